@@ -1,0 +1,1 @@
+"""Mechanism that every deployable needs; no business word."""

@@ -1,0 +1,1 @@
+"""The services extracted from the monolith."""

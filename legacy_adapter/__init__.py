@@ -1,0 +1,1 @@
+"""Anti-corruption layer: the only place that knows the monolith's tables, documents and tokens."""
