@@ -1,0 +1,45 @@
+# GNU make 3.81 and BSD tools are enough. `make` alone lists the targets.
+PYTHON_OF_VENV = .venv/bin/python
+INSTALLED = .venv/.installed
+PIP = $(PYTHON_OF_VENV) -m pip --quiet --no-input --disable-pip-version-check
+
+.PHONY: help install demo run test test-connected check bench lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
+
+install: $(INSTALLED) ## .venv with everything, by hash (the other targets do it when needed)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@python=$$(PYTHON="$(PYTHON)" sh .ci/python) || exit 1; \
+	echo "Installing into .venv with $$python (once, about a minute)"; \
+	$(PYTHON_OF_VENV) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || "$$python" -m venv --clear .venv
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $(INSTALLED)
+
+demo: $(INSTALLED) ## a group of routes moves from the monolith to a service and back, under traffic
+	@$(PYTHON_OF_VENV) -m examples.demo
+
+run: $(INSTALLED) ## the same system, kept running: lines to paste, Ctrl-C ends it
+	@$(PYTHON_OF_VENV) -m examples.demo --keep
+
+test: $(INSTALLED) ## the tests that need no real part
+	@$(PYTHON_OF_VENV) -m pytest -n auto --dist loadfile -m "not connected"
+
+test-connected: $(INSTALLED) ## the tests against real parts (there are none yet)
+	@$(PYTHON_OF_VENV) -m pytest -m connected || { test $$? -eq 5 && echo "No test needs a real part yet."; }
+
+check: $(INSTALLED) ## format, lint, types, who imports whom
+	@$(PYTHON_OF_VENV) -m ruff format --check .
+	@$(PYTHON_OF_VENV) -m ruff check .
+	@$(PYTHON_OF_VENV) -m mypy
+	@.venv/bin/lint-imports
+
+bench: $(INSTALLED) ## the gateway against a plain proxy, nginx, HAProxy, Envoy; the last line is JSON
+	@$(PYTHON_OF_VENV) -m benchmarks.run
+
+lock: $(INSTALLED) ## resolves requirements.lock anew from pyproject.toml
+	@$(PYTHON_OF_VENV) -m uv pip compile --quiet --extra dev --python-version 3.11 --universal --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml --output-file requirements.lock
