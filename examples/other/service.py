@@ -1,4 +1,4 @@
-"""The page /shelf, extracted: it reads the monolith's database and believes the gateway's token; it knows no session."""
+"""The page /shelf, extracted: reads the monolith's database, believes the gateway's token, knows no session."""
 
 import argparse
 import html
