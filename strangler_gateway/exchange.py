@@ -40,6 +40,7 @@ class Exchange:
         "client",
         "credential",
         "decision",
+        "extra_fields",
         "fields",
         "host",
         "identity",
@@ -108,6 +109,8 @@ class Exchange:
         self.internal_token: bytes | None = None
         """What a service gets in place of Authorization."""
         self.credential: bytes | None = None
+        self.extra_fields: list[tuple[bytes, bytes]] = []
+        """Added to the response, whichever side it is from (the canary's cookie)."""
         self.status = 0
         self.tap: object | None = None
         """Set by decide for a request that shadow compares: collects the primary's answer."""

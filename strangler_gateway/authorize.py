@@ -1,0 +1,129 @@
+"""Step: a caller whom a service will answer is checked against the live state, and gets an internal token."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from chassis.claims import NOBODY, Identity, Outcome
+from chassis.ttl_cache import TtlCache
+from strangler_gateway.decide import IDENTITY_UNAVAILABLE
+from strangler_gateway.exchange import Answer, Exchange, Reply
+from strangler_gateway.exchange import Outcome as StepOutcome
+from strangler_gateway.identify import TIMEOUT_S, report
+from strangler_gateway.routes import Auth, Side, State
+
+if TYPE_CHECKING:
+    from strangler_gateway.pipeline import Gateway
+
+GRANT_TTL_S = 5.0
+MAX_GRANTS = 10_000
+
+_UNAVAILABLE = Reply(503, "proxy_internal_error", "The identity cannot be established now.", ((b"Retry-After", b"5"),))
+_UNAUTHENTICATED = Reply(401, "http_request_denied", "Authentication is required.", ((b"WWW-Authenticate", b"Bearer"),))
+_CHALLENGE = (b"WWW-Authenticate", b'Bearer error="invalid_token"')
+_INVALID = Reply(401, "http_request_denied", "The credential is not valid.", (_CHALLENGE,))
+_FORBIDDEN = Reply(403, "http_request_denied", "The caller lacks a role that this needs.")
+
+
+class Grants:
+    """Callers that the live state has confirmed, for at most 5 s each; a refusal is never kept."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: TtlCache[bytes, Identity] = TtlCache(MAX_GRANTS)
+
+    def get(self, identity: Identity) -> Identity | None:
+        """The caller as lately confirmed."""
+        return self._known.get(identity.credential, self._clock())
+
+    def put(self, asked: Identity, confirmed: Identity) -> None:
+        """Keeps a grant; anything else ends the one that was kept."""
+        if confirmed.outcome is Outcome.USER and asked.credential:
+            self._known.put(asked.credential, confirmed, self._clock() + GRANT_TTL_S)
+        else:
+            self._known.drop(asked.credential)
+
+    def clear(self) -> None:
+        """Forgets everybody: the provider has changed."""
+        self._known.clear()
+
+
+def refusal(auth: Auth, identity: Identity) -> Reply | None:
+    """The answer to a caller who lacks what `auth.require` asks (one of its roles suffices); None: he may pass."""
+    if auth.require == "open":
+        return None
+    if identity.outcome is not Outcome.USER:
+        return _INVALID if identity.outcome is Outcome.REJECTED else _UNAUTHENTICATED
+    if auth.require == "authenticated" or not auth.require.isdisjoint(identity.roles):
+        return None
+    return _FORBIDDEN
+
+
+def authorize(gateway: "Gateway", x: Exchange) -> StepOutcome:
+    """Sets x.internal_token for what goes to a service; sends it to the monolith, or ends it, where it cannot."""
+    if x.decision is None or x.decision.side is Side.LEGACY:
+        return None
+    if x.identity_unavailable:
+        return _unavailable(x)
+    try:
+        answer = confirm(gateway, x)
+    except Exception as error:
+        report(error)
+        return _unavailable(x)
+    if isinstance(answer, Identity):
+        return _conclude(gateway, x, answer)
+    return _later(gateway, x, answer)
+
+
+def confirm(gateway: "Gateway", x: Exchange) -> Identity | Awaitable[Identity]:
+    """The caller as the live state knows him, at most 5 s old, read anew where the older one would be refused."""
+    asked = x.identity or NOBODY
+    provider = gateway.provider
+    if provider is None or asked.outcome is not Outcome.USER:
+        return asked
+    known = gateway.grants.get(asked)
+    if known is not None and refusal(x.route.auth, known) is None:
+        return known
+    answer = provider.confirm(asked, x.fields)
+    if not isinstance(answer, Identity):
+        return _awaited(gateway.grants, asked, answer)
+    gateway.grants.put(asked, answer)
+    return answer
+
+
+async def _awaited(grants: Grants, asked: Identity, answer: Awaitable[Identity]) -> Identity:
+    async with asyncio.timeout(TIMEOUT_S):
+        confirmed = await answer
+    grants.put(asked, confirmed)
+    return confirmed
+
+
+async def _later(gateway: "Gateway", x: Exchange, answer: Awaitable[Identity]) -> Answer:
+    try:
+        identity = await answer
+    except Exception as error:
+        report(error)
+        return _unavailable(x)
+    return _conclude(gateway, x, identity)
+
+
+def _conclude(gateway: "Gateway", x: Exchange, identity: Identity) -> Answer:
+    x.identity = identity
+    auth = x.route.auth
+    if auth.enforce == "gateway":
+        reply = refusal(auth, identity)
+        if reply is not None:
+            return reply
+    if gateway.signer is not None:
+        x.internal_token = gateway.signer.token(identity, x.service.name)
+    return None
+
+
+def _unavailable(x: Exchange) -> Answer:
+    """The monolith can still tell who calls; where it no longer owns the route, nobody can."""
+    if x.route.unit.state in (State.EXTRACTED, State.RETIRED):
+        return _UNAVAILABLE
+    x.decision = IDENTITY_UNAVAILABLE
+    x.service = x.route.legacy
+    return None

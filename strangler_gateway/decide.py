@@ -1,0 +1,98 @@
+"""Which side takes a request: `choose` and `bucket` are pure, `decide` is the step around them."""
+
+import secrets
+from typing import TYPE_CHECKING
+
+import mmh3
+
+from strangler_gateway.anonymous import anonymous_key
+from strangler_gateway.exchange import Decision, Exchange, Outcome
+from strangler_gateway.routes import Route, Side, State, Unit
+
+if TYPE_CHECKING:
+    from strangler_gateway.pipeline import Gateway
+
+BUCKETS = 10_000
+SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
+"""RFC 9110 §9.2.1."""
+
+_STATE_LEGACY = Decision(Side.LEGACY, "state_legacy")
+_STATE_SHADOW = Decision(Side.LEGACY, "state_shadow")
+_STATE_EXTRACTED = Decision(Side.EXTRACTED, "state_extracted")
+_STATE_RETIRED = Decision(Side.EXTRACTED, "state_retired")
+_NO_NEW_END = Decision(Side.LEGACY, "no_new_end")
+_SHARE_IN = Decision(Side.EXTRACTED, "share_in")
+_SHARE_OUT = Decision(Side.LEGACY, "share_out")
+_ANONYMOUS = Decision(Side.LEGACY, "anonymous")
+_BREAKER_OPEN = Decision(Side.LEGACY, "breaker_open")
+_OVERRIDE = {side: Decision(side, "override") for side in Side}
+IDENTITY_UNAVAILABLE = Decision(Side.LEGACY, "identity_unavailable")
+
+
+def bucket(salt: str, key: bytes) -> int:
+    """0 … 9999: murmur3_32(salt:key), unsigned, mod 10000. A share of s basis points takes the buckets below s."""
+    return mmh3.hash(salt.encode() + b":" + key, signed=False) % BUCKETS
+
+
+def choose(
+    route: Route,
+    bucket: int | None,
+    override: Side | None = None,
+    identity_unavailable: bool = False,
+    fail_over: bool = False,
+) -> Decision:
+    """The side and why. `bucket` None: nobody known. `fail_over`: the new end is down and the request is safe."""
+    state = route.unit.state
+    if state is State.LEGACY:
+        return _STATE_LEGACY
+    if route.extracted is None:
+        return _NO_NEW_END
+    if state is State.RETIRED:
+        return _STATE_RETIRED
+    if override is not None:
+        return _OVERRIDE[override]
+    if state is State.EXTRACTED:
+        return _STATE_EXTRACTED
+    if identity_unavailable:
+        return IDENTITY_UNAVAILABLE
+    if state is State.SHADOW:
+        return _STATE_SHADOW
+    return _canary(route.unit.share, bucket, fail_over)
+
+
+def _canary(share: int, bucket: int | None, fail_over: bool) -> Decision:
+    if bucket is None:
+        return _ANONYMOUS
+    if bucket >= share:
+        return _SHARE_OUT
+    return _BREAKER_OPEN if fail_over else _SHARE_IN
+
+
+def decide(gateway: "Gateway", x: Exchange) -> Outcome:
+    """Sets x.bucket, x.decision, x.service, and x.tap where the request is to be compared."""
+    route = x.route
+    state = route.unit.state
+    fail_over = False
+    if state is State.CANARY and route.extracted is not None and not x.identity_unavailable:
+        x.bucket = _bucket(route.unit, x)
+        fail_over = x.method in SAFE_METHODS and gateway.upstreams.breaker_open(route.extracted)
+    x.decision = decision = choose(route, x.bucket, x.override, x.identity_unavailable, fail_over)
+    if decision.side is Side.EXTRACTED and route.extracted is not None:
+        x.service = route.extracted
+        return None
+    x.service = route.legacy
+    if decision is _STATE_SHADOW:
+        x.tap = gateway.shadow.tap(gateway, x)
+    return None
+
+
+def _bucket(unit: Unit, x: Exchange) -> int | None:
+    identity = x.identity
+    if identity is not None and identity.subject is not None:
+        return bucket(unit.salt, identity.subject.encode())
+    if unit.anonymous == "legacy":
+        return None
+    if unit.anonymous == "random":
+        return secrets.randbelow(BUCKETS)
+    key = anonymous_key(unit.anonymous, x)
+    return None if key is None else bucket(unit.salt, key)
