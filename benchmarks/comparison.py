@@ -1,0 +1,164 @@
+"""One run of the benchmark: start everything, let the designs take turns, measure, end everything."""
+
+import http.client
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import streams
+from benchmarks.designs import STARTERS, Design, Stage
+from benchmarks.load import Fields, Generator
+from benchmarks.migration import SEEN, TARGET, UPLOAD, bytes_target, new_caller
+from benchmarks.origins import Origins, origins
+from benchmarks.processes import choose_cores, cpu_seconds, pinned
+from benchmarks.report import Measurements, Sample, figures, summary
+
+CONNECTIONS = 64
+SLOW_READERS = 32
+_SLOW_BYTES = 100 * streams.MIB
+_DOWNLOADS_A_ROUND = 3
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to run. Sizes in MiB and times in seconds; 0 leaves that part out."""
+
+    rounds: int = 5
+    seconds: float = 2.0
+    only: tuple[str, ...] = tuple(STARTERS)
+    download_mib: int = 100
+    stream_mib: int = 1024
+    slow_seconds: float = 10.0
+
+
+class Comparison:
+    """The designs of one run, and what has been measured of them so far."""
+
+    def __init__(self, options: Options, say: Say) -> None:
+        self._options, self._say = options, say
+        self._generator = Generator()
+        self._measured = Measurements(download_bytes=options.download_mib * streams.MIB)
+        self._stream_bytes = options.stream_mib * streams.MIB
+
+    def run(self) -> dict[str, object]:
+        """The result, ready for JSON. Raises DidNotStart; whatever happens, no process stays."""
+        cores = choose_cores()
+        others = cores.others if cores else None
+        sizes = (self._measured.download_bytes, self._stream_bytes, _SLOW_BYTES)
+        with ExitStack() as closing:
+            folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            closing.enter_context(pinned(others))
+            upstream = closing.enter_context(origins(folder, others, sizes))
+            stage = Stage(folder, cores, new_caller(), upstream.main_port, upstream.sink_port)
+            designs = self._start(stage, closing)
+            self._measure(designs, stage.caller.fields)
+            return self._report(upstream, alone=cores is not None and cores.proxy != cores.others)
+
+    def _start(self, stage: Stage, closing: ExitStack) -> list[Design]:
+        designs = []
+        for name in self._options.only:
+            design = STARTERS[name](stage)
+            if design is None:
+                self._say(f"{name}: not installed")
+                continue
+            closing.callback(design.child.end)
+            self._warm_up(design, stage.caller.fields)
+            designs.append(design)
+        return designs
+
+    def _warm_up(self, design: Design, fields: Fields) -> None:
+        check_answer(design, fields)
+        if design.name.startswith("gateway"):
+            check_steps(design, fields)
+        self._generator.run(design.port, TARGET, fields, CONNECTIONS, min(1.0, self._options.seconds))
+
+    def _measure(self, designs: list[Design], fields: Fields) -> None:
+        for number in range(self._options.rounds):
+            for design in _rotated(designs, number):
+                self._small(design, fields, number)
+                self._large(design, fields)
+        for design in designs:
+            if design.name == "gateway":
+                self._memory(design, fields)
+
+    def _small(self, design: Design, fields: Fields, number: int) -> None:
+        before = cpu_seconds(design.child.pid)
+        load = self._generator.run(design.port, TARGET, fields, CONNECTIONS, self._options.seconds)
+        after = cpu_seconds(design.child.pid)
+        cpu_us = None if before is None or after is None else (after - before) / max(1, load.requests) * 1e6
+        self._measured.samples.setdefault(design.name, []).append(Sample(load, cpu_us))
+        self._say(
+            f"round {number + 1} {design.name:12} {load.requests_per_s:9.0f} req/s  p50 {load.p50_ms:7.2f} ms"
+            f"  p99 {load.p99_ms:7.2f} ms  {cpu_us or 0:7.1f} us of CPU  errors {load.errors}"
+        )
+
+    def _large(self, design: Design, fields: Fields) -> None:
+        size = self._measured.download_bytes
+        for _ in range(_DOWNLOADS_A_ROUND if size else 0):
+            seconds, received = streams.download(design.port, bytes_target(size), fields)
+            if received != size:
+                raise RuntimeError(f"{design.name} delivered {received} of {size} bytes")
+            self._measured.downloads.setdefault(design.name, []).append(seconds)
+
+    def _memory(self, design: Design, fields: Fields) -> None:
+        if size := self._stream_bytes:
+            with streams.peak_rss(design.child.pid) as peak:
+                streams.both_ways(design.port, bytes_target(size), UPLOAD, fields, size)
+            self._measured.rss_mib["streaming"] = peak()
+        if seconds := self._options.slow_seconds:
+            with streams.peak_rss(design.child.pid) as peak:
+                streams.read_slowly(design.port, bytes_target(_SLOW_BYTES), fields, SLOW_READERS, seconds)
+            self._measured.rss_mib["slow_readers"] = peak()
+        self._say(f"memory of the gateway, MiB: {self._measured.rss_mib}")
+
+    def _report(self, upstream: Origins, alone: bool) -> dict[str, object]:
+        return {
+            **summary(self._measured),
+            "designs": {name: figures(name, self._measured) for name in STARTERS},
+            "load": f"GET 1 KiB, {CONNECTIONS} kept-alive connections; GET {self._options.download_mib} MiB",
+            "rounds": self._options.rounds,
+            "seconds": self._options.seconds,
+            "generator": self._generator.name,
+            "upstream": upstream.kind,
+            "proxy_has_a_core_of_its_own": alone,
+            "python": platform.python_version(),
+            "load_average": os.getloadavg()[0],
+        }
+
+
+def _rotated(designs: Sequence[Design], number: int) -> list[Design]:
+    """So that no design always follows the same one."""
+    first = number % max(1, len(designs))
+    return [*designs[first:], *designs[:first]]
+
+
+def check_answer(design: Design, fields: Fields) -> None:
+    """Raises RuntimeError where the proxy does not pass the upstream's answer on."""
+    status, body = _get(design, TARGET, fields)
+    if status != 200 or len(body) != 1024:
+        raise RuntimeError(f"{design.name} answered {TARGET} with {status} and {len(body)} bytes, wanted 200 and 1024")
+
+
+def check_steps(design: Design, fields: Fields) -> None:
+    """Raises RuntimeError where the gateway has not put its own token in the place of the caller's."""
+    status, body = _get(design, SEEN, fields)
+    seen = {name.lower(): value for name, _, value in (line.partition(b": ") for line in body.splitlines())}
+    token = seen.get(b"authorization", b"")
+    if status != 200 or not token.startswith(b"Bearer ") or token.decode() == dict(fields)["Authorization"]:
+        raise RuntimeError(f"{design.name}: the service did not get an internal token; {status}, it saw {sorted(seen)}")
+
+
+def _get(design: Design, target: str, fields: Fields) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", design.port, timeout=10)
+    try:
+        connection.request("GET", target, headers=dict(fields))
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()

@@ -1,0 +1,108 @@
+"""The proxies under test, each started alone on the proxy's core; a peer that is not installed is None."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import peers
+from benchmarks.migration import Caller, routes_yaml
+from benchmarks.processes import Child, Cores, find_program, free_port, start, wait_for_output, wait_until_accepts
+
+_LISTENING = rb"listening on http://[^:\s]+:(\d+)"
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A running proxy."""
+
+    name: str
+    port: int
+    child: Child
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What every design stands before: two upstreams, a caller, two cores, a folder for its files."""
+
+    folder: Path
+    cores: Cores | None
+    caller: Caller
+    origin_port: int
+    sink_port: int
+
+    def start(self, name: str, command: list[str], environ: Mapping[str, str] | None = None) -> Child:
+        return start(name, command, self.folder, self.cores.proxy if self.cores else None, environ)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+
+Starter = Callable[[Stage], Design | None]
+
+
+def gateway(stage: Stage, lane: str = "fast", name: str = "gateway", wrapper: tuple[str, ...] = ()) -> Design:
+    """The gateway on one of its lanes. `wrapper`: interpreter options and module that run its command line inside."""
+    routes = stage.write("routes.yaml", routes_yaml(stage.origin_port, stage.sink_port))
+    command = [sys.executable, *(wrapper or ("-m", "strangler_gateway.cli")), "serve", "--routes", str(routes)]
+    command += ["--port", "0", "--admin-port", "0", "--state-dir", str(stage.folder / f"{name}.state")]
+    child = stage.start(name, command, {"STRANGLER_LANE": lane, "BENCHMARK_JWT_KEY": stage.caller.key})
+    return Design(name, int(wait_for_output(child, _LISTENING)[1]), child)
+
+
+def gateway_asgi(stage: Stage) -> Design:
+    return gateway(stage, "asgi", "gateway_asgi")
+
+
+def naive(stage: Stage) -> Design:
+    port = free_port()
+    upstream = f"http://127.0.0.1:{stage.origin_port}"
+    return _accepting(stage.start("naive", [sys.executable, "-m", "benchmarks.naive", str(port), upstream]), port)
+
+
+def nginx(stage: Stage) -> Design | None:
+    program, port = find_program("nginx"), free_port()
+    if program is None:
+        return None
+    folder = stage.folder / "nginx-proxy"
+    folder.mkdir()
+    config = stage.write("nginx-proxy.conf", peers.nginx_proxy(folder, port, stage.origin_port))
+    return _accepting(stage.start("nginx", [program, "-e", str(folder / "error.log"), "-c", str(config)]), port)
+
+
+def haproxy(stage: Stage) -> Design | None:
+    program, port = find_program("haproxy"), free_port()
+    if program is None:
+        return None
+    config = stage.write("haproxy.cfg", peers.haproxy(port, stage.origin_port))
+    return _accepting(stage.start("haproxy", [program, "-db", "-f", str(config)]), port)
+
+
+def envoy(stage: Stage) -> Design | None:
+    program, port = find_program("envoy"), free_port()
+    if program is None:
+        return None
+    config = stage.write("envoy.json", peers.envoy(port, stage.origin_port))
+    command = [program, "-c", str(config), "--concurrency", "1", "--disable-hot-restart", "-l", "warning"]
+    return _accepting(stage.start("envoy", command), port)
+
+
+def _accepting(child: Child, port: int) -> Design:
+    try:
+        wait_until_accepts(child, port)
+    except BaseException:
+        child.end()
+        raise
+    return Design(child.name, port, child)
+
+
+STARTERS: dict[str, Starter] = {
+    "gateway": gateway,
+    "gateway_asgi": gateway_asgi,
+    "naive": naive,
+    "nginx": nginx,
+    "haproxy": haproxy,
+    "envoy": envoy,
+}

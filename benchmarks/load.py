@@ -1,0 +1,83 @@
+"""The first load: GETs over kept-alive connections, each asking again as soon as it is answered."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.processes import find_program
+
+Fields = Sequence[tuple[str, str]]
+_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one run saw. `errors`: answers that were not 2xx or 3xx, and failed connections, reads and writes."""
+
+    requests: int
+    requests_per_s: float
+    p50_ms: float
+    p99_ms: float
+    errors: int = 0
+
+
+class Generator:
+    """wrk where it is installed; else one in Python, so slow that the fastest proxies look slower than they are."""
+
+    def __init__(self) -> None:
+        self._wrk = find_program("wrk")
+
+    @property
+    def name(self) -> str:
+        return "wrk" if self._wrk else "python"
+
+    def run(self, port: int, target: str, fields: Fields, connections: int, seconds: float) -> Load:
+        """Loads 127.0.0.1:port for `seconds` (whole ones with wrk), from the core that the caller is on."""
+        url = f"http://127.0.0.1:{port}{target}"
+        headers = [f"{name}: {value}" for name, value in fields]
+        if self._wrk is None:
+            return _run_python(url, headers, connections, seconds)
+        options = [f"-c{connections}", f"-d{max(1, math.ceil(seconds))}s", "-t1", "--latency", "--timeout", "10s"]
+        for header in headers:
+            options += ["-H", header]
+        return parse_wrk(_output([self._wrk, *options, url], seconds))
+
+
+def _run_python(url: str, headers: list[str], connections: int, seconds: float) -> Load:
+    command = [sys.executable, "-m", "benchmarks.generator", url, str(connections), str(seconds), *headers]
+    return Load(**json.loads(_output(command, seconds)))
+
+
+def _output(command: list[str], seconds: float) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=seconds + 30, check=False, start_new_session=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stdout[-300:]}{done.stderr[-300:]}")
+    return done.stdout
+
+
+def parse_wrk(text: str) -> Load:
+    """Reads the report of `wrk --latency`. Raises ValueError where it is not one."""
+    total = re.search(r"(\d+) requests in ", text)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    if not total or not rate:
+        raise ValueError(f"not a report of wrk: {text[-300:]!r}")
+    return Load(int(total[1]), float(rate[1]), _percentile(text, 50), _percentile(text, 99), _errors(text))
+
+
+def _percentile(text: str, percent: int) -> float:
+    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)$", text, re.MULTILINE)
+    if not found:
+        raise ValueError(f"wrk reported no {percent}th percentile: {text[-300:]!r}")
+    return float(found[1]) * _MS[found[2]]
+
+
+def _errors(text: str) -> int:
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    sockets = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    return (int(refused[1]) if refused else 0) + (sum(map(int, sockets.groups())) if sockets else 0)

@@ -1,0 +1,89 @@
+"""What the gateway is configured with: a migration under way, 48 routes, and a caller with a token.
+
+Every step has work: the route is declared among many, the token is verified, the caller is limited, the group is
+extracted, so the gateway mints its own token; metrics and log are on as always.
+"""
+
+import secrets
+import time
+from dataclasses import dataclass
+
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+TARGET = "/item/4711"
+SEEN = "/seen"
+UPLOAD = "/upload"
+_RESOURCES = (
+    *("account", "address", "article", "basket", "booking", "category", "comment", "coupon"),
+    *("customer", "delivery", "invoice", "item", "offer", "order", "payment"),
+)
+_ISSUER, _AUDIENCE = "https://login.example", "shop"
+
+
+def bytes_target(size: int) -> str:
+    return f"/bytes/{size}"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One user: the key that the gateway verifies with, and the token that it sends."""
+
+    key: str
+    token: str
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        return (("Authorization", f"Bearer {self.token}"),)
+
+
+def new_caller() -> Caller:
+    key = secrets.token_hex(32)
+    now = int(time.time())
+    claims = {"iss": _ISSUER, "aud": _AUDIENCE, "sub": "user-4711", "roles": ["user"], "iat": now, "exp": now + 3600}
+    return Caller(key, jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(key)))
+
+
+def routes_yaml(origin_port: int, sink_port: int) -> str:
+    """routes.yaml; the key comes from BENCHMARK_JWT_KEY."""
+    return "\n".join([_HEAD.format(origin=origin_port, sink=sink_port), *_routes(), _LAST])
+
+
+def _routes() -> list[str]:
+    return [
+        *(_route(f"{name}-list", "GET", f"/{name}", "origin") for name in _RESOURCES),
+        *(_route(f"{name}-read", "GET", f"/{name}/{{id}}", "origin") for name in _RESOURCES),
+        *(_route(f"{name}-create", "POST", f"/{name}", "origin") for name in _RESOURCES),
+        _route("bytes", "GET", "/bytes/{size}", "origin"),
+        _route("seen", "GET", SEEN, "sink"),
+        _route("upload", "POST", UPLOAD, "sink"),
+    ]
+
+
+def _route(route_id: str, method: str, path: str, service: str) -> str:
+    return f"""  - id: {route_id}
+    group: moved
+    match: {{methods: [{method}], path: "{path}"}}
+    legacy: monolith
+    extracted: {service}
+    auth: {{require: authenticated, enforce: upstream}}
+    limit: {{rate: "1000000000/minute", by: user}}"""
+
+
+_HEAD = f"""version: 1
+paths: {{{{case_sensitive: false, trailing_slash: ignore, decode_literals: false}}}}
+identity:
+  jwt: {{{{key: "${{{{BENCHMARK_JWT_KEY}}}}", issuer: "{_ISSUER}", audience: "{_AUDIENCE}", roles_claim: roles}}}}
+services:
+  monolith: {{{{url: "http://127.0.0.1:{{origin}}"}}}}
+  origin: {{{{url: "http://127.0.0.1:{{origin}}"}}}}
+  sink: {{{{url: "http://127.0.0.1:{{sink}}"}}}}
+groups:
+  moved: {{{{state: extracted, salt: moved-1, data: shared}}}}
+routes:"""
+_LAST = """  - id: everything-else
+    match: {path: "/{rest...}"}
+    legacy: monolith
+    state: legacy
+    auth: {require: open}
+"""

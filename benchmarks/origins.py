@@ -1,0 +1,64 @@
+"""The upstreams: nginx serving files where it is installed, and a small Python one for uploads (and without nginx)."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import peers
+from benchmarks.migration import bytes_target
+from benchmarks.origin import SMALL
+from benchmarks.processes import Child, find_program, free_port, start, wait_until_accepts
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """`main` answers GETs, `sink` takes uploads; `kind` is nginx or python."""
+
+    kind: str
+    main_port: int
+    sink_port: int
+
+
+@contextmanager
+def origins(folder: Path, core: int | None, sizes: tuple[int, ...]) -> Iterator[Origins]:
+    """Both upstreams while inside; `sizes` are those that /bytes/SIZE is asked for."""
+    sink, sink_port = _python_origin(folder, core)
+    try:
+        wait_until_accepts(sink, sink_port)
+        program = find_program("nginx")
+        if program is None:
+            yield Origins("python", sink_port, sink_port)
+            return
+        main, main_port = _nginx_origin(program, folder, core, sizes)
+        try:
+            wait_until_accepts(main, main_port)
+            yield Origins("nginx", main_port, sink_port)
+        finally:
+            main.end()
+    finally:
+        sink.end()
+
+
+def _python_origin(folder: Path, core: int | None) -> tuple[Child, int]:
+    port = free_port()
+    return start("sink", [sys.executable, "-m", "benchmarks.origin", str(port)], folder, core), port
+
+
+def _nginx_origin(program: str, folder: Path, core: int | None, sizes: tuple[int, ...]) -> tuple[Child, int]:
+    port, own = free_port(), folder / "nginx-origin"
+    files = own / "files"
+    _write_files(files, sizes)
+    config = own / "nginx.conf"
+    config.write_text(peers.nginx_origin(own, port, files))
+    return start("origin", [program, "-e", str(own / "error.log"), "-c", str(config)], folder, core), port
+
+
+def _write_files(files: Path, sizes: tuple[int, ...]) -> None:
+    """Big ones are sparse: no disk space, read as zeroes."""
+    (files / "bytes").mkdir(parents=True)
+    (files / "item").write_bytes(SMALL)
+    for size in sizes:
+        with (files / bytes_target(size).lstrip("/")).open("wb") as sparse:
+            sparse.truncate(size)

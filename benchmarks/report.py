@@ -1,0 +1,111 @@
+"""Rounds of measurements to one JSON object: medians of figures, and medians of the ratios of each round."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from benchmarks.load import Load
+
+TARGETS: dict[str, tuple[str, float]] = {
+    "vs_naive": ("at least", 40.0),
+    "vs_envoy": ("at least", 0.9),
+    "vs_nginx": ("at least", 0.4),
+    "p99_vs_envoy": ("at most", 1.2),
+    "asgi_vs_envoy": ("at least", 0.6),
+    "rss_mib_streaming": ("at most", 120.0),
+    "rss_mib_slow_readers": ("at most", 120.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One round of one design."""
+
+    load: Load
+    cpu_us: float | None
+    """Processor time of the proxy for each request; steadier than requests/s where others use the machine."""
+
+
+@dataclass(slots=True)
+class Measurements:
+    """All rounds, by design; the n-th of each belong together."""
+
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    downloads: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds of each download."""
+    download_bytes: int = 0
+    rss_mib: dict[str, float | None] = field(default_factory=dict)
+
+
+def ratio(above: Sequence[float], below: Sequence[float]) -> float | None:
+    """Median over the rounds of above/below; None where one of them was not measured."""
+    pairs = [a / b for a, b in zip(above, below, strict=False) if b]
+    return _rounded(median(pairs)) if pairs else None
+
+
+def summary(measured: Measurements) -> dict[str, object]:
+    """The ratios of the first load, the memory, and each design's own figures."""
+    rates = {name: [each.load.requests_per_s for each in rounds] for name, rounds in measured.samples.items()}
+    tails = {name: [each.load.p99_ms for each in rounds] for name, rounds in measured.samples.items()}
+    cpu = {name: [each.cpu_us for each in rounds if each.cpu_us] for name, rounds in measured.samples.items()}
+    gateway = rates.get("gateway", [])
+    return {
+        "vs_naive": ratio(gateway, rates.get("naive", [])),
+        "vs_envoy": ratio(gateway, rates.get("envoy", [])),
+        "vs_nginx": ratio(gateway, rates.get("nginx", [])),
+        "vs_haproxy": ratio(gateway, rates.get("haproxy", [])),
+        "asgi_vs_envoy": ratio(rates.get("gateway_asgi", []), rates.get("envoy", [])),
+        "p99_vs_envoy": ratio(tails.get("gateway", []), tails.get("envoy", [])),
+        "cpu_vs_envoy": ratio(cpu.get("gateway", []), cpu.get("envoy", [])),
+        "download_vs_envoy": ratio(measured.downloads.get("envoy", []), measured.downloads.get("gateway", [])),
+        **{f"rss_mib_{name}": _rounded(value) for name, value in measured.rss_mib.items()},
+    }
+
+
+def figures(name: str, measured: Measurements) -> dict[str, object] | None:
+    """Medians of one design, or None where it was not measured."""
+    rounds = measured.samples.get(name)
+    if not rounds:
+        return None
+    return {
+        "requests_per_s": round(median(each.load.requests_per_s for each in rounds)),
+        "p50_ms": _rounded(median(each.load.p50_ms for each in rounds)),
+        "p99_ms": _rounded(median(each.load.p99_ms for each in rounds)),
+        "cpu_us": _median([each.cpu_us for each in rounds if each.cpu_us]),
+        "errors": sum(each.load.errors for each in rounds),
+        **_download_figures(measured.downloads.get(name, []), measured.download_bytes),
+    }
+
+
+def _download_figures(seconds: list[float], size: int) -> dict[str, object]:
+    if not seconds:
+        return {"download_mib_per_s": None, "download_p50_ms": None, "download_p99_ms": None}
+    return {
+        "download_mib_per_s": round(size / 2**20 / median(seconds)),
+        "download_p50_ms": _rounded(median(seconds) * 1000),
+        "download_p99_ms": _rounded(percentile(seconds, 99) * 1000),
+    }
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Nearest rank."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
+
+
+def missed(result: dict[str, object]) -> list[str]:
+    """One sentence for each target that was measured and not reached."""
+    faults = []
+    for name, (sense, bound) in TARGETS.items():
+        seen = result.get(name)
+        if isinstance(seen, float) and (seen < bound if sense == "at least" else seen > bound):
+            faults.append(f"{name} is {seen}, wanted {sense} {bound}")
+    return faults
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return _rounded(median(values)) if values else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
