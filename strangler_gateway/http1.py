@@ -1,0 +1,311 @@
+"""Heads of HTTP/1.1 messages (RFC 9112): strict parsing, and how the body is delimited. Pure."""
+
+import re
+from dataclasses import dataclass, field
+
+from strangler_gateway.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
+
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
+_ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]*)([^?]*)(\?.*)?", re.DOTALL)
+_HOST = re.compile(
+    rb"(?:\[(?:[0-9A-Fa-f:.]+|[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\]"
+    rb"|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?"
+)
+_DIGITS = re.compile(rb"[0-9]{1,18}")
+_START = re.compile(rb"(?:\r\n)?(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: .*)?)?", re.DOTALL)
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_NO_BODY = frozenset((204, 304))
+
+
+class BadRequest(Exception):
+    """A request that is answered by the gateway itself, and whose connection is closed (RFC 9112 §2.2)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class BadResponse(Exception):
+    """A response that cannot be passed on; `code` is a word of RFC 9209 §2.3."""
+
+    def __init__(self, message: str, code: str = "http_protocol_error") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """A parsed request head. `length`: bytes of the body, None for chunked; `target` is origin-form or `*`."""
+
+    method: bytes
+    target: bytes
+    path: bytes
+    query: bytes
+    version: int
+    fields: Pairs
+    marks: Marks
+    host: bytes | None = None
+    authorization: bytes | None = None
+    length: int | None = 0
+    keep_alive: bool = True
+    expect_continue: bool = False
+    websocket: bool = False
+    te_trailers: bool = False
+    connection: frozenset[bytes] = frozenset()
+    """Fields to be removed because a Connection option names them."""
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """A parsed response head. `length`: bytes of the body, -1 for chunked, None where the close delimits it."""
+
+    status: int
+    reason: bytes
+    version: int
+    fields: Pairs
+    marks: Marks
+    length: int | None = 0
+    keep_alive: bool = True
+    keep_alive_timeout_s: int | None = None
+    upgrade: bool = False
+    connection: frozenset[bytes] = frozenset()
+    extra: Pairs = field(default_factory=list)
+    """Fields that the gateway adds."""
+
+
+def incomplete_request(buffer: bytes, max_line: int, max_header: int) -> None:
+    """Refuses at once what can no longer become a request. Raises BadRequest."""
+    if not _START.fullmatch(buffer) and buffer != b"\r":
+        raise BadRequest(400, "The request does not begin with a method.")
+    if _BARE_LF.search(buffer):
+        raise BadRequest(400, "A line is not ended by CRLF.")
+    line_end = buffer.find(b"\r\n", 2)
+    if line_end > max_line or (line_end < 0 and len(buffer) > max_line):
+        raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
+    if line_end >= 0 and not _REQUEST_LINE.match(buffer, 2 if buffer.startswith(b"\r\n") else 0):
+        _refuse_request_line(buffer[: line_end + 2].lstrip(b"\r\n"))
+    if len(buffer) > max_header + max_line:
+        raise BadRequest(431, f"The header section is longer than {max_header} bytes.")
+
+
+def parse_request(head: bytes, max_line: int, max_header: int, max_fields: int) -> RequestHead:
+    """`head` ends with the empty line. Raises BadRequest with the status that tells what is wrong."""
+    if head.startswith(b"\r\n"):
+        head = head[2:]
+    line = _REQUEST_LINE.match(head)
+    if line is None:
+        end = head.find(b"\n") + 1
+        if end > max_line:
+            raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
+        _refuse_request_line(head[:end])
+        raise AssertionError
+    start = line.end()
+    if start - 2 > max_line:
+        raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
+    if len(head) - start > max_header:
+        raise BadRequest(431, f"The header section is longer than {max_header} bytes.")
+    method, target, major, minor = line.groups()
+    if major != b"1":
+        raise BadRequest(505, "This server speaks HTTP/1.1.")
+    try:
+        fields, marks = parse_fields(head, start)
+    except Malformed as exc:
+        raise BadRequest(400, f"Malformed header section: {exc}.") from exc
+    if len(fields) > max_fields:
+        raise BadRequest(431, f"There are more than {max_fields} header fields.")
+    target, path, query, authority = _split_target(method, target)
+    request = RequestHead(method, target, path, query, 10 if minor == b"0" else 11, fields, marks)
+    _read_fields(request, authority)
+    return request
+
+
+def _refuse_request_line(line: bytes) -> None:
+    parts = line.rstrip(b"\r\n").split(b" ")
+    if len(parts) == 3 and re.fullmatch(rb"HTTP/[0-9]+(\.[0-9]+)?", parts[2]) and not parts[2].startswith(b"HTTP/1."):
+        raise BadRequest(505, "This server speaks HTTP/1.1.")
+    raise BadRequest(400, "Malformed request line: wanted `method SP request-target SP HTTP/1.1`.")
+
+
+def _split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, bytes | None]:
+    """(target, path, query, authority of an absolute-form) (RFC 9112 §3.2)."""
+    if method == b"CONNECT":
+        raise BadRequest(501, "CONNECT is not supported: this is not a tunnel.")
+    if b"#" in target:
+        raise BadRequest(400, "A request target has no fragment.")
+    if target[0] == 0x2F:
+        path, mark, rest = target.partition(b"?")
+        return target, path, mark + rest, None
+    if target == b"*":
+        if method != b"OPTIONS":
+            raise BadRequest(400, "The asterisk-form is for OPTIONS alone.")
+        return target, target, b"", None
+    return _split_absolute(method, target)
+
+
+def _split_absolute(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None or absolute[1].lower() not in (b"http", b"https"):
+        raise BadRequest(400, "The request target is none of origin-form, absolute-form (http, https), asterisk-form.")
+    authority, path, query = absolute[2], absolute[3], absolute[4] or b""
+    if not authority or not _HOST.fullmatch(authority) or authority.startswith(b":"):
+        raise BadRequest(400, "The authority of the request target is not host[:port].")
+    if not path:
+        path = b"*" if method == b"OPTIONS" and not query else b"/"
+    return path + query, path, query, authority
+
+
+def _read_fields(request: RequestHead, authority: bytes | None) -> None:
+    hosts: list[bytes] = []
+    lengths: list[bytes] = []
+    codings: list[bytes] | None = None
+    connection: list[bytes] = []
+    upgrade: list[bytes] = []
+    te: list[bytes] = []
+    expect: list[bytes] = []
+    fields = request.fields
+    for kind, index in request.marks:
+        value = fields[index][1].rstrip(b" \t")
+        if kind == Kind.HOST:
+            hosts.append(value)
+        elif kind == Kind.AUTHORIZATION:
+            request.authorization = value if request.authorization is None else b""
+        elif kind == Kind.CONNECTION:
+            connection.append(value)
+        elif kind == Kind.LENGTH:
+            lengths.append(value)
+        elif kind == Kind.TRANSFER_ENCODING:
+            codings = [*(codings or []), value]
+        elif kind == Kind.EXPECT:
+            expect.append(value)
+        elif kind == Kind.UPGRADE:
+            upgrade.append(value)
+        elif kind == Kind.TE:
+            te.append(value)
+    _read_host(request, hosts, authority)
+    if lengths or codings is not None:
+        _read_framing(request, lengths, codings)
+    if request.version == 10:
+        request.keep_alive = False
+    if connection:
+        _read_connection(request, options(connection), upgrade)
+    if te:
+        request.te_trailers = b"trailers" in options(te)
+    if expect:
+        _read_expect(request, expect)
+
+
+def _read_host(request: RequestHead, hosts: list[bytes], authority: bytes | None) -> None:
+    if len(hosts) > 1:
+        raise BadRequest(400, "There is more than one Host field.")
+    if hosts:
+        if not _HOST.fullmatch(hosts[0]):
+            raise BadRequest(400, "The Host field is not host[:port].")
+        request.host = hosts[0]
+    elif request.version == 11:
+        raise BadRequest(400, "An HTTP/1.1 request needs a Host field.")
+    if authority is not None:
+        request.host = authority
+
+
+def _read_framing(request: RequestHead, lengths: list[bytes], codings: list[bytes] | None) -> None:
+    """RFC 9112 §6.1 and §6.3: what could be read in two ways is refused."""
+    if codings is not None:
+        if lengths:
+            raise BadRequest(400, "Both Transfer-Encoding and Content-Length are present.")
+        if request.version == 10:
+            raise BadRequest(400, "Transfer-Encoding in an HTTP/1.0 request.")
+        names = options(codings)
+        if not names or names[-1] != b"chunked" or b"chunked" in names[:-1] or b"identity" in names:
+            raise BadRequest(400, "The last transfer coding, and only it, has to be chunked.")
+        if len(names) > 1:
+            raise BadRequest(501, "No transfer coding but chunked is implemented.")
+        request.length = None
+        return
+    if len(lengths) > 1 or not _DIGITS.fullmatch(lengths[0]):
+        raise BadRequest(400, "Content-Length is not one decimal number.")
+    request.length = int(lengths[0])
+
+
+def _read_connection(request: RequestHead, connection: list[bytes], upgrade: list[bytes]) -> None:
+    if b"close" in connection:
+        request.keep_alive = False
+    elif request.version == 10:
+        request.keep_alive = b"keep-alive" in connection
+    request.connection = nominated(connection)
+    if b"upgrade" in connection and request.version == 11 and request.method == b"GET" and request.length == 0:
+        request.websocket = b"websocket" in options(upgrade)
+
+
+def _read_expect(request: RequestHead, expect: list[bytes]) -> None:
+    if request.version == 10:
+        return
+    if options(expect) != [b"100-continue"]:
+        raise BadRequest(417, "The only expectation known is 100-continue.")
+    request.expect_continue = request.length != 0
+
+
+def parse_response(head: bytes, method: bytes) -> ResponseHead:
+    """`head` ends with the empty line; `method` is the request's. Raises BadResponse."""
+    line = _STATUS_LINE.match(head)
+    if line is None:
+        raise BadResponse("malformed status line")
+    try:
+        fields, marks = parse_fields(head, line.end())
+    except Malformed as exc:
+        raise BadResponse(str(exc)) from exc
+    version = 11 if line[1] == b"1" else 10
+    response = ResponseHead(int(line[2]), line[3] or b"", version, fields, marks)
+    lengths, codings, connection = _response_marks(response)
+    _response_connection(response, connection)
+    _response_framing(response, method, lengths, codings)
+    return response
+
+
+def _response_marks(response: ResponseHead) -> tuple[set[bytes], list[bytes] | None, list[bytes]]:
+    lengths: set[bytes] = set()
+    codings: list[bytes] | None = None
+    connection: list[bytes] = []
+    for kind, index in response.marks:
+        value = response.fields[index][1]
+        if kind == Kind.LENGTH:
+            lengths.update(part.strip(b" \t") for part in value.split(b","))
+        elif kind == Kind.TRANSFER_ENCODING:
+            codings = [*(codings or []), value]
+        elif kind == Kind.CONNECTION:
+            connection.append(value)
+        elif kind == Kind.KEEP_ALIVE:
+            timeout = re.search(rb"timeout=([0-9]{1,6})", value)
+            response.keep_alive_timeout_s = int(timeout[1]) if timeout else None
+        elif kind == Kind.UPGRADE:
+            response.upgrade = value.strip(b" \t").lower() == b"websocket"
+    return lengths, codings, connection
+
+
+def _response_connection(response: ResponseHead, connection: list[bytes]) -> None:
+    response.keep_alive = response.version == 11
+    if connection:
+        names = options(connection)
+        if b"close" in names:
+            response.keep_alive = False
+        response.upgrade = response.upgrade and b"upgrade" in names
+        response.connection = nominated(names)
+
+
+def _response_framing(response: ResponseHead, method: bytes, lengths: set[bytes], codings: list[bytes] | None) -> None:
+    """RFC 9112 §6.3, in its order."""
+    if codings is not None:
+        if response.version == 10 or options(codings) != [b"chunked"]:
+            raise BadResponse("a transfer coding other than chunked", "http_response_transfer_coding")
+        response.keep_alive = response.keep_alive and not lengths
+    if len(lengths) > 1 or (lengths and not _DIGITS.fullmatch(next(iter(lengths)))):
+        raise BadResponse("invalid Content-Length")
+    if method == b"HEAD" or response.status in _NO_BODY or response.status < 200:
+        response.length = 0
+    elif codings is not None:
+        response.length = -1
+    elif lengths:
+        response.length = int(next(iter(lengths)))
+    else:
+        response.length, response.keep_alive = None, False
