@@ -9,6 +9,7 @@ import re
 import statistics
 import sys
 import time
+from typing import cast
 from urllib.parse import urlsplit
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -23,8 +24,7 @@ class Caller(asyncio.Protocol):
         self._stopped = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         self._ask()
 
     def stop(self) -> None:

@@ -6,6 +6,7 @@ A request with a body is answered once all of it has been read, with the number 
 
 import asyncio
 import sys
+from typing import cast
 
 import httptools
 
@@ -18,8 +19,7 @@ class OriginProtocol(asyncio.Protocol):
     """One connection; requests one after another."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         self._parser = httptools.HttpRequestParser(self)
         self._left_to_send = 0
         self._writable = True
