@@ -2,6 +2,8 @@
 PYTHON_OF_VENV = .venv/bin/python
 INSTALLED = .venv/.installed
 PIP = $(PYTHON_OF_VENV) -m pip --quiet --no-input --disable-pip-version-check
+COMPILE = $(PYTHON_OF_VENV) -m uv pip compile pyproject.toml --quiet --python-version 3.11 --universal --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .PHONY: help install demo run test test-connected check bench lock
 
@@ -40,6 +42,6 @@ check: $(INSTALLED) ## format, lint, types, who imports whom
 bench: $(INSTALLED) ## the gateway against a plain proxy, nginx, HAProxy, Envoy; the last line is JSON
 	@$(PYTHON_OF_VENV) -m benchmarks.run
 
-lock: $(INSTALLED) ## resolves requirements.lock anew from pyproject.toml
-	@$(PYTHON_OF_VENV) -m uv pip compile --quiet --extra dev --python-version 3.11 --universal --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml --output-file requirements.lock
+lock: $(INSTALLED) ## brings both locks up to pyproject.toml
+	@$(COMPILE) --extra dev --output-file requirements.lock
+	@$(COMPILE) --constraint requirements.lock --output-file deploy/gateway.lock
