@@ -1,7 +1,9 @@
 """The values that routes.yaml becomes: one immutable RouteTable, read once a request and swapped whole."""
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
@@ -190,3 +192,39 @@ class RouteTable:
     """Lower-case names, `*` at the end for a prefix, dropped from every client besides the built-in ones."""
     errors: Mapping[str, ErrorTemplate] = field(default_factory=dict)
     """By status ("401") or "default"."""
+
+    def with_units(self, units: Mapping[str, Unit]) -> "RouteTable":
+        """The same table with these units in place of those of the same name, and its new digest."""
+        strange = units.keys() - self.units.keys()
+        if strange:
+            raise ValueError(f"no group or route is called {', '.join(sorted(strange))}")
+        merged = {**self.units, **units}
+        routes = tuple(replace(route, unit=merged[route.unit.name]) for route in self.routes)
+        return replace(self, routes=routes, units=merged).sealed()
+
+    def sealed(self) -> "RouteTable":
+        """The same table under the digest of what it says: states and shares count, comments and lines do not."""
+        said = {part.name: _canonical(getattr(self, part.name)) for part in fields(self) if part.name != "digest"}
+        text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+        return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH])
+
+
+DIGEST_LENGTH = 16
+
+
+def _canonical(value: object) -> object:
+    """A value of this module as plain JSON. Services and units inside a route are named only: they stand elsewhere."""
+    if isinstance(value, Route):
+        named = {part.name: _canonical(getattr(value, part.name)) for part in fields(value) if part.name != "line"}
+        return named | {"unit": value.unit.name, "legacy": value.legacy.name}
+    if is_dataclass(value):
+        return {part.name: _canonical(getattr(value, part.name)) for part in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(each) for key, each in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(str(_canonical(each)) for each in value)
+    if isinstance(value, tuple):
+        return [_canonical(each) for each in value]
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if value is None or isinstance(value, str | int | float) else str(value)

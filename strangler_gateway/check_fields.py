@@ -1,0 +1,133 @@
+"""Field faults: pydantic's findings as sentences about the file (seen, wanted, to do)."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from strangler_gateway.faults import Fault, Place
+from strangler_gateway.field_types import MAPPING, WORD
+from strangler_gateway.routes_model import RoutesFile
+from strangler_gateway.yaml_source import Source
+
+_SEEN_LIMIT = 40
+_WANTED = {
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+
+
+def validated(source: Source) -> tuple[RoutesFile | None, list[Fault], set[Place]]:
+    """The file's model, its faults, and which entries were left out of the model because of one.
+
+    Where an entry (a service, a group, a route) is faulty, the model holds the others; None if that is not possible.
+    """
+    try:
+        return RoutesFile.model_validate(source.data), [], set()
+    except ValidationError as exc:
+        errors = exc.errors(include_url=False)
+    faulty = {entry for error in errors if (entry := _entry(_place(error)))}
+    faults = [fault for error in errors if (fault := _fault(source, error))]
+    try:
+        return RoutesFile.model_validate(_without(source.data, faulty)), faults, faulty
+    except ValidationError:
+        return None, faults, faulty
+
+
+def _place(error: ErrorDetails) -> Place:
+    """The place in the file: without pydantic's marks for keys and for members of a union."""
+    return tuple(step for step in error["loc"] if step not in ("[key]", WORD, MAPPING))
+
+
+def _entry(place: Place) -> Place | None:
+    return place[:2] if len(place) >= 2 and place[0] in ("services", "groups", "routes", "errors") else None
+
+
+def _without(data: Mapping[str, object], faulty: set[Place]) -> dict[str, object]:
+    return {section: _kept(section, value, faulty) for section, value in data.items()}
+
+
+def _kept(section: str, value: object, faulty: set[Place]) -> object:
+    if isinstance(value, dict):
+        return {name: each for name, each in value.items() if (section, name) not in faulty}
+    if isinstance(value, list):
+        return [each for at, each in enumerate(value) if (section, at) not in faulty]
+    return value
+
+
+def _fault(source: Source, error: ErrorDetails) -> Fault | None:
+    place = _place(error)
+    if any(place[: len(broken)] == broken for broken in source.broken):
+        return None
+    return source.fault(place, _sentence(source, error, place))
+
+
+def _sentence(source: Source, error: ErrorDetails, place: Place) -> str:
+    kind, seen = error["type"], _seen(source, error["input"], place)
+    if kind == "missing":
+        return f'"{place[-1]}" is missing; it is required here'
+    if kind == "extra_forbidden":
+        return _unknown(str(place[-1]), place)
+    if kind == "literal_error":
+        return f"wanted {error['ctx']['expected']}, seen {seen}"
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    if kind == "too_short":
+        return "is empty; at least one entry is needed"
+    if kind in _WANTED:
+        return f"wanted {_WANTED[kind]}, seen {seen}" + _quoting(kind, error["input"])
+    return f"{error['msg']}, seen {seen}"
+
+
+def _quoting(kind: str, value: object) -> str:
+    numeric = kind == "string_type" and isinstance(value, int | float)
+    return "; put it in quotes if the text is meant" if numeric else ""
+
+
+def _seen(source: Source, value: object, place: Place) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if place in source.substituted:
+        return "what a variable put there"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f'"{text}"' if len(text) <= _SEEN_LIMIT else f"a text of {len(text)} characters"
+
+
+def _unknown(name: str, place: Place) -> str:
+    known = sorted(_fields(place))
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
+    return f'unknown field "{name}"; {hint}'
+
+
+def _fields(place: Place) -> set[str]:
+    """The fields of the mapping that holds a place, found by walking the model along it."""
+    kind: Any = RoutesFile
+    for step in place[:-1]:
+        kind = _inside(kind, step)
+    return set(kind.model_fields) if _is_model(kind) else set()
+
+
+def _inside(kind: Any, step: str | int) -> Any:
+    """What stands at a step inside a model, list or mapping, without `| None` and annotations around it."""
+    return _core(kind.model_fields[str(step)].annotation if _is_model(kind) else kind.__args__[-1])
+
+
+def _core(annotation: Any) -> Any:
+    if _is_model(annotation) or getattr(annotation, "__origin__", None) in (list, dict):
+        return annotation
+    return next((core for each in getattr(annotation, "__args__", ()) if (core := _core(each))), None)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

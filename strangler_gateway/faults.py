@@ -1,0 +1,35 @@
+"""What is wrong with a routes file: every fault at once, each with its line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Place = tuple[str | int, ...]
+"""Where a value stands in the file: keys and indexes from the top."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One fault: the line (1-based), the field (`routes[2].match.path`), and a sentence: seen, wanted, to do."""
+
+    line: int
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.where}: {self.message}" if self.where else f"line {self.line}: {self.message}"
+
+
+class RoutesInvalid(ValueError):
+    """The routes file cannot be served; `faults` is never empty and in the order of the file."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(sorted(faults))
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def spell(place: Place) -> str:
+    """`("routes", 2, "match", "path")` as `routes[2].match.path`."""
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text

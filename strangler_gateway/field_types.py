@@ -1,0 +1,210 @@
+"""Types of single fields of routes.yaml, each with the sentence that refuses what it is not."""
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
+
+from strangler_gateway.path_template import TemplateInvalid, parse
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_SIZE = re.compile(r"([0-9]{1,15}) ?(B|KiB|MiB|GiB|kB|MB|GB)")
+_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,3} )?(second|minute|hour|day)s?")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:.]{2,45}")
+_BASE_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?")
+_PLUGIN = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_JSON_PATH = re.compile(r"\$(\.[A-Za-z_@][\w@-]*|\[\*\]|\[[0-9]+\]|\.\*|\[\"[^\"]*\"\])*")
+
+
+def _name(value: str) -> str:
+    if _NAME.fullmatch(value):
+        return value
+    raise ValueError(
+        "a name has 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit"
+    )
+
+
+def _token(value: str) -> str:
+    if _TOKEN.fullmatch(value):
+        return value
+    raise ValueError("is not a token of RFC 9110; write a name such as X-User")
+
+
+def _method(value: str) -> str:
+    if value != _token(value).upper():
+        raise ValueError(f"methods are case-sensitive; write {value.upper()}")
+    if value == "CONNECT":
+        raise ValueError("CONNECT is never forwarded: the gateway is no tunnel; leave it out")
+    return value
+
+
+def _path(value: str) -> str:
+    try:
+        parse(value)
+    except TemplateInvalid as exc:
+        raise ValueError(f"the path {exc}") from exc
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"wanted a number, seen {_kind(value)}")
+    return value
+
+
+def _percent(value: object) -> float:
+    number = _number(value)
+    if not 0 <= number <= 100:
+        raise ValueError("a share is a percentage from 0 to 100")
+    if abs(number * 100 - round(number * 100)) > 1e-9:
+        raise ValueError("a share moves in steps of 0.01; write two decimals at most")
+    return number
+
+
+def _seconds(value: object) -> float:
+    number = _number(value)
+    if not 0 < number <= 86400:
+        raise ValueError("wanted seconds, more than 0 and at most 86400")
+    return number
+
+
+def _seconds_or_none(value: object) -> float:
+    return 0.0 if _number(value) == 0 else _seconds(value)
+
+
+def _size(value: object) -> int:
+    if isinstance(value, str) and (found := _SIZE.fullmatch(value)):
+        return int(found[1]) * _UNITS[found[2]]
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError('wanted a number of bytes, or a text such as "10MiB" or "64KiB"')
+
+
+def _duration(value: object) -> float:
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
+        return float(int(found[1]) * _SECONDS[found[2]])
+    raise ValueError('wanted a duration with its unit, such as "14d", "12h", "30m" or "45s"')
+
+
+def _rate(value: str) -> str:
+    if _RATE.fullmatch(value):
+        return value
+    raise ValueError('wanted a number and a time, such as "100/minute" or "10/5 seconds"')
+
+
+def _origin(value: str) -> str:
+    """Checked here, taken apart by `routes_compile`. Never repeats the value: it may hold a password."""
+    if value.startswith("unix:"):
+        return _unix(value)
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("the port or host of the URL cannot be read") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("wanted a URL that begins with http://, https:// or unix:")
+    if "@" in parts.netloc:
+        raise ValueError("holds a user name or password; take it out, and let the service find it elsewhere")
+    if "?" in value or "#" in value:
+        raise ValueError("a service is an origin with an optional base path; take out the query and fragment")
+    if not parts.hostname or not _HOST.fullmatch(parts.hostname) or port == 0:
+        raise ValueError("has no usable host and port; write http://host:port")
+    if not _BASE_PATH.fullmatch(parts.path):
+        raise ValueError("the base path holds an empty segment or a character that has to be percent-encoded")
+    return value
+
+
+def _unix(value: str) -> str:
+    socket, _, base = value.removeprefix("unix:").partition(":")
+    if not socket.startswith("/") or "\0" in socket or not _BASE_PATH.fullmatch(base):
+        raise ValueError("wanted unix:/path/of/socket, with :/base/path behind it where there is one")
+    return value
+
+
+def _network(value: str) -> str:
+    as_network(value)
+    return value
+
+
+def as_network(value: str) -> IPv4Network | IPv6Network:
+    """An address or CIDR block."""
+    try:
+        return ip_network(value)
+    except ValueError as exc:
+        raise ValueError(f'"{value}" is not an address or network, as in 10.0.0.0/8 ({exc})') from exc
+
+
+def _header_pattern(value: str) -> str:
+    return _token(value.removesuffix("*") or "*").lower() + ("*" if value.endswith("*") else "")
+
+
+def _anonymous(value: str) -> str:
+    if value in ("legacy", "address", "random", "cookie"):
+        return value
+    if value.startswith("header:") and _TOKEN.fullmatch(value.removeprefix("header:")):
+        return value
+    raise ValueError("wanted legacy, address, random, cookie, or header:NAME")
+
+
+def _media_type(value: str) -> str:
+    if value and value.isprintable() and value.isascii() and "/" in value:
+        return value
+    raise ValueError("wanted a media type, such as application/json; charset=utf-8")
+
+
+def _plugin(value: str) -> str:
+    if _PLUGIN.fullmatch(value):
+        return value
+    raise ValueError('wanted "package.module:factory"')
+
+
+def _json_path(value: str) -> str:
+    if _JSON_PATH.fullmatch(value):
+        return value
+    raise ValueError("wanted a path such as $.data.updatedAt, with [*] for each element")
+
+
+def _kind(value: object) -> str:
+    names = {bool: "true or false", str: "a text", list: "a list", dict: "a mapping", type(None): "nothing"}
+    return names.get(type(value), "a number")
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Token = Annotated[str, AfterValidator(_token)]
+Method = Annotated[str, AfterValidator(_method)]
+RoutePath = Annotated[str, AfterValidator(_path)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Network = Annotated[str, AfterValidator(_network)]
+HeaderPattern = Annotated[str, AfterValidator(_header_pattern)]
+Anonymous = Annotated[str, AfterValidator(_anonymous)]
+MediaType = Annotated[str, AfterValidator(_media_type)]
+Plugin = Annotated[str, AfterValidator(_plugin)]
+JsonPath = Annotated[str, AfterValidator(_json_path)]
+Rate = Annotated[str, AfterValidator(_rate)]
+Percent = Annotated[float, BeforeValidator(_percent), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})]
+Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+SecondsOrNone = Annotated[float, BeforeValidator(_seconds_or_none), WithJsonSchema({"type": "number", "minimum": 0})]
+ByteSize = Annotated[
+    int, BeforeValidator(_size), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]})
+]
+Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]+[smhd]$"})]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+CountOrNone = Annotated[int, Field(ge=0, le=1_000_000)]
+WORD, MAPPING = "=word", "=mapping"
+"""Tags of `word | mapping` unions; the "=" tells them from field names in the place of an error."""
+
+
+def word_or_mapping(value: object) -> str | None:
+    """Which member of such a union a value is meant to be."""
+    if isinstance(value, str):
+        return WORD
+    return MAPPING if isinstance(value, dict | BaseModel) else None
+
+
+StateName = Literal["legacy", "shadow", "canary", "extracted", "retired"]

@@ -1,0 +1,88 @@
+"""Plain scalars: `${NAME}` and `${NAME:-default}`, and the spellings that YAML versions read differently."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MAX_SUBSTITUTED = 1 << 20
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}|\$\{")
+_CONSTANTS: dict[str, object] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_SWITCHES = {"on": "true", "yes": "true", "off": "false", "no": "false"}
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
+_ODD_NUMBER = re.compile(
+    r"[-+]?0[0-9_]+|[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?|0[xob][0-9A-Fa-f_]+|[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?"
+    r"|[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+|[-+]?\.[0-9]+|[-+]?[0-9]+\.|[-+]?\.(inf|nan)|[-+]?[0-9]{19,}",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a plain scalar means; `trap` says why it means different things to different readers."""
+
+    value: object
+    trap: str | None = None
+
+
+def resolve(text: str) -> Resolved:
+    """Text, number, true/false or null, by the rules on which YAML 1.1 and 1.2 agree."""
+    if text in _CONSTANTS:
+        return Resolved(_CONSTANTS[text])
+    if _INTEGER.fullmatch(text):
+        return Resolved(int(text))
+    if _FLOAT.fullmatch(text):
+        return Resolved(float(text))
+    return Resolved(text, _trap(text))
+
+
+def _trap(text: str) -> str | None:
+    lower = text.lower()
+    if lower in _CONSTANTS:
+        return f'"{text}" is read in two ways; write {lower} in lower case, or "{text}" in quotes if the word is meant'
+    if lower in _SWITCHES:
+        meant = _SWITCHES[lower]
+        return f'{text} is {meant} to some YAML readers, a word to others; write {meant}, or "{text}" if that is meant'
+    if _ODD_NUMBER.fullmatch(text):
+        return f'{text} is a different number to each YAML reader; write plain digits, or "{text}" if text is meant'
+    if _DATE.fullmatch(text):
+        return f'{text} is a date to some YAML readers; write "{text}" in quotes'
+    return None
+
+
+class Substitution:
+    """Puts values of the environment in the place of references. A message never holds one: it may be secret."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._left = MAX_SUBSTITUTED
+
+    def apply(self, text: str) -> tuple[str, list[str]]:
+        """The text with its references replaced, and what was wrong with them."""
+        problems: list[str] = []
+        if "${" not in text:
+            return text, problems
+        return _REFERENCE.sub(lambda found: self._value(found, problems), text), problems
+
+    def _value(self, found: re.Match[str], problems: list[str]) -> str:
+        name, default = found[1], found[2]
+        if found[0] == "$${":
+            return "${"
+        if name is None:
+            problems.append(
+                "${ does not begin a reference; write ${NAME} or ${NAME:-default}, or $${ for the characters"
+            )
+            return ""
+        value = self._environ.get(name) or default
+        if value is None:
+            value = self._environ.get(name)
+        if value is None:
+            problems.append(f"the variable {name} is not set; set it, or write ${{{name}:-default}}")
+            return ""
+        self._left -= len(value)
+        if self._left < 0:
+            problems.append(f"the variables put more than {MAX_SUBSTITUTED} characters into the file")
+            return ""
+        return value
