@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-_PYTHON = re.compile(r"^(.+) \((?:.*/)?([^/ ()]+/)?([^/ ()]+\.py):\d+\)$")
+_PYTHON = re.compile(r"^(.+) \(([^()]+\.py):\d+\)$")
 _NATIVE = re.compile(r"^(.+) \(([^()]+?)(?::\d+)?\)$")
 
 
@@ -19,7 +19,7 @@ def read_stacks(text: str) -> list[tuple[list[str], int]]:
 
 def _function(frame: str) -> str:
     if python := _PYTHON.match(frame):
-        return f"{python[2] or ''}{python[3]}:{python[1]}"
+        return f"{'/'.join(python[2].split('/')[-2:])}:{python[1]}"
     native = _NATIVE.match(frame)
     return f"{native[1]} [{native[2]}]" if native else frame
 
