@@ -1,7 +1,8 @@
 """Finds the route of a request: the most specific path wins, segment by segment literal > variable > rest."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from urllib.parse import unquote_to_bytes
 
 from strangler_gateway.path_template import Template, parse, shape
@@ -10,20 +11,16 @@ from strangler_gateway.routes import PathRules, Route, RouteTable
 
 @dataclass(frozen=True, slots=True)
 class _Taker:
-    """A route, and which pieces of a path (split at "/") its variables are; the rest is the piece `rest_from`."""
+    """A route, and how its variables are picked from a path split at "/" (`rest_from` times; -1: at every one)."""
 
     route: Route
-    pieces: tuple[int, ...]
+    pick: Callable[[list[bytes]], tuple[bytes, ...]]
     rest_from: int = -1
-
-    def captured(self, path: bytes) -> tuple[bytes, ...]:
-        pieces = path.split(b"/", self.rest_from)
-        return tuple([pieces[at] for at in self.pieces])
 
 
 @dataclass(slots=True)
 class _Node:
-    """A position after some segments, in the tree of one method."""
+    """A position between the pieces of a path, in the tree of one method."""
 
     literals: "dict[bytes, _Node]" = field(default_factory=dict)
     variable: "_Node | None" = None
@@ -40,32 +37,32 @@ class _Node:
 class _Tree:
     """The paths that one method takes. `exact` holds those without a variable, by the whole path."""
 
-    __slots__ = ("depth", "exact", "last", "root")
+    __slots__ = ("depth", "exact", "last", "top")
 
     def __init__(self, routes: Iterable[Route], rules: PathRules) -> None:
-        self.root = _Node()
+        self.top = _Node()
         self.exact: dict[bytes, Route] = {}
         self.depth = 0
         for route in routes:
             self._add(route, parse(route.path), rules)
-        if self.root.rest is None:
+        last = self.top.child(b"").rest
+        if last is None:
             raise ValueError("no route takes every path and method: the last one has to be /{rest...}")
-        self.last = self.root.rest
+        self.last = last
 
     def _add(self, route: Route, template: Template, rules: PathRules) -> None:
-        segments = shape(template, rules)
-        node = self.root
-        for segment in segments:
-            node = node.child(segment)
-        self.depth = max(self.depth, len(segments) + 2)
-        variables = tuple(at + 1 for at, segment in enumerate(segments) if segment is None)
+        pieces = (b"", *shape(template, rules))
+        node = self.top
+        for piece in pieces:
+            node = node.child(piece)
+        self.depth = max(self.depth, len(pieces) + 1)
+        variables = [at for at, piece in enumerate(pieces) if piece is None]
         if template.rest:
-            rest_from = len(segments) + 1
-            node.rest = _Taker(route, (*variables, rest_from), rest_from)
+            node.rest = _Taker(route, _picker([*variables, len(pieces)]), len(pieces))
         else:
-            node.end = _Taker(route, variables)
+            node.end = _Taker(route, _picker(variables))
             if not variables and not rules.decode_literals:
-                self.exact[b"".join(b"/" + (segment or b"") for segment in segments)] = route
+                self.exact[b"/".join(piece or b"" for piece in pieces)] = route
 
 
 class Matcher:
@@ -93,8 +90,8 @@ class Matcher:
         if path[:1] != b"/":
             return tree.last.route, (path,)
         keys = self._decoded(bare, tree.depth) if self._decode else key.split(b"/", tree.depth)
-        taker = _find(tree.root, keys, 1, len(keys), bare is not path) or tree.last
-        return taker.route, taker.captured(path)
+        taker = _greedy(tree.top, keys) or _find(tree.top, keys, 0, len(keys), bare is not path) or tree.last
+        return taker.route, taker.pick(path.split(b"/", taker.rest_from))
 
     def methods(self, path: bytes) -> Iterator[tuple[bytes, Route]]:
         """Each method that the file names, and the route that takes it at this path."""
@@ -106,11 +103,32 @@ class Matcher:
         return [segment.lower() for segment in segments] if self._fold else segments
 
 
+def _picker(positions: list[int]) -> Callable[[list[bytes]], tuple[bytes, ...]]:
+    if not positions:
+        return lambda pieces: ()
+    if len(positions) == 1:
+        only = positions[0]
+        return lambda pieces: (pieces[only],)
+    return itemgetter(*positions)
+
+
 def _takers(routes: Sequence[Route], method: bytes) -> list[Route]:
     """The routes that take a method, those that name it last: they win where the path is the same."""
     every = [route for route in routes if route.methods is None]
     implied = [route for route in routes if method == b"HEAD" and route.methods and b"GET" in route.methods]
     return every + implied + [route for route in routes if route.methods and method in route.methods]
+
+
+def _greedy(node: _Node, keys: list[bytes]) -> _Taker | None:
+    """The taker on the way of literals, else variables. Found, it is the most specific one; most requests end here."""
+    for key in keys:
+        following = node.literals.get(key)
+        if following is None:
+            following = node.variable
+            if following is None or not key:
+                return None
+        node = following
+    return node.end
 
 
 def _find(node: _Node, keys: list[bytes], at: int, end: int, slash: bool) -> _Taker | None:
