@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.migration import Caller, routes_yaml
+from benchmarks.migration import KEY_ENV, Caller, routes_yaml
 from benchmarks.processes import Child, Cores, find_program, free_port, start, wait_for_output, wait_until_accepts
 
 _LISTENING = rb"listening on http://[^:\s]+:(\d+)"
@@ -48,7 +48,7 @@ def gateway(stage: Stage, lane: str = "fast", name: str = "gateway", wrapper: tu
     routes = stage.write("routes.yaml", routes_yaml(stage.origin_port, stage.sink_port))
     command = [sys.executable, *(wrapper or ("-m", "strangler_gateway.cli")), "serve", "--routes", str(routes)]
     command += ["--port", "0", "--admin-port", "0", "--state-dir", str(stage.folder / f"{name}.state")]
-    child = stage.start(name, command, {"STRANGLER_LANE": lane, "BENCHMARK_JWT_KEY": stage.caller.key})
+    child = stage.start(name, command, {"STRANGLER_LANE": lane, KEY_ENV: stage.caller.key})
     return Design(name, int(wait_for_output(child, _LISTENING)[1]), child)
 
 

@@ -1,7 +1,7 @@
 """What the gateway is configured with: a migration under way, 48 routes, and a caller with a token.
 
-Every step has work: the route is declared among many, the token is verified, the caller is limited, the group is
-extracted, so the gateway mints its own token; metrics and log are on as always.
+Every step has work: the route is declared among many, the token is verified, the caller is limited, the share puts
+every bucket on the extracted side, so the gateway mints its own token; metrics and log are on as always.
 """
 
 import secrets
@@ -12,6 +12,8 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 TARGET = "/item/4711"
+KEY_ENV = "BENCHMARK_JWT_KEY"
+"""The gateway finds the key to the caller's token in this variable."""
 SEEN = "/seen"
 UPLOAD = "/upload"
 _RESOURCES = (
@@ -45,7 +47,7 @@ def new_caller() -> Caller:
 
 
 def routes_yaml(origin_port: int, sink_port: int) -> str:
-    """routes.yaml; the key comes from BENCHMARK_JWT_KEY."""
+    """routes.yaml: all declared routes go to the extracted side."""
     return "\n".join([_HEAD.format(origin=origin_port, sink=sink_port), *_routes(), _LAST])
 
 
@@ -67,19 +69,19 @@ def _route(route_id: str, method: str, path: str, service: str) -> str:
     legacy: monolith
     extracted: {service}
     auth: {{require: authenticated, enforce: upstream}}
-    limit: {{rate: "1000000000/minute", by: user}}"""
+    limit: {{rate: "1000000/second", by: user}}"""
 
 
 _HEAD = f"""version: 1
 paths: {{{{case_sensitive: false, trailing_slash: ignore, decode_literals: false}}}}
 identity:
-  jwt: {{{{key: "${{{{BENCHMARK_JWT_KEY}}}}", issuer: "{_ISSUER}", audience: "{_AUDIENCE}", roles_claim: roles}}}}
+  jwt: {{{{key_env: {KEY_ENV}, algorithms: [HS256], issuer: "{_ISSUER}", audience: "{_AUDIENCE}", roles: "$.roles"}}}}
 services:
   monolith: {{{{url: "http://127.0.0.1:{{origin}}"}}}}
   origin: {{{{url: "http://127.0.0.1:{{origin}}"}}}}
   sink: {{{{url: "http://127.0.0.1:{{sink}}"}}}}
 groups:
-  moved: {{{{state: extracted, salt: moved-1, data: shared}}}}
+  moved: {{{{state: canary, share: 100, salt: moved-1, data: shared}}}}
 routes:"""
 _LAST = """  - id: everything-else
     match: {path: "/{rest...}"}
