@@ -1,0 +1,97 @@
+"""What each piece of a request costs, alone: `python -m benchmarks.steps`. us, the best of several repeats.
+
+The whole is dearer than its pieces: system calls, the loop and cold caches are not in here (see `benchmarks.profile`).
+"""
+
+import os
+import timeit
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from benchmarks.migration import KEY_ENV, TARGET, new_caller, routes_yaml
+from strangler_gateway import pipeline
+from strangler_gateway.access_log import AccessLog
+from strangler_gateway.exchange import Exchange
+from strangler_gateway.headers import request_head, response_fields
+from strangler_gateway.http1 import RequestHead, parse_request, parse_response
+from strangler_gateway.routes import Side
+from strangler_gateway.routes_file import load
+from strangler_gateway.settings import Settings
+from strangler_gateway.signer import ephemeral_signer
+
+_RESPONSE = b"""HTTP/1.1 200 OK\r
+Server: nginx/1.22.1\r
+Date: Tue, 24 Nov 2026 14:14:14 GMT\r
+Content-Type: application/json\r
+Content-Length: 1024\r
+Last-Modified: Tue, 24 Nov 2026 14:14:14 GMT\r
+Connection: keep-alive\r
+ETag: "6744-400"\r
+Accept-Ranges: bytes\r
+\r
+"""
+_BROWSER = """Connection: keep-alive\r
+User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36\r
+Accept: application/json, text/plain, */*\r
+Origin: http://localhost:3000\r
+Referer: http://localhost:3000/\r
+Accept-Encoding: gzip, deflate, br\r
+Accept-Language: en-GB,en;q=0.9\r
+"""
+_NUMBER, _REPEATS = 5000, 7
+
+
+def cost_us(call: Callable[[], object]) -> float:
+    return min(timeit.repeat(call, number=_NUMBER, repeat=_REPEATS)) / _NUMBER * 1e6
+
+
+class Bench:
+    """A gateway with the benchmark's table, and one exchange that has been through all its steps."""
+
+    def __init__(self) -> None:
+        caller = new_caller()
+        os.environ[KEY_ENV] = caller.key
+        table = load(routes_yaml(1, 2), os.environ)
+        log = AccessLog(Path(os.devnull).open("wb"))  # noqa: SIM115
+        no_shadow = cast(Any, None)  # the group is in canary: nothing asks for it
+        self.gateway = pipeline.Gateway(Settings.model_validate({}), table, ephemeral_signer(), log, no_shadow)
+        self.small = self._request("", caller.token)
+        self.browser = self._request(_BROWSER, caller.token)
+        self.x = self.exchange()
+        assert pipeline.run(self.gateway, self.x) is None
+        assert self.x.internal_token is not None
+        self.x.status = 200
+
+    def _request(self, more: str, token: str) -> bytes:
+        return f"GET {TARGET} HTTP/1.1\r\nHost: localhost:8080\r\n{more}Authorization: Bearer {token}\r\n\r\n".encode()
+
+    def parse(self, head: bytes) -> RequestHead:
+        return parse_request(head, 16384, 65536, 200)
+
+    def exchange(self) -> Exchange:
+        return Exchange(self.parse(self.small), "127.0.0.1", b"http", self.gateway.now())
+
+
+def costs(bench: Bench) -> Iterator[tuple[str, float]]:
+    """Piece and us, in the order of a request."""
+    gateway, x = bench.gateway, bench.x
+    yield "parse a request of wrk (2 fields)", cost_us(lambda: bench.parse(bench.small))
+    yield "parse a request of a browser (9 fields)", cost_us(lambda: bench.parse(bench.browser))
+    yield "make the exchange", cost_us(lambda: Exchange(x.head, "127.0.0.1", b"http", gateway.now()))
+    for step in pipeline.STEPS:
+        yield f"step {step.__name__}", cost_us(lambda step=step: step(gateway, x))  # type: ignore[misc]
+    yield "build the request's head", cost_us(lambda: request_head(x, x.service, Side.EXTRACTED, gateway.via))
+    response = parse_response(_RESPONSE, b"GET")
+    yield "parse a response of nginx (8 fields)", cost_us(lambda: parse_response(_RESPONSE, b"GET"))
+    yield "choose the response's fields", cost_us(lambda: response_fields(x, response, x.service, False))
+    yield "count and log", cost_us(lambda: gateway.finish(x, b""))
+
+
+def main() -> None:
+    for piece, us in costs(Bench()):
+        print(f"{us:6.2f} us  {piece}")
+
+
+if __name__ == "__main__":
+    main()
