@@ -1,0 +1,116 @@
+"""Request bodies as Express' parsers read them: JSON, then forms; anything else is an empty object."""
+
+import codecs
+import zlib
+from email.message import Message
+from typing import Any
+
+from starlette.requests import Request
+
+from examples.monolith.javascript import SyntaxFault, parse
+from examples.monolith.querystring import TooManyParameters, parse_query
+from examples.monolith.refusals import bad_request, unparsed
+
+MAX_BYTES = 102_400
+MAX_PARAMETERS = 1000
+_JSON_SPACE = " \t\n\r"
+_WINDOW_BITS = {"gzip": 31, "deflate": 15}
+
+
+async def read_body(request: Request) -> Any:
+    """The parsed body. Raises Refusal: 400, 413, 415, before anything else of the request is looked at."""
+    kind = _media_type(request)
+    if kind.get_content_type() == "application/json":
+        return _json(await _text(request, kind, any_unicode=True))
+    if kind.get_content_type() == "application/x-www-form-urlencoded":
+        return _form(await _text(request, kind, any_unicode=False))
+    return {}
+
+
+def _media_type(request: Request) -> Message:
+    """An empty message (text/plain) when there is no body."""
+    message = Message()
+    headers = request.headers
+    if "transfer-encoding" in headers or "content-length" in headers:
+        message["content-type"] = headers.get("content-type", "")
+    return message
+
+
+async def _text(request: Request, kind: Message, *, any_unicode: bool) -> str:
+    charset = str(kind.get_param("charset") or "utf-8").lower()
+    if not (charset.startswith("utf-") if any_unicode else charset == "utf-8") or not _known(charset):
+        raise unparsed(415, f'unsupported charset "{charset.upper()}"')
+    raw = await _received(request, request.headers.get("content-encoding", "identity").lower())
+    return raw.decode(charset, "replace").removeprefix("\ufeff")
+
+
+def _known(charset: str) -> bool:
+    try:
+        codecs.lookup(charset)
+    except LookupError:
+        return False
+    return True
+
+
+async def _received(request: Request, encoding: str) -> bytes:
+    if encoding != "identity" and encoding not in _WINDOW_BITS:
+        raise unparsed(415, f'unsupported content encoding "{encoding}"')
+    raw = await _bounded(request)
+    return raw if encoding == "identity" or not raw else _inflated(raw, _WINDOW_BITS[encoding])
+
+
+async def _bounded(request: Request) -> bytes:
+    if int(request.headers.get("content-length", "0")) > MAX_BYTES:
+        raise _too_large()
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > MAX_BYTES:
+            raise _too_large()
+    return bytes(received)
+
+
+def _inflated(raw: bytes, window_bits: int) -> bytes:
+    stream = zlib.decompressobj(window_bits)
+    try:
+        inflated = stream.decompress(raw, MAX_BYTES + 1)
+    except zlib.error as error:
+        raise unparsed(400, str(error).rpartition(": ")[2]) from error
+    if len(inflated) > MAX_BYTES:
+        raise _too_large()
+    if not stream.eof:
+        raise unparsed(400, "unexpected end of file")
+    return inflated
+
+
+def _json(text: str) -> Any:
+    if not text:
+        return {}
+    first = text.lstrip(_JSON_SPACE)[:1]
+    try:
+        if first in ("{", "["):
+            return parse(text)
+        _refuse_scalar(text, first)
+    except SyntaxFault as fault:
+        raise bad_request(str(fault)) from fault
+
+
+def _refuse_scalar(text: str, first: str) -> None:
+    """Strict mode: a lone string or number is refused at its first character, as if V8 had met a stray sign there."""
+    if not first:
+        parse("")
+    try:
+        parse(text[: text.index(first)] + "#")
+    except SyntaxFault as fault:
+        raise SyntaxFault(str(fault).replace("#", first, 1)) from None
+
+
+def _form(text: str) -> Any:
+    try:
+        return parse_query(text, MAX_PARAMETERS)
+    except TooManyParameters as error:
+        raise unparsed(413, "too many parameters") from error
+
+
+def _too_large() -> Exception:
+    return unparsed(413, "request entity too large")

@@ -1,0 +1,88 @@
+"""The stand-in's database: short reads on their own, writes one after another."""
+
+import re
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Table, event, insert
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from examples.monolith.refusals import InternalFailure
+from examples.monolith.tables import metadata
+
+BUSY_TIMEOUT_S = 30
+POSTGRES_UUID = re.compile(r"(?:[0-9a-f]{4}-?){7}[0-9a-f]{4}|\{(?:[0-9a-f]{4}-?){7}[0-9a-f]{4}\}", re.IGNORECASE)
+
+
+class Database:
+    """Opens connections. Raises SQLAlchemyError; callers leave it to the one place that answers 500."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_async_engine(url, **_options(url))
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        if self._engine.dialect.name == "sqlite":
+            _prepare_sqlite(self._engine)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Each statement sees what is committed when it runs, as at the monolith's READ COMMITTED."""
+        async with self._autocommit.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, committed at the end of the block."""
+        async with self._engine.begin() as connection:
+            yield connection
+
+    async def create_tables(self) -> None:
+        async with self.write() as connection:
+            await connection.run_sync(metadata.create_all)
+
+    async def aclose(self) -> None:
+        await self._engine.dispose()
+
+
+async def insert_row(connection: AsyncConnection, table: Table, **values: Any) -> str:
+    """Adds a row with a fresh UUID (unless `id` is given) and both timestamps; returns its id."""
+    now = datetime.now(UTC)
+    row = {"id": str(uuid.uuid4()), "created_at": now, "updated_at": now} | values
+    await connection.execute(insert(table).values(row))
+    return str(row["id"])
+
+
+def postgres_uuid(value: str) -> str:
+    """The canonical form of what PostgreSQL reads as a UUID; anything else fails there, so here too."""
+    if not POSTGRES_UUID.fullmatch(value):
+        raise InternalFailure(f"{value!r} is no UUID to PostgreSQL")
+    return str(uuid.UUID(value))
+
+
+def postgres_text(value: str) -> str:
+    """PostgreSQL refuses NUL in text; SQLite would keep it."""
+    if "\0" in value:
+        raise InternalFailure("PostgreSQL takes no NUL in text")
+    return value
+
+
+def _options(url: str) -> dict[str, Any]:
+    return {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else {}
+
+
+def _prepare_sqlite(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # else the driver opens transactions of its own, deferred ones
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,86 @@
+"""Routes as Express matches them, and all that a route declares about itself."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from examples.monolith.access import Access
+from examples.monolith.listing import Listing, Page
+from examples.monolith.refusals import bad_request
+from examples.monolith.tokens import Subject
+from examples.monolith.validation import Shape
+from examples.monolith.wire import Answer
+
+if TYPE_CHECKING:
+    from examples.monolith.app import Monolith
+
+_MALFORMED = re.compile(r"%(?![0-9a-fA-F]{2})")
+NO_PAGE = Page(page=1, limit=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a handler gets, once every check before it has passed. `subject` is None on open routes alone."""
+
+    monolith: "Monolith"
+    params: Mapping[str, str]
+    body: Any
+    page: Page = NO_PAGE
+    subject: Subject | None = None
+
+    @property
+    def user_id(self) -> str:
+        if self.subject is None:
+            raise LookupError("an open route asked for its caller")
+        return self.subject.user_id
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route. `body`: the shape that is validated, or a function that picks it by the body's content."""
+
+    method: str
+    path: str
+    handler: Handler
+    access: Access
+    listing: Listing | None = None
+    body: Shape | Callable[[Any], Shape] | None = None
+    pattern: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        expression = re.sub(r":(\w+)", r"(?P<\1>[^/]+?)", self.path)
+        object.__setattr__(self, "pattern", re.compile(f"{expression}/?", re.IGNORECASE))
+
+
+class Router:
+    """Finds routes: paths without regard to case and to one trailing slash, HEAD served by GET."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self._routes = routes
+
+    def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]] | None:
+        """`raw_path` as sent. Raises Refusal when a variable of any matching route cannot be decoded."""
+        wanted = "GET" if method == "HEAD" else method
+        for route in self._routes:
+            match = route.pattern.fullmatch(raw_path)
+            if match is None:
+                continue
+            params = {name: _decoded(value) for name, value in match.groupdict().items()}
+            if route.method == wanted:
+                return route, params
+        return None
+
+
+def _decoded(value: str) -> str:
+    """decodeURIComponent."""
+    try:
+        if _MALFORMED.search(value):
+            raise ValueError(value)
+        return unquote_to_bytes(value).decode()
+    except ValueError as error:
+        raise bad_request(f"Failed to decode param '{value}'") from error

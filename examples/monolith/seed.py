@@ -1,0 +1,134 @@
+"""What the database starts with: roles, their policies, and a few users."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from examples.monolith import documents
+from examples.monolith.access import SELF
+from examples.monolith.accounts import ADMIN_ROLE, GUEST_ROLE, USER_ROLE, NewUser, add_role, add_user
+from examples.monolith.database import Database, insert_row
+from examples.monolith.documents import ObjectIds
+from examples.monolith.passwords import hashed
+from examples.monolith.tables import auth_role_policies, auth_roles, auth_subjects, items
+
+ROLES = {
+    GUEST_ROLE: ("guest", "An account whose e-mail is not verified"),
+    USER_ROLE: ("user", "An account with a verified e-mail"),
+    ADMIN_ROLE: ("admin", "May everything"),
+}
+OWN_USER = {"id": SELF}
+OWN = {"user_id": SELF}
+RESOURCES = (
+    "user",
+    "user_email",
+    "user_settings",
+    "module",
+    "content",
+    "team",
+    "team_member",
+    "item",
+    "transaction",
+    "submission",
+)
+
+Policy = tuple[str, str, dict[str, str] | None]
+POLICIES: dict[str, list[Policy]] = {
+    GUEST_ROLE: [("read", "user", OWN_USER), ("read", "user_email", OWN), ("read", "user_settings", OWN)],
+    USER_ROLE: [
+        ("manage", "user", OWN_USER),
+        ("manage", "user_email", OWN),
+        ("manage", "user_settings", OWN),
+        ("read", "user", None),
+        ("read", "module", None),
+        ("read", "content", None),
+        ("read", "team", None),
+        ("create", "team", None),
+        ("create", "submission", None),
+        ("delete", "team_member", OWN),
+    ],
+    ADMIN_ROLE: [("manage", resource, None) for resource in RESOURCES],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of the seed and the secret that logs in; `more_roles` come beside the first."""
+
+    user: NewUser
+    secret: str
+    more_roles: tuple[str, ...] = ()
+
+
+def _bare(name: str, description: str, points: int, role: str) -> Account:
+    email = f"{name}@example.org"
+    return Account(NewUser(name, email, description, points, role != GUEST_ROLE, role, identity=name), secret=name)
+
+
+def _demo(name: str, points: int) -> Account:
+    user = NewUser(name, f"{name}@example.org", points=points, verified=True)
+    return Account(user, secret=f"{name}-secret", more_roles=(USER_ROLE,))
+
+
+BARE = (
+    _bare("guest", "A lambda user with email not verified", 0, GUEST_ROLE),
+    _bare("admin", "A special user with all permissions", 200, ADMIN_ROLE),
+    _bare("user", "A lambda user with email verified", 150, USER_ROLE),
+)
+DEMO = (*BARE, _demo("alice", 500), _demo("bob", 120), _demo("carol", 0))
+DEMO_ITEMS: tuple[dict[str, Any], ...] = (
+    {"id": "11111111-1111-4111-8111-111111111111", "cost": 10, "type": "hint", "data": {"text": "Read stdin first"}},
+    {
+        "id": "22222222-2222-4222-8222-222222222222",
+        "cost": 25,
+        "type": "hint",
+        "data": {"text": "Sort before you search"},
+    },
+    {"id": "33333333-3333-4333-8333-333333333333", "cost": 0, "type": "hint", "data": {"text": ""}},
+    {"id": "44444444-4444-4444-8444-444444444444", "cost": 1000, "type": "hint", "data": {"text": "The whole answer"}},
+    {"id": "55555555-5555-4555-8555-555555555555", "cost": 40, "type": "validator", "data": {"text": "An empty line"}},
+)
+SEEDS: dict[str, tuple[tuple[Account, ...], tuple[dict[str, Any], ...]]] = {
+    "bare": (BARE, ()),
+    "demo": (DEMO, DEMO_ITEMS),
+}
+
+
+async def sow(database: Database, object_ids: ObjectIds, name: str) -> None:
+    """Tables and the named seed; a database that has its roles already is left as it is."""
+    accounts, wares = SEEDS[name]
+    await database.create_tables()
+    secrets = [await hashed(account.secret) for account in accounts]
+    async with database.write() as connection:
+        if await connection.scalar(select(auth_roles.c.id).limit(1)):
+            return
+        await _add_roles(connection)
+        for account, secret in zip(accounts, secrets, strict=True):
+            await _add_account(connection, account, secret)
+        for ware in wares:
+            await documents.add(connection, items, object_ids.next(), ware)
+
+
+async def _add_roles(connection: AsyncConnection) -> None:
+    for role_id, (name, description) in ROLES.items():
+        await insert_row(connection, auth_roles, id=role_id, name=name, description=description)
+        for action, resource, attributes in POLICIES[role_id]:
+            await insert_row(
+                connection,
+                auth_role_policies,
+                action=action,
+                resource=resource,
+                attributes=attributes,
+                role_id=role_id,
+            )
+
+
+async def _add_account(connection: AsyncConnection, account: Account, secret: str) -> None:
+    user_id = await add_user(connection, account.user, secret)
+    subject_id = await connection.scalar(
+        select(auth_subjects.c.id).where(auth_subjects.c.internal_identifier == user_id)
+    )
+    for role in account.more_roles:
+        await add_role(connection, str(subject_id), role)

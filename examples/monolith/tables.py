@@ -1,0 +1,161 @@
+"""The monolith's PostgreSQL tables, names and columns as they are; on SQLite with the nearest types."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+metadata = MetaData()
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Timezone-aware in Python; SQLite has no zones, so the text there is UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class UuidText(TypeDecorator[str]):
+    """A UUID as its 36 lower-case characters; PostgreSQL's own type there, text elsewhere."""
+
+    impl = String(36)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.UUID(as_uuid=False))
+        return dialect.type_descriptor(String(36))
+
+
+def _table(name: str, *columns: Column[Any], constraints: Iterable[UniqueConstraint] = ()) -> Table:
+    stamps = [Column(stamp, UtcDateTime, nullable=False) for stamp in ("created_at", "updated_at")]
+    return Table(name, metadata, Column("id", UuidText, primary_key=True), *columns, *stamps, *constraints)
+
+
+def _reference(name: str, target: str, on_delete: str) -> Column[Any]:
+    return Column(name, UuidText, ForeignKey(f"{target}.id", ondelete=on_delete, onupdate="CASCADE"))
+
+
+users = _table(
+    "user",
+    Column("username", String(255), nullable=False, unique=True),
+    Column("description", Text),
+    Column("points", Integer, nullable=False, server_default=text("0")),
+)
+user_emails = _table(
+    "user_emails",
+    Column("email", String(255), nullable=False, unique=True),
+    _reference("user_id", "user", "SET NULL"),
+    Column("verification_token", String(255), unique=True),
+    Column("is_verified", Boolean, nullable=False, server_default=false()),
+)
+user_settings = _table(
+    "user_settings",
+    _reference("user_id", "user", "SET NULL"),
+    Column("preferred_editing_language", String(255)),
+    Column("preferred_language", String(2), server_default=text("'en'")),
+)
+teams = _table("team", Column("name", String(255), nullable=False, unique=True), Column("description", Text))
+team_members = _table(
+    "team_members",
+    Column("role", String(16), nullable=False, server_default=text("'member'")),
+    _reference("team_id", "team", "CASCADE"),
+    _reference("user_id", "user", "CASCADE"),
+    constraints=[UniqueConstraint("team_id", "user_id")],
+)
+transactions = _table(
+    "transactions",
+    _reference("user_id", "user", "CASCADE"),
+    Column("Object_id", UuidText, key="object_id"),
+    Column("deleted_at", UtcDateTime),
+)
+
+auth_roles = _table(
+    "auth_role",
+    Column("name", String(255), nullable=False, unique=True),
+    Column("description", String(255), nullable=False),
+)
+auth_role_policies = _table(
+    "auth_role_policies",
+    Column("action", String(16), nullable=False),
+    Column("resource", String(32), nullable=False),
+    Column("attributes", JSON(none_as_null=True)),
+    _reference("role_id", "auth_role", "CASCADE"),
+)
+auth_subjects = _table(
+    "auth_subject",
+    Column("internal_identifier", UuidText, nullable=False, unique=True),
+    Column("type", String(16), nullable=False),
+)
+auth_subject_credentials = _table(
+    "auth_subject_credentials",
+    Column("type", String(32), nullable=False),
+    Column("identity", String(255), nullable=False, unique=True),
+    Column("secret", String(255), nullable=False),
+    _reference("subject_id", "auth_subject", "SET NULL"),
+)
+auth_subject_roles = _table(
+    "auth_subject_roles",
+    _reference("subject_id", "auth_subject", "CASCADE"),
+    _reference("role_id", "auth_role", "CASCADE"),
+    constraints=[UniqueConstraint("subject_id", "role_id")],
+)
+auth_oauth2_clients = _table("auth_oauth2_client", Column("secret", Text))
+auth_oauth2_client_grants = _table(
+    "auth_oauth2_client_grants",
+    Column("grant", String(32)),
+    _reference("client_id", "auth_oauth2_client", "SET NULL"),
+)
+auth_oauth2_client_redirect_uris = _table(
+    "auth_oauth2_client_redirect_uris",
+    Column("uri", String(255)),
+    _reference("client_id", "auth_oauth2_client", "SET NULL"),
+    _reference("requested_client_id", "auth_oauth2_client", "SET NULL"),
+)
+auth_oauth2_tokens = _table(
+    "auth_oauth2_token",
+    Column("hashed_token", String(255), nullable=False),
+    Column("token_expire_at", UtcDateTime, nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("grant_with", String(32), nullable=False),
+    _reference("requested_client_id", "auth_oauth2_client", "SET NULL"),
+    _reference("subject_id", "auth_subject", "SET NULL"),
+)
+
+
+def collection(name: str) -> Table:
+    """A MongoDB collection: one document a row, the whole of it in `body`, rows in insertion order."""
+    return Table(
+        f"mongo_{name}",
+        metadata,
+        Column("_id", Text, primary_key=True),
+        Column("id", Text, unique=True),
+        Column("body", JSON, nullable=False),
+    )
+
+
+items = collection("items")

@@ -1,0 +1,113 @@
+"""Body validation with class-validator's rules and words: unknown properties are refused, nothing is coerced."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_UUID_V4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_LOCAL_PART = re.compile(r"[a-z\d!#$%&'*+\-/=?^_`{|}~\u00a1-\ud7ff\uf900-\uffef]+", re.IGNORECASE)
+_QUOTED_LOCAL_PART = re.compile(r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e\u00a0-\uffff]|\\[\x20-\x7e\u00a0-\uffff])*"')
+_LABEL = re.compile(r"(?!-)[a-z\d\u00a1-\uff00\uff5f-\uffff-]{1,63}(?<!-)", re.IGNORECASE)
+_TOP_LABEL = re.compile(r"[a-z\u00a1-\u00a8\u00aa-\ud7ff\uf900-\ufdcf\ufdf0-\uffef]{2,}|xn[a-z\d-]{2,}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule of one value. `words` follow the property's name."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """`optional` skips null and absence; `when` skips by the body as a whole."""
+
+    checks: tuple[Check, ...]
+    shape: "Shape | None" = None
+    optional: bool = False
+    when: Callable[[Mapping[str, Any]], bool] = lambda _body: True
+
+
+Shape = Mapping[str, Property]
+
+
+def violations(shape: Shape, body: Any, prefix: str = "") -> list[str]:
+    """Messages, none when the body will do."""
+    if not isinstance(body, dict):
+        return ["unknown value was passed to the validate function"]
+    unknown = [f"property {prefix}{name} should not exist" for name in body if name not in shape]
+    known = [line for name, rules in shape.items() if rules.when(body) for line in _violated(rules, body, name, prefix)]
+    return unknown + known
+
+
+def _violated(rules: Property, body: Mapping[str, Any], name: str, prefix: str) -> list[str]:
+    value = body.get(name)
+    if value is None and rules.optional:
+        return []
+    failed = [f"{prefix}{name} {check.words}" for check in rules.checks if not check.holds(value)]
+    if rules.shape is not None and not failed:
+        return violations(rules.shape, value, f"{prefix}{name}.")
+    return failed
+
+
+def required(*checks: Check) -> Property:
+    return Property(checks)
+
+
+def optional(*checks: Check) -> Property:
+    return Property(checks, optional=True)
+
+
+def nested(shape: Shape, *, optional: bool = False) -> Property:
+    return Property((IS_OBJECT,), shape=shape, optional=optional)
+
+
+def length(least: int, most: int) -> tuple[Check, Check]:
+    return (
+        Check(lambda v: isinstance(v, str) and len(v) >= least, f"must be longer than or equal to {least} characters"),
+        Check(lambda v: isinstance(v, str) and len(v) <= most, f"must be shorter than or equal to {most} characters"),
+    )
+
+
+def at_least(least: float) -> Check:
+    return Check(lambda value: is_number(value) and value >= least, f"must not be less than {least}")
+
+
+def one_of(*values: str) -> Check:
+    return Check(lambda value: value in values, f"must be one of the following values: {', '.join(values)}")
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_uuid(value: str) -> bool:
+    """A UUID of any version, as path parameters are looked at."""
+    return _UUID.fullmatch(value) is not None
+
+
+def is_email(value: Any) -> bool:
+    if not isinstance(value, str) or len(value) > 254:
+        return False
+    local, at, domain = value.rpartition("@")
+    return bool(at) and 0 < len(local.encode()) <= 64 and _is_local_part(local) and _is_domain(domain)
+
+
+def _is_local_part(local: str) -> bool:
+    return bool(_QUOTED_LOCAL_PART.fullmatch(local)) or all(_LOCAL_PART.fullmatch(part) for part in local.split("."))
+
+
+def _is_domain(domain: str) -> bool:
+    *labels, top = domain.split(".")
+    return bool(labels) and bool(_TOP_LABEL.fullmatch(top)) and all(_LABEL.fullmatch(label) for label in labels)
+
+
+IS_STRING = Check(lambda value: isinstance(value, str), "must be a string")
+IS_NUMBER = Check(is_number, "must be a number conforming to the specified constraints")
+IS_OBJECT = Check(lambda value: isinstance(value, dict), "must be an object")
+IS_EMAIL = Check(is_email, "must be an email")
+IS_UUID_V4 = Check(lambda value: isinstance(value, str) and bool(_UUID_V4.fullmatch(value)), "must be a UUID")
