@@ -1,0 +1,72 @@
+"""Settings of a deployable: environment variables with a prefix, checked once at the start; secrets also from files."""
+
+import os
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+T = TypeVar("T", bound="Settings")
+
+
+class SettingsInvalid(Exception):
+    """What the environment says cannot be used; the message has one line a fault, and no value."""
+
+
+class Settings(BaseSettings):
+    """To inherit: set `env_prefix`. A SecretStr field X comes from PREFIX_X, else from the file in PREFIX_X_FILE."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, SecretFiles(settings_cls)
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Reads each SecretStr field X from the file that PREFIX_X_FILE names, without surrounding white space."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = f"{self.config.get('env_prefix', '')}{field_name}_file".upper()
+        path = os.environ.get(variable) if _is_secret(field) else None
+        return (_read(variable, path) if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def load(settings: type[T], **overrides: object) -> T:
+    """The settings from the environment; overrides (a command line) win. Raises SettingsInvalid with all faults."""
+    try:
+        return settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsInvalid(_faults(settings, error)) from None  # pydantic's own text would show the values
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
+
+
+def _read(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(
+            f"{variable}: {path} cannot be read: {getattr(error, 'strerror', 'not UTF-8')}"
+        ) from error
+
+
+def _faults(settings: type[Settings], error: ValidationError) -> str:
+    prefix = settings.model_config.get("env_prefix", "")
+    return "\n".join(f"{prefix}{'.'.join(map(str, e['loc']))}".upper() + f": {e['msg']}" for e in error.errors())

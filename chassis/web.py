@@ -1,0 +1,146 @@
+"""What the web application of a service needs: health, request id, one place for errors, who is calling, a server."""
+
+import re
+import signal
+import socket
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis.claims import NOBODY, Fields, Identity
+from chassis.tokens import TokenRejected
+
+log = structlog.get_logger("chassis.web")
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+Check = Callable[[], Awaitable[None]]
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class Verifier(Protocol):
+    """Tells whom an internal token names; chassis.tokens.TokenVerifier is one."""
+
+    async def verify(self, token: bytes) -> Identity:
+        """Raises TokenRejected."""
+        ...
+
+
+def application(routes: ASGIApp, *, failure: ASGIApp, ready: Check, lifespan: Lifespan) -> Starlette:
+    """`routes` answers all but /health/live and /health/ready; `failure` answers where `routes` raised.
+
+    `ready` raises when the service cannot work now.
+    """
+
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"status": "live"})
+
+    async def readiness(_request: Request) -> Response:
+        try:
+            await ready()
+        except Exception as error:
+            log.warning("not_ready", reason=str(error))
+            return JSONResponse({"status": "not ready"}, status_code=503)
+        return JSONResponse({"status": "ready"})
+
+    return Starlette(
+        routes=[Route("/health/live", live), Route("/health/ready", readiness), Mount("/", routes)],
+        middleware=[Middleware(RequestId), Middleware(CatchErrors, failure=failure)],
+        lifespan=lifespan,
+    )
+
+
+class RequestId:
+    """Binds the gateway's X-Request-Id (a new one where there is none, or an odd one) to what is logged meanwhile."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get("x-request-id", "")
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send)
+
+
+class CatchErrors:
+    """Logs what nobody expected and lets `failure` answer; an answer already under way is cut off instead."""
+
+    def __init__(self, app: ASGIApp, failure: ASGIApp) -> None:
+        self._app = app
+        self._failure = failure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:
+            log.exception("unexpected_error", method=scope["method"], path=scope["path"])
+            if started:
+                raise
+            await self._failure(scope, receive, send)
+
+
+async def caller(fields: Fields, verifier: Verifier) -> Identity:
+    """Whom the internal token names. None, or one that is not the gateway's: NOBODY, and a line in the log."""
+    values = [value for name, value in fields if name.lower() == b"authorization"]
+    scheme, _, token = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
+    if scheme.lower() != b"bearer":
+        log.warning("internal_token_missing")
+        return NOBODY
+    try:
+        return await verifier.verify(token)
+    except TokenRejected as error:
+        log.warning("internal_token_rejected", reason=str(error))
+        return NOBODY
+
+
+def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20) -> int:
+    """Serves until SIGTERM or SIGINT, then finishes what is under way (at most `grace_s`). Port 0 takes a free one.
+
+    Prints `listening on http://HOST:PORT` once it does. Returns the exit code.
+    """
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=grace_s, lifespan="on"
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises the signal again when it has finished
+    with _listen(host, port) as listener:
+        server = _Server(config)
+        server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1024)
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in (sockets or []) if self.started else []:
+            host, port = listener.getsockname()[:2]
+            print(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)

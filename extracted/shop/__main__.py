@@ -1,0 +1,7 @@
+"""`python -m extracted.shop`"""
+
+import sys
+
+from extracted.shop.main import main
+
+sys.exit(main())

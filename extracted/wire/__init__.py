@@ -1,0 +1,1 @@
+"""The public wire format that every service answers in: byte for byte the monolith's (Express, Nest)."""

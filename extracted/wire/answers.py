@@ -1,0 +1,77 @@
+"""Answers as values: the success envelope and the monolith's error bodies (contract §2.1, §2.2)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chassis.claims import Identity, Outcome
+from extracted.wire.jsontext import stringify
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and its JSON text."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the metadata of a list tells, in the order in which it is told; None leaves a part out."""
+
+    pagination: Mapping[str, object] | None = None
+    order_by: Mapping[str, str] | None = None
+    filters: Mapping[str, Mapping[str, object]] | None = None
+
+    def metadata(self, count: int) -> dict[str, object]:
+        """With `count`, the number of elements in this answer."""
+        keyed = {"order-by": self.order_by, "filter": self.filters}
+        metadata: dict[str, object] = {"count": count}
+        if self.pagination is not None:
+            metadata["pagination"] = self.pagination
+        return metadata | {name: {"keys": keys} for name, keys in keyed.items() if keys is not None}
+
+
+def one(data: object, status: int = 200) -> Answer:
+    """A single value in its envelope."""
+    return Answer(status, stringify({"metadata": {}, "data": data}))
+
+
+def many(data: Sequence[object], listing: Listing, status: int = 200) -> Answer:
+    """A list in its envelope."""
+    return Answer(status, stringify({"metadata": listing.metadata(len(data)), "data": data}))
+
+
+def error(status: int, message: str, name: str | None = None) -> Answer:
+    """An error body; `name` is there only where the monolith gives the exception its own message."""
+    body: dict[str, object] = {"statusCode": status, "message": message}
+    return Answer(status, stringify(body | ({} if name is None else {"error": name})))
+
+
+BAD_REQUEST: Final = error(400, "Bad Request")
+UNAUTHORIZED: Final = error(401, "Unauthorized")
+FORBIDDEN: Final = error(403, "Forbidden")
+FORBIDDEN_RESOURCE: Final = error(403, "Forbidden resource", "Forbidden")
+NOT_FOUND: Final = error(404, "Resource not found", "Not Found")
+UNAVAILABLE: Final = error(503, "Service Unavailable")
+"""Not the monolith's: the service cannot tell who calls, since it never got the gateway's keys."""
+TOO_LARGE: Final = error(413, "request entity too large")
+STORE_FAILED: Final = error(500, "Internal Server Error")
+"""A failure that the monolith catches: its database refused or failed."""
+UNEXPECTED: Final = error(500, "Internal server error")
+"""An exception that nobody caught: note the small s."""
+
+
+def no_route(method: str, target: str) -> Answer:
+    """404 for what no route takes; `target` with its query, as sent."""
+    return error(404, f"Cannot {method} {target}", "Not Found")
+
+
+def refusal(identity: Identity, *, allowed: bool) -> Answer | None:
+    """The guards' answer in the monolith's order: no credential, a bad one, not allowed; None lets the caller pass."""
+    if identity.outcome is Outcome.MISSING:
+        return UNAUTHORIZED
+    if identity.outcome is Outcome.REJECTED:
+        return FORBIDDEN
+    return None if allowed else FORBIDDEN_RESOURCE

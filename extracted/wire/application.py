@@ -1,0 +1,134 @@
+"""The ASGI application around a service's handlers: the order and the outer form in which the monolith answers."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chassis.claims import Fields
+from extracted.wire import body, headers
+from extracted.wire.answers import UNEXPECTED, Answer, error, no_route
+from extracted.wire.query import Query, decode, parse
+
+_FIRST_ONLY = frozenset({"authorization", "content-type", "content-length", "if-modified-since", "host", "user-agent"})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a handler sees of a request. `variables`: decoded, in the order of the path."""
+
+    method: str
+    target: str
+    fields: Fields
+    variables: tuple[str, ...]
+    query: Query
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`path` as in "/item/{id}": any case, with or without a slash at the end; GET takes HEAD too (Express 4)."""
+
+    method: str
+    path: str
+    handler: Handler
+    _pattern: re.Pattern[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        escaped = re.sub(r"\\\{\w+\\\}", "([^/]+?)", re.escape(self.path))
+        object.__setattr__(self, "_pattern", re.compile(f"{escaped}/?", re.IGNORECASE))
+
+    def match(self, method: str, path: str) -> tuple[str, ...] | None:
+        """The raw variables, or None."""
+        found = self._pattern.fullmatch(path) if self.method == method.replace("HEAD", "GET") else None
+        return None if found is None else found.groups()
+
+
+def application(routes: Sequence[Route], *, production: bool) -> ASGIApp:
+    """CORS, then the body, then the route, then its handler."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"{scope['type']} is not served")
+        if scope["method"] == "OPTIONS":
+            await _start(send, 204, headers.preflight(_request(scope), production=production))
+        else:
+            await respond(scope, send, await _answer(routes, scope, receive), production=production)
+
+    return answer
+
+
+def failure(*, production: bool) -> ASGIApp:
+    """Answers where a handler raised: the monolith's uncaught 500."""
+
+    async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
+        await respond(scope, send, UNEXPECTED, production=production)
+
+    return answer
+
+
+async def respond(scope: Scope, send: Send, answer: Answer, *, production: bool) -> None:
+    """Sends the answer as Express does: ETag on everything, 304 where the client's copy is fresh, HEAD without body."""
+    request = _request(scope)
+    tag = headers.etag(answer.body)
+    readable = scope["method"] in ("GET", "HEAD") and 200 <= answer.status < 300
+    status = 304 if readable and headers.fresh(request, tag) else answer.status
+    bodiless = status in (204, 304)
+    fields = headers.common(request, production=production)
+    fields += [] if bodiless else headers.content(answer.body)
+    fields.append((b"etag", tag))
+    await _start(send, status, fields, b"" if bodiless or scope["method"] == "HEAD" else answer.body)
+
+
+async def _answer(routes: Sequence[Route], scope: Scope, receive: Receive) -> Answer:
+    try:
+        await body.read(_request(scope), receive)
+    except body.BodyRefused as refused:
+        return refused.answer
+    method, path = scope["method"], _raw_path(scope).decode("latin-1")
+    for route in routes:
+        raw = route.match(method, path)
+        if raw is not None:
+            return await _handle(route, raw, scope)
+    return no_route(method, _target(scope))
+
+
+async def _handle(route: Route, raw: tuple[str, ...], scope: Scope) -> Answer:
+    variables: list[str] = []
+    for variable in raw:
+        decoded = decode(variable)
+        if decoded is None:
+            return error(400, f"Failed to decode param '{variable}'", "Bad Request")
+        variables.append(decoded)
+    query = parse(scope["query_string"].decode("latin-1"))
+    return await route.handler(Call(scope["method"], _target(scope), scope["headers"], tuple(variables), query))
+
+
+def _request(scope: Scope) -> dict[str, str]:
+    """Field values by lower-case name, joined as Node joins them."""
+    joined: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1").lower()
+        if key not in joined:
+            joined[key] = value.decode("latin-1")
+        elif key not in _FIRST_ONLY:
+            joined[key] += ", " + value.decode("latin-1")
+    return joined
+
+
+def _raw_path(scope: Scope) -> bytes:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw
+
+
+def _target(scope: Scope) -> str:
+    query: bytes = scope["query_string"]
+    return (_raw_path(scope) + (b"?" + query if query else b"")).decode("latin-1")
+
+
+async def _start(send: Send, status: int, fields: list[headers.Field], content: bytes = b"") -> None:
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,105 @@
+"""Request bodies are read before anything else is looked at: what Express' body-parser refuses (corrections C7)."""
+
+import zlib
+from collections.abc import Mapping
+
+from starlette.types import Receive
+
+from extracted.wire.answers import TOO_LARGE, Answer, error
+from extracted.wire.jsontext import syntax_fault
+
+_MOST_BYTES = 100 * 1024
+_JSON = "application/json"
+_FORM = "application/x-www-form-urlencoded"
+_WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_BOM = "\ufeff"
+
+
+class BodyRefused(Exception):
+    """The body cannot be taken; `answer` says why."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+async def read(fields: Mapping[str, str], receive: Receive) -> str:
+    """The text of a JSON or form body, checked; "" for every other body, which stays unread. Raises BodyRefused."""
+    media_type, charset = _content_type(fields.get("content-type", ""))
+    if not _has_body(fields) or media_type not in (_JSON, _FORM):
+        return ""
+    codec = _codec(media_type, charset)
+    window = _window(fields.get("content-encoding", "identity").lower() or "identity")
+    declared = fields.get("content-length", "")
+    if window is None and declared.isdigit() and int(declared) > _MOST_BYTES:
+        raise BodyRefused(TOO_LARGE)
+    text = (await _content(receive, window)).decode(codec, "replace").removeprefix(_BOM)
+    if media_type == _JSON:
+        _check_json(text)
+    return text
+
+
+def _has_body(fields: Mapping[str, str]) -> bool:
+    return "transfer-encoding" in fields or fields.get("content-length", "").isdigit()
+
+
+def _content_type(field: str) -> tuple[str, str]:
+    media_type, *parameters = field.split(";")
+    pairs = (parameter.partition("=") for parameter in parameters)
+    charsets = [value.strip().strip('"') for name, _, value in pairs if name.strip().lower() == "charset"]
+    return media_type.strip().lower(), charsets[0].lower() if charsets else "utf-8"
+
+
+def _codec(media_type: str, charset: str) -> str:
+    if charset.startswith("utf-") if media_type == _JSON else charset == "utf-8":
+        try:
+            "".encode(charset)
+            return charset
+        except LookupError:
+            pass
+    raise BodyRefused(error(415, f'unsupported charset "{charset.upper()}"'))
+
+
+def _window(encoding: str) -> int | None:
+    """zlib's window bits for a content coding; None for identity."""
+    if encoding != "identity" and encoding not in _WINDOWS:
+        raise BodyRefused(error(415, f'unsupported content encoding "{encoding}"'))
+    return _WINDOWS.get(encoding)
+
+
+async def _content(receive: Receive, window: int | None) -> bytes:
+    """Never more than the limit in memory, however well it was compressed."""
+    inflate = None if window is None else zlib.decompressobj(window)
+    content = b""
+    while True:
+        message = await receive()
+        chunk = message.get("body", b"")
+        content += chunk if inflate is None else _inflated(inflate, chunk, _MOST_BYTES + 1 - len(content))
+        if len(content) > _MOST_BYTES:
+            raise BodyRefused(TOO_LARGE)
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            break
+    if inflate is not None and not inflate.eof:
+        raise BodyRefused(error(400, "unexpected end of file"))
+    return content
+
+
+def _inflated(inflate: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
+    try:
+        return inflate.decompress(chunk, most)
+    except zlib.error as fault:
+        raise BodyRefused(error(400, str(fault).rpartition(": ")[2])) from fault
+
+
+def _check_json(text: str) -> None:
+    """Strict mode: an object or a list, or nothing at all."""
+    if not text:
+        return
+    content = text.lstrip(" \t\n\r")
+    if content[:1] in ("{", "["):
+        fault = syntax_fault(text)
+    else:
+        position = len(text) - len(content)
+        fault = f"Unexpected token {content[0]} in JSON at position {position}" if content else syntax_fault("")
+    if fault:
+        raise BodyRefused(error(400, fault, "Bad Request"))

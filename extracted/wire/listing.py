@@ -1,0 +1,71 @@
+"""Paging, order and filter of a list route, from the query as the monolith reads it (contract §2.6, corrections C6)."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from extracted.wire.query import Query, Value, as_string
+
+_WHOLE = re.compile(r"\s*([+-]?[0-9]+)")
+_DIRECTIONS = {"asc": False, "ascending": False, "1": False, "desc": True, "descending": True, "-1": True}
+_MOST_PER_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`page` counts from 1."""
+
+    page: int
+    limit: int
+
+    @property
+    def offset(self) -> int:
+        """How many come before it."""
+        return (self.page - 1) * self.limit
+
+
+def page(query: Query) -> Page | None:
+    """None where page or limit is out of range, which is a 400."""
+    number, limit = _whole(query.get("page"), 1), _whole(query.get("limit"), 10)
+    return None if number < 0 or not 0 <= limit <= _MOST_PER_PAGE else Page(number, limit)
+
+
+def order(query: Query, keys: Collection[str]) -> dict[str, str | None] | None:
+    """Key → direction as sent, in the order of the query; a direction of None: none was given.
+
+    None for an order-by that is no text (repeated, or with brackets): the monolith's uncaught 500.
+    """
+    text = query.get("order-by", "")
+    if not isinstance(text, str):
+        return None
+    wanted: dict[str, str | None] = {}
+    for part in text.split(",") if text else []:
+        key, _, rest = part.partition(":")
+        wanted[key] = rest.split(":")[0] if ":" in part else None
+    return {key: direction for key, direction in wanted.items() if key in keys and direction != "null"}
+
+
+def descends(direction: str | None) -> bool | None:
+    """How the document store sorts: no direction is ascending; None for a word that it does not know."""
+    return _DIRECTIONS.get((direction or "asc").lower())
+
+
+def shown_order(order_: Mapping[str, str | None]) -> dict[str, str]:
+    """What the metadata repeat: a key without direction is left out."""
+    return {key: direction for key, direction in order_.items() if direction is not None}
+
+
+def filters(query: Query, keys: Collection[str]) -> dict[str, Value]:
+    """Key → value of the declared keys that are there, the empty text included."""
+    return {key: query[key] for key in keys if key in query}
+
+
+def shown_filters(wanted: Mapping[str, Value], *, matching: bool) -> dict[str, dict[str, object]]:
+    """What the metadata repeat. `matching`: contains, instead of equals."""
+    return {key: {"value": value, "matching": matching} for key, value in wanted.items()}
+
+
+def _whole(value: Value | None, default: int) -> int:
+    """parseInt (ECMA-262 §19.2.5); 0 and what is no number give the default."""
+    found = _WHOLE.match("" if value is None else as_string(value))
+    return (int(found[1]) if found else 0) or default

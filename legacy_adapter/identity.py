@@ -1,0 +1,126 @@
+"""The gateway's identity plugin for the monolith's access tokens: a signature, a live row, roles from the tables."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from joserfc.jwk import OctKey
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+from sqlalchemy import func, select
+
+from chassis import settings
+from chassis.claims import NOBODY, Fields, Identity, IdentityUnavailable, Outcome
+from chassis.database import Database, DatabaseUnavailable
+from chassis.jwt import Checks, TokenRejected, verify
+from chassis.ttl_cache import TtlCache
+from legacy_adapter.tables import access_tokens, roles, subject_roles, subjects
+
+ALGORITHMS = ("HS256",)
+MAX_TOKENS = 10_000
+_CLOCK_SKEW_S = 60
+
+
+class Settings(settings.Settings):
+    """The monolith's own variables, and its database. Secrets also from NAME_FILE."""
+
+    model_config = SettingsConfigDict(env_prefix="")
+
+    auth_jwt_secret: SecretStr = Field(min_length=1)
+    auth_jwt_issuer: str = "https://auth.app"
+    auth_jwt_audience: str = "https://api.app"
+    legacy_database_url: SecretStr
+
+
+class MonolithIdentity:
+    """A provider as chassis.claims.IdentityProvider wants it; the caller keeps what `confirm` grants, if anybody."""
+
+    def __init__(
+        self, secret: str, issuer: str, audience: str, database: Database, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._key = OctKey.import_key(secret)
+        self._checks = Checks(ALGORITHMS, issuer, audience, _CLOCK_SKEW_S)
+        self._database = database
+        self._clock = clock
+        self._verified: TtlCache[bytes, Identity] = TtlCache(MAX_TOKENS)
+
+    def identify(self, fields: Fields) -> Identity:
+        """By signature, issuer, audience and expiry; each good token is verified once."""
+        token = _token(fields)
+        if token is None:
+            return NOBODY
+        digest = hashlib.sha256(token).digest()
+        now = self._clock()
+        identity = self._verified.get(digest, now)
+        if identity is None:
+            identity = self._verify(token, digest, now)
+            if identity.expires_at is not None:
+                self._verified.put(digest, identity, identity.expires_at)
+        return identity
+
+    async def confirm(self, identity: Identity, fields: Fields) -> Identity:
+        """By the token's row, with the roles of now. Raises IdentityUnavailable."""
+        if identity.outcome is not Outcome.USER:
+            return identity
+        try:
+            return await self._read(identity)
+        except DatabaseUnavailable as error:
+            raise IdentityUnavailable(f"the monolith's database: {error}") from error
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._database.aclose()
+
+    def _verify(self, token: bytes, digest: bytes, now: float) -> Identity:
+        try:
+            claims = verify(token, self._key, self._checks, now)
+        except TokenRejected:
+            return Identity(Outcome.REJECTED, credential=digest)
+        user_id = claims.get("internalIdentifier")
+        if not isinstance(user_id, str) or not user_id:
+            return Identity(Outcome.REJECTED, credential=digest)
+        return Identity(Outcome.USER, user_id, expires_at=float(claims["exp"]), credential=digest)
+
+    async def _read(self, identity: Identity) -> Identity:
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        live = (
+            select(subjects.c.id, func.max(access_tokens.c.token_expire_at))
+            .join(access_tokens, access_tokens.c.subject_id == subjects.c.id)
+            .where(access_tokens.c.hashed_token == identity.credential.hex())
+            .where(access_tokens.c.token_expire_at >= now)
+            .where(subjects.c.internal_identifier == identity.subject)
+            .group_by(subjects.c.id)
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(live)).first()
+            if row is None:
+                return Identity(Outcome.REJECTED, credential=identity.credential)
+            names = await connection.scalars(
+                select(roles.c.name)
+                .join(subject_roles, subject_roles.c.role_id == roles.c.id)
+                .where(subject_roles.c.subject_id == row[0])
+                .order_by(roles.c.name)
+            )
+            expires_at = row[1].replace(tzinfo=row[1].tzinfo or UTC).timestamp()
+            return Identity(Outcome.USER, identity.subject, tuple(names), expires_at, identity.credential)
+
+
+def from_environment() -> MonolithIdentity:
+    """What `identity: {plugin: "legacy_adapter.identity:from_environment"}` calls. Raises SettingsInvalid."""
+    loaded = settings.load(Settings)
+    return MonolithIdentity(
+        loaded.auth_jwt_secret.get_secret_value(),
+        loaded.auth_jwt_issuer,
+        loaded.auth_jwt_audience,
+        Database(loaded.legacy_database_url.get_secret_value()),
+    )
+
+
+def _token(fields: Fields) -> bytes | None:
+    """`<any scheme> <token>`: two parts, the first Authorization line alone counts (as Node has it); else None."""
+    for name, value in fields:
+        if len(name) == 13 and name.lower() == b"authorization":
+            parts = value.split(b" ")
+            return parts[1] if len(parts) == 2 and all(parts) else None
+    return None

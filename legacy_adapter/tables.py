@@ -1,0 +1,38 @@
+"""The monolith's PostgreSQL tables as far as they are read here; never created or altered. On SQLite: text."""
+
+from sqlalchemy import Column, DateTime, MetaData, String, Table, TypeDecorator
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData()
+
+
+class UuidText(TypeDecorator[str]):
+    """A UUID as its 36 characters in Python, whatever the database makes of it."""
+
+    impl = String(36)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        native = postgresql.UUID(as_uuid=False) if dialect.name == "postgresql" else String(36)
+        return dialect.type_descriptor(native)
+
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("user_id", UuidText),
+    Column("Object_id", UuidText, key="item_id"),
+    Column("deleted_at", DateTime(timezone=True)),
+)
+access_tokens = Table(
+    "auth_oauth2_token",
+    metadata,
+    Column("hashed_token", String),
+    Column("token_expire_at", DateTime(timezone=True)),
+    Column("subject_id", UuidText),
+)
+subjects = Table("auth_subject", metadata, Column("id", UuidText), Column("internal_identifier", UuidText))
+subject_roles = Table("auth_subject_roles", metadata, Column("subject_id", UuidText), Column("role_id", UuidText))
+roles = Table("auth_role", metadata, Column("id", UuidText), Column("name", String))
