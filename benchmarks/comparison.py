@@ -1,6 +1,5 @@
 """One run of the benchmark: start everything, let the designs take turns, measure, end everything."""
 
-import http.client
 import os
 import platform
 import tempfile
@@ -10,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import streams
+from benchmarks.checks import check_answer, check_steps
 from benchmarks.designs import STARTERS, Design, Stage
 from benchmarks.load import Fields, Generator
-from benchmarks.migration import SEEN, TARGET, UPLOAD, bytes_target, new_caller
+from benchmarks.migration import TARGET, UPLOAD, bytes_target, new_caller
 from benchmarks.origins import Origins, origins
-from benchmarks.processes import choose_cores, cpu_seconds, pinned
-from benchmarks.report import Measurements, Sample, figures, summary
+from benchmarks.processes import choose_cores, pinned
+from benchmarks.report import Measurements, figures, summary
+from benchmarks.use import Use
 
 CONNECTIONS = 64
 SLOW_READERS = 32
@@ -43,12 +44,13 @@ class Comparison:
     def __init__(self, options: Options, say: Say) -> None:
         self._options, self._say = options, say
         self._generator = Generator()
+        self._cores = choose_cores()
         self._measured = Measurements(download_bytes=options.download_mib * streams.MIB)
         self._stream_bytes = options.stream_mib * streams.MIB
 
     def run(self) -> dict[str, object]:
         """The result, ready for JSON. Raises DidNotStart; whatever happens, no process stays."""
-        cores = choose_cores()
+        cores = self._cores
         others = cores.others if cores else None
         sizes = (self._measured.download_bytes, self._stream_bytes, _SLOW_BYTES)
         with ExitStack() as closing:
@@ -88,14 +90,14 @@ class Comparison:
                 self._memory(design, fields)
 
     def _small(self, design: Design, fields: Fields, number: int) -> None:
-        before = cpu_seconds(design.child.pid)
+        use = Use(design.child.pid, self._cores)
         load = self._generator.run(design.port, TARGET, fields, CONNECTIONS, self._options.seconds)
-        after = cpu_seconds(design.child.pid)
-        cpu_us = None if before is None or after is None else (after - before) / max(1, load.requests) * 1e6
-        self._measured.samples.setdefault(design.name, []).append(Sample(load, cpu_us))
+        sample = use.sample(load)
+        self._measured.samples.setdefault(design.name, []).append(sample)
         self._say(
             f"round {number + 1} {design.name:12} {load.requests_per_s:9.0f} req/s  p50 {load.p50_ms:7.2f} ms"
-            f"  p99 {load.p99_ms:7.2f} ms  {cpu_us or 0:7.1f} us of CPU  errors {load.errors}"
+            f"  p99 {load.p99_ms:7.2f} ms  {sample.cpu_us or 0:7.1f} us of CPU  errors {load.errors}"
+            f"  core taken by others {100 * (sample.taken or 0):.0f} %"
         )
 
     def _large(self, design: Design, fields: Fields) -> None:
@@ -136,29 +138,3 @@ def _rotated(designs: Sequence[Design], number: int) -> list[Design]:
     """So that no design always follows the same one."""
     first = number % max(1, len(designs))
     return [*designs[first:], *designs[:first]]
-
-
-def check_answer(design: Design, fields: Fields) -> None:
-    """Raises RuntimeError where the proxy does not pass the upstream's answer on."""
-    status, body = _get(design, TARGET, fields)
-    if status != 200 or len(body) != 1024:
-        raise RuntimeError(f"{design.name} answered {TARGET} with {status} and {len(body)} bytes, wanted 200 and 1024")
-
-
-def check_steps(design: Design, fields: Fields) -> None:
-    """Raises RuntimeError where the gateway has not put its own token in the place of the caller's."""
-    status, body = _get(design, SEEN, fields)
-    seen = {name.lower(): value for name, _, value in (line.partition(b": ") for line in body.splitlines())}
-    token = seen.get(b"authorization", b"")
-    if status != 200 or not token.startswith(b"Bearer ") or token.decode() == dict(fields)["Authorization"]:
-        raise RuntimeError(f"{design.name}: the service did not get an internal token; {status}, it saw {sorted(seen)}")
-
-
-def _get(design: Design, target: str, fields: Fields) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", design.port, timeout=10)
-    try:
-        connection.request("GET", target, headers=dict(fields))
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()

@@ -141,6 +141,15 @@ def cpu_seconds(pid: int) -> float | None:
     return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def core_seconds(core: int) -> float | None:
+    """What all processes together have used of a core so far, interrupts left out; None where /proc is absent."""
+    try:
+        found = re.search(rf"^cpu{core} (\d+) (\d+) (\d+) ", Path("/proc/stat").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return sum(map(int, found.groups())) / os.sysconf("SC_CLK_TCK") if found else None
+
+
 def rss_mib(pid: int) -> float | None:
     """Resident memory now; None where /proc is absent."""
     with suppress(OSError):

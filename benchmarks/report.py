@@ -24,6 +24,8 @@ class Sample:
     load: Load
     cpu_us: float | None
     """Processor time of the proxy for each request; steadier than requests/s where others use the machine."""
+    taken: float | None = None
+    """Share of the proxy's core that other processes took from it."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,9 @@ def summary(measured: Measurements) -> dict[str, object]:
         "p99_vs_envoy": ratio(tails.get("gateway", []), tails.get("envoy", [])),
         "cpu_vs_envoy": ratio(cpu.get("gateway", []), cpu.get("envoy", [])),
         "download_vs_envoy": ratio(measured.downloads.get("envoy", []), measured.downloads.get("gateway", [])),
+        "core_taken_by_others": _median(
+            [each.taken for rounds in measured.samples.values() for each in rounds if each.taken is not None]
+        ),
         **{f"rss_mib_{name}": _rounded(value) for name, value in measured.rss_mib.items()},
     }
 

@@ -85,7 +85,7 @@ def costs(bench: Bench) -> Iterator[tuple[str, float]]:
     response = parse_response(_RESPONSE, b"GET")
     yield "parse a response of nginx (8 fields)", cost_us(lambda: parse_response(_RESPONSE, b"GET"))
     yield "choose the response's fields", cost_us(lambda: response_fields(x, response, x.service, False))
-    yield "count and log", cost_us(lambda: gateway.finish(x, b""))
+    yield "count and log", cost_us(lambda: gateway.finish(x))
 
 
 def main() -> None:
