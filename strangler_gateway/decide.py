@@ -7,14 +7,13 @@ import mmh3
 
 from strangler_gateway.anonymous import anonymous_key
 from strangler_gateway.exchange import Decision, Exchange, Outcome
-from strangler_gateway.routes import Route, Side, State, Unit
+from strangler_gateway.retry import SAFE
+from strangler_gateway.routes import Route, Service, Side, State, Unit
 
 if TYPE_CHECKING:
     from strangler_gateway.pipeline import Gateway
 
 BUCKETS = 10_000
-SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
-"""RFC 9110 §9.2.1."""
 
 _STATE_LEGACY = Decision(Side.LEGACY, "state_legacy")
 _STATE_SHADOW = Decision(Side.LEGACY, "state_shadow")
@@ -75,7 +74,7 @@ def decide(gateway: "Gateway", x: Exchange) -> Outcome:
     fail_over = False
     if state is State.CANARY and route.extracted is not None and not x.identity_unavailable:
         x.bucket = _bucket(route.unit, x)
-        fail_over = x.method in SAFE_METHODS and gateway.upstreams.breaker_open(route.extracted)
+        fail_over = _fails_over(gateway, x.method, route.extracted)
     x.decision = decision = choose(route, x.bucket, x.override, x.identity_unavailable, fail_over)
     if decision.side is Side.EXTRACTED and route.extracted is not None:
         x.service = route.extracted
@@ -84,6 +83,10 @@ def decide(gateway: "Gateway", x: Exchange) -> Outcome:
     if decision is _STATE_SHADOW:
         x.tap = gateway.shadow.tap(gateway, x)
     return None
+
+
+def _fails_over(gateway: "Gateway", method: bytes, service: Service) -> bool:
+    return service.breaker_failures > 0 and method in SAFE and not gateway.upstreams.pool(service).available
 
 
 def _bucket(unit: Unit, x: Exchange) -> int | None:
