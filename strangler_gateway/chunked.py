@@ -40,7 +40,8 @@ class ChunkedDecoder:
         """(body bytes decoded, bytes behind the end of the body). Raises Malformed."""
         if self._buffer:
             data, self._buffer = self._buffer + data, b""
-        out, at = [], 0
+        out: list[bytes] = []
+        at = 0
         while not self.done:
             if self._state == 0:
                 step = self._size(data, at)

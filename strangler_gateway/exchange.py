@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from chassis.claims import Identity
+from strangler_gateway.http1 import RequestHead, ResponseHead
 from strangler_gateway.routes import Route, RouteTable, Service, Side
+from strangler_gateway.shadow_tap import Tap
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +41,35 @@ class Exchange:
         "bucket",
         "client",
         "credential",
+        "debug",
         "decision",
         "extra_fields",
         "fields",
+        "head",
         "host",
         "identity",
         "identity_unavailable",
+        "inform",
         "internal_token",
         "method",
         "on_done",
         "override",
         "path",
+        "peer",
         "query",
         "request_id",
         "route",
         "scheme",
         "service",
+        "stage",
         "started",
         "status",
+        "step",
         "table",
         "tap",
         "target",
+        "trusted",
+        "tunnel",
         "variables",
         "version",
     )
@@ -68,40 +78,38 @@ class Exchange:
     route: Route
     service: Service
 
-    def __init__(
-        self,
-        method: bytes,
-        target: bytes,
-        path: bytes,
-        query: bytes,
-        version: int,
-        fields: list[tuple[bytes, bytes]],
-        client: str,
-        scheme: bytes,
-        started: float,
-    ) -> None:
-        self.method = method
+    def __init__(self, head: RequestHead, peer: str, scheme: bytes, started: float) -> None:
+        self.head = head
+        self.method = head.method
         """As sent, any case, any token."""
-        self.target = target
+        self.target = head.target
         """Origin-form or `*`; of an absolute-form target its origin-form part (RFC 9112 §3.2)."""
-        self.path = path
-        self.query = query
+        self.path = head.path
+        self.query = head.query
         """With its `?`; empty where there is none."""
-        self.version = version
+        self.version = head.version
         """10 or 11."""
-        self.fields = fields
-        self.client = client
-        """Address of the peer ("" for a Unix socket)."""
+        self.fields = head.fields
+        self.host = head.host
+        self.authorization = head.authorization
+        self.peer = peer
+        """Address of the other end of the connection ("" for a Unix socket)."""
+        self.client = peer
+        """Address of the client: the peer's, or what trusted proxies say it is."""
+        self.trusted = False
+        """The peer is one of `trusted_proxies`."""
         self.scheme = scheme
         self.started = started
         """Monotonic seconds."""
-        self.host: bytes | None = None
-        self.authorization: bytes | None = None
         self.request_id = b""
         self.variables: tuple[bytes, ...] = ()
         self.identity: Identity | None = None
         """None: not asked for (legacy), or unavailable."""
         self.identity_unavailable = False
+        self.step = 0
+        """Index of the next step."""
+        self.debug = False
+        """The debug credential was right: the response tells the decision."""
         self.override: Side | None = None
         """Set only where the debug credential was right."""
         self.bucket: int | None = None
@@ -112,7 +120,13 @@ class Exchange:
         self.extra_fields: list[tuple[bytes, bytes]] = []
         """Added to the response, whichever side it is from (the canary's cookie)."""
         self.status = 0
-        self.tap: object | None = None
+        self.stage = b""
+        """Where it failed: connect, response, body, client; empty if it did not."""
+        self.inform: Callable[[ResponseHead], None] | None = None
+        """Passes a 1xx response on, where the server can."""
+        self.tunnel = False
+        """The protocol has been switched: bytes go both ways as they are."""
+        self.tap: Tap | None = None
         """Set by decide for a request that shadow compares: collects the primary's answer."""
         self.on_done: list[Callable[[], None]] = []
         """Called once when the exchange has ended, however it ended (slots, leases)."""

@@ -77,6 +77,8 @@ class Stats:
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self.by_route: dict[str, RouteStats] = {}
         self.undeclared: dict[str, int] = {}
+        self.refused = 0
+        """What never became a request."""
         self.wall = wall
         self.since = wall()
 
@@ -87,14 +89,16 @@ class Stats:
             stats = self.by_route[route_id] = RouteStats()
         return stats
 
-    def count(self, x: Exchange, failed: bool, seconds: float) -> None:
+    def count(self, x: Exchange, seconds: float) -> None:
         """A request has ended: towards which side, how, how long it took."""
         route = x.route
         stats = self.by_route.get(route.id) or self.route(route.id)
         if x.decision is None:
             stats.own_replies += 1
             return
-        bad = failed or x.status >= 500
+        bad = x.status >= 500 or x.stage in (b"connect", b"response", b"body")
+        if x.stage == b"client":
+            stats.client_gone += 1
         if x.decision.side is Side.LEGACY:
             stats.legacy += 1
             stats.errors_legacy += bad

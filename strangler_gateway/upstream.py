@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Protocol
 
@@ -466,22 +466,30 @@ class Upstreams:
 
     def __init__(self, now: Callable[[], float], max_header: int) -> None:
         self._now, self._max_header = now, max_header
-        self._pools: dict[Service, Pool] = {}
+        self._pools: dict[str, Pool] = {}
         self._leaving: list[Pool] = []
 
     def pool(self, service: Service) -> Pool:
         """The pool of a service, made on first use."""
-        pool = self._pools.get(service)
-        if pool is None:
-            pool = self._pools[service] = Pool(service, self._now, self._max_header)
+        pool = self._pools.get(service.name)
+        if pool is None or (pool.service is not service and pool.service != service):
+            if pool is not None:
+                self._leave(pool)
+            pool = self._pools[service.name] = Pool(service, self._now, self._max_header)
         return pool
 
-    def keep(self, services: set[Service]) -> None:
+    def breaker_open(self, service: Service) -> bool:
+        """True while calls to the service are known to be futile."""
+        return service.breaker_failures > 0 and not self.pool(service).available
+
+    def keep(self, services: Mapping[str, Service]) -> None:
         """Lets go of the pools of services that the table no longer has; calls under way finish."""
-        for service in [s for s in self._pools if s not in services]:
-            pool = self._pools.pop(service)
-            pool.close()
-            self._leaving.append(pool)
+        for name in [n for n, pool in self._pools.items() if services.get(n) != pool.service]:
+            self._leave(self._pools.pop(name))
+
+    def _leave(self, pool: Pool) -> None:
+        pool.close()
+        self._leaving.append(pool)
 
     def sweep(self) -> None:
         """Time-outs of all calls."""
@@ -491,7 +499,7 @@ class Upstreams:
 
     def close(self) -> None:
         """At the end of the process."""
-        self.keep(set())
+        self.keep({})
         for pool in self._leaving:
             for call in list(pool.active):
                 call.abort()

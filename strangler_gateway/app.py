@@ -1,0 +1,105 @@
+"""The gateway as a Starlette application: one pure-ASGI middleware that runs the steps and forwards."""
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp
+
+from strangler_gateway.errors import UpstreamError, reason_phrase, render
+from strangler_gateway.exchange import Exchange, Reply
+from strangler_gateway.forward import Receive, Send, relay
+from strangler_gateway.http1 import BadRequest, parse_request
+from strangler_gateway.pipeline import Gateway, run, run_on
+
+
+class Pipeline:
+    """Takes every HTTP request; what is behind it never sees one."""
+
+    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
+        self.app = app
+        self.gateway = gateway
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1011, "reason": "WebSocket needs the gateway's own server"})
+        else:
+            await self.app(scope, receive, send)
+
+    async def _http(self, scope: Any, receive: Receive, send: Send) -> None:
+        own = scope.get("extensions", {}).get("strangler")
+        if own is not None:
+            await self._answer(own["exchange"], own["outcome"], receive, send)
+            return
+        try:
+            x = exchange_of(self.gateway, scope)
+        except BadRequest as exc:
+            await self._reply(Reply(exc.status, "http_request_error", exc.message), None, send)
+            return
+        try:
+            await self._answer(x, None, receive, send)
+        finally:
+            self.gateway.finish(x)
+
+    async def _answer(self, x: Exchange, outcome: Any, receive: Receive, send: Send) -> None:
+        gateway = self.gateway
+        reply = await run_on(gateway, x, outcome if outcome is not None else run(gateway, x))
+        if reply is None:
+            sent = Started(send, x)
+            try:
+                await relay(gateway, x, receive, sent)
+                return
+            except UpstreamError as error:
+                x.stage = error.stage.encode()
+                if sent.started:
+                    await send({"type": "strangler.abort"})
+                    return
+                reply = error.reply()
+        await self._reply(reply, x, send)
+
+    async def _reply(self, reply: Reply, x: Exchange | None, send: Send) -> None:
+        gateway = self.gateway
+        request_id = x.request_id if x is not None else b""
+        fields, body = render(reply, gateway.settings.name, gateway.matcher.table.errors, request_id)
+        fields.append((b"Date", gateway.http_date()))
+        if x is not None:
+            x.status = reply.status
+            if x.method == b"HEAD":
+                body = b""
+        reason = reason_phrase(reply.status).encode()
+        await send({"type": "http.response.start", "status": reply.status, "headers": fields, "reason": reason})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Started:
+    """A send that remembers whether the response has begun."""
+
+    def __init__(self, send: Send, x: Exchange) -> None:
+        self._send = send
+        self._x = x
+        self.started = False
+
+    async def __call__(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self._x.status = message["status"]
+        await self._send(message)
+
+
+def exchange_of(gateway: Gateway, scope: Any) -> Exchange:
+    """An exchange from another server's scope, read as strictly as our own. Raises BadRequest."""
+    lines = b"".join([b"%b: %b\r\n" % pair for pair in scope["headers"]])
+    raw_path = scope.get("raw_path") or scope["path"].encode("latin-1")
+    query = b"?" + scope["query_string"] if scope["query_string"] else b""
+    head = b"%b %b%b HTTP/%b\r\n%b\r\n" % (scope["method"].encode(), raw_path, query, scope["http_version"][:3].encode(), lines)
+    settings = gateway.settings
+    request = parse_request(head, settings.max_request_line, settings.max_header, settings.max_fields)
+    request.websocket = False
+    return Exchange(request, (scope.get("client") or ("",))[0], scope["scheme"].encode(), gateway.now())
+
+
+def application(gateway: Gateway) -> Starlette:
+    """The ASGI application of the public port."""
+    return Starlette(middleware=[Middleware(Pipeline, gateway=gateway)])

@@ -1,0 +1,137 @@
+"""Sending an exchange to its side: what both lanes share, and the ASGI lane's own relay."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from strangler_gateway import chunked
+from strangler_gateway.async_call import AsyncCall
+from strangler_gateway.errors import UpstreamError
+from strangler_gateway.exchange import Decision, Exchange
+from strangler_gateway.fields import Kind, Pairs, allowed_trailers
+from strangler_gateway.headers import request_head, response_fields, target_for
+from strangler_gateway.http1 import ResponseHead
+from strangler_gateway.retry import SAFE
+from strangler_gateway.routes import Service, Side, State
+from strangler_gateway.upstream import Call, Sink
+
+if TYPE_CHECKING:
+    from strangler_gateway.pipeline import Gateway
+
+_FAILED_OVER = Decision(Side.LEGACY, "failover")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+def open_call(gateway: "Gateway", x: Exchange, sink: Sink) -> Call:
+    """Starts the call of an exchange to the side that was decided."""
+    assert x.decision is not None
+    head = request_head(x, x.service, x.decision.side, gateway.via)
+    return gateway.upstreams.pool(x.service).send(sink, x.method, x.target, head, complete=x.head.length == 0)
+
+
+def fail_over(gateway: "Gateway", x: Exchange, error: UpstreamError) -> bool:
+    """In canary a safe request that the service did not answer goes to legacy instead; counted; a write never does."""
+    decision = x.decision
+    if decision is None or decision.side is Side.LEGACY or x.route.unit.state is not State.CANARY:
+        return False
+    if x.method not in SAFE or x.head.length != 0 or error.stage == "body" or x.head.websocket:
+        return False
+    gateway.stats.route(x.route.id).failovers += 1
+    x.decision, x.service = _FAILED_OVER, x.route.legacy
+    return True
+
+
+def client_head(gateway: "Gateway", x: Exchange, head: ResponseHead, service: Service) -> tuple[Pairs, int | None]:
+    """(fields, length as in ResponseHead) for the client; tells a debug holder what was decided."""
+    fields = response_fields(x, head, service, trailers=x.head.te_trailers and head.length == -1)
+    if not any(kind == Kind.DATE for kind, _ in head.marks):
+        # RFC 9110 §6.6.1: a recipient with a clock adds the Date that an upstream left out.
+        fields = [*fields, (b"Date", gateway.http_date())]
+    if x.debug and x.decision is not None:
+        text = f"{x.decision.side.value}; {x.decision.reason}; {x.route.id}"
+        fields = [*fields, (b"Strangler-Decision", text.encode())]
+    return fields, head.length
+
+
+def request_piece(x: Exchange, data: bytes) -> bytes:
+    """A piece of the request body, framed as the head says."""
+    return data if x.head.length is not None else chunked.encode(data)
+
+
+def request_end(x: Exchange, trailers: Pairs) -> bytes:
+    """What ends the request body on the wire."""
+    return b"" if x.head.length is not None else chunked.last(allowed_trailers(trailers, x.head.connection))
+
+
+async def relay(gateway: "Gateway", x: Exchange, receive: Receive, send: Send) -> None:
+    """The ASGI lane: relays request and response by messages. Raises UpstreamError once the head has gone out."""
+    sink = AsyncCall(x.inform)
+    sink.call = open_call(gateway, x, sink)
+    pump = None if x.head.length == 0 and not x.head.websocket else asyncio.create_task(_pump(gateway, x, sink, receive))
+    try:
+        response = await _head(gateway, x, sink)
+        if response is None:
+            sink = AsyncCall(x.inform)
+            sink.call = open_call(gateway, x, sink)
+            response = await sink.head()
+        await _answer(gateway, x, sink, response, send)
+    finally:
+        sink.close()
+        if pump is not None:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+
+
+async def _head(gateway: "Gateway", x: Exchange, sink: AsyncCall) -> ResponseHead | None:
+    """The head; None: failed over, to be called again."""
+    try:
+        return await sink.head()
+    except UpstreamError as error:
+        if fail_over(gateway, x, error):
+            return None
+        raise
+
+
+async def _pump(gateway: "Gateway", x: Exchange, sink: AsyncCall, receive: Receive) -> None:
+    """Hands the request body over, as fast as the upstream takes it."""
+    call = sink.call
+    assert call is not None
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            sink.close()
+            return
+        if message.get("body"):
+            call.write(request_piece(x, message["body"]) if not x.tunnel else message["body"])
+            await sink.writable.wait()
+        if not message.get("more_body", False):
+            call.complete = True
+            if end := request_end(x, message.get("trailers", [])):
+                call.write(end)
+            if not x.head.websocket:
+                return
+
+
+async def _answer(gateway: "Gateway", x: Exchange, sink: AsyncCall, response: ResponseHead, send: Send) -> None:
+    fields, length = client_head(gateway, x, response, x.service)
+    x.tunnel = response.status == 101
+    tap = x.tap
+    if tap is not None:
+        tap.head(response.status, fields)
+    start = {"type": "http.response.start", "status": response.status, "headers": fields}
+    trailers = x.head.te_trailers and length == -1
+    await send({**start, "reason": response.reason, "length": length, "trailers": trailers})
+    while (piece := await sink.body()) is not None:
+        if tap is not None:
+            tap.body(piece)
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    if tap is not None:
+        tap.done()
+        gateway.shadow.submit(gateway, x, tap)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    if trailers:
+        passed = allowed_trailers(sink.trailers, response.connection)
+        await send({"type": "http.response.trailers", "headers": passed, "more_trailers": False})

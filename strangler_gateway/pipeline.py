@@ -1,0 +1,183 @@
+"""The way of a request, as one tuple of steps that both lanes run, and the gateway that they run in."""
+
+import hmac
+import itertools
+import re
+import secrets
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from chassis.claims import IdentityProvider
+from strangler_gateway.access_log import AccessLog
+from strangler_gateway.authorize import Grants, authorize
+from strangler_gateway.decide import decide
+from strangler_gateway.exchange import Exchange, Outcome, Reply
+from strangler_gateway.fields import Kind
+from strangler_gateway.headers import client_behind, request_id_of, trusts
+from strangler_gateway.identify import identify
+from strangler_gateway.identity import open_provider
+from strangler_gateway.limit import Limiter, limit
+from strangler_gateway.match import Matcher
+from strangler_gateway.observe import Stats
+from strangler_gateway.routes import RouteTable, Side
+from strangler_gateway.settings import Settings
+from strangler_gateway.signer import Signer
+from strangler_gateway.upstream import Upstreams
+
+if TYPE_CHECKING:
+    from strangler_gateway.shadow import Shadow
+
+_AMBIGUOUS = re.compile(rb"(?i)%2f|%5c|%00|\\|(?:^|/)(?:\.|%2e){1,2}(?:/|$)")
+
+
+class Gateway:
+    """One per process. `matcher` is the one reference that a flip or a reload swaps."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        table: RouteTable,
+        signer: Signer | None,
+        log: AccessLog,
+        shadow: "Shadow",
+        stats: Stats,
+    ) -> None:
+        self.settings = settings
+        self.signer = signer
+        self.log = log
+        self.shadow = shadow
+        self.now: Callable[[], float] = time.monotonic
+        self.wall: Callable[[], float] = time.time
+        self.upstreams = Upstreams(self.now, settings.max_response_header)
+        self.limiter = Limiter()
+        self.grants = Grants()
+        self.stats = stats
+        self.ready = False
+        self.via = f"{settings.name}-{secrets.token_hex(4)}".encode()
+        self.debug_token = settings.debug_token.get_secret_value().encode() if settings.debug_token else None
+        self.provider: IdentityProvider | None = open_provider(table.identity)
+        self.matcher = Matcher(table)
+        self.retired_providers: list[IdentityProvider] = []
+        self._request_prefix = secrets.token_hex(6).encode()
+        self._numbers = itertools.count(1)
+        self._date = (0, b"")
+
+    def adopt(self, table: RouteTable) -> None:
+        """Serves another table from the next request on; requests under way keep theirs."""
+        matcher = Matcher(table)
+        if table.identity != self.matcher.table.identity:
+            provider = open_provider(table.identity)
+            if self.provider is not None:
+                self.retired_providers.append(self.provider)
+            self.provider = provider
+            self.grants.clear()
+        self.matcher = matcher
+        self.upstreams.keep(table.services)
+
+    async def aclose(self) -> None:
+        """Ends calls, connections and providers."""
+        self.upstreams.close()
+        for provider in (*self.retired_providers, self.provider):
+            if provider is not None:
+                await provider.aclose()
+        self.log.flush()
+
+    def new_request_id(self) -> bytes:
+        """Unique among all replicas; in time order within one."""
+        return b"%b-%x" % (self._request_prefix, next(self._numbers))
+
+    def http_date(self) -> bytes:
+        """The Date field's value now (RFC 9110 §5.6.7), made once a second."""
+        second = int(self.wall())
+        if second != self._date[0]:
+            self._date = (second, formatdate(second, usegmt=True).encode())
+        return self._date[1]
+
+    def finish(self, x: Exchange) -> None:
+        """The exchange has ended, however: counts it, writes its line, releases what steps took."""
+        seconds = self.now() - x.started
+        self.stats.count(x, seconds)
+        self.log.request(x, self.wall(), seconds)
+        for release in x.on_done:
+            release()
+
+
+def observe(gateway: Gateway, x: Exchange) -> Outcome:
+    """Names the request, reads the debug fields, and ends loops."""
+    x.table = table = gateway.matcher.table
+    debug = override = b""
+    for kind, index in x.head.marks:
+        if kind == Kind.REQUEST_ID:
+            x.request_id = request_id_of(x.fields, index) or b""
+        elif kind == Kind.DEBUG:
+            debug = x.fields[index][1]
+        elif kind == Kind.OVERRIDE:
+            override = x.fields[index][1].lower()
+        elif kind == Kind.VIA and gateway.via in x.fields[index][1]:
+            return Reply(502, "proxy_loop_detected", "The request has been here before: an upstream points back to this gateway.")
+    x.request_id = x.request_id or gateway.new_request_id()
+    if debug and gateway.debug_token is not None and hmac.compare_digest(debug, gateway.debug_token):
+        x.debug = True
+        x.override = _SIDES.get(override)
+    if table.trusted_proxies and trusts(table, x.peer):
+        x.trusted = True
+        x.client = client_behind(table, x.peer, x.fields)
+    return None
+
+
+_SIDES = {b"legacy": Side.LEGACY, b"extracted": Side.EXTRACTED}
+
+
+def match(gateway: Gateway, x: Exchange) -> Outcome:
+    """Sets x.route and x.variables; a preflight follows the route of the method that it asks for."""
+    method = x.method
+    if method == b"OPTIONS":
+        method = next((v for n, v in x.fields if n.lower() == b"access-control-request-method"), method)
+    x.route, x.variables = gateway.matcher.match(method, x.path)
+    if x.route.max_body is not None and x.head.length is not None and x.head.length > x.route.max_body:
+        return Reply(413, "http_request_error", f"The body is longer than {x.route.max_body} bytes.", close=True)
+    if x.route.ambiguous == "reject" and _AMBIGUOUS.search(x.path):
+        return Reply(400, "http_request_error", "The path can be read in more than one way.")
+    if x.method in (b"OPTIONS", b"TRACE"):
+        return _last_hop(x)
+    return None
+
+
+def _last_hop(x: Exchange) -> Outcome:
+    """RFC 9110 §7.6.2: with no hop left the gateway is the final recipient."""
+    left = next((x.fields[i][1].strip() for kind, i in x.head.marks if kind == Kind.MAX_FORWARDS), b"")
+    if not re.fullmatch(rb"0+", left):
+        return None
+    if x.method == b"OPTIONS":
+        allow = (b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE")
+        return Reply(200, "", "The gateway: no hop was left.", (allow,))
+    return Reply(405, "", "The gateway does not echo requests.", ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),))
+
+
+Step = Callable[[Gateway, Exchange], Outcome]
+STEPS: tuple[Step, ...] = (observe, match, identify, limit, decide, authorize)
+"""In the order of a request; `forward` follows, on the lane that the request is on."""
+
+
+def run(gateway: Gateway, x: Exchange) -> Outcome:
+    """Runs the steps until one ends the request or has to wait; then x.step is where to go on."""
+    steps = STEPS
+    while x.step < len(steps):
+        outcome = steps[x.step](gateway, x)
+        x.step += 1
+        if outcome is not None:
+            return outcome
+    return None
+
+
+async def run_on(gateway: Gateway, x: Exchange, outcome: Outcome) -> Reply | None:
+    """Awaits what a step waits for, and goes on behind it (the ASGI lane)."""
+    while outcome is not None:
+        reply = outcome if isinstance(outcome, Reply) else await outcome
+        if reply is not None:
+            return reply
+        outcome = run(gateway, x)
+    return None
+

@@ -1,0 +1,427 @@
+"""The client side of HTTP/1.1 (RFC 9112) as a protocol class for uvicorn: one exchange in flight per connection."""
+
+import asyncio
+import logging
+from math import inf
+from typing import TYPE_CHECKING, Any, Protocol
+
+from strangler_gateway import chunked
+from strangler_gateway.asgi import Cycle
+from strangler_gateway.chunked import ChunkedDecoder
+from strangler_gateway.errors import reason_phrase, render
+from strangler_gateway.exchange import Exchange, Outcome, Reply
+from strangler_gateway.fields import Malformed, Pairs
+from strangler_gateway.http1 import BadRequest, RequestHead, ResponseHead, incomplete_request, parse_request
+from strangler_gateway.pipeline import run
+from strangler_gateway.relay import Relay
+from strangler_gateway.websocket import Frames, close_frame
+
+if TYPE_CHECKING:
+    from strangler_gateway.pipeline import Gateway
+
+log = logging.getLogger(__name__)
+
+_MAX_PIPELINED = 64 * 1024
+_STALL_S = 300.0
+_UPLOAD, _PIPELINE = 1, 2
+_DELIMITED, _CHUNKED, _BY_CLOSE, _NONE, _TUNNEL = range(5)
+_TOO_MANY = Reply(503, "connection_limit_reached", "Too many connections.", ((b"Retry-After", b"1"),), close=True)
+
+
+class Lane(Protocol):
+    """What takes the request of a connection, and answers through the connection's methods."""
+
+    def on_request_body(self, data: bytes) -> None: ...
+    def on_request_end(self, trailers: Pairs) -> None: ...
+    def on_client_gone(self) -> None: ...
+    def on_client_full(self) -> None: ...
+    def on_client_writable(self) -> None: ...
+
+
+class ClientConnection(asyncio.Protocol):
+    """Reads requests one after the other; writes each response in the framing that the client understands."""
+
+    def __init__(self, gateway: "Gateway", config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
+        self.gateway = gateway
+        self.app = config.loaded_app
+        self.app_state = app_state
+        self.loop: asyncio.AbstractEventLoop = _loop or asyncio.get_running_loop()
+        self.connections: set[Any] = server_state.connections
+        self.tasks: set[asyncio.Task[Any]] = server_state.tasks
+        self.transport: asyncio.Transport
+        self.peer = ""
+        self.scheme = b"http"
+        self.buffer = b""
+        self.deadline = inf
+        self.lane: Lane | None = None
+        self.x: Exchange | None = None
+        self.left = 0
+        self.decoder: ChunkedDecoder | None = None
+        self.body_done = True
+        self.received = 0
+        self.responding = False
+        self.framing = _NONE
+        self.keep = True
+        self.out: list[bytes] = []
+        self.full = False
+        self.unsent = 0
+        self.paused = 0
+        self.draining = False
+        self.lingering = False
+        self.parsing = False
+        self.frames: Frames | None = None
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]  # a TCP, TLS or Unix transport
+        peer = transport.get_extra_info("peername")
+        self.peer = str(peer[0]) if isinstance(peer, tuple) and peer else ""
+        self.scheme = b"https" if transport.get_extra_info("sslcontext") else b"http"
+        self.connections.add(self)
+        self.deadline = self.gateway.now() + self.gateway.settings.header_timeout_s
+        if len(self.connections) > self.gateway.settings.max_connections:
+            self._refuse(_TOO_MANY)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.connections.discard(self)
+        self._gone()
+
+    def eof_received(self) -> None:
+        self._gone()
+
+    def _gone(self) -> None:
+        """The client has left: what runs for it is ended at once (gateway.md C2)."""
+        lane, x = self.lane, self.x
+        self.lane = self.x = None
+        self.lingering = True
+        if lane is not None:
+            lane.on_client_gone()
+        if x is not None:
+            if not x.tunnel:
+                x.stage = x.stage or b"client"
+                x.status = x.status or 499
+            self.gateway.finish(x)
+
+    def shutdown(self) -> None:
+        """Called by uvicorn at the end: finishes the exchange in flight, and takes no other."""
+        self.draining = True
+        if self.lane is None and not self.lingering:
+            self.transport.close()
+
+    def close_tunnel(self, code: int) -> None:
+        """Ends a WebSocket from our side, at the next frame boundary (RFC 6455 §7.4.1: 1001 = going away)."""
+        if self.frames is not None and self.frames.at_boundary:
+            self.transport.write(close_frame(code))
+        if self.frames is not None:
+            self._gone()
+            self.transport.close()
+
+    def sweep(self, now: float) -> None:
+        """Called a few times a second: ends what waits too long."""
+        if self.deadline >= now or self.transport.is_closing():
+            if self.lingering and self.deadline < now:
+                self.transport.abort()
+            return
+        if self.full:
+            self._stalled(now)
+        elif self.lingering:
+            self.transport.abort()
+        elif self.lane is not None:
+            self._bad_body(408, "The request body did not arrive in time.")
+        elif self.buffer:
+            self._refuse(Reply(408, "http_request_error", "The request header did not arrive in time.", close=True))
+        else:
+            self.transport.close()
+
+    def _stalled(self, now: float) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        if unsent < self.unsent:
+            self.unsent, self.deadline = unsent, now + _STALL_S
+        else:
+            self.transport.abort()
+
+    # Reading.
+
+    def data_received(self, data: bytes) -> None:
+        if self.lingering:
+            return
+        if self.lane is None:
+            self.buffer = self.buffer + data if self.buffer else data
+            self._next()
+        elif self.framing == _TUNNEL:
+            self.lane.on_request_body(data)
+        elif not self.body_done:
+            self._feed(data)
+        else:
+            self.buffer += data
+            if len(self.buffer) > _MAX_PIPELINED:
+                self._pause(_PIPELINE)
+
+    def _next(self) -> None:
+        """Takes requests from the buffer until one has to wait for its answer."""
+        if self.parsing:
+            return
+        self.parsing = True
+        try:
+            while self.lane is None and self.buffer and not self.lingering:
+                if not self._take_request():
+                    break
+        finally:
+            self.parsing = False
+
+    def _take_request(self) -> bool:
+        settings = self.gateway.settings
+        buffer = self.buffer
+        end = buffer.find(b"\r\n\r\n", 1) + 4
+        try:
+            if end == 3:
+                incomplete_request(buffer, settings.max_request_line, settings.max_header)
+                self.deadline = min(self.deadline, self.gateway.now() + settings.header_timeout_s)
+                return False
+            request = parse_request(
+                buffer[:end], settings.max_request_line, settings.max_header, settings.max_fields
+            )
+        except BadRequest as exc:
+            self._refuse(Reply(exc.status, "http_request_error", exc.message, close=True))
+            return False
+        self.buffer = buffer[end:]
+        self._start(request)
+        return True
+
+    def _start(self, request: RequestHead) -> None:
+        gateway = self.gateway
+        self.x = x = Exchange(request, self.peer, self.scheme, gateway.now())
+        self.responding = False
+        self.received = 0
+        self.keep = request.keep_alive and not self.draining
+        self.left = request.length or 0
+        self.decoder = ChunkedDecoder(gateway.settings.max_header) if request.length is None else None
+        self.body_done = request.length == 0
+        self.deadline = inf if self.body_done else gateway.now() + gateway.settings.body_timeout_s
+        try:
+            outcome: Outcome = None
+            if gateway.settings.lane == "fast":
+                outcome = run(gateway, x)
+            if isinstance(outcome, Reply):
+                self.reply(outcome)
+                return
+            if outcome is None and gateway.settings.lane == "fast":
+                self.lane = Relay(self, gateway, x)
+            else:
+                self.lane = Cycle(self, x, outcome)
+        except Exception:
+            log.exception("a step failed")
+            self.reply(Reply(500, "proxy_internal_error", "The gateway failed on this request.", close=True))
+            return
+        if not self.body_done and self.buffer:
+            data, self.buffer = self.buffer, b""
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        """Takes body bytes in the request's framing."""
+        assert self.lane is not None
+        self.deadline = self.gateway.now() + self.gateway.settings.body_timeout_s
+        trailers: Pairs = []
+        if self.decoder is not None:
+            try:
+                body, rest = self.decoder.feed(data)
+            except Malformed as exc:
+                self._bad_body(400, f"Malformed chunked body: {exc}.")
+                return
+            self.body_done, trailers = self.decoder.done, self.decoder.trailers
+        else:
+            body, rest = (data, b"") if len(data) <= self.left else (data[: self.left], data[self.left :])
+            self.left -= len(body)
+            self.body_done = self.left == 0
+        self.received += len(body)
+        if self._too_long():
+            return
+        if body:
+            self.lane.on_request_body(body)
+        if self.body_done:
+            self.deadline = inf
+            self.buffer = rest
+            if self.lane is not None:
+                self.lane.on_request_end(trailers)
+
+    def _too_long(self) -> bool:
+        limit = self.x.route.max_body if self.x is not None and self.decoder is not None and self.x.step else None
+        if limit is None or self.received <= limit:
+            return False
+        self._bad_body(413, f"The body is longer than {limit} bytes.")
+        return True
+
+    def _bad_body(self, status: int, message: str) -> None:
+        """The body cannot be trusted: the upstream never sees a complete message (gateway.md F11)."""
+        lane, self.lane = self.lane, None
+        if lane is not None:
+            lane.on_client_gone()
+        if self.responding:
+            self.break_off()
+        else:
+            self.keep = False
+            self.reply(Reply(status, "http_request_error", message, close=True))
+
+    def _pause(self, reason: int) -> None:
+        if not self.paused:
+            self.transport.pause_reading()
+        self.paused |= reason
+
+    def _resume(self, reason: int) -> None:
+        if self.paused & reason:
+            self.paused &= ~reason
+            if not self.paused and not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    def pause_upload(self) -> None:
+        """The lane cannot take more of the request body now."""
+        self._pause(_UPLOAD)
+        self.deadline = inf
+
+    def resume_upload(self) -> None:
+        """The lane takes body bytes again."""
+        self._resume(_UPLOAD)
+        if not self.body_done:
+            self.deadline = self.gateway.now() + self.gateway.settings.body_timeout_s
+
+    # Writing.
+
+    def pause_writing(self) -> None:
+        self.full = True
+        self.unsent = self.transport.get_write_buffer_size()
+        self.deadline = self.gateway.now() + _STALL_S
+        if self.lane is not None:
+            self.lane.on_client_full()
+
+    def resume_writing(self) -> None:
+        self.full = False
+        self.deadline = inf
+        if self.lane is not None:
+            self.lane.on_client_writable()
+
+    def inform(self, head: ResponseHead) -> None:
+        """A 1xx response, for clients that know them (RFC 9110 §15.2)."""
+        if self.x is not None and self.x.version == 11 and not self.responding:
+            fields = [f for f in head.fields if f[0].lower() not in (b"connection", b"content-length", b"transfer-encoding")]
+            lines = b"".join([b"%b: %b\r\n" % f for f in fields])
+            self.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, lines))
+
+    def write_head(self, status: int, reason: bytes, fields: Pairs, length: int | None) -> None:
+        """Begins a response. `length`: bytes of the body, -1 or None where it is not known."""
+        x = self.x
+        assert x is not None
+        x.status = status
+        self.responding = True
+        lines = [b"%b: %b\r\n" % f for f in fields]
+        self.framing = _framing(x, status, length)
+        if not self.body_done or self.framing == _BY_CLOSE or self.draining:
+            self.keep = False
+        if self.framing == _CHUNKED:
+            lines.append(b"Transfer-Encoding: chunked\r\n")
+        elif self.framing == _TUNNEL:
+            lines.append(b"Connection: Upgrade\r\nUpgrade: websocket\r\n")
+            self.frames = Frames()
+        if not self.keep and self.framing != _TUNNEL:
+            lines.append(b"Connection: close\r\n")
+        elif x.version == 10:
+            lines.append(b"Connection: keep-alive\r\n")
+        self.out.append(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, b"".join(lines)))
+
+    def write_body(self, data: bytes) -> None:
+        """A piece of the response body."""
+        if self.framing == _CHUNKED:
+            self.out.append(chunked.encode(data))
+        elif self.framing != _NONE:
+            self.out.append(data)
+            if self.frames is not None:
+                self.frames.feed(data)
+
+    def flush(self) -> None:
+        """Head and first body bytes leave in one write."""
+        if self.out:
+            data = self.out[0] if len(self.out) == 1 else b"".join(self.out)
+            self.out.clear()
+            self.transport.write(data)
+
+    def end_response(self, trailers: Pairs) -> None:
+        """The response is complete."""
+        x = self.x
+        assert x is not None
+        if self.framing == _CHUNKED:
+            self.out.append(chunked.last(trailers if x.head.te_trailers else []))
+        self.flush()
+        self._ended(x)
+        if not self.keep or self.framing == _TUNNEL:
+            self._close()
+            return
+        self.deadline = self.gateway.now() + self.gateway.settings.keep_alive_s
+        self._resume(_PIPELINE)
+        if self.buffer:
+            self._next()
+
+    def _ended(self, x: Exchange) -> None:
+        self.lane = self.x = None
+        self.responding = False
+        self.gateway.finish(x)
+
+    def break_off(self) -> None:
+        """The response cannot be completed: the client must not take it for complete (RFC 9112 §8)."""
+        x = self.x
+        self.flush()
+        if x is not None:
+            self._ended(x)
+        self.lingering = True
+        self.deadline = self.gateway.now() + self.gateway.settings.linger_s
+        if self.framing == _BY_CLOSE:
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def reply(self, reply: Reply) -> None:
+        """An answer of the gateway's own."""
+        x = self.x
+        assert x is not None
+        fields, body = self._render(reply, x)
+        if reply.close:
+            self.keep = False
+        self.write_head(reply.status, reason_phrase(reply.status).encode(), fields, len(body))
+        if self.framing != _NONE:
+            self.out.append(body)
+        self.end_response([])
+
+    def _render(self, reply: Reply, x: Exchange | None) -> tuple[Pairs, bytes]:
+        gateway = self.gateway
+        templates = gateway.matcher.table.errors
+        fields, body = render(reply, gateway.settings.name, templates, x.request_id if x is not None else b"")
+        return [*fields, (b"Date", gateway.http_date())], body
+
+    def _refuse(self, reply: Reply) -> None:
+        """Answers what never became a request, and reads no more of this connection (gateway.md F15)."""
+        fields, body = self._render(reply, None)
+        lines = b"".join([b"%b: %b\r\n" % f for f in fields])
+        phrase = reason_phrase(reply.status).encode()
+        self.transport.write(b"HTTP/1.1 %d %b\r\n%bConnection: close\r\n\r\n%b" % (reply.status, phrase, lines, body))
+        self.gateway.stats.refused += 1
+        self.body_done = False
+        self._close()
+
+    def _close(self) -> None:
+        """Closes; where the client may still be sending, reads on for a moment, or a reset could eat the answer."""
+        self.lingering = True
+        self.deadline = self.gateway.now() + self.gateway.settings.linger_s
+        self._resume(_PIPELINE | _UPLOAD)
+        if (self.body_done and not self.buffer) or not self.transport.can_write_eof():
+            self.transport.close()
+        else:
+            self.transport.write_eof()
+
+
+def _framing(x: Exchange, status: int, length: int | None) -> int:
+    if status == 101:
+        return _TUNNEL
+    if x.method == b"HEAD" or status in (204, 304):
+        return _NONE
+    if length is not None and length >= 0:
+        return _DELIMITED
+    return _CHUNKED if x.version == 11 else _BY_CLOSE
