@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from strangler_gateway.check_fields import validated
-from strangler_gateway.check_rules import Declared, rule_faults
+from strangler_gateway.check_outline import outline
+from strangler_gateway.check_rules import rule_faults
+from strangler_gateway.check_secrets import secret_faults
+from strangler_gateway.check_warnings import warnings_of
 from strangler_gateway.faults import Fault
 from strangler_gateway.routes import RouteTable
 from strangler_gateway.routes_compile import compile_table
 from strangler_gateway.yaml_source import read
+
+MAX_FAULTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +28,20 @@ class Report:
 def check_text(text: str, environ: Mapping[str, str]) -> Report:
     """Checks a routes file against the environment that its variables come from; never raises."""
     source = read(text, environ)
+    faults = source.faults + secret_faults(text, source)
     if not source.data:
-        return Report(tuple(source.faults), (), None)
-    file, faults, faulty = validated(source)
-    faults = source.faults + faults
-    if file is not None:
-        faults += rule_faults(Declared(source, file, frozenset(faulty)))
+        return _refused(faults)
+    file, found = validated(source)
+    faults += found + rule_faults(source, outline(source))
     if faults or file is None:
-        return Report(tuple(sorted(faults)), (), None)
+        return _refused(faults)
     lines = [source.line(("routes", at)) for at in range(len(file.routes))]
-    return Report((), (), compile_table(file, lines))
+    return Report((), tuple(sorted(warnings_of(source, file))), compile_table(file, lines))
+
+
+def _refused(faults: list[Fault]) -> Report:
+    shown = sorted(set(faults))
+    if len(shown) > MAX_FAULTS:
+        last = shown[MAX_FAULTS - 1].line
+        shown = [*shown[:MAX_FAULTS], Fault(last, "", f"{len(shown) - MAX_FAULTS} more faults are not shown")]
+    return Report(tuple(shown), (), None)

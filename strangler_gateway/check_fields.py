@@ -1,18 +1,16 @@
 """Field faults: pydantic's findings as sentences about the file (seen, wanted, to do)."""
 
 import difflib
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from strangler_gateway.faults import Fault, Place
+from strangler_gateway.faults import Fault, Place, quoted
 from strangler_gateway.field_types import MAPPING, WORD
 from strangler_gateway.routes_model import RoutesFile
 from strangler_gateway.yaml_source import Source
 
-_SEEN_LIMIT = 40
 _WANTED = {
     "string_type": "a text",
     "bool_type": "true or false",
@@ -23,42 +21,17 @@ _WANTED = {
 }
 
 
-def validated(source: Source) -> tuple[RoutesFile | None, list[Fault], set[Place]]:
-    """The file's model, its faults, and which entries were left out of the model because of one.
-
-    Where an entry (a service, a group, a route) is faulty, the model holds the others; None if that is not possible.
-    """
+def validated(source: Source) -> tuple[RoutesFile | None, list[Fault]]:
+    """The file's model, or the faults of its fields."""
     try:
-        return RoutesFile.model_validate(source.data), [], set()
+        return RoutesFile.model_validate(source.data), []
     except ValidationError as exc:
-        errors = exc.errors(include_url=False)
-    faulty = {entry for error in errors if (entry := _entry(_place(error)))}
-    faults = [fault for error in errors if (fault := _fault(source, error))]
-    try:
-        return RoutesFile.model_validate(_without(source.data, faulty)), faults, faulty
-    except ValidationError:
-        return None, faults, faulty
+        return None, [fault for error in exc.errors(include_url=False) if (fault := _fault(source, error))]
 
 
 def _place(error: ErrorDetails) -> Place:
     """The place in the file: without pydantic's marks for keys and for members of a union."""
     return tuple(step for step in error["loc"] if step not in ("[key]", WORD, MAPPING))
-
-
-def _entry(place: Place) -> Place | None:
-    return place[:2] if len(place) >= 2 and place[0] in ("services", "groups", "routes", "errors") else None
-
-
-def _without(data: Mapping[str, object], faulty: set[Place]) -> dict[str, object]:
-    return {section: _kept(section, value, faulty) for section, value in data.items()}
-
-
-def _kept(section: str, value: object, faulty: set[Place]) -> object:
-    if isinstance(value, dict):
-        return {name: each for name, each in value.items() if (section, name) not in faulty}
-    if isinstance(value, list):
-        return [each for at, each in enumerate(value) if (section, at) not in faulty]
-    return value
 
 
 def _fault(source: Source, error: ErrorDetails) -> Fault | None:
@@ -99,15 +72,14 @@ def _seen(source: Source, value: object, place: Place) -> str:
         return "nothing"
     if place in source.substituted:
         return "what a variable put there"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return f'"{text}"' if len(text) <= _SEEN_LIMIT else f"a text of {len(text)} characters"
+    return quoted(value) if isinstance(value, str) else str(value).lower()
 
 
 def _unknown(name: str, place: Place) -> str:
     known = sorted(_fields(place))
     close = difflib.get_close_matches(name, known, n=1)
     hint = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
-    return f'unknown field "{name}"; {hint}'
+    return f"unknown field {quoted(name)}; {hint}"
 
 
 def _fields(place: Place) -> set[str]:

@@ -1,140 +1,112 @@
 """Faults that span entries of the file: names, reach of routes, states, the last route."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from strangler_gateway.faults import Fault, Place
-from strangler_gateway.path_template import parse, shape
-from strangler_gateway.routes import PathRules
-from strangler_gateway.routes_model import RouteEntry, RoutesFile, UnitFields
+from strangler_gateway.check_outline import Outline, RouteOutline
+from strangler_gateway.faults import Fault, quoted
+from strangler_gateway.field_types import references
+from strangler_gateway.path_template import shape
+from strangler_gateway.routes_model import UnitFields
 from strangler_gateway.yaml_source import Source
 
 UNIT_FIELDS = frozenset(UnitFields.model_fields)
+_RESERVED = ("publish", "aggregate")
+_LAST = 'the last route takes all the rest: match: {path: "/{rest...}"}, without methods'
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """What the rules look at: the healthy entries, and where each route stands in the file."""
-
-    source: Source
-    file: RoutesFile
-    faulty: frozenset[Place]
-
-    def routes(self) -> list[tuple[Place, RouteEntry]]:
-        listed = self.source.data.get("routes")
-        count = len(listed) if isinstance(listed, list) else 0
-        places = [("routes", at) for at in range(count) if ("routes", at) not in self.faulty]
-        return list(zip(places, self.file.routes, strict=True))
-
-    def known(self, section: str) -> set[str]:
-        named = self.source.data.get(section)
-        return set(named) if isinstance(named, dict) else set()
-
-
-def rule_faults(declared: Declared) -> list[Fault]:
+def rule_faults(source: Source, outline: Outline) -> list[Fault]:
     """Every breach of a rule."""
-    rules = (_duplicate_ids, _undefined, _group_or_route, _reserved, _unreachable, _last_route, _rewrites, _statuses)
-    return [fault for rule in rules for fault in rule(declared)]
+    rules = (_ids, _undefined, _group_or_route, _reserved, _unreachable, _last_route, _rewrites, _statuses)
+    return [fault for rule in rules for fault in rule(source, outline)]
 
 
-def _duplicate_ids(declared: Declared) -> Iterator[Fault]:
-    seen: dict[str, Place] = {}
-    groups = declared.known("groups")
-    for place, route in declared.routes():
-        at = (*place, "id")
-        if route.id in seen:
-            line = declared.source.line(seen[route.id])
-            yield declared.source.fault(at, f'the id "{route.id}" is already taken on line {line}; ids are unique')
-        elif route.id in groups:
-            yield declared.source.fault(at, f'"{route.id}" is also the name of a group; flip could not tell them apart')
-        seen.setdefault(route.id, at)
-
-
-def _undefined(declared: Declared) -> Iterator[Fault]:
-    for place, route in declared.routes():
-        for field, section in (("legacy", "services"), ("extracted", "services"), ("group", "groups")):
-            name = getattr(route, field)
-            known = declared.known(section)
-            if name is not None and name not in known:
-                listed = ", ".join(sorted(known)) or "none"
-                what = section.removesuffix("s")
-                yield declared.source.fault(
-                    (*place, field), f'the {what} "{name}" is not defined under {section}; defined: {listed}'
-                )
-
-
-def _group_or_route(declared: Declared) -> Iterator[Fault]:
-    for place, route in declared.routes():
-        if route.group is None:
+def _ids(source: Source, outline: Outline) -> Iterator[Fault]:
+    seen: dict[str, RouteOutline] = {}
+    for route in outline.routes:
+        name, at = route.names.get("id"), (*route.place, "id")
+        if name is None:
             continue
-        for field in sorted(UNIT_FIELDS & route.model_fields_set):
-            yield declared.source.fault(
-                (*place, field),
-                f'"{field}" belongs to the group "{route.group}" that the route is in; take it out here',
-            )
+        if name in seen:
+            line = source.line(seen[name].place)
+            yield source.fault(at, f"the id {quoted(name)} is already taken on line {line}; ids are unique")
+        elif name in outline.groups:
+            yield source.fault(at, f"{quoted(name)} is also the name of a group; a command could not tell them apart")
+        seen.setdefault(name, route)
 
 
-def _reserved(declared: Declared) -> Iterator[Fault]:
-    for place, route in declared.routes():
-        for field in ("publish", "aggregate"):
-            if field in route.model_fields_set:
-                yield declared.source.fault(
-                    (*place, field), f'"{field}" is reserved for a later version; only `extracted:` works in this one'
-                )
+def _undefined(source: Source, outline: Outline) -> Iterator[Fault]:
+    for route in outline.routes:
+        for field, what, known in (
+            ("legacy", "service", outline.services),
+            ("extracted", "service", outline.services),
+            ("group", "group", outline.groups),
+        ):
+            name = route.names.get(field)
+            if name is not None and name not in known:
+                defined = ", ".join(sorted(known)) or "none"
+                message = f"the {what} {quoted(name)} is not defined under {what}s; defined there: {defined}"
+                yield source.fault((*route.place, field), message)
 
 
-def _unreachable(declared: Declared) -> Iterator[Fault]:
-    rules = PathRules(**declared.file.paths.model_dump())
-    taken: dict[object, tuple[Place, RouteEntry]] = {}
-    for place, route in declared.routes():
-        template = parse(route.match.path)
-        for method in route.match.methods or (None,):
-            key = (shape(template, rules), template.rest, method)
-            first = taken.setdefault(key, (place, route))
-            if first[1] is not route:
-                line = declared.source.line(first[0])
-                asked = f"{method or 'any method'} {route.match.path}"
-                yield declared.source.fault(
-                    (*place, "match", "path"),
-                    f'never reached: the route "{first[1].id}" on line {line} takes {asked}; remove one of them',
-                )
+def _group_or_route(source: Source, outline: Outline) -> Iterator[Fault]:
+    for route in outline.routes:
+        if "group" in route.fields:
+            for field in sorted(UNIT_FIELDS & route.fields):
+                message = f'"{field}" belongs to the group that the route is in; write it there, not here'
+                yield source.fault((*route.place, field), message)
 
 
-def _last_route(declared: Declared) -> Iterator[Fault]:
-    listed = declared.source.data.get("routes")
-    place: Place = ("routes", len(listed) - 1 if isinstance(listed, list) else 0)
-    if place in declared.faulty:
+def _reserved(source: Source, outline: Outline) -> Iterator[Fault]:
+    for route in outline.routes:
+        for field in _RESERVED:
+            if field in route.fields:
+                message = f'"{field}" is reserved for a later version; in this one a route\'s new end is `extracted:`'
+                yield source.fault((*route.place, field), message)
+
+
+def _unreachable(source: Source, outline: Outline) -> Iterator[Fault]:
+    taken: dict[object, RouteOutline] = {}
+    for route in outline.routes:
+        if route.template is None:
+            continue
+        if not outline.paths.decode_literals and not str(route.path).isascii():
+            message = "never reached: clients percent-encode such characters; write them so, or set decode_literals"
+            yield source.fault((*route.place, "match", "path"), message)
+        path = (shape(route.template, outline.paths), route.template.rest)
+        clashes = [(method, taken.setdefault((path, method), route)) for method in route.methods or (None,)]
+        for method, first in clashes:
+            if first is not route:
+                yield _clash(source, route, first, method)
+
+
+def _clash(source: Source, route: RouteOutline, first: RouteOutline, method: str | None) -> Fault:
+    line, asked = source.line(first.place), f"{method or 'every method'} {route.path}"
+    message = f"never reached: the route {quoted(first.id)} on line {line} takes {asked}; remove one of the two"
+    return source.fault((*route.place, "match", "path"), message)
+
+
+def _last_route(source: Source, outline: Outline) -> Iterator[Fault]:
+    if not outline.routes:
         return
-    last = declared.file.routes[-1]
-    wanted = 'the last route takes all the rest: match: {path: "/{rest...}"}, without methods'
-    if not parse(last.match.path).takes_all:
-        yield declared.source.fault(
-            place, f'the last route is missing; the file ends with "{last.id}" ({last.match.path}), and {wanted}'
-        )
-    elif last.match.methods:
-        yield declared.source.fault((*place, "match", "methods"), f"{wanted}; take methods out")
+    last = outline.routes[-1]
+    if last.template is not None and not last.template.takes_all:
+        message = f"the last route is missing: the file ends with {quoted(last.id)} ({last.path}), and {_LAST}"
+        yield source.fault(last.place, message)
+    elif last.template is not None and last.methods is not None:
+        yield source.fault((*last.place, "match", "methods"), f"{_LAST}; take methods out")
 
 
-def _rewrites(declared: Declared) -> Iterator[Fault]:
-    for place, route in declared.routes():
-        known = set(parse(route.match.path).variables)
-        for side in ("legacy", "extracted"):
-            template = getattr(route.rewrite, side)
-            if template is not None and (problem := _rewrite_problem(template, known)):
-                yield declared.source.fault((*place, "rewrite", side), problem)
+def _rewrites(source: Source, outline: Outline) -> Iterator[Fault]:
+    for route in outline.routes:
+        known = route.template.variables if route.template else ()
+        for side, template in route.rewrites.items():
+            for strange in sorted(references(template) - set(known)) if route.template else ():
+                message = f"{{{strange}}} is no variable of the route's path; there: {', '.join(known) or 'none'}"
+                yield source.fault((*route.place, "rewrite", side), message)
 
 
-def _rewrite_problem(template: str, known: set[str]) -> str | None:
-    try:
-        strange = sorted(set(parse(template.replace("...}", "}")).variables) - known)
-    except ValueError as exc:
-        return f"the path {exc}"
-    return f"{{{strange[0]}}} is no variable of the route's path" if strange else None
-
-
-def _statuses(declared: Declared) -> Iterator[Fault]:
-    for status in declared.file.errors:
-        if status != "default" and not (status.isdecimal() and 400 <= int(status) <= 599 and len(status) == 3):
-            yield declared.source.fault(
-                ("errors", status), f'"{status}" is neither default nor a status from 400 to 599'
-            )
+def _statuses(source: Source, outline: Outline) -> Iterator[Fault]:
+    for status in outline.statuses:
+        if status != "default" and not (status.isascii() and status.isdigit() and 400 <= int(status[:4]) <= 599):
+            message = f"{quoted(status)} is neither default nor a status from 400 to 599"
+            yield source.fault(("errors", status), message)

@@ -1,5 +1,7 @@
 """What is wrong with a routes file: every fault at once, each with its line."""
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,5 +33,18 @@ def spell(place: Place) -> str:
     """`("routes", 2, "match", "path")` as `routes[2].match.path`."""
     text = ""
     for step in place:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        text += f"[{step}]" if isinstance(step, int) else f".{_word(step)}" if text else _word(step)
     return text
+
+
+def quoted(text: str) -> str:
+    """Text of the file inside a message: on one line, in quotes, and not longer than a message should be."""
+    return json.dumps(text if len(text) <= SHOWN else text[:SHOWN] + "…", ensure_ascii=False)
+
+
+SHOWN = 60
+_PLAIN = re.compile(r"[\w@/~$*-]{1,64}")
+
+
+def _word(step: str) -> str:
+    return step if _PLAIN.fullmatch(step) else quoted(step)

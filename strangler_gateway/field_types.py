@@ -7,19 +7,22 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
+from strangler_gateway import json_path
+from strangler_gateway.faults import quoted
+from strangler_gateway.limit import parse_rate
 from strangler_gateway.path_template import TemplateInvalid, parse
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _SIZE = re.compile(r"([0-9]{1,15}) ?(B|KiB|MiB|GiB|kB|MB|GB)")
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.\.\.)?\}")
 _DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_RATE = re.compile(r"[1-9][0-9]{0,8}/([1-9][0-9]{0,3} )?(second|minute|hour|day)s?")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:.]{2,45}")
 _BASE_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?")
 _PLUGIN = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-_JSON_PATH = re.compile(r"\$(\.[A-Za-z_@][\w@-]*|\[\*\]|\[[0-9]+\]|\.\*|\[\"[^\"]*\"\])*")
 
 
 def _name(value: str) -> str:
@@ -50,6 +53,17 @@ def _path(value: str) -> str:
     except TemplateInvalid as exc:
         raise ValueError(f"the path {exc}") from exc
     return value
+
+
+def _rewrite(value: str) -> str:
+    if not _PATH.fullmatch(_REFERENCE.sub("x", value)):
+        raise ValueError(f"{quoted(value)} is no path: it begins with /, names variables as {{id}}, encodes all else")
+    return value
+
+
+def references(template: str) -> set[str]:
+    """The variables that a rewrite template names."""
+    return set(_REFERENCE.findall(template))
 
 
 def _number(value: object) -> float:
@@ -93,9 +107,8 @@ def _duration(value: object) -> float:
 
 
 def _rate(value: str) -> str:
-    if _RATE.fullmatch(value):
-        return value
-    raise ValueError('wanted a number and a time, such as "100/minute" or "10/5 seconds"')
+    parse_rate(value)
+    return value
 
 
 def _origin(value: str) -> str:
@@ -137,7 +150,7 @@ def as_network(value: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(value)
     except ValueError as exc:
-        raise ValueError(f'"{value}" is not an address or network, as in 10.0.0.0/8 ({exc})') from exc
+        raise ValueError(f"{quoted(value)} is no network such as 10.0.0.0/8 (bits behind the mask are 0)") from exc
 
 
 def _header_pattern(value: str) -> str:
@@ -165,9 +178,21 @@ def _plugin(value: str) -> str:
 
 
 def _json_path(value: str) -> str:
-    if _JSON_PATH.fullmatch(value):
-        return value
-    raise ValueError("wanted a path such as $.data.updatedAt, with [*] for each element")
+    json_path.parse(value)
+    return value
+
+
+def _json_place(value: str) -> str:
+    json_path.parse_place(value)
+    return value
+
+
+def _url(value: str) -> str:
+    """An http(s) URL with any path and query. Never repeats the value: it may hold a password."""
+    _origin(value.partition("?")[0])
+    if not value.startswith(("http://", "https://")) or "#" in value or not value.isprintable() or " " in value:
+        raise ValueError("wanted an http:// or https:// URL without a fragment")
+    return value
 
 
 def _kind(value: object) -> str:
@@ -185,7 +210,10 @@ HeaderPattern = Annotated[str, AfterValidator(_header_pattern)]
 Anonymous = Annotated[str, AfterValidator(_anonymous)]
 MediaType = Annotated[str, AfterValidator(_media_type)]
 Plugin = Annotated[str, AfterValidator(_plugin)]
+JsonPlace = Annotated[str, AfterValidator(_json_place)]
+Url = Annotated[str, AfterValidator(_url)]
 JsonPath = Annotated[str, AfterValidator(_json_path)]
+RewriteTemplate = Annotated[str, AfterValidator(_rewrite)]
 Rate = Annotated[str, AfterValidator(_rate)]
 Percent = Annotated[float, BeforeValidator(_percent), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})]
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]

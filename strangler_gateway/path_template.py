@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from strangler_gateway.faults import quoted
 from strangler_gateway.routes import PathRules
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\.\.\.)?\}")
@@ -31,7 +32,7 @@ class Template:
 def parse(path: str) -> Template:
     """Reads a path as routes.yaml writes it; raises TemplateInvalid."""
     if not path.startswith("/"):
-        raise TemplateInvalid(f'"{path}" does not start with "/"')
+        raise TemplateInvalid(f'{quoted(path)} does not start with "/"')
     pieces = path[1:].split("/")
     if len(pieces) > MAX_SEGMENTS:
         raise TemplateInvalid(f"has {len(pieces)} segments; at most {MAX_SEGMENTS} are taken")
@@ -50,7 +51,7 @@ def shape(template: Template, rules: PathRules) -> tuple[bytes | None, ...]:
 
 
 def literal(text: str, rules: PathRules) -> bytes:
-    """A literal segment of the file as the bytes that a request's (equally treated) segment is compared with."""
+    """A literal of the file as bytes that a request's segment, treated alike, is compared with."""
     raw = unquote_to_bytes(text) if rules.decode_literals else text.encode()
     return raw if rules.case_sensitive else raw.lower()
 
@@ -65,7 +66,7 @@ def _segment(piece: str, variables: list[str], *, last: bool) -> str | None:
     if found is None:
         return _checked_literal(piece, last=last)
     if found[2] and not last:
-        raise TemplateInvalid(f'"{piece}" takes the rest of the path, so nothing can follow it')
+        raise TemplateInvalid(f"{quoted(piece)} takes the rest of the path, so nothing can follow it")
     if found[1] in variables:
         raise TemplateInvalid(f'names the variable "{found[1]}" twice')
     variables.append(found[1])
@@ -74,11 +75,11 @@ def _segment(piece: str, variables: list[str], *, last: bool) -> str | None:
 
 def _checked_literal(piece: str, *, last: bool) -> str:
     if not piece and not last:
-        raise TemplateInvalid('has an empty segment ("//"), which no router treats alike; leave it to the last route')
+        raise TemplateInvalid('has an empty segment ("//"); leave such paths to the last route')
     if "{" in piece or "}" in piece:
-        raise TemplateInvalid(
-            f'"{piece}" is not a variable; a variable is a whole segment, as in {{id}} or {{rest...}}'
-        )
+        raise TemplateInvalid(f"{quoted(piece)} is no variable; a variable is a whole segment: {{id}}, {{rest...}}")
     if not _LITERAL.fullmatch(piece):
-        raise TemplateInvalid(f'"{piece}" cannot occur in the path of a request; percent-encode it')
+        raise TemplateInvalid(f"{quoted(piece)} cannot stand in the path of a request; percent-encode it")
+    if piece in (".", ".."):
+        raise TemplateInvalid(f'has a segment "{piece}", which clients resolve before they send it')
     return piece

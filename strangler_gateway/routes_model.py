@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from strangler_gateway import field_types as t
 
@@ -22,28 +22,37 @@ class Paths(Part):
 
 
 class Jwt(Part):
-    """A signed token in a header. One of the four keys; a symmetric key comes from the environment or a file."""
+    """A signed token in a header or cookie. Exactly one source of keys; a symmetric key is never in this file."""
 
-    jwks_url: str | None = None
+    jwks_url: t.Url | None = None
     jwks_file: str | None = None
     key_file: str | None = None
     key_env: str | None = None
     algorithms: list[str] = Field(default=["RS256"], min_length=1)
     issuer: str | None = None
     audience: str | None = None
-    user: str = "sub"
-    roles: str | None = None
+    user: t.JsonPlace = "sub"
+    roles: t.JsonPlace | None = None
     header: t.Token = "authorization"
+    cookie: t.Token | None = None
     leeway_s: t.SecondsOrNone = 0.0
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Jwt":
+        sources = ("jwks_url", "jwks_file", "key_file", "key_env")
+        if sum(getattr(self, name) is not None for name in sources) != 1:
+            raise ValueError(f"wanted exactly one source of keys: {', '.join(sources)}")
+        return self
 
 
 class Introspect(Part):
     """A URL of the monolith that tells who a request is from; the named headers are passed on to it."""
 
-    url: t.Origin
+    url: t.Url
     forward: list[t.Token] = Field(default=["authorization", "cookie"], min_length=1)
-    user: str = "$.id"
-    roles: str | None = None
+    cookies: list[t.Token] | None = None
+    user: t.JsonPlace = "$.id"
+    roles: t.JsonPlace | None = None
     timeout_s: t.Seconds = 5.0
     cache_s: t.SecondsOrNone = 5.0
 
@@ -124,6 +133,11 @@ class GroupEntry(UnitFields):
     """Routes that share a data owner, and so move together."""
 
 
+def _defaults(value: object) -> object:
+    """A group with nothing behind its name has the defaults."""
+    return {} if value is None else value
+
+
 class MatchRules(Part):
     """Which requests a route takes; without `methods` every one, unknown ones too."""
 
@@ -188,8 +202,8 @@ class LimitEntry(Part):
 class RewriteRules(Part):
     """The path that a side gets instead: a template over the match's variables."""
 
-    legacy: str | None = None
-    extracted: str | None = None
+    legacy: t.RewriteTemplate | None = None
+    extracted: t.RewriteTemplate | None = None
 
 
 class RouteEntry(UnitFields):
@@ -227,5 +241,5 @@ class RoutesFile(Part):
     identity_headers: list[t.HeaderPattern] = []
     errors: dict[str, ErrorEntry] = {}
     services: dict[t.Name, ServiceEntry] = Field(min_length=1)
-    groups: dict[t.Name, GroupEntry] = {}
+    groups: dict[t.Name, Annotated[GroupEntry, BeforeValidator(_defaults)]] = {}
     routes: list[RouteEntry] = Field(min_length=1)

@@ -16,6 +16,8 @@ _ODD_NUMBER = re.compile(
     r"|[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+|[-+]?\.[0-9]+|[-+]?[0-9]+\.|[-+]?\.(inf|nan)|[-+]?[0-9]{19,}",
     re.IGNORECASE,
 )
+_LONGEST = 64
+"""Longer ones are text; no pattern below is tried on them."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
 
 
@@ -29,6 +31,8 @@ class Resolved:
 
 def resolve(text: str) -> Resolved:
     """Text, number, true/false or null, by the rules on which YAML 1.1 and 1.2 agree."""
+    if len(text) > _LONGEST:
+        return Resolved(text)
     if text in _CONSTANTS:
         return Resolved(_CONSTANTS[text])
     if _INTEGER.fullmatch(text):
