@@ -3,8 +3,8 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
-from pathlib import Path
 
 import uvicorn
 
@@ -12,7 +12,7 @@ from examples.monolith.app import create_app
 from examples.monolith.database import Database
 from examples.monolith.documents import ObjectIds
 from examples.monolith.seed import SEEDS, sow
-from examples.monolith.settings import Settings, SettingsInvalid, from_environment, is_url
+from examples.monolith.settings import Settings, SettingsInvalid, from_environment
 
 KEEP_ALIVE_S = 5
 GRACE_S = 10
@@ -26,7 +26,7 @@ class AnnouncingServer(uvicorn.Server):
         for server in self.servers:
             for socket in server.sockets:
                 host, port = socket.getsockname()[:2]
-                print(f"listening on http://{host}:{port}", flush=True)
+                print(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -59,13 +59,13 @@ async def serve(settings: Settings, host: str, port: int, seed: str) -> None:
 
 def main() -> int:
     options = arguments()
-    if not is_url(options.database):
-        Path(options.database).parent.mkdir(parents=True, exist_ok=True)
     try:
         settings = from_environment(options.database, os.environ)
-    except SettingsInvalid as error:
+    except (SettingsInvalid, OSError) as error:
         print(error, file=sys.stderr)
         return 2
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: sys.exit(0))  # uvicorn raises what it caught again, once all is finished
     asyncio.run(serve(settings, options.host, options.port, options.seed))
     return 0
 

@@ -10,7 +10,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route as Mounted
 from starlette.types import Receive, Scope, Send
 
 from examples.monolith import authentication, emails, platform, shop, users
@@ -121,4 +120,6 @@ def create_app(settings: Settings) -> Starlette:
         yield
         await monolith.database.aclose()
 
-    return Starlette(routes=[Mounted("/{rest:path}", monolith)], lifespan=lifespan)
+    app = Starlette(lifespan=lifespan)
+    app.router.default = monolith  # every path, also those that no pattern of Starlette's matches
+    return app

@@ -5,11 +5,11 @@ import zlib
 from email.message import Message
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from examples.monolith.javascript import SyntaxFault, parse
 from examples.monolith.querystring import TooManyParameters, parse_query
-from examples.monolith.refusals import bad_request, unparsed
+from examples.monolith.refusals import Refusal, bad_request, unparsed
 
 MAX_BYTES = 102_400
 MAX_PARAMETERS = 1000
@@ -38,10 +38,14 @@ def _media_type(request: Request) -> Message:
 
 async def _text(request: Request, kind: Message, *, any_unicode: bool) -> str:
     charset = str(kind.get_param("charset") or "utf-8").lower()
-    if not (charset.startswith("utf-") if any_unicode else charset == "utf-8") or not _known(charset):
-        raise unparsed(415, f'unsupported charset "{charset.upper()}"')
-    raw = await _received(request, request.headers.get("content-encoding", "identity").lower())
-    return raw.decode(charset, "replace").removeprefix("\ufeff")
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if not (charset.startswith("utf-") if any_unicode else charset == "utf-8"):
+        raise _unsupported_charset(charset)
+    if encoding != "identity" and encoding not in _WINDOW_BITS:
+        raise unparsed(415, f'unsupported content encoding "{encoding}"')
+    if not _known(charset):
+        raise _unsupported_charset(charset)
+    return (await _received(request, encoding)).decode(charset, "replace").removeprefix("\ufeff")
 
 
 def _known(charset: str) -> bool:
@@ -52,22 +56,18 @@ def _known(charset: str) -> bool:
     return True
 
 
-async def _received(request: Request, encoding: str) -> bytes:
-    if encoding != "identity" and encoding not in _WINDOW_BITS:
-        raise unparsed(415, f'unsupported content encoding "{encoding}"')
-    raw = await _bounded(request)
-    return raw if encoding == "identity" or not raw else _inflated(raw, _WINDOW_BITS[encoding])
-
-
-async def _bounded(request: Request) -> bytes:
-    if int(request.headers.get("content-length", "0")) > MAX_BYTES:
-        raise _too_large()
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > MAX_BYTES:
-            raise _too_large()
-    return bytes(received)
+async def _received(request: Request, encoding: str) -> bytes | bytearray:
+    """All of it is read before it is refused; kept is no more than the limit."""
+    received, too_large = bytearray(), False
+    try:
+        async for chunk in request.stream():
+            too_large = too_large or len(received) + len(chunk) > MAX_BYTES
+            received += b"" if too_large else chunk
+    except ClientDisconnect as error:
+        raise unparsed(400, "request aborted") from error
+    if too_large:
+        raise unparsed(413, "request entity too large")
+    return _inflated(bytes(received), _WINDOW_BITS[encoding]) if received and encoding != "identity" else received
 
 
 def _inflated(raw: bytes, window_bits: int) -> bytes:
@@ -77,7 +77,7 @@ def _inflated(raw: bytes, window_bits: int) -> bytes:
     except zlib.error as error:
         raise unparsed(400, str(error).rpartition(": ")[2]) from error
     if len(inflated) > MAX_BYTES:
-        raise _too_large()
+        raise unparsed(413, "request entity too large")
     if not stream.eof:
         raise unparsed(400, "unexpected end of file")
     return inflated
@@ -112,5 +112,5 @@ def _form(text: str) -> Any:
         raise unparsed(413, "too many parameters") from error
 
 
-def _too_large() -> Exception:
-    return unparsed(413, "request entity too large")
+def _unsupported_charset(charset: str) -> Refusal:
+    return unparsed(415, f'unsupported charset "{charset.upper()}"')

@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 
 from examples.monolith.access import OPEN
 from examples.monolith.accounts import USER_ROLE, add_role
+from examples.monolith.database import postgres_text
 from examples.monolith.refusals import not_found
 from examples.monolith.routing import Call, Route
 from examples.monolith.tables import auth_subjects, user_emails
@@ -15,7 +16,7 @@ from examples.monolith.wire import Answer, nothing
 async def validate_email(call: Call) -> Answer:
     """A second call with the same token finds nothing: the token is gone."""
     async with call.monolith.database.write() as connection:
-        by_token = user_emails.c.verification_token == call.params["verificationToken"]
+        by_token = user_emails.c.verification_token == postgres_text(call.params["verificationToken"])
         email = (await connection.execute(select(user_emails).where(by_token))).first()
         if email is None:
             raise not_found()

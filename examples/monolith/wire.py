@@ -91,13 +91,17 @@ def entity_tag(content: bytes) -> str:
 
 def is_fresh(request: Request, status: int, etag: str) -> bool:
     """Whether the client's copy will do. No answer has a Last-Modified, so If-Modified-Since always says no."""
-    sent = request.headers
-    if request.method not in ("GET", "HEAD") or not 200 <= status < 300 or "if-none-match" not in sent:
+    if request.method not in ("GET", "HEAD") or not 200 <= status < 300:
         return False
-    if _NO_CACHE.search(sent.get("cache-control", "")) or "if-modified-since" in sent:
+    if _NO_CACHE.search(_joined(request, "cache-control")) or "if-modified-since" in request.headers:
         return False
-    known = [tag.strip() for tag in sent["if-none-match"].split(",")]
+    known = [tag.strip() for tag in _joined(request, "if-none-match").split(",")]
     return known == ["*"] or any(tag.removeprefix("W/") == etag.removeprefix("W/") for tag in known)
+
+
+def _joined(request: Request, name: str) -> str:
+    """A field that came in several lines, as Node hands it on; empty when it did not come."""
+    return ", ".join(request.headers.getlist(name))
 
 
 def _common(request: Request, production: bool) -> Headers:
