@@ -1,0 +1,50 @@
+"""Replaces a file as a whole: a reader sees the old text or the new one, also after a crash."""
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+
+def replace(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Writes beside the file, waits for the disk, renames. Mode and owner stay; a new file is 0600. Raises OSError."""
+    old = _stat(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode or (stat.S_IMODE(old.st_mode) if old else 0o600))
+            if old is not None:
+                _keep_owner(file.fileno(), old)
+            os.fsync(file.fileno())
+        os.rename(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    _sync_folder(path.parent)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _keep_owner(handle: int, old: os.stat_result) -> None:
+    """Where we may: another user's file that we can only replace becomes ours."""
+    with contextlib.suppress(PermissionError):
+        os.fchown(handle, old.st_uid, old.st_gid)
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the rename itself outlives a crash; some file systems refuse to sync a folder."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,135 @@
+"""Gathers what a move is judged by: counters since shadow began, one difference, and whether services answer."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from strangler_gateway.entry import Baseline, Standing
+from strangler_gateway.gates import Evidence, RouteEvidence
+from strangler_gateway.retry import SAFE
+from strangler_gateway.routes import Route, RouteTable, Service, Unit
+
+PROBE_TIMEOUT_S = 2.0
+
+
+class RouteCounts(Protocol):
+    """Counters of one route since Counts.since."""
+
+    @property
+    def legacy(self) -> int: ...
+    @property
+    def extracted(self) -> int: ...
+    @property
+    def shadow_compared(self) -> int: ...
+    @property
+    def shadow_different(self) -> int: ...
+    @property
+    def shadow_failed(self) -> int: ...
+    @property
+    def last_legacy_at(self) -> float: ...
+
+
+class Counts(Protocol):
+    """The gateway's counters; `since` in Unix seconds."""
+
+    @property
+    def since(self) -> float: ...
+    def route(self, route_id: str, /) -> RouteCounts: ...
+
+
+Probe = Callable[[Service], Awaitable[str | None]]
+"""None where the service accepts a connection, else a sentence."""
+Examples = Callable[[str], Sequence[Mapping[str, object]]]
+"""Differences that shadow kept of a route, the latest first."""
+
+
+def no_examples(route_id: str) -> Sequence[Mapping[str, object]]:
+    """For a gateway without shadow."""
+    return ()
+
+
+async def accepts_connection(service: Service) -> str | None:
+    """Connects and closes; no TLS handshake: a wrong certificate shows at the first request."""
+    where = service.unix or f"{service.host}:{service.port}"
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            if service.unix:
+                _, writer = await asyncio.open_unix_connection(service.unix)
+            else:
+                _, writer = await asyncio.open_connection(service.host, service.port)
+    except (OSError, TimeoutError) as exc:
+        reason = "no answer" if isinstance(exc, TimeoutError) else exc.strerror or type(exc).__name__
+        return f"{service.name} ({where}) accepts no connection: {reason}"
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return None
+
+
+async def unreachable(routes: Sequence[Route], probe: Probe) -> tuple[str, ...]:
+    """Which new ends accept no connection, all asked at once."""
+    services = {route.extracted.name: route.extracted for route in routes if route.extracted}
+    answers = await asyncio.gather(*map(probe, services.values()))
+    return tuple(answer for answer in answers if answer)
+
+
+def routes_of(table: RouteTable, unit: str) -> list[Route]:
+    """The routes that move with a unit."""
+    return [route for route in table.routes if route.unit.name == unit]
+
+
+def evidence(
+    table: RouteTable,
+    unit: Unit,
+    standing: Standing,
+    stats: Counts,
+    examples: Examples,
+    now: float,
+    unreachable: tuple[str, ...] = (),
+) -> Evidence:
+    """What is known of the unit now."""
+    baseline = standing.baseline or {}
+    if stats.since > standing.counted_from:
+        baseline = {}
+    return Evidence(
+        routes=tuple(_route(r, stats.route(r.id), baseline, examples) for r in routes_of(table, unit.name)),
+        unreachable=unreachable,
+        data=unit.data,
+        hold=standing.hold,
+        entered_at=standing.since,
+        counted_since=stats.since,
+        now=now,
+        retire_after_s=unit.retire_after_s,
+    )
+
+
+def baseline(table: RouteTable, unit: str, stats: Counts) -> Baseline:
+    """The unit's counters as they are; routes that have counted nothing are left out."""
+    counts = {route.id: _counts(stats.route(route.id)) for route in routes_of(table, unit)}
+    return {route: values for route, values in counts.items() if any(values)}
+
+
+def _counts(one: RouteCounts) -> tuple[int, int, int, int]:
+    return one.legacy + one.extracted, one.shadow_compared, one.shadow_different, one.shadow_failed
+
+
+def _route(route: Route, counts: RouteCounts, baseline: Baseline, examples: Examples) -> RouteEvidence:
+    before = baseline.get(route.id, (0, 0, 0, 0))
+    requests, compared, different, failed = (
+        max(now - then, 0) for now, then in zip(_counts(counts), before, strict=True)
+    )
+    kept = examples(route.id) if different else ()
+    return RouteEvidence(
+        id=route.id,
+        new_end=route.extracted is not None,
+        safe=route.methods is None or not route.methods.isdisjoint(SAFE),
+        writes=route.methods is None or not route.methods <= SAFE,
+        shadowed=route.shadow is not None and route.shadow.pure,
+        requests=requests,
+        compared=compared,
+        different=different,
+        failed=failed,
+        example=kept[0] if kept else None,
+        last_legacy_at=counts.last_legacy_at,
+    )
