@@ -1,0 +1,126 @@
+"""H6 and Max-Forwards: the gateway names itself, sees loops, counts hops (RFC 9110 §7.6.2, §7.6.3)."""
+
+import pytest
+
+from tests.loopback.client import Client
+from tests.loopback.message import HOST, get, message, ok
+from tests.loopback.origin import Script
+from tests.loopback.verdicts import forwarded
+
+
+def test_via_names_protocol_and_gateway_9110_7_6_3(client: Client, origin: Script) -> None:
+    assert forwarded(client, origin, get()).joined(b"via") == b"1.1 strangler"
+
+
+def test_via_tells_the_version_that_was_received_9110_7_6_3(client: Client, origin: Script) -> None:
+    client.send(message(b"GET / HTTP/1.0", HOST))
+    client.answer(version=b"1.0")
+    assert origin.only.joined(b"via") == b"1.0 strangler"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"Via: 1.0 fred"],
+        [b"Via: 1.0 fred, 1.1 p.example.net (Apache/1.1)"],
+        [b"Via: 1.0 fred", b"Via: HTTP/1.1 GWA"],
+        [b"via: 2 cdn:443"],
+        [b"Via: 1.1 not-strangler (strangler)"],
+        [b"Via: 1.1 stranglers"],
+    ],
+)
+def test_via_is_appended_to_what_is_there_9110_7_6_3(client: Client, origin: Script, lines: list[bytes]) -> None:
+    request = forwarded(client, origin, get(b"/", *lines))
+    received = b", ".join(line.split(b": ", 1)[1] for line in lines)
+    assert request.joined(b"via") == received + b", 1.1 strangler"
+
+
+@pytest.mark.parametrize(
+    "via",
+    [
+        b"1.1 strangler",
+        b"1.0 fred, 1.1 strangler, 1.1 b",
+        b"HTTP/1.1 strangler (x)",
+        b"1.1 STRANGLER",
+        b"a, 1.1 strangler",
+    ],
+)
+def test_a_request_that_has_been_here_is_a_loop_9110_7_6_3(client: Client, origin: Script, via: bytes) -> None:
+    answer = client.ask(get(b"/", b"Via: " + via))
+    assert answer.status in (400, 502, 508)
+    assert answer.error == b"proxy_loop_detected"
+    assert not origin.requests
+
+
+def test_a_loop_is_seen_on_a_second_via_line_9110_7_6_3(client: Client, origin: Script) -> None:
+    assert client.ask(get(b"/", b"Via: 1.1 a", b"Via: 1.1 strangler")).error == b"proxy_loop_detected"
+    assert not origin.requests
+
+
+def test_via_of_a_response_keeps_what_is_there_9110_7_6_3(client: Client, origin: Script) -> None:
+    origin.answers(ok(b"Via: 1.0 inner"))
+    assert client.ask(get()).joined(b"via").startswith(b"1.0 inner")
+
+
+@pytest.mark.parametrize("method", [b"OPTIONS", b"TRACE"])
+@pytest.mark.parametrize("target", [b"/a", b"*"])
+def test_max_forwards_0_is_answered_by_the_gateway_9110_7_6_2(
+    client: Client, origin: Script, method: bytes, target: bytes
+) -> None:
+    if (method, target) == (b"TRACE", b"*"):
+        pytest.skip("TRACE has no asterisk-form")
+    answer = client.ask(message(method + b" " + target + b" HTTP/1.1", HOST, b"Max-Forwards: 0"))
+    assert answer.status in (200, 204, 405, 501)
+    assert not origin.requests
+
+
+def test_options_with_max_forwards_0_succeeds_9110_9_3_7(client: Client, origin: Script) -> None:
+    answer = client.ask(message(b"OPTIONS / HTTP/1.1", HOST, b"Max-Forwards: 0"))
+    assert answer.status in (200, 204)
+    assert client.ask(get()).body == b"ok"
+
+
+def test_trace_with_max_forwards_0_tells_no_secrets_9110_9_3_8(client: Client, origin: Script) -> None:
+    secrets = [b"Authorization: Bearer s3cret", b"Cookie: session=s3cret"]
+    answer = client.ask(message(b"TRACE / HTTP/1.1", HOST, b"Max-Forwards: 0", *secrets, b"X-Seen: 1"))
+    assert b"s3cret" not in answer.raw + answer.body
+    if answer.status == 200:
+        assert answer.get(b"content-type") == b"message/http"
+        assert answer.body.startswith(b"TRACE / HTTP/1.1\r\n")
+        assert b"X-Seen: 1" in answer.body
+
+
+@pytest.mark.parametrize("method", [b"OPTIONS", b"TRACE"])
+@pytest.mark.parametrize(
+    ("before", "after"), [(b"1", b"0"), (b"5", b"4"), (b"10", b"9"), (b"010", b"9"), (b"100", b"99")]
+)
+def test_max_forwards_is_lowered_by_one_9110_7_6_2(
+    client: Client, origin: Script, method: bytes, before: bytes, after: bytes
+) -> None:
+    client.send(message(method + b" /a HTTP/1.1", HOST, b"Max-Forwards: " + before))
+    if client.answer().status in (405, 501):
+        assert method == b"TRACE"
+        assert not origin.requests
+    else:
+        assert int(origin.only.get(b"max-forwards") or -1) == int(after)
+
+
+def test_options_star_with_max_forwards_is_lowered_or_answered_9110_7_6_2(client: Client, origin: Script) -> None:
+    client.ask(message(b"OPTIONS * HTTP/1.1", HOST, b"Max-Forwards: 3"))
+    assert all(request.get(b"max-forwards") == b"2" for request in origin.requests)
+
+
+def test_max_forwards_0_on_get_is_ignored_9110_7_6_2(client: Client, origin: Script) -> None:
+    assert forwarded(client, origin, get(b"/", b"Max-Forwards: 0")).target == b"/"
+
+
+@pytest.mark.parametrize("value", [b"", b"x", b"-1", b"1.5", b"9" * 40])
+def test_an_invalid_max_forwards_does_no_harm_9110_7_6_2(client: Client, origin: Script, value: bytes) -> None:
+    answer = client.ask(message(b"OPTIONS / HTTP/1.1", HOST, b"Max-Forwards: " + value))
+    assert answer.status in (200, 204, 400)
+
+
+def test_trace_passes_or_is_not_allowed_9110_9_3_8(client: Client, origin: Script) -> None:
+    answer = client.ask(message(b"TRACE /a HTTP/1.1", HOST))
+    assert answer.status in (200, 405, 501)
+    assert answer.status != 405 or answer.all(b"allow")
