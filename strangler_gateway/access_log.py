@@ -6,6 +6,11 @@ from typing import BinaryIO
 from strangler_gateway.exchange import Exchange
 
 _MAX_BUFFERED = 64 * 1024
+_LINE = (
+    b'{"event":"request","at":%.3f,"request_id":"%b","route":"%b","method":"%b",'
+    b'"status":%d,%b,"ms":%.2f,"failed":"%b"}\n'
+)
+_OWN = b'"side":"gateway","reason":"own_reply"'
 
 
 class AccessLog:
@@ -18,15 +23,13 @@ class AccessLog:
 
     def request(self, x: Exchange, at: float, seconds: float) -> None:
         """`at`: Unix seconds, when it ended."""
-        decision = x.decision
-        line = b'{"event":"request","at":%.3f,"request_id":"%b","route":"%b","method":"%b","status":%d,"side":"%b","reason":"%b","ms":%.2f,"failed":"%b"}\n' % (
+        line = _LINE % (
             at,
             x.request_id,
             x.route.id.encode(),
             x.method[:32],
             x.status,
-            decision.side.value.encode() if decision else b"gateway",
-            decision.reason.encode() if decision else b"own_reply",
+            x.decision.logged if x.decision is not None else _OWN,
             seconds * 1000,
             x.stage,
         )

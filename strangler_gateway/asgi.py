@@ -99,7 +99,8 @@ class Cycle:
         if kind == "http.response.start":
             self._trailers_follow = message.get("trailers", False)
             length = message.get("length", _length(message["headers"]))
-            client.write_head(message["status"], message.get("reason", b""), list(message["headers"]), length)
+            lines = b"".join([b"%b: %b\r\n" % pair for pair in message["headers"]])
+            client.write_head(message["status"], message.get("reason", b""), lines, length)
             if message["status"] == 101:
                 client.flush()
         elif kind == "http.response.body":

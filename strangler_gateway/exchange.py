@@ -1,7 +1,7 @@
 """The one record that travels with a request; each step writes its own fields and reads only earlier ones."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chassis.claims import Identity
 from strangler_gateway.http1 import RequestHead, ResponseHead
@@ -26,6 +26,11 @@ class Decision:
 
     side: Side
     reason: str
+    logged: bytes = field(init=False, compare=False, repr=False)
+    """As it stands in a log line."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "logged", b'"side":"%b","reason":"%b"' % (self.side.encode(), self.reason.encode()))
 
 
 Answer = Reply | None
@@ -34,49 +39,41 @@ Outcome = Answer | Awaitable[Answer]
 
 
 class Exchange:
-    """A request on its way. Bytes are as received; `fields` are (name as sent, value) in the order received."""
+    """A request on its way. Bytes are as received; `fields` are (name as sent, value) in the order received.
 
-    __slots__ = (
-        "authorization",
-        "bucket",
-        "client",
-        "credential",
-        "debug",
-        "decision",
-        "extra_fields",
-        "fields",
-        "head",
-        "host",
-        "identity",
-        "identity_unavailable",
-        "inform",
-        "internal_token",
-        "method",
-        "on_done",
-        "override",
-        "path",
-        "peer",
-        "query",
-        "request_id",
-        "route",
-        "scheme",
-        "service",
-        "stage",
-        "started",
-        "status",
-        "step",
-        "table",
-        "tap",
-        "target",
-        "trusted",
-        "tunnel",
-        "variables",
-        "version",
-    )
+    What steps set has its default on the class: a request pays only for what it uses.
+    """
 
     table: RouteTable
     route: Route
     service: Service
+    credential: bytes | None = None
+    request_id = b""
+    variables: tuple[bytes, ...] = ()
+    identity: Identity | None = None
+    """None: not asked for (legacy), or unavailable."""
+    identity_unavailable = False
+    step = 0
+    """Index of the next step."""
+    debug = False
+    """The debug credential was right: the response tells the decision."""
+    override: Side | None = None
+    """Set only where the debug credential was right."""
+    bucket: int | None = None
+    decision: Decision | None = None
+    internal_token: bytes | None = None
+    """What a service gets in place of Authorization."""
+    trusted = False
+    """The peer is one of `trusted_proxies`."""
+    status = 0
+    stage = b""
+    """Where it failed: connect, response, body, client; empty if it did not."""
+    inform: Callable[[ResponseHead], None] | None = None
+    """Passes a 1xx response on, where the server can."""
+    tunnel = False
+    """The protocol has been switched: bytes go both ways as they are."""
+    tap: Tap | None = None
+    """Set by decide for a request that shadow compares: collects the primary's answer."""
 
     def __init__(self, head: RequestHead, peer: str, scheme: bytes, started: float) -> None:
         self.head = head
@@ -96,37 +93,10 @@ class Exchange:
         """Address of the other end of the connection ("" for a Unix socket)."""
         self.client = peer
         """Address of the client: the peer's, or what trusted proxies say it is."""
-        self.trusted = False
-        """The peer is one of `trusted_proxies`."""
         self.scheme = scheme
         self.started = started
         """Monotonic seconds."""
-        self.request_id = b""
-        self.variables: tuple[bytes, ...] = ()
-        self.identity: Identity | None = None
-        """None: not asked for (legacy), or unavailable."""
-        self.identity_unavailable = False
-        self.step = 0
-        """Index of the next step."""
-        self.debug = False
-        """The debug credential was right: the response tells the decision."""
-        self.override: Side | None = None
-        """Set only where the debug credential was right."""
-        self.bucket: int | None = None
-        self.decision: Decision | None = None
-        self.internal_token: bytes | None = None
-        """What a service gets in place of Authorization."""
-        self.credential: bytes | None = None
         self.extra_fields: list[tuple[bytes, bytes]] = []
         """Added to the response, whichever side it is from (the canary's cookie)."""
-        self.status = 0
-        self.stage = b""
-        """Where it failed: connect, response, body, client; empty if it did not."""
-        self.inform: Callable[[ResponseHead], None] | None = None
-        """Passes a 1xx response on, where the server can."""
-        self.tunnel = False
-        """The protocol has been switched: bytes go both ways as they are."""
-        self.tap: Tap | None = None
-        """Set by decide for a request that shadow compares: collects the primary's answer."""
         self.on_done: list[Callable[[], None]] = []
         """Called once when the exchange has ended, however it ended (slots, leases)."""

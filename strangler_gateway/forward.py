@@ -9,10 +9,10 @@ from strangler_gateway.async_call import AsyncCall
 from strangler_gateway.errors import UpstreamError
 from strangler_gateway.exchange import Decision, Exchange
 from strangler_gateway.fields import Kind, Pairs, allowed_trailers
-from strangler_gateway.headers import request_head, response_fields, target_for
+from strangler_gateway.headers import request_head, response_fields, response_lines
 from strangler_gateway.http1 import ResponseHead
 from strangler_gateway.retry import SAFE
-from strangler_gateway.routes import Service, Side, State
+from strangler_gateway.routes import Side, State
 from strangler_gateway.upstream import Call, Sink
 
 if TYPE_CHECKING:
@@ -44,16 +44,32 @@ def fail_over(gateway: "Gateway", x: Exchange, error: UpstreamError) -> bool:
     return True
 
 
-def client_head(gateway: "Gateway", x: Exchange, head: ResponseHead, service: Service) -> tuple[Pairs, int | None]:
-    """(fields, length as in ResponseHead) for the client; tells a debug holder what was decided."""
-    fields = response_fields(x, head, service, trailers=x.head.te_trailers and head.length == -1)
-    if not any(kind == Kind.DATE for kind, _ in head.marks):
-        # RFC 9110 §6.6.1: a recipient with a clock adds the Date that an upstream left out.
-        fields = [*fields, (b"Date", gateway.http_date())]
+def client_fields(gateway: "Gateway", x: Exchange, head: ResponseHead) -> Pairs:
+    """The fields for the client."""
+    return [*response_fields(x, head, x.service, _trailers(x, head)), *_added(gateway, x, head)]
+
+
+def client_lines(gateway: "Gateway", x: Exchange, head: ResponseHead) -> bytes:
+    """The same as lines."""
+    lines = response_lines(x, head, x.service, _trailers(x, head))
+    if added := _added(gateway, x, head):
+        lines += b"".join([b"%b: %b\r\n" % pair for pair in added])
+    return lines
+
+
+def _trailers(x: Exchange, head: ResponseHead) -> bool:
+    return x.head.te_trailers and head.length == -1
+
+
+def _added(gateway: "Gateway", x: Exchange, head: ResponseHead) -> Pairs:
+    """What the gateway adds: a Date where the upstream left it out (RFC 9110 §6.6.1), the decision for debugging."""
+    added = []
+    if all(kind != Kind.DATE for kind, _ in head.marks):
+        added.append((b"Date", gateway.http_date()))
     if x.debug and x.decision is not None:
-        text = f"{x.decision.side.value}; {x.decision.reason}; {x.route.id}"
-        fields = [*fields, (b"Strangler-Decision", text.encode())]
-    return fields, head.length
+        text = f"{x.decision.side}; {x.decision.reason}; {x.route.id}"
+        added.append((b"Strangler-Decision", text.encode()))
+    return added
 
 
 def request_piece(x: Exchange, data: bytes) -> bytes:
@@ -116,7 +132,7 @@ async def _pump(gateway: "Gateway", x: Exchange, sink: AsyncCall, receive: Recei
 
 
 async def _answer(gateway: "Gateway", x: Exchange, sink: AsyncCall, response: ResponseHead, send: Send) -> None:
-    fields, length = client_head(gateway, x, response, x.service)
+    fields, length = client_fields(gateway, x, response), response.length
     x.tunnel = response.status == 101
     tap = x.tap
     if tap is not None:

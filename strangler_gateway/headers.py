@@ -157,6 +157,35 @@ def response_fields(x: Exchange, response: ResponseHead, service: Service, trail
     return fields
 
 
+def response_lines(x: Exchange, response: ResponseHead, service: Service, trailers: bool) -> bytes:
+    """The same as lines: bytes as received, where nothing but whole lines has to go (the common case)."""
+    if not response.connection and not x.extra_fields:
+        lines = _without_hop_by_hop(response)
+        if lines is not None:
+            return lines
+    return b"".join([_LINE % pair for pair in response_fields(x, response, service, trailers)])
+
+
+def _without_hop_by_hop(response: ResponseHead) -> bytes | None:
+    """None where a field has to be looked at, or is not written `name: value`."""
+    lines, seen_length = response.lines, False
+    for kind, index in response.marks:
+        if kind == Kind.DATE:
+            continue
+        if kind == Kind.LENGTH and response.length is not None and response.length >= 0 and response.status != 204:
+            if seen_length or not response.fields[index][1].isdigit():
+                return None
+            seen_length = True
+        elif kind in (Kind.CONNECTION, Kind.KEEP_ALIVE):
+            shorter = lines.replace(b"\n%b: %b\r\n" % response.fields[index], b"\n", 1)
+            if len(shorter) == len(lines):
+                return None
+            lines = shorter
+        else:
+            return None
+    return lines[1:]
+
+
 def _edit_response(
     x: Exchange, fields: Pairs, kind: int, index: int, response: ResponseHead, service: Service, trailers: bool
 ) -> bool:
@@ -167,10 +196,8 @@ def _edit_response(
     if kind == Kind.LENGTH:
         if response.length == -1 or response.status == 204:
             return True
-        if b"," in value or any(k == kind and i < index for k, i in response.marks):
-            fields[index] = (name, value.partition(b",")[0].strip(b" \t"))
-            return any(k == kind and i < index for k, i in response.marks)
-        return False
+        fields[index] = (name, value.partition(b",")[0].strip(b" \t"))
+        return any(k == kind and i < index for k, i in response.marks)
     if kind == Kind.DROP:
         return name.lower() in _HOP_BY_HOP
     if kind == Kind.LOCATION:

@@ -1,7 +1,6 @@
 """Heads of HTTP/1.1 messages (RFC 9112): strict parsing, and how the body is delimited. Pure."""
 
 import re
-from dataclasses import dataclass, field
 
 from strangler_gateway.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
 
@@ -15,7 +14,21 @@ _HOST = re.compile(
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _START = re.compile(rb"(?:\r\n)?(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: .*)?)?", re.DOTALL)
 _BARE_LF = re.compile(rb"(?<!\r)\n")
+_TIMEOUT = re.compile(rb"timeout=([0-9]{1,6})")
 _NO_BODY = frozenset((204, 304))
+_KEEP_ALIVE = frozenset((b"keep-alive", b"Keep-Alive"))
+_MAX_CACHED = 1024
+_good_hosts: set[bytes] = set()
+
+# Read once for every field of every message: plain names are the fastest.
+HOST, AUTHORIZATION, CONNECTION, LENGTH = Kind.HOST, Kind.AUTHORIZATION, Kind.CONNECTION, Kind.LENGTH
+TRANSFER_ENCODING, EXPECT, UPGRADE, TE, KEEP_ALIVE = (
+    Kind.TRANSFER_ENCODING,
+    Kind.EXPECT,
+    Kind.UPGRADE,
+    Kind.TE,
+    Kind.KEEP_ALIVE,
+)
 
 
 class BadRequest(Exception):
@@ -35,44 +48,55 @@ class BadResponse(Exception):
         self.code = code
 
 
-@dataclass(slots=True)
 class RequestHead:
-    """A parsed request head. `length`: bytes of the body, None for chunked; `target` is origin-form or `*`."""
+    """A parsed request head. `length`: bytes of the body, None for chunked; `target` is origin-form or `*`.
 
-    method: bytes
-    target: bytes
-    path: bytes
-    query: bytes
-    version: int
-    fields: Pairs
-    marks: Marks
+    What is rarely set has its default on the class: a request pays only for what it has.
+    """
+
     host: bytes | None = None
     authorization: bytes | None = None
     length: int | None = 0
-    keep_alive: bool = True
-    expect_continue: bool = False
-    websocket: bool = False
-    te_trailers: bool = False
+    keep_alive = True
+    expect_continue = False
+    websocket = False
+    te_trailers = False
     connection: frozenset[bytes] = frozenset()
     """Fields to be removed because a Connection option names them."""
 
+    def __init__(
+        self, method: bytes, target: bytes, path: bytes, query: bytes, version: int, fields: Pairs, marks: Marks
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.path = path
+        self.query = query
+        self.version = version
+        self.fields = fields
+        self.marks = marks
 
-@dataclass(slots=True)
+
 class ResponseHead:
-    """A parsed response head. `length`: bytes of the body, -1 for chunked, None where the close delimits it."""
+    """A parsed response head. `length`: bytes of the body, -1 for chunked, None where the close delimits it.
 
-    status: int
-    reason: bytes
-    version: int
-    fields: Pairs
-    marks: Marks
+    `lines`: the field lines as received, behind a line feed.
+    """
+
     length: int | None = 0
-    keep_alive: bool = True
     keep_alive_timeout_s: int | None = None
-    upgrade: bool = False
+    upgrade = False
     connection: frozenset[bytes] = frozenset()
-    extra: Pairs = field(default_factory=list)
-    """Fields that the gateway adds."""
+
+    def __init__(
+        self, status: int, reason: bytes, version: int, fields: Pairs, marks: Marks, lines: bytes = b""
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.version = version
+        self.fields = fields
+        self.marks = marks
+        self.lines = lines
+        self.keep_alive = version == 11
 
 
 def incomplete_request(buffer: bytes, max_line: int, max_header: int) -> None:
@@ -157,91 +181,95 @@ def _split_absolute(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, 
 
 
 def _read_fields(request: RequestHead, authority: bytes | None) -> None:
-    hosts: list[bytes] = []
-    lengths: list[bytes] = []
-    codings: list[bytes] | None = None
-    connection: list[bytes] = []
-    upgrade: list[bytes] = []
-    te: list[bytes] = []
-    expect: list[bytes] = []
+    host = length = coding = connection = upgrade = te = expect = None
     fields = request.fields
     for kind, index in request.marks:
         value = fields[index][1].rstrip(b" \t")
-        if kind == Kind.HOST:
-            hosts.append(value)
-        elif kind == Kind.AUTHORIZATION:
+        if kind == HOST:
+            if host is not None:
+                raise BadRequest(400, "There is more than one Host field.")
+            host = value
+        elif kind == AUTHORIZATION:
             request.authorization = value if request.authorization is None else b""
-        elif kind == Kind.CONNECTION:
-            connection.append(value)
-        elif kind == Kind.LENGTH:
-            lengths.append(value)
-        elif kind == Kind.TRANSFER_ENCODING:
-            codings = [*(codings or []), value]
-        elif kind == Kind.EXPECT:
-            expect.append(value)
-        elif kind == Kind.UPGRADE:
-            upgrade.append(value)
-        elif kind == Kind.TE:
-            te.append(value)
-    _read_host(request, hosts, authority)
-    if lengths or codings is not None:
-        _read_framing(request, lengths, codings)
+        elif kind == CONNECTION:
+            connection = _joined(connection, value)
+        elif kind == LENGTH:
+            length = _joined(length, value)
+        elif kind == TRANSFER_ENCODING:
+            coding = _joined(coding, value)
+        elif kind == EXPECT:
+            expect = _joined(expect, value)
+        elif kind == UPGRADE:
+            upgrade = _joined(upgrade, value)
+        elif kind == TE:
+            te = _joined(te, value)
+    _read_host(request, host, authority)
+    if length is not None or coding is not None:
+        _read_framing(request, length, coding)
     if request.version == 10:
         request.keep_alive = False
-    if connection:
-        _read_connection(request, options(connection), upgrade)
-    if te:
-        request.te_trailers = b"trailers" in options(te)
-    if expect:
+    if connection is not None:
+        _read_connection(request, connection, upgrade)
+    if te is not None:
+        request.te_trailers = b"trailers" in options((te,))
+    if expect is not None:
         _read_expect(request, expect)
 
 
-def _read_host(request: RequestHead, hosts: list[bytes], authority: bytes | None) -> None:
-    if len(hosts) > 1:
-        raise BadRequest(400, "There is more than one Host field.")
-    if hosts:
-        if not _HOST.fullmatch(hosts[0]):
+def _joined(so_far: bytes | None, value: bytes) -> bytes:
+    """Lines of one name are one list (RFC 9110 §5.3)."""
+    return value if so_far is None else b"%b,%b" % (so_far, value)
+
+
+def _read_host(request: RequestHead, host: bytes | None, authority: bytes | None) -> None:
+    if host is None:
+        if request.version == 11:
+            raise BadRequest(400, "An HTTP/1.1 request needs a Host field.")
+    elif host not in _good_hosts:
+        if not _HOST.fullmatch(host):
             raise BadRequest(400, "The Host field is not host[:port].")
-        request.host = hosts[0]
-    elif request.version == 11:
-        raise BadRequest(400, "An HTTP/1.1 request needs a Host field.")
-    if authority is not None:
-        request.host = authority
+        if len(_good_hosts) < _MAX_CACHED:
+            _good_hosts.add(host)
+    request.host = host if authority is None else authority
 
 
-def _read_framing(request: RequestHead, lengths: list[bytes], codings: list[bytes] | None) -> None:
+def _read_framing(request: RequestHead, length: bytes | None, coding: bytes | None) -> None:
     """RFC 9112 §6.1 and §6.3: what could be read in two ways is refused."""
-    if codings is not None:
-        if lengths:
+    if coding is not None:
+        if length is not None:
             raise BadRequest(400, "Both Transfer-Encoding and Content-Length are present.")
         if request.version == 10:
             raise BadRequest(400, "Transfer-Encoding in an HTTP/1.0 request.")
-        names = options(codings)
+        names = options((coding,))
         if not names or names[-1] != b"chunked" or b"chunked" in names[:-1] or b"identity" in names:
             raise BadRequest(400, "The last transfer coding, and only it, has to be chunked.")
         if len(names) > 1:
             raise BadRequest(501, "No transfer coding but chunked is implemented.")
         request.length = None
         return
-    if len(lengths) > 1 or not _DIGITS.fullmatch(lengths[0]):
+    if length is None or not _DIGITS.fullmatch(length):
         raise BadRequest(400, "Content-Length is not one decimal number.")
-    request.length = int(lengths[0])
+    request.length = int(length)
 
 
-def _read_connection(request: RequestHead, connection: list[bytes], upgrade: list[bytes]) -> None:
-    if b"close" in connection:
+def _read_connection(request: RequestHead, connection: bytes, upgrade: bytes | None) -> None:
+    if connection in _KEEP_ALIVE:
+        request.keep_alive = True
+        return
+    names = options((connection,))
+    if b"close" in names:
         request.keep_alive = False
     elif request.version == 10:
-        request.keep_alive = b"keep-alive" in connection
-    request.connection = nominated(connection)
-    if b"upgrade" in connection and request.version == 11 and request.method == b"GET" and request.length == 0:
-        request.websocket = b"websocket" in options(upgrade)
+        request.keep_alive = b"keep-alive" in names
+    request.connection = nominated(names)
+    if b"upgrade" in names and request.version == 11 and request.method == b"GET" and request.length == 0:
+        request.websocket = upgrade is not None and b"websocket" in options((upgrade,))
 
 
-def _read_expect(request: RequestHead, expect: list[bytes]) -> None:
+def _read_expect(request: RequestHead, expect: bytes) -> None:
     if request.version == 10:
         return
-    if options(expect) != [b"100-continue"]:
+    if options((expect,)) != [b"100-continue"]:
         raise BadRequest(417, "The only expectation known is 100-continue.")
     request.expect_continue = request.length != 0
 
@@ -251,61 +279,70 @@ def parse_response(head: bytes, method: bytes) -> ResponseHead:
     line = _STATUS_LINE.match(head)
     if line is None:
         raise BadResponse("malformed status line")
+    start = line.end()
     try:
-        fields, marks = parse_fields(head, line.end())
+        fields, marks = parse_fields(head, start)
     except Malformed as exc:
         raise BadResponse(str(exc)) from exc
-    version = 11 if line[1] == b"1" else 10
-    response = ResponseHead(int(line[2]), line[3] or b"", version, fields, marks)
-    lengths, codings, connection = _response_marks(response)
-    _response_connection(response, connection)
-    _response_framing(response, method, lengths, codings)
+    minor, status, reason = line.groups()
+    response = ResponseHead(
+        int(status), reason or b"", 11 if minor == b"1" else 10, fields, marks, head[start - 1 : -2]
+    )
+    length, coding, connection = _response_marks(response)
+    if connection is not None and connection not in _KEEP_ALIVE:
+        _response_connection(response, options((connection,)))
+    _response_framing(response, method, length, coding)
     return response
 
 
-def _response_marks(response: ResponseHead) -> tuple[set[bytes], list[bytes] | None, list[bytes]]:
-    lengths: set[bytes] = set()
-    codings: list[bytes] | None = None
-    connection: list[bytes] = []
+def _response_marks(response: ResponseHead) -> tuple[bytes | None, bytes | None, bytes | None]:
+    length = coding = connection = None
     for kind, index in response.marks:
         value = response.fields[index][1]
-        if kind == Kind.LENGTH:
-            lengths.update(part.strip(b" \t") for part in value.split(b","))
-        elif kind == Kind.TRANSFER_ENCODING:
-            codings = [*(codings or []), value]
-        elif kind == Kind.CONNECTION:
-            connection.append(value)
-        elif kind == Kind.KEEP_ALIVE:
-            timeout = re.search(rb"timeout=([0-9]{1,6})", value)
+        if kind == LENGTH:
+            length = _joined(length, value)
+        elif kind == TRANSFER_ENCODING:
+            coding = _joined(coding, value)
+        elif kind == CONNECTION:
+            connection = _joined(connection, value)
+        elif kind == KEEP_ALIVE:
+            timeout = _TIMEOUT.search(value)
             response.keep_alive_timeout_s = int(timeout[1]) if timeout else None
-        elif kind == Kind.UPGRADE:
+        elif kind == UPGRADE:
             response.upgrade = value.strip(b" \t").lower() == b"websocket"
-    return lengths, codings, connection
+    return length, coding, connection
 
 
-def _response_connection(response: ResponseHead, connection: list[bytes]) -> None:
-    response.keep_alive = response.version == 11
-    if connection:
-        names = options(connection)
-        if b"close" in names:
-            response.keep_alive = False
-        response.upgrade = response.upgrade and b"upgrade" in names
-        response.connection = nominated(names)
+def _response_connection(response: ResponseHead, names: list[bytes]) -> None:
+    if b"close" in names:
+        response.keep_alive = False
+    response.upgrade = response.upgrade and b"upgrade" in names
+    response.connection = nominated(names)
 
 
-def _response_framing(response: ResponseHead, method: bytes, lengths: set[bytes], codings: list[bytes] | None) -> None:
+def _response_framing(response: ResponseHead, method: bytes, length: bytes | None, coding: bytes | None) -> None:
     """RFC 9112 §6.3, in its order."""
-    if codings is not None:
-        if response.version == 10 or options(codings) != [b"chunked"]:
+    if coding is not None:
+        if response.version == 10 or options((coding,)) != [b"chunked"]:
             raise BadResponse("a transfer coding other than chunked", "http_response_transfer_coding")
-        response.keep_alive = response.keep_alive and not lengths
-    if len(lengths) > 1 or (lengths and not _DIGITS.fullmatch(next(iter(lengths)))):
-        raise BadResponse("invalid Content-Length")
+        response.keep_alive = response.keep_alive and length is None
+    size = -1 if length is None else _length(length)
     if method == b"HEAD" or response.status in _NO_BODY or response.status < 200:
-        response.length = 0
-    elif codings is not None:
+        return
+    if coding is not None:
         response.length = -1
-    elif lengths:
-        response.length = int(next(iter(lengths)))
+    elif size >= 0:
+        response.length = size
     else:
         response.length, response.keep_alive = None, False
+
+
+def _length(text: bytes) -> int:
+    """One decimal number, or the same one several times (RFC 9112 §6.3). Raises BadResponse."""
+    if _DIGITS.fullmatch(text):
+        return int(text)
+    values = set(options((text,)))
+    value = values.pop() if len(values) == 1 else b""
+    if not _DIGITS.fullmatch(value):
+        raise BadResponse("invalid Content-Length")
+    return int(value)

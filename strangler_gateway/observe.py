@@ -32,7 +32,7 @@ _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[^/]*\d[^/]*|[^/]{25,}|
 class RouteStats:
     """Counters of one route since `Stats.since`. Durations: counts per bucket of BUCKETS_S, then the rest."""
 
-    __slots__ = (*_COUNTERS, "durations_extracted", "durations_legacy", "last_legacy_at", "seconds", "statuses")
+    __slots__ = (*_COUNTERS, "durations_extracted", "durations_legacy", "last_legacy_at", "seconds", "statuses_extracted", "statuses_legacy")
 
     legacy: int
     extracted: int
@@ -55,7 +55,8 @@ class RouteStats:
         self.seconds = [0.0, 0.0]
         self.durations_legacy = [0] * (len(BUCKETS_S) + 1)
         self.durations_extracted = [0] * (len(BUCKETS_S) + 1)
-        self.statuses: dict[tuple[str, int], int] = {}
+        self.statuses_legacy: dict[int, int] = {}
+        self.statuses_extracted: dict[int, int] = {}
 
     def snapshot(self) -> dict[str, Any]:
         """Counters as JSON-able values (durations are of this process alone)."""
@@ -105,13 +106,14 @@ class Stats:
             stats.last_legacy_at = self.wall()
             stats.durations_legacy[bisect_left(BUCKETS_S, seconds)] += 1
             stats.seconds[0] += seconds
+            statuses = stats.statuses_legacy
         else:
             stats.extracted += 1
             stats.errors_extracted += bad
             stats.durations_extracted[bisect_left(BUCKETS_S, seconds)] += 1
             stats.seconds[1] += seconds
-        key = (x.decision.side.value, x.status)
-        stats.statuses[key] = stats.statuses.get(key, 0) + 1
+            statuses = stats.statuses_extracted
+        statuses[x.status] = statuses.get(x.status, 0) + 1
         if route.undeclared:
             self._undeclared(x)
 
@@ -152,8 +154,9 @@ def _render(stats: Stats, table: RouteTable) -> list[str]:
     lines = ["# TYPE strangler_requests_total counter\n"]
     routes = [(route.id, stats.by_route[route.id]) for route in table.routes if route.id in stats.by_route]
     for name, one in routes:
-        for (side, status), n in sorted(one.statuses.items()):
-            lines.append(f'strangler_requests_total{{route="{name}",side="{side}",status="{status}"}} {n}\n')
+        for side, statuses in (("legacy", one.statuses_legacy), ("extracted", one.statuses_extracted)):
+            for status, n in sorted(statuses.items()):
+                lines.append(f'strangler_requests_total{{route="{name}",side="{side}",status="{status}"}} {n}\n')
     for counter in _COUNTERS[4:]:
         lines.append(f"# TYPE strangler_{counter}_total counter\n")
         lines += [f'strangler_{counter}_total{{route="{name}"}} {getattr(one, counter)}\n' for name, one in routes]

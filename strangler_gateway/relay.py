@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from strangler_gateway.errors import UpstreamError
 from strangler_gateway.exchange import Exchange
 from strangler_gateway.fields import Pairs, allowed_trailers
-from strangler_gateway.forward import client_head, fail_over, open_call, request_end, request_piece
+from strangler_gateway.forward import client_fields, client_lines, fail_over, open_call, request_end, request_piece
 from strangler_gateway.http1 import ResponseHead
 
 if TYPE_CHECKING:
@@ -53,10 +53,9 @@ class Relay:
         x = self.x
         x.tunnel = head.status == 101
         self.nominated = head.connection
-        fields, length = client_head(self.gateway, x, head, x.service)
-        self.client.write_head(head.status, head.reason, fields, length)
+        self.client.write_head(head.status, head.reason, client_lines(self.gateway, x, head), head.length)
         if x.tap is not None:
-            x.tap.head(head.status, fields)
+            x.tap.head(head.status, client_fields(self.gateway, x, head))
 
     def on_body(self, data: bytes) -> None:
         self.client.write_body(data)

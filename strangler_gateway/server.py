@@ -304,29 +304,28 @@ class ClientConnection(asyncio.Protocol):
         """A 1xx response, for clients that know them (RFC 9110 §15.2)."""
         if self.x is not None and self.x.version == 11 and not self.responding:
             fields = [f for f in head.fields if f[0].lower() not in (b"connection", b"content-length", b"transfer-encoding")]
-            lines = b"".join([b"%b: %b\r\n" % f for f in fields])
+            lines = _lines(fields)
             self.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, lines))
 
-    def write_head(self, status: int, reason: bytes, fields: Pairs, length: int | None) -> None:
-        """Begins a response. `length`: bytes of the body, -1 or None where it is not known."""
+    def write_head(self, status: int, reason: bytes, lines: bytes, length: int | None) -> None:
+        """Begins a response. `lines`: its field lines; `length`: bytes of the body, -1 or None where not known."""
         x = self.x
         assert x is not None
         x.status = status
         self.responding = True
-        lines = [b"%b: %b\r\n" % f for f in fields]
         self.framing = _framing(x, status, length)
         if not self.body_done or self.framing == _BY_CLOSE or self.draining:
             self.keep = False
         if self.framing == _CHUNKED:
-            lines.append(b"Transfer-Encoding: chunked\r\n")
+            lines += b"Transfer-Encoding: chunked\r\n"
         elif self.framing == _TUNNEL:
-            lines.append(b"Connection: Upgrade\r\nUpgrade: websocket\r\n")
+            lines += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
             self.frames = Frames()
         if not self.keep and self.framing != _TUNNEL:
-            lines.append(b"Connection: close\r\n")
+            lines += b"Connection: close\r\n"
         elif x.version == 10:
-            lines.append(b"Connection: keep-alive\r\n")
-        self.out.append(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, b"".join(lines)))
+            lines += b"Connection: keep-alive\r\n"
+        self.out.append(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, lines))
 
     def write_body(self, data: bytes) -> None:
         """A piece of the response body."""
@@ -385,7 +384,7 @@ class ClientConnection(asyncio.Protocol):
         fields, body = self._render(reply, x)
         if reply.close:
             self.keep = False
-        self.write_head(reply.status, reason_phrase(reply.status).encode(), fields, len(body))
+        self.write_head(reply.status, reason_phrase(reply.status).encode(), _lines(fields), len(body))
         if self.framing != _NONE:
             self.out.append(body)
         self.end_response([])
@@ -399,7 +398,7 @@ class ClientConnection(asyncio.Protocol):
     def _refuse(self, reply: Reply) -> None:
         """Answers what never became a request, and reads no more of this connection (gateway.md F15)."""
         fields, body = self._render(reply, None)
-        lines = b"".join([b"%b: %b\r\n" % f for f in fields])
+        lines = _lines(fields)
         phrase = reason_phrase(reply.status).encode()
         self.transport.write(b"HTTP/1.1 %d %b\r\n%bConnection: close\r\n\r\n%b" % (reply.status, phrase, lines, body))
         self.gateway.stats.refused += 1
@@ -415,6 +414,10 @@ class ClientConnection(asyncio.Protocol):
             self.transport.close()
         else:
             self.transport.write_eof()
+
+
+def _lines(fields: Pairs) -> bytes:
+    return b"".join([b"%b: %b\r\n" % pair for pair in fields])
 
 
 def _framing(x: Exchange, status: int, length: int | None) -> int:
