@@ -25,6 +25,8 @@ log = structlog.get_logger("chassis.web")
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 Check = Callable[[], Awaitable[None]]
+KEEP_ALIVE_S = 120
+"""Longer than the gateway keeps an idle connection, or it would write into one that is being closed."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -123,7 +125,14 @@ def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20) -> int:
     Prints `listening on http://HOST:PORT` once it does. Returns the exit code.
     """
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=grace_s, lifespan="on"
+        app,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=grace_s,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises the signal again when it has finished

@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Float, Select, column, func, literal_colum
 from chassis.database import Database
 
 Document = Mapping[str, Any]
-LARGEST_SKIP = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class SqliteDocuments:
     async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
         """Ties keep the order in which they were added."""
         statement = _documents(collection).where(*_conditions(selection)).order_by(*_order(selection))
-        page = statement.offset(min(selection.skip, LARGEST_SKIP)).limit(selection.limit)
+        page = statement.offset(selection.skip).limit(selection.limit)
         async with self._database.read() as connection:
             return [json.loads(body) for body in await connection.scalars(page)]
 

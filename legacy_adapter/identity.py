@@ -37,13 +37,20 @@ class MonolithIdentity:
     """A provider as chassis.claims.IdentityProvider wants it; the caller keeps what `confirm` grants, if anybody."""
 
     def __init__(
-        self, secret: str, issuer: str, audience: str, database: Database, *, clock: Callable[[], float] = time.time
+        self,
+        secret: str,
+        issuer: str,
+        audience: str,
+        database: Database,
+        *,
+        clock: Callable[[], float] = time.time,
+        size: int = MAX_TOKENS,
     ) -> None:
         self._key = OctKey.import_key(secret)
         self._checks = Checks(ALGORITHMS, issuer, audience, _CLOCK_SKEW_S)
         self._database = database
         self._clock = clock
-        self._verified: TtlCache[bytes, Identity] = TtlCache(MAX_TOKENS)
+        self._verified: TtlCache[bytes, Identity] = TtlCache(size)
 
     def identify(self, fields: Fields) -> Identity:
         """By signature, issuer, audience and expiry; each good token is verified once."""

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
+from starlette.types import ASGIApp
 
 from chassis.claims import Identity, IdentityUnavailable
 from chassis.database import DatabaseUnavailable
@@ -10,6 +11,7 @@ from chassis.web import Verifier, caller
 from extracted.shop.domain import Item, ItemSelection, may_read_items
 from extracted.shop.service import NotAnId, Shop
 from extracted.wire import answers, listing
+from extracted.wire import application as wire
 from extracted.wire.answers import Answer
 from extracted.wire.application import Call, Handler, Route
 from extracted.wire.query import Query, Value
@@ -19,8 +21,17 @@ log = structlog.get_logger("shop.api")
 Guarded = Callable[[Call, Identity], Awaitable[Answer]]
 
 
-def routes(shop: Shop, verifier: Verifier) -> Sequence[Route]:
-    """In the form that extracted.wire serves."""
+def application(shop: Shop, verifier: Verifier, *, production: bool) -> ASGIApp:
+    """Answers as the monolith does in that mode."""
+    return wire.application(_routes(shop, verifier), production=production)
+
+
+def failure(*, production: bool) -> ASGIApp:
+    """Answers where the application raised."""
+    return wire.failure(production=production)
+
+
+def _routes(shop: Shop, verifier: Verifier) -> Sequence[Route]:
 
     def guarded(handler: Guarded, allowed: Callable[[Identity], bool]) -> Handler:
         return _guarded(handler, allowed, verifier)
@@ -74,10 +85,10 @@ async def _list_items(shop: Shop, query: Query) -> Answer:
         return answers.UNEXPECTED
     descending = {key: listing.descends(direction) for key, direction in order.items()}
     types = _texts(wanted.get("type"))
-    if None in descending.values():
-        return answers.UNEXPECTED
     if "type" in wanted and types is None:
         return answers.STORE_FAILED
+    if None in descending.values() or page.offset > listing.LARGEST_OFFSET:
+        return answers.UNEXPECTED
     items = await shop.items.select(ItemSelection(page.offset, page.limit, types, descending.get("cost")))
     shown = answers.Listing(
         {"page": page.page, "limit": page.limit},

@@ -14,7 +14,6 @@ from chassis.tokens import TokenVerifier
 from extracted.shop import api
 from extracted.shop.service import Shop
 from extracted.shop.settings import Settings
-from extracted.wire import application as wire
 from legacy_adapter.documents import SqliteDocuments
 from legacy_adapter.shop import LegacyItems, LegacyPurchases
 
@@ -35,8 +34,8 @@ def build(settings: Settings) -> Starlette:
             await database.aclose()
 
     return web.application(
-        wire.application(api.routes(shop, verifier), production=production),
-        failure=wire.failure(production=production),
+        api.application(shop, verifier, production=production),
+        failure=api.failure(production=production),
         ready=database.ping,
         lifespan=lifespan,
     )

@@ -18,8 +18,6 @@ _FIRST_ONLY = frozenset({"authorization", "content-type", "content-length", "if-
 class Call:
     """What a handler sees of a request. `variables`: decoded, in the order of the path."""
 
-    method: str
-    target: str
     fields: Fields
     variables: tuple[str, ...]
     query: Query
@@ -41,10 +39,14 @@ class Route:
         escaped = re.sub(r"\\\{\w+\\\}", "([^/]+?)", re.escape(self.path))
         object.__setattr__(self, "_pattern", re.compile(f"{escaped}/?", re.IGNORECASE))
 
-    def match(self, method: str, path: str) -> tuple[str, ...] | None:
-        """The raw variables, or None."""
-        found = self._pattern.fullmatch(path) if self.method == method.replace("HEAD", "GET") else None
+    def match(self, path: str) -> tuple[str, ...] | None:
+        """The variables as sent, or None."""
+        found = self._pattern.fullmatch(path)
         return None if found is None else found.groups()
+
+    def takes(self, method: str) -> bool:
+        """Whether the method is this route's."""
+        return self.method == method or (method == "HEAD" and self.method == "GET")
 
 
 def application(routes: Sequence[Route], *, production: bool) -> ASGIApp:
@@ -88,23 +90,18 @@ async def _answer(routes: Sequence[Route], scope: Scope, receive: Receive) -> An
         await body.read(_request(scope), receive)
     except body.BodyRefused as refused:
         return refused.answer
-    method, path = scope["method"], _raw_path(scope).decode("latin-1")
+    path = _raw_path(scope).decode("latin-1")
     for route in routes:
-        raw = route.match(method, path)
-        if raw is not None:
-            return await _handle(route, raw, scope)
-    return no_route(method, _target(scope))
-
-
-async def _handle(route: Route, raw: tuple[str, ...], scope: Scope) -> Answer:
-    variables: list[str] = []
-    for variable in raw:
-        decoded = decode(variable)
-        if decoded is None:
-            return error(400, f"Failed to decode param '{variable}'", "Bad Request")
-        variables.append(decoded)
-    query = parse(scope["query_string"].decode("latin-1"))
-    return await route.handler(Call(scope["method"], _target(scope), scope["headers"], tuple(variables), query))
+        raw = route.match(path)
+        if raw is None:
+            continue
+        variables = [decode(variable) for variable in raw]
+        if None in variables:  # before the method is looked at, as in Express
+            return error(400, f"Failed to decode param '{raw[variables.index(None)]}'", "Bad Request")
+        if route.takes(scope["method"]):
+            decoded = tuple(variable for variable in variables if variable is not None)
+            return await route.handler(Call(scope["headers"], decoded, parse(scope["query_string"].decode("latin-1"))))
+    return no_route(scope["method"], _target(scope))
 
 
 def _request(scope: Scope) -> dict[str, str]:

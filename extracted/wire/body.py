@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from starlette.types import Receive
 
+from extracted.wire import jsonsyntax
 from extracted.wire.answers import TOO_LARGE, Answer, error
-from extracted.wire.jsontext import syntax_fault
 
 _MOST_BYTES = 100 * 1024
 _JSON = "application/json"
@@ -97,9 +97,9 @@ def _check_json(text: str) -> None:
         return
     content = text.lstrip(" \t\n\r")
     if content[:1] in ("{", "["):
-        fault = syntax_fault(text)
+        fault = jsonsyntax.fault(text)
     else:
         position = len(text) - len(content)
-        fault = f"Unexpected token {content[0]} in JSON at position {position}" if content else syntax_fault("")
+        fault = f"Unexpected token {content[0]} in JSON at position {position}" if content else jsonsyntax.fault("")
     if fault:
         raise BodyRefused(error(400, fault, "Bad Request"))

@@ -9,6 +9,8 @@ from extracted.wire.query import Query, Value, as_string
 _WHOLE = re.compile(r"\s*([+-]?[0-9]+)")
 _DIRECTIONS = {"asc": False, "ascending": False, "1": False, "desc": True, "descending": True, "-1": True}
 _MOST_PER_PAGE = 100
+LARGEST_OFFSET = 2**63 - 1
+"""The document store skips no more."""
 
 
 @dataclass(frozen=True, slots=True)

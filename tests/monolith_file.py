@@ -1,0 +1,118 @@
+"""A database of the monolith, filled row by row by the test that needs it: tables and forms are the stand-in's."""
+
+import hashlib
+import secrets
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from joserfc import jwt
+from joserfc.jwk import OctKey
+from sqlalchemy import Table, create_engine, delete, insert, select, update
+
+from examples.monolith import tables
+
+SECRET = "a-secret-of-the-test-run-and-of-nothing-else"
+ISSUER, AUDIENCE = "https://auth.app", "https://api.app"
+LIFETIME = timedelta(days=3)
+
+
+class MonolithFile:
+    """One SQLite file. Every `add` returns the public id."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.url = f"sqlite:///{path}"
+        self._engine = create_engine(self.url)
+        tables.metadata.create_all(self._engine)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def add_item(self, item_id: str | None = None, **fields: Any) -> str:
+        item_id = item_id or str(uuid.uuid4())
+        object_id = secrets.token_hex(12)
+        item = {"cost": 10, "type": "hint", "data": {"text": "a hint"}} | fields
+        body = {"_id": {"$oid": object_id}, **item, "id": item_id, "__v": 0}
+        self._run(insert(tables.items).values({"_id": object_id, "id": item_id, "body": body}))
+        return item_id
+
+    def change_item(self, item_id: str, **fields: Any) -> None:
+        with self._engine.begin() as connection:
+            body = connection.scalar(select(tables.items.c.body).where(tables.items.c.id == item_id))
+            connection.execute(
+                update(tables.items).where(tables.items.c.id == item_id).values(body={**(body or {}), **fields})
+            )
+
+    def add_user(self, *roles: str, user_id: str | None = None) -> str:
+        user_id = user_id or str(uuid.uuid4())
+        self._row(tables.users, id=user_id, username=f"u-{user_id}")
+        subject_id = self._row(tables.auth_subjects, internal_identifier=user_id, type="user")
+        for name in roles:
+            self._row(tables.auth_subject_roles, subject_id=subject_id, role_id=self._role(name))
+        return user_id
+
+    def give_role(self, user_id: str, name: str) -> None:
+        self._row(tables.auth_subject_roles, subject_id=self.subject_of(user_id), role_id=self._role(name))
+
+    def delete_user(self, user_id: str) -> None:
+        """As the monolith does: subject, roles and tokens stay (fault F12)."""
+        self._run(delete(tables.users).where(tables.users.c.id == user_id))
+
+    def add_purchase(self, user_id: str, item_id: str, deleted_at: datetime | None = None) -> str:
+        return self._row(tables.transactions, user_id=user_id, object_id=item_id, deleted_at=deleted_at)
+
+    def subject_of(self, user_id: str) -> str:
+        with self._engine.connect() as connection:
+            subject = tables.auth_subjects.c
+            return str(connection.scalar(select(subject.id).where(subject.internal_identifier == user_id)))
+
+    def login(self, user_id: str, *, expires_at: datetime | None = None, **claims: Any) -> str:
+        """A token with its row; `claims` replace the monolith's own."""
+        token = sign(claims_of(user_id) | {"subject": self.subject_of(user_id)} | claims)
+        self.add_token_row(token, user_id, expires_at or datetime.now(UTC) + LIFETIME)
+        return token
+
+    def add_token_row(self, token: str, user_id: str, expires_at: datetime) -> None:
+        self._row(
+            tables.auth_oauth2_tokens,
+            hashed_token=hashlib.sha256(token.encode()).hexdigest(),
+            token_expire_at=expires_at,
+            type="access_token",
+            grant_with="implicit",
+            subject_id=self.subject_of(user_id),
+        )
+
+    def expire(self, token: str) -> None:
+        row = tables.auth_oauth2_tokens
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        past = datetime.now(UTC) - timedelta(milliseconds=1)
+        self._run(update(row).where(row.c.hashed_token == digest).values(token_expire_at=past))
+
+    def _role(self, name: str) -> str:
+        with self._engine.connect() as connection:
+            known = connection.scalar(select(tables.auth_roles.c.id).where(tables.auth_roles.c.name == name))
+        return str(known) if known else self._row(tables.auth_roles, name=name, description=name)
+
+    def _row(self, table: Table, **values: Any) -> str:
+        now = datetime.now(UTC)
+        row = {"id": str(uuid.uuid4()), "created_at": now, "updated_at": now} | values
+        self._run(insert(table).values(row))
+        return str(row["id"])
+
+    def _run(self, statement: Any) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(statement)
+
+
+def claims_of(user_id: str) -> dict[str, Any]:
+    """As the monolith writes them, but for `subject`."""
+    now = int(datetime.now(UTC).timestamp())
+    names = {"subjectType": "user", "internalIdentifier": user_id, "type": "access_token"}
+    return names | {"iat": now, "exp": now + 259_200_000, "aud": AUDIENCE, "iss": ISSUER, "jti": secrets.token_hex(4)}
+
+
+def sign(claims: dict[str, Any], secret: str = SECRET, algorithm: str = "HS256") -> str:
+    header = {"alg": algorithm, "typ": "JWT"}
+    return jwt.encode(header, claims, OctKey.import_key(secret), algorithms=[algorithm])
