@@ -4,7 +4,7 @@ import re
 
 from strangler_gateway.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/1\.([0-9])\r\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]*)([^?]*)(\?.*)?", re.DOTALL)
 _HOST = re.compile(
@@ -130,9 +130,7 @@ def parse_request(head: bytes, max_line: int, max_header: int, max_fields: int) 
         raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
     if len(head) - start > max_header:
         raise BadRequest(431, f"The header section is longer than {max_header} bytes.")
-    method, target, major, minor = line.groups()
-    if major != b"1":
-        raise BadRequest(505, "This server speaks HTTP/1.1.")
+    method, target, minor = line.groups()
     try:
         fields, marks = parse_fields(head, start)
     except Malformed as exc:
