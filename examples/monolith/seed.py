@@ -97,13 +97,14 @@ SEEDS: dict[str, tuple[tuple[Account, ...], tuple[dict[str, Any], ...]]] = {
 
 
 async def sow(database: Database, object_ids: ObjectIds, name: str) -> None:
-    """Tables and the named seed; a database that has its roles already is left as it is."""
-    accounts, wares = SEEDS[name]
+    """Tables and the named seed; a database that has roles already is left as it is."""
     await database.create_tables()
-    secrets = [await hashed(account.secret) for account in accounts]
-    async with database.write() as connection:
+    async with database.read() as connection:
         if await connection.scalar(select(auth_roles.c.id).limit(1)):
             return
+    accounts, wares = SEEDS[name]
+    secrets = [await hashed(account.secret) for account in accounts]
+    async with database.write() as connection:
         await _add_roles(connection)
         for account, secret in zip(accounts, secrets, strict=True):
             await _add_account(connection, account, secret)
