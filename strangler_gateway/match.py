@@ -55,7 +55,7 @@ class _Tree:
         node = self.top
         for piece in pieces:
             node = node.child(piece)
-        self.depth = max(self.depth, len(pieces) + 1)
+        self.depth = max(self.depth, len(pieces))
         variables = [at for at, piece in enumerate(pieces) if piece is None]
         if template.rest:
             node.rest = _Taker(route, _picker([*variables, len(pieces)]), len(pieces))

@@ -1,0 +1,79 @@
+"""routes.yaml of this repository: every route of the monolith is declared, in each spelling that the monolith takes."""
+
+from pathlib import Path
+
+import pytest
+
+from strangler_gateway.check import check_text
+from strangler_gateway.match import Matcher
+from strangler_gateway.routes import State
+
+HERE = Path(__file__).parent
+TEXT = (HERE.parents[1] / "routes.yaml").read_text(encoding="utf-8")
+ROUTES = [tuple(line.split()) for line in (HERE / "monolith.txt").read_text(encoding="utf-8").splitlines()[1:]]
+ID = "5F0c64e1-9B1d-4a57-8f3e-2d1c0b9a8e7f"
+
+
+@pytest.fixture(scope="module")
+def it() -> Matcher:
+    report = check_text(TEXT, {})
+    assert (report.faults, report.warnings) == ((), ())
+    assert report.table is not None
+    return Matcher(report.table)
+
+
+def asked(path: str) -> str:
+    return "/".join(ID if piece.startswith("{") else piece for piece in path.split("/"))
+
+
+def spellings(path: str) -> list[str]:
+    """Express 4 ignores case and one trailing slash; ids keep their case in the handler."""
+    cases = [asked(path), asked(path.upper()), asked(path.title()), asked(path.swapcase())]
+    return cases + [f"{spelling}/" for spelling in cases]
+
+
+def refused_spellings(path: str) -> list[str]:
+    """What Express 4 answers with 404."""
+    plain = asked(path)
+    return [f"{plain}//", f"/{plain}", f"{plain}/x/y/z", "/%" + f"{ord(plain[1]):02x}" + plain[2:]]
+
+
+def test_the_list_is_the_whole_monolith() -> None:
+    assert len(ROUTES) == len(set(ROUTES)) == 45
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_each_spelling_that_the_monolith_takes_reaches_the_same_declared_route(
+    it: Matcher, method: str, path: str
+) -> None:
+    taken = {it.match(method.encode(), spelling.encode()) for spelling in spellings(path)}
+    assert len(taken) == 1
+    route, variables = taken.pop()
+    assert (route.path, route.undeclared) == (path, False)
+    assert variables == (ID.encode(),) * path.count("{")
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_spellings_that_the_monolith_refuses_stay_with_it_as_undeclared(it: Matcher, method: str, path: str) -> None:
+    for spelling in refused_spellings(path):
+        route, _ = it.match(method.encode(), spelling.encode())
+        assert route.undeclared, spelling
+
+
+def test_head_follows_every_get(it: Matcher) -> None:
+    gets = [path for method, path in ROUTES if method == "GET"]
+    assert [it.match(b"HEAD", asked(path).encode())[0].path for path in gets] == gets
+
+
+def test_nothing_has_moved_and_the_shops_reads_can(it: Matcher) -> None:
+    table = it.table
+    assert {unit.state for unit in table.units.values()} == {State.LEGACY}
+    movable = {route.path for route in table.routes if route.extracted}
+    assert movable == {"/item", "/item/{id}", "/item/bought/{id}"}
+    assert {route.unit.name for route in table.routes if route.extracted} == {"items"}
+
+
+def test_addresses_come_from_the_environment() -> None:
+    table = check_text(TEXT, {"MONOLITH_URL": "http://10.0.0.1:80", "SHOP_URL": "https://shop:8443"}).table
+    assert table is not None
+    assert [table.services[name].authority for name in ("monolith", "shop")] == [b"10.0.0.1", b"shop:8443"]
