@@ -47,4 +47,3 @@ class AccessLog:
             os.write(self._out.fileno(), b"".join(lines))
         except OSError:
             return
-

@@ -93,11 +93,17 @@ def exchange_of(gateway: Gateway, scope: Any) -> Exchange:
     lines = b"".join([b"%b: %b\r\n" % pair for pair in scope["headers"]])
     raw_path = scope.get("raw_path") or scope["path"].encode("latin-1")
     query = b"?" + scope["query_string"] if scope["query_string"] else b""
-    head = b"%b %b%b HTTP/%b\r\n%b\r\n" % (scope["method"].encode(), raw_path, query, scope["http_version"][:3].encode(), lines)
+    head = b"%b %b%b HTTP/%b\r\n%b\r\n" % (
+        scope["method"].encode(),
+        raw_path,
+        query,
+        scope["http_version"][:3].encode(),
+        lines,
+    )
     settings = gateway.settings
     request = parse_request(head, settings.max_request_line, settings.max_header, settings.max_fields)
     request.websocket = False
-    return Exchange(request, (scope.get("client") or ("",))[0], scope["scheme"].encode(), gateway.now())
+    return gateway.exchange(request, (scope.get("client") or ("",))[0], scope["scheme"].encode())
 
 
 def application(gateway: Gateway) -> Starlette:

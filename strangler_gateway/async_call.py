@@ -25,7 +25,7 @@ class AsyncCall:
         self.call: Call | None = None
         self.trailers: Pairs = []
         self._informational = on_informational
-        self._events: deque[ResponseHead | bytes | None | UpstreamError] = deque()
+        self._events: deque[ResponseHead | bytes | UpstreamError | None] = deque()
         self._queued = 0
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None

@@ -80,7 +80,10 @@ def render(
         "request_id": request_id.decode("latin-1"),
     }
     if template is None:
-        content_type, body = "application/json; charset=utf-8", json.dumps({"statusCode": reply.status, "message": reply.message, "error": values["reason"]})
+        content_type, body = (
+            "application/json; charset=utf-8",
+            json.dumps({"statusCode": reply.status, "message": reply.message, "error": values["reason"]}),
+        )
     else:
         content_type, body = template.content_type, _fill(template.body, values)
     raw = body.encode()

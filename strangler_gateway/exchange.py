@@ -70,6 +70,8 @@ class Exchange:
     """Where it failed: connect, response, body, client; empty if it did not."""
     inform: Callable[[ResponseHead], None] | None = None
     """Passes a 1xx response on, where the server can."""
+    continued = False
+    """100 Continue has gone out."""
     tunnel = False
     """The protocol has been switched: bytes go both ways as they are."""
     tap: Tap | None = None

@@ -1,7 +1,7 @@
 """Field sections (RFC 9112 §5): one strict pattern for both sides, and which names need attention."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 Pairs = list[tuple[bytes, bytes]]
@@ -114,19 +114,19 @@ def kind_of(name: bytes) -> int:
 
 
 def _kind_of_plain(lower: bytes) -> int:
-    dashed = lower.replace(b"_", b"-")
-    if dashed != lower and dashed in _NAMES:
+    name = dashed(lower)
+    if name != lower and name in _NAMES:
         return Kind.DROP
-    if dashed.startswith(_FORWARDED_PREFIXES):
-        return Kind.FORWARDED_OTHER if dashed == lower else Kind.DROP
-    if is_identity(dashed):
+    if name.startswith(_FORWARDED_PREFIXES):
+        return Kind.FORWARDED_OTHER if name == lower else Kind.DROP
+    if is_identity(name):
         return Kind.DROP
     return Kind.PLAIN
 
 
-def is_identity(dashed: bytes) -> bool:
-    """Names by which an upstream may be told who calls; clients never get to say it (`dashed`: lower case, no `_`)."""
-    return dashed in _IDENTITY_NAMES or dashed.startswith(_IDENTITY_PREFIXES)
+def is_identity(name: bytes) -> bool:
+    """Names (dashed) by which an upstream may be told who calls; clients never get to say it."""
+    return name in _IDENTITY_NAMES or name.startswith(_IDENTITY_PREFIXES)
 
 
 def parse_fields(section: bytes, start: int) -> tuple[Pairs, Marks]:
@@ -155,11 +155,24 @@ def nominated(connection: Iterable[bytes]) -> frozenset[bytes]:
     return frozenset(connection) - {b"close", b"keep-alive", b"connection"}
 
 
-def allowed_trailers(trailers: Pairs, connection: frozenset[bytes]) -> Pairs:
+def is_listed(dashed: bytes, patterns: Sequence[str]) -> bool:
+    """Whether a name is one of `identity_headers:` (`*` at the end for a prefix)."""
+    return any(
+        dashed.startswith(pattern[:-1].encode()) if pattern.endswith("*") else dashed == pattern.encode()
+        for pattern in patterns
+    )
+
+
+def dashed(name: bytes) -> bytes:
+    """A name as upstreams may read it: lower case, and `_` for `-` is no way around a rule."""
+    return name.lower().replace(b"_", b"-")
+
+
+def allowed_trailers(trailers: Pairs, connection: frozenset[bytes], identity: Sequence[str] = ()) -> Pairs:
     """The trailer fields that may be passed on (RFC 9110 §6.5.1)."""
-    return [pair for pair in trailers if _trailer_may_pass(pair[0].lower().replace(b"_", b"-"), connection)]
+    return [pair for pair in trailers if _trailer_may_pass(dashed(pair[0]), connection, identity)]
 
 
-def _trailer_may_pass(dashed: bytes, connection: frozenset[bytes]) -> bool:
-    forbidden = dashed in FORBIDDEN_TRAILERS or dashed.startswith(_FORWARDED_PREFIXES) or is_identity(dashed)
-    return not forbidden and dashed not in connection
+def _trailer_may_pass(name: bytes, connection: frozenset[bytes], identity: Sequence[str]) -> bool:
+    forbidden = name in FORBIDDEN_TRAILERS or name.startswith(_FORWARDED_PREFIXES) or is_identity(name)
+    return not forbidden and name not in connection and not is_listed(name, identity)

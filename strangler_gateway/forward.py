@@ -29,7 +29,8 @@ def open_call(gateway: "Gateway", x: Exchange, sink: Sink) -> Call:
     """Starts the call of an exchange to the side that was decided."""
     assert x.decision is not None
     head = request_head(x, x.service, x.decision.side, gateway.via)
-    return gateway.upstreams.pool(x.service).send(sink, x.method, x.target, head, complete=x.head.length == 0)
+    complete, upgrade = x.head.length == 0, x.head.websocket
+    return gateway.upstreams.pool(x.service).send(sink, x.method, x.target, head, complete=complete, upgrade=upgrade)
 
 
 def fail_over(gateway: "Gateway", x: Exchange, error: UpstreamError) -> bool:
@@ -64,7 +65,7 @@ def _trailers(x: Exchange, head: ResponseHead) -> bool:
 def _added(gateway: "Gateway", x: Exchange, head: ResponseHead) -> Pairs:
     """What the gateway adds: a Date where the upstream left it out (RFC 9110 §6.6.1), the decision for debugging."""
     added = []
-    if all(kind != Kind.DATE for kind, _ in head.marks):
+    if b"date" in head.connection or all(kind != Kind.DATE for kind, _ in head.marks):
         added.append((b"Date", gateway.http_date()))
     if x.debug and x.decision is not None:
         text = f"{x.decision.side}; {x.decision.reason}; {x.route.id}"
@@ -79,14 +80,20 @@ def request_piece(x: Exchange, data: bytes) -> bytes:
 
 def request_end(x: Exchange, trailers: Pairs) -> bytes:
     """What ends the request body on the wire."""
-    return b"" if x.head.length is not None else chunked.last(allowed_trailers(trailers, x.head.connection))
+    return (
+        b""
+        if x.head.length is not None
+        else chunked.last(allowed_trailers(trailers, x.head.connection, x.table.identity_headers))
+    )
 
 
 async def relay(gateway: "Gateway", x: Exchange, receive: Receive, send: Send) -> None:
     """The ASGI lane: relays request and response by messages. Raises UpstreamError once the head has gone out."""
     sink = AsyncCall(x.inform)
     sink.call = open_call(gateway, x, sink)
-    pump = None if x.head.length == 0 and not x.head.websocket else asyncio.create_task(_pump(gateway, x, sink, receive))
+    pump = (
+        None if x.head.length == 0 and not x.head.websocket else asyncio.create_task(_pump(gateway, x, sink, receive))
+    )
     try:
         response = await _head(gateway, x, sink)
         if response is None:

@@ -4,7 +4,7 @@ import re
 from ipaddress import ip_address
 
 from strangler_gateway.exchange import Exchange
-from strangler_gateway.fields import Kind, Pairs
+from strangler_gateway.fields import Kind, Pairs, dashed, is_listed
 from strangler_gateway.http1 import ResponseHead
 from strangler_gateway.routes import RouteTable, Service, Side
 
@@ -29,8 +29,9 @@ def request_head(x: Exchange, service: Service, side: Side, via: bytes) -> bytes
         _remove_nominated(lines, head.fields, head.connection)
     if x.table.identity_headers:
         _remove_identity(lines, head.fields, x.table.identity_headers)
-    if head.host is None or service.host_policy == "upstream":
-        lines.insert(0, b"Host: %b\r\n" % service.authority)
+    if head.host is None or not head.has_host_field or service.host_policy == "upstream":
+        preserved = head.host is not None and service.host_policy == "preserve"
+        lines.insert(0, b"Host: %b\r\n" % (head.host if preserved else service.authority))
     if head.length is None:
         lines.append(b"Transfer-Encoding: chunked\r\n")
     if head.websocket:
@@ -42,7 +43,12 @@ def request_head(x: Exchange, service: Service, side: Side, via: bytes) -> bytes
             lines.append(b"Authorization: Bearer %b\r\n" % x.internal_token)
     elif x.credential is not None:
         lines.append(b"Authorization: %b\r\n" % x.credential)
-    return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (x.method, target_for(x, service, side), b"".join(lines), forwarded or _forwarded(x, via, {}))
+    return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (
+        x.method,
+        target_for(x, service, side),
+        b"".join(lines),
+        forwarded or _forwarded(x, via, {}),
+    )
 
 
 def _edit(x: Exchange, lines: list[bytes], service: Service, via: bytes, replaces_authorization: bool) -> bytes:
@@ -68,7 +74,8 @@ def _edit(x: Exchange, lines: list[bytes], service: Service, via: bytes, replace
             else:
                 lines[index] = b""
         elif kind in (Kind.VIA, Kind.FORWARDED, Kind.FORWARDED_FOR):
-            kept[kind] = b"%b, %b" % (kept[kind], head.fields[index][1]) if kind in kept else head.fields[index][1]
+            if value := head.fields[index][1].strip(b" \t,"):
+                kept[kind] = b"%b, %b" % (kept[kind], value) if kind in kept else value
             lines[index] = b""
         elif kind in (Kind.FORWARDED_PROTO, Kind.FORWARDED_HOST, Kind.FORWARDED_OTHER) and x.trusted:
             kept[kind] = b""
@@ -86,7 +93,11 @@ def _forwarded(x: Exchange, via: bytes, kept: dict[int, bytes]) -> bytes:
     if x.trusted:
         line += _continued(x, peer, kept)
     else:
-        line += b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (peer, x.scheme, x.host or b"")
+        line += b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (
+            peer,
+            x.scheme,
+            x.host or b"",
+        )
     if Kind.REQUEST_ID not in kept:
         line += b"X-Request-Id: %b\r\n" % x.request_id
     return line
@@ -121,11 +132,8 @@ def _remove_nominated(lines: list[bytes], fields: Pairs, names: frozenset[bytes]
 
 
 def _remove_identity(lines: list[bytes], fields: Pairs, patterns: tuple[str, ...]) -> None:
-    exact = {p.encode() for p in patterns if not p.endswith("*")}
-    prefixes = tuple(p[:-1].encode() for p in patterns if p.endswith("*"))
     for index, (name, _) in enumerate(fields):
-        dashed = name.lower().replace(b"_", b"-")
-        if dashed in exact or (prefixes and dashed.startswith(prefixes)):
+        if is_listed(dashed(name), patterns):
             lines[index] = b""
 
 
@@ -155,6 +163,14 @@ def response_fields(x: Exchange, response: ResponseHead, service: Service, trail
     if x.extra_fields:
         fields = [*fields, *x.extra_fields]
     return fields
+
+
+def interim_lines(response: ResponseHead) -> bytes:
+    """The field lines of a 1xx response, without hop-by-hop ones; a 1xx has no body to be framed."""
+    gone = _DROPPED_IN_RESPONSE | {Kind.LENGTH}
+    marked = {index for kind, index in response.marks if kind in gone or (kind == Kind.DROP)}
+    kept = [f for i, f in enumerate(response.fields) if i not in marked and f[0].lower() not in response.connection]
+    return b"".join([_LINE % pair for pair in kept])
 
 
 def response_lines(x: Exchange, response: ResponseHead, service: Service, trailers: bool) -> bytes:

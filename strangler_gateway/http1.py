@@ -55,6 +55,7 @@ class RequestHead:
     """
 
     host: bytes | None = None
+    has_host_field = True
     authorization: bytes | None = None
     length: int | None = 0
     keep_alive = True
@@ -223,6 +224,7 @@ def _read_host(request: RequestHead, host: bytes | None, authority: bytes | None
     if host is None:
         if request.version == 11:
             raise BadRequest(400, "An HTTP/1.1 request needs a Host field.")
+        request.has_host_field = False
     elif host not in _good_hosts:
         if not _HOST.fullmatch(host):
             raise BadRequest(400, "The Host field is not host[:port].")

@@ -32,7 +32,15 @@ _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[^/]*\d[^/]*|[^/]{25,}|
 class RouteStats:
     """Counters of one route since `Stats.since`. Durations: counts per bucket of BUCKETS_S, then the rest."""
 
-    __slots__ = (*_COUNTERS, "durations_extracted", "durations_legacy", "last_legacy_at", "seconds", "statuses_extracted", "statuses_legacy")
+    __slots__ = (
+        *_COUNTERS,
+        "durations_extracted",
+        "durations_legacy",
+        "last_legacy_at",
+        "seconds",
+        "statuses_extracted",
+        "statuses_legacy",
+    )
 
     legacy: int
     extracted: int
@@ -162,9 +170,13 @@ def _render(stats: Stats, table: RouteTable) -> list[str]:
         lines += [f'strangler_{counter}_total{{route="{name}"}} {getattr(one, counter)}\n' for name, one in routes]
     lines.append("# TYPE strangler_request_duration_seconds histogram\n")
     for name, one in routes:
-        for index, (side, counts) in enumerate((("legacy", one.durations_legacy), ("extracted", one.durations_extracted))):
+        for index, (side, counts) in enumerate(
+            (("legacy", one.durations_legacy), ("extracted", one.durations_extracted))
+        ):
             lines += _histogram(name, side, counts, one.seconds[index])
-    lines.append(f"# TYPE strangler_undeclared_total counter\nstrangler_undeclared_total {sum(stats.undeclared.values())}\n")
+    lines.append(
+        f"# TYPE strangler_undeclared_total counter\nstrangler_undeclared_total {sum(stats.undeclared.values())}\n"
+    )
     return lines
 
 
@@ -172,7 +184,9 @@ def _histogram(route: str, side: str, counts: list[int], seconds: float) -> list
     total, lines = 0, []
     for bound, n in zip((*map(str, BUCKETS_S), "+Inf"), counts, strict=True):
         total += n
-        lines.append(f'strangler_request_duration_seconds_bucket{{route="{route}",side="{side}",le="{bound}"}} {total}\n')
+        lines.append(
+            f'strangler_request_duration_seconds_bucket{{route="{route}",side="{side}",le="{bound}"}} {total}\n'
+        )
     lines.append(f'strangler_request_duration_seconds_sum{{route="{route}",side="{side}"}} {seconds:.6f}\n')
     lines.append(f'strangler_request_duration_seconds_count{{route="{route}",side="{side}"}} {total}\n')
     return lines

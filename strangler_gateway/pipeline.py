@@ -16,6 +16,7 @@ from strangler_gateway.decide import decide
 from strangler_gateway.exchange import Exchange, Outcome, Reply
 from strangler_gateway.fields import Kind
 from strangler_gateway.headers import client_behind, request_id_of, trusts
+from strangler_gateway.http1 import RequestHead
 from strangler_gateway.identify import identify
 from strangler_gateway.identity import open_provider
 from strangler_gateway.limit import Limiter, limit
@@ -84,6 +85,13 @@ class Gateway:
                 await provider.aclose()
         self.log.flush()
 
+    def exchange(self, head: RequestHead, peer: str, scheme: bytes) -> Exchange:
+        """A request begins; until it is matched it counts as the last route's."""
+        x = Exchange(head, peer, scheme, self.now())
+        x.table = table = self.matcher.table
+        x.route = table.routes[-1]
+        return x
+
     def new_request_id(self) -> bytes:
         """Unique among all replicas; in time order within one."""
         return b"%b-%x" % (self._request_prefix, next(self._numbers))
@@ -106,7 +114,7 @@ class Gateway:
 
 def observe(gateway: Gateway, x: Exchange) -> Outcome:
     """Names the request, reads the debug fields, and ends loops."""
-    x.table = table = gateway.matcher.table
+    table = x.table
     debug = override = b""
     for kind, index in x.head.marks:
         if kind == Kind.REQUEST_ID:
@@ -116,7 +124,9 @@ def observe(gateway: Gateway, x: Exchange) -> Outcome:
         elif kind == Kind.OVERRIDE:
             override = x.fields[index][1].lower()
         elif kind == Kind.VIA and gateway.via in x.fields[index][1]:
-            return Reply(502, "proxy_loop_detected", "The request has been here before: an upstream points back to this gateway.")
+            return Reply(
+                502, "proxy_loop_detected", "The request has been here before: an upstream points back to this gateway."
+            )
     x.request_id = x.request_id or gateway.new_request_id()
     if debug and gateway.debug_token is not None and hmac.compare_digest(debug, gateway.debug_token):
         x.debug = True
@@ -135,7 +145,9 @@ def match(gateway: Gateway, x: Exchange) -> Outcome:
     method = x.method
     if method == b"OPTIONS":
         method = next((v for n, v in x.fields if n.lower() == b"access-control-request-method"), method)
-    x.route, x.variables = gateway.matcher.match(method, x.path)
+    matcher = gateway.matcher
+    x.table = matcher.table
+    x.route, x.variables = matcher.match(method, x.path)
     if x.route.max_body is not None and x.head.length is not None and x.head.length > x.route.max_body:
         return Reply(413, "http_request_error", f"The body is longer than {x.route.max_body} bytes.", close=True)
     if x.route.ambiguous == "reject" and _AMBIGUOUS.search(x.path):
@@ -153,7 +165,9 @@ def _last_hop(x: Exchange) -> Outcome:
     if x.method == b"OPTIONS":
         allow = (b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE")
         return Reply(200, "", "The gateway: no hop was left.", (allow,))
-    return Reply(405, "", "The gateway does not echo requests.", ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),))
+    return Reply(
+        405, "", "The gateway does not echo requests.", ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
+    )
 
 
 Step = Callable[[Gateway, Exchange], Outcome]
@@ -180,4 +194,3 @@ async def run_on(gateway: Gateway, x: Exchange, outcome: Outcome) -> Reply | Non
             return reply
         outcome = run(gateway, x)
     return None
-

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Relay:
     """One exchange between a client connection and an upstream call: the lane of the one, the sink of the other."""
 
-    __slots__ = ("client", "gateway", "nominated", "call", "x")
+    __slots__ = ("call", "client", "gateway", "nominated", "x")
 
     def __init__(self, client: "ClientConnection", gateway: "Gateway", x: Exchange) -> None:
         self.client = client

@@ -11,6 +11,7 @@ from strangler_gateway.chunked import ChunkedDecoder
 from strangler_gateway.errors import reason_phrase, render
 from strangler_gateway.exchange import Exchange, Outcome, Reply
 from strangler_gateway.fields import Malformed, Pairs
+from strangler_gateway.headers import interim_lines
 from strangler_gateway.http1 import BadRequest, RequestHead, ResponseHead, incomplete_request, parse_request
 from strangler_gateway.pipeline import run
 from strangler_gateway.relay import Relay
@@ -179,9 +180,7 @@ class ClientConnection(asyncio.Protocol):
                 incomplete_request(buffer, settings.max_request_line, settings.max_header)
                 self.deadline = min(self.deadline, self.gateway.now() + settings.header_timeout_s)
                 return False
-            request = parse_request(
-                buffer[:end], settings.max_request_line, settings.max_header, settings.max_fields
-            )
+            request = parse_request(buffer[:end], settings.max_request_line, settings.max_header, settings.max_fields)
         except BadRequest as exc:
             self._refuse(Reply(exc.status, "http_request_error", exc.message, close=True))
             return False
@@ -191,7 +190,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _start(self, request: RequestHead) -> None:
         gateway = self.gateway
-        self.x = x = Exchange(request, self.peer, self.scheme, gateway.now())
+        self.x = x = gateway.exchange(request, self.peer, self.scheme)
         self.responding = False
         self.received = 0
         self.keep = request.keep_alive and not self.draining
@@ -301,11 +300,15 @@ class ClientConnection(asyncio.Protocol):
             self.lane.on_client_writable()
 
     def inform(self, head: ResponseHead) -> None:
-        """A 1xx response, for clients that know them (RFC 9110 §15.2)."""
-        if self.x is not None and self.x.version == 11 and not self.responding:
-            fields = [f for f in head.fields if f[0].lower() not in (b"connection", b"content-length", b"transfer-encoding")]
-            lines = _lines(fields)
-            self.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, lines))
+        """A 1xx response, for clients that know them (RFC 9110 §15.2); 100 goes once, to who asked for it."""
+        x = self.x
+        if x is None or x.version == 10 or self.responding:
+            return
+        if head.status == 100:
+            if not x.head.expect_continue or x.continued:
+                return
+            x.continued = True
+        self.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, interim_lines(head)))
 
     def write_head(self, status: int, reason: bytes, lines: bytes, length: int | None) -> None:
         """Begins a response. `lines`: its field lines; `length`: bytes of the body, -1 or None where not known."""

@@ -56,10 +56,13 @@ class Call:
         "pool",
         "sink",
         "target",
+        "upgrade",
         "wrote_body",
     )
 
-    def __init__(self, pool: "Pool", sink: Sink, method: bytes, target: bytes, head: bytes, complete: bool) -> None:
+    def __init__(
+        self, pool: "Pool", sink: Sink, method: bytes, target: bytes, head: bytes, complete: bool, upgrade: bool
+    ) -> None:
         self.pool = pool
         self.sink = sink
         self.method = method
@@ -67,6 +70,8 @@ class Call:
         self.head = head
         self.complete = complete
         """The whole request has been handed over."""
+        self.upgrade = upgrade
+        """The request asks to switch the protocol."""
         self.connection: Connection | None = None
         self.pending: list[bytes] = []
         self.pending_size = 0
@@ -125,9 +130,15 @@ class Call:
         """The deadline has passed."""
         name = self.pool.service.name
         if self.connection is None:
-            self.fail(UpstreamError("connection_timeout", f"The upstream {name} could not be connected to in time.", "connect"))
+            self.fail(
+                UpstreamError(
+                    "connection_timeout", f"The upstream {name} could not be connected to in time.", "connect"
+                )
+            )
         elif not self.answered:
-            self.fail(UpstreamError("http_response_timeout", f"The upstream {name} did not answer in time.", "response"))
+            self.fail(
+                UpstreamError("http_response_timeout", f"The upstream {name} did not answer in time.", "response")
+            )
         else:
             self.fail(UpstreamError("connection_read_timeout", f"The upstream {name} stopped in mid-answer.", "body"))
 
@@ -251,7 +262,7 @@ class Connection(asyncio.Protocol):
             call.sink.on_informational(head)
 
     def _upgraded(self, call: Call, head: ResponseHead) -> None:
-        if not head.upgrade:
+        if not (head.upgrade and call.upgrade):
             raise BadResponse("switched to a protocol that nobody asked for", "http_upgrade_failed")
         self.head, self.left, self.decoder = head, -1, None
         head.length, head.keep_alive = None, False
@@ -329,9 +340,11 @@ class Pool:
         self._context: ssl.SSLContext | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def send(self, sink: Sink, method: bytes, target: bytes, head: bytes, complete: bool) -> Call:
+    def send(
+        self, sink: Sink, method: bytes, target: bytes, head: bytes, *, complete: bool, upgrade: bool = False
+    ) -> Call:
         """Starts a call; the sink hears of everything later, never from inside this function."""
-        call = Call(self, sink, method, target, head, complete)
+        call = Call(self, sink, method, target, head, complete, upgrade)
         self.active.add(call)
         self.budget.request(self.now())
         self._dispatch(call, fresh=False)
@@ -401,7 +414,11 @@ class Pool:
             if call.method not in RETRYABLE and now - connection.used_at > _WRITE_FRESH_S:
                 break
             self.idle.pop()
-            if connection.idle_until >= now and connection.transport is not None and not connection.transport.is_closing():
+            if (
+                connection.idle_until >= now
+                and connection.transport is not None
+                and not connection.transport.is_closing()
+            ):
                 connection.begin(call)
                 return
             connection.discard()
@@ -439,7 +456,9 @@ class Pool:
             if service.unix:
                 await loop.create_unix_connection(lambda: connection, service.unix, ssl=context, server_hostname=name)
             else:
-                await loop.create_connection(lambda: connection, service.host, service.port, ssl=context, server_hostname=name)
+                await loop.create_connection(
+                    lambda: connection, service.host, service.port, ssl=context, server_hostname=name
+                )
         return connection
 
     def _tls(self) -> ssl.SSLContext:
