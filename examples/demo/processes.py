@@ -1,12 +1,11 @@
 """Processes of the launcher: started, awaited until they listen, watched, and ended whatever happens."""
 
 import asyncio
-import os
 import re
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 STARTS_WITHIN_S = 20.0
@@ -88,15 +87,18 @@ class Children:
         for child in reversed(self._children):
             await child.end()
 
+    def __iter__(self) -> Iterator[Child]:
+        return iter(self._children)
+
     async def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Child:
-        """Starts `command` and waits until it listens. Raises ProcessFailed."""
+        """Starts `command` with that environment alone and waits until it listens. Raises ProcessFailed."""
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=STDOUT,
             limit=1 << 20,
-            env={**os.environ, **environ},
+            env=environ,
             start_new_session=True,  # Ctrl-C reaches the launcher alone, which ends them in order
         )
         child = Child(name, process)

@@ -1,0 +1,76 @@
+"""Who is calling while the routes move: the admin, the seed's users, and new ones until every side has somebody."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+
+from examples.demo.clients import Call, Client, Noticed
+from examples.demo.system import ADMIN, System
+
+SEEDED = ("alice", "bob", "carol")
+FIRST_SHARE = 10.0
+AT_ONCE = 4
+MAX_SIGN_UPS = 100
+
+
+class NobodyInShare(Exception):
+    """A hundred sign-ups, and none of them within the first share: the buckets are not what they should be."""
+
+
+@asynccontextmanager
+async def calling(system: System, noticed: Noticed) -> AsyncIterator[int]:
+    """Clients that call until the block ends; gives how many. Somebody is within the first ten per cent."""
+    async with AsyncExitStack() as stack:
+        clients = await _gather(system, noticed, stack)
+        items = await clients[0].items()
+        tasks = [
+            asyncio.create_task(client.call_for_ever(_calls(index, items))) for index, client in enumerate(clients)
+        ]
+        try:
+            yield len(clients)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _gather(system: System, noticed: Noticed, stack: AsyncExitStack) -> list[Client]:
+    """The admin first."""
+
+    def opened() -> Client:
+        client = Client(system.url, noticed)
+        stack.push_async_callback(client.aclose)
+        return client
+
+    clients = [opened() for _ in (ADMIN, *SEEDED)]
+    seeded = (ADMIN, *((f"{name}@example.org", f"{name}-secret") for name in SEEDED))
+    for client, (identity, secret) in zip(clients, seeded, strict=True):
+        await client.log_in(identity, secret)
+    while not await _anybody_within(system, clients[1:]):
+        if len(clients) > MAX_SIGN_UPS:
+            raise NobodyInShare(f"none of {len(clients)} users is within the first {FIRST_SHARE:g} %")
+        new = [opened() for _ in range(AT_ONCE)]
+        await asyncio.gather(*(client.sign_up() for client in new))
+        clients += new
+    return clients
+
+
+async def _anybody_within(system: System, clients: list[Client]) -> bool:
+    """Asks the gateway for the users' buckets."""
+    async with httpx.AsyncClient(base_url=system.admin_url, trust_env=False, headers=system.credential) as admin:
+        answers = [await admin.get("/explain", params=_question(client.user)) for client in clients]
+    return any(answer.raise_for_status().json()["bucket"] < FIRST_SHARE * 100 for answer in answers)
+
+
+def _question(user: str) -> dict[str, str]:
+    return {"method": "GET", "path": "/item", "user": user}
+
+
+def _calls(index: int, items: list[str]) -> list[Call]:
+    """The admin reads the shop; the others what they have bought, and what they may not see."""
+    own = items[index % len(items)]
+    if index == 0:
+        return [Call("/item", 200), Call(f"/item/{own}", 200), Call(f"/item/bought/{own}", 200), Call("/user/@me", 200)]
+    return [Call(f"/item/bought/{own}", 200), Call("/item", 403), Call("/user/@me", 200)]

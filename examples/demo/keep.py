@@ -1,0 +1,39 @@
+"""The running system: what to paste, and clients that call meanwhile, so that a flip has something to go by."""
+
+import asyncio
+import os
+import shlex
+
+from examples.demo.clients import Noticed
+from examples.demo.crowd import calling
+from examples.demo.system import STRANGLER, System
+
+LINES = """
+A few clients are calling all the while. In another terminal, to paste line by line:
+
+export STRANGLER_ADMIN_URL={admin_url} STRANGLER_ADMIN_TOKEN_FILE={token_file}
+TOKEN=$(curl -s {url}/auth/token -H 'Content-Type: application/json' \\
+  -d '{{"grantType": "implicit", "identity": "alice@example.org", "secret": "alice-secret"}}' \\
+  | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
+curl -s {url}/item/bought/11111111-1111-4111-8111-111111111111 -H "Authorization: Bearer $TOKEN"
+{strangler} flip items --to shadow --why 'a first look'
+{strangler} routes
+
+Ctrl-C ends it all."""
+
+
+async def keep(system: System) -> None:
+    """Prints the lines and lets the clients call until it is cancelled."""
+    async with calling(system, Noticed()):
+        print(lines(system), flush=True)
+        await asyncio.Event().wait()
+
+
+def lines(system: System) -> str:
+    """A log-in, a read, a flip, `strangler routes`."""
+    return LINES.format(
+        url=system.url,
+        admin_url=system.admin_url,
+        token_file=shlex.quote(str(system.operator_token)),
+        strangler=shlex.quote(os.path.relpath(STRANGLER)),
+    )
