@@ -63,6 +63,11 @@ UNEXPECTED: Final = error(500, "Internal server error")
 """An exception that nobody caught: note the small s."""
 
 
+def in_development(answer: Answer) -> Answer:
+    """Outside production the monolith shows a caught failure itself, often as {}; what it was stays in our log."""
+    return Answer(500, b"{}") if answer is STORE_FAILED else answer
+
+
 def no_route(method: str, target: str) -> Answer:
     """404 for what no route takes; `target` with its query, as sent."""
     return error(404, f"Cannot {method} {target}", "Not Found")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.claims import Fields
-from extracted.wire import body, headers
+from extracted.wire import answers, body, headers
 from extracted.wire.answers import UNEXPECTED, Answer, error, no_route
 from extracted.wire.query import Query, decode, parse
 
@@ -75,6 +75,7 @@ def failure(*, production: bool) -> ASGIApp:
 async def respond(scope: Scope, send: Send, answer: Answer, *, production: bool) -> None:
     """Sends the answer as Express does: ETag on everything, 304 where the client's copy is fresh, HEAD without body."""
     request = _request(scope)
+    answer = answer if production else answers.in_development(answer)
     tag = headers.etag(answer.body)
     readable = scope["method"] in ("GET", "HEAD") and 200 <= answer.status < 300
     status = 304 if readable and headers.fresh(request, tag) else answer.status

@@ -9,6 +9,7 @@ from extracted.wire import jsonsyntax
 from extracted.wire.answers import TOO_LARGE, Answer, error
 
 _MOST_BYTES = 100 * 1024
+_MOST_PARAMETERS = 1000
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -34,8 +35,7 @@ async def read(fields: Mapping[str, str], receive: Receive) -> str:
     if window is None and declared.isdigit() and int(declared) > _MOST_BYTES:
         raise BodyRefused(TOO_LARGE)
     text = (await _content(receive, window)).decode(codec, "replace").removeprefix(_BOM)
-    if media_type == _JSON:
-        _check_json(text)
+    (_check_json if media_type == _JSON else _check_form)(text)
     return text
 
 
@@ -89,6 +89,11 @@ def _inflated(inflate: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
         return inflate.decompress(chunk, most)
     except zlib.error as fault:
         raise BodyRefused(error(400, str(fault).rpartition(": ")[2])) from fault
+
+
+def _check_form(text: str) -> None:
+    if text.count("&") >= _MOST_PARAMETERS:
+        raise BodyRefused(error(413, "too many parameters"))
 
 
 def _check_json(text: str) -> None:
