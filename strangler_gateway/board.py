@@ -23,6 +23,8 @@ class Board:
         self.ledger = ledger
         self._adopt = adopt
         self._served: RouteTable | None = None
+        self.swaps = 0
+        """How many tables have been served; tells a later one from an earlier one of the same digest."""
 
     @property
     def served(self) -> RouteTable:
@@ -47,6 +49,7 @@ class Board:
                 raise NotServed(f"the new table cannot be served, the old one stays: {exc}") from exc
         self.ledger.stand(entries, owed=owed)
         self._served = table
+        self.swaps += 1
 
     async def withdraw(self, entries: Sequence[Entry]) -> None:
         """Tells the journal that moves which stand in it already have not come about."""

@@ -43,8 +43,8 @@ class Judge:
             move.before if left else move.after,
             refusals=left,
             overridden=tuple(refusal for refusal in found if refusal not in left),
-            warnings=warnings(move, known),
-            undo=undo(move.before, move.after),
+            warnings=() if left else warnings(move, known),
+            undo=() if left else undo(move.before, move.after),
             held=known.hold is not None,
         )
 

@@ -102,6 +102,11 @@ class Migration:
         return self._board.served
 
     @property
+    def swaps(self) -> int:
+        """How many tables have been served so far."""
+        return self._board.swaps
+
+    @property
     def standings(self) -> Mapping[str, Standing]:
         """Where each unit stands; also of units that the file no longer has."""
         return self._ledger.standings

@@ -1,0 +1,162 @@
+"""What the admin API shows, as JSON-able values: shares in per cent, times in UTC."""
+
+from typing import Any
+
+from strangler_gateway.diff import Diff
+from strangler_gateway.entry import Entry, iso, place
+from strangler_gateway.explain import Explanation
+from strangler_gateway.gates import Refusal
+from strangler_gateway.migration import Migration
+from strangler_gateway.observe import RouteStats, Stats
+from strangler_gateway.outcome import Outcome, Reloaded
+from strangler_gateway.routes import Route, State
+
+View = dict[str, Any]
+
+
+def routes(migration: Migration, stats: Stats) -> View:
+    """Every route with its counters, undeclared traffic by path shape, and what is wrong with file and directory."""
+    shapes = sorted(stats.undeclared.items(), key=lambda item: -item[1])
+    return status(migration) | {
+        "since": iso(stats.since),
+        "routes": [_route(route, migration, stats.route(route.id)) for route in migration.served.routes],
+        "undeclared": [{"shape": shape, "requests": requests} for shape, requests in shapes],
+    }
+
+
+def status(migration: Migration) -> View:
+    """What is served, and what keeps flips off or a file from being taken up."""
+    return {
+        "digest": migration.served.digest,
+        "swaps": migration.swaps,
+        "faults": list(migration.faults),
+        "failed_reloads": migration.failed_reloads,
+        "state_dir": {"path": str(migration.state_dir), "problem": migration.problem},
+    }
+
+
+def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
+    standing = migration.standings[route.unit.name]
+    return {
+        "id": route.id,
+        "methods": sorted(method.decode() for method in route.methods) if route.methods else None,
+        "path": route.path,
+        "unit": route.unit.name,
+        "kind": route.unit.kind,
+        "state": str(route.unit.state),
+        "share": place_share(route),
+        "held": standing.hold is not None,
+        "moved_at": iso(standing.since),
+        "legacy": route.legacy.name,
+        "extracted": route.extracted.name if route.extracted else None,
+        "requests": {"legacy": counts.legacy, "extracted": counts.extracted},
+        "errors": {"legacy": counts.errors_legacy, "extracted": counts.errors_extracted},
+        "failovers": counts.failovers,
+        "overrides_legacy": counts.overrides_legacy,
+        "shadow": {
+            "compared": counts.shadow_compared,
+            "different": counts.shadow_different,
+            "moved": counts.shadow_moved,
+            "failed": counts.shadow_failed,
+            "skipped": counts.shadow_skipped,
+        },
+        "last_legacy_at": iso(counts.last_legacy_at) if counts.last_legacy_at else None,
+    }
+
+
+def place_share(route: Route) -> float | None:
+    """Per cent in canary, else None."""
+    return route.unit.share / 100 if route.unit.state is State.CANARY else None
+
+
+def outcome(one: Outcome) -> View:
+    """What became of a move."""
+    return {
+        "unit": one.unit,
+        "done": one.done,
+        "dry_run": one.dry_run,
+        "before": place(one.before),
+        "after": place(one.after),
+        "held": one.held,
+        "refusals": [_refusal(refusal) for refusal in one.refusals],
+        "overridden": [_refusal(refusal) for refusal in one.overridden],
+        "warnings": list(one.warnings),
+        "undo": [place(position) for position in one.undo],
+        "digest": one.digest,
+    }
+
+
+def _refusal(refusal: Refusal) -> View:
+    shown: View = {"code": refusal.code, "message": refusal.message, "forcible": refusal.forcible}
+    return shown | ({"example": dict(refusal.example)} if refusal.example else {})
+
+
+def reloaded(one: Reloaded) -> View:
+    """What became of a reading of the file."""
+    return {
+        "digest": one.digest,
+        "faults": list(one.faults),
+        "moved": [outcome(each) for each in one.moved],
+        "kept": [outcome(each) for each in one.kept],
+    }
+
+
+def entry(one: Entry) -> View:
+    """A line of the journal."""
+    shown: View = {
+        "time": iso(one.time),
+        "event": str(one.event),
+        "unit": one.unit,
+        "who": one.who,
+        "why": one.why,
+        "before": place(one.before),
+        "after": place(one.after),
+        "digest": one.digest,
+        "forced": list(one.forced),
+    }
+    return shown | ({"asked": place(one.asked), "reasons": list(one.reasons)} if one.asked else {})
+
+
+def diff(one: Diff) -> View:
+    """The file against what is served."""
+    units = [{"unit": u.unit, "file": place(u.file), "served": place(u.served), "reason": u.reason} for u in one.units]
+    return {
+        "same": one.same,
+        "served_digest": one.served_digest,
+        "file_digest": one.file_digest,
+        "unread": one.unread,
+        "faults": list(one.faults),
+        "units": units,
+        "added": list(one.added),
+        "removed": list(one.removed),
+        "changed": list(one.changed),
+    }
+
+
+def explanation(one: Explanation) -> View:
+    """Where a request would go."""
+    return {
+        "route": one.route.id,
+        "path": one.route.path,
+        "variables": dict(one.variables),
+        "unit": one.route.unit.name,
+        "kind": one.route.unit.kind,
+        **(place(one.position) or {}),
+        "bucket": one.bucket,
+        "side": str(one.side),
+        "service": one.service.name,
+        "reason": one.reason,
+        "compared": one.compared,
+        "note": one.note,
+    }
+
+
+def meters(migration: Migration) -> str:
+    """Migration's own lines in Prometheus' text format."""
+    lines = ["# TYPE strangler_unit_state gauge\n", "# TYPE strangler_unit_share_percent gauge\n"]
+    for name, unit in migration.served.units.items():
+        lines.append(f'strangler_unit_state{{unit="{name}",state="{unit.state}"}} 1\n')
+        lines.append(
+            f'strangler_unit_share_percent{{unit="{name}"}} {unit.share / 100 if unit.state is State.CANARY else 0:g}\n'
+        )
+    return "".join(lines)
