@@ -14,6 +14,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _PLAIN_STRING = re.compile(r'[^"\\\x00-\x1f]*')
 _DIGITS = re.compile(r"[0-9]*")
 _LITERALS = {"t": "true", "f": "false", "n": "null"}
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -24,7 +25,8 @@ class SyntaxFault(Exception):
 def parse(text: str) -> Any:
     """The value of JSON text; numbers become what a double can hold. Raises SyntaxFault."""
     try:
-        return json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_no_constant)
+        value = json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_no_constant)
+        return _well_formed(value) if _SURROGATE.search(text) else value
     except RecursionError:
         _Scanner(text).scan()
         return []  # nested deeper than any body that passes validation; V8 reads it, the rules refuse it
@@ -59,6 +61,19 @@ def number_text(value: float) -> str:
         plain = format(Decimal(repr(double)), "f")
         return plain.removesuffix(".0")
     return re.sub(r"e([+-])0+", r"e\1", repr(double)).replace(".0e", "e")
+
+
+def _well_formed(value: Any) -> Any:
+    """Half of a surrogate pair becomes U+FFFD, as on its way through Node's UTF-8."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {_well_formed(key): _well_formed(item) for key, item in value.items()}
+        case list():
+            return [_well_formed(item) for item in value]
+        case _:
+            return value
 
 
 def _number(digits: str) -> int | float:

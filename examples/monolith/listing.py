@@ -11,7 +11,7 @@ from examples.monolith.refusals import InternalFailure, UncaughtFailure, bad_req
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 MAX_OFFSET = 2**63 - 1
-_LEADING_INTEGER = re.compile(r"\s*([+-]?\d+)")
+_LEADING_INTEGER = re.compile(r"\s*([+-]?\d{1,40})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def _parse_int(value: Value | None) -> int:
     while isinstance(value, list) and value:
         value = value[0]
     match = _LEADING_INTEGER.match(value) if isinstance(value, str) else None
-    return int(float(match[1])) if match else 0
+    return int(match[1]) if match else 0
 
 
 def _order(allowed: tuple[str, ...], value: Value | None) -> dict[str, str | None]:

@@ -25,5 +25,13 @@ def test_a_value_is_written_as_json_stringify_writes_it(value: object, text: str
     assert stringify(value) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(r'["\ud83d\ude00"]', ["😀"]), (r'{"\uD83D":[1,"a\udc00"]}', {"\ufffd": [1, "a\ufffd"]}), ("[1]", [1])],
+)
+def test_half_a_surrogate_pair_becomes_a_replacement_character(text: str, value: object) -> None:
+    assert parse(text) == value
+
+
 def test_a_number_is_read_as_a_double() -> None:
     assert parse("[9007199254740993, 5.0, 1e2]") == [9007199254740992, 5, 100]

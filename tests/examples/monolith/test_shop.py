@@ -46,7 +46,7 @@ def test_page_and_limit_are_read_as_javascript_reads_numbers(
 
 
 @pytest.mark.parametrize("route", ["/item", "/transactions"])
-@pytest.mark.parametrize("query", ["page=-1", "limit=-1", "limit=101"])
+@pytest.mark.parametrize("query", ["page=-1", "limit=-1", "limit=101", f"limit={'9' * 5000}"])
 def test_a_page_or_limit_out_of_range_is_refused(admin: Client, route: str, query: str) -> None:
     answer = admin.get(f"{route}?{query}")
     assert (answer.status, answer.json) == (400, {"statusCode": 400, "message": "Bad Request"})
@@ -56,6 +56,7 @@ def test_a_page_or_limit_out_of_range_is_refused(admin: Client, route: str, quer
     ("target", "message"),
     [
         ("/transactions?page=99999999999999999999", "Internal Server Error"),
+        (f"/transactions?page={'9' * 5000}", "Internal Server Error"),
         ("/item?order-by=cost:sideways", "Internal server error"),
         ("/item?order-by=cost:asc&order-by=cost:desc", "Internal server error"),
         ("/item?page=99999999999999999999", "Internal server error"),
@@ -158,6 +159,16 @@ def test_a_change_leaves_the_other_fields_alone(admin: Client, new_item: NewItem
     assert json.loads(body) | {"_id": 0} == {
         "_id": 0, "cost": 8, "type": "hint", "data": {"text": "think"}, "id": item, "__v": 0, "later": 1,
     }  # fmt: skip
+
+
+def test_two_changes_at_once_are_both_kept(admin: Client, new_item: NewItem) -> None:
+    target = f"/item/{new_item(0)}"
+    for cost in range(1, TRIES):
+        changes = [{"cost": cost}, {"data": {"text": str(cost)}}]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda change: admin.send("PATCH", target, change), changes))
+        item = admin.get(target).data
+        assert (item["cost"], item["data"]) == (cost, {"text": str(cost)})
 
 
 def test_a_deleted_item_is_gone_though_it_was_bought(
