@@ -3,15 +3,16 @@
 import argparse
 import html
 import sqlite3
-from functools import partial
+import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from chassis import web
 from chassis.tokens import TokenVerifier
 
 ADD = '<form method="post">Title <input name="title"><button>Add</button></form>'
@@ -19,7 +20,7 @@ ADD = '<form method="post">Title <input name="title"><button>Add</button></form>
 
 def books_of(reader: str, database: Path) -> list[str]:
     """Titles in the order they were added."""
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+    with sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True) as connection:
         rows = connection.execute("SELECT title FROM book WHERE reader = ? ORDER BY rowid", (reader,))
         return [title for (title,) in rows]
 
@@ -30,25 +31,29 @@ def page(reader: str, titles: list[str]) -> str:
     return f"<h1>{html.escape(reader)}</h1><ul>{books}</ul>{ADD}"
 
 
-async def shelf(verifier: TokenVerifier, database: Path, request: Request) -> Response:
+def shelf(verifier: TokenVerifier, database: Path) -> Callable[[Request], Awaitable[Response]]:
     """Without a reader it sends to the login, as the monolith does."""
-    token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    identity = await verifier.verify(token.encode())
-    if identity.subject is None:
-        return RedirectResponse("/login", 303, {"content-type": "text/html; charset=utf-8"})
-    return HTMLResponse(page(identity.subject, books_of(identity.subject, database)))
+
+    async def endpoint(request: Request) -> Response:
+        reader = (await web.caller(request.headers.raw, verifier)).subject
+        if reader is None:
+            return RedirectResponse("/login", 303, {"content-type": "text/html; charset=utf-8"})
+        return HTMLResponse(page(reader, books_of(reader, database)))
+
+    return endpoint
 
 
-def application(verifier: TokenVerifier, database: Path) -> Starlette:
-    """One route."""
-    return Starlette(routes=[Route("/shelf", partial(shelf, verifier, database))])
+def main() -> int:
+    """The exit code. Prints where it listens."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("database", type=Path)
+    parser.add_argument("jwks_url", help="the gateway's public keys: http://ADMIN/.well-known/jwks.json")
+    parser.add_argument("--port", type=int, default=0)
+    given = parser.parse_args()
+    verifier = TokenVerifier("shelf", jwks_url=given.jwks_url)
+    routes = [Route("/shelf", shelf(verifier, given.database))]
+    return web.serve(Starlette(routes=routes), "127.0.0.1", given.port)
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("database", type=Path)
-    arguments.add_argument("jwks_url")
-    given = arguments.parse_args()
-    verifier = TokenVerifier(jwks_url=given.jwks_url, audience="shelf", issuer="strangler")
-    server = uvicorn.Server(uvicorn.Config(application(verifier, given.database), port=0, log_level="warning"))
-    server.run()
+    sys.exit(main())
