@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 GRANT_TTL_S = 5.0
 MAX_GRANTS = 10_000
 
+_USER = Outcome.USER
+_MONOLITH = Side.LEGACY
 _UNAVAILABLE = Reply(503, "proxy_internal_error", "The identity cannot be established now.", ((b"Retry-After", b"5"),))
 _UNAUTHENTICATED = Reply(401, "http_request_denied", "Authentication is required.", ((b"WWW-Authenticate", b"Bearer"),))
 _CHALLENGE = (b"WWW-Authenticate", b'Bearer error="invalid_token"')
@@ -39,7 +41,7 @@ class Grants:
 
     def put(self, asked: Identity, confirmed: Identity) -> None:
         """Keeps a grant; anything else ends the one that was kept."""
-        if confirmed.outcome is Outcome.USER and asked.credential:
+        if confirmed.outcome is _USER and asked.credential:
             self._known.put(asked.credential, confirmed, self._clock() + GRANT_TTL_S)
         else:
             self._known.drop(asked.credential)
@@ -53,7 +55,7 @@ def refusal(auth: Auth, identity: Identity) -> Reply | None:
     """The answer to a caller who lacks what `auth.require` asks (one of its roles suffices); None: he may pass."""
     if auth.require == "open":
         return None
-    if identity.outcome is not Outcome.USER:
+    if identity.outcome is not _USER:
         return _INVALID if identity.outcome is Outcome.REJECTED else _UNAUTHENTICATED
     if auth.require == "authenticated" or not auth.require.isdisjoint(identity.roles):
         return None
@@ -62,7 +64,7 @@ def refusal(auth: Auth, identity: Identity) -> Reply | None:
 
 def authorize(gateway: "Gateway", x: Exchange) -> StepOutcome:
     """Sets x.internal_token for what goes to a service; sends it to the monolith, or ends it, where it cannot."""
-    if x.decision is None or x.decision.side is Side.LEGACY:
+    if x.decision is None or x.decision.side is _MONOLITH:
         return None
     if x.identity_unavailable:
         return _unavailable(x)
@@ -80,7 +82,7 @@ def confirm(gateway: "Gateway", x: Exchange) -> Identity | Awaitable[Identity]:
     """The caller as the live state knows him, at most 5 s old, read anew where the older one would be refused."""
     asked = x.identity or NOBODY
     provider = gateway.provider
-    if provider is None or asked.outcome is not Outcome.USER:
+    if provider is None or asked.outcome is not _USER:
         return asked
     known = gateway.grants.get(asked)
     if known is not None and refusal(x.route.auth, known) is None:

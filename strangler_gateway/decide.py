@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 BUCKETS = 10_000
 
+# Python 3.11 looks an enum member up in Python; on every request that is more than deciding costs.
+_LEGACY, _SHADOW, _CANARY, _EXTRACTED, _RETIRED = State
+_SERVICE = Side.EXTRACTED
+
 _STATE_LEGACY = Decision(Side.LEGACY, "state_legacy")
 _STATE_SHADOW = Decision(Side.LEGACY, "state_shadow")
 _STATE_EXTRACTED = Decision(Side.EXTRACTED, "state_extracted")
@@ -42,24 +46,24 @@ def choose(
 ) -> Decision:
     """The side and why. `bucket` None: nobody known. `fail_over`: the new end is down and the request is safe."""
     state = route.unit.state
-    if state is State.LEGACY:
+    if state is _LEGACY:
         return _STATE_LEGACY
     if route.extracted is None:
         return _NO_NEW_END
-    if state is State.RETIRED:
+    if state is _RETIRED:
         return _STATE_RETIRED
     if override is not None:
         return _OVERRIDE[override]
-    if state is State.EXTRACTED:
+    if state is _EXTRACTED:
         return _STATE_EXTRACTED
     if identity_unavailable:
         return IDENTITY_UNAVAILABLE
-    if state is State.SHADOW:
+    if state is _SHADOW:
         return _STATE_SHADOW
-    return _canary(route.unit.share, bucket, fail_over)
+    return _drawn(route.unit.share, bucket, fail_over)
 
 
-def _canary(share: int, bucket: int | None, fail_over: bool) -> Decision:
+def _drawn(share: int, bucket: int | None, fail_over: bool) -> Decision:
     if bucket is None:
         return _ANONYMOUS
     if bucket >= share:
@@ -72,11 +76,11 @@ def decide(gateway: "Gateway", x: Exchange) -> Outcome:
     route = x.route
     state = route.unit.state
     fail_over = False
-    if state is State.CANARY and route.extracted is not None and not x.identity_unavailable:
+    if state is _CANARY and route.extracted is not None and not x.identity_unavailable:
         x.bucket = _bucket(route.unit, x)
         fail_over = _fails_over(gateway, x.method, route.extracted)
     x.decision = decision = choose(route, x.bucket, x.override, x.identity_unavailable, fail_over)
-    if decision.side is Side.EXTRACTED and route.extracted is not None:
+    if decision.side is _SERVICE and route.extracted is not None:
         x.service = route.extracted
         return None
     x.service = route.legacy

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 5.0
 log = logging.getLogger(__name__)
+_LEGACY = State.LEGACY
 
 
 def identify(gateway: "Gateway", x: Exchange) -> Outcome:
@@ -33,7 +34,7 @@ def identify(gateway: "Gateway", x: Exchange) -> Outcome:
 
 
 def _asked_for(route: Route) -> bool:
-    return route.unit.state is not State.LEGACY or (route.limit is not None and route.limit.by == "user")
+    return route.unit.state is not _LEGACY or (route.limit is not None and route.limit.by == "user")
 
 
 async def _later(x: Exchange, answer: Awaitable[Identity]) -> None:

@@ -20,7 +20,7 @@ class Example:
     method: str
     path: str
     """The route's template; the request's own target only where values may be shown."""
-    differences: Sequence[Difference]
+    differences: list[Difference]
     count: int
 
 
@@ -52,4 +52,4 @@ class Examples:
     def _example(self, x: Exchange, differences: Sequence[Difference], count: int) -> Example:
         show = x.route.shadow is not None and x.route.shadow.show_values
         path = x.target.decode("ascii", "backslashreplace") if show else x.route.path
-        return Example(self._clock(), x.method.decode("ascii", "backslashreplace"), path, differences, count)
+        return Example(self._clock(), x.method.decode("ascii", "backslashreplace"), path, list(differences), count)

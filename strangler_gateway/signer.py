@@ -39,7 +39,7 @@ class Signer:
     def token(self, identity: Identity, audience: str) -> bytes:
         """A JWT for the service of that name; the same one for up to 30 s, so it has at least 30 s to live."""
         now = self._clock()
-        key = (identity.subject, identity.roles, identity.outcome, audience)
+        key = (identity.subject, identity.roles, audience) if identity.subject else (identity.outcome, audience)
         token = self._tokens.get(key, now)
         if token is None:
             token = self._sign(identity, audience, int(now))

@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
-from pathlib import Path
 
-from chassis.claims import NOBODY, Fields, Identity, Outcome
+from chassis.claims import Fields, Identity, Outcome
 from strangler_gateway.access_log import AccessLog
 from strangler_gateway.exchange import Exchange
 from strangler_gateway.http1 import parse_request
@@ -99,7 +98,7 @@ def signer() -> Signer:
 
 def gateway_for(one: Route, provider: object = None) -> Gateway:
     """A gateway of one route; its log goes nowhere."""
-    settings, log = Settings(routes=Path("routes.yaml")), AccessLog(BytesIO())
+    settings, log = Settings.model_validate({"routes": "routes.yaml"}), AccessLog(BytesIO())
     gateway = Gateway(settings, table(one), signer=signer(), log=log, shadow=Shadow(), stats=Stats())
     gateway.provider = provider  # type: ignore[assignment]  # whatever the test brings
     return gateway
@@ -127,6 +126,3 @@ def exchange(
 def changed(identity: Identity = ALICE, **values: object) -> Identity:
     """The identity, with other values."""
     return replace(identity, **values)  # type: ignore[arg-type]  # as the test says
-
-
-__all__ = ["ALICE", "MONOLITH", "NOBODY", "REJECTED", "SHOP", "LaterProvider", "Provider"]

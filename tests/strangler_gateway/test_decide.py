@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.claims import NOBODY
 from strangler_gateway.decide import bucket, choose, decide
 from strangler_gateway.routes import Side, State
-from tests.strangler_gateway.exchanges import ALICE, NOBODY, SHOP, exchange, gateway_for, route
+from tests.strangler_gateway.exchanges import ALICE, SHOP, exchange, gateway_for, route
 
 LEGACY, EXTRACTED = Side.LEGACY, Side.EXTRACTED
 

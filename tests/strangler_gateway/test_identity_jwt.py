@@ -3,6 +3,7 @@
 import inspect
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,12 @@ def provider(key_file: str) -> JwtProvider:
 
 
 def checked(key_file: str, **changes: Any) -> JwtOptions:
-    options = {"algorithms": ["RS256"], "issuer": GOOD["iss"], "audience": GOOD["aud"], "key_file": key_file}
+    options: dict[str, Any] = {
+        "algorithms": ["RS256"],
+        "issuer": GOOD["iss"],
+        "audience": GOOD["aud"],
+        "key_file": key_file,
+    }
     return JwtOptions(**options | changes)
 
 
@@ -67,7 +73,7 @@ def test_without_a_credential_nobody_is_named(provider: JwtProvider) -> None:
     assert known(provider, [(b"Host", b"x"), (b"Authorization", b"")]) is NOBODY
 
 
-REFUSED = {
+REFUSED: dict[str, Callable[[], str | bytes]] = {
     "algorithm none": lambda: unsigned(GOOD),
     "public key as shared secret": lambda: hmac_signed(GOOD, RSA.as_pem(private=False)),
     "another algorithm of the family": lambda: sign(GOOD, alg="RS512"),
