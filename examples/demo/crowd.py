@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import httpx
-
 from examples.demo.clients import Call, Client, Noticed
-from examples.demo.system import ADMIN, System
+from examples.demo.system import ADMIN, GROUP, System
+from strangler_gateway.decide import bucket
+from strangler_gateway.routes_file import load
 
 SEEDED = ("alice", "bob", "carol")
 FIRST_SHARE = 10.0
@@ -48,24 +48,14 @@ async def _gather(system: System, noticed: Noticed, stack: AsyncExitStack) -> li
     seeded = (ADMIN, *((f"{name}@example.org", f"{name}-secret") for name in SEEDED))
     for client, (identity, secret) in zip(clients, seeded, strict=True):
         await client.log_in(identity, secret)
-    while not await _anybody_within(system, clients[1:]):
+    salt = load((system.folder / "routes.yaml").read_text(), {}).units[GROUP].salt
+    while not any(bucket(salt, client.user.encode()) < FIRST_SHARE * 100 for client in clients[1:]):
         if len(clients) > MAX_SIGN_UPS:
             raise NobodyInShare(f"none of {len(clients)} users is within the first {FIRST_SHARE:g} %")
         new = [opened() for _ in range(AT_ONCE)]
         await asyncio.gather(*(client.sign_up() for client in new))
         clients += new
     return clients
-
-
-async def _anybody_within(system: System, clients: list[Client]) -> bool:
-    """Asks the gateway for the users' buckets."""
-    async with httpx.AsyncClient(base_url=system.admin_url, trust_env=False, headers=system.credential) as admin:
-        answers = [await admin.get("/explain", params=_question(client.user)) for client in clients]
-    return any(answer.raise_for_status().json()["bucket"] < FIRST_SHARE * 100 for answer in answers)
-
-
-def _question(user: str) -> dict[str, str]:
-    return {"method": "GET", "path": "/item", "user": user}
 
 
 def _calls(index: int, items: list[str]) -> list[Call]:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from examples.demo.clients import Noticed
 from examples.demo.crowd import calling
 from examples.demo.seen import Counter, Counts
-from examples.demo.system import STRANGLER, System
+from examples.demo.system import GROUP, STRANGLER, System
 
-GROUP = "items"
 COMMAND_WITHIN_S = 20.0
 SEEN_WITHIN_S = 30.0
 

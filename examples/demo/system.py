@@ -12,6 +12,8 @@ from examples.demo.processes import Children
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 STRANGLER = str(Path(sys.executable).with_name("strangler"))
+GROUP = "items"
+"""The group of routes that has a new end."""
 ADMIN = ("admin", "admin")
 """Identity and secret of the stand-in's seeded administrator."""
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
