@@ -7,9 +7,10 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from examples.monolith.javascript import SyntaxFault, parse
+from examples.monolith.javascript import parse
 from examples.monolith.querystring import TooManyParameters, parse_query
 from examples.monolith.refusals import Refusal, bad_request, unparsed
+from examples.monolith.v8_syntax import SyntaxFault
 
 MAX_BYTES = 102_400
 MAX_PARAMETERS = 1000
