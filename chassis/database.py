@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import event, make_url, text
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from chassis.settings import SettingsInvalid
 
 _BEGIN = "database_begin"
 
@@ -17,10 +19,13 @@ class DatabaseUnavailable(Exception):
 
 
 class Database:
-    """One per process. `url`: sqlite:///PATH or postgresql://…; an SQLite file is never created here."""
+    """One per process. `url`: sqlite:///PATH or postgresql://…; an SQLite file is never created here.
+
+    Raises SettingsInvalid for a URL that cannot be used.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 5, timeout_s: float = 5.0) -> None:
-        self.engine = _engine(make_url(url), pool_size, timeout_s)
+        self.engine = _engine(_parsed(url), pool_size, timeout_s)
         self._writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -55,6 +60,16 @@ def _seen(error: Exception) -> str:
     return str(error.orig) if isinstance(error, DBAPIError) else "no connection became free in time"
 
 
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingsInvalid("the database URL is none: wanted sqlite:///PATH or postgresql://…") from None
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise SettingsInvalid("an SQLite database has to be a file: wanted sqlite:///PATH")
+    return parsed
+
+
 def _engine(url: URL, pool_size: int, timeout_s: float) -> AsyncEngine:
     options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": timeout_s}
     if url.get_backend_name() != "sqlite":
@@ -69,9 +84,7 @@ def _engine(url: URL, pool_size: int, timeout_s: float) -> AsyncEngine:
 
 def _existing_file(url: URL) -> URL:
     """The same file through a URI that fails where there is no file, instead of making an empty one."""
-    if not url.database or url.database == ":memory:":
-        raise ValueError(f"{url.render_as_string()}: an SQLite database has to be a file")
-    quoted = url.database.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    quoted = (url.database or "").replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     return URL.create("sqlite+aiosqlite", database=f"file:{quoted}", query={"mode": "rw", "uri": "true"})
 
 

@@ -18,7 +18,7 @@ class SettingsInvalid(Exception):
 class Settings(BaseSettings):
     """To inherit: set `env_prefix`. A SecretStr field X comes from PREFIX_X, else from the file in PREFIX_X_FILE."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
     @classmethod
     def settings_customise_sources(

@@ -122,8 +122,13 @@ async def caller(fields: Fields, verifier: Verifier) -> Identity:
 def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20) -> int:
     """Serves until SIGTERM or SIGINT, then finishes what is under way (at most `grace_s`). Port 0 takes a free one.
 
-    Prints `listening on http://HOST:PORT` once it does. Returns the exit code.
+    Prints `listening on http://HOST:PORT` once it does. Returns the exit code: 1 where it cannot listen or start.
     """
+    try:
+        listener = _listen(host, port)
+    except OSError as error:
+        log.error("cannot_listen", host=host, port=port, reason=str(error))
+        return 1
     config = uvicorn.Config(
         app,
         lifespan="on",
@@ -136,7 +141,7 @@ def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises the signal again when it has finished
-    with _listen(host, port) as listener:
+    with listener:
         server = _Server(config)
         server.run(sockets=[listener])
     return 0 if server.started else 1

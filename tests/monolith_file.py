@@ -45,6 +45,10 @@ class MonolithFile:
                 update(tables.items).where(tables.items.c.id == item_id).values(body={**(body or {}), **fields})
             )
 
+    def break_item(self, item_id: str) -> None:
+        """Leaves a document that the monolith would never write."""
+        self._run(update(tables.items).where(tables.items.c.id == item_id).values(body={"id": item_id}))
+
     def add_user(self, *roles: str, user_id: str | None = None) -> str:
         user_id = user_id or str(uuid.uuid4())
         self._row(tables.users, id=user_id, username=f"u-{user_id}")

@@ -46,11 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load(Settings)
+        app = build(settings)
     except SettingsInvalid as error:
         print(error, file=sys.stderr)
         return 2
     logs.configure("shop", settings.log_level)
-    return web.serve(build(settings), options.host, options.port, grace_s=settings.grace_s)
+    return web.serve(app, options.host, options.port, grace_s=settings.grace_s)
 
 
 def _parser() -> argparse.ArgumentParser:

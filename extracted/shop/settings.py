@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from chassis import settings
@@ -15,7 +15,7 @@ class Settings(settings.Settings):
 
     database_url: SecretStr
     """The monolith's database: sqlite:///PATH; it may hold a password. Also SHOP_DATABASE_URL_FILE."""
-    jwks_url: str
+    jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
     """The gateway's public keys: http://ADMIN_HOST:ADMIN_PORT/.well-known/jwks.json."""
     audience: str = "shop"
     """The service's name in routes.yaml."""
@@ -23,4 +23,4 @@ class Settings(settings.Settings):
     environment: Literal["production", "development"] = "production"
     """As the monolith's NODE_ENV: helmet's header fields, or X-Powered-By."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    grace_s: int = 20
+    grace_s: int = Field(20, ge=0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from threading import Thread
 from time import monotonic
 
@@ -74,6 +75,11 @@ class RunningShop:
     port: int
     process: "subprocess.Popen[str]"
     gateway: Gateway
+    log: Path
+
+    def logged(self) -> list[dict[str, object]]:
+        """What it has written to standard error so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def ask(
         self,
@@ -113,16 +119,20 @@ def running_shop(database_url: str, gateway: Gateway, **variables: str) -> Itera
     own = {"DATABASE_URL": database_url, "JWKS_URL": gateway.jwks_url} | variables
     environ |= {f"SHOP_{name}": value for name, value in own.items()}
     command = [sys.executable, "-m", "extracted.shop", "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        NamedTemporaryFile() as log,
+        subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         try:
-            yield RunningShop(_announced_port(process), process, gateway)
+            yield RunningShop(_announced_port(process), process, gateway, Path(log.name))
         finally:
             stop(process)
 
 
 def stop(process: "subprocess.Popen[str]") -> int:
     """SIGTERM, then the exit code; killed when it does not end in time."""
-    process.send_signal(signal.SIGTERM)
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
     try:
         return process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
