@@ -1,7 +1,8 @@
-"""What stands for a caller whom nobody knows, so that a canary keeps him on one side."""
+"""What stands for a caller whom nobody knows, so that a canary keeps him on one side. Pure."""
 
 import re
-import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
 
 from strangler_gateway.exchange import Exchange
 
@@ -10,12 +11,14 @@ COOKIE_MAX_AGE_S = 90 * 86400
 _OURS = re.compile(rb"[A-Za-z0-9_-]{22}")
 
 
-def anonymous_key(policy: str, x: Exchange) -> bytes | None:
-    """The key by `anonymous:` of the group (address, header:NAME, cookie); None where there is nothing to go by."""
+def anonymous_key(policy: str, x: Exchange, random_bytes: Callable[[int], bytes]) -> bytes | None:
+    """The key by `anonymous:` of the group; None where there is nothing to go by."""
     if policy == "address":
         return x.client.encode() or None
+    if policy == "random":
+        return random_bytes(16)
     if policy == "cookie":
-        return _kept_in_cookie(x)
+        return _kept_in_cookie(x, random_bytes)
     if policy.startswith("header:"):
         return _first(x, policy[len("header:") :].lower().encode())
     return None
@@ -25,7 +28,7 @@ def _first(x: Exchange, name: bytes) -> bytes | None:
     return next((value for field, value in x.fields if field.lower() == name and value), None)
 
 
-def _kept_in_cookie(x: Exchange) -> bytes:
+def _kept_in_cookie(x: Exchange, random_bytes: Callable[[int], bytes]) -> bytes:
     """The cookie holds a random key, not a side: a rollback moves its holder like everybody else."""
     for name, value in x.fields:
         if name.lower() == b"cookie":
@@ -33,7 +36,7 @@ def _kept_in_cookie(x: Exchange) -> bytes:
                 cookie, _, key = pair.strip().partition(b"=")
                 if cookie == COOKIE and _OURS.fullmatch(key):
                     return key
-    key = secrets.token_urlsafe(16).encode()
+    key = urlsafe_b64encode(random_bytes(16)).rstrip(b"=")
     secure = b"; Secure" if x.scheme == b"https" else b""
     cookie = b"%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s" % (COOKIE, key, COOKIE_MAX_AGE_S, secure)
     x.extra_fields.append((b"Set-Cookie", cookie))

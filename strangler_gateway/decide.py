@@ -1,6 +1,5 @@
 """Which side takes a request: `choose` and `bucket` are pure, `decide` is the step around them."""
 
-import secrets
 from typing import TYPE_CHECKING
 
 import mmh3
@@ -8,7 +7,7 @@ import mmh3
 from strangler_gateway.anonymous import anonymous_key
 from strangler_gateway.exchange import Decision, Exchange, Outcome
 from strangler_gateway.retry import SAFE
-from strangler_gateway.routes import Route, Service, Side, State, Unit
+from strangler_gateway.routes import Route, Service, Side, State
 
 if TYPE_CHECKING:
     from strangler_gateway.pipeline import Gateway
@@ -77,7 +76,7 @@ def decide(gateway: "Gateway", x: Exchange) -> Outcome:
     state = route.unit.state
     fail_over = False
     if state is _CANARY and route.extracted is not None and not x.identity_unavailable:
-        x.bucket = _bucket(route.unit, x)
+        x.bucket = _bucket(gateway, x)
         fail_over = _fails_over(gateway, x.method, route.extracted)
     x.decision = decision = choose(route, x.bucket, x.override, x.identity_unavailable, fail_over)
     if decision.side is _SERVICE and route.extracted is not None:
@@ -93,13 +92,11 @@ def _fails_over(gateway: "Gateway", method: bytes, service: Service) -> bool:
     return service.breaker_failures > 0 and method in SAFE and not gateway.upstreams.pool(service).available
 
 
-def _bucket(unit: Unit, x: Exchange) -> int | None:
-    identity = x.identity
+def _bucket(gateway: "Gateway", x: Exchange) -> int | None:
+    unit, identity = x.route.unit, x.identity
     if identity is not None and identity.subject is not None:
         return bucket(unit.salt, identity.subject.encode())
     if unit.anonymous == "legacy":
         return None
-    if unit.anonymous == "random":
-        return secrets.randbelow(BUCKETS)
-    key = anonymous_key(unit.anonymous, x)
+    key = anonymous_key(unit.anonymous, x, gateway.random_bytes)
     return None if key is None else bucket(unit.salt, key)

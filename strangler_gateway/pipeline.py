@@ -51,6 +51,7 @@ class Gateway:
         self.shadow = shadow
         self.now: Callable[[], float] = time.monotonic
         self.wall: Callable[[], float] = time.time
+        self.random_bytes: Callable[[int], bytes] = secrets.token_bytes
         self.upstreams = Upstreams(self.now, settings.max_response_header)
         self.limiter = Limiter()
         self.grants = Grants()
