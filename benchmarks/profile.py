@@ -71,10 +71,12 @@ def spy(options: argparse.Namespace, folder: Path) -> None:
         _, undisturbed_us = load(design, stage, 2)
         loading = threading.Thread(target=load, args=(design, stage, options.seconds + 2))
         loading.start()
-        command = [program, "record", "--native", "--nonblocking", "-f", "raw", "-o", str(stacks)]
+        command = [program, "record", "--native", "-f", "raw", "-o", str(stacks)]
         command += ["-d", str(round(options.seconds)), "-r", str(_SAMPLES_A_SECOND), "-p", str(design.child.pid)]
-        subprocess.run(command, check=True, capture_output=True)
+        sampled = subprocess.run(command, check=False, capture_output=True, text=True)
         loading.join()
+    if sampled.returncode:
+        sys.exit(f"py-spy could not sample, try --method cprofile: {sampled.stderr.strip()}")
     _print_samples(samples.read_stacks(stacks.read_text()), undisturbed_us, options.rows)
 
 

@@ -4,17 +4,18 @@ The whole is dearer than its pieces: system calls, the loop and cold caches are 
 """
 
 import os
-import timeit
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.migration import KEY_ENV, TARGET, new_caller, routes_yaml
+from benchmarks.whole import FastLane, collections_for_each, cost_us
 from strangler_gateway import pipeline
 from strangler_gateway.access_log import AccessLog
 from strangler_gateway.exchange import Exchange
-from strangler_gateway.headers import request_head, response_fields
+from strangler_gateway.headers import request_head, response_lines
 from strangler_gateway.http1 import RequestHead, parse_request, parse_response
+from strangler_gateway.observe import Stats
 from strangler_gateway.routes import Side
 from strangler_gateway.routes_file import load
 from strangler_gateway.settings import Settings
@@ -39,11 +40,6 @@ Referer: http://localhost:3000/\r
 Accept-Encoding: gzip, deflate, br\r
 Accept-Language: en-GB,en;q=0.9\r
 """
-_NUMBER, _REPEATS = 5000, 7
-
-
-def cost_us(call: Callable[[], object]) -> float:
-    return min(timeit.repeat(call, number=_NUMBER, repeat=_REPEATS)) / _NUMBER * 1e6
 
 
 class Bench:
@@ -55,7 +51,7 @@ class Bench:
         table = load(routes_yaml(1, 2), os.environ)
         log = AccessLog(Path(os.devnull).open("wb"))  # noqa: SIM115
         no_shadow = cast(Any, None)  # the group is in canary: nothing asks for it
-        self.gateway = pipeline.Gateway(Settings.model_validate({}), table, ephemeral_signer(), log, no_shadow)
+        self.gateway = pipeline.Gateway(Settings.model_validate({}), table, ephemeral_signer(), log, no_shadow, Stats())
         self.small = self._request("", caller.token)
         self.browser = self._request(_BROWSER, caller.token)
         self.x = self.exchange()
@@ -70,7 +66,7 @@ class Bench:
         return parse_request(head, 16384, 65536, 200)
 
     def exchange(self) -> Exchange:
-        return Exchange(self.parse(self.small), "127.0.0.1", b"http", self.gateway.now())
+        return self.gateway.exchange(self.parse(self.small), "127.0.0.1", b"http")
 
 
 def costs(bench: Bench) -> Iterator[tuple[str, float]]:
@@ -78,18 +74,29 @@ def costs(bench: Bench) -> Iterator[tuple[str, float]]:
     gateway, x = bench.gateway, bench.x
     yield "parse a request of wrk (2 fields)", cost_us(lambda: bench.parse(bench.small))
     yield "parse a request of a browser (9 fields)", cost_us(lambda: bench.parse(bench.browser))
-    yield "make the exchange", cost_us(lambda: Exchange(x.head, "127.0.0.1", b"http", gateway.now()))
+    yield "make the exchange", cost_us(lambda: gateway.exchange(x.head, "127.0.0.1", b"http"))
     for step in pipeline.STEPS:
         yield f"step {step.__name__}", cost_us(lambda step=step: step(gateway, x))  # type: ignore[misc]
     yield "build the request's head", cost_us(lambda: request_head(x, x.service, Side.EXTRACTED, gateway.via))
     response = parse_response(_RESPONSE, b"GET")
     yield "parse a response of nginx (8 fields)", cost_us(lambda: parse_response(_RESPONSE, b"GET"))
-    yield "choose the response's fields", cost_us(lambda: response_fields(x, response, x.service, False))
+    yield "choose the response's lines", cost_us(lambda: response_lines(x, response, x.service, False))
     yield "count and log", cost_us(lambda: gateway.finish(x))
 
 
+def whole(bench: Bench) -> Iterator[tuple[str, float]]:
+    lane = FastLane(bench.gateway, bench.x.service, _RESPONSE + bytes(1024))
+    to_upstream, to_client = lane.exchange(bench.small)
+    assert to_upstream.startswith(b"GET /item/4711 HTTP/1.1\r\n")
+    assert to_client.startswith(b"HTTP/1.1 200 OK\r\n")
+    yield "whole request of wrk on the fast lane, without sockets", cost_us(lambda: lane.exchange(bench.small))
+    yield "whole request of a browser", cost_us(lambda: lane.exchange(bench.browser))
+    yield "(objects in cycles that it leaves behind)", collections_for_each(lambda: lane.exchange(bench.small))
+
+
 def main() -> None:
-    for piece, us in costs(Bench()):
+    bench = Bench()
+    for piece, us in (*costs(bench), *whole(bench)):
         print(f"{us:6.2f} us  {piece}")
 
 
