@@ -1,6 +1,7 @@
 """Who failed, at which stage; the status, the mark (RFC 9209) and the body of an answer follow here and only here."""
 
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,8 +93,13 @@ def render(
     return [*fields, (b"Proxy-Status", mark.encode()), *reply.fields], raw
 
 
+_PLACEHOLDER = re.compile(r"\{(status|reason|message|code|request_id)\}")
+
+
 def _fill(body: str, values: Mapping[str, object]) -> str:
-    for key, value in values.items():
-        text = json.dumps(value)[1:-1] if isinstance(value, str) else str(value)
-        body = body.replace("{" + key + "}", text)
-    return body
+    """Text is escaped as JSON escapes it, which is safe in plain text too; nothing filled in is filled again."""
+    return _PLACEHOLDER.sub(lambda found: _text(values[found[1]]), body)
+
+
+def _text(value: object) -> str:
+    return json.dumps(value)[1:-1] if isinstance(value, str) else str(value)

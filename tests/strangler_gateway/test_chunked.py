@@ -1,5 +1,7 @@
 """The chunked coding: any split of the bytes decodes to the same; what is not exactly it is refused."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ def decode(pieces: list[bytes]) -> tuple[bytes, bytes, ChunkedDecoder]:
 def test_any_split_decodes_to_the_same_body(chunks: list[bytes], cuts: list[int]) -> None:
     raw = b"".join(encode(c) for c in chunks) + last([(b"X-T", b"1")]) + b"NEXT"
     edges = sorted({0, len(raw), *(min(c, len(raw)) for c in cuts)})
-    body, rest, decoder = decode([raw[a:b] for a, b in zip(edges, edges[1:], strict=False)])
+    body, rest, decoder = decode([raw[a:b] for a, b in pairwise(edges)])
     assert (body, rest, decoder.done) == (b"".join(chunks), b"NEXT", True)
     assert decoder.trailers == [(b"X-T", b"1")]
 
