@@ -22,21 +22,23 @@ class Database:
     """Opens connections. Raises SQLAlchemyError; callers leave it to the one place that answers 500."""
 
     def __init__(self, url: str) -> None:
-        self._engine = create_async_engine(url, **_options(url))
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        if self._engine.dialect.name == "sqlite":
-            _prepare_sqlite(self._engine)
+        self._reader = create_async_engine(url, isolation_level="AUTOCOMMIT", **_options(url))
+        self._writer = create_async_engine(url, **_options(url))
+        if self._writer.dialect.name == "sqlite":
+            _prepare_connections(self._reader)
+            _prepare_connections(self._writer)
+            _begin_immediately(self._writer)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Each statement sees what is committed when it runs, as at the monolith's READ COMMITTED."""
-        async with self._autocommit.connect() as connection:
+        async with self._reader.connect() as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """One transaction, committed at the end of the block."""
-        async with self._engine.begin() as connection:
+        async with self._writer.begin() as connection:
             yield connection
 
     async def create_tables(self) -> None:
@@ -44,7 +46,8 @@ class Database:
             await connection.run_sync(metadata.create_all)
 
     async def aclose(self) -> None:
-        await self._engine.dispose()
+        await self._reader.dispose()
+        await self._writer.dispose()
 
 
 async def insert_row(connection: AsyncConnection, table: Table, **values: Any) -> str:
@@ -73,7 +76,7 @@ def _options(url: str) -> dict[str, Any]:
     return {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else {}
 
 
-def _prepare_sqlite(engine: AsyncEngine) -> None:
+def _prepare_connections(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def connected(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
@@ -81,7 +84,10 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+
+def _begin_immediately(engine: AsyncEngine) -> None:
+    """What is read to be written stays as it was read: nobody else writes meanwhile."""
+
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # what is read to be written stays as it was read
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
