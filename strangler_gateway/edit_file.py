@@ -1,5 +1,6 @@
 """Writes a unit's state and share into routes.yaml and leaves every other byte as it is, comments included."""
 
+import contextlib
 import copy
 import stat
 from dataclasses import dataclass
@@ -66,38 +67,37 @@ def rewrite(text: str, edits: tuple[Edit, ...]) -> str:
     text = text[len(mark) :]
     wanted = copy.deepcopy(yaml_source.read(text, {}).data)
     for one in edits:
-        unit = _unit_of(wanted, one)
+        units, key = _place_of(wanted, one)
+        unit = units[key] or {}
         if one.position.state is State.LEGACY and "state" not in unit:
             continue
-        unit["state"] = str(one.position.state)
-        if one.position.state is State.CANARY:
-            unit["share"] = percent(one.position.share)
+        units[key] = unit | _fields(one.position)
         text = _rewritten(text, one)
     if yaml_source.read(text, {}).data != wanted:
         raise NotEdited("the file would not mean what is meant (an alias or an odd form): edit it by hand")
     return mark + text
 
 
-def _unit_of(data: dict[str, Any], one: Edit) -> dict[str, Any]:
-    """The unit's mapping in the file's data; an empty one (`items:`) is made."""
-    try:
-        if one.kind == "group":
-            if data["groups"][one.unit] is None:
-                data["groups"][one.unit] = {}
-            found = data["groups"][one.unit]
-        else:
-            found = next(route for route in data["routes"] if route["id"] == one.unit)
-    except (KeyError, TypeError, StopIteration):
-        found = None
-    if not isinstance(found, dict):
-        raise NotEdited(f"the file has no {one.kind} {one.unit}")
-    return found
+def _fields(position: Position) -> dict[str, object]:
+    """What the file says of a position; outside canary the share stays as it is."""
+    share = {"share": percent(position.share)} if position.state is State.CANARY else {}
+    return {"state": str(position.state), **share}
+
+
+def _place_of(data: dict[str, Any], one: Edit) -> tuple[Any, Any]:
+    """What holds the unit in the file's data, and its key there; the unit is a mapping, or a group left blank."""
+    holder = data.get("groups" if one.kind == "group" else "routes")
+    with contextlib.suppress(KeyError, TypeError, IndexError, StopIteration):
+        if one.kind == "group" and (holder[one.unit] is None or isinstance(holder[one.unit], dict)):
+            return holder, one.unit
+        if one.kind == "route":
+            return holder, next(i for i, r in enumerate(holder) if isinstance(r, dict) and r.get("id") == one.unit)
+    raise NotEdited(f"the file has no {one.kind} {one.unit}")
 
 
 def _rewritten(text: str, one: Edit) -> str:
-    text = _with_field(text, one, "state", str(one.position.state))
-    if one.position.state is State.CANARY:
-        text = _with_field(text, one, "share", f"{percent(one.position.share):g}")
+    for name, value in _fields(one.position).items():
+        text = _with_field(text, one, name, f"{value:g}" if isinstance(value, float) else str(value))
     return text
 
 
