@@ -1,7 +1,10 @@
 """The SQL database of a process: an async engine, read and write transactions, and one error when it is away."""
 
+import os
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import event, make_url, text
@@ -77,6 +80,7 @@ def _engine(url: URL, pool_size: int, timeout_s: float) -> AsyncEngine:
     engine = create_async_engine(
         _existing_file(url), connect_args={"timeout": timeout_s, "uri": True}, hide_parameters=True, **options
     )
+    event.listen(engine.sync_engine, "do_connect", partial(_expect_file, url.database or ""))
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
@@ -86,6 +90,12 @@ def _existing_file(url: URL) -> URL:
     """The same file through a URI that fails where there is no file, instead of making an empty one."""
     quoted = (url.database or "").replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     return URL.create("sqlite+aiosqlite", database=f"file:{quoted}", query={"mode": "rw", "uri": "true"})
+
+
+def _expect_file(path: str, *_: object) -> None:
+    """Before the driver tries: where opening fails, its thread may outlive the event loop that it reports to."""
+    if not os.path.exists(path):
+        raise sqlite3.OperationalError("unable to open database file")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
