@@ -29,7 +29,7 @@ def check_text(text: str, environ: Mapping[str, str]) -> Report:
     """Checks a routes file against the environment that its variables come from; never raises."""
     source = read(text, environ)
     faults = source.faults + secret_faults(text, source)
-    if not source.data:
+    if not source.data and faults:
         return _refused(faults)
     file, found = validated(source)
     faults += found + rule_faults(source, outline(source))

@@ -38,11 +38,11 @@ def _fault(source: Source, error: ErrorDetails) -> Fault | None:
     place = _place(error)
     if any(place[: len(broken)] == broken for broken in source.broken):
         return None
-    return source.fault(place, _sentence(source, error, place))
+    return source.fault(place, _sentence(error, place))
 
 
-def _sentence(source: Source, error: ErrorDetails, place: Place) -> str:
-    kind, seen = error["type"], _seen(source, error["input"], place)
+def _sentence(error: ErrorDetails, place: Place) -> str:
+    kind, seen = error["type"], _seen(error["input"])
     if kind == "missing":
         return f'"{place[-1]}" is missing; it is required here'
     if kind == "extra_forbidden":
@@ -63,15 +63,13 @@ def _quoting(kind: str, value: object) -> str:
     return "; put it in quotes if the text is meant" if numeric else ""
 
 
-def _seen(source: Source, value: object, place: Place) -> str:
+def _seen(value: object) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
     if value is None:
         return "nothing"
-    if place in source.substituted:
-        return "what a variable put there"
     return quoted(value) if isinstance(value, str) else str(value).lower()
 
 

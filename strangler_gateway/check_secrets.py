@@ -19,7 +19,6 @@ _TELLING = re.compile(
     r"(?:^|_)(?:password|passwd|passphrase|pwd|secret|token|api_?key|access_?key|private_?key|signing_?key|credentials?)$"
 )
 _RANDOM = re.compile(r"[A-Za-z0-9+/_=-]{32,}")
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-)?\}")
 _NOT_RANDOM = frozenset({"salt", "body", "path"})
 """Fields whose long texts are no secrets: a salt only spreads users, a body and a path are public."""
@@ -37,6 +36,7 @@ def secret_faults(text: str, source: Source) -> list[Fault]:
             covered.update(range(scalar.line, scalar.end_line + 1))
         what = f"holds {what}" if what else _suspect(scalar)
         if what:
+            source.hidden.setdefault(scalar.place, {})[scalar.text] = "…"
             found[scalar.place, scalar.line] = Fault(scalar.line, spell(scalar.place), f"{what}; {_TO_DO}")
     lines = enumerate(text.splitlines(), start=1)
     comments = ((number, what) for number, line in lines if number not in covered and (what := _shape(line)))
@@ -52,7 +52,7 @@ def _suspect(scalar: Scalar) -> str | None:
     name = next((step for step in reversed(scalar.place) if isinstance(step, str)), "")
     if literal and _TELLING.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).lower()):
         return "seems to hold a secret, by its name"
-    if name not in _NOT_RANDOM and any(_is_random(found[0]) for found in _RANDOM.finditer(_UUID.sub("", literal))):
+    if name not in _NOT_RANDOM and any(_is_random(found[0]) for found in _RANDOM.finditer(literal)):
         return "holds a long random text, as keys and tokens are"
     return None
 

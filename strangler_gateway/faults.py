@@ -38,8 +38,8 @@ def spell(place: Place) -> str:
 
 
 def quoted(text: str) -> str:
-    """Text of the file inside a message: on one line, in quotes, and not longer than a message should be."""
-    return json.dumps(text if len(text) <= SHOWN else text[:SHOWN] + "…", ensure_ascii=False)
+    """Text of the file inside a message: on one line and in quotes, or only measured where it is long."""
+    return json.dumps(text, ensure_ascii=False) if len(text) <= SHOWN else f"a text of {len(text)} characters"
 
 
 SHOWN = 60

@@ -162,7 +162,7 @@ Requirement = Annotated[
     Discriminator(
         t.word_or_mapping,
         custom_error_type="requirement",
-        custom_error_message="wanted open, authenticated, or {{roles: [admin]}}",
+        custom_error_message="wanted open, authenticated, or {roles: [admin]}",
     ),
 ]
 IdentityChoice = Annotated[

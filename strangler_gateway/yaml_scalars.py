@@ -63,14 +63,15 @@ class Substitution:
         self._environ = environ
         self._left = MAX_SUBSTITUTED
 
-    def apply(self, text: str) -> tuple[str, list[str]]:
-        """The text with its references replaced, and what was wrong with them."""
+    def apply(self, text: str) -> tuple[str, list[str], dict[str, str]]:
+        """The text with its references replaced, what was wrong with them, and the values used (value → `${NAME}`)."""
         problems: list[str] = []
-        if "${" not in text:
-            return text, problems
-        return _REFERENCE.sub(lambda found: self._value(found, problems), text), problems
+        used: dict[str, str] = {}
+        if "${" in text:
+            text = _REFERENCE.sub(lambda found: self._value(found, problems, used), text)
+        return text, problems, used
 
-    def _value(self, found: re.Match[str], problems: list[str]) -> str:
+    def _value(self, found: re.Match[str], problems: list[str], used: dict[str, str]) -> str:
         name, default = found[1], found[2]
         if found[0] == "$${":
             return "${"
@@ -79,12 +80,13 @@ class Substitution:
                 "${ does not begin a reference; write ${NAME} or ${NAME:-default}, or $${ for the characters"
             )
             return ""
-        value = self._environ.get(name) or default
-        if value is None:
-            value = self._environ.get(name)
+        given = self._environ.get(name)
+        value = given if default is None else given or default
         if value is None:
             problems.append(f"the variable {name} is not set; set it, or write ${{{name}:-default}}")
             return ""
+        if given:
+            used[given] = f"${{{name}}}"
         self._left -= len(value)
         if self._left < 0:
             problems.append(f"the variables put more than {MAX_SUBSTITUTED} characters into the file")

@@ -12,6 +12,7 @@ __all__ = ["MAX_BYTES", "Scalar", "Source", "read"]
 MAX_VALUES = 100_000
 MAX_CHARACTERS = 4 * MAX_BYTES
 
+_SHORTEST_SECRET = 4
 _TRAP_IN_VARIABLE = "what the variable puts here is read differently by YAML readers (on, yes, 012, …); quote the value"
 
 
@@ -27,14 +28,15 @@ class Scalar:
 
 @dataclass(slots=True)
 class Source:
-    """The file as data. `broken` places had a fault of their own; `substituted` ones hold text of the environment."""
+    """The file as data. `broken` places had a fault of their own; what is `hidden` at a place is never in a message."""
 
     data: dict[str, object] = field(default_factory=dict)
     lines: dict[Place, int] = field(default_factory=dict)
     scalars: list[Scalar] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     broken: set[Place] = field(default_factory=set)
-    substituted: set[Place] = field(default_factory=set)
+    hidden: dict[Place, dict[str, str]] = field(default_factory=dict)
+    """By place: text, and what is shown instead of it (of the environment: the variable)."""
 
     def line(self, place: Place) -> int:
         """The line of a place, or of the nearest thing around it."""
@@ -43,7 +45,18 @@ class Source:
         return self.lines.get(place, 1)
 
     def fault(self, place: Place, message: str) -> Fault:
+        """A fault at a place, without the texts that are hidden there, inside it or around it."""
+        for hidden, texts in self.hidden.items():
+            if hidden[: len(place)] == place[: len(hidden)]:
+                message = _without(message, texts)
         return Fault(self.line(place), spell(place), message)
+
+
+def _without(message: str, texts: Mapping[str, str]) -> str:
+    for text, shown in texts.items():
+        if len(text) >= _SHORTEST_SECRET:
+            message = message.replace(quoted(text)[1:-1], shown).replace(text, shown)
+    return message
 
 
 def read(text: str, environ: Mapping[str, str]) -> Source:
@@ -120,12 +133,12 @@ class _Construction:
 
     def _scalar(self, node: Node, place: Place) -> object:
         self.source.scalars.append(Scalar(place, node.line, node.end_line, node.text))
-        text, problems = self.substitution.apply(node.text)
+        text, problems, used = self.substitution.apply(node.text)
         resolved = resolve(text) if node.plain else None
         if resolved and resolved.trap:
-            problems.append(resolved.trap if text == node.text else _TRAP_IN_VARIABLE)
-        if text != node.text:
-            self.source.substituted.add(place)
+            problems.append(resolved.trap if not used else _TRAP_IN_VARIABLE)
+        if used:
+            self.source.hidden[place] = used
         for problem in problems:
             self.source.broken.add(place)
             self._refuse(node, place, problem)
