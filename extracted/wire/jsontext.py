@@ -1,7 +1,9 @@
 """JSON text as JavaScript writes it: JSON.stringify (ECMA-262 §25.5.2)."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 _SAFE = 2**53
 
@@ -32,25 +34,17 @@ def _number(value: float) -> str:
     if isinstance(value, int) and abs(value) <= _SAFE:
         return str(value)
     real = float(value)
-    if real != real or real in (float("inf"), float("-inf")):
-        return "null"
-    sign, digits, exponent = _shortest(real)
+    return _digits(real) if math.isfinite(real) else "null"
+
+
+def _digits(real: float) -> str:
+    shortest = Decimal(repr(abs(real))).normalize().as_tuple()
+    digits, exponent = "".join(map(str, shortest.digits)), int(shortest.exponent)
     point = len(digits) + exponent
     if 0 < point <= 21:
-        body = digits.ljust(point, "0") if exponent >= 0 else f"{digits[:point]}.{digits[point:]}"
+        text = digits.ljust(point, "0") if exponent >= 0 else f"{digits[:point]}.{digits[point:]}"
     elif -6 < point <= 0:
-        body = f"0.{'0' * -point}{digits}" if digits != "0" else "0"
+        text = f"0.{'0' * -point}{digits}"
     else:
-        fraction = f".{digits[1:]}" if len(digits) > 1 else ""
-        body = f"{digits[0]}{fraction}e{point - 1:+d}"
-    return sign + body
-
-
-def _shortest(real: float) -> tuple[str, str, int]:
-    """(sign, digits without zeros at the end, exponent) with real = sign digits · 10^exponent."""
-    mantissa, _, power = repr(abs(real)).partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    exponent = int(power or 0) - len(fraction)
-    stripped = digits.rstrip("0")
-    return "-" if real < 0 else "", stripped or "0", exponent + len(digits) - len(stripped) if stripped else 0
+        text = f"{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{point - 1:+d}"
+    return f"-{text}" if real < 0 else text

@@ -1,0 +1,51 @@
+"""Which texts name an item, and who may see what."""
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extracted.shop.domain import Item, canonical_uuid, may_read_items
+
+CANONICAL = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        CANONICAL,
+        CANONICAL.upper(),
+        "{" + CANONICAL + "}",
+        CANONICAL.replace("-", ""),
+        "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11",
+        "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}",
+    ],
+)
+def test_every_spelling_that_postgresql_reads_is_the_same_id(spelling: str) -> None:
+    assert canonical_uuid(spelling) == CANONICAL
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "abc", "{" + CANONICAL, CANONICAL + "}", f" {CANONICAL}", f"urn:uuid:{CANONICAL}", CANONICAL + "\n",
+     CANONICAL[1:],
+     "a0eebc99--9c0b-4ef8-bb6d-6bb9bd380a11", "-" + CANONICAL, CANONICAL + "-", "a0e-ebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+     "\uff10" + CANONICAL[1:]],
+)  # fmt: skip
+def test_everything_else_is_no_id(text: str) -> None:
+    assert canonical_uuid(text) is None
+
+
+@given(st.uuids())
+def test_a_uuid_is_its_own_canonical_form(value: uuid.UUID) -> None:
+    assert canonical_uuid(str(value)) == str(value)
+
+
+def test_only_the_admin_role_reads_items_in_full() -> None:
+    assert may_read_items(("guest", "admin"))
+    assert not any(may_read_items(roles) for roles in ((), ("user",), ("administrator",), ("team::admin::captain",)))
+
+
+def test_a_withheld_item_keeps_all_but_its_data() -> None:
+    assert Item("i", 1, "hint", {"text": "x"}).withheld() == Item("i", 1, "hint", None)

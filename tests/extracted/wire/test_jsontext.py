@@ -1,0 +1,80 @@
+"""JSON text is what JSON.stringify writes."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extracted.wire.jsontext import stringify
+
+NUMBERS = [
+    (0, "0"),
+    (-0.0, "0"),
+    (10.0, "10"),
+    (1.5, "1.5"),
+    (-0.1, "-0.1"),
+    (100000, "100000"),
+    (1e-6, "0.000001"),
+    (1.5e-6, "0.0000015"),
+    (1e-7, "1e-7"),
+    (1.25e-7, "1.25e-7"),
+    (123456789012345680000.0, "123456789012345680000"),
+    (1e20, "100000000000000000000"),
+    (1e21, "1e+21"),
+    (1.5e21, "1.5e+21"),
+    (-1e300, "-1e+300"),
+    (5e-324, "5e-324"),
+    (2**53 - 1, "9007199254740991"),
+    (2**53 + 1, "9007199254740992"),
+    (10**20 - 1, "100000000000000000000"),
+    (0.1 + 0.2, "0.30000000000000004"),
+]
+
+
+@pytest.mark.parametrize(("number", "text"), NUMBERS)
+def test_numbers_are_written_as_javascript_does(number: float, text: str) -> None:
+    assert stringify(number) == text.encode()
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_what_json_has_no_number_for_is_null(number: float) -> None:
+    assert stringify(number) == b"null"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_is_read_back_as_it_was(number: float) -> None:
+    assert float(stringify(number)) == number
+
+
+def test_text_is_utf8_with_the_escapes_that_it_needs() -> None:
+    assert stringify('é✓\u2028\U0001f600"\\/\b\f\n\r\t\x00\x1f\x7f') == (
+        'é✓\u2028\U0001f600\\"\\\\/\\b\\f\\n\\r\\t\\u0000\\u001f\x7f'.encode().join([b'"', b'"'])
+    )
+
+
+def test_half_of_a_surrogate_pair_is_written_as_an_escape() -> None:
+    assert stringify("a\ud83db") == b'"a\\ud83db"'
+
+
+def test_keys_keep_their_order_and_nothing_is_between() -> None:
+    value: object = {"b": [1, True, None, {}], "a": [], "é": ("x",)}
+    assert stringify(value) == '{"b":[1,true,null,{}],"a":[],"é":["x"]}'.encode()
+
+
+def test_what_is_no_json_value_is_refused() -> None:
+    with pytest.raises(TypeError, match="set"):
+        stringify({"a": {1}})
+
+
+JSON: st.SearchStrategy[object] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_any_value_is_read_back_as_it_was(value: object) -> None:
+    assert json.loads(stringify(value)) == value
