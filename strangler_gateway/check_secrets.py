@@ -3,6 +3,7 @@
 import math
 import re
 from collections import Counter
+from itertools import pairwise
 
 from strangler_gateway.faults import Fault, Place, spell
 from strangler_gateway.yaml_source import Scalar, Source
@@ -58,11 +59,12 @@ def _suspect(scalar: Scalar) -> str | None:
 
 
 def _is_random(text: str) -> bool:
-    """Long names are words: they repeat letters, and seldom mix cases and digits all over."""
+    """Names are made of words: they repeat letters, and seldom go from one kind of character to another."""
     if re.fullmatch(r"[0-9a-fA-F]+", text):
         return _bits(text) >= 3.0 and not text.isdecimal()
-    mixed = all(re.search(kind, text) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
-    return mixed and _bits(text) >= 4.2
+    kinds = ["0" if c.isdigit() else "a" if c.islower() else "A" if c.isupper() else "-" for c in text]
+    changes = sum(a != b for a, b in pairwise(kinds))
+    return {"a", "A", "0"} <= set(kinds) and changes >= 0.4 * len(text)
 
 
 def _bits(text: str) -> float:
