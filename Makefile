@@ -40,7 +40,7 @@ check: $(INSTALLED) ## format, lint, types, who imports whom
 	@.venv/bin/lint-imports
 
 bench: $(INSTALLED) ## the gateway against a plain proxy, nginx, HAProxy, Envoy; the last line is JSON
-	@$(PYTHON_OF_VENV) -m benchmarks.run
+	@$(PYTHON_OF_VENV) -m benchmarks.gateway
 
 lock: $(INSTALLED) ## brings both locks up to pyproject.toml
 	@$(COMPILE) --extra dev --output-file requirements.lock

@@ -20,6 +20,11 @@ def test_it_names_every_folder_at_the_top() -> None:
     assert {folder for folder in folders if f"`{folder}/" not in TEXT} == set()
 
 
+def test_it_names_every_module_of_gateway_and_chassis() -> None:
+    modules = [path for package in ("strangler_gateway", "chassis") for path in (ROOT / package).glob("[!_]*.py")]
+    assert [path.name for path in modules if f"`{path.relative_to(ROOT)}`" not in TEXT] == []
+
+
 def test_every_relative_link_of_the_documents_leads_somewhere() -> None:
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
