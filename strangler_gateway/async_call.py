@@ -38,6 +38,11 @@ class AsyncCall:
         assert isinstance(event, ResponseHead)
         return event
 
+    @property
+    def empty(self) -> bool:
+        """Nothing has arrived that was not taken."""
+        return not self._events
+
     async def body(self) -> bytes | None:
         """The next piece of the body, None at its end. Raises UpstreamError."""
         event = await self._next()
@@ -63,7 +68,7 @@ class AsyncCall:
                 self.call.resume()
         return event
 
-    def _put(self, event: "ResponseHead | bytes | None | UpstreamError") -> None:
+    def _put(self, event: "ResponseHead | bytes | UpstreamError | None") -> None:
         self._events.append(event)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

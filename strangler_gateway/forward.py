@@ -147,6 +147,9 @@ async def _answer(gateway: "Gateway", x: Exchange, sink: AsyncCall, response: Re
     start = {"type": "http.response.start", "status": response.status, "headers": fields}
     trailers = x.head.te_trailers and length == -1
     await send({**start, "reason": response.reason, "length": length, "trailers": trailers})
+    if sink.empty:
+        # The head leaves now; it waits only for a body that came in the same read.
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
     while (piece := await sink.body()) is not None:
         if tap is not None:
             tap.body(piece)

@@ -324,11 +324,18 @@ class ClientConnection(asyncio.Protocol):
         elif self.framing == _TUNNEL:
             lines += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
             self.frames = Frames()
+            self._switch()
         if not self.keep and self.framing != _TUNNEL:
             lines += b"Connection: close\r\n"
         elif x.version == 10:
             lines += b"Connection: keep-alive\r\n"
         self.out.append(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, lines))
+
+    def _switch(self) -> None:
+        """What an eager client sent behind its handshake belongs to the new protocol."""
+        if self.buffer and self.lane is not None:
+            data, self.buffer = self.buffer, b""
+            self.lane.on_request_body(data)
 
     def write_body(self, data: bytes) -> None:
         """A piece of the response body."""

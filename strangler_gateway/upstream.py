@@ -19,6 +19,8 @@ _WRITE_FRESH_S = 1.0
 """A request that may not be sent again only takes a pooled connection that was in use this recently."""
 _MAX_PENDING = 64 * 1024
 _MAX_INFORMATIONAL = 100
+_EVENT_STREAM = b"text/event-stream"
+"""Silent as long as it likes: no idle limit."""
 
 
 class Sink(Protocol):
@@ -125,6 +127,12 @@ class Call:
             if self.connection is not None:
                 self.connection.discard()
             self.sink.on_error(error)
+
+    def refuse(self) -> None:
+        """The breaker is open."""
+        name = self.pool.service.name
+        self.fail(UpstreamError("destination_unavailable", f"The upstream {name} is known to be away.", "connect"))
+        self.sink.flush()
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -252,6 +260,8 @@ class Connection(asyncio.Protocol):
             self.left = head.length if head.length is not None else -1
             self.decoder = ChunkedDecoder(self.pool.max_header) if head.length == -1 else None
             call.answered = True
+            if _EVENT_STREAM in head.lines:
+                call.idle_s = call.deadline = inf
             call.sink.on_head(head)
         elif head.status == 101:
             self._upgraded(call, head)
@@ -310,7 +320,8 @@ class Connection(asyncio.Protocol):
             return
         call.connection = None
         if self.head is None:
-            if not self.buffer and self.pool.retry(call, reused=self.uses > 1):
+            silent = not self.buffer and not self.informational
+            if silent and self.pool.retry(call, reused=self.uses > 1):
                 return
             call.fail(self._error("connection_terminated", "closed the connection without an answer"))
         elif self.left < 0 and self.decoder is None and exc is None:
@@ -347,7 +358,10 @@ class Pool:
         call = Call(self, sink, method, target, head, complete, upgrade)
         self.active.add(call)
         self.budget.request(self.now())
-        self._dispatch(call, fresh=False)
+        if self.available:
+            self._dispatch(call, fresh=False)
+        else:
+            asyncio.get_running_loop().call_soon(call.refuse)
         return call
 
     @property
