@@ -95,7 +95,7 @@ def _fails_over(gateway: "Gateway", method: bytes, service: Service) -> bool:
 def _bucket(gateway: "Gateway", x: Exchange) -> int | None:
     unit, identity = x.route.unit, x.identity
     if identity is not None and identity.subject is not None:
-        return bucket(unit.salt, identity.subject.encode())
+        return bucket(unit.salt, identity.subject.encode("utf-8", "surrogatepass"))
     if unit.anonymous == "legacy":
         return None
     key = anonymous_key(unit.anonymous, x, gateway.random_bytes)

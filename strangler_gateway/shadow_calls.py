@@ -65,7 +65,7 @@ class Calls:
         x, service = self._x, self._x.route.extracted
         assert service is not None  # tap has looked
         found = confirm(self._gateway, x)
-        x.identity = identity = found if isinstance(found, Identity) else await found
+        identity = found if isinstance(found, Identity) else await found
         reply = refusal(x.route.auth, identity) if x.route.auth.enforce == "gateway" else None
         if reply is not None:
             return Reading(reply.status, *render(reply, self._gateway.settings.name, x.table.errors, x.request_id))

@@ -157,6 +157,16 @@ async def test_before_a_refusal_the_state_is_read_again(kind: type[Provider]) ->
     assert (reply, provider.confirmed) == (None, 2)
 
 
+async def test_a_refusal_that_a_service_gets_told_is_not_kept_either() -> None:
+    provider = Provider(ALICE, REJECTED)
+    gateway = gateway_for(route(State.EXTRACTED), provider)
+    x, _ = await authorized(gateway)
+    assert (await claimed(x.internal_token)).outcome is Outcome.REJECTED
+    provider.live = ALICE
+    x, _ = await authorized(gateway)
+    assert (await claimed(x.internal_token)).subject == "alice"
+
+
 async def test_a_refusal_ends_the_grant_that_was_kept() -> None:
     provider = Provider(ALICE, changed(roles=("admin",)))
     gateway = gateway_for(route(State.EXTRACTED, auth=ADMINS), provider)

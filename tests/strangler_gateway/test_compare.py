@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -199,8 +200,12 @@ def test_what_cannot_be_decoded_is_told(body: bytes, coding: str) -> None:
 def test_a_decompression_bomb_does_not_go_off() -> None:
     bomb = gzip.compress(b"\0" * 50_000_000)
     assert len(bomb) < 100_000
+    tracemalloc.start()
     with pytest.raises(TooLarge):
         decode(bomb, encoded("gzip"), 1 << 20)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_no_body_needs_no_decoding() -> None:

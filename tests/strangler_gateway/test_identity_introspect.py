@@ -120,7 +120,7 @@ async def test_an_answer_without_a_user_names_nobody(
         Answer(429),
         Answer(200, b"<html>"),
         Answer(200, b"[" * 50_000),
-        Answer(200, b" " * 70_000),
+        Answer(200, b'{"data": {"id": "alice"}}' + b" " * 70_000),
     ],
 )
 async def test_any_other_answer_makes_the_identity_unavailable(
