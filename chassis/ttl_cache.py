@@ -39,7 +39,3 @@ class TtlCache(Generic[K, V]):
     def drop(self, key: K) -> None:
         """Forgets the value, if there is one."""
         self._entries.pop(key, None)
-
-    def clear(self) -> None:
-        """Forgets everything."""
-        self._entries.clear()

@@ -10,7 +10,7 @@ from chassis.ttl_cache import TtlCache
 from strangler_gateway.decide import IDENTITY_UNAVAILABLE
 from strangler_gateway.exchange import Answer, Exchange, Reply
 from strangler_gateway.exchange import Outcome as StepOutcome
-from strangler_gateway.identify import TIMEOUT_S, report
+from strangler_gateway.identify import TIMEOUT_S
 from strangler_gateway.routes import Auth, Side, State
 
 if TYPE_CHECKING:
@@ -46,10 +46,6 @@ class Grants:
         else:
             self._known.drop(asked.credential)
 
-    def clear(self) -> None:
-        """Forgets everybody: the provider has changed."""
-        self._known.clear()
-
 
 def refusal(auth: Auth, identity: Identity) -> Reply | None:
     """The answer to a caller who lacks what `auth.require` asks (one of its roles suffices); None: he may pass."""
@@ -67,12 +63,11 @@ def authorize(gateway: "Gateway", x: Exchange) -> StepOutcome:
     if x.decision is None or x.decision.side is _MONOLITH:
         return None
     if x.identity_unavailable:
-        return _unavailable(x)
+        return _elsewhere(x)
     try:
         answer = confirm(gateway, x)
     except Exception as error:
-        report(error)
-        return _unavailable(x)
+        return _unavailable(gateway, x, error)
     if isinstance(answer, Identity):
         return _conclude(gateway, x, answer)
     return _later(gateway, x, answer)
@@ -105,8 +100,7 @@ async def _later(gateway: "Gateway", x: Exchange, answer: Awaitable[Identity]) -
     try:
         identity = await answer
     except Exception as error:
-        report(error)
-        return _unavailable(x)
+        return _unavailable(gateway, x, error)
     return _conclude(gateway, x, identity)
 
 
@@ -122,7 +116,12 @@ def _conclude(gateway: "Gateway", x: Exchange, identity: Identity) -> Answer:
     return None
 
 
-def _unavailable(x: Exchange) -> Answer:
+def _unavailable(gateway: "Gateway", x: Exchange, error: Exception) -> Answer:
+    gateway.complaints.about("identity", error)
+    return _elsewhere(x)
+
+
+def _elsewhere(x: Exchange) -> Answer:
     """The monolith can still tell who calls; where it no longer owns the route, nobody can."""
     if x.route.unit.state in (State.EXTRACTED, State.RETIRED):
         return _UNAVAILABLE

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from chassis.claims import IdentityProvider
 from strangler_gateway.access_log import AccessLog
 from strangler_gateway.authorize import Grants, authorize
+from strangler_gateway.complaints import Complaints
 from strangler_gateway.decide import decide
 from strangler_gateway.exchange import Exchange, Outcome, Reply
 from strangler_gateway.fields import Kind
@@ -55,6 +56,7 @@ class Gateway:
         self.upstreams = Upstreams(self.now, settings.max_response_header)
         self.limiter = Limiter()
         self.grants = Grants()
+        self.complaints = Complaints()
         self.stats = stats
         self.ready = False
         self.via = f"{settings.name}-{secrets.token_hex(4)}".encode()
@@ -74,7 +76,7 @@ class Gateway:
             if self.provider is not None:
                 self.retired_providers.append(self.provider)
             self.provider = provider
-            self.grants.clear()
+            self.grants = Grants()
         self.matcher = matcher
         self.upstreams.keep(table.services)
 

@@ -1,15 +1,12 @@
 """Shadow: when the primary's answer has gone, the new end is asked the same, and the two answers are compared."""
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from chassis.claims import IdentityUnavailable
 from strangler_gateway.compare import compare, compiled, persisting
 from strangler_gateway.content_coding import TooLarge, decodable
-from strangler_gateway.errors import UpstreamError
 from strangler_gateway.exchange import Exchange
 from strangler_gateway.json_compare import Difference
 from strangler_gateway.observe import RouteStats
@@ -26,7 +23,6 @@ METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """The safe ones (RFC 9110 §9.2.1) but TRACE, whose answer is the request itself."""
 INLINE_BYTES = 16 * 1024
 """Bodies longer than this are compared in a thread: the loop has users to serve."""
-log = logging.getLogger(__name__)
 
 
 class Shadow:
@@ -90,12 +86,9 @@ class Shadow:
             await self._judge(Calls(gateway, x), x, primary, stats)
         except (Truncated, TooLarge):
             stats.shadow_skipped += 1
-        except (UpstreamError, IdentityUnavailable, TimeoutError) as error:
+        except Exception as error:
             stats.shadow_failed += 1
-            log.info("shadow call of %s failed: %s", x.route.id, error or type(error).__name__)
-        except Exception:
-            stats.shadow_failed += 1
-            log.exception("shadow comparison of %s failed", x.route.id)
+            gateway.complaints.about(f"shadow call of {x.route.id}", error)
         finally:
             self._release(x.route.id)
 
