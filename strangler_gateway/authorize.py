@@ -32,17 +32,17 @@ class Grants:
     """Callers that the live state has confirmed, for at most 5 s each; a refusal is never kept."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+        self.now = clock
         self._known: TtlCache[bytes, Identity] = TtlCache(MAX_GRANTS)
 
     def get(self, identity: Identity) -> Identity | None:
         """The caller as lately confirmed."""
-        return self._known.get(identity.credential, self._clock())
+        return self._known.get(identity.credential, self.now())
 
-    def put(self, asked: Identity, confirmed: Identity) -> None:
-        """Keeps a grant; anything else ends the one that was kept."""
+    def put(self, asked: Identity, confirmed: Identity, asked_at: float) -> None:
+        """Keeps a grant, from when it was asked for; anything else ends the one that was kept."""
         if confirmed.outcome is _USER and asked.credential:
-            self._known.put(asked.credential, confirmed, self._clock() + GRANT_TTL_S)
+            self._known.put(asked.credential, confirmed, asked_at + GRANT_TTL_S)
         else:
             self._known.drop(asked.credential)
 
@@ -82,17 +82,18 @@ def confirm(gateway: "Gateway", x: Exchange) -> Identity | Awaitable[Identity]:
     known = gateway.grants.get(asked)
     if known is not None and refusal(x.route.auth, known) is None:
         return known
+    asked_at = gateway.grants.now()
     answer = provider.confirm(asked, x.fields)
     if not isinstance(answer, Identity):
-        return _awaited(gateway.grants, asked, answer)
-    gateway.grants.put(asked, answer)
+        return _awaited(gateway.grants, asked, answer, asked_at)
+    gateway.grants.put(asked, answer, asked_at)
     return answer
 
 
-async def _awaited(grants: Grants, asked: Identity, answer: Awaitable[Identity]) -> Identity:
+async def _awaited(grants: Grants, asked: Identity, answer: Awaitable[Identity], asked_at: float) -> Identity:
     async with asyncio.timeout(TIMEOUT_S):
         confirmed = await answer
-    grants.put(asked, confirmed)
+    grants.put(asked, confirmed, asked_at)
     return confirmed
 
 

@@ -1,5 +1,6 @@
 """The internal token: who calls, signed by the gateway for one service and one minute."""
 
+import logging
 import os
 import re
 import secrets
@@ -20,6 +21,7 @@ LIFE_S = 60
 REUSE_S = 30
 MAX_TOKENS = 10_000
 KEY_FILE = "signing-key.pem"
+log = logging.getLogger(__name__)
 _PEM = re.compile(r"-----BEGIN ((?:EC )?PRIVATE KEY|PUBLIC KEY)-----.*?-----END \1-----", re.DOTALL)
 
 
@@ -75,6 +77,8 @@ def open_signer(secret: str | None, state_dir: Path) -> Signer:
     path = state_dir / KEY_FILE
     if not path.exists():
         _create(path)
+    if path.stat().st_mode & 0o077:
+        log.warning("%s can be read by others, who could sign as the gateway; make it 0600", path)
     return Signer(read_keys(path.read_text(encoding="ascii", errors="replace"), str(path)))
 
 

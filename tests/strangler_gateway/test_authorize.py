@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
-from chassis.claims import NOBODY, Identity, IdentityUnavailable, Outcome
+from chassis.claims import NOBODY, Fields, Identity, IdentityUnavailable, Outcome
 from chassis.tokens import TokenRejected, TokenVerifier
 from strangler_gateway.authorize import Grants, authorize
 from strangler_gateway.decide import decide
@@ -133,6 +133,24 @@ async def test_a_grant_is_good_for_five_seconds(kind: type[Provider]) -> None:
         assert provider.confirmed == confirmed, at
 
 
+async def test_a_slow_answer_makes_the_grant_no_longer_good() -> None:
+    clock = Clock()
+
+    class Slow(Provider):
+        async def confirm(self, identity: Identity, fields: Fields) -> Identity:
+            self.confirmed += 1
+            clock.now += 4
+            return identity
+
+    provider = Slow()
+    gateway = gateway_for(route(), provider)
+    gateway.grants = Grants(clock)
+    await authorized(gateway)
+    clock.now += 1
+    await authorized(gateway)
+    assert provider.confirmed == 2
+
+
 @both_kinds
 async def test_a_refusal_is_never_kept(kind: type[Provider]) -> None:
     provider = kind(ALICE, REJECTED)
@@ -172,7 +190,7 @@ async def test_a_refusal_ends_the_grant_that_was_kept() -> None:
     gateway = gateway_for(route(State.EXTRACTED, auth=ADMINS), provider)
     await authorized(gateway)
     provider.live = REJECTED
-    gateway.grants.put(ALICE, REJECTED)
+    gateway.grants.put(ALICE, REJECTED, 0.0)
     _, reply = await authorized(gateway)
     assert reply is not None
     assert reply.status == 401
@@ -265,6 +283,14 @@ def test_a_key_is_made_once_in_a_file_for_its_owner_alone(tmp_path: Path) -> Non
     assert stat.S_IMODE((state_dir / KEY_FILE).stat().st_mode) == 0o600
     assert stat.S_IMODE(state_dir.stat().st_mode) == 0o700
     assert os.listdir(state_dir) == [KEY_FILE]
+
+
+def test_a_key_that_others_can_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    open_signer(None, tmp_path)
+    assert caplog.records == []
+    (tmp_path / KEY_FILE).chmod(0o640)
+    open_signer(None, tmp_path)
+    assert "make it 0600" in caplog.text
 
 
 def test_gateways_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
