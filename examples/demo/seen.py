@@ -32,8 +32,8 @@ class Counts:
         return Counts(*(getattr(self, f.name) - getattr(before, f.name) for f in fields(self)))
 
     def __str__(self) -> str:
-        shadow = f", compared {self.compared}, differences {self.different}" if self.compared else ""
-        return f"legacy {self.legacy}, extracted {self.extracted}, errors {self.errors}{shadow}"
+        differences = f"differences {self.different} (of {self.compared} compared)"
+        return f"legacy {self.legacy}, extracted {self.extracted}, {differences}, errors {self.errors}"
 
 
 class Counter:

@@ -26,7 +26,7 @@ class Step:
     """A command as typed, and what has to be seen before the next one; `refused` where it must not come about."""
 
     command: str
-    enough: Callable[[Counts], bool] = lambda seen: True
+    enough: Callable[[Counts], bool]
     refused: bool = False
 
 
@@ -52,8 +52,8 @@ STEPS = (
     Step(f"flip {GROUP} --to canary --share 50 --why 'no errors at 10 %'", _both),
     Step(f"flip {GROUP} --to extracted --why 'no errors at 50 %'", _extracted),
     Step(f"rollback {GROUP}", _legacy),
-    Step(f"release {GROUP}"),
-    Step(f"flip {GROUP} --to extracted --why 'it worked before'", refused=True),
+    Step(f"release {GROUP}", _legacy),
+    Step(f"flip {GROUP} --to extracted --why 'it worked before'", _legacy, refused=True),
     Step(f"flip {GROUP} --to shadow --why 'again, step by step'", _compared),
     Step(f"flip {GROUP} --to canary --share 50 --why 'no differences'", _both),
     Step(f"flip {GROUP} --to extracted --why 'no errors at 50 %'", _extracted),
@@ -63,8 +63,9 @@ STEPS = (
 async def tell(system: System) -> None:
     """Runs all steps. Raises Failed, NotSeen, httpx.HTTPError."""
     noticed = Noticed()
+    print("\nClients log in through the gateway, until somebody is among the first ten per cent.", flush=True)
     async with aclosing(Counter(system, GROUP)) as counter, calling(system, noticed) as clients:
-        print(f"\n{clients} clients log in through the gateway and keep calling. Everything is in legacy.")
+        print(f"{clients} clients keep calling. Everything is in legacy.", flush=True)
         await _look(counter, noticed, _legacy, await counter.read(), time.monotonic())
         for step in STEPS:
             await _take(step, system, counter, noticed)
@@ -72,7 +73,7 @@ async def tell(system: System) -> None:
 
 
 async def _take(step: Step, system: System, counter: Counter, noticed: Noticed) -> None:
-    print(f"\n$ strangler {step.command}")
+    print(f"\n$ strangler {step.command}", flush=True)
     code, output = await _strangler(step.command, system)
     print("\n".join(f"  {line}" for line in output.splitlines()))
     if code != (1 if step.refused else 0):
@@ -88,7 +89,7 @@ async def _look(
     seen = await counter.until(enough, before, SEEN_WITHIN_S)
     if noticed.failures or seen.errors or seen.different:
         raise Failed(f"clients noticed {noticed.failures} failures: {'; '.join(noticed.examples) or 'none'}; {seen}")
-    print(f"  seen in {time.monotonic() - started:.1f} s: {seen}; failures: none")
+    print(f"  seen in {time.monotonic() - started:.1f} s: {seen}, failures: none", flush=True)
 
 
 async def _strangler(command: str, system: System) -> tuple[int, str]:
