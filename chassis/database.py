@@ -99,8 +99,7 @@ def _expect_file(path: str, *_: object) -> None:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Transactions begin where we say (the driver would delay BEGIN); WAL lets readers go on beside the writer."""
-    connection.isolation_level = None
+    """WAL lets readers go on beside the writer."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
@@ -108,4 +107,5 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    """At the start of the block; the driver would wait for the first write, and two readers could not both go on."""
     connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from chassis import settings
@@ -73,6 +73,13 @@ def test_all_faults_are_told_at_once_and_no_value(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SettingsInvalid) as refused:
         load(Settings)
     assert [line.partition(":")[0] for line in str(refused.value).splitlines()] == ["THING_KEY", "THING_SIZE"]
+    assert "tell-nobody" not in str(refused.value)
+
+
+def test_not_even_pydantic_shows_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THING_SIZE", "tell-nobody")
+    with pytest.raises(ValidationError) as refused:
+        Settings(key=SecretStr("k"))
     assert "tell-nobody" not in str(refused.value)
 
 

@@ -138,6 +138,11 @@ async def test_two_authorization_lines_name_nobody(signer: Signer) -> None:
     assert await web.caller([line, line], verifier) is NOBODY
 
 
+async def test_a_good_token_under_another_scheme_names_nobody(signer: Signer) -> None:
+    line = (b"authorization", b"Basic " + signer.token(USER, "thing"))
+    assert await web.caller([line], TokenVerifier("thing", jwks=signer.jwks())) is NOBODY
+
+
 async def test_a_token_that_is_not_the_gateways_names_nobody(signer: Signer, log: io.StringIO) -> None:
     verifier = TokenVerifier("thing", jwks=Signer([ECKey.generate_key("P-256")]).jwks())
     token = signer.token(USER, "thing")
