@@ -41,15 +41,15 @@ class Board:
     def serve(self, file: RouteTable, entries: Sequence[Entry], *, owed: bool = False) -> None:
         """One swap of the whole table, and from here on the entries count. Raises NotServed; then neither."""
         table = _table(file, self.ledger.preview(entries))
-        if self._served is not None:
+        if self._served is not None and table != self._served:
             try:
                 self._adopt(table)
             except Exception as exc:
                 log.exception("table %s cannot be served", table.digest)
                 raise NotServed(f"the new table cannot be served, the old one stays: {exc}") from exc
         self.ledger.stand(entries, owed=owed)
+        self.swaps += table != self._served
         self._served = table
-        self.swaps += 1
 
     async def withdraw(self, entries: Sequence[Entry]) -> None:
         """Tells the journal that moves which stand in it already have not come about."""

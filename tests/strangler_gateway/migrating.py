@@ -1,5 +1,7 @@
 """A migration in a folder of its own: a routes file, a state directory, and what the controller needs besides."""
 
+import asyncio
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +61,9 @@ class Disk(Journal):
     """A journal whose disk can be taken away, also for a user who may write anything."""
 
     away = False
+    writing = False
+    hangs: threading.Event | None = None
+    """Set: writes wait for it."""
 
     def open(self) -> None:
         self._look()
@@ -66,6 +71,10 @@ class Disk(Journal):
 
     def append(self, entries: Sequence[Entry]) -> None:
         self._look()
+        self.writing = True
+        if self.hangs is not None:
+            assert self.hangs.wait(10)
+        self.writing = False
         super().append(entries)
 
     def _look(self) -> None:
@@ -80,6 +89,9 @@ class World:
     folder: Path
     now: float = 1_000_000.0
     down: set[str] = field(default_factory=set)
+    slow: asyncio.Event | None = None
+    """Set: services answer when it is set."""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     served: list[RouteTable] = field(default_factory=list)
     examples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     unservable: bool = False
@@ -106,7 +118,7 @@ class World:
             self.path,
             self.state_dir,
             stats=self.stats,
-            adopt=self._adopt,
+            adopt=self.adopt,
             probe=self._probe,
             examples=lambda route: self.examples.get(route, ()),
             environ={},
@@ -131,10 +143,13 @@ class World:
     def journal(self) -> Iterator[Entry]:
         return Journal(self.state_dir).read()
 
-    def _adopt(self, table: RouteTable) -> None:
+    def adopt(self, table: RouteTable) -> None:
         if self.unservable:
             raise RuntimeError("the provider cannot be loaded")
         self.served.append(table)
 
     async def _probe(self, service: Service) -> str | None:
+        self.asked.set()
+        if self.slow is not None:
+            await self.slow.wait()
         return f"{service.name} accepts no connection" if service.name in self.down else None
