@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import uvloop
+
 from benchmarks.migration import KEY_ENV, TARGET, new_caller, routes_yaml
-from benchmarks.whole import FastLane, collections_for_each, cost_us
+from benchmarks.whole import AsgiLane, FastLane, collections_for_each, cost_us
 from strangler_gateway import pipeline
 from strangler_gateway.access_log import AccessLog
 from strangler_gateway.exchange import Exchange
@@ -45,13 +47,15 @@ Accept-Language: en-GB,en;q=0.9\r
 class Bench:
     """A gateway with the benchmark's table, and one exchange that has been through all its steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, lane: str = "fast") -> None:
         caller = new_caller()
         os.environ[KEY_ENV] = caller.key
         table = load(routes_yaml(1, 2), os.environ)
         log = AccessLog(Path(os.devnull).open("wb"))  # noqa: SIM115
         no_shadow = cast(Any, None)  # the group is in canary: nothing asks for it
-        self.gateway = pipeline.Gateway(Settings.model_validate({}), table, ephemeral_signer(), log, no_shadow, Stats())
+        self.gateway = pipeline.Gateway(
+            Settings.model_validate({"lane": lane}), table, ephemeral_signer(), log, no_shadow, Stats()
+        )
         self.small = self._request("", caller.token)
         self.browser = self._request(_BROWSER, caller.token)
         self.x = self.exchange()
@@ -94,10 +98,19 @@ def whole(bench: Bench) -> Iterator[tuple[str, float]]:
     yield "(objects in cycles that it leaves behind)", collections_for_each(lambda: lane.exchange(bench.small))
 
 
+async def whole_on_asgi() -> float:
+    bench = Bench("asgi")
+    lane = AsgiLane(bench.gateway, bench.x.service, _RESPONSE + bytes(1024))
+    _, to_client = await lane.exchange(bench.small)
+    assert to_client.startswith(b"HTTP/1.1 200 OK\r\n")
+    return await lane.cost_us(bench.small)
+
+
 def main() -> None:
     bench = Bench()
     for piece, us in (*costs(bench), *whole(bench)):
         print(f"{us:6.2f} us  {piece}")
+    print(f"{uvloop.run(whole_on_asgi()):6.2f} us  whole request of wrk on the ASGI lane, without sockets")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
-"""A whole request through the fast lane without sockets: the protocol classes between transports that only remember.
+"""A whole request through a lane without sockets: the protocol classes between transports that only remember.
 
 What is left of the gateway when the kernel and the event loop cost nothing; steadier than any figure under load.
 """
 
 import asyncio
 import gc
+import time
 import timeit
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+from strangler_gateway.app import application
 from strangler_gateway.pipeline import Gateway
 from strangler_gateway.routes import Service
 from strangler_gateway.server import ClientConnection
@@ -32,28 +34,64 @@ class Remembering:
         return False
 
 
-class FastLane:
+class Pair:
     """One client connection and one pooled upstream connection, ready for request after request."""
 
-    def __init__(self, gateway: Gateway, service: Service, response: bytes) -> None:
-        self._client_side, self._upstream_side = Remembering(), Remembering()
-        config = SimpleNamespace(loaded_app=None)
+    def __init__(self, gateway: Gateway, service: Service, response: bytes, app: object, loop: object) -> None:
+        self.client_side, self.upstream_side = Remembering(), Remembering()
+        config = SimpleNamespace(loaded_app=app)
         state = SimpleNamespace(connections=set(), tasks=set())
-        loop = cast(asyncio.AbstractEventLoop, object())  # nothing here waits
-        self._client = ClientConnection(gateway, config, state, None, loop)
-        self._client.connection_made(cast(Any, self._client_side))
+        self.client = ClientConnection(gateway, config, state, {}, cast(asyncio.AbstractEventLoop, loop))
+        self.client.connection_made(cast(Any, self.client_side))
         pool = gateway.upstreams.pool(service)
-        self._upstream = Connection(pool)
-        self._upstream.connection_made(cast(Any, self._upstream_side))
+        self.upstream = Connection(pool)
+        self.upstream.connection_made(cast(Any, self.upstream_side))
         pool.open = 1
-        pool.release(self._upstream, 3600.0)
-        self._response = response
+        pool.release(self.upstream, 3600.0)
+        self.response = response
+
+
+class FastLane:
+    """Exchanges callback to callback, without an event loop."""
+
+    def __init__(self, gateway: Gateway, service: Service, response: bytes) -> None:
+        self._pair = Pair(gateway, service, response, None, object())
 
     def exchange(self, request: bytes) -> tuple[bytes, bytes]:
         """What went to the upstream, and what came to the client."""
-        self._client.data_received(request)
-        self._upstream.data_received(self._response)
-        return self._upstream_side.written, self._client_side.written
+        pair = self._pair
+        pair.client.data_received(request)
+        pair.upstream.data_received(pair.response)
+        return pair.upstream_side.written, pair.client_side.written
+
+
+class AsgiLane:
+    """Exchanges by a task, messages and an event loop; to be made and used inside a running loop."""
+
+    def __init__(self, gateway: Gateway, service: Service, response: bytes) -> None:
+        self._pair = Pair(gateway, service, response, application(gateway), asyncio.get_running_loop())
+
+    async def exchange(self, request: bytes) -> tuple[bytes, bytes]:
+        """What went to the upstream, and what came to the client."""
+        pair = self._pair
+        pair.upstream_side.written = b""
+        pair.client.data_received(request)
+        while not pair.upstream_side.written:
+            await asyncio.sleep(0)
+        pair.upstream.data_received(pair.response)
+        while pair.client.lane is not None:
+            await asyncio.sleep(0)
+        return pair.upstream_side.written, pair.client_side.written
+
+    async def cost_us(self, request: bytes, number: int = 1000, repeats: int = 15) -> float:
+        """The best of several repeats."""
+        best = float("inf")
+        for _ in range(repeats):
+            began = time.perf_counter()
+            for _ in range(number):
+                await self.exchange(request)
+            best = min(best, time.perf_counter() - began)
+        return best / number * 1e6
 
 
 def cost_us(call: Callable[[], object], number: int = 5000, repeats: int = 7) -> float:
