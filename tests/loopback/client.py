@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.loopback import lint
 from tests.loopback.message import Answer, Head, Truncated, parse_status, read_chunked, read_head
-from tests.loopback.stream import Closed, Stream
+from tests.loopback.stream import DEADLINE_S, Closed, Stream
 
 BODILESS = {204, 304}
 
@@ -64,8 +64,12 @@ def connect(port: int, receive_buffer: int | None = None, address: str = "127.0.
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    sock.settimeout(5)
-    sock.connect((address, port))
+    sock.settimeout(DEADLINE_S)
+    try:
+        sock.connect((address, port))
+    except OSError:
+        sock.close()
+        raise
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return Client(sock)
 
@@ -73,5 +77,5 @@ def connect(port: int, receive_buffer: int | None = None, address: str = "127.0.
 def connect_tls(port: int, ca_file: Path, server_name: str = "shop.example") -> Client:
     """A new connection over TLS that trusts one CA alone."""
     context = ssl.create_default_context(cafile=str(ca_file))
-    sock = socket.create_connection(("127.0.0.1", port), timeout=5)
+    sock = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)
     return Client(context.wrap_socket(sock, server_hostname=server_name))

@@ -17,6 +17,7 @@ from tests.loopback.client import Client, connect
 _LISTENING = re.compile(r"listening on https?://[^ ]*:(\d+) \(admin http://[^ ]*:(\d+)\)")
 _BAD_LOG = re.compile(r"Traceback|\"level\": ?\"(error|critical)\"|^ERROR|^CRITICAL|never awaited|Exception ignored")
 START_S = 20.0
+END = "(end of output)"
 
 
 class GatewayProcess:
@@ -39,30 +40,33 @@ class GatewayProcess:
             text=True,
             errors="replace",
         )
-        threading.Thread(target=self._read, daemon=True).start()
-        found = self.logged(_LISTENING, START_S)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        found = _LISTENING.search(self.logged("listening on", START_S))
+        assert found, self.lines
         self.port, self.admin_port = int(found[1]), int(found[2])
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._news:
-                self.lines.append(line.rstrip())
-                self._news.notify_all()
+        with self.process.stdout as out:
+            for line in out:
+                with self._news:
+                    self.lines.append(line.rstrip())
+                    self._news.notify_all()
         with self._news:
-            self.lines.append("(end of output)")
+            self.lines.append(END)
             self._news.notify_all()
 
-    def logged(self, pattern: re.Pattern[str], within_s: float = 5.0, start: int = 0) -> re.Match[str]:
-        """The first line from `start` on that has the pattern, waited for."""
+    def logged(self, text: str, within_s: float = 5.0) -> str:
+        """The first line that holds the text, waited for."""
         end = time.monotonic() + within_s
         with self._news:
             while True:
-                found = next(filter(None, map(pattern.search, self.lines[start:])), None)
-                if found:
+                found = next((line for line in self.lines if text in line), None)
+                if found is not None:
                     return found
-                over = "(end of output)" in self.lines[-1:] or not self._news.wait(end - time.monotonic())
-                assert not over, f"no {pattern.pattern!r} in: " + "\n".join(self.lines[-40:])
+                over = END in self.lines[-1:] or not self._news.wait(end - time.monotonic())
+                assert not over, f"no {text!r} in: " + "\n".join(self.lines[-40:])
 
     def complaints(self) -> list[str]:
         """Log lines at error level and tracebacks since the last call."""
@@ -70,9 +74,9 @@ class GatewayProcess:
         bad = [index for index, line in enumerate(new) if _BAD_LOG.search(line)]
         return new[bad[0] : bad[0] + 40] if bad else []
 
-    def connect(self) -> Client:
+    def connect(self, receive_buffer: int | None = None) -> Client:
         """A new connection of a client."""
-        self.clients.append(connect(self.port))
+        self.clients.append(connect(self.port, receive_buffer))
         return self.clients[-1]
 
     def hang_up(self) -> None:
@@ -109,3 +113,4 @@ class GatewayProcess:
         if self.ends(5.0) is None:
             self.process.kill()
             self.process.wait()
+        self._reader.join(5.0)

@@ -126,7 +126,7 @@ class Origin:
         name = listener.getsockname()
         self.port: int = name[1] if isinstance(name, tuple) else 0
         self.connections = 0
-        self.handshake_failures = 0
+        self.asked_for: list[str | None] = []
         self.idle: set[Stream] = set()
         self.script = Script(self)
         threading.Thread(target=self._accept, daemon=True).start()
@@ -156,7 +156,7 @@ class Origin:
         try:
             stream = Stream(self.tls.wrap_socket(sock, server_side=True) if self.tls else sock)
         except OSError:
-            self.handshake_failures += 1
+            sock.close()
             return
         nth = 1
         while self._await(stream) and self._serve_one(stream, number, nth):

@@ -53,14 +53,14 @@ class Stream:
         """Everything up to and including `end`."""
         while end not in self.buffer:
             if not self.fill():
-                raise Closed(repr(end), self.buffer)
+                raise Closed(repr(end), self.take(len(self.buffer)))
         return self.take(self.buffer.index(end) + len(end))
 
     def exactly(self, size: int) -> bytes:
         """The next `size` bytes."""
         while len(self.buffer) < size:
             if not self.fill():
-                raise Closed(f"{size} bytes", self.buffer)
+                raise Closed(f"{size} bytes", self.take(len(self.buffer)))
         return self.take(size)
 
     def some(self) -> bytes:

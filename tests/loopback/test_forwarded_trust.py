@@ -72,7 +72,8 @@ def test_identity_fields_of_a_client_are_dropped_in_every_spelling_H7(
     ],
 )  # fmt: skip
 def test_the_gateways_own_fields_never_come_from_a_client_H7(client: Client, origin: Script, line: bytes) -> None:
-    assert b"strangler" not in forwarded(client, origin, get(b"/", line)).raw.lower().replace(b"1.1 strangler", b"")
+    request = forwarded(client, origin, get(b"/", line))
+    assert not [name for name, _ in request.fields if name.lower().startswith(b"strangler")]
 
 
 def test_a_field_that_only_resembles_a_trusted_one_passes_H3(client: Client, origin: Script) -> None:

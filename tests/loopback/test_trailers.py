@@ -72,7 +72,7 @@ def test_a_forbidden_trailer_of_a_request_is_dropped_9110_6_5_1(client: Client, 
     assert origin.only.body == b"hello"
     assert names(origin.only.trailers) == []
     name, value = line.split(b": ")
-    assert value not in origin.only.all(name)
+    assert value not in origin.only.all(name) or name == b"Transfer-Encoding"
 
 
 def test_a_trailer_of_a_request_never_becomes_a_field_of_its_head_9110_6_5(client: Client, origin: Script) -> None:
