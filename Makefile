@@ -42,6 +42,7 @@ check: $(INSTALLED) ## format, lint, types, who imports whom
 bench: $(INSTALLED) ## the gateway against a plain proxy, nginx, HAProxy, Envoy; the last line is JSON
 	@$(PYTHON_OF_VENV) -m benchmarks.gateway
 
-lock: $(INSTALLED) ## brings both locks up to pyproject.toml
+lock: $(INSTALLED) ## brings the locks up to pyproject.toml
 	@$(COMPILE) --extra dev --output-file requirements.lock
 	@$(COMPILE) --constraint requirements.lock --output-file deploy/gateway.lock
+	@$(COMPILE) --constraint requirements.lock --extra shop --extra adapter --output-file deploy/services.lock
