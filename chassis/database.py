@@ -13,12 +13,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chassis.settings import SettingsInvalid
+from chassis.store import StoreUnavailable
 
 _BEGIN = "database_begin"
-
-
-class DatabaseUnavailable(Exception):
-    """The database cannot be reached, is locked for too long, or has no room for one more connection."""
 
 
 class Database:
@@ -32,7 +29,7 @@ class Database:
         self._writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction that sees one state of the data. Raises DatabaseUnavailable."""
+        """A transaction that sees one state of the data. Raises StoreUnavailable."""
         return _transaction(self.engine)
 
     def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -40,7 +37,7 @@ class Database:
         return _transaction(self._writer)
 
     async def ping(self) -> None:
-        """Returns when the database answers. Raises DatabaseUnavailable."""
+        """Returns when the database answers. Raises StoreUnavailable."""
         async with self.read() as connection:
             await connection.execute(text("SELECT 1"))
 
@@ -55,7 +52,7 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         async with engine.begin() as connection:
             yield connection
     except (OperationalError, InterfaceError, TimeoutError) as error:
-        raise DatabaseUnavailable(_seen(error)) from error
+        raise StoreUnavailable(_seen(error)) from error
 
 
 def _seen(error: Exception) -> str:

@@ -26,11 +26,11 @@ class DocumentStore(Protocol):
     """Collections of documents; their public id is the field `id`."""
 
     async def find_one(self, collection: str, public_id: str) -> Document | None:
-        """Raises DatabaseUnavailable."""
+        """Raises StoreUnavailable."""
         ...
 
     async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
-        """Without an order: in the order in which they were added. Raises DatabaseUnavailable."""
+        """Without an order: in the order in which they were added. Raises StoreUnavailable."""
         ...
 
 

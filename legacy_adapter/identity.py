@@ -3,19 +3,19 @@
 import hashlib
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
 
 from joserfc.jwk import OctKey
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
-from sqlalchemy import func, select
 
 from chassis import settings
 from chassis.claims import NOBODY, Fields, Identity, IdentityUnavailable, Outcome
-from chassis.database import Database, DatabaseUnavailable
+from chassis.database import Database
 from chassis.jwt import Checks, TokenRejected, verify
+from chassis.store import StoreUnavailable
 from chassis.ttl_cache import TtlCache
-from legacy_adapter.tables import access_tokens, roles, subject_roles, subjects
+from legacy_adapter import callers
 
 ALGORITHMS = ("HS256",)
 MAX_TOKENS = 10_000
@@ -68,12 +68,15 @@ class MonolithIdentity:
 
     async def confirm(self, identity: Identity, fields: Fields) -> Identity:
         """By the token's row, with the roles of now. Raises IdentityUnavailable."""
-        if identity.outcome is not Outcome.USER:
+        if identity.outcome is not Outcome.USER or identity.subject is None:
             return identity
         try:
-            return await self._read(identity)
-        except DatabaseUnavailable as error:
+            caller = await callers.find(self._database, identity.credential.hex(), identity.subject, self._clock())
+        except StoreUnavailable as error:
             raise IdentityUnavailable(f"the monolith's database: {error}") from error
+        if caller is None:
+            return Identity(Outcome.REJECTED, credential=identity.credential)
+        return replace(identity, roles=caller.roles, expires_at=caller.expires_at)
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -88,29 +91,6 @@ class MonolithIdentity:
         if not isinstance(user_id, str) or not user_id:
             return Identity(Outcome.REJECTED, credential=digest)
         return Identity(Outcome.USER, user_id, expires_at=float(claims["exp"]), credential=digest)
-
-    async def _read(self, identity: Identity) -> Identity:
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        live = (
-            select(subjects.c.id, func.max(access_tokens.c.token_expire_at))
-            .join(access_tokens, access_tokens.c.subject_id == subjects.c.id)
-            .where(access_tokens.c.hashed_token == identity.credential.hex())
-            .where(access_tokens.c.token_expire_at >= now)
-            .where(subjects.c.internal_identifier == identity.subject)
-            .group_by(subjects.c.id)
-        )
-        async with self._database.read() as connection:
-            row = (await connection.execute(live)).first()
-            if row is None:
-                return Identity(Outcome.REJECTED, credential=identity.credential)
-            names = await connection.scalars(
-                select(roles.c.name)
-                .join(subject_roles, subject_roles.c.role_id == roles.c.id)
-                .where(subject_roles.c.subject_id == row[0])
-                .order_by(roles.c.name)
-            )
-            expires_at = row[1].replace(tzinfo=row[1].tzinfo or UTC).timestamp()
-            return Identity(Outcome.USER, identity.subject, tuple(names), expires_at, identity.credential)
 
 
 def from_environment() -> MonolithIdentity:

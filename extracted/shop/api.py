@@ -6,7 +6,7 @@ import structlog
 from starlette.types import ASGIApp
 
 from chassis.claims import Identity, IdentityUnavailable
-from chassis.database import DatabaseUnavailable
+from chassis.store import StoreUnavailable
 from chassis.web import Verifier, caller
 from extracted.shop.domain import Item, ItemSelection, may_read_items
 from extracted.shop.service import NotAnId, Shop
@@ -66,8 +66,8 @@ def _guarded(handler: Guarded, allowed: Callable[[Identity], bool], verifier: Ve
         try:
             identity = await caller(call.fields, verifier)
             return answers.refusal(identity, allowed=allowed(identity)) or await handler(call, identity)
-        except DatabaseUnavailable as error:
-            log.error("database_unavailable", reason=str(error))
+        except StoreUnavailable as error:
+            log.error("store_unavailable", reason=str(error))
             return answers.STORE_FAILED
         except IdentityUnavailable as error:
             log.error("identity_unavailable", reason=str(error))

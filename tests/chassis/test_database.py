@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import URL, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from chassis.database import Database, DatabaseUnavailable
+from chassis.database import Database
 from chassis.settings import SettingsInvalid
+from chassis.store import StoreUnavailable
 
 DEADLINE_S = 10
 
@@ -84,7 +85,7 @@ async def test_a_second_writer_waits_for_the_first(path: Path) -> None:
 
 async def test_a_writer_that_waits_too_long_is_told_so_before_it_has_read_anything(database: Database) -> None:
     async with database.write():
-        with pytest.raises(DatabaseUnavailable, match="locked"):
+        with pytest.raises(StoreUnavailable, match="locked"):
             async with database.write():
                 pytest.fail("two writers at once")
 
@@ -102,7 +103,7 @@ async def test_foreign_keys_hold(database: Database) -> None:
 
 async def test_a_file_that_is_not_there_is_away_and_stays_away(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/nothing.sqlite3")
-    with pytest.raises(DatabaseUnavailable, match="unable to open"):
+    with pytest.raises(StoreUnavailable, match="unable to open"):
         await database.ping()
     assert list(tmp_path.iterdir()) == []
     await database.aclose()
@@ -110,7 +111,7 @@ async def test_a_file_that_is_not_there_is_away_and_stays_away(tmp_path: Path) -
 
 async def test_it_comes_back_when_the_file_does(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/later.sqlite3")
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(StoreUnavailable):
         await database.ping()
     sqlite3.connect(tmp_path / "later.sqlite3").execute("CREATE TABLE t (x)").connection.close()
     await database.ping()
@@ -121,14 +122,14 @@ async def test_when_every_connection_is_taken_the_next_one_waits_and_is_told(pat
     database = Database(url_of(path), pool_size=1, timeout_s=0.05)
     async with database.read() as connection:
         await connection.scalar(text("SELECT 1"))
-        with pytest.raises(DatabaseUnavailable, match="no connection"):
+        with pytest.raises(StoreUnavailable, match="no connection"):
             await database.ping()
     await database.ping()
     await database.aclose()
 
 
 async def test_an_error_never_shows_a_statements_values(database: Database) -> None:
-    with pytest.raises((DatabaseUnavailable, ProgrammingError)) as failed:
+    with pytest.raises((StoreUnavailable, ProgrammingError)) as failed:
         async with database.read() as connection:
             await connection.execute(text("SELECT * FROM nowhere WHERE x = :x"), {"x": "tell-nobody"})
     assert "tell-nobody" not in f"{failed.value} {failed.value.__cause__}"
