@@ -28,7 +28,7 @@ async def find(database: Database, token_digest: str, user_id: str, now: float) 
         return Caller(tuple(names), expires_at.replace(tzinfo=expires_at.tzinfo or UTC).timestamp())
 
 
-def _live_rows(token_digest: str, user_id: str, now: datetime) -> Select[tuple[str, datetime]]:
+def _live_rows(token_digest: str, user_id: str, now: datetime) -> Select[str, datetime]:
     """Two logins within a second share a token, so there may be two rows. A deleted user's subject is still there."""
     row = access_tokens.c
     return (
@@ -40,7 +40,7 @@ def _live_rows(token_digest: str, user_id: str, now: datetime) -> Select[tuple[s
     )
 
 
-def _role_names(subject_id: str) -> Select[tuple[str]]:
+def _role_names(subject_id: str) -> Select[str]:
     given = subject_roles.c
     return (
         select(roles.c.name)
