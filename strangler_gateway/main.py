@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
 def serve(settings: Settings) -> int:
     """Runs the gateway until SIGTERM or SIGINT; gives the exit status."""
     configure("strangler")
-    factory = uvicorn.Config(app="", loop="auto").get_loop_factory()
+    factory = uvicorn.Config(app="", loop="auto", log_config=None).get_loop_factory()
     try:
         with asyncio.Runner(loop_factory=factory) as runner:
             return runner.run(_serve(settings))

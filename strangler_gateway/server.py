@@ -361,7 +361,7 @@ class ClientConnection(asyncio.Protocol):
             self.out.append(chunked.last(trailers if x.head.te_trailers else []))
         self.flush()
         self._ended(x)
-        if not self.keep or self.framing == _TUNNEL:
+        if not self.keep or self.draining or self.framing == _TUNNEL:
             self._close()
             return
         self.deadline = self.gateway.now() + self.gateway.settings.keep_alive_s
