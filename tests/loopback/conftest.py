@@ -14,7 +14,8 @@ from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.origin import Origin, Script, listen
 
 ROUTES = Path(__file__).with_name("routes.yaml")
-LANES = [lane] if (lane := os.environ.get("STRANGLER_LANE")) else ["fast", "asgi"]
+_ONLY = os.environ.get("STRANGLER_LANE")
+LANES = [_ONLY] if _ONLY else ["fast", "asgi"]
 Start = Callable[..., GatewayProcess]
 
 

@@ -210,7 +210,10 @@ def test_equal_content_lengths_become_one_or_502_9110_8_6(client: Client, origin
 
 @pytest.mark.parametrize(
     "coding",
-    [b"gzip, chunked", b"gzip", b"identity", b"chunked, chunked", b"chunked, gzip", b"xchunked", b"chunked;q=1", b"\x0bchunked", b"", b"chunked, identity"],
+    [
+        b"gzip, chunked", b"gzip", b"identity", b"chunked, chunked", b"chunked, gzip", b"xchunked", b"chunked;q=1",
+        b"\x0bchunked", b"", b"chunked, identity",
+    ],
 )  # fmt: skip
 def test_a_transfer_coding_that_is_not_chunked_alone_is_502_9112_6_1(
     client: Client, origin: Script, coding: bytes
@@ -230,9 +233,10 @@ def test_a_transfer_coding_of_http_1_0_is_502_or_never_reused_9112_6_1(client: C
 
 
 BAD_CHUNKS = [
-    b"x\r\nok\r\n0\r\n\r\n", b"+2\r\nok\r\n0\r\n\r\n", b"0x2\r\nok\r\n0\r\n\r\n", b"-2\r\nok\r\n0\r\n\r\n", b"\r\nok\r\n0\r\n\r\n",
-    b"2\nok\r\n0\r\n\r\n", b"2\r\nokXX0\r\n\r\n", b"2\r\nok\n0\r\n\r\n", b"2 2\r\nok\r\n0\r\n\r\n", b"f" * 17 + b"\r\nok", b";a=b\r\n\r\n",
-    b"2;a\nb\r\nok\r\n0\r\n\r\n", b"2\r\nok\r\n0\r\n X: 1\r\n\r\n", b"2\r\nok\r\n0\r\nbad line\r\n\r\n", b" 2\r\nok\r\n0\r\n\r\n",
+    b"x\r\nok\r\n0\r\n\r\n", b"+2\r\nok\r\n0\r\n\r\n", b"0x2\r\nok\r\n0\r\n\r\n", b"-2\r\nok\r\n0\r\n\r\n",
+    b"\r\nok\r\n0\r\n\r\n", b"2\nok\r\n0\r\n\r\n", b"2\r\nokXX0\r\n\r\n", b"2\r\nok\n0\r\n\r\n",
+    b"2 2\r\nok\r\n0\r\n\r\n", b"f" * 17 + b"\r\nok", b";a=b\r\n\r\n", b"2;a\nb\r\nok\r\n0\r\n\r\n",
+    b"2\r\nok\r\n0\r\n X: 1\r\n\r\n", b"2\r\nok\r\n0\r\nbad line\r\n\r\n", b" 2\r\nok\r\n0\r\n\r\n",
 ]  # fmt: skip
 
 

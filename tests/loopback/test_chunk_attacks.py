@@ -18,16 +18,21 @@ def head() -> bytes:
 
 
 BAD = [
-    b"0x5\r\nhello\r\n0\r\n\r\n", b"+5\r\nhello\r\n0\r\n\r\n", b"-5\r\nhello\r\n0\r\n\r\n", b"5\nhello\r\n0\r\n\r\n", b"5\r\nhello\n0\r\n\r\n",
-    b"5\r\nhello\r\n0\n\r\n", b"5\r\nhello\r\n0\r\n\n", b"5\rhello\r\n0\r\n\r\n", b"5\r\nhelloXX0\r\n\r\n", b"5\r\nhello0\r\n\r\n",
-    b"5\r\nhello\r\r0\r\n\r\n", b"5\r\nhello\n\n0\r\n\r\n", b"5\r\nhello\r\nX\r\n\r\n", b"5\r\nhello \r\n0\r\n\r\n", b"5\r\nhell\r\n0\r\n\r\n",
-    b"5\r\nhello!\r\n0\r\n\r\n", b"\r\nhello\r\n0\r\n\r\n", b" 5\r\nhello\r\n0\r\n\r\n", b"5 5\r\nhello\r\n0\r\n\r\n", b"5_0\r\nhello\r\n0\r\n\r\n",
-    b"g\r\nhello\r\n0\r\n\r\n", b"5h\r\nhello\r\n0\r\n\r\n", b"\xef\xbc\x95\r\nhello\r\n0\r\n\r\n", b"5\x00\r\nhello\r\n0\r\n\r\n", b"5,\r\nhello\r\n0\r\n\r\n",
-    b"5;a\nb\r\nhello\r\n0\r\n\r\n", b"5;a\rb\r\nhello\r\n0\r\n\r\n", b"5;\x00\r\nhello\r\n0\r\n\r\n", b"5;a=\"b\n\"\r\nhello\r\n0\r\n\r\n", b"5;a=\"b\r\n\"\r\nhello\r\n0\r\n\r\n",
-    b"5;\n\r\nhello\r\n0\r\n\r\n", b"5\n;\r\nhello\r\n0\r\n\r\n", b";a\r\n\r\n", b"FFFFFFFFFFFFFFFFF\r\nhello", b"10000000000000005\r\nhello\r\n0\r\n\r\n",
-    b"00000000000000000000000000000000000000000000g\r\n", b"5.0\r\nhello\r\n0\r\n\r\n", b"5\x0b\r\nhello\r\n0\r\n\r\n", b"\x0b5\r\nhello\r\n0\r\n\r\n",
-    b"garbage that is no chunk at all\r\n\r\n", b"hello", b"GET / HTTP/1.1\r\n\r\n", b"-0\r\n\r\n", b"+0\r\n\r\n", b"0x0\r\n\r\n", b"0 0\r\n\r\n",
-    b"5\r\nhello\r\n0\r\nX: y\n\r\n", b"5\r\nhello\r\n0\r\n\r\r", b"5\r\nhello\r\n0\rX\r\n\r\n",
+    b"0x5\r\nhello\r\n0\r\n\r\n", b"+5\r\nhello\r\n0\r\n\r\n", b"-5\r\nhello\r\n0\r\n\r\n", b"5\nhello\r\n0\r\n\r\n",
+    b"5\r\nhello\n0\r\n\r\n", b"5\r\nhello\r\n0\n\r\n", b"5\r\nhello\r\n0\r\n\n", b"5\rhello\r\n0\r\n\r\n",
+    b"5\r\nhelloXX0\r\n\r\n", b"5\r\nhello0\r\n\r\n", b"5\r\nhello\r\r0\r\n\r\n", b"5\r\nhello\n\n0\r\n\r\n",
+    b"5\r\nhello\r\nX\r\n\r\n", b"5\r\nhello \r\n0\r\n\r\n", b"5\r\nhell\r\n0\r\n\r\n", b"5\r\nhello!\r\n0\r\n\r\n",
+    b"\r\nhello\r\n0\r\n\r\n", b" 5\r\nhello\r\n0\r\n\r\n", b"5 5\r\nhello\r\n0\r\n\r\n",
+    b"5_0\r\nhello\r\n0\r\n\r\n", b"g\r\nhello\r\n0\r\n\r\n", b"5h\r\nhello\r\n0\r\n\r\n",
+    b"\xef\xbc\x95\r\nhello\r\n0\r\n\r\n", b"5\x00\r\nhello\r\n0\r\n\r\n", b"5,\r\nhello\r\n0\r\n\r\n",
+    b"5;a\nb\r\nhello\r\n0\r\n\r\n", b"5;a\rb\r\nhello\r\n0\r\n\r\n", b"5;\x00\r\nhello\r\n0\r\n\r\n",
+    b"5;a=\"b\n\"\r\nhello\r\n0\r\n\r\n", b"5;a=\"b\r\n\"\r\nhello\r\n0\r\n\r\n", b"5;\n\r\nhello\r\n0\r\n\r\n",
+    b"5\n;\r\nhello\r\n0\r\n\r\n", b";a\r\n\r\n", b"FFFFFFFFFFFFFFFFF\r\nhello",
+    b"10000000000000005\r\nhello\r\n0\r\n\r\n", b"00000000000000000000000000000000000000000000g\r\n",
+    b"5.0\r\nhello\r\n0\r\n\r\n", b"5\x0b\r\nhello\r\n0\r\n\r\n", b"\x0b5\r\nhello\r\n0\r\n\r\n",
+    b"garbage that is no chunk at all\r\n\r\n", b"hello", b"GET / HTTP/1.1\r\n\r\n", b"-0\r\n\r\n", b"+0\r\n\r\n",
+    b"0x0\r\n\r\n", b"0 0\r\n\r\n", b"5\r\nhello\r\n0\r\nX: y\n\r\n", b"5\r\nhello\r\n0\r\n\r\r",
+    b"5\r\nhello\r\n0\rX\r\n\r\n",
 ]  # fmt: skip
 
 

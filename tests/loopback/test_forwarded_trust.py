@@ -67,8 +67,8 @@ def test_identity_fields_of_a_client_are_dropped_in_every_spelling_H7(
 @pytest.mark.parametrize(
     "line",
     [
-        b"Strangler-Override: extracted", b"strangler_override: extracted", b"STRANGLER-DEBUG: x", b"Strangler_Debug: x",
-        b"Strangler-Shadow: 1", b"strangler-shadow: 1", b"Strangler_Shadow: 1",
+        b"Strangler-Override: extracted", b"strangler_override: extracted", b"STRANGLER-DEBUG: x",
+        b"Strangler_Debug: x", b"Strangler-Shadow: 1", b"strangler-shadow: 1", b"Strangler_Shadow: 1",
     ],
 )  # fmt: skip
 def test_the_gateways_own_fields_never_come_from_a_client_H7(client: Client, origin: Script, line: bytes) -> None:

@@ -9,9 +9,10 @@ from tests.loopback.origin import Script
 UNTOUCHED = [
     b"/relative", b"relative", b"?q", b"#f", b"", b"../up", b"//other.example/a", b"https://other.example/a?b#c",
     b"http://shop.example/a", b"http://127.0.0.1.evil.example/a", b"http://127.0.0.1:1/a", b"mailto:a@b.example",
-    b"http://evil.example/?u=http://127.0.0.1:%(port)d/", b"http://127.0.0.1:%(port)d0/", b"http://127.0.0.1:%(port)d.evil.example/",
-    b"http://127.0.0.1:%(port)d@evil.example/", b"ftp://127.0.0.1:%(port)d/a", b"/a?next=http://127.0.0.1:%(port)d/b",
-    b"/%%0d%%0aInjected:%%201", b"http://caf\xe9.example/", b"http://[::1]/", b"a:b",
+    b"http://evil.example/?u=http://127.0.0.1:%(port)d/", b"http://127.0.0.1:%(port)d0/",
+    b"http://127.0.0.1:%(port)d.evil.example/", b"http://127.0.0.1:%(port)d@evil.example/",
+    b"ftp://127.0.0.1:%(port)d/a", b"/a?next=http://127.0.0.1:%(port)d/b", b"/%%0d%%0aInjected:%%201",
+    b"http://caf\xe9.example/", b"http://[::1]/", b"a:b",
 ]  # fmt: skip
 
 
@@ -83,10 +84,11 @@ def test_a_reference_of_a_rewritten_route_is_mapped_back_R10(client: Client, ori
 
 
 COOKIES = [
-    b"a=b", b"a=b; Path=/; HttpOnly; Secure; SameSite=None; Partitioned", b"a=b; Expires=Wed, 09 Jun 2027 10:18:14 GMT; Max-Age=5",
-    b"a=b; Domain=shop.example", b"a=b; domain=.shop.example; path=/x", b"a=\"Domain=127.0.0.1\"; Path=/", b"a=; Path=", b"=b", b"a",
-    b"a=b;Path=/;Unknown=1;;", b"__Host-a=b; Path=/; Secure", b"a=b; Domain=127.0.0.1.evil.example", b"a=b%0d%0aSet-Cookie:c=d",
-    b"a=caf\xe9",
+    b"a=b", b"a=b; Path=/; HttpOnly; Secure; SameSite=None; Partitioned",
+    b"a=b; Expires=Wed, 09 Jun 2027 10:18:14 GMT; Max-Age=5", b"a=b; Domain=shop.example",
+    b"a=b; domain=.shop.example; path=/x", b"a=\"Domain=127.0.0.1\"; Path=/", b"a=; Path=", b"=b", b"a",
+    b"a=b;Path=/;Unknown=1;;", b"__Host-a=b; Path=/; Secure", b"a=b; Domain=127.0.0.1.evil.example",
+    b"a=b%0d%0aSet-Cookie:c=d", b"a=caf\xe9",
 ]  # fmt: skip
 
 

@@ -115,11 +115,13 @@ def test_a_response_field_passes_byte_for_byte_9110_5_1(client: Client, origin: 
 
 @pytest.mark.parametrize(
     "status",
-    [b"200 OK", b"200 ", b"201 Created", b"202 Accepted", b"203 Non-Authoritative", b"207 Multi-Status", b"218 This is fine",
-     b"226 IM Used", b"299 Whatever", b"300 Multiple", b"400 Bad Request", b"401 Unauthorized", b"404 Not Found",
-     b"405 Method Not Allowed", b"418 I'm a teapot", b"421 Misdirected", b"429 Too Many", b"431 Too large", b"451 Legal",
-     b"499 Odd", b"500 Oops", b"501 Not Implemented", b"502 Bad Gateway", b"503 Busy", b"504 Late", b"599 Own",
-     b"200 caf\xe9", b"200 A  b\tc"],
+    [
+        b"200 OK", b"200 ", b"201 Created", b"202 Accepted", b"203 Non-Authoritative", b"207 Multi-Status",
+        b"218 This is fine", b"226 IM Used", b"299 Whatever", b"300 Multiple", b"400 Bad Request",
+        b"401 Unauthorized", b"404 Not Found", b"405 Method Not Allowed", b"418 I'm a teapot", b"421 Misdirected",
+        b"429 Too Many", b"431 Too large", b"451 Legal", b"499 Odd", b"500 Oops", b"501 Not Implemented",
+        b"502 Bad Gateway", b"503 Busy", b"504 Late", b"599 Own", b"200 caf\xe9", b"200 A  b\tc",
+    ],
 )  # fmt: skip
 def test_a_status_passes_with_its_body_H3(client: Client, origin: Script, status: bytes) -> None:
     origin.answers(ok(body=b"the body", status=status))

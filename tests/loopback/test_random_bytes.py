@@ -11,10 +11,12 @@ from tests.loopback.origin import Script
 
 COUNT = 10_000
 PIECES = [
-    b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"Host: a\r\n", b"\r\n", b"\n", b"\r", b"Content-Length: 5\r\n", b"Content-Length: -1\r\n",
-    b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n", b"Connection: close\r\n", b"Upgrade: websocket\r\n", b"Expect: 100-continue\r\n",
-    b" ", b"\0", b":", b"HTTP/1.1", b"http://a/", b"*", b"\xff\xfe", b"X: y\r\n", b"OPTIONS ", b"HEAD ", b"CONNECT a:1 HTTP/1.1\r\n", b"TE: trailers\r\n",
-    b"Connection: Upgrade\r\n", b"HTTP/1.0\r\n", b"Via: 1.1 x\r\n", b"Max-Forwards: 0\r\n", b"?", b"#", b"%", b"hello",
+    b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"Host: a\r\n", b"\r\n", b"\n", b"\r", b"Content-Length: 5\r\n",
+    b"Content-Length: -1\r\n", b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n",
+    b"Connection: close\r\n", b"Upgrade: websocket\r\n", b"Expect: 100-continue\r\n", b" ", b"\0", b":", b"HTTP/1.1",
+    b"http://a/", b"*", b"\xff\xfe", b"X: y\r\n", b"OPTIONS ", b"HEAD ", b"CONNECT a:1 HTTP/1.1\r\n",
+    b"TE: trailers\r\n", b"Connection: Upgrade\r\n", b"HTTP/1.0\r\n", b"Via: 1.1 x\r\n", b"Max-Forwards: 0\r\n", b"?",
+    b"#", b"%", b"hello",
 ]  # fmt: skip
 
 

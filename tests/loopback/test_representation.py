@@ -10,9 +10,10 @@ from tests.loopback.origin import Script
 from tests.loopback.verdicts import forwarded
 
 CONDITIONS = [
-    b'If-Match: "a"', b'If-None-Match: "a", W/"b"', b"If-None-Match: *", b"If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
-    b"If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT", b'If-Range: "a"', b"Range: bytes=0-9", b"Range: bytes=0-0,-1",
-    b"Range: bytes=5-2", b"Range: lines=1-2", b"If-Range: Sun, 06 Nov 1994 08:49:37 GMT",
+    b'If-Match: "a"', b'If-None-Match: "a", W/"b"', b"If-None-Match: *",
+    b"If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT", b"If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+    b'If-Range: "a"', b"Range: bytes=0-9", b"Range: bytes=0-0,-1", b"Range: bytes=5-2", b"Range: lines=1-2",
+    b"If-Range: Sun, 06 Nov 1994 08:49:37 GMT",
 ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """C6: what may be sent twice, and what never (RFC 9110 §9.2.2, RFC 9112 §9.3.1)."""
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.loopback.client import Client
 from tests.loopback.message import HOST, get, message, ok, post, post_chunked
 from tests.loopback.origin import Call, Script
 
+Request = Callable[[bytes], bytes]
 NUMBER = itertools.count()
 SAFE = [b"GET", b"HEAD", b"OPTIONS"]
 UNSAFE = [b"POST", b"PUT", b"DELETE", b"PATCH", b"PURGE", b"TRACE"]
@@ -78,7 +80,7 @@ def test_an_unsafe_request_is_never_sent_twice_9110_9_2_2(
 
 @pytest.mark.parametrize("raw", [post, lambda target: post_chunked(b"hello").replace(b"POST /", b"POST " + target)])
 def test_a_request_whose_body_was_written_is_never_sent_twice_9110_9_2_2(
-    client: Client, origin: Script, raw: "type[bytes]"
+    client: Client, origin: Script, raw: Request
 ) -> None:
     prime(client, origin, dying(1))
     assert client.ask(raw(fresh_target())).status == 502
@@ -128,7 +130,7 @@ def test_after_one_byte_of_an_answer_nothing_is_sent_again_9110_9_2_2(
 
 @pytest.mark.parametrize("raw", [get, post])
 def test_a_connection_that_was_closed_while_idle_is_not_used_9112_9_3_1(
-    client: Client, origin: Script, raw: "type[bytes]"
+    client: Client, origin: Script, raw: Request
 ) -> None:
     for _ in range(5):
         origin.fresh()

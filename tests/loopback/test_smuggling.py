@@ -12,15 +12,18 @@ from tests.loopback.message import HOST, chunk, message
 from tests.loopback.origin import Script
 
 LINES = [
-    b"Content-Length: 5", b"Content-Length: 0", b"Content-Length: 05", b"Content-Length: 5, 5", b"Content-Length: +5", b"Content-Length:5", b"content-length : 5",
-    b"Transfer-Encoding: chunked", b"transfer-encoding:chunked", b"Transfer-Encoding: identity", b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding : chunked",
-    b"Transfer-Encoding: xchunked", b" Transfer-Encoding: chunked", b"Transfer-Encoding:\x0bchunked", b"X: 1\nTransfer-Encoding: chunked", b"X: 1\r\n chunked",
-    b"Connection: close", b"Connection: keep-alive", b"Connection: content-length", b"Connection: transfer-encoding", b"Expect: 100-continue", b"X: y", b"X:",
+    b"Content-Length: 5", b"Content-Length: 0", b"Content-Length: 05", b"Content-Length: 5, 5", b"Content-Length: +5",
+    b"Content-Length:5", b"content-length : 5", b"Transfer-Encoding: chunked", b"transfer-encoding:chunked",
+    b"Transfer-Encoding: identity", b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding : chunked",
+    b"Transfer-Encoding: xchunked", b" Transfer-Encoding: chunked", b"Transfer-Encoding:\x0bchunked",
+    b"X: 1\nTransfer-Encoding: chunked", b"X: 1\r\n chunked", b"Connection: close", b"Connection: keep-alive",
+    b"Connection: content-length", b"Connection: transfer-encoding", b"Expect: 100-continue", b"X: y", b"X:",
     b"Upgrade: h2c", b"TE: trailers", b"Trailer: X", b"Host: b",
 ]  # fmt: skip
 BODIES = [
-    b"", b"hello", b"5\r\nhello\r\n0\r\n\r\n", b"0\r\n\r\n", b"5;x=y\r\nhello\r\n0\r\nX: y\r\n\r\n", b"0\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n", b"05\r\nhello\r\n00\r\n\r\n",
-    b"5\nhello\n0\n\n", chunk(b"GET /y HTTP/1.1\r\nHost: a\r\n\r\n") + b"0\r\n\r\n", b"GET /z HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"", b"hello", b"5\r\nhello\r\n0\r\n\r\n", b"0\r\n\r\n", b"5;x=y\r\nhello\r\n0\r\nX: y\r\n\r\n",
+    b"0\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n", b"05\r\nhello\r\n00\r\n\r\n", b"5\nhello\n0\n\n",
+    chunk(b"GET /y HTTP/1.1\r\nHost: a\r\n\r\n") + b"0\r\n\r\n", b"GET /z HTTP/1.1\r\nHost: a\r\n\r\n",
 ]  # fmt: skip
 STARTS = [
     b"GET /a HTTP/1.1",

@@ -89,7 +89,11 @@ def test_an_idle_connection_is_closed_without_a_word_9112_9_5(hurried: Client, o
 
 
 def test_a_client_that_waits_for_a_slow_answer_is_not_taken_for_idle_C4(hurried: Client, origin: Script) -> None:
-    origin.answers(lambda call: (threading.Event().wait(LONG_S), call.reply(ok()))[1])
+    def handle(call: Call) -> None:
+        threading.Event().wait(LONG_S)
+        call.reply(ok())
+
+    origin.answers(handle)
     assert hurried.ask(get()).status == 200
 
 

@@ -58,13 +58,14 @@ def test_an_answer_cut_within_its_body_is_cut_for_the_client_9112_8(
 
     origin.answers(handle)
     client.send(get() + get(b"/second"))
-    try:
-        answer = client.answer()
-    except Truncated as cut:
-        assert client.ends()
-        assert not cut.seen.endswith(b"0\r\n\r\n")
+    head = client.head()
+    rest = client.rest()
+    if head.status == 502:
+        assert head.error
     else:
-        assert (answer.status, answer.error is not None) == (502, True)
+        assert head.status == 200
+        assert len(rest) < int(head.get(b"content-length") or 1000)
+        assert not rest.endswith(b"0\r\n\r\n")
 
 
 def test_what_had_arrived_before_the_cut_reaches_the_client_9112_8(client: Client, origin: Script) -> None:

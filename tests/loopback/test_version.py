@@ -135,8 +135,9 @@ def test_an_http_1_0_upstream_without_length_ends_by_close_9112_6_3(client: Clie
     "line",
     [
         b"HTTP/2.0 200 OK", b"HTTP/2 200", b"ICY 200 OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 2000 OK", b"HTTP/1.1 abc OK",
-        b"HTTP/1.1 099 Low", b"HTTP/1.1 000 Zero", b"HTTP/1.1  200 OK", b"HTTP/1.1", b"garbage", b"http/1.1 200 OK", b"HTTP/1.1 -20 x",
-        b"HTTP/1.1 200\x00OK", b"<html>", b"\x16\x03\x01\x02\x00", b"HTTP/1.1 200 O\rK", b" HTTP/1.1 200 OK", b"HTTP/0.9 200 OK",
+        b"HTTP/1.1 099 Low", b"HTTP/1.1 000 Zero", b"HTTP/1.1  200 OK", b"HTTP/1.1", b"garbage", b"http/1.1 200 OK",
+        b"HTTP/1.1 -20 x", b"HTTP/1.1 200\x00OK", b"<html>", b"\x16\x03\x01\x02\x00", b"HTTP/1.1 200 O\rK",
+        b" HTTP/1.1 200 OK", b"HTTP/0.9 200 OK",
     ],
 )  # fmt: skip
 def test_a_malformed_status_line_is_502_9112_4(client: Client, origin: Script, line: bytes) -> None:

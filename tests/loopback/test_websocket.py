@@ -1,6 +1,7 @@
 """S2: WebSocket (RFC 6455, RFC 9110 §7.8)."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -10,6 +11,8 @@ from tests.loopback.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT,
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import Answer, get, message, ok
 from tests.loopback.origin import Call, Script
+
+Leave = Callable[[Client], None]
 
 
 class Server:
@@ -87,8 +90,13 @@ def test_the_handshake_is_known_in_every_spelling_6455_4_2_1(
 def test_subprotocol_and_extensions_are_the_upstreams_to_choose_6455_1_9(client: Client, origin: Script) -> None:
     server = Server(b"Sec-WebSocket-Protocol: chat.v2", b"Sec-WebSocket-Extensions: permessage-deflate")
     origin.answers(server)
-    lines = [b"Sec-WebSocket-Protocol: chat.v1, chat.v2", b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
-             b"Origin: https://shop.example", b"Cookie: a=b", b"Authorization: Bearer x"]  # fmt: skip
+    lines = [
+        b"Sec-WebSocket-Protocol: chat.v1, chat.v2",
+        b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+        b"Origin: https://shop.example",
+        b"Cookie: a=b",
+        b"Authorization: Bearer x",
+    ]
     answer = opened(client, handshake(b"/ws?x=1", *lines))
     assert answer.get(b"sec-websocket-protocol") == b"chat.v2"
     assert answer.get(b"sec-websocket-extensions") == b"permessage-deflate"
@@ -108,9 +116,9 @@ def test_without_subprotocol_and_extensions_none_is_made_up_6455_4_2_2(
 
 
 SENT = [
-    Frame(TEXT, b"hello"), Frame(TEXT, "grüße".encode()), Frame(BINARY, bytes(range(256))), Frame(TEXT, b""), Frame(BINARY, b"x" * 125),
-    Frame(BINARY, b"x" * 126), Frame(BINARY, b"x" * 65_535), Frame(BINARY, b"x" * 65_536), Frame(BINARY, b"x" * 1_000_000),
-    Frame(PING, b"are you there"), Frame(PONG, b""), Frame(PING, b""),
+    Frame(TEXT, b"hello"), Frame(TEXT, "grüße".encode()), Frame(BINARY, bytes(range(256))), Frame(TEXT, b""),
+    Frame(BINARY, b"x" * 125), Frame(BINARY, b"x" * 126), Frame(BINARY, b"x" * 65_535), Frame(BINARY, b"x" * 65_536),
+    Frame(BINARY, b"x" * 1_000_000), Frame(PING, b"are you there"), Frame(PONG, b""), Frame(PING, b""),
 ]  # fmt: skip
 
 
@@ -230,7 +238,7 @@ def test_an_upstream_that_drops_the_line_drops_the_clients_6455_7_1_5(client: Cl
 
 
 @pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["close", "reset"])
-def test_a_client_that_leaves_ends_the_upstreams_socket_C2(client: Client, server: Server, leave: "type[None]") -> None:
+def test_a_client_that_leaves_ends_the_upstreams_socket_C2(client: Client, server: Server, leave: Leave) -> None:
     opened(client)
     stream = server.stream.stream
     leave(client)
