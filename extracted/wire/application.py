@@ -11,7 +11,7 @@ from extracted.wire import answers, body, headers
 from extracted.wire.answers import UNEXPECTED, Answer, error, no_route
 from extracted.wire.query import Query, decode, parse
 
-_FIRST_ONLY = frozenset({"authorization", "content-type", "content-length", "if-modified-since", "host", "user-agent"})
+_FIRST_ONLY = frozenset({"content-type", "content-length", "if-modified-since"})
 
 
 @dataclass(frozen=True, slots=True)

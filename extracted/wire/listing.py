@@ -4,10 +4,15 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from extracted.wire.answers import Listing
 from extracted.wire.query import Query, Value, as_string
+
+Order = Mapping[str, str | None]
 
 _WHOLE = re.compile(r"\s*([+-]?[0-9]+)")
 _DIRECTIONS = {"asc": False, "ascending": False, "1": False, "desc": True, "descending": True, "-1": True}
+_HUGE = 1e300
+"""Stands for infinity, which is what JavaScript makes of more digits than a double can hold."""
 _MOST_PER_PAGE = 100
 LARGEST_OFFSET = 2**63 - 1
 """The document store skips no more."""
@@ -32,7 +37,7 @@ def page(query: Query) -> Page | None:
     return None if number < 0 or not 0 <= limit <= _MOST_PER_PAGE else Page(number, limit)
 
 
-def order(query: Query, keys: Collection[str]) -> dict[str, str | None] | None:
+def order(query: Query, keys: Collection[str]) -> Order | None:
     """Key → direction as sent, in the order of the query; a direction of None: none was given.
 
     None for an order-by that is no text (repeated, or with brackets): the monolith's uncaught 500.
@@ -52,22 +57,22 @@ def descends(direction: str | None) -> bool | None:
     return _DIRECTIONS.get((direction or "asc").lower())
 
 
-def shown_order(order_: Mapping[str, str | None]) -> dict[str, str]:
-    """What the metadata repeat: a key without direction is left out."""
-    return {key: direction for key, direction in order_.items() if direction is not None}
-
-
 def filters(query: Query, keys: Collection[str]) -> dict[str, Value]:
     """Key → value of the declared keys that are there, the empty text included."""
     return {key: query[key] for key in keys if key in query}
 
 
-def shown_filters(wanted: Mapping[str, Value], *, matching: bool) -> dict[str, dict[str, object]]:
-    """What the metadata repeat. `matching`: contains, instead of equals."""
-    return {key: {"value": value, "matching": matching} for key, value in wanted.items()}
+def shown(page_: Page, order_: Order, wanted: Mapping[str, Value], *, matching: bool) -> Listing:
+    """What the metadata repeat; a key without direction is left out. `matching`: filters mean contains, not equals."""
+    return Listing(
+        {"page": page_.page, "limit": page_.limit},
+        {key: direction for key, direction in order_.items() if direction is not None},
+        {key: {"value": value, "matching": matching} for key, value in wanted.items()},
+    )
 
 
 def _whole(value: Value | None, default: int) -> int:
     """parseInt (ECMA-262 §19.2.5); 0 and what is no number give the default."""
     found = _WHOLE.match("" if value is None else as_string(value))
-    return (int(found[1]) if found else 0) or default
+    number = float(found[1]) if found else 0.0
+    return int(min(max(number, -_HUGE), _HUGE)) or default
