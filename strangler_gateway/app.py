@@ -47,13 +47,12 @@ class Pipeline:
         gateway = self.gateway
         reply = await run_on(gateway, x, outcome if outcome is not None else run(gateway, x))
         if reply is None:
-            sent = Started(send, x)
             try:
-                await relay(gateway, x, receive, sent)
+                await relay(gateway, x, receive, send)
                 return
             except UpstreamError as error:
                 x.stage = error.stage.encode()
-                if sent.started:
+                if x.status:
                     await send({"type": "strangler.abort"})
                     return
                 reply = error.reply()
@@ -71,21 +70,6 @@ class Pipeline:
         reason = reason_phrase(reply.status).encode()
         await send({"type": "http.response.start", "status": reply.status, "headers": fields, "reason": reason})
         await send({"type": "http.response.body", "body": body})
-
-
-class Started:
-    """A send that remembers whether the response has begun."""
-
-    def __init__(self, send: Send, x: Exchange) -> None:
-        self._send = send
-        self._x = x
-        self.started = False
-
-    async def __call__(self, message: Any) -> None:
-        if message["type"] == "http.response.start":
-            self.started = True
-            self._x.status = message["status"]
-        await self._send(message)
 
 
 def exchange_of(gateway: Gateway, scope: Any) -> Exchange:

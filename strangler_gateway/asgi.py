@@ -98,7 +98,7 @@ class Cycle:
         kind = message["type"]
         if kind == "http.response.start":
             self._trailers_follow = message.get("trailers", False)
-            length = message.get("length", _length(message["headers"]))
+            length = message["length"] if "length" in message else _length(message["headers"])
             lines = b"".join([b"%b: %b\r\n" % pair for pair in message["headers"]])
             client.write_head(message["status"], message.get("reason", b""), lines, length)
             if message["status"] == 101:
@@ -108,7 +108,8 @@ class Cycle:
                 client.write_body(body)
             if message.get("more_body", False):
                 client.flush()
-                await self._writable.wait()
+                if client.full:
+                    await self._writable.wait()
             elif not self._trailers_follow:
                 client.end_response([])
         elif kind == "http.response.trailers":

@@ -43,6 +43,11 @@ class AsyncCall:
         """Nothing has arrived that was not taken."""
         return not self._events
 
+    @property
+    def ending(self) -> bool:
+        """What was taken last was the last of the body."""
+        return bool(self._events) and self._events[0] is None
+
     async def body(self) -> bytes | None:
         """The next piece of the body, None at its end. Raises UpstreamError."""
         event = await self._next()

@@ -8,7 +8,7 @@ from strangler_gateway import chunked
 from strangler_gateway.async_call import AsyncCall
 from strangler_gateway.errors import UpstreamError
 from strangler_gateway.exchange import Decision, Exchange
-from strangler_gateway.fields import Kind, Pairs, allowed_trailers
+from strangler_gateway.fields import Pairs, allowed_trailers
 from strangler_gateway.headers import request_head, response_fields, response_lines
 from strangler_gateway.http1 import ResponseHead
 from strangler_gateway.retry import SAFE
@@ -65,7 +65,7 @@ def _trailers(x: Exchange, head: ResponseHead) -> bool:
 def _added(gateway: "Gateway", x: Exchange, head: ResponseHead) -> Pairs:
     """What the gateway adds: a Date where the upstream left it out (RFC 9110 §6.6.1), the decision for debugging."""
     added = []
-    if b"date" in head.connection or all(kind != Kind.DATE for kind, _ in head.marks):
+    if b"date" in head.connection or not head.dated:
         added.append((b"Date", gateway.http_date()))
     if x.debug and x.decision is not None:
         text = f"{x.decision.side}; {x.decision.reason}; {x.route.id}"
@@ -139,25 +139,37 @@ async def _pump(gateway: "Gateway", x: Exchange, sink: AsyncCall, receive: Recei
 
 
 async def _answer(gateway: "Gateway", x: Exchange, sink: AsyncCall, response: ResponseHead, send: Send) -> None:
-    fields, length = client_fields(gateway, x, response), response.length
     x.tunnel = response.status == 101
-    tap = x.tap
+    fields, tap = client_fields(gateway, x, response), x.tap
     if tap is not None:
         tap.head(response.status, fields)
-    start = {"type": "http.response.start", "status": response.status, "headers": fields}
-    trailers = x.head.te_trailers and length == -1
-    await send({**start, "reason": response.reason, "length": length, "trailers": trailers})
+    trailers = x.head.te_trailers and response.length == -1
+    x.status = response.status
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": fields,
+            "reason": response.reason,
+            "length": response.length,
+            "trailers": trailers,
+        }
+    )
     if sink.empty:
         # The head leaves now; it waits only for a body that came in the same read.
         await send({"type": "http.response.body", "body": b"", "more_body": True})
-    while (piece := await sink.body()) is not None:
+    piece = await sink.body()
+    while piece is not None:
         if tap is not None:
             tap.body(piece)
+        if sink.ending:
+            break
         await send({"type": "http.response.body", "body": piece, "more_body": True})
+        piece = await sink.body()
     if tap is not None:
         tap.done()
         gateway.shadow.submit(gateway, x, tap)
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    await send({"type": "http.response.body", "body": piece or b"", "more_body": False})
     if trailers:
         passed = allowed_trailers(sink.trailers, response.connection)
         await send({"type": "http.response.trailers", "headers": passed, "more_trailers": False})

@@ -30,8 +30,8 @@ def request_head(x: Exchange, service: Service, side: Side, via: bytes) -> bytes
     if x.table.identity_headers:
         _remove_identity(lines, head.fields, x.table.identity_headers)
     if head.host is None or not head.has_host_field or service.host_policy == "upstream":
-        preserved = head.host is not None and service.host_policy == "preserve"
-        lines.insert(0, b"Host: %b\r\n" % (head.host if preserved else service.authority))
+        preserved = head.host if service.host_policy == "preserve" else None
+        lines.insert(0, b"Host: %b\r\n" % (preserved or service.authority))
     if head.length is None:
         lines.append(b"Transfer-Encoding: chunked\r\n")
     if head.websocket:

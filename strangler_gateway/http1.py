@@ -22,6 +22,7 @@ _good_hosts: set[bytes] = set()
 
 # Read once for every field of every message: plain names are the fastest.
 HOST, AUTHORIZATION, CONNECTION, LENGTH = Kind.HOST, Kind.AUTHORIZATION, Kind.CONNECTION, Kind.LENGTH
+DATE = Kind.DATE
 TRANSFER_ENCODING, EXPECT, UPGRADE, TE, KEEP_ALIVE = (
     Kind.TRANSFER_ENCODING,
     Kind.EXPECT,
@@ -86,6 +87,8 @@ class ResponseHead:
     length: int | None = 0
     keep_alive_timeout_s: int | None = None
     upgrade = False
+    dated = False
+    """There is a Date."""
     connection: frozenset[bytes] = frozenset()
 
     def __init__(
@@ -138,7 +141,11 @@ def parse_request(head: bytes, max_line: int, max_header: int, max_fields: int) 
         raise BadRequest(400, f"Malformed header section: {exc}.") from exc
     if len(fields) > max_fields:
         raise BadRequest(431, f"There are more than {max_fields} header fields.")
-    target, path, query, authority = _split_target(method, target)
+    if target[0] == 0x2F and method != b"CONNECT" and b"#" not in target:
+        path, mark, rest = target.partition(b"?")
+        query, authority = mark + rest, None
+    else:
+        target, path, query, authority = _split_target(method, target)
     request = RequestHead(method, target, path, query, 10 if minor == b"0" else 11, fields, marks)
     _read_fields(request, authority)
     return request
@@ -288,29 +295,26 @@ def parse_response(head: bytes, method: bytes) -> ResponseHead:
     response = ResponseHead(
         int(status), reason or b"", 11 if minor == b"1" else 10, fields, marks, head[start - 1 : -2]
     )
-    length, coding, connection = _response_marks(response)
-    if connection is not None and connection not in _KEEP_ALIVE:
-        _response_connection(response, options((connection,)))
-    _response_framing(response, method, length, coding)
-    return response
-
-
-def _response_marks(response: ResponseHead) -> tuple[bytes | None, bytes | None, bytes | None]:
     length = coding = connection = None
-    for kind, index in response.marks:
-        value = response.fields[index][1]
+    for kind, index in marks:
+        value = fields[index][1]
         if kind == LENGTH:
             length = _joined(length, value)
-        elif kind == TRANSFER_ENCODING:
-            coding = _joined(coding, value)
         elif kind == CONNECTION:
             connection = _joined(connection, value)
+        elif kind == DATE:
+            response.dated = True
+        elif kind == TRANSFER_ENCODING:
+            coding = _joined(coding, value)
         elif kind == KEEP_ALIVE:
             timeout = _TIMEOUT.search(value)
             response.keep_alive_timeout_s = int(timeout[1]) if timeout else None
         elif kind == UPGRADE:
             response.upgrade = value.strip(b" \t").lower() == b"websocket"
-    return length, coding, connection
+    if connection is not None and connection not in _KEEP_ALIVE:
+        _response_connection(response, options((connection,)))
+    _response_framing(response, method, length, coding)
+    return response
 
 
 def _response_connection(response: ResponseHead, names: list[bytes]) -> None:

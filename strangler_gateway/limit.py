@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from limits import RateLimitItem, parse
-from limits.storage import Storage
-from limits.strategies import FixedWindowRateLimiter
 
 from strangler_gateway.exchange import Exchange, Outcome, Reply
 from strangler_gateway.routes import RateLimit
@@ -30,78 +28,47 @@ def parse_rate(text: str) -> RateLimitItem:
     return item
 
 
-class BoundedMemory(Storage):
-    """Counters in memory, each for one window. Full, it forgets the one whose window began first."""
-
-    STORAGE_SCHEME = None
-
-    def __init__(self, size: int, clock: Callable[[], float]) -> None:
-        super().__init__()
-        self._size = size
-        self._clock = clock
-        self._counts: dict[str, tuple[int, float]] = {}
-
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        """Nothing here can fail."""
-        return ValueError
-
-    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Counts one more; the first of a window starts it."""
-        now = self._clock()
-        count, until = self._counts.get(key, (0, 0.0))
-        if until <= now:
-            count, until = 0, now + expiry
-            self._make_room(key)
-        self._counts[key] = (count + amount, until)
-        return count + amount
-
-    def _make_room(self, key: str) -> None:
-        self._counts.pop(key, None)
-        if len(self._counts) >= self._size:
-            del self._counts[next(iter(self._counts))]
-
-    def get(self, key: str) -> int:
-        """The count of the running window."""
-        count, until = self._counts.get(key, (0, 0.0))
-        return count if until > self._clock() else 0
-
-    def get_expiry(self, key: str) -> float:
-        """When the window ends."""
-        return self._counts.get(key, (0, self._clock()))[1]
-
-    def check(self) -> bool:
-        """Always there."""
-        return True
-
-    def reset(self) -> int:
-        """Forgets all counters, and tells how many."""
-        n = len(self._counts)
-        self._counts.clear()
-        return n
-
-    def clear(self, key: str) -> None:
-        """Forgets one counter."""
-        self._counts.pop(key, None)
+Key = tuple[str, str, str]
+"""Route id, user or address, and which."""
 
 
 class Limiter:
-    """Counts requests per route and caller, in fixed windows that start with a caller's first request."""
+    """Counts requests per route and caller, in fixed windows that start with a caller's first request.
+
+    Full, it forgets the caller whose window began first.
+    """
 
     def __init__(self, size: int = MAX_KEYS, clock: Callable[[], float] = time.time) -> None:
+        self._size = size
         self._clock = clock
-        self._windows = FixedWindowRateLimiter(BoundedMemory(size, clock))
-        self._rates: dict[str, RateLimitItem] = {}
+        self._windows: dict[Key, list[float]] = {}
+        """[requests, end of the window]"""
+        self._rates: dict[str, tuple[int, int]] = {}
 
-    def over(self, route_id: str, rule: RateLimit, key: str) -> int | None:
+    def over(self, rule: RateLimit, key: Key) -> int | None:
         """None when the request may pass; else the seconds until the caller may try again."""
-        rate = self._rates.get(rule.rate)
-        if rate is None:
-            rate = self._rates[rule.rate] = parse_rate(rule.rate)
-        if self._windows.hit(rate, route_id, key):
+        amount, length_s = self._rates.get(rule.rate) or self._parsed(rule.rate)
+        now = self._clock()
+        window = self._windows.get(key)
+        if window is None or window[1] <= now:
+            self._begin(key, now + length_s)
             return None
-        ends = self._windows.get_window_stats(rate, route_id, key).reset_time
-        return max(1, math.ceil(ends - self._clock()))
+        if window[0] < amount:
+            window[0] += 1
+            return None
+        return max(1, math.ceil(window[1] - now))
+
+    def _begin(self, key: Key, end: float) -> None:
+        windows = self._windows
+        windows.pop(key, None)
+        if len(windows) >= self._size:
+            del windows[next(iter(windows))]
+        windows[key] = [1, end]
+
+    def _parsed(self, text: str) -> tuple[int, int]:
+        item = parse_rate(text)
+        self._rates[text] = rate = (item.amount, item.get_expiry())
+        return rate
 
 
 def limit(gateway: "Gateway", x: Exchange) -> Outcome:
@@ -109,17 +76,17 @@ def limit(gateway: "Gateway", x: Exchange) -> Outcome:
     rule = x.route.limit
     if rule is None:
         return None
-    wait_s = gateway.limiter.over(x.route.id, rule, _key(rule, x))
+    wait_s = gateway.limiter.over(rule, _key(rule, x))
     if wait_s is None:
         return None
     retry_after = (b"Retry-After", b"%d" % wait_s)
     return Reply(429, "http_request_denied", f"Too many requests; the limit is {rule.rate}.", (retry_after,))
 
 
-def _key(rule: RateLimit, x: Exchange) -> str:
+def _key(rule: RateLimit, x: Exchange) -> Key:
     if rule.by == "user" and x.identity is not None and x.identity.subject is not None:
-        return f"user:{x.identity.subject}"
-    return f"address:{network_of(x.client)}"
+        return x.route.id, "user", x.identity.subject
+    return x.route.id, "address", network_of(x.client)
 
 
 def network_of(address: str) -> str:

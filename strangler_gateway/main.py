@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -35,6 +37,15 @@ _CERTIFICATE_S = 5.0
 
 class Server(uvicorn.Server):
     """uvicorn's server without its signal handling: two of them share one process."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Sets `up` once it listens."""
+        await super().startup(sockets)
+        self.up.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -103,12 +114,15 @@ async def _serve_gateway(gateway: Gateway, migration: Migration) -> int:
     public, admin = _public(gateway), _admin(gateway, migration)
     reloader = Reloader(settings.routes, migration.reload)
     stop = _Stop()
+    sockets = [_bound(server.config.host, server.config.port) for server in (public, admin)]
     async with asyncio.TaskGroup() as tasks:
-        for server in (public, admin):
-            tasks.create_task(server.serve())
-        while not (public.started and admin.started):
-            await asyncio.sleep(0.005)
+        for server, bound in zip((public, admin), sockets, strict=True):
+            tasks.create_task(server.serve([bound]))
+        await asyncio.gather(public.up.wait(), admin.up.wait())
         helpers = [tasks.create_task(reloader.run()), tasks.create_task(_sweep(gateway, public))]
+        # What start-up made stays for good: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         gateway.ready = True
         print(f"listening on {_url(public, settings.host)} (admin {_url(admin, settings.admin_host)})", flush=True)
         await stop.wait(1)
@@ -121,6 +135,20 @@ async def _serve_gateway(gateway: Gateway, migration: Migration) -> int:
         for helper in helpers:
             helper.cancel()
     return 0
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Raises OSError that says which port could not be had, and what to do."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as exc:
+        raise OSError(
+            f"{host}:{port} cannot be listened on ({exc.strerror}); choose another, or 0 for a free one"
+        ) from exc
+    return bound
 
 
 class _Stop:
@@ -169,7 +197,7 @@ async def _drain(gateway: Gateway, public: Server, stop: _Stop) -> None:
 
 
 async def _until_empty(connections: set[ClientConnection]) -> None:
-    while connections:
+    while connections:  # noqa: ASYNC110  # uvicorn's own plain set: nothing tells of its changes
         await asyncio.sleep(0.02)
 
 
@@ -205,6 +233,8 @@ def _public(gateway: Gateway) -> Server:
             http=partial(ClientConnection, gateway),  # type: ignore[arg-type]
             lifespan="off",
             log_config=None,
+            access_log=False,
+            proxy_headers=False,
             backlog=4096,
             ssl_certfile=str(settings.tls_cert) if settings.tls_cert else None,
             ssl_keyfile=str(settings.tls_key) if settings.tls_key else None,

@@ -180,9 +180,8 @@ STEPS: tuple[Step, ...] = (observe, match, identify, limit, decide, authorize)
 
 def run(gateway: Gateway, x: Exchange) -> Outcome:
     """Runs the steps until one ends the request or has to wait; then x.step is where to go on."""
-    steps = STEPS
-    while x.step < len(steps):
-        outcome = steps[x.step](gateway, x)
+    for step in STEPS[x.step :] if x.step else STEPS:
+        outcome = step(gateway, x)
         x.step += 1
         if outcome is not None:
             return outcome

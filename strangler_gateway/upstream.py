@@ -41,6 +41,22 @@ class Sink(Protocol):
         """All that one read brought has been handed over."""
 
 
+class _Nobody:
+    """The sink of a call that has ended: it breaks the cycle call → sink → call, which only the collector could end."""
+
+    def on_informational(self, head: ResponseHead) -> None: ...
+    def on_head(self, head: ResponseHead) -> None: ...
+    def on_body(self, data: bytes) -> None: ...
+    def on_end(self, trailers: Pairs) -> None: ...
+    def on_error(self, error: UpstreamError) -> None: ...
+    def on_full(self) -> None: ...
+    def on_writable(self) -> None: ...
+    def flush(self) -> None: ...
+
+
+_NOBODY = _Nobody()
+
+
 class Call:
     """One request towards an origin. `head` is kept as built, so that a retry sends the same bytes."""
 
@@ -112,6 +128,7 @@ class Call:
         """Nobody wants the answer any more: the upstream connection is ended at once."""
         if not self.ended:
             self.end()
+            self.sink = _NOBODY
             if self.connection is not None:
                 self.connection.discard()
 
@@ -126,13 +143,14 @@ class Call:
             self.end()
             if self.connection is not None:
                 self.connection.discard()
-            self.sink.on_error(error)
+            sink, self.sink = self.sink, _NOBODY
+            sink.on_error(error)
+            sink.flush()
 
     def refuse(self) -> None:
         """The breaker is open."""
         name = self.pool.service.name
         self.fail(UpstreamError("destination_unavailable", f"The upstream {name} is known to be away.", "connect"))
-        self.sink.flush()
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -216,6 +234,7 @@ class Connection(asyncio.Protocol):
             return
         if self.buffer:
             data, self.buffer = self.buffer + data, b""
+        sink = call.sink
         call.deadline = self.pool.now() + call.idle_s
         try:
             self._read(call, data)
@@ -223,7 +242,7 @@ class Connection(asyncio.Protocol):
             call.fail(self._error(exc.code, f"answered what is not HTTP/1.1: {exc}"))
         except Malformed as exc:
             call.fail(self._error("http_protocol_error", f"sent a malformed chunked body: {exc}"))
-        call.sink.flush()
+        sink.flush()
 
     def _error(self, code: str, what: str) -> UpstreamError:
         stage = "response" if self.head is None else "body"
@@ -311,7 +330,8 @@ class Connection(asyncio.Protocol):
         else:
             timeout = self.head.keep_alive_timeout_s
             self.pool.release(self, _IDLE_S if timeout is None else max(timeout - 1.0, 0.0))
-        call.sink.on_end(trailers)
+        sink, call.sink = call.sink, _NOBODY
+        sink.on_end(trailers)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.pool.lost(self)
@@ -326,10 +346,11 @@ class Connection(asyncio.Protocol):
             call.fail(self._error("connection_terminated", "closed the connection without an answer"))
         elif self.left < 0 and self.decoder is None and exc is None:
             call.end()
-            call.sink.on_end([])
+            sink, call.sink = call.sink, _NOBODY
+            sink.on_end([])
+            sink.flush()
         else:
             call.fail(self._error("http_response_incomplete", "broke off in mid-answer"))
-        call.sink.flush()
 
 
 class Pool:
@@ -453,7 +474,6 @@ class Pool:
             self.open -= 1
             self._failed()
             call.fail(connect_error(self.service.name, exc))
-            call.sink.flush()
             return
         self.failures = 0
         if call.ended:
