@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from strangler_gateway.yaml_tree import MAX_BYTES
 
 log = logging.getLogger(__name__)
 
-POLL_S = 2.0
-"""Looked at this often even without an event: network file systems send none."""
+POLL_S = 0.5
+"""Looked at this often without an event: network file systems send none, and none tells what precedes a watch."""
 SETTLE_S = 0.03
 SETTLE_TIMES = 30
 MAX_LINKS = 40
@@ -27,8 +27,16 @@ Entries = frozenset[tuple[Path, str]]
 class Reloader:
     """Calls `reload` when the file's content has changed, and on SIGHUP; a bad file is the callee's matter."""
 
-    def __init__(self, path: Path, reload: Callable[[], Awaitable[object]], *, poll_s: float = POLL_S) -> None:
-        self._path, self._reload, self._poll_s = path.absolute(), reload, poll_s
+    def __init__(
+        self,
+        path: Path,
+        reload: Callable[[], Awaitable[object]],
+        *,
+        poll_s: float = POLL_S,
+        settle_s: float = SETTLE_S,
+    ) -> None:
+        self._path, self._reload = path.absolute(), reload
+        self._poll_s, self._settle_s = poll_s, settle_s
         self._turn = asyncio.Lock()
 
     async def run(self) -> None:
@@ -65,7 +73,7 @@ class Reloader:
         """The content once it has stayed the same for a moment, so that a file is not read while it is written."""
         content = await asyncio.to_thread(_content, self._path)
         for _ in range(SETTLE_TIMES):
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(self._settle_s)
             before, content = content, await asyncio.to_thread(_content, self._path)
             if content == before:
                 return content
@@ -82,23 +90,27 @@ def _content(path: Path) -> object:
         return exc.errno
 
 
-async def _looks(path: Path, poll_s: float) -> AsyncIterator[None]:
+async def _looks(path: Path, poll_s: float) -> AsyncGenerator[None, None]:
     """One item at first, one for each change of an entry on the way to the file, and one every `poll_s`."""
+    warned = False
     while True:
         yield
         entries = await asyncio.to_thread(entries_of, path)
         try:
             async with aclosing(_events(entries, poll_s)) as events:
                 async for _ in events:
+                    warned = False
                     yield
                     if await asyncio.to_thread(entries_of, path) != entries:
                         break
-        except OSError as exc:
-            log.warning("%s cannot be watched, it is looked at every %g s: %s", path, poll_s, exc)
+        except (OSError, RuntimeError) as exc:  # the latter where the system allows no more watches
+            if not warned:
+                log.warning("%s cannot be watched, it is looked at every %g s: %s", path, poll_s, exc)
+            warned = True
             await asyncio.sleep(poll_s)
 
 
-def _events(entries: Entries, poll_s: float) -> AsyncIterator[object]:
+def _events(entries: Entries, poll_s: float) -> AsyncGenerator[object, None]:
     """Directories are watched, not the file: a rename or swap replaces what a watch of the file would hold on to."""
     names = {name for _, name in entries}
 
