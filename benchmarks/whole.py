@@ -15,7 +15,7 @@ from strangler_gateway.app import application
 from strangler_gateway.pipeline import Gateway
 from strangler_gateway.routes import Service
 from strangler_gateway.server import ClientConnection
-from strangler_gateway.upstream import Connection
+from strangler_gateway.upstream_connection import Connection
 
 
 class Remembering:

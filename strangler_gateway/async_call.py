@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from strangler_gateway.call import Call
 from strangler_gateway.errors import UpstreamError
 from strangler_gateway.fields import Pairs
-from strangler_gateway.http1 import ResponseHead
+from strangler_gateway.http1_response import ResponseHead
 from strangler_gateway.routes import Service
-from strangler_gateway.upstream import Call
 
 if TYPE_CHECKING:
     from strangler_gateway.pipeline import Gateway

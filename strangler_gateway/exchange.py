@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from chassis.claims import Identity
-from strangler_gateway.http1 import RequestHead, ResponseHead
+from strangler_gateway.http1 import RequestHead
+from strangler_gateway.http1_response import ResponseHead
 from strangler_gateway.routes import Route, RouteTable, Service, Side
 from strangler_gateway.shadow_tap import Tap
 

@@ -94,6 +94,9 @@ FORBIDDEN_TRAILERS = frozenset(
 )
 """Fields that framing, routing, authentication or processing rest on: never taken from a trailer (RFC 9110 §6.5.1)."""
 
+NEVER_NOMINATED = frozenset((b"host", b"content-length", b"transfer-encoding", b"trailer"))
+"""Fields that a Connection option cannot remove: the message would be another one."""
+
 
 class Malformed(ValueError):
     """A field section that RFC 9112 §5 does not allow."""

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from strangler_gateway import chunked
 from strangler_gateway.async_call import AsyncCall
+from strangler_gateway.call import Call, Sink
 from strangler_gateway.errors import UpstreamError
 from strangler_gateway.exchange import Decision, Exchange
 from strangler_gateway.fields import Pairs, allowed_trailers
-from strangler_gateway.headers import request_head, response_fields, response_lines
-from strangler_gateway.http1 import ResponseHead
+from strangler_gateway.headers import request_head
+from strangler_gateway.http1_response import ResponseHead
+from strangler_gateway.response_headers import response_fields, response_lines
 from strangler_gateway.retry import SAFE
 from strangler_gateway.routes import Side, State
-from strangler_gateway.upstream import Call, Sink
 
 if TYPE_CHECKING:
     from strangler_gateway.pipeline import Gateway

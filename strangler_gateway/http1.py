@@ -1,35 +1,25 @@
-"""Heads of HTTP/1.1 messages (RFC 9112): strict parsing, and how the body is delimited. Pure."""
+"""The head of an HTTP/1.1 request (RFC 9112): strict parsing, and how the body is delimited. Pure."""
 
 import re
 
 from strangler_gateway.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/1\.([0-9])\r\n")
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]*)([^?]*)(\?.*)?", re.DOTALL)
 _HOST = re.compile(
     rb"(?:\[(?:[0-9A-Fa-f:.]+|[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\]"
     rb"|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?"
 )
-_DIGITS = re.compile(rb"[0-9]{1,18}")
+DIGITS = re.compile(rb"[0-9]{1,18}")
 _START = re.compile(rb"(?:\r\n)?(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: .*)?)?", re.DOTALL)
 _BARE_LF = re.compile(rb"(?<!\r)\n")
-_TIMEOUT = re.compile(rb"timeout=([0-9]{1,6})")
-_NO_BODY = frozenset((204, 304))
-_KEEP_ALIVE = frozenset((b"keep-alive", b"Keep-Alive"))
+KEEP_ALIVE_OPTIONS = frozenset((b"keep-alive", b"Keep-Alive"))
 _MAX_CACHED = 1024
 _good_hosts: set[bytes] = set()
 
 # Read once for every field of every message: plain names are the fastest.
 HOST, AUTHORIZATION, CONNECTION, LENGTH = Kind.HOST, Kind.AUTHORIZATION, Kind.CONNECTION, Kind.LENGTH
-DATE = Kind.DATE
-TRANSFER_ENCODING, EXPECT, UPGRADE, TE, KEEP_ALIVE = (
-    Kind.TRANSFER_ENCODING,
-    Kind.EXPECT,
-    Kind.UPGRADE,
-    Kind.TE,
-    Kind.KEEP_ALIVE,
-)
+TRANSFER_ENCODING, EXPECT, UPGRADE, TE = Kind.TRANSFER_ENCODING, Kind.EXPECT, Kind.UPGRADE, Kind.TE
 
 
 class BadRequest(Exception):
@@ -39,14 +29,6 @@ class BadRequest(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
-
-
-class BadResponse(Exception):
-    """A response that cannot be passed on; `code` is a word of RFC 9209 §2.3."""
-
-    def __init__(self, message: str, code: str = "http_protocol_error") -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class RequestHead:
@@ -76,31 +58,6 @@ class RequestHead:
         self.version = version
         self.fields = fields
         self.marks = marks
-
-
-class ResponseHead:
-    """A parsed response head. `length`: bytes of the body, -1 for chunked, None where the close delimits it.
-
-    `lines`: the field lines as received, behind a line feed.
-    """
-
-    length: int | None = 0
-    keep_alive_timeout_s: int | None = None
-    upgrade = False
-    dated = False
-    """There is a Date."""
-    connection: frozenset[bytes] = frozenset()
-
-    def __init__(
-        self, status: int, reason: bytes, version: int, fields: Pairs, marks: Marks, lines: bytes = b""
-    ) -> None:
-        self.status = status
-        self.reason = reason
-        self.version = version
-        self.fields = fields
-        self.marks = marks
-        self.lines = lines
-        self.keep_alive = version == 11
 
 
 def incomplete_request(buffer: bytes, max_line: int, max_header: int) -> None:
@@ -198,17 +155,17 @@ def _read_fields(request: RequestHead, authority: bytes | None) -> None:
         elif kind == AUTHORIZATION:
             request.authorization = value if request.authorization is None else b""
         elif kind == CONNECTION:
-            connection = _joined(connection, value)
+            connection = joined(connection, value)
         elif kind == LENGTH:
-            length = _joined(length, value)
+            length = joined(length, value)
         elif kind == TRANSFER_ENCODING:
-            coding = _joined(coding, value)
+            coding = joined(coding, value)
         elif kind == EXPECT:
-            expect = _joined(expect, value)
+            expect = joined(expect, value)
         elif kind == UPGRADE:
-            upgrade = _joined(upgrade, value)
+            upgrade = joined(upgrade, value)
         elif kind == TE:
-            te = _joined(te, value)
+            te = joined(te, value)
     _read_host(request, host, authority)
     if length is not None or coding is not None:
         _read_framing(request, length, coding)
@@ -222,7 +179,7 @@ def _read_fields(request: RequestHead, authority: bytes | None) -> None:
         _read_expect(request, expect)
 
 
-def _joined(so_far: bytes | None, value: bytes) -> bytes:
+def joined(so_far: bytes | None, value: bytes) -> bytes:
     """Lines of one name are one list (RFC 9110 §5.3)."""
     return value if so_far is None else b"%b,%b" % (so_far, value)
 
@@ -254,13 +211,13 @@ def _read_framing(request: RequestHead, length: bytes | None, coding: bytes | No
             raise BadRequest(501, "No transfer coding but chunked is implemented.")
         request.length = None
         return
-    if length is None or not _DIGITS.fullmatch(length):
+    if length is None or not DIGITS.fullmatch(length):
         raise BadRequest(400, "Content-Length is not one decimal number.")
     request.length = int(length)
 
 
 def _read_connection(request: RequestHead, connection: bytes, upgrade: bytes | None) -> None:
-    if connection in _KEEP_ALIVE:
+    if connection in KEEP_ALIVE_OPTIONS:
         request.keep_alive = True
         return
     names = options((connection,))
@@ -279,74 +236,3 @@ def _read_expect(request: RequestHead, expect: bytes) -> None:
     if options((expect,)) != [b"100-continue"]:
         raise BadRequest(417, "The only expectation known is 100-continue.")
     request.expect_continue = request.length != 0
-
-
-def parse_response(head: bytes, method: bytes) -> ResponseHead:
-    """`head` ends with the empty line; `method` is the request's. Raises BadResponse."""
-    line = _STATUS_LINE.match(head)
-    if line is None:
-        raise BadResponse("malformed status line")
-    start = line.end()
-    try:
-        fields, marks = parse_fields(head, start)
-    except Malformed as exc:
-        raise BadResponse(str(exc)) from exc
-    minor, status, reason = line.groups()
-    response = ResponseHead(
-        int(status), reason or b"", 11 if minor == b"1" else 10, fields, marks, head[start - 1 : -2]
-    )
-    length = coding = connection = None
-    for kind, index in marks:
-        value = fields[index][1]
-        if kind == LENGTH:
-            length = _joined(length, value)
-        elif kind == CONNECTION:
-            connection = _joined(connection, value)
-        elif kind == DATE:
-            response.dated = True
-        elif kind == TRANSFER_ENCODING:
-            coding = _joined(coding, value)
-        elif kind == KEEP_ALIVE:
-            timeout = _TIMEOUT.search(value)
-            response.keep_alive_timeout_s = int(timeout[1]) if timeout else None
-        elif kind == UPGRADE:
-            response.upgrade = value.strip(b" \t").lower() == b"websocket"
-    if connection is not None and connection not in _KEEP_ALIVE:
-        _response_connection(response, options((connection,)))
-    _response_framing(response, method, length, coding)
-    return response
-
-
-def _response_connection(response: ResponseHead, names: list[bytes]) -> None:
-    if b"close" in names:
-        response.keep_alive = False
-    response.upgrade = response.upgrade and b"upgrade" in names
-    response.connection = nominated(names)
-
-
-def _response_framing(response: ResponseHead, method: bytes, length: bytes | None, coding: bytes | None) -> None:
-    """RFC 9112 §6.3, in its order."""
-    if coding is not None:
-        if response.version == 10 or options((coding,)) != [b"chunked"]:
-            raise BadResponse("a transfer coding other than chunked", "http_response_transfer_coding")
-        response.keep_alive = response.keep_alive and length is None
-    size = -1 if length is None else _length(length)
-    if method == b"HEAD" or response.status in _NO_BODY or response.status < 200:
-        return
-    if coding is not None:
-        response.length = -1
-    elif size >= 0:
-        response.length = size
-    else:
-        response.length, response.keep_alive = None, False
-
-
-def _length(text: bytes) -> int:
-    """One decimal number, or the same one several times (RFC 9112 §6.3). Raises BadResponse."""
-    if _DIGITS.fullmatch(text):
-        return int(text)
-    values = set(options((text,)))
-    value = values.pop() if len(values) == 1 else b""
-    if not _DIGITS.fullmatch(value):
-        raise BadResponse("invalid Content-Length")
-    return int(value)

@@ -16,7 +16,7 @@ from strangler_gateway.complaints import Complaints
 from strangler_gateway.decide import decide
 from strangler_gateway.exchange import Exchange, Outcome, Reply
 from strangler_gateway.fields import Kind
-from strangler_gateway.headers import client_behind, request_id_of, trusts
+from strangler_gateway.headers import request_id_of
 from strangler_gateway.http1 import RequestHead
 from strangler_gateway.identify import identify
 from strangler_gateway.identity import open_provider
@@ -26,6 +26,7 @@ from strangler_gateway.observe import Stats
 from strangler_gateway.routes import RouteTable, Side
 from strangler_gateway.settings import Settings
 from strangler_gateway.signer import Signer
+from strangler_gateway.trust import client_behind, trusts
 from strangler_gateway.upstream import Upstreams
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from strangler_gateway.errors import UpstreamError
 from strangler_gateway.exchange import Exchange
 from strangler_gateway.fields import Pairs, allowed_trailers
 from strangler_gateway.forward import client_fields, client_lines, fail_over, open_call, request_end, request_piece
-from strangler_gateway.http1 import ResponseHead
+from strangler_gateway.http1_response import ResponseHead
 
 if TYPE_CHECKING:
     from strangler_gateway.pipeline import Gateway

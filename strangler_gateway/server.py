@@ -11,10 +11,11 @@ from strangler_gateway.chunked import ChunkedDecoder
 from strangler_gateway.errors import reason_phrase, render
 from strangler_gateway.exchange import Exchange, Outcome, Reply
 from strangler_gateway.fields import Malformed, Pairs
-from strangler_gateway.headers import interim_lines
-from strangler_gateway.http1 import BadRequest, RequestHead, ResponseHead, incomplete_request, parse_request
+from strangler_gateway.http1 import BadRequest, RequestHead, incomplete_request, parse_request
+from strangler_gateway.http1_response import ResponseHead
 from strangler_gateway.pipeline import run
 from strangler_gateway.relay import Relay
+from strangler_gateway.response_headers import interim_lines
 from strangler_gateway.websocket import Frames, close_frame
 
 if TYPE_CHECKING:

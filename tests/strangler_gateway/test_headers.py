@@ -8,18 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strangler_gateway.exchange import Exchange
-from strangler_gateway.headers import (
-    client_behind,
-    map_cookie,
-    map_reference,
-    request_head,
-    response_fields,
-    response_lines,
-    target_for,
-    trusts,
-)
-from strangler_gateway.http1 import parse_request, parse_response
+from strangler_gateway.headers import request_head, target_for
+from strangler_gateway.http1 import parse_request
+from strangler_gateway.http1_response import parse_response
+from strangler_gateway.mapping import map_cookie, map_reference
+from strangler_gateway.response_headers import response_fields, response_lines
 from strangler_gateway.routes import Rewrite, Route, RouteTable, Service, Side, Unit
+from strangler_gateway.trust import client_behind, trusts
 
 SERVICE = Service("m", "http", "inside", 3000)
 ROUTE = Route("all", "/{rest...}", None, Unit("all", "route"), SERVICE)

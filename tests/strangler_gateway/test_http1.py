@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strangler_gateway.http1 import BadRequest, BadResponse, incomplete_request, parse_request, parse_response
+from strangler_gateway.http1 import BadRequest, incomplete_request, parse_request
+from strangler_gateway.http1_response import BadResponse, parse_response
 
 LIMITS = (1000, 2000, 20)
 

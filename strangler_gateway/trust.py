@@ -1,0 +1,28 @@
+"""Which peers are believed when they say whom they speak for (`trusted_proxies:`). Pure."""
+
+from ipaddress import ip_address
+
+from strangler_gateway.fields import Pairs
+from strangler_gateway.routes import RouteTable
+
+
+def trusts(table: RouteTable, peer: str) -> bool:
+    """Whether the peer is one of `trusted_proxies:`."""
+    if not peer:
+        return False
+    address = ip_address(peer.partition("%")[0])
+    return any(address in network for network in table.trusted_proxies)
+
+
+def client_behind(table: RouteTable, peer: str, fields: Pairs) -> str:
+    """The client's address as trusted proxies tell it: the last of X-Forwarded-For that is none of them."""
+    values = [value for name, value in fields if name.lower() == b"x-forwarded-for"]
+    for text in reversed(b",".join(values).decode("latin-1").split(",")):
+        try:
+            address = ip_address(text.strip())
+        except ValueError:
+            break
+        peer = str(address)
+        if not any(address in network for network in table.trusted_proxies):
+            break
+    return peer
