@@ -61,7 +61,7 @@ class Client(Stream):
 
 def connect(port: int, receive_buffer: int | None = None, address: str = "127.0.0.1") -> Client:
     """A new connection; a small receive buffer makes a client that takes little."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.settimeout(DEADLINE_S)

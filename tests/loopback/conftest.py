@@ -104,10 +104,10 @@ def trusting(start: Start) -> GatewayProcess:
 
 @pytest.fixture(scope="session")
 def impatient(start: Start) -> GatewayProcess:
-    """Waits 0.5 s for a header or a body, and has room for 20 connections."""
+    """Waits 0.3 s for a header or a body, and has room for 20 connections."""
     return start(
-        STRANGLER_HEADER_TIMEOUT_S="0.5", STRANGLER_BODY_TIMEOUT_S="0.5", STRANGLER_MAX_CONNECTIONS="20",
-        STRANGLER_KEEP_ALIVE_S="0.5",
+        STRANGLER_HEADER_TIMEOUT_S="0.3", STRANGLER_BODY_TIMEOUT_S="0.3", STRANGLER_MAX_CONNECTIONS="20",
+        STRANGLER_KEEP_ALIVE_S="0.3",
     )  # fmt: skip
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.loopback.client import Client
+from tests.loopback.client import Client, connect
+from tests.loopback.conftest import Start
 from tests.loopback.gateway_process import GatewayProcess
-from tests.loopback.message import get
+from tests.loopback.message import get, ok
 from tests.loopback.origin import Script
 from tests.loopback.verdicts import forwarded
 
@@ -145,3 +146,27 @@ def test_a_trusted_proxy_cannot_remove_what_the_gateway_adds_H1(proxied: Client,
     assert (request.get(b"x-forwarded-for") or b"").endswith(b"127.0.0.1")
     assert request.get(b"x-forwarded-proto")
     assert request.get(b"x-forwarded-host")
+
+
+def test_a_reference_to_the_inside_becomes_what_the_trusted_proxy_says_is_public_R10(
+    proxied: Client, origin: Script
+) -> None:
+    origin.answers(ok(b"Location: http://127.0.0.1:%d/b" % origin.port, status=b"302 Found"))
+    lines = [b"X-Forwarded-Host: public.example", b"X-Forwarded-Proto: https"]
+    assert proxied.ask(get(b"/own-host/a", *lines)).get(b"location") == b"https://public.example/b"
+
+
+def test_what_an_untrusted_peer_says_is_public_is_ignored_R10(client: Client, origin: Script) -> None:
+    origin.answers(ok(b"Location: http://127.0.0.1:%d/b" % origin.port, status=b"302 Found"))
+    lines = [b"X-Forwarded-Host: evil.example", b"X-Forwarded-Proto: https", b"Forwarded: host=evil.example"]
+    assert client.ask(get(b"/own-host/a", *lines)).get(b"location") == b"http://shop.example/b"
+
+
+def test_an_ipv6_client_is_named_plainly_H7(start: Start, origin: Script) -> None:
+    gateway = start("--host", "::1", TRUSTED_PROXY="::1/128")
+    client = connect(gateway.port, address="::1")
+    request = forwarded(client, origin, get(b"/", b"X-Forwarded-For: 1.2.3.4", b"Forwarded: for=1.2.3.4"))
+    assert request.get(b"x-forwarded-for") == b"1.2.3.4, ::1"
+    assert (request.get(b"forwarded") or b"").startswith(b'for=1.2.3.4, for="[::1]"')
+    client.close()
+    gateway.stop()

@@ -13,8 +13,8 @@ from tests.loopback.origin import Call, Script
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-GAP_S = 0.2
-LONG_S = 1.2
+GAP_S = 0.15
+LONG_S = 1.0
 """More than twice the time-outs of the service `quick` and of the impatient gateway."""
 
 

@@ -147,3 +147,10 @@ def test_the_gateways_own_answers_keep_the_connection_where_framing_is_sound_911
     assert b"close" not in client.ask(get(b"/refusing/a")).options()
     assert b"close" not in client.ask(get(b"/strict/..")).options()
     assert client.ask(get()).body == b"ok"
+
+
+def test_the_gateways_own_401_names_a_challenge_9110_15_5_2(client: Client, origin: Script) -> None:
+    answer = client.ask(get(b"/members/a"))
+    assert (answer.status, answer.error is not None) == (401, True)
+    assert answer.get(b"www-authenticate")
+    assert not origin.requests

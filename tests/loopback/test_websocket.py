@@ -318,9 +318,30 @@ def test_a_slow_socket_is_not_buffered_without_bound_C7(gateway: GatewayProcess,
 
 def test_an_idle_socket_lives_longer_than_the_idle_time_of_the_service_C4(client: Client, server: Server) -> None:
     opened(client, handshake(b"/quick/ws"))
-    threading.Event().wait(1.2)
+    threading.Event().wait(1.0)
     client.send(Frame(TEXT, b"still here", masked=True).encode())
     assert read_frame(server.stream.stream).payload == b"still here"
+    server.done.set()
+
+
+def test_an_idle_socket_is_pinged_where_the_service_says_so_6455_5_5_2(client: Client, server: Server) -> None:
+    opened(client, handshake(b"/pinging/ws"))
+    assert read_frame(client).opcode == PING
+    client.send(Frame(TEXT, b"still here", masked=True).encode())
+    while (frame := read_frame(server.stream.stream)).opcode in (PING, PONG):
+        pass
+    assert frame.payload == b"still here"
+    server.done.set()
+
+
+def test_no_ping_is_put_into_the_middle_of_a_frame_6455_5_4(client: Client, server: Server) -> None:
+    opened(client, handshake(b"/pinging/ws"))
+    raw = Frame(BINARY, b"x" * 100).encode()
+    server.stream.send(raw[:50])
+    client.until(raw[2:50])
+    assert client.stays_silent(0.8)
+    server.call.send(raw[50:])
+    client.until(raw[50:])
     server.done.set()
 
 

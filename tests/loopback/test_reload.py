@@ -1,0 +1,162 @@
+"""A new routes.yaml under traffic: nothing under way is dropped, the next request goes by it (gateway.md S2, §4.5)."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.loopback.conftest import Start
+from tests.loopback.frames import TEXT, Frame, accepted, handshake, read_frame
+from tests.loopback.gateway_process import GatewayProcess
+from tests.loopback.message import chunk, get, message, ok, post
+from tests.loopback.origin import Call, Script
+from tests.loopback.stream import eventually
+
+TABLE = """
+version: 1
+services:
+  origin: {{url: "http://127.0.0.1:${{ORIGIN_PORT}}{base}"}}
+routes:
+  - {{id: all, match: {{path: "/{{rest...}}"}}, legacy: origin}}
+"""
+
+
+class Routes:
+    """A routes.yaml that a test replaces while it is served."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.write(TABLE.format(base=""))
+
+    def write(self, text: str) -> None:
+        """Replaces the file at once, as editors and deployments do."""
+        new = self.path.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, self.path)
+
+    def move(self, base: str) -> None:
+        self.write(TABLE.format(base=base))
+
+
+@pytest.fixture
+def routes(tmp_path: Path) -> Routes:
+    return Routes(tmp_path / "routes.yaml")
+
+
+@pytest.fixture
+def reloading(start: Start, routes: Routes) -> Iterator[GatewayProcess]:
+    gateway = start(routes=routes.path)
+    yield gateway
+    gateway.stop()
+
+
+def serves(gateway: GatewayProcess, origin: Script, target: bytes) -> bool:
+    """Whether a request now reaches the upstream under this target."""
+    client = gateway.connect()
+    client.ask(get(b"/probe"))
+    client.close()
+    return origin.requests[-1].target == target
+
+
+def reached(origin: Script, target: bytes) -> bool:
+    """Whether a request of late had this target."""
+    return any(request.target == target for request in origin.requests[-50:])
+
+
+def test_a_changed_file_is_served_from_the_next_request_on(
+    reloading: GatewayProcess, origin: Script, routes: Routes
+) -> None:
+    assert serves(reloading, origin, b"/probe")
+    routes.move("/new")
+    assert eventually(lambda: serves(reloading, origin, b"/new/probe"))
+
+
+def test_a_hangup_signal_makes_it_read_the_file(reloading: GatewayProcess, origin: Script, routes: Routes) -> None:
+    routes.move("/new")
+    reloading.process.send_signal(signal.SIGHUP)
+    assert eventually(lambda: serves(reloading, origin, b"/new/probe"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "version: 1\nservices:", "not: [valid", "\0\0\0", TABLE.format(base="")[:90], "version: 2\n"]
+)
+def test_a_faulty_file_leaves_the_last_good_table_serving(
+    reloading: GatewayProcess, origin: Script, routes: Routes, text: str
+) -> None:
+    reloading.may_complain = True
+    routes.write(text)
+    reloading.process.send_signal(signal.SIGHUP)
+    for _ in range(20):
+        assert serves(reloading, origin, b"/probe")
+    routes.move("/repaired")
+    assert eventually(lambda: serves(reloading, origin, b"/repaired/probe"))
+
+
+def test_a_missing_file_leaves_the_last_good_table_serving(
+    reloading: GatewayProcess, origin: Script, routes: Routes
+) -> None:
+    reloading.may_complain = True
+    routes.path.unlink()
+    reloading.process.send_signal(signal.SIGHUP)
+    for _ in range(20):
+        assert serves(reloading, origin, b"/probe")
+
+
+def test_what_is_under_way_survives_a_reload_S2(reloading: GatewayProcess, origin: Script, routes: Routes) -> None:
+    proceed = threading.Event()
+
+    def handle(call: Call) -> None:
+        if call.request.target.endswith(b"/ws"):
+            call.send(accepted())
+            call.send(read_frame(call.stream).encode())
+            call.close()
+        elif call.request.target.endswith(b"/download"):
+            call.reply(message(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked") + chunk(b"before "))
+            proceed.wait(5)
+            call.send(chunk(b"after") + b"0\r\n\r\n")
+        else:
+            call.reply(ok(body=call.body()))
+
+    origin.answers(handle)
+    socket, download, upload = (reloading.connect() for _ in range(3))
+    assert socket.ask(handshake()).status == 101
+    download.send(get(b"/download"))
+    assert download.head().status == 200
+    upload.send(post(b"/upload", body=b"one two")[:-3])
+    assert origin.saw(3)
+    routes.move("/new")
+    assert eventually(lambda: serves(reloading, origin, b"/new/probe"))
+    proceed.set()
+    upload.send(b"two")
+    assert upload.answer().body == b"one two"
+    assert b"after" in download.until(b"0\r\n\r\n")
+    socket.send(Frame(TEXT, b"still here").encode())
+    assert read_frame(socket).payload == b"still here"
+
+
+def test_no_request_is_lost_while_the_table_changes(reloading: GatewayProcess, origin: Script, routes: Routes) -> None:
+    stop = threading.Event()
+    seen: list[int] = []
+
+    def call_on() -> None:
+        client = reloading.connect()
+        while not stop.is_set():
+            seen.append(client.ask(get(b"/probe")).status)
+
+    callers = [threading.Thread(target=call_on, daemon=True) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for n in range(5):
+        routes.move(f"/{n}")
+        reloading.process.send_signal(signal.SIGHUP)
+        wanted = b"/%d/probe" % n
+        assert eventually(partial(reached, origin, wanted))
+    stop.set()
+    for caller in callers:
+        caller.join(5)
+    assert set(seen) == {200}
+    assert len(seen) > 20
