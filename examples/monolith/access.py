@@ -11,35 +11,56 @@ from examples.monolith.refusals import forbidden, unauthorized
 from examples.monolith.tables import auth_role_policies, auth_subject_roles
 from examples.monolith.tokens import Subject, Tokens
 
-SELF = "{{user.id}}"
+SELF = "@Replace::@me"
 """In a policy's attributes: the caller's own user id."""
+OWN = "@me"
+"""In a path: the caller."""
 
-Attributes = Mapping[str, str]
+Attributes = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for, and whose it is."""
+
+    params: Mapping[str, str]
+    body: Any
+    user_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What a route demands; `of` tells the attributes of what is asked for from path parameters and caller's id."""
+    """What a route demands; `of` tells the attributes of what is asked for."""
 
     action: str
     resource: str
-    of: Callable[[Mapping[str, str], str], Attributes] = lambda _params, _user_id: {}
+    of: Callable[[Asked], Attributes] = lambda _asked: {}
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A route's guards, in order: a live token, then a permission."""
+    """A route's guards, in order: a live token, then one of the permissions (none: any user)."""
 
     authenticated: bool = True
-    permission: Permission | None = None
+    permissions: tuple[Permission, ...] = ()
 
 
 OPEN = Access(authenticated=False)
 ANY_USER = Access()
 
 
-def may(action: str, resource: str) -> Access:
-    return Access(permission=Permission(action, resource))
+def may(action: str, resource: str, of: Callable[[Asked], Attributes] = lambda _asked: {}) -> Access:
+    return Access(permissions=(Permission(action, resource, of),))
+
+
+def of_user(attribute: str) -> Callable[[Asked], Attributes]:
+    """The user of the path, under the name that policies on the resource use; `@me` is the caller."""
+
+    def attributes(asked: Asked) -> Attributes:
+        wanted = asked.params["userId"]
+        return {attribute: asked.user_id if wanted == OWN else wanted}
+
+    return attributes
 
 
 async def authenticate(connection: AsyncConnection, tokens: Tokens, authorization: str | None) -> Subject:
@@ -54,18 +75,25 @@ async def authenticate(connection: AsyncConnection, tokens: Tokens, authorizatio
 
 
 async def authorize(
-    connection: AsyncConnection, subject: Subject, permission: Permission, params: Mapping[str, str]
+    connection: AsyncConnection, subject: Subject, permissions: tuple[Permission, ...], asked: Asked
 ) -> None:
-    wanted = permission.of(params, subject.user_id)
-    policies = await connection.execute(
-        select(auth_role_policies)
+    """One of the permissions has to be covered by a policy of the caller's roles."""
+    for permission in permissions:
+        if await _permitted(connection, subject, permission, asked):
+            return
+    raise forbidden("Forbidden resource")
+
+
+async def _permitted(connection: AsyncConnection, subject: Subject, permission: Permission, asked: Asked) -> bool:
+    wanted = permission.of(asked)
+    policies = await connection.scalars(
+        select(auth_role_policies.c.attributes)
         .join(auth_subject_roles, auth_subject_roles.c.role_id == auth_role_policies.c.role_id)
         .where(auth_subject_roles.c.subject_id == subject.id)
         .where(auth_role_policies.c.resource == permission.resource)
         .where(auth_role_policies.c.action.in_(("manage", permission.action)))
     )
-    if not any(_covers(policy.attributes, wanted, subject) for policy in policies):
-        raise forbidden("Forbidden resource")
+    return any(_covers(attributes, wanted, subject) for attributes in policies)
 
 
 def _covers(attributes: Mapping[str, Any] | None, wanted: Attributes, subject: Subject) -> bool:

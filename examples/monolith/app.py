@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from examples.monolith import authentication, emails, platform, shop, users
-from examples.monolith.access import Access, authenticate, authorize
+from examples.monolith.access import Access, Asked, authenticate, authorize
 from examples.monolith.body import read_body
 from examples.monolith.database import Database
 from examples.monolith.documents import ObjectIds
@@ -78,19 +78,22 @@ class Monolith:
         if found is None:
             raise not_found(f"Cannot {request.method} {target(request)}")
         route, params = found
-        subject = await self._guarded(route.access, params, request.headers.get("authorization"))
+        subject = await self._guarded(route.access, params, body, request.headers.get("authorization"))
         query = parse_query(request.scope["query_string"].decode("latin-1"))
         page = read_page(route.listing, query) if route.listing else NO_PAGE
+        route.check(params)
         self._validate(route, body)
         return await route.handler(Call(self, params, body, page, subject))
 
-    async def _guarded(self, access: Access, params: dict[str, str], authorization: str | None) -> Subject | None:
+    async def _guarded(
+        self, access: Access, params: dict[str, str], body: Any, authorization: str | None
+    ) -> Subject | None:
         if not access.authenticated:
             return None
         async with self.database.read() as connection:
             subject = await authenticate(connection, self.tokens, authorization)
-            if access.permission is not None:
-                await authorize(connection, subject, access.permission, params)
+            if access.permissions:
+                await authorize(connection, subject, access.permissions, Asked(params, body, subject.user_id))
         return subject
 
     def _validate(self, route: Route, body: Any) -> None:

@@ -2,16 +2,17 @@
 
 import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Table, event, insert
+from sqlalchemy import ColumnElement, Row, Table, event, insert, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from examples.monolith.refusals import InternalFailure
+from examples.monolith.regular_expressions import found_in
 from examples.monolith.tables import metadata
 
 BUSY_TIMEOUT_S = 30
@@ -58,6 +59,19 @@ async def insert_row(connection: AsyncConnection, table: Table, **values: Any) -
     return str(row["id"])
 
 
+async def change_row(connection: AsyncConnection, table: Table, row: Row[Any], **changes: Any) -> None:
+    """As Sequelize's update: only what differs is written, and nothing at all when nothing does."""
+    differing = {name: value for name, value in changes.items() if row._mapping[name] != value}
+    if differing:
+        stamped = differing | {"updated_at": datetime.now(UTC)}
+        await connection.execute(update(table).where(table.c.id == row.id).values(stamped))
+
+
+def heap_order(table: Table) -> tuple[ColumnElement[Any], ...]:
+    """PostgreSQL's order where none is asked for: rows as they were written; a changed one moves to the end."""
+    return table.c.updated_at, table.c.created_at
+
+
 def postgres_uuid(value: str) -> str:
     """The canonical form of what PostgreSQL reads as a UUID; anything else fails there, so here too."""
     if not POSTGRES_UUID.fullmatch(value):
@@ -65,11 +79,16 @@ def postgres_uuid(value: str) -> str:
     return str(uuid.UUID(value))
 
 
-def postgres_text(value: str) -> str:
-    """PostgreSQL refuses NUL in text; SQLite would keep it."""
-    if "\0" in value:
-        raise InternalFailure("PostgreSQL takes no NUL in text")
+def postgres_text(value: str, longest: int | None = None) -> str:
+    """PostgreSQL refuses NUL in text, and more characters than a column is wide; SQLite would keep both."""
+    if "\0" in value or (longest is not None and len(value) > longest):
+        raise InternalFailure("PostgreSQL takes no NUL in text, and no more characters than the column is wide")
     return value
+
+
+def postgres_texts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of every text among the values."""
+    return {name: postgres_text(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _options(url: str) -> dict[str, Any]:
@@ -83,6 +102,7 @@ def _prepare_connections(engine: AsyncEngine) -> None:
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        connection.create_function("found_in", 2, found_in, deterministic=True)
 
 
 def _begin_immediately(engine: AsyncEngine) -> None:

@@ -3,12 +3,17 @@
 import itertools
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Select, Table, delete, insert, select, text, update
+from sqlalchemy import Boolean, ColumnElement, Table, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from examples.monolith.listing import Page, mongo_order
+from examples.monolith.refusals import InternalFailure, UncaughtFailure
+from examples.monolith.regular_expressions import checked
+
+MAX_SKIP = 2**63 - 1
 Document = dict[str, Any]
 
 
@@ -35,27 +40,63 @@ async def find_one(connection: AsyncConnection, collection: Table, public_id: st
     return body
 
 
-async def find(
-    connection: AsyncConnection,
-    collection: Table,
-    *,
-    equal: Mapping[str, str],
-    order: Mapping[str, bool],
-    offset: int,
-    limit: int,
-) -> list[Document]:
-    """Documents whose text fields equal those of `equal`, by number fields (`True` = descending), oldest first."""
-    query = _ordered(_filtered(select(collection.c.body), collection, equal), collection, order)
-    return list(await connection.scalars(query.offset(offset).limit(limit)))
+async def find_page(connection: AsyncConnection, collection: Table, page: Page) -> list[Document]:
+    """A list route's page, oldest first where no order is asked for.
+
+    Raises UncaughtFailure for what never gets as far as MongoDB, InternalFailure for what MongoDB refuses.
+    """
+    order = [_directed(collection, key, descending) for key, descending in mongo_order(page).items()]
+    conditions = _any_of(collection, page) + _filters(collection, page)
+    if page.offset > MAX_SKIP:
+        raise UncaughtFailure("skip out of range")
+    query = select(collection.c.body).where(*conditions).order_by(*order, text("rowid"))
+    return list(await connection.scalars(query.offset(page.offset).limit(page.limit)))
 
 
-def _filtered(query: Select[Any], collection: Table, equal: Mapping[str, str]) -> Select[Any]:
-    return query.where(*(collection.c.body[field].as_string() == value for field, value in equal.items()))
+async def find_by_object_id(
+    connection: AsyncConnection, collection: Table, object_ids: Iterable[str]
+) -> dict[str, Document]:
+    """Documents by their ObjectIds, in one query; those that are gone are left out."""
+    wanted = collection.c["_id"].in_(set(object_ids))
+    rows = await connection.execute(select(collection.c["_id"], collection.c.body).where(wanted))
+    return {row._id: row.body for row in rows}
 
 
-def _ordered(query: Select[Any], collection: Table, order: Mapping[str, bool]) -> Select[Any]:
-    keys = [(collection.c.body[field].as_float(), descending) for field, descending in order.items()]
-    return query.order_by(*(key.desc() if descending else key.asc() for key, descending in keys), text("rowid"))
+def object_id_of(document: Document) -> str:
+    return str(document["_id"]["$oid"])
+
+
+def _field(collection: Table, name: str) -> ColumnElement[Any]:
+    return func.json_extract(collection.c.body, f"$.{name}")
+
+
+def _directed(collection: Table, name: str, descending: bool) -> ColumnElement[Any]:
+    return _field(collection, name).desc() if descending else _field(collection, name).asc()
+
+
+def _filters(collection: Table, page: Page) -> list[ColumnElement[bool]]:
+    return [_filter(collection, name, value, page.matching[name]) for name, value in (page.filters or {}).items()]
+
+
+def _filter(collection: Table, name: str, value: Any, matching: bool) -> ColumnElement[bool]:
+    """A text, or for equality a list of texts one of which will do; Mongoose casts nothing else to text."""
+    field = _field(collection, name)
+    if isinstance(value, str):
+        return func.found_in(checked(value), field, type_=Boolean) if matching else field == value
+    if matching or not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InternalFailure(f"{name} is no text")
+    return field.in_(value)
+
+
+def _any_of(collection: Table, page: Page) -> list[ColumnElement[bool]]:
+    """`[a,b]`: the brackets are cut off unseen; a list or an object has no text to cut."""
+    conditions: list[ColumnElement[bool]] = []
+    for name, value in page.arrays.items():
+        if not isinstance(value, str):
+            raise UncaughtFailure(f"{name} is no text")
+        element = func.json_each(collection.c.body, f"$.{name}").table_valued("value")
+        conditions.append(select(element.c.value).where(element.c.value.in_(value[1:-1].split(","))).exists())
+    return conditions
 
 
 async def set_fields(

@@ -43,6 +43,17 @@ def stringify(value: Any) -> str:
             return "[" + ",".join(stringify(item) for item in value) + "]"
 
 
+def text_of(value: Any) -> str:
+    """A query's value inside a template string."""
+    match value:
+        case str():
+            return value
+        case list():
+            return ",".join(text_of(item) for item in value)
+        case _:
+            return "[object Object]"
+
+
 def number_text(value: float) -> str:
     """A number as JavaScript writes it: plain digits from 1e-6 up to 1e21, `null` where JSON has no number."""
     double = float(value)

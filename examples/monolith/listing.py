@@ -6,20 +6,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from examples.monolith.querystring import Value
-from examples.monolith.refusals import InternalFailure, UncaughtFailure, bad_request
+from examples.monolith.refusals import UncaughtFailure, bad_request
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
-MAX_OFFSET = 2**63 - 1
 _LEADING_INTEGER = re.compile(r"\s*([+-]?\d{1,40})")
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list route can do; None: `metadata` does not speak of it. Filters: name → whether it means contains."""
+    """What a list route can do; None: `metadata` does not speak of it. Filters: name → whether it means contains.
+
+    `arrays`: fields that are asked to hold any of a list, `[a,b]`; `metadata` does not speak of them.
+    """
 
     order_keys: tuple[str, ...] | None = None
     filters: Mapping[str, bool] | None = None
+    arrays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Page:
     order: Mapping[str, str | None] | None = None
     filters: Mapping[str, Any] | None = None
     matching: Mapping[str, bool] = field(default_factory=dict)
+    arrays: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def offset(self) -> int:
@@ -58,6 +62,7 @@ def read_page(listing: Listing, query: Mapping[str, Value]) -> Page:
         order=None if listing.order_keys is None else _order(listing.order_keys, query.get("order-by")),
         filters=None if listing.filters is None else {k: query[k] for k in listing.filters if k in query},
         matching=listing.filters or {},
+        arrays={key: query[key] for key in listing.arrays if key in query},
     )
 
 
@@ -90,13 +95,6 @@ def _order(allowed: tuple[str, ...], value: Value | None) -> dict[str, str | Non
         elif key in allowed:
             order[key] = direction
     return order
-
-
-def sql_offset(page: Page) -> int:
-    """PostgreSQL's OFFSET is a bigint; beyond it the statement fails, and the monolith with it."""
-    if page.offset > MAX_OFFSET:
-        raise InternalFailure("OFFSET out of range")
-    return page.offset
 
 
 def mongo_order(page: Page) -> dict[str, bool]:

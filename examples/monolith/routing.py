@@ -42,7 +42,10 @@ Handler = Callable[[Call], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route. `body`: the shape that is validated, or a function that picks it by the body's content."""
+    """One route. `check` looks at the path before the body is validated; raises Refusal.
+
+    `body`: the shape that is validated, or a function that picks it by the body's content.
+    """
 
     method: str
     path: str
@@ -50,6 +53,7 @@ class Route:
     access: Access
     listing: Listing | None = None
     body: Shape | Callable[[Any], Shape] | None = None
+    check: Callable[[Mapping[str, str]], None] = lambda _params: None
     pattern: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -4,16 +4,17 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith import documents
 from examples.monolith.access import ANY_USER, may
 from examples.monolith.database import Database, insert_row, postgres_uuid
 from examples.monolith.documents import Document
-from examples.monolith.listing import MAX_OFFSET, Listing, mongo_order, sql_offset
-from examples.monolith.refusals import InternalFailure, UncaughtFailure, forbidden, not_found
+from examples.monolith.listing import Listing
+from examples.monolith.refusals import InternalFailure, forbidden, not_found
 from examples.monolith.routing import Call, Route
+from examples.monolith.sql_page import count_of, rows_of
 from examples.monolith.tables import items, transactions, users
 from examples.monolith.users import find_user
 from examples.monolith.validation import IS_NUMBER, IS_STRING, Shape, at_least, nested, one_of, optional, required
@@ -41,16 +42,8 @@ async def create_item(call: Call) -> Answer:
 
 
 async def list_items(call: Call) -> Answer:
-    filters = dict(call.page.filters or {})
-    if not all(isinstance(value, str) for value in filters.values()):
-        raise InternalFailure("Mongoose casts no list or object to text")
-    order = mongo_order(call.page)
-    if call.page.offset > MAX_OFFSET:
-        raise UncaughtFailure("skip out of range")
     async with call.monolith.database.read() as connection:
-        found = await documents.find(
-            connection, items, equal=filters, order=order, offset=call.page.offset, limit=call.page.limit
-        )
+        found = await documents.find_page(connection, items, call.page)
     return enveloped([item_json(item) for item in found], metadata=call.page.metadata(len(found)))
 
 
@@ -106,11 +99,10 @@ async def _charge(database: Database, user_id: str, item: Document, points: int)
 
 async def list_transactions(call: Call) -> Answer:
     live = transactions.c.deleted_at.is_(None)
-    page: Select[Any] = select(transactions).where(live).order_by(text("rowid"))
     async with call.monolith.database.read() as connection:
-        total = await connection.scalar(select(func.count()).select_from(transactions).where(live))
-        rows = await connection.execute(page.offset(sql_offset(call.page)).limit(call.page.limit))
-        found = [{"id": row.id, "userId": row.user_id, "objectId": row.object_id} for row in rows]
+        total = await count_of(connection, transactions, call.page, live)
+        rows = await connection.execute(rows_of(transactions, call.page).where(live))
+    found = [{"id": row.id, "userId": row.user_id, "objectId": row.object_id} for row in rows]
     return enveloped(found, metadata=call.page.metadata(len(found), total))
 
 

@@ -159,3 +159,8 @@ def collection(name: str) -> Table:
 
 
 items = collection("items")
+modules = collection("module")
+contents = collection("content")
+components = collection("component")
+validators = collection("validator")
+submissions = collection("submissions")

@@ -1,14 +1,13 @@
 """Contract section 4.1: users."""
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from examples.monolith.access import OPEN, Access, Attributes, Permission
+from examples.monolith.access import OPEN, OWN, may, of_user
 from examples.monolith.accounts import NewUser, add_user
 from examples.monolith.database import postgres_text
 from examples.monolith.passwords import hashed
@@ -18,7 +17,6 @@ from examples.monolith.tables import users
 from examples.monolith.validation import IS_EMAIL, IS_STRING, is_uuid, length, required
 from examples.monolith.wire import Answer, enveloped
 
-OWN = "@me"
 SIGN_UP = {
     "username": required(IS_STRING, *length(3, 20)),
     "password": required(IS_STRING, *length(8, 255)),
@@ -69,13 +67,7 @@ def user_json(user: Row[Any]) -> dict[str, Any]:
     return {"id": user.id, "username": user.username, "description": user.description, "points": user.points}
 
 
-def of_user(params: Mapping[str, str], user_id: str) -> Attributes:
-    """The attributes that a policy on a user looks at; `@me` is the caller."""
-    wanted = params["userId"]
-    return {"id": user_id if wanted == OWN else wanted}
-
-
 ROUTES = (
     Route("POST", "/user", create_user, OPEN, body=SIGN_UP),
-    Route("GET", "/user/:userId", get_user, Access(permission=Permission("read", "user", of_user))),
+    Route("GET", "/user/:userId", get_user, may("read", "user", of_user("id"))),
 )

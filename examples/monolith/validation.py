@@ -16,15 +16,19 @@ _TOP_LABEL = re.compile(r"[a-z\u00a1-\u00a8\u00aa-\ud7ff\uf900-\ufdcf\ufdf0-\uff
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule of one value. `words` follow the property's name."""
+    """A rule of one value, or of each value of a list. `words` follow the property's name."""
 
     holds: Callable[[Any], bool]
     words: str
+    each: bool = False
+
+    def message(self, name: str) -> str:
+        return f"each value in {name} {self.words}" if self.each else f"{name} {self.words}"
 
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """`optional` skips null and absence; `when` skips by the body as a whole."""
+    """`shape` is that of the value, or of each element; `optional` skips null and absence; `when` goes by the body."""
 
     checks: tuple[Check, ...]
     shape: "Shape | None" = None
@@ -39,7 +43,7 @@ def violations(shape: Shape, body: Any, prefix: str = "") -> list[str]:
     """Messages, none when the body will do."""
     if not isinstance(body, dict):
         return ["unknown value was passed to the validate function"]
-    unknown = [f"property {prefix}{name} should not exist" for name in body if name not in shape]
+    unknown = [f"{prefix}property {name} should not exist" for name in body if name not in shape]
     known = [line for name, rules in shape.items() if rules.when(body) for line in _violated(rules, body, name, prefix)]
     return unknown + known
 
@@ -48,10 +52,13 @@ def _violated(rules: Property, body: Mapping[str, Any], name: str, prefix: str) 
     value = body.get(name)
     if value is None and rules.optional:
         return []
-    failed = [f"{prefix}{name} {check.words}" for check in rules.checks if not check.holds(value)]
-    if rules.shape is not None and not failed:
+    failed = [prefix + check.message(name) for check in rules.checks if not check.holds(value)]
+    if rules.shape is None or failed:
+        return failed
+    if not isinstance(value, list):
         return violations(rules.shape, value, f"{prefix}{name}.")
-    return failed
+    shape = rules.shape
+    return [line for n, item in enumerate(value) for line in violations(shape, item, f"{prefix}{name}.{n}.")]
 
 
 def required(*checks: Check) -> Property:
@@ -66,10 +73,20 @@ def nested(shape: Shape, *, optional: bool = False) -> Property:
     return Property((IS_OBJECT,), shape=shape, optional=optional)
 
 
+def list_of(shape: Shape, *, optional: bool = False) -> Property:
+    return Property((IS_ARRAY,), shape=shape, optional=optional)
+
+
 def length(least: int, most: int) -> tuple[Check, Check]:
-    return (
-        Check(lambda v: isinstance(v, str) and len(v) >= least, f"must be longer than or equal to {least} characters"),
-        Check(lambda v: isinstance(v, str) and len(v) <= most, f"must be shorter than or equal to {most} characters"),
+    longest = Check(
+        lambda v: isinstance(v, str) and len(v) <= most, f"must be shorter than or equal to {most} characters"
+    )
+    return min_length(least), longest
+
+
+def min_length(least: int) -> Check:
+    return Check(
+        lambda v: isinstance(v, str) and len(v) >= least, f"must be longer than or equal to {least} characters"
     )
 
 
@@ -107,7 +124,16 @@ def _is_domain(domain: str) -> bool:
 
 
 IS_STRING = Check(lambda value: isinstance(value, str), "must be a string")
+IS_NOT_EMPTY = Check(lambda value: value not in ("", None), "should not be empty")
+IS_BOOLEAN = Check(lambda value: isinstance(value, bool), "must be a boolean value")
+IS_ARRAY = Check(lambda value: isinstance(value, list), "must be an array")
+ARE_STRINGS = Check(
+    lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+    "must be a string",
+    each=True,
+)
 IS_NUMBER = Check(is_number, "must be a number conforming to the specified constraints")
 IS_OBJECT = Check(lambda value: isinstance(value, dict), "must be an object")
 IS_EMAIL = Check(is_email, "must be an email")
+IS_UUID = Check(lambda value: isinstance(value, str) and is_uuid(value), "must be a UUID")
 IS_UUID_V4 = Check(lambda value: isinstance(value, str) and bool(_UUID_V4.fullmatch(value)), "must be a UUID")

@@ -111,7 +111,7 @@ def test_outside_production_express_says_its_name_and_helmet_is_off(development:
     ("body", "messages"),
     [
         ({"cost": 1, "type": "hint", "data": {"text": ""}, "extra": 1}, ["property extra should not exist"]),
-        ({"cost": 1, "type": "hint", "data": {"text": "", "more": 1}}, ["property data.more should not exist"]),
+        ({"cost": 1, "type": "hint", "data": {"text": "", "more": 1}}, ["data.property more should not exist"]),
         ({"cost": -1, "type": "hint", "data": {"text": ""}}, ["cost must not be less than 0"]),
         ({"cost": 1, "type": "x", "data": {}}, ["type must be one of the following values: hint, validator",
                                                  "data.text must be a string"]),

@@ -1,0 +1,52 @@
+"""A list route's page of a table, as Sequelize asks PostgreSQL for it."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from examples.monolith.database import heap_order, postgres_text
+from examples.monolith.javascript import text_of
+from examples.monolith.listing import Page
+from examples.monolith.refusals import InternalFailure
+
+MAX_OFFSET = 2**63 - 1
+_DIRECTIONS = {
+    f"{direction} {nulls}".strip(): direction == "DESC"
+    for direction in ("", "ASC", "DESC")
+    for nulls in ("", "NULLS FIRST", "NULLS LAST")
+    if direction or nulls
+}
+"""What Sequelize takes for a direction → whether it is descending; no column here holds null."""
+
+
+def rows_of(table: Table, page: Page) -> Select[Any]:
+    """The page's rows in its order. Raises InternalFailure where the statement would fail on PostgreSQL."""
+    order = [_directed(table.c[key], direction) for key, direction in (page.order or {}).items()]
+    query = select(table).where(*_filters(table, page)).order_by(*order, *heap_order(table))
+    return query.offset(_offset(page)).limit(page.limit)
+
+
+async def count_of(connection: AsyncConnection, table: Table, page: Page, *more: ColumnElement[bool]) -> int:
+    query = select(func.count()).select_from(table).where(*_filters(table, page), *more)
+    return int(await connection.scalar(query) or 0)
+
+
+def _filters(table: Table, page: Page) -> list[ColumnElement[bool]]:
+    """ILIKE with the client's text as it is: its wildcards work."""
+    patterns = {key: f"%{postgres_text(text_of(value))}%" for key, value in (page.filters or {}).items()}
+    return [table.c[key].ilike(pattern, escape="\\") for key, pattern in patterns.items()]
+
+
+def _directed(column: ColumnElement[Any], direction: str | None) -> ColumnElement[Any]:
+    descending = _DIRECTIONS.get((direction or "").upper())
+    if descending is None:
+        raise InternalFailure(f"{direction!r} is no direction to Sequelize")
+    return column.desc() if descending else column.asc()
+
+
+def _offset(page: Page) -> int:
+    """A bigint; beyond it the statement fails, and the monolith with it."""
+    if page.offset > MAX_OFFSET:
+        raise InternalFailure("OFFSET out of range")
+    return page.offset
