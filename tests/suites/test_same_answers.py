@@ -20,16 +20,13 @@ from chassis.claims import Identity
 from chassis.database import Database
 from legacy_adapter.identity import MonolithIdentity
 from tests.contracts.running import running_monolith
-from tests.extracted.shop.running import Answer, Gateway, RunningShop, ask, running_shop
-from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithFile, claims_of, sign
+from tests.extracted.shop.running import Gateway, RunningShop, ask, running_shop
+from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithFile
+from tests.suites.sides import ACTORS, BOUGHT, HINT, IDS, difference, fill
 
-PER_CONNECTION = {"date", "connection", "keep-alive"}
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ORIGIN = {"Origin": "https://polycode.do-2021.fr"}
-HINT = "11111111-1111-4111-8111-111111111111"
-BOUGHT = "22222222-2222-4222-8222-abcdefabcdef"
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Sides:
         own = {"Authorization": credential} if credential else {}
         legacy = ask(self.monolith_port, target, method, own | sent, body)
         extracted = self.shop.ask(target, self.identity(credential), method=method, headers=sent, body=body)
-        return _difference(legacy, extracted)
+        return difference(legacy, extracted)
 
     def identity(self, credential: str) -> Identity:
         """As the gateway's steps identify and authorize establish it; nothing changes here, so once."""
@@ -71,13 +68,6 @@ async def _confirmed(plugin: MonolithIdentity, fields: list[tuple[bytes, bytes]]
         return await plugin.confirm(plugin.identify(fields), fields)
     finally:
         await plugin.aclose()  # its connections belong to this loop
-
-
-def _difference(legacy: Answer, extracted: Answer) -> str:
-    pairs = {"status": (legacy.status, extracted.status), "body": (legacy.body, extracted.body)}
-    names = (legacy.headers.keys() | extracted.headers.keys()) - PER_CONNECTION
-    pairs |= {name: (legacy.headers.get(name), extracted.headers.get(name)) for name in names}
-    return "; ".join(f"{name}: {old!r} / {new!r}" for name, (old, new) in pairs.items() if old != new)
 
 
 @pytest.fixture(scope="module")
@@ -98,58 +88,12 @@ def _running(path: Path, mode: str) -> Iterator[Sides]:
     gateway = Gateway()
     with running_monolith(path, seed="demo", environ=variables) as monolith:
         file = MonolithFile(path)
-        credentials = _fill(file)
+        credentials = fill(file)
         with running_shop(file.url, gateway, ENVIRONMENT=mode) as shop:
             plugin = MonolithIdentity(SECRET, ISSUER, AUDIENCE, Database(file.url))
             yield Sides(monolith.port, shop, plugin, credentials, {})
         file.close()
     gateway.close()
-
-
-def _fill(file: MonolithFile) -> dict[str, str]:
-    """Items of every sort, a purchase, and a credential of every kind."""
-    for cost in (0.5, 1e21, 1e-7, 2**53 + 2, 12345678.9):
-        file.add_item(cost=cost, type="validator", data={"text": f"é ✓ \u2028 {cost}"})
-    file.add_item(BOUGHT, cost=3)
-    # the stand-in judges by policies, so its own roles have to be used
-    names = {"guest": ("guest",), "user": ("guest", "user"), "admin": ("admin",), "deleted": ("guest", "user")}
-    users = {name: file.add_user(*roles) for name, roles in names.items()}
-    file.add_purchase(users["user"], BOUGHT)
-    tokens = {name: file.login(user) for name, user in users.items()}
-    expired = file.login(users["admin"])
-    file.expire(expired)
-    file.delete_user(users["deleted"])
-    return {name: f"Bearer {token}" for name, token in tokens.items()} | {
-        "nobody": "",
-        "scheme alone": "Bearer",
-        "three words": f"Bearer {tokens['admin']} x",
-        "another scheme": f"Foo {tokens['admin']}",
-        "expired": f"Bearer {expired}",
-        "no row": f"Bearer {sign(claims_of(users['admin']))}",
-        "nonsense": "Bearer nonsense",
-        "alg none": "Bearer eyJhbGciOiJub25lIn0.eyJzdWJqZWN0IjoieCJ9.",
-        "other secret": f"Bearer {sign(claims_of(users['admin']), 'another-secret-of-sufficient-length')}",
-        "other audience": f"Bearer {file.login(users['admin'], aud='https://elsewhere.example')}",
-        "other issuer": f"Bearer {file.login(users['admin'], iss='https://elsewhere.example')}",
-    }
-
-
-ACTORS = (
-    "nobody", "scheme alone", "three words", "another scheme", "expired", "no row", "nonsense", "alg none",
-    "other secret", "other audience", "other issuer", "guest", "user", "admin", "deleted",
-)  # fmt: skip
-IDS = (
-    HINT,
-    BOUGHT,
-    BOUGHT.upper(),
-    UNKNOWN,
-    "abc",
-    "%7B" + BOUGHT + "%7D",
-    BOUGHT.replace("-", ""),
-    "%zz",
-    "%00",
-    "a+b",
-)
 
 
 @pytest.mark.parametrize("actor", ACTORS)
@@ -208,6 +152,11 @@ QUERIES = [
     "type=%zz",
     "type=a%00b",
     "type=%C3",
+    "type=hint&type=validator",
+    "type[]=hint&type[]=none",
+    "type[0]=validator&order-by=cost:desc",
+    "type[]=hint&type[a]=b",
+    "type[]=hint&type[1][]=b",
     "type[a]=hint",
     "type[$ne]=hint",
     "offset=2&sort=date&unknown=1",

@@ -40,7 +40,9 @@ class Gateway:
     """What a service needs of the gateway: its key set, and tokens signed with it."""
 
     def __init__(self) -> None:
-        self.signer = Signer([ECKey.generate_key("P-256")])
+        key = ECKey.generate_key("P-256", private=True)
+        self.signing_key = key.as_pem(private=True).decode()
+        self.signer = Signer([key])
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         Thread(target=self._server.serve_forever, daemon=True).start()
         self.jwks_url = f"http://127.0.0.1:{self._server.server_port}/.well-known/jwks.json"
