@@ -9,7 +9,8 @@ from strangler_gateway.gates import Refusal
 from strangler_gateway.migration import Migration
 from strangler_gateway.observe import RouteStats, Stats
 from strangler_gateway.outcome import Outcome, Reloaded
-from strangler_gateway.routes import Route, State
+from strangler_gateway.routes import Route, State, Unit
+from strangler_gateway.states import percent
 
 View = dict[str, Any]
 
@@ -44,7 +45,7 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
         "unit": route.unit.name,
         "kind": route.unit.kind,
         "state": str(route.unit.state),
-        "share": place_share(route),
+        "share": _share(route.unit),
         "held": standing.hold is not None,
         "moved_at": iso(standing.since),
         "legacy": route.legacy.name,
@@ -62,11 +63,6 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
         },
         "last_legacy_at": iso(counts.last_legacy_at) if counts.last_legacy_at else None,
     }
-
-
-def place_share(route: Route) -> float | None:
-    """Per cent in canary, else None."""
-    return route.unit.share / 100 if route.unit.state is State.CANARY else None
 
 
 def outcome(one: Outcome) -> View:
@@ -153,10 +149,23 @@ def explanation(one: Explanation) -> View:
 
 def meters(migration: Migration) -> str:
     """Migration's own lines in Prometheus' text format."""
-    lines = ["# TYPE strangler_unit_state gauge\n", "# TYPE strangler_unit_share_percent gauge\n"]
-    for name, unit in migration.served.units.items():
-        lines.append(f'strangler_unit_state{{unit="{name}",state="{unit.state}"}} 1\n')
-        lines.append(
-            f'strangler_unit_share_percent{{unit="{name}"}} {unit.share / 100 if unit.state is State.CANARY else 0:g}\n'
+    units = migration.served.units
+    return "".join(
+        (
+            "# TYPE strangler_unit_state gauge\n",
+            *(f'strangler_unit_state{{unit="{name}",state="{unit.state}"}} 1\n' for name, unit in units.items()),
+            "# TYPE strangler_unit_share_percent gauge\n",
+            *(f'strangler_unit_share_percent{{unit="{name}"}} {_share(unit) or 0:g}\n' for name, unit in units.items()),
+            "# TYPE strangler_unit_held gauge\n",
+            *(f'strangler_unit_held{{unit="{n}"}} {migration.standings[n].hold is not None:d}\n' for n in units),
+            "# TYPE strangler_failed_reloads_total counter\n",
+            f"strangler_failed_reloads_total {migration.failed_reloads}\n",
+            "# TYPE strangler_state_dir_writable gauge\n",
+            f"strangler_state_dir_writable {migration.problem is None:d}\n",
         )
-    return "".join(lines)
+    )
+
+
+def _share(unit: Unit) -> float | None:
+    """Per cent in canary, else None."""
+    return percent(unit.share) if unit.state is State.CANARY else None

@@ -64,21 +64,24 @@ class Client:
         return answer
 
     def _credential(self) -> dict[str, str]:
-        token = os.environ.get("STRANGLER_ADMIN_TOKEN", "")
-        path = os.environ.get("STRANGLER_ADMIN_TOKEN_FILE")
-        if not token and path:
-            try:
-                token = Path(path).read_text(encoding="utf-8")
-            except (OSError, ValueError) as exc:
-                self.fail(USAGE, "token", f"STRANGLER_ADMIN_TOKEN_FILE cannot be read: {exc}")
-        token = token.strip()
-        if not (token.isascii() and token.isprintable()):
-            self.fail(USAGE, "token", "the admin credential has characters that no header can carry")
-        return {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            return credential()
+        except (OSError, ValueError) as exc:
+            self.fail(USAGE, "token", f"the admin credential cannot be used: {exc}")
 
     def fail(self, code: int, error: str, message: str) -> NoReturn:
         """Ends the command: a sentence on stderr, or JSON on stdout."""
         fail(code, error, message, self.as_json)
+
+
+def credential() -> dict[str, str]:
+    """The header field that carries the caller's credential, if there is one. Raises OSError, ValueError."""
+    token = os.environ.get("STRANGLER_ADMIN_TOKEN", "")
+    path = os.environ.get("STRANGLER_ADMIN_TOKEN_FILE")
+    token = (Path(path).read_text(encoding="utf-8") if path and not token else token).strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError("it has characters that no header can carry")
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def fail(code: int, error: str, message: str, as_json: bool) -> NoReturn:

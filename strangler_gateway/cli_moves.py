@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from strangler_gateway.cli_client import DONE, REFUSED, USAGE, Answer, Client
-from strangler_gateway.cli_options import DEFAULT_ADMIN, Admin, AsJson, Unit, given_admin
+from strangler_gateway.cli_options import DEFAULT_ADMIN, Admin, AsJson, Unit, UnitOrAll, given_admin
 from strangler_gateway.cli_outcome import show
 from strangler_gateway.cli_text import plain
 from strangler_gateway.cli_watch import Watched, counted, seconds, watch
@@ -60,7 +60,7 @@ def flip(
 
 def rollback(
     context: typer.Context,
-    unit: Annotated[str | None, typer.Argument(metavar="[GROUP|ROUTE]", help="What goes back.")] = None,
+    unit: UnitOrAll = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that has a new end.")] = False,
     why: Annotated[str, typer.Option(help="Why, for the journal; may be left out.")] = "",
     admin: Admin = DEFAULT_ADMIN,

@@ -5,17 +5,19 @@ from typing import Annotated
 import httpx
 import typer
 
+from strangler_gateway.cli_client import credential
+
 DEFAULT_ADMIN = "http://127.0.0.1:8081"
 COMPLETION_TIMEOUT_S = 0.5
 
 
 def _units(context: typer.Context, incomplete: str) -> list[str]:
-    """Completes names by asking the gateway, if it answers at once and lets everybody read."""
-    admin = context.params.get("admin") or DEFAULT_ADMIN
+    """Completes names by asking the gateway, if it answers at once."""
+    url = f"{context.params.get('admin') or DEFAULT_ADMIN}/routes"
     try:
-        answer = httpx.get(f"{admin.rstrip('/')}/routes", timeout=COMPLETION_TIMEOUT_S, trust_env=False).json()
+        answer = httpx.get(url, headers=credential(), timeout=COMPLETION_TIMEOUT_S, trust_env=False).json()
         names = sorted({str(route["unit"]) for route in answer["routes"]})
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, KeyError, TypeError):
         return []
     return [name for name in names if name.startswith(incomplete)]
 
@@ -32,6 +34,9 @@ Admin = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Unit = Annotated[
     str, typer.Argument(metavar="GROUP|ROUTE", help="A group, or a route that is in none.", autocompletion=_units)
+]
+UnitOrAll = Annotated[
+    str | None, typer.Argument(metavar="[GROUP|ROUTE]", help="A group, or a route.", autocompletion=_units)
 ]
 
 
