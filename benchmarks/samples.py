@@ -5,15 +5,21 @@ from collections import Counter
 from collections.abc import Iterable
 
 _PYTHON = re.compile(r"^(.+) \(([^()]+\.py):\d+\)$")
+_THREAD = "threading.py:Thread._bootstrap"
 _NATIVE = re.compile(r"^(.+) \(([^()]+?)(?::\d+)?\)$")
 
 
 def read_stacks(text: str) -> list[tuple[list[str], int]]:
-    """Each line `frame;frame;... count` to its frames, outermost first, without line numbers."""
+    """Each line `frame;frame;... count` to its frames, outermost first, without line numbers.
+
+    Threads beside the main one are left out: they wait, which py-spy cannot tell from work once it looks into C.
+    """
     stacks = []
     for line in text.splitlines():
         frames, _, count = line.rpartition(" ")
-        stacks.append(([_function(frame) for frame in frames.split(";")], int(count)))
+        functions = [_function(frame) for frame in frames.split(";")]
+        if _THREAD not in functions:
+            stacks.append((functions, int(count)))
     return stacks
 
 

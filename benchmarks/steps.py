@@ -16,10 +16,10 @@ from strangler_gateway import pipeline
 from strangler_gateway.access_log import AccessLog
 from strangler_gateway.exchange import Exchange
 from strangler_gateway.headers import request_head
-from strangler_gateway.response_headers import response_lines
 from strangler_gateway.http1 import RequestHead, parse_request
 from strangler_gateway.http1_response import parse_response
 from strangler_gateway.observe import Stats
+from strangler_gateway.response_headers import response_lines
 from strangler_gateway.routes import Side
 from strangler_gateway.routes_file import load
 from strangler_gateway.settings import Settings

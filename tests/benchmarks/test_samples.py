@@ -7,6 +7,7 @@ SERVER = "data_received (/a/b/strangler_gateway/server.py"
 RAW = f"""{MAIN};{SERVER}:40);findall (_sre.c:1) 6
 {MAIN};{SERVER}:44) 3
 {MAIN};epoll_wait (libc.so.6) 1
+Thread._bootstrap (threading.py:1002);Thread.run (threading.py:982);wait (libc.so.6) 90
 """
 
 
