@@ -83,12 +83,14 @@ async def _list_items(shop: Shop, call: Call, _identity: Identity) -> Answer:
 
 
 def _selection(page: Page, order: Order, wanted: Mapping[str, Value]) -> ItemSelection | Answer:
-    """Or the answer where the monolith's document store trips: first over a filter, then over the rest."""
-    types = _texts(wanted["type"]) if "type" in wanted else None
-    if types is None and "type" in wanted:
-        return answers.STORE_FAILED
+    """Or the answer where the monolith trips: over an order as it builds its query, over the rest when it runs it."""
     descends = listing.descends(order["cost"]) if "cost" in order else None
-    if (descends is None and "cost" in order) or page.offset > listing.LARGEST_OFFSET:
+    if "cost" in order and descends is None:
+        return answers.UNEXPECTED
+    types = _texts(wanted["type"]) if "type" in wanted else None
+    if "type" in wanted and types is None:
+        return answers.STORE_FAILED
+    if page.offset > listing.LARGEST_OFFSET:
         return answers.UNEXPECTED
     return ItemSelection(page.offset, page.limit, types, descends)
 
