@@ -37,7 +37,7 @@ def _kept_in_cookie(x: Exchange, random_bytes: Callable[[int], bytes]) -> bytes:
                 if cookie == COOKIE and _OURS.fullmatch(key):
                     return key
     key = urlsafe_b64encode(random_bytes(16)).rstrip(b"=")
-    secure = b"; Secure" if x.scheme == b"https" else b""
+    secure = b"; Secure" if (x.public_scheme or x.scheme) == b"https" else b""
     cookie = b"%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s" % (COOKIE, key, COOKIE_MAX_AGE_S, secure)
     x.extra_fields.append((b"Set-Cookie", cookie))
     return key

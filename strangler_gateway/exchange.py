@@ -64,6 +64,9 @@ class Exchange:
     decision: Decision | None = None
     internal_token: bytes | None = None
     """What a service gets in place of Authorization."""
+    public_scheme: bytes | None = None
+    public_host: bytes | None = None
+    """What a trusted proxy says that the client sees; else `scheme` and `host`."""
     trusted = False
     """The peer is one of `trusted_proxies`."""
     status = 0

@@ -190,11 +190,16 @@ def _read_host(request: RequestHead, host: bytes | None, authority: bytes | None
             raise BadRequest(400, "An HTTP/1.1 request needs a Host field.")
         request.has_host_field = False
     elif host not in _good_hosts:
-        if not _HOST.fullmatch(host):
+        if not is_host(host):
             raise BadRequest(400, "The Host field is not host[:port].")
         if len(_good_hosts) < _MAX_CACHED:
             _good_hosts.add(host)
     request.host = host if authority is None else authority
+
+
+def is_host(text: bytes) -> bool:
+    """Whether it is uri-host [":" port] (RFC 9110 §7.2)."""
+    return _HOST.fullmatch(text) is not None
 
 
 def _read_framing(request: RequestHead, length: bytes | None, coding: bytes | None) -> None:

@@ -68,6 +68,8 @@ def serve(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> int:
+    # Until the reloader takes it over, a hang-up must not end the process.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
     stats = Stats()
     shadow = Shadow()
     holder: list[Gateway] = []
@@ -120,6 +122,7 @@ async def _serve_gateway(gateway: Gateway, migration: Migration) -> int:
             tasks.create_task(server.serve([bound]))
         await asyncio.gather(public.up.wait(), admin.up.wait())
         helpers = [tasks.create_task(reloader.run()), tasks.create_task(_sweep(gateway, public))]
+        await asyncio.sleep(0)
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()

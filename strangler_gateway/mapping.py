@@ -17,7 +17,12 @@ def map_reference(x: Exchange, value: bytes, service: Service) -> bytes:
     if found is not None and found[1] == lead:
         if found[3].lower() != service.authority.lower() or (service.host_policy == "preserve" and x.host == found[3]):
             return value
-        return b"%b%b://%b%b" % (lead, x.scheme, x.host or found[3], _public_path(x, found[4], service))
+        return b"%b%b://%b%b" % (
+            lead,
+            x.public_scheme or x.scheme,
+            x.public_host or x.host or found[3],
+            _public_path(x, found[4], service),
+        )
     rest = value[len(lead) :]
     if rest.startswith(b"/") and not rest.startswith(b"//"):
         return lead + _public_path(x, rest, service)

@@ -26,7 +26,7 @@ from strangler_gateway.observe import Stats
 from strangler_gateway.routes import RouteTable, Side
 from strangler_gateway.settings import Settings
 from strangler_gateway.signer import Signer
-from strangler_gateway.trust import client_behind, trusts
+from strangler_gateway.trust import client_behind, public_origin, trusts
 from strangler_gateway.upstream import Upstreams
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def observe(gateway: Gateway, x: Exchange) -> Outcome:
     if table.trusted_proxies and trusts(table, x.peer):
         x.trusted = True
         x.client = client_behind(table, x.peer, x.fields)
+        x.public_scheme, x.public_host = public_origin(x.fields)
     return None
 
 

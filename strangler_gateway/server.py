@@ -16,7 +16,7 @@ from strangler_gateway.http1_response import ResponseHead
 from strangler_gateway.pipeline import run
 from strangler_gateway.relay import Relay
 from strangler_gateway.response_headers import interim_lines
-from strangler_gateway.websocket import Frames, close_frame
+from strangler_gateway.websocket import PING, Frames, close_frame
 
 if TYPE_CHECKING:
     from strangler_gateway.pipeline import Gateway
@@ -72,6 +72,8 @@ class ClientConnection(asyncio.Protocol):
         self.lingering = False
         self.parsing = False
         self.frames: Frames | None = None
+        self.ping_s = inf
+        self.pinged = False
 
     # The connection.
 
@@ -121,6 +123,9 @@ class ClientConnection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Called a few times a second: ends what waits too long."""
+        if self.frames is not None:
+            self._keep_tunnel(now)
+            return
         if self.deadline >= now or self.transport.is_closing():
             if self.lingering and self.deadline < now:
                 self.transport.abort()
@@ -135,6 +140,23 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(Reply(408, "http_request_error", "The request header did not arrive in time.", close=True))
         else:
             self.transport.close()
+
+    def _keep_tunnel(self, now: float) -> None:
+        """Pings an idle WebSocket between two frames (RFC 6455 §5.5.2); one that never answers is dead."""
+        if self.full and self.deadline < now:
+            self._stalled(now)
+        elif self.deadline < now and self.frames is not None and self.frames.at_boundary:
+            if self.pinged:
+                self._gone()
+                self.transport.abort()
+                return
+            self.transport.write(PING)
+            self.pinged = True
+            self.deadline = now + self.ping_s
+
+    def _heard(self) -> None:
+        self.pinged = False
+        self.deadline = self.gateway.now() + self.ping_s
 
     def _stalled(self, now: float) -> None:
         unsent = self.transport.get_write_buffer_size()
@@ -152,6 +174,7 @@ class ClientConnection(asyncio.Protocol):
             self.buffer = self.buffer + data if self.buffer else data
             self._next()
         elif self.framing == _TUNNEL:
+            self._heard()
             self.lane.on_request_body(data)
         elif not self.body_done:
             self._feed(data)
@@ -296,7 +319,7 @@ class ClientConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.full = False
-        self.deadline = inf
+        self.deadline = inf if self.frames is None else self.gateway.now() + self.ping_s
         if self.lane is not None:
             self.lane.on_client_writable()
 
@@ -325,6 +348,8 @@ class ClientConnection(asyncio.Protocol):
         elif self.framing == _TUNNEL:
             lines += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
             self.frames = Frames()
+            self.ping_s = x.service.websocket_ping_s or inf
+            self._heard()
             self._switch()
         if not self.keep and self.framing != _TUNNEL:
             lines += b"Connection: close\r\n"
@@ -346,6 +371,7 @@ class ClientConnection(asyncio.Protocol):
             self.out.append(data)
             if self.frames is not None:
                 self.frames.feed(data)
+                self.deadline = self.gateway.now() + self.ping_s
 
     def flush(self) -> None:
         """Head and first body bytes leave in one write."""

@@ -3,6 +3,7 @@
 from ipaddress import ip_address
 
 from strangler_gateway.fields import Pairs
+from strangler_gateway.http1 import is_host
 from strangler_gateway.routes import RouteTable
 
 
@@ -26,3 +27,10 @@ def client_behind(table: RouteTable, peer: str, fields: Pairs) -> str:
         if not any(address in network for network in table.trusted_proxies):
             break
     return peer
+
+
+def public_origin(fields: Pairs) -> tuple[bytes | None, bytes | None]:
+    """(scheme, host) as the client sees them, told by a trusted proxy: the first of each list."""
+    told = {name.lower(): value.partition(b",")[0].strip(b" \t") for name, value in reversed(fields)}
+    scheme, host = told.get(b"x-forwarded-proto", b"").lower(), told.get(b"x-forwarded-host", b"")
+    return scheme if scheme in (b"http", b"https") else None, host if host and is_host(host) else None

@@ -1,5 +1,8 @@
 """WebSocket frames (RFC 6455 §5.2), as far as a tunnel has to know them: where one ends."""
 
+PING = b"\x89\x00"
+"""An unmasked, empty Ping (RFC 6455 §5.5.2). Its Pong reaches the upstream unasked, which §5.5.3 allows."""
+
 
 def close_frame(code: int) -> bytes:
     """An unmasked Close frame, as a server sends it (RFC 6455 §5.5.1)."""
