@@ -1,9 +1,9 @@
 """A new routes.yaml under traffic: nothing under way is dropped, the next request goes by it (gateway.md S2, §4.5)."""
 
+import itertools
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -26,11 +26,12 @@ routes:
 
 
 class Routes:
-    """A routes.yaml that a test replaces while it is served."""
+    """A routes.yaml that tests replace while it is served."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.write(TABLE.format(base=""))
+        self._numbers = itertools.count()
+        self.base = self.move()
 
     def write(self, text: str) -> None:
         """Replaces the file at once, as editors and deployments do."""
@@ -38,28 +39,39 @@ class Routes:
         new.write_text(text, encoding="utf-8")
         os.replace(new, self.path)
 
-    def move(self, base: str) -> None:
-        self.write(TABLE.format(base=base))
+    def move(self) -> bytes:
+        """Another table: requests reach the upstream under another base path, which is returned."""
+        self.base = b"/table-%d" % next(self._numbers)
+        self.write(TABLE.format(base=self.base.decode()))
+        return self.base
+
+
+@pytest.fixture(scope="session")
+def served_file(lane: str, tmp_path_factory: pytest.TempPathFactory) -> Routes:
+    return Routes(tmp_path_factory.mktemp("routes") / "routes.yaml")
+
+
+@pytest.fixture(scope="session")
+def reloading(start: Start, served_file: Routes) -> GatewayProcess:
+    gateway = start(routes=served_file.path)
+    gateway.may_complain = True
+    return gateway
 
 
 @pytest.fixture
-def routes(tmp_path: Path) -> Routes:
-    return Routes(tmp_path / "routes.yaml")
+def routes(reloading: GatewayProcess, origin: Script, served_file: Routes) -> Routes:
+    """The file of the gateway, which serves a table of this test alone."""
+    base = served_file.move()
+    assert eventually(partial(serves, reloading, origin, base))
+    return served_file
 
 
-@pytest.fixture
-def reloading(start: Start, routes: Routes) -> Iterator[GatewayProcess]:
-    gateway = start(routes=routes.path)
-    yield gateway
-    gateway.stop()
-
-
-def serves(gateway: GatewayProcess, origin: Script, target: bytes) -> bool:
-    """Whether a request now reaches the upstream under this target."""
+def serves(gateway: GatewayProcess, origin: Script, base: bytes) -> bool:
+    """Whether a request now reaches the upstream under this base path."""
     client = gateway.connect()
     client.ask(get(b"/probe"))
     client.close()
-    return origin.requests[-1].target == target
+    return origin.requests[-1].target == base + b"/probe"
 
 
 def reached(origin: Script, target: bytes) -> bool:
@@ -70,15 +82,14 @@ def reached(origin: Script, target: bytes) -> bool:
 def test_a_changed_file_is_served_from_the_next_request_on(
     reloading: GatewayProcess, origin: Script, routes: Routes
 ) -> None:
-    assert serves(reloading, origin, b"/probe")
-    routes.move("/new")
-    assert eventually(lambda: serves(reloading, origin, b"/new/probe"))
+    base = routes.move()
+    assert eventually(partial(serves, reloading, origin, base))
 
 
 def test_a_hangup_signal_makes_it_read_the_file(reloading: GatewayProcess, origin: Script, routes: Routes) -> None:
-    routes.move("/new")
+    base = routes.move()
     reloading.process.send_signal(signal.SIGHUP)
-    assert eventually(lambda: serves(reloading, origin, b"/new/probe"))
+    assert eventually(partial(serves, reloading, origin, base))
 
 
 @pytest.mark.parametrize(
@@ -87,23 +98,20 @@ def test_a_hangup_signal_makes_it_read_the_file(reloading: GatewayProcess, origi
 def test_a_faulty_file_leaves_the_last_good_table_serving(
     reloading: GatewayProcess, origin: Script, routes: Routes, text: str
 ) -> None:
-    reloading.may_complain = True
     routes.write(text)
     reloading.process.send_signal(signal.SIGHUP)
     for _ in range(20):
-        assert serves(reloading, origin, b"/probe")
-    routes.move("/repaired")
-    assert eventually(lambda: serves(reloading, origin, b"/repaired/probe"))
+        assert serves(reloading, origin, routes.base)
+    assert eventually(partial(serves, reloading, origin, routes.move()))
 
 
 def test_a_missing_file_leaves_the_last_good_table_serving(
     reloading: GatewayProcess, origin: Script, routes: Routes
 ) -> None:
-    reloading.may_complain = True
     routes.path.unlink()
     reloading.process.send_signal(signal.SIGHUP)
     for _ in range(20):
-        assert serves(reloading, origin, b"/probe")
+        assert serves(reloading, origin, routes.base)
 
 
 def test_what_is_under_way_survives_a_reload_S2(reloading: GatewayProcess, origin: Script, routes: Routes) -> None:
@@ -127,9 +135,8 @@ def test_what_is_under_way_survives_a_reload_S2(reloading: GatewayProcess, origi
     download.send(get(b"/download"))
     assert download.head().status == 200
     upload.send(post(b"/upload", body=b"one two")[:-3])
-    assert origin.saw(3)
-    routes.move("/new")
-    assert eventually(lambda: serves(reloading, origin, b"/new/probe"))
+    assert eventually(lambda: origin.requests[-1].target.endswith(b"/upload"))
+    assert eventually(partial(serves, reloading, origin, routes.move()))
     proceed.set()
     upload.send(b"two")
     assert upload.answer().body == b"one two"
@@ -150,13 +157,20 @@ def test_no_request_is_lost_while_the_table_changes(reloading: GatewayProcess, o
     callers = [threading.Thread(target=call_on, daemon=True) for _ in range(4)]
     for caller in callers:
         caller.start()
-    for n in range(5):
-        routes.move(f"/{n}")
+    for _ in range(5):
+        base = routes.move()
         reloading.process.send_signal(signal.SIGHUP)
-        wanted = b"/%d/probe" % n
-        assert eventually(partial(reached, origin, wanted))
+        assert eventually(partial(reached, origin, base + b"/probe"))
     stop.set()
     for caller in callers:
         caller.join(5)
     assert set(seen) == {200}
     assert len(seen) > 20
+
+
+def test_a_hangup_signal_at_any_time_does_not_end_it(start: Start, served_file: Routes, origin: Script) -> None:
+    gateway = start(routes=served_file.path)
+    gateway.process.send_signal(signal.SIGHUP)
+    assert gateway.connect().ask(get()).status == 200
+    assert gateway.alive
+    gateway.stop()
