@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.claims import Identity
@@ -307,7 +307,7 @@ PARAMETERS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 @given(parameters=st.dictionaries(st.sampled_from(range(4)), PARAMETERS).map(lambda found: dict(found.values())))
 def test_any_query_of_known_parameters(sides: Sides, parameters: dict[str, str]) -> None:
     query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
