@@ -77,6 +77,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     cli_moves.reload,
     serve,
     cli_files.check,
+    cli_files.init,
     cli_files.schema,
 )
 for _command in _COMMANDS:

@@ -14,6 +14,7 @@ from strangler_gateway.cli_options import AsJson
 from strangler_gateway.cli_text import plain
 from strangler_gateway.edit_file import read
 from strangler_gateway.faults import Fault
+from strangler_gateway.init import init_text, write_new
 from strangler_gateway.routes_file import json_schema
 
 
@@ -30,6 +31,43 @@ def check(
     else:
         _show(file, report)
     raise typer.Exit(REFUSED if report.faults else DONE)
+
+
+def init(
+    upstream: Annotated[str, typer.Option(metavar="URL", help="Where the monolith answers.")],
+    openapi: Annotated[Path | None, typer.Option(metavar="FILE", help="Its OpenAPI document, JSON or YAML.")] = None,
+    access_log: Annotated[Path | None, typer.Option(metavar="FILE", help="An access log of it, CLF or JSON.")] = None,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")] = Path("routes.yaml"),
+    as_json: AsJson = False,
+) -> None:
+    """Write a first routes file: everything in legacy.
+
+    With a route for each path shape that the OpenAPI document or the access log shows. Never overwrites a file.
+    """
+    try:
+        text = _init_text(upstream, openapi, access_log)
+    except (OSError, ValueError) as exc:
+        fail(USAGE, "usage", str(exc), as_json)
+    try:
+        write_new(output, text)
+    except FileExistsError:
+        fail(
+            REFUSED, "exists", f"{output} is there already and is not overwritten; name another with --output", as_json
+        )
+    except OSError as exc:
+        fail(USAGE, "unwritable", f"{output} cannot be written: {exc}", as_json)
+    if as_json:
+        print(json.dumps({"file": str(output)}))
+    else:
+        print(f"{output} is written; next: strangler check {output}")
+
+
+def _init_text(upstream: str, openapi: Path | None, access_log: Path | None) -> str:
+    document = openapi.read_text(encoding="utf-8") if openapi else None
+    if access_log is None:
+        return init_text(upstream, openapi=document)
+    with access_log.open(encoding="utf-8", errors="replace") as lines:
+        return init_text(upstream, openapi=document, access_log=lines)
 
 
 def schema(as_json: AsJson = False) -> None:

@@ -361,3 +361,25 @@ def test_every_command_has_help(command: str) -> None:
     shown = ok(*filter(None, [command, "--help"]))
     assert "Usage: " in shown
     assert len(shown.splitlines()) > 5
+
+
+def test_init_writes_a_file_that_passes_check_and_never_overwrites(tmp_path: Path) -> None:
+    file, log = tmp_path / "routes.yaml", tmp_path / "access.log"
+    log.write_text('127.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "GET /item/7 HTTP/1.1" 200 5 "-" "-"\n')
+    words = ("init", "--upstream", "http://127.0.0.1:3000", "--access-log", str(log), "--output", str(file))
+    assert f"strangler check {file}" in ok(*words)
+    assert said("check", str(file))["faults"] == []
+    written = file.read_text()
+    result = run(*words)
+    assert (result.exit_code, "not overwritten" in result.stderr) == (REFUSED, True)
+    assert file.read_text() == written
+    assert "/item/{" in ok("explain", "GET", "/item/9", "--routes", str(file))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--upstream", "nowhere"), ("--upstream", "http://m", "--openapi", "none.json"), ("--access-log", "none.log")],
+)
+def test_init_without_a_usable_source_ends_with_2(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert run("init", *words, "--output", str(tmp_path / "routes.yaml")).exit_code == USAGE
+    assert not (tmp_path / "routes.yaml").exists()
