@@ -31,7 +31,7 @@ def secret_faults(text: str, source: Source) -> list[Fault]:
     found: dict[tuple[Place, int], Fault] = {}
     covered: set[int] = set()
     for scalar in source.scalars:
-        what = _shape(scalar.text)
+        what = secret_in(scalar.text)
         if what:
             source.broken.add(scalar.place)
             covered.update(range(scalar.line, scalar.end_line + 1))
@@ -40,11 +40,12 @@ def secret_faults(text: str, source: Source) -> list[Fault]:
             source.hidden.setdefault(scalar.place, {})[scalar.text] = "…"
             found[scalar.place, scalar.line] = Fault(scalar.line, spell(scalar.place), f"{what}; {_TO_DO}")
     lines = enumerate(text.splitlines(), start=1)
-    comments = ((number, what) for number, line in lines if number not in covered and (what := _shape(line)))
+    comments = ((number, what) for number, line in lines if number not in covered and (what := secret_in(line)))
     return [*found.values(), *(Fault(number, "", f"holds {what}; {_TO_DO}") for number, what in comments)]
 
 
-def _shape(text: str) -> str | None:
+def secret_in(text: str) -> str | None:
+    """What kind of secret the text holds by its shape ("a private key"); None: none that is known."""
     return next((what for what, shape in _SHAPES if shape.search(text)), None)
 
 

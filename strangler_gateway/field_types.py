@@ -113,6 +113,8 @@ def _rate(value: str) -> str:
 
 def _origin(value: str) -> str:
     """Checked here, taken apart by `routes_compile`. Never repeats the value: it may hold a password."""
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("holds a blank, or a character that has to be percent-encoded")
     if value.startswith("unix:"):
         return _unix(value)
     try:
@@ -190,7 +192,7 @@ def _json_place(value: str) -> str:
 def _url(value: str) -> str:
     """An http(s) URL with any path and query. Never repeats the value: it may hold a password."""
     _origin(value.partition("?")[0])
-    if not value.startswith(("http://", "https://")) or "#" in value or not value.isprintable() or " " in value:
+    if not value.startswith(("http://", "https://")) or "#" in value or not value.isascii() or not value.isprintable():
         raise ValueError("wanted an http:// or https:// URL without a fragment")
     return value
 

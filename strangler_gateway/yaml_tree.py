@@ -36,12 +36,12 @@ class Node:
         return zip(self.items[::2], self.items[1::2], strict=True)
 
 
-def tree(text: str, max_bytes: int = MAX_BYTES) -> Node:
+def tree(text: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Node:
     """The node tree, built from events with a stack of its own: no recursion, so no input can exhaust the stack."""
     if len(text) > max_bytes or len(text.encode("utf-8", "surrogatepass")) > max_bytes:
         raise Unreadable(1, f"the file has more than {max_bytes} bytes")
     try:
-        return _Assembly().run(yaml.parse(text, Loader=_Loader))
+        return _Assembly(max_depth).run(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         raise Unreadable(mark.line + 1 if mark else 1, f"not YAML: {exc.problem or exc.context}") from exc
@@ -54,7 +54,8 @@ def tree(text: str, max_bytes: int = MAX_BYTES) -> Node:
 class _Assembly:
     """Turns parser events into nodes."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_depth: int) -> None:
+        self.max_depth = max_depth
         self.open: list[Node] = []
         self.anchors: dict[str, Node] = {}
         self.root: Node | None = None
@@ -83,8 +84,8 @@ class _Assembly:
             self.anchors[event.anchor] = node
         if node.kind != "scalar":
             self.open.append(node)
-            if len(self.open) > MAX_DEPTH:
-                raise Unreadable(line, f"nested deeper than {MAX_DEPTH} levels")
+            if len(self.open) > self.max_depth:
+                raise Unreadable(line, f"nested deeper than {self.max_depth} levels")
 
     def _aliased(self, event: yaml.AliasEvent, line: int) -> Node:
         node = self.anchors.get(event.anchor or "")
