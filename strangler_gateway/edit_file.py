@@ -86,7 +86,7 @@ def _fields(position: Position) -> dict[str, object]:
 
 def _place_of(data: dict[str, Any], one: Edit) -> tuple[Any, Any]:
     """What holds the unit in the file's data, and its key there; the unit is a mapping, or a group left blank."""
-    holder = data.get("groups" if one.kind == "group" else "routes")
+    holder: Any = data.get("groups" if one.kind == "group" else "routes")
     with contextlib.suppress(KeyError, TypeError, IndexError, StopIteration):
         if one.kind == "group" and (holder[one.unit] is None or isinstance(holder[one.unit], dict)):
             return holder, one.unit
