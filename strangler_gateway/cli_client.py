@@ -47,6 +47,8 @@ class Client:
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             reason = str(exc) or type(exc).__name__
             self.fail(UNREACHABLE, "unreachable", f"no gateway answers at {self.admin} ({reason}); {_WHERE}")
+        except UnicodeError:
+            self.fail(USAGE, "usage", "an argument is no text in UTF-8")
         return self._read(response)
 
     def _read(self, response: httpx.Response) -> Answer:

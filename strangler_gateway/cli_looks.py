@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -18,6 +19,7 @@ from strangler_gateway.faults import RoutesInvalid
 from strangler_gateway.match import Matcher
 from strangler_gateway.routes_file import load
 
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _NUMBERS = frozenset({"legacy", "extracted", "errors", "compared", "differ", "requests"})
 
 
@@ -104,6 +106,7 @@ def explain(
 ) -> None:
     """Tell where a request would go and why. Nothing is sent there."""
     method = method.upper()
+    path = quote(os.fsencode(path), safe=_PRINTABLE)
     if not path.startswith("/") and path != "*":
         fail(USAGE, "usage", f"{path} is no path; it begins with /", as_json)
     answer = (

@@ -129,6 +129,8 @@ def _await_served(client: Client, outcome: Answer) -> None:
 
 def _end_watched(outcome: Answer, seen: Watched, as_json: bool) -> None:
     """Errors end the command as a refusal does, so that a script stops."""
+    if not as_json:
+        print(f"seen since the flip: {seen}")
     if seen.errors and not as_json:
         print(f"warning: {seen.errors} errors since the flip; `strangler rollback {outcome['unit']}` goes back at once")
     if seen.differences and not as_json:

@@ -7,7 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from strangler_gateway.cli_text import command, console, plain, where
+from strangler_gateway.cli_text import command as to_paste
+from strangler_gateway.cli_text import console, plain, where
 
 Outcome = Mapping[str, Any]
 
@@ -23,15 +24,24 @@ def show(outcome: Outcome, admin: str | None, asked: str | None = None) -> None:
     _show_reasons(screen, outcome)
     if outcome["done"] and outcome["before"] != outcome["after"] and not outcome["dry_run"]:
         screen.print(Text(f"  serves as {outcome['digest']}"))
-        screen.print(Text("  undo: " + " && ".join(undo(outcome, admin))), soft_wrap=True)
+        _show_undo(screen, undo(outcome, admin))
+
+
+def _show_undo(screen: Console, commands: list[str]) -> None:
+    if len(commands) == 1:
+        _line(screen, f"undo: {commands[0]}")
+        return
+    _line(screen, "undo, step by step as each preflight allows:")
+    for command in commands:
+        _line(screen, f"  {command}")
 
 
 def undo(outcome: Outcome, admin: str | None) -> list[str]:
     """The commands that undo a move, in order."""
     unit = outcome["unit"]
-    commands = [command(admin, "release", unit)] if outcome["held"] else []
-    commands += [command(admin, "flip", unit, *_to(place)) for place in outcome["undo"]]
-    return commands or [command(admin, "rollback", unit)]
+    commands = [to_paste(admin, "release", unit)] if outcome["held"] else []
+    commands += [to_paste(admin, "flip", unit, *_to(place)) for place in outcome["undo"]]
+    return commands or [to_paste(admin, "rollback", unit)]
 
 
 def _moved(outcome: Outcome, before: str, after: str) -> str:
@@ -46,8 +56,7 @@ def _to(place: Mapping[str, Any]) -> Iterator[str]:
     yield from ("--to", place["state"])
     if place.get("share") is not None:
         yield from ("--share", f"{place['share']:g}")
-    if place["state"] != "legacy":
-        yield from ("--why", "undo")
+    yield from ("--why", "undo")
 
 
 def _show_reasons(screen: Console, outcome: Outcome) -> None:

@@ -28,6 +28,9 @@ class Watched:
     compared: int = 0
     differences: int = 0
 
+    def __str__(self) -> str:
+        return ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in asdict(self).items())
+
     def __sub__(self, then: "Watched") -> "Watched":
         return Watched(
             *(now - before for now, before in zip(asdict(self).values(), asdict(then).values(), strict=True))
@@ -54,27 +57,22 @@ def counted(answer: Answer, unit: str) -> Watched:
 
 
 def watch(look: Callable[[], Watched], duration_s: float, shown: bool) -> Watched:
-    """Looks once a second; gives what was seen last. `shown`: a live table on the terminal."""
+    """Looks once a second; gives what was seen last. `shown`: a live table, where there is a terminal."""
+    screen = console()
+    if not (shown and screen.is_terminal):
+        return _look_until(look, duration_s, lambda seen, left_s: None)
+    with Live(console=screen, auto_refresh=False) as live:
+        return _look_until(look, duration_s, lambda seen, left_s: live.update(_picture(seen, left_s), refresh=True))
+
+
+def _look_until(look: Callable[[], Watched], duration_s: float, tell: Callable[[Watched, float], None]) -> Watched:
     end = time.monotonic() + duration_s
-    with Live(console=console(), auto_refresh=False) if shown else _Unseen() as live:
-        while True:
-            seen = look()
-            left = end - time.monotonic()
-            live.update(_picture(seen, max(left, 0.0)), refresh=True)
-            if seen.errors or left <= 0:
-                return seen
-            time.sleep(min(EVERY_S, left))
-
-
-class _Unseen:
-    def __enter__(self) -> "_Unseen":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def update(self, picture: object, refresh: bool) -> None:
-        """Nothing is shown."""
+    while True:
+        seen, left_s = look(), max(end - time.monotonic(), 0.0)
+        tell(seen, left_s)
+        if seen.errors or not left_s:
+            return seen
+        time.sleep(min(EVERY_S, left_s))
 
 
 def _picture(seen: Watched, left_s: float) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from strangler_gateway.entry import Entry, decode, encode
 
-MAX_LINE = 256 * 1024
+MAX_LINE = 1 << 20
 KEPT = 1000
 """Entries kept in memory for `log`; older ones stay in the file."""
 

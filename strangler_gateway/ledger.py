@@ -1,12 +1,15 @@
 """Where every unit stands, in memory; and what the store still has to be told of it."""
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from strangler_gateway.entry import Entry, Event, Standing, after
 from strangler_gateway.states import Move
+
+log = logging.getLogger(__name__)
 
 MAX_OWED = 10_000
 
@@ -17,6 +20,11 @@ class Store(Protocol):
     @property
     def recent(self) -> Iterable[Entry]:
         """The latest entries that were read or appended, oldest first."""
+        ...
+
+    @property
+    def damaged(self) -> Collection[int]:
+        """Lines that `read` had to skip."""
         ...
 
     def open(self) -> None:
@@ -55,9 +63,18 @@ class Ledger:
         except OSError as exc:
             self.problem = _reason(exc)
         try:
-            self.stand(await asyncio.to_thread(lambda: tuple(self.store.read())))
+            self.standings = await asyncio.to_thread(self._replay)
         except OSError as exc:
             self.problem = self.problem or _reason(exc)
+
+    def _replay(self) -> Mapping[str, Standing]:
+        standings: dict[str, Standing] = {}
+        for entry in self.store.read():
+            standings[entry.unit] = after(standings.get(entry.unit), entry)
+            self._note(entry)
+        if self.store.damaged:
+            log.warning("the journal's lines %s are no entries and do not count", list(self.store.damaged))
+        return standings
 
     def preview(self, entries: Iterable[Entry]) -> Mapping[str, Standing]:
         """The standings once the entries count."""
@@ -70,12 +87,15 @@ class Ledger:
         """From here on the entries count. `owed`: the store is told with the next write."""
         self.standings = self.preview(entries)
         for entry in entries:
-            if entry.event is Event.REFUSED:
-                self.refused[entry.unit] = entry
-            else:
-                self.refused.pop(entry.unit, None)
+            self._note(entry)
         if owed:
             self._owed.extend(entries)
+
+    def _note(self, entry: Entry) -> None:
+        if entry.event is Event.REFUSED:
+            self.refused[entry.unit] = entry
+        else:
+            self.refused.pop(entry.unit, None)
 
     def is_news(self, wish: Move) -> bool:
         """Whether the refusal of this wish of the file has not been journalled yet."""

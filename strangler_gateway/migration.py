@@ -178,6 +178,7 @@ class Migration:
             except (RoutesInvalid, NotServed) as exc:
                 return self._bad(exc)
             self.faults = ()
+            log.info("the routes file is taken up, table %s serves", reloaded.digest)
             return reloaded
 
     async def _enact(self, move: Move, outcome: Outcome, who: str) -> Outcome:

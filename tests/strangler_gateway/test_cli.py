@@ -77,16 +77,16 @@ def test_the_undo_of_a_move_back_goes_forward_step_by_step(server: AdminServer) 
     server.world.compared()
     flip("items", "--to", "canary", "--share", "12.5")
     flip("items", "--to", "extracted")
-    [undo] = re.findall(r"undo: (.*)", ok("flip", "items", "--to", "shadow"))
+    commands = re.findall(r"^    strangler (.*)", ok("flip", "items", "--to", "shadow"), re.MULTILINE)
     server.world.compared()
-    for command in undo.split(" && "):
-        ok(*shlex.split(command)[1:])
+    for command in commands:
+        ok(*shlex.split(command))
     assert server.migration.served.units["items"].state == "extracted"
 
 
 def test_the_undo_names_the_gateway_that_was_named(server: AdminServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRANGLER_ADMIN_URL", NO_GATEWAY)
-    assert f"--to legacy --admin {server.url}\n" in flip("items", "--to", "shadow", "--admin", server.url)
+    assert f"--to legacy --why undo --admin {server.url}\n" in flip("items", "--to", "shadow", "--admin", server.url)
 
 
 def test_a_refused_flip_tells_numbers_an_example_and_how_to_override(server: AdminServer) -> None:
@@ -120,7 +120,7 @@ def test_a_rollback_needs_no_word_and_release_lets_go(server: AdminServer) -> No
     flip("items", "--to", "shadow")
     shown = ok("rollback", "items")
     assert "items: shadow → legacy (on hold until `strangler release items`)" in shown
-    assert "undo: strangler release items && strangler flip items --to shadow --why undo" in shown
+    assert "    strangler release items\n    strangler flip items --to shadow --why undo\n" in shown
     assert "is on hold" in run("flip", "items", "--to", "shadow", "--why", "x").stdout
     assert "items: is in legacy already" in ok("release", "items")
     flip("items", "--to", "shadow")
@@ -208,6 +208,11 @@ def test_watch_ends_when_time_is_up(server: AdminServer) -> None:
     assert shown["watched"] == {
         "legacy": 0, "extracted": 0, "errors_legacy": 0, "errors": 0, "compared": 0, "differences": 0
     }  # fmt: skip
+
+
+def test_watch_tells_what_was_seen(server: AdminServer) -> None:
+    shown = flip("items", "--to", "shadow", "--watch", "0.1s")
+    assert "seen since the flip: legacy 0, extracted 0, errors legacy 0, errors 0" in shown
 
 
 def test_watch_stops_at_the_first_error_and_ends_as_refused(server: AdminServer) -> None:
