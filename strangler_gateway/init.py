@@ -59,7 +59,7 @@ def init_text(upstream: str, *, openapi: str | None = None, access_log: Iterable
     """
     if openapi is not None and access_log is not None:
         raise ValueError("an OpenAPI document and an access log at once; give one of them")
-    head = _HEAD % json.dumps(upstream.replace("${", "$${"))
+    head = _HEAD % json.dumps(upstream)
     faults = check_text(head + _LAST, {}).faults
     if faults:
         raise ValueError(f"the upstream URL cannot be used: {faults[0].message}")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from strangler_gateway.path_shapes import Shape, Shapes
 
 LONGEST_LINE = 16_384
-_REQUEST = re.compile(r'\] "([A-Z]{1,20}) (\S{1,8192}) HTTP/[0-9.]{1,3}" ([0-9]{3})\b')
+_REQUEST = re.compile(r'"([A-Z]{1,20}) (\S{1,8192}) HTTP/[0-9.]{1,3}" ([0-9]{3})\b')
 _NOT_SERVED = frozenset({"400", "404", "405", "408", "410", "414", "431", "501"})
 """What the monolith answers where it has no route: those paths are nobody's."""
 _STATIC = re.compile(

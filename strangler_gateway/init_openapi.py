@@ -105,7 +105,7 @@ def _names(wanted: str, taken: list[str]) -> Iterator[str]:
 
 def _add(shape: Shape, item: Any) -> None:
     named = {name.upper() for name in item if name in _METHODS} if isinstance(item, dict) else set()
-    if not named or (isinstance(item, dict) and "$ref" in item):
-        shape.methods = None
+    if not named:
+        shape.methods = None  # they stand elsewhere ($ref)
     elif shape.methods is not None:
         shape.methods |= named

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from strangler_gateway.check import check_text
 from strangler_gateway.init import MAX_ROUTES, init_text, write_new
 from strangler_gateway.match import Matcher
+from strangler_gateway.path_shapes import MAX_PATHS, Shapes
 from strangler_gateway.routes import RouteTable, State
 
 UPSTREAM = "http://127.0.0.1:3000"
@@ -60,7 +61,7 @@ def test_the_file_explains_itself() -> None:
         assert any(word in comment for comment in comments), word
 
 
-@pytest.mark.parametrize("url", ["https://m.example/base", "unix:/run/m.sock", "http://[::1]:3000"])
+@pytest.mark.parametrize("url", ["https://m.example/base", "unix:/run/m.sock", "http://[::1]:3000", "${M:-http://m}"])
 def test_every_kind_of_address_is_taken(url: str) -> None:
     assert table(init_text(url)).routes
 
@@ -112,6 +113,8 @@ def test_the_combined_format_is_read_and_a_user_agent_cannot_forge_a_request() -
         "/also": ["GET"],
         "/real": ["GET"],
     }
+    unreadable = line("GET /real").replace("GET /real HTTP/1.1", "-")
+    assert from_log(line("GET /real"), unreadable + forged) == {"/real": ["GET"]}
 
 
 def test_each_route_shows_how_often_it_was_asked_for() -> None:
@@ -129,6 +132,16 @@ def test_paths_that_no_route_can_be_written_for_are_counted() -> None:
     text = init_text(UPSTREAM, access_log=[line(request) for request in odd])
     assert declared(text) == {}
     assert "# 6 requests had paths that no route is written for" in text
+
+
+def test_only_so_many_different_paths_are_kept() -> None:
+    shapes = Shapes()
+    for number in range(MAX_PATHS):
+        shapes.add("GET", f"/{chr(97 + number % 26)}{number}")
+    assert shapes.left_out == 0
+    shapes.add("GET", "/one/more")
+    shapes.add("GET", "/a0")
+    assert shapes.left_out == 1
 
 
 def test_a_token_in_a_logged_path_is_not_written_into_the_file() -> None:
