@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; everything that was started has ended", file=sys.stderr)
         return 130
-    except (DidNotStart, OSError, RuntimeError) as fault:
+    except (DidNotStart, OSError, RuntimeError, ValueError) as fault:
         print(f"no result: {fault}", file=sys.stderr)
         return 1
     if not quiet:

@@ -71,7 +71,7 @@ def parse_wrk(text: str) -> Load:
 
 
 def _percentile(text: str, percent: int) -> float:
-    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)$", text, re.MULTILINE)
+    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)\s*$", text, re.MULTILINE)
     if not found:
         raise ValueError(f"wrk reported no {percent}th percentile: {text[-300:]!r}")
     return float(found[1]) * _MS[found[2]]
