@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from strangler_gateway.errors import UpstreamError, reason_phrase, render
+from strangler_gateway.errors import ClientGone, UpstreamError, reason_phrase
 from strangler_gateway.exchange import Exchange, Reply
 from strangler_gateway.forward import Receive, Send, relay
 from strangler_gateway.http1 import BadRequest, parse_request
@@ -50,6 +50,9 @@ class Pipeline:
             try:
                 await relay(gateway, x, receive, send)
                 return
+            except ClientGone:
+                x.stage, x.status = b"client", x.status or 499
+                return
             except UpstreamError as error:
                 x.stage = error.stage.encode()
                 if x.status:
@@ -59,10 +62,7 @@ class Pipeline:
         await self._reply(reply, x, send)
 
     async def _reply(self, reply: Reply, x: Exchange | None, send: Send) -> None:
-        gateway = self.gateway
-        request_id = x.request_id if x is not None else b""
-        fields, body = render(reply, gateway.settings.name, gateway.matcher.table.errors, request_id)
-        fields.append((b"Date", gateway.http_date()))
+        fields, body = self.gateway.own_answer(reply, x)
         if x is not None:
             x.status = reply.status
             if x.method == b"HEAD":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from strangler_gateway.call import Call
-from strangler_gateway.errors import UpstreamError
+from strangler_gateway.errors import ClientGone, UpstreamError
 from strangler_gateway.fields import Pairs
 from strangler_gateway.http1_response import ResponseHead
 from strangler_gateway.routes import Service
@@ -25,7 +25,7 @@ class AsyncCall:
         self.call: Call | None = None
         self.trailers: Pairs = []
         self._informational = on_informational
-        self._events: deque[ResponseHead | bytes | UpstreamError | None] = deque()
+        self._events: deque[ResponseHead | bytes | UpstreamError | ClientGone | None] = deque()
         self._queued = 0
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
@@ -59,12 +59,17 @@ class AsyncCall:
         if self.call is not None:
             self.call.abort()
 
+    def leave(self) -> None:
+        """The client has gone: ends the call, and what waits for it by ClientGone."""
+        self.close()
+        self._put(ClientGone())
+
     async def _next(self) -> ResponseHead | bytes | None:
         while not self._events:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         event = self._events.popleft()
-        if isinstance(event, UpstreamError):
+        if isinstance(event, UpstreamError | ClientGone):
             raise event
         if isinstance(event, bytes):
             self._queued -= len(event)
@@ -73,7 +78,7 @@ class AsyncCall:
                 self.call.resume()
         return event
 
-    def _put(self, event: "ResponseHead | bytes | UpstreamError | None") -> None:
+    def _put(self, event: "ResponseHead | bytes | UpstreamError | ClientGone | None") -> None:
         self._events.append(event)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

@@ -12,6 +12,10 @@ from strangler_gateway.exchange import Reply
 from strangler_gateway.routes import ErrorTemplate
 
 
+class ClientGone(Exception):
+    """The client has left before its answer was complete."""
+
+
 @dataclass(slots=True)
 class UpstreamError(Exception):
     """An upstream did not answer as it should. `stage`: connect | response | body; `code`: a word of RFC 9209 §2.3."""

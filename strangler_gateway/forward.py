@@ -12,7 +12,7 @@ from strangler_gateway.exchange import Decision, Exchange
 from strangler_gateway.fields import Pairs, allowed_trailers
 from strangler_gateway.headers import request_head
 from strangler_gateway.http1_response import ResponseHead
-from strangler_gateway.response_headers import response_fields, response_lines
+from strangler_gateway.response_headers import response_fields, response_lines, told_decision
 from strangler_gateway.retry import SAFE
 from strangler_gateway.routes import Side, State
 
@@ -54,9 +54,9 @@ def client_fields(gateway: "Gateway", x: Exchange, head: ResponseHead) -> Pairs:
 def client_lines(gateway: "Gateway", x: Exchange, head: ResponseHead) -> bytes:
     """The same as lines."""
     lines = response_lines(x, head, x.service, _trailers(x, head))
-    if added := _added(gateway, x, head):
-        lines += b"".join([b"%b: %b\r\n" % pair for pair in added])
-    return lines
+    if head.dated and not head.connection and not x.debug:
+        return lines
+    return lines + b"".join([b"%b: %b\r\n" % pair for pair in _added(gateway, x, head)])
 
 
 def _trailers(x: Exchange, head: ResponseHead) -> bool:
@@ -65,13 +65,8 @@ def _trailers(x: Exchange, head: ResponseHead) -> bool:
 
 def _added(gateway: "Gateway", x: Exchange, head: ResponseHead) -> Pairs:
     """What the gateway adds: a Date where the upstream left it out (RFC 9110 §6.6.1), the decision for debugging."""
-    added = []
-    if b"date" in head.connection or not head.dated:
-        added.append((b"Date", gateway.http_date()))
-    if x.debug and x.decision is not None:
-        text = f"{x.decision.side}; {x.decision.reason}; {x.route.id}"
-        added.append((b"Strangler-Decision", text.encode()))
-    return added
+    dated = head.dated and b"date" not in head.connection
+    return [*([] if dated else [(b"Date", gateway.http_date())]), *told_decision(x)]
 
 
 def request_piece(x: Exchange, data: bytes) -> bytes:
@@ -89,12 +84,12 @@ def request_end(x: Exchange, trailers: Pairs) -> bytes:
 
 
 async def relay(gateway: "Gateway", x: Exchange, receive: Receive, send: Send) -> None:
-    """The ASGI lane: relays request and response by messages. Raises UpstreamError once the head has gone out."""
+    """The ASGI lane: relays request and response by messages. Raises UpstreamError, ClientGone."""
     sink = AsyncCall(x.inform)
     sink.call = open_call(gateway, x, sink)
-    pump = (
-        None if x.head.length == 0 and not x.head.websocket else asyncio.create_task(_pump(gateway, x, sink, receive))
-    )
+    # Our own server tells by cancelling that the client has gone; another one only answers `receive`.
+    listens = x.head.length != 0 or x.head.websocket or x.inform is None
+    pump = asyncio.create_task(_pump(x, sink, receive)) if listens else None
     try:
         response = await _head(gateway, x, sink)
         if response is None:
@@ -119,24 +114,22 @@ async def _head(gateway: "Gateway", x: Exchange, sink: AsyncCall) -> ResponseHea
         raise
 
 
-async def _pump(gateway: "Gateway", x: Exchange, sink: AsyncCall, receive: Receive) -> None:
-    """Hands the request body over, as fast as the upstream takes it."""
+async def _pump(x: Exchange, sink: AsyncCall, receive: Receive) -> None:
+    """Hands the request body over, as fast as the upstream takes it; then waits for the client to leave."""
     call = sink.call
     assert call is not None
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            sink.close()
+            sink.leave()
             return
         if message.get("body"):
             call.write(request_piece(x, message["body"]) if not x.tunnel else message["body"])
             await sink.writable.wait()
-        if not message.get("more_body", False):
+        if not message.get("more_body", False) and not call.complete:
             call.complete = True
             if end := request_end(x, message.get("trailers", [])):
                 call.write(end)
-            if not x.head.websocket:
-                return
 
 
 async def _answer(gateway: "Gateway", x: Exchange, sink: AsyncCall, response: ResponseHead, send: Send) -> None:

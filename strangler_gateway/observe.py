@@ -174,6 +174,7 @@ def _render(stats: Stats, table: RouteTable) -> list[str]:
             (("legacy", one.durations_legacy), ("extracted", one.durations_extracted))
         ):
             lines += _histogram(name, side, counts, one.seconds[index])
+    lines.append(f"# TYPE strangler_refused_total counter\nstrangler_refused_total {stats.refused}\n")
     lines.append(
         f"# TYPE strangler_undeclared_total counter\nstrangler_undeclared_total {sum(stats.undeclared.values())}\n"
     )

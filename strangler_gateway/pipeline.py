@@ -14,8 +14,9 @@ from strangler_gateway.access_log import AccessLog
 from strangler_gateway.authorize import Grants, authorize
 from strangler_gateway.complaints import Complaints
 from strangler_gateway.decide import decide
+from strangler_gateway.errors import render
 from strangler_gateway.exchange import Exchange, Outcome, Reply
-from strangler_gateway.fields import Kind
+from strangler_gateway.fields import Kind, Pairs
 from strangler_gateway.headers import request_id_of
 from strangler_gateway.http1 import RequestHead
 from strangler_gateway.identify import identify
@@ -23,6 +24,7 @@ from strangler_gateway.identity import open_provider
 from strangler_gateway.limit import Limiter, limit
 from strangler_gateway.match import Matcher
 from strangler_gateway.observe import Stats
+from strangler_gateway.response_headers import told_decision
 from strangler_gateway.routes import RouteTable, Side
 from strangler_gateway.settings import Settings
 from strangler_gateway.signer import Signer
@@ -106,6 +108,16 @@ class Gateway:
         if second != self._date[0]:
             self._date = (second, formatdate(second, usegmt=True).encode())
         return self._date[1]
+
+    def own_answer(self, reply: Reply, x: Exchange | None) -> tuple[Pairs, bytes]:
+        """(fields, body) of an answer of the gateway's own; `x` is None where it never became a request."""
+        request_id = x.request_id if x is not None else b""
+        fields, body = render(reply, self.settings.name, self.matcher.table.errors, request_id)
+        fields.append((b"Date", self.http_date()))
+        if x is not None:
+            fields += x.extra_fields
+            fields += told_decision(x)
+        return fields, body
 
     def finish(self, x: Exchange) -> None:
         """The exchange has ended, however: counts it, writes its line, releases what steps took."""

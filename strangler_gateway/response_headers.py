@@ -26,6 +26,13 @@ def response_fields(x: Exchange, response: ResponseHead, service: Service, trail
     return fields
 
 
+def told_decision(x: Exchange) -> Pairs:
+    """The decision, for who showed the debug credential."""
+    if not x.debug or x.decision is None:
+        return []
+    return [(b"Strangler-Decision", f"{x.decision.side}; {x.decision.reason}; {x.route.id}".encode())]
+
+
 def interim_lines(response: ResponseHead) -> bytes:
     """The field lines of a 1xx response, without hop-by-hop ones; a 1xx has no body to be framed."""
     gone = _DROPPED | {Kind.LENGTH}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from strangler_gateway import chunked
 from strangler_gateway.asgi import Cycle
 from strangler_gateway.chunked import ChunkedDecoder
-from strangler_gateway.errors import reason_phrase, render
+from strangler_gateway.errors import reason_phrase
 from strangler_gateway.exchange import Exchange, Outcome, Reply
 from strangler_gateway.fields import Malformed, Pairs
 from strangler_gateway.http1 import BadRequest, RequestHead, incomplete_request, parse_request
@@ -418,7 +418,7 @@ class ClientConnection(asyncio.Protocol):
         """An answer of the gateway's own."""
         x = self.x
         assert x is not None
-        fields, body = self._render(reply, x)
+        fields, body = self.gateway.own_answer(reply, x)
         if reply.close:
             self.keep = False
         self.write_head(reply.status, reason_phrase(reply.status).encode(), _lines(fields), len(body))
@@ -426,15 +426,9 @@ class ClientConnection(asyncio.Protocol):
             self.out.append(body)
         self.end_response([])
 
-    def _render(self, reply: Reply, x: Exchange | None) -> tuple[Pairs, bytes]:
-        gateway = self.gateway
-        templates = gateway.matcher.table.errors
-        fields, body = render(reply, gateway.settings.name, templates, x.request_id if x is not None else b"")
-        return [*fields, (b"Date", gateway.http_date())], body
-
     def _refuse(self, reply: Reply) -> None:
         """Answers what never became a request, and reads no more of this connection (gateway.md F15)."""
-        fields, body = self._render(reply, None)
+        fields, body = self.gateway.own_answer(reply, None)
         lines = _lines(fields)
         phrase = reason_phrase(reply.status).encode()
         self.transport.write(b"HTTP/1.1 %d %b\r\n%bConnection: close\r\n\r\n%b" % (reply.status, phrase, lines, body))

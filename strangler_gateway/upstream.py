@@ -111,11 +111,7 @@ class Pool:
             if call.method not in RETRYABLE and now - connection.used_at > _WRITE_FRESH_S:
                 break
             self.idle.pop()
-            if (
-                connection.idle_until >= now
-                and connection.transport is not None
-                and not connection.transport.is_closing()
-            ):
+            if connection.usable(now, careful=call.method not in RETRYABLE):
                 connection.begin(call)
                 return
             connection.discard()

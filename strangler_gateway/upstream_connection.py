@@ -1,6 +1,7 @@
 """A connection to an origin: HTTP/1.1 responses read strictly, handed over callback by callback."""
 
 import asyncio
+import select
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,13 @@ class Connection(asyncio.Protocol):
                 call.sink.on_writable()
         else:
             self.transport.write(call.head)
+
+    def usable(self, now: float, careful: bool) -> bool:
+        """Whether another call may be sent here. `careful`: looks whether an end is waiting to be read already."""
+        transport = self.transport
+        if transport is None or transport.is_closing() or self.idle_until < now:
+            return False
+        return not (careful and _readable(transport))
 
     def write(self, data: bytes) -> None:
         if self.transport is not None:
@@ -201,3 +209,10 @@ class Connection(asyncio.Protocol):
             sink.flush()
         else:
             call.fail(self._error("http_response_incomplete", "broke off in mid-answer"))
+
+
+def _readable(transport: asyncio.Transport) -> bool:
+    """On an idle connection that can only be its end, or bytes that nobody asked for."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strangler_gateway.http1 import BadRequest, incomplete_request, parse_request
+from strangler_gateway.http1 import BadRequest, RequestHead, incomplete_request, parse_request
 from strangler_gateway.http1_response import BadResponse, parse_response
 
 LIMITS = (1000, 2000, 20)
 
 
-def request(lines: bytes, line: bytes = b"GET / HTTP/1.1", host: bytes = b"Host: a\r\n"):
+def request(lines: bytes, line: bytes = b"GET / HTTP/1.1", host: bytes = b"Host: a\r\n") -> RequestHead:
     return parse_request(line + b"\r\n" + host + lines + b"\r\n", *LIMITS)
 
 
