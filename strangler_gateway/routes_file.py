@@ -9,6 +9,11 @@ from strangler_gateway.routes_model import RoutesFile
 
 __all__ = ["Fault", "RoutesInvalid", "json_schema", "load"]
 
+Schema = dict[str, object]
+
+_VARIABLE: Schema = {"type": "string", "pattern": r"^\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^{}]*)?\}$"}
+_TYPED = frozenset({"number", "integer", "boolean"})
+
 
 def load(text: str, environ: Mapping[str, str]) -> RouteTable:
     """The table of a routes file; raises RoutesInvalid with all its faults."""
@@ -18,6 +23,24 @@ def load(text: str, environ: Mapping[str, str]) -> RouteTable:
     return report.table
 
 
-def json_schema() -> dict[str, object]:
+def json_schema() -> Schema:
     """JSON Schema of the file, for editors."""
-    return RoutesFile.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    head: Schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "routes.yaml"}
+    return head | {key: _or_variable(value) for key, value in RoutesFile.model_json_schema().items() if key != "title"}
+
+
+def _or_variable(part: object) -> object:
+    """The same schema, but wherever no text is taken `${NAME}` is taken as well."""
+    if isinstance(part, list):
+        return [_or_variable(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") in _TYPED or "enum" in part or "const" in part:
+        notes = {key: part[key] for key in ("description", "default") if key in part}
+        rest = {key: value for key, value in part.items() if key not in notes and key != "title"}
+        return notes | {"anyOf": [rest, _VARIABLE]}
+    return {
+        key: value if key in ("default", "required") else _or_variable(value)
+        for key, value in part.items()
+        if key != "title"
+    }

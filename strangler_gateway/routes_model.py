@@ -241,5 +241,7 @@ class RoutesFile(Part):
     identity_headers: list[t.HeaderPattern] = []
     errors: dict[str, ErrorEntry] = {}
     services: dict[t.Name, ServiceEntry] = Field(min_length=1)
-    groups: dict[t.Name, Annotated[GroupEntry, BeforeValidator(_defaults)]] = {}
+    groups: dict[
+        t.Name, Annotated[GroupEntry, BeforeValidator(_defaults, json_schema_input_type=GroupEntry | None)]
+    ] = {}
     routes: list[RouteEntry] = Field(min_length=1)
