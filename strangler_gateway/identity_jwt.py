@@ -126,7 +126,7 @@ def _checks(options: JwtOptions) -> Checks:
 
 
 def _keys(options: JwtOptions) -> tuple[Key | None, KeySource | None]:
-    """One key, or a set. Secrets and public keys never mix, or a public key could pass as the secret (RFC 8725 §2.1)."""
+    """One key, or a set. Secrets and public keys never mix: a public key could pass as the secret (RFC 8725 §2.1)."""
     sources = {"jwks_url", "jwks_file", "key_file", "key_env"}
     named = [name for name in sorted(sources) if getattr(options, name)]
     if len(named) != 1:

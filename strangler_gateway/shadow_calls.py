@@ -11,8 +11,8 @@ from strangler_gateway.compare import Seen
 from strangler_gateway.content_coding import Undecodable, decode
 from strangler_gateway.errors import render
 from strangler_gateway.exchange import Exchange
-from strangler_gateway.mapping import map_reference
 from strangler_gateway.headers import request_head, target_for
+from strangler_gateway.mapping import map_reference
 from strangler_gateway.routes import Service, Side
 
 if TYPE_CHECKING:
