@@ -11,6 +11,7 @@ from strangler_gateway.routes_file import load
 
 SEEDED = ("alice", "bob", "carol")
 FIRST_SHARE = 10.0
+AT_LEAST = 8
 AT_ONCE = 4
 MAX_SIGN_UPS = 100
 
@@ -49,7 +50,9 @@ async def _gather(system: System, noticed: Noticed, stack: AsyncExitStack) -> li
     for client, (identity, secret) in zip(clients, seeded, strict=True):
         await client.log_in(identity, secret)
     salt = load((system.folder / "routes.yaml").read_text(), {}).units[GROUP].salt
-    while not any(bucket(salt, client.user.encode()) < FIRST_SHARE * 100 for client in clients[1:]):
+    while len(clients) < AT_LEAST or not any(
+        bucket(salt, client.user.encode()) < FIRST_SHARE * 100 for client in clients[1:]
+    ):
         if len(clients) > MAX_SIGN_UPS:
             raise NobodyInShare(f"none of {len(clients)} users is within the first {FIRST_SHARE:g} %")
         new = [opened() for _ in range(AT_ONCE)]
