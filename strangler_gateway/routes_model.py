@@ -138,6 +138,9 @@ def _defaults(value: object) -> object:
     return {} if value is None else value
 
 
+GroupOrDefaults = Annotated[GroupEntry, BeforeValidator(_defaults, json_schema_input_type=GroupEntry | None)]
+
+
 class MatchRules(Part):
     """Which requests a route takes; without `methods` every one, unknown ones too."""
 

@@ -1,7 +1,10 @@
 """routes.yaml becomes a table: the documented defaults, every field, the digest, the schema for editors."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any, cast
@@ -217,7 +220,16 @@ def test_an_address_becomes_host_port_and_base_path(url: str, authority: bytes, 
 
 @pytest.mark.parametrize(
     ("share", "basis_points"),
-    [("0", 0), ("0.01", 1), ("0.07", 7), ("12.5", 1250), ("33.33", 3333), ("99.99", 9999), ("100", 10000)],
+    [
+        ("0", 0),
+        ("0.01", 1),
+        ("0.07", 7),
+        ("0.29", 29),
+        ("12.5", 1250),
+        ("33.33", 3333),
+        ("99.99", 9999),
+        ("100", 10000),
+    ],
 )
 def test_a_share_is_exact_to_a_hundredth_of_a_percent(share: str, basis_points: int) -> None:
     assert load(FULL.replace("share: 12.5", f"share: {share}"), {}).units["items"].share == basis_points
@@ -258,6 +270,23 @@ def test_the_digest_tells_what_is_served_apart_from_how_it_is_written() -> None:
 def test_the_order_of_methods_roles_and_services_is_no_change() -> None:
     reordered = FULL.replace("[GET, PURGE]", "[PURGE, GET]").replace("[admin, editor]", "[editor, admin]")
     assert load(reordered, {}).digest == load(FULL, {}).digest
+
+
+def test_every_process_finds_the_same_digest() -> None:
+    program = "import sys; from strangler_gateway.routes_file import load; print(load(sys.stdin.read(), {}).digest)"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            input=FULL.replace("[admin, editor]", "[a, b, c, d, e, f]"),
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=60,
+        ).stdout
+        for seed in (1, 2, 3)
+    }
+    assert len(digests) == 1
 
 
 def test_new_units_take_the_place_of_old_ones_in_table_and_routes() -> None:
