@@ -121,6 +121,7 @@ def origin(upstream: Origin) -> Iterator[Script]:
     """The upstream's script of this test. Whatever the gateway sent it, none may be malformed."""
     script = upstream.begin()
     yield script
+    script.settle()
     if script.faults:
         raise script.faults[0]
 

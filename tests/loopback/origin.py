@@ -33,7 +33,8 @@ class Received(Head):
 class Call:
     """A request at the upstream: its head is read, the rest is up to the handler."""
 
-    def __init__(self, stream: Stream, request: Received) -> None:
+    def __init__(self, stream: Stream, request: Received, ending: set[Stream]) -> None:
+        self._ending = ending
         self.stream = stream
         self.request = request
         self.send = stream.send
@@ -63,6 +64,16 @@ class Call:
         self.open = False
         self.stream.reset()
 
+    def end(self) -> None:
+        """Closes, and stays until the gateway has noticed: it may hold the connection for a reusable one."""
+        self.open = False
+        self._ending.add(self.stream)
+        self.stream.finish()
+        with contextlib.suppress(TimeoutError):
+            self.stream.rest()
+        self.stream.close()
+        self._ending.discard(self.stream)
+
     def gone(self, within_s: float = DEADLINE_S) -> bool:
         """Whether the gateway leaves within the time, having sent nothing more."""
         return self.stream.ends(within_s)
@@ -77,7 +88,7 @@ def replying(raw: bytes, close: bool = False) -> Handler:
     def handle(call: Call) -> None:
         call.reply(raw)
         if close:
-            call.close()
+            call.end()
 
     return handle
 
@@ -112,6 +123,10 @@ class Script:
         """Waits for what a handler brings about."""
         assert eventually(condition) or self.faults, "the upstream's handler did not get there"
 
+    def settle(self) -> None:
+        """Waits a moment for connections that are being closed, so that no later test is sent over one."""
+        eventually(lambda: not self.origin.ending, 1.0)
+
     def fresh(self) -> None:
         """Ends all idle connections and waits until the gateway has let go of them, so that none is reused."""
         self.origin.end_idle()
@@ -128,6 +143,7 @@ class Origin:
         self.connections = 0
         self.asked_for: list[str | None] = []
         self.idle: set[Stream] = set()
+        self.ending: set[Stream] = set()
         self.script = Script(self)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -180,7 +196,7 @@ class Origin:
         script = self.script
         try:
             head = read_head(stream)
-            call = Call(stream, Received(head.start, head.fields, head.raw, number, nth))
+            call = Call(stream, Received(head.start, head.fields, head.raw, number, nth), self.ending)
             script.requests.append(call.request)
             if script.lints:
                 lint.request(call.request)

@@ -16,7 +16,7 @@ LINES = [
     b"Content-Length:5", b"content-length : 5", b"Transfer-Encoding: chunked", b"transfer-encoding:chunked",
     b"Transfer-Encoding: identity", b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding : chunked",
     b"Transfer-Encoding: xchunked", b" Transfer-Encoding: chunked", b"Transfer-Encoding:\x0bchunked",
-    b"X: 1\nTransfer-Encoding: chunked", b"X: 1\r\n chunked", b"Connection: close", b"Connection: keep-alive",
+    b"X: 1\nTransfer-Encoding: chunked", b"X: 1\r\n chunked", b"Connection: close", 
     b"Connection: content-length", b"Connection: transfer-encoding", b"Expect: 100-continue", b"X: y", b"X:",
     b"Upgrade: h2c", b"TE: trailers", b"Trailer: X", b"Host: b",
 ]  # fmt: skip
@@ -60,30 +60,32 @@ class Reading:
 
 
 def reading_of_h11(raw: bytes) -> list[Reading]:
-    """The requests that h11 finds, up to where it refuses to go on."""
+    """The requests that h11 finds, up to where it refuses to go on; an empty line before each is let pass."""
+    row: list[Reading] = []
+    rest: bytes | None = raw
+    while rest:
+        rest = _read_one(rest.removeprefix(b"\r\n"), row)
+    return row
+
+
+def _read_one(raw: bytes, row: list[Reading]) -> bytes | None:
+    """Adds the request to the row; the bytes behind it, None where none are to be read."""
     server = h11.Connection(h11.SERVER)
     server.receive_data(raw)
     server.receive_data(b"")
-    row: list[Reading] = []
     body = b""
     with contextlib.suppress(h11.RemoteProtocolError):
-        while True:
-            event = server.next_event()
+        while (event := server.next_event()) is not h11.NEED_DATA:
             if isinstance(event, h11.Request):
                 row.append(Reading(event.method, event.target))
-                body = b""
             elif isinstance(event, h11.Data):
                 body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 row[-1].body = body
-                server.send(h11.Response(status_code=200, headers=[(b"content-length", b"0")]))
-                server.send(h11.EndOfMessage())
-                if server.our_state is not h11.DONE or server.their_state is not h11.DONE:
-                    break
-                server.start_next_cycle()
+                return None if server.their_state is h11.MUST_CLOSE else server.trailing_data[0]
             else:
-                break
-    return row
+                return None
+    return None
 
 
 def reading_of_upstream(gateway: GatewayProcess, origin: Script, raw: bytes) -> list[Reading]:

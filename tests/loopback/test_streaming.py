@@ -27,7 +27,6 @@ class Stepwise:
         for piece in self.pieces:
             call.send(piece)
             assert self.next.acquire(timeout=5)
-        call.close()
 
 
 @pytest.mark.parametrize("accept", [[b"Accept: text/event-stream"], [], [b"Accept-Encoding: gzip"]])
