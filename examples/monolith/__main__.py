@@ -3,30 +3,14 @@
 import argparse
 import asyncio
 import os
-import signal
 import sys
-
-import uvicorn
 
 from examples.monolith.app import create_app
 from examples.monolith.database import Database
 from examples.monolith.documents import ObjectIds
 from examples.monolith.seed import SEEDS, sow
+from examples.monolith.serving import end_well_on_signals, listen
 from examples.monolith.settings import Settings, SettingsInvalid, from_environment
-
-KEEP_ALIVE_S = 5
-GRACE_S = 10
-
-
-class AnnouncingServer(uvicorn.Server):
-    """Prints the address once it accepts connections; port 0 is known only then."""
-
-    async def startup(self, sockets: object = None) -> None:
-        await super().startup()
-        for server in self.servers:
-            for socket in server.sockets:
-                host, port = socket.getsockname()[:2]
-                print(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -42,19 +26,7 @@ async def serve(settings: Settings, host: str, port: int, seed: str) -> None:
     database = Database(settings.database_url)
     await sow(database, ObjectIds(), seed)
     await database.aclose()
-    config = uvicorn.Config(
-        create_app(settings),
-        host=host,
-        port=port,
-        http="httptools",
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
-    )
-    await AnnouncingServer(config).serve()
+    await listen(create_app(settings), host, port)
 
 
 def main() -> int:
@@ -64,8 +36,7 @@ def main() -> int:
     except (SettingsInvalid, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda *_: sys.exit(0))  # uvicorn raises what it caught again, once all is finished
+    end_well_on_signals()
     asyncio.run(serve(settings, options.host, options.port, options.seed))
     return 0
 

@@ -1,12 +1,12 @@
 """Rows that make up an account: user, e-mail, settings, subject, credentials, roles."""
 
-import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.database import insert_row
+from examples.monolith.refusals import conflict, not_found
 from examples.monolith.tables import (
     auth_subject_credentials,
     auth_subject_roles,
@@ -23,46 +23,56 @@ ADMIN_ROLE = "28fae61c-8f60-4a29-ba0d-09093ada8898"
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """Who signs up. `identity` is what logs in; None: the e-mail."""
+    """Who signs up. Without a `verification_token` the e-mail is verified. `identity` logs in; None: the e-mail."""
 
     username: str
     email: str
+    verification_token: str | None = None
     description: str | None = None
     points: int = 0
-    verified: bool = False
     role: str = GUEST_ROLE
     identity: str | None = None
+
+
+async def refuse_taken(connection: AsyncConnection, table: Table, **unique: str) -> None:
+    """Raises Refusal when a row has the value already."""
+    ((name, value),) = unique.items()
+    if (await connection.execute(select(table.c.id).where(table.c[name] == value))).first():
+        raise conflict()
 
 
 async def add_user(connection: AsyncConnection, new: NewUser, secret: str) -> str:
     """The user's id. `secret` is the hash. Raises IntegrityError when name, e-mail or identity is taken."""
     user_id = await insert_row(connection, users, username=new.username, description=new.description, points=new.points)
-    await insert_row(
-        connection,
-        user_emails,
-        email=new.email,
-        user_id=user_id,
-        verification_token=None if new.verified else str(uuid.uuid4()),
-        is_verified=new.verified,
-    )
+    await add_email(connection, user_id, new.email, new.verification_token)
     await insert_row(
         connection, user_settings, user_id=user_id, preferred_editing_language="javascript", preferred_language="en"
     )
-    await _add_login(connection, user_id, new, secret)
+    subject_id = await insert_row(connection, auth_subjects, internal_identifier=user_id, type="user")
+    await _add_credentials(connection, subject_id, new.identity or new.email, secret)
+    await add_role(connection, subject_id, new.role)
     return user_id
 
 
-async def _add_login(connection: AsyncConnection, user_id: str, new: NewUser, secret: str) -> None:
-    subject_id = await insert_row(connection, auth_subjects, internal_identifier=user_id, type="user")
-    await insert_row(
-        connection,
-        auth_subject_credentials,
-        type="email_with_password",
-        identity=new.identity or new.email,
-        secret=secret,
-        subject_id=subject_id,
-    )
-    await add_role(connection, subject_id, new.role)
+async def add_email(connection: AsyncConnection, user_id: str, email: str, verification_token: str | None) -> str:
+    """The e-mail's id; verified when there is no token. Raises IntegrityError when it is taken."""
+    verified = verification_token is None
+    row = {"email": email, "user_id": user_id, "verification_token": verification_token, "is_verified": verified}
+    return await insert_row(connection, user_emails, **row)
+
+
+async def _add_credentials(connection: AsyncConnection, subject_id: str, identity: str, secret: str) -> None:
+    row = {"type": "email_with_password", "identity": identity, "secret": secret, "subject_id": subject_id}
+    await insert_row(connection, auth_subject_credentials, **row)
+
+
+async def subject_of(connection: AsyncConnection, user_id: str | None) -> str:
+    """The id of the subject that stands for a user. Raises Refusal when there is none."""
+    of_user = auth_subjects.c.internal_identifier == user_id
+    subject_id = await connection.scalar(select(auth_subjects.c.id).where(of_user))
+    if subject_id is None:
+        raise not_found()
+    return str(subject_id)
 
 
 async def add_role(connection: AsyncConnection, subject_id: str, role_id: str) -> None:

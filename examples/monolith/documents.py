@@ -10,6 +10,7 @@ from sqlalchemy import Boolean, ColumnElement, Table, delete, func, insert, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.listing import Page, mongo_order
+from examples.monolith.minimized import minimized
 from examples.monolith.refusals import InternalFailure, UncaughtFailure
 from examples.monolith.regular_expressions import checked
 
@@ -30,7 +31,7 @@ class ObjectIds:
 
 
 async def add(connection: AsyncConnection, collection: Table, object_id: str, document: Document) -> Document:
-    body = {"_id": {"$oid": object_id}, **document, "__v": 0}
+    body = {"_id": {"$oid": object_id}, **minimized(document), "__v": 0}
     await connection.execute(insert(collection).values({"_id": object_id, "id": document["id"], "body": body}))
     return body
 

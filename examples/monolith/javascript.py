@@ -12,6 +12,8 @@ from examples.monolith.v8_syntax import find_fault
 MAX_SAFE_INTEGER = 2**53
 MAX_PLAIN_NUMBER = 1e21
 MIN_PLAIN_NUMBER = 1e-6
+_SPACES = "".join(map(chr, range(0x2000, 0x200B)))
+_WHITE_SPACE = f"\t\n\v\f\r \u00a0\u1680{_SPACES}\u2028\u2029\u202f\u205f\u3000\ufeff"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -52,6 +54,11 @@ def text_of(value: Any) -> str:
             return ",".join(text_of(item) for item in value)
         case _:
             return "[object Object]"
+
+
+def strip(text: str) -> str:
+    """String.prototype.trim: Unicode's space separators, line ends and the byte order mark (ECMA-262 §22.1.3.32)."""
+    return text.strip(_WHITE_SPACE)
 
 
 def number_text(value: float) -> str:

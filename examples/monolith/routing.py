@@ -38,6 +38,8 @@ class Call:
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
+Parameters = Mapping[str, str]
+"""What the path's variables stand for, decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Route:
     access: Access
     listing: Listing | None = None
     body: Shape | Callable[[Any], Shape] | None = None
-    check: Callable[[Mapping[str, str]], None] = lambda _params: None
+    check: Callable[[Parameters], None] = lambda _params: None
     pattern: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,5 +1,6 @@
 """What the database starts with: roles, their policies, and a few users."""
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith import documents
 from examples.monolith.access import SELF
-from examples.monolith.accounts import ADMIN_ROLE, GUEST_ROLE, USER_ROLE, NewUser, add_role, add_user
+from examples.monolith.accounts import ADMIN_ROLE, GUEST_ROLE, USER_ROLE, NewUser, add_role, add_user, subject_of
 from examples.monolith.database import Database, insert_row
 from examples.monolith.documents import ObjectIds
 from examples.monolith.passwords import hashed
-from examples.monolith.tables import auth_role_policies, auth_roles, auth_subjects, items
+from examples.monolith.tables import auth_role_policies, auth_roles, items
 
 ROLES = {
     GUEST_ROLE: ("guest", "An account whose e-mail is not verified"),
@@ -63,12 +64,13 @@ class Account:
 
 
 def _bare(name: str, description: str, points: int, role: str) -> Account:
-    email = f"{name}@example.org"
-    return Account(NewUser(name, email, description, points, role != GUEST_ROLE, role, identity=name), secret=name)
+    token = str(uuid.uuid4()) if role == GUEST_ROLE else None
+    user = NewUser(name, f"{name}@example.org", token, description, points, role, identity=name)
+    return Account(user, secret=name)
 
 
 def _demo(name: str, points: int) -> Account:
-    user = NewUser(name, f"{name}@example.org", points=points, verified=True)
+    user = NewUser(name, f"{name}@example.org", points=points)
     return Account(user, secret=f"{name}-secret", more_roles=(USER_ROLE,))
 
 
@@ -128,8 +130,5 @@ async def _add_roles(connection: AsyncConnection) -> None:
 
 async def _add_account(connection: AsyncConnection, account: Account, secret: str) -> None:
     user_id = await add_user(connection, account.user, secret)
-    subject_id = await connection.scalar(
-        select(auth_subjects.c.id).where(auth_subjects.c.internal_identifier == user_id)
-    )
     for role in account.more_roles:
-        await add_role(connection, str(subject_id), role)
+        await add_role(connection, await subject_of(connection, user_id), role)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 DEFAULT_ISSUER = "https://auth.app"
 DEFAULT_AUDIENCE = "https://api.app"
+DEFAULT_SENDER = "noreply@polycode.do-2021.fr"
+SMTP_PORT = 587
+SMTPS_PORT = 465
 
 
 class SettingsInvalid(Exception):
@@ -15,14 +18,42 @@ class SettingsInvalid(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Smtp:
+    """Where mail goes. `secure`: TLS from the first byte; else when the server offers it."""
+
+    host: str
+    port: int
+    secure: bool = False
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """Without `smtp` no mail leaves. Links are `www_url` + path."""
+
+    smtp: Smtp | None = None
+    sender: str = DEFAULT_SENDER
+    sender_name: str = "PolyCode"
+    www_url: str = "http://localhost:4200"
+    verification_path: str = "/email/verification/"
+    teams_path: str = "/teams"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """`database` is a file path or an SQLAlchemy URL; `production` decides on helmet headers and terse errors."""
+    """`database` is a file path or an SQLAlchemy URL; `production` decides on helmet headers and terse errors.
+
+    Without `runner_url` no code is run.
+    """
 
     database: str
     secret: str = field(repr=False)
     issuer: str = DEFAULT_ISSUER
     audience: str = DEFAULT_AUDIENCE
     production: bool = True
+    mail: MailSettings = MailSettings()
+    runner_url: str | None = None
 
     @property
     def database_url(self) -> str:
@@ -41,7 +72,43 @@ def from_environment(database: str, environ: Mapping[str, str]) -> Settings:
         issuer=environ.get("AUTH_JWT_ISSUER") or DEFAULT_ISSUER,
         audience=environ.get("AUTH_JWT_AUDIENCE") or DEFAULT_AUDIENCE,
         production=environ.get("NODE_ENV", "production") == "production",
+        mail=mail_from_environment(environ),
+        runner_url=environ.get("RUNNER_API_URL") or None,
     )
+
+
+def mail_from_environment(environ: Mapping[str, str]) -> MailSettings:
+    """Raises SettingsInvalid for a provider that is not there, or SMTP without its server."""
+    default = MailSettings()
+    return MailSettings(
+        smtp=smtp_from_environment(environ),
+        sender=environ.get("MAIL_FROM_DO_NOT_REPLY") or default.sender,
+        sender_name=environ.get("MAIL_FROM_DO_NOT_REPLY_NAME") or default.sender_name,
+        www_url=environ.get("PUBLIC_WWW_URL") or default.www_url,
+        verification_path=environ.get("EMAIL_VERIFICATION_PATH") or default.verification_path,
+        teams_path=environ.get("EMAIL_TEAMS_PATH") or default.teams_path,
+    )
+
+
+def smtp_from_environment(environ: Mapping[str, str]) -> Smtp | None:
+    host = environ.get("EMAIL_SMTP_HOST")
+    provider = environ.get("EMAIL_PROVIDER") or ("SMTP" if host else "FAKE")
+    if provider == "FAKE":
+        return None
+    if provider != "SMTP":
+        raise SettingsInvalid(f"EMAIL_PROVIDER is {provider!r}; the stand-in knows SMTP and FAKE")
+    if not host:
+        raise SettingsInvalid("EMAIL_PROVIDER is SMTP, but EMAIL_SMTP_HOST is not set")
+    secure = environ.get("EMAIL_SMTP_SECURE") == "true"
+    port = _port("EMAIL_SMTP_PORT", environ, SMTPS_PORT if secure else SMTP_PORT)
+    return Smtp(host, port, secure, environ.get("EMAIL_SMTP_USER"), environ.get("EMAIL_SMTP_PASSWORD"))
+
+
+def _port(name: str, environ: Mapping[str, str], default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or not 0 < int(text) <= 65535:
+        raise SettingsInvalid(f"{name} is {text!r}; wanted a port, 1 to 65535")
+    return int(text)
 
 
 def secret_beside(database: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from examples.monolith.refusals import bad_request
+
 _UUID_V4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _LOCAL_PART = re.compile(r"[a-z\d!#$%&'*+\-/=?^_`{|}~\u00a1-\ud7ff\uf900-\uffef]+", re.IGNORECASE)
@@ -37,6 +39,12 @@ class Property:
 
 
 Shape = Mapping[str, Property]
+
+
+def refuse_invalid(shape: Shape, body: Any, *, production: bool) -> None:
+    """Raises Refusal, in production without the messages."""
+    if found := violations(shape, body):
+        raise bad_request(None if production else found)
 
 
 def violations(shape: Shape, body: Any, prefix: str = "") -> list[str]:

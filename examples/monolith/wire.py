@@ -50,6 +50,10 @@ class Answer:
     media_type: str = JSON_TYPE
 
 
+def raw_path(request: Request) -> str:
+    return str(request.scope["raw_path"].decode("latin-1"))
+
+
 def answer_json(status: int, value: Any) -> Answer:
     return Answer(status, stringify(value).encode())
 

@@ -1,0 +1,110 @@
+"""What a module refers to: modules, contents, its author; stored as ObjectIds and a user's id."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+from sqlalchemy import Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from examples.monolith import documents
+from examples.monolith.contents import contents_json
+from examples.monolith.documents import Document
+from examples.monolith.refusals import UncaughtFailure, not_found
+from examples.monolith.tables import contents, modules, users
+from examples.monolith.users import user_json
+
+COLLECTIONS = {"modules": modules, "contents": contents}
+Links = dict[str, Any]
+"""A module's `modules` and `contents`, as an answer shows them."""
+
+
+class Authors:
+    """The users who wrote some modules."""
+
+    def __init__(self, shown: dict[str, Document]) -> None:
+        self._shown = shown
+
+    @classmethod
+    async def of(cls, connection: AsyncConnection, found: Iterable[Document]) -> Self:
+        """In one query."""
+        wanted = {module["authorId"] for module in found}
+        rows = await connection.execute(select(users).where(users.c.id.in_(wanted)))
+        return cls({row.id: user_json(row) for row in rows})
+
+    def json_of(self, user_id: str) -> Document:
+        """Empty when the user is gone."""
+        return self._shown.get(user_id, {})
+
+
+async def find_modules(connection: AsyncConnection, public_ids: Sequence[Any]) -> list[Document]:
+    """References to modules. Raises Refusal when one is not there."""
+    references = await _references(connection, modules, public_ids)
+    if None in references:
+        raise not_found()
+    return [reference for reference in references if reference]
+
+
+async def find_contents(connection: AsyncConnection, public_ids: Sequence[Any] | None) -> list[Document]:
+    """References to contents. To have none, or one that is not there, is an uncaught error (fault F17)."""
+    if public_ids is None:
+        raise UncaughtFailure("contents are missing")
+    references = await _references(connection, contents, public_ids)
+    if None in references:
+        raise UncaughtFailure("a content is not there")
+    return [reference for reference in references if reference]
+
+
+async def _references(
+    connection: AsyncConnection, collection: Table, public_ids: Sequence[Any]
+) -> list[Document | None]:
+    texts = [public_id for public_id in public_ids if isinstance(public_id, str)]
+    rows = await connection.execute(select(collection.c.id, collection.c["_id"]).where(collection.c.id.in_(texts)))
+    known = {public_id: {"$oid": object_id} for public_id, object_id in rows}
+    return [known.get(public_id) if isinstance(public_id, str) else None for public_id in public_ids]
+
+
+def object_ids_in(module: Document) -> Links:
+    return {name: plain(module[name]) for name in COLLECTIONS}
+
+
+async def listed_links(connection: AsyncConnection, found: Sequence[Document]) -> list[Links]:
+    """Of each module: the public ids; what is gone is left out. One query a collection."""
+    shown: list[Links] = [{} for _ in found]
+    for name, collection in COLLECTIONS.items():
+        wanted = {oid for module in found for oid in plain(module[name])}
+        rows = await connection.execute(
+            select(collection.c["_id"], collection.c.id).where(collection.c["_id"].in_(wanted))
+        )
+        known = {object_id: {"id": public_id} for object_id, public_id in rows}
+        for links, module in zip(shown, found, strict=True):
+            links[name] = [known[oid] for oid in plain(module[name]) if oid in known]
+    return shown
+
+
+async def full_links(connection: AsyncConnection, module: Document) -> Links:
+    """Modules as raw documents, contents with their trees; what is gone is left out."""
+    found = {
+        name: await _in_order(connection, collection, plain(module[name])) for name, collection in COLLECTIONS.items()
+    }
+    return {
+        "modules": [plain(document) for document in found["modules"]],
+        "contents": await contents_json(connection, found["contents"]),
+    }
+
+
+async def _in_order(connection: AsyncConnection, collection: Table, object_ids: list[str]) -> list[Document]:
+    known = await documents.find_by_object_id(connection, collection, object_ids)
+    return [known[object_id] for object_id in object_ids if object_id in known]
+
+
+def plain(value: Any) -> Any:
+    """An ObjectId is its hex digits, at any depth."""
+    match value:
+        case {"$oid": object_id}:
+            return object_id
+        case dict():
+            return {name: plain(item) for name, item in value.items()}
+        case list():
+            return [plain(item) for item in value]
+        case _:
+            return value
