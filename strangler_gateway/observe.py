@@ -25,6 +25,7 @@ _COUNTERS = (
     "shadow_moved",
     "shadow_failed",
     "shadow_skipped",
+    "unserialized",
 )
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[^/]*\d[^/]*|[^/]{25,}|[^/]*[^\x21-\x7e][^/]*|[^/]*[@%][^/]*")
 
@@ -55,6 +56,7 @@ class RouteStats:
     shadow_moved: int
     shadow_failed: int
     shadow_skipped: int
+    unserialized: int
 
     def __init__(self) -> None:
         for name in _COUNTERS:

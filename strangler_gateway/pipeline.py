@@ -26,6 +26,7 @@ from strangler_gateway.match import Matcher
 from strangler_gateway.observe import Stats
 from strangler_gateway.response_headers import told_decision
 from strangler_gateway.routes import RouteTable, Side
+from strangler_gateway.serialize import Turns, serialize
 from strangler_gateway.settings import Settings
 from strangler_gateway.signer import Signer
 from strangler_gateway.trust import client_behind, public_origin, trusts
@@ -59,6 +60,7 @@ class Gateway:
         self.upstreams = Upstreams(self.now, settings.max_response_header)
         self.limiter = Limiter()
         self.grants = Grants()
+        self.turns = Turns()
         self.complaints = Complaints()
         self.stats = stats
         self.ready = False
@@ -80,6 +82,7 @@ class Gateway:
                 self.retired_providers.append(self.provider)
             self.provider = provider
             self.grants = Grants()
+        self.turns = Turns()
         self.matcher = matcher
         self.upstreams.keep(table.services)
 
@@ -188,7 +191,7 @@ def _last_hop(x: Exchange) -> Outcome:
 
 
 Step = Callable[[Gateway, Exchange], Outcome]
-STEPS: tuple[Step, ...] = (observe, match, identify, limit, decide, authorize)
+STEPS: tuple[Step, ...] = (observe, match, identify, limit, decide, authorize, serialize)
 """In the order of a request; `forward` follows, on the lane that the request is on."""
 
 
