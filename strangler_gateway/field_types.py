@@ -1,16 +1,15 @@
 """Types of single fields of routes.yaml, each with the sentence that refuses what it is not."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Callable
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from strangler_gateway import json_path
+from strangler_gateway import addresses, json_path
 from strangler_gateway.faults import quoted
 from strangler_gateway.limit import parse_rate
-from strangler_gateway.path_template import TemplateInvalid, parse
+from strangler_gateway.path_template import parse
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
@@ -20,9 +19,17 @@ _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.\.\.)?\}")
 _DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:.]{2,45}")
-_BASE_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?")
 _PLUGIN = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
+    """Takes what `read` takes (it raises ValueError), as it is written."""
+
+    def check(value: str) -> str:
+        read(value)
+        return value
+
+    return check
 
 
 def _name(value: str) -> str:
@@ -44,14 +51,6 @@ def _method(value: str) -> str:
         raise ValueError(f"methods are case-sensitive; write {value.upper()}")
     if value == "CONNECT":
         raise ValueError("CONNECT is never forwarded: the gateway is no tunnel; leave it out")
-    return value
-
-
-def _path(value: str) -> str:
-    try:
-        parse(value)
-    except TemplateInvalid as exc:
-        raise ValueError(f"the path {exc}") from exc
     return value
 
 
@@ -106,55 +105,6 @@ def _duration(value: object) -> float:
     raise ValueError('wanted a duration with its unit, such as "14d", "12h", "30m" or "45s"')
 
 
-def _rate(value: str) -> str:
-    parse_rate(value)
-    return value
-
-
-def _origin(value: str) -> str:
-    """Checked here, taken apart by `routes_compile`. Never repeats the value: it may hold a password."""
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError("holds a blank, or a character that has to be percent-encoded")
-    if value.startswith("unix:"):
-        return _unix(value)
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        raise ValueError("the port or host of the URL cannot be read") from None
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("wanted a URL that begins with http://, https:// or unix:")
-    if "@" in parts.netloc:
-        raise ValueError("holds a user name or password; take it out, and let the service find it elsewhere")
-    if "?" in value or "#" in value:
-        raise ValueError("a service is an origin with an optional base path; take out the query and fragment")
-    if not parts.hostname or not _HOST.fullmatch(parts.hostname) or port == 0:
-        raise ValueError("has no usable host and port; write http://host:port")
-    if not _BASE_PATH.fullmatch(parts.path):
-        raise ValueError("the base path holds an empty segment or a character that has to be percent-encoded")
-    return value
-
-
-def _unix(value: str) -> str:
-    socket, _, base = value.removeprefix("unix:").partition(":")
-    if not socket.startswith("/") or "\0" in socket or not _BASE_PATH.fullmatch(base):
-        raise ValueError("wanted unix:/path/of/socket, with :/base/path behind it where there is one")
-    return value
-
-
-def _network(value: str) -> str:
-    as_network(value)
-    return value
-
-
-def as_network(value: str) -> IPv4Network | IPv6Network:
-    """An address or CIDR block."""
-    try:
-        return ip_network(value)
-    except ValueError as exc:
-        raise ValueError(f"{quoted(value)} is no network such as 10.0.0.0/8 (bits behind the mask are 0)") from exc
-
-
 def _header_pattern(value: str) -> str:
     return _token(value.removesuffix("*") or "*").lower() + ("*" if value.endswith("*") else "")
 
@@ -179,24 +129,6 @@ def _plugin(value: str) -> str:
     raise ValueError('wanted "package.module:factory"')
 
 
-def _json_path(value: str) -> str:
-    json_path.parse(value)
-    return value
-
-
-def _json_place(value: str) -> str:
-    json_path.parse_place(value)
-    return value
-
-
-def _url(value: str) -> str:
-    """An http(s) URL with any path and query. Never repeats the value: it may hold a password."""
-    _origin(value.partition("?")[0])
-    if not value.startswith(("http://", "https://")) or "#" in value or not value.isascii() or not value.isprintable():
-        raise ValueError("wanted an http:// or https:// URL without a fragment")
-    return value
-
-
 def _kind(value: object) -> str:
     names = {bool: "true or false", str: "a text", list: "a list", dict: "a mapping", type(None): "nothing"}
     return names.get(type(value), "a number")
@@ -205,18 +137,18 @@ def _kind(value: object) -> str:
 Name = Annotated[str, AfterValidator(_name)]
 Token = Annotated[str, AfterValidator(_token)]
 Method = Annotated[str, AfterValidator(_method)]
-RoutePath = Annotated[str, AfterValidator(_path)]
-Origin = Annotated[str, AfterValidator(_origin)]
-Network = Annotated[str, AfterValidator(_network)]
+RoutePath = Annotated[str, AfterValidator(_checked(parse))]
+Origin = Annotated[str, AfterValidator(_checked(addresses.origin))]
+Network = Annotated[str, AfterValidator(_checked(addresses.network))]
 HeaderPattern = Annotated[str, AfterValidator(_header_pattern)]
 Anonymous = Annotated[str, AfterValidator(_anonymous)]
 MediaType = Annotated[str, AfterValidator(_media_type)]
 Plugin = Annotated[str, AfterValidator(_plugin)]
-JsonPlace = Annotated[str, AfterValidator(_json_place)]
-Url = Annotated[str, AfterValidator(_url)]
-JsonPath = Annotated[str, AfterValidator(_json_path)]
+JsonPlace = Annotated[str, AfterValidator(_checked(json_path.parse_place))]
+Url = Annotated[str, AfterValidator(_checked(addresses.check_url))]
+JsonPath = Annotated[str, AfterValidator(_checked(json_path.parse))]
 RewriteTemplate = Annotated[str, AfterValidator(_rewrite)]
-Rate = Annotated[str, AfterValidator(_rate)]
+Rate = Annotated[str, AfterValidator(_checked(parse_rate))]
 Percent = Annotated[float, BeforeValidator(_percent), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})]
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 SecondsOrNone = Annotated[float, BeforeValidator(_seconds_or_none), WithJsonSchema({"type": "number", "minimum": 0})]

@@ -1,6 +1,6 @@
 """Finds the route of a request: the most specific path wins, segment by segment literal > variable > rest."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from urllib.parse import unquote_to_bytes
@@ -92,11 +92,6 @@ class Matcher:
         keys = self._decoded(bare, tree.depth) if self._decode else key.split(b"/", tree.depth)
         taker = _greedy(tree.top, keys) or _find(tree.top, keys, 0, len(keys), bare is not path) or tree.last
         return taker.route, taker.pick(path.split(b"/", taker.rest_from))
-
-    def methods(self, path: bytes) -> Iterator[tuple[bytes, Route]]:
-        """Each method that the file names, and the route that takes it at this path."""
-        for method in sorted(self._trees):
-            yield method, self.match(method, path)[0]
 
     def _decoded(self, path: bytes, depth: int) -> list[bytes]:
         segments = [unquote_to_bytes(segment) for segment in path.split(b"/", depth)]

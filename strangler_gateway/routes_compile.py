@@ -1,16 +1,14 @@
 """Turns the checked file into the values that requests are served by."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
-from urllib.parse import urlsplit
 
 from strangler_gateway import routes as r
-from strangler_gateway.field_types import as_network
+from strangler_gateway.addresses import network, origin
+from strangler_gateway.identity_model import Identity
 from strangler_gateway.path_template import parse
 from strangler_gateway.routes_model import (
     AuthRules,
     GroupEntry,
-    Identity,
     RouteEntry,
     RoutesFile,
     ServiceEntry,
@@ -36,21 +34,21 @@ def compile_table(file: RoutesFile, lines: Sequence[int]) -> r.RouteTable:
         units=units,
         paths=r.PathRules(**file.paths.model_dump()),
         identity=_identity(file.identity),
-        trusted_proxies=tuple(as_network(text) for text in file.trusted_proxies),
+        trusted_proxies=tuple(network(text) for text in file.trusted_proxies),
         identity_headers=tuple(file.identity_headers),
         errors={status: r.ErrorTemplate(**entry.model_dump()) for status, entry in file.errors.items()},
     ).sealed()
 
 
 def _service(name: str, entry: ServiceEntry) -> r.Service:
-    scheme, host, port, unix, base = _address(entry.url)
+    address = origin(entry.url)
     return r.Service(
         name=name,
-        scheme=scheme,
-        host=host,
-        port=port,
-        unix=unix,
-        base_path=base.rstrip("/").encode(),
+        scheme=address.scheme,
+        host=address.host,
+        port=address.port,
+        unix=address.unix,
+        base_path=address.base_path.encode(),
         timeouts=r.Timeouts(**entry.timeout_s.model_dump()),
         host_policy=entry.host,
         tls=r.Tls(**entry.tls.model_dump()) if entry.tls else r.Tls(),
@@ -59,15 +57,6 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
         breaker_open_s=entry.breaker.open_s if entry.breaker else 5.0,
         websocket_ping_s=entry.websocket_ping_s,
     )
-
-
-def _address(url: str) -> tuple[Literal["http", "https"], str, int, str | None, str]:
-    if url.startswith("unix:"):
-        socket, _, base = url.removeprefix("unix:").partition(":")
-        return "http", "localhost", 80, socket, base
-    parts = urlsplit(url)
-    scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
-    return scheme, parts.hostname or "", parts.port or (443 if scheme == "https" else 80), None, parts.path
 
 
 def _unit(name: str, kind: str, entry: UnitFields) -> r.Unit:

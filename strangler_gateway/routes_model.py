@@ -2,15 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from strangler_gateway import field_types as t
-
-
-class Part(BaseModel):
-    """Every mapping of the file: unknown fields are refused, nothing is coerced."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+from strangler_gateway.identity_model import IdentityChoice
+from strangler_gateway.part import Part
 
 
 class Paths(Part):
@@ -19,59 +15,6 @@ class Paths(Part):
     case_sensitive: bool = True
     trailing_slash: Literal["strict", "ignore"] = "strict"
     decode_literals: bool = False
-
-
-class Jwt(Part):
-    """A signed token in a header or cookie. Exactly one source of keys; a symmetric key is never in this file."""
-
-    jwks_url: t.Url | None = None
-    jwks_file: str | None = None
-    key_file: str | None = None
-    key_env: str | None = None
-    algorithms: list[str] = Field(default=["RS256"], min_length=1)
-    issuer: str | None = None
-    audience: str | None = None
-    user: t.JsonPlace = "sub"
-    roles: t.JsonPlace | None = None
-    header: t.Token = "authorization"
-    cookie: t.Token | None = None
-    leeway_s: t.SecondsOrNone = 0.0
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "Jwt":
-        sources = ("jwks_url", "jwks_file", "key_file", "key_env")
-        if sum(getattr(self, name) is not None for name in sources) != 1:
-            raise ValueError(f"wanted exactly one source of keys: {', '.join(sources)}")
-        return self
-
-
-class Introspect(Part):
-    """A URL of the monolith that tells who a request is from; the named headers are passed on to it."""
-
-    url: t.Url
-    forward: list[t.Token] = Field(default=["authorization", "cookie"], min_length=1)
-    cookies: list[t.Token] | None = None
-    user: t.JsonPlace = "$.id"
-    roles: t.JsonPlace | None = None
-    timeout_s: t.Seconds = 5.0
-    cache_s: t.SecondsOrNone = 5.0
-
-
-_IDENTITY_WANTED = "wanted none, or a mapping with one key: jwt, introspect or plugin"
-
-
-class Identity(Part):
-    """Who a request is from: exactly one of the three."""
-
-    jwt: Jwt | None = None
-    introspect: Introspect | None = None
-    plugin: t.Plugin | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> "Identity":
-        if len(self.model_fields_set) != 1 or None in (getattr(self, name) for name in self.model_fields_set):
-            raise ValueError(_IDENTITY_WANTED)
-        return self
 
 
 class TimeoutsS(Part):
@@ -168,10 +111,6 @@ Requirement = Annotated[
         custom_error_message="wanted open, authenticated, or {roles: [admin]}",
     ),
 ]
-IdentityChoice = Annotated[
-    Annotated[Literal["none"], Tag(t.WORD)] | Annotated[Identity, Tag(t.MAPPING)],
-    Discriminator(t.word_or_mapping, custom_error_type="identity", custom_error_message=_IDENTITY_WANTED),
-]
 
 
 class AuthRules(Part):
@@ -189,9 +128,9 @@ class ShadowEntry(Part):
     timeout_s: t.Seconds = 5.0
     concurrency: t.Count = 8
     max_body: t.ByteSize = 1 << 20
-    ignore: list[t.JsonPath] = []
-    unordered: list[t.JsonPath] = []
-    headers: list[t.Token] = ["content-type", "location", "etag", "cache-control", "vary"]
+    ignore: list[t.JsonPath] = Field(default=[])
+    unordered: list[t.JsonPath] = Field(default=[])
+    headers: list[t.Token] = Field(default=["content-type", "location", "etag", "cache-control", "vary"])
     show_values: bool = False
 
 
@@ -240,11 +179,9 @@ class RoutesFile(Part):
     version: Literal[1]
     paths: Paths = Paths()
     identity: IdentityChoice = "none"
-    trusted_proxies: list[t.Network] = []
-    identity_headers: list[t.HeaderPattern] = []
-    errors: dict[str, ErrorEntry] = {}
+    trusted_proxies: list[t.Network] = Field(default=[])
+    identity_headers: list[t.HeaderPattern] = Field(default=[])
+    errors: dict[str, ErrorEntry] = Field(default={})
     services: dict[t.Name, ServiceEntry] = Field(min_length=1)
-    groups: dict[
-        t.Name, Annotated[GroupEntry, BeforeValidator(_defaults, json_schema_input_type=GroupEntry | None)]
-    ] = {}
+    groups: dict[t.Name, GroupOrDefaults] = Field(default={})
     routes: list[RouteEntry] = Field(min_length=1)

@@ -72,6 +72,12 @@ def route(fields: str) -> str:
         (file(head="identity: some"), "identity: wanted 'none', seen \"some\""),
         (file(head="identity: {plugin: nothing}"), 'identity.plugin: wanted "package.module:factory"'),
         (file(head="identity: {jwt: {issuer: a}}"), "identity.jwt: wanted exactly one source of keys"),
+        (file(head="identity: {jwt: {key_env: K, algorithms: [none]}}"), "identity.jwt.algorithms[0]: wanted 'RS256'"),
+        (
+            file(head="identity: {introspect: {url: '/me'}}"),
+            "identity.introspect.url: wanted an http:// or https:// URL",
+        ),
+        (file(head="identity: {introspect: {url: 'http://m', user: '$.a[*]'}}"), "wanted one place, without *"),
         (file(head="identity: [none]"), "identity: wanted none, or a mapping"),
         (file(head="trusted_proxies: [10.0.0.1/8]"), '"10.0.0.1/8" is no network such as 10.0.0.0/8'),
         (file(head="identity_headers: ['X User']"), "identity_headers[0]: is not a token"),
@@ -115,7 +121,7 @@ def test_an_address_that_is_none_is_refused_without_repeating_it(url: str, expec
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("a", 'the path "a" does not start with "/"'),
+        ("a", '"a" does not start with "/"'),
         ("/a//b", 'has an empty segment ("//")'),
         ("/a/{b}c", '"{b}c" is no variable'),
         ("/{a}/{a}", 'names the variable "a" twice'),
