@@ -160,9 +160,9 @@ def test_a_token_may_come_in_a_cookie(key_file: str) -> None:
 def test_a_shared_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONOLITH_JWT_SECRET", SECRET)
     provider = JwtProvider(JwtOptions(algorithms=["HS256"], key_env="MONOLITH_JWT_SECRET"))
-    token = sign({"sub": "alice", "exp": NOW + 60}, OctKey.import_key(SECRET), "HS256")
+    token = sign({"sub": "alice", "exp": NOW + 3600}, OctKey.import_key(SECRET), "HS256")
     assert known(provider, bearer(token)).subject == "alice"
-    assert known(provider, bearer(hmac_signed({"sub": "alice", "exp": NOW + 60}, b"guess"))).outcome is Outcome.REJECTED
+    assert known(provider, bearer(hmac_signed({"sub": "alice", "exp": NOW + 3600}, b"guess"))).outcome is Outcome.REJECTED
 
 
 async def test_a_key_set_is_read_once_and_then_known() -> None:
