@@ -37,10 +37,10 @@ class Counters:
                 data = file.read(MAX_BYTES + 1)
             if len(data) > MAX_BYTES:
                 return f"{self.path.name} has more than {MAX_BYTES} bytes: the counting starts anew"
-            self.stats.restore(json.loads(data))
+            self.stats.restore(_whole(json.loads(data)))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as exc:
+        except (OSError, ValueError, TypeError, LookupError, RecursionError) as exc:
             return f"{self.path.name} cannot be read ({exc}): the counting starts anew"
         return None
 
@@ -53,3 +53,13 @@ class Counters:
         if snapshot != self.written:
             atomic_file.replace(self.path, json.dumps(snapshot, separators=(",", ":")).encode(), 0o600)
             self.written = snapshot
+
+
+def _whole(saved: Any) -> dict[str, Any]:
+    """The snapshot, if it has its form: half of one would claim that what it lacks was never counted."""
+    routes, undeclared = saved["routes"], saved["undeclared"]
+    if not (isinstance(saved["since"], int | float) and isinstance(routes, dict) and isinstance(undeclared, dict)):
+        raise TypeError("it is no snapshot")
+    if not all(isinstance(route, dict) for route in routes.values()):
+        raise TypeError("it holds what is no route")
+    return dict(saved)

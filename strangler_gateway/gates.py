@@ -60,8 +60,10 @@ class Refusal:
 
 def refusals(move: Move, evidence: Evidence) -> tuple[Refusal, ...]:
     """Why the move is refused, `force` aside: the faults of the move itself, else of its preflight; empty: allowed."""
-    if move.direction is not Direction.FORWARD:
-        return tuple(_reopened(move)) if move.direction is Direction.BACK else ()
+    if move.rollback or move.direction is Direction.NONE:
+        return ()
+    if move.direction is Direction.BACK:
+        return tuple(_reopened(move))
     return _found(_EDGES, move, evidence) or _found(_PREFLIGHT, move, evidence)
 
 

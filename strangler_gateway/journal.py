@@ -50,11 +50,6 @@ class Journal:
             os.close(self._lock)
             self._lock = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether this process may write the state directory."""
-        return self._lock is not None
-
     def read(self) -> Iterator[Entry]:
         """Every entry, oldest first, in bounded memory. No file: nothing. Raises OSError."""
         self.recent.clear()

@@ -105,10 +105,8 @@ class Ledger:
     async def write(self, entries: Sequence[Entry] = ()) -> str | None:
         """Tells the store what is owed and these entries; None, or why it could not be told (then all stays owed)."""
         owed = tuple(self._owed)
-        if not owed and not entries:
-            return None
         try:
-            await asyncio.to_thread(self.store.append, (*owed, *entries))
+            await asyncio.to_thread(self._tell, (*owed, *entries))
         except OSError as exc:
             self.problem = _reason(exc)
             return self.problem
@@ -116,6 +114,13 @@ class Ledger:
             self._owed.popleft()
         self.problem = None
         return None
+
+    def _tell(self, entries: Sequence[Entry]) -> None:
+        """With nothing to tell: finds out whether the store could be told."""
+        if entries:
+            self.store.append(entries)
+        else:
+            self.store.open()
 
     def log(self, limit: int, unit: str | None = None) -> list[Entry]:
         """The latest entries, newest last, those that are owed included."""

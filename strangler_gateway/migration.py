@@ -141,6 +141,8 @@ class Migration:
         async with self._turn:
             move = Move(name, self.standings[name].position, to, why, force)
             outcome = self._judge.outcome(self._disk.table, move, self.standings[name], away)
+            if dry_run and self.problem and move.direction is Direction.FORWARD:
+                outcome = replace(outcome, after=move.before, refusals=(*outcome.refusals, unrecorded(self.problem)))
             if dry_run or not outcome.done or move.direction is Direction.NONE:
                 return replace(outcome, digest=self.served.digest, dry_run=dry_run)
             return await self._enact(move, outcome, who)
@@ -148,13 +150,13 @@ class Migration:
     async def rollback(self, names: Sequence[str], *, who: str, why: str = "") -> tuple[Outcome, ...]:
         """Legacy at once, and a hold; waits for nothing until that is served. Raises KeyError for a strange unit."""
         file = self._disk.table
-        moves = [Move(name, self.standings[name].position, LEGACY, why) for name in dict.fromkeys(names)]
+        moves = [Move(n, self.standings[n].position, LEGACY, why, rollback=True) for n in dict.fromkeys(names)]
         outcomes = [self._judge.outcome(file, move, self.standings[move.unit]) for move in moves]
         fresh = [move for move in moves if move.before != LEGACY or self.standings[move.unit].hold is None]
         entries = [self._judge.entry(Event.ROLLBACK, file, move, who) for move in fresh]
         self._board.serve(file, self._board.sealed(file, entries), owed=True)
         notes = await self._record_rollback([move.unit for move in moves])
-        return tuple(self._now(replace(outcome, refusals=()), notes) for outcome in outcomes)
+        return tuple(self._now(outcome, notes) for outcome in outcomes)
 
     async def release(self, name: str, *, who: str, why: str = "") -> Outcome:
         """Ends a hold; moves nothing. Raises KeyError for a unit that is not served."""
@@ -243,15 +245,14 @@ class Migration:
             await self._save()
 
     async def _save(self) -> None:
-        """Counters, and what the journal is owed: as soon as the state directory can be written by this process."""
+        """What the journal is owed, and the counters: as soon as the state directory is this process's to write."""
+        async with self._turn:
+            if await self._ledger.write():
+                return
         try:
-            await asyncio.to_thread(self._ledger.store.open)
             await asyncio.to_thread(self._counters.write, self._counters.snapshot())
         except OSError as exc:
-            log.debug("the counters are not kept: %s", exc)
-            return
-        async with self._turn:
-            await self._ledger.write()
+            log.warning("the counters are not kept: %s", exc)
 
 
 def _overtaken(move: Move) -> Refusal:

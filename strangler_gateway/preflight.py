@@ -58,8 +58,10 @@ async def accepts_connection(service: Service) -> str | None:
                 _, writer = await asyncio.open_unix_connection(service.unix)
             else:
                 _, writer = await asyncio.open_connection(service.host, service.port)
-    except (OSError, TimeoutError) as exc:
-        reason = "no answer" if isinstance(exc, TimeoutError) else exc.strerror or type(exc).__name__
+    except TimeoutError:
+        return f"{service.name} ({where}) accepts no connection: no answer"
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
         return f"{service.name} ({where}) accepts no connection: {reason}"
     writer.close()
     with contextlib.suppress(OSError):

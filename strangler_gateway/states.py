@@ -55,13 +55,17 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A wish to go from one position to another. `force` overrides the preflight, never the order of the states."""
+    """A wish to go from one position to another.
+
+    `force` overrides the preflight, never the order of the states; a rollback goes to legacy, and nothing refuses it.
+    """
 
     unit: str
     before: Position
     after: Position
     why: str = ""
     force: bool = False
+    rollback: bool = False
 
     @property
     def direction(self) -> Direction:

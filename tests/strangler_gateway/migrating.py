@@ -109,7 +109,7 @@ class World:
     def state_dir(self) -> Path:
         return self.folder / "state"
 
-    def controller(self, *, away: bool = False) -> Migration:
+    def controller(self, *, away: bool = False, save_every_s: float = 3600.0) -> Migration:
         """As after a start of the process: nothing is left but what lies on the disk."""
         self.stats = Stats(wall=lambda: self.now)
         self.disk = Disk(self.state_dir)
@@ -124,7 +124,7 @@ class World:
             environ={},
             clock=lambda: self.now,
             store=self.disk,
-            save_every_s=3600.0,
+            save_every_s=save_every_s,
         )
 
     def edit(self, old: str, new: str) -> None:

@@ -403,6 +403,7 @@ async def test_without_a_state_directory_it_serves_and_flips_are_off(world: Worl
     outcome = await flip(migration, SHADOW)
     assert codes(outcome) == ["journal"]
     assert "flips are off" in outcome.reason
+    assert codes(await migration.flip("items", SHADOW, who="a", why="?", dry_run=True)) == ["journal"]
     assert (place(migration), world.path.read_text()) == (LEGACY, ROUTES)
     await migration.aclose()
 
@@ -432,6 +433,28 @@ async def test_a_rollback_works_in_memory_and_is_journalled_when_the_disk_is_bac
     again = await restarted(world, migration)
     assert (place(again), again.standings["items"].hold is not None) == (LEGACY, True)
     await again.aclose()
+
+
+async def test_flips_are_on_again_when_the_disk_is_back(world: World) -> None:
+    migration = world.controller(away=True)
+    await migration.start()
+    world.disk.away = False
+    assert (await flip(migration, SHADOW)).done
+    assert migration.problem is None
+    assert [e.event for e in world.journal() if e.unit == "items"] == [Event.ADOPTED, Event.FLIP]
+    await migration.aclose()
+
+
+async def test_a_second_gateway_waits_for_the_first_to_leave(world: World, migration: Migration) -> None:
+    first_disk = world.disk
+    second = world.controller(save_every_s=0.01)
+    await second.start()
+    assert "another gateway uses" in (second.problem or "")
+    assert codes(await flip(second, SHADOW)) == ["journal"]
+    await asyncio.to_thread(first_disk.close)
+    await until(lambda: second.problem is None)
+    assert (await flip(second, SHADOW)).done
+    await second.aclose()
 
 
 async def test_a_flip_back_works_without_the_disk(world: World, migration: Migration) -> None:
