@@ -7,6 +7,7 @@ import asyncio
 import gc
 import time
 import timeit
+from asyncio.events import _set_running_loop
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -51,17 +52,39 @@ class Pair:
         self.response = response
 
 
+class Turns:
+    """Of an event loop only `call_soon`, and its turns by hand."""
+
+    def __init__(self) -> None:
+        self._callbacks: list[Callable[[], object]] = []
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        self._callbacks.append(callback)
+
+    def take(self, received: Callable[[bytes], None], data: bytes) -> None:
+        """One turn: a transport has received data, then what was called for."""
+        _set_running_loop(cast(asyncio.AbstractEventLoop, self))
+        try:
+            received(data)
+            callbacks, self._callbacks = self._callbacks, []
+            for callback in callbacks:
+                callback()
+        finally:
+            _set_running_loop(None)
+
+
 class FastLane:
-    """Exchanges callback to callback, without an event loop."""
+    """Exchanges callback to callback, each in two turns."""
 
     def __init__(self, gateway: Gateway, service: Service, response: bytes) -> None:
-        self._pair = Pair(gateway, service, response, None, object())
+        self._turns = Turns()
+        self._pair = Pair(gateway, service, response, None, self._turns)
 
     def exchange(self, request: bytes) -> tuple[bytes, bytes]:
         """What went to the upstream, and what came to the client."""
         pair = self._pair
-        pair.client.data_received(request)
-        pair.upstream.data_received(pair.response)
+        self._turns.take(pair.client.data_received, request)
+        self._turns.take(pair.upstream.data_received, pair.response)
         return pair.upstream_side.written, pair.client_side.written
 
 
@@ -74,12 +97,12 @@ class AsgiLane:
     async def exchange(self, request: bytes) -> tuple[bytes, bytes]:
         """What went to the upstream, and what came to the client."""
         pair = self._pair
-        pair.upstream_side.written = b""
+        pair.upstream_side.written = pair.client_side.written = b""
         pair.client.data_received(request)
         while not pair.upstream_side.written:
             await asyncio.sleep(0)
         pair.upstream.data_received(pair.response)
-        while pair.client.lane is not None:
+        while pair.client.lane is not None or not pair.client_side.written:
             await asyncio.sleep(0)
         return pair.upstream_side.written, pair.client_side.written
 
