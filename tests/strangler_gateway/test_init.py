@@ -151,9 +151,32 @@ def test_a_token_in_a_logged_path_is_not_written_into_the_file() -> None:
     assert declared(text) == {}
 
 
-@pytest.mark.parametrize("log", [[], ["nothing of the kind"], ['{"method": "GET"}']])
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"request": {"method": "GET", "uri": "/item/7?x"}, "status": 200},
+        {"RequestMethod": "GET", "RequestPath": "/item/7", "DownstreamStatus": 200},
+        {"request_method": "GET", "request_uri": "/item/7", "status": "200"},
+        {"request": "GET /item/7 HTTP/1.1", "status": 200},
+    ],
+)
+def test_logs_of_json_lines_are_read(written: dict[str, object]) -> None:
+    assert from_log(json.dumps(written), json.dumps(written | {"status": 404})) == {"/item/{id}": ["GET"]}
+
+
+NO_LOGS = [
+    [],
+    ["nothing of the kind"],
+    ['{"method": "GET"}'],
+    ['{"method": 1, "path": [], "status": {}}'],
+    ["{" * 20_000],
+    ["{}"],
+]
+
+
+@pytest.mark.parametrize("log", NO_LOGS)
 def test_a_file_that_is_no_access_log_is_refused(log: list[str]) -> None:
-    with pytest.raises(ValueError, match="no line is in the common or combined format"):
+    with pytest.raises(ValueError, match="no line tells of a request as access logs do"):
         init_text(UPSTREAM, access_log=log)
 
 
