@@ -1,0 +1,87 @@
+"""docs/routes.md: its examples have no fault, and its tables name every field with its default."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from strangler_gateway import identity_model, routes_model
+from strangler_gateway.check import check_text
+from strangler_gateway.part import Part
+
+PAGE = (Path(__file__).parents[2] / "docs" / "routes.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+SECTIONS: dict[str, type[BaseModel]] = {
+    "## The file": routes_model.RoutesFile,
+    "### paths": routes_model.Paths,
+    "### identity.jwt": identity_model.Jwt,
+    "### identity.introspect": identity_model.Introspect,
+    "### errors.STATUS": routes_model.ErrorEntry,
+    "### services.NAME": routes_model.ServiceEntry,
+    "### services.NAME.timeout_s": routes_model.TimeoutsS,
+    "### services.NAME.tls": routes_model.TlsOptions,
+    "### services.NAME.breaker": routes_model.BreakerRules,
+    "### groups.NAME": routes_model.GroupEntry,
+    "### routes": routes_model.RouteEntry,
+    "### routes.match": routes_model.MatchRules,
+    "### routes.auth": routes_model.AuthRules,
+    "### routes.shadow": routes_model.ShadowEntry,
+    "### routes.limit": routes_model.LimitEntry,
+    "### routes.rewrite": routes_model.RewriteRules,
+}
+
+
+def rows(heading: str) -> dict[str, str]:
+    """Field → default, of the table under a heading."""
+    section = PAGE.partition(f"\n{heading}\n")[2].partition("\n#")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.*?) \| .*\|$", section, re.MULTILINE))
+
+
+def shown(default: Any) -> str:
+    """A default as the tables write it."""
+    if default is None:
+        return "–"
+    if isinstance(default, BaseModel):
+        return "see below"
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, list):
+        return f"[{', '.join(default)}]"
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def defaults(model: type[BaseModel]) -> dict[str, str]:
+    fields = model.model_fields.items()
+    return {name: "required" if field.is_required() else shown(field.default) for name, field in fields}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_is_served_without_a_warning(example: str) -> None:
+    report = check_text(example, {})
+    assert (report.faults, report.warnings) == ((), ())
+
+
+def test_there_is_a_small_example_and_a_large_one() -> None:
+    assert [len(example.splitlines()) < 10 for example in EXAMPLES] == [True, False]
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_every_field_is_there_with_its_default(heading: str) -> None:
+    expected = defaults(SECTIONS[heading])
+    if heading == "### groups.NAME":
+        expected["retire_after"] = "14d"
+    if heading == "### routes":
+        expected = {name: default for name, default in expected.items() if name not in rows("### groups.NAME")}
+    assert rows(heading) == expected
+
+
+def test_every_mapping_of_the_file_has_a_table() -> None:
+    parts = set(part_classes(Part))
+    untabled = {routes_model.UnitFields, routes_model.Roles, identity_model.Identity}
+    assert parts - set(SECTIONS.values()) == untabled
+
+
+def part_classes(kind: type[BaseModel]) -> list[type[BaseModel]]:
+    return [each for sub in kind.__subclasses__() for each in (sub, *part_classes(sub))]
