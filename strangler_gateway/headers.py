@@ -1,6 +1,7 @@
 """The request as it is sent on: hop-by-hop fields gone, forwarding fields set once, all else as it came. Pure."""
 
 import re
+from functools import lru_cache
 
 from strangler_gateway.exchange import Exchange
 from strangler_gateway.fields import NEVER_NOMINATED, Kind, Pairs, dashed, is_listed
@@ -79,6 +80,8 @@ def _edit(x: Exchange, lines: list[bytes], service: Service, via: bytes, replace
 
 def _forwarded(x: Exchange, via: bytes, kept: dict[int, bytes]) -> bytes:
     """Via always; X-Forwarded-* set once, or continued on the same line where the peer is trusted."""
+    if not kept and not x.trusted:
+        return b"%bX-Request-Id: %b\r\n" % (_first_hop(x.version, via, x.peer, x.scheme, x.host), x.request_id)
     received = kept.get(Kind.VIA)
     own = b"1.%d %b" % (x.version - 10, via)
     line = b"Via: %b\r\n" % (b"%b, %b" % (received, own) if received else own)
@@ -94,6 +97,18 @@ def _forwarded(x: Exchange, via: bytes, kept: dict[int, bytes]) -> bytes:
     if Kind.REQUEST_ID not in kept:
         line += b"X-Request-Id: %b\r\n" % x.request_id
     return line
+
+
+@lru_cache(1024)
+def _first_hop(version: int, via: bytes, peer: str, scheme: bytes, host: bytes | None) -> bytes:
+    """The same for all requests of a connection, as a rule."""
+    return b"Via: 1.%d %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (
+        version - 10,
+        via,
+        peer.encode() or b"unknown",
+        scheme,
+        host or b"",
+    )
 
 
 def _continued(x: Exchange, peer: bytes, kept: dict[int, bytes]) -> bytes:

@@ -24,6 +24,7 @@ from strangler_gateway.identity import open_provider
 from strangler_gateway.limit import Limiter, limit
 from strangler_gateway.match import Matcher
 from strangler_gateway.observe import Stats
+from strangler_gateway.output import Turn
 from strangler_gateway.response_headers import told_decision
 from strangler_gateway.routes import RouteTable, Side
 from strangler_gateway.serialize import Turns, serialize
@@ -54,10 +55,11 @@ class Gateway:
         self.signer = signer
         self.log = log
         self.shadow = shadow
+        self.turn = Turn()
         self.now: Callable[[], float] = time.monotonic
         self.wall: Callable[[], float] = time.time
         self.random_bytes: Callable[[int], bytes] = secrets.token_bytes
-        self.upstreams = Upstreams(self.now, settings.max_response_header)
+        self.upstreams = Upstreams(self.now, settings.max_response_header, self.turn)
         self.limiter = Limiter()
         self.grants = Grants()
         self.turns = Turns()

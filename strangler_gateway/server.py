@@ -13,6 +13,7 @@ from strangler_gateway.exchange import Exchange, Outcome, Reply
 from strangler_gateway.fields import Malformed, Pairs
 from strangler_gateway.http1 import BadRequest, RequestHead, incomplete_request, parse_request
 from strangler_gateway.http1_response import ResponseHead
+from strangler_gateway.output import Output
 from strangler_gateway.pipeline import run
 from strangler_gateway.relay import Relay
 from strangler_gateway.response_headers import interim_lines
@@ -64,7 +65,7 @@ class ClientConnection(asyncio.Protocol):
         self.responding = False
         self.framing = _NONE
         self.keep = True
-        self.out: list[bytes] = []
+        self.out: Output
         self.full = False
         self.unsent = 0
         self.paused = 0
@@ -79,6 +80,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # a TCP, TLS or Unix transport
+        self.out = Output(self.gateway.turn, self.transport)
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if isinstance(peer, tuple) and peer else ""
         self.scheme = b"https" if transport.get_extra_info("sslcontext") else b"http"
@@ -111,12 +113,14 @@ class ClientConnection(asyncio.Protocol):
         """Called by uvicorn at the end: finishes the exchange in flight, and takes no other."""
         self.draining = True
         if self.lane is None and not self.lingering:
+            self.out.now()
             self.transport.close()
 
     def close_tunnel(self, code: int) -> None:
         """Ends a WebSocket from our side, at the next frame boundary (RFC 6455 §7.4.1: 1001 = going away)."""
         if self.frames is not None and self.frames.at_boundary:
-            self.transport.write(close_frame(code))
+            self.out.put(close_frame(code))
+            self.out.now()
         if self.frames is not None:
             self._gone()
             self.transport.close()
@@ -150,7 +154,8 @@ class ClientConnection(asyncio.Protocol):
                 self._gone()
                 self.transport.abort()
                 return
-            self.transport.write(PING)
+            self.out.put(PING)
+            self.out.soon()
             self.pinged = True
             self.deadline = now + self.ping_s
 
@@ -332,7 +337,8 @@ class ClientConnection(asyncio.Protocol):
             if not x.head.expect_continue or x.continued:
                 return
             x.continued = True
-        self.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, interim_lines(head)))
+        self.out.put(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, interim_lines(head)))
+        self.out.soon()
 
     def write_head(self, status: int, reason: bytes, lines: bytes, length: int | None) -> None:
         """Begins a response. `lines`: its field lines; `length`: bytes of the body, -1 or None where not known."""
@@ -355,7 +361,7 @@ class ClientConnection(asyncio.Protocol):
             lines += b"Connection: close\r\n"
         elif x.version == 10:
             lines += b"Connection: keep-alive\r\n"
-        self.out.append(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, lines))
+        self.out.put(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, lines))
 
     def _switch(self) -> None:
         """What an eager client sent behind its handshake belongs to the new protocol."""
@@ -366,26 +372,23 @@ class ClientConnection(asyncio.Protocol):
     def write_body(self, data: bytes) -> None:
         """A piece of the response body."""
         if self.framing == _CHUNKED:
-            self.out.append(chunked.encode(data))
+            self.out.put(chunked.encode(data))
         elif self.framing != _NONE:
-            self.out.append(data)
+            self.out.put(data)
             if self.frames is not None:
                 self.frames.feed(data)
                 self.deadline = self.gateway.now() + self.ping_s
 
     def flush(self) -> None:
-        """Head and first body bytes leave in one write."""
-        if self.out:
-            data = self.out[0] if len(self.out) == 1 else b"".join(self.out)
-            self.out.clear()
-            self.transport.write(data)
+        """Head and first body bytes leave in one write, at the end of this turn."""
+        self.out.soon()
 
     def end_response(self, trailers: Pairs) -> None:
         """The response is complete."""
         x = self.x
         assert x is not None
         if self.framing == _CHUNKED:
-            self.out.append(chunked.last(trailers if x.head.te_trailers else []))
+            self.out.put(chunked.last(trailers if x.head.te_trailers else []))
         self.flush()
         self._ended(x)
         if not self.keep or self.draining or self.framing == _TUNNEL:
@@ -404,7 +407,7 @@ class ClientConnection(asyncio.Protocol):
     def break_off(self) -> None:
         """The response cannot be completed: the client must not take it for complete (RFC 9112 §8)."""
         x = self.x
-        self.flush()
+        self.out.now()
         if x is not None:
             self._ended(x)
         self.lingering = True
@@ -423,7 +426,7 @@ class ClientConnection(asyncio.Protocol):
             self.keep = False
         self.write_head(reply.status, reason_phrase(reply.status).encode(), _lines(fields), len(body))
         if self.framing != _NONE:
-            self.out.append(body)
+            self.out.put(body)
         self.end_response([])
 
     def _refuse(self, reply: Reply) -> None:
@@ -431,13 +434,14 @@ class ClientConnection(asyncio.Protocol):
         fields, body = self.gateway.own_answer(reply, None)
         lines = _lines(fields)
         phrase = reason_phrase(reply.status).encode()
-        self.transport.write(b"HTTP/1.1 %d %b\r\n%bConnection: close\r\n\r\n%b" % (reply.status, phrase, lines, body))
+        self.out.put(b"HTTP/1.1 %d %b\r\n%bConnection: close\r\n\r\n%b" % (reply.status, phrase, lines, body))
         self.gateway.stats.refused += 1
         self.body_done = False
         self._close()
 
     def _close(self) -> None:
         """Closes; where the client may still be sending, reads on for a moment, or a reset could eat the answer."""
+        self.out.now()
         self.lingering = True
         self.deadline = self.gateway.now() + self.gateway.settings.linger_s
         self._resume(_PIPELINE | _UPLOAD)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from strangler_gateway.call import Call, Sink
 from strangler_gateway.errors import connect_error
+from strangler_gateway.output import Turn
 from strangler_gateway.retry import RETRYABLE, Killers, RetryBudget
 from strangler_gateway.routes import Service
 from strangler_gateway.upstream_connection import IDLE_S, Connection
@@ -18,10 +19,11 @@ _WRITE_FRESH_S = 1.0
 class Pool:
     """The connections to one service."""
 
-    def __init__(self, service: Service, now: Callable[[], float], max_header: int) -> None:
+    def __init__(self, service: Service, now: Callable[[], float], max_header: int, turn: Turn) -> None:
         self.service = service
         self.now = now
         self.max_header = max_header
+        self.turn = turn
         self.idle: list[Connection] = []
         self.open = 0
         self.active: set[Call] = set()
@@ -175,8 +177,8 @@ class Pool:
 class Upstreams:
     """The pools of all services; a pool lives as long as its service is unchanged in the table."""
 
-    def __init__(self, now: Callable[[], float], max_header: int) -> None:
-        self._now, self._max_header = now, max_header
+    def __init__(self, now: Callable[[], float], max_header: int, turn: Turn) -> None:
+        self._now, self._max_header, self._turn = now, max_header, turn
         self._pools: dict[str, Pool] = {}
         self._leaving: list[Pool] = []
 
@@ -186,7 +188,7 @@ class Upstreams:
         if pool is None or (pool.service is not service and pool.service != service):
             if pool is not None:
                 self._leave(pool)
-            pool = self._pools[service.name] = Pool(service, self._now, self._max_header)
+            pool = self._pools[service.name] = Pool(service, self._now, self._max_header, self._turn)
         return pool
 
     def breaker_open(self, service: Service) -> bool:

@@ -10,6 +10,7 @@ from strangler_gateway.chunked import ChunkedDecoder
 from strangler_gateway.errors import UpstreamError
 from strangler_gateway.fields import Malformed, Pairs
 from strangler_gateway.http1_response import BadResponse, ResponseHead, parse_response
+from strangler_gateway.output import Output
 
 if TYPE_CHECKING:
     from strangler_gateway.upstream import Pool
@@ -26,6 +27,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, pool: "Pool") -> None:
         self.pool = pool
         self.transport: asyncio.Transport | None = None
+        self.out: Output
         self.call: Call | None = None
         self.head: ResponseHead | None = None
         self.left = 0
@@ -47,12 +49,13 @@ class Connection(asyncio.Protocol):
         self.head = None
         call.deadline = self.pool.now() + self.pool.service.timeouts.response
         if call.pending:
-            self.transport.write(b"".join((call.head, *call.pending)))
+            self.out.put(b"".join((call.head, *call.pending)))
             call.pending, call.pending_size = [], 0
             if not self.full:
                 call.sink.on_writable()
         else:
-            self.transport.write(call.head)
+            self.out.put(call.head)
+        self.out.soon()
 
     def usable(self, now: float, careful: bool) -> bool:
         """Whether another call may be sent here. `careful`: looks whether an end is waiting to be read already."""
@@ -62,17 +65,19 @@ class Connection(asyncio.Protocol):
         return not (careful and _readable(transport))
 
     def write(self, data: bytes) -> None:
-        if self.transport is not None:
-            self.transport.write(data)
+        self.out.put(data)
+        self.out.soon()
 
     def discard(self) -> None:
         """Never to be used again."""
         self.call = None
         if self.transport is not None:
+            self.out.drop()
             self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # a TCP, TLS or Unix transport
+        self.out = Output(self.pool.turn, transport)  # type: ignore[arg-type]
 
     def pause_writing(self) -> None:
         self.full = True

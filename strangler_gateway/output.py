@@ -1,0 +1,67 @@
+"""Writes collected over one turn of the event loop.
+
+A write(2) wakes whoever waits at the other end, and so another process or core: a third of a proxy's time. Done back
+to back at the end of the turn, the writes of many connections wake it once (docs/decisions/speed.md).
+"""
+
+import asyncio
+
+_AT_ONCE = 64 * 1024
+"""So much is written at once: back-pressure has to be felt before the next read."""
+
+
+class Turn:
+    """The outputs that have something to be written at the end of this turn of the loop."""
+
+    def __init__(self) -> None:
+        self._due: list[Output] = []
+
+    def add(self, output: "Output") -> None:
+        """Called once an output and turn."""
+        if not self._due:
+            asyncio.get_running_loop().call_soon(self._end)
+        self._due.append(output)
+
+    def _end(self) -> None:
+        due, self._due = self._due, []
+        for output in due:
+            output.now()
+
+
+class Output:
+    """What goes to one transport, in order."""
+
+    __slots__ = ("_due", "_pieces", "_size", "_transport", "_turn")
+
+    def __init__(self, turn: Turn, transport: asyncio.WriteTransport) -> None:
+        self._turn = turn
+        self._transport = transport
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._due = False
+
+    def put(self, data: bytes) -> None:
+        """Keeps data until `soon` or `now`."""
+        self._pieces.append(data)
+        self._size += len(data)
+
+    def soon(self) -> None:
+        """What was put leaves at the end of this turn."""
+        if self._size > _AT_ONCE:
+            self.now()
+        elif self._pieces and not self._due:
+            self._due = True
+            self._turn.add(self)
+
+    def now(self) -> None:
+        """What was put leaves at once: before a close, or when it is much."""
+        self._due = False
+        pieces = self._pieces
+        if pieces:
+            self._pieces, self._size = [], 0
+            if not self._transport.is_closing():
+                self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def drop(self) -> None:
+        """Nobody is there to take it."""
+        self._pieces, self._size = [], 0
