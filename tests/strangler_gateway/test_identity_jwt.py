@@ -162,7 +162,9 @@ def test_a_shared_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPa
     provider = JwtProvider(JwtOptions(algorithms=["HS256"], key_env="MONOLITH_JWT_SECRET"))
     token = sign({"sub": "alice", "exp": NOW + 3600}, OctKey.import_key(SECRET), "HS256")
     assert known(provider, bearer(token)).subject == "alice"
-    assert known(provider, bearer(hmac_signed({"sub": "alice", "exp": NOW + 3600}, b"guess"))).outcome is Outcome.REJECTED
+    assert (
+        known(provider, bearer(hmac_signed({"sub": "alice", "exp": NOW + 3600}, b"guess"))).outcome is Outcome.REJECTED
+    )
 
 
 async def test_a_key_set_is_read_once_and_then_known() -> None:
