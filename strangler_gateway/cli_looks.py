@@ -71,7 +71,9 @@ def diff(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
     for what in ("added", "removed", "changed"):
         if answer[what]:
             print(plain(f"{what} in the file: {', '.join(answer[what])}"))
-    if answer["unread"]:
+    if answer["faults"]:
+        print(f"the file cannot be taken up; table {answer['served_digest']} is served meanwhile")
+    elif answer["unread"]:
         print("the file has changed since it was taken up; `strangler reload` takes it up")
     if answer["same"]:
         print(f"the file says what is served: {answer['served_digest']}")

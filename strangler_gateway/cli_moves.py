@@ -28,7 +28,10 @@ def flip(
         bool, typer.Option("--force", help="Override a preflight that refuses; it is journalled.")
     ] = False,
     watch_for: Annotated[
-        str | None, typer.Option("--watch", metavar="60s", help="Then show the traffic; stops at the first error.")
+        str | None,
+        typer.Option(
+            "--watch", metavar="60s", help="Then show the traffic; stops at the first error, with exit code 1."
+        ),
     ] = None,
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,

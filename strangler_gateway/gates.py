@@ -149,10 +149,10 @@ def _uncompared(move: Move, evidence: Evidence) -> Iterator[Refusal]:
 def _why_uncompared(route: RouteEvidence) -> str:
     seen = f"{route.id}: shadow compared 0 of {route.requests} requests"
     if not route.shadowed:
-        return f"{seen}: the route has no `shadow: {{pure: true}}`; add it and stay in shadow for a while"
+        return f"{seen}: the route has no `shadow: {{pure: true}}`; add it and leave it in shadow for a while"
     if route.failed:
-        return f"{seen}, {route.failed} second calls failed: look at the service, then stay in shadow for a while"
-    return f"{seen}, at least 1 is wanted: stay in shadow until requests have come"
+        return f"{seen}, {route.failed} second calls failed: look at the service, then leave it in shadow for a while"
+    return f"{seen}, at least 1 is wanted: leave it in shadow until requests have come"
 
 
 def _different(move: Move, evidence: Evidence) -> Iterator[Refusal]:

@@ -184,6 +184,7 @@ def test_reload_of_a_faulty_file_tells_every_fault_and_is_refused(server: AdminS
     assert result.exit_code == REFUSED
     assert len(re.findall(r"^line \d+: ", result.stdout, re.MULTILINE)) == 2
     assert "the file is faulty" in ok("routes")
+    assert "the file cannot be taken up" in ok("diff")
 
 
 def test_differences_shows_the_examples(server: AdminServer) -> None:

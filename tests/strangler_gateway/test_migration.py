@@ -335,6 +335,18 @@ async def test_a_file_that_could_not_be_written_asks_for_nothing_at_a_restart(
     await again.aclose()
 
 
+async def test_a_flip_overtakes_what_the_file_asked_in_vain(world: World, migration: Migration) -> None:
+    await lead(world, migration, canary(10))
+    world.down.add("items")
+    world.edit("share: 10", "share: 50")
+    world.path.chmod(0o444)
+    assert (await migration.reload()).kept
+    world.down.clear()
+    assert (await flip(migration, canary(20))).done
+    assert (await migration.reload()).moved == ()
+    assert place(migration) == canary(20)
+
+
 async def test_a_rollback_works_with_a_read_only_file_and_outlives_the_restart(
     world: World, migration: Migration
 ) -> None:
