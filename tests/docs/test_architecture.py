@@ -29,3 +29,9 @@ def test_every_relative_link_of_the_documents_leads_somewhere() -> None:
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
     assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_index_lists_every_decision() -> None:
+    decisions = ROOT / "docs/decisions"
+    index = (decisions / "README.md").read_text()
+    assert [page.name for page in decisions.glob("[a-z]*.md") if f"({page.name})" not in index] == []
