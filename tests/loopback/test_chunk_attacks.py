@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from tests.loopback.client import Client
-from tests.loopback.message import HOST, message
-from tests.loopback.origin import Script
+from tests.loopback.message import HOST, chunk, message
+from tests.loopback.origin import Call, Script
 from tests.loopback.verdicts import SMUGGLED
 
 NUMBER = itertools.count()
@@ -62,7 +62,9 @@ def test_a_malformed_chunk_behind_a_good_one_is_400_and_never_completed_9112_7_1
     never_completed(client, origin)
 
 
-@pytest.mark.parametrize("body", [BAD[0], BAD[5], BAD[25], b"5;" + b"x" * 20_000 + b"\r\nhello\r\n0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "body", [BAD[0], BAD[5], BAD[25], b"0\r\nX: y\n", b"5;" + b"x" * 20_000 + b"\r\nhello\r\n0\r\n\r\n"]
+)
 def test_a_malformed_chunk_in_single_bytes_is_400_9112_7_1(client: Client, origin: Script, body: bytes) -> None:
     client.send(head())
     for byte in body:
@@ -96,3 +98,18 @@ def test_many_small_chunks_pass_9112_7_1(client: Client, origin: Script) -> None
     client.send(head() + b"1\r\nx\r\n" * 50_000 + b"0\r\n\r\n")
     assert client.answer().status == 200
     assert origin.only.body == b"x" * 50_000
+
+
+def test_a_malformed_chunk_after_the_answer_began_cuts_the_answer_9112_8(client: Client, origin: Script) -> None:
+    def handle(call: Call) -> None:
+        call.send(message(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked") + chunk(b"part"))
+        assert call.stream.rest().endswith(b"abc\r\n")
+        call.close()
+
+    origin.answers(handle)
+    client.send(head() + b"3\r\nabc\r\n")
+    assert client.head().status == 200
+    client.until(b"part\r\n")
+    client.send_if_open(b"garbage\r\n" + SMUGGLED)
+    assert client.ends()
+    assert len(origin.requests) == 1

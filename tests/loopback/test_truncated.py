@@ -3,6 +3,7 @@
 import pytest
 
 from tests.loopback.client import Client
+from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import HOST, Truncated, chunk, get, message, ok, post
 from tests.loopback.origin import Call, Script
 
@@ -94,3 +95,10 @@ def test_a_body_longer_than_its_length_is_cut_at_its_length_9112_6_3(client: Cli
     assert client.ask(get()).body == b"ok"
     assert client.ask(message(b"GET /b HTTP/1.1", HOST)).body == b"ok"
     assert origin.requests[0].connection != origin.requests[1].connection
+
+
+def test_a_cut_answer_is_recorded_as_failed_9112_8(gateway: GatewayProcess, client: Client, origin: Script) -> None:
+    origin.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart", close=True)
+    with pytest.raises(Truncated):
+        client.ask(get(b"/", b"X-Request-Id: cut-within-its-body"))
+    assert '"failed":""' not in gateway.logged("cut-within-its-body").replace(" ", "")
