@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith import documents
 from examples.monolith.component_shapes import VALIDATOR
-from examples.monolith.documents import Document, ObjectIds
+from examples.monolith.documents import Document, ObjectIds, without_mongo_fields
 from examples.monolith.refusals import InternalFailure, UncaughtFailure, bad_request, not_found
 from examples.monolith.tables import components, validators
 
@@ -128,15 +128,11 @@ def _unknown(present: Nodes, wanted: list[Document]) -> list[str]:
 
 def component_json(component: Document) -> Document:
     """Without what is MongoDB's, at every node."""
-    shown = _plain(component)
+    shown = without_mongo_fields(component)
     if isinstance(data := shown.get("data"), dict):
         shown["data"] = dict(data)
         if data.get("components") is not None:
             shown["data"]["components"] = [component_json(child) for child in data["components"]]
         if data.get("validators") is not None:
-            shown["data"]["validators"] = [_plain(validator) for validator in data["validators"]]
+            shown["data"]["validators"] = [without_mongo_fields(validator) for validator in data["validators"]]
     return shown
-
-
-def _plain(document: Document) -> Document:
-    return {name: value for name, value in document.items() if name not in ("_id", "__v")}

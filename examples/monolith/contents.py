@@ -9,7 +9,7 @@ from examples.monolith import documents
 from examples.monolith.access import may
 from examples.monolith.component_shapes import COMPONENT_CHANGES, NEW_COMPONENT
 from examples.monolith.components import Trees, component_json
-from examples.monolith.documents import Document
+from examples.monolith.documents import Document, plain, without_mongo_fields
 from examples.monolith.listing import Listing
 from examples.monolith.minimized import minimized
 from examples.monolith.refusals import UncaughtFailure, bad_request, not_found
@@ -27,7 +27,7 @@ from examples.monolith.validation import (
     one_of,
     required,
 )
-from examples.monolith.wire import Answer, enveloped, nothing
+from examples.monolith.wire import Answer, enveloped
 
 NEW_CONTENT: Shape = {
     "name": required(IS_STRING, min_length(3)),
@@ -89,11 +89,13 @@ def _fields(body: Document, root: Document) -> Document:
 
 
 async def delete_content(call: Call) -> Answer:
+    """What was removed shows in the entity tag alone."""
     async with call.monolith.database.write() as connection:
         content = await find_content(connection, call.params["contentId"])
-        await Trees(connection, call.monolith.object_ids).remove((await root_of(connection, content))["id"])
+        root = await root_of(connection, content)
+        await Trees(connection, call.monolith.object_ids).remove(root["id"])
         await documents.remove(connection, contents, content["id"])
-    return nothing(204)
+    return enveloped(minimized(plain(content | {"rootComponent": without_mongo_fields(root)})), 204)
 
 
 async def find_content(connection: AsyncConnection, content_id: str) -> Document:
@@ -129,7 +131,7 @@ async def contents_json(connection: AsyncConnection, found: Sequence[Document]) 
 
 
 def _shown(content: Document, root: Document | None) -> Document:
-    shown = {name: value for name, value in content.items() if name not in ("_id", "__v")}
+    shown = without_mongo_fields(content)
     return minimized(shown | {"rootComponent": component_json(root) if root else None})
 
 

@@ -63,8 +63,21 @@ async def find_by_object_id(
     return {row._id: row.body for row in rows}
 
 
-def object_id_of(document: Document) -> str:
-    return str(document["_id"]["$oid"])
+def plain(value: Any) -> Any:
+    """An ObjectId is its hex digits, at any depth."""
+    match value:
+        case {"$oid": object_id}:
+            return object_id
+        case dict():
+            return {name: plain(item) for name, item in value.items()}
+        case list():
+            return [plain(item) for item in value]
+        case _:
+            return value
+
+
+def without_mongo_fields(document: Document) -> Document:
+    return {name: value for name, value in document.items() if name not in ("_id", "__v")}
 
 
 def _field(collection: Table, name: str) -> ColumnElement[Any]:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith import documents
 from examples.monolith.contents import contents_json
-from examples.monolith.documents import Document
+from examples.monolith.documents import Document, plain
 from examples.monolith.refusals import UncaughtFailure, not_found
 from examples.monolith.tables import contents, modules, users
 from examples.monolith.users import user_json
@@ -95,16 +95,3 @@ async def full_links(connection: AsyncConnection, module: Document) -> Links:
 async def _in_order(connection: AsyncConnection, collection: Table, object_ids: list[str]) -> list[Document]:
     known = await documents.find_by_object_id(connection, collection, object_ids)
     return [known[object_id] for object_id in object_ids if object_id in known]
-
-
-def plain(value: Any) -> Any:
-    """An ObjectId is its hex digits, at any depth."""
-    match value:
-        case {"$oid": object_id}:
-            return object_id
-        case dict():
-            return {name: plain(item) for name, item in value.items()}
-        case list():
-            return [plain(item) for item in value]
-        case _:
-            return value

@@ -17,7 +17,7 @@ from examples.monolith.routing import Call, Parameters, Route
 from examples.monolith.sql_page import count_of, rows_of
 from examples.monolith.tables import team_members, teams, user_emails, users
 from examples.monolith.validation import IS_EMAIL, IS_STRING, Shape, is_uuid, length, optional, required
-from examples.monolith.wire import Answer, enveloped, nothing
+from examples.monolith.wire import Answer, enveloped
 
 USERNAME = IS_STRING, *length(3, 20)
 SIGN_UP: Shape = {
@@ -74,7 +74,7 @@ async def delete_user(call: Call) -> Answer:
     async with call.monolith.database.write() as connection:
         user = await find_user(connection, wanted_user(call))
         await connection.execute(delete(users).where(users.c.id == user.id))
-    return nothing(204)
+    return enveloped({}, 204)
 
 
 async def list_teams_of_user(call: Call) -> Answer:

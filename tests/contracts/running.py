@@ -1,4 +1,4 @@
-"""Starts the stand-in monolith as its users do: a process of its own on a free port."""
+"""Starts the stand-in monolith and its runner as their users do: a process of its own on a free port."""
 
 import os
 import select
@@ -16,11 +16,14 @@ STOP_TIMEOUT_S = 15
 ROOT = Path(__file__).resolve().parents[2]
 
 
+OWN_VARIABLES = ("AUTH_JWT", "NODE_ENV", "EMAIL_", "MAIL_", "PUBLIC_WWW", "RUNNER_")
+"""What the stand-ins read; the test's own environment is kept from them."""
+
+
 @dataclass(frozen=True)
-class RunningMonolith:
+class Running:
     host: str
     port: int
-    database: Path
     process: subprocess.Popen[bytes]
 
     @property
@@ -28,24 +31,42 @@ class RunningMonolith:
         return f"http://{self.host}:{self.port}"
 
 
+@dataclass(frozen=True)
+class RunningMonolith(Running):
+    database: Path
+
+
 @contextmanager
 def running_monolith(
     database: Path, *, seed: str = "bare", environ: Mapping[str, str] | None = None
 ) -> Iterator[RunningMonolith]:
-    """`environ` is all of the monolith's variables; those of the test's own environment are kept from it."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AUTH_JWT", "NODE_ENV"))}
-    command = [sys.executable, "-m", "examples.monolith", "--port", "0", "--database", str(database), "--seed", seed]
+    """`environ` is all of the monolith's variables."""
+    with _running("examples.monolith", "--database", str(database), "--seed", seed, environ=environ) as running:
+        yield RunningMonolith(running.host, running.port, running.process, database)
+
+
+@contextmanager
+def running_runner(environ: Mapping[str, str] | None = None) -> Iterator[Running]:
+    with _running("examples.runner", environ=environ) as running:
+        yield running
+
+
+@contextmanager
+def _running(module: str, *arguments: str, environ: Mapping[str, str] | None) -> Iterator[Running]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)}
+    command = [sys.executable, "-m", module, "--port", "0", *arguments]
     with subprocess.Popen(command, cwd=ROOT, env=own | dict(environ or {}), stdout=subprocess.PIPE) as process:
         try:
             host, port = _announced(process)
-            yield RunningMonolith(host, port, database, process)
+            yield Running(host, port, process)
         finally:
             stop(process)
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
     """SIGTERM, then the exit status; killed when it does not end in time."""
-    process.send_signal(signal.SIGTERM)
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
     try:
         return process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -65,5 +86,5 @@ def _first_line(process: subprocess.Popen[bytes], deadline: float) -> str:
     ready, _, _ = select.select([process.stdout], [], [], deadline - monotonic())
     line = process.stdout.readline().decode().strip() if ready else ""
     if not line.startswith("listening on http://"):
-        raise AssertionError(f"the monolith said {line!r} instead of where it listens")
+        raise AssertionError(f"{process.args!r} said {line!r} instead of where it listens")
     return line

@@ -1,122 +1,94 @@
-"""The stand-in monolith answers as the real one did, step by step."""
+"""The stand-in monolith answers as the real one did, step by step, and sends the same mails."""
 
-import re
-import sqlite3
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.contracts.mail_sink import MailSink, ReceivedMail, mail_server, read_html
 from tests.contracts.replay import Replay, Step, load
-from tests.contracts.running import running_monolith
+from tests.contracts.running import running_monolith, running_runner
 
 RECORDING = Path(__file__).with_name("production.jsonl")
+MAILS = Path(__file__).with_name("mails.jsonl")
 PRODUCTION = {
     "NODE_ENV": "production",
     "AUTH_JWT_ISSUER": "https://api.polycode.do-2021.fr",
     "AUTH_JWT_AUDIENCE": "https://polycode.do-2021.fr",
+    "PUBLIC_WWW_URL": "https://polycode.do-2021.fr",
 }
-
-NOT_SERVED_YET = """
-GET /user
-PATCH /user/{id}
-DELETE /user/{id}
-GET /user/{id}/teams
-GET /user/{id}/email
-POST /user/{id}/email
-DELETE /user/{id}/email/{id}
-POST /user/email/regenerate-token/{id}
-GET /user/{id}/settings
-PATCH /user/{id}/settings
-POST /user/{id}/settings/reset
-POST /team
-GET /team
-GET /team/{id}
-PATCH /team/{id}
-DELETE /team/{id}
-POST /team/{id}/members
-DELETE /team/{id}/members
-POST /module
-GET /module
-GET /module/{id}
-PATCH /module/{id}
-DELETE /module/{id}
-POST /content
-GET /content
-GET /content/{id}
-PUT /content/{id}
-DELETE /content/{id}
-POST /submission
-POST /submission/{id}
-GET /submission/{id}
-""".strip().splitlines()
-"""Routes that the stand-in does not have; their steps are left out."""
+RUNNER = {"RUNNER_TIMEOUT": "3000"}
+VERIFICATION = "/email/verification/"
+SAID_HEADERS = ("Content-Type", "From", "To", "Subject", "Content-Transfer-Encoding", "MIME-Version")
+"""Of a mail; the others are its own: Date and Message-ID."""
 
 DIFFERS: dict[str, str] = {}
-"""Steps of served routes that are not answered as recorded: name → reason."""
-
-GUEST_TOKEN = "7476b3d0-5a02-428d-bc5e-a8e751226e98"
-MAILED_TOKENS = {
-    "validate-u1": ("phhhrcgxu1", "217e9620-22e1-4abf-9b99-16b461649618"),
-    "validate-u2": ("phhhrcgxu2", "4cbbf018-24d3-423f-8c6f-86fd695b6ff9"),
-    "validate-u3": ("phhhrcgxu3", "647fdd90-6ed5-450e-8bb8-0a2e0128045b"),
-    "regen-guest": ("phhhrcgxg", GUEST_TOKEN),
-}
-"""The step before which a token must be known that came by mail: whose it is, and the recorded token."""
-
-EFFECTS = {
-    "regen-guest": "UPDATE user_emails SET verification_token = 'another' WHERE email = 'phhhrcgxg@example.org'",
-    "submit-ok": "UPDATE user SET points = 100 WHERE username = 'phhhrcgxu1'",
-    "user-delete-self": "DELETE FROM user WHERE username = 'phhhrcgxu3'",
-    "user-delete-admin": "DELETE FROM user WHERE username = 'phhhrcgxu2'",
-}
-"""What steps that are left out do to later ones."""
+"""Steps that are not answered as recorded: name → reason."""
 
 
-def _pattern(route: str) -> re.Pattern[str]:
-    return re.compile(re.escape(route).replace(r"\{id\}", "[^/]+").replace(r"\ ", " ") + "/?", re.IGNORECASE)
+@dataclass(frozen=True)
+class RecordedMail:
+    recipient: str
+    nth: int
+    """Of those to this recipient, from 0."""
+    headers: Mapping[str, str] = field(hash=False)
+    lines: tuple[str, ...]
+    links: tuple[str, ...]
+
+    @property
+    def token(self) -> str | None:
+        return next((link.partition(VERIFICATION)[2] for link in self.links if VERIFICATION in link), None)
 
 
-LEFT_OUT = [_pattern(route) for route in NOT_SERVED_YET]
+@dataclass(frozen=True)
+class Conversation:
+    """What became of the recording: step → what differs, and the mails of this run."""
+
+    differences: Mapping[str, list[str]]
+    sink: MailSink
+    replay: Replay
 
 
-def served(step: Step) -> bool:
-    method = "GET" if step.method == "HEAD" else step.method
-    return not any(pattern.fullmatch(f"{method} {step.target.partition('?')[0]}") for pattern in LEFT_OUT)
+def recorded_mails() -> list[RecordedMail]:
+    mails: list[RecordedMail] = []
+    for line in map(json.loads, MAILS.read_text().splitlines()):
+        (recipient,) = line["rcpt_tos"]
+        nth = sum(mail.recipient == recipient for mail in mails)
+        mails.append(RecordedMail(recipient, nth, line["headers"], tuple(line["visible_lines"]), tuple(line["links"])))
+    return mails
 
 
 @pytest.fixture(scope="module")
-def differences(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[str]]]:
-    """Step → what differs, of the served steps played in order."""
+def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
+    """The whole recording, played in order from a bare seed."""
     database = tmp_path_factory.mktemp("monolith") / "monolith.sqlite3"
-    with running_monolith(database, environ=PRODUCTION) as monolith:
-        replay = Replay(monolith.url)
-        steps = load(RECORDING)
-        replay.bindings.bind(_recorded_token_of_admin(steps), replay.login("admin", "admin"))
-        yield play(replay, steps, database)
-        replay.close()
+    with mail_server() as (sink, smtp), running_runner(RUNNER) as runner:
+        environ = PRODUCTION | smtp | {"RUNNER_API_URL": runner.url}
+        with running_monolith(database, environ=environ) as monolith:
+            replay = Replay(monolith.url)
+            yield Conversation(play(replay, sink), sink, replay)
+            replay.close()
 
 
-def play(replay: Replay, steps: list[Step], database: Path) -> dict[str, list[str]]:
-    found = {}
-    with sqlite3.connect(database, timeout=30) as connection:
-        connection.execute("PRAGMA foreign_keys = ON")
-        for step in steps:
-            _bind_mailed_token(replay, step, connection)
-            if served(step):
-                found[step.name] = replay.play(step)
-            elif step.name in EFFECTS:
-                connection.execute(EFFECTS[step.name])
-                connection.commit()
+def play(replay: Replay, sink: MailSink) -> dict[str, list[str]]:
+    steps = load(RECORDING)
+    replay.bindings.bind(_recorded_token_of_admin(steps), replay.login("admin", "admin"))
+    mailed = {mail.token: mail for mail in recorded_mails() if mail.token}
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        for token in mailed.keys() & set(step.target.split("/")):
+            own = sink.to(mailed[token].recipient, mailed[token].nth + 1)[-1]
+            replay.bindings.bind(token, _token_of(own))
+        assert step.name not in found
+        found[step.name] = replay.play(step)
     return found
 
 
-def _bind_mailed_token(replay: Replay, step: Step, connection: sqlite3.Connection) -> None:
-    if step.name in MAILED_TOKENS:
-        name, recorded = MAILED_TOKENS[step.name]
-        query = "SELECT verification_token FROM user_emails WHERE email = ?"
-        (own,) = connection.execute(query, (f"{name}@example.org",)).fetchone()
-        assert replay.bindings.bind(recorded, own)
+def _token_of(mail: ReceivedMail) -> str:
+    _lines, links = read_html(mail.html)
+    return next(link.partition(VERIFICATION)[2] for link in links if VERIFICATION in link)
 
 
 def _recorded_token_of_admin(steps: list[Step]) -> str:
@@ -126,11 +98,29 @@ def _recorded_token_of_admin(steps: list[Step]) -> str:
     return authorization.split()[1]
 
 
-def test_every_step_of_a_served_route_is_answered_as_recorded(differences: dict[str, list[str]]) -> None:
-    wrong = {name: found for name, found in differences.items() if found and name not in DIFFERS}
+def test_every_step_is_answered_as_recorded(conversation: Conversation) -> None:
+    wrong = {name: found for name, found in conversation.differences.items() if found and name not in DIFFERS}
     assert wrong == {}
-    assert len(differences) == 148
+    assert len(conversation.differences) == 387
 
 
-def test_a_step_listed_as_different_does_differ(differences: dict[str, list[str]]) -> None:
-    assert [name for name in DIFFERS if not differences[name]] == []
+def test_a_step_listed_as_different_does_differ(conversation: Conversation) -> None:
+    assert [name for name in DIFFERS if not conversation.differences[name]] == []
+
+
+def test_the_same_mails_are_sent(conversation: Conversation) -> None:
+    recorded = recorded_mails()
+    wrong = {mail: found for mail in recorded if (found := _differences(mail, conversation))}
+    assert wrong == {}
+    assert len(conversation.sink.mails) == len(recorded)
+
+
+def _differences(recorded: RecordedMail, conversation: Conversation) -> list[str]:
+    own = conversation.sink.to(recorded.recipient, recorded.nth + 1)[-1]
+    headers = {name: str(value) for name, value in own.message.items()}
+    lines, links = read_html(own.html)
+    found = list(recorded.headers.keys() ^ headers.keys())
+    found += [f"{name}: {headers[name]}" for name in SAID_HEADERS if headers[name] != recorded.headers[name]]
+    found += conversation.replay.text_differences("lines", "\n".join(recorded.lines), "\n".join(lines))
+    found += conversation.replay.text_differences("links", "\n".join(recorded.links), "\n".join(links))
+    return found
