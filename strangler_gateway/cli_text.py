@@ -26,7 +26,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], numbers: fro
     """A plain table; columns in `numbers` stand to the right."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        shown.add_column(column, justify="right" if column in numbers else "left", no_wrap=column in numbers)
+        shown.add_column(
+            column, justify="right" if column in numbers else "left", no_wrap=column in numbers, overflow="fold"
+        )
     for row in rows:
         shown.add_row(*(Text(plain(cell)) for cell in row))
     return shown
