@@ -8,7 +8,7 @@ import gc
 import time
 import timeit
 from asyncio.events import _set_running_loop
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -47,7 +47,7 @@ class Pair:
         pool = gateway.upstreams.pool(service)
         self.upstream = Connection(pool)
         self.upstream.connection_made(cast(Any, self.upstream_side))
-        pool.open = 1
+        pool.open += 1
         pool.release(self.upstream, 3600.0)
         self.response = response
 
@@ -61,11 +61,12 @@ class Turns:
     def call_soon(self, callback: Callable[[], object]) -> None:
         self._callbacks.append(callback)
 
-    def take(self, received: Callable[[bytes], None], data: bytes) -> None:
-        """One turn: a transport has received data, then what was called for."""
+    def take(self, receivers: Sequence[Callable[[bytes], None]], data: bytes) -> None:
+        """One turn: each transport has received data, then what was called for."""
         _set_running_loop(cast(asyncio.AbstractEventLoop, self))
         try:
-            received(data)
+            for receive in receivers:
+                receive(data)
             callbacks, self._callbacks = self._callbacks, []
             for callback in callbacks:
                 callback()
@@ -74,18 +75,24 @@ class Turns:
 
 
 class FastLane:
-    """Exchanges callback to callback, each in two turns."""
+    """Exchanges callback to callback, those of all connections in the same two turns."""
 
-    def __init__(self, gateway: Gateway, service: Service, response: bytes) -> None:
+    def __init__(self, gateway: Gateway, service: Service, response: bytes, connections: int = 1) -> None:
         self._turns = Turns()
-        self._pair = Pair(gateway, service, response, None, self._turns)
+        self._pairs = [Pair(gateway, service, response, None, self._turns) for _ in range(connections)]
+        self._clients = [pair.client.data_received for pair in self._pairs]
+        self._upstreams = [pair.upstream.data_received for pair in self._pairs]
+        self._response = response
 
     def exchange(self, request: bytes) -> tuple[bytes, bytes]:
-        """What went to the upstream, and what came to the client."""
-        pair = self._pair
-        self._turns.take(pair.client.data_received, request)
-        self._turns.take(pair.upstream.data_received, pair.response)
-        return pair.upstream_side.written, pair.client_side.written
+        """One request of each connection; what went to an upstream, and what came to a client."""
+        self._turns.take(self._clients, request)
+        self._turns.take(self._upstreams, self._response)
+        return self._pairs[0].upstream_side.written, self._pairs[0].client_side.written
+
+    def cost_us(self, request: bytes) -> float:
+        """Of one request."""
+        return cost_us(lambda: self.exchange(request), 200, 25) / len(self._pairs)
 
 
 class AsgiLane:
