@@ -98,7 +98,7 @@ def release(
     """
     outcome = Client(admin, as_json).post("release", unit=unit, why=why)
     if not as_json:
-        show(outcome, given_admin(context), "the release")
+        show(outcome, given_admin(context), "the release", still="is not on hold any more; it is in")
     _end(outcome, as_json, DONE if outcome["done"] else REFUSED)
 
 

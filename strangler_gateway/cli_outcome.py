@@ -13,12 +13,12 @@ from strangler_gateway.cli_text import console, plain, where
 Outcome = Mapping[str, Any]
 
 
-def show(outcome: Outcome, admin: str | None, asked: str | None = None) -> None:
-    """One unit: before → after and the undo; or why it stays. `asked`: where it was to go."""
+def show(outcome: Outcome, admin: str | None, asked: str | None = None, still: str = "already is in") -> None:
+    """One unit: before → after and the undo; or why it stays. `asked`: where it was to go; `still`: nothing moved."""
     screen = console()
     unit, before, after = outcome["unit"], where(outcome["before"]), where(outcome["after"])
     if outcome["done"]:
-        screen.print(Text(plain(f"{unit}: {_moved(outcome, before, after)}"), style="bold"))
+        screen.print(Text(plain(f"{unit}: {_moved(outcome, before, after, still)}"), style="bold"))
     else:
         screen.print(Text(plain(f"{unit} stays in {before}; {asked or 'the move'} is refused:"), style="bold red"))
     _show_reasons(screen, outcome)
@@ -44,9 +44,9 @@ def undo(outcome: Outcome, admin: str | None) -> list[str]:
     return commands or [to_paste(admin, "rollback", unit)]
 
 
-def _moved(outcome: Outcome, before: str, after: str) -> str:
+def _moved(outcome: Outcome, before: str, after: str, still: str) -> str:
     if before == after:
-        return f"is in {after} already" + (", on hold" if outcome["held"] else "")
+        return f"{still} {after}" + (", on hold" if outcome["held"] else "")
     would = "would go " if outcome["dry_run"] else ""
     held = f" (on hold until `strangler release {outcome['unit']}`)" if outcome["held"] else ""
     return f"{would}{before} → {after}{held}"

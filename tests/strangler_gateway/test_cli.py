@@ -122,7 +122,7 @@ def test_a_rollback_needs_no_word_and_release_lets_go(server: AdminServer) -> No
     assert "items: shadow → legacy (on hold until `strangler release items`)" in shown
     assert "    strangler release items\n    strangler flip items --to shadow --why undo\n" in shown
     assert "is on hold" in run("flip", "items", "--to", "shadow", "--why", "x").stdout
-    assert "items: is in legacy already" in ok("release", "items")
+    assert "items: is not on hold any more; it is in legacy" in ok("release", "items")
     flip("items", "--to", "shadow")
 
 
