@@ -10,13 +10,14 @@ from strangler_gateway.routes_model import UnitFields
 from strangler_gateway.yaml_source import Source
 
 UNIT_FIELDS = frozenset(UnitFields.model_fields)
+MAX_METHODS = 64
 _RESERVED = ("publish", "aggregate")
 _LAST = 'the last route takes all the rest: match: {path: "/{rest...}"}, without methods'
 
 
 def rule_faults(source: Source, outline: Outline) -> list[Fault]:
     """Every breach of a rule."""
-    rules = (_ids, _undefined, _group_or_route, _reserved, _unreachable, _last_route, _rewrites, _statuses)
+    rules = (_ids, _undefined, _group_or_route, _reserved, _methods, _unreachable, _last_route, _rewrites, _statuses)
     return [fault for rule in rules for fault in rule(source, outline)]
 
 
@@ -77,6 +78,13 @@ def _unreachable(source: Source, outline: Outline) -> Iterator[Fault]:
         for method, first in clashes:
             if first is not route:
                 yield _clash(source, route, first, method)
+
+
+def _methods(source: Source, outline: Outline) -> Iterator[Fault]:
+    """The matcher has a tree for each method that the file names."""
+    named = {method for route in outline.routes for method in route.methods or ()}
+    if len(named) > MAX_METHODS:
+        yield source.fault(("routes",), f"names {len(named)} different methods; at most {MAX_METHODS} are taken")
 
 
 def _clash(source: Source, route: RouteOutline, first: RouteOutline, method: str | None) -> Fault:

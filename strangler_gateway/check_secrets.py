@@ -37,7 +37,7 @@ def secret_faults(text: str, source: Source) -> list[Fault]:
             covered.update(range(scalar.line, scalar.end_line + 1))
         what = f"holds {what}" if what else _suspect(scalar)
         if what:
-            source.hidden.setdefault(scalar.place, {})[scalar.text] = "…"
+            source.hide(scalar.place, {scalar.text: "…"})
             found[scalar.place, scalar.line] = Fault(scalar.line, spell(scalar.place), f"{what}; {_TO_DO}")
     lines = enumerate(text.splitlines(), start=1)
     comments = ((number, what) for number, line in lines if number not in covered and (what := secret_in(line)))

@@ -28,15 +28,14 @@ class Scalar:
 
 @dataclass(slots=True)
 class Source:
-    """The file as data. `broken` places had a fault of their own; what is `hidden` at a place is never in a message."""
+    """The file as data. `broken` places had a fault of their own."""
 
     data: dict[str, object] = field(default_factory=dict)
     lines: dict[Place, int] = field(default_factory=dict)
     scalars: list[Scalar] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     broken: set[Place] = field(default_factory=set)
-    hidden: dict[Place, dict[str, str]] = field(default_factory=dict)
-    """By place: text, and what is shown instead of it (of the environment: the variable)."""
+    _hidden: dict[Place, dict[str, str]] = field(default_factory=dict)
 
     def line(self, place: Place) -> int:
         """The line of a place, or of the nearest thing around it."""
@@ -45,11 +44,13 @@ class Source:
         return self.lines.get(place, 1)
 
     def fault(self, place: Place, message: str) -> Fault:
-        """A fault at a place, without the texts that are hidden there, inside it or around it."""
-        for hidden, texts in self.hidden.items():
-            if hidden[: len(place)] == place[: len(hidden)]:
-                message = _without(message, texts)
-        return Fault(self.line(place), spell(place), message)
+        """A fault at a place, without the texts that are hidden there or inside it."""
+        return Fault(self.line(place), spell(place), _without(message, self._hidden.get(place, {})))
+
+    def hide(self, place: Place, texts: Mapping[str, str]) -> None:
+        """These texts never occur in a fault there or around it; each with what is shown instead."""
+        for depth in range(len(place) + 1):
+            self._hidden.setdefault(place[:depth], {}).update(texts)
 
 
 def _without(message: str, texts: Mapping[str, str]) -> str:
@@ -138,7 +139,7 @@ class _Construction:
         if resolved and resolved.trap:
             problems.append(resolved.trap if not used else _TRAP_IN_VARIABLE)
         if used:
-            self.source.hidden[place] = used
+            self.source.hide(place, used)
         for problem in problems:
             self.source.broken.add(place)
             self._refuse(node, place, problem)

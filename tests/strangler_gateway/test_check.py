@@ -445,6 +445,22 @@ def test_thousands_of_faults_are_counted_not_listed() -> None:
     assert "more faults are not shown" in report.faults[-1].message
 
 
+def test_a_file_full_of_variables_and_faults_is_judged_in_time() -> None:
+    begun = time.perf_counter()
+    report = check(
+        file(*["- {id: '${A}', match: {path: '${B}'}, legacy: '${C}'}"] * 5000), A="a" * 50, B="/b", C="other"
+    )
+    assert report.faults
+    assert time.perf_counter() - begun < 15
+
+
+def test_more_methods_than_anybody_has_are_refused() -> None:
+    methods = ", ".join(f"M{number}" for number in range(65))
+    assert "names 65 different methods; at most 64 are taken" in only_fault(
+        file(f"- {{id: a, match: {{path: '/a', methods: [{methods}]}}, legacy: monolith}}")
+    )
+
+
 def test_a_key_of_the_file_cannot_forge_a_line_of_the_report() -> None:
     found = only_fault('"x\\nline 9: all is well": 1\n' + file())
     assert "\n" not in found
