@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _MAX_PIPELINED = 64 * 1024
 _STALL_S = 300.0
+_CHECK_STEP = 512
 _UPLOAD, _PIPELINE = 1, 2
 _DELIMITED, _CHUNKED, _BY_CLOSE, _NONE, _TUNNEL = range(5)
 _TOO_MANY = Reply(503, "connection_limit_reached", "Too many connections.", ((b"Retry-After", b"1"),), close=True)
@@ -55,6 +56,8 @@ class ClientConnection(asyncio.Protocol):
         self.peer = ""
         self.scheme = b"http"
         self.buffer = b""
+        self.checked = 0
+        """How long an incomplete head has to be to be looked at again: byte by byte it must not cost a look each."""
         self.deadline = inf
         self.lane: Lane | None = None
         self.x: Exchange | None = None
@@ -206,6 +209,9 @@ class ClientConnection(asyncio.Protocol):
         end = buffer.find(b"\r\n\r\n", 1) + 4
         try:
             if end == 3:
+                if len(buffer) < self.checked:
+                    return False
+                self.checked = len(buffer) + (_CHECK_STEP if len(buffer) > _CHECK_STEP else 0)
                 incomplete_request(buffer, settings.max_request_line, settings.max_header)
                 self.deadline = min(self.deadline, self.gateway.now() + settings.header_timeout_s)
                 return False
@@ -214,6 +220,7 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(Reply(exc.status, "http_request_error", exc.message, close=True))
             return False
         self.buffer = buffer[end:]
+        self.checked = 0
         self._start(request)
         return True
 
@@ -305,26 +312,40 @@ class ClientConnection(asyncio.Protocol):
     def pause_upload(self) -> None:
         """The lane cannot take more of the request body now."""
         self._pause(_UPLOAD)
-        self.deadline = inf
+        self._await()
 
     def resume_upload(self) -> None:
         """The lane takes body bytes again."""
         self._resume(_UPLOAD)
-        if not self.body_done:
-            self.deadline = self.gateway.now() + self.gateway.settings.body_timeout_s
+        self._await()
+
+    def _await(self) -> None:
+        """Sets how long what is waited for now may take."""
+        settings = self.gateway.settings
+        if self.full:
+            wait_s = _STALL_S
+        elif self.frames is not None:
+            wait_s = self.ping_s
+        elif self.lingering:
+            wait_s = settings.linger_s
+        elif self.lane is None:
+            wait_s = settings.header_timeout_s if self.buffer else settings.keep_alive_s
+        else:
+            wait_s = inf if self.body_done or self.paused else settings.body_timeout_s
+        self.deadline = self.gateway.now() + wait_s
 
     # Writing.
 
     def pause_writing(self) -> None:
         self.full = True
         self.unsent = self.transport.get_write_buffer_size()
-        self.deadline = self.gateway.now() + _STALL_S
+        self._await()
         if self.lane is not None:
             self.lane.on_client_full()
 
     def resume_writing(self) -> None:
         self.full = False
-        self.deadline = inf if self.frames is None else self.gateway.now() + self.ping_s
+        self._await()
         if self.lane is not None:
             self.lane.on_client_writable()
 
