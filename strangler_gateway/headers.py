@@ -9,6 +9,7 @@ from strangler_gateway.routes import Service, Side
 
 _LINE = b"%b: %b\r\n"
 _KEPT = frozenset((Kind.LENGTH, Kind.AUTHORIZATION, Kind.LOCATION, Kind.SET_COOKIE, Kind.DATE))
+_VARIABLE = re.compile(rb"\{([^{}.]+)(?:\.\.\.)?\}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
@@ -152,9 +153,9 @@ def target_for(x: Exchange, service: Service, side: Side) -> bytes:
         return x.target
     if template is None:
         return service.base_path + x.target
-    path = template.encode()
-    for name, value in zip(x.route.variables, x.variables, strict=True):
-        path = path.replace(b"{%b}" % name.encode(), value).replace(b"{%b...}" % name.encode(), value)
+    values = dict(zip(x.route.variables, x.variables, strict=True))
+    # One pass: what a client sent is never taken for a variable.
+    path = _VARIABLE.sub(lambda found: values[found[1].decode()], template.encode())
     return service.base_path + path + x.query
 
 

@@ -127,6 +127,13 @@ def test_base_path_and_rewrite_change_the_path_alone() -> None:
     assert target_for(x, service, Side.EXTRACTED) == b"/v2/things/a%2Fb?q=%zz"
 
 
+def test_a_value_of_the_client_is_never_taken_for_a_variable() -> None:
+    rewrite = Rewrite(extracted="/x/{a}/{b...}")
+    x = exchange(line=b"GET /{b}/c HTTP/1.1", route=replace(ROUTE, variables=("a", "b"), rewrite=rewrite))
+    x.variables = (b"{b}", b"c")
+    assert target_for(x, SERVICE, Side.EXTRACTED) == b"/x/{b}/c"
+
+
 @pytest.mark.parametrize(
     ("location", "mapped"),
     [
