@@ -10,10 +10,11 @@ from extracted.wire.jsontext import stringify
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and its JSON text."""
+    """A status and its JSON text; `development`: the text outside production, where it is another."""
 
     status: int
     body: bytes
+    development: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,12 @@ def many(data: Sequence[object], listing: Listing, status: int = 200) -> Answer:
     return Answer(status, stringify({"metadata": listing.metadata(len(data)), "data": data}))
 
 
-def error(status: int, message: str, name: str | None = None) -> Answer:
+def nothing(status: int) -> Answer:
+    """What a handler that returns nothing gives: no `data`, which a 204 shows in its ETag alone."""
+    return Answer(status, stringify({"metadata": {}}))
+
+
+def error(status: int, message: object, name: str | None = None) -> Answer:
     """An error body; `name` is there only where the monolith gives the exception its own message."""
     body: dict[str, object] = {"statusCode": status, "message": message}
     return Answer(status, stringify(body | ({} if name is None else {"error": name})))
@@ -57,15 +63,21 @@ NOT_FOUND: Final = error(404, "Resource not found", "Not Found")
 UNAVAILABLE: Final = error(503, "Service Unavailable")
 """Not the monolith's: the service cannot tell who calls, since it never got the gateway's keys."""
 TOO_LARGE: Final = error(413, "request entity too large")
-STORE_FAILED: Final = error(500, "Internal Server Error")
-"""A failure that the monolith catches: its database refused or failed."""
+STORE_FAILED: Final = Answer(500, error(500, "Internal Server Error").body, development=b"{}")
+"""A failure that the monolith catches: its database refused or failed. Outside production it shows the failure itself,
+often as {}; what it was stays in our log."""
 UNEXPECTED: Final = error(500, "Internal server error")
 """An exception that nobody caught: note the small s."""
 
 
 def in_development(answer: Answer) -> Answer:
-    """Outside production the monolith shows a caught failure itself, often as {}; what it was stays in our log."""
-    return Answer(500, b"{}") if answer is STORE_FAILED else answer
+    """The answer as it is outside production."""
+    return answer if answer.development is None else Answer(answer.status, answer.development)
+
+
+def invalid(faults: Sequence[str]) -> Answer:
+    """400 for a body that breaks rules; production does not tell which."""
+    return Answer(400, BAD_REQUEST.body, development=error(400, faults, "Bad Request").body)
 
 
 def no_route(method: str, target: str) -> Answer:

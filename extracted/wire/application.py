@@ -16,11 +16,12 @@ _FIRST_ONLY = frozenset({"content-type", "content-length", "if-modified-since"})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a handler sees of a request. `variables`: decoded, in the order of the path."""
+    """What a handler sees of a request. `variables`: decoded, in the order of the path; `body`: {} where none came."""
 
     fields: Fields
     variables: tuple[str, ...]
     query: Query
+    body: object
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -88,7 +89,7 @@ async def respond(scope: Scope, send: Send, answer: Answer, *, production: bool)
 
 async def _answer(routes: Sequence[Route], scope: Scope, receive: Receive) -> Answer:
     try:
-        await body.read(_request(scope), receive)
+        content = await body.read(_request(scope), receive)
     except body.BodyRefused as refused:
         return refused.answer
     path = _raw_path(scope).decode("latin-1")
@@ -101,7 +102,8 @@ async def _answer(routes: Sequence[Route], scope: Scope, receive: Receive) -> An
             return error(400, f"Failed to decode param '{raw[variables.index(None)]}'", "Bad Request")
         if route.takes(scope["method"]):
             decoded = tuple(variable for variable in variables if variable is not None)
-            return await route.handler(Call(scope["headers"], decoded, parse(scope["query_string"].decode("latin-1"))))
+            query = parse(scope["query_string"].decode("latin-1"))
+            return await route.handler(Call(scope["headers"], decoded, query, content))
     return no_route(scope["method"], _target(scope))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from starlette.types import Receive
 
-from extracted.wire import jsonsyntax
+from extracted.wire import jsonsyntax, jsontext, query
 from extracted.wire.answers import TOO_LARGE, Answer, error
 
 _MOST_BYTES = 100 * 1024
@@ -24,19 +24,18 @@ class BodyRefused(Exception):
         self.answer = answer
 
 
-async def read(fields: Mapping[str, str], receive: Receive) -> str:
-    """The text of a JSON or form body, checked; "" for every other body, which stays unread. Raises BodyRefused."""
+async def read(fields: Mapping[str, str], receive: Receive) -> object:
+    """The value of a JSON or form body; {} for every other one, which stays unread. Raises BodyRefused."""
     media_type, charset = _content_type(fields.get("content-type", ""))
     if not _has_body(fields) or media_type not in (_JSON, _FORM):
-        return ""
+        return {}
     codec = _codec(media_type, charset)
     window = _window(fields.get("content-encoding", "identity").lower() or "identity")
     declared = fields.get("content-length", "")
     if window is None and declared.isdigit() and int(declared) > _MOST_BYTES:
         raise BodyRefused(TOO_LARGE)
     text = (await _content(receive, window)).decode(codec, "replace").removeprefix(_BOM)
-    (_check_json if media_type == _JSON else _check_form)(text)
-    return text
+    return (_json if media_type == _JSON else _form)(text)
 
 
 def _has_body(fields: Mapping[str, str]) -> bool:
@@ -91,15 +90,16 @@ def _inflated(inflate: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
         raise BodyRefused(error(400, str(fault).rpartition(": ")[2])) from fault
 
 
-def _check_form(text: str) -> None:
+def _form(text: str) -> object:
     if text.count("&") >= _MOST_PARAMETERS:
         raise BodyRefused(error(413, "too many parameters"))
+    return query.parse(text)
 
 
-def _check_json(text: str) -> None:
+def _json(text: str) -> object:
     """Strict mode: an object or a list, or nothing at all."""
     if not text:
-        return
+        return {}
     content = text.lstrip(" \t\n\r")
     if content[:1] in ("{", "["):
         fault = jsonsyntax.fault(text)
@@ -108,3 +108,4 @@ def _check_json(text: str) -> None:
         fault = f"Unexpected token {content[0]} in JSON at position {position}" if content else jsonsyntax.fault("")
     if fault:
         raise BodyRefused(error(400, fault, "Bad Request"))
+    return jsontext.parse(text)

@@ -1,16 +1,49 @@
-"""JSON text as JavaScript writes it: JSON.stringify (ECMA-262 §25.5.2)."""
+"""JSON text as JavaScript reads and writes it: JSON.parse, JSON.stringify (ECMA-262 §25.5)."""
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 _SAFE = 2**53
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_TOO_DEEP: tuple[()] = ()
+
+
+def parse(text: str) -> object:
+    """The value of well-formed text: numbers as a double holds them, half a surrogate pair as U+FFFD.
+
+    What is nested deeper than the parser goes becomes an empty tuple: no rule for a body accepts one.
+    """
+    try:
+        value = json.loads(text, parse_int=_double, parse_float=_double)
+        return _scalar_values(value) if _SURROGATE.search(text) else value
+    except RecursionError:
+        return _TOO_DEEP
 
 
 def stringify(value: object) -> bytes:
     """UTF-8 of JSON.stringify(value); a mapping's keys keep their order. Raises TypeError for what is not JSON."""
     return _text(value).encode("utf-8", "backslashreplace")  # a lone surrogate is written as its escape
+
+
+def _double(digits: str) -> int | float:
+    real = float(digits)
+    return int(real) if real.is_integer() and abs(real) <= _SAFE else real
+
+
+def _scalar_values(value: object) -> object:
+    """As Node's UTF-8 makes them on the way to the database."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {_scalar_values(key): _scalar_values(item) for key, item in value.items()}
+        case list():
+            return [_scalar_values(item) for item in value]
+        case _:
+            return value
 
 
 def _text(value: object) -> str:

@@ -15,7 +15,13 @@ _HUGE = 1e300
 """Stands for infinity, which is what JavaScript makes of more digits than a double can hold."""
 _MOST_PER_PAGE = 100
 LARGEST_OFFSET = 2**63 - 1
-"""The document store skips no more."""
+"""Neither store skips more."""
+_SQL_DIRECTIONS = {
+    f"{word}{nulls}".strip(): word == "DESC"
+    for word in ("ASC", "DESC", "")
+    for nulls in ("", " NULLS FIRST", " NULLS LAST")
+    if word or nulls
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +63,25 @@ def descends(direction: str | None) -> bool | None:
     return _DIRECTIONS.get((direction or "asc").lower())
 
 
+def sql_descends(direction: str | None) -> bool | None:
+    """How Sequelize sorts: none, or a word that it does not know, is None, and fails."""
+    return _SQL_DIRECTIONS.get((direction or "").upper())
+
+
 def filters(query: Query, keys: Collection[str]) -> dict[str, Value]:
     """Key → value of the declared keys that are there, the empty text included."""
     return {key: query[key] for key in keys if key in query}
 
 
-def shown(page_: Page, order_: Order, wanted: Mapping[str, Value], *, matching: bool) -> Listing:
-    """What the metadata repeat; a key without direction is left out. `matching`: filters mean contains, not equals."""
+def shown(
+    page_: Page, order_: Order, wanted: Mapping[str, Value], *, matching: bool, total: int | None = None
+) -> Listing:
+    """What the metadata repeat; a key without direction is left out. `matching`: filters mean contains, not equals.
+
+    `total`: of all pages; None where the route does not tell.
+    """
     return Listing(
-        {"page": page_.page, "limit": page_.limit},
+        {"page": page_.page, "limit": page_.limit} | ({} if total is None else {"total": total}),
         {key: direction for key, direction in order_.items() if direction is not None},
         {key: {"value": value, "matching": matching} for key, value in wanted.items()},
     )

@@ -15,7 +15,7 @@ JSON = {"content-type": "application/json", "transfer-encoding": "chunked"}
 MOST_BYTES = 102_400
 
 
-async def text_of(fields: Mapping[str, str], *chunks: bytes, cut_off: bool = False) -> str:
+async def value_of(fields: Mapping[str, str], *chunks: bytes, cut_off: bool = False) -> object:
     messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages.append({"type": "http.disconnect"} if cut_off else {"type": "http.request", "body": b""})
     left = iter(messages)
@@ -28,23 +28,23 @@ async def text_of(fields: Mapping[str, str], *chunks: bytes, cut_off: bool = Fal
 
 async def refused(fields: Mapping[str, str], *chunks: bytes) -> tuple[int, bytes]:
     with pytest.raises(BodyRefused) as error:
-        await text_of(fields, *chunks)
+        await value_of(fields, *chunks)
     return error.value.answer.status, error.value.answer.body
 
 
-async def test_a_body_in_pieces_is_one_text() -> None:
+async def test_a_body_in_pieces_is_one_value() -> None:
     whole = '{"é": "\U0001f600"}'
-    assert await text_of(JSON, *(bytes([byte]) for byte in whole.encode())) == whole
+    assert await value_of(JSON, *(bytes([byte]) for byte in whole.encode())) == {"é": "\U0001f600"}
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
-async def test_a_compressed_body_in_pieces_is_one_text(coding: str) -> None:
+async def test_a_compressed_body_in_pieces_is_one_value(coding: str) -> None:
     packed = (gzip if coding == "gzip" else zlib).compress(b'{"a": 1}')
-    assert await text_of(JSON | {"content-encoding": coding}, *(bytes([b]) for b in packed)) == '{"a": 1}'
+    assert await value_of(JSON | {"content-encoding": coding}, *(bytes([b]) for b in packed)) == {"a": 1}
 
 
 async def test_exactly_as_much_as_allowed_is_read_and_no_byte_more() -> None:
-    assert len(await text_of(JSON, b"[" + b" " * (MOST_BYTES - 2), b"]")) == MOST_BYTES
+    assert await value_of(JSON, b"[" + b" " * (MOST_BYTES - 2), b"]") == []
     too_large = (413, b'{"statusCode":413,"message":"request entity too large"}')
     assert await refused(JSON, b"[" + b" " * (MOST_BYTES - 1), b"]") == too_large
     packed = gzip.compress(b"[" + b" " * (MOST_BYTES - 1) + b"]")
@@ -83,10 +83,16 @@ async def test_every_other_body_stays_unread(fields: dict[str, str]) -> None:
     async def receive() -> Message:
         raise AssertionError("read")
 
-    assert await read(fields, receive) == ""
+    assert await read(fields, receive) == {}
+
+
+async def test_an_empty_body_is_an_empty_object_and_a_form_is_read_as_a_query() -> None:
+    assert await value_of(JSON, b"") == {}
+    form = {"content-type": "application/x-www-form-urlencoded", "transfer-encoding": "chunked"}
+    assert await value_of(form, b"a=b+c&d[]=%C3%A9&a=x") == {"a": ["b c", "x"], "d": ["é"]}
 
 
 async def test_a_client_that_leaves_ends_the_reading() -> None:
     async with asyncio.timeout(5):
         with pytest.raises(BodyRefused):
-            await text_of(JSON, b"[1", cut_off=True)
+            await value_of(JSON, b"[1", cut_off=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extracted.wire.jsontext import stringify
+from extracted.wire.jsontext import parse, stringify
 
 NUMBERS = [
     (0, "0"),
@@ -78,3 +78,19 @@ JSON: st.SearchStrategy[object] = st.recursive(
 @given(JSON)
 def test_any_value_is_read_back_as_it_was(value: object) -> None:
     assert json.loads(stringify(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[1, -0.5, 1e3, 12345678901234567890]", [1, -0.5, 1000, 1.2345678901234567e19]),
+        ('{"a": 1, "b": null, "a": true}', {"a": True, "b": None}),
+        (r'["\ud83d\ude00", "\ud83d", "x\ude00y"]', ["\U0001f600", "�", "x�y"]),
+        ('{"\\udfff": {"a": ["\\ud800"]}}', {"�": {"a": ["�"]}}),
+        ("[" * 100 + "]" * 100, eval("[" * 100 + "]" * 100)),
+        ("[" * 50_000 + "]" * 50_000, ()),
+        (f"[{'9' * 5000}]", [float("inf")]),
+    ],
+)
+def test_text_is_read_as_javascript_reads_it(text: str, value: object) -> None:
+    assert parse(text) == value

@@ -1,0 +1,34 @@
+"""Who calls, and may he, before anything else of a call is looked at."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from chassis.claims import Identity, IdentityUnavailable
+from chassis.store import StoreUnavailable
+from chassis.web import Verifier, caller
+from extracted.wire import answers
+from extracted.wire.answers import Answer
+from extracted.wire.application import Call, Handler
+
+log = structlog.get_logger("wire.guard")
+
+Guarded = Callable[[Call, Identity], Awaitable[Answer]]
+Allowed = Callable[[Call, Identity], bool]
+
+
+def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded) -> Handler:
+    """A handler for those alone whom `allowed` lets pass; a store that is away is the monolith's 500."""
+
+    async def answer(call: Call) -> Answer:
+        try:
+            identity = await caller(call.fields, verifier)
+            return answers.refusal(identity, allowed=allowed(call, identity)) or await handler(call, identity)
+        except StoreUnavailable as error:
+            log.error("store_unavailable", reason=str(error))
+            return answers.STORE_FAILED
+        except IdentityUnavailable as error:
+            log.error("identity_unavailable", reason=str(error))
+            return answers.UNAVAILABLE
+
+    return answer

@@ -1,0 +1,81 @@
+"""Rules for bodies, in the words of class-validator: unknown properties are refused, nothing is coerced."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from extracted.wire.answers import Answer, invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a value has to be; `words` follow the property's name where it is not."""
+
+    holds: Callable[[object], bool]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """Its rules, in the order in which they are told; an optional one may be null or missing."""
+
+    rules: tuple[Rule, ...]
+    optional: bool = False
+
+    def faults(self, name: str, value: object) -> list[str]:
+        """One sentence for each rule that is broken."""
+        if self.optional and value is None:
+            return []
+        return [f"{name} {rule.words}" for rule in self.rules if not rule.holds(value)]
+
+
+Shape = Mapping[str, Property]
+
+
+def refusal(shape: Shape, body: object) -> Answer | None:
+    """400 with what is wrong (told in development alone); None where nothing is."""
+    found = faults(shape, body)
+    return invalid(found) if found else None
+
+
+def faults(shape: Shape, body: object) -> list[str]:
+    """Unknown properties first, in the order of the body, then the known ones in the order of the shape."""
+    if not isinstance(body, dict):
+        return ["unknown value was passed to the validate function"]
+    unknown = [f"property {name} should not exist" for name in body if name not in shape]
+    return unknown + [fault for name, known in shape.items() for fault in known.faults(name, body.get(name))]
+
+
+def required(*rules: Rule) -> Property:
+    """A property that has to be there."""
+    return Property(rules)
+
+
+def optional(*rules: Rule) -> Property:
+    """A property that may be left out, or null."""
+    return Property(rules, optional=True)
+
+
+STRING: Final = Rule(lambda value: isinstance(value, str), "must be a string")
+
+
+def length(least: int, most: int) -> tuple[Rule, Rule]:
+    """In characters, a surrogate pair counting as one; the shorter bound is told first."""
+    return (
+        Rule(
+            lambda value: isinstance(value, str) and len(value) >= least,
+            f"must be longer than or equal to {least} characters",
+        ),
+        Rule(
+            lambda value: isinstance(value, str) and len(value) <= most,
+            f"must be shorter than or equal to {most} characters",
+        ),
+    )
+
+
+def one_of(values: Collection[str]) -> Rule:
+    """One of these texts."""
+    return Rule(
+        lambda value: isinstance(value, str) and value in values,
+        f"must be one of the following values: {', '.join(values)}",
+    )
