@@ -12,7 +12,7 @@ import httpx
 
 from examples.demo import keep, story
 from examples.demo.crowd import NobodyInShare
-from examples.demo.processes import Children, ProcessFailed, first
+from examples.demo.processes import Child, Children, ProcessFailed, first
 from examples.demo.seen import NotSeen
 from examples.demo.system import System, start
 
@@ -22,14 +22,15 @@ _FAILURES = (ProcessFailed, story.Failed, NotSeen, NobodyInShare, httpx.HTTPErro
 
 async def system_for(use: Callable[[System], Coroutine[object, object, None]], folder: Path) -> None:
     """Starts the system in `folder`, uses it, ends it. Raises one of the failures; also when a part ends meanwhile."""
-    async with Children() as children:
-        print("Starting the stand-in monolith, the gateway and the extracted shop, on free ports.", flush=True)
+    print("Starting the stand-in monolith, the gateway and the extracted shop, on free ports.", flush=True)
+    async with Children(started) as children:
         system = await start(children, folder)
-        for child in children:
-            print(
-                f"  {child.name:10}{child.url}{f'  (admin {child.admin_url})' if child.admin_url else ''}", flush=True
-            )
         await first(use(system), children.watch())
+
+
+def started(child: Child) -> None:
+    """Tells where a part listens."""
+    print(f"  {child.name:10}{child.url}{f'  (admin {child.admin_url})' if child.admin_url else ''}", flush=True)
 
 
 async def until_signalled(work: Coroutine[object, object, None]) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 
-PAUSE_S = 0.1
 ANSWER_WITHIN_S = 10.0
 
 
@@ -64,11 +63,11 @@ class Client:
         """Ids of the shop's items (an admin sees them)."""
         return [item["id"] for item in await self.read("/item")]
 
-    async def call_for_ever(self, calls: list[Call]) -> None:
+    async def call_for_ever(self, calls: list[Call], pause_s: float) -> None:
         """One call after another; what is odd goes to `noticed`."""
         for call in itertools.cycle(calls):
             await self._call(call)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(pause_s)
 
     async def aclose(self) -> None:
         """Closes the connection."""

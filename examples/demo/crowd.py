@@ -21,13 +21,14 @@ class NobodyInShare(Exception):
 
 
 @asynccontextmanager
-async def calling(system: System, noticed: Noticed) -> AsyncIterator[int]:
+async def calling(system: System, noticed: Noticed, pause_s: float) -> AsyncIterator[int]:
     """Clients that call until the block ends; gives how many. Somebody is within the first ten per cent."""
     async with AsyncExitStack() as stack:
         clients = await _gather(system, noticed, stack)
         items = await clients[0].items()
         tasks = [
-            asyncio.create_task(client.call_for_ever(_calls(index, items))) for index, client in enumerate(clients)
+            asyncio.create_task(client.call_for_ever(_calls(index, items), pause_s))
+            for index, client in enumerate(clients)
         ]
         try:
             yield len(clients)

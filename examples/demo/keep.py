@@ -8,6 +8,7 @@ from examples.demo.clients import Noticed
 from examples.demo.crowd import calling
 from examples.demo.system import STRANGLER, System
 
+PAUSE_S = 0.5
 LINES = """
 A few clients are calling all the while. In another terminal, to paste line by line:
 
@@ -24,7 +25,7 @@ Ctrl-C ends it all."""
 
 async def keep(system: System) -> None:
     """Prints the lines and lets the clients call until it is cancelled."""
-    async with calling(system, Noticed()):
+    async with calling(system, Noticed(), PAUSE_S):
         print(lines(system), flush=True)
         await asyncio.Event().wait()
 

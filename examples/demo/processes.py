@@ -5,7 +5,7 @@ import re
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections import deque
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 
 STARTS_WITHIN_S = 20.0
@@ -77,8 +77,9 @@ class Child:
 class Children:
     """All processes of one launcher; `async with` ends them, the last one first."""
 
-    def __init__(self) -> None:
+    def __init__(self, started: Callable[[Child], None] = lambda child: None) -> None:
         self._children: list[Child] = []
+        self._started = started
 
     async def __aenter__(self) -> "Children":
         return self
@@ -86,9 +87,6 @@ class Children:
     async def __aexit__(self, *_: object) -> None:
         for child in reversed(self._children):
             await child.end()
-
-    def __iter__(self) -> Iterator[Child]:
-        return iter(self._children)
 
     async def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Child:
         """Starts `command` with that environment alone and waits until it listens. Raises ProcessFailed."""
@@ -104,6 +102,7 @@ class Children:
         child = Child(name, process)
         self._children.append(child)
         await child.listening()
+        self._started(child)
         return child
 
     async def watch(self) -> None:

@@ -13,6 +13,7 @@ from examples.demo.crowd import calling
 from examples.demo.seen import Counter, Counts
 from examples.demo.system import GROUP, STRANGLER, System
 
+PAUSE_S = 0.1
 COMMAND_WITHIN_S = 20.0
 SEEN_WITHIN_S = 30.0
 
@@ -64,7 +65,7 @@ async def tell(system: System) -> None:
     """Runs all steps. Raises Failed, NotSeen, httpx.HTTPError."""
     noticed = Noticed()
     print("\nClients log in through the gateway, until somebody is among the first ten per cent.", flush=True)
-    async with aclosing(Counter(system, GROUP)) as counter, calling(system, noticed) as clients:
+    async with aclosing(Counter(system, GROUP)) as counter, calling(system, noticed, PAUSE_S) as clients:
         print(f"{clients} clients keep calling. Everything is in legacy.", flush=True)
         await _look(counter, noticed, _legacy, await counter.read(), time.monotonic())
         for step in STEPS:

@@ -91,19 +91,19 @@ async def test_run_ends_its_start_with_lines_that_work_and_ctrl_c_ends_everythin
     assert list(tmp_path.glob(".run/*")) == []
 
 
-async def test_a_demo_that_is_terminated_leaves_no_process_behind(tmp_path: Path) -> None:
+async def test_a_demo_that_is_terminated_while_it_starts_leaves_no_process_behind(tmp_path: Path) -> None:
     async with launched(tmp_path) as launcher:
-        await launcher.until("Clients log in")
+        await launcher.until("gateway  ")
         parts = launcher.parts()
         code, _ = await launcher.end(signal.SIGTERM)
     assert code == 130
-    assert len(parts) == 3
+    assert len(parts) >= 2
     assert await all_gone(parts)
 
 
 async def test_a_demo_whose_part_ends_fails_with_a_sentence_and_leaves_no_process_behind(tmp_path: Path) -> None:
     async with launched(tmp_path) as launcher:
-        await launcher.until("Clients log in")
+        await launcher.until("shop  ")
         parts = launcher.parts()
         shop = next(part for part in parts if "extracted.shop" in part.cmdline())
         shop.kill()

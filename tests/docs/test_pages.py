@@ -1,0 +1,91 @@
+"""What README.md and docs/operating.md tell to type works, in the order in which they tell it."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
+
+from examples.demo.clients import Noticed
+from examples.demo.crowd import calling
+from examples.demo.keep import PAUSE_S
+from examples.demo.processes import Children
+from examples.demo.system import GROUP, System, start
+from tests.docs.commands import ROOT, boxes, paste
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OPERATING = "docs/operating.md"
+WATCHED = set(re.findall(r"`(strangler_\w+?)(?:_total)?`", (ROOT / OPERATING).read_text()))
+
+
+@dataclass(frozen=True)
+class Running:
+    """The system of `make run`, and what its clients have noticed."""
+
+    system: System
+    noticed: Noticed
+
+    async def admin(self, method: str, call: str, **asked: object) -> httpx.Response:
+        headers = self.system.credential
+        async with httpx.AsyncClient(base_url=self.system.admin_url, trust_env=False, headers=headers) as client:
+            return (await client.request(method, call, json=asked or None)).raise_for_status()
+
+    async def bring_to_legacy(self) -> None:
+        await self.admin("POST", "/rollback", unit=GROUP)
+        await self.admin("POST", "/release", unit=GROUP)
+
+    async def bring_to_extracted(self) -> None:
+        await self.bring_to_legacy()
+        steps: tuple[dict[str, Any], ...] = ({"to": "shadow"}, {"to": "canary", "share": 50}, {"to": "extracted"})
+        for step in steps:
+            await self.admin("POST", "/flip", unit=GROUP, why="a test", force=True, **step)
+
+    async def states(self) -> set[str]:
+        routes = (await self.admin("GET", "/routes")).json()["routes"]
+        return {route["state"] for route in routes if route["unit"] == GROUP}
+
+    async def metrics(self) -> set[str]:
+        """Names of what is exported, as Prometheus' own parser reads them."""
+        return {family.name for family in text_string_to_metric_families((await self.admin("GET", "/metrics")).text)}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    folder: Path = tmp_path_factory.mktemp("running")
+    noticed = Noticed()
+    async with Children() as children:
+        system = await start(children, folder)
+        async with calling(system, noticed, PAUSE_S):
+            yield Running(system, noticed)
+
+
+async def test_the_tour_works_while_clients_are_calling(running: Running) -> None:
+    tour = boxes("README.md")[1:]
+    assert len(tour) >= 6
+    await running.bring_to_legacy()
+    answers = running.noticed.answers
+    for box in tour:
+        await paste(box, running.system)
+    assert await running.states() == {"legacy"}
+    assert running.noticed.answers > answers
+    assert list(running.noticed.examples) == []
+
+
+async def test_the_page_for_three_in_the_morning_works_on_a_group_that_was_flipped(running: Running) -> None:
+    first, *others = boxes(OPERATING)
+    assert len(others) >= 8
+    await running.bring_to_extracted()
+    assert await running.states() == {"extracted"}
+    assert first.strip() == f"strangler rollback {GROUP}"
+    await paste(first, running.system)
+    assert await running.states() == {"legacy"}
+    for box in others:
+        await paste(box, running.system)
+    assert await running.metrics() >= WATCHED
+    assert list(running.noticed.examples) == []
