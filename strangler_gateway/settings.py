@@ -52,10 +52,17 @@ class Settings(BaseSettings):
         for name in _SECRETS:
             path = os.environ.get(f"STRANGLER_{name.upper()}_FILE")
             if path and not values.get(name):
-                values[name] = Path(path).read_text(encoding="utf-8").strip()
+                values[name] = _secret(name, path)
         return values
 
     @property
     def state(self) -> Path:
         """The state directory: as set, else .strangler beside the routes file."""
         return self.state_dir or self.routes.resolve().parent / ".strangler"
+
+
+def _secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ValueError(f"STRANGLER_{name.upper()}_FILE names {path}, which cannot be read: {exc}") from exc
