@@ -1,5 +1,6 @@
 """The stand-in's database: short reads on their own, writes one after another."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -16,15 +17,21 @@ from examples.monolith.regular_expressions import found_in
 from examples.monolith.tables import metadata
 
 BUSY_TIMEOUT_S = 30
+POOL_TIMEOUT_S = 60
 POSTGRES_UUID = re.compile(r"(?:[0-9a-f]{4}-?){7}[0-9a-f]{4}|\{(?:[0-9a-f]{4}-?){7}[0-9a-f]{4}\}", re.IGNORECASE)
 
 
 class Database:
-    """Opens connections. Raises SQLAlchemyError; callers leave it to the one place that answers 500."""
+    """Opens connections. Raises SQLAlchemyError; callers leave it to the one place that answers 500.
 
-    def __init__(self, url: str) -> None:
+    `pool`: how many connections there are, and can be leaked; None: enough.
+    """
+
+    def __init__(self, url: str, pool: int | None = None) -> None:
         self._reader = create_async_engine(url, isolation_level="AUTOCOMMIT", **_options(url))
         self._writer = create_async_engine(url, **_options(url))
+        self._turn = asyncio.Lock()
+        self._pool = asyncio.Semaphore(pool) if pool else None
         if self._writer.dialect.name == "sqlite":
             _prepare_connections(self._reader)
             _prepare_connections(self._writer)
@@ -33,14 +40,30 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Each statement sees what is committed when it runs, as at the monolith's READ COMMITTED."""
-        async with self._reader.connect() as connection:
+        async with self._borrowed(), self._reader.connect() as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction, committed at the end of the block."""
-        async with self._writer.begin() as connection:
+        """One transaction, committed at the end of the block; within this process one after another, in their order."""
+        async with self._borrowed(), self._turn, self._writer.begin() as connection:
             yield connection
+
+    async def leak(self) -> None:
+        """Takes a connection of the pool, and never gives it back."""
+        if self._pool is not None:
+            await _acquire(self._pool)
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[None]:
+        if self._pool is None:
+            yield
+            return
+        await _acquire(self._pool)
+        try:
+            yield
+        finally:
+            self._pool.release()
 
     async def create_tables(self) -> None:
         async with self.write() as connection:
@@ -49,6 +72,14 @@ class Database:
     async def aclose(self) -> None:
         await self._reader.dispose()
         await self._writer.dispose()
+
+
+async def _acquire(pool: asyncio.Semaphore) -> None:
+    """Waits as long as Sequelize does."""
+    try:
+        await asyncio.wait_for(pool.acquire(), POOL_TIMEOUT_S)
+    except TimeoutError as error:
+        raise InternalFailure("no connection is free") from error
 
 
 async def insert_row(connection: AsyncConnection, table: Table, **values: Any) -> str:

@@ -11,6 +11,8 @@ DEFAULT_AUDIENCE = "https://api.app"
 DEFAULT_SENDER = "noreply@polycode.do-2021.fr"
 SMTP_PORT = 587
 SMTPS_PORT = 465
+MAX_PORT = 65_535
+MAX_POOL = 1000
 
 
 class SettingsInvalid(Exception):
@@ -44,7 +46,7 @@ class MailSettings:
 class Settings:
     """`database` is a file path or an SQLAlchemy URL; `production` decides on helmet headers and terse errors.
 
-    Without `runner_url` no code is run.
+    Without `runner_url` no code is run. `pool`: the connections that too poor purchases can leak; None: none.
     """
 
     database: str
@@ -54,6 +56,7 @@ class Settings:
     production: bool = True
     mail: MailSettings = MailSettings()
     runner_url: str | None = None
+    pool: int | None = None
 
     @property
     def database_url(self) -> str:
@@ -74,6 +77,7 @@ def from_environment(database: str, environ: Mapping[str, str]) -> Settings:
         production=environ.get("NODE_ENV", "production") == "production",
         mail=mail_from_environment(environ),
         runner_url=environ.get("RUNNER_API_URL") or None,
+        pool=whole_number("LEAKING_POOL", environ, MAX_POOL) if environ.get("LEAKING_POOL") else None,
     )
 
 
@@ -100,14 +104,15 @@ def smtp_from_environment(environ: Mapping[str, str]) -> Smtp | None:
     if not host:
         raise SettingsInvalid("EMAIL_PROVIDER is SMTP, but EMAIL_SMTP_HOST is not set")
     secure = environ.get("EMAIL_SMTP_SECURE") == "true"
-    port = _port("EMAIL_SMTP_PORT", environ, SMTPS_PORT if secure else SMTP_PORT)
+    port = whole_number("EMAIL_SMTP_PORT", environ, MAX_PORT, SMTPS_PORT if secure else SMTP_PORT)
     return Smtp(host, port, secure, environ.get("EMAIL_SMTP_USER"), environ.get("EMAIL_SMTP_PASSWORD"))
 
 
-def _port(name: str, environ: Mapping[str, str], default: int) -> int:
+def whole_number(name: str, environ: Mapping[str, str], most: int, default: int = 0) -> int:
+    """Raises SettingsInvalid for what is no whole number from 1 to `most`."""
     text = environ.get(name) or str(default)
-    if not text.isdecimal() or not 0 < int(text) <= 65535:
-        raise SettingsInvalid(f"{name} is {text!r}; wanted a port, 1 to 65535")
+    if not text.isdecimal() or not 0 < int(text) <= most:
+        raise SettingsInvalid(f"{name} is {text!r}; wanted a number, 1 to {most}")
     return int(text)
 
 

@@ -88,6 +88,7 @@ async def buy_item(call: Call) -> Answer:
 async def _charge(database: Database, user_id: str, item: Document, points: int) -> None:
     left = points - item["cost"]
     if left < 0:
+        await database.leak()  # fault F2: the transaction is neither committed nor rolled back
         raise forbidden("Not enought points!")
     if left != int(left):
         raise InternalFailure("the points column takes whole numbers alone")

@@ -17,6 +17,7 @@ MAX_OUTPUT = 1 << 20
 """Bytes kept of each stream; the rest is read and dropped."""
 DRAIN_S = 1
 """How long output is waited for once the program has ended: something that it left behind may hold it open."""
+POLL_S = 0.01
 LARGEST_FILE = 16 << 20
 OPEN_FILES = 256
 
@@ -77,15 +78,22 @@ async def _finished(process: Process, stdin: bytes, timeout_s: float) -> Run:
     readers = [asyncio.create_task(_read(process.stdout, stdout)), asyncio.create_task(_read(process.stderr, stderr))]
     writer = asyncio.create_task(_write(process, stdin))
     try:
-        await asyncio.wait_for(process.wait(), timeout_s)
+        status = await asyncio.wait_for(_ended(process), timeout_s)
         await asyncio.wait(readers, timeout=DRAIN_S)
-        exit_code = process.returncode if process.returncode is not None and process.returncode >= 0 else None
+        exit_code = status if status >= 0 else None
     except TimeoutError:
         exit_code = TIMED_OUT
     finally:
         for task in (*readers, writer):
             task.cancel()
     return Run(stdout.decode(errors="replace"), stderr.decode(errors="replace"), exit_code)
+
+
+async def _ended(process: Process) -> int:
+    """`Process.wait` waits for the pipes too, which something that was left behind may hold open: hence the polling."""
+    while process.returncode is None:  # noqa: ASYNC110
+        await asyncio.sleep(POLL_S)
+    return process.returncode
 
 
 async def _read(stream: asyncio.StreamReader | None, kept: bytearray) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from examples.monolith.settings import SettingsInvalid
+from examples.monolith.settings import whole_number
 
 TIMEOUT_MS = 15_000
 LARGEST_TIMEOUT_MS = 600_000
@@ -19,8 +19,5 @@ class Settings:
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """Raises SettingsInvalid."""
-    text = environ.get("RUNNER_TIMEOUT") or str(TIMEOUT_MS)
-    if not text.isdecimal() or not 0 < int(text) <= LARGEST_TIMEOUT_MS:
-        raise SettingsInvalid(f"RUNNER_TIMEOUT is {text!r}; wanted milliseconds, 1 to {LARGEST_TIMEOUT_MS}")
-    production = environ.get("NODE_ENV", "production") == "production"
-    return Settings(timeout_s=int(text) / 1000, production=production)
+    timeout_ms = whole_number("RUNNER_TIMEOUT", environ, LARGEST_TIMEOUT_MS, TIMEOUT_MS)
+    return Settings(timeout_s=timeout_ms / 1000, production=environ.get("NODE_ENV", "production") == "production")

@@ -19,7 +19,7 @@ PRODUCTION = {
     "AUTH_JWT_AUDIENCE": "https://polycode.do-2021.fr",
     "PUBLIC_WWW_URL": "https://polycode.do-2021.fr",
 }
-RUNNER = {"RUNNER_TIMEOUT": "3000"}
+RUNNER = {"RUNNER_TIMEOUT": "4000"}
 VERIFICATION = "/email/verification/"
 SAID_HEADERS = ("Content-Type", "From", "To", "Subject", "Content-Transfer-Encoding", "MIME-Version")
 """Of a mail; the others are its own: Date and Message-ID."""

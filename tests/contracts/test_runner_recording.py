@@ -9,7 +9,7 @@ RECORDING = Path(__file__).with_name("runner.jsonl")
 
 
 def test_every_run_is_answered_as_recorded() -> None:
-    with running_runner({"RUNNER_TIMEOUT": "3000"}) as runner:
+    with running_runner({"RUNNER_TIMEOUT": "4000"}) as runner:
         replay = Replay(runner.url)
         found = {step.name: replay.play(step) for step in load(RECORDING)}
         replay.close()

@@ -59,6 +59,17 @@ class Client:
     def post(self, target: str, value: Any = None) -> Answer:
         return self.ask("POST", target) if value is None else self.send("POST", target, value)
 
+    @property
+    def id(self) -> str:
+        """Of the user."""
+        return str(self.get("/user/@me").data["id"])
+
+    def patch(self, target: str, value: Any) -> Answer:
+        return self.send("PATCH", target, value)
+
+    def delete(self, target: str, value: Any = None) -> Answer:
+        return self.ask("DELETE", target) if value is None else self.send("DELETE", target, value)
+
     def login(self, identity: str, secret: str) -> "Client":
         answer = self.post("/auth/token", {"grantType": "implicit", "identity": identity, "secret": secret})
         assert answer.status == 201, answer.content

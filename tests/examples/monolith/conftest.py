@@ -59,6 +59,20 @@ def sign_up(anonymous: Client, database: sqlite3.Connection) -> Callable[..., Cl
 
 
 @pytest.fixture
+def verified(anonymous: Client, sign_up: Callable[..., Client], database: sqlite3.Connection) -> Callable[..., Client]:
+    """A new user with a verified e-mail."""
+
+    def new_user(points: int = 0) -> Client:
+        user = sign_up(points)
+        query = "SELECT verification_token FROM user_emails WHERE user_id = ?"
+        (token,) = database.execute(query, (user.id,)).fetchone()
+        assert anonymous.post(f"/user/email/validate/{token}").status == 204
+        return user
+
+    return new_user
+
+
+@pytest.fixture
 def new_item(admin: Client) -> Callable[..., str]:
     """The id of a new item."""
 

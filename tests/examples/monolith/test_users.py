@@ -118,3 +118,134 @@ def test_a_deleted_user_still_logs_in_and_is_not_found(
     assert anonymous.login(f"{name}@example.org", SECRET).get("/user/@me").status == 404
     again = {"username": fresh_name(), "password": SECRET, "email": f"{name}@example.org"}
     assert anonymous.post("/user", again).status == 409
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("order-by=points:desc,username:asc", 200),
+        ("order-by=points:DESC%20NULLS%20LAST", 200),
+        ("order-by=", 200),
+        ("order-by=email:sideways", 200),
+        ("order-by=points", 500),
+        ("order-by=points:sideways", 500),
+        ("order-by=points:asc&order-by=points:desc", 500),
+        ("username=a%00b", 500),
+        ("page=99999999999999999999", 500),
+        ("limit=101", 400),
+    ],
+)
+def test_a_list_of_users_is_ordered_by_what_sequelize_takes(alice: Client, query: str, status: int) -> None:
+    assert alice.get(f"/user?{query}").status == status
+
+
+def test_points_order_users_both_ways(alice: Client) -> None:
+    points = [user["points"] for user in alice.get("/user?order-by=points:desc&limit=100").data]
+    assert points == sorted(points, reverse=True)
+    assert len(set(points)) > 1
+    upwards = alice.get("/user?order-by=points:ASC&limit=100")
+    assert [user["points"] for user in upwards.data] == points[::-1]
+    assert upwards.json["metadata"]["order-by"] == {"keys": {"points": "ASC"}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "value"),
+    [
+        ("username={half}", "{half}"),
+        ("username[]={half}", ["{half}"]),
+        ("username=%25{half}%25", "%{half}%"),
+        ("username=_{cut}", "_{cut}"),
+    ],
+)
+def test_a_name_is_searched_with_the_client_s_own_wildcards(
+    alice: Client, sign_up: Callable[..., Client], sent: str, value: object
+) -> None:
+    name = sign_up().get("/user/@me").data["username"]
+    half, cut = name[2:].upper(), name[1:]
+    answer = alice.get(f"/user?{sent.replace('{half}', half).replace('{cut}', cut)}")
+    assert [user["username"] for user in answer.data] == [name]
+    assert answer.json["metadata"]["pagination"]["total"] == 1
+    echoed = answer.json["metadata"]["filter"]["keys"]["username"]["value"]
+    assert str(echoed) == str(value).replace("{half}", half).replace("{cut}", cut)
+
+
+def test_a_backslash_makes_a_wildcard_plain(alice: Client) -> None:
+    assert alice.get("/user?username=%5C%25").data == []
+
+
+def test_without_an_order_a_changed_user_comes_last(alice: Client, verified: Callable[..., Client]) -> None:
+    """As its row does in PostgreSQL."""
+    first, second = verified(), verified()
+
+    def last() -> str:
+        total = alice.get("/user?limit=1").json["metadata"]["pagination"]["total"]
+        return str(alice.get(f"/user?limit=1&page={total}").data[0]["id"])
+
+    assert last() == second.id
+    first.patch("/user/@me", {"description": "new"})
+    assert last() == first.id
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, 200),
+        ({"description": None}, 200),
+        ({"description": ""}, 200),
+        ({"username": None}, 500),
+        ({"username": "alice"}, 500),
+        ({"description": "a\0b"}, 500),
+        ({"username": "ab"}, 400),
+        ({"description": 1}, 400),
+        ({"points": 1}, 400),
+    ],
+)
+def test_a_user_changes_its_own_name_and_description(
+    verified: Callable[..., Client], changes: dict[str, object], status: int
+) -> None:
+    user = verified()
+    before = user.get("/user/@me").data
+    assert user.patch("/user/@me", changes).status == status
+    after = user.get("/user/@me").data
+    assert after == before | (changes if status == 200 else {})
+
+
+def test_nobody_but_itself_and_admin_changes_a_user(
+    verified: Callable[..., Client], guest: Client, admin: Client
+) -> None:
+    user, other = verified(), verified()
+    target = f"/user/{user.id}"
+    statuses = [who.patch(target, {"description": "x"}).status for who in (user, admin, other, guest)]
+    assert statuses == [200, 200, 403, 403]
+    assert [who.delete(target).status for who in (other, guest, user, admin)] == [403, 403, 204, 404]
+
+
+def test_a_deleted_user_leaves_its_e_mail_and_its_login(
+    anonymous: Client, verified: Callable[..., Client], alice: Client
+) -> None:
+    user = verified()
+    name, user_id = user.get("/user/@me").data["username"], user.id
+    assert user.delete("/user/@me").status == 204
+    assert [alice.get(f"/user/{user_id}").status, user.get("/user/@me").status] == [404, 404]
+    assert anonymous.login(f"{name}@example.org", SECRET).get("/user/@me/settings").status == 404
+    again = {"username": name, "password": SECRET, "email": f"{name}@example.org"}
+    assert anonymous.post("/user", again).status == 409
+
+
+def test_a_login_whose_e_mail_is_free_again_makes_the_sign_up_a_500(
+    anonymous: Client, verified: Callable[..., Client]
+) -> None:
+    user = verified()
+    (email,) = user.get("/user/@me/email").data
+    user.delete(f"/user/@me/email/{email['id']}")
+    again = {"username": fresh_name(), "password": SECRET, "email": email["email"]}
+    answer = anonymous.post("/user", again)
+    assert (answer.status, answer.json["message"]) == (500, "Internal Server Error")
+
+
+def test_a_hundred_changes_of_one_user_at_once_all_arrive(verified: Callable[..., Client]) -> None:
+    user = verified()
+    with ThreadPoolExecutor(20) as pool:
+        statuses = list(pool.map(lambda n: user.patch("/user/@me", {"description": str(n)}).status, range(100)))
+    assert set(statuses) == {200}
+    assert user.get("/user/@me").data["description"] in map(str, range(100))
