@@ -7,33 +7,43 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
-from sqlalchemy import event, make_url, text
+from sqlalchemy import event, exc, make_url, text
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 
 _BEGIN = "database_begin"
+_READER = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+_IDLE_TIMEOUT_MS = 30_000
+_AWAY = {"08", "28", "3D", "40", "53", "55", "57"}
+"""PostgreSQL's classes (its manual, appendix A): no connection, no entry, no such database, a deadlock, full, locked
+for too long, cancelled."""
 
 
 class Database:
-    """One per process. `url`: sqlite:///PATH or postgresql://…; an SQLite file is never created here.
+    """One per process. `url`: sqlite:///PATH or postgresql://… (by asyncpg); an SQLite file is never created here.
 
+    `timeout_s`: how long a connection, a lock, a statement may be waited for.
     Raises SettingsInvalid for a URL that cannot be used.
     """
 
     def __init__(self, url: str, *, pool_size: int = 5, timeout_s: float = 5.0) -> None:
         self.engine = _engine(_parsed(url), pool_size, timeout_s)
-        self._writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._reader = self.engine if self.is_sqlite else self.engine.execution_options(**_READER)
+        self._writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}) if self.is_sqlite else self.engine
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that sees one state of the data. Raises StoreUnavailable."""
-        return _transaction(self.engine)
+        return _transaction(self._reader)
 
     def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction that commits when its block ends well. On SQLite it takes the write lock at once."""
+        """A transaction that commits when its block ends well.
+
+        On SQLite it takes the write lock at once; on PostgreSQL it is READ COMMITTED, so conditions go into the writes.
+        """
         return _transaction(self._writer)
 
     async def ping(self) -> None:
@@ -51,32 +61,52 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         async with engine.begin() as connection:
             yield connection
-    except (OperationalError, InterfaceError, TimeoutError) as error:
-        raise StoreUnavailable(_seen(error)) from error
+    except exc.TimeoutError as error:
+        raise StoreUnavailable("no connection became free in time") from error
+    except exc.DBAPIError as error:
+        if not _is_away(error):
+            raise
+        raise StoreUnavailable(str(error.orig)) from error  # SQLAlchemy's own text carries the statement's parameters
+    except OSError as error:  # asyncpg's own, as it connects or waits in vain: SQLAlchemy lets it through
+        raise StoreUnavailable(str(error) or "it did not answer in time") from error
 
 
-def _seen(error: Exception) -> str:
-    """The driver's words alone: SQLAlchemy's own text carries the statement's parameters."""
-    return str(error.orig) if isinstance(error, DBAPIError) else "no connection became free in time"
+def _is_away(error: exc.DBAPIError) -> bool:
+    if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
+        return True
+    return str(getattr(error.orig, "sqlstate", None))[:2] in _AWAY
 
 
 def _parsed(url: str) -> URL:
+    wanted = "wanted sqlite:///PATH or postgresql://USER@HOST/NAME"
     try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise SettingsInvalid("the database URL is none: wanted sqlite:///PATH or postgresql://…") from None
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        parsed = make_url(url.replace("postgres://", "postgresql://", 1))
+    except exc.ArgumentError:
+        raise SettingsInvalid(f"the database URL is none: {wanted}") from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise SettingsInvalid("an SQLite database has to be a file: wanted sqlite:///PATH")
+    if backend not in ("sqlite", "postgresql"):
+        raise SettingsInvalid(f"a database of the kind {backend} is not known here: {wanted}")
     return parsed
 
 
 def _engine(url: URL, pool_size: int, timeout_s: float) -> AsyncEngine:
-    options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": timeout_s}
-    if url.get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=True, hide_parameters=True, **options)
-    engine = create_async_engine(
-        _existing_file(url), connect_args={"timeout": timeout_s, "uri": True}, hide_parameters=True, **options
-    )
+    pool = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": timeout_s, "hide_parameters": True}
+    return (_sqlite if url.get_backend_name() == "sqlite" else _postgres)(url, timeout_s, pool)
+
+
+def _postgres(url: URL, timeout_s: float, pool: dict[str, Any]) -> AsyncEngine:
+    """The server gives up a statement or a lock by itself; we give up the server a little later."""
+    own_ms = str(int(timeout_s * 1000))
+    session = {"timezone": "UTC", "statement_timeout": own_ms, "lock_timeout": own_ms}
+    session["idle_in_transaction_session_timeout"] = str(_IDLE_TIMEOUT_MS)
+    waits = {"timeout": timeout_s, "command_timeout": timeout_s + 1, "server_settings": session}
+    return create_async_engine(url.set(drivername="postgresql+asyncpg"), pool_pre_ping=True, connect_args=waits, **pool)
+
+
+def _sqlite(url: URL, timeout_s: float, pool: dict[str, Any]) -> AsyncEngine:
+    engine = create_async_engine(_existing_file(url), connect_args={"timeout": timeout_s, "uri": True}, **pool)
     event.listen(engine.sync_engine, "do_connect", partial(_expect_file, url.database or ""))
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)

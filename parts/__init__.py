@@ -1,0 +1,1 @@
+"""The real parts that the connected tests run against, without Docker: one module a part, all on loopback."""

@@ -1,0 +1,42 @@
+"""The same parts by compose.yaml, where a Docker engine answers."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from parts.place import PartFailed
+
+FILE = Path(__file__).resolve().parents[1] / "compose.yaml"
+ANSWER_TIMEOUT_S = 5
+
+
+def answers() -> bool:
+    """Whether there is an engine, and a compose to speak to it."""
+    return shutil.which("docker") is not None and _succeeds("info") and _succeeds("compose", "version")
+
+
+def start(names: Sequence[str]) -> None:
+    """Returns when each is healthy. Raises PartFailed."""
+    _compose("up", "--detach", "--wait", *names)
+
+
+def stop(names: Sequence[str]) -> None:
+    """With what they kept."""
+    _compose("rm", "--stop", "--force", "--volumes", *names)
+
+
+def _compose(*words: str) -> None:
+    done = subprocess.run(["docker", "compose", "--file", str(FILE), *words], check=False)  # noqa: S603, S607
+    if done.returncode != 0:
+        raise PartFailed(f"docker compose {words[0]} failed ({done.returncode}); PARTS_WITH=scripts does without it")
+
+
+def _succeeds(*words: str) -> bool:
+    try:
+        quiet = subprocess.DEVNULL
+        command = ["docker", *words]
+        done = subprocess.run(command, stdout=quiet, stderr=quiet, timeout=ANSWER_TIMEOUT_S, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

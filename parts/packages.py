@@ -1,0 +1,22 @@
+"""Packages of the system, asked for only where a part's program is missing."""
+
+import os
+import shutil
+
+from parts.place import PartFailed
+from parts.process import run
+
+
+def install(package: str, wanted_for: str) -> None:
+    """By apt, as root or by sudo without a password. Raises PartFailed with what to do by hand."""
+    by_hand = f"{wanted_for} is missing; install the package {package}, then repeat"
+    if shutil.which("apt-get") is None:
+        raise PartFailed(f"{by_hand} (there is no apt-get here to do it)")
+    as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    try:
+        run([*as_root, "apt-get", "update", "-qq"])
+        # a package's own service would only take memory: parts start what they need themselves
+        quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
+        run([*as_root, *quiet, "apt-get", "install", "-qq", "-y", "--no-install-recommends", package])
+    except PartFailed as error:
+        raise PartFailed(f"{by_hand} (tried: {error})") from error

@@ -1,0 +1,80 @@
+"""Where parts live and as whom they run: one folder (PARTS_DIR), an ordinary user."""
+
+import os
+import pwd
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ORDINARY_USER = "nobody"
+
+
+class PartFailed(Exception):
+    """A part cannot be had; the message says what was seen, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who a part runs as; started by root, that is somebody else: PostgreSQL refuses root."""
+
+    uid: int
+    gid: int
+
+    @property
+    def is_own(self) -> bool:
+        return self.uid == os.geteuid()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`root` holds a folder a part, and what was built."""
+
+    root: Path
+    account: Account
+
+    def folder(self, name: str) -> Path:
+        """A part's own, for its account alone."""
+        folder = self.root / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not self.account.is_own:
+            os.chown(folder, self.account.uid, self.account.gid)
+        return folder
+
+
+def from_environment() -> Place:
+    """The folder is made where it is missing. Raises PartFailed where somebody else could write to it."""
+    default = Path(tempfile.gettempdir()) / f"strangler-parts-{os.geteuid()}"
+    root = Path(os.environ.get("PARTS_DIR") or default).absolute()
+    try:
+        root.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PartFailed(f"{root} cannot be made: {error.strerror}; name another folder in PARTS_DIR") from error
+    found = root.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise PartFailed(f"{root} is not a folder that you alone can write to; name another one in PARTS_DIR")
+    place = Place(root, _account())
+    _expect_reachable(place)
+    return place
+
+
+def _account() -> Account:
+    if os.geteuid() != 0:
+        return Account(os.geteuid(), os.getegid())
+    name = os.environ.get("PARTS_USER") or ORDINARY_USER
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise PartFailed(f"there is no user {name}; name an ordinary one in PARTS_USER") from None
+    if entry.pw_uid == 0:
+        raise PartFailed(f"PARTS_USER is {name}, which is root; name an ordinary user")
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def _expect_reachable(place: Place) -> None:
+    """The account has to pass every folder above."""
+    if place.account.is_own:
+        return
+    for folder in place.root.parents:
+        if not folder.stat().st_mode & stat.S_IXOTH:
+            raise PartFailed(f"{folder} is closed to the user that parts run as; name another folder in PARTS_DIR")

@@ -1,0 +1,44 @@
+"""Fresh databases on the real parts. A part that is missing fails the test that asks for it: it is never skipped."""
+
+import os
+import uuid
+
+import psycopg
+import pytest
+from psycopg import sql
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from parts import mongo, postgres
+
+POSTGRES_URL = os.environ.get("CONNECTED_POSTGRES_URL") or postgres.URL
+MONGO_URL = os.environ.get("CONNECTED_MONGO_URL") or mongo.URL
+TIMEOUT_S = 5
+
+
+def fresh_name() -> str:
+    """Of a database that no other run has: nothing has to be cleaned up before or after."""
+    return f"run_{uuid.uuid4().hex[:16]}"
+
+
+def fresh_postgres() -> str:
+    """The URL of an empty database."""
+    name = fresh_name()
+    try:
+        with psycopg.connect(POSTGRES_URL, autocommit=True, connect_timeout=TIMEOUT_S) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except psycopg.OperationalError as error:
+        pytest.fail(
+            f"PostgreSQL does not answer at {POSTGRES_URL}; start it with `make parts` ({error})", pytrace=False
+        )
+    return f"{POSTGRES_URL.rpartition('/')[0]}/{name}"
+
+
+def fresh_mongo() -> str:
+    """The URL of an empty database on a server that speaks MongoDB's protocol."""
+    try:
+        with MongoClient[dict[str, object]](MONGO_URL, serverSelectionTimeoutMS=TIMEOUT_S * 1000) as client:
+            client.admin.command("ping")
+    except PyMongoError as error:
+        pytest.fail(f"no MongoDB answers at {MONGO_URL}; start it with `make parts` ({error})", pytrace=False)
+    return f"{MONGO_URL.rpartition('/')[0]}/{fresh_name()}"

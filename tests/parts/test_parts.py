@@ -1,0 +1,112 @@
+"""The parts as they are started: once, on loopback, ended by their pids, and under compose's names and ports."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from parts import docker
+from parts.__main__ import PARTS
+from parts.place import Account, PartFailed, Place, from_environment
+from parts.process import Daemon, is_open
+
+OWN = Account(os.geteuid(), os.getegid())
+DEADLINE_S = 20
+LISTENER = """
+import signal, socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+signal.sigwait([signal.SIGTERM])
+"""
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    daemon = Daemon(Place(tmp_path, OWN), "listener")
+    yield daemon
+    daemon.stop()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def started(daemon: Daemon) -> tuple[psutil.Process, int]:
+    port = free_port()
+    daemon.start([sys.executable, "-c", LISTENER, str(port)], port, DEADLINE_S)
+    process = daemon.process()
+    assert process is not None
+    return process, port
+
+
+def test_a_daemon_runs_apart_until_it_is_stopped_by_its_pid(daemon: Daemon) -> None:
+    process, port = started(daemon)
+    assert is_open(port)
+    assert os.getsid(process.pid) == process.pid != os.getsid(0)
+    daemon.stop()
+    assert daemon.process() is None
+    assert not is_open(port)
+    daemon.stop()  # twice does no harm
+
+
+def test_a_pid_that_is_anothers_by_now_is_left_alone(daemon: Daemon, tmp_path: Path) -> None:
+    process, _port = started(daemon)
+    pid_file = tmp_path / "listener.pid"
+    kept = pid_file.read_text()
+    pid_file.write_text(f"{process.pid} {process.create_time() - 60}\n")
+    assert daemon.process() is None
+    daemon.stop()
+    assert process.is_running()
+    pid_file.write_text(kept)
+
+
+def test_a_daemon_that_ends_at_once_shows_what_it_said(daemon: Daemon) -> None:
+    with pytest.raises(PartFailed, match="no such thing"):
+        daemon.start([sys.executable, "-c", "raise SystemExit('no such thing')"], free_port(), DEADLINE_S)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+def test_a_folder_that_others_can_write_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    monkeypatch.setenv("PARTS_DIR", str(shared))
+    with pytest.raises(PartFailed, match="PARTS_DIR"):
+        from_environment()
+
+
+def test_compose_has_the_same_parts_on_the_same_ports_of_loopback() -> None:
+    services = yaml.safe_load(docker.FILE.read_text())["services"]
+    published = {name: service["ports"] for name, service in services.items()}
+    own = {name: [rf"127\.0\.0\.1:\$\{{{name.upper()}_PORT:-(\d+)\}}:\d+"] for name in PARTS}
+    assert published.keys() == own.keys()
+    for name, (pattern,) in own.items():
+        (port,) = published[name]
+        match = re.fullmatch(pattern, port)
+        assert match is not None, port
+        assert int(match[1]) == _default_port(name)
+        assert services[name]["healthcheck"]["test"]
+
+
+def _default_port(name: str) -> int:
+    """Whatever the environment of this run says."""
+    environ = {key: value for key, value in os.environ.items() if not key.endswith("_PORT")}
+    code = f"from parts.__main__ import PARTS; print(PARTS[{name!r}].PORT)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=docker.FILE.parent, env=environ, capture_output=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.connected
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_answers_on_its_port(name: str) -> None:
+    assert is_open(PARTS[name].PORT), f"{name} does not run; start it with `make parts`"
