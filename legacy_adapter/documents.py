@@ -5,7 +5,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Float, Select, column, func, literal_column, select, table
+from bson import ObjectId
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Select,
+    TableClause,
+    Update,
+    column,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    table,
+    update,
+)
 
 from chassis.database import Database
 
@@ -33,6 +48,24 @@ class DocumentStore(Protocol):
         """Without an order: in the order in which they were added. Raises StoreUnavailable."""
         ...
 
+    async def add(self, collection: str, fields: Document) -> Document:
+        """`fields` with their public `id`, as a document of Mongoose's: a new `_id` before them, `__v` 0 behind.
+
+        Raises StoreUnavailable.
+        """
+        ...
+
+    async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
+        """One `$set` of whole fields; `_id`, `__v` and all others stay as they are. No fields: nothing is written.
+
+        The document as it is then; None where there is none. Raises StoreUnavailable.
+        """
+        ...
+
+    async def remove(self, collection: str, public_id: str) -> bool:
+        """Whether there was one. Raises StoreUnavailable."""
+        ...
+
 
 class SqliteDocuments:
     """Collection x is the table mongo_x(_id, id, body), the whole document in `body`."""
@@ -54,9 +87,43 @@ class SqliteDocuments:
         async with self._database.read() as connection:
             return [json.loads(body) for body in await connection.scalars(page)]
 
+    async def add(self, collection: str, fields: Document) -> Document:
+        """As the monolith's own process would have written it."""
+        object_id = str(ObjectId())
+        document = {"_id": {"$oid": object_id}, **fields, "__v": 0}
+        row = {"_id": object_id, "id": fields["id"], "body": json.dumps(document)}
+        async with self._database.write() as connection:
+            await connection.execute(insert(_collection(collection)).values(row))
+        return document
+
+    async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
+        """One statement, so that of two at once none undoes the other's fields."""
+        if not fields:
+            return await self.find_one(collection, public_id)
+        async with self._database.write() as connection:
+            body = await connection.scalar(_set(collection, public_id, fields))
+        return None if body is None else json.loads(body)
+
+    async def remove(self, collection: str, public_id: str) -> bool:
+        """By the indexed column."""
+        statement = delete(_collection(collection)).where(column("id") == public_id)
+        async with self._database.write() as connection:
+            return (await connection.execute(statement)).rowcount > 0
+
+
+def _collection(name: str) -> TableClause:
+    return table(f"mongo_{name}", column("_id"), column("id"), column("body"))
+
 
 def _documents(collection: str) -> Select[Any]:
-    return select(column("body")).select_from(table(f"mongo_{collection}"))
+    return select(column("body")).select_from(_collection(collection))
+
+
+def _set(collection: str, public_id: str, fields: Document) -> Update:
+    pairs = [part for name, value in fields.items() for part in (f'$."{name}"', func.json(json.dumps(value)))]
+    body = func.json_set(column("body"), *pairs)
+    found = update(_collection(collection)).where(column("id") == public_id)
+    return found.values(body=body).returning(column("body"))
 
 
 def _member(name: str) -> ColumnElement[Any]:
