@@ -60,6 +60,7 @@ UNAUTHORIZED: Final = error(401, "Unauthorized")
 FORBIDDEN: Final = error(403, "Forbidden")
 FORBIDDEN_RESOURCE: Final = error(403, "Forbidden resource", "Forbidden")
 NOT_FOUND: Final = error(404, "Resource not found", "Not Found")
+CONFLICT: Final = error(409, "Resource already exists", "Conflict")
 UNAVAILABLE: Final = error(503, "Service Unavailable")
 """Not the monolith's: the service cannot tell who calls, since it never got the gateway's keys."""
 TOO_LARGE: Final = error(413, "request entity too large")

@@ -56,6 +56,12 @@ def optional(*rules: Rule) -> Property:
     return Property(rules, optional=True)
 
 
+def texts(body: object) -> dict[str, str | None]:
+    """The properties of a body that passed a shape of texts alone."""
+    members = body.items() if isinstance(body, dict) else ()
+    return {name: value for name, value in members if value is None or isinstance(value, str)}
+
+
 STRING: Final = Rule(lambda value: isinstance(value, str), "must be a string")
 
 

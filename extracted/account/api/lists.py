@@ -1,0 +1,47 @@
+"""List routes on tables: a page by the client's wishes, and the metadata that repeat them."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import TypeVar
+
+from extracted.account.domain import Refused, Selected, Selection
+from extracted.wire import answers, listing
+from extracted.wire.answers import Answer
+from extracted.wire.application import Call
+from extracted.wire.listing import Order, Page
+from extracted.wire.query import Value, as_string
+
+T = TypeVar("T")
+
+
+async def listed(
+    call: Call,
+    select: Callable[[Selection], Awaitable[Selected[T]]],
+    shown: Callable[[T], object],
+    *,
+    order_keys: Collection[str],
+    filter_key: str,
+) -> Answer:
+    """The page's values as `shown` shows them, and the total. Raises Refused."""
+    page = listing.page(call.query)
+    if page is None:
+        return answers.BAD_REQUEST
+    order, wanted = listing.order(call.query, order_keys), listing.filters(call.query, (filter_key,))
+    if order is None:
+        return answers.UNEXPECTED
+    found = await select(_selection(page, order, wanted))
+    told = listing.shown(page, order, wanted, matching=True, total=found.total)
+    return answers.many([shown(value) for value in found.values], told)
+
+
+def _selection(page: Page, order: Order, wanted: Mapping[str, Value]) -> Selection:
+    if page.offset > listing.LARGEST_OFFSET:
+        raise Refused("the page is further than the store counts")
+    containing = {key: as_string(value) for key, value in wanted.items()}
+    return Selection(page.offset, page.limit, containing, {key: _descends(word) for key, word in order.items()})
+
+
+def _descends(direction: str | None) -> bool:
+    descends = listing.sql_descends(direction)
+    if descends is None:
+        raise Refused(f"{direction!r} is no direction")
+    return descends

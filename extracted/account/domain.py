@@ -1,0 +1,123 @@
+"""Users, settings and teams as values, and who may read and change which of them (contract §3.2)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+GUEST, USER, ADMIN = "guest", "user", "admin"
+"""Roles: of everybody who signed up, of those whose e-mail is verified, of administrators."""
+MOST_LANGUAGE_CHARACTERS = 255
+
+Changes = Mapping[str, str | None]
+"""Fields of a value → what they become; what is not named stays."""
+
+
+class Compat(StrEnum):
+    """`strict`: the monolith's known faults are kept. `improved`: what its documentation promised."""
+
+    STRICT = "strict"
+    IMPROVED = "improved"
+
+
+class Refused(Exception):
+    """The store does not take a value."""
+
+
+class NameTaken(Refused):
+    """Another user has that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """`points` is a balance; it is changed by purchases and rewards alone."""
+
+    id: str
+    username: str
+    description: str | None
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """`rank`: 1 + the number of users with more points."""
+
+    user: User
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`editing_language` is any text; `language` is en or fr. Both may be null."""
+
+    editing_language: str | None
+    language: str | None
+
+
+DEFAULT_SETTINGS: Changes = {"editing_language": "javascript", "language": "en"}
+"""What a user starts with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user in a team; `role` is captain or member."""
+
+    id: str
+    username: str
+    points: int
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Members in no particular order."""
+
+    id: str
+    name: str
+    description: str | None
+    members: tuple[Member, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A page. `containing`: field → text in it, in any case, % and _ being wild; `descending`: field → direction."""
+
+    offset: int
+    limit: int
+    containing: Mapping[str, str] = field(default_factory=dict)
+    descending: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected(Generic[T]):
+    """One page, and how many there are on all of them."""
+
+    values: Sequence[T]
+    total: int
+
+
+def may_read_users(roles: Collection[str]) -> bool:
+    """Any user, and any team."""
+    return USER in roles or ADMIN in roles
+
+
+def may_read_user(roles: Collection[str], *, own: bool) -> bool:
+    """A guest reads itself alone."""
+    return may_read_users(roles) or (own and GUEST in roles)
+
+
+def may_change_user(roles: Collection[str], *, own: bool) -> bool:
+    """A user and its settings, deleting included; guests may not."""
+    return ADMIN in roles or (own and USER in roles)
+
+
+def may_read_settings(roles: Collection[str], *, own: bool) -> bool:
+    """Nobody else's but for administrators."""
+    return ADMIN in roles or (own and (USER in roles or GUEST in roles))
+
+
+def may_read_team(roles: Collection[str], team_id: str) -> bool:
+    """Its captain may even when the e-mail is not verified."""
+    return may_read_users(roles) or f"team::{team_id}::captain" in roles
