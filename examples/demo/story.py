@@ -13,7 +13,7 @@ from examples.demo.crowd import calling
 from examples.demo.seen import Counter, Counts
 from examples.demo.system import GROUP, STRANGLER, System
 
-PAUSE_S = 0.1
+PAUSE_S = 0.15
 COMMAND_WITHIN_S = 20.0
 SEEN_WITHIN_S = 30.0
 
@@ -32,19 +32,19 @@ class Step:
 
 
 def _legacy(seen: Counts) -> bool:
-    return seen.legacy >= 60
+    return seen.legacy >= 40
 
 
 def _compared(seen: Counts) -> bool:
-    return seen.least_compared >= 5 and seen.compared >= 60
+    return seen.least_compared >= 3 and seen.compared >= 40
 
 
 def _both(seen: Counts) -> bool:
-    return seen.legacy >= 20 and seen.extracted >= 10
+    return seen.legacy >= 15 and seen.extracted >= 8
 
 
 def _extracted(seen: Counts) -> bool:
-    return seen.extracted >= 60
+    return seen.extracted >= 40
 
 
 STEPS = (
