@@ -1,5 +1,6 @@
 """GW: the real gateway, a process of its own, as `strangler serve` starts it."""
 
+import json
 import os
 import re
 import signal
@@ -18,6 +19,16 @@ _LISTENING = re.compile(r"listening on https?://[^ ]*:(\d+) \(admin http://[^ ]*
 _BAD_LOG = re.compile(r"Traceback|\"level\": ?\"(error|critical)\"|^ERROR|^CRITICAL|never awaited|Exception ignored")
 START_S = 20.0
 END = "(end of output)"
+
+
+def _is_bad(line: str) -> bool:
+    """An error, a traceback, or what should be JSON and is not."""
+    if not line.startswith("{"):
+        return bool(_BAD_LOG.search(line))
+    try:
+        return json.loads(line).get("level") in ("error", "critical") or bool(_BAD_LOG.search(line))
+    except ValueError:
+        return True
 
 
 class GatewayProcess:
@@ -72,7 +83,7 @@ class GatewayProcess:
     def complaints(self) -> list[str]:
         """Log lines at error level and tracebacks since the last call, unless a test has brought them about."""
         new, self.checked = self.lines[self.checked :], len(self.lines)
-        bad = [] if self.may_complain else [index for index, line in enumerate(new) if _BAD_LOG.search(line)]
+        bad = [] if self.may_complain else [index for index, line in enumerate(new) if _is_bad(line)]
         return new[bad[0] : bad[0] + 40] if bad else []
 
     def connect(self, receive_buffer: int | None = None) -> Client:

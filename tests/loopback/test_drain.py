@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.loopback import frames
@@ -165,3 +166,13 @@ def test_a_second_signal_ends_at_once(mortal: GatewayProcess, origin: Script) ->
 def test_an_interrupt_from_the_keyboard_ends_it_too(mortal: GatewayProcess) -> None:
     mortal.signal(signal.SIGINT)
     assert mortal.ends(3) == 0
+
+
+def test_in_the_time_of_grace_it_is_not_ready_but_serves(start: Start, origin: Script) -> None:
+    gateway = start(STRANGLER_GRACE_S="1.5")
+    ready = f"http://127.0.0.1:{gateway.admin_port}/health/ready"
+    assert httpx.get(ready).status_code == 200
+    gateway.signal()
+    assert eventually(lambda: httpx.get(ready).status_code == 503, 1.0)
+    assert gateway.connect().ask(get()).status == 200
+    assert gateway.ends(4) == 0

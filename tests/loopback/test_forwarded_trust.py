@@ -56,9 +56,10 @@ def test_many_lies_at_once_are_discarded_H7(client: Client, origin: Script) -> N
     "line",
     [
         b"X-User: mallory", b"x-user: mallory", b"X_User: mallory", b"X-USER: mallory", b"x_uSeR: mallory",
-        b"X-Auth-Role: mallory", b"X_Auth-Role: mallory", b"x-auth_role: mallory", b"X_AUTH_ROLE: mallory",
-        b"Remote-User: mallory", b"REMOTE_USER: mallory", b"X-Remote-User: mallory", b"X-User-Id: mallory",
-        b"X-Roles: mallory", b"X-Authenticated-User: mallory", b"X_Internal_Subject: mallory",
+        b"X-Auth-Role: mallory", b"X-Member: mallory", b"x_member: mallory", b"X_Auth-Role: mallory",
+        b"x-auth_role: mallory", b"X_AUTH_ROLE: mallory", b"Remote-User: mallory", b"REMOTE_USER: mallory",
+        b"X-Remote-User: mallory", b"X-User-Id: mallory", b"X-Roles: mallory", b"X-Authenticated-User: mallory",
+        b"X_Internal_Subject: mallory",
     ],
 )  # fmt: skip
 def test_identity_fields_of_a_client_are_dropped_in_every_spelling_H7(

@@ -46,21 +46,25 @@ def test_each_event_arrives_before_the_next_is_sent_S1(client: Client, origin: S
     assert origin.only.get(b"last-event-id") == b"41"
 
 
-def test_the_first_event_arrives_within_50_ms_S1(client: Client, origin: Script) -> None:
-    sent: list[float] = []
+def test_an_event_arrives_within_20_ms_S1(client: Client, origin: Script) -> None:
+    """The best of ten: the machine may be busy with others."""
+    go, sent = threading.Semaphore(0), [0.0]
 
     def handle(call: Call) -> None:
-        call.body()
-        call.send(SSE)
-        sent.append(time.monotonic())
-        call.send(chunk(b"data: 1\n\n"))
-        call.gone()
-        call.close()
+        call.reply(SSE)
+        while go.acquire(timeout=5):
+            sent.append(time.monotonic())
+            call.send(chunk(b"data: %d\n\n" % len(sent)))
 
     origin.answers(handle)
     client.send(get())
-    client.until(b"data: 1\n\n")
-    assert time.monotonic() - sent[0] < 0.05
+    client.head()
+    delays = []
+    for _ in range(10):
+        go.release()
+        client.until(b"\n\n\r\n")
+        delays.append(time.monotonic() - sent[-1])
+    assert min(delays) < 0.02
 
 
 @pytest.mark.parametrize(

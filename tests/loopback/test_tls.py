@@ -13,6 +13,7 @@ import pytest
 from tests.loopback.certificates import Authority, Pair
 from tests.loopback.client import Client, connect_tls
 from tests.loopback.conftest import Start
+from tests.loopback.frames import TEXT, Frame, accepted, handshake, read_frame
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import HOST, Truncated, get, message, ok, post
 from tests.loopback.origin import Call, Origin, Script, listen
@@ -237,3 +238,15 @@ def test_a_unix_socket_is_an_upstream(client: Client, unix_upstream: Origin) -> 
 def test_a_unix_socket_that_is_away_is_502(client: Client) -> None:
     answer = client.ask(message(b"GET /unix-away/a HTTP/1.1", HOST))
     assert (answer.status, answer.error is not None) == (502, True)
+
+
+def test_a_websocket_passes_through_tls_on_both_sides_6455_3(client: Client, secure: Script) -> None:
+    def handle(call: Call) -> None:
+        call.send(accepted())
+        call.send(read_frame(call.stream).encode())
+        call.close()
+
+    secure.answers(handle)
+    assert client.ask(handshake(b"/verified/ws")).status == 101
+    client.send(Frame(TEXT, b"hello").encode())
+    assert read_frame(client).payload == b"hello"

@@ -102,3 +102,19 @@ def test_a_cut_answer_is_recorded_as_failed_9112_8(gateway: GatewayProcess, clie
     with pytest.raises(Truncated):
         client.ask(get(b"/", b"X-Request-Id: cut-within-its-body"))
     assert '"failed":""' not in gateway.logged("cut-within-its-body").replace(" ", "")
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 100", b"Transfer-Encoding: chunked"])
+def test_for_http_1_0_only_a_reset_tells_that_an_unframed_answer_was_cut_9112_8(
+    client: Client, origin: Script, how: str, framing: bytes
+) -> None:
+    def handle(call: Call) -> None:
+        call.reply(message(b"HTTP/1.1 200 OK", framing, body=b"4\r\npart\r\n"))
+        getattr(call, how)()
+
+    origin.answers(handle)
+    client.send(message(b"GET / HTTP/1.0", HOST))
+    head = client.head(b"1.0")
+    client.rest()
+    assert client.was_reset or head.get(b"content-length")
