@@ -2,7 +2,9 @@
 
 import hashlib
 import secrets
+import sqlite3
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,13 +51,43 @@ class MonolithFile:
         """Leaves a document that the monolith would never write."""
         self._run(update(tables.items).where(tables.items.c.id == item_id).values(body={"id": item_id}))
 
-    def add_user(self, *roles: str, user_id: str | None = None) -> str:
+    def add_user(self, *roles: str, user_id: str | None = None, **fields: Any) -> str:
         user_id = user_id or str(uuid.uuid4())
-        self._row(tables.users, id=user_id, username=f"u-{user_id}")
+        self._row(tables.users, **({"id": user_id, "username": f"u-{user_id}"} | fields))
         subject_id = self._row(tables.auth_subjects, internal_identifier=user_id, type="user")
         for name in roles:
             self._row(tables.auth_subject_roles, subject_id=subject_id, role_id=self._role(name))
         return user_id
+
+    def add_settings(
+        self, user_id: str, editing_language: str | None = "javascript", language: str | None = "en"
+    ) -> str:
+        languages = {"preferred_editing_language": editing_language, "preferred_language": language}
+        return self._row(tables.user_settings, user_id=user_id, **languages)
+
+    def add_team(self, name: str, captain: str, *members: str, **fields: Any) -> str:
+        """Ids of users. Captain and members get no roles."""
+        team_id = self._row(tables.teams, **({"name": name} | fields))
+        for user_id in (captain, *members):
+            role = "captain" if user_id == captain else "member"
+            self._row(tables.team_members, team_id=team_id, user_id=user_id, role=role)
+        return team_id
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        """All of them, in the order of their ids."""
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(select(table).order_by(table.c.id))]
+
+    def add_points(self, user_id: str, points: int) -> None:
+        """By one statement, so nobody's points are lost."""
+        users = tables.users
+        self._run(update(users).where(users.c.id == user_id).values(points=users.c.points + points))
+
+    def copy(self, path: Path) -> "MonolithFile":
+        """The same rows in another file."""
+        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(path)) as target:
+            source.backup(target)
+        return MonolithFile(path)
 
     def give_role(self, user_id: str, name: str) -> None:
         self._row(tables.auth_subject_roles, subject_id=self.subject_of(user_id), role_id=self._role(name))
