@@ -88,9 +88,18 @@ async def _look(
     counter: Counter, noticed: Noticed, enough: Callable[[Counts], bool], before: Counts, started: float
 ) -> None:
     seen = await counter.until(enough, before, SEEN_WITHIN_S)
-    if noticed.failures or seen.errors or seen.different:
-        raise Failed(f"clients noticed {noticed.failures} failures: {'; '.join(noticed.examples) or 'none'}; {seen}")
+    if troubles := _troubles(noticed, seen):
+        raise Failed(f"{'; '.join(troubles)} (seen: {seen})")
     print(f"  seen in {time.monotonic() - started:.1f} s: {seen}, failures: none", flush=True)
+
+
+def _troubles(noticed: Noticed, seen: Counts) -> list[str]:
+    troubles = [f"a client noticed: {example}" for example in noticed.examples]
+    if seen.errors:
+        troubles.append(f"{seen.errors} requests ended in an error")
+    if seen.different:
+        troubles.append(f"{seen.different} of {seen.compared} comparisons found the service's answer to differ")
+    return troubles
 
 
 async def _strangler(command: str, system: System) -> tuple[int, str]:
