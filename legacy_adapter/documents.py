@@ -51,7 +51,7 @@ class DocumentStore(Protocol):
     async def add(self, collection: str, fields: Document) -> Document:
         """`fields` with their public `id`, as a document of Mongoose's: a new `_id` before them, `__v` 0 behind.
 
-        Raises StoreUnavailable.
+        In BSON, whole numbers beyond 32 bits are doubles, as in JavaScript. Raises StoreUnavailable.
         """
         ...
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 
 from chassis.database import Database
-from extracted.shop.domain import Item, ItemSelection
+from extracted.shop.domain import Item, ItemFields, ItemSelection, Transaction, Transactions
 from legacy_adapter.documents import Document, DocumentStore, Selection
+from legacy_adapter.sql_page import heap_order
 from legacy_adapter.tables import transactions
 
 _COLLECTION = "items"
@@ -32,6 +33,19 @@ class LegacyItems:
         )
         return [_item(document) for document in found]
 
+    async def add(self, item_id: str, fields: ItemFields) -> Item:
+        """The fields of a new item have the names that the monolith's document gives them."""
+        return _item(await self._documents.add(_COLLECTION, {**fields, "id": item_id}))
+
+    async def change(self, item_id: str, fields: ItemFields) -> Item | None:
+        """One `$set`."""
+        document = await self._documents.set_fields(_COLLECTION, item_id, fields)
+        return None if document is None else _item(document)
+
+    async def remove(self, item_id: str) -> bool:
+        """The document itself, as the monolith does."""
+        return await self._documents.remove(_COLLECTION, item_id)
+
 
 class LegacyPurchases:
     """Implements the port Purchases: a row counts while it is not deleted, whoever wrote it."""
@@ -45,6 +59,16 @@ class LegacyPurchases:
         live = (row.user_id == user_id, row.item_id == item_id, row.deleted_at.is_(None))
         async with self._database.read() as connection:
             return bool(await connection.scalar(select(exists().where(*live))))
+
+    async def page(self, offset: int, limit: int) -> Transactions:
+        """Two statements on one state of the table."""
+        row = transactions.c
+        live = row.deleted_at.is_(None)
+        rows = select(row.id, row.user_id, row.item_id).where(live).offset(offset).limit(limit)
+        async with self._database.read() as connection:
+            total = await connection.scalar(select(func.count()).select_from(transactions).where(live))
+            found = await connection.execute(rows.order_by(*heap_order(connection, transactions)))
+            return Transactions([Transaction(*one) for one in found], total or 0)
 
 
 def _item(document: Document) -> Item:

@@ -22,8 +22,11 @@ class UuidText(TypeDecorator[str]):
 transactions = Table(
     "transactions",
     metadata,
+    Column("id", UuidText),
     Column("user_id", UuidText),
     Column("Object_id", UuidText, key="item_id"),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
     Column("deleted_at", DateTime(timezone=True)),
 )
 access_tokens = Table(

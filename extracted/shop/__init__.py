@@ -1,1 +1,1 @@
-"""Shop: items (hints, validators) that users buy with points. Extracted so far: the reads."""
+"""Shop: items (hints, validators) that users buy with points. Extracted so far: all but buying."""

@@ -1,8 +1,8 @@
-"""What an item is, and who may see which part of it."""
+"""Items and transactions as values, and who may see and change them."""
 
 import re
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 ADMIN = "admin"
@@ -11,11 +11,14 @@ _UUID = re.compile(r"(\{)?(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}(?(1)\})")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """`cost` in points; `data` is what the buyer pays for, None while it is withheld."""
+    """`cost` in points; `data` is what the buyer pays for, None while it is withheld.
+
+    A change may set any of the three to None: the monolith's validator lets null pass.
+    """
 
     id: str
-    cost: float
-    type: str
+    cost: float | None
+    type: str | None
     data: Mapping[str, object] | None
 
     def withheld(self) -> "Item":
@@ -33,8 +36,29 @@ class ItemSelection:
     cost_descending: bool | None = None
 
 
-def may_read_items(roles: Collection[str]) -> bool:
-    """Items in full are for administrators; everybody else reads what was bought."""
+ItemFields = Mapping[str, object]
+"""`cost`, `type`, `data`: all of them for a new item, some for a change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """That a user has bought an item."""
+
+    id: str
+    user_id: str
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transactions:
+    """One page, and how many there are on all of them."""
+
+    page: Sequence[Transaction]
+    total: int
+
+
+def administers(roles: Collection[str]) -> bool:
+    """Items in full, what changes them, and transactions are for administrators; others read what they bought."""
     return ADMIN in roles
 
 

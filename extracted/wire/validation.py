@@ -1,5 +1,6 @@
 """Rules for bodies, in the words of class-validator: unknown properties are refused, nothing is coerced."""
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -17,16 +18,18 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """Its rules, in the order in which they are told; an optional one may be null or missing."""
+    """Its rules, in the order in which they are told; an optional one may be null or missing; `shape`: of an object."""
 
     rules: tuple[Rule, ...]
     optional: bool = False
+    shape: "Shape | None" = None
 
-    def faults(self, name: str, value: object) -> list[str]:
-        """One sentence for each rule that is broken."""
+    def faults(self, name: str, value: object, parent: str = "") -> list[str]:
+        """One sentence for each rule that is broken; where none is, those of what the value holds."""
         if self.optional and value is None:
             return []
-        return [f"{name} {rule.words}" for rule in self.rules if not rule.holds(value)]
+        broken = [f"{parent}{name} {rule.words}" for rule in self.rules if not rule.holds(value)]
+        return broken if broken or self.shape is None else faults(self.shape, value, f"{parent}{name}.")
 
 
 Shape = Mapping[str, Property]
@@ -38,12 +41,15 @@ def refusal(shape: Shape, body: object) -> Answer | None:
     return invalid(found) if found else None
 
 
-def faults(shape: Shape, body: object) -> list[str]:
-    """Unknown properties first, in the order of the body, then the known ones in the order of the shape."""
+def faults(shape: Shape, body: object, parent: str = "") -> list[str]:
+    """Unknown properties first, in the order of the body, then the known ones in the order of the shape.
+
+    `parent`: where in the body this is, with its dot.
+    """
     if not isinstance(body, dict):
         return ["unknown value was passed to the validate function"]
-    unknown = [f"property {name} should not exist" for name in body if name not in shape]
-    return unknown + [fault for name, known in shape.items() for fault in known.faults(name, body.get(name))]
+    unknown = [f"{parent}property {name} should not exist" for name in body if name not in shape]
+    return unknown + [fault for name, known in shape.items() for fault in known.faults(name, body.get(name), parent)]
 
 
 def required(*rules: Rule) -> Property:
@@ -56,6 +62,11 @@ def optional(*rules: Rule) -> Property:
     return Property(rules, optional=True)
 
 
+def nested(shape: Shape, *, optional: bool = False) -> Property:
+    """A property that is an object of that shape."""
+    return Property((OBJECT,), optional, shape)
+
+
 def texts(body: object) -> dict[str, str | None]:
     """The properties of a body that passed a shape of texts alone."""
     members = body.items() if isinstance(body, dict) else ()
@@ -63,6 +74,8 @@ def texts(body: object) -> dict[str, str | None]:
 
 
 STRING: Final = Rule(lambda value: isinstance(value, str), "must be a string")
+OBJECT: Final = Rule(lambda value: isinstance(value, dict), "must be an object")
+NUMBER: Final = Rule(lambda value: _is_number(value), "must be a number conforming to the specified constraints")
 
 
 def length(least: int, most: int) -> tuple[Rule, Rule]:
@@ -85,3 +98,16 @@ def one_of(values: Collection[str]) -> Rule:
         lambda value: isinstance(value, str) and value in values,
         f"must be one of the following values: {', '.join(values)}",
     )
+
+
+def at_least(least: int) -> Rule:
+    """A number not below this one."""
+    return Rule(
+        lambda value: isinstance(value, int | float) and _is_number(value) and value >= least,
+        f"must not be less than {least}",
+    )
+
+
+def _is_number(value: object) -> bool:
+    """Neither NaN nor infinite: JSON's 1e999 is no number here."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

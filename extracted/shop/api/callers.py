@@ -1,0 +1,19 @@
+"""Who may call which of the shop's routes."""
+
+from chassis.claims import Identity
+from extracted.shop.domain import administers
+from extracted.wire.application import Call
+from extracted.wire.guard import Allowed, Guarded
+
+Described = tuple[str, str, Allowed, Guarded]
+"""A route: method, path, who may, and what it does."""
+
+
+def is_admin(_call: Call, identity: Identity) -> bool:
+    """Administrators alone."""
+    return administers(identity.roles)
+
+
+def is_known(_call: Call, _identity: Identity) -> bool:
+    """Everybody with a credential, guests too."""
+    return True
