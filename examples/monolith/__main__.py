@@ -17,13 +17,14 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.monolith", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3000, help="0: a free one")
-    parser.add_argument("--database", default="monolith.sqlite3", help="a file, or an SQLAlchemy URL (async driver)")
+    parser.add_argument("--database", default="monolith.sqlite3", help="a file, or postgresql://…")
+    parser.add_argument("--documents", help="mongodb://HOST/NAME; without it documents are tables of the database")
     parser.add_argument("--seed", choices=sorted(SEEDS), default="bare", help="what an empty database is filled with")
     return parser.parse_args(argv)
 
 
 async def serve(settings: Settings, host: str, port: int, seed: str) -> None:
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, documents_url=settings.documents)
     await sow(database, ObjectIds(), seed)
     await database.aclose()
     await listen(create_app(settings), host, port)
@@ -32,7 +33,7 @@ async def serve(settings: Settings, host: str, port: int, seed: str) -> None:
 def main() -> int:
     options = arguments()
     try:
-        settings = from_environment(options.database, os.environ)
+        settings = from_environment(options.database, os.environ, options.documents)
     except (SettingsInvalid, OSError) as error:
         print(error, file=sys.stderr)
         return 2

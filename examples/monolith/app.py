@@ -56,7 +56,7 @@ class Monolith(Application):
     def __init__(self, settings: Settings) -> None:
         super().__init__(production=settings.production)
         self.settings = settings
-        self.database = Database(settings.database_url, settings.pool)
+        self.database = Database(settings.database_url, settings.pool, settings.documents)
         self.object_ids = ObjectIds()
         self.tokens = Tokens(settings)
         self.mailer = Mailer(settings.mail)

@@ -12,9 +12,11 @@ from sqlalchemy import ColumnElement, Row, Table, event, insert, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from examples.monolith.document_server import DocumentServer
+from examples.monolith.documents import SERVER
 from examples.monolith.refusals import InternalFailure
 from examples.monolith.regular_expressions import found_in
-from examples.monolith.tables import metadata
+from examples.monolith.tables import COLLECTIONS, metadata
 
 BUSY_TIMEOUT_S = 30
 POOL_TIMEOUT_S = 60
@@ -24,12 +26,15 @@ POSTGRES_UUID = re.compile(r"(?:[0-9a-f]{4}-?){7}[0-9a-f]{4}|\{(?:[0-9a-f]{4}-?)
 class Database:
     """Opens connections. Raises SQLAlchemyError; callers leave it to the one place that answers 500.
 
+    `documents_url`: a server that speaks MongoDB's protocol; None: documents are in tables of the same database.
     `pool`: how many connections there are, and can be leaked; None: enough.
     """
 
-    def __init__(self, url: str, pool: int | None = None) -> None:
-        self._reader = create_async_engine(url, isolation_level="AUTOCOMMIT", **_options(url))
-        self._writer = create_async_engine(url, **_options(url))
+    def __init__(self, url: str, pool: int | None = None, documents_url: str | None = None) -> None:
+        self._documents = DocumentServer(documents_url) if documents_url else None
+        options = _options(url) | {"execution_options": {SERVER: self._documents}}
+        self._reader = create_async_engine(url, isolation_level="AUTOCOMMIT", **options)
+        self._writer = create_async_engine(url, **options)
         self._turn = asyncio.Lock()
         self._pool = asyncio.Semaphore(pool) if pool else None
         if self._writer.dialect.name == "sqlite":
@@ -66,12 +71,18 @@ class Database:
             self._pool.release()
 
     async def create_tables(self) -> None:
+        elsewhere = COLLECTIONS if self._documents else ()
+        own = [table for table in metadata.sorted_tables if table not in elsewhere]
         async with self.write() as connection:
-            await connection.run_sync(metadata.create_all)
+            await connection.run_sync(metadata.create_all, tables=own)
+        if self._documents:
+            await self._documents.create_indexes(COLLECTIONS)
 
     async def aclose(self) -> None:
         await self._reader.dispose()
         await self._writer.dispose()
+        if self._documents:
+            await self._documents.aclose()
 
 
 async def _acquire(pool: asyncio.Semaphore) -> None:

@@ -1,21 +1,41 @@
-"""MongoDB collections kept as JSON: table `mongo_<collection>` with `_id`, `id` and the whole document in `body`."""
+"""The documents, as Mongoose writes and reads them; where they lie is the database's matter."""
 
 import itertools
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Boolean, ColumnElement, Table, delete, func, insert, select, text, update
+from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from examples.monolith.listing import Page, mongo_order
+from examples.monolith.document_tables import DocumentTables
+from examples.monolith.listing import Page
 from examples.monolith.minimized import minimized
-from examples.monolith.refusals import InternalFailure, UncaughtFailure
-from examples.monolith.regular_expressions import checked
+from examples.monolith.refusals import UncaughtFailure
 
 MAX_SKIP = 2**63 - 1
+SERVER = "document_server"
+"""The execution option of a connection whose documents are elsewhere."""
 Document = dict[str, Any]
+
+
+class Documents(Protocol):
+    """Where documents are kept: JSON with `{"$oid": …}` for an ObjectId. Raises InternalFailure, UncaughtFailure."""
+
+    async def insert(self, collection: Table, body: Document) -> None: ...
+    async def find_one(self, collection: Table, wanted: Mapping[str, str]) -> Document | None: ...
+    async def find_page(self, collection: Table, page: Page) -> list[Document]: ...
+    async def find_by_object_id(self, collection: Table, object_ids: Iterable[str]) -> list[Document]: ...
+    async def set_fields(self, collection: Table, public_id: str, fields: Mapping[str, Any]) -> Document | None: ...
+    async def remove(self, collection: Table, public_id: str) -> bool: ...
+
+
+def documents_of(connection: AsyncConnection) -> Documents:
+    """On the server that the connection names, else in tables of the same database."""
+    assert connection.sync_connection is not None
+    server: Documents | None = connection.sync_connection.get_execution_options().get(SERVER)
+    return server or DocumentTables(connection)
 
 
 class ObjectIds:
@@ -32,13 +52,12 @@ class ObjectIds:
 
 async def add(connection: AsyncConnection, collection: Table, object_id: str, document: Document) -> Document:
     body = {"_id": {"$oid": object_id}, **minimized(document), "__v": 0}
-    await connection.execute(insert(collection).values({"_id": object_id, "id": document["id"], "body": body}))
+    await documents_of(connection).insert(collection, body)
     return body
 
 
 async def find_one(connection: AsyncConnection, collection: Table, public_id: str) -> Document | None:
-    body: Document | None = await connection.scalar(select(collection.c.body).where(collection.c.id == public_id))
-    return body
+    return await documents_of(connection).find_one(collection, {"id": public_id})
 
 
 async def find_page(connection: AsyncConnection, collection: Table, page: Page) -> list[Document]:
@@ -46,21 +65,28 @@ async def find_page(connection: AsyncConnection, collection: Table, page: Page) 
 
     Raises UncaughtFailure for what never gets as far as MongoDB, InternalFailure for what MongoDB refuses.
     """
-    order = [_directed(collection, key, descending) for key, descending in mongo_order(page).items()]
-    conditions = _any_of(collection, page) + _filters(collection, page)
     if page.offset > MAX_SKIP:
         raise UncaughtFailure("skip out of range")
-    query = select(collection.c.body).where(*conditions).order_by(*order, text("rowid"))
-    return list(await connection.scalars(query.offset(page.offset).limit(page.limit)))
+    return await documents_of(connection).find_page(collection, page)
 
 
 async def find_by_object_id(
     connection: AsyncConnection, collection: Table, object_ids: Iterable[str]
 ) -> dict[str, Document]:
     """Documents by their ObjectIds, in one query; those that are gone are left out."""
-    wanted = collection.c["_id"].in_(set(object_ids))
-    rows = await connection.execute(select(collection.c["_id"], collection.c.body).where(wanted))
-    return {row._id: row.body for row in rows}
+    found = await documents_of(connection).find_by_object_id(collection, object_ids)
+    return {document["_id"]["$oid"]: document for document in found}
+
+
+async def set_fields(
+    connection: AsyncConnection, collection: Table, public_id: str, fields: Mapping[str, Any]
+) -> Document | None:
+    """A `$set`: the other fields stay. The document as it is now, or None when there is none."""
+    return await documents_of(connection).set_fields(collection, public_id, fields)
+
+
+async def remove(connection: AsyncConnection, collection: Table, public_id: str) -> bool:
+    return await documents_of(connection).remove(collection, public_id)
 
 
 def plain(value: Any) -> Any:
@@ -78,53 +104,3 @@ def plain(value: Any) -> Any:
 
 def without_mongo_fields(document: Document) -> Document:
     return {name: value for name, value in document.items() if name not in ("_id", "__v")}
-
-
-def _field(collection: Table, name: str) -> ColumnElement[Any]:
-    return func.json_extract(collection.c.body, f"$.{name}")
-
-
-def _directed(collection: Table, name: str, descending: bool) -> ColumnElement[Any]:
-    return _field(collection, name).desc() if descending else _field(collection, name).asc()
-
-
-def _filters(collection: Table, page: Page) -> list[ColumnElement[bool]]:
-    return [_filter(collection, name, value, page.matching[name]) for name, value in (page.filters or {}).items()]
-
-
-def _filter(collection: Table, name: str, value: Any, matching: bool) -> ColumnElement[bool]:
-    """A text, or for equality a list of texts one of which will do; Mongoose casts nothing else to text."""
-    field = _field(collection, name)
-    if isinstance(value, str):
-        return func.found_in(checked(value), field, type_=Boolean) if matching else field == value
-    if matching or not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InternalFailure(f"{name} is no text")
-    return field.in_(value)
-
-
-def _any_of(collection: Table, page: Page) -> list[ColumnElement[bool]]:
-    """`[a,b]`: the brackets are cut off unseen; a list or an object has no text to cut."""
-    conditions: list[ColumnElement[bool]] = []
-    for name, value in page.arrays.items():
-        if not isinstance(value, str):
-            raise UncaughtFailure(f"{name} is no text")
-        element = func.json_each(collection.c.body, f"$.{name}").table_valued("value")
-        conditions.append(select(element.c.value).where(element.c.value.in_(value[1:-1].split(","))).exists())
-    return conditions
-
-
-async def set_fields(
-    connection: AsyncConnection, collection: Table, public_id: str, fields: Mapping[str, Any]
-) -> Document | None:
-    """A `$set`: the other fields stay. The document as it is now, or None when there is none."""
-    document = await find_one(connection, collection, public_id)
-    if document is None:
-        return None
-    changed = document | dict(fields)
-    await connection.execute(update(collection).where(collection.c.id == public_id).values(body=changed))
-    return changed
-
-
-async def remove(connection: AsyncConnection, collection: Table, public_id: str) -> bool:
-    result = await connection.execute(delete(collection).where(collection.c.id == public_id))
-    return result.rowcount > 0

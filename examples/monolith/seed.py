@@ -13,7 +13,7 @@ from examples.monolith.accounts import ADMIN_ROLE, GUEST_ROLE, USER_ROLE, NewUse
 from examples.monolith.database import Database, insert_row
 from examples.monolith.documents import ObjectIds
 from examples.monolith.passwords import hashed
-from examples.monolith.tables import auth_role_policies, auth_roles, items
+from examples.monolith.tables import RESOURCES, auth_role_policies, auth_roles, items
 
 ROLES = {
     GUEST_ROLE: ("guest", "An account whose e-mail is not verified"),
@@ -22,18 +22,6 @@ ROLES = {
 }
 OWN_USER = {"id": SELF}
 OWN = {"user_id": SELF}
-RESOURCES = (
-    "user",
-    "user_email",
-    "user_settings",
-    "module",
-    "content",
-    "team",
-    "team_member",
-    "item",
-    "transaction",
-    "submission",
-)
 
 Policy = tuple[str, str, dict[str, str] | None]
 POLICIES: dict[str, list[Policy]] = {

@@ -44,7 +44,9 @@ class MailSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`database` is a file path or an SQLAlchemy URL; `production` decides on helmet headers and terse errors.
+    """`database` is a file path or an SQLAlchemy URL, `documents` a MongoDB URL; without it documents are tables, too.
+
+    `production` decides on helmet headers and terse errors.
 
     Without `runner_url` no code is run. `pool`: the connections that too poor purchases can leak; None: none.
     """
@@ -57,20 +59,24 @@ class Settings:
     mail: MailSettings = MailSettings()
     runner_url: str | None = None
     pool: int | None = None
+    documents: str | None = field(default=None, repr=False)
 
     @property
     def database_url(self) -> str:
-        return self.database if is_url(self.database) else f"sqlite+aiosqlite:///{self.database}"
+        if not is_url(self.database):
+            return f"sqlite+aiosqlite:///{self.database}"
+        return self.database.replace("postgresql://", "postgresql+asyncpg://", 1)
 
 
 def is_url(database: str) -> bool:
     return "://" in database
 
 
-def from_environment(database: str, environ: Mapping[str, str]) -> Settings:
+def from_environment(database: str, environ: Mapping[str, str], documents: str | None = None) -> Settings:
     """The monolith's own variable names; the secret falls back to a file beside the database."""
     return Settings(
         database=database,
+        documents=documents,
         secret=environ.get("AUTH_JWT_SECRET") or secret_beside(database),
         issuer=environ.get("AUTH_JWT_ISSUER") or DEFAULT_ISSUER,
         audience=environ.get("AUTH_JWT_AUDIENCE") or DEFAULT_AUDIENCE,

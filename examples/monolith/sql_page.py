@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Table, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.database import heap_order, postgres_text
@@ -24,7 +24,7 @@ def rows_of(table: Table, page: Page) -> Select[Any]:
     """The page's rows in its order. Raises InternalFailure where the statement would fail on PostgreSQL."""
     order = [_directed(table.c[key], direction) for key, direction in (page.order or {}).items()]
     query = select(table).where(*_filters(table, page)).order_by(*order, *heap_order(table))
-    return query.offset(_offset(page)).limit(page.limit)
+    return query.offset(literal(_offset(page), BigInteger)).limit(page.limit)
 
 
 async def count_of(connection: AsyncConnection, table: Table, page: Page, *more: ColumnElement[bool]) -> int:

@@ -5,7 +5,6 @@ import time
 import uuid
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith import documents
@@ -79,10 +78,8 @@ async def _attempted(call: Call, connection: AsyncConnection) -> Document:
 
 
 async def _find_submission(connection: AsyncConnection, user_id: str, component_id: str) -> Document | None:
-    body = submissions.c.body
-    of_both = body["userId"].as_string() == user_id, body["componentId"].as_string() == component_id
-    submission: Document | None = await connection.scalar(select(body).where(*of_both).limit(1))
-    return submission
+    wanted = {"userId": user_id, "componentId": component_id}
+    return await documents.documents_of(connection).find_one(submissions, wanted)
 
 
 def _now(call: Call) -> Document:

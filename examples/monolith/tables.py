@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Enum,
     ForeignKey,
     Integer,
     MetaData,
@@ -51,6 +52,26 @@ class UuidText(TypeDecorator[str]):
         return dialect.type_descriptor(String(36))
 
 
+def _enum(name: str, *values: str) -> Enum:
+    """PostgreSQL's own type there; text elsewhere, whatever it says."""
+    return Enum(*values, name=f"enum_{name}", create_constraint=False)
+
+
+RESOURCES = (
+    "user",
+    "user_email",
+    "user_settings",
+    "module",
+    "content",
+    "team",
+    "team_member",
+    "item",
+    "transaction",
+    "submission",
+)
+_GRANTS = ("authorization_code", "client_credentials", "refresh_token", "password", "implicit")
+
+
 def _table(name: str, *columns: Column[Any], constraints: Iterable[UniqueConstraint] = ()) -> Table:
     stamps = [Column(stamp, UtcDateTime, nullable=False) for stamp in ("created_at", "updated_at")]
     return Table(name, metadata, Column("id", UuidText, primary_key=True), *columns, *stamps, *constraints)
@@ -77,12 +98,12 @@ user_settings = _table(
     "user_settings",
     _reference("user_id", "user", "SET NULL"),
     Column("preferred_editing_language", String(255)),
-    Column("preferred_language", String(2), server_default=text("'en'")),
+    Column("preferred_language", _enum("user_settings_preferred_language", "en", "fr"), server_default=text("'en'")),
 )
 teams = _table("team", Column("name", String(255), nullable=False, unique=True), Column("description", Text))
 team_members = _table(
     "team_members",
-    Column("role", String(16), nullable=False, server_default=text("'member'")),
+    Column("role", _enum("team_members_role", "captain", "member"), nullable=False, server_default=text("'member'")),
     _reference("team_id", "team", "CASCADE"),
     _reference("user_id", "user", "CASCADE"),
     constraints=[UniqueConstraint("team_id", "user_id")],
@@ -101,19 +122,23 @@ auth_roles = _table(
 )
 auth_role_policies = _table(
     "auth_role_policies",
-    Column("action", String(16), nullable=False),
-    Column("resource", String(32), nullable=False),
+    Column(
+        "action",
+        _enum("auth_role_policies_action", "manage", "create", "read", "update", "delete"),
+        nullable=False,
+    ),
+    Column("resource", _enum("auth_role_policies_resource", *RESOURCES), nullable=False),
     Column("attributes", JSON(none_as_null=True)),
     _reference("role_id", "auth_role", "CASCADE"),
 )
 auth_subjects = _table(
     "auth_subject",
     Column("internal_identifier", UuidText, nullable=False, unique=True),
-    Column("type", String(16), nullable=False),
+    Column("type", _enum("auth_subject_type", "user"), nullable=False),
 )
 auth_subject_credentials = _table(
     "auth_subject_credentials",
-    Column("type", String(32), nullable=False),
+    Column("type", _enum("auth_subject_credentials_type", "email_with_password"), nullable=False),
     Column("identity", String(255), nullable=False, unique=True),
     Column("secret", String(255), nullable=False),
     _reference("subject_id", "auth_subject", "SET NULL"),
@@ -127,7 +152,7 @@ auth_subject_roles = _table(
 auth_oauth2_clients = _table("auth_oauth2_client", Column("secret", Text))
 auth_oauth2_client_grants = _table(
     "auth_oauth2_client_grants",
-    Column("grant", String(32)),
+    Column("grant", _enum("auth_oauth2_client_grants_grant", *_GRANTS)),
     _reference("client_id", "auth_oauth2_client", "SET NULL"),
 )
 auth_oauth2_client_redirect_uris = _table(
@@ -140,8 +165,8 @@ auth_oauth2_tokens = _table(
     "auth_oauth2_token",
     Column("hashed_token", String(255), nullable=False),
     Column("token_expire_at", UtcDateTime, nullable=False),
-    Column("type", String(16), nullable=False),
-    Column("grant_with", String(32), nullable=False),
+    Column("type", _enum("auth_oauth2_token_type", "access_token", "refresh_token"), nullable=False),
+    Column("grant_with", _enum("auth_oauth2_token_grant_with", *_GRANTS), nullable=False),
     _reference("requested_client_id", "auth_oauth2_client", "SET NULL"),
     _reference("subject_id", "auth_subject", "SET NULL"),
 )
@@ -164,3 +189,4 @@ contents = collection("content")
 components = collection("component")
 validators = collection("validator")
 submissions = collection("submissions")
+COLLECTIONS = (items, modules, contents, components, validators, submissions)
