@@ -12,6 +12,11 @@ from strangler_gateway.routes import State
 HERE = Path(__file__).parent
 TEXT = (HERE.parents[1] / "routes.yaml").read_text(encoding="utf-8")
 ROUTES = [tuple(line.split()) for line in (HERE / "monolith.txt").read_text(encoding="utf-8").splitlines()[1:]]
+EXTRACTED = {
+    ("shop", "items"): "item-list item-read item-bought item-create item-change item-delete",
+    ("shop", "purchases"): "transaction-list",
+}
+"""Service and group → routes."""
 ID = "5F0c64e1-9B1d-4a57-8f3e-2d1c0b9a8e7f"
 
 
@@ -77,12 +82,20 @@ def test_a_match_costs_microseconds(it: Matcher) -> None:
     assert seconds < 5e-6  # about 0.8 on an idle machine
 
 
-def test_nothing_has_moved_and_the_shops_reads_can(it: Matcher) -> None:
+def test_nothing_has_moved_and_what_is_extracted_can(it: Matcher) -> None:
     table = it.table
     assert {unit.state for unit in table.units.values()} == {State.LEGACY}
-    movable = {route.path for route in table.routes if route.extracted}
-    assert movable == {"/item", "/item/{id}", "/item/bought/{id}"}
-    assert {route.unit.name for route in table.routes if route.extracted} == {"items"}
+    movable = {(service.name, route.unit.name, route.id) for route in table.routes if (service := route.extracted)}
+    assert movable == {(service, group, route) for (service, group), ids in EXTRACTED.items() for route in ids.split()}
+
+
+def test_of_what_is_extracted_exactly_the_reads_are_compared(it: Matcher) -> None:
+    extracted = [route for route in it.table.routes if route.extracted]
+    assert {route.id for route in extracted if route.shadow} == {r.id for r in extracted if r.methods == {b"GET"}}
+
+
+def test_a_service_answers_those_whom_it_refuses_itself(it: Matcher) -> None:
+    assert {route.auth.enforce for route in it.table.routes if route.extracted} == {"upstream"}
 
 
 def test_addresses_come_from_the_environment() -> None:
