@@ -11,11 +11,13 @@ from starlette.routing import Route
 from strangler_gateway import admin_bodies as bodies
 from strangler_gateway import admin_views as views
 from strangler_gateway.admin_auth import Role, access
+from strangler_gateway.admin_record import RecordingStream, about
 from strangler_gateway.admin_requests import HANDLERS, Refused, asked_for, body, strange, who_asks
 from strangler_gateway.explain import explain
 from strangler_gateway.match import Matcher
 from strangler_gateway.migration import Migration
 from strangler_gateway.observe import Stats
+from strangler_gateway.record import Recording
 from strangler_gateway.routes import State, Unit
 from strangler_gateway.settings import Settings
 
@@ -54,6 +56,8 @@ class Serving(Protocol):
     @property
     def ready(self) -> bool: ...
 
+    recording: Recording | None
+
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -75,6 +79,7 @@ def admin_app(gateway: Serving, migration: Migration) -> Starlette:
         Route("/flip", admin.writes(admin.flip), methods=["POST"]),
         Route("/rollback", admin.writes(admin.rollback), methods=["POST"]),
         Route("/release", admin.writes(admin.release), methods=["POST"]),
+        Route("/record", admin.writes(admin.record), methods=["POST"]),
         Route("/reload", admin.writes(admin.reload), methods=["POST"]),
     ]
     return Starlette(routes=routes, exception_handlers=HANDLERS)
@@ -172,6 +177,16 @@ class _Admin:
         unit = self._unit(asked.unit)
         outcome = await self._migration.release(unit.name, who=who_asks(request, asked.who), why=asked.why)
         return JSONResponse(views.outcome(outcome), 200 if outcome.done else 409)
+
+    async def record(self, request: Request) -> Response:
+        asked = await body(request, bodies.Record)
+        served = self._migration.served
+        if asked.route is not None and asked.route not in {route.id for route in served.routes}:
+            raise strange(asked.route)
+        if self._gateway.recording is not None:
+            raise Refused(409, "recording", "a recording is under way; there is one at a time")
+        who = who_asks(request, asked.who)
+        return RecordingStream(self._gateway, Recording(asked.wanted), about(served.digest, asked.route), who)
 
     async def reload(self, request: Request) -> Response:
         reloaded = await self._migration.reload()

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from strangler_gateway.entry import MAX_TEXT
+from strangler_gateway.record import Wanted
 from strangler_gateway.routes import State
 from strangler_gateway.states import Position
 
@@ -68,3 +69,17 @@ class Release(_Body):
     """A unit whose hold ends."""
 
     unit: Name
+
+
+class Record(_Body):
+    """A recording: for how long, how many exchanges, of which route, of which share of the callers in per cent."""
+
+    for_s: float = Field(600.0, gt=0, le=86_400, allow_inf_nan=False)
+    max: int = Field(1000, ge=1, le=100_000)
+    route: Name | None = None
+    share: Share = 100.0
+
+    @property
+    def wanted(self) -> Wanted:
+        """The same for the recorder."""
+        return Wanted(self.for_s, self.max, self.route, round(self.share * 100))

@@ -5,7 +5,8 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -39,14 +40,39 @@ class Client:
         named = {"who": who(), **asked} if call != "reload" else {}
         return self._answer("POST", call, json={name: value for name, value in named.items() if value is not None})
 
+    @contextmanager
+    def stream(self, call: str, **asked: object) -> Iterator[Iterator[str]]:
+        """The lines of an answer that goes on for as long as it is read."""
+        url = f"{self.admin.rstrip('/')}/{call}"
+        content = {"who": who(), **{name: value for name, value in asked.items() if value is not None}}
+        try:
+            with (
+                httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client,
+                client.stream("POST", url, headers=self._credential(), json=content) as response,
+            ):
+                if response.status_code != 200:
+                    response.read()
+                    self._refused(response)
+                yield response.iter_lines()
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            self._unreachable(exc)
+
+    def _refused(self, response: httpx.Response) -> NoReturn:
+        """Where an answer was expected that is no JSON object, 409 is a refusal like any other."""
+        answer = self._read(response) if response.status_code != 409 else response.json()
+        self.fail(REFUSED, str(answer.get("error", "refused")), str(answer.get("message", response.reason_phrase)))
+
+    def _unreachable(self, exc: Exception) -> NoReturn:
+        reason = str(exc) or type(exc).__name__
+        self.fail(UNREACHABLE, "unreachable", f"no gateway answers at {self.admin} ({reason}); {_WHERE}")
+
     def _answer(self, method: str, call: str, **content: Any) -> Answer:
         url = f"{self.admin.rstrip('/')}/{call}"
         try:
             with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
                 response = client.request(method, url, headers=self._credential(), **content)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            reason = str(exc) or type(exc).__name__
-            self.fail(UNREACHABLE, "unreachable", f"no gateway answers at {self.admin} ({reason}); {_WHERE}")
+            self._unreachable(exc)
         except UnicodeError:
             self.fail(USAGE, "usage", "an argument is no text in UTF-8")
         return self._read(response)

@@ -71,7 +71,7 @@ def _drawn(share: int, bucket: int | None, fail_over: bool) -> Decision:
 
 
 def decide(gateway: "Gateway", x: Exchange) -> Outcome:
-    """Sets x.bucket, x.decision, x.service, and x.tap where the request is to be compared."""
+    """Sets x.bucket, x.decision, x.service, and x.tap where the request is compared or recorded."""
     route = x.route
     state = route.unit.state
     fail_over = False
@@ -85,6 +85,8 @@ def decide(gateway: "Gateway", x: Exchange) -> Outcome:
     x.service = route.legacy
     if decision is _STATE_SHADOW:
         x.tap = gateway.shadow.tap(gateway, x)
+    if gateway.recording is not None:
+        gateway.recording.tap(x)
     return None
 
 

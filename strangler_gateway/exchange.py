@@ -7,7 +7,7 @@ from chassis.claims import Identity
 from strangler_gateway.http1 import RequestHead
 from strangler_gateway.http1_response import ResponseHead
 from strangler_gateway.routes import Route, RouteTable, Service, Side
-from strangler_gateway.shadow_tap import Tap
+from strangler_gateway.shadow_tap import Copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ class Exchange:
     """100 Continue has gone out."""
     tunnel = False
     """The protocol has been switched: bytes go both ways as they are."""
-    tap: Tap | None = None
-    """Set by decide for a request that shadow compares: collects the primary's answer."""
+    tap: Copy | None = None
+    """Set by decide for a request that shadow compares or that is recorded: collects the exchange as it passes."""
 
     def __init__(self, head: RequestHead, peer: str, scheme: bytes, started: float) -> None:
         self.head = head

@@ -124,10 +124,14 @@ async def _pump(x: Exchange, sink: AsyncCall, receive: Receive) -> None:
             sink.leave()
             return
         if message.get("body"):
+            if x.tap is not None:
+                x.tap.request_body(message["body"])
             call.write(request_piece(x, message["body"]) if not x.tunnel else message["body"])
             await sink.writable.wait()
         if not message.get("more_body", False) and not call.complete:
             call.complete = True
+            if x.tap is not None:
+                x.tap.request_end()
             if end := request_end(x, message.get("trailers", [])):
                 call.write(end)
 
@@ -162,7 +166,6 @@ async def _answer(gateway: "Gateway", x: Exchange, sink: AsyncCall, response: Re
         piece = await sink.body()
     if tap is not None:
         tap.done()
-        gateway.shadow.submit(gateway, x, tap)
     await send({"type": "http.response.body", "body": piece or b"", "more_body": False})
     if trailers:
         passed = allowed_trailers(sink.trailers, response.connection)

@@ -34,6 +34,7 @@ from strangler_gateway.trust import client_behind, public_origin, trusts
 from strangler_gateway.upstream import Upstreams
 
 if TYPE_CHECKING:
+    from strangler_gateway.record import Recording
     from strangler_gateway.shadow import Shadow
 
 _AMBIGUOUS = re.compile(rb"(?i)%2f|%5c|%00|\\|(?:^|/)(?:\.|%2e){1,2}(?:/|$)")
@@ -55,6 +56,8 @@ class Gateway:
         self.signer = signer
         self.log = log
         self.shadow = shadow
+        self.recording: Recording | None = None
+        """Set while an operator records (admin_record)."""
         self.turn = Turn()
         self.now: Callable[[], float] = time.monotonic
         self.wall: Callable[[], float] = time.time

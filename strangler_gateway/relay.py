@@ -28,10 +28,14 @@ class Relay:
     # What the client does.
 
     def on_request_body(self, data: bytes) -> None:
+        if self.x.tap is not None:
+            self.x.tap.request_body(data)
         self.call.write(data if self.x.tunnel else request_piece(self.x, data))
 
     def on_request_end(self, trailers: Pairs) -> None:
         self.call.complete = True
+        if self.x.tap is not None:
+            self.x.tap.request_end()
         if end := request_end(self.x, trailers):
             self.call.write(end)
 
@@ -65,9 +69,7 @@ class Relay:
     def on_end(self, trailers: Pairs) -> None:
         x = self.x
         if x.tap is not None:
-            # A task: it starts when this callback is over, and so after the answer has gone.
             x.tap.done()
-            self.gateway.shadow.submit(self.gateway, x, x.tap)
         self.client.end_response(allowed_trailers(trailers, self.nominated) if trailers else trailers)
 
     def on_error(self, error: UpstreamError) -> None:

@@ -46,7 +46,7 @@ class Shadow:
             stats.shadow_skipped += 1
             return None
         self._running[route.id] = self._running.get(route.id, 0) + 1
-        tap = Tap(rules.max_body, lambda: self._left(route.id, stats))
+        tap = Tap(rules.max_body, lambda: self._left(route.id, stats), lambda tap: self._submit(gateway, x, tap))
         x.on_done.append(tap.abandon)
         return tap
 
@@ -61,8 +61,8 @@ class Shadow:
         else:
             del self._running[route_id]
 
-    def submit(self, gateway: "Gateway", x: Exchange, tap: Tap) -> None:
-        """Compares what the tap has collected, in a task of its own; an answer that is not whole is let go."""
+    def _submit(self, gateway: "Gateway", x: Exchange, tap: Tap) -> None:
+        """Compares what the tap has collected, in a task: it starts after this callback, when the answer has gone."""
         if tap.take():
             task = asyncio.get_running_loop().create_task(self._run(gateway, x, tap))
             self._tasks.add(task)

@@ -1,29 +1,47 @@
 """Keeps a copy of the answer that goes to a user, as far as it may be kept. Never in that answer's way."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 Fields = list[tuple[bytes, bytes]]
 
 
+class Copy(Protocol):
+    """What the lanes hand an exchange to, piece by piece, beside sending it. Never waits, never raises."""
+
+    def request_body(self, data: bytes) -> None: ...
+    def request_end(self) -> None: ...
+    def head(self, status: int, fields: Fields) -> None: ...
+    def body(self, chunk: bytes) -> None: ...
+    def done(self) -> None: ...
+
+
 class Tap:
-    """head, body …, done, then `take`. What does not end this way, or is too long, is let go (`on_left`, once)."""
+    """head, body …, done: `on_whole`, which takes it. What ends otherwise, or is too long, is let go (`on_left`)."""
 
-    __slots__ = ("_chunks", "_complete", "_max_body", "_on_left", "_size", "_taken", "fields", "status")
+    __slots__ = ("_chunks", "_complete", "_max_body", "_on_left", "_on_whole", "_size", "_taken", "fields", "status")
 
-    def __init__(self, max_body: int, on_left: Callable[[], None]) -> None:
+    def __init__(self, max_body: int, on_left: Callable[[], None], on_whole: Callable[["Tap"], None]) -> None:
         self._max_body = max_body
         self._on_left: Callable[[], None] | None = on_left
+        self._on_whole: Callable[[Tap], None] | None = on_whole
         self._chunks: list[bytes] = []
         self._size = 0
         self._complete = self._taken = False
         self.status = 0
         self.fields: Fields = []
 
+    def request_body(self, data: bytes) -> None:
+        """Only requests without a body are compared."""
+
+    def request_end(self) -> None:
+        """Nothing was sent."""
+
     def head(self, status: int, fields: Fields) -> None:
         """Status and fields as they go to the client; a stream of events has no end to wait for."""
         self.status = status
         self.fields = fields
-        if status < 200 or _is_stream(fields):
+        if status < 200 or is_stream(fields):
             self.abandon()
 
     def body(self, chunk: bytes) -> None:
@@ -39,6 +57,9 @@ class Tap:
     def done(self) -> None:
         """The answer was whole."""
         self._complete = self._on_left is not None
+        on_whole, self._on_whole = self._on_whole, None
+        if on_whole is not None:
+            on_whole(self)
 
     def take(self) -> bool:
         """Whether there is a whole answer to compare; from now on the taker owns the place."""
@@ -51,6 +72,7 @@ class Tap:
         """Lets go of everything; nothing happens after `take`, and the second time."""
         if self._on_left is not None and not self._taken:
             on_left, self._on_left = self._on_left, None
+            self._on_whole = None
             self._chunks.clear()
             on_left()
 
@@ -59,5 +81,6 @@ class Tap:
         return b"".join(self._chunks)
 
 
-def _is_stream(fields: Fields) -> bool:
+def is_stream(fields: Fields) -> bool:
+    """Whether the answer is a stream of events, which has no end to wait for."""
     return any(n.lower() == b"content-type" and v.lower().startswith(b"text/event-stream") for n, v in fields)

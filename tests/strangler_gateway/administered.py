@@ -14,6 +14,7 @@ from strangler_gateway.admin import admin_app
 from strangler_gateway.match import Matcher
 from strangler_gateway.migration import Migration
 from strangler_gateway.observe import Stats
+from strangler_gateway.record import Recording
 from strangler_gateway.settings import Settings
 from strangler_gateway.signer import Signer, ephemeral_signer
 from tests.strangler_gateway.migrating import World
@@ -39,6 +40,7 @@ class Shown:
     migration: Migration
     settings: Settings
     ready: bool = True
+    recording: Recording | None = None
     signer: Signer | None = field(default_factory=ephemeral_signer)
 
     @property

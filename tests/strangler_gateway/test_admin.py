@@ -19,6 +19,7 @@ WRITES: dict[str, dict[str, Any]] = {
     "/flip": {"unit": "items", "to": "shadow", "why": "ready"},
     "/rollback": {"unit": "items"},
     "/release": {"unit": "items"},
+    "/record": {"for_s": 0.01},
     "/reload": {},
 }
 AS_OPERATOR, AS_READER = {"Authorization": f"Bearer {OPERATOR}"}, {"Authorization": f"bearer {READER}"}

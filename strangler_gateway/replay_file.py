@@ -1,0 +1,85 @@
+"""A recording as steps: JSON lines, the first of which describes the run."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MAX_LINE = 16 * 1024 * 1024
+Pairs = tuple[tuple[str, str], ...]
+
+
+class RecordingInvalid(ValueError):
+    """The file is no recording; the text names the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One recorded exchange. `flags`: `text`: only that there is a body; `loose`: status and fields alone count."""
+
+    name: str
+    method: str
+    target: str
+    fields: Pairs = field(repr=False)
+    body: str = field(repr=False)
+    status: int
+    answer_fields: Pairs = field(repr=False)
+    answer: str = field(repr=False)
+    flags: frozenset[str] = frozenset()
+
+    @property
+    def credential(self) -> bool:
+        """The caller had one."""
+        return any(name.lower() in ("authorization", "cookie") for name, _ in self.fields)
+
+
+def load(path: Path) -> Sequence[Step]:
+    """The steps in order. Raises OSError, RecordingInvalid."""
+    with path.open("rb") as file:
+        steps = list(_steps(file))
+    if not steps:
+        raise RecordingInvalid("it holds no step")
+    return steps
+
+
+def _steps(file: Any) -> Iterator[Step]:
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise RecordingInvalid(f"line {number} has more than {MAX_LINE} bytes")
+        try:
+            raw = json.loads(line)
+            if "meta" not in raw:
+                yield _step(raw)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+            raise RecordingInvalid(f"line {number} is no step of a recording ({type(exc).__name__})") from None
+
+
+def _step(raw: dict[str, Any]) -> Step:
+    sent, got = raw["request"], raw["response"]
+    step = Step(
+        name=str(raw["step"]),
+        method=_text(raw["method"]),
+        target=_text(raw["path"]),
+        fields=_pairs(sent["headers"]),
+        body=sent["body"] or "",
+        status=int(got["status"]),
+        answer_fields=_pairs(got["headers"]),
+        answer=got["body"] or "",
+        flags=frozenset(raw.get("flags", ())),
+    )
+    if not (step.method.isascii() and step.method.isalpha()) or not step.target.startswith(("/", "*")):
+        raise ValueError("method or path")
+    return step
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise TypeError("a text is wanted")
+    return value
+
+
+def _pairs(headers: Any) -> Pairs:
+    return tuple((_text(name), _text(value)) for name, value in headers)
