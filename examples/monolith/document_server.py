@@ -42,19 +42,20 @@ class DocumentServer:
     async def find_one(self, collection: Table, wanted: Mapping[str, str]) -> Document | None:
         """By text fields."""
         async with _failing():
-            return _shown(await self._of(collection).find_one(dict(wanted), max_time_ms=TIMEOUT_MS))
+            found = await self._of(collection).find_one(dict(wanted), max_time_ms=TIMEOUT_MS)
+        return None if found is None else _shown_document(found)
 
     async def find_page(self, collection: Table, page: Page) -> list[Document]:
         order = [(name, -1 if descending else 1) for name, descending in mongo_order(page).items()]
         conditions = _any_of(page) | _filters(page)
         pages: Any = {"skip": page.offset, "limit": page.limit, "sort": order or None, "max_time_ms": TIMEOUT_MS}
         async with _failing():
-            return [_shown(found) async for found in self._of(collection).find(conditions, **pages)]
+            return [_shown_document(found) async for found in self._of(collection).find(conditions, **pages)]
 
     async def find_by_object_id(self, collection: Table, object_ids: Iterable[str]) -> list[Document]:
         wanted = {"_id": {"$in": [ObjectId(object_id) for object_id in object_ids]}}
         async with _failing():
-            return [_shown(found) async for found in self._of(collection).find(wanted)]
+            return [_shown_document(found) async for found in self._of(collection).find(wanted)]
 
     async def set_fields(self, collection: Table, public_id: str, fields: Mapping[str, Any]) -> Document | None:
         if not fields:
@@ -64,7 +65,7 @@ class DocumentServer:
             changed = await self._of(collection).find_one_and_update(
                 {"id": public_id}, change, return_document=ReturnDocument.AFTER
             )
-            return _shown(changed)
+        return None if changed is None else _shown_document(changed)
 
     async def remove(self, collection: Table, public_id: str) -> bool:
         async with _failing():
@@ -96,6 +97,10 @@ def _stored(value: Any) -> Any:
             return float(value)
         case _:
             return value
+
+
+def _shown_document(found: Document) -> Document:
+    return {name: _shown(value) for name, value in found.items()}
 
 
 def _shown(value: Any) -> Any:
