@@ -98,8 +98,8 @@ def test_a_longer_chunked_body_is_413_while_it_comes_9110_15_5_14(client: Client
     answer = client.answer()
     assert (answer.status, answer.error is not None) == (413, True)
     assert client.ends()
-    origin.wait_for(lambda: bool(seen))
-    assert not seen[0].endswith(b"0\r\n\r\n")
+    # In one read with the head, the chunks never reach the upstream at all.
+    assert not any(body.endswith(b"0\r\n\r\n") for body in seen)
 
 
 def test_a_chunked_body_within_the_limit_passes_9110_15_5_14(client: Client, origin: Script) -> None:
