@@ -1,7 +1,20 @@
 """What both sides are asked with, and how their answers are compared."""
 
-from tests.extracted.shop.running import Answer
-from tests.monolith_file import MonolithFile, claims_of, sign
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chassis.claims import Identity
+from chassis.database import Database
+from legacy_adapter.identity import MonolithIdentity
+from tests.contracts.running import running_monolith
+from tests.extracted.running import Answer, Gateway, RunningService, ask, running_service
+from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithFile, claims_of, sign
+
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 PER_CONNECTION = {"date", "connection", "keep-alive"}
 HINT = "11111111-1111-4111-8111-111111111111"
@@ -60,3 +73,71 @@ def fill(file: MonolithFile) -> dict[str, str]:
         "other audience": f"Bearer {file.login(users['admin'], aud='https://elsewhere.example')}",
         "other issuer": f"Bearer {file.login(users['admin'], iss='https://elsewhere.example')}",
     }
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both sides, and the credentials by the names of those who have them."""
+
+    monolith_port: int
+    shop: RunningService
+    plugin: MonolithIdentity
+    credentials: Mapping[str, str]
+    identities: dict[str, Identity]
+    file: MonolithFile
+
+    def differ(
+        self,
+        actor: str,
+        target: str,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> str:
+        """What differs; "" when nothing does."""
+        legacy = self.ask_monolith(actor, target, method, headers, body)
+        return difference(legacy, self.ask_shop(actor, target, method, headers, body))
+
+    def ask_monolith(
+        self, actor: str, target: str, method: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
+        """With the client's credential."""
+        credential = self.credentials[actor]
+        own = {"Authorization": credential} if credential else {}
+        return ask(self.monolith_port, target, method, own | dict(headers or {}), body)
+
+    def ask_shop(
+        self, actor: str, target: str, method: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
+        """With the internal token that the gateway makes of the credential."""
+        identity = self.identity(self.credentials[actor])
+        return self.shop.ask(target, identity, method=method, headers=headers, body=body)
+
+    def identity(self, credential: str) -> Identity:
+        """As the gateway's steps identify and authorize establish it; nothing changes here, so once."""
+        if credential not in self.identities:
+            fields = [(b"authorization", credential.encode())] if credential else []
+            self.identities[credential] = asyncio.run(_confirmed(self.plugin, fields))
+        return self.identities[credential]
+
+
+async def _confirmed(plugin: MonolithIdentity, fields: list[tuple[bytes, bytes]]) -> Identity:
+    try:
+        return await plugin.confirm(plugin.identify(fields), fields)
+    finally:
+        await plugin.aclose()  # its connections belong to this loop
+
+
+@contextmanager
+def running_sides(path: Path, mode: str) -> Iterator[Sides]:
+    """`mode`: production or development."""
+    variables = {"AUTH_JWT_SECRET": SECRET, "NODE_ENV": mode}
+    gateway = Gateway()
+    with running_monolith(path, seed="demo", environ=variables) as monolith:
+        file = MonolithFile(path)
+        credentials = fill(file)
+        with running_service("shop", file.url, gateway, ENVIRONMENT=mode) as shop:
+            plugin = MonolithIdentity(SECRET, ISSUER, AUDIENCE, Database(file.url))
+            yield Sides(monolith.port, shop, plugin, credentials, {}, file)
+        file.close()
+    gateway.close()

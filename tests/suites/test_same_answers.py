@@ -4,96 +4,17 @@ Each side gets what it would get in production: the monolith the client's creden
 the gateway makes of it with the real identity plugin. What shadow would count as a difference fails here.
 """
 
-import asyncio
 import gzip
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis.claims import Identity
-from chassis.database import Database
-from legacy_adapter.identity import MonolithIdentity
-from tests.contracts.running import running_monolith
-from tests.extracted.shop.running import Gateway, RunningShop, ask, running_shop
-from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithFile
-from tests.suites.sides import ACTORS, BOUGHT, HINT, IDS, difference, fill
+from tests.extracted.running import ask
+from tests.suites.sides import ACTORS, BOUGHT, FORM, HINT, IDS, JSON, Sides
 
-JSON = {"Content-Type": "application/json"}
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ORIGIN = {"Origin": "https://polycode.do-2021.fr"}
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Both sides, and the credentials by the names of those who have them."""
-
-    monolith_port: int
-    shop: RunningShop
-    plugin: MonolithIdentity
-    credentials: Mapping[str, str]
-    identities: dict[str, Identity]
-
-    def differ(
-        self,
-        actor: str,
-        target: str,
-        method: str = "GET",
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> str:
-        """What differs; "" when nothing does."""
-        sent = dict(headers or {})
-        credential = self.credentials[actor]
-        own = {"Authorization": credential} if credential else {}
-        legacy = ask(self.monolith_port, target, method, own | sent, body)
-        extracted = self.shop.ask(target, self.identity(credential), method=method, headers=sent, body=body)
-        return difference(legacy, extracted)
-
-    def identity(self, credential: str) -> Identity:
-        """As the gateway's steps identify and authorize establish it; nothing changes here, so once."""
-        if credential not in self.identities:
-            fields = [(b"authorization", credential.encode())] if credential else []
-            self.identities[credential] = asyncio.run(_confirmed(self.plugin, fields))
-        return self.identities[credential]
-
-
-async def _confirmed(plugin: MonolithIdentity, fields: list[tuple[bytes, bytes]]) -> Identity:
-    try:
-        return await plugin.confirm(plugin.identify(fields), fields)
-    finally:
-        await plugin.aclose()  # its connections belong to this loop
-
-
-@pytest.fixture(scope="module")
-def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
-    with _running(tmp_path_factory.mktemp("production") / "monolith.sqlite3", "production") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def sides_in_development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
-    with _running(tmp_path_factory.mktemp("development") / "monolith.sqlite3", "development") as running:
-        yield running
-
-
-@contextmanager
-def _running(path: Path, mode: str) -> Iterator[Sides]:
-    variables = {"AUTH_JWT_SECRET": SECRET, "NODE_ENV": mode}
-    gateway = Gateway()
-    with running_monolith(path, seed="demo", environ=variables) as monolith:
-        file = MonolithFile(path)
-        credentials = fill(file)
-        with running_shop(file.url, gateway, ENVIRONMENT=mode) as shop:
-            plugin = MonolithIdentity(SECRET, ISSUER, AUDIENCE, Database(file.url))
-            yield Sides(monolith.port, shop, plugin, credentials, {})
-        file.close()
-    gateway.close()
 
 
 @pytest.mark.parametrize("actor", ACTORS)
