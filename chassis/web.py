@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.claims import NOBODY, Fields, Identity
@@ -55,11 +55,14 @@ def application(routes: ASGIApp, *, failure: ASGIApp, ready: Check, lifespan: Li
             return JSONResponse({"status": "not ready"}, status_code=503)
         return JSONResponse({"status": "ready"})
 
-    return Starlette(
-        routes=[Route("/health/live", live), Route("/health/ready", readiness), Mount("/", routes)],
+    app = Starlette(
+        routes=[Route("/health/live", live), Route("/health/ready", readiness)],
         middleware=[Middleware(RequestId), Middleware(CatchErrors, failure=failure)],
         lifespan=lifespan,
     )
+    app.router.default = routes  # every other path; a Mount would not take one with an encoded line end
+    app.router.redirect_slashes = False
+    return app
 
 
 class RequestId:
