@@ -11,6 +11,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import PyMongoError
 from sqlalchemy import Table
 
+from examples.monolith.document_tables import Key
 from examples.monolith.listing import Page, mongo_order
 from examples.monolith.refusals import InternalFailure, UncaughtFailure
 from examples.monolith.regular_expressions import checked
@@ -52,10 +53,10 @@ class DocumentServer:
         async with _failing():
             return [_shown_document(found) async for found in self._of(collection).find(conditions, **pages)]
 
-    async def find_by_object_id(self, collection: Table, object_ids: Iterable[str]) -> list[Document]:
-        wanted = {"_id": {"$in": [ObjectId(object_id) for object_id in object_ids]}}
+    async def find_all(self, collection: Table, key: Key, values: Iterable[str]) -> list[Document]:
+        wanted = [ObjectId(value) if key == "_id" else value for value in set(values)]
         async with _failing():
-            return [_shown_document(found) async for found in self._of(collection).find(wanted)]
+            return [_shown_document(found) async for found in self._of(collection).find({key: {"$in": wanted}})]
 
     async def set_fields(self, collection: Table, public_id: str, fields: Mapping[str, Any]) -> Document | None:
         if not fields:

@@ -1,7 +1,7 @@
 """MongoDB collections kept as JSON: table `mongo_<collection>` with `_id`, `id` and the whole document in `body`."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Boolean, ColumnElement, Table, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +11,8 @@ from examples.monolith.refusals import InternalFailure, UncaughtFailure
 from examples.monolith.regular_expressions import checked
 
 Document = dict[str, Any]
+Key = Literal["_id", "id"]
+"""An ObjectId as its hex digits, a public id as it is."""
 
 
 class DocumentTables:
@@ -35,8 +37,8 @@ class DocumentTables:
         query = select(collection.c.body).where(*conditions).order_by(*order, text("rowid"))
         return list(await self._connection.scalars(query.offset(page.offset).limit(page.limit)))
 
-    async def find_by_object_id(self, collection: Table, object_ids: Iterable[str]) -> list[Document]:
-        wanted = collection.c["_id"].in_(set(object_ids))
+    async def find_all(self, collection: Table, key: Key, values: Iterable[str]) -> list[Document]:
+        wanted = collection.c[key].in_(set(values))
         return list(await self._connection.scalars(select(collection.c.body).where(wanted)))
 
     async def set_fields(self, collection: Table, public_id: str, fields: Mapping[str, Any]) -> Document | None:

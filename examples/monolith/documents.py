@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from examples.monolith.document_tables import DocumentTables
+from examples.monolith.document_tables import DocumentTables, Key
 from examples.monolith.listing import Page
 from examples.monolith.minimized import minimized
 from examples.monolith.refusals import UncaughtFailure
@@ -26,7 +26,7 @@ class Documents(Protocol):
     async def insert(self, collection: Table, body: Document) -> None: ...
     async def find_one(self, collection: Table, wanted: Mapping[str, str]) -> Document | None: ...
     async def find_page(self, collection: Table, page: Page) -> list[Document]: ...
-    async def find_by_object_id(self, collection: Table, object_ids: Iterable[str]) -> list[Document]: ...
+    async def find_all(self, collection: Table, key: Key, values: Iterable[str]) -> list[Document]: ...
     async def set_fields(self, collection: Table, public_id: str, fields: Mapping[str, Any]) -> Document | None: ...
     async def remove(self, collection: Table, public_id: str) -> bool: ...
 
@@ -74,8 +74,16 @@ async def find_by_object_id(
     connection: AsyncConnection, collection: Table, object_ids: Iterable[str]
 ) -> dict[str, Document]:
     """Documents by their ObjectIds, in one query; those that are gone are left out."""
-    found = await documents_of(connection).find_by_object_id(collection, object_ids)
+    found = await documents_of(connection).find_all(collection, "_id", object_ids)
     return {document["_id"]["$oid"]: document for document in found}
+
+
+async def find_by_public_id(
+    connection: AsyncConnection, collection: Table, public_ids: Iterable[str]
+) -> dict[str, Document]:
+    """The same by their public ids."""
+    found = await documents_of(connection).find_all(collection, "id", public_ids)
+    return {document["id"]: document for document in found}
 
 
 async def set_fields(

@@ -58,9 +58,8 @@ async def _references(
     connection: AsyncConnection, collection: Table, public_ids: Sequence[Any]
 ) -> list[Document | None]:
     texts = [public_id for public_id in public_ids if isinstance(public_id, str)]
-    rows = await connection.execute(select(collection.c.id, collection.c["_id"]).where(collection.c.id.in_(texts)))
-    known = {public_id: {"$oid": object_id} for public_id, object_id in rows}
-    return [known.get(public_id) if isinstance(public_id, str) else None for public_id in public_ids]
+    known = await documents.find_by_public_id(connection, collection, texts)
+    return [known[wanted]["_id"] if isinstance(wanted, str) and wanted in known else None for wanted in public_ids]
 
 
 def object_ids_in(module: Document) -> Links:
@@ -72,12 +71,9 @@ async def listed_links(connection: AsyncConnection, found: Sequence[Document]) -
     shown: list[Links] = [{} for _ in found]
     for name, collection in COLLECTIONS.items():
         wanted = {oid for module in found for oid in plain(module[name])}
-        rows = await connection.execute(
-            select(collection.c["_id"], collection.c.id).where(collection.c["_id"].in_(wanted))
-        )
-        known = {object_id: {"id": public_id} for object_id, public_id in rows}
+        known = await documents.find_by_object_id(connection, collection, wanted)
         for links, module in zip(shown, found, strict=True):
-            links[name] = [known[oid] for oid in plain(module[name]) if oid in known]
+            links[name] = [{"id": known[oid]["id"]} for oid in plain(module[name]) if oid in known]
     return shown
 
 

@@ -3,7 +3,6 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith import documents
@@ -71,7 +70,7 @@ async def change_module(call: Call) -> Answer:
 async def delete_module(call: Call) -> Answer:
     """Also when there is none."""
     async with call.monolith.database.write() as connection:
-        await connection.execute(delete(modules).where(modules.c.id == call.params["moduleId"]))
+        await documents.remove(connection, modules, call.params["moduleId"])
     return nothing(204)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+from tests.stores import SECRET, Stores
+
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 15
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +45,18 @@ def running_monolith(
     """`environ` is all of the monolith's variables."""
     with _running("examples.monolith", "--database", str(database), "--seed", seed, environ=environ) as running:
         yield RunningMonolith(running.host, running.port, running.process, database)
+
+
+@contextmanager
+def running_monolith_on(
+    stores: Stores, *, seed: str = "bare", environ: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """The same on any stores. Without a file there is none for the secret beside it: one of our own, unless given."""
+    documents = ("--documents", stores.documents_url) if stores.documents_url else ()
+    variables = {"AUTH_JWT_SECRET": SECRET} | dict(environ or {})
+    database = ("--database", stores.monolith_database)
+    with _running("examples.monolith", *database, *documents, "--seed", seed, environ=variables) as running:
+        yield running
 
 
 @contextmanager

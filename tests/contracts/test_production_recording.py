@@ -9,7 +9,8 @@ import pytest
 
 from tests.contracts.mail_sink import MailSink, ReceivedMail, mail_server, read_html
 from tests.contracts.replay import Replay, Step, load
-from tests.contracts.running import running_monolith, running_runner
+from tests.contracts.running import running_monolith_on, running_runner
+from tests.stores import EVERYWHERE
 
 RECORDING = Path(__file__).with_name("production.jsonl")
 MAILS = Path(__file__).with_name("mails.jsonl")
@@ -60,13 +61,13 @@ def recorded_mails() -> list[RecordedMail]:
     return mails
 
 
-@pytest.fixture(scope="module")
-def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def conversation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
     """The whole recording, played in order from a bare seed."""
-    database = tmp_path_factory.mktemp("monolith") / "monolith.sqlite3"
+    stores = request.param(tmp_path_factory.mktemp("monolith"))
     with mail_server() as (sink, smtp), running_runner(RUNNER) as runner:
         environ = PRODUCTION | smtp | {"RUNNER_API_URL": runner.url}
-        with running_monolith(database, environ=environ) as monolith:
+        with running_monolith_on(stores, environ=environ) as monolith:
             replay = Replay(monolith.url)
             yield Conversation(play(replay, sink), sink, replay)
             replay.close()
