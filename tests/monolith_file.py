@@ -47,6 +47,17 @@ class MonolithFile:
                 update(tables.items).where(tables.items.c.id == item_id).values(body={**(body or {}), **fields})
             )
 
+    def item(self, item_id: str) -> dict[str, Any] | None:
+        """The whole document."""
+        with self._engine.connect() as connection:
+            body: dict[str, Any] | None = connection.scalar(
+                select(tables.items.c.body).where(tables.items.c.id == item_id)
+            )
+        return body
+
+    def remove_item(self, item_id: str) -> None:
+        self._run(delete(tables.items).where(tables.items.c.id == item_id))
+
     def break_item(self, item_id: str) -> None:
         """Leaves a document that the monolith would never write."""
         self._run(update(tables.items).where(tables.items.c.id == item_id).values(body={"id": item_id}))

@@ -2,7 +2,18 @@
 
 import pytest
 
-from extracted.wire.validation import STRING, faults, length, one_of, optional, refusal, required
+from extracted.wire.validation import (
+    NUMBER,
+    STRING,
+    at_least,
+    faults,
+    length,
+    nested,
+    one_of,
+    optional,
+    refusal,
+    required,
+)
 
 SHAPE = {"name": required(STRING, *length(3, 5)), "language": optional(one_of(("en", "fr")))}
 LONG = "name must be shorter than or equal to 5 characters"
@@ -32,6 +43,51 @@ NO_TEXT = "name must be a string"
 )
 def test_every_broken_rule_is_told_unknown_properties_first(body: object, told: list[str]) -> None:
     assert faults(SHAPE, body) == told
+
+
+NO_NUMBER = "cost must be a number conforming to the specified constraints"
+TOO_LOW = "cost must not be less than 2"
+
+
+@pytest.mark.parametrize(
+    ("cost", "told"),
+    [
+        (2, []),
+        (2.0, []),
+        (1e300, []),
+        (1.9999, [TOO_LOW]),
+        (-1e300, [TOO_LOW]),
+        (True, [NO_NUMBER, TOO_LOW]),
+        ("5", [NO_NUMBER, TOO_LOW]),
+        (None, [NO_NUMBER, TOO_LOW]),
+        ([5], [NO_NUMBER, TOO_LOW]),
+        (float("inf"), [NO_NUMBER, TOO_LOW]),
+        (float("nan"), [NO_NUMBER, TOO_LOW]),
+    ],
+)
+def test_a_number_is_never_made_of_something_else(cost: object, told: list[str]) -> None:
+    assert faults({"cost": required(NUMBER, at_least(2))}, {"cost": cost}) == told
+
+
+NO_OBJECT = "data must be an object"
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"text": ""}, []),
+        ({}, ["data.text must be a string"]),
+        ({"text": None, "x": 1}, ["data.property x should not exist", "data.text must be a string"]),
+        (None, [NO_OBJECT]),
+        ("text", [NO_OBJECT]),
+        ([{"text": ""}], [NO_OBJECT]),
+        ((), [NO_OBJECT]),
+    ],
+)
+def test_what_an_object_holds_is_told_with_its_place(data: object, told: list[str]) -> None:
+    assert faults({"data": nested({"text": required(STRING)})}, {"data": data}) == told
+    optionally = [] if data is None else told
+    assert faults({"data": nested({"text": required(STRING)}, optional=True)}, {"data": data}) == optionally
 
 
 def test_production_does_not_tell_which_rule_was_broken() -> None:
