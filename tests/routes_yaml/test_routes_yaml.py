@@ -15,6 +15,9 @@ ROUTES = [tuple(line.split()) for line in (HERE / "monolith.txt").read_text(enco
 EXTRACTED = {
     ("shop", "items"): "item-list item-read item-bought item-create item-change item-delete",
     ("shop", "purchases"): "transaction-list",
+    ("account", "users"): "user-list user-read user-change user-delete user-teams "
+    "settings-read settings-change settings-reset",
+    ("account", "teams"): "team-list team-read",
 }
 """Service and group → routes."""
 ID = "5F0c64e1-9B1d-4a57-8f3e-2d1c0b9a8e7f"
