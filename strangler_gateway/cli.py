@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from strangler_gateway import cli_files, cli_looks, cli_moves, cli_record
+from strangler_gateway import cli_files, cli_looks, cli_moves, cli_record, cli_replay
 from strangler_gateway.cli_client import USAGE, fail
 from strangler_gateway.cli_options import AsJson
 from strangler_gateway.settings import Settings
@@ -76,6 +76,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     cli_looks.explain,
     cli_moves.reload,
     cli_record.record,
+    cli_replay.replay,
     serve,
     cli_files.check,
     cli_files.init,

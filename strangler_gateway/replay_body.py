@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from strangler_gateway.replay_file import Step
-from strangler_gateway.replay_values import Values
+from strangler_gateway.replay_values import Values, names_id
 
 Json = Any
 
@@ -27,13 +27,20 @@ def expected_body(recorded: str, received: str, values: Values) -> str:
     return json.dumps(_expected(ours[0], theirs[0], values, "")) if recorded != received else recorded
 
 
-def sent_values(step: Step) -> Iterator[str]:
+def answered_values(step: Step) -> Iterator[str]:
+    """Every value of a recorded JSON answer that a request may have to send: texts, and numbers that are ids."""
+    document = _parsed(step.answer)
+    if document is not None:
+        yield from _leaves(document[0])
+
+
+def sent_values(step: Step, credentials: bool = True) -> Iterator[str]:
     """Every value of a request that an answer may have introduced."""
     path, _, query = step.target.partition("?")
     yield from path.split("/")
     yield from (pair.partition("=")[2] for pair in query.split("&"))
     for name, value in step.fields:
-        if name.lower() in ("authorization", "cookie", "if-match", "if-none-match"):
+        if credentials and name.lower() in ("authorization", "cookie", "if-match", "if-none-match"):
             yield from value.replace(";", " ").replace("=", " ").split()
     document = _parsed(step.body)
     yield from _leaves(document[0]) if document else (pair.partition("=")[2] for pair in step.body.split("&"))
@@ -80,12 +87,14 @@ def _expected(recorded: Json, received: Json, values: Values, name: str) -> Json
     return recorded
 
 
-def _leaves(value: Json) -> Iterator[str]:
+def _leaves(value: Json, name: str = "") -> Iterator[str]:
     if isinstance(value, dict):
-        for inner in value.values():
-            yield from _leaves(inner)
+        for key, inner in value.items():
+            yield from _leaves(inner, key)
     elif isinstance(value, list):
         for inner in value:
-            yield from _leaves(inner)
+            yield from _leaves(inner, name)
     elif isinstance(value, str):
         yield value
+    elif type(value) is int and names_id(name):
+        yield str(value)

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 from strangler_gateway.record_secrets import PSEUDONYM
 
 _KINDS = {
-    "token": r"eyJ[\w-]+\.[\w-]+\.[\w-]*",
+    "token": r"(?<![\w-])eyJ[\w-]{1,4096}\.[\w-]{1,16384}\.[\w-]{0,4096}",
     "uuid": r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     "time": r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?",
     "date": r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT",
@@ -37,10 +37,16 @@ class Values:
         self._recorded: dict[str, str] = {}
 
     def bind(self, recorded: str, own: str) -> bool:
-        """False where either is bound to something else already."""
-        if self._own.setdefault(recorded, own) != own:
+        """False where either is bound to something else already; of an entity tag the last one counts."""
+        if _kind(recorded) == "tag":
+            self._own[recorded] = own
+            return True
+        if recorded in self._own:
+            return self._own[recorded] == own
+        if _kind(recorded) not in _SHARED and self._recorded.setdefault(own, recorded) != recorded:
             return False
-        return _kind(recorded) in _SHARED or self._recorded.setdefault(own, recorded) == recorded
+        self._own[recorded] = own
+        return True
 
     def bound(self, recorded: str) -> bool:
         """Whether there is a value of this run for it."""
@@ -82,17 +88,26 @@ class Values:
             return received
         return self.own(recorded)
 
+    def expected_target(self, recorded: str, received: str) -> str:
+        """The same for where an answer leads to: a step of the path, too, may be an id that is sent later."""
+        ours, theirs = _RUN.findall(recorded), _RUN.findall(received)
+        if len(ours) == len(theirs):
+            for one, other in zip(ours, theirs, strict=True):
+                if one != other and self._first_sent.get(unquote(one), -1) > self.now:
+                    self.bind(unquote(one), unquote(other))
+        return self.target(self.expected(recorded, received))
+
     def expected_number(self, name: str, recorded: int, received: int) -> int:
         """The same for a number: only ids are bound, and times are let pass."""
         if _TIME_NAME.match(name) and min(recorded, received) >= _EPOCH and len(str(recorded)) == len(str(received)):
             return received
-        if _ID.match(name):
+        if names_id(name):
             self.bind(str(recorded), str(received))
         return self.own_number(name, recorded)
 
     def own_number(self, name: str, recorded: int) -> int:
         """The number of this run under that name."""
-        own = self._own.get(str(recorded), "") if _ID.match(name) else ""
+        own = self._own.get(str(recorded), "") if names_id(name) else ""
         return int(own) if own.lstrip("-").isdecimal() else recorded
 
     def _value(self, recorded: str, own: str) -> str:
@@ -114,12 +129,17 @@ def varying(text: str) -> set[str]:
     return {found for found in VARYING.findall(text) if _kind(found) not in _UNBOUND}
 
 
+def names_id(name: str) -> bool:
+    """Whether a number under that name is an id: `id`, `note_id`, `noteId`."""
+    return _ID.match(name) is not None
+
+
 def _kind(value: str) -> str:
     return next((name for name, pattern in _SAME_KIND.items() if pattern.fullmatch(value)), "other")
 
 
 def _id_like(name: str, value: str) -> bool:
-    return not value.isdecimal() or _ID.match(name) is not None
+    return not value.isdecimal() or names_id(name)
 
 
 def _between(pieces: list[str], text: str) -> list[str] | None:
