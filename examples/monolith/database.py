@@ -109,9 +109,9 @@ async def change_row(connection: AsyncConnection, table: Table, row: Row[Any], *
         await connection.execute(update(table).where(table.c.id == row.id).values(stamped))
 
 
-def heap_order(table: Table) -> tuple[ColumnElement[Any], ...]:
-    """PostgreSQL's order where none is asked for: rows as they were written; a changed one moves to the end."""
-    return table.c.updated_at, table.c.created_at
+def heap_order(connection: AsyncConnection, table: Table) -> tuple[ColumnElement[Any], ...]:
+    """Where no order is asked for: PostgreSQL's own; SQLite is told to give rows as written, a changed one last."""
+    return (table.c.updated_at, table.c.created_at) if connection.dialect.name == "sqlite" else ()
 
 
 def postgres_uuid(value: str) -> str:

@@ -102,7 +102,7 @@ async def list_transactions(call: Call) -> Answer:
     live = transactions.c.deleted_at.is_(None)
     async with call.monolith.database.read() as connection:
         total = await count_of(connection, transactions, call.page, live)
-        rows = await connection.execute(rows_of(transactions, call.page).where(live))
+        rows = await connection.execute(rows_of(connection, transactions, call.page).where(live))
     found = [{"id": row.id, "userId": row.user_id, "objectId": row.object_id} for row in rows]
     return enveloped(found, metadata=call.page.metadata(len(found), total))
 

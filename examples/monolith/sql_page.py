@@ -20,10 +20,10 @@ _DIRECTIONS = {
 """What Sequelize takes for a direction → whether it is descending; no column here holds null."""
 
 
-def rows_of(table: Table, page: Page) -> Select[Any]:
+def rows_of(connection: AsyncConnection, table: Table, page: Page) -> Select[Any]:
     """The page's rows in its order. Raises InternalFailure where the statement would fail on PostgreSQL."""
     order = [_directed(table.c[key], direction) for key, direction in (page.order or {}).items()]
-    query = select(table).where(*_filters(table, page)).order_by(*order, *heap_order(table))
+    query = select(table).where(*_filters(table, page)).order_by(*order, *heap_order(connection, table))
     return query.offset(literal(_offset(page), BigInteger)).limit(page.limit)
 
 

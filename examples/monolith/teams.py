@@ -53,7 +53,7 @@ async def _add_roles(connection: AsyncConnection, team_id: str, name: str, capta
 
 async def list_teams(call: Call) -> Answer:
     async with call.monolith.database.read() as connection:
-        rows = (await connection.execute(rows_of(teams, call.page))).all()
+        rows = (await connection.execute(rows_of(connection, teams, call.page))).all()
         total = await count_of(connection, teams, call.page)
         found = await _teams_json(connection, rows)
     return enveloped(found, metadata=call.page.metadata(len(found), total))
@@ -102,7 +102,7 @@ async def _teams_json(connection: AsyncConnection, found: Iterable[Row[Any]]) ->
     shown = {team.id: _team_json(team) for team in found}
     members = select(team_members.c.team_id, team_members.c.role, users.c.id, users.c.username, users.c.points)
     of_teams = members.join(users, users.c.id == team_members.c.user_id).where(team_members.c.team_id.in_(shown))
-    for row in await connection.execute(of_teams.order_by(*heap_order(users))):
+    for row in await connection.execute(of_teams.order_by(*heap_order(connection, users))):
         member = {"id": row.id, "username": row.username, "points": row.points, "role": row.role}
         shown[row.team_id]["members"].append(member)
     return list(shown.values())

@@ -50,7 +50,7 @@ async def _refuse_taken(connection: AsyncConnection, new: NewUser) -> None:
 
 async def list_users(call: Call) -> Answer:
     async with call.monolith.database.read() as connection:
-        found = [user_json(row) for row in await connection.execute(rows_of(users, call.page))]
+        found = [user_json(row) for row in await connection.execute(rows_of(connection, users, call.page))]
         total = await count_of(connection, users, call.page)
     return enveloped(found, metadata=call.page.metadata(len(found), total))
 
@@ -81,7 +81,9 @@ async def list_teams_of_user(call: Call) -> Answer:
     async with call.monolith.database.read() as connection:
         user = await find_user(connection, wanted_user(call))
         mine = select(teams.c.id).join(team_members, team_members.c.team_id == teams.c.id)
-        ids = await connection.scalars(mine.where(team_members.c.user_id == user.id).order_by(*heap_order(teams)))
+        ids = await connection.scalars(
+            mine.where(team_members.c.user_id == user.id).order_by(*heap_order(connection, teams))
+        )
         return enveloped({"teams": [{"id": team_id} for team_id in ids]})
 
 

@@ -8,22 +8,22 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 
 from chassis import logs, web
-from chassis.database import Database
 from chassis.settings import SettingsInvalid, load
 from chassis.tokens import TokenVerifier
 from extracted.shop import api
 from extracted.shop.service import Shop
 from extracted.shop.settings import Settings
-from legacy_adapter.documents import SqliteDocuments
 from legacy_adapter.shop import LegacyItems, LegacyPurchases
+from legacy_adapter.stores import opened
 
 
 def build(settings: Settings) -> Starlette:
     """The application in shared mode: on the monolith's own tables and documents."""
     production = settings.environment == "production"
-    database = Database(settings.database_url.get_secret_value())
+    documents_url = settings.documents_url.get_secret_value() if settings.documents_url else None
+    stores = opened(settings.database_url.get_secret_value(), documents_url)
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
-    shop = Shop(LegacyItems(SqliteDocuments(database)), LegacyPurchases(database))
+    shop = Shop(LegacyItems(stores.documents), LegacyPurchases(stores.database))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -31,12 +31,12 @@ def build(settings: Settings) -> Starlette:
             yield
         finally:
             await verifier.aclose()
-            await database.aclose()
+            await stores.aclose()
 
     return web.application(
         api.application(shop, verifier, production=production),
         failure=api.failure(production=production),
-        ready=database.ping,
+        ready=stores.ping,
         lifespan=lifespan,
     )
 
@@ -58,8 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m extracted.shop",
         description="Serves the shop's extracted routes.",
-        epilog="Environment: SHOP_DATABASE_URL[_FILE] and SHOP_JWKS_URL are required; SHOP_AUDIENCE, SHOP_ISSUER, "
-        "SHOP_ENVIRONMENT (production, development), SHOP_LOG_LEVEL, SHOP_GRACE_S.",
+        epilog="Environment: SHOP_DATABASE_URL[_FILE] and SHOP_JWKS_URL are required, with PostgreSQL "
+        "SHOP_DOCUMENTS_URL[_FILE], too; SHOP_AUDIENCE, SHOP_ISSUER, SHOP_ENVIRONMENT (production, development), "
+        "SHOP_LOG_LEVEL, SHOP_GRACE_S.",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8102, help="0 takes a free one")

@@ -14,7 +14,9 @@ class Settings(settings.Settings):
     model_config = SettingsConfigDict(env_prefix="SHOP_")
 
     database_url: SecretStr
-    """The monolith's database: sqlite:///PATH; it may hold a password. Also SHOP_DATABASE_URL_FILE."""
+    """The monolith's tables: sqlite:///PATH or postgresql://…; it may hold a password. Also SHOP_DATABASE_URL_FILE."""
+    documents_url: SecretStr | None = None
+    """The monolith's documents: mongodb://HOST/NAME; none: in the same SQLite file. Also SHOP_DOCUMENTS_URL_FILE."""
     jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
     """The gateway's public keys: http://ADMIN_HOST:ADMIN_PORT/.well-known/jwks.json."""
     audience: str = "shop"
