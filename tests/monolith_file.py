@@ -79,10 +79,20 @@ class MonolithFile:
     def add_team(self, name: str, captain: str, *members: str, **fields: Any) -> str:
         """Ids of users. Captain and members get no roles."""
         team_id = self._row(tables.teams, **({"name": name} | fields))
-        for user_id in (captain, *members):
-            role = "captain" if user_id == captain else "member"
-            self._row(tables.team_members, team_id=team_id, user_id=user_id, role=role)
+        self._row(tables.team_members, team_id=team_id, user_id=captain, role="captain")
+        for user_id in members:
+            self.add_member(team_id, user_id)
         return team_id
+
+    def add_member(self, team_id: str, user_id: str) -> str:
+        return self._row(tables.team_members, team_id=team_id, user_id=user_id, role="member")
+
+    def change(self, table: Table, row_id: str, **values: Any) -> None:
+        """And the time of change, as the monolith does."""
+        self._run(update(table).where(table.c.id == row_id).values(updated_at=datetime.now(UTC), **values))
+
+    def delete(self, table: Table, row_id: str) -> None:
+        self._run(delete(table).where(table.c.id == row_id))
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """All of them, in the order of their ids."""
