@@ -106,6 +106,8 @@ class Replay:
     base_url: str
     tag: str = RECORDED_TAG
     fresh: bool = True
+    unheard: frozenset[str] = frozenset()
+    """Headers, in lower case, that are not compared."""
     bindings: Bindings = field(default_factory=Bindings)
 
     def __post_init__(self) -> None:
@@ -156,8 +158,8 @@ class Replay:
 
     def _header_differences(self, step: Step, received: Message) -> list[str]:
         recorded, own = _by_name(step.response.headers), _by_name(received.headers)
-        found = [f"header {name} is {own.get(name)}" for name in sorted(recorded.keys() ^ own.keys())]
-        for name in recorded.keys() & own.keys():
+        found = [f"header {name} is {own.get(name)}" for name in sorted((recorded.keys() ^ own.keys()) - self.unheard)]
+        for name in (recorded.keys() & own.keys()) - self.unheard:
             found += self._value_differences(step, name, recorded[name], own[name])
         return found
 

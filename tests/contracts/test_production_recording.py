@@ -1,46 +1,18 @@
 """The stand-in monolith answers as the real one did, step by step, and sends the same mails."""
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 
-from tests.contracts.mail_sink import MailSink, ReceivedMail, mail_server, read_html
-from tests.contracts.replay import Replay, Step, load
+from tests.contracts.conversation import DIFFERS, PRODUCTION, RUNNER, RecordedMail, log_in, play, recorded_mails
+from tests.contracts.mail_sink import MailSink, mail_server, read_html
+from tests.contracts.replay import Replay
 from tests.contracts.running import running_monolith_on, running_runner
 from tests.stores import EVERYWHERE
 
-RECORDING = Path(__file__).with_name("production.jsonl")
-MAILS = Path(__file__).with_name("mails.jsonl")
-PRODUCTION = {
-    "NODE_ENV": "production",
-    "AUTH_JWT_ISSUER": "https://api.polycode.do-2021.fr",
-    "AUTH_JWT_AUDIENCE": "https://polycode.do-2021.fr",
-    "PUBLIC_WWW_URL": "https://polycode.do-2021.fr",
-}
-RUNNER = {"RUNNER_TIMEOUT": "4000"}
-VERIFICATION = "/email/verification/"
 SAID_HEADERS = ("Content-Type", "From", "To", "Subject", "Content-Transfer-Encoding", "MIME-Version")
 """Of a mail; the others are its own: Date and Message-ID."""
-
-DIFFERS: dict[str, str] = {}
-"""Steps that are not answered as recorded: name → reason."""
-
-
-@dataclass(frozen=True)
-class RecordedMail:
-    recipient: str
-    nth: int
-    """Of those to this recipient, from 0."""
-    headers: Mapping[str, str] = field(hash=False)
-    lines: tuple[str, ...]
-    links: tuple[str, ...]
-
-    @property
-    def token(self) -> str | None:
-        return next((link.partition(VERIFICATION)[2] for link in self.links if VERIFICATION in link), None)
 
 
 @dataclass(frozen=True)
@@ -52,15 +24,6 @@ class Conversation:
     replay: Replay
 
 
-def recorded_mails() -> list[RecordedMail]:
-    mails: list[RecordedMail] = []
-    for line in map(json.loads, MAILS.read_text().splitlines()):
-        (recipient,) = line["rcpt_tos"]
-        nth = sum(mail.recipient == recipient for mail in mails)
-        mails.append(RecordedMail(recipient, nth, line["headers"], tuple(line["visible_lines"]), tuple(line["links"])))
-    return mails
-
-
 @pytest.fixture(scope="module", params=EVERYWHERE)
 def conversation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
     """The whole recording, played in order from a bare seed."""
@@ -69,34 +32,9 @@ def conversation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         environ = PRODUCTION | smtp | {"RUNNER_API_URL": runner.url}
         with running_monolith_on(stores, environ=environ) as monolith:
             replay = Replay(monolith.url)
+            log_in(replay)
             yield Conversation(play(replay, sink), sink, replay)
             replay.close()
-
-
-def play(replay: Replay, sink: MailSink) -> dict[str, list[str]]:
-    steps = load(RECORDING)
-    replay.bindings.bind(_recorded_token_of_admin(steps), replay.login("admin", "admin"))
-    mailed = {mail.token: mail for mail in recorded_mails() if mail.token}
-    found: dict[str, list[str]] = {}
-    for step in steps:
-        for token in mailed.keys() & set(step.target.split("/")):
-            own = sink.to(mailed[token].recipient, mailed[token].nth + 1)[-1]
-            replay.bindings.bind(token, _token_of(own))
-        assert step.name not in found
-        found[step.name] = replay.play(step)
-    return found
-
-
-def _token_of(mail: ReceivedMail) -> str:
-    _lines, links = read_html(mail.html)
-    return next(link.partition(VERIFICATION)[2] for link in links if VERIFICATION in link)
-
-
-def _recorded_token_of_admin(steps: list[Step]) -> str:
-    """The recording logs admin in before its first step."""
-    authorization = next(step for step in steps if step.name == "item-create").request.header("Authorization")
-    assert authorization is not None
-    return authorization.split()[1]
 
 
 def test_every_step_is_answered_as_recorded(conversation: Conversation) -> None:

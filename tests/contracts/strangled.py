@@ -1,0 +1,141 @@
+"""The whole system for the recorded conversation: monolith, services and the real gateway, on one database."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from strangler_gateway.match import Matcher
+from strangler_gateway.routes import Route
+from strangler_gateway.routes_file import load
+from tests.contracts.conversation import PRODUCTION, RUNNER
+from tests.contracts.mail_sink import MailSink, mail_server
+from tests.contracts.replay import Step
+from tests.contracts.running import running_monolith, running_runner
+from tests.extracted.running import Gateway, running_service
+from tests.loopback.gateway_process import GatewayProcess
+from tests.monolith_file import SECRET
+
+ROUTES = Path(__file__).parents[2] / "routes.yaml"
+OPERATOR_TOKEN = "an-operator-token-of-the-test-run"
+QUICK = RUNNER | {"RUNNER_TIMEOUT": "2000"}
+"""One step of the recording waits for it."""
+SAFE = ("GET", "HEAD")
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+
+
+class Routes:
+    """routes.yaml, with every group that has a new end in one state."""
+
+    def __init__(self) -> None:
+        self._outline: dict[str, Any] = YAML(typ="safe").load(ROUTES.read_text())
+        self.table = load(ROUTES.read_text(), {})
+        self._matcher = Matcher(self.table)
+        moving = [route for route in self.table.routes if route.extracted]
+        self.groups = {route.unit.name for route in moving}
+        self.services = {route.extracted.name for route in moving if route.extracted}
+
+    def text(self, state: str, salt: str = "") -> str:
+        """As a file. `salt`: one for all groups."""
+        place = {"state": state} | ({"share": 50, "salt": salt} if state == "canary" else {})
+        groups = {
+            name: group | (place if name in self.groups else {}) for name, group in self._outline["groups"].items()
+        }
+        return json.dumps(self._outline | {"groups": groups})  # JSON is YAML
+
+    def route(self, step: Step) -> Route:
+        """Of the step; a preflight is not told apart."""
+        route, _ = self._matcher.match(step.method.encode(), step.target.partition("?")[0].encode())
+        return route
+
+    def moves(self, step: Step) -> bool:
+        """Whether there is a new end for the step."""
+        return step.method != "OPTIONS" and self.route(step).extracted is not None
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line of the access log."""
+
+    route: str
+    method: str
+    status: int
+    side: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Strangled:
+    """The running system; its mails arrive in `sink`."""
+
+    routes: Routes
+    file: Path
+    gateway: GatewayProcess
+    log: Path
+    sink: MailSink
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway.port}"
+
+    def administer(self, method: str, path: str) -> dict[str, Any]:
+        """What the admin API says, or the test fails."""
+        connection = HTTPConnection("127.0.0.1", self.gateway.admin_port, timeout=20)
+        try:
+            connection.request(method, path, "{}", {"Authorization": f"Bearer {OPERATOR_TOKEN}"})
+            response = connection.getresponse()
+            content = response.read()
+            assert response.status == 200, content
+            return dict(json.loads(content))
+        finally:
+            connection.close()
+
+    def requests(self) -> list[Logged]:
+        """All since the start, in order; ends the gateway, which writes the last lines then."""
+        self.gateway.stop()
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        names = Logged.__annotations__
+        return [Logged(**{name: line[name] for name in names}) for line in lines if line.get("event") == "request"]
+
+
+@contextmanager
+def strangled(directory: Path, state: str) -> Iterator[Strangled]:
+    """From a bare seed, with every group that has a new end in that state."""
+    database, file, log = directory / "monolith.sqlite3", directory / "routes.yaml", directory / "access.log"
+    routes = Routes()
+    file.write_text(routes.text(state, "first"))
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        sink, smtp = enter(mail_server())
+        runner = enter(running_runner(QUICK))
+        variables = PRODUCTION | smtp | {"RUNNER_API_URL": runner.url, "AUTH_JWT_SECRET": SECRET}
+        monolith = enter(running_monolith(database, environ=variables))
+        keys = Gateway()
+        stack.callback(keys.close)
+        start = partial(running_service, database_url=f"sqlite:///{database}", gateway=keys)
+        ports = {name: enter(start(name)).port for name in sorted(routes.services)}
+        gateway = GatewayProcess(file, directory / "state", _environ(database, monolith.url, ports, keys, log))
+        stack.callback(gateway.stop)
+        yield Strangled(routes, file, gateway, log, sink)
+
+
+def _environ(
+    database: Path, monolith_url: str, ports: Mapping[str, int], keys: Gateway, log: Path
+) -> Mapping[str, str]:
+    services = {f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    return services | {
+        "MONOLITH_URL": monolith_url,
+        "AUTH_JWT_SECRET": SECRET,
+        "AUTH_JWT_ISSUER": PRODUCTION["AUTH_JWT_ISSUER"],
+        "AUTH_JWT_AUDIENCE": PRODUCTION["AUTH_JWT_AUDIENCE"],
+        "LEGACY_DATABASE_URL": f"sqlite:///{database}",
+        "STRANGLER_SIGNING_KEY": keys.signing_key,
+        "STRANGLER_OPERATOR_TOKEN": OPERATOR_TOKEN,
+        "STRANGLER_LOG_FILE": str(log),
+    }
