@@ -14,6 +14,7 @@ from strangler_gateway.admin_auth import Role, access
 from strangler_gateway.admin_record import RecordingStream, about
 from strangler_gateway.admin_requests import HANDLERS, Refused, asked_for, body, strange, who_asks
 from strangler_gateway.explain import explain
+from strangler_gateway.inventory import inventory
 from strangler_gateway.match import Matcher
 from strangler_gateway.migration import Migration
 from strangler_gateway.observe import Stats
@@ -72,6 +73,7 @@ def admin_app(gateway: Serving, migration: Migration) -> Starlette:
         Route("/.well-known/jwks.json", admin.jwks),
         Route("/status", admin.reads(admin.status)),
         Route("/routes", admin.reads(admin.routes)),
+        Route("/inventory", admin.reads(admin.inventory)),
         Route("/differences", admin.reads(admin.differences)),
         Route("/log", admin.reads(admin.log)),
         Route("/diff", admin.reads(admin.diff)),
@@ -129,6 +131,9 @@ class _Admin:
 
     async def routes(self, request: Request) -> Response:
         return JSONResponse(views.routes(self._migration, self._gateway.stats))
+
+    async def inventory(self, request: Request) -> Response:
+        return JSONResponse(inventory(self._migration.served, self._gateway.stats))
 
     async def differences(self, request: Request) -> Response:
         route = asked_for(request, "route")

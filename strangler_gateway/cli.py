@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from strangler_gateway import cli_files, cli_looks, cli_moves, cli_record, cli_replay
+from strangler_gateway import cli_files, cli_inventory, cli_looks, cli_moves, cli_record, cli_replay
 from strangler_gateway.cli_client import USAGE, fail
 from strangler_gateway.cli_options import AsJson
 from strangler_gateway.settings import Settings
@@ -74,6 +74,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     cli_looks.diff,
     cli_looks.differences,
     cli_looks.explain,
+    cli_inventory.inventory,
     cli_moves.reload,
     cli_record.record,
     cli_replay.replay,

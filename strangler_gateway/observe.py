@@ -8,6 +8,7 @@ from typing import Any
 
 from strangler_gateway.exchange import Exchange
 from strangler_gateway.routes import RouteTable, Side
+from strangler_gateway.users import Users
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MAX_SHAPES = 500
@@ -41,6 +42,8 @@ class RouteStats:
         "seconds",
         "statuses_extracted",
         "statuses_legacy",
+        "users_extracted",
+        "users_legacy",
     )
 
     legacy: int
@@ -67,6 +70,8 @@ class RouteStats:
         self.durations_extracted = [0] * (len(BUCKETS_S) + 1)
         self.statuses_legacy: dict[int, int] = {}
         self.statuses_extracted: dict[int, int] = {}
+        self.users_legacy: Users | None = None
+        self.users_extracted: Users | None = None
 
     def snapshot(self) -> dict[str, Any]:
         """Counters as JSON-able values (durations are of this process alone)."""
@@ -91,7 +96,7 @@ class Stats:
         self.refused = 0
         """What never became a request."""
         self.wall = wall
-        self.since = wall()
+        self.since = self.started = wall()
 
     def route(self, route_id: str) -> RouteStats:
         """The counters of a route, made on first use."""
@@ -117,12 +122,17 @@ class Stats:
             stats.durations_legacy[bisect_left(BUCKETS_S, seconds)] += 1
             stats.seconds[0] += seconds
             statuses = stats.statuses_legacy
+            users = stats.users_legacy
         else:
             stats.extracted += 1
             stats.errors_extracted += bad
             stats.durations_extracted[bisect_left(BUCKETS_S, seconds)] += 1
             stats.seconds[1] += seconds
             statuses = stats.statuses_extracted
+            users = stats.users_extracted
+        user = x.authorization if x.identity is None else x.identity.subject
+        if user:
+            (users or _users(stats, x.decision.side)).add(user)
         statuses[x.status] = statuses.get(x.status, 0) + 1
         if route.undeclared:
             self._undeclared(x)
@@ -151,6 +161,16 @@ class Stats:
     def prometheus(self, table: RouteTable) -> str:
         """The counters in Prometheus' text format; labels are route ids of the table, never raw paths."""
         return "".join(_render(self, table))
+
+
+def _users(stats: RouteStats, side: Side) -> Users:
+    """The sketch of a side, made with its first user: most routes of most gateways have none."""
+    users = Users()
+    if side is Side.LEGACY:
+        stats.users_legacy = users
+    else:
+        stats.users_extracted = users
+    return users
 
 
 def path_shape(method: bytes, path: bytes) -> str:

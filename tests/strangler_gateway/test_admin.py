@@ -14,7 +14,15 @@ from tests.strangler_gateway.administered import OPERATOR, READER, Shown, settin
 from tests.strangler_gateway.migrating import World
 
 OPEN = ["/health/live", "/health/ready", "/metrics", "/.well-known/jwks.json"]
-READS = ["/status", "/routes", "/log", "/diff", "/differences?route=search", "/explain?method=GET&path=/item/1"]
+READS = [
+    "/status",
+    "/routes",
+    "/inventory",
+    "/log",
+    "/diff",
+    "/differences?route=search",
+    "/explain?method=GET&path=/item/1",
+]
 WRITES: dict[str, dict[str, Any]] = {
     "/flip": {"unit": "items", "to": "shadow", "why": "ready"},
     "/rollback": {"unit": "items"},
