@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+import struct
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -434,9 +436,16 @@ class ClientConnection(asyncio.Protocol):
         self.lingering = True
         self.deadline = self.gateway.now() + self.gateway.settings.linger_s
         if self.framing == _BY_CLOSE:
-            self.transport.abort()
+            self._reset()
         else:
             self.transport.close()
+
+    def _reset(self) -> None:
+        """Ends by RST: where the close ends the body, a FIN would say that it is complete."""
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def reply(self, reply: Reply) -> None:
         """An answer of the gateway's own."""
