@@ -193,7 +193,7 @@ def test_an_invalid_content_length_is_502_and_the_connection_ends_9112_6_3(
     assert (answer.status, answer.error) == (502, b"http_protocol_error")
     origin.answers(ok())
     assert client.ask(get()).body == b"ok"
-    assert left == [True]
+    origin.wait_for(lambda: left == [True])
 
 
 def test_two_different_content_lengths_are_502_9112_6_3(client: Client, origin: Script) -> None:

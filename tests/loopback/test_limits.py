@@ -94,12 +94,25 @@ def test_a_longer_chunked_body_is_413_while_it_comes_9110_15_5_14(client: Client
     origin.answers(handle)
     client.send(message(b"POST /small/a HTTP/1.1", HOST, b"Transfer-Encoding: chunked"))
     client.send_if_open(chunk(b"x" * 600))
+    assert origin.saw(1)
     client.send_if_open(chunk(b"x" * 600))
     answer = client.answer()
     assert (answer.status, answer.error is not None) == (413, True)
     assert client.ends()
     # In one read with the head, the chunks never reach the upstream at all.
     assert not any(body.endswith(b"0\r\n\r\n") for body in seen)
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 20, 1001])
+@pytest.mark.parametrize("end", [b"0\r\n\r\n", b""])
+def test_a_longer_chunked_body_in_one_segment_is_413_9110_15_5_14(
+    client: Client, origin: Script, chunks: int, end: bytes
+) -> None:
+    raw = message(b"POST /small/a HTTP/1.1", HOST, b"Transfer-Encoding: chunked")
+    client.send_if_open(raw + chunk(b"x" * (2002 // chunks)) * chunks + end)
+    assert client.answer().status == 413
+    assert client.ends()
+    assert all(request.body is None for request in origin.requests), "a body over the limit was made complete"
 
 
 def test_a_chunked_body_within_the_limit_passes_9110_15_5_14(client: Client, origin: Script) -> None:
