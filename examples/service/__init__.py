@@ -1,0 +1,1 @@
+"""The smallest service, to copy."""
