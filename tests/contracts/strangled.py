@@ -14,18 +14,16 @@ from ruamel.yaml import YAML
 from strangler_gateway.match import Matcher
 from strangler_gateway.routes import Route
 from strangler_gateway.routes_file import load
-from tests.contracts.conversation import PRODUCTION, RUNNER
+from tests.contracts.conversation import PRODUCTION
 from tests.contracts.mail_sink import MailSink, mail_server
 from tests.contracts.replay import Step
-from tests.contracts.running import running_monolith, running_runner
+from tests.contracts.running import running_monolith
 from tests.extracted.running import Gateway, running_service
 from tests.loopback.gateway_process import GatewayProcess
 from tests.monolith_file import SECRET
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 OPERATOR_TOKEN = "an-operator-token-of-the-test-run"
-QUICK = RUNNER | {"RUNNER_TIMEOUT": "2000"}
-"""One step of the recording waits for it."""
 SAFE = ("GET", "HEAD")
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -105,7 +103,7 @@ class Strangled:
 
 
 @contextmanager
-def strangled(directory: Path, state: str) -> Iterator[Strangled]:
+def strangled(directory: Path, state: str, runner_url: str) -> Iterator[Strangled]:
     """From a bare seed, with every group that has a new end in that state."""
     database, file, log = directory / "monolith.sqlite3", directory / "routes.yaml", directory / "access.log"
     routes = Routes()
@@ -113,8 +111,7 @@ def strangled(directory: Path, state: str) -> Iterator[Strangled]:
     with ExitStack() as stack:
         enter = stack.enter_context
         sink, smtp = enter(mail_server())
-        runner = enter(running_runner(QUICK))
-        variables = PRODUCTION | smtp | {"RUNNER_API_URL": runner.url, "AUTH_JWT_SECRET": SECRET}
+        variables = PRODUCTION | smtp | {"RUNNER_API_URL": runner_url, "AUTH_JWT_SECRET": SECRET}
         monolith = enter(running_monolith(database, environ=variables))
         keys = Gateway()
         stack.callback(keys.close)

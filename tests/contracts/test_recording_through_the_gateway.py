@@ -14,6 +14,7 @@ import pytest
 from strangler_gateway.decide import bucket
 from tests.contracts.conversation import STEPS, log_in, play
 from tests.contracts.replay import Replay, Step
+from tests.contracts.running import running_runner
 from tests.contracts.strangled import SAFE, WRITES, Logged, Routes, Strangled, strangled
 
 STATES = ("legacy", "shadow", "canary", "extracted")
@@ -26,6 +27,8 @@ DIFFERS = {
 """The monolith sends `Content-Length: 0` with a 204, which a gateway must not pass on (RFC 9110, 8.6)."""
 OF_A_CONNECTION = frozenset({"connection", "keep-alive"})
 """Each hop has its own (RFC 9110, 7.6.1): the gateway keeps connections alive by its own rules."""
+QUICK = {"RUNNER_TIMEOUT": "1500"}
+"""One step of the recording runs until then."""
 COMPARED_WITHIN_S = 20.0
 POLL_S = 0.05
 
@@ -48,10 +51,18 @@ class Played:
         return [(step, request) for step, request in answered if self.routes.moves(step)]
 
 
+@pytest.fixture(scope="module")
+def runner_url() -> Iterator[str]:
+    with running_runner(QUICK) as runner:
+        yield runner.url
+
+
 @pytest.fixture(scope="module", params=STATES)
-def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+def played(
+    request: pytest.FixtureRequest, runner_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Played]:
     state = request.param
-    with strangled(tmp_path_factory.mktemp(state), state) as system:
+    with strangled(tmp_path_factory.mktemp(state), state, runner_url) as system:
         replay = Replay(system.url, unheard=OF_A_CONNECTION)
         admin = log_in(replay)
         differences = play(replay, system.sink, STEPS[:ALL_KNOWN])
@@ -142,18 +153,16 @@ def test_nothing_else_reaches_a_service(played: Played) -> None:
     assert set(elsewhere) - moved - preflights == set()
 
 
+@pytest.mark.parametrize("played", ["shadow"], indirect=True)
 def test_shadow_sees_no_lasting_difference(played: Played) -> None:
-    if played.state != "shadow":
-        pytest.skip("compares in shadow alone")
     assert played.examples == []
     assert {name: seen for name, seen in played.shadow.items() if seen["different"] or seen["failed"]} == {}
     assert sum(seen["compared"] for seen in played.shadow.values()) > 50
     assert [name for name, seen in played.shadow.items() if not seen["compared"]] == []
 
 
+@pytest.mark.parametrize("played", ["canary"], indirect=True)
 def test_canary_has_two_actors_and_ten_writes_on_each_side(played: Played) -> None:
-    if played.state != "canary":
-        pytest.skip("divides in canary alone")
     sides = {"share_in": "extracted", "share_out": "legacy"}
     after = played.moved()[sum(map(played.routes.moves, STEPS[:ALL_KNOWN])) :]
     known = [(step, request) for step, request in after if request.reason in sides]
