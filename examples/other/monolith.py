@@ -87,9 +87,10 @@ class ReadingList(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser()
     arguments.add_argument("database", type=Path)
-    path = arguments.parse_args().database
-    ReadingList.database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    arguments.add_argument("--port", type=int, default=0)
+    given = arguments.parse_args()
+    ReadingList.database = sqlite3.connect(given.database, check_same_thread=False, isolation_level=None)
     ReadingList.database.executescript(SCHEMA)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), ReadingList)
+    server = ThreadingHTTPServer(("127.0.0.1", given.port), ReadingList)
     print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
     server.serve_forever()
