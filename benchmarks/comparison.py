@@ -15,6 +15,7 @@ from benchmarks.load import Fields, Generator
 from benchmarks.migration import TARGET, UPLOAD, bytes_target, new_caller
 from benchmarks.origins import Origins, origins
 from benchmarks.processes import choose_cores, pinned
+from benchmarks.reads import read_overheads
 from benchmarks.report import Measurements, figures, summary
 from benchmarks.use import Use
 
@@ -36,6 +37,7 @@ class Options:
     download_mib: int = 100
     stream_mib: int = 1024
     slow_seconds: float = 10.0
+    read_seconds: float = 2.0
 
 
 class Comparison:
@@ -60,7 +62,8 @@ class Comparison:
             stage = Stage(folder, cores, new_caller(), upstream.main_port, upstream.sink_port)
             designs = self._start(stage, closing)
             self._measure(designs, stage.caller.fields)
-            return self._report(upstream, alone=cores is not None and cores.proxy != cores.others)
+            result = self._report(upstream, alone=cores is not None and cores.proxy != cores.others)
+        return result | self._reads()
 
     def _start(self, stage: Stage, closing: ExitStack) -> list[Design]:
         designs = []
@@ -118,6 +121,16 @@ class Comparison:
                 streams.read_slowly(design.port, bytes_target(_SLOW_BYTES), fields, SLOW_READERS, seconds)
             self._measured.rss_mib["slow_readers"] = peak()
         self._say(f"memory of the gateway, MiB: {self._measured.rss_mib}")
+
+    def _reads(self) -> dict[str, float | None]:
+        """The cost of a read through gateway and service; on any core: here all of it is the user's."""
+        seconds = self._options.read_seconds
+        if not seconds:
+            return {"read_overhead": None, "read_overhead_postgres": None}
+        with tempfile.TemporaryDirectory(prefix="bench-reads-") as folder:
+            overheads = read_overheads(Path(folder), self._options.rounds, seconds)
+        self._say(f"a read through the gateway against the service itself: {overheads}")
+        return overheads
 
     def _report(self, upstream: Origins, alone: bool) -> dict[str, object]:
         return {

@@ -30,6 +30,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--download-mib", type=int, default=default.download_mib, help="0: none (%(default)s)")
     parser.add_argument("--stream-mib", type=int, default=default.stream_mib, help="each way; 0: none (%(default)s)")
     parser.add_argument("--slow-seconds", type=float, default=default.slow_seconds, help="0: none (%(default)s)")
+    parser.add_argument("--read-seconds", type=float, default=default.read_seconds, help="0: none (%(default)s)")
     parser.add_argument("--json-only", action="store_true", help="print the JSON line alone")
     return parser.parse_args(argv)
 

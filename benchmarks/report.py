@@ -14,6 +14,8 @@ TARGETS: dict[str, tuple[str, float]] = {
     "asgi_vs_envoy": ("at least", 0.6),
     "rss_mib_streaming": ("at most", 120.0),
     "rss_mib_slow_readers": ("at most", 120.0),
+    "read_overhead": ("at most", 2.0),
+    "read_overhead_postgres": ("at most", 2.0),
 }
 
 

@@ -12,7 +12,20 @@ from benchmarks.designs import STARTERS
 from benchmarks.gateway import arguments
 
 ROOT = Path(__file__).parents[2]
-SMALL = ["--rounds", "1", "--seconds", "0.2", "--download-mib", "1", "--stream-mib", "1", "--slow-seconds", "0.2"]
+SMALL = [
+    "--rounds",
+    "1",
+    "--seconds",
+    "0.2",
+    "--download-mib",
+    "1",
+    "--stream-mib",
+    "1",
+    "--slow-seconds",
+    "0.2",
+    "--read-seconds",
+    "0",
+]
 RATIOS = ("vs_naive", "vs_envoy", "vs_nginx", "vs_haproxy", "asgi_vs_envoy", "p99_vs_envoy")
 
 

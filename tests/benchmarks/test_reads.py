@@ -1,0 +1,15 @@
+"""The same read both ways, on a system that really runs."""
+
+from pathlib import Path
+
+from benchmarks.load import Generator
+from benchmarks.reads import Stores, running
+
+
+def test_a_read_is_answered_the_same_by_the_service_and_through_the_gateway(tmp_path: Path) -> None:
+    with running(Stores(f"sqlite:///{tmp_path / 'monolith.sqlite3'}"), tmp_path) as system:
+        for port, token in ((system.shop, system.internal_token), (system.gateway, system.token)):
+            fields = [("Authorization", f"Bearer {token}")]
+            load = Generator().run(port, f"/item/{system.item}", fields, 2, 0.2)
+            assert load.requests > 0
+            assert load.errors == 0
