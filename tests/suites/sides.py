@@ -1,7 +1,7 @@
 """What both sides are asked with, and how their answers are compared."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,9 +81,8 @@ class Sides:
 
     monolith_port: int
     shop: RunningService
-    plugin: MonolithIdentity
     credentials: Mapping[str, str]
-    identities: dict[str, Identity]
+    identities: Mapping[str, Identity]
     file: MonolithFile
 
     def differ(
@@ -114,18 +113,21 @@ class Sides:
         return self.shop.ask(target, identity, method=method, headers=headers, body=body)
 
     def identity(self, credential: str) -> Identity:
-        """As the gateway's steps identify and authorize establish it; nothing changes here, so once."""
-        if credential not in self.identities:
-            fields = [(b"authorization", credential.encode())] if credential else []
-            self.identities[credential] = asyncio.run(_confirmed(self.plugin, fields))
+        """As the gateway's steps identify and authorize establish it."""
         return self.identities[credential]
 
 
-async def _confirmed(plugin: MonolithIdentity, fields: list[tuple[bytes, bytes]]) -> Identity:
+async def _established(plugin: MonolithIdentity, credentials: Iterable[str]) -> dict[str, Identity]:
+    """Credential → who that is; nothing changes here, so once, before anybody asks from several threads."""
     try:
-        return await plugin.confirm(plugin.identify(fields), fields)
+        return {credential: await _confirmed(plugin, credential) for credential in credentials}
     finally:
-        await plugin.aclose()  # its connections belong to this loop
+        await plugin.aclose()
+
+
+async def _confirmed(plugin: MonolithIdentity, credential: str) -> Identity:
+    fields = [(b"authorization", credential.encode())] if credential else []
+    return await plugin.confirm(plugin.identify(fields), fields)
 
 
 @contextmanager
@@ -138,6 +140,7 @@ def running_sides(path: Path, mode: str) -> Iterator[Sides]:
         credentials = fill(file)
         with running_service("shop", file.url, gateway, ENVIRONMENT=mode) as shop:
             plugin = MonolithIdentity(SECRET, ISSUER, AUDIENCE, Database(file.url))
-            yield Sides(monolith.port, shop, plugin, credentials, {}, file)
+            identities = asyncio.run(_established(plugin, credentials.values()))
+            yield Sides(monolith.port, shop, credentials, identities, file)
         file.close()
     gateway.close()
