@@ -38,10 +38,12 @@ class Verifier(Protocol):
         ...
 
 
-def application(routes: ASGIApp, *, failure: ASGIApp, ready: Check, lifespan: Lifespan) -> Starlette:
-    """`routes` answers all but /health/live and /health/ready; `failure` answers where `routes` raised.
+def application(
+    routes: ASGIApp, *, failure: ASGIApp, ready: Check, lifespan: Lifespan, description: bytes | None = None
+) -> Starlette:
+    """`routes` answers all but health and description; `failure` answers where `routes` raised.
 
-    `ready` raises when the service cannot work now.
+    `ready` raises when the service cannot work now. `description`: an OpenAPI document as JSON, at /openapi.json.
     """
 
     async def live(_request: Request) -> Response:
@@ -55,8 +57,12 @@ def application(routes: ASGIApp, *, failure: ASGIApp, ready: Check, lifespan: Li
             return JSONResponse({"status": "not ready"}, status_code=503)
         return JSONResponse({"status": "ready"})
 
+    async def described(_request: Request) -> Response:
+        return Response(description, media_type="application/json")
+
+    own = [Route("/health/live", live), Route("/health/ready", readiness)]
     app = Starlette(
-        routes=[Route("/health/live", live), Route("/health/ready", readiness)],
+        routes=own if description is None else [*own, Route("/openapi.json", described)],
         middleware=[Middleware(RequestId), Middleware(CatchErrors, failure=failure)],
         lifespan=lifespan,
     )

@@ -36,6 +36,7 @@ def build(settings: Settings) -> Starlette:
     return web.application(
         api.application(account, verifier, production=production),
         failure=api.failure(production=production),
+        description=api.description(),
         ready=database.ping,
         lifespan=lifespan,
     )

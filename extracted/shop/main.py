@@ -36,6 +36,7 @@ def build(settings: Settings) -> Starlette:
     return web.application(
         api.application(shop, verifier, production=production),
         failure=api.failure(production=production),
+        description=api.description(),
         ready=stores.ping,
         lifespan=lifespan,
     )
