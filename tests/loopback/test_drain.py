@@ -11,7 +11,7 @@ from tests.loopback import frames
 from tests.loopback.conftest import Start
 from tests.loopback.frames import accepted, handshake, read_frame
 from tests.loopback.gateway_process import GatewayProcess
-from tests.loopback.message import HOST, chunk, get, message, ok, post
+from tests.loopback.message import chunk, chunked, get, message, ok, post
 from tests.loopback.origin import Call, Script
 from tests.loopback.stream import eventually
 
@@ -32,20 +32,6 @@ def hasty(start: Start) -> Iterator[GatewayProcess]:
     gateway.stop()
 
 
-class Held:
-    """Holds each request until the test lets go."""
-
-    def __init__(self, before: bytes = b"", after: bytes = ok(body=b"finished")) -> None:
-        self.go = threading.Event()
-        self.before, self.after = before, after
-
-    def __call__(self, call: Call) -> None:
-        call.send(self.before)
-        self.go.wait(5)
-        call.body()
-        call.send(self.after)
-
-
 def refuses(gateway: GatewayProcess) -> bool:
     try:
         gateway.connect().close()
@@ -54,118 +40,85 @@ def refuses(gateway: GatewayProcess) -> bool:
     return False
 
 
-def test_an_idle_gateway_ends_at_once_with_0(mortal: GatewayProcess, origin: Script) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_gateway_ends_at_once_with_0(mortal: GatewayProcess, origin: Script, number: signal.Signals) -> None:
     client = mortal.connect()
     assert client.ask(get()).status == 200
-    mortal.signal()
+    mortal.signal(number)
     assert mortal.ends(3) == 0
     assert client.ends()
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "body"),
-    [
-        (b"", ok(body=b"finished"), b"finished"),
-        (message(b"HTTP/1.1 200 OK", b"Content-Length: 4") + b"ab", b"cd", b"abcd"),
-        (
-            message(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked") + chunk(b"ab"),
-            chunk(b"cd") + b"0\r\n\r\n",
-            b"abcd",
-        ),
-    ],
-    ids=["before the head", "in a counted body", "in a chunked body"],
-)
-def test_a_request_under_way_is_finished_and_no_other_is_taken(
-    mortal: GatewayProcess, origin: Script, before: bytes, after: bytes, body: bytes
-) -> None:
-    held = Held(before, after)
-    origin.answers(held)
-    client = mortal.connect()
-    client.send(get(b"/first"))
-    assert origin.saw(1)
-    mortal.signal()
-    assert eventually(lambda: refuses(mortal)), "still accepts connections"
-    held.go.set()
-    assert client.answer().body == body
-    assert client.ends()
-    assert mortal.ends(3) == 0
-    assert [request.target for request in origin.requests] == [b"/first"]
+FINISHED = {
+    b"/before-the-head": (b"", ok(body=b"finished")),
+    b"/counted": (message(b"HTTP/1.1 200 OK", b"Content-Length: 8") + b"fini", b"shed"),
+    b"/chunked": (message(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked") + chunk(b"fini"), chunked(b"shed")),
+}
 
 
-def test_an_upload_under_way_is_finished(mortal: GatewayProcess, origin: Script) -> None:
-    client = mortal.connect()
-    client.send(message(b"POST / HTTP/1.1", HOST, b"Content-Length: 5", body=b"he"))
-    assert origin.saw(1)
-    mortal.signal()
-    assert eventually(lambda: refuses(mortal))
-    client.send(b"llo")
-    assert client.answer().status == 200
-    assert origin.only.body == b"hello"
-    assert mortal.ends(3) == 0
-
-
-def test_an_answer_during_the_drain_says_that_the_connection_ends_9112_9_6(
-    mortal: GatewayProcess, origin: Script
-) -> None:
-    held = Held()
-    origin.answers(held)
-    client = mortal.connect()
-    client.send(post())
-    assert origin.saw(1)
-    mortal.signal()
-    assert eventually(lambda: refuses(mortal))
-    held.go.set()
-    assert b"close" in client.answer().options()
-
-
-def test_a_websocket_is_closed_with_1001_at_the_deadline_6455_7_4_1(hasty: GatewayProcess, origin: Script) -> None:
-    done = threading.Event()
-    upstream_saw: list[bytes] = []
+def test_what_is_under_way_is_finished_and_nothing_else_is_taken(mortal: GatewayProcess, origin: Script) -> None:
+    go = threading.Event()
 
     def handle(call: Call) -> None:
-        call.send(accepted())
-        upstream_saw.append(call.stream.rest())
-        done.set()
+        before, after = FINISHED.get(call.request.target, (b"", ok()))
+        call.send(before)
+        go.wait(5)
+        call.reply(after)
+
+    origin.answers(handle)
+    clients = {target: mortal.connect() for target in FINISHED}
+    for target, client in clients.items():
+        client.send(get(target))
+    uploading = mortal.connect()
+    uploading.send(post(b"/upload")[:-3])
+    assert origin.saw(4)
+    mortal.signal()
+    assert eventually(lambda: refuses(mortal)), "still accepts connections"
+    uploading.send(b"llo")
+    go.set()
+    answers = {target: client.answer() for target, client in clients.items()}
+    assert {answer.body for answer in answers.values()} == {b"finished"}
+    assert b"close" in answers[b"/before-the-head"].options(), "RFC 9112 §9.6"
+    assert uploading.answer().status == 200
+    assert all(client.ends() for client in (*clients.values(), uploading))
+    assert mortal.ends(3) == 0
+    assert {request.target for request in origin.requests} == {*FINISHED, b"/upload"}
+
+
+def test_at_the_deadline_sockets_are_closed_with_1001_and_the_rest_is_ended_6455_7_4_1(
+    hasty: GatewayProcess, origin: Script
+) -> None:
+    ended = threading.Semaphore(0)
+
+    def handle(call: Call) -> None:
+        if call.request.target == b"/ws":
+            call.send(accepted())
+        call.stream.rest()
+        ended.release()
         call.close()
 
     origin.answers(handle)
-    client = hasty.connect()
-    assert client.ask(handshake()).status == 101
+    socket, hanging = hasty.connect(), hasty.connect()
+    assert socket.ask(handshake()).status == 101
+    hanging.send(get(b"/hanging"))
+    assert origin.saw(2)
     hasty.signal()
-    frame = read_frame(client)
+    frame = read_frame(socket)
     assert (frame.opcode, frame.payload[:2]) == (frames.CLOSE, b"\x03\xe9")
-    assert hasty.ends(3) == 0
-    assert done.wait(2)
-
-
-def test_what_does_not_end_is_ended_at_the_deadline(hasty: GatewayProcess, origin: Script) -> None:
-    held = Held()
-    origin.answers(held)
-    client = hasty.connect()
-    client.send(get())
-    assert origin.saw(1)
-    hasty.signal()
     assert hasty.ends(4) == 0
-    client.rest()
-    held.go.set()
+    assert b"200" not in hanging.rest()[:20]
+    assert ended.acquire(timeout=2)
+    assert ended.acquire(timeout=2)
 
 
 def test_a_second_signal_ends_at_once(mortal: GatewayProcess, origin: Script) -> None:
-    held = Held()
-    origin.answers(held)
-    client = mortal.connect()
-    client.send(get())
+    origin.answers(lambda call: call.end() if call.gone() else None)
+    mortal.connect().send(get())
     assert origin.saw(1)
     mortal.signal()
     assert eventually(lambda: refuses(mortal))
     mortal.signal()
     assert mortal.ends(3) is not None
-    held.go.set()
-
-
-def test_an_interrupt_from_the_keyboard_ends_it_too(mortal: GatewayProcess) -> None:
-    mortal.signal(signal.SIGINT)
-    assert mortal.ends(3) == 0
 
 
 def test_in_the_time_of_grace_it_is_not_ready_but_serves(start: Start, origin: Script) -> None:

@@ -316,6 +316,20 @@ def test_a_slow_socket_is_not_buffered_without_bound_C7(gateway: GatewayProcess,
     assert sent < 40_000_000
 
 
+def test_a_slow_upstream_of_a_socket_is_not_written_to_without_bound_C7(client: Client, server: Server) -> None:
+    opened(client)
+    assert server.stream.stream.stays_silent(0.01)
+    client.socket.settimeout(0.5)
+    frame, sent = Frame(BINARY, b"x" * 65_000, masked=True).encode(), 0
+    try:
+        while sent < 100_000_000:
+            sent += client.socket.send(frame)
+    except TimeoutError:
+        pass
+    server.done.set()
+    assert sent < 40_000_000
+
+
 def test_an_idle_socket_lives_longer_than_the_idle_time_of_the_service_C4(client: Client, server: Server) -> None:
     opened(client, handshake(b"/quick/ws"))
     threading.Event().wait(1.0)
