@@ -114,7 +114,7 @@ def whole(bench: Bench) -> Iterator[tuple[str, float]]:
 
 async def whole_on_asgi() -> float:
     with Bench("asgi") as bench:
-        lane = AsgiLane(bench.gateway, bench.x.service, _RESPONSE + bytes(1024))
+        lane = AsgiLane(bench.gateway, bench.x.service, _RESPONSE + bytes(1024), _CONNECTIONS)
         _, to_client = await lane.exchange(bench.small)
         assert to_client.startswith(b"HTTP/1.1 200 OK\r\n")
         return await lane.cost_us(bench.small)
