@@ -137,7 +137,9 @@ def test_a_deleted_item_is_gone_and_its_purchases_stay(shop: RunningShop, monoli
     assert purchase in shop.ask("/transactions?limit=100", ADMIN).body.decode()
 
 
-def test_200_changes_at_once_are_all_done_and_lose_no_field(shop: RunningShop, monolith: MonolithFile) -> None:
+def test_200_changes_at_once_are_all_done_and_answered_with_what_they_set(
+    shop: RunningShop, monolith: MonolithFile
+) -> None:
     item = monolith.add_item(untouched="x")
     changes: list[dict[str, object]] = [
         {"cost": number} if number % 2 else {"data": {"text": str(number)}} for number in range(200)
