@@ -126,40 +126,6 @@ class AsgiLane:
         return best / number / len(self._pairs) * 1e6
 
 
-def cost_us(self, request: bytes) -> float:
-    """Of one request."""
-    return cost_us(lambda: self.exchange(request), 200, 25) / len(self._pairs)
-
-
-class AsgiLane:
-    """Exchanges by a task, messages and an event loop; to be made and used inside a running loop."""
-
-    def __init__(self, gateway: Gateway, service: Service, response: bytes) -> None:
-        self._pair = Pair(gateway, service, response, application(gateway), asyncio.get_running_loop())
-
-    async def exchange(self, request: bytes) -> tuple[bytes, bytes]:
-        """What went to the upstream, and what came to the client."""
-        pair = self._pair
-        pair.upstream_side.written = pair.client_side.written = b""
-        pair.client.data_received(request)
-        while not pair.upstream_side.written:
-            await asyncio.sleep(0)
-        pair.upstream.data_received(pair.response)
-        while pair.client.lane is not None or not pair.client_side.written:
-            await asyncio.sleep(0)
-        return pair.upstream_side.written, pair.client_side.written
-
-    async def cost_us(self, request: bytes, number: int = 1000, repeats: int = 15) -> float:
-        """The best of several repeats."""
-        best = float("inf")
-        for _ in range(repeats):
-            began = time.perf_counter()
-            for _ in range(number):
-                await self.exchange(request)
-            best = min(best, time.perf_counter() - began)
-        return best / number * 1e6
-
-
 def cost_us(call: Callable[[], object], number: int = 5000, repeats: int = 7) -> float:
     """The best of several repeats, garbage collection included."""
     return min(timeit.repeat(call, gc.enable, number=number, repeat=repeats)) / number * 1e6
