@@ -126,7 +126,9 @@ async def _changed(
             # what was read above may be old by now where others write meanwhile
             return await _written(connection, table, where, changes, at) or await _found(connection, table, where)
     except IntegrityError as error:
-        raise (NameTaken if _is_duplicate(error) else Refused)("the table does not take the value") from error
+        if _is_duplicate(error):
+            raise NameTaken("another row has the name") from error
+        raise Refused("the table does not take the value") from error
 
 
 async def _found(connection: AsyncConnection, table: Table, where: ColumnElement[bool]) -> Row[Any] | None:

@@ -22,7 +22,7 @@ _FAILURES = (ProcessFailed, story.Failed, NotSeen, NobodyInShare, httpx.HTTPErro
 
 async def system_for(use: Callable[[System], Coroutine[object, object, None]], folder: Path) -> None:
     """Starts the system in `folder`, uses it, ends it. Raises one of the failures; also when a part ends meanwhile."""
-    print("Starting the stand-in monolith, the gateway and the extracted shop, on free ports.", flush=True)
+    print("Starting the stand-in monolith, the gateway and the extracted services, on free ports.", flush=True)
     async with Children(started) as children:
         system = await start(children, folder)
         await first(use(system), children.watch())

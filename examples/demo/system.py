@@ -1,10 +1,11 @@
-"""The system of the demo: stand-in monolith, extracted shop and gateway, on free ports, with credentials of its own."""
+"""The system of the demo: stand-in monolith, services and gateway, on free ports, with credentials of its own."""
 
 import os
 import secrets
 import shutil
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from examples.demo.processes import Children
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 STRANGLER = str(Path(sys.executable).with_name("strangler"))
+SERVICES = ("shop", "account")
 GROUP = "items"
-"""The group of routes that has a new end."""
+"""The group of routes that the story moves."""
 ADMIN = ("admin", "admin")
 """Identity and secret of the stand-in's seeded administrator."""
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
@@ -52,20 +54,19 @@ def inherited() -> dict[str, str]:
 
 
 async def start(children: Children, folder: Path) -> System:
-    """Starts all three in `folder`. Raises ProcessFailed."""
+    """Starts all of them in `folder`. Raises ProcessFailed."""
     shutil.copy(ROUTES, folder / "routes.yaml")
     write_secret(token_file(folder))
     database = folder / "monolith.sqlite3"
     monolith = await children.start(
         "monolith", python("examples.monolith", "--seed", "demo", "--database", database), inherited()
     )
-    shop_port = free_port()  # the gateway has to know it first, since the shop asks the gateway for its keys
-    gateway = await children.start("gateway", serve(folder), gateway_environ(folder, monolith.url, shop_port))
-    shop = {
-        "SHOP_DATABASE_URL": f"sqlite:///{database}",
-        "SHOP_JWKS_URL": f"{gateway.admin_url}/.well-known/jwks.json",
-    }
-    await children.start("shop", python("extracted.shop", port=shop_port), inherited() | shop)
+    # the gateway has to know their ports first, since they ask the gateway for its keys
+    ports = {service: free_port() for service in SERVICES}
+    gateway = await children.start("gateway", serve(folder), gateway_environ(folder, monolith.url, ports))
+    for service, port in ports.items():
+        environ = inherited() | service_environ(service, database, gateway.admin_url)
+        await children.start(service, python(f"extracted.{service}", port=port), environ)
     return System(folder, gateway.url, gateway.admin_url)
 
 
@@ -82,12 +83,19 @@ def serve(folder: Path) -> list[str]:
     ]
 
 
-def gateway_environ(folder: Path, monolith_url: str, shop_port: int) -> dict[str, str]:
+def service_environ(service: str, database: Path, admin_url: str) -> dict[str, str]:
+    """What a service reads: where the monolith's data are, and the gateway's keys."""
+    own = {"DATABASE_URL": f"sqlite:///{database}", "JWKS_URL": f"{admin_url}/.well-known/jwks.json"}
+    return {f"{service.upper()}_{name}": value for name, value in own.items()}
+
+
+def gateway_environ(folder: Path, monolith_url: str, ports: Mapping[str, int]) -> dict[str, str]:
     """What routes.yaml, the gateway and its identity plugin read."""
     database = folder / "monolith.sqlite3"
+    urls = {f"{service.upper()}_URL": f"http://127.0.0.1:{port}" for service, port in ports.items()}
     return inherited() | {
         "MONOLITH_URL": monolith_url,
-        "SHOP_URL": f"http://127.0.0.1:{shop_port}",
+        **urls,
         "LEGACY_DATABASE_URL": f"sqlite:///{database}",
         "AUTH_JWT_SECRET_FILE": f"{database}.secret",
         "STRANGLER_OPERATOR_TOKEN_FILE": str(token_file(folder)),

@@ -84,7 +84,7 @@ async def test_run_ends_its_start_with_lines_that_work_and_ctrl_c_ends_everythin
         (credential,) = tmp_path.glob(".run/*/operator-token")
         assert stat.S_IMODE(credential.stat().st_mode) == 0o600
         parts = launcher.parts()
-        assert len(parts) == 3
+        assert len(parts) == 4
         code, rest = await launcher.end(signal.SIGINT)
     assert (code, rest.strip()) == (0, "Ended; nothing is left running.")
     assert await all_gone(parts)

@@ -43,5 +43,5 @@ def _selection(page: Page, order: Order, wanted: Mapping[str, Value]) -> Selecti
 def _descends(direction: str | None) -> bool:
     descends = listing.sql_descends(direction)
     if descends is None:
-        raise Refused(f"{direction!r} is no direction")
+        raise Refused("the order has no direction that SQL knows")
     return descends

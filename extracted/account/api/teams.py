@@ -36,7 +36,7 @@ async def _list(account: Account, call: Call, _identity: Identity) -> Answer:
 async def _get(account: Account, call: Call, _identity: Identity) -> Answer:
     team_id = canonical_uuid(call.variables[0])
     if team_id is None:
-        raise NoId(f"{call.variables[0]!r} is no UUID")
+        raise NoId("the id of the path is no UUID")
     team = await account.teams.find(team_id)
     return answers.NOT_FOUND if team is None else answers.one(_shown(team))
 
