@@ -24,9 +24,7 @@ def document(path: Path) -> dict[str, Any]:
     """The document at `path`, with the shared components and the answers that every operation has."""
     own, shared = _read(path), _read(_SHARED)["components"]
     components = own.get("components", {})
-    own["components"] = {
-        kind: shared.get(kind, {}) | components.get(kind, {}) for kind in shared.keys() | components.keys()
-    }
+    own["components"] = {kind: components.get(kind, {}) | shared.get(kind, {}) for kind in (shared | components)}
     for item in own["paths"].values():
         for method in item.keys() & _METHODS:
             item[method]["responses"] |= _answered_everywhere()

@@ -1,0 +1,128 @@
+"""Both sides answer as the services' OpenAPI documents say, whatever schemathesis thinks of to ask."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import load_all_checks
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from chassis.claims import NOBODY, Identity, Outcome
+from extracted.account import api as account
+from extracted.shop import api as shop
+from extracted.wire.openapi import document
+from tests.contracts.running import running_monolith
+from tests.extracted.running import Gateway, RunningService, ask, running_service
+from tests.monolith_file import SECRET, MonolithFile
+
+load_all_checks()
+CHECKS = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+SERVICES = {"shop": shop, "account": account}
+SCHEMAS = {name: schemathesis.openapi.from_dict(document(api.DOCUMENT)) for name, api in SERVICES.items()}
+WRITES_LAST = ("get", "post", "patch", "delete")
+OPERATIONS = sorted(
+    (
+        (name, method, path)
+        for name, api in SERVICES.items()
+        for path, item in document(api.DOCUMENT)["paths"].items()
+        for method in WRITES_LAST
+        if method in item
+    ),
+    key=lambda operation: WRITES_LAST.index(operation[1]),
+)
+ACTORS = {"nobody": (), "guest": ("guest",), "user": ("guest", "user"), "admin": ("admin",)}
+
+
+@dataclass(frozen=True)
+class Described:
+    """All sides over one database. `headers`: by side and actor; `ids`: what there is, by the path's first word."""
+
+    urls: Mapping[str, str]
+    headers: Mapping[tuple[str, str], Mapping[str, str]]
+    ids: Mapping[str, list[str]]
+    session: requests.Session
+
+    def call(self, case: Case[Any], side: str, actor: str) -> None:
+        """Fails where the answer is not as described."""
+        response = case.call(
+            base_url=self.urls[side], session=self.session, headers=dict(self.headers[side, actor]), timeout=20
+        )
+        case.validate_response(response, checks=CHECKS)
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
+    path = tmp_path_factory.mktemp("described") / "monolith.sqlite3"
+    with ExitStack() as stack:
+        gateway = Gateway()
+        stack.callback(gateway.close)
+        monolith = stack.enter_context(running_monolith(path, seed="demo", environ={"AUTH_JWT_SECRET": SECRET}))
+        file = MonolithFile(path)
+        stack.callback(file.close)
+        services = [stack.enter_context(running_service(name, file.url, gateway)) for name in SERVICES]
+        users = {name: file.add_user(*roles, points=7) for name, roles in ACTORS.items()}
+        ids = _filled(file, users)
+        urls = {"monolith": monolith.url} | {one.name: f"http://127.0.0.1:{one.port}" for one in services}
+        session = stack.enter_context(requests.Session())
+        yield Described(urls, _headers(file, users, services), ids, session)
+
+
+def _filled(file: MonolithFile, users: Mapping[str, str]) -> dict[str, list[str]]:
+    items = [file.add_item(cost=cost) for cost in (0, 0.5, 1e21)]
+    for user in users.values():
+        file.add_settings(user)
+        file.add_purchase(user, items[0])
+    team = file.add_team("Blue", users["user"], users["guest"])
+    return {"item": items, "user": [*users.values(), "@me"], "team": [team]}
+
+
+def _headers(
+    file: MonolithFile, users: Mapping[str, str], services: list[RunningService]
+) -> dict[tuple[str, str], Mapping[str, str]]:
+    """The client's token for the monolith; for a service the gateway's."""
+    headers: dict[tuple[str, str], Mapping[str, str]] = {}
+    for actor, roles in ACTORS.items():
+        known = Identity(Outcome.USER, users[actor], roles) if roles else NOBODY
+        headers["monolith", actor] = {"Authorization": f"Bearer {file.login(users[actor])}"} if roles else {}
+        for service in services:
+            headers[service.name, actor] = service.gateway.authorization(known, service.name)
+    return headers
+
+
+@pytest.mark.parametrize(("service", "method", "path"), OPERATIONS)
+@settings(max_examples=8, derandomize=True, database=None)
+@given(data=st.data())
+def test_every_answer_is_described(
+    described: Described, service: str, method: str, path: str, data: st.DataObject
+) -> None:
+    mode = data.draw(st.sampled_from([GenerationMode.POSITIVE, GenerationMode.NEGATIVE]), "mode")
+    case = data.draw(SCHEMAS[service][path][method].as_strategy(generation_mode=mode), "case")
+    actor = data.draw(st.sampled_from(["admin", "admin", *ACTORS]), "actor")
+    if "{id}" in path and method != "delete" and data.draw(st.sampled_from([False, True]), "known"):
+        case.path_parameters["id"] = data.draw(st.sampled_from(described.ids[path.split("/")[1]]), "id")
+    for side in (service, "monolith"):
+        described.call(case, side, actor)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_document_is_served_to_everybody(described: Described, service: str) -> None:
+    answer = ask(int(described.urls[service].rpartition(":")[2]), "/openapi.json", "GET", {})
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.body == SERVICES[service].description()
