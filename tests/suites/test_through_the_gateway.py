@@ -1,5 +1,6 @@
 """Both sides behind the real gateway: a client cannot tell which one answered, whoever it is and whatever its token."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,39 +11,12 @@ from tests.contracts.running import running_monolith
 from tests.extracted.shop.running import Answer, Gateway, ask, running_shop
 from tests.loopback.gateway_process import GatewayProcess
 from tests.monolith_file import SECRET, MonolithFile
-from tests.suites.sides import ACTORS, BOUGHT, HINT, IDS, difference, fill
+from tests.suites.sides import ACTORS, BOUGHT, HINT, IDS, JSON, UNKNOWN, difference, fill
 
 DEBUG_TOKEN = "a-debug-token-of-the-test-run"
-ROUTES = """
-version: 1
-paths: {case_sensitive: false, trailing_slash: ignore, decode_literals: false}
-identity: {plugin: "legacy_adapter.identity:from_environment"}
-services:
-  monolith: {url: "${MONOLITH_URL}"}
-  shop: {url: "${SHOP_URL}"}
-groups:
-  items: {state: extracted}
-routes:
-  - id: item-list
-    group: items
-    match: {methods: [GET], path: "/item"}
-    legacy: monolith
-    extracted: shop
-    auth: {require: {roles: [admin]}, enforce: upstream}
-  - id: item-read
-    group: items
-    match: {methods: [GET], path: "/item/{id}"}
-    legacy: monolith
-    extracted: shop
-    auth: {require: {roles: [admin]}, enforce: upstream}
-  - id: item-bought
-    group: items
-    match: {methods: [GET], path: "/item/bought/{id}"}
-    legacy: monolith
-    extracted: shop
-    auth: {require: authenticated, enforce: upstream}
-  - {id: everything-else, match: {path: "/{rest...}"}, legacy: monolith, state: legacy, auth: {require: open}}
-"""
+ROUTES = Path(__file__).parents[2] / "routes.yaml"
+GROUPS = ("items", "purchases")
+WRITES = [("POST", "/item"), ("PATCH", f"/item/{UNKNOWN}"), ("DELETE", f"/item/{UNKNOWN}")]
 MARK = "strangler-decision"
 
 
@@ -54,18 +28,18 @@ class Front:
     file: MonolithFile
     credentials: Mapping[str, str]
 
-    def ask(self, credential: str, target: str, side: str, method: str = "GET") -> Answer:
+    def ask(self, credential: str, target: str, side: str, method: str = "GET", body: bytes | None = None) -> Answer:
         """Answered by that side, or the test fails."""
-        headers = {"Strangler-Override": side, "Strangler-Debug": DEBUG_TOKEN}
+        headers = {"Strangler-Override": side, "Strangler-Debug": DEBUG_TOKEN} | ({} if body is None else JSON)
         own = {"Authorization": credential} if credential else {}
-        answer = ask(self.port, target, method, headers | own)
+        answer = ask(self.port, target, method, headers | own, body)
         assert answer.headers.pop(MARK).startswith(f"{side};"), "the gateway chose the other side"
         return answer
 
-    def differ(self, actor: str, target: str, method: str = "GET") -> str:
+    def differ(self, actor: str, target: str, method: str = "GET", body: bytes | None = None) -> str:
         """What differs between the sides; "" when nothing does."""
         legacy, extracted = (
-            self.ask(self.credentials[actor], target, side, method) for side in ("legacy", "extracted")
+            self.ask(self.credentials[actor], target, side, method, body) for side in ("legacy", "extracted")
         )
         return difference(legacy, extracted)
 
@@ -90,7 +64,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 
 def _started(directory: Path, file: MonolithFile, keys: Gateway, urls: Mapping[str, str]) -> GatewayProcess:
     routes = directory / "routes.yaml"
-    routes.write_text(ROUTES)
+    routes.write_text(_extracted(ROUTES.read_text()))
     secrets = {
         "AUTH_JWT_SECRET": SECRET,
         "LEGACY_DATABASE_URL": file.url,
@@ -100,10 +74,38 @@ def _started(directory: Path, file: MonolithFile, keys: Gateway, urls: Mapping[s
     return GatewayProcess(routes, directory / "state", {**urls, **secrets})
 
 
+def _extracted(text: str) -> str:
+    """This repository's own routes, with the shop's groups at the end of their way."""
+    for group in GROUPS:
+        assert f"  {group}: {{state: legacy," in text
+        text = text.replace(f"  {group}: {{state: legacy,", f"  {group}: {{state: extracted,")
+    return text
+
+
 @pytest.mark.parametrize("actor", ACTORS)
 def test_everybody_on_every_route(front: Front, actor: str) -> None:
-    targets = ["/item", *(f"{route}/{item}" for route in ("/item", "/item/bought") for item in IDS)]
+    targets = ["/item", "/transactions", *(f"{route}/{item}" for route in ("/item", "/item/bought") for item in IDS)]
     assert [(target, found) for target in targets if (found := front.differ(actor, target))] == []
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+@pytest.mark.parametrize(("method", "target"), WRITES)
+def test_everybody_writing(front: Front, actor: str, method: str, target: str) -> None:
+    for body in (b'{"cost":-1}', b"{bad"):
+        assert front.differ(actor, target, method, body) == ""
+
+
+def test_a_write_on_one_side_is_read_on_the_other(front: Front) -> None:
+    admin = front.credentials["admin"]
+    for here, there in (("legacy", "extracted"), ("extracted", "legacy")):
+        body = b'{"cost":1.5,"type":"hint","data":{"text":"x"}}'
+        made = front.ask(admin, "/item", here, "POST", body)
+        target = f"/item/{json.loads(made.body)['data']['id']}"
+        assert (made.status, front.ask(admin, target, there).body) == (201, made.body)
+        changed = front.ask(admin, target, there, "PATCH", b'{"cost":2}')
+        assert (changed.status, front.ask(admin, target, here).body) == (200, changed.body)
+        assert front.ask(admin, target, here, "DELETE").body == b'{"metadata":{}}'
+        assert front.ask(admin, target, there).status == 404
 
 
 @pytest.mark.parametrize(
