@@ -1,7 +1,6 @@
 """The request as it is sent on: hop-by-hop fields gone, forwarding fields set once, all else as it came. Pure."""
 
 import re
-from functools import lru_cache
 
 from strangler_gateway.exchange import Exchange
 from strangler_gateway.fields import NEVER_NOMINATED, Kind, Pairs, dashed, is_listed
@@ -13,13 +12,39 @@ _VARIABLE = re.compile(rb"\{([^{}.]+)(?:\.\.\.)?\}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
+class Built:
+    """Lines for one service. All else that they depend on is the same for a connection, or in its fields."""
+
+    __slots__ = ("credential", "lines", "names_request", "service", "side", "table")
+
+    def __init__(self, x: Exchange, service: Service, side: Side, via: bytes) -> None:
+        self.service, self.side, self.table, self.credential = service, side, x.table, x.credential
+        self.lines, self.names_request = _lines(x, service, side, via)
+
+    def fits(self, x: Exchange, service: Service, side: Side) -> bool:
+        """Whether they are the lines of this exchange, too."""
+        return (
+            self.service is service and self.side is side and self.table is x.table and self.credential == x.credential
+        )
+
+
 def request_head(x: Exchange, service: Service, side: Side, via: bytes) -> bytes:
     """The request as it goes to `service` (RFC 9110 §7.6): raw target, raw fields, one line each of our own."""
     head = x.head
+    built = head.built
+    if not isinstance(built, Built) or not built.fits(x, service, side):
+        head.built = built = Built(x, service, side, via)
+    own = b"" if built.names_request else b"X-Request-Id: %b\r\n" % x.request_id
+    if side is Side.EXTRACTED and x.internal_token is not None:
+        own += b"Authorization: Bearer %b\r\n" % x.internal_token
+    return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (x.method, target_for(x, service, side), built.lines, own)
+
+
+def _lines(x: Exchange, service: Service, side: Side, via: bytes) -> tuple[bytes, bool]:
+    """The field lines, and whether the client's own request id is among them."""
+    head = x.head
     lines = [_LINE % pair for pair in head.fields]
-    forwarded = b""
-    if head.marks:
-        forwarded = _edit(x, lines, service, via, replaces_authorization=side is Side.EXTRACTED)
+    kept = _edit(x, lines, service, replaces_authorization=side is Side.EXTRACTED)
     if head.connection:
         _remove_nominated(lines, head.fields, head.connection)
     if x.table.identity_headers:
@@ -33,22 +58,16 @@ def request_head(x: Exchange, service: Service, side: Side, via: bytes) -> bytes
         lines.append(b"Connection: Upgrade\r\nUpgrade: websocket\r\n")
     elif head.te_trailers:
         lines.append(b"Connection: TE\r\nTE: trailers\r\n")
-    if side is Side.EXTRACTED:
-        if x.internal_token is not None:
-            lines.append(b"Authorization: Bearer %b\r\n" % x.internal_token)
-    elif x.credential is not None:
+    if side is Side.LEGACY and x.credential is not None:
         lines.append(b"Authorization: %b\r\n" % x.credential)
-    return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (
-        x.method,
-        target_for(x, service, side),
-        b"".join(lines),
-        forwarded or _forwarded(x, via, {}),
-    )
+    lines.append(_forwarded(x, via, kept))
+    return b"".join(lines), Kind.REQUEST_ID in kept
 
 
-def _edit(x: Exchange, lines: list[bytes], service: Service, via: bytes, replaces_authorization: bool) -> bytes:
-    """Takes out or changes the marked lines in place; gives the forwarding lines to be added."""
-    head, kept = x.head, {}
+def _edit(x: Exchange, lines: list[bytes], service: Service, replaces_authorization: bool) -> dict[int, bytes]:
+    """Takes out or changes the marked lines in place; gives what is to be continued, by kind."""
+    head = x.head
+    kept: dict[int, bytes] = {}
     for kind, index in head.marks:
         if kind == Kind.HOST:
             lines[index] = b"" if service.host_policy == "upstream" else b"Host: %b\r\n" % (head.host or b"")
@@ -76,13 +95,11 @@ def _edit(x: Exchange, lines: list[bytes], service: Service, via: bytes, replace
             kept[kind] = b""
         elif kind not in _KEPT:
             lines[index] = b""
-    return _forwarded(x, via, kept)
+    return kept
 
 
 def _forwarded(x: Exchange, via: bytes, kept: dict[int, bytes]) -> bytes:
     """Via always; X-Forwarded-* set once, or continued on the same line where the peer is trusted."""
-    if not kept and not x.trusted:
-        return b"%bX-Request-Id: %b\r\n" % (_first_hop(x.version, via, x.peer, x.scheme, x.host), x.request_id)
     received = kept.get(Kind.VIA)
     own = b"1.%d %b" % (x.version - 10, via)
     line = b"Via: %b\r\n" % (b"%b, %b" % (received, own) if received else own)
@@ -95,21 +112,7 @@ def _forwarded(x: Exchange, via: bytes, kept: dict[int, bytes]) -> bytes:
             x.scheme,
             x.host or b"",
         )
-    if Kind.REQUEST_ID not in kept:
-        line += b"X-Request-Id: %b\r\n" % x.request_id
     return line
-
-
-@lru_cache(1024)
-def _first_hop(version: int, via: bytes, peer: str, scheme: bytes, host: bytes | None) -> bytes:
-    """The same for all requests of a connection, as a rule."""
-    return b"Via: 1.%d %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (
-        version - 10,
-        via,
-        peer.encode() or b"unknown",
-        scheme,
-        host or b"",
-    )
 
 
 def _continued(x: Exchange, peer: bytes, kept: dict[int, bytes]) -> bytes:

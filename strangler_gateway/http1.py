@@ -15,6 +15,7 @@ _START = re.compile(rb"(?:\r\n)?(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: .*)?)?", re.D
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 KEEP_ALIVE_OPTIONS = frozenset((b"keep-alive", b"Keep-Alive"))
 _MAX_CACHED = 1024
+_MAX_REMEMBERED = 2048
 _good_hosts: set[bytes] = set()
 
 # Read once for every field of every message: plain names are the fastest.
@@ -48,6 +49,11 @@ class RequestHead:
     connection: frozenset[bytes] = frozenset()
     """Fields to be removed because a Connection option names them."""
 
+    section = b""
+    """The field lines as received, where the next head on this connection may be read by them."""
+    built: object | None = None
+    """What `headers` has made of these fields for a service; kept while the client sends the same ones."""
+
     def __init__(
         self, method: bytes, target: bytes, path: bytes, query: bytes, version: int, fields: Pairs, marks: Marks
     ) -> None:
@@ -58,6 +64,15 @@ class RequestHead:
         self.version = version
         self.fields = fields
         self.marks = marks
+
+    def again(self, target: bytes) -> "RequestHead":
+        """The same fields for another origin-form target."""
+        request = RequestHead.__new__(RequestHead)
+        request.__dict__.update(self.__dict__)
+        request.target = target
+        request.path, mark, rest = target.partition(b"?")
+        request.query = mark + rest
+        return request
 
 
 def incomplete_request(buffer: bytes, max_line: int, max_header: int) -> None:
@@ -75,8 +90,13 @@ def incomplete_request(buffer: bytes, max_line: int, max_header: int) -> None:
         raise BadRequest(431, f"The header section is longer than {max_header} bytes.")
 
 
-def parse_request(head: bytes, max_line: int, max_header: int, max_fields: int) -> RequestHead:
-    """`head` ends with the empty line. Raises BadRequest with the status that tells what is wrong."""
+def parse_request(
+    head: bytes, max_line: int, max_header: int, max_fields: int, last: RequestHead | None = None
+) -> RequestHead:
+    """`head` ends with the empty line; `last`: the one before it on this connection, whose fields it often repeats.
+
+    Raises BadRequest with the status that tells what is wrong.
+    """
     if head.startswith(b"\r\n"):
         head = head[2:]
     line = _REQUEST_LINE.match(head)
@@ -92,19 +112,25 @@ def parse_request(head: bytes, max_line: int, max_header: int, max_fields: int) 
     if len(head) - start > max_header:
         raise BadRequest(431, f"The header section is longer than {max_header} bytes.")
     method, target, minor = line.groups()
+    section, version = head[start:], 10 if minor == b"0" else 11
+    plain = target[0] == 0x2F and method != b"CONNECT" and b"#" not in target
+    if last is not None and plain and section == last.section and method == last.method and version == last.version:
+        return last.again(target)
     try:
         fields, marks = parse_fields(head, start)
     except Malformed as exc:
         raise BadRequest(400, f"Malformed header section: {exc}.") from exc
     if len(fields) > max_fields:
         raise BadRequest(431, f"There are more than {max_fields} header fields.")
-    if target[0] == 0x2F and method != b"CONNECT" and b"#" not in target:
+    if plain:
         path, mark, rest = target.partition(b"?")
         query, authority = mark + rest, None
     else:
         target, path, query, authority = _split_target(method, target)
-    request = RequestHead(method, target, path, query, 10 if minor == b"0" else 11, fields, marks)
+    request = RequestHead(method, target, path, query, version, fields, marks)
     _read_fields(request, authority)
+    if plain and len(section) <= _MAX_REMEMBERED:
+        request.section = section
     return request
 
 

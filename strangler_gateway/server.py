@@ -63,6 +63,7 @@ class ClientConnection(asyncio.Protocol):
         self.deadline = inf
         self.lane: Lane | None = None
         self.x: Exchange | None = None
+        self.last: RequestHead | None = None
         self.left = 0
         self.decoder: ChunkedDecoder | None = None
         self.body_done = True
@@ -217,11 +218,14 @@ class ClientConnection(asyncio.Protocol):
                 incomplete_request(buffer, settings.max_request_line, settings.max_header)
                 self.deadline = min(self.deadline, self.gateway.now() + settings.header_timeout_s)
                 return False
-            request = parse_request(buffer[:end], settings.max_request_line, settings.max_header, settings.max_fields)
+            request = parse_request(
+                buffer[:end], settings.max_request_line, settings.max_header, settings.max_fields, self.last
+            )
         except BadRequest as exc:
             self._refuse(Reply(exc.status, "http_request_error", exc.message, close=True))
             return False
         self.buffer = buffer[end:]
+        self.last = request if request.section else None
         self.checked = 0
         self._start(request)
         return True
@@ -237,9 +241,7 @@ class ClientConnection(asyncio.Protocol):
         self.body_done = request.length == 0
         self.deadline = inf if self.body_done else gateway.now() + gateway.settings.body_timeout_s
         try:
-            outcome: Outcome = None
-            if gateway.settings.lane == "fast":
-                outcome = run(gateway, x)
+            outcome: Outcome = run(gateway, x)
             if isinstance(outcome, Reply):
                 self.reply(outcome)
                 return
