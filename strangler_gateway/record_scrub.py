@@ -100,7 +100,7 @@ class Scrubber:
             value = value.replace(captured.origin, ORIGIN)
         if lower == "location":
             return [name, self._target(value)]
-        return [name, value if lower == "etag" else self._pseudonyms.text(value)]
+        return [name, value if lower in _TAGS else self._pseudonyms.text(value)]
 
     def _credential(self, value: str) -> str:
         scheme, space, credential = value.partition(" ")
@@ -115,6 +115,8 @@ class Scrubber:
 
 _CREDENTIALS = frozenset({"authorization", "cookie"})
 _SET = frozenset({"set-cookie"})
+_TAGS = frozenset({"etag", "if-match", "if-none-match"})
+"""Entity tags look like keys; they tell nothing, and a replay has to send them back."""
 
 
 def _kept(fields: Fields, *names: frozenset[str]) -> Iterable[tuple[bytes, bytes]]:

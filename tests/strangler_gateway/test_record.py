@@ -22,7 +22,7 @@ from strangler_gateway.routes import ShadowRules, State
 from strangler_gateway.shadow_tap import Copy
 from tests.loopback.gateway_process import GatewayProcess
 from tests.strangler_gateway.diary import PASSWORD, Diary, diary
-from tests.strangler_gateway.exchanges import exchange, gateway_for, route
+from tests.strangler_gateway.exchanges import ALICE, exchange, gateway_for, route
 
 OPERATOR, READER = "operator-secret-1", "reader-secret-2"
 ROUTES = """\
@@ -196,6 +196,18 @@ async def test_nothing_is_copied_unless_somebody_records() -> None:
     gateway.recording = Recording(Wanted(60, 10))
     decide(gateway, x)
     assert isinstance(x.tap, Take)
+
+
+@pytest.mark.parametrize(
+    ("state", "share", "taken"), [(State.EXTRACTED, 0, False), (State.CANARY, 10_000, False), (State.CANARY, 0, True)]
+)
+async def test_only_the_legacy_side_is_recorded(state: State, share: int, taken: bool) -> None:
+    gateway = gateway_for(route(state, share=share))
+    gateway.recording = Recording(Wanted(60, 10))
+    x = exchange(gateway)
+    x.identity = ALICE
+    decide(gateway, x)
+    assert (x.tap is not None) == taken
 
 
 async def test_shadow_and_recording_share_an_exchange() -> None:

@@ -158,6 +158,13 @@ def test_two_secrets_are_two_pseudonyms_and_callers_are_told_apart() -> None:
     assert len({str(one["request"]["headers"]) for one in steps}) == 2
 
 
+def test_an_entity_tag_is_no_secret_on_its_way_back_either() -> None:
+    tag = b'W/"26-KN9+GRrw436ebXqCqUc77p4Wpx0"'
+    one = step(fields=[(b"If-None-Match", tag)], answer_fields=[(b"ETag", tag)], answer=b"")
+    assert one["request"]["headers"] == [["If-None-Match", tag.decode()]]
+    assert one["response"]["headers"] == [["ETag", tag.decode()]]
+
+
 def test_what_holds_no_secret_stays_byte_for_byte() -> None:
     for body in (
         '{ "id" : 1.0,\t"b":[ ]}',
