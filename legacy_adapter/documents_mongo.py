@@ -25,6 +25,7 @@ class MongoDocuments:
     """
 
     def __init__(self, url: str, *, timeout_s: float = 5.0, pool_size: int = 10) -> None:
+        name = _database_name(url)
         own_ms = int(timeout_s * 1000)
         self._timeout_ms = own_ms
         self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
@@ -36,7 +37,7 @@ class MongoDocuments:
             socketTimeoutMS=own_ms + 1000,
             tz_aware=True,
         )
-        self._database = self._client[_database_name(url)]
+        self._database = self._client[name]
 
     async def find_one(self, collection: str, public_id: str) -> Document | None:
         """By the index on `id`."""

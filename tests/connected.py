@@ -42,3 +42,15 @@ def fresh_mongo() -> str:
     except PyMongoError as error:
         pytest.fail(f"no MongoDB answers at {MONGO_URL}; start it with `make parts` ({error})", pytrace=False)
     return f"{MONGO_URL.rpartition('/')[0]}/{fresh_name()}"
+
+
+def expect_lost_updates(documents_url: str | None) -> None:
+    """Ends a test as expected to fail where documents are in FerretDB 1.24: it reads a document, then writes it.
+
+    MongoDB changes a document atomically, and so does the SQLite form: there the test goes on.
+    """
+    if documents_url is None:
+        return
+    with MongoClient[dict[str, object]](documents_url) as client:
+        if "ferretdbVersion" in client.admin.command("buildInfo"):
+            pytest.xfail("FerretDB 1.24 loses updates of one document at once, whoever makes them")

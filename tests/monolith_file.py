@@ -1,4 +1,4 @@
-"""A database of the monolith, filled row by row by the test that needs it: tables and forms are the stand-in's."""
+"""Databases of the monolith, filled row by row by the test that needs it: tables and forms are the stand-in's."""
 
 import hashlib
 import secrets
@@ -14,53 +14,49 @@ from joserfc.jwk import OctKey
 from sqlalchemy import Table, create_engine, delete, insert, select, update
 
 from examples.monolith import tables
+from tests.monolith_items import ServerItems, TableItems
+from tests.stores import SECRET, Stores
 
-SECRET = "a-secret-of-the-test-run-and-of-nothing-else"
+__all__ = ["AUDIENCE", "ISSUER", "SECRET", "MonolithData", "MonolithFile", "claims_of", "sign"]
 ISSUER, AUDIENCE = "https://auth.app", "https://api.app"
 LIFETIME = timedelta(days=3)
 
 
-class MonolithFile:
-    """One SQLite file. Every `add` returns the public id."""
+class MonolithData:
+    """The monolith's tables and items, wherever they are. Every `add` returns the public id."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.url = f"sqlite:///{path}"
-        self._engine = create_engine(self.url)
-        tables.metadata.create_all(self._engine)
+    def __init__(self, stores: Stores) -> None:
+        self.url = stores.database_url
+        self.documents_url = stores.documents_url
+        self._engine = create_engine(self.url.replace("postgresql://", "postgresql+psycopg://", 1))
+        self._items = ServerItems(stores.documents_url) if stores.documents_url else TableItems(self._engine)
+        elsewhere = tables.COLLECTIONS if stores.documents_url else ()
+        own = [table for table in tables.metadata.sorted_tables if table not in elsewhere]
+        tables.metadata.create_all(self._engine, tables=own)
 
     def close(self) -> None:
+        self._items.close()
         self._engine.dispose()
 
     def add_item(self, item_id: str | None = None, **fields: Any) -> str:
         item_id = item_id or str(uuid.uuid4())
-        object_id = secrets.token_hex(12)
         item = {"cost": 10, "type": "hint", "data": {"text": "a hint"}} | fields
-        body = {"_id": {"$oid": object_id}, **item, "id": item_id, "__v": 0}
-        self._run(insert(tables.items).values({"_id": object_id, "id": item_id, "body": body}))
+        self._items.insert({"_id": {"$oid": secrets.token_hex(12)}, **item, "id": item_id, "__v": 0})
         return item_id
 
     def change_item(self, item_id: str, **fields: Any) -> None:
-        with self._engine.begin() as connection:
-            body = connection.scalar(select(tables.items.c.body).where(tables.items.c.id == item_id))
-            connection.execute(
-                update(tables.items).where(tables.items.c.id == item_id).values(body={**(body or {}), **fields})
-            )
-
-    def item(self, item_id: str) -> dict[str, Any] | None:
-        """The whole document."""
-        with self._engine.connect() as connection:
-            body: dict[str, Any] | None = connection.scalar(
-                select(tables.items.c.body).where(tables.items.c.id == item_id)
-            )
-        return body
-
-    def remove_item(self, item_id: str) -> None:
-        self._run(delete(tables.items).where(tables.items.c.id == item_id))
+        self._items.set(item_id, fields)
 
     def break_item(self, item_id: str) -> None:
         """Leaves a document that the monolith would never write."""
-        self._run(update(tables.items).where(tables.items.c.id == item_id).values(body={"id": item_id}))
+        self._items.replace(item_id, {"id": item_id})
+
+    def item(self, item_id: str) -> dict[str, Any] | None:
+        """The whole document."""
+        return self._items.find(item_id)
+
+    def remove_item(self, item_id: str) -> None:
+        self._items.remove(item_id)
 
     def add_user(self, *roles: str, user_id: str | None = None, **fields: Any) -> str:
         user_id = user_id or str(uuid.uuid4())
@@ -104,18 +100,12 @@ class MonolithFile:
         users = tables.users
         self._run(update(users).where(users.c.id == user_id).values(points=users.c.points + points))
 
-    def copy(self, path: Path) -> "MonolithFile":
-        """The same rows in another file."""
-        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(path)) as target:
-            source.backup(target)
-        return MonolithFile(path)
-
     def give_role(self, user_id: str, name: str) -> None:
         self._row(tables.auth_subject_roles, subject_id=self.subject_of(user_id), role_id=self._role(name))
 
     def delete_user(self, user_id: str) -> None:
         """As the monolith does: subject, roles and tokens stay (fault F12)."""
-        self._run(delete(tables.users).where(tables.users.c.id == user_id))
+        self.delete(tables.users, user_id)
 
     def add_purchase(self, user_id: str, item_id: str, deleted_at: datetime | None = None) -> str:
         return self._row(tables.transactions, user_id=user_id, object_id=item_id, deleted_at=deleted_at)
@@ -161,6 +151,20 @@ class MonolithFile:
     def _run(self, statement: Any) -> None:
         with self._engine.begin() as connection:
             connection.execute(statement)
+
+
+class MonolithFile(MonolithData):
+    """On one SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(Stores(f"sqlite:///{path}"))
+        self.path = path
+
+    def copy(self, path: Path) -> "MonolithFile":
+        """The same rows in another file."""
+        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(path)) as target:
+            source.backup(target)
+        return MonolithFile(path)
 
 
 def claims_of(user_id: str) -> dict[str, Any]:

@@ -1,19 +1,20 @@
-"""Both sides over one database, started once for all suites."""
+"""Both sides over one set of stores, started once for all suites: on SQLite, and on the real parts."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.stores import EVERYWHERE
 from tests.suites.sides import Sides, running_sides
 
 
-@pytest.fixture(scope="session")
-def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
-    with running_sides(tmp_path_factory.mktemp("production") / "monolith.sqlite3", "production") as running:
+@pytest.fixture(scope="session", params=EVERYWHERE)
+def sides(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    with running_sides(request.param(tmp_path_factory.mktemp("production")), "production") as running:
         yield running
 
 
-@pytest.fixture(scope="session")
-def sides_in_development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
-    with running_sides(tmp_path_factory.mktemp("development") / "monolith.sqlite3", "development") as running:
+@pytest.fixture(scope="session", params=EVERYWHERE)
+def sides_in_development(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    with running_sides(request.param(tmp_path_factory.mktemp("development")), "development") as running:
         yield running

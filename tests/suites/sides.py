@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from chassis.claims import Identity
 from chassis.database import Database
 from legacy_adapter.identity import MonolithIdentity
-from tests.contracts.running import running_monolith
+from tests.contracts.running import running_monolith_on
 from tests.extracted.running import Answer, Gateway, RunningService, ask, running_service
-from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithFile, claims_of, sign
+from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData, claims_of, sign
+from tests.stores import Stores
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -47,7 +47,7 @@ def difference(legacy: Answer, extracted: Answer) -> str:
     return "; ".join(f"{name}: {old!r} / {new!r}" for name, (old, new) in pairs.items() if old != new)
 
 
-def fill(file: MonolithFile) -> dict[str, str]:
+def fill(file: MonolithData) -> dict[str, str]:
     """Items of every sort, a purchase, and a credential of every kind."""
     for cost in (0.5, 1e21, 1e-7, 2**53 + 2, 12345678.9):
         file.add_item(cost=cost, type="validator", data={"text": f"é ✓ \u2028 {cost}"})
@@ -83,7 +83,7 @@ class Sides:
     shop: RunningService
     credentials: Mapping[str, str]
     identities: Mapping[str, Identity]
-    file: MonolithFile
+    file: MonolithData
 
     def differ(
         self,
@@ -130,15 +130,20 @@ async def _confirmed(plugin: MonolithIdentity, credential: str) -> Identity:
     return await plugin.confirm(plugin.identify(fields), fields)
 
 
+def documents_of(stores: Stores) -> dict[str, str]:
+    """The setting of a service that needs documents."""
+    return {"DOCUMENTS_URL": stores.documents_url} if stores.documents_url else {}
+
+
 @contextmanager
-def running_sides(path: Path, mode: str) -> Iterator[Sides]:
+def running_sides(stores: Stores, mode: str) -> Iterator[Sides]:
     """`mode`: production or development."""
     variables = {"AUTH_JWT_SECRET": SECRET, "NODE_ENV": mode}
     gateway = Gateway()
-    with running_monolith(path, seed="demo", environ=variables) as monolith:
-        file = MonolithFile(path)
+    with running_monolith_on(stores, seed="demo", environ=variables) as monolith:
+        file = MonolithData(stores)
         credentials = fill(file)
-        with running_service("shop", file.url, gateway, ENVIRONMENT=mode) as shop:
+        with running_service("shop", file.url, gateway, ENVIRONMENT=mode, **documents_of(stores)) as shop:
             plugin = MonolithIdentity(SECRET, ISSUER, AUDIENCE, Database(file.url))
             identities = asyncio.run(_established(plugin, credentials.values()))
             yield Sides(monolith.port, shop, credentials, identities, file)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.connected import expect_lost_updates
 from tests.extracted.running import Answer
 from tests.suites.sides import ACTORS, FORM, JSON, UNKNOWN, Sides, difference
 
@@ -261,6 +262,7 @@ def test_what_one_side_writes_the_other_reads(sides: Sides) -> None:
 
 
 def test_changes_at_once_on_both_sides_lose_no_field(sides: Sides) -> None:
+    expect_lost_updates(sides.file.documents_url)
     item = sides.file.add_item()
 
     def change(ask: Any, **fields: object) -> int:

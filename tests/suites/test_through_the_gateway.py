@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.running import running_monolith
+from tests.contracts.running import running_monolith_on
 from tests.extracted.shop.running import Answer, Gateway, ask, running_shop
 from tests.loopback.gateway_process import GatewayProcess
-from tests.monolith_file import SECRET, MonolithFile
-from tests.suites.sides import ACTORS, BOUGHT, HINT, IDS, JSON, UNKNOWN, difference, fill
+from tests.monolith_file import SECRET, MonolithData
+from tests.stores import EVERYWHERE
+from tests.suites.sides import ACTORS, BOUGHT, HINT, IDS, JSON, UNKNOWN, difference, documents_of, fill
 
 DEBUG_TOKEN = "a-debug-token-of-the-test-run"
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
@@ -25,7 +26,7 @@ class Front:
     """The gateway, and the credentials by the names of those who have them."""
 
     port: int
-    file: MonolithFile
+    file: MonolithData
     credentials: Mapping[str, str]
 
     def ask(self, credential: str, target: str, side: str, method: str = "GET", body: bytes | None = None) -> Answer:
@@ -44,16 +45,17 @@ class Front:
         return difference(legacy, extracted)
 
 
-@pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    path = tmp_path_factory.mktemp("front") / "monolith.sqlite3"
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def front(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    directory = tmp_path_factory.mktemp("front")
+    stores = request.param(directory)
     keys = Gateway()
-    with running_monolith(path, seed="demo", environ={"AUTH_JWT_SECRET": SECRET}) as monolith:
-        file = MonolithFile(path)
+    with running_monolith_on(stores, seed="demo") as monolith:
+        file = MonolithData(stores)
         credentials = fill(file)
-        with running_shop(file.url, keys) as shop:
+        with running_shop(file.url, keys, **documents_of(stores)) as shop:
             urls = {"MONOLITH_URL": monolith.url, "SHOP_URL": f"http://127.0.0.1:{shop.port}"}
-            gateway = _started(path.parent, file, keys, urls)
+            gateway = _started(directory, file, keys, urls)
             try:
                 yield Front(gateway.port, file, credentials)
             finally:
@@ -62,7 +64,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     keys.close()
 
 
-def _started(directory: Path, file: MonolithFile, keys: Gateway, urls: Mapping[str, str]) -> GatewayProcess:
+def _started(directory: Path, file: MonolithData, keys: Gateway, urls: Mapping[str, str]) -> GatewayProcess:
     routes = directory / "routes.yaml"
     routes.write_text(_extracted(ROUTES.read_text()))
     secrets = {
