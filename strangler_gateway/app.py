@@ -1,9 +1,8 @@
-"""The gateway as a Starlette application: one pure-ASGI middleware that runs the steps and forwards."""
+"""The gateway as an application: one pure-ASGI middleware around Starlette that runs the steps and forwards."""
 
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from strangler_gateway.errors import ClientGone, UpstreamError, reason_phrase
@@ -90,6 +89,6 @@ def exchange_of(gateway: Gateway, scope: Any) -> Exchange:
     return gateway.exchange(request, (scope.get("client") or ("",))[0], scope["scheme"].encode())
 
 
-def application(gateway: Gateway) -> Starlette:
-    """The ASGI application of the public port."""
-    return Starlette(middleware=[Middleware(Pipeline, gateway=gateway)])
+def application(gateway: Gateway) -> ASGIApp:
+    """The ASGI application of the public port: outermost, since it catches its own errors and streams every message."""
+    return Pipeline(Starlette(), gateway)

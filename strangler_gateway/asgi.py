@@ -64,7 +64,7 @@ class Cycle:
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1" if x.version == 11 else "1.0",
-            "server": self.client.transport.get_extra_info("sockname"),
+            "server": self.client.address,
             "client": (x.peer, 0),
             "scheme": x.scheme.decode(),
             "method": x.method.decode(),
@@ -72,7 +72,7 @@ class Cycle:
             "path": x.path.decode("latin-1"),
             "raw_path": x.path,
             "query_string": x.query[1:],
-            "headers": [(name.lower(), value) for name, value in x.fields],
+            "headers": _lowered(x),
             "state": self.client.app_state.copy(),
             "extensions": {"http.response.trailers": {}, "strangler": {"exchange": x, "outcome": outcome}},
         }
@@ -141,6 +141,14 @@ class Cycle:
     def _put(self, event: dict[str, Any]) -> None:
         self._events.append(event)
         self._arrived.set()
+
+
+def _lowered(x: Exchange) -> Pairs:
+    """Names in lower case, as ASGI wants them; kept with the fields, which a connection often repeats."""
+    head = x.head
+    if head.lowered is None:
+        head.lowered = [(name.lower(), value) for name, value in head.fields]
+    return head.lowered
 
 
 def _length(fields: Pairs) -> int | None:

@@ -51,6 +51,8 @@ class RequestHead:
 
     section = b""
     """The field lines as received, where the next head on this connection may be read by them."""
+    lowered: Pairs | None = None
+    """The fields with names in lower case, once somebody asked for them."""
     built: object | None = None
     """What `headers` has made of these fields for a service; kept while the client sends the same ones."""
 

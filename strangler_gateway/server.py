@@ -56,6 +56,7 @@ class ClientConnection(asyncio.Protocol):
         self.tasks: set[asyncio.Task[Any]] = server_state.tasks
         self.transport: asyncio.Transport
         self.peer = ""
+        self.address: Any = None
         self.scheme = b"http"
         self.buffer = b""
         self.checked = 0
@@ -88,6 +89,7 @@ class ClientConnection(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]  # a TCP, TLS or Unix transport
         self.out = Output(self.gateway.turn, self.transport)
         peer = transport.get_extra_info("peername")
+        self.address = transport.get_extra_info("sockname")
         self.peer = str(peer[0]) if isinstance(peer, tuple) and peer else ""
         self.scheme = b"https" if transport.get_extra_info("sslcontext") else b"http"
         self.connections.add(self)
