@@ -133,5 +133,6 @@ def _quiet(running: list[GatewayProcess]) -> Iterator[None]:
     yield
     for process in running:
         process.hang_up()
-        assert not process.complaints(), "\n".join(process.complaints())
+        complaints = process.complaints()
+        assert not complaints, "\n".join(complaints)
     assert all(process.alive or process.was_signalled for process in before), "a gateway has died"
