@@ -11,8 +11,8 @@ from examples.monolith.refusals import forbidden, unauthorized
 from examples.monolith.tables import auth_role_policies, auth_subject_roles
 from examples.monolith.tokens import Subject, Tokens
 
-SELF = "@Replace::@me"
-"""In a policy's attributes: the caller's own user id."""
+SELF = "{{user.id}}"
+"""In a policy's attributes: the caller's own user id. Our own sign; the contract names none."""
 OWN = "@me"
 """In a path: the caller."""
 

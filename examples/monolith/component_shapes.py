@@ -32,7 +32,7 @@ def _component(known: Shape) -> Shape:
     """`known`: what tells a node that is there already."""
     data: dict[str, Property] = {
         "markdown": optional(IS_STRING),
-        "items": optional(IS_ARRAY),
+        "items": optional(IS_ARRAY, ARE_STRINGS),
         "validators": list_of({**VALIDATOR, **known}, optional=True),
         "editorSettings": nested({"languages": list_of(LANGUAGE)}, optional=True),
         "orientation": optional(IS_STRING),

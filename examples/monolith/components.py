@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from examples.monolith import documents
 from examples.monolith.component_shapes import VALIDATOR
 from examples.monolith.documents import Document, ObjectIds, without_mongo_fields
-from examples.monolith.refusals import InternalFailure, UncaughtFailure, bad_request, not_found
+from examples.monolith.refusals import InternalFailure, bad_request, not_found
 from examples.monolith.tables import components, validators
 
 Nodes = list[Document] | None
@@ -30,7 +30,7 @@ class Trees:
         self._object_ids = object_ids
 
     async def create(self, new: Document | None) -> Document:
-        """Raises InternalFailure for whatever does not fit, as Mongoose's own validation ends in the monolith."""
+        """Raises InternalFailure when there is none, or one of an unknown type."""
         if new is None:
             raise InternalFailure("a component is missing")
         data = dict(new["data"])
@@ -100,7 +100,7 @@ class Trees:
 
 
 def _type(component: Document) -> str:
-    """Mongoose knows the types; the validation before it does not (fault F18)."""
+    """An unknown type passes validation, and fails later (fault F18)."""
     kind = str(component["type"])
     if kind not in TYPES:
         raise InternalFailure(f"{kind!r} is no type of component")
@@ -118,12 +118,9 @@ def _nodes(component: Document, name: str) -> Nodes:
 
 
 def _unknown(present: Nodes, wanted: list[Document]) -> list[str]:
-    """Ids that are asked for and not there; to look for one where there are no nodes at all is an uncaught error."""
-    named = [node["id"] for node in wanted if node.get("id")]
-    if named and present is None:
-        raise UncaughtFailure("a node is looked for where there are none")
+    """Ids that are asked for and not there."""
     known = {node["id"] for node in present or ()}
-    return [public_id for public_id in named if public_id not in known]
+    return [node["id"] for node in wanted if node.get("id") and node["id"] not in known]
 
 
 def component_json(component: Document) -> Document:

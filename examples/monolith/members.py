@@ -38,11 +38,10 @@ async def add_member(call: Call) -> Answer:
 
 
 async def remove_member(call: Call) -> Answer:
-    """An id in capitals finds the user, but no member."""
     async with call.monolith.database.write() as connection:
         team = await find_team(connection, call.params["teamId"])
         user = await find_user(connection, call.body["userId"].lower())
-        role = await _role_in(connection, team.id, call.body["userId"])
+        role = await _role_in(connection, team.id, user.id)
         if role is None:
             raise not_found("User is not a member of the team")
         if role == CAPTAIN:

@@ -36,7 +36,7 @@ class Authors:
         return self._shown.get(user_id, {})
 
 
-async def find_modules(connection: AsyncConnection, public_ids: Sequence[Any]) -> list[Document]:
+async def find_modules(connection: AsyncConnection, public_ids: Sequence[str]) -> list[Document]:
     """References to modules. Raises Refusal when one is not there."""
     references = await _references(connection, modules, public_ids)
     if None in references:
@@ -44,7 +44,7 @@ async def find_modules(connection: AsyncConnection, public_ids: Sequence[Any]) -
     return [reference for reference in references if reference]
 
 
-async def find_contents(connection: AsyncConnection, public_ids: Sequence[Any] | None) -> list[Document]:
+async def find_contents(connection: AsyncConnection, public_ids: Sequence[str] | None) -> list[Document]:
     """References to contents. To have none, or one that is not there, is an uncaught error (fault F17)."""
     if public_ids is None:
         raise UncaughtFailure("contents are missing")
@@ -55,11 +55,10 @@ async def find_contents(connection: AsyncConnection, public_ids: Sequence[Any] |
 
 
 async def _references(
-    connection: AsyncConnection, collection: Table, public_ids: Sequence[Any]
+    connection: AsyncConnection, collection: Table, public_ids: Sequence[str]
 ) -> list[Document | None]:
-    texts = [public_id for public_id in public_ids if isinstance(public_id, str)]
-    known = await documents.find_by_public_id(connection, collection, texts)
-    return [known[wanted]["_id"] if isinstance(wanted, str) and wanted in known else None for wanted in public_ids]
+    known = await documents.find_by_public_id(connection, collection, public_ids)
+    return [known[wanted]["_id"] if wanted in known else None for wanted in public_ids]
 
 
 def object_ids_in(module: Document) -> Links:

@@ -8,12 +8,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from examples.monolith import documents
 from examples.monolith.access import may
 from examples.monolith.documents import Document, ObjectIds
+from examples.monolith.javascript import number_text
 from examples.monolith.listing import Listing
 from examples.monolith.module_links import Authors, find_contents, find_modules, full_links, listed_links, object_ids_in
-from examples.monolith.refusals import InternalFailure, UncaughtFailure, not_found
+from examples.monolith.refusals import InternalFailure, not_found
 from examples.monolith.routing import Call, Route
 from examples.monolith.tables import modules
-from examples.monolith.validation import IS_ARRAY, IS_NUMBER, IS_OBJECT, IS_STRING, Check, Property, Shape, length
+from examples.monolith.validation import (
+    ARE_STRINGS,
+    IS_ARRAY,
+    IS_NUMBER,
+    IS_OBJECT,
+    IS_STRING,
+    Check,
+    Property,
+    Shape,
+    is_number,
+    length,
+)
 from examples.monolith.wire import Answer, enveloped, nothing
 
 FIELDS: dict[str, tuple[Check, ...]] = {
@@ -23,8 +35,8 @@ FIELDS: dict[str, tuple[Check, ...]] = {
     "reward": (IS_NUMBER,),
     "tags": (IS_ARRAY,),
     "data": (IS_OBJECT,),
-    "modules": (IS_ARRAY,),
-    "contents": (IS_ARRAY,),
+    "modules": (IS_ARRAY, ARE_STRINGS),
+    "contents": (IS_ARRAY, ARE_STRINGS),
 }
 """In the order of the schema."""
 NEW_MODULE: Shape = {name: Property(checks) for name, checks in FIELDS.items()}
@@ -33,8 +45,6 @@ MODULE_CHANGES: Shape = {name: Property(checks, optional=True) for name, checks 
 
 async def create_module(call: Call) -> Answer:
     """The answer holds bare ObjectIds where every other shows modules and contents (C5)."""
-    if not call.body["description"] or not call.body["type"]:
-        raise InternalFailure("an empty text is a missing one to Mongoose")
     new_id = call.monolith.object_ids.next()
     async with call.monolith.database.write() as connection:
         fields = await _fields(connection, call.body, call.monolith.object_ids)
@@ -81,18 +91,20 @@ async def _fields(connection: AsyncConnection, body: Document, object_ids: Objec
         "contents": await find_contents(connection, body.get("contents")),
     }
     fields = {name: body[name] for name in FIELDS if name in body} | links
-    if fields.get("data") is not None:
+    if "data" in fields:
         fields["data"] = {"_id": {"$oid": object_ids.next()}}
     if fields.get("tags") is not None:
         fields["tags"] = [_tag(tag) for tag in fields["tags"]]
     return {name: fields[name] for name in FIELDS if name in fields}
 
 
-def _tag(tag: Any) -> str | None:
-    """Cast to text by Mongoose."""
-    if isinstance(tag, dict | list):
-        raise InternalFailure("a tag is no text")
-    return tag if tag is None or isinstance(tag, str) else str(tag).lower()
+def _tag(tag: Any) -> str:
+    """Tags are texts: a number becomes its text, anything else is a 500."""
+    if isinstance(tag, str):
+        return tag
+    if is_number(tag):
+        return number_text(tag)
+    raise InternalFailure("a tag is no text")
 
 
 async def _find_module(connection: AsyncConnection, module_id: str) -> Document:
@@ -108,8 +120,6 @@ async def _module_json(connection: AsyncConnection, module: Document) -> Documen
 
 def _shown(module: Document, links: Document, authors: Authors) -> Document:
     """`links` are its modules and contents."""
-    if module["data"] is None:
-        raise UncaughtFailure("data is null")
     plain = {name: module[name] for name in ("id", "name", "description", "type", "reward", "tags")}
     return plain | {"data": {"_id": None}} | links | {"author": authors.json_of(module["authorId"])}
 

@@ -37,7 +37,7 @@ class MailSettings:
     smtp: Smtp | None = None
     sender: str = DEFAULT_SENDER
     sender_name: str = "PolyCode"
-    www_url: str = "http://localhost:4200"
+    www_url: str = "http://localhost"
     verification_path: str = "/email/verification/"
     teams_path: str = "/teams"
 
@@ -73,7 +73,7 @@ def is_url(database: str) -> bool:
 
 
 def from_environment(database: str, environ: Mapping[str, str], documents: str | None = None) -> Settings:
-    """The monolith's own variable names; the secret falls back to a file beside the database."""
+    """Variables named in the contract have its names; the secret falls back to a file beside the database."""
     return Settings(
         database=database,
         documents=documents,
@@ -101,17 +101,17 @@ def mail_from_environment(environ: Mapping[str, str]) -> MailSettings:
 
 
 def smtp_from_environment(environ: Mapping[str, str]) -> Smtp | None:
-    host = environ.get("EMAIL_SMTP_HOST")
+    host = environ.get("SMTP_HOST")
     provider = environ.get("EMAIL_PROVIDER") or ("SMTP" if host else "FAKE")
     if provider == "FAKE":
         return None
     if provider != "SMTP":
         raise SettingsInvalid(f"EMAIL_PROVIDER is {provider!r}; the stand-in knows SMTP and FAKE")
     if not host:
-        raise SettingsInvalid("EMAIL_PROVIDER is SMTP, but EMAIL_SMTP_HOST is not set")
-    secure = environ.get("EMAIL_SMTP_SECURE") == "true"
-    port = whole_number("EMAIL_SMTP_PORT", environ, MAX_PORT, SMTPS_PORT if secure else SMTP_PORT)
-    return Smtp(host, port, secure, environ.get("EMAIL_SMTP_USER"), environ.get("EMAIL_SMTP_PASSWORD"))
+        raise SettingsInvalid("EMAIL_PROVIDER is SMTP, but SMTP_HOST is not set")
+    secure = environ.get("SMTP_SECURE") == "true"
+    port = whole_number("SMTP_PORT", environ, MAX_PORT, SMTPS_PORT if secure else SMTP_PORT)
+    return Smtp(host, port, secure, environ.get("SMTP_USER"), environ.get("SMTP_PASSWORD"))
 
 
 def whole_number(name: str, environ: Mapping[str, str], most: int, default: int = 0) -> int:

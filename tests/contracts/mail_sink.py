@@ -80,7 +80,7 @@ def mail_server() -> Iterator[tuple[MailSink, dict[str, str]]]:
     controller = FreePortController(sink, hostname="127.0.0.1", port=0)
     controller.start()
     try:
-        yield sink, {"EMAIL_PROVIDER": "SMTP", "EMAIL_SMTP_HOST": "127.0.0.1", "EMAIL_SMTP_PORT": str(controller.port)}
+        yield sink, {"EMAIL_PROVIDER": "SMTP", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(controller.port)}
     finally:
         controller.stop()
 

@@ -18,7 +18,7 @@ STOP_TIMEOUT_S = 15
 ROOT = Path(__file__).resolve().parents[2]
 
 
-OWN_VARIABLES = ("AUTH_JWT", "NODE_ENV", "EMAIL_", "MAIL_", "PUBLIC_WWW", "RUNNER_")
+OWN_VARIABLES = ("AUTH_JWT", "NODE_ENV", "EMAIL_", "SMTP_", "MAIL_", "PUBLIC_WWW", "RUNNER_")
 """What the stand-ins read; the test's own environment is kept from them."""
 
 

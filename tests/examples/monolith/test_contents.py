@@ -94,7 +94,8 @@ def test_empty_objects_are_left_out(new_content: NewContent, sent: object, shown
         ({"rootComponent": editor(validator("1", "2") | {"isHidden": "no"})}, 400),
         ({"rootComponent": editor(validator("1", "2") | {"input": {"stdin": [1]}})}, 400),
         ({"rootComponent": {"type": "editor", "data": {"editorSettings": {}}}}, 400),
-        ({"rootComponent": {"type": "editor", "data": {"items": [1, {}], "validators": None}}}, 201),
+        ({"rootComponent": {"type": "editor", "data": {"items": [1]}}}, 400),
+        ({"rootComponent": {"type": "editor", "data": {"items": [UNKNOWN], "validators": None}}}, 201),
     ],
 )
 def test_what_is_sent_is_looked_at_to_the_last_leaf(admin: Client, changes: dict[str, Any], status: int) -> None:
@@ -169,10 +170,11 @@ def test_nodes_of_others_cannot_be_put(admin: Client, new_content: NewContent) -
     assert admin.get(f"/content/{made['id']}").data == made
 
 
-def test_a_node_looked_for_where_there_are_none_is_an_uncaught_error(admin: Client, new_content: NewContent) -> None:
+def test_a_node_looked_for_where_there_are_none_is_not_found_there(admin: Client, new_content: NewContent) -> None:
     made = new_content(markdown())
     root = made["rootComponent"] | {"data": {"components": [markdown() | {"id": UNKNOWN}]}}
-    assert put(admin, made, root).json == {"statusCode": 500, "message": "Internal server error"}
+    answer = put(admin, made, root)
+    assert (answer.status, answer.json["message"]) == (400, f"Cannot add component with id {UNKNOWN}")
 
 
 def test_data_that_comes_later_comes_last(admin: Client, new_content: NewContent) -> None:

@@ -39,7 +39,7 @@ def ended(running: RunningMonolith) -> int:
 def test_a_sign_up_while_the_mail_server_is_away_ends_the_process(tmp_path: Path) -> None:
     """Faults F7 and C11; nothing is written of it."""
     with dead_port() as port:
-        smtp = {"EMAIL_PROVIDER": "SMTP", "EMAIL_SMTP_HOST": "127.0.0.1", "EMAIL_SMTP_PORT": str(port)}
+        smtp = {"EMAIL_PROVIDER": "SMTP", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port)}
         with running_monolith(tmp_path / "monolith.sqlite3", environ=smtp) as running:
             client = Client(running.host, running.port)
             assert client.post("/user", sign_up() | {"email": "nope"}).status == 400
@@ -125,8 +125,8 @@ def test_poor_purchases_take_connections_that_never_come_back(tmp_path: Path) ->
     ("environ", "said"),
     [
         ({"EMAIL_PROVIDER": "SES"}, "EMAIL_PROVIDER is 'SES'"),
-        ({"EMAIL_PROVIDER": "SMTP"}, "EMAIL_SMTP_HOST is not set"),
-        ({"EMAIL_SMTP_HOST": "x", "EMAIL_SMTP_PORT": "no"}, "EMAIL_SMTP_PORT is 'no'"),
+        ({"EMAIL_PROVIDER": "SMTP"}, "SMTP_HOST is not set"),
+        ({"SMTP_HOST": "x", "SMTP_PORT": "no"}, "SMTP_PORT is 'no'"),
         ({"LEAKING_POOL": "-1"}, "LEAKING_POOL is '-1'"),
     ],
 )

@@ -33,7 +33,9 @@ def new_content(admin: Client) -> str:
         ({"tags": "java"}, 400, "Bad Request"),
         ({"data": None}, 400, "Bad Request"),
         ({"image": "x"}, 400, "Bad Request"),
-        ({"description": ""}, 500, "Internal Server Error"),
+        ({"modules": [1]}, 400, "Bad Request"),
+        ({"contents": [None]}, 400, "Bad Request"),
+        ({"tags": [None]}, 500, "Internal Server Error"),
         ({"tags": [{}]}, 500, "Internal Server Error"),
         ({"modules": [UNKNOWN]}, 404, "Resource not found"),
         ({"contents": [UNKNOWN]}, 500, "Internal server error"),
@@ -44,6 +46,16 @@ def test_what_makes_no_module_is_refused_each_in_its_way(
 ) -> None:
     answer = admin.post("/module", module(**changes))
     assert (answer.status, answer.json["message"]) == (status, message)
+
+
+def test_a_module_may_have_an_empty_description(admin: Client) -> None:
+    assert created(admin, description="")["description"] == ""
+
+
+def test_a_module_s_data_are_shown_empty_whatever_was_sent(admin: Client) -> None:
+    target = f"/module/{created(admin)['id']}"
+    answer = admin.patch(target, {"contents": [], "data": None})
+    assert (answer.status, answer.data["data"]) == (200, {"_id": None})
 
 
 def test_a_new_module_shows_object_ids_and_no_data(admin: Client, database: sqlite3.Connection) -> None:

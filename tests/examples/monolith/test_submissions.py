@@ -109,6 +109,11 @@ def test_a_component_without_the_field_fails_without_running(verified: NewUser, 
     assert user.get(f"/submission/{first_of(made)['id']}").status == 200
 
 
+def test_a_component_without_data_has_no_such_field_either(verified: NewUser, new_content: NewContent) -> None:
+    made = new_content(container({"type": "markdown", "data": {}}))
+    assert verified().post("/submission", submission(made)).data == {"success": False}
+
+
 def test_first_successes_at_once_all_pay(verified: NewUser, new_content: NewContent) -> None:
     """Fault F4."""
     user, made = verified(), new_content(container(editor(validator("2", "4"))))

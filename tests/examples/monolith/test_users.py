@@ -73,15 +73,15 @@ def test_a_rank_is_one_more_than_the_users_with_more_points(
 
 @pytest.mark.parametrize(
     "email",
-    ["a", "a@b", "@example.org", "a@", "a b@example.org", "a..b@example.org", "a@-b.org", "a@b_c.org", "a@example.1",
-     f"{'a' * 65}@example.org", "a@[127.0.0.1]"],
+    ["a", "a@b", "@example.org", "a@", "a b@example.org", "a..b@example.org", "a@-b.org", "a@b_c.org", "a@b..org",
+     f"{'a' * 65}@example.org", "a@[127.0.0.1]", "é@example.org", '"a b"@example.org'],
 )  # fmt: skip
 def test_an_address_that_is_no_e_mail_is_refused(anonymous: Client, email: str) -> None:
     body = {"username": fresh_name(), "password": SECRET, "email": email}
     assert anonymous.post("/user", body).status == 400
 
 
-@pytest.mark.parametrize("local", ["a.b+c", "é", "o'hara", '"a b"'])
+@pytest.mark.parametrize("local", ["a.b+c", "o'hara", "A_1"])
 def test_an_unusual_e_mail_is_an_e_mail(anonymous: Client, local: str) -> None:
     name = fresh_name()
     body = {"username": name, "password": SECRET, "email": f"{local}@{name}.example.org"}
