@@ -2,9 +2,7 @@
 
 import hashlib
 import secrets
-import sqlite3
 import uuid
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,17 @@ class MonolithData:
         elsewhere = tables.COLLECTIONS if stores.documents_url else ()
         own = [table for table in tables.metadata.sorted_tables if table not in elsewhere]
         tables.metadata.create_all(self._engine, tables=own)
+        self._tables = own
+
+    def copy(self, stores: Stores) -> "MonolithData":
+        """The same rows in other stores, in the same order; documents of a server are not among them."""
+        other = MonolithData(stores)
+        with self._engine.connect() as source, other._engine.begin() as target:
+            for table in self._tables:
+                rows = [{c.key: row._mapping[c] for c in table.c} for row in source.execute(select(table))]
+                if rows:
+                    target.execute(insert(table), rows)
+        return other
 
     def close(self) -> None:
         self._items.close()
@@ -159,12 +168,6 @@ class MonolithFile(MonolithData):
     def __init__(self, path: Path) -> None:
         super().__init__(Stores(f"sqlite:///{path}"))
         self.path = path
-
-    def copy(self, path: Path) -> "MonolithFile":
-        """The same rows in another file."""
-        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(path)) as target:
-            source.backup(target)
-        return MonolithFile(path)
 
 
 def claims_of(user_id: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examples.monolith import tables
+from tests.stores import EVERYWHERE
 from tests.suites.twins import ACTORS, UNKNOWN, Twins, running_twins
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -15,15 +16,15 @@ JSON = {"Content-Type": "application/json"}
 TOUCHED = (tables.users, tables.user_settings, tables.user_emails, tables.team_members, tables.transactions)
 
 
-@pytest.fixture(scope="module")
-def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
-    with running_twins(tmp_path_factory.mktemp("twins")) as running:
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def twins(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
+    with running_twins(tmp_path_factory.mktemp("twins"), open_stores=request.param) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
-def twins_in_development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
-    with running_twins(tmp_path_factory.mktemp("development"), "development") as running:
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def twins_in_development(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
+    with running_twins(tmp_path_factory.mktemp("development"), "development", request.param) as running:
         yield running
 
 

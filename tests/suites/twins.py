@@ -14,9 +14,10 @@ from sqlalchemy import Table
 from chassis.claims import Identity
 from chassis.database import Database
 from legacy_adapter.identity import MonolithIdentity
-from tests.contracts.running import running_monolith
+from tests.contracts.running import running_monolith_on
 from tests.extracted.running import Answer, Gateway, RunningService, ask, running_service
-from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithFile
+from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
+from tests.stores import OpenStores, on_sqlite
 from tests.suites.sides import ACTORS as EVERYBODY
 from tests.suites.sides import difference, fill
 
@@ -32,7 +33,7 @@ class Twins:
 
     monolith_port: int
     account: RunningService
-    files: tuple[MonolithFile, MonolithFile]
+    files: tuple[MonolithData, MonolithData]
     credentials: Mapping[str, str]
     ids: Mapping[str, str]
     identities: dict[str, Identity] = field(default_factory=dict)
@@ -90,14 +91,16 @@ async def _confirmed(url: str, fields: list[tuple[bytes, bytes]]) -> Identity:
 
 
 @contextmanager
-def running_twins(folder: Path, mode: str = "production", **variables: str) -> Iterator[Twins]:
+def running_twins(
+    folder: Path, mode: str = "production", open_stores: OpenStores = on_sqlite, **variables: str
+) -> Iterator[Twins]:
     """`variables` are further ACCOUNT_… settings."""
     gateway = Gateway()
-    path = folder / "monolith.sqlite3"
-    with running_monolith(path, seed="demo", environ={"AUTH_JWT_SECRET": SECRET, "NODE_ENV": mode}) as monolith:
-        file = MonolithFile(path)
+    stores = open_stores(folder)
+    with running_monolith_on(stores, seed="demo", environ={"NODE_ENV": mode}) as monolith:
+        file = MonolithData(stores)
         credentials, ids = _filled(file, monolith.port)
-        copy = file.copy(folder / "copy.sqlite3")
+        copy = file.copy(open_stores(_made(folder / "copy")))
         with running_service("account", copy.url, gateway, ENVIRONMENT=mode, **variables) as account:
             yield Twins(monolith.port, account, (file, copy), credentials, ids)
         file.close()
@@ -105,7 +108,12 @@ def running_twins(folder: Path, mode: str = "production", **variables: str) -> I
     gateway.close()
 
 
-def _filled(file: MonolithFile, port: int) -> tuple[dict[str, str], dict[str, str]]:
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _filled(file: MonolithData, port: int) -> tuple[dict[str, str], dict[str, str]]:
     """Actors, settings, teams; `captain` has one whose e-mail is not verified."""
     credentials = fill(file)
     ids = {name: _user_of(credentials[name]) for name in ("guest", "user", "admin", "deleted")}
