@@ -174,3 +174,21 @@ def test_a_hangup_signal_at_any_time_does_not_end_it(start: Start, served_file: 
     assert gateway.connect().ask(get()).status == 200
     assert gateway.alive
     gateway.stop()
+
+
+def test_a_connection_that_repeats_itself_is_served_by_the_new_table_too(
+    reloading: GatewayProcess, origin: Script, routes: Routes
+) -> None:
+    client, raw = reloading.connect(), get(b"/", b"X-Member: mallory")
+    for _ in range(3):
+        client.ask(raw)
+        assert origin.requests[-1].get(b"x-member") == b"mallory"
+    text = routes.path.read_text(encoding="utf-8")
+    routes.write(text.replace("version: 1", "version: 1\nidentity_headers: [X-Member]"))
+    reloading.process.send_signal(signal.SIGHUP)
+
+    def dropped() -> bool:
+        client.ask(raw)
+        return not origin.requests[-1].all(b"x-member")
+
+    assert eventually(dropped)
