@@ -78,13 +78,17 @@ class Scrubber:
 
     def _target(self, target: str) -> str:
         path, mark, query = target.partition("?")
-        spelled, decoded = self._pseudonyms.text(path), unquote(path)
-        if decoded != path and self._pseudonyms.text(decoded) != decoded:
-            raise LeftOut("secret_in_path")  # encoded, so that it cannot be taken out without changing what is asked
+        spelled = "/".join(map(self._segment, path.split("/")))
         try:
             return spelled + mark + (form(query, self._pseudonyms) if query else "")
         except LeftOut:
             return spelled + mark + self._pseudonyms.page(query)
+
+    def _segment(self, segment: str) -> str:
+        decoded = unquote(segment)
+        if decoded != segment and self._pseudonyms.text(decoded) != decoded:
+            raise LeftOut("secret_in_path")  # encoded, so that it cannot be taken out without changing what is asked
+        return self._pseudonyms.text(segment)
 
     def _field(self, pair: tuple[bytes, bytes], captured: Captured) -> list[str]:
         name, value = pair[0].decode("latin-1"), pair[1].decode("latin-1")

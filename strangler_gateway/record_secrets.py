@@ -36,6 +36,8 @@ _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2
 _RUN = re.compile(r"[A-Za-z0-9_~+/=-]{6,}")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RANDOM_LENGTH = 24
+_PART_LENGTH = 16
+"""Of a part between slashes: base64 has them, too."""
 _HEX_LENGTH = 32
 
 
@@ -89,7 +91,13 @@ def tells_secret(name: str) -> bool:
 
 def _is_random(run: str) -> bool:
     """Keys and tokens, not names, which are made of words, and not ids, which a replay has to see."""
-    if _UUID.fullmatch(run) or len(run) < _RANDOM_LENGTH:
+    if "/" in run:
+        return any(_is_mixed(part, _PART_LENGTH) for part in run.split("/"))
+    return _is_mixed(run, _RANDOM_LENGTH)
+
+
+def _is_mixed(run: str, length: int) -> bool:
+    if _UUID.fullmatch(run) or len(run) < length:
         return False
     kinds = ["0" if c.isdigit() else "a" if c.islower() else "A" if c.isupper() else "-" for c in run]
     if len(run) >= _HEX_LENGTH and re.fullmatch(r"[0-9a-fA-F]+", run):

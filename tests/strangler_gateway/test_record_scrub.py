@@ -210,6 +210,18 @@ def test_an_encoded_secret_in_the_path_is_left_out() -> None:
         step(target="/reset/" + JWT.replace("e", "%65", 1))
 
 
+@pytest.mark.parametrize("path", ["/userRead/0E13C93F-9889-4CDB-8748-E180BDBCD172", "/A1b2/C3d4/E5f6/G7h8/I9j0/K1l2"])
+def test_ids_and_short_segments_of_a_path_stay(path: str) -> None:
+    one = step(target=path, answer=json.dumps({"self": f"http://x{path}"}).encode())
+    assert (one["path"], json.loads(one["response"]["body"])["self"]) == (path, f"http://x{path}")
+
+
+def test_a_key_in_base64_and_one_in_a_path_are_nowhere() -> None:
+    key = "q83v/3X0b7sQ+9mTz1LkPw2VxYcR5nJfA8dGhE6uBi0="
+    assert json.loads(step(answer=json.dumps({"note": key}).encode())["response"]["body"])["note"] == "secret-1"
+    assert step(target="/reset/Zk3x0Qp9LmT7vB2nR5yW8cD1fG4hJ6/done")["path"] == "/reset/secret-1/done"
+
+
 def test_where_an_answer_leads_is_told_without_the_host() -> None:
     one = step(answer_fields=[(b"Location", b"http://gateway/notes/1")])
     assert one["response"]["headers"] == [["Location", "{origin}/notes/1"]]
