@@ -15,22 +15,23 @@ from examples.monolith import tables
 from extracted.account.domain import NameTaken, Refused, Selection, Settings
 from legacy_adapter.account import LegacySettings, LegacyUsers
 from legacy_adapter.teams import LegacyTeams
-from tests.monolith_file import MonolithFile
+from tests.monolith_file import MonolithData
+from tests.stores import EVERYWHERE
 
 ALL = Selection(0, 100)
 LATER = datetime(2040, 1, 2, tzinfo=UTC)
 UNKNOWN = str(uuid.uuid4())
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Iterator[MonolithFile]:
-    file = MonolithFile(tmp_path / "monolith.sqlite3")
+@pytest.fixture(params=EVERYWHERE)
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MonolithData]:
+    file = MonolithData(request.param(tmp_path))
     yield file
     file.close()
 
 
 @pytest.fixture
-async def database(file: MonolithFile) -> AsyncIterator[Database]:
+async def database(file: MonolithData) -> AsyncIterator[Database]:
     database = Database(file.url)
     yield database
     await database.aclose()
@@ -52,7 +53,7 @@ def statements(database: Database) -> Iterator[list[str]]:
         event.remove(database.engine.sync_engine, "before_cursor_execute", executed)
 
 
-def fill(file: MonolithFile, teams: int) -> None:
+def fill(file: MonolithData, teams: int) -> None:
     users = [file.add_user(username=f"user {index}", points=index) for index in range(teams)]
     for index, user in enumerate(users):
         file.add_team(f"team {index}", user, *(other for other in users[:3] if other != user))
@@ -60,7 +61,7 @@ def fill(file: MonolithFile, teams: int) -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 100])
 async def test_a_list_takes_the_same_number_of_statements_however_long_it_is(
-    file: MonolithFile, database: Database, rows: int
+    file: MonolithData, database: Database, rows: int
 ) -> None:
     fill(file, rows)
     with statements(database) as of_users:
@@ -72,7 +73,7 @@ async def test_a_list_takes_the_same_number_of_statements_however_long_it_is(
     assert (len(of_users), len(of_teams)) == (2, 3)
 
 
-async def test_user_and_rank_are_of_one_moment(file: MonolithFile, database: Database) -> None:
+async def test_user_and_rank_are_of_one_moment(file: MonolithData, database: Database) -> None:
     first, second = file.add_user(points=5), file.add_user(points=5)
     file.add_user(points=9)
     with statements(database) as seen:
@@ -81,7 +82,7 @@ async def test_user_and_rank_are_of_one_moment(file: MonolithFile, database: Dat
     assert await LegacyUsers(database).find(UNKNOWN) is None
 
 
-async def test_the_teams_of_a_user_are_one_statement(file: MonolithFile, database: Database) -> None:
+async def test_the_teams_of_a_user_are_one_statement(file: MonolithData, database: Database) -> None:
     fill(file, 5)
     user = file.rows(tables.users)[0]["id"]
     with statements(database) as seen:
@@ -91,7 +92,7 @@ async def test_the_teams_of_a_user_are_one_statement(file: MonolithFile, databas
     assert await LegacyUsers(database).teams(UNKNOWN) is None
 
 
-async def test_only_what_differs_is_written_and_dated(file: MonolithFile, database: Database) -> None:
+async def test_only_what_differs_is_written_and_dated(file: MonolithData, database: Database) -> None:
     user = file.add_user(username="name", description="text")
     (before,) = file.rows(tables.users)
     users = LegacyUsers(database, lambda: LATER)
@@ -109,7 +110,7 @@ async def test_only_what_differs_is_written_and_dated(file: MonolithFile, databa
     [({"username": "taken"}, NameTaken), ({"username": None}, Refused), ({"description": "a\0b"}, Refused)],
 )
 async def test_what_the_table_does_not_take_changes_nothing(
-    file: MonolithFile, database: Database, changes: dict[str, str | None], refused: type[Refused]
+    file: MonolithData, database: Database, changes: dict[str, str | None], refused: type[Refused]
 ) -> None:
     file.add_user(username="taken")
     user = file.add_user(username="mine")
@@ -121,7 +122,7 @@ async def test_what_the_table_does_not_take_changes_nothing(
     assert await LegacyUsers(database).change(UNKNOWN, changes) is None
 
 
-async def test_settings_end_with_their_user(file: MonolithFile, database: Database) -> None:
+async def test_settings_end_with_their_user(file: MonolithData, database: Database) -> None:
     user = file.add_user()
     file.add_settings(user, "cobol", None)
     settings = LegacySettings(database)
@@ -135,7 +136,7 @@ async def test_settings_end_with_their_user(file: MonolithFile, database: Databa
     assert await settings.change(user, {"language": "en"}) is None
 
 
-async def test_a_nul_to_look_for_is_refused_and_a_wildcard_works(file: MonolithFile, database: Database) -> None:
+async def test_a_nul_to_look_for_is_refused_and_a_wildcard_works(file: MonolithData, database: Database) -> None:
     captain = file.add_user(username="Ab_c")
     file.add_team("Red", captain)
     for port in (LegacyUsers(database), LegacyTeams(database)):

@@ -8,7 +8,7 @@ import pytest
 
 from chassis.claims import Identity, Outcome
 from tests.extracted.running import Answer, RunningService
-from tests.monolith_file import MonolithFile
+from tests.monolith_file import MonolithData
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 FAILED = (500, b'{"statusCode":500,"message":"Internal Server Error"}')
@@ -48,7 +48,7 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def user(monolith: MonolithFile) -> Identity:
+def user(monolith: MonolithData) -> Identity:
     monolith.add_user(username="taken-by-another")
     subject = monolith.add_user("guest", "user")
     monolith.add_settings(subject, "cobol", "fr")

@@ -11,7 +11,7 @@ import pytest
 
 from chassis.claims import Identity, Outcome
 from tests.extracted.running import RunningService
-from tests.monolith_file import MonolithFile
+from tests.monolith_file import MonolithData
 
 CHANGES = 1000
 AWARDS = 50
@@ -29,7 +29,7 @@ def many_sockets() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_a_thousand_changes_of_one_user_at_once(account: RunningService, monolith: MonolithFile) -> None:
+async def test_a_thousand_changes_of_one_user_at_once(account: RunningService, monolith: MonolithData) -> None:
     user, tag = monolith.add_user("guest", "user"), uuid.uuid4().hex[:6]
     changes = [
         {"username": f"{tag}-{index}"} if index % 2 else {"description": f"text {index}"} for index in range(CHANGES)
@@ -48,7 +48,7 @@ async def test_a_thousand_changes_of_one_user_at_once(account: RunningService, m
     assert {"description": last["description"]} in changes
 
 
-async def test_many_changes_of_settings_at_once(account: RunningService, monolith: MonolithFile) -> None:
+async def test_many_changes_of_settings_at_once(account: RunningService, monolith: MonolithData) -> None:
     user = monolith.add_user("guest", "user")
     monolith.add_settings(user)
     changes = [
@@ -63,7 +63,7 @@ async def test_many_changes_of_settings_at_once(account: RunningService, monolit
     assert {"preferredEditingLanguage": last["preferredEditingLanguage"]} in changes
 
 
-def award(monolith: MonolithFile, user: str) -> None:
+def award(monolith: MonolithData, user: str) -> None:
     """What purchases and rewards do meanwhile."""
     for _ in range(AWARDS):
         monolith.add_points(user, 1)

@@ -12,7 +12,7 @@ import pytest
 
 from chassis.claims import Identity, Outcome
 from tests.extracted.running import ROOT, START_TIMEOUT_S, Gateway, RunningService, ask, running_service
-from tests.monolith_file import MonolithFile
+from tests.monolith_file import MonolithData, MonolithFile
 
 ADMIN = Identity(Outcome.USER, "4c75e3f0-d974-40dd-8e6c-27e29c1df764", ("admin",))
 
@@ -81,7 +81,7 @@ def test_a_token_for_another_service_is_none(account: RunningService) -> None:
 
 
 @pytest.mark.parametrize("content", [b'{"username": "tell-nobody\\u0000"}', b'{"description": "tell-nobody\\u0000"}'])
-def test_what_a_user_sent_is_not_logged(account: RunningService, monolith: MonolithFile, content: bytes) -> None:
+def test_what_a_user_sent_is_not_logged(account: RunningService, monolith: MonolithData, content: bytes) -> None:
     user = Identity(Outcome.USER, monolith.add_user("user"), ("user",))
     answer = account.ask("/user/@me", user, method="PATCH", headers={"Content-Type": "application/json"}, body=content)
     assert answer.status == 500

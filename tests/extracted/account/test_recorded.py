@@ -15,7 +15,8 @@ from chassis.claims import NOBODY, Identity, Outcome
 from examples.monolith import tables
 from tests.contracts.replay import Step, load
 from tests.extracted.running import Answer, Gateway, RunningService, running_service
-from tests.monolith_file import MonolithFile
+from tests.monolith_file import MonolithData
+from tests.stores import EVERYWHERE
 
 RECORDING = Path(__file__).parents[2] / "contracts" / "production.jsonl"
 STEPS = load(RECORDING)
@@ -45,7 +46,7 @@ PLAYED = [step for step in STEPS if served(step)]
 class Past:
     """The database as it was at each step."""
 
-    def __init__(self, file: MonolithFile) -> None:
+    def __init__(self, file: MonolithData) -> None:
         self.file = file
         for user in recorded("users-all"):
             file.add_user(user_id=user.pop("id"), **user)
@@ -87,10 +88,12 @@ def recorded(name: str) -> list[dict[str, Any]]:
     return list(json.loads(next(step.response.body for step in STEPS if step.name == name))["data"])
 
 
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory, gateway: Gateway) -> Iterator[dict[str, Answer]]:
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def answers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, gateway: Gateway
+) -> Iterator[dict[str, Answer]]:
     """Of every step, asked in order."""
-    past = Past(MonolithFile(tmp_path_factory.mktemp("recorded") / "monolith.sqlite3"))
+    past = Past(MonolithData(request.param(tmp_path_factory.mktemp("recorded"))))
     with running_service("account", past.file.url, gateway) as account:
         yield {step.name: play(account, past, step) for step in PLAYED}
     past.file.close()
