@@ -7,7 +7,7 @@ import pytest
 
 from tests.loopback.client import Client
 from tests.loopback.gateway_process import GatewayProcess
-from tests.loopback.message import HOST, chunk, get, message, ok
+from tests.loopback.message import HOST, chunk, get, message, ok, ok_chunked
 from tests.loopback.origin import Call, Script
 
 WITHIN_S = 1.0
@@ -114,6 +114,30 @@ def test_a_half_close_within_the_body_is_no_end_of_the_body_F11(client: Client, 
     origin.wait_for(lambda: bool(seen))
     assert len(seen[0]) <= 5
     assert b"200" not in client.rest()[:15]
+
+
+@LEAVING
+@pytest.mark.parametrize("size", [500_000, 5_000_000, 50_000_000])
+@pytest.mark.parametrize("framing", ["counted", "chunked"])
+def test_a_client_that_leaves_while_it_is_slow_ends_the_upstream_request_C2(
+    gateway: GatewayProcess, origin: Script, leave: Leave, size: int, framing: str
+) -> None:
+    ended = threading.Event()
+    answer = ok(body=b"x" * size) if framing == "counted" else ok_chunked(b"x" * size)
+
+    def handle(call: Call) -> None:
+        call.body()
+        call.stream.send_if_open(answer[:-10])
+        call.stream.rest()
+        ended.set()
+        call.close()
+
+    origin.answers(handle)
+    client = gateway.connect(receive_buffer=4096)
+    client.send(get())
+    assert client.head().status == 200
+    leave(client)
+    assert ended.wait(WITHIN_S)
 
 
 def test_a_client_that_leaves_before_its_answer_starts_no_other_request_C2(client: Client, origin: Script) -> None:
