@@ -1,6 +1,7 @@
 """The ASGI lane: an exchange as scope, receive and send for the application, with what ASGI lacks as extensions."""
 
 import asyncio
+import inspect
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ class Cycle:
         self._writable.set()
         self._gone = False
         self._trailers_follow = False
+        self._awaited = outcome if inspect.iscoroutine(outcome) else None
+        """Not to be forgotten where the client leaves before the task has begun."""
         x.inform = client.inform
         if client.body_done and not x.head.websocket:
             self.on_request_end([])
@@ -36,6 +39,7 @@ class Cycle:
         self.task.add_done_callback(client.tasks.discard)
 
     async def _run(self, outcome: Outcome) -> None:
+        self._awaited = None
         try:
             await self.client.app(self._scope(outcome), self.receive, self.send)
         except asyncio.CancelledError:
@@ -128,6 +132,8 @@ class Cycle:
 
     def on_client_gone(self) -> None:
         self._gone = True
+        if self._awaited is not None:
+            self._awaited.close()
         self._arrived.set()
         self._writable.set()
         self.task.cancel()

@@ -60,6 +60,7 @@ class Call:
         "head",
         "idle_s",
         "method",
+        "paused",
         "pending",
         "pending_size",
         "pool",
@@ -84,6 +85,7 @@ class Call:
         self.connection: Connection | None = None
         self.pending: list[bytes] = []
         self.pending_size = 0
+        self.paused = False
         self.wrote_body = False
         self.answered = False
         self.ended = False
@@ -107,6 +109,7 @@ class Call:
         """Stops reading the response (the client is slow)."""
         if self.connection is not None and self.connection.transport is not None:
             self.connection.transport.pause_reading()
+            self.paused = True
             self.deadline = inf
 
     def resume(self) -> None:
@@ -114,6 +117,7 @@ class Call:
         if self.connection is not None and self.connection.transport is not None:
             self.deadline = self.pool.now() + self.idle_s
             self.connection.transport.resume_reading()
+            self.paused = False
 
     def abort(self) -> None:
         """Nobody wants the answer any more: the upstream connection is ended at once."""

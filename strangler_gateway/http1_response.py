@@ -111,7 +111,7 @@ def _length(text: bytes) -> int:
     """One decimal number, or the same one several times (RFC 9112 §6.3). Raises BadResponse."""
     if DIGITS.fullmatch(text):
         return int(text)
-    values = set(options((text,)))
+    values = {part.strip(b" \t") for part in text.split(b",")}
     value = values.pop() if len(values) == 1 else b""
     if not DIGITS.fullmatch(value):
         raise BadResponse("invalid Content-Length")

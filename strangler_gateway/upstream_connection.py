@@ -187,7 +187,11 @@ class Connection(asyncio.Protocol):
         assert self.head is not None
         assert self.transport is not None
         self.call = None
+        # A late word of the client's buffer must not reach the connection, which may be another's by then.
+        call.connection = None
         call.end()
+        if call.paused:
+            self.transport.resume_reading()
         if rest or not self.head.keep_alive or not call.complete or self.transport.is_closing():
             self.transport.close()
         else:

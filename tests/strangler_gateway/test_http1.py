@@ -194,6 +194,8 @@ def test_a_response_is_delimited_as_rfc_9112_says(head: bytes, length: int | Non
         b"HTTP/1.1 200 OK\r\nX: a\0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 3a\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: ,5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5,\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
         b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
     ],
