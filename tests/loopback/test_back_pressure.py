@@ -143,7 +143,7 @@ def test_32_slow_readers_need_little_memory_C7(gateway: GatewayProcess, origin: 
 
 def test_a_connection_is_never_kept_paused_for_the_next_client_C7(gateway: GatewayProcess, origin: Script) -> None:
     """Of so many sizes one ends just where the slow client's buffers are full."""
-    for size in range(2_000_000, 4_200_000, 48_000):
+    for size in range(2_400_000, 4_000_000, 16_000):
         origin.fresh()
         origin.answers(ok(body=b"x" * size))
         slow = gateway.connect(receive_buffer=4096)

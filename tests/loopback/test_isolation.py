@@ -3,8 +3,9 @@
 import random
 import threading
 
+from tests.loopback.client import Client
 from tests.loopback.gateway_process import GatewayProcess
-from tests.loopback.message import HOST, chunk, get, message, ok, post, post_chunked
+from tests.loopback.message import HOST, chunk, get, message, ok, ok_chunked, post, post_chunked
 from tests.loopback.origin import Call, Script
 from tests.loopback.stream import Closed
 
@@ -95,3 +96,60 @@ def test_a_flood_of_connections_leaves_room_for_a_client(gateway: GatewayProcess
     for _ in range(300):
         gateway.connect().send(b"GET / HTTP/1.1\r\nHost:")
     assert gateway.connect().ask(message(b"GET / HTTP/1.1", HOST)).status == 200
+
+
+class SlowCaller(Caller):
+    """A client with small buffers that pauses before it reads, or leaves; sizes up to what stops an upstream."""
+
+    def run(self) -> None:
+        client = self._connect()
+        for n in range(ROUNDS // 2):
+            size = self.source.choice([10, 70_000, 300_001, 1_000_000, 2_500_001, 3_200_000]) + n
+            mark = b"/%d/%d/%d" % (size, self.number, n)
+            client.send(
+                self.source.choice([get(mark), post(mark, body=b"u" * 1000), post(mark, body=b"u" * 1_000_000)])
+            )
+            threading.Event().wait(self.source.choice([0, 0, 0.02, 0.1]))
+            if self.source.random() < 0.15:
+                client.close()
+                client = self._connect()
+                continue
+            try:
+                answer = client.answer()
+            except (OSError, AssertionError) as exc:
+                self.faults.append(f"{mark!r}: {exc!r:.300}")
+                return
+            self.answered += 1
+            if answer.body != repeated(mark):
+                self.faults.append(f"{mark!r} got {answer.raw!r}")
+
+    def _connect(self) -> Client:
+        return self.gateway.connect(receive_buffer=self.source.choice([None, 4096, 65_536]))
+
+
+def pieces(body: bytes) -> list[bytes]:
+    """Chunks of 50 kB."""
+    return [body[at : at + 50_000] for at in range(0, len(body), 50_000)]
+
+
+def repeated(mark: bytes) -> bytes:
+    """A body of about the size that the mark names, made of the mark."""
+    return mark * (int(mark.split(b"/")[1]) // len(mark) + 1)
+
+
+def test_slow_clients_do_not_hold_up_others_on_the_same_upstream_connections_C7(
+    gateway: GatewayProcess, origin: Script
+) -> None:
+    def handle(call: Call) -> None:
+        call.body()
+        body = repeated(call.request.target)
+        call.send(ok(body=body) if len(body) % 2 else ok_chunked(*pieces(body)))
+
+    origin.answers(handle)
+    callers = [SlowCaller(gateway, number) for number in range(12)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(30)
+    assert [fault for caller in callers for fault in caller.faults] == []
+    assert not any(caller.is_alive() for caller in callers)
