@@ -1,5 +1,6 @@
 """A request whose identity has to be asked for: what comes from the client meanwhile (design.md §3, both lanes)."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +18,14 @@ KEY = b"X-Api-Key: u1"
 CHUNKED = message(b"POST /small/a HTTP/1.1", HOST, KEY, b"Transfer-Encoding: chunked")
 
 
+NUMBER = itertools.count()
+
+
 class Authority:
     """Who establishes identity: answers when the test lets it."""
 
     def __init__(self, script: Script) -> None:
+        self._key = b"X-Api-Key: u%d" % next(NUMBER)
         self.script = script
         self.go = threading.Event()
         self.answer = ok(b"Content-Type: application/json", body=b'{"id": "u1"}')
@@ -30,6 +35,10 @@ class Authority:
     def _handle(self, call: Call) -> None:
         assert self.go.wait(5)
         call.reply(self.answer)
+
+    def key(self, raw: bytes) -> bytes:
+        """The request with a credential of this test alone: who asks for the same one waits for the same answer."""
+        return raw.replace(KEY, self._key)
 
     def asked(self, times: int = 1) -> None:
         """Waits until it has been asked so often."""
@@ -73,7 +82,7 @@ BODIES = [
 def test_a_body_that_arrives_while_identity_is_asked_for_is_forwarded_whole(
     client: Client, origin: Script, identity: Authority, raw: bytes, body: bytes
 ) -> None:
-    sender = threading.Thread(target=client.send_if_open, args=(raw,))
+    sender = threading.Thread(target=client.send_if_open, args=(identity.key(raw),))
     sender.start()
     identity.asked()
     assert client.stays_silent(0.02)
@@ -89,12 +98,12 @@ def test_pipelined_requests_that_each_have_to_wait_keep_their_order_9112_9_3_2(
 ) -> None:
     identity.go.set()
     origin.answers(lambda call: call.reply(ok(body=call.request.target)))
-    client.send(b"".join(get(b"/%d" % n, KEY) for n in range(10)))
+    client.send(identity.key(b"".join(get(b"/%d" % n, KEY) for n in range(10))))
     assert [client.answer().body for _ in range(10)] == [b"/%d" % n for n in range(10)]
 
 
 def test_a_request_is_not_read_faster_than_it_can_go_on_C7(client: Client, origin: Script, identity: Authority) -> None:
-    client.send(message(b"POST / HTTP/1.1", HOST, KEY, b"Content-Length: 500000000"))
+    client.send(identity.key(message(b"POST / HTTP/1.1", HOST, KEY, b"Content-Length: 500000000")))
     identity.asked()
     client.socket.settimeout(0.4)
     sent = 0
@@ -111,11 +120,11 @@ def test_a_request_is_not_read_faster_than_it_can_go_on_C7(client: Client, origi
 def test_a_client_that_leaves_meanwhile_starts_no_upstream_request_C2(
     asking: GatewayProcess, client: Client, origin: Script, identity: Authority, leave: object, raw: bytes
 ) -> None:
-    client.send(raw)
+    client.send(identity.key(raw))
     identity.asked()
     client.close() if leave is Client.close else client.reset()
     identity.go.set()
-    assert asking.connect().ask(get(b"/other", KEY)).status == 200
+    assert asking.connect().ask(identity.key(get(b"/other", KEY))).status == 200
     assert [request.target for request in origin.requests if request.body is not None] == [b"/other"]
 
 
@@ -128,9 +137,9 @@ def test_a_body_that_turns_out_bad_meanwhile_reaches_nobody_F11(
     client: Client, origin: Script, identity: Authority, body: bytes, status: int, at_once: bool
 ) -> None:
     if at_once:
-        client.send_if_open(CHUNKED + body)
+        client.send_if_open(identity.key(CHUNKED) + body)
     else:
-        client.send(CHUNKED)
+        client.send(identity.key(CHUNKED))
         identity.asked()
         client.send_if_open(body)
     identity.go.set()
@@ -148,7 +157,7 @@ def test_an_expectation_waits_for_the_identity_too_9110_10_1_1(
         call.reply(ok())
 
     origin.answers(handle)
-    client.send(message(b"POST / HTTP/1.1", HOST, KEY, b"Content-Length: 5", b"Expect: 100-continue"))
+    client.send(identity.key(message(b"POST / HTTP/1.1", HOST, KEY, b"Content-Length: 5", b"Expect: 100-continue")))
     identity.asked()
     assert client.stays_silent(0.05)
     identity.go.set()
@@ -164,7 +173,9 @@ def test_who_is_refused_is_so_without_a_100_and_without_the_upstream_9110_10_1_1
 ) -> None:
     identity.answer = ok(status=b"401 No")
     identity.go.set()
-    client.send(message(b"POST /members/a HTTP/1.1", HOST, KEY, b"Content-Length: 5", b"Expect: 100-continue"))
+    client.send(
+        identity.key(message(b"POST /members/a HTTP/1.1", HOST, KEY, b"Content-Length: 5", b"Expect: 100-continue"))
+    )
     answer = client.answer()
     assert (answer.status, answer.error is not None, answer.interim) == (401, True, [])
     assert not origin.requests
@@ -177,7 +188,7 @@ def test_a_socket_waits_for_its_identity_before_its_101_S2(client: Client, origi
         call.close()
 
     origin.answers(handle)
-    client.send(handshake(b"/ws", KEY))
+    client.send(identity.key(handshake(b"/ws", KEY)))
     identity.asked()
     assert client.stays_silent(0.02)
     identity.go.set()
@@ -192,7 +203,7 @@ def test_an_identity_that_cannot_be_established_is_503_for_an_extracted_route(
 ) -> None:
     identity.answer = faulty
     identity.go.set()
-    answer = client.ask(get(b"/", KEY))
+    answer = client.ask(identity.key(get(b"/", KEY)))
     assert (answer.status, answer.error is not None) == (503, True)
     assert not origin.requests
 
@@ -202,6 +213,21 @@ def test_a_head_that_had_to_wait_is_answered_like_any_other_9110_9_3_2(
 ) -> None:
     identity.go.set()
     origin.answers(message(b"HTTP/1.1 200 OK", b"Content-Length: 5"))
-    answer = client.ask(message(b"HEAD / HTTP/1.1", HOST, KEY), b"HEAD")
+    answer = client.ask(identity.key(message(b"HEAD / HTTP/1.1", HOST, KEY)), b"HEAD")
     assert answer.get(b"content-length") == b"5"
     assert answer.error is None
+
+
+def test_who_left_leaves_the_next_with_the_same_credential_unharmed(
+    asking: GatewayProcess, client: Client, origin: Script, identity: Authority
+) -> None:
+    raw = identity.key(get(b"/", KEY))
+    client.send(raw)
+    identity.asked()
+    client.close()
+    waiting, later = asking.connect(), asking.connect()
+    waiting.send(raw)
+    assert waiting.stays_silent(0.02)
+    identity.go.set()
+    assert waiting.answer().status == 200
+    assert later.ask(raw).status == 200
