@@ -1,7 +1,6 @@
 """The ASGI lane: an exchange as scope, receive and send for the application, with what ASGI lacks as extensions."""
 
 import asyncio
-import inspect
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -29,8 +28,7 @@ class Cycle:
         self._writable.set()
         self._gone = False
         self._trailers_follow = False
-        self._awaited = outcome if inspect.iscoroutine(outcome) else None
-        """Not to be forgotten where the client leaves before the task has begun."""
+        self._unbegun: Outcome = outcome
         x.inform = client.inform
         if client.body_done and not x.head.websocket:
             self.on_request_end([])
@@ -39,7 +37,7 @@ class Cycle:
         self.task.add_done_callback(client.tasks.discard)
 
     async def _run(self, outcome: Outcome) -> None:
-        self._awaited = None
+        self._unbegun = None
         try:
             await self.client.app(self._scope(outcome), self.receive, self.send)
         except asyncio.CancelledError:
@@ -132,10 +130,12 @@ class Cycle:
 
     def on_client_gone(self) -> None:
         self._gone = True
-        if self._awaited is not None:
-            self._awaited.close()
         self._arrived.set()
         self._writable.set()
+        # Cancelled before it has begun, the task awaits nothing: what a step would have waited for is let go of.
+        close = getattr(self._unbegun, "close", None)
+        if callable(close):
+            close()
         self.task.cancel()
 
     def on_client_full(self) -> None:

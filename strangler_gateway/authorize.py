@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chassis.claims import NOBODY, Identity, Outcome
 from chassis.ttl_cache import TtlCache
 from strangler_gateway.decide import IDENTITY_UNAVAILABLE
-from strangler_gateway.exchange import Answer, Exchange, Reply
+from strangler_gateway.exchange import Answer, Exchange, Later, Reply
 from strangler_gateway.exchange import Outcome as StepOutcome
 from strangler_gateway.identify import TIMEOUT_S
 from strangler_gateway.routes import Auth, Side, State
@@ -70,7 +70,7 @@ def authorize(gateway: "Gateway", x: Exchange) -> StepOutcome:
         return _unavailable(gateway, x, error)
     if isinstance(answer, Identity):
         return _conclude(gateway, x, answer)
-    return _later(gateway, x, answer)
+    return Later(answer, lambda: _later(gateway, x, answer))
 
 
 def confirm(gateway: "Gateway", x: Exchange) -> Identity | Awaitable[Identity]:
@@ -85,7 +85,7 @@ def confirm(gateway: "Gateway", x: Exchange) -> Identity | Awaitable[Identity]:
     asked_at = gateway.grants.now()
     answer = provider.confirm(asked, x.fields)
     if not isinstance(answer, Identity):
-        return _awaited(gateway.grants, asked, answer, asked_at)
+        return Later(answer, lambda: _awaited(gateway.grants, asked, answer, asked_at))
     gateway.grants.put(asked, answer, asked_at)
     return answer
 

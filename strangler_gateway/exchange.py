@@ -1,7 +1,8 @@
 """The one record that travels with a request; each step writes its own fields and reads only earlier ones."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
+from typing import Any
 
 from chassis.claims import Identity
 from strangler_gateway.http1 import RequestHead
@@ -37,6 +38,23 @@ class Decision:
 Answer = Reply | None
 Outcome = Answer | Awaitable[Answer]
 """What a step returns: None goes on, a Reply ends, an awaitable has to be awaited on the ASGI lane and then goes on."""
+
+
+class Later:
+    """A wait that has not begun: awaited it runs; closed it lets go of what it would have waited for."""
+
+    def __init__(self, inner: object, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._inner = inner
+        self._run = run
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._run().__await__()
+
+    def close(self) -> None:
+        """Nobody will await it."""
+        close = getattr(self._inner, "close", None)
+        if close is not None:
+            close()
 
 
 class Exchange:

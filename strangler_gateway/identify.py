@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from chassis.claims import Identity
-from strangler_gateway.exchange import Exchange, Outcome
+from strangler_gateway.exchange import Exchange, Later, Outcome
 from strangler_gateway.routes import Route, State
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def identify(gateway: "Gateway", x: Exchange) -> Outcome:
     if isinstance(answer, Identity):
         x.identity = answer
         return None
-    return _later(gateway, x, answer)
+    return Later(answer, lambda: _later(gateway, x, answer))
 
 
 def _asked_for(route: Route) -> bool:
