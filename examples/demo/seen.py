@@ -17,7 +17,7 @@ class NotSeen(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Requests and comparisons of a group's routes; `least_compared` is of the route that was compared least."""
+    """Requests and comparisons of a group's routes; `least_compared` is of the read that was compared least."""
 
     legacy: int = 0
     extracted: int = 0
@@ -54,7 +54,7 @@ class Counter:
             failovers=sum(r["failovers"] for r in routes),
             compared=sum(r["shadow"]["compared"] for r in routes),
             different=sum(r["shadow"]["different"] for r in routes),
-            least_compared=min(r["shadow"]["compared"] for r in routes),
+            least_compared=min(r["shadow"]["compared"] for r in routes if "GET" in (r["methods"] or ["GET"])),
         )
 
     async def until(self, enough: Callable[[Counts], bool], before: Counts, within_s: float) -> Counts:
