@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ LANES = [_ONLY] if _ONLY else ["fast", "asgi"]
 Start = Callable[..., GatewayProcess]
 
 
-@pytest.fixture(scope="session", params=LANES)
+@pytest.fixture(params=LANES)
 def lane(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -57,55 +58,75 @@ def unanswering_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def environ(
-    lane: str, upstream: Origin, authority: Authority, refusing_port: int, unanswering_port: int
-) -> dict[str, str]:
+def environ(upstream: Origin, authority: Authority, refusing_port: int, unanswering_port: int) -> dict[str, str]:
     return {
-        "STRANGLER_LANE": lane,
         "ORIGIN_PORT": str(upstream.port),
         "REFUSING_PORT": str(refusing_port),
         "UNANSWERING_PORT": str(unanswering_port),
-        "SECURE_PORT": str(refusing_port),
         "CA_FILE": str(authority.file),
     }
 
 
+class Fleet:
+    """All gateways of the session; those that are shared are started once per lane, when first wanted."""
+
+    def __init__(self, environ: dict[str, str], directories: pytest.TempPathFactory) -> None:
+        self._environ = environ
+        self._directories = directories
+        self._shared: dict[tuple[str, str], GatewayProcess] = {}
+        self.processes: list[GatewayProcess] = []
+
+    def start(self, lane: str, *options: str, routes: Path = ROUTES, **more: str) -> GatewayProcess:
+        """One of its own; `more` adds to its environment, `routes` is the suite's unless given."""
+        state_dir = self._directories.mktemp("state")
+        environ = {**self._environ, "STRANGLER_LANE": lane, **more}
+        self.processes.append(GatewayProcess(routes, state_dir, environ, *options))
+        return self.processes[-1]
+
+    def share(self, lane: str, name: str, *options: str, routes: Path = ROUTES, **more: str) -> GatewayProcess:
+        """The one of this name."""
+        if (lane, name) not in self._shared:
+            self._shared[lane, name] = self.start(lane, *options, routes=routes, **more)
+        return self._shared[lane, name]
+
+
 @pytest.fixture(scope="session")
-def running(lane: str) -> Iterator[list[GatewayProcess]]:
-    processes: list[GatewayProcess] = []
-    yield processes
-    for process in processes:
+def fleet(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    fleet = Fleet(environ, tmp_path_factory)
+    yield fleet
+    for process in fleet.processes:
         process.stop()
 
 
-@pytest.fixture(scope="session")
-def start(environ: dict[str, str], running: list[GatewayProcess], tmp_path_factory: pytest.TempPathFactory) -> Start:
-    """Starts a gateway; `environ` adds to the environment, `routes` is the suite's unless given."""
-
-    def start(*options: str, routes: Path = ROUTES, **more: str) -> GatewayProcess:
-        process = GatewayProcess(routes, tmp_path_factory.mktemp("state"), {**environ, **more}, *options)
-        running.append(process)
-        return process
-
-    return start
+@pytest.fixture
+def start(fleet: Fleet, lane: str) -> Start:
+    """Starts a gateway for one test."""
+    return partial(fleet.start, lane)
 
 
-@pytest.fixture(scope="session")
-def gateway(start: Start) -> GatewayProcess:
+@pytest.fixture
+def share(fleet: Fleet, lane: str) -> Start:
+    """Gives a gateway of a name, started with these options when it is first asked for."""
+    return partial(fleet.share, lane)
+
+
+@pytest.fixture
+def gateway(share: Start) -> GatewayProcess:
     """With all defaults."""
-    return start()
+    return share("default")
 
 
-@pytest.fixture(scope="session")
-def trusting(start: Start) -> GatewayProcess:
+@pytest.fixture
+def trusting(share: Start) -> GatewayProcess:
     """Takes the loopback for a trusted proxy."""
-    return start(TRUSTED_PROXY="127.0.0.0/8")
+    return share("trusting", TRUSTED_PROXY="127.0.0.0/8")
 
 
-@pytest.fixture(scope="session")
-def impatient(start: Start) -> GatewayProcess:
+@pytest.fixture
+def impatient(share: Start) -> GatewayProcess:
     """Waits 0.3 s for a header or a body, and has room for 20 connections."""
-    return start(
+    return share(
+        "impatient",
         STRANGLER_HEADER_TIMEOUT_S="0.3", STRANGLER_BODY_TIMEOUT_S="0.3", STRANGLER_MAX_CONNECTIONS="20",
         STRANGLER_KEEP_ALIVE_S="0.3",
     )  # fmt: skip
@@ -127,11 +148,11 @@ def origin(upstream: Origin) -> Iterator[Script]:
 
 
 @pytest.fixture(autouse=True)
-def _quiet(running: list[GatewayProcess]) -> Iterator[None]:
+def _quiet(fleet: Fleet) -> Iterator[None]:
     """After each test: clients leave, every gateway that was running still does, and has logged no error."""
-    before = [process for process in running if process.alive]
+    before = [process for process in fleet.processes if process.alive]
     yield
-    for process in running:
+    for process in fleet.processes:
         process.hang_up()
         complaints = process.complaints()
         assert not complaints, "\n".join(complaints)

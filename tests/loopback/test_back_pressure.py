@@ -14,7 +14,7 @@ from tests.loopback.stream import Stream
 PIECE = b"x" * 65_536
 HELD = 24_000_000
 """More than the kernel's buffers of four socket ends and 1 MB of the gateway's own hold."""
-MEGABYTES = 256
+MEGABYTES = 128
 
 
 def pour(stream: Stream, most: int) -> int:

@@ -47,13 +47,13 @@ class Routes:
 
 
 @pytest.fixture(scope="session")
-def served_file(lane: str, tmp_path_factory: pytest.TempPathFactory) -> Routes:
+def served_file(tmp_path_factory: pytest.TempPathFactory) -> Routes:
     return Routes(tmp_path_factory.mktemp("routes") / "routes.yaml")
 
 
-@pytest.fixture(scope="session")
-def reloading(start: Start, served_file: Routes) -> GatewayProcess:
-    gateway = start(routes=served_file.path)
+@pytest.fixture
+def reloading(share: Start, served_file: Routes) -> GatewayProcess:
+    gateway = share("reloading", routes=served_file.path)
     gateway.may_complain = True
     return gateway
 

@@ -83,12 +83,18 @@ def shown(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Pai
 
 
 @pytest.fixture(scope="session")
+def mine(authority: Authority) -> Pair:
+    """The certificate that the gateway shows to upstreams."""
+    return authority.issue("gateway.example")
+
+
+@pytest.fixture
 def tls_gateway(
-    start: Start, authority: Authority, shown: Pair,
+    share: Start, mine: Pair, shown: Pair,
     secure_upstream: Origin, mutual_upstream: Origin, unix_upstream: Origin, plain_upstream: int,
 ) -> GatewayProcess:  # fmt: skip
-    mine = authority.issue("gateway.example")
-    return start(
+    return share(
+        "tls",
         "--tls-cert", str(shown.cert), "--tls-key", str(shown.key),
         routes=Path(__file__).with_name("routes_tls.yaml"),
         PLAIN_PORT=str(plain_upstream), SECURE_PORT=str(secure_upstream.port), MUTUAL_PORT=str(mutual_upstream.port),

@@ -52,10 +52,10 @@ def authority_listener() -> Iterator[Origin]:
     origin.close()
 
 
-@pytest.fixture(scope="session")
-def asking(start: Start, authority_listener: Origin) -> GatewayProcess:
+@pytest.fixture
+def asking(share: Start, authority_listener: Origin) -> GatewayProcess:
     routes = Path(__file__).with_name("routes_waiting.yaml")
-    return start(routes=routes, IDENTITY_PORT=str(authority_listener.port))
+    return share("asking", routes=routes, IDENTITY_PORT=str(authority_listener.port))
 
 
 @pytest.fixture
