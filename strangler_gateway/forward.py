@@ -92,10 +92,6 @@ async def relay(gateway: "Gateway", x: Exchange, receive: Receive, send: Send) -
     pump = asyncio.create_task(_pump(x, sink, receive)) if listens else None
     try:
         response = await _head(gateway, x, sink)
-        if response is None:
-            sink = AsyncCall(x.inform)
-            sink.call = open_call(gateway, x, sink)
-            response = await sink.head()
         await _answer(gateway, x, sink, response, send)
     finally:
         sink.close()
@@ -104,14 +100,15 @@ async def relay(gateway: "Gateway", x: Exchange, receive: Receive, send: Send) -
             await asyncio.gather(pump, return_exceptions=True)
 
 
-async def _head(gateway: "Gateway", x: Exchange, sink: AsyncCall) -> ResponseHead | None:
-    """The head; None: failed over, to be called again."""
+async def _head(gateway: "Gateway", x: Exchange, sink: AsyncCall) -> ResponseHead:
+    """The head, of the side that answers in the end; one sink for both calls: the pump may be listening for it."""
     try:
         return await sink.head()
     except UpstreamError as error:
-        if fail_over(gateway, x, error):
-            return None
-        raise
+        if not fail_over(gateway, x, error):
+            raise
+    sink.call = open_call(gateway, x, sink)
+    return await sink.head()
 
 
 async def _pump(x: Exchange, sink: AsyncCall, receive: Receive) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from io import BytesIO
 
 import httpx
+import pytest
 import uvicorn
 
 from strangler_gateway.access_log import AccessLog
@@ -24,7 +25,11 @@ ROUTES = """
 version: 1
 services:
   monolith: {{url: "http://127.0.0.1:{port}"}}
+  away: {{url: "http://127.0.0.1:1"}}
+groups:
+  moving: {{state: canary, share: 100, anonymous: address}}
 routes:
+  - {{id: moving-all, group: moving, match: {{path: "/moving/{{rest...}}"}}, legacy: monolith, extracted: away}}
   - {{id: strict, match: {{path: "/strict/{{rest...}}"}}, legacy: monolith, ambiguous: reject}}
   - {{id: all, match: {{path: "/{{rest...}}"}}, legacy: monolith}}
 """
@@ -95,7 +100,8 @@ async def test_the_gateways_own_answers_are_marked() -> None:
     assert (odd.status_code, odd.headers["proxy-status"]) == (400, "strangler; error=http_request_error")
 
 
-async def test_a_client_that_leaves_ends_the_upstream_call() -> None:
+@pytest.mark.parametrize("target", ["/x", "/moving/x"], ids=["at once", "after a failover"])
+async def test_a_client_that_leaves_ends_the_upstream_call(target: str) -> None:
     asked, left = asyncio.Event(), asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,7 +114,7 @@ async def test_a_client_that_leaves_ends_the_upstream_call() -> None:
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     async with server, served(server.sockets[0].getsockname()[1]) as client, asyncio.timeout(5):
-        asking = asyncio.create_task(client.get("/x"))
+        asking = asyncio.create_task(client.get(target))
         await asked.wait()
         asking.cancel()
         await left.wait()
