@@ -91,7 +91,7 @@ def decide(gateway: "Gateway", x: Exchange) -> Outcome:
 
 
 def _fails_over(gateway: "Gateway", method: bytes, service: Service) -> bool:
-    return service.breaker_failures > 0 and method in SAFE and not gateway.upstreams.pool(service).available
+    return method in SAFE and gateway.upstreams.breaker_open(service)
 
 
 def _bucket(gateway: "Gateway", x: Exchange) -> int | None:

@@ -157,7 +157,6 @@ ByteSize = Annotated[
 ]
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]+[smhd]$"})]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-CountOrNone = Annotated[int, Field(ge=0, le=1_000_000)]
 WORD, MAPPING = "=word", "=mapping"
 """Tags of `word | mapping` unions; the "=" tells them from field names in the place of an error."""
 

@@ -1,6 +1,7 @@
 """The head of an HTTP/1.1 request (RFC 9112): strict parsing, and how the body is delimited. Pure."""
 
 import re
+from typing import NoReturn
 
 from strangler_gateway.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
 
@@ -107,7 +108,6 @@ def parse_request(
         if end > max_line:
             raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
         _refuse_request_line(head[:end])
-        raise AssertionError
     start = line.end()
     if start - 2 > max_line:
         raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
@@ -136,7 +136,7 @@ def parse_request(
     return request
 
 
-def _refuse_request_line(line: bytes) -> None:
+def _refuse_request_line(line: bytes) -> NoReturn:
     parts = line.rstrip(b"\r\n").split(b" ")
     if len(parts) == 3 and re.fullmatch(rb"HTTP/[0-9]+(\.[0-9]+)?", parts[2]) and not parts[2].startswith(b"HTTP/1."):
         raise BadRequest(505, "This server speaks HTTP/1.1.")
