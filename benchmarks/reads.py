@@ -11,14 +11,18 @@ import sys
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import psycopg
+from psycopg import sql
+
 from benchmarks.load import Generator, Load
 from benchmarks.processes import Child, free_port, start, wait_for_output
 from chassis.claims import Identity, Outcome
+from parts import mongo, postgres
 from strangler_gateway.signer import open_signer
 
 CONNECTIONS = 4
@@ -61,16 +65,13 @@ def _sqlite(folder: Path) -> Stores:
 
 def _real_parts() -> Stores | None:
     """Databases of this run alone on the parts that `make parts` has started."""
-    from parts import mongo, postgres
-
-    with suppress(Exception):
-        import psycopg
-
-        name = f"bench_{uuid.uuid4().hex[:12]}"
+    name = f"bench_{uuid.uuid4().hex[:12]}"
+    try:
         with psycopg.connect(postgres.URL, autocommit=True, connect_timeout=2) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        return Stores(f"{postgres.URL.rpartition('/')[0]}/{name}", f"{mongo.URL.rpartition('/')[0]}/{name}")
-    return None
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except psycopg.OperationalError:
+        return None
+    return Stores(f"{postgres.URL.rpartition('/')[0]}/{name}", f"{mongo.URL.rpartition('/')[0]}/{name}")
 
 
 @dataclass(frozen=True, slots=True)
