@@ -1,0 +1,105 @@
+"""Real processes that a fault test kills, stops, starts again, with failpoints armed."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 20
+POLL_S = 0.02
+_LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)(?: \(admin (http://[^)]+)\))?")
+
+
+@dataclass
+class Process:
+    """`python -m` of one of ours; `log` gets its standard output and error, over all its lives."""
+
+    name: str
+    module: tuple[str, ...]
+    environ: Mapping[str, str]
+    log: Path
+    running: "subprocess.Popen[bytes] | None" = None
+    exits: list[int] = field(default_factory=list)
+    port: int = 0
+    admin_url: str | None = None
+
+    def start(self, failpoints: str = "", **more: str) -> "Process":
+        """Returns when it listens. `more`: further variables of this life alone."""
+        assert self.running is None or self.running.poll() is not None, f"{self.name} runs already"
+        begun = self.log.stat().st_size if self.log.exists() else 0
+        own = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "FAILPOINTS": failpoints}
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(
+                [sys.executable, "-m", *self.module],
+                cwd=ROOT,
+                env=own | dict(self.environ) | more,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._announced(begun)
+        return self
+
+    def _announced(self, begun: int) -> None:
+        assert self.running is not None
+        deadline = monotonic() + START_TIMEOUT_S
+        while not (found := _LISTENING.search(self.log.read_text(errors="replace")[begun:])):
+            if self.running.poll() is not None or monotonic() > deadline:
+                raise AssertionError(f"{self.name} did not start; it said:\n{self.said()[-3000:]}")
+            sleep(POLL_S)
+        self.port, self.admin_url = int(found[1]), found[2]
+
+    def said(self) -> str:
+        """All that it has written."""
+        return self.log.read_text(errors="replace")
+
+    def kill(self) -> None:
+        """SIGKILL, at once."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM, then the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def pause(self) -> None:
+        """SIGSTOP: it hangs, its sockets stay."""
+        assert self.running is not None
+        self.running.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        assert self.running is not None
+        self.running.send_signal(signal.SIGCONT)
+
+    def wait(self, timeout_s: float = 30) -> int:
+        """For an end that a failpoint brings; the exit code (-9: killed)."""
+        assert self.running is not None
+        code = self.running.wait(timeout_s)
+        self.exits.append(code)
+        return code
+
+    @property
+    def is_running(self) -> bool:
+        return self.running is not None and self.running.poll() is None
+
+    def _end(self, number: signal.Signals) -> int:
+        if self.running is None:
+            return 0
+        if self.running.poll() is None:
+            self.running.send_signal(signal.SIGCONT)
+            self.running.send_signal(number)
+        try:
+            return self.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                self.running.kill()
+            self.running.wait(STOP_TIMEOUT_S)
+            raise
