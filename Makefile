@@ -30,7 +30,7 @@ run: $(INSTALLED) ## the same system, kept running: lines to paste, Ctrl-C ends 
 test: $(INSTALLED) ## the tests that need no real part
 	@$(PYTHON_OF_VENV) -m pytest -n auto --dist loadfile -m "not connected"
 
-parts: $(INSTALLED) ## PostgreSQL and a MongoDB-compatible server, for make test-connected (Docker where it runs)
+parts: $(INSTALLED) ## PostgreSQL, RabbitMQ and a MongoDB-compatible server, for make test-connected (Docker where it runs)
 	@$(PYTHON_OF_VENV) -m parts up
 
 parts-stop: $(INSTALLED) ## ends them
@@ -51,4 +51,4 @@ bench: $(INSTALLED) ## the gateway against a plain proxy, nginx, HAProxy, Envoy;
 lock: $(INSTALLED) ## brings the locks up to pyproject.toml
 	@$(COMPILE) --extra dev --output-file requirements.lock
 	@$(COMPILE) --constraint requirements.lock --output-file deploy/gateway.lock
-	@$(COMPILE) --constraint requirements.lock --extra shop --extra adapter --output-file deploy/services.lock
+	@$(COMPILE) --constraint requirements.lock --extra shop --extra adapter --extra amqp --output-file deploy/services.lock

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from parts import docker, mongo, place, postgres
+from parts import docker, mongo, place, postgres, rabbit
 from parts.process import is_open
 
 
@@ -25,7 +25,7 @@ class Part(Protocol):
     def is_running(self, place: place.Place, /) -> bool: ...
 
 
-PARTS: dict[str, Part] = {part.NAME: part for part in (postgres, mongo)}
+PARTS: dict[str, Part] = {part.NAME: part for part in (postgres, mongo, rabbit)}
 Verb = Callable[[Part, place.Place], str]
 
 

@@ -6,6 +6,13 @@ import shutil
 from parts.place import PartFailed
 from parts.process import run
 
+# A package's own service would only take memory and ports: parts start what they need themselves.
+INSTALL = """
+policy=/usr/sbin/policy-rc.d
+[ -e $policy ] || { trap "rm -f $policy" EXIT; printf '#!/bin/sh\\nexit 101\\n' >$policy; chmod 755 $policy; }
+DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends "$1"
+"""
+
 
 def install(package: str, wanted_for: str) -> None:
     """By apt, as root or by sudo without a password. Raises PartFailed with what to do by hand."""
@@ -15,8 +22,6 @@ def install(package: str, wanted_for: str) -> None:
     as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
     try:
         run([*as_root, "apt-get", "update", "-qq"])
-        # a package's own service would only take memory: parts start what they need themselves
-        quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
-        run([*as_root, *quiet, "apt-get", "install", "-qq", "-y", "--no-install-recommends", package])
+        run([*as_root, "sh", "-c", INSTALL, "sh", package])
     except PartFailed as error:
         raise PartFailed(f"{by_hand} (tried: {error})") from error

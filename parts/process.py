@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -52,7 +52,9 @@ class Daemon:
         self._child: subprocess.Popen[bytes] | None = None
         self.log = self._folder / "log"
 
-    def start(self, command: Sequence[str | Path], port: int, timeout_s: float) -> None:
+    def start(
+        self, command: Sequence[str | Path], port: int, timeout_s: float, environ: Mapping[str, str] | None = None
+    ) -> None:
         """Returns when the port is open. Raises PartFailed with the end of its log."""
         with self.log.open("ab") as log:
             process = self._child = subprocess.Popen(  # noqa: S603  # our own commands
@@ -62,7 +64,7 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env=os.environ | {"HOME": str(self._folder)},
+                env=os.environ | {"HOME": str(self._folder)} | dict(environ or {}),
                 **_as(self._account),
             )
         self._pid_file.write_text(f"{process.pid} {psutil.Process(process.pid).create_time()}\n")

@@ -2,17 +2,21 @@
 
 import os
 import uuid
+from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 import pytest
 from psycopg import sql
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from parts import mongo, postgres
+from parts import mongo, postgres, rabbit
 
 POSTGRES_URL = os.environ.get("CONNECTED_POSTGRES_URL") or postgres.URL
 MONGO_URL = os.environ.get("CONNECTED_MONGO_URL") or mongo.URL
+RABBIT_URL = os.environ.get("CONNECTED_RABBIT_URL") or rabbit.URL
+RABBIT_MANAGEMENT_URL = os.environ.get("CONNECTED_RABBIT_MANAGEMENT_URL") or rabbit.MANAGEMENT_URL
 TIMEOUT_S = 5
 
 
@@ -42,6 +46,18 @@ def fresh_mongo() -> str:
     except PyMongoError as error:
         pytest.fail(f"no MongoDB answers at {MONGO_URL}; start it with `make parts` ({error})", pytrace=False)
     return f"{MONGO_URL.rpartition('/')[0]}/{fresh_name()}"
+
+
+def fresh_rabbit() -> str:
+    """The URL of an empty virtual host, which the administrator of the management API may use."""
+    name = fresh_name()
+    try:
+        httpx.put(f"{RABBIT_MANAGEMENT_URL}/api/vhosts/{name}", timeout=TIMEOUT_S).raise_for_status()
+    except httpx.HTTPError as error:
+        where = urlsplit(RABBIT_MANAGEMENT_URL)
+        seen = f"{where.hostname}:{where.port}"
+        pytest.fail(f"RabbitMQ does not answer at {seen}; start it with `make parts` ({error})", pytrace=False)
+    return f"{RABBIT_URL.rpartition('/')[0]}/{name}"
 
 
 def expect_lost_updates(documents_url: str | None) -> None:

@@ -86,21 +86,24 @@ def test_a_folder_that_others_can_write_to_is_refused(
 
 def test_compose_has_the_same_parts_on_the_same_ports_of_loopback() -> None:
     services = yaml.safe_load(docker.FILE.read_text())["services"]
-    published = {name: service["ports"] for name, service in services.items()}
-    own = {name: [rf"127\.0\.0\.1:\$\{{{name.upper()}_PORT:-(\d+)\}}:\d+"] for name in PARTS}
-    assert published.keys() == own.keys()
-    for name, (pattern,) in own.items():
-        (port,) = published[name]
-        match = re.fullmatch(pattern, port)
-        assert match is not None, port
-        assert int(match[1]) == _default_port(name)
-        assert services[name]["healthcheck"]["test"]
+    assert services.keys() == PARTS.keys()
+    for name, service in services.items():
+        published = [_published(name, text) for text in service["ports"]]
+        assert published[0][0] == "PORT"
+        assert published == [(attribute, _default(name, attribute)) for attribute, _ in published]
+        assert service["healthcheck"]["test"]
 
 
-def _default_port(name: str) -> int:
+def _published(name: str, text: str) -> tuple[str, int]:
+    match = re.fullmatch(rf"127\.0\.0\.1:\$\{{{name.upper()}_((?:\w+_)?PORT):-(\d+)\}}:\d+", text)
+    assert match is not None, text
+    return match[1], int(match[2])
+
+
+def _default(name: str, attribute: str) -> int:
     """Whatever the environment of this run says."""
     environ = {key: value for key, value in os.environ.items() if not key.endswith("_PORT")}
-    code = f"from parts.__main__ import PARTS; print(PARTS[{name!r}].PORT)"
+    code = f"from parts.__main__ import PARTS; print(PARTS[{name!r}].{attribute})"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=docker.FILE.parent, env=environ, capture_output=True, check=True)
     return int(done.stdout)

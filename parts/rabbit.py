@@ -1,0 +1,157 @@
+"""RabbitMQ: the broker between services. User guest, password guest; what it keeps is worth nothing."""
+
+import os
+import shutil
+import signal
+import socket
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from parts import packages
+from parts.place import Account, PartFailed, Place
+from parts.process import Daemon, is_open
+
+NAME = "rabbit"
+PORT = int(os.environ.get("RABBIT_PORT") or 16672)
+MANAGEMENT_PORT = int(os.environ.get("RABBIT_MANAGEMENT_PORT") or PORT + 1)
+URL = f"amqp://guest:guest@127.0.0.1:{PORT}/"
+MANAGEMENT_URL = f"http://guest:guest@127.0.0.1:{MANAGEMENT_PORT}"
+DEBIAN = Path("/usr/lib/rabbitmq/lib")  # the scripts on the PATH force a user and folders of the system
+START_TIMEOUT_S = 90
+EPMD_TIMEOUT_S = 10
+DEAD_LETTER_RETRY_MS = 3000  # an unconfirmed dead letter waits three minutes by default
+SETTINGS = """\
+listeners.tcp.1 = 127.0.0.1:{amqp}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management}
+vm_memory_high_watermark.absolute = 1GB
+disk_free_limit.absolute = 100MB
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Those of one server; `epmd` is the Erlang port mapper, one of its own."""
+
+    amqp: int
+    management: int
+    distribution: int
+    epmd: int
+
+
+class Server:
+    """One broker and its port mapper. What it keeps stays in its folder over `stop` and `kill`."""
+
+    def __init__(self, place: Place, ports: Ports) -> None:
+        self.ports = ports
+        self.url = f"amqp://guest:guest@127.0.0.1:{ports.amqp}/"
+        self.management_url = f"http://guest:guest@127.0.0.1:{ports.management}"
+        self._folder = place.folder(NAME)
+        self._broker = Daemon(place, NAME)
+        self._mapper = Daemon(place, f"{NAME}-epmd")
+
+    def start(self) -> None:
+        """Takes some seconds. Raises PartFailed."""
+        if self.process() is not None:
+            return
+        environ = self._environ()
+        if self._mapper.process() is None:
+            own = ("-address", "127.0.0.1", "-port", str(self.ports.epmd))
+            self._mapper.start([_program("epmd"), *own], self.ports.epmd, EPMD_TIMEOUT_S)
+        self._broker.start([_program("rabbitmq-server")], self.ports.amqp, START_TIMEOUT_S, environ)
+
+    def stop(self) -> None:
+        """Gracefully, the port mapper too."""
+        self._broker.stop()
+        self._mapper.stop()
+
+    def kill(self) -> None:
+        """SIGKILL, at once."""
+        process = self.process()
+        if process is not None:
+            process.send_signal(signal.SIGKILL)
+        self._broker.stop()
+
+    def process(self) -> psutil.Process | None:
+        """The broker's; to be suspended by a test, say."""
+        return self._broker.process()
+
+    def _environ(self) -> dict[str, str]:
+        config, plugins = self._folder / "rabbitmq.conf", self._folder / "enabled_plugins"
+        config.write_text(SETTINGS.format(amqp=self.ports.amqp, management=self.ports.management))
+        plugins.write_text("[rabbitmq_management].\n")
+        return {
+            "RABBITMQ_NODENAME": f"{NAME}@localhost",
+            "RABBITMQ_MNESIA_BASE": str(self._folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self._folder / "logs"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_CONFIG_FILE": str(config),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self._folder / "none.config"),
+            "RABBITMQ_CONF_ENV_FILE": str(self._folder / "none.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
+            "RABBITMQ_DIST_PORT": str(self.ports.distribution),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} "
+            f"-rabbit dead_letter_worker_publisher_confirm_timeout {DEAD_LETTER_RETRY_MS}",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self.ports.epmd),
+            "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the broker: its pid is the one that we keep
+        }
+
+
+def own(folder: Path) -> Server:
+    """One for a fault test, to be stopped and killed: on free ports, as whoever we are. Its owner stops it."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(closing(socket.create_server(("127.0.0.1", 0)))) for _ in range(4)]
+        ports = Ports(*(server.getsockname()[1] for server in held))
+    return Server(Place(folder, Account(os.geteuid(), os.getegid())), ports)
+
+
+def install() -> None:
+    """The package, unless its programs are there."""
+    if _found("rabbitmq-server") is None or _found("epmd") is None:
+        packages.install("rabbitmq-server", "RabbitMQ")
+
+
+def build(_place: Place) -> None:
+    """Nothing: it comes ready."""
+
+
+def start(place: Place) -> None:
+    """Raises PartFailed."""
+    if is_running(place):
+        return
+    if is_open(PORT):
+        raise PartFailed(f"port {PORT} is taken by something else; name another one in RABBIT_PORT")
+    _shared(place).start()
+
+
+def stop(place: Place) -> None:
+    """By its pid."""
+    _shared(place).stop()
+
+
+def is_running(place: Place) -> bool:
+    """Ours, whatever else may listen there."""
+    return _shared(place).process() is not None
+
+
+def _shared(place: Place) -> Server:
+    return Server(place, Ports(PORT, MANAGEMENT_PORT, PORT + 2, PORT + 3))
+
+
+def _program(name: str) -> Path:
+    found = _found(name)
+    if found is None:
+        raise PartFailed(f"{name} is missing: python -m parts install {NAME}")
+    return found
+
+
+def _found(name: str) -> Path | None:
+    """Debian's own script, else whatever is on the PATH."""
+    for script in sorted(DEBIAN.glob(f"rabbitmq_server-*/sbin/{name}")):
+        return script
+    found = shutil.which(name)
+    return Path(found) if found else None
