@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 
 from chassis.database import Database
 from extracted.shop.domain import Item, ItemFields, ItemSelection, Transaction, Transactions
@@ -53,12 +53,13 @@ class LegacyPurchases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def has(self, user_id: str, item_id: str) -> bool:
-        """Both ids in canonical form."""
+    async def live(self, user_id: str, item_id: str) -> str | None:
+        """Both ids in canonical form; of several rows, which the monolith's race can leave, any."""
         row = transactions.c
         live = (row.user_id == user_id, row.item_id == item_id, row.deleted_at.is_(None))
         async with self._database.read() as connection:
-            return bool(await connection.scalar(select(exists().where(*live))))
+            found: str | None = await connection.scalar(select(row.id).where(*live).limit(1))
+            return found
 
     async def page(self, offset: int, limit: int) -> Transactions:
         """Two statements on one state of the table."""

@@ -41,6 +41,21 @@ ItemFields = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """An item as it can be bought now. `transaction_id`: the user has bought it already."""
+
+    item: Item
+    transaction_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """How many of an item are left; None: unlimited."""
+
+    left: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Transaction:
     """That a user has bought an item."""
 

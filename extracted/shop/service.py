@@ -2,10 +2,17 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
-from extracted.shop.domain import Item, ItemFields, ItemSelection, Transactions, canonical_uuid
+from chassis.failpoints import reach
+from chassis.messaging.envelope import Envelope, MessageInvalid, new_id
+from extracted.shop import decision, messages
+from extracted.shop.decision import CANCELLED, Decision, Known, Purchase
+from extracted.shop.domain import Item, ItemFields, ItemSelection, Offer, Quantity, Transactions, canonical_uuid
+from extracted.shop.messages import Command
 
 
 class NotAnId(Exception):
@@ -39,8 +46,8 @@ class Items(Protocol):
 class Purchases(Protocol):
     """Who has bought what. Ids in canonical form."""
 
-    async def has(self, user_id: str, item_id: str) -> bool:
-        """Whoever recorded it."""
+    async def live(self, user_id: str, item_id: str) -> str | None:
+        """The id of a row that is not deleted, whoever recorded it; None: not bought."""
         ...
 
     async def page(self, offset: int, limit: int) -> Transactions:
@@ -48,13 +55,93 @@ class Purchases(Protocol):
         ...
 
 
+class Quantities(Protocol):
+    """How many of an item are left. Ids in canonical form."""
+
+    async def find(self, item_id: str) -> Quantity:
+        """Unlimited where nobody has set one."""
+        ...
+
+    async def set(self, item_id: str, quantity: Quantity) -> None:
+        """So many are left from now on; sales at the same time come before or after."""
+        ...
+
+
+class Deciding(Protocol):
+    """One transaction."""
+
+    async def first(self, message_id: str) -> bool:
+        """False: the message was handled before."""
+        ...
+
+    async def known(self, purchase: Purchase) -> Known:
+        """From here to the end of the transaction nobody else decides on that user and item."""
+        ...
+
+    async def take(self, item_id: str) -> bool:
+        """One less is left; False: none was."""
+        ...
+
+    async def record(self, purchase: Purchase, decided: Decision) -> None:
+        """For ever; with a row of `transactions` where it was sold."""
+        ...
+
+    async def answer(self, envelope: Envelope) -> None:
+        """Goes out after the commit."""
+        ...
+
+
+class Decisions(Protocol):
+    """Where they are kept."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Deciding]:
+        """Commits when the block ends well. Raises StoreUnavailable."""
+        ...
+
+
 def _random_id() -> str:
     return str(uuid.uuid4())
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """The shop's part in a purchase: it decides, once, whether the item is sold."""
+
+    decisions: Decisions
+    clock: Callable[[], datetime] = _now
+    new_id: Callable[[], str] = new_id
+
+    async def decide(self, command: Command) -> None:
+        """Answers each command but the same message twice. Raises MessageInvalid for one that belies the purchase."""
+        async with self.decisions.transaction() as deciding:
+            if await deciding.first(command.cause.id):
+                decided = await self._decided(deciding, command)
+                await deciding.answer(messages.answer(command, decided, self.new_id, self.clock()))
+            await reach("shop.before_commit")
+        await reach("shop.decided")
+
+    async def _decided(self, deciding: Deciding, command: Command) -> Decision:
+        known = await deciding.known(command.purchase)
+        if known.decided is None:
+            decided = CANCELLED if command.is_cancel else await self._sold(deciding, command.purchase, known)
+            await deciding.record(command.purchase, decided)
+            return decided
+        if known.purchase != command.purchase:
+            raise MessageInvalid(f"purchase {command.purchase.id} was decided for another user or another item")
+        return known.decided
+
+    async def _sold(self, deciding: Deciding, purchase: Purchase, known: Known) -> Decision:
+        refused = decision.refusal(known)
+        return refused or decision.sold(taken=not known.is_limited or await deciding.take(purchase.item_id))
+
+
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """All of the shop but buying."""
+    """All of the shop but selling."""
 
     items: Items
     purchases: Purchases
@@ -69,6 +156,39 @@ class Shop:
         canonical = canonical_uuid(item_id)
         if canonical is None:
             raise NotAnId(f"{item_id!r} is no UUID")
-        has_bought = await self.purchases.has(user_id, canonical)
+        has_bought = await self.purchases.live(user_id, canonical) is not None
         item = await self.items.find(item_id)
         return item if item is None or has_bought else item.withheld()
+
+    async def offer(self, user_id: str, item_id: str) -> Offer | None:
+        """What Account asks before it charges the user (an id in canonical form); None: there is no such item."""
+        canonical = canonical_uuid(item_id)
+        item = None if canonical is None else await self.items.find(item_id)
+        if item is None or canonical is None:
+            return None
+        return Offer(item, await self.purchases.live(user_id, canonical))
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """How many of an item are left, for administrators. None as an answer: there is no such item."""
+
+    items: Items
+    quantities: Quantities
+
+    async def quantity(self, item_id: str) -> Quantity | None:
+        """As it is now."""
+        canonical = await self._existing(item_id)
+        return None if canonical is None else await self.quantities.find(canonical)
+
+    async def set(self, item_id: str, quantity: Quantity) -> Quantity | None:
+        """What was set."""
+        canonical = await self._existing(item_id)
+        if canonical is None:
+            return None
+        await self.quantities.set(canonical, quantity)
+        return quantity
+
+    async def _existing(self, item_id: str) -> str | None:
+        canonical = canonical_uuid(item_id)
+        return None if canonical is None or await self.items.find(item_id) is None else canonical

@@ -1,0 +1,29 @@
+"""What Account asks before it charges a user: the item as it is now, and whether the user has bought it."""
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from extracted.shop.api.credentials import Endpoint, refused
+from extracted.shop.api.shown import shown
+from extracted.shop.domain import canonical_uuid
+from extracted.shop.service import Shop
+from extracted.wire.jsontext import stringify
+
+
+def endpoint(shop: Shop) -> Endpoint:
+    """GET /internal/offers/{item_id}?user=ID"""
+    return partial(_offer, shop)
+
+
+async def _offer(shop: Shop, request: Request) -> Response:
+    """Of one call a purchase, so without more than it needs: no JWT, no envelope."""
+    user_id = canonical_uuid(request.query_params.get("user", ""))
+    if user_id is None:
+        return refused(400, "user is missing or no UUID")
+    offer = await shop.offer(user_id, request.path_params["item_id"])
+    if offer is None:
+        return refused(404, "there is no such item")
+    body = {"item": shown(offer.item), "transactionId": offer.transaction_id}
+    return Response(stringify(body), media_type="application/json")
