@@ -1,0 +1,32 @@
+"""Which messages a consumer has handled already: saves work; business keys carry the safety."""
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import message_tables
+from chassis.outbox import Clock
+from chassis.own_tables import OwnTables
+
+
+class Inbox:
+    """One per process; all take the caller's connection and are part of its transaction."""
+
+    def __init__(self, tables: OwnTables, clock: Clock) -> None:
+        self._tables = tables
+        self._table = message_tables.inbox(tables)
+        self._clock = clock
+
+    async def first(self, connection: AsyncConnection, consumer: str, message_id: str) -> bool:
+        """False: handled before. While another transaction handles it, this one waits for its end (PostgreSQL)."""
+        row = {"consumer": consumer, "message_id": message_id, "handled_at": self._clock()}
+        inserted = self._tables.insert(self._table).values(row).on_conflict_do_nothing()
+        return (await connection.execute(inserted)).rowcount == 1
+
+    async def prune(self, connection: AsyncConnection, keep: timedelta, limit: int = 1000) -> int:
+        """Forgets at most `limit` of what was handled longer ago; returns how many."""
+        table = self._table
+        old = select(table.c.consumer, table.c.message_id).where(table.c.handled_at < self._clock() - keep).limit(limit)
+        key = tuple_(table.c.consumer, table.c.message_id)
+        return (await connection.execute(delete(table).where(key.in_(old)))).rowcount
