@@ -11,9 +11,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = {
-    "requirements.lock": ("shop", "adapter", "examples", "dev"),
+    "requirements.lock": ("services", "shop", "adapter", "amqp", "examples", "dev"),
     "deploy/gateway.lock": (),
-    "deploy/services.lock": ("shop", "adapter"),
+    "deploy/services.lock": ("services", "shop", "adapter", "amqp"),
 }
 
 
