@@ -28,6 +28,8 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    for name in ("aiormq", "aio_pika"):  # each loss of a broker is told by ours
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its line a request says nothing that ours do not
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

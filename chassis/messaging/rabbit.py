@@ -1,0 +1,115 @@
+"""The port on RabbitMQ, 3.10 to 4.x. The files rabbit*.py here are the only ones that know aio-pika."""
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from uuid import uuid4
+
+import structlog
+
+from chassis.messaging.envelope import Envelope
+from chassis.messaging.port import Handler, TopologyDiffers
+from chassis.messaging.rabbit_declare import TIMEOUT_S, ensure_exchange, ensure_queue
+from chassis.messaging.rabbit_errors import answered
+from chassis.messaging.rabbit_link import Link
+from chassis.messaging.rabbit_publisher import RabbitPublisher
+from chassis.messaging.rabbit_subscription import RabbitSubscription
+from chassis.messaging.topology import Queue, Topology
+
+REPLIES_PREFETCH = 100
+REPLIES_WAIT_S = 5.0
+
+log = structlog.get_logger("chassis.messaging")
+
+
+class RabbitBroker:
+    """One connection to publish, one for each consumer: a slow or poisoned queue holds up nobody else."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url, self._name = url, name
+        self._link = Link(url, name)
+        self._publisher = RabbitPublisher(self._link, name)
+        self._declared: dict[str, Queue] = {}
+        self._subscriptions: list[RabbitSubscription] = []
+
+    def __repr__(self) -> str:
+        return f"RabbitBroker({self._name} at {self._link.where})"
+
+    async def declare(self, topology: Topology) -> None:
+        """Kept in mind: a queue that is deleted under its consumer is made again."""
+        for queue in topology.queues:
+            await ensure_queue(self._link, queue)
+            self._declared[queue.name] = queue
+
+    async def publish(
+        self,
+        exchange: str,
+        envelope: Envelope,
+        *,
+        routing_key: str | None = None,
+        persistent: bool = True,
+        expires_s: float | None = None,
+        timeout_s: float = 5.0,
+    ) -> None:
+        await self._publisher.publish(
+            exchange,
+            envelope,
+            routing_key=routing_key,
+            persistent=persistent,
+            expires_s=expires_s,
+            timeout_s=timeout_s,
+        )
+
+    async def consume(self, queue: str, handler: Handler, *, prefetch: int = 20) -> RabbitSubscription:
+        link = Link(self._url, f"{self._name} {queue}")
+        subscription = RabbitSubscription(link, queue, partial(self._attach, link, queue), handler, prefetch=prefetch)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    async def replies(self, exchange: str, handler: Handler) -> str:
+        """Waits for the queue where the broker is there; where it is not, the queue comes with it."""
+        key = f"{self._name}.{uuid4().hex}"
+        link = Link(self._url, f"{self._name} {exchange}")
+        attach = partial(_reply_queue, link, exchange, key)
+        subscription = RabbitSubscription(
+            link, exchange, attach, handler, prefetch=REPLIES_PREFETCH, acknowledges=False
+        )
+        self._subscriptions.append(subscription)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REPLIES_WAIT_S):
+                await subscription.tried.wait()
+        return key
+
+    async def depth(self, queue: str) -> int:
+        async with self._link.for_once() as channel, answered(f"looking at {queue}", TIMEOUT_S):
+            return (await channel.queue_declare(queue, passive=True)).message_count or 0
+
+    async def ping(self) -> None:
+        async with self._link.for_once():
+            pass
+
+    async def aclose(self) -> None:
+        stopping = [subscription.stop() for subscription in self._subscriptions]
+        self._subscriptions = []
+        await asyncio.gather(*stopping)
+        await self._link.aclose()
+
+    async def _attach(self, link: Link, name: str) -> str:
+        queue = self._declared.get(name)
+        if queue is not None:
+            try:
+                await ensure_queue(link, queue)
+            except TopologyDiffers as error:  # what runs goes on; the next start says no
+                log.error("topology differs", queue=name, reason=str(error))
+        return name
+
+
+async def _reply_queue(link: Link, exchange: str, key: str) -> str:
+    """A new one on each connection: the broker may not know yet that the last one is gone."""
+    await ensure_exchange(link, exchange)
+    name = f"{exchange}.{uuid4().hex}"
+    channel = await link.channel()
+    async with answered(f"declaring replies in {exchange}", TIMEOUT_S):
+        await channel.queue_declare(name, exclusive=True, auto_delete=True)
+        await channel.queue_bind(name, exchange, key)
+    return name

@@ -1,0 +1,74 @@
+"""What aio-pika raises, as the port's errors: one table for publishing, one for all else."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from aio_pika import exceptions as theirs
+from aiormq.exceptions import ChannelAccessRefused
+
+from chassis.messaging.port import BrokerUnavailable, MessagingError, PublishRefused, TopologyDiffers, Unroutable
+
+Table = Mapping[type[Exception], type[MessagingError]]
+
+
+class MayNot(TopologyDiffers):
+    """The broker's permissions do not let this user."""
+
+
+PUBLISHING: Table = {
+    theirs.PublishError: Unroutable,
+    theirs.DeliveryError: PublishRefused,
+    ChannelAccessRefused: PublishRefused,
+    theirs.ChannelNotFoundEntity: Unroutable,
+}
+"""Most specific first. Whatever is not in a table leaves the outcome unknown: BrokerUnavailable."""
+ASKING: Table = {
+    ChannelAccessRefused: MayNot,
+    theirs.ChannelNotFoundEntity: TopologyDiffers,
+    theirs.ChannelPreconditionFailed: TopologyDiffers,
+}
+_DIFFERENCE = re.compile(
+    r"inequivalent arg '([^']+)' for (\w+) '([^']+)' in vhost '[^']*': received (.+) but current is (.+)"
+)
+
+
+@asynccontextmanager
+async def answered(what: str, timeout_s: float, table: Table = ASKING) -> AsyncIterator[None]:
+    """The block's errors become ours; `what` was being done. A cancellation of the caller's own passes through."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            try:
+                yield
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # the library ends what waits on a lost connection with it
+                raise BrokerUnavailable(f"{what}: the connection was lost") from error
+    except MessagingError:
+        raise
+    except TimeoutError as error:
+        raise BrokerUnavailable(f"{what}: no answer in {timeout_s:g} s") from error
+    except Exception as error:
+        raise _ours(error, table)(f"{what}: {_told(error)}") from error
+
+
+def _ours(error: Exception, table: Table) -> type[MessagingError]:
+    return next((ours for kind, ours in table.items() if isinstance(error, kind)), BrokerUnavailable)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, theirs.PublishError):
+        return "no queue takes it"
+    if isinstance(error, theirs.DeliveryError):
+        return "the broker refused it (a queue is full)"
+    difference = _DIFFERENCE.search(str(error))
+    if difference:
+        argument, kind, name, wanted, seen = difference.groups()
+        return (
+            f"the {kind} {name} exists with another {argument}: {seen.strip(chr(39))}, wanted {wanted.strip(chr(39))}; "
+            f"let it run empty and delete it, or change the topology"
+        )
+    return str(error) or type(error).__name__

@@ -1,0 +1,189 @@
+"""A consumer of one queue on a connection of its own, watched over: whatever ends it, it comes back."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+from aiormq.abc import AbstractChannel as Channel
+from aiormq.abc import DeliveredMessage
+
+from chassis.messaging.port import BrokerUnavailable, Handler, MessagingError
+from chassis.messaging.rabbit_errors import answered
+from chassis.messaging.rabbit_link import Link
+from chassis.messaging.rabbit_message import to_delivery
+
+ANSWER_TIMEOUT_S = 5.0
+CHECK_EVERY_S = 10.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 3.0
+Attach = Callable[[], Awaitable[str]]
+"""Before each consuming on a new connection: makes what is missing, returns the queue's name."""
+
+log = structlog.get_logger("chassis.messaging")
+
+
+class RabbitSubscription:
+    """Handlers run in tasks of their own: a lost connection does not cancel what is in the middle of a transaction."""
+
+    def __init__(
+        self, link: Link, label: str, attach: Attach, handler: Handler, *, prefetch: int, acknowledges: bool = True
+    ) -> None:
+        self._link, self._label, self._attach, self._handler = link, label, attach, handler
+        self._prefetch, self._acknowledges = prefetch, acknowledges
+        self._slots = asyncio.Semaphore(prefetch)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()  # one change of the consumer at a time
+        self._changed = asyncio.Event()  # the broker cancelled the consumer, or the channel ended
+        self._channel: Channel | None = None
+        self._queue = label
+        self._tag: str | None = None
+        self._failures = 0
+        self._paused = False
+        self.tried = asyncio.Event()
+        self._task = asyncio.create_task(self._supervise())
+
+    @property
+    def is_consuming(self) -> bool:
+        return self._tag is not None and self._channel is not None and not self._channel.is_closed
+
+    async def pause(self) -> None:
+        async with self._turn:
+            self._paused = True
+            await self._cancel()
+
+    async def resume(self) -> None:
+        async with self._turn:
+            self._paused = False
+            if self._channel is not None and self._tag is None:
+                with suppress(MessagingError):  # the supervisor sees it, too
+                    await self._consume(self._channel)
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        await self.pause()
+        await _ended(self._under_way, grace_s)
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        await self._link.aclose()
+
+    async def _supervise(self) -> None:
+        while True:
+            try:
+                await self._live()
+            except MessagingError as error:
+                log.warning("consumer lost", queue=self._label, reason=str(error))
+            except Exception:
+                log.exception("consumer lost", queue=self._label)
+            self.tried.set()
+            self._failures += 1
+            await asyncio.sleep(_wait_s(self._failures))
+
+    async def _live(self) -> None:
+        """One connection, from its opening to its loss."""
+        try:
+            self._queue = await self._attach()
+            channel = await self._opened()
+            async with self._turn:
+                self._channel = channel
+                if not self._paused:
+                    await self._consume(channel)
+            self._failures = 0
+            self.tried.set()
+            while True:
+                await self._watch(channel)
+        finally:
+            self._channel = self._tag = None
+            self._link.abandon()
+
+    async def _opened(self) -> Channel:
+        channel = await self._link.channel()
+        async with answered(f"opening a channel for {self._label}", ANSWER_TIMEOUT_S):
+            await channel.basic_qos(prefetch_count=self._prefetch)
+        self._changed.clear()
+        channel.on_consumer_cancel_callbacks.add(self._cancelled)
+        channel.closing.add_done_callback(lambda _: self._changed.set())
+        return channel
+
+    async def _watch(self, channel: Channel) -> None:
+        """Waits for news, or for the time to ask. Raises MessagingError when the consumer is lost."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CHECK_EVERY_S):
+                await self._changed.wait()
+        self._changed.clear()
+        if channel.is_closed:
+            raise BrokerUnavailable("the channel was closed")
+        async with self._turn:
+            if self._tag is None and not self._paused:
+                log.warning("consumer cancelled by the broker", queue=self._label)
+                await self._consume(channel)
+            else:
+                await self._check(channel)
+
+    async def _check(self, channel: Channel) -> None:
+        """On the consumer's own channel, so that its answer tells that the channel lives."""
+        async with answered(f"looking after {self._label}", ANSWER_TIMEOUT_S):
+            seen = await channel.queue_declare(self._queue, passive=True)
+        if not self._paused and not seen.consumer_count:
+            raise BrokerUnavailable("the broker knows of no consumer")
+
+    async def _consume(self, channel: Channel) -> None:
+        async with answered(f"consuming {self._label}", ANSWER_TIMEOUT_S):
+            done = await channel.basic_consume(self._queue, self._delivered, no_ack=not self._acknowledges)
+            self._tag = done.consumer_tag
+
+    async def _cancel(self) -> None:
+        tag, self._tag = self._tag, None
+        if tag is None or self._channel is None or self._channel.is_closed:
+            return
+        with suppress(MessagingError):  # then the connection is gone, and the consumer with it
+            async with answered(f"pausing {self._label}", ANSWER_TIMEOUT_S):
+                await self._channel.basic_cancel(tag)
+
+    def _cancelled(self, _frame: object) -> None:
+        self._tag = None
+        self._changed.set()
+
+    async def _delivered(self, message: DeliveredMessage) -> None:
+        task = asyncio.create_task(self._handle(message))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _handle(self, message: DeliveredMessage) -> None:
+        async with self._slots:
+            if self._acknowledges and message.channel.is_closed:
+                return  # it comes again
+            try:
+                await self._handler(to_delivery(self._label, message))
+            except Exception as error:
+                log.warning("message not handled", queue=self._label, reason=type(error).__name__, exc_info=error)
+                await self._settle(message, handled=False)
+            else:
+                await self._settle(message, handled=True)
+
+    async def _settle(self, message: DeliveredMessage, *, handled: bool) -> None:
+        """Reject, never nack: RabbitMQ 4.3 counts only the first against the delivery limit."""
+        tag = message.delivery_tag
+        if not self._acknowledges or tag is None:
+            return
+        with suppress(MessagingError):  # a lost channel: it comes again
+            async with answered(f"acknowledging in {self._label}", ANSWER_TIMEOUT_S):
+                if handled:
+                    await message.channel.basic_ack(tag)
+                else:
+                    await message.channel.basic_reject(tag, requeue=True)
+
+
+async def _ended(tasks: set[asyncio.Task[None]], grace_s: float) -> None:
+    """Those that are late are cancelled: what they hold goes back with the channel."""
+    if not tasks:
+        return
+    _done, late = await asyncio.wait(tasks, timeout=grace_s)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late)
+
+
+def _wait_s(failures: int) -> float:
+    longest: float = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (failures - 1))
+    return longest * random.uniform(0.5, 1)  # noqa: S311  # spreads reconnections
