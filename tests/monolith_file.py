@@ -116,8 +116,8 @@ class MonolithData:
         """As the monolith does: subject, roles and tokens stay (fault F12)."""
         self.delete(tables.users, user_id)
 
-    def add_purchase(self, user_id: str, item_id: str, deleted_at: datetime | None = None) -> str:
-        return self._row(tables.transactions, user_id=user_id, object_id=item_id, deleted_at=deleted_at)
+    def add_purchase(self, user_id: str, item_id: str, deleted_at: datetime | None = None, **fields: Any) -> str:
+        return self._row(tables.transactions, user_id=user_id, object_id=item_id, deleted_at=deleted_at, **fields)
 
     def subject_of(self, user_id: str) -> str:
         with self._engine.connect() as connection:

@@ -1,0 +1,205 @@
+"""The use cases of a purchase: ask for one, take Shop's decision, wait for the outcome."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from chassis.failpoints import reach
+from extracted.account import messages
+from extracted.account.messages import Decided
+from extracted.account.ports import Offers, Store, Unit
+from extracted.account.purchase import (
+    DEBIT,
+    REFUND,
+    UNPAYABLE,
+    Asked,
+    CostInvalid,
+    Entry,
+    Offer,
+    Outcome,
+    Purchase,
+    Reason,
+    Request,
+    UnknownPurchase,
+    canonical_uuid,
+    fractional_price,
+    whole_price,
+)
+from extracted.account.saga import PATIENCE, STEPS, Effect, Event, Patience, State, step
+from extracted.account.waiting import Waiting
+
+log = structlog.get_logger("account.buying")
+
+MOST_TRIES: Final = 3
+STALE_OUTBOX: Final = timedelta(seconds=2)
+_REJECTED: Final = {
+    Reason.INSUFFICIENT_POINTS: Outcome.INSUFFICIENT_POINTS,
+    Reason.USER_DELETED: Outcome.USER_DELETED,
+}
+
+
+class OutboxStale(Exception):
+    """Commands to Shop do not get away: nothing is debited for somebody who waits for the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a request came to. `purchase_id`: the purchase that it led to; None: there is none of ours."""
+
+    outcome: Outcome
+    purchase_id: str | None
+    offer: Offer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Buying:
+    """`clock` in UTC. What Shop is asked over HTTP is asked before the write transaction begins."""
+
+    store: Store
+    offers: Offers
+    clock: Callable[[], datetime]
+    waiting: Waiting
+    patience: Patience = PATIENCE
+
+    async def request(self, asked: Asked, *, refuse_stale: bool = False) -> Answered:
+        """One message, or one call, to one outcome; repeated, the same one. Raises OfferUnavailable, OutboxStale."""
+        async with self.store.read() as reader:
+            kept = await reader.request(asked.id) if asked.digest is not None else None
+            seen = None if kept else await reader.blocking(asked.user_id, asked.item_id)
+            age = await reader.oldest_command() if refuse_stale else None
+        if kept is not None:
+            return _repeated(kept, asked)
+        # an open one is joined before Shop is asked: to Shop the item may be bought already, or gone
+        joins = seen is not None and seen.is_open
+        offer = None if joins else await self.offers.find(asked.user_id, asked.item_id)
+        foregone = _foregone(seen, offer)
+        if foregone is None and age is not None and age > STALE_OUTBOX:
+            raise OutboxStale(f"the oldest command waits for {age.total_seconds():.1f} s")
+        if foregone is not None and asked.digest is None:
+            return foregone
+        return replace(await self._written(asked, seen, offer, foregone), offer=offer)
+
+    async def _written(
+        self, asked: Asked, seen: Purchase | None, offer: Offer | None, foregone: Answered | None
+    ) -> Answered:
+        async with self.store.write() as unit:
+            answered = await self._in(unit, asked, seen, offer, foregone)
+            await reach("account.before_debit_commit")
+        self.store.sent()
+        await reach("account.debited")
+        return answered
+
+    async def _in(
+        self, unit: Unit, asked: Asked, seen: Purchase | None, offer: Offer | None, foregone: Answered | None
+    ) -> Answered:
+        """The order is the design's: inbox, request row, purchase row, debit, ledger, outbox."""
+        if asked.digest is not None and not await self._is_new(unit, asked, asked.digest):
+            kept = await unit.request(asked.id)
+            if kept is None:
+                raise RuntimeError(f"message {asked.id} is in the inbox and has no request row")
+            return _repeated(kept, asked)
+        answered = foregone or await self._decided(unit, asked, seen, offer)
+        if asked.digest is not None and answered != Answered(Outcome.ACCEPTED, asked.id):
+            await unit.change_request(asked.id, answered.outcome, answered.purchase_id)
+        return answered
+
+    async def _is_new(self, unit: Unit, asked: Asked, digest: str) -> bool:
+        """Its row says what most requests come to; where it is another, the row is changed at the end."""
+        row = Request(asked.id, asked.user_id, asked.item_id, digest, Outcome.ACCEPTED, asked.id, self.clock())
+        return await unit.first(messages.PURCHASES_QUEUE, asked.id) and await unit.keep(row)
+
+    async def _decided(self, unit: Unit, asked: Asked, seen: Purchase | None, offer: Offer | None) -> Answered:
+        if offer is None:
+            return Answered(Outcome.UNKNOWN_ITEM, None)
+        if offer.transaction_id is not None:  # a live row: ours since we looked, or the monolith's: nothing is debited
+            own = await unit.blocking(asked.user_id, asked.item_id)
+            return Answered(Outcome.ALREADY_OWNED, None) if own is None else _joined(own)
+        if seen is not None:
+            await self._revoke(unit, seen)
+        try:
+            return await self._buy(unit, asked, offer)
+        except CostInvalid as error:
+            log.warning("cost_invalid", item_id=asked.item_id, reason=str(error))
+            return Answered(Outcome.FAILED, None)
+
+    async def _revoke(self, unit: Unit, seen: Purchase) -> None:
+        """It was COMPLETED before Shop was asked, and Shop has no live row: that was removed since."""
+        if step(seen.state, Event.ROW_REMOVED) is not None and await unit.revoke(seen.id, self.clock()):
+            log.info("purchase_revoked", purchase_id=seen.id)
+
+    async def _buy(self, unit: Unit, asked: Asked, offer: Offer) -> Answered:
+        price = whole_price(offer.item.cost)
+        if price is None:
+            points = await unit.points(asked.user_id)
+            price = UNPAYABLE if points is None else fractional_price(offer.item.cost or 0, points)
+        purchase = self._new(asked, offer, price)
+        for _ in range(MOST_TRIES):
+            if await unit.open(purchase, purchase.created_at + self.patience.ask_again):
+                return await self._pay(unit, purchase, asked)
+            other = await unit.blocking(asked.user_id, purchase.item_id)
+            if other is not None:
+                return _joined(other)
+        raise RuntimeError(f"purchase {asked.id} finds neither a place nor who has it")
+
+    def _new(self, asked: Asked, offer: Offer, price: int) -> Purchase:
+        item_id = canonical_uuid(asked.item_id) or asked.item_id
+        return Purchase(asked.id, asked.user_id, item_id, offer.item, price, State.DEBITED, self.clock())
+
+    async def _pay(self, unit: Unit, purchase: Purchase, asked: Asked) -> Answered:
+        balance = await unit.debit(purchase.user_id, purchase.price)
+        if balance is None:
+            gone = await unit.points(purchase.user_id) is None
+            reason = Reason.USER_DELETED if gone else Reason.INSUFFICIENT_POINTS
+            await unit.reject(purchase.id, reason, self.clock())
+            return Answered(_REJECTED[reason], purchase.id)
+        await unit.record(Entry(purchase.id, DEBIT, -purchase.price, balance, purchase.created_at))
+        command = messages.command(messages.DECREASE, purchase, self.clock(), asked.traceparent)
+        await unit.send(messages.COMMANDS_EXCHANGE, command)
+        return Answered(Outcome.ACCEPTED, purchase.id)
+
+    async def settle(self, decided: Decided) -> None:
+        """What Shop decided; again, or too late, it changes nothing. Raises UnknownPurchase."""
+        async with self.store.write() as unit:
+            settled = await self._settle(unit, decided)
+            await reach("account.before_settle_commit")
+        if settled is not None:
+            self.waiting.settled(settled)
+        await reach("account.settled")
+
+    async def _settle(self, unit: Unit, decided: Decided) -> Purchase | None:
+        if not await unit.first(messages.DECISIONS_QUEUE, decided.message_id):
+            return None
+        transition = STEPS[State.DEBITED, decided.event]
+        now = self.clock()
+        settled = await unit.settle(decided.purchase_id, decided.event, transition.next, decided.reason, now)
+        if settled is None and await unit.find(decided.purchase_id) is None:
+            raise UnknownPurchase("Shop decided about a purchase that is not known here")
+        if settled is not None and Effect.REFUND in transition.effects:
+            balance = await unit.credit(settled.user_id, settled.price)
+            await unit.record(Entry(settled.id, REFUND, settled.price, balance, now))
+            await reach("account.before_refund_commit")
+        return settled
+
+
+def _foregone(seen: Purchase | None, offer: Offer | None) -> Answered | None:
+    """What nothing has to be written for but a request row."""
+    if seen is not None and seen.is_open:
+        return _joined(seen)
+    if offer is None:
+        return Answered(Outcome.UNKNOWN_ITEM, None)
+    if seen is not None and offer.transaction_id is not None:
+        return Answered(Outcome.ALREADY_OWNED, seen.id, offer)
+    return None
+
+
+def _repeated(kept: Request, asked: Asked) -> Answered:
+    return Answered(kept.outcome if kept.digest == asked.digest else Outcome.CONFLICT, kept.purchase_id)
+
+
+def _joined(purchase: Purchase) -> Answered:
+    """One that is not settled is the asker's own, whatever becomes of it."""
+    owned = purchase.state is State.COMPLETED
+    return Answered(Outcome.ALREADY_OWNED if owned else Outcome.ACCEPTED, purchase.id)

@@ -1,0 +1,222 @@
+"""The store of purchases: one transaction over Account's tables, the points, the inbox and the outbox."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from chassis.inbox import Inbox
+from chassis.messaging.envelope import Envelope
+from chassis.outbox import Outbox
+from extracted.account import messages
+from extracted.account.ports import Reader, Unit
+from extracted.account.purchase import Entry, Outcome, Purchase, Reason, Request, command_id
+from extracted.account.saga import BLOCKING, Event, Silence, State, counts_in
+from extracted.account.storage import rows
+from extracted.account.storage.tables import Tables
+
+_BLOCKING = tuple(sorted(state.value for state in BLOCKING))
+_SURELY_OUT = timedelta(seconds=1)
+
+
+class Points(Protocol):
+    """Where balances are kept, in the same database."""
+
+    async def points(self, connection: AsyncConnection, user_id: str) -> int | None:
+        """None: there is no such user."""
+        ...
+
+    async def debit(self, connection: AsyncConnection, user_id: str, points: int) -> int | None:
+        """The balance afterwards; None: too few points, or no such user."""
+        ...
+
+    async def credit(self, connection: AsyncConnection, user_id: str, points: int) -> int | None:
+        """The balance afterwards; None: there is no such user."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a transaction works on."""
+
+    tables: Tables
+    points: Points
+    outbox: Outbox
+    inbox: Inbox
+    clock: Callable[[], datetime]
+
+
+class SqlStore:
+    """Implements the port Store."""
+
+    def __init__(self, database: Database, kept: Kept) -> None:
+        self._database = database
+        self._kept = kept
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Reader]:
+        """One state of the data."""
+        async with self._database.read() as connection:
+            yield SqlUnit(connection, self._kept)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Unit]:
+        """Commits when its block ends well."""
+        async with self._database.write() as connection:
+            yield SqlUnit(connection, self._kept)
+
+    def sent(self) -> None:
+        """Wakes the relay of this process."""
+        self._kept.outbox.wake()
+
+
+class SqlUnit:
+    """Implements the ports Reader and Unit on one connection."""
+
+    def __init__(self, connection: AsyncConnection, kept: Kept) -> None:
+        self._connection = connection
+        self._kept = kept
+        self._tables = kept.tables
+
+    async def request(self, message_id: str) -> Request | None:
+        """By the message that it came with."""
+        table = self._tables.requests
+        row = (await self._connection.execute(select(table).where(table.c.id == message_id))).first()
+        return None if row is None else rows.request(row)
+
+    async def find(self, purchase_id: str) -> Purchase | None:
+        """By its own id."""
+        table = self._tables.purchases
+        row = (await self._connection.execute(select(table).where(table.c.id == purchase_id))).first()
+        return None if row is None else rows.purchase(row)
+
+    async def blocking(self, user_id: str, item_id: str) -> Purchase | None:
+        """The unique index allows one."""
+        row = self._tables.purchases.c
+        which = (row.user_id == user_id, row.item_id == item_id, row.state.in_(_BLOCKING), row.revoked_at.is_(None))
+        found = (await self._connection.execute(select(self._tables.purchases).where(*which))).first()
+        return None if found is None else rows.purchase(found)
+
+    async def oldest_command(self) -> timedelta | None:
+        """How long the oldest command to Shop has waited for the broker."""
+        return await self._kept.outbox.oldest_unpublished(self._connection, messages.COMMANDS_EXCHANGE)
+
+    async def due(self, now: datetime, limit: int) -> Sequence[Purchase]:
+        """The longest due first."""
+        table = self._tables.purchases
+        found = select(table).where(table.c.due_at <= now).order_by(table.c.due_at).limit(limit)
+        return [rows.purchase(row) for row in await self._connection.execute(found)]
+
+    async def first(self, consumer: str, message_id: str) -> bool:
+        """False: handled before."""
+        return await self._kept.inbox.first(self._connection, consumer, message_id)
+
+    async def keep(self, request: Request) -> bool:
+        """False: that message has its row already."""
+        table = self._tables.requests
+        row = self._tables.own.insert(table).values(rows.request_values(request)).on_conflict_do_nothing()
+        return (await self._connection.execute(row)).rowcount == 1
+
+    async def change_request(self, message_id: str, outcome: Outcome, purchase_id: str | None) -> None:
+        """Where it led instead."""
+        table = self._tables.requests
+        changed = update(table).where(table.c.id == message_id)
+        await self._connection.execute(changed.values(outcome=outcome.value, purchase_id=purchase_id))
+
+    async def open(self, purchase: Purchase, due_at: datetime) -> bool:
+        """False: another of this user and item blocks; on PostgreSQL, after that one's transaction has ended."""
+        row = {**rows.values(purchase), "due_at": due_at}
+        opened = self._tables.own.insert(self._tables.purchases).values(row).on_conflict_do_nothing()
+        return (await self._connection.execute(opened)).rowcount == 1
+
+    async def reject(self, purchase_id: str, reason: Reason, now: datetime) -> None:
+        """One that was opened in this transaction, and could not be paid: it never asked Shop."""
+        table = self._tables.purchases
+        never = {"asks": 0, "asked_at": None, "due_at": None}
+        rejected = update(table).where(table.c.id == purchase_id)
+        values = {"state": State.REJECTED.value, "reason": reason.value, "settled_at": now, **never}
+        await self._connection.execute(rejected.values(values))
+
+    async def points(self, user_id: str) -> int | None:
+        """None: the user is gone."""
+        return await self._kept.points.points(self._connection, user_id)
+
+    async def debit(self, user_id: str, points: int) -> int | None:
+        """The balance afterwards; None: too few, or no user."""
+        return await self._kept.points.debit(self._connection, user_id, points)
+
+    async def credit(self, user_id: str, points: int) -> int | None:
+        """The balance afterwards; None: the user is gone."""
+        return await self._kept.points.credit(self._connection, user_id, points)
+
+    async def record(self, entry: Entry) -> None:
+        """A second one of its kind violates the primary key."""
+        await self._connection.execute(insert(self._tables.ledger), rows.entry_values(entry))
+
+    async def settle(
+        self, purchase_id: str, event: Event, to: State, reason: Reason | None, now: datetime
+    ) -> Purchase | None:
+        """One conditional statement: of two answers at once, one finds nothing to change."""
+        table = self._tables.purchases
+        waits = table.c.state.in_(sorted(counts_in(event)))
+        values = {"state": to.value, "reason": reason and reason.value, "settled_at": now, "due_at": None}
+        settled = update(table).where(table.c.id == purchase_id, waits).values(values).returning(table)
+        row = (await self._connection.execute(settled)).first()
+        return None if row is None else rows.purchase(row)
+
+    async def silence(self, purchase: Purchase) -> Silence:
+        """As the outbox knows it."""
+        last = await self._confirmed_at(purchase, purchase.asks - 1)
+        first = purchase.first_confirmed_at
+        if first is None and last is not None:
+            first = last if purchase.asks == 1 else await self._confirmed_at(purchase, 0)
+        return Silence(purchase.state, first, last, purchase.cancelling_at)
+
+    async def ask(self, purchase: Purchase, to: State, due_at: datetime, now: datetime) -> bool:
+        """False: the purchase has moved on since it was read."""
+        table = self._tables.purchases
+        same = (
+            table.c.id == purchase.id,
+            table.c.state == purchase.state.value,
+            table.c.asks == purchase.asks,
+        )
+        values: dict[str, object] = {"asks": purchase.asks + 1, "asked_at": now, "due_at": due_at, "state": to.value}
+        if to is State.CANCELLING and purchase.cancelling_at is None:
+            values["cancelling_at"] = now
+        return (await self._connection.execute(update(table).where(*same).values(values))).rowcount == 1
+
+    async def look_again(self, purchase: Purchase, due_at: datetime, first_confirmed_at: datetime | None) -> None:
+        """Only while it is as it was read."""
+        table = self._tables.purchases
+        same = (table.c.id == purchase.id, table.c.state == purchase.state.value, table.c.asks == purchase.asks)
+        values = {"due_at": due_at, "first_confirmed_at": first_confirmed_at}
+        await self._connection.execute(update(table).where(*same).values(values))
+
+    async def revoke(self, purchase_id: str, now: datetime) -> bool:
+        """False: it is not COMPLETED, or revoked already."""
+        table = self._tables.purchases
+        live = table.c.state.in_(sorted(counts_in(Event.ROW_REMOVED))) & table.c.revoked_at.is_(None)
+        revoked = update(table).where(table.c.id == purchase_id, live).values(revoked_at=now)
+        return (await self._connection.execute(revoked)).rowcount == 1
+
+    async def send(self, exchange: str, message: Envelope) -> None:
+        """Into the outbox."""
+        await self._kept.outbox.put(self._connection, exchange, message)
+
+    async def _confirmed_at(self, purchase: Purchase, number: int) -> datetime | None:
+        """Also of a command that the outbox has forgotten: what it forgets was confirmed."""
+        at = await self._kept.outbox.published_at(self._connection, command_id(purchase.id, number))
+        if at is not None:
+            return at
+        table = self._tables.purchases
+        asked_at: datetime | None = await self._connection.scalar(
+            select(table.c.asked_at).where(table.c.id == purchase.id)
+        )
+        oldest = await self.oldest_command()
+        since = None if oldest is None else self._kept.clock() - oldest
+        return asked_at if asked_at and (since is None or since > asked_at + _SURELY_OUT) else None
