@@ -79,6 +79,9 @@ class ShopModel:
         rows = self.monolith.rows(monolith_tables.transactions)
         return [row for row in rows if (row["user_id"], row["Object_id"]) == (user_id, item_id)]
 
+    def sell(self, purchase_id: str, user_id: str, item_id: str) -> None:
+        self.monolith.add_purchase(user_id, item_id, id=purchase_id)
+
     def handle(self, command: Envelope) -> Envelope:
         purchase_id = str(command.body["purchaseId"])
         if purchase_id not in self.decisions:
@@ -99,7 +102,7 @@ class ShopModel:
             return messages.REFUSED, "out_of_stock"
         if item_id in self.stock:
             self.stock[item_id] -= 1
-        self.monolith.add_purchase(user_id, item_id, id=purchase_id)
+        self.sell(purchase_id, user_id, item_id)
         return messages.DECREASED, None
 
 
