@@ -1,6 +1,21 @@
 """Exchanges, queues and who may use them: one file for all brokers, read here (rule 8 of the messaging rules)."""
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+import yaml
+
+_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,99}")
+_MESSAGE_TYPE = re.compile(r"[a-z][a-z0-9_.]*\.v[1-9][0-9]*")
+_LIMITS = ("max_length", "delivery_limit")
+_QUEUE_FIELDS = ("owner", "exchange", "types", *_LIMITS)
+
+
+class TopologyInvalid(Exception):
+    """What the file says cannot be used; the message has one line a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +47,84 @@ class Topology:
         queues = tuple(queue for queue in self.queues if queue.owner == owner)
         used = {queue.exchange for queue in queues}
         return Topology({name: who for name, who in self.writers.items() if name in used}, queues)
+
+
+def load(path: Path) -> Topology:
+    """Raises TopologyInvalid with all faults."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TopologyInvalid(f"{path} cannot be read: {getattr(error, 'strerror', 'not UTF-8')}.") from error
+    except yaml.YAMLError as error:
+        raise TopologyInvalid(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
+    return parse(document)
+
+
+def parse(document: object) -> Topology:
+    """Of what YAML made of the file. Raises TopologyInvalid with all faults."""
+    faults = list(_document_faults(document))
+    if faults:
+        raise TopologyInvalid("\n".join(faults))
+    assert isinstance(document, dict)  # checked above
+    writers = {name: tuple(exchange["writers"]) for name, exchange in document["exchanges"].items()}
+    queues = (Queue(name, **{**queue, "types": tuple(queue["types"])}) for name, queue in document["queues"].items())
+    return Topology(writers, tuple(queues))
+
+
+def _document_faults(document: object) -> Iterable[str]:
+    if not _is_mapping(document, ("exchanges", "queues")):
+        yield "The file must be a mapping with exactly `exchanges` and `queues`."
+        return
+    exchanges, queues = document["exchanges"], document["queues"]
+    if not isinstance(exchanges, dict) or not isinstance(queues, dict):
+        yield "`exchanges` and `queues` must be mappings from a name."
+        return
+    for name, exchange in exchanges.items():
+        yield from _exchange_faults(name, exchange)
+    for name, queue in queues.items():
+        yield from _queue_faults(name, queue, exchanges)
+
+
+def _exchange_faults(name: object, exchange: object) -> Iterable[str]:
+    yield from _name_faults("Exchange", name)
+    if not _is_mapping(exchange, ("writers",)) or not _are_texts(exchange["writers"], _NAME):
+        yield f"Exchange {name}: it must have `writers`, a list of at least one deployable, and nothing else."
+
+
+def _queue_faults(name: object, queue: object, exchanges: Mapping[object, object]) -> Iterable[str]:
+    yield from _name_faults("Queue", name)
+    if str(name).endswith(".dead"):
+        yield f"Queue {name}: the ending .dead is kept for dead letters; choose another name."
+    if not isinstance(queue, dict):
+        yield f"Queue {name}: it must be a mapping with owner, exchange and types."
+        return
+    if unknown := set(map(str, queue)) - set(_QUEUE_FIELDS):
+        yield f"Queue {name}: {', '.join(sorted(unknown))} is unknown; known are {', '.join(_QUEUE_FIELDS)}."
+    if not _are_texts([queue.get("owner")], _NAME):
+        yield f"Queue {name}: `owner` must name one deployable."
+    if queue.get("exchange") not in exchanges:
+        yield f"Queue {name}: its exchange {queue.get('exchange')} is not among `exchanges`."
+    if not _are_texts(queue.get("types"), _MESSAGE_TYPE):
+        yield f"Queue {name}: `types` must be a list of message types (name.vN), at least one, none twice."
+    for limit in _LIMITS:
+        if not _is_positive(queue.get(limit, 1)):
+            yield f"Queue {name}: `{limit}` must be a whole number of at least 1."
+
+
+def _name_faults(kind: str, name: object) -> Iterable[str]:
+    if not _are_texts([name], _NAME):
+        yield f"{kind} {name}: a name has small letters, digits, dot, dash and underscore, at most 100."
+
+
+def _is_mapping(value: object, keys: tuple[str, ...]) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict) and set(value) == set(keys)
+
+
+def _are_texts(value: object, pattern: re.Pattern[str]) -> bool:
+    texts = value if isinstance(value, list) else []
+    fitting = [text for text in texts if isinstance(text, str) and pattern.fullmatch(text)]
+    return bool(texts) and len(fitting) == len(texts) == len(set(fitting))
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

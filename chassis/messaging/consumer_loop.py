@@ -1,0 +1,130 @@
+"""What every broker of ours that is taken from (tables, memory) shares: a running consumer of one queue."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from chassis.messaging.port import Delivery, Handler, MessagingError
+
+log = structlog.get_logger("chassis.messaging")
+RETRY_S = 0.5
+"""Between two attempts to take from a broker that is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message that is ours until the lease ends; `token` tells this taking from a later one."""
+
+    number: int
+    token: int
+    delivery: Delivery
+
+
+class Source(Protocol):
+    """One queue of a broker, as its consumer sees it. All raise BrokerUnavailable."""
+
+    async def take(self, at_most: int) -> list[Taken]: ...
+
+    async def acknowledge(self, taken: Taken) -> None: ...
+
+    async def give_back(self, taken: Taken, *, failed: bool) -> None:
+        """Failed counts against the delivery limit."""
+        ...
+
+
+class ConsumerLoop:
+    """A Subscription: takes when woken, as long as fewer than `prefetch` are being handled."""
+
+    def __init__(self, source: Source, handler: Handler, prefetch: int, label: str) -> None:
+        self._source, self._handler, self._prefetch, self._label = source, handler, prefetch, label
+        self._woken = asyncio.Event()
+        self._handling: set[asyncio.Task[None]] = set()
+        self._is_paused = self._is_stopping = False
+        self._is_reached = True
+        self._task = asyncio.create_task(self._run(), name=f"consume {label}")
+        self.wake()
+
+    @property
+    def is_consuming(self) -> bool:
+        return self._is_reached and not (self._is_paused or self._is_stopping or self._task.done())
+
+    @property
+    def is_stopped(self) -> bool:
+        """Nothing is taken or handled any more."""
+        return self._task.done() and not self._handling
+
+    def wake(self) -> None:
+        """There may be something to take."""
+        self._woken.set()
+
+    async def pause(self) -> None:
+        self._is_paused = True
+
+    async def resume(self) -> None:
+        self._is_paused = False
+        self.wake()
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        self._is_stopping = True
+        self.wake()
+        await asyncio.gather(self._task, return_exceptions=True)  # never cancelled: what it has just taken goes back
+        if self._handling:
+            await asyncio.wait(self._handling, timeout=grace_s)
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """Stops without grace: handlers are cancelled, their messages go back."""
+        self._is_stopping = True
+        left = [*self._handling]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while not self._is_stopping:
+            await self._woken.wait()
+            self._woken.clear()
+            try:
+                await self._fill()
+                self._is_reached = True
+            except MessagingError as error:
+                self._is_reached = False
+                log.warning("cannot take messages", queue=self._label, reason=str(error))
+                await asyncio.sleep(RETRY_S)
+                self.wake()
+
+    async def _fill(self) -> None:
+        while not (self._is_paused or self._is_stopping) and (room := self._prefetch - len(self._handling)) > 0:
+            taken = await self._source.take(room)
+            for one in taken:
+                await self._start(one)
+            if len(taken) < room:
+                return
+
+    async def _start(self, taken: Taken) -> None:
+        if self._is_paused or self._is_stopping:  # meanwhile
+            await self._source.give_back(taken, failed=False)
+            return
+        task = asyncio.create_task(self._handle(taken), name=f"handle {self._label}")
+        self._handling.add(task)
+        task.add_done_callback(self._handled)
+
+    def _handled(self, task: asyncio.Task[None]) -> None:
+        self._handling.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("the broker did not hear how it went", queue=self._label, reason=str(error))
+        self.wake()
+
+    async def _handle(self, taken: Taken) -> None:
+        try:
+            await self._handler(taken.delivery)
+        except asyncio.CancelledError:
+            await self._source.give_back(taken, failed=False)
+            raise
+        except Exception:
+            log.exception("a handler failed", queue=self._label, count=taken.delivery.count)
+            await self._source.give_back(taken, failed=True)
+        else:
+            await self._source.acknowledge(taken)

@@ -1,0 +1,131 @@
+"""One thread that owns a connection to SQLite; what waits at the same time is committed together."""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from chassis.messaging.port import BrokerUnavailable, MessagingError
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+"""Refuses (MessagingError) before it writes: a refusal does not take the jobs beside it along."""
+_AT_ONCE = 256
+
+
+@dataclass(slots=True)
+class _Waiting:
+    job: Job[Any]
+    is_write: bool
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: object = None
+    error: Exception | None = None
+
+
+class TablesThread:
+    """Started by the first job; a file that cannot be opened is tried again by the next."""
+
+    def __init__(self, open_file: Callable[[], sqlite3.Connection]) -> None:
+        self._open_file = open_file
+        self._connection: sqlite3.Connection | None = None
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    async def run(self, job: Job[T], *, is_write: bool = True) -> T:
+        """Raises what the job refuses with, and BrokerUnavailable. Cancelled, the job may run all the same."""
+        if self._is_closed:
+            raise BrokerUnavailable("the broker was closed")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="broker tables", daemon=True)
+            self._thread.start()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting.put(_Waiting(job, is_write, loop, future))
+        return await future
+
+    async def aclose(self) -> None:
+        """After the jobs that wait."""
+        self._is_closed = True
+        if self._thread is not None:
+            self._waiting.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            self._commit(batch)
+            for loop in {one.loop for one in batch}:
+                mine = [one for one in batch if one.loop is loop]
+                with contextlib.suppress(RuntimeError):  # nobody is left there to hear it: the loop is closed
+                    loop.call_soon_threadsafe(_settle, mine)
+        self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _next_batch(self) -> list[_Waiting]:
+        """Empty: closed."""
+        first = self._waiting.get()
+        batch = [first] if first else []
+        with contextlib.suppress(queue.Empty):
+            while batch and len(batch) < _AT_ONCE:
+                following = self._waiting.get_nowait()
+                if following is None:
+                    self._waiting.put(None)
+                    break
+                batch.append(following)
+        return batch
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        try:
+            connection = self._connection = self._connection or self._open_file()
+            is_write = any(one.is_write for one in batch)
+            with _transaction(connection) if is_write else contextlib.nullcontext():
+                for one in batch:
+                    _do(one, connection)
+        except Exception as error:  # nothing of the batch stands
+            self._close()
+            for one in batch:
+                one.error = _unavailable(error) if isinstance(error, sqlite3.Error) else error
+
+
+def _do(waiting: _Waiting, connection: sqlite3.Connection) -> None:
+    try:
+        waiting.result = waiting.job(connection)
+    except MessagingError as refusal:
+        waiting.error = refusal
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _unavailable(error: sqlite3.Error) -> BrokerUnavailable:
+    unavailable = BrokerUnavailable(f"the broker's tables: {error}")
+    unavailable.__cause__ = error
+    return unavailable
+
+
+def _settle(batch: list[_Waiting]) -> None:
+    for one in batch:
+        if one.future.done():  # whoever waited was cancelled
+            continue
+        if one.error is not None:
+            one.future.set_exception(one.error)
+        else:
+            one.future.set_result(one.result)
