@@ -5,7 +5,10 @@ PIP = $(PYTHON_OF_VENV) -m pip --quiet --no-input --disable-pip-version-check
 COMPILE = $(PYTHON_OF_VENV) -m uv pip compile pyproject.toml --quiet --python-version 3.11 --universal --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help install demo run test parts parts-stop test-connected check bench lock
+# Bytecode is kept, whatever the environment says: every test process would compile all modules anew.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadfile
+
+.PHONY: help install demo run test test-walks parts parts-stop test-connected check bench lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -28,7 +31,10 @@ run: $(INSTALLED) ## the same system, kept running: lines to paste, Ctrl-C ends 
 	@$(PYTHON_OF_VENV) -m examples.demo --keep
 
 test: $(INSTALLED) ## the tests that need no real part
-	@$(PYTHON_OF_VENV) -m pytest -n auto --dist loadfile -m "not connected"
+	@$(PYTEST) -m "not connected and not walk"
+
+test-walks: $(INSTALLED) ## whole systems from the outside: pages of docs/, the demo, the wheel, recordings in every state
+	@$(PYTEST) -m "walk and not connected"
 
 parts: $(INSTALLED) ## PostgreSQL, RabbitMQ and a MongoDB-compatible server, for make test-connected (Docker where it runs)
 	@$(PYTHON_OF_VENV) -m parts up
@@ -37,7 +43,7 @@ parts-stop: $(INSTALLED) ## ends them
 	@$(PYTHON_OF_VENV) -m parts stop
 
 test-connected: $(INSTALLED) ## the tests against real parts: make parts first
-	@$(PYTHON_OF_VENV) -m pytest -n auto --dist loadfile -m connected
+	@$(PYTEST) -m connected
 
 check: $(INSTALLED) ## format, lint, types, who imports whom
 	@$(PYTHON_OF_VENV) -m ruff format --check .

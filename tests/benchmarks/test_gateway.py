@@ -34,6 +34,7 @@ def bench(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.walk
 def test_the_last_line_is_one_json_object_with_ratios_at_its_top() -> None:
     done = bench("--only", "gateway,naive", *SMALL)
     assert done.returncode == 0, done.stderr
@@ -60,6 +61,7 @@ def test_an_unknown_design_is_refused_by_name(capsys: pytest.CaptureFixture[str]
     assert "no design is named apache" in capsys.readouterr().err
 
 
+@pytest.mark.walk
 def test_an_interrupted_run_leaves_no_process() -> None:
     command = [sys.executable, "-m", "benchmarks.gateway", "--only", "naive", "--seconds", "1", "--rounds", "20"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:

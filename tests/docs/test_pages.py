@@ -18,7 +18,7 @@ from examples.demo.processes import Children
 from examples.demo.system import GROUP, System, start
 from tests.docs.commands import ROOT, boxes, paste
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.walk]
 
 OPERATING = "docs/operating.md"
 WATCHED = set(re.findall(r"`(strangler_\w+?)(?:_total)?`", (ROOT / OPERATING).read_text()))

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 60.0
@@ -73,6 +74,7 @@ async def paste(lines: str, folder: Path) -> str:
     return output.decode()
 
 
+@pytest.mark.walk
 async def test_run_ends_its_start_with_lines_that_work_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
     async with launched(tmp_path, "--keep") as launcher:
         start = await launcher.until("Ctrl-C ends it all.")
@@ -101,6 +103,7 @@ async def test_a_demo_that_is_terminated_while_it_starts_leaves_no_process_behin
     assert await all_gone(parts)
 
 
+@pytest.mark.walk
 async def test_a_demo_whose_part_ends_fails_with_a_sentence_and_leaves_no_process_behind(tmp_path: Path) -> None:
     async with launched(tmp_path) as launcher:
         await launcher.until("shop  ")
