@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT_S = 5  # a connection that is silent for three of them is lost
 CONNECT_TIMEOUT_S = 5.0
+PORTS = {"amqp": 5672, "amqps": 5671}
 CLOSE_TIMEOUT_S = 3.0
 
 
@@ -88,9 +89,9 @@ async def _close(connection: "AbstractConnection") -> None:
 def _where(url: str) -> str:
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-    if parts.scheme not in ("amqp", "amqps") or not host:
-        raise ValueError("the broker's URL is none; wanted amqp://USER:PASSWORD@HOST:PORT/VHOST") from None
-    return f"{host}:{port or (5671 if parts.scheme == 'amqps' else 5672)}"
+        port = parts.port or PORTS[parts.scheme]
+        if parts.hostname:
+            return f"{parts.hostname}:{port}"
+    except (ValueError, KeyError):
+        pass
+    raise ValueError("the broker's URL is none; wanted amqp://USER:PASSWORD@HOST:PORT/VHOST")
