@@ -54,9 +54,12 @@ class Memory:
     def _check(self, queue: Queue) -> None:
         line = self.lines.get(queue.name)
         if line and (line.max_length, line.delivery_limit) != (queue.max_length, queue.delivery_limit):
-            raise TopologyDiffers(f"queue {queue.name} exists with other limits: change the topology, or delete it")
+            raise TopologyDiffers(
+                f"queue {queue.name} exists with max_length {line.max_length} and delivery_limit {line.delivery_limit};"
+                f" wanted {queue.max_length} and {queue.delivery_limit}"
+            )
         if line and line.bound - _bindings(queue):
-            raise TopologyDiffers(f"queue {queue.name} has other bindings: change the topology, or delete it")
+            raise TopologyDiffers(f"queue {queue.name} is also bound elsewhere: add that to the topology")
 
     def line(self, queue: str) -> Line:
         """Raises TopologyDiffers."""
@@ -130,7 +133,7 @@ class Memory:
         if line.delivery_limit is None or message.delivery.count <= line.delivery_limit or self._is_full(dead):
             return
         line.messages.remove(message)
-        died = replace(message.delivery, queue=dead, count=0, died="delivery_limit")
+        died = replace(message.delivery, queue=dead, count=0, died=f"delivery_limit in {message.delivery.queue}")
         self.lines[dead].messages.append(replace(message, delivery=died))
 
     def wake(self) -> None:

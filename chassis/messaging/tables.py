@@ -91,7 +91,7 @@ class TablesBroker:
         """As publish, whatever the message is."""
         expires_at = None if expires_s is None else self.clock() + expires_s
         await self.run(lambda connection: jobs.put(connection, exchange, key, properties, body, expires_at))
-        self._wake_all()
+        self.wake_all()
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 20) -> ConsumerLoop:
         return self._start(ConsumerLoop(_Queue(self, queue), handler, prefetch, queue))
@@ -165,7 +165,8 @@ class TablesBroker:
         for consumer in self._consumers:
             consumer.wake()
 
-    def _wake_all(self) -> None:
+    def wake_all(self) -> None:
+        """The consumers of this process, whatever connection they have: what it writes itself, no poll shows."""
         for broker in [*_in_process]:
             if broker.path == self.path and broker._loop is not None and broker._consumers:
                 _call_in(broker._loop, broker._wake)
@@ -199,6 +200,7 @@ class _Queue:
         self._release(taken)
         now = self._broker.clock()
         await self._broker.run(lambda connection: jobs.give_back(connection, taken, now, failed=failed))
+        self._broker.wake_all()
 
     def _release(self, taken: Taken) -> None:
         if self._broker.held.get(taken.number) == taken.token:

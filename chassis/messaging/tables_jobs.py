@@ -147,7 +147,7 @@ def give_back(connection: sqlite3.Connection, taken: Taken, now: float, *, faile
 
 def _bury(connection: sqlite3.Connection, number: int, now: float) -> None:
     moved = connection.execute(
-        "UPDATE message SET queue = queue || '.dead', died = 'delivery_limit', takes = 0, token = NULL,"
+        "UPDATE message SET queue = queue || '.dead', died = 'delivery_limit in ' || queue, takes = 0, token = NULL,"
         " leased_until = 0 WHERE id = ? AND EXISTS"
         " (SELECT 1 FROM queue WHERE name = message.queue || '.dead' AND length < max_length)",
         (number,),
