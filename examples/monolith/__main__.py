@@ -25,7 +25,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 async def serve(settings: Settings, host: str, port: int, seed: str) -> None:
     database = Database(settings.database_url, documents_url=settings.documents)
-    await sow(database, ObjectIds(), seed)
+    await sow(database, ObjectIds(), seed, settings.password_rounds)
     await database.aclose()
     await listen(create_app(settings), host, port)
 

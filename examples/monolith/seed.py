@@ -86,14 +86,14 @@ SEEDS: dict[str, tuple[tuple[Account, ...], tuple[dict[str, Any], ...]]] = {
 }
 
 
-async def sow(database: Database, object_ids: ObjectIds, name: str) -> None:
+async def sow(database: Database, object_ids: ObjectIds, name: str, password_rounds: int) -> None:
     """Tables and the named seed; a database that has roles already is left as it is."""
     await database.create_tables()
     async with database.read() as connection:
         if await connection.scalar(select(auth_roles.c.id).limit(1)):
             return
     accounts, wares = SEEDS[name]
-    secrets = [await hashed(account.secret) for account in accounts]
+    secrets = [await hashed(account.secret, password_rounds) for account in accounts]
     async with database.write() as connection:
         await _add_roles(connection)
         for account, secret in zip(accounts, secrets, strict=True):

@@ -13,6 +13,9 @@ SMTP_PORT = 587
 SMTPS_PORT = 465
 MAX_PORT = 65_535
 MAX_POOL = 1000
+PASSWORD_ROUNDS = 10
+MIN_ROUNDS, MAX_ROUNDS = 4, 31
+"""What bcrypt takes."""
 
 
 class SettingsInvalid(Exception):
@@ -49,6 +52,7 @@ class Settings:
     `production` decides on helmet headers and terse errors.
 
     Without `runner_url` no code is run. `pool`: the connections that too poor purchases can leak; None: none.
+    `password_rounds`: of bcrypt, for new passwords.
     """
 
     database: str
@@ -60,6 +64,7 @@ class Settings:
     runner_url: str | None = None
     pool: int | None = None
     documents: str | None = field(default=None, repr=False)
+    password_rounds: int = PASSWORD_ROUNDS
 
     @property
     def database_url(self) -> str:
@@ -84,6 +89,7 @@ def from_environment(database: str, environ: Mapping[str, str], documents: str |
         mail=mail_from_environment(environ),
         runner_url=environ.get("RUNNER_API_URL") or None,
         pool=whole_number("LEAKING_POOL", environ, MAX_POOL) if environ.get("LEAKING_POOL") else None,
+        password_rounds=whole_number("PASSWORD_ROUNDS", environ, MAX_ROUNDS, PASSWORD_ROUNDS, least=MIN_ROUNDS),
     )
 
 
@@ -114,11 +120,11 @@ def smtp_from_environment(environ: Mapping[str, str]) -> Smtp | None:
     return Smtp(host, port, secure, environ.get("SMTP_USER"), environ.get("SMTP_PASSWORD"))
 
 
-def whole_number(name: str, environ: Mapping[str, str], most: int, default: int = 0) -> int:
-    """Raises SettingsInvalid for what is no whole number from 1 to `most`."""
+def whole_number(name: str, environ: Mapping[str, str], most: int, default: int = 0, *, least: int = 1) -> int:
+    """Raises SettingsInvalid for what is no whole number from `least` to `most`."""
     text = environ.get(name) or str(default)
-    if not text.isdecimal() or not 0 < int(text) <= most:
-        raise SettingsInvalid(f"{name} is {text!r}; wanted a number, 1 to {most}")
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise SettingsInvalid(f"{name} is {text!r}; wanted a number, {least} to {most}")
     return int(text)
 
 

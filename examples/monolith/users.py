@@ -35,7 +35,7 @@ async def create_user(call: Call) -> Answer:
     async with call.monolith.database.read() as connection:
         await _refuse_taken(connection, new)
     call.monolith.mailer.send(verification(call.monolith.settings.mail, new.email, new.username, token))
-    secret = await hashed(call.body["password"])
+    secret = await hashed(call.body["password"], call.monolith.settings.password_rounds)
     async with call.monolith.database.write() as connection:
         await _refuse_taken(connection, new)
         user_id = await add_user(connection, new, secret)

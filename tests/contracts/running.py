@@ -13,12 +13,13 @@ from time import monotonic
 
 from tests.stores import SECRET, Stores
 
+CHEAP = {"PASSWORD_ROUNDS": "4"}
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 15
 ROOT = Path(__file__).resolve().parents[2]
 
 
-OWN_VARIABLES = ("AUTH_JWT", "NODE_ENV", "EMAIL_", "SMTP_", "MAIL_", "PUBLIC_WWW", "RUNNER_")
+OWN_VARIABLES = ("AUTH_JWT", "NODE_ENV", "EMAIL_", "SMTP_", "MAIL_", "PUBLIC_WWW", "RUNNER_", "PASSWORD_")
 """What the stand-ins read; the test's own environment is kept from them."""
 
 
@@ -42,8 +43,10 @@ class RunningMonolith(Running):
 def running_monolith(
     database: Path, *, seed: str = "bare", environ: Mapping[str, str] | None = None
 ) -> Iterator[RunningMonolith]:
-    """`environ` is all of the monolith's variables."""
-    with _running("examples.monolith", "--database", str(database), "--seed", seed, environ=environ) as running:
+    """`environ` is all of the monolith's variables, but that passwords are hashed cheaply."""
+    with _running(
+        "examples.monolith", "--database", str(database), "--seed", seed, environ=CHEAP | dict(environ or {})
+    ) as running:
         yield RunningMonolith(running.host, running.port, running.process, database)
 
 
@@ -53,7 +56,7 @@ def running_monolith_on(
 ) -> Iterator[Running]:
     """The same on any stores. Without a file there is none for the secret beside it: one of our own, unless given."""
     documents = ("--documents", stores.documents_url) if stores.documents_url else ()
-    variables = {"AUTH_JWT_SECRET": SECRET} | dict(environ or {})
+    variables = CHEAP | {"AUTH_JWT_SECRET": SECRET} | dict(environ or {})
     database = ("--database", stores.monolith_database)
     with _running("examples.monolith", *database, *documents, "--seed", seed, environ=variables) as running:
         yield running

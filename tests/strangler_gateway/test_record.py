@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,21 +75,34 @@ def until(condition: Callable[[], bool], within_s: float = 15.0) -> None:
         time.sleep(0.01)
 
 
-@pytest.fixture(params=["fast", "asgi"])
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+@contextmanager
+def running_stage(folder: Path, lane: str) -> Iterator[Stage]:
     with diary() as monolith:
-        routes = tmp_path / "routes.yaml"
+        routes = folder / "routes.yaml"
         routes.write_text(ROUTES.format(url=monolith.url))
         environ = {
-            "STRANGLER_LANE": request.param,
+            "STRANGLER_LANE": lane,
             "STRANGLER_OPERATOR_TOKEN": OPERATOR,
             "STRANGLER_READER_TOKEN": READER,
         }
-        gateway = GatewayProcess(routes, tmp_path / "state", environ)
+        gateway = GatewayProcess(routes, folder / "state", environ)
         try:
-            yield Stage(monolith, gateway, tmp_path)
+            yield Stage(monolith, gateway, folder)
         finally:
             gateway.stop()
+
+
+@pytest.fixture(params=["fast", "asgi"])
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+    with running_stage(tmp_path, request.param) as stage:
+        yield stage
+
+
+@pytest.fixture
+def any_stage(tmp_path: Path) -> Iterator[Stage]:
+    """On one lane, for what concerns the admin port alone."""
+    with running_stage(tmp_path, "fast") as stage:
+        yield stage
 
 
 def conversation(client: httpx.Client) -> str:
@@ -127,19 +141,26 @@ def test_a_conversation_is_recorded_in_order_and_without_secrets(stage: Stage) -
     assert stat.S_IMODE((stage.folder / "notes.jsonl").stat().st_mode) == 0o600
 
 
-def test_only_one_route_only_an_operator_and_one_at_a_time(stage: Stage) -> None:
-    process = stage.recording("--route", "notes", "--for", "1m")
+def test_only_an_operator_records_and_one_at_a_time(any_stage: Stage) -> None:
+    process = any_stage.recording("--for", "1m")
     refused = [
-        (stage.record(to="b.jsonl"), 1, "one at a time"),
-        (stage.record(to="c.jsonl", token=READER), 1, "operator's credential"),
-        (stage.record("--route", "nowhere", to="d.jsonl"), 2, "nowhere"),
-        (stage.record(to="notes.jsonl"), 1, "not overwritten"),
-        (stage.record("--for", "soon", to="e.jsonl"), 2, "no duration"),
+        (any_stage.record(to="b.jsonl"), 1, "one at a time"),
+        (any_stage.record(to="c.jsonl", token=READER), 1, "operator's credential"),
+        (any_stage.record("--route", "nowhere", to="d.jsonl"), 2, "nowhere"),
+        (any_stage.record(to="notes.jsonl"), 1, "not overwritten"),
+        (any_stage.record("--for", "soon", to="e.jsonl"), 2, "no duration"),
     ]
     for other, code, reason in refused:
         _, complaint = other.communicate(timeout=20)
         assert (other.returncode, reason in complaint) == (code, True), complaint
-    assert [path.name for path in stage.folder.glob("*.jsonl")] == ["notes.jsonl"]
+    assert [path.name for path in any_stage.folder.glob("*.jsonl")] == ["notes.jsonl"]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_only_one_route_is_recorded(stage: Stage) -> None:
+    process = stage.recording("--route", "notes", "--for", "1m")
     with stage.client() as client:
         conversation(client)
     until(lambda: len(stage.read()) == 2)
@@ -149,12 +170,12 @@ def test_only_one_route_only_an_operator_and_one_at_a_time(stage: Stage) -> None
     assert {one["path"].split("/")[1] for one in stage.read()[1:]} == {"notes"}
 
 
-def test_when_the_operator_leaves_the_recording_ends_and_the_next_may_begin(stage: Stage) -> None:
-    first = stage.recording(to="first.jsonl")
+def test_when_the_operator_leaves_the_recording_ends_and_the_next_may_begin(any_stage: Stage) -> None:
+    first = any_stage.recording(to="first.jsonl")
     first.kill()
     first.communicate(timeout=20)
-    stage.gateway.logged("recording ended", 10)
-    process = stage.recording("--for", "1s", to="second.jsonl")
+    any_stage.gateway.logged("recording ended", 10)
+    process = any_stage.recording("--for", "1s", to="second.jsonl")
     process.communicate(timeout=20)
     assert process.returncode == 0
 

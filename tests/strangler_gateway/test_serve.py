@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -14,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from strangler_gateway.cli import app
 from tests.loopback.gateway_process import GatewayProcess
 from tests.strangler_gateway.administered import OPERATOR
 
@@ -126,19 +127,18 @@ class Site:
         self.monolith.close()
         self.items.close()
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str) -> Result:
+        """The command in this process; that it is one of its own, test_cli.py knows."""
         environ = {
             "STRANGLER_ADMIN_URL": f"http://127.0.0.1:{self.gateway.admin_port}",
             "STRANGLER_ADMIN_TOKEN": OPERATOR,
+            "COLUMNS": "200",
         }
-        command = [sys.executable, "-m", "strangler_gateway.cli", *words]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=30, check=False, env=os.environ | environ
-        )
+        return CliRunner().invoke(app, words, env=environ)
 
     def ok(self, *words: str) -> str:
         done = self.run(*words)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.exit_code == 0, done.output
         return done.stdout
 
     def shown(self) -> Any:
@@ -180,7 +180,7 @@ def test_a_group_moves_and_rolls_back_under_traffic_without_a_lost_request(site:
     items = site.items.seen
     until(more_than(site.monolith, 20))
     assert site.items.seen <= items + 1
-    assert site.run("flip", "items", "--to", "shadow", "--why", "t").returncode == 1
+    assert site.run("flip", "items", "--to", "shadow", "--why", "t").exit_code == 1
     callers.stop()
     assert callers.failed == []
     assert callers.answered > 50
@@ -204,7 +204,7 @@ def test_a_hold_and_the_counters_outlive_a_kill(site: Site) -> None:
 def test_it_serves_before_its_upstreams_are_up_and_refuses_to_move_to_one(site: Site) -> None:
     site.items.close()
     refused = site.run("flip", "items", "--to", "shadow", "--why", "t")
-    assert (refused.returncode, "accepts no connection" in refused.stdout) == (1, True)
+    assert (refused.exit_code, "accepts no connection" in refused.stdout) == (1, True)
 
 
 def test_a_bad_file_stops_the_start_with_every_fault(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_state_directory_that_cannot_be_written_is_said_and_rollback_works(tmp
         site.gateway.logged("state directory")
         assert "flips are off" in site.ok("routes")
         refused = site.run("flip", "items", "--to", "shadow", "--why", "t")
-        assert (refused.returncode, "flips are off" in refused.stdout) == (1, True)
+        assert (refused.exit_code, "flips are off" in refused.stdout) == (1, True)
         assert "in memory" in site.ok("rollback", "items")
         assert site.shown()["held"]
     finally:

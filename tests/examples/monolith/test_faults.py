@@ -128,8 +128,14 @@ def test_poor_purchases_take_connections_that_never_come_back(tmp_path: Path) ->
         ({"EMAIL_PROVIDER": "SMTP"}, "SMTP_HOST is not set"),
         ({"SMTP_HOST": "x", "SMTP_PORT": "no"}, "SMTP_PORT is 'no'"),
         ({"LEAKING_POOL": "-1"}, "LEAKING_POOL is '-1'"),
+        ({"PASSWORD_ROUNDS": "3"}, "PASSWORD_ROUNDS is '3'; wanted a number, 4 to 31"),
     ],
 )
 def test_a_setting_that_will_not_do_is_said(environ: dict[str, str], said: str) -> None:
     with pytest.raises(SettingsInvalid, match=said):
         from_environment("file", {"AUTH_JWT_SECRET": "x"} | environ)
+
+
+def test_passwords_are_hashed_as_the_monolith_does_unless_told() -> None:
+    assert from_environment("file", {"AUTH_JWT_SECRET": "x"}).password_rounds == 10
+    assert from_environment("file", {"AUTH_JWT_SECRET": "x", "PASSWORD_ROUNDS": "4"}).password_rounds == 4
