@@ -1,11 +1,12 @@
 """The shop's ports on the monolith's data: items are documents, purchases are rows of `transactions`."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
 from chassis.database import Database
-from extracted.shop.domain import Item, ItemFields, ItemSelection, Transaction, Transactions
+from extracted.shop.domain import Item, ItemFields, ItemSelection, Transaction, TransactionRow, Transactions
 from legacy_adapter.documents import Document, DocumentStore, Selection
 from legacy_adapter.sql_page import heap_order
 from legacy_adapter.tables import transactions
@@ -70,6 +71,26 @@ class LegacyPurchases:
             total = await connection.scalar(select(func.count()).select_from(transactions).where(live))
             found = await connection.execute(rows.order_by(*heap_order(connection, transactions)))
             return Transactions([Transaction(*one) for one in found], total or 0)
+
+    async def rows(self, after: str | None, limit: int) -> Sequence[TransactionRow]:
+        """Implements the port TransactionRecords: the primary key tells where a page begins."""
+        row = transactions.c
+        page = select(row.id, row.user_id, row.item_id, row.created_at, row.deleted_at).order_by(row.id).limit(limit)
+        page = page if after is None else page.where(row.id > after)
+        async with self._database.read() as connection:
+            return [_row(*one) for one in await connection.execute(page)]
+
+
+def _row(
+    row_id: str, user_id: str | None, item_id: str | None, created_at: datetime, deleted_at: datetime | None
+) -> TransactionRow:
+    """SQLite has no zones: the time there is UTC."""
+    deleted = deleted_at and _zoned(deleted_at)
+    return TransactionRow(row_id, user_id, item_id, _zoned(created_at), deleted)
+
+
+def _zoned(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _item(document: Document) -> Item:

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 ADMIN = "admin"
 _UUID = re.compile(r"(\{)?(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}(?(1)\})")
@@ -70,6 +71,40 @@ class Transactions:
 
     page: Sequence[Transaction]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRow:
+    """As it is kept, deleted or not; whoever wrote it. Ids of users and items may be missing: rows outlive them."""
+
+    id: str
+    user_id: str | None
+    item_id: str | None
+    created_at: datetime
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """As it is kept, for ever. `outcome`: decreased, refused, cancelled; `reason`: of a refusal."""
+
+    purchase_id: str
+    user_id: str
+    item_id: str
+    outcome: str
+    reason: str | None
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StockRow:
+    """initial + restocked = available + sold; `available` None: unlimited again."""
+
+    item_id: str
+    initial: int
+    restocked: int
+    sold: int
+    available: int | None
 
 
 def administers(roles: Collection[str]) -> bool:

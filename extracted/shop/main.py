@@ -1,29 +1,52 @@
 """Composition root of the shop: settings in, a served application out."""
 
 import argparse
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from chassis import logs, web
+from chassis import logs, migrations, web
+from chassis.database import Database
+from chassis.own_tables import OwnTables
+from chassis.parked import Parked
 from chassis.settings import SettingsInvalid, load
+from chassis.store import StoreUnavailable
 from chassis.tokens import TokenVerifier
 from extracted.shop import api
-from extracted.shop.service import Shop
-from extracted.shop.settings import Settings
+from extracted.shop.api.internal import Credentials, Operations
+from extracted.shop.service import Shop, Stock
+from extracted.shop.settings import DatabaseSettings, Settings
+from extracted.shop.storage import MIGRATIONS
+from extracted.shop.storage.parked import StoredParked
+from extracted.shop.storage.quantities import StoredQuantities
+from extracted.shop.storage.records import StoredRecords
+from extracted.shop.storage.tables import ShopTables
 from legacy_adapter.shop import LegacyItems, LegacyPurchases
-from legacy_adapter.stores import opened
+from legacy_adapter.stores import Stores, opened
+
+
+@dataclass(frozen=True, slots=True)
+class Selling:
+    """What there is beside the monolith's own data, where items are sold through queues."""
+
+    stock: Stock
+    operations: Operations
 
 
 def build(settings: Settings) -> Starlette:
     """The application in shared mode: on the monolith's own tables and documents."""
     production = settings.environment == "production"
-    documents_url = settings.documents_url.get_secret_value() if settings.documents_url else None
-    stores = opened(settings.database_url.get_secret_value(), documents_url)
+    stores = opened(settings.database_url.get_secret_value(), _revealed(settings.documents_url))
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
     shop = Shop(LegacyItems(stores.documents), LegacyPurchases(stores.database))
+    selling = _selling(stores) if settings.broker_url else None
+    public = api.application(shop, verifier, production=production, stock=selling.stock if selling else None)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -34,7 +57,7 @@ def build(settings: Settings) -> Starlette:
             await stores.aclose()
 
     return web.application(
-        api.application(shop, verifier, production=production),
+        api.internal.application(public, shop, _credentials(settings), selling.operations if selling else None),
         failure=api.failure(production=production),
         description=api.description(),
         ready=stores.ping,
@@ -42,26 +65,81 @@ def build(settings: Settings) -> Starlette:
     )
 
 
+def _selling(stores: Stores) -> Selling:
+    """The shop's own tables, and what works on them."""
+    database, own = stores.database, OwnTables("shop", stores.database.is_sqlite)
+    tables, parked = ShopTables(own), Parked(own, _now)
+    operations = Operations(StoredRecords(database, tables), LegacyPurchases(database), StoredParked(database, parked))
+    stock = Stock(LegacyItems(stores.documents), StoredQuantities(database, tables, _now))
+    return Selling(stock, operations)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 served and stopped, 1 could not listen, 2 wrong settings."""
+    """Returns the exit code: 0 served and stopped, 1 could not start, 2 wrong settings."""
     options = _parser().parse_args(arguments)
     try:
-        settings = load(Settings)
-        app = build(settings)
+        return _migrate() if options.command == "migrate" else _serve(options.host, options.port)
     except SettingsInvalid as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def _migrate() -> int:
+    settings = load(DatabaseSettings)
+    try:
+        asyncio.run(migrations.upgrade(settings.database_url.get_secret_value(), "shop", MIGRATIONS))
+    except StoreUnavailable as error:
+        print(f"the database does not answer: {error}", file=sys.stderr)
+        return 1
+    print("the tables of shop are as this version wants them")
+    return 0
+
+
+def _serve(host: str, port: int) -> int:
+    settings = load(Settings)
+    app = build(settings)
     logs.configure("shop", settings.log_level)
-    return web.serve(app, options.host, options.port, grace_s=settings.grace_s)
+    behind = asyncio.run(_behind(settings.database_url)) if settings.broker_url else None
+    if behind is not None:
+        print(behind, file=sys.stderr)
+        return 1
+    return web.serve(app, host, port, grace_s=settings.grace_s)
+
+
+async def _behind(database_url: SecretStr) -> str | None:
+    """A sentence where the tables are not as this version wants them; a database that is away may be waited for."""
+    database = Database(database_url.get_secret_value(), pool_size=1)
+    try:
+        return await migrations.head_missing(database, "shop", MIGRATIONS)
+    except StoreUnavailable:
+        return None
+    finally:
+        await database.aclose()
+
+
+def _credentials(settings: Settings) -> Credentials:
+    return Credentials(_revealed(settings.internal_token), _revealed(settings.operator_token))
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m extracted.shop",
-        description="Serves the shop's extracted routes.",
+        description="Serves the shop's extracted routes; with a broker it sells, too.",
         epilog="Environment: SHOP_DATABASE_URL[_FILE] and SHOP_JWKS_URL are required, with PostgreSQL "
-        "SHOP_DOCUMENTS_URL[_FILE], too; SHOP_AUDIENCE, SHOP_ISSUER, SHOP_ENVIRONMENT (production, development), "
-        "SHOP_LOG_LEVEL, SHOP_GRACE_S.",
+        "SHOP_DOCUMENTS_URL[_FILE], too; SHOP_BROKER_URL[_FILE] (amqp://… or sqlite:///PATH), "
+        "SHOP_INTERNAL_TOKEN[_FILE] (Account's), SHOP_OPERATOR_TOKEN[_FILE], SHOP_AUDIENCE, SHOP_ISSUER, "
+        "SHOP_ENVIRONMENT (production, development), SHOP_LOG_LEVEL, SHOP_GRACE_S.",
+    )
+    parser.add_argument(
+        "command", nargs="?", choices=("serve", "migrate"), default="serve", help="migrate: make its own tables, end"
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8102, help="0 takes a free one")

@@ -11,7 +11,18 @@ from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope, MessageInvalid, new_id
 from extracted.shop import decision, messages
 from extracted.shop.decision import CANCELLED, Decision, Known, Purchase
-from extracted.shop.domain import Item, ItemFields, ItemSelection, Offer, Quantity, Transactions, canonical_uuid
+from extracted.shop.domain import (
+    DecisionRow,
+    Item,
+    ItemFields,
+    ItemSelection,
+    Offer,
+    Quantity,
+    StockRow,
+    TransactionRow,
+    Transactions,
+    canonical_uuid,
+)
 from extracted.shop.messages import Command
 
 
@@ -96,6 +107,26 @@ class Decisions(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Deciding]:
         """Commits when the block ends well. Raises StoreUnavailable."""
+        ...
+
+
+class Records(Protocol):
+    """What is kept, for audits: pages in the order of ids, from the first after `after` (None: the very first)."""
+
+    async def decisions(self, after: str | None, limit: int) -> Sequence[DecisionRow]:
+        """By purchase."""
+        ...
+
+    async def stock(self, after: str | None, limit: int) -> Sequence[StockRow]:
+        """By item."""
+        ...
+
+
+class TransactionRecords(Protocol):
+    """The same of `transactions`."""
+
+    async def rows(self, after: str | None, limit: int) -> Sequence[TransactionRow]:
+        """Deleted ones, too."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What the shop is told from outside: SHOP_… in the environment."""
+"""What the shop is told from outside: SHOP_… in the environment. Each secret also as a file: SHOP_X_FILE."""
 
 from typing import Literal
 
@@ -8,15 +8,26 @@ from pydantic_settings import SettingsConfigDict
 from chassis import settings
 
 
-class Settings(settings.Settings):
-    """Times in seconds."""
+class DatabaseSettings(settings.Settings):
+    """What migrations need."""
 
     model_config = SettingsConfigDict(env_prefix="SHOP_")
 
     database_url: SecretStr
-    """The monolith's tables: sqlite:///PATH or postgresql://…; it may hold a password. Also SHOP_DATABASE_URL_FILE."""
+    """The monolith's tables, and the shop's own: sqlite:///PATH or postgresql://…; it may hold a password."""
+
+
+class Settings(DatabaseSettings):
+    """Times in seconds."""
+
     documents_url: SecretStr | None = None
-    """The monolith's documents: mongodb://HOST/NAME; none: in the same SQLite file. Also SHOP_DOCUMENTS_URL_FILE."""
+    """The monolith's documents: mongodb://HOST/NAME; none: in the same SQLite file."""
+    broker_url: SecretStr | None = None
+    """amqp://… or sqlite:///PATH; none: nothing is sold through queues, and items have no quantities."""
+    internal_token: SecretStr | None = Field(None, min_length=16)
+    """What Account shows to ask for offers; none: nobody can."""
+    operator_token: SecretStr | None = Field(None, min_length=16)
+    """What operators show; none: there is nothing to look at."""
     jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
     """The gateway's public keys: http://ADMIN_HOST:ADMIN_PORT/.well-known/jwks.json."""
     audience: str = "shop"

@@ -7,19 +7,20 @@ from typing import Final
 from starlette.types import ASGIApp
 
 from chassis.web import Verifier
-from extracted.shop.api import items, purchases
-from extracted.shop.service import Shop
+from extracted.shop.api import internal, items, purchases, quantities
+from extracted.shop.service import Shop, Stock
 from extracted.wire import application as wire
 from extracted.wire import openapi
 from extracted.wire.application import Route
 from extracted.wire.guard import guarded
 
+__all__ = ["application", "description", "failure", "internal", "routes"]
 DOCUMENT: Final = Path(__file__).parents[1] / "openapi.yaml"
 
 
-def application(shop: Shop, verifier: Verifier, *, production: bool) -> ASGIApp:
-    """Answers as the monolith does in that mode."""
-    return wire.application(tuple(routes(shop, verifier)), production=production)
+def application(shop: Shop, verifier: Verifier, *, production: bool, stock: Stock | None = None) -> ASGIApp:
+    """Answers as the monolith does in that mode. Without `stock` it has no quantities."""
+    return wire.application(tuple(routes(shop, verifier, stock)), production=production)
 
 
 def failure(*, production: bool) -> ASGIApp:
@@ -32,8 +33,8 @@ def description() -> bytes:
     return openapi.served(DOCUMENT)
 
 
-def routes(shop: Shop, verifier: Verifier) -> Iterator[Route]:
-    """All that it serves."""
-    for module in (items, purchases):
-        for method, path, allowed, handler in module.routes(shop):
-            yield Route(method, path, guarded(verifier, allowed, handler))
+def routes(shop: Shop, verifier: Verifier, stock: Stock | None) -> Iterator[Route]:
+    """All that it serves to users."""
+    of_stock = () if stock is None else quantities.routes(stock)
+    for method, path, allowed, handler in (*items.routes(shop), *purchases.routes(shop), *of_stock):
+        yield Route(method, path, guarded(verifier, allowed, handler))

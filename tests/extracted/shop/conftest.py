@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.extracted.shop.running import Gateway, RunningShop, running_shop
+from tests.extracted.shop.running import Gateway, RunningShop, running_seller, running_shop
 from tests.monolith_file import MonolithFile
 
 
@@ -25,4 +25,11 @@ def monolith(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MonolithFile]
 @pytest.fixture(scope="session")
 def shop(monolith: MonolithFile, gateway: Gateway) -> Iterator[RunningShop]:
     with running_shop(monolith.url, gateway) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def seller(monolith: MonolithFile, gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
+    """Another shop on the same database, that sells, too."""
+    with running_seller(monolith.url, gateway, tmp_path_factory.mktemp("broker")) as running:
         yield running

@@ -1,0 +1,62 @@
+"""Routes below /internal/, which no user reaches: Account's offers, and what operators look at and do.
+
+Each of the two credentials opens its own routes; without it they are not there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from extracted.shop.api import offers, parked, records
+from extracted.shop.api.credentials import guarded, refused
+from extracted.shop.api.parked import ParkedMessages
+from extracted.shop.service import Records, Shop, TransactionRecords
+
+PREFIX = "/internal/"
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What operators look at."""
+
+    records: Records
+    transactions: TransactionRecords
+    parked: ParkedMessages
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Tokens."""
+
+    account: str | None = field(repr=False)
+    operator: str | None = field(repr=False)
+
+
+def application(public: ASGIApp, shop: Shop, credentials: Credentials, operations: Operations | None) -> ASGIApp:
+    """`public` answers all other paths, and all where there is no credential."""
+    own = [*_for_account(shop, credentials.account), *_for_operators(operations, credentials.operator)]
+    if not own:
+        return public
+    internal = Router(own, redirect_slashes=False, default=refused(404, "there is no such route"))
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        is_internal = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await (internal if is_internal else public)(scope, receive, send)
+
+    return dispatch
+
+
+def _for_account(shop: Shop, token: str | None) -> Iterator[Route]:
+    if token is not None:
+        yield Route("/internal/offers/{item_id}", guarded(token, offers.endpoint(shop)))
+
+
+def _for_operators(operations: Operations | None, token: str | None) -> Iterator[Route]:
+    if token is None or operations is None:
+        return
+    for path, endpoint in records.routes(operations.records, operations.transactions):
+        yield Route(path, guarded(token, endpoint))
+    for method, path, endpoint in parked.routes(operations.parked):
+        yield Route(path, guarded(token, endpoint), methods=[method])
