@@ -206,5 +206,5 @@ class _Admin:
     def _movable(self) -> list[str]:
         """Units that have a new end, or have moved while they had one."""
         served = self._migration.served
-        ends = {route.unit.name for route in served.routes if route.extracted is not None}
+        ends = {route.unit.name for route in served.routes if route.movable}
         return [name for name, unit in served.units.items() if name in ends or unit.state is not State.LEGACY]

@@ -1,4 +1,4 @@
-"""The gateway as an application: one pure-ASGI middleware around Starlette that runs the steps and forwards."""
+"""The gateway as an application: one pure-ASGI middleware around Starlette: the steps, then forward or publish."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from strangler_gateway.exchange import Exchange, Reply
 from strangler_gateway.forward import Receive, Send, relay
 from strangler_gateway.http1 import BadRequest, parse_request
 from strangler_gateway.pipeline import Gateway, run, run_on
+from strangler_gateway.publish import publish
 
 
 class Pipeline:
@@ -47,8 +48,10 @@ class Pipeline:
         reply = await run_on(gateway, x, outcome if outcome is not None else run(gateway, x))
         if reply is None:
             try:
-                await relay(gateway, x, receive, send)
-                return
+                if x.publish is None:
+                    await relay(gateway, x, receive, send)
+                    return
+                reply = await publish(gateway, x, receive)
             except ClientGone:
                 x.stage, x.status = b"client", x.status or 499
                 return

@@ -112,7 +112,7 @@ def _conclude(gateway: "Gateway", x: Exchange, identity: Identity) -> Answer:
         reply = refusal(auth, identity)
         if reply is not None:
             return reply
-    if gateway.signer is not None:
+    if gateway.signer is not None and x.publish is None:
         x.internal_token = gateway.signer.token(identity, x.service.name)
     return None
 
@@ -127,5 +127,5 @@ def _elsewhere(x: Exchange) -> Answer:
     if x.route.unit.state in (State.EXTRACTED, State.RETIRED):
         return _UNAVAILABLE
     x.decision = IDENTITY_UNAVAILABLE
-    x.service = x.route.legacy
+    x.service, x.publish = x.route.legacy, None
     return None

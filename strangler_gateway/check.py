@@ -36,7 +36,7 @@ def check_text(text: str, environ: Mapping[str, str]) -> Report:
     if faults or file is None:
         return _refused(faults)
     lines = [source.line(("routes", at)) for at in range(len(file.routes))]
-    return Report((), tuple(sorted(warnings_of(source, file))), compile_table(file, lines))
+    return Report((), tuple(sorted(warnings_of(source, file, environ))), compile_table(file, lines))
 
 
 def _refused(faults: list[Fault]) -> Report:

@@ -20,6 +20,8 @@ class RouteOutline:
     template: Template | None
     methods: tuple[str, ...] | None
     rewrites: dict[str, str]
+    auth: dict[str, Any]
+    is_new: bool
 
     @property
     def id(self) -> str:
@@ -74,6 +76,8 @@ def _route(source: Source, place: Place, route: dict[str, Any]) -> RouteOutline:
         template=None if path is None else _template(path),
         methods=_methods(match),
         rewrites=_texts(source, (*place, "rewrite"), _mapping(route.get("rewrite")), ("legacy", "extracted")),
+        auth=_mapping(route.get("auth")),
+        is_new=route.get("new") is True,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from strangler_gateway.check_outline import Outline, RouteOutline
+from strangler_gateway.check_publish import publish_faults
 from strangler_gateway.faults import Fault, quoted
 from strangler_gateway.field_types import references
 from strangler_gateway.path_template import shape
@@ -11,14 +12,12 @@ from strangler_gateway.yaml_source import Source
 
 UNIT_FIELDS = frozenset(UnitFields.model_fields)
 MAX_METHODS = 64
-_RESERVED = ("publish", "aggregate")
 _LAST = 'the last route takes all the rest: match: {path: "/{rest...}"}, without methods'
 
 
 def rule_faults(source: Source, outline: Outline) -> list[Fault]:
     """Every breach of a rule."""
-    rules = (_ids, _undefined, _group_or_route, _reserved, _methods, _unreachable, _last_route, _rewrites, _statuses)
-    return [fault for rule in rules for fault in rule(source, outline)]
+    return [fault for rule in _RULES for fault in rule(source, outline)]
 
 
 def _ids(source: Source, outline: Outline) -> Iterator[Fault]:
@@ -59,10 +58,16 @@ def _group_or_route(source: Source, outline: Outline) -> Iterator[Fault]:
 
 def _reserved(source: Source, outline: Outline) -> Iterator[Fault]:
     for route in outline.routes:
-        for field in _RESERVED:
-            if field in route.fields:
-                message = f'"{field}" is reserved for a later version; in this one a route\'s new end is `extracted:`'
-                yield source.fault((*route.place, field), message)
+        if "aggregate" in route.fields:
+            message = '"aggregate" is reserved for a later version; a route\'s new end is `extracted:` or `publish:`'
+            yield source.fault((*route.place, "aggregate"), message)
+
+
+def _new(source: Source, outline: Outline) -> Iterator[Fault]:
+    for route in outline.routes:
+        if route.is_new and "shadow" in route.fields:
+            message = "the route is `new`: the monolith has no answer to compare with; take one of the two out"
+            yield source.fault((*route.place, "shadow"), message)
 
 
 def _unreachable(source: Source, outline: Outline) -> Iterator[Fault]:
@@ -118,3 +123,18 @@ def _statuses(source: Source, outline: Outline) -> Iterator[Fault]:
         if status != "default" and not (status.isascii() and status.isdigit() and 400 <= int(status[:4]) <= 599):
             message = f"{quoted(status)} is neither default nor a status from 400 to 599"
             yield source.fault(("errors", status), message)
+
+
+_RULES = (
+    _ids,
+    _undefined,
+    _group_or_route,
+    _reserved,
+    _new,
+    publish_faults,
+    _methods,
+    _unreachable,
+    _last_route,
+    _rewrites,
+    _statuses,
+)

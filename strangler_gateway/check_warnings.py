@@ -1,6 +1,6 @@
 """What can be served and is probably not meant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from strangler_gateway.faults import Fault, Place
 from strangler_gateway.routes_model import RouteEntry, RoutesFile, UnitFields
@@ -9,10 +9,14 @@ from strangler_gateway.yaml_source import Source
 Unit = tuple[Place, str, UnitFields, list[RouteEntry]]
 
 
-def warnings_of(source: Source, file: RoutesFile) -> list[Fault]:
-    """Every warning about a file without fault."""
+BROKER = ("STRANGLER_BROKER_URL", "STRANGLER_BROKER_URL_FILE")
+
+
+def warnings_of(source: Source, file: RoutesFile, environ: Mapping[str, str]) -> list[Fault]:
+    """Every warning about a file without fault, in the environment that it would be served in."""
     rules = (_unused_services, _unused_groups, _states, _same_service, _unverified, _nobody_known)
-    return [warning for rule in rules for warning in rule(source, file)]
+    found = [warning for rule in rules for warning in rule(source, file)]
+    return found if any(environ.get(name) for name in BROKER) else [*found, *_no_broker(source, file)]
 
 
 def _unused_services(source: Source, file: RoutesFile) -> Iterator[Fault]:
@@ -43,8 +47,10 @@ def _units(file: RoutesFile) -> Iterator[Unit]:
 def _states(source: Source, file: RoutesFile) -> Iterator[Fault]:
     for place, what, unit, routes in _units(file):
         at = (*place, "state")
-        if unit.state != "legacy" and not any(route.extracted for route in routes):
-            yield source.fault(at, f"{what} is in {unit.state}, but nothing in it has an `extracted:` end")
+        if unit.state != "legacy" and not any(route.extracted or route.publish for route in routes):
+            yield source.fault(
+                at, f"{what} is in {unit.state}, but nothing in it has a new end (`extracted:`, `publish:`)"
+            )
         elif unit.state == "shadow" and not any(route.shadow for route in routes):
             yield source.fault(at, f"{what} is in shadow, but has no `shadow:` rules; nothing is compared")
         elif unit.state == "canary" and unit.share == 0:
@@ -73,7 +79,18 @@ def _nobody_known(source: Source, file: RoutesFile) -> Iterator[Fault]:
         if unit.serialize:
             yield source.fault((*place, "serialize"), f"{what} is serialised by user, but identity is none")
         for route in routes:
-            if route.auth.require != "open" and route.extracted:
+            if route.auth.require != "open" and (route.extracted or route.publish):
                 at = file.routes.index(route)
-                message = "asks for a user, but identity is none: the service sees nobody"
+                message = "asks for a user, but identity is none: " + (
+                    "the service sees nobody" if route.extracted else "everybody gets 401"
+                )
                 yield source.fault(("routes", at, "auth", "require"), message)
+
+
+def _no_broker(source: Source, file: RoutesFile) -> Iterator[Fault]:
+    """Where something would be published now; a flip looks for the broker by itself."""
+    for _, what, unit, routes in _units(file):
+        for route in routes:
+            if route.publish and unit.state not in ("legacy", "shadow"):
+                message = f"{what} is in {unit.state}, but {BROKER[0]} is not set here: without it the answer is 503"
+                yield source.fault(("routes", file.routes.index(route), "publish"), message)

@@ -156,7 +156,7 @@ def _entry(entry: Mapping[str, Any]) -> tuple[object, ...]:
 
 def _sentence(method: str, path: str, user: str | None, answer: Answer) -> str:
     of = f"{answer['kind']} {answer['unit']}, {where(answer)}"
-    lines = [f"{method} {path} goes to {answer['side']} ({answer['service']}): {answer['reason']}"]
+    lines = [f"{method} {path} goes to {answer['side']} ({answer['service'] or answer['publish']}): {answer['reason']}"]
     lines.append(f"route {answer['route']} ({answer['path']}) of {of}")
     if answer["variables"]:
         lines.append("variables " + ", ".join(f"{name}={value}" for name, value in answer["variables"].items()))

@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable
 
 from chassis.claims import IdentityUnavailable
+from chassis.messaging.port import MessagingError
 from strangler_gateway.errors import UpstreamError
 
 EVERY_S = 10.0
 MAX_SUBJECTS = 1_000
-_EXPECTED = (IdentityUnavailable, UpstreamError, TimeoutError)
+_EXPECTED = (IdentityUnavailable, UpstreamError, MessagingError, TimeoutError)
 log = logging.getLogger(__name__)
 
 

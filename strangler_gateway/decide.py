@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import mmh3
 
 from strangler_gateway.anonymous import anonymous_key
-from strangler_gateway.exchange import Decision, Exchange, Outcome
+from strangler_gateway.exchange import Decision, Exchange, Outcome, Reply
 from strangler_gateway.retry import SAFE
 from strangler_gateway.routes import Route, Service, Side, State
 
@@ -47,7 +47,7 @@ def choose(
     state = route.unit.state
     if state is _LEGACY:
         return _STATE_LEGACY
-    if route.extracted is None:
+    if not (route.extracted or route.publish):
         return _NO_NEW_END
     if state is _RETIRED:
         return _STATE_RETIRED
@@ -71,15 +71,17 @@ def _drawn(share: int, bucket: int | None, fail_over: bool) -> Decision:
 
 
 def decide(gateway: "Gateway", x: Exchange) -> Outcome:
-    """Sets x.bucket, x.decision, x.service, and x.tap where the request is compared or recorded."""
+    """Sets x.bucket, x.decision, x.service or x.publish, and x.tap where the request is compared or recorded."""
     route = x.route
     state = route.unit.state
     fail_over = False
-    if state is _CANARY and route.extracted is not None and not x.identity_unavailable:
+    if state is _CANARY and (route.extracted or route.publish) and not x.identity_unavailable:
         x.bucket = _bucket(gateway, x)
         fail_over = _fails_over(gateway, x.method, route.extracted)
     x.decision = decision = choose(route, x.bucket, x.override, x.identity_unavailable, fail_over)
-    if decision.side is _SERVICE and route.extracted is not None:
+    if decision.side is _SERVICE:
+        if route.extracted is None:
+            return _publishes(x)
         x.service = route.extracted
         return None
     x.service = route.legacy
@@ -90,8 +92,19 @@ def decide(gateway: "Gateway", x: Exchange) -> Outcome:
     return None
 
 
-def _fails_over(gateway: "Gateway", method: bytes, service: Service) -> bool:
-    return method in SAFE and gateway.upstreams.breaker_open(service)
+def _publishes(x: Exchange) -> Outcome:
+    """The new end is a message; a preflight, which carries no user, ends here."""
+    x.publish = rules = x.route.publish
+    assert rules is not None  # else there is no new end
+    x.extra_fields += [(name.encode(), value.encode()) for name, value in rules.headers]
+    if x.method != b"OPTIONS":
+        return None
+    methods = sorted(x.route.methods or ())
+    return Reply(204, "", "", ((b"Allow", b", ".join([*methods, b"OPTIONS"])),))
+
+
+def _fails_over(gateway: "Gateway", method: bytes, service: Service | None) -> bool:
+    return method in SAFE and service is not None and gateway.upstreams.breaker_open(service)
 
 
 def _bucket(gateway: "Gateway", x: Exchange) -> int | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from socket import gaierror
 
-from strangler_gateway.exchange import Reply
+from strangler_gateway.exchange import Content, Reply
 from strangler_gateway.routes import ErrorTemplate
 
 
@@ -76,6 +76,16 @@ def render(
     reply: Reply, name: str, templates: Mapping[str, ErrorTemplate], request_id: bytes
 ) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """(fields, body) of an answer of the gateway's own, marked as such, shaped by `errors:` of routes.yaml."""
+    mark = (b"Proxy-Status", (f"{name}; error={reply.code}" if reply.code else name).encode())
+    if reply.status == 204:
+        return [mark, *reply.fields], b""
+    content = reply.content or _shaped(reply, templates, request_id)
+    raw = content.text.encode()
+    described = [(b"Content-Type", content.media_type.encode()), (b"Content-Length", b"%d" % len(raw))]
+    return [*described, mark, *reply.fields], raw
+
+
+def _shaped(reply: Reply, templates: Mapping[str, ErrorTemplate], request_id: bytes) -> Content:
     template = templates.get(str(reply.status)) or templates.get("default")
     values = {
         "status": reply.status,
@@ -84,17 +94,10 @@ def render(
         "code": reply.code,
         "request_id": request_id.decode("latin-1"),
     }
-    if template is None:
-        content_type, body = (
-            "application/json; charset=utf-8",
-            json.dumps({"statusCode": reply.status, "message": reply.message, "error": values["reason"]}),
-        )
-    else:
-        content_type, body = template.content_type, _fill(template.body, values)
-    raw = body.encode()
-    fields = [(b"Content-Type", content_type.encode()), (b"Content-Length", b"%d" % len(raw))]
-    mark = f"{name}; error={reply.code}" if reply.code else name
-    return [*fields, (b"Proxy-Status", mark.encode()), *reply.fields], raw
+    if template is not None:
+        return Content(template.content_type, _fill(template.body, values))
+    said = {"statusCode": reply.status, "message": reply.message, "error": values["reason"]}
+    return Content("application/json; charset=utf-8", json.dumps(said))
 
 
 _PLACEHOLDER = re.compile(r"\{(status|reason|message|code|request_id)\}")

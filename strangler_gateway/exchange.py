@@ -7,19 +7,32 @@ from typing import Any
 from chassis.claims import Identity
 from strangler_gateway.http1 import RequestHead
 from strangler_gateway.http1_response import ResponseHead
+from strangler_gateway.publish_rules import Publish
 from strangler_gateway.routes import Route, RouteTable, Service, Side
 from strangler_gateway.shadow_tap import Copy
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """A body as it goes out, and its media type."""
+
+    media_type: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer of the gateway's own. `code` is a word of RFC 9209 §2.3 where one fits; `fields` go out as they are."""
+    """An answer of the gateway's own. `code` is a word of RFC 9209 §2.3 where one fits; `fields` go out as they are.
+
+    Without `content` the body is shaped by `errors:` of routes.yaml around `message`.
+    """
 
     status: int
     code: str
     message: str
     fields: tuple[tuple[bytes, bytes], ...] = ()
     close: bool = False
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,8 @@ class Exchange:
     """Set only where the debug credential was right."""
     bucket: int | None = None
     decision: Decision | None = None
+    publish: Publish | None = None
+    """Set by decide in place of `service`: the request becomes a message."""
     internal_token: bytes | None = None
     """What a service gets in place of Authorization."""
     public_scheme: bytes | None = None

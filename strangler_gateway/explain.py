@@ -18,7 +18,8 @@ class Explanation:
     bucket: int | None
     side: Side
     reason: str
-    service: Service
+    service: Service | None
+    """None: the request becomes a message, as the route's `publish` says."""
     compared: bool
     """A shadow call would follow."""
     note: str = ""
@@ -29,7 +30,7 @@ def explain(matcher: Matcher, method: str, target: str, user: str | None = None)
     path = target.partition("?")[0].encode()
     route, captured = matcher.match(method.encode(), path)
     unit = route.unit
-    drawn = unit.state is State.CANARY and user is not None and route.extracted is not None
+    drawn = unit.state is State.CANARY and user is not None and route.movable
     number = bucket(unit.salt, (user or "").encode()) if drawn else None
     decision = choose(route, number)
     side = decision.side
@@ -42,7 +43,7 @@ def explain(matcher: Matcher, method: str, target: str, user: str | None = None)
         bucket=number,
         side=side,
         reason=decision.reason,
-        service=route.extracted if side is Side.EXTRACTED and route.extracted else route.legacy,
+        service=route.extracted if side is Side.EXTRACTED else route.legacy,
         compared=decision.reason == "state_shadow" and _compared(route, method),
         note=_note(route, decision.reason),
     )

@@ -19,6 +19,10 @@ _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.\.\.)?\}")
 _DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_BROKER_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,127}")
+_MESSAGE_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\.v[1-9][0-9]{0,3}")
+_JSON_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_ANSWERS = frozenset({200, 201, 202, 203, 204, 303, *range(400, 600)})
 _PLUGIN = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -60,6 +64,12 @@ def _rewrite(value: str) -> str:
     return value
 
 
+def _location(value: str) -> str:
+    if "...}" in value:
+        raise ValueError(f"{quoted(value)} names a rest of a path; there is none, write {{name}}")
+    return _rewrite(value)
+
+
 def references(template: str) -> set[str]:
     """The variables that a rewrite template names."""
     return set(_REFERENCE.findall(template))
@@ -89,6 +99,12 @@ def _seconds(value: object) -> float:
 
 def _seconds_or_none(value: object) -> float:
     return 0.0 if _number(value) == 0 else _seconds(value)
+
+
+def _patience(value: object) -> float:
+    if _number(value) > 60:
+        raise ValueError("wanted at most 60 seconds: a client waits meanwhile")
+    return _seconds_or_none(value)
 
 
 def _size(value: object) -> int:
@@ -123,6 +139,38 @@ def _media_type(value: str) -> str:
     raise ValueError("wanted a media type, such as application/json; charset=utf-8")
 
 
+def _broker_name(value: str) -> str:
+    if _BROKER_NAME.fullmatch(value):
+        return value
+    raise ValueError("a name at the broker has 1 to 127 letters, digits, dots, dashes, colons and underscores")
+
+
+def _message_type(value: str) -> str:
+    if _MESSAGE_TYPE.fullmatch(value):
+        return value
+    raise ValueError(
+        f"{quoted(value)} is no type of a message; wanted name.vN in small letters, such as order.placed.v1"
+    )
+
+
+def _json_name(value: str) -> str:
+    if _JSON_NAME.fullmatch(value):
+        return value
+    raise ValueError("a field of the body has 1 to 64 letters, digits and underscores, and begins with no digit")
+
+
+def _answer_status(value: int) -> int:
+    if value in _ANSWERS:
+        return value
+    raise ValueError("wanted a status that ends a request: 200 to 204, 303, or 400 to 599")
+
+
+def _header_value(value: str) -> str:
+    if value.isascii() and value.isprintable() and value == value.strip():
+        return value
+    raise ValueError("wanted printable ASCII, without blanks around it")
+
+
 def _plugin(value: str) -> str:
     if _PLUGIN.fullmatch(value):
         return value
@@ -143,15 +191,22 @@ Network = Annotated[str, AfterValidator(_checked(addresses.network))]
 HeaderPattern = Annotated[str, AfterValidator(_header_pattern)]
 Anonymous = Annotated[str, AfterValidator(_anonymous)]
 MediaType = Annotated[str, AfterValidator(_media_type)]
+BrokerName = Annotated[str, AfterValidator(_broker_name)]
+MessageType = Annotated[str, AfterValidator(_message_type)]
+JsonName = Annotated[str, AfterValidator(_json_name)]
+AnswerStatus = Annotated[int, AfterValidator(_answer_status)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
 Plugin = Annotated[str, AfterValidator(_plugin)]
 JsonPlace = Annotated[str, AfterValidator(_checked(json_path.parse_place))]
 Url = Annotated[str, AfterValidator(_checked(addresses.check_url))]
 JsonPath = Annotated[str, AfterValidator(_checked(json_path.parse))]
 RewriteTemplate = Annotated[str, AfterValidator(_rewrite)]
+LocationTemplate = Annotated[str, AfterValidator(_location)]
 Rate = Annotated[str, AfterValidator(_checked(parse_rate))]
 Percent = Annotated[float, BeforeValidator(_percent), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})]
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 SecondsOrNone = Annotated[float, BeforeValidator(_seconds_or_none), WithJsonSchema({"type": "number", "minimum": 0})]
+Patience = Annotated[float, BeforeValidator(_patience), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 60})]
 ByteSize = Annotated[
     int, BeforeValidator(_size), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]})
 ]

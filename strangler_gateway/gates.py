@@ -16,6 +16,8 @@ class RouteEvidence:
     new_end: bool = True
     safe: bool = True
     """Takes a safe method (RFC 9110 §9.2.1)."""
+    new: bool = False
+    """The monolith never had it."""
     writes: bool = False
     """Takes a method that is not safe."""
     shadowed: bool = True
@@ -37,7 +39,7 @@ class Evidence:
 
     routes: tuple[RouteEvidence, ...]
     unreachable: tuple[str, ...] = ()
-    """Services that accept no connection, each with the reason."""
+    """New ends that are not there, each with the reason and what to do."""
     data: Literal["shared", "own"] = "shared"
     hold: Hold | None = None
     entered_at: float = 0.0
@@ -110,7 +112,8 @@ def _without_end(move: Move, evidence: Evidence) -> Iterator[Refusal]:
     without = [r.id for r in evidence.routes if not r.new_end]
     if evidence.routes and len(without) == len(evidence.routes):
         yield Refusal(
-            "no_new_end", f"no route of {move.unit} has a new end: add `extracted:` to {_names(without)} first"
+            "no_new_end",
+            f"no route of {move.unit} has a new end: add `extracted:` or `publish:` to {_names(without)} first",
         )
     elif without and move.after.state is State.RETIRED:
         yield Refusal(
@@ -132,7 +135,7 @@ def _one_step(move: Move, evidence: Evidence) -> Iterator[Refusal]:
 
 def _unreachable(move: Move, evidence: Evidence) -> Iterator[Refusal]:
     for reason in evidence.unreachable:
-        yield Refusal("unreachable", f"{reason}: start the service, or check its `url:`", forcible=True)
+        yield Refusal("unreachable", reason, forcible=True)
 
 
 def _uncompared(move: Move, evidence: Evidence) -> Iterator[Refusal]:
@@ -216,7 +219,7 @@ _WARNINGS = (_uncalled, _strands_writes)
 
 def _readable(evidence: Evidence) -> list[RouteEvidence]:
     """Routes that shadow can say something about."""
-    return [r for r in evidence.routes if r.new_end and r.safe]
+    return [r for r in evidence.routes if r.new_end and r.safe and not r.new]
 
 
 def _writing(evidence: Evidence) -> list[str]:

@@ -8,12 +8,12 @@ from strangler_gateway import preflight
 from strangler_gateway.entry import Entry, Event, Standing
 from strangler_gateway.gates import Evidence, refusals, standing_refusals, warnings
 from strangler_gateway.outcome import Outcome
-from strangler_gateway.preflight import Counts, Examples, Probe
+from strangler_gateway.preflight import BrokerProbe, Counts, Examples, Probe
 from strangler_gateway.routes import RouteTable, State
 from strangler_gateway.states import Direction, Move, position_of, undo
 
 Away = Mapping[str, tuple[str, ...]]
-"""By unit: its services that accept no connection, each with the reason."""
+"""By unit: its new ends that are not there, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,15 @@ class Judge:
 
     stats: Counts
     probe: Probe
+    broker: BrokerProbe
     examples: Examples
     clock: Callable[[], float]
 
     async def away(self, table: RouteTable, moves: Sequence[Move]) -> Away:
-        """Asks the services of what is to go forward, all at once."""
+        """Asks the new ends of what is to go forward, all at once."""
         units = [move.unit for move in moves if move.direction is Direction.FORWARD]
         routes = [preflight.routes_of(table, unit) for unit in units]
-        found = await asyncio.gather(*(preflight.unreachable(each, self.probe) for each in routes))
+        found = await asyncio.gather(*(preflight.unreachable(each, self.probe, self.broker) for each in routes))
         return dict(zip(units, found, strict=True))
 
     def outcome(self, table: RouteTable, move: Move, standing: Standing, away: Away | None = None) -> Outcome:

@@ -14,6 +14,8 @@ from typing import Any
 import uvicorn
 
 from chassis.logs import configure
+from chassis.messaging.open import open_broker
+from chassis.settings import SettingsInvalid
 from strangler_gateway.access_log import AccessLog
 from strangler_gateway.admin import admin_app
 from strangler_gateway.app import application
@@ -23,6 +25,7 @@ from strangler_gateway.identity_rules import IdentityRulesInvalid
 from strangler_gateway.migration import Migration
 from strangler_gateway.observe import Stats
 from strangler_gateway.pipeline import Gateway
+from strangler_gateway.publish_broker import Publishing
 from strangler_gateway.reload import Reloader
 from strangler_gateway.server import ClientConnection
 from strangler_gateway.settings import Settings
@@ -33,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _SWEEP_S = 0.25
 _CERTIFICATE_S = 5.0
+_BROKER_USER = "gateway"
 
 
 class Server(uvicorn.Server):
@@ -62,7 +66,7 @@ def serve(settings: Settings) -> int:
             return runner.run(_serve(settings))
     except RoutesInvalid as exc:
         print(f"{settings.routes} is not served. {exc}", file=sys.stderr)
-    except (SigningKeyInvalid, IdentityRulesInvalid, OSError) as exc:
+    except (SigningKeyInvalid, IdentityRulesInvalid, SettingsInvalid, OSError) as exc:
         print(f"strangler cannot start: {exc}", file=sys.stderr)
     return 1
 
@@ -73,16 +77,18 @@ async def _serve(settings: Settings) -> int:
     stats = Stats()
     shadow = Shadow()
     holder: list[Gateway] = []
+    publishing = _publishing(settings)
     migration = Migration(
         settings.routes,
         settings.state,
         stats=stats,
         adopt=lambda table: holder[0].adopt(table),
+        broker=publishing.probe,
         examples=shadow.examples,
     )
     table = await migration.start()
     with _log_output(settings) as out:
-        gateway = Gateway(settings, table, _signer(settings), AccessLog(out), shadow, stats)
+        gateway = Gateway(settings, table, _signer(settings), AccessLog(out), shadow, stats, publishing)
         holder.append(gateway)
         try:
             return await _serve_gateway(gateway, migration)
@@ -109,6 +115,15 @@ def _signer(settings: Settings) -> Signer:
     except OSError as exc:
         log.warning("the signing key cannot be kept, one for this process alone is used: %s", exc)
         return ephemeral_signer()
+
+
+def _publishing(settings: Settings) -> Publishing:
+    """The broker may be away, or none set. Raises SettingsInvalid."""
+    url = settings.broker_url.get_secret_value() if settings.broker_url else ""
+    try:
+        return Publishing(open_broker(url, _BROKER_USER) if url else None, max_waiting=settings.max_waiting)
+    except ValueError as exc:
+        raise SettingsInvalid(str(exc)) from None  # the cause would show the URL
 
 
 async def _serve_gateway(gateway: Gateway, migration: Migration) -> int:

@@ -21,7 +21,15 @@ from strangler_gateway.judge import Judge
 from strangler_gateway.last_seen import LastSeen
 from strangler_gateway.ledger import Ledger, Store
 from strangler_gateway.outcome import Outcome, Reloaded, unrecorded
-from strangler_gateway.preflight import Counts, Examples, Probe, accepts_connection, no_examples
+from strangler_gateway.preflight import (
+    BrokerProbe,
+    Counts,
+    Examples,
+    Probe,
+    accepts_connection,
+    no_broker,
+    no_examples,
+)
 from strangler_gateway.routes import RouteTable, Unit
 from strangler_gateway.routes_on_disk import RoutesOnDisk
 from strangler_gateway.states import LEGACY, Direction, Move, Position, position_of
@@ -52,6 +60,7 @@ class Migration:
         stats: Meters,
         adopt: Callable[[RouteTable], None],
         probe: Probe = accepts_connection,
+        broker: BrokerProbe = no_broker,
         examples: Examples = no_examples,
         environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
@@ -63,7 +72,7 @@ class Migration:
         self.faults: tuple[str, ...] = ()
         """Of the file as it was last read; the last good table is served meanwhile."""
         self.failed_reloads = 0
-        self._judge = Judge(stats, probe, examples, clock)
+        self._judge = Judge(stats, probe, broker, examples, clock)
         self._ledger = Ledger(store or Journal(state_dir))
         self._board = Board(self._ledger, adopt)
         seen = LastSeen(state_dir / "routes-seen.json")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from strangler_gateway.exchange import Exchange
+from strangler_gateway.publish_stats import Published, rendered
 from strangler_gateway.routes import RouteTable, Side
 from strangler_gateway.users import Users
 
@@ -93,6 +94,8 @@ class Stats:
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self.by_route: dict[str, RouteStats] = {}
         self.undeclared: dict[str, int] = {}
+        self.published: dict[str, Published] = {}
+        """Of routes that publish, in this process alone."""
         self.refused = 0
         """What never became a request."""
         self.wall = wall
@@ -200,6 +203,7 @@ def _render(stats: Stats, table: RouteTable) -> list[str]:
     lines.append(
         f"# TYPE strangler_undeclared_total counter\nstrangler_undeclared_total {sum(stats.undeclared.values())}\n"
     )
+    lines += rendered((route.id, stats.published[route.id]) for route in table.routes if route.id in stats.published)
     return lines
 
 

@@ -25,6 +25,7 @@ from strangler_gateway.limit import Limiter, limit
 from strangler_gateway.match import Matcher
 from strangler_gateway.observe import Stats
 from strangler_gateway.output import Turn
+from strangler_gateway.publish_broker import Publishing
 from strangler_gateway.response_headers import told_decision
 from strangler_gateway.routes import RouteTable, Side
 from strangler_gateway.serialize import Turns, serialize
@@ -51,6 +52,7 @@ class Gateway:
         log: AccessLog,
         shadow: "Shadow",
         stats: Stats,
+        publishing: Publishing | None = None,
     ) -> None:
         self.settings = settings
         self.signer = signer
@@ -68,6 +70,7 @@ class Gateway:
         self.turns = Turns()
         self.complaints = Complaints()
         self.stats = stats
+        self.publishing = publishing or Publishing()
         self.ready = False
         self.via = f"{settings.name}-{secrets.token_hex(4)}".encode()
         self.debug_token = settings.debug_token.get_secret_value().encode() if settings.debug_token else None
@@ -97,6 +100,7 @@ class Gateway:
         for provider in (*self.retired_providers, self.provider):
             if provider is not None:
                 await provider.aclose()
+        await self.publishing.aclose()
         self.log.flush()
 
     def exchange(self, head: RequestHead, peer: str, scheme: bytes) -> Exchange:
@@ -197,7 +201,7 @@ def _last_hop(x: Exchange) -> Outcome:
 
 Step = Callable[[Gateway, Exchange], Outcome]
 STEPS: tuple[Step, ...] = (observe, match, identify, limit, decide, authorize, serialize)
-"""In the order of a request; `forward` follows, on the lane that the request is on."""
+"""In the order of a request; `forward` follows, on the lane that the request is on, or `publish`, on the ASGI lane."""
 
 
 def run(gateway: Gateway, x: Exchange) -> Outcome:

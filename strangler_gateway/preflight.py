@@ -1,4 +1,4 @@
-"""Gathers what a move is judged by: counters since shadow began, one difference, and whether services answer."""
+"""Gathers what a move is judged by: counters since shadow began, one difference, and whether the new ends are there."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ from typing import Protocol
 
 from strangler_gateway.entry import Baseline, Standing
 from strangler_gateway.gates import Evidence, RouteEvidence
+from strangler_gateway.publish_rules import Publish
 from strangler_gateway.retry import SAFE
 from strangler_gateway.routes import Route, RouteTable, Service, Unit
 
@@ -40,6 +41,8 @@ class Counts(Protocol):
 
 Probe = Callable[[Service], Awaitable[str | None]]
 """None where the service accepts a connection, else a sentence."""
+BrokerProbe = Callable[[Publish], Awaitable[str | None]]
+"""None where its messages would arrive, else a sentence."""
 Examples = Callable[[str], Sequence[Mapping[str, object]]]
 """Differences that shadow kept of a route, the latest first."""
 
@@ -69,11 +72,18 @@ async def accepts_connection(service: Service) -> str | None:
     return None
 
 
-async def unreachable(routes: Sequence[Route], probe: Probe) -> tuple[str, ...]:
-    """Which new ends accept no connection, all asked at once."""
+async def no_broker(rules: Publish) -> str | None:
+    """For a gateway that publishes nothing."""
+    return f"a {rules} would not arrive: this gateway has no broker"
+
+
+async def unreachable(routes: Sequence[Route], probe: Probe, broker: BrokerProbe) -> tuple[str, ...]:
+    """Which new ends are not there, each with what to do; all asked at once."""
     services = {route.extracted.name: route.extracted for route in routes if route.extracted}
+    messages = dict.fromkeys(route.publish for route in routes if route.publish)
     answers = await asyncio.gather(*map(probe, services.values()))
-    return tuple(answer for answer in answers if answer)
+    absent = [f"{answer}: start the service, or check its `url:`" for answer in answers if answer]
+    return (*absent, *filter(None, await asyncio.gather(*map(broker, messages))))
 
 
 def routes_of(table: RouteTable, unit: str) -> list[Route]:
@@ -124,8 +134,9 @@ def _route(route: Route, counts: RouteCounts, baseline: Baseline, examples: Exam
     kept = examples(route.id) if different else ()
     return RouteEvidence(
         id=route.id,
-        new_end=route.extracted is not None,
+        new_end=route.movable,
         safe=route.methods is None or not route.methods.isdisjoint(SAFE),
+        new=route.new,
         writes=route.methods is None or not route.methods <= SAFE,
         shadowed=route.shadow is not None and route.shadow.pure,
         requests=requests,

@@ -8,6 +8,8 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
+from strangler_gateway.publish_rules import Publish
+
 
 class State(StrEnum):
     """The migration states, in their order (design: legacy → shadow → canary → extracted → retired)."""
@@ -148,7 +150,16 @@ class Route:
     ambiguous: Literal["keep", "reject"] = "keep"
     undeclared: bool = False
     """The last route: what it takes is counted as undeclared traffic."""
+    publish: Publish | None = None
+    """Instead of `extracted`: what it takes becomes a message."""
+    new: bool = False
+    """The monolith never had it: there is nothing to compare."""
     line: int = 0
+
+    @property
+    def movable(self) -> bool:
+        """It has a new end."""
+        return self.extracted is not None or self.publish is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from strangler_gateway import routes as r
 from strangler_gateway.addresses import network, origin
 from strangler_gateway.identity_model import Identity
 from strangler_gateway.path_template import parse
+from strangler_gateway.publish_model import PublishEntry
+from strangler_gateway.publish_rules import BodyField, OutcomeRule, Publish
 from strangler_gateway.routes_model import (
     AuthRules,
     GroupEntry,
@@ -89,6 +91,8 @@ def _route(
         unit=units[entry.group or entry.id],
         legacy=services[entry.legacy],
         extracted=services[entry.extracted] if entry.extracted else None,
+        publish=_publish(entry.publish) if entry.publish else None,
+        new=entry.new,
         variables=parse(entry.match.path).variables,
         auth=_auth(entry.auth),
         shadow=_shadow(entry.shadow) if entry.shadow else None,
@@ -118,6 +122,15 @@ def _shadow(entry: ShadowEntry) -> r.ShadowRules:
         show_values=entry.show_values,
         **lists,
     )
+
+
+def _publish(entry: PublishEntry) -> Publish:
+    lists = {
+        "body": tuple(BodyField(name, **field.model_dump()) for name, field in entry.body.items()),
+        "outcomes": tuple(OutcomeRule(word, **outcome.model_dump()) for word, outcome in entry.outcomes.items()),
+        "headers": tuple(entry.headers.items()),
+    }
+    return Publish(**entry.model_dump(exclude=set(lists)), **lists)  # type: ignore[arg-type]  # each by its own name
 
 
 def _identity(entry: Identity | str) -> r.IdentityRules:

@@ -39,8 +39,12 @@ def _or_variable(part: object) -> object:
         notes = {key: part[key] for key in ("description", "default") if key in part}
         rest = {key: value for key, value in part.items() if key not in notes and key != "title"}
         return notes | {"anyOf": [rest, _VARIABLE]}
-    return {
-        key: value if key in ("default", "required") else _or_variable(value)
-        for key, value in part.items()
-        if key != "title"
-    }
+    return {key: _inside(key, value) for key, value in part.items() if key != "title"}
+
+
+def _inside(key: str, value: object) -> object:
+    if key in ("default", "required"):
+        return value
+    if key in ("properties", "$defs") and isinstance(value, dict):  # by name: not the words of a schema
+        return {name: _or_variable(each) for name, each in value.items()}
+    return _or_variable(value)

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from strangler_gateway import field_types as t
 from strangler_gateway.identity_model import IdentityChoice
 from strangler_gateway.part import Part
+from strangler_gateway.publish_model import PublishEntry
 
 
 class Paths(Part):
@@ -156,8 +157,9 @@ class RouteEntry(UnitFields):
     match: MatchRules
     legacy: t.Name
     extracted: t.Name | None = None
-    publish: object = None
+    publish: PublishEntry | None = None
     aggregate: object = None
+    new: bool = False
     auth: AuthRules = AuthRules()
     shadow: ShadowEntry | None = None
     limit: LimitEntry | None = None

@@ -247,7 +247,7 @@ class ClientConnection(asyncio.Protocol):
             if isinstance(outcome, Reply):
                 self.reply(outcome)
                 return
-            if outcome is None and gateway.settings.lane == "fast":
+            if outcome is None and x.publish is None and gateway.settings.lane == "fast":
                 self.lane = Relay(self, gateway, x)
             else:
                 self.lane = Cycle(self, x, outcome)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_SECRETS = ("debug_token", "operator_token", "reader_token", "signing_key")
+_SECRETS = ("broker_url", "debug_token", "operator_token", "reader_token", "signing_key")
 
 
 class Settings(BaseSettings):
@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     name: str = Field("strangler", pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
     log_file: Path | None = None
 
+    broker_url: SecretStr | None = None
+    """amqp://… or sqlite:///PATH, for routes that publish; it may hold a password."""
     debug_token: SecretStr | None = None
     operator_token: SecretStr | None = None
     reader_token: SecretStr | None = None
@@ -35,6 +37,8 @@ class Settings(BaseSettings):
     max_fields: int = Field(200, ge=1)
     max_response_header: int = Field(64 * 1024, ge=256)
     max_connections: int = Field(10_000, ge=1)
+    max_waiting: int = Field(1_000, ge=1)
+    """Requests that wait for the outcome of their message at once."""
     header_timeout_s: float = Field(30.0, gt=0)
     body_timeout_s: float = Field(60.0, gt=0)
     keep_alive_s: float = Field(75.0, gt=0)

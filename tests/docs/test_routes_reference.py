@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from strangler_gateway import identity_model, routes_model
+from strangler_gateway import identity_model, publish_model, routes_model
 from strangler_gateway.check import check_text
 from strangler_gateway.part import Part
 
@@ -26,6 +26,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### groups.NAME": routes_model.GroupEntry,
     "### routes": routes_model.RouteEntry,
     "### routes.match": routes_model.MatchRules,
+    "### routes.publish": publish_model.PublishEntry,
+    "### routes.publish.body.FIELD": publish_model.BodyFieldEntry,
+    "### routes.publish.outcomes.WORD": publish_model.OutcomeEntry,
     "### routes.auth": routes_model.AuthRules,
     "### routes.shadow": routes_model.ShadowEntry,
     "### routes.limit": routes_model.LimitEntry,
@@ -63,8 +66,9 @@ def test_every_example_is_served_without_a_warning(example: str) -> None:
     assert (report.faults, report.warnings) == ((), ())
 
 
-def test_there_is_a_small_example_and_a_large_one() -> None:
-    assert [len(example.splitlines()) < 10 for example in EXAMPLES] == [True, False]
+def test_there_is_a_small_example_a_large_one_and_one_that_publishes() -> None:
+    assert [len(example.splitlines()) < 10 for example in EXAMPLES] == [True, False, False]
+    assert ["publish:" in example for example in EXAMPLES] == [False, False, True]
 
 
 @pytest.mark.parametrize("heading", SECTIONS)

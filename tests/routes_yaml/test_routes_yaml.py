@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from chassis.messaging.topology import load
+from extracted.account.purchase import Outcome
 from strangler_gateway.check import check_text
 from strangler_gateway.match import Matcher
 from strangler_gateway.routes import State
@@ -18,6 +20,7 @@ EXTRACTED = {
     ("account", "users"): "user-list user-read user-change user-delete user-teams "
     "settings-read settings-change settings-reset",
     ("account", "teams"): "team-list team-read",
+    ("account", "points"): "item-buy purchase-read",
 }
 """Service and group → routes."""
 ID = "5F0c64e1-9B1d-4a57-8f3e-2d1c0b9a8e7f"
@@ -90,10 +93,13 @@ def test_nothing_has_moved_and_what_is_extracted_can(it: Matcher) -> None:
     assert {unit.state for unit in table.units.values()} == {State.LEGACY}
     movable = {(service.name, route.unit.name, route.id) for route in table.routes if (service := route.extracted)}
     assert movable == {(service, group, route) for (service, group), ids in EXTRACTED.items() for route in ids.split()}
+    assert [(route.id, str(route.publish)) for route in table.routes if route.publish] == [
+        ("purchase-create", "message purchase.requested.v1 to purchases")
+    ]
 
 
-def test_of_what_is_extracted_exactly_the_reads_are_compared(it: Matcher) -> None:
-    extracted = [route for route in it.table.routes if route.extracted]
+def test_of_what_the_monolith_has_and_is_extracted_exactly_the_reads_are_compared(it: Matcher) -> None:
+    extracted = [route for route in it.table.routes if route.extracted and not route.new]
     assert {route.id for route in extracted if route.shadow} == {
         r.id for r in extracted if r.methods == frozenset({b"GET"})
     }
@@ -101,6 +107,26 @@ def test_of_what_is_extracted_exactly_the_reads_are_compared(it: Matcher) -> Non
 
 def test_a_service_answers_those_whom_it_refuses_itself(it: Matcher) -> None:
     assert {route.auth.enforce for route in it.table.routes if route.extracted} == {"upstream"}
+
+
+def test_what_is_published_reaches_a_queue_of_the_topology(it: Matcher) -> None:
+    topology = load(HERE.parents[1] / "extracted" / "topology.yaml")
+    rules = next(route.publish for route in it.table.routes if route.publish)
+    queue = next(queue for queue in topology.queues if queue.name == rules.queue)
+    assert (queue.exchange, rules.type in queue.types) == (rules.exchange, True)
+    assert "gateway" in topology.writers[rules.exchange]
+    assert "account" in topology.writers[rules.replies]
+
+
+def test_every_word_that_the_consumer_has_for_a_purchase_has_its_answer(it: Matcher) -> None:
+    rules = next(route.publish for route in it.table.routes if route.publish)
+    assert {outcome.word for outcome in rules.outcomes} == set(Outcome)
+
+
+def test_what_the_monolith_never_had_is_not_in_the_list_of_its_routes(it: Matcher) -> None:
+    new = {(method.decode(), route.path) for route in it.table.routes if route.new for method in route.methods or ()}
+    assert new == {("POST", "/purchases"), ("GET", "/purchases/{id}")}
+    assert not new & set(ROUTES)
 
 
 def test_addresses_come_from_the_environment() -> None:
