@@ -17,6 +17,7 @@ from chassis.jwks import RemoteKeys
 from chassis.jwt import MAX_BYTES
 from chassis.tokens import TokenRejected, TokenVerifier
 from tests.chassis.forged import hmac_signed, part, unsigned
+from tests.effort import examples
 from tests.origins import Answer, Origin, Request, origin, until
 
 KEY = ECKey.generate_key("P-256")
@@ -141,7 +142,7 @@ async def test_any_other_token_is_refused(name: str) -> None:
 
 
 @given(st.binary(max_size=200) | st.builds(lambda a, b, c: b".".join((part(a), part(b), c)), *[st.binary()] * 3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_garbage_is_refused_and_breaks_nothing(token: bytes) -> None:
     with pytest.raises(TokenRejected):
         asyncio.run(verifier().verify(token))

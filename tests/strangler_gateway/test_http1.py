@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from strangler_gateway.http1 import BadRequest, RequestHead, incomplete_request, parse_request
 from strangler_gateway.http1_response import BadResponse, parse_response
+from tests.effort import examples
 
 LIMITS = (1000, 2000, 20)
 
@@ -136,7 +137,7 @@ VALUE = st.binary(max_size=12).map(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(st.tuples(TOKEN, VALUE), max_size=6),
     st.sampled_from([b"Content-Length: 3\r\n", b"", b"Transfer-Encoding: chunked\r\n"]),
@@ -152,7 +153,7 @@ def test_what_is_accepted_is_what_h11_reads(fields: list[tuple[bytes, bytes]], f
     assert [(n.lower(), v.rstrip(b" \t")) for n, v in ours.fields] == list(theirs.headers)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.binary(max_size=60))
 def test_no_bytes_raise_anything_but_a_refusal(noise: bytes) -> None:
     for raw in (noise + b"\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n" + noise + b"\r\n\r\n"):

@@ -17,6 +17,7 @@ from chassis.claims import NOBODY, Identity, IdentityUnavailable, Outcome
 from strangler_gateway.identity_jwt import JwtProvider
 from strangler_gateway.identity_rules import IdentityRulesInvalid, JwtOptions
 from tests.chassis.forged import hmac_signed, unsigned
+from tests.effort import examples
 from tests.origins import Answer, origin
 
 RSA = RSAKey.generate_key(2048)
@@ -107,7 +108,7 @@ def test_a_credential_of_another_scheme_is_refused(provider: JwtProvider, value:
 
 
 @given(value=st.binary(max_size=300))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_garbage_breaks_nothing(provider: JwtProvider, value: bytes) -> None:
     assert known(provider, [(b"authorization", b"Bearer x" + value)]).outcome is Outcome.REJECTED
 

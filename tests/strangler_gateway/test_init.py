@@ -14,6 +14,7 @@ from strangler_gateway.init import MAX_ROUTES, init_text, write_new
 from strangler_gateway.match import Matcher
 from strangler_gateway.path_shapes import MAX_PATHS, Shapes
 from strangler_gateway.routes import RouteTable, State
+from tests.effort import examples
 
 UPSTREAM = "http://127.0.0.1:3000"
 UUID = "5f0c64e1-9b1d-4a57-8f3e-2d1c0b9a8e7f"
@@ -283,7 +284,7 @@ requests = st.tuples(st.sampled_from(["GET", "POST", "HEAD", "OPTIONS", "CONNECT
 operations = st.dictionaries(st.sampled_from(["get", "head", "x-y", "parameters"]), st.none())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(requests, max_size=20))
 def test_whatever_is_logged_the_file_has_no_fault_and_declares_what_it_lists(log: list[tuple[str, str]]) -> None:
     text = init_text(UPSTREAM, access_log=[line("GET /"), *(line(f"{method} {path}") for method, path in log)])
@@ -291,7 +292,7 @@ def test_whatever_is_logged_the_file_has_no_fault_and_declares_what_it_lists(log
     assert not it.match(b"GET", b"/")[0].undeclared
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.dictionaries(raw_paths, operations, min_size=1))
 def test_whatever_a_document_names_the_file_has_no_fault(paths: dict[str, dict[str, None]]) -> None:
     table(init_text(UPSTREAM, openapi=json.dumps({"paths": paths})))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from strangler_gateway.match import Matcher
 from strangler_gateway.routes import PathRules, Route
 from strangler_gateway.routes_file import load
+from tests.effort import examples
 
 Declared = list[tuple[list[str] | None, str]]
 """(methods, path) of each route but the last; the route's id is its position."""
@@ -220,7 +221,7 @@ paths = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(tables(), st.sampled_from([b"GET", b"POST", b"HEAD", b"BREW"]), paths)
 def test_the_matcher_agrees_with_trying_every_route(it: Matcher, method: bytes, path: bytes) -> None:
     note([(route.id, route.methods, route.path) for route in it.table.routes])

@@ -15,6 +15,7 @@ from strangler_gateway.edit_file import Edit, rewrite
 from strangler_gateway.entry import Standing, after
 from strangler_gateway.routes import State
 from strangler_gateway.states import ORDER, Position, position_of
+from tests.effort import examples
 from tests.strangler_gateway.migrating import LEGACY, World
 
 UNITS = {"items": "group", "orders": "group", "search": "route"}
@@ -209,5 +210,5 @@ class MigrationMachine(RuleBasedStateMachine):
 
 TestMigrationMachine = MigrationMachine.TestCase
 TestMigrationMachine.settings = settings(
-    max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(30), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -3,21 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-import schemathesis
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from schemathesis import Case, GenerationMode
-from schemathesis.checks import load_all_checks
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from chassis.claims import NOBODY, Identity, Outcome
 from extracted.account import api as account
@@ -27,21 +18,18 @@ from tests.contracts.running import running_monolith
 from tests.extracted.running import Gateway, RunningService, ask, running_service
 from tests.monolith_file import SECRET, MonolithFile
 
-load_all_checks()
-CHECKS = [
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
+if TYPE_CHECKING:
+    from schemathesis import Case
+    from schemathesis.schemas import BaseSchema
+
 SERVICES = {"shop": shop, "account": account}
-SCHEMAS = {name: schemathesis.openapi.from_dict(document(api.DOCUMENT)) for name, api in SERVICES.items()}
+DOCUMENTS = {name: document(api.DOCUMENT) for name, api in SERVICES.items()}
 WRITES_LAST = ("get", "post", "patch", "delete")
 OPERATIONS = sorted(
     (
         (name, method, path)
-        for name, api in SERVICES.items()
-        for path, item in document(api.DOCUMENT)["paths"].items()
+        for name, described in DOCUMENTS.items()
+        for path, item in described["paths"].items()
         for method in WRITES_LAST
         if method in item
     ),
@@ -52,19 +40,24 @@ ACTORS = {"nobody": (), "guest": ("guest",), "user": ("guest", "user"), "admin":
 
 @dataclass(frozen=True)
 class Described:
-    """All sides over one database. `headers`: by side and actor; `ids`: what there is, by the path's first word."""
+    """All sides over one database. `headers`: by side and actor; `ids`: what there is, by the path's first word.
+
+    `schemas` and `checks` are schemathesis', which takes seconds to import: not for those who only collect tests.
+    """
 
     urls: Mapping[str, str]
     headers: Mapping[tuple[str, str], Mapping[str, str]]
     ids: Mapping[str, list[str]]
     session: requests.Session
+    schemas: Mapping[str, "BaseSchema"]
+    checks: list[Any]
 
-    def call(self, case: Case[Any], side: str, actor: str) -> None:
+    def call(self, case: "Case[Any]", side: str, actor: str) -> None:
         """Fails where the answer is not as described."""
         response = case.call(
             base_url=self.urls[side], session=self.session, headers=dict(self.headers[side, actor]), timeout=20
         )
-        case.validate_response(response, checks=CHECKS)
+        case.validate_response(response, checks=self.checks)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +74,26 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
         ids = _filled(file, users)
         urls = {"monolith": monolith.url} | {one.name: f"http://127.0.0.1:{one.port}" for one in services}
         session = stack.enter_context(requests.Session())
-        yield Described(urls, _headers(file, users, services), ids, session)
+        yield Described(urls, _headers(file, users, services), ids, session, _schemas(), _checks())
+
+
+def _schemas() -> "dict[str, BaseSchema]":
+    import schemathesis
+
+    return {name: schemathesis.openapi.from_dict(described) for name, described in DOCUMENTS.items()}
+
+
+def _checks() -> list[Any]:
+    from schemathesis.checks import load_all_checks
+    from schemathesis.specs.openapi import checks
+
+    load_all_checks()
+    return [
+        checks.status_code_conformance,
+        checks.content_type_conformance,
+        checks.response_headers_conformance,
+        checks.response_schema_conformance,
+    ]
 
 
 def _filled(file: MonolithFile, users: Mapping[str, str]) -> dict[str, list[str]]:
@@ -112,8 +124,10 @@ def _headers(
 def test_every_answer_is_described(
     described: Described, service: str, method: str, path: str, data: st.DataObject
 ) -> None:
+    from schemathesis import GenerationMode
+
     mode = data.draw(st.sampled_from([GenerationMode.POSITIVE, GenerationMode.NEGATIVE]), "mode")
-    case = data.draw(SCHEMAS[service][path][method].as_strategy(generation_mode=mode), "case")
+    case = data.draw(described.schemas[service][path][method].as_strategy(generation_mode=mode), "case")
     actor = data.draw(st.sampled_from(["admin", "admin", *ACTORS]), "actor")
     if "{id}" in path and method != "delete" and data.draw(st.sampled_from([False, True]), "known"):
         case.path_parameters["id"] = data.draw(st.sampled_from(described.ids[path.split("/")[1]]), "id")

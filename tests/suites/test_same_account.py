@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examples.monolith import tables
+from tests.effort import examples
 from tests.stores import EVERYWHERE
 from tests.suites.twins import ACTORS, UNKNOWN, Twins, running_twins
 
@@ -105,7 +106,7 @@ PARAMETERS = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(target=st.sampled_from(["/user", "/team"]), parameters=st.lists(PARAMETERS, max_size=4))
 def test_any_query_of_known_parameters(twins: Twins, target: str, parameters: list[tuple[str, str]]) -> None:
     query = "&".join(f"{name}={quote(value)}" for name, value in dict(parameters).items())
@@ -200,7 +201,7 @@ def test_bodies_of_other_kinds(twins: Twins, headers: dict[str, str], body: byte
     assert twins.differ("user", "/user/@me") == ""
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["username", "description", "points"]),

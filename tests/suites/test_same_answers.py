@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from tests.extracted.running import ask
 from tests.suites.sides import ACTORS, BOUGHT, FORM, HINT, IDS, JSON, Sides
 
@@ -228,7 +229,7 @@ PARAMETERS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(parameters=st.dictionaries(st.sampled_from(range(4)), PARAMETERS).map(lambda found: dict(found.values())))
 def test_any_query_of_known_parameters(sides: Sides, parameters: dict[str, str]) -> None:
     query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.connected import expect_lost_updates
+from tests.effort import examples
 from tests.extracted.running import Answer
 from tests.suites.sides import ACTORS, FORM, JSON, UNKNOWN, Sides, difference
 
@@ -232,13 +233,13 @@ VALUES = st.one_of(
 NAMES = st.sampled_from(["cost", "type", "data", "data", "id", "text"])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(body=st.dictionaries(NAMES, VALUES, max_size=4))
 def test_any_change(sides: Sides, body: dict[str, object]) -> None:
     assert differ_in_writing(sides, "PATCH", JSON, json.dumps(body).encode()) == ""
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     cost=st.one_of(st.floats(min_value=0, allow_nan=False, allow_infinity=False), st.integers(0), VALUES),
     kind=st.sampled_from(["hint", "validator", "x", None]),
