@@ -41,7 +41,7 @@ class ConsumerLoop:
         self._source, self._handler, self._prefetch, self._label = source, handler, prefetch, label
         self._woken = asyncio.Event()
         self._handling: set[asyncio.Task[None]] = set()
-        self._is_paused = self._is_stopping = False
+        self._is_paused = self._is_stopping = self._is_killed = False
         self._is_reached = True
         self._task = asyncio.create_task(self._run(), name=f"consume {label}")
         self.wake()
@@ -72,11 +72,16 @@ class ConsumerLoop:
         await asyncio.gather(self._task, return_exceptions=True)  # never cancelled: what it has just taken goes back
         if self._handling:
             await asyncio.wait(self._handling, timeout=grace_s)
-        await self.abandon()
+        await self._cancel()
 
-    async def abandon(self) -> None:
-        """Stops without grace: handlers are cancelled, their messages go back."""
-        self._is_stopping = True
+    async def kill(self) -> None:
+        """As if the process had died: what it had taken goes back, and that counts."""
+        self._is_killed = self._is_stopping = True
+        self.wake()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._cancel()
+
+    async def _cancel(self) -> None:
         left = [*self._handling]
         for task in left:
             task.cancel()
@@ -89,9 +94,10 @@ class ConsumerLoop:
             try:
                 await self._fill()
                 self._is_reached = True
-            except MessagingError as error:
+            except Exception as error:
                 self._is_reached = False
-                log.warning("cannot take messages", queue=self._label, reason=str(error))
+                is_known = isinstance(error, MessagingError)
+                log.warning("cannot take messages", queue=self._label, reason=str(error), exc_info=not is_known)
                 await asyncio.sleep(RETRY_S)
                 self.wake()
 
@@ -121,7 +127,7 @@ class ConsumerLoop:
         try:
             await self._handler(taken.delivery)
         except asyncio.CancelledError:
-            await self._source.give_back(taken, failed=False)
+            await self._source.give_back(taken, failed=self._is_killed)
             raise
         except Exception:
             log.exception("a handler failed", queue=self._label, count=taken.delivery.count)

@@ -117,8 +117,7 @@ class MemoryBroker:
 
     async def crash(self) -> None:
         """As if the process had been killed: what it had taken goes back, its replies are gone."""
-        await asyncio.gather(*(consumer.abandon() for consumer in self._consumers))
-        self._wake()
+        await asyncio.gather(*(consumer.kill() for consumer in self._consumers))
         self._leave()
 
     def pending(self) -> list[Pending]:
@@ -180,7 +179,7 @@ class _SteppedConsumer:
         try:
             await self._handler(taken.delivery)
         except BaseException as error:
-            await self._source.give_back(taken, failed=isinstance(error, Exception))
+            await self._source.give_back(taken, failed=True)
             if not isinstance(error, Exception):
                 raise
             log.info("a handler failed", queue=self.queue, reason=repr(error))

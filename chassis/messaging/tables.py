@@ -146,8 +146,9 @@ class TablesBroker:
                 if now >= keep_at:
                     keep_at = now + min(_KEEP_S, self._silence_s / 4)
                     await self._keep_and_prune()
-            except MessagingError as error:
-                log.warning("the broker's tables are away", broker=str(self.path), reason=str(error))
+            except Exception as error:  # the next round may do better; without it nothing would be renewed
+                is_known = isinstance(error, MessagingError)
+                log.warning("the broker's tables are away", reason=str(error), exc_info=not is_known)
             await asyncio.sleep(POLL_S)
 
     async def _renew(self) -> None:
