@@ -1,40 +1,89 @@
 """Composition root of Account: settings in, a served application out."""
 
 import argparse
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
 
 from starlette.applications import Starlette
 
-from chassis import logs, web
+from chassis import logs, migrations, web
 from chassis.database import Database
+from chassis.inbox import Inbox
+from chassis.messaging import topology
+from chassis.messaging.open import open_broker
+from chassis.messaging.port import Broker, BrokerUnavailable, TopologyDiffers
+from chassis.messaging.topology import Topology
+from chassis.outbox import Outbox
+from chassis.own_tables import OwnTables
+from chassis.parked import Parked
+from chassis.relay import Relay
 from chassis.settings import SettingsInvalid, load
+from chassis.store import StoreUnavailable
 from chassis.tokens import TokenVerifier
 from extracted.account import api
+from extracted.account.api import purchases
+from extracted.account.buying import Buying
+from extracted.account.calling import Calling
+from extracted.account.looking import Looking
+from extracted.account.offers import HttpOffers
+from extracted.account.reminding import Reminding
+from extracted.account.replies import GatewayReplies
 from extracted.account.service import Account
-from extracted.account.settings import Settings
+from extracted.account.settings import DatabaseSettings, Settings
+from extracted.account.storage import MIGRATIONS
+from extracted.account.storage.purchases import Kept, SqlStore
+from extracted.account.storage.tables import define
+from extracted.account.waiting import Waiting
+from extracted.account.worker import Handlers, Worker
 from legacy_adapter.account import LegacySettings, LegacyUsers
+from legacy_adapter.points import LegacyPoints
 from legacy_adapter.teams import LegacyTeams
+
+TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
+CHECK_WITHIN_S: Final = 5.0
+CONNECTIONS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Purchasing:
+    """What there is beside the monolith's own data, where things are bought here."""
+
+    calling: Calling
+    looking: Looking
+    worker: Worker
+    offers: HttpOffers
+    broker: Broker
 
 
 def build(settings: Settings) -> Starlette:
     """The application in shared mode: on the monolith's own tables."""
     production = settings.environment == "production"
-    database = Database(settings.database_url.get_secret_value(), timeout_s=settings.database_timeout_s)
+    url, timeout_s = settings.database_url.get_secret_value(), settings.database_timeout_s
+    database = Database(url, pool_size=CONNECTIONS, timeout_s=timeout_s)
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
     account = Account(LegacyUsers(database), LegacySettings(database), LegacyTeams(database), settings.compat)
+    bought = _purchasing(settings, database)
+    routes = () if bought is None else tuple(purchases.routes(bought.calling, bought.looking))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.aclose)
+            stack.push_async_callback(verifier.aclose)
+            if bought is not None:
+                stack.push_async_callback(bought.broker.aclose)
+                stack.push_async_callback(bought.offers.aclose)
+                await stack.enter_async_context(bought.worker.running())
             yield
-        finally:
-            await verifier.aclose()
-            await database.aclose()
 
     return web.application(
-        api.application(account, verifier, production=production),
+        api.application(account, verifier, production=production, buying=routes),
         failure=api.failure(production=production),
         description=api.description(),
         ready=database.ping,
@@ -42,27 +91,90 @@ def build(settings: Settings) -> Starlette:
     )
 
 
+def _purchasing(settings: Settings, database: Database) -> Purchasing | None:
+    """Raises SettingsInvalid."""
+    if settings.broker_url is None or settings.shop_url is None or settings.shop_token is None:
+        return None
+    own = OwnTables("account", database.is_sqlite)
+    outbox, inbox, parked = Outbox(own, _now), Inbox(own, _now), Parked(own, _now)
+    store = SqlStore(database, Kept(define(own), LegacyPoints(), outbox, inbox, _now))
+    offers = HttpOffers(settings.shop_url, settings.shop_token.get_secret_value())
+    broker = open_broker(settings.broker_url.get_secret_value(), "account")
+    buying = Buying(store, offers, _now, Waiting())
+    handlers = Handlers(buying, GatewayReplies(broker), _now)
+    relay = Relay(database, outbox, broker, also_prune=(inbox.prune,))
+    worker = Worker(broker, _own_queues(), relay, handlers, Reminding(store, _now), database, parked)
+    return Purchasing(Calling(buying), Looking(store), worker, offers, broker)
+
+
+def _own_queues() -> Topology:
+    return topology.load(TOPOLOGY).owned_by("account")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 served and stopped, 1 could not listen, 2 wrong settings."""
+    """Returns the exit code: 0 served and stopped, or migrated; 1 could not start; 2 wrong settings."""
     options = _parser().parse_args(arguments)
     try:
-        settings = load(Settings)
-        app = build(settings)
+        return _migrate() if options.command == "migrate" else _serve(options.host, options.port)
     except SettingsInvalid as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def _migrate() -> int:
+    settings = load(DatabaseSettings)
+    try:
+        asyncio.run(migrations.upgrade(settings.database_url.get_secret_value(), "account", MIGRATIONS))
+    except StoreUnavailable as error:
+        print(f"the database does not answer: {error}", file=sys.stderr)
+        return 1
+    print("the tables of account are as this version wants them")
+    return 0
+
+
+def _serve(host: str, port: int) -> int:
+    settings = load(Settings)
+    app = build(settings)
     logs.configure("account", settings.log_level)
-    return web.serve(app, options.host, options.port, grace_s=settings.grace_s)
+    refusal = asyncio.run(_refusal(settings, settings.broker_url.get_secret_value())) if settings.broker_url else None
+    if refusal is not None:
+        print(refusal, file=sys.stderr)
+        return 1
+    return web.serve(app, host, port, grace_s=settings.grace_s)
+
+
+async def _refusal(settings: Settings, broker_url: str) -> str | None:
+    """Why it cannot start: its tables or its queues are not as wanted. Nothing is said of what is away for now."""
+    database, broker = Database(settings.database_url.get_secret_value()), open_broker(broker_url, "account")
+    try:
+        with suppress(StoreUnavailable):
+            if (behind := await migrations.head_missing(database, "account", MIGRATIONS)) is not None:
+                return behind
+        with suppress(TimeoutError, BrokerUnavailable):
+            async with asyncio.timeout(CHECK_WITHIN_S):
+                await broker.declare(_own_queues())
+    except TopologyDiffers as error:
+        return str(error)
+    finally:
+        await database.aclose()
+        await broker.aclose()
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m extracted.account",
-        description="Serves Account's extracted routes.",
-        epilog="Environment: ACCOUNT_DATABASE_URL[_FILE] and ACCOUNT_JWKS_URL are required; ACCOUNT_AUDIENCE, "
-        "ACCOUNT_ISSUER, ACCOUNT_ENVIRONMENT (production, development), ACCOUNT_COMPAT (strict, improved), "
-        "ACCOUNT_DATABASE_TIMEOUT_S, ACCOUNT_LOG_LEVEL, ACCOUNT_GRACE_S.",
+        description="Serves Account's extracted routes; `migrate` makes or changes its own tables instead.",
+        epilog="Environment: ACCOUNT_DATABASE_URL[_FILE] and ACCOUNT_JWKS_URL are required; to buy needs "
+        "ACCOUNT_BROKER_URL[_FILE], ACCOUNT_SHOP_URL, ACCOUNT_SHOP_TOKEN[_FILE]; ACCOUNT_OPERATOR_TOKEN[_FILE], "
+        "ACCOUNT_AUDIENCE, ACCOUNT_ISSUER, ACCOUNT_ENVIRONMENT (production, development), ACCOUNT_COMPAT (strict, "
+        "improved), ACCOUNT_DATABASE_TIMEOUT_S, ACCOUNT_LOG_LEVEL, ACCOUNT_GRACE_S.",
     )
+    parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8103, help="0 takes a free one")
     return parser

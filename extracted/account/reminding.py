@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from chassis.store import StoreUnavailable
 from extracted.account import messages
 from extracted.account.ports import Store, Unit
 from extracted.account.purchase import Purchase
@@ -34,8 +35,17 @@ class Reminding:
         async with self.store.read() as reader:
             due = await reader.due(self.clock(), AT_ONCE)
         for purchase in due:
-            await self._remind(purchase)
+            await self._remind_of(purchase)
         return len(due)
+
+    async def _remind_of(self, purchase: Purchase) -> None:
+        """One that fails holds up no other."""
+        try:
+            await self._remind(purchase)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("reminding_failed", purchase_id=purchase.id)
 
     async def _remind(self, purchase: Purchase) -> None:
         now = self.clock()

@@ -1,21 +1,34 @@
-"""What Account is told from outside: ACCOUNT_… in the environment."""
+"""What Account is told from outside: ACCOUNT_… in the environment. Each secret also as a file: ACCOUNT_X_FILE."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis import settings
 from extracted.account.domain import Compat
 
 
-class Settings(settings.Settings):
-    """Times in seconds."""
+class DatabaseSettings(settings.Settings):
+    """What migrations need."""
 
     model_config = SettingsConfigDict(env_prefix="ACCOUNT_")
 
     database_url: SecretStr
-    """The monolith's database: sqlite:///PATH; it may hold a password. Also ACCOUNT_DATABASE_URL_FILE."""
+    """The monolith's database: sqlite:///PATH or postgresql://…; it may hold a password."""
+
+
+class Settings(DatabaseSettings):
+    """Times in seconds."""
+
+    broker_url: SecretStr | None = None
+    """amqp://… or sqlite:///PATH; with the two of Shop: else nothing can be bought here, and the rest works."""
+    shop_url: str | None = Field(None, pattern=r"^https?://[^/\s]+\S*$")
+    """Where Shop listens."""
+    shop_token: SecretStr | None = Field(None, min_length=16)
+    """What Shop wants to see: its SHOP_INTERNAL_TOKEN."""
+    operator_token: SecretStr | None = Field(None, min_length=16)
+    """What operators show; none: there is nothing to look at."""
     jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
     """The gateway's public keys: http://ADMIN_HOST:ADMIN_PORT/.well-known/jwks.json."""
     audience: str = "account"
@@ -29,3 +42,10 @@ class Settings(settings.Settings):
     """How long a request waits for a connection, or for another writer: as long as the monolith's pool waits."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     grace_s: int = Field(20, ge=0)
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        given = [self.broker_url is not None, self.shop_url is not None, self.shop_token is not None]
+        if any(given) and not all(given):
+            raise ValueError("to buy needs ACCOUNT_BROKER_URL, ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN together")
+        return self

@@ -1,7 +1,7 @@
 """Answers as values: the success envelope and the monolith's error bodies (contract §2.1, §2.2)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chassis.claims import Identity, Outcome
@@ -10,11 +10,12 @@ from extracted.wire.jsontext import stringify
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and its JSON text; `development`: the text outside production, where it is another."""
+    """A status and its JSON text; `development`: the text outside production, where it is another; fields beside."""
 
     status: int
     body: bytes
     development: bytes | None = None
+    fields: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ UNEXPECTED: Final = error(500, "Internal server error")
 
 def in_development(answer: Answer) -> Answer:
     """The answer as it is outside production."""
-    return answer if answer.development is None else Answer(answer.status, answer.development)
+    return answer if answer.development is None else replace(answer, body=answer.development)
 
 
 def invalid(faults: Sequence[str]) -> Answer:

@@ -83,7 +83,7 @@ async def respond(scope: Scope, send: Send, answer: Answer, *, production: bool)
     bodiless = status in (204, 304)
     fields = headers.common(request, production=production)
     fields += [] if bodiless else headers.content(answer.body)
-    fields.append((b"etag", tag))
+    fields += [(b"etag", tag), *answer.fields]
     await _start(send, status, fields, b"" if bodiless or scope["method"] == "HEAD" else answer.body)
 
 

@@ -10,18 +10,12 @@ from extracted.wire.query import Query, Value, as_string
 Order = Mapping[str, str | None]
 
 _WHOLE = re.compile(r"\s*([+-]?[0-9]+)")
-_DIRECTIONS = {"asc": False, "ascending": False, "1": False, "desc": True, "descending": True, "-1": True}
+_DIRECTIONS = {"asc": False, "desc": True}
 _HUGE = 1e300
 """Stands for infinity, which is what JavaScript makes of more digits than a double can hold."""
 _MOST_PER_PAGE = 100
 LARGEST_OFFSET = 2**63 - 1
 """Neither store skips more."""
-_SQL_DIRECTIONS = {
-    f"{word}{nulls}".strip(): word == "DESC"
-    for word in ("ASC", "DESC", "")
-    for nulls in ("", " NULLS FIRST", " NULLS LAST")
-    if word or nulls
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +53,13 @@ def order(query: Query, keys: Collection[str]) -> Order | None:
 
 
 def descends(direction: str | None) -> bool | None:
-    """How the document store sorts: no direction is ascending; None for a word that it does not know."""
-    return _DIRECTIONS.get((direction or "asc").lower())
+    """How the document store sorts: no direction is ascending; None for a word that is none."""
+    return sql_descends(direction or "asc")
 
 
 def sql_descends(direction: str | None) -> bool | None:
-    """How Sequelize sorts: none, or a word that it does not know, is None, and fails."""
-    return _SQL_DIRECTIONS.get((direction or "").upper())
+    """How tables are sorted: no direction, or a word that is none, is None, and fails."""
+    return _DIRECTIONS.get((direction or "").lower())
 
 
 def filters(query: Query, keys: Collection[str]) -> dict[str, Value]:

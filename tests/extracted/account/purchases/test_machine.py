@@ -21,7 +21,7 @@ from hypothesis.stateful import run_state_machine_as_test as run
 from chassis import migrations
 from chassis.database import Database
 from chassis.messaging.envelope import Envelope, new_id
-from extracted.account import buying, messages
+from extracted.account import messages
 from extracted.account.purchase import Asked, Purchase
 from extracted.account.saga import STEPS, State
 from tests.extracted.account.purchases.world import MIGRATIONS, ShopModel, World, requested, world
@@ -64,6 +64,7 @@ class Purchases(RuleBasedStateMachine):
     """Messages are in `air` until they are taken away: each may be delivered again, later, or out of order."""
 
     template: ClassVar[Path]
+    patch: ClassVar[pytest.MonkeyPatch]
     users: Bundle[str] = Bundle("users")
     items: Bundle[str] = Bundle("items")
 
@@ -82,7 +83,7 @@ class Purchases(RuleBasedStateMachine):
         self.stocked: Counter[str] = Counter()
         self.seen: dict[str, State] = {}
         self.crash_at: str | None = None
-        buying.reach = self.reach
+        self.patch.setattr("extracted.account.buying.reach", self.reach)
 
     async def _opened(self) -> World:
         return world(self.monolith, Database(self.monolith.url))
@@ -289,8 +290,7 @@ def template(tmp_path: Path) -> Path:
 
 
 def test_the_books_are_right_and_every_purchase_ends(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buying, "reach", buying.reach)  # put back when the machines are done
-    Purchases.template = template
+    Purchases.template, Purchases.patch = template, monkeypatch
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run(
         Purchases,

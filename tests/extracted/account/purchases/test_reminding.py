@@ -17,10 +17,10 @@ async def debited(world: World) -> tuple[str, str]:
     return user, message
 
 
-async def silent(world: World, seconds: float) -> list[str]:
+async def silent(world: World, seconds: int) -> list[str]:
     """Shop says nothing for so long; the broker confirms all. Types of what Shop is asked meanwhile."""
     asked = []
-    for _ in range(int(seconds)):
+    for _ in range(seconds):
         world.clock.forward(1)
         await world.reminding.look()
         asked += [command.type for command in await world.published()]
@@ -76,13 +76,15 @@ async def test_a_cancel_is_asked_again_with_back_off_for_ever_until_the_shop_ans
     user, message = await debited(world)
     await world.published()
     await silent(world, 31)
-    gaps, since, last = [], 0.0, None
+    gaps: list[int] = []
+    since = 0
+    last = None
     for _ in range(300):
         world.clock.forward(6)
         since += 6
         await world.reminding.look()
         for command in await world.published():
-            gaps, since, last = [*gaps, since], 0.0, command
+            gaps, since, last = [*gaps, since], 0, command
     assert gaps == sorted(gaps)
     assert (gaps[0] < 10, gaps[-1] >= PATIENCE.longest.total_seconds(), len(gaps) > 7) == (True, True, True)
     assert last is not None

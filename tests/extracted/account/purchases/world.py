@@ -1,5 +1,6 @@
 """Account's purchases on a real store, with a Shop that decides as Shop does, and a clock that tests move."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -167,7 +168,7 @@ class World:
     async def deliver(self, *commands: Envelope) -> None:
         """To Shop, and its answers back."""
         for command in commands:
-            await self.settle(self.shop.handle(command))
+            await self.settle(await asyncio.to_thread(self.shop.handle, command))  # it may wait for a writer here
 
     async def purchase(self, purchase_id: str) -> Purchase:
         async with self.store.read() as reader:

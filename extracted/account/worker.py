@@ -1,0 +1,112 @@
+"""What goes on beside the requests: messages in, messages out, and the clock of open purchases."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from chassis.consumer import Consumer, consume
+from chassis.database import Database
+from chassis.messaging.envelope import Envelope, MessageInvalid
+from chassis.messaging.port import Broker, MessagingError
+from chassis.messaging.topology import Topology
+from chassis.parked import Parked
+from chassis.relay import Relay
+from chassis.store import StoreUnavailable
+from extracted.account import messages
+from extracted.account.buying import Buying
+from extracted.account.purchase import UnknownPurchase
+from extracted.account.reminding import AT_ONCE, Reminding
+from extracted.account.replies import GatewayReplies
+
+log = structlog.get_logger("account.worker")
+
+LOOK_EVERY_S: Final = 1.0
+DECLARE_AGAIN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """One a queue: what each does in a transaction of its own."""
+
+    buying: Buying
+    replies: GatewayReplies
+    clock: Callable[[], datetime]
+
+    async def requested(self, envelope: Envelope) -> None:
+        """A request to buy. Raises MessageInvalid, StoreUnavailable (then it is tried again)."""
+        answered = await self.buying.request(messages.asked(envelope))
+        if envelope.reply_to is not None:
+            named = answered.purchase_id or envelope.id
+            self.replies.send(envelope.reply_to, messages.reply(envelope, answered.outcome, named, self.clock()))
+
+    async def decided(self, envelope: Envelope) -> None:
+        """Shop's decision. Raises MessageInvalid, also for a purchase that is not known here."""
+        try:
+            await self.buying.settle(messages.decided(envelope))
+        except UnknownPurchase as error:
+            raise MessageInvalid(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """It starts whatever is away: broker, database, Shop; each is waited for."""
+
+    broker: Broker
+    topology: Topology
+    relay: Relay
+    handlers: Handlers
+    reminding: Reminding
+    database: Database
+    parked: Parked
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Ends in order: nothing new is taken, what is under way is finished, the outbox gets what it can."""
+        relay = asyncio.create_task(self.relay.run(), name="relay")
+        others = [
+            asyncio.create_task(self._declare(), name="declare"),
+            asyncio.create_task(self._remind(), name="remind"),
+        ]
+        consumers = [await self._consume(queue) for queue in (messages.PURCHASES_QUEUE, messages.DECISIONS_QUEUE)]
+        try:
+            yield
+        finally:
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, *(consumer.stop() for consumer in consumers), return_exceptions=True)
+            await self.handlers.replies.aclose()
+            self.relay.stop()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(relay, 10)
+
+    async def _consume(self, queue: str) -> Consumer:
+        handlers = {messages.PURCHASES_QUEUE: self.handlers.requested, messages.DECISIONS_QUEUE: self.handlers.decided}
+        return await consume(self.broker, queue, handlers[queue], self.database, self.parked)
+
+    async def _declare(self) -> None:
+        """Until it has worked: the broker may be away for now."""
+        while True:
+            try:
+                await self.broker.declare(self.topology)
+            except MessagingError as error:
+                log.error("queues_not_declared", reason=str(error))
+                await asyncio.sleep(DECLARE_AGAIN_S)
+            else:
+                return
+
+    async def _remind(self) -> None:
+        """Looks at what is due once a second; for ever."""
+        while True:
+            looked = 0
+            try:
+                looked = await self.reminding.look()
+            except StoreUnavailable as error:
+                log.warning("store_unavailable", reason=str(error))
+            except Exception:
+                log.exception("reminding_failed")
+            await asyncio.sleep(0 if looked == AT_ONCE else LOOK_EVERY_S)
