@@ -4,31 +4,46 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from chassis import logs, migrations, web
 from chassis.database import Database
+from chassis.inbox import Inbox
+from chassis.messaging import topology
+from chassis.messaging.open import open_broker
+from chassis.messaging.port import Broker, MessagingError, TopologyDiffers
+from chassis.messaging.topology import Topology
+from chassis.outbox import Outbox
 from chassis.own_tables import OwnTables
 from chassis.parked import Parked
+from chassis.relay import Relay
 from chassis.settings import SettingsInvalid, load
 from chassis.store import StoreUnavailable
 from chassis.tokens import TokenVerifier
 from extracted.shop import api
 from extracted.shop.api.internal import Credentials, Operations
-from extracted.shop.service import Shop, Stock
+from extracted.shop.service import Sales, Shop, Stock
 from extracted.shop.settings import DatabaseSettings, Settings
 from extracted.shop.storage import MIGRATIONS
+from extracted.shop.storage.decisions import StoredDecisions
 from extracted.shop.storage.parked import StoredParked
 from extracted.shop.storage.quantities import StoredQuantities
 from extracted.shop.storage.records import StoredRecords
 from extracted.shop.storage.tables import ShopTables
+from extracted.shop.worker import Worker
+from legacy_adapter.bought import LegacyBought
 from legacy_adapter.shop import LegacyItems, LegacyPurchases
 from legacy_adapter.stores import Stores, opened
+
+TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
+DECLARE_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,7 @@ class Selling:
 
     stock: Stock
     operations: Operations
+    worker: Worker
 
 
 def build(settings: Settings) -> Starlette:
@@ -45,16 +61,17 @@ def build(settings: Settings) -> Starlette:
     stores = opened(settings.database_url.get_secret_value(), _revealed(settings.documents_url))
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
     shop = Shop(LegacyItems(stores.documents), LegacyPurchases(stores.database))
-    selling = _selling(stores) if settings.broker_url else None
+    selling = _selling(stores, settings.broker_url.get_secret_value()) if settings.broker_url else None
     public = api.application(shop, verifier, production=production, stock=selling.stock if selling else None)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(stores.aclose)
+            stack.push_async_callback(verifier.aclose)
+            if selling is not None:
+                await stack.enter_async_context(selling.worker.running())
             yield
-        finally:
-            await verifier.aclose()
-            await stores.aclose()
 
     return web.application(
         api.internal.application(public, shop, _credentials(settings), selling.operations if selling else None),
@@ -65,13 +82,18 @@ def build(settings: Settings) -> Starlette:
     )
 
 
-def _selling(stores: Stores) -> Selling:
-    """The shop's own tables, and what works on them."""
+def _selling(stores: Stores, broker_url: str) -> Selling:
+    """The shop's own tables, and what works on them. Raises SettingsInvalid."""
     database, own = stores.database, OwnTables("shop", stores.database.is_sqlite)
-    tables, parked = ShopTables(own), Parked(own, _now)
-    operations = Operations(StoredRecords(database, tables), LegacyPurchases(database), StoredParked(database, parked))
-    stock = Stock(LegacyItems(stores.documents), StoredQuantities(database, tables, _now))
-    return Selling(stock, operations)
+    tables, outbox, inbox, parked = ShopTables(own), Outbox(own, _now), Inbox(own, _now), Parked(own, _now)
+    broker = open_broker(broker_url, "shop")
+    relay = Relay(database, outbox, broker, also_prune=(inbox.prune,))
+    sales = Sales(StoredDecisions(database, tables, outbox, inbox, LegacyBought(), _now))
+    return Selling(
+        Stock(LegacyItems(stores.documents), StoredQuantities(database, tables, _now)),
+        Operations(StoredRecords(database, tables), LegacyPurchases(database), StoredParked(database, parked)),
+        Worker(broker, _own_queues(), relay, sales, database, parked),
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,22 +121,41 @@ def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("shop", settings.log_level)
-    behind = asyncio.run(_behind(settings.database_url)) if settings.broker_url else None
-    if behind is not None:
-        print(behind, file=sys.stderr)
+    obstacle = asyncio.run(_obstacle(settings))
+    if obstacle is not None:
+        print(obstacle, file=sys.stderr)
         return 1
     return web.serve(app, host, port, grace_s=settings.grace_s)
 
 
-async def _behind(database_url: SecretStr) -> str | None:
-    """A sentence where the tables are not as this version wants them; a database that is away may be waited for."""
-    database = Database(database_url.get_secret_value(), pool_size=1)
+async def _obstacle(settings: Settings) -> str | None:
+    """One sentence where its tables or queues are not as this version wants them; what is away is waited for later."""
+    if settings.broker_url is None:
+        return None
+    database = Database(settings.database_url.get_secret_value(), pool_size=1)
+    broker = open_broker(settings.broker_url.get_secret_value(), "shop")
     try:
-        return await migrations.head_missing(database, "shop", MIGRATIONS)
+        return await migrations.head_missing(database, "shop", MIGRATIONS) or await _differing(broker)
     except StoreUnavailable:
         return None
     finally:
+        await broker.aclose()
         await database.aclose()
+
+
+async def _differing(broker: Broker) -> str | None:
+    try:
+        async with asyncio.timeout(DECLARE_TIMEOUT_S):
+            await broker.declare(_own_queues())
+    except TopologyDiffers as error:
+        return str(error)
+    except (MessagingError, TimeoutError):
+        return None
+    return None
+
+
+def _own_queues() -> Topology:
+    return topology.load(TOPOLOGY).owned_by("shop")
 
 
 def _credentials(settings: Settings) -> Credentials:

@@ -10,7 +10,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from extracted.shop.api import offers, parked, records
-from extracted.shop.api.credentials import guarded, refused
+from extracted.shop.api.credentials import guarded
 from extracted.shop.api.parked import ParkedMessages
 from extracted.shop.service import Records, Shop, TransactionRecords
 
@@ -39,7 +39,7 @@ def application(public: ASGIApp, shop: Shop, credentials: Credentials, operation
     own = [*_for_account(shop, credentials.account), *_for_operators(operations, credentials.operator)]
     if not own:
         return public
-    internal = Router(own, redirect_slashes=False, default=refused(404, "there is no such route"))
+    internal = Router(own, redirect_slashes=False, default=public)  # whose 404 Account takes for no missing item
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         is_internal = scope["type"] == "http" and scope["path"].startswith(PREFIX)

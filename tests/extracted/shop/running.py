@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -34,8 +35,9 @@ def running_seller(database_url: str, gateway: Gateway, folder: Path, **variable
 
 
 def migrated(database_url: str) -> None:
-    """The shop's own tables are there."""
-    asyncio.run(migrations.upgrade(database_url, "shop", MIGRATIONS))
+    """The shop's own tables are there. In a thread: a loop may run in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(migrations.upgrade(database_url, "shop", MIGRATIONS))).result()
 
 
 def bearer(token: str) -> dict[str, str]:
