@@ -28,6 +28,8 @@ T = TypeVar("T")
 log = structlog.get_logger("chassis.messaging")
 POLL_S = 0.05
 """How late at most another process hears of a message."""
+_LOOK_S = 1.0
+"""How late at most a lease that has ended is seen."""
 _KEEP_S = 10.0
 _REPLIES_AT_ONCE = 100
 _in_process: "weakref.WeakSet[TablesBroker]" = weakref.WeakSet()
@@ -138,7 +140,7 @@ class TablesBroker:
                 now = self.clock()
                 version = await self.run(jobs.changed, is_write=False)
                 if version != seen or now >= wake_at:  # others have written, or a lease of others may have ended
-                    seen, wake_at = version, now + self.lease_s / 4
+                    seen, wake_at = version, now + min(_LOOK_S, self.lease_s / 4)
                     self._wake()
                 if now >= renew_at:
                     renew_at = now + self.lease_s / 4

@@ -103,7 +103,7 @@ def take(connection: sqlite3.Connection, queue: str, at_most: int, now: float, l
         elif limit is not None and count > limit:
             _bury(connection, number, now)
         else:
-            taken.append(Taken(number, token, Delivery(queue, json.loads(properties), body, count, died)))
+            taken.append(Taken(number, token, Delivery(queue, _properties(properties), body, count, died)))
     return taken
 
 
@@ -123,10 +123,19 @@ def take_away(connection: sqlite3.Connection, queue: str, at_most: int, now: flo
         (queue, at_most),
     ).fetchall()
     return [
-        Taken(number, 0, Delivery(queue, json.loads(properties), body))
+        Taken(number, 0, Delivery(queue, _properties(properties), body))
         for number, properties, body, expires_at in sorted(rows, key=lambda row: row[0])
         if expires_at is None or expires_at > now
     ]
+
+
+def _properties(text: str) -> dict[str, object]:
+    """None where a hand wrote something else into the table: then the envelope is invalid, and the consumer says so."""
+    try:
+        properties = json.loads(text)
+    except ValueError:
+        return {}
+    return properties if isinstance(properties, dict) else {}
 
 
 def acknowledge(connection: sqlite3.Connection, taken: Taken) -> None:

@@ -93,7 +93,7 @@ class TablesThread:
         except Exception as error:  # nothing of the batch stands
             self._close()
             for one in batch:
-                one.error = _unavailable(error) if isinstance(error, sqlite3.Error) else error
+                one.error = _unavailable(error)
 
 
 def _do(waiting: _Waiting, connection: sqlite3.Connection) -> None:
@@ -115,7 +115,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _unavailable(error: sqlite3.Error) -> BrokerUnavailable:
+def _unavailable(error: Exception) -> BrokerUnavailable:
     unavailable = BrokerUnavailable(f"the broker's tables: {error}")
     unavailable.__cause__ = error
     return unavailable
