@@ -28,12 +28,23 @@ class Identity(TypedDict, total=False):
     extra_groups: list[int]
 
 
-def run(command: Sequence[str | Path], account: Account | None = None, cwd: Path | None = None) -> str:
+def run(
+    command: Sequence[str | Path],
+    account: Account | None = None,
+    cwd: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> str:
     """What the command prints. Raises PartFailed with its last words where it fails."""
     identity = _as(account) if account else Identity()
     try:
         done = subprocess.run(  # noqa: S603  # our own commands
-            [str(word) for word in command], cwd=cwd or "/", capture_output=True, text=True, check=False, **identity
+            [str(word) for word in command],
+            cwd=cwd or "/",
+            env=os.environ | dict(environ or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+            **identity,
         )
     except OSError as error:
         raise PartFailed(f"{command[0]} cannot be run: {error.strerror}") from error

@@ -12,7 +12,7 @@ import psutil
 
 from parts import packages
 from parts.place import Account, PartFailed, Place
-from parts.process import Daemon, is_open
+from parts.process import Daemon, is_open, run
 
 NAME = "rabbit"
 PORT = int(os.environ.get("RABBIT_PORT") or 16672)
@@ -78,6 +78,10 @@ class Server:
     def process(self) -> psutil.Process | None:
         """The broker's; to be suspended by a test, say."""
         return self._broker.process()
+
+    def control(self, *words: str) -> str:
+        """What `rabbitmqctl WORDS` prints; to raise an alarm, say. Raises PartFailed."""
+        return run([_program("rabbitmqctl"), *words], environ=self._environ() | {"HOME": str(self._folder)})
 
     def _environ(self) -> dict[str, str]:
         config, plugins = self._folder / "rabbitmq.conf", self._folder / "enabled_plugins"

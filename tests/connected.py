@@ -48,16 +48,16 @@ def fresh_mongo() -> str:
     return f"{MONGO_URL.rpartition('/')[0]}/{fresh_name()}"
 
 
-def fresh_rabbit() -> str:
+def fresh_rabbit(url: str = RABBIT_URL, management_url: str = RABBIT_MANAGEMENT_URL) -> str:
     """The URL of an empty virtual host, which the administrator of the management API may use."""
     name = fresh_name()
     try:
-        httpx.put(f"{RABBIT_MANAGEMENT_URL}/api/vhosts/{name}", timeout=TIMEOUT_S).raise_for_status()
+        httpx.put(f"{management_url}/api/vhosts/{name}", timeout=TIMEOUT_S).raise_for_status()
     except httpx.HTTPError as error:
-        where = urlsplit(RABBIT_MANAGEMENT_URL)
+        where = urlsplit(management_url)
         seen = f"{where.hostname}:{where.port}"
         pytest.fail(f"RabbitMQ does not answer at {seen}; start it with `make parts` ({error})", pytrace=False)
-    return f"{RABBIT_URL.rpartition('/')[0]}/{name}"
+    return f"{url.rpartition('/')[0]}/{name}"
 
 
 def expect_lost_updates(documents_url: str | None) -> None:

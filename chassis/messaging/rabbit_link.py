@@ -37,7 +37,7 @@ class Link:
     async def open(self) -> "AbstractConnection":
         """The connection that is there, or a new one. Raises BrokerUnavailable."""
         async with self._opening:
-            if self._connection is None or not self._connection.connected.is_set():
+            if self._connection is None or not _lives(self._connection):
                 self.abandon()
                 async with answered(f"connecting to {self.where}", CONNECT_TIMEOUT_S, {}):
                     properties: FieldTable = {"connection_name": self._name}
@@ -78,6 +78,11 @@ class Link:
         self.abandon()
         if self._closing:
             await asyncio.wait(self._closing)
+
+
+def _lives(connection: "AbstractConnection") -> bool:
+    """At once, not when those who wait for its end have been told."""
+    return connection.transport is not None and connection.transport.connection.is_opened
 
 
 async def _close(connection: "AbstractConnection") -> None:
