@@ -10,6 +10,8 @@ from examples.monolith.refusals import UncaughtFailure, bad_request
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
+DESCENDS = {"asc": False, "desc": True}
+"""By direction, in lower case; every other is a 500."""
 _LEADING_INTEGER = re.compile(r"\s*([+-]?\d{1,40})")
 
 
@@ -74,11 +76,11 @@ def _positive(value: Value | None, default: int, largest: int | None = None) -> 
 
 
 def _parse_int(value: Value | None) -> int:
-    """JavaScript's parseInt, 0 for no number; of a list the first element counts."""
+    """JavaScript's parseInt, a double, 0 for no number; of a list the first element counts."""
     while isinstance(value, list) and value:
         value = value[0]
     match = _LEADING_INTEGER.match(value) if isinstance(value, str) else None
-    return int(match[1]) if match else 0
+    return int(float(match[1])) if match else 0
 
 
 def _order(allowed: tuple[str, ...], value: Value | None) -> dict[str, str | None]:
@@ -98,11 +100,11 @@ def _order(allowed: tuple[str, ...], value: Value | None) -> dict[str, str | Non
 
 
 def mongo_order(page: Page) -> dict[str, bool]:
-    """Key → descending, as Mongoose reads directions: none is ascending, a wrong one ends in an uncaught error."""
-    return {key: _descending((direction or "1").lower()) for key, direction in (page.order or {}).items()}
+    """Key → descending: no direction is ascending, a wrong one ends in an uncaught error (C6)."""
+    return {key: _descending(direction or "asc") for key, direction in (page.order or {}).items()}
 
 
 def _descending(direction: str) -> bool:
-    if direction not in ("asc", "ascending", "1", "desc", "descending", "-1"):
+    if direction.lower() not in DESCENDS:
         raise UncaughtFailure(f"invalid sort value {direction!r}")
-    return direction in ("desc", "descending", "-1")
+    return DESCENDS[direction.lower()]

@@ -7,17 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.database import heap_order, postgres_text
 from examples.monolith.javascript import text_of
-from examples.monolith.listing import Page
+from examples.monolith.listing import DESCENDS, Page
 from examples.monolith.refusals import InternalFailure
 
 MAX_OFFSET = 2**63 - 1
-_DIRECTIONS = {
-    f"{direction} {nulls}".strip(): direction == "DESC"
-    for direction in ("", "ASC", "DESC")
-    for nulls in ("", "NULLS FIRST", "NULLS LAST")
-    if direction or nulls
-}
-"""What Sequelize takes for a direction → whether it is descending; no column here holds null."""
 
 
 def rows_of(connection: AsyncConnection, table: Table, page: Page) -> Select[Any]:
@@ -39,9 +32,10 @@ def _filters(table: Table, page: Page) -> list[ColumnElement[bool]]:
 
 
 def _directed(column: ColumnElement[Any], direction: str | None) -> ColumnElement[Any]:
-    descending = _DIRECTIONS.get((direction or "").upper())
+    """A column without direction fails, too (C6)."""
+    descending = DESCENDS.get((direction or "").lower())
     if descending is None:
-        raise InternalFailure(f"{direction!r} is no direction to Sequelize")
+        raise InternalFailure(f"{direction!r} is no direction")
     return column.desc() if descending else column.asc()
 
 

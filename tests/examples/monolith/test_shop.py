@@ -57,7 +57,10 @@ def test_a_page_or_limit_out_of_range_is_refused(admin: Client, route: str, quer
     [
         ("/transactions?page=99999999999999999999", "Internal Server Error"),
         (f"/transactions?page={'9' * 5000}", "Internal Server Error"),
+        ("/transactions?page=922337203685477581", "Internal Server Error"),
         ("/item?order-by=cost:sideways", "Internal server error"),
+        ("/item?order-by=cost:descending", "Internal server error"),
+        ("/item?order-by=cost:-1", "Internal server error"),
         ("/item?order-by=cost:asc&order-by=cost:desc", "Internal server error"),
         ("/item?page=99999999999999999999", "Internal server error"),
         ("/item?type[a]=hint", "Internal Server Error"),
@@ -75,7 +78,6 @@ def test_a_query_that_the_database_refuses_is_a_500_in_its_own_spelling(
     [
         ("cost:asc", {"cost": "asc"}, False),
         ("cost:DESC", {"cost": "DESC"}, True),
-        ("cost:-1", {"cost": "-1"}, True),
         ("cost", {}, False),
         ("cost:asc,cost:desc", {"cost": "desc"}, True),
         ("type:asc,cost:desc:x", {"cost": "desc"}, True),

@@ -13,6 +13,11 @@ from extracted.wire.listing import descends, sql_descends
         (None, False, None),
         ("", False, None),
         ("sideways", None, None),
+        ("descending", None, None),
+        ("-1", None, None),
+        ("1", None, None),
+        ("NULLS LAST", None, None),
+        ("desc nulls last", None, None),
         ("desc; --", None, None),
     ],
 )
