@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,7 @@ from extracted.account.looking import Looking
 from extracted.account.offers import HttpOffers
 from extracted.account.reminding import Reminding
 from extracted.account.replies import GatewayReplies
+from extracted.account.saga import Patience
 from extracted.account.service import Account
 from extracted.account.settings import DatabaseSettings, Settings
 from extracted.account.storage import MIGRATIONS
@@ -100,10 +101,11 @@ def _purchasing(settings: Settings, database: Database) -> Purchasing | None:
     store = SqlStore(database, Kept(define(own), LegacyPoints(), outbox, inbox, _now))
     offers = HttpOffers(settings.shop_url, settings.shop_token.get_secret_value())
     broker = open_broker(settings.broker_url.get_secret_value(), "account")
-    buying = Buying(store, offers, _now, Waiting())
+    patience = Patience(timedelta(seconds=settings.ask_again_s), timedelta(seconds=settings.cancel_after_s))
+    buying = Buying(store, offers, _now, Waiting(), patience)
     handlers = Handlers(buying, GatewayReplies(broker), _now)
     relay = Relay(database, outbox, broker, also_prune=(inbox.prune,))
-    worker = Worker(broker, _own_queues(), relay, handlers, Reminding(store, _now), database, parked)
+    worker = Worker(broker, _own_queues(), relay, handlers, Reminding(store, _now, patience), database, parked)
     return Purchasing(Calling(buying), Looking(store), worker, offers, broker)
 
 
@@ -139,11 +141,11 @@ def _migrate() -> int:
 def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
-    logs.configure("account", settings.log_level)
     refusal = asyncio.run(_refusal(settings, settings.broker_url.get_secret_value())) if settings.broker_url else None
     if refusal is not None:
         print(refusal, file=sys.stderr)
         return 1
+    logs.configure("account", settings.log_level)
     return web.serve(app, host, port, grace_s=settings.grace_s)
 
 
@@ -172,7 +174,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Environment: ACCOUNT_DATABASE_URL[_FILE] and ACCOUNT_JWKS_URL are required; to buy needs "
         "ACCOUNT_BROKER_URL[_FILE], ACCOUNT_SHOP_URL, ACCOUNT_SHOP_TOKEN[_FILE]; ACCOUNT_OPERATOR_TOKEN[_FILE], "
         "ACCOUNT_AUDIENCE, ACCOUNT_ISSUER, ACCOUNT_ENVIRONMENT (production, development), ACCOUNT_COMPAT (strict, "
-        "improved), ACCOUNT_DATABASE_TIMEOUT_S, ACCOUNT_LOG_LEVEL, ACCOUNT_GRACE_S.",
+        "improved), ACCOUNT_DATABASE_TIMEOUT_S, ACCOUNT_ASK_AGAIN_S, ACCOUNT_CANCEL_AFTER_S, ACCOUNT_LOG_LEVEL, "
+        "ACCOUNT_GRACE_S.",
     )
     parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
     parser.add_argument("--host", default="127.0.0.1")

@@ -40,6 +40,10 @@ class Settings(DatabaseSettings):
     """Which of the monolith's faults are kept: README.md beside this file."""
     database_timeout_s: float = Field(60, gt=0)
     """How long a request waits for a connection, or for another writer: as long as the monolith's pool waits."""
+    ask_again_s: float = Field(5, gt=0)
+    """How long Shop may take to answer before it is asked again."""
+    cancel_after_s: float = Field(30, gt=0)
+    """How long Shop may be silent before a purchase is cancelled."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     grace_s: int = Field(20, ge=0)
 
