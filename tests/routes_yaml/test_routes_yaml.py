@@ -15,7 +15,8 @@ HERE = Path(__file__).parent
 TEXT = (HERE.parents[1] / "routes.yaml").read_text(encoding="utf-8")
 ROUTES = [tuple(line.split()) for line in (HERE / "monolith.txt").read_text(encoding="utf-8").splitlines()[1:]]
 EXTRACTED = {
-    ("shop", "items"): "item-list item-read item-bought item-create item-change item-delete",
+    ("shop", "items"): "item-list item-read item-bought item-create item-change item-delete "
+    "item-quantity-read item-quantity-set",
     ("shop", "purchases"): "transaction-list",
     ("account", "users"): "user-list user-read user-change user-delete user-teams "
     "settings-read settings-change settings-reset",
@@ -125,7 +126,8 @@ def test_every_word_that_the_consumer_has_for_a_purchase_has_its_answer(it: Matc
 
 def test_what_the_monolith_never_had_is_not_in_the_list_of_its_routes(it: Matcher) -> None:
     new = {(method.decode(), route.path) for route in it.table.routes if route.new for method in route.methods or ()}
-    assert new == {("POST", "/purchases"), ("GET", "/purchases/{id}")}
+    quantity = "/item/{id}/quantity"
+    assert new == {("POST", "/purchases"), ("GET", "/purchases/{id}"), ("GET", quantity), ("PUT", quantity)}
     assert not new & set(ROUTES)
 
 

@@ -16,6 +16,7 @@ from extracted.shop import api as shop
 from extracted.wire.openapi import document
 from tests.contracts.running import running_monolith
 from tests.extracted.running import Gateway, RunningService, ask, running_service
+from tests.extracted.shop.running import migrated
 from tests.monolith_file import SECRET, MonolithFile
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 SERVICES = {"shop": shop, "account": account}
 DOCUMENTS = {name: document(api.DOCUMENT) for name, api in SERVICES.items()}
-WRITES_LAST = ("get", "post", "patch", "delete")
+WRITES_LAST = ("get", "post", "put", "patch", "delete")
 OPERATIONS = sorted(
     (
         (name, method, path)
@@ -69,7 +70,11 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
         monolith = stack.enter_context(running_monolith(path, seed="demo", environ={"AUTH_JWT_SECRET": SECRET}))
         file = MonolithFile(path)
         stack.callback(file.close)
-        services = [stack.enter_context(running_service(name, file.url, gateway)) for name in SERVICES]
+        migrated(file.url)
+        own = {"shop": {"BROKER_URL": f"sqlite:///{path.parent / 'broker.sqlite3'}"}}
+        services = [
+            stack.enter_context(running_service(name, file.url, gateway, **own.get(name, {}))) for name in SERVICES
+        ]
         users = {name: file.add_user(*roles, points=7) for name, roles in ACTORS.items()}
         ids = _filled(file, users)
         urls = {"monolith": monolith.url} | {one.name: f"http://127.0.0.1:{one.port}" for one in services}
