@@ -146,7 +146,8 @@ class World:
     async def commands(self) -> list[Envelope]:
         """What the outbox has not brought away."""
         async with self.database.read() as connection:
-            table = self.outbox._table
+            own = self.tables.own
+            table = next(table for table in own.metadata.sorted_tables if table.name == own.name("outbox"))
             found = await connection.execute(
                 select(table.c.message_id, table.c.created_at, table.c.properties, table.c.body)
                 .where(table.c.published_at.is_(None))
