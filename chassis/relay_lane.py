@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,13 +28,16 @@ class Pace:
     """How the relay works; seconds. `lease_s` is longer than a publish and its marking take.
 
     `window`: messages of one destination under way at once, each of at most 256 KiB: what it holds in memory.
-    `poll_s`: how soon messages of other processes are found. `keep_s`: how long what was published stays.
+    `gather_s`: at least so long from claim to claim, so that under load one claim takes several; the first after a
+    pause goes at once. `poll_s`: how soon messages of other processes are found. `keep_s`: how long what was published
+    stays.
     """
 
     window: int = 100
     publish_timeout_s: float = 5.0
     lease_s: float = 10.0
     poll_s: float = 0.25
+    gather_s: float = 0.02
     first_retry_s: float = 0.1
     last_retry_s: float = 5.0
     keep_s: float = 7 * 24 * 3600
@@ -78,6 +82,7 @@ class Lane:
         self._stopping = asyncio.Event()
         self._claim = ""
         self._limit = 0
+        self._claimed_at = 0.0
 
     def wake(self) -> None:
         """There may be something new."""
@@ -104,6 +109,7 @@ class Lane:
         batch = Batch()
         while rows := await self._next(batch):
             batch = await self._publish(rows)
+            await self._gather(batch)
 
     async def _next(self, batch: Batch) -> Sequence[Waiting]:
         """Settles a batch and claims the next, in one transaction; none where no more are likely, or it is to stop."""
@@ -140,6 +146,7 @@ class Lane:
 
     async def _claimed(self, connection: AsyncConnection, wanted: int) -> Sequence[Waiting]:
         self._woken.clear()
+        self._claimed_at = time.monotonic()
         lease = timedelta(seconds=self._pace.lease_s)
         rows = await self._outbox.claim(connection, self._destination, self._claim, wanted, lease)
         self._limit = wanted
@@ -189,6 +196,10 @@ class Lane:
         if self.trouble is not None:
             log.info("outbox_goes_on", destination=self._destination, attempts=self.trouble.attempts)
         self.trouble = None
+
+    async def _gather(self, batch: Batch) -> None:
+        if not batch.is_full and batch.error is None and not self._stopping.is_set():
+            await asyncio.sleep(self._claimed_at + self._pace.gather_s - time.monotonic())
 
     async def _back_off(self) -> None:
         delay_s = self._pace.retry_s(self.trouble.attempts - 1 if self.trouble else 0)

@@ -1,0 +1,88 @@
+"""The outbox's statements, built once: building one takes longer than the database takes for it."""
+
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+
+def put(table: Table) -> Insert:
+    """All columns but those of a lease."""
+    return insert(table)
+
+
+def claim(table: Table) -> Update:
+    """The oldest `at_most` of `to` without a lease at `now` get the lease `token` until `lease_end`, in one statement.
+
+    A lease that ends later than one taken now comes of a clock that has jumped: it holds nothing.
+    """
+    columns, until = table.c, table.c.claimed_until
+    now, end = bindparam("now", type_=until.type), bindparam("lease_end", type_=until.type)
+    is_free = or_(until.is_(None), until <= now, until > end)
+    picked = (
+        select(columns.message_id)
+        .where(columns.destination == bindparam("to"), columns.published_at.is_(None), is_free)
+        .order_by(columns.created_at)
+        .limit(bindparam("at_most"))
+        .with_for_update(skip_locked=True)  # left out on SQLite, where one writes at a time
+        .cte("picked")  # never run twice, whatever the planner thinks of the table's size
+    )
+    claimed = update(table).where(columns.message_id.in_(select(picked.c.message_id)))
+    values = claimed.values(claim=bindparam("token"), claimed_until=end)
+    return values.returning(columns.message_id, columns.created_at, columns.properties, columns.body)
+
+
+def confirm(table: Table) -> Update:
+    """Those of `ids` that are not published are, `at`."""
+    found = update(table).where(_is_one_of_ids(table), table.c.published_at.is_(None))
+    return found.values(published_at=bindparam("at"), claim=None, claimed_until=None)
+
+
+def release(table: Table) -> Update:
+    """Those of `ids` that are leased by `token` are free."""
+    found = update(table).where(_is_one_of_ids(table), table.c.claim == bindparam("token"))
+    return found.values(claim=None, claimed_until=None)
+
+
+def oldest(table: Table) -> Select[Any]:
+    """Each destination that has something to send, and since when: from one to the next along the index."""
+    columns, waiting = table.c, table.c.published_at.is_(None)
+    walk = select(func.min(columns.destination).label("destination")).where(waiting).cte("walk", recursive=True)
+    after = select(func.min(columns.destination)).where(waiting, columns.destination > walk.c.destination)
+    walk = walk.union_all(select(after.scalar_subquery()).where(walk.c.destination.is_not(None)))
+    since = select(func.min(columns.created_at)).where(waiting, columns.destination == walk.c.destination)
+    return select(walk.c.destination, since.scalar_subquery()).where(walk.c.destination.is_not(None))
+
+
+def unpublished(table: Table) -> Select[Any]:
+    """Each destination that has something to send, and how much."""
+    counted = select(table.c.destination, func.count()).where(table.c.published_at.is_(None))
+    return counted.group_by(table.c.destination)
+
+
+def published_at(table: Table) -> Select[Any]:
+    """Of the message `id`."""
+    return select(table.c.published_at).where(table.c.message_id == bindparam("id"))
+
+
+def prune(table: Table) -> Delete:
+    """At most `at_most` of what was published before `before`."""
+    old = select(table.c.message_id).where(table.c.published_at < bindparam("before")).limit(bindparam("at_most"))
+    return delete(table).where(table.c.message_id.in_(old))
+
+
+def _is_one_of_ids(table: Table) -> ColumnElement[bool]:
+    return table.c.message_id.in_(bindparam("ids", expanding=True))
