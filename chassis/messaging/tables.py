@@ -28,6 +28,8 @@ T = TypeVar("T")
 log = structlog.get_logger("chassis.messaging")
 POLL_S = 0.05
 """How late at most another process hears of a message."""
+_BUSY_POLL_S, _BUSY_S = 0.01, 1.0
+"""How late while there has been something within so many seconds."""
 _LOOK_S = 1.0
 """How late at most a lease that has ended is seen."""
 _KEEP_S = 10.0
@@ -58,6 +60,7 @@ class TablesBroker:
         self._consumers: list[ConsumerLoop] = []
         self._replies: dict[str, str] = {}  # queue → exchange
         self.held: dict[int, int] = {}  # id → token, of what is being handled
+        self._busy_at = 0.0
         self._ticking: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         _in_process.add(self)
@@ -139,6 +142,8 @@ class TablesBroker:
             try:
                 now = self.clock()
                 version = await self.run(jobs.changed, is_write=False)
+                if version != seen:
+                    self._busy_at = now
                 if version != seen or now >= wake_at:  # others have written, or a lease of others may have ended
                     seen, wake_at = version, now + min(_LOOK_S, self.lease_s / 4)
                     self._wake()
@@ -151,7 +156,7 @@ class TablesBroker:
             except Exception as error:  # the next round may do better; without it nothing would be renewed
                 is_known = isinstance(error, MessagingError)
                 log.warning("the broker's tables are away", reason=str(error), exc_info=not is_known)
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(_BUSY_POLL_S if self.clock() - self._busy_at < _BUSY_S else POLL_S)
 
     async def _renew(self) -> None:
         if held := [*self.held.items()]:
@@ -170,6 +175,7 @@ class TablesBroker:
 
     def wake_all(self) -> None:
         """The consumers of this process, whatever connection they have: what it writes itself, no poll shows."""
+        self._busy_at = self.clock()  # an answer may come
         for broker in [*_in_process]:
             if broker.path == self.path and broker._loop is not None and broker._consumers:
                 _call_in(broker._loop, broker._wake)

@@ -68,9 +68,12 @@ async def test_a_consumer_outlives_tables_that_are_not_as_they_should_be(broker:
     broker.path.parent.mkdir()
     await broker.declare(TOPOLOGY)
     subscription = await broker.consume("things", received := Collector())
-    await broker.run(lambda connection: connection.execute("ALTER TABLE message RENAME TO gone").rowcount)
-    await until(lambda: not subscription.is_consuming)
-    await broker.run(lambda connection: connection.execute("ALTER TABLE gone RENAME TO message").rowcount)
+    with sqlite3.connect(broker.path) as hand:
+        hand.execute("ALTER TABLE message RENAME TO gone")
+        await until(lambda: not subscription.is_consuming)
+        hand.execute("ALTER TABLE gone RENAME TO message")
+    hand.close()
+    await until(lambda: subscription.is_consuming)
     await broker.publish("events", thing())
     await received.until(1)
 
