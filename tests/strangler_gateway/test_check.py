@@ -96,6 +96,88 @@ def test_each_fault_has_its_line_its_field_and_a_sentence(text: str, expected: s
     assert expected in only_fault(text)
 
 
+PUBLISH = "exchange: e, type: a.b.v1, replies: r, outcomes: {accepted: {status: 204}}"
+ASKS = "auth: {require: authenticated, enforce: gateway}"
+
+
+def publishing(*, publish: str = PUBLISH, match: str = "methods: [POST], path: '/r'", rest: str = ASKS) -> str:
+    return file(f"- {{id: r, match: {{{match}}}, legacy: monolith, publish: {{{publish}}}, {rest}}}")
+
+
+def test_a_route_may_end_in_a_message() -> None:
+    assert faults(publishing()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (publishing(rest=f"{ASKS}, extracted: shop"), "routes[0].publish: a route has one new end"),
+        (
+            publishing(match="path: '/r'"),
+            "routes[0].match.methods: a message changes something: wanted methods such as",
+        ),
+        (publishing(match="methods: [PUT, GET], path: '/r'"), "match.methods: a message changes something: wanted"),
+        (publishing(match="methods: [POST], path: '/r/{id}'"), "match.path: the message would not have {id}"),
+        (publishing(rest="auth: {}"), "routes[0].auth: a message carries a verified user"),
+        (publishing(rest="max_body: 1KiB"), "routes[0].auth: a message carries a verified user"),
+        (publishing(rest="auth: {require: open, enforce: gateway}"), "auth: a message carries a verified user"),
+        (publishing(rest="auth: {require: {roles: [a]}}"), "auth: nobody behind a message can refuse a caller"),
+        (publishing(rest=f"{ASKS}, shadow: {{}}"), "routes[0].shadow: a message is not sent a second time"),
+        (publishing(rest=f"{ASKS}, rewrite: {{extracted: '/x'}}"), "rewrite.extracted: a message has no path"),
+        (publishing(publish=PUBLISH.replace("exchange: e, ", "")), '"exchange" is missing'),
+        (
+            publishing(publish=PUBLISH.replace("exchange: e", "exchange: 'a b'")),
+            "publish.exchange: a name at the broker",
+        ),
+        (publishing(publish=PUBLISH.replace("a.b.v1", "a.b")), 'publish.type: "a.b" is no type of a message'),
+        (publishing(publish=PUBLISH.replace("{accepted: {status: 204}}", "{}")), "publish.outcomes: is empty"),
+        (publishing(publish=PUBLISH.replace("204", "304")), "outcomes.accepted.status: wanted a status that ends"),
+        (publishing(publish=PUBLISH.replace("204", "100")), "outcomes.accepted.status: wanted a status that ends"),
+        (publishing(publish=PUBLISH.replace("204", "204, body: x")), "outcomes.accepted: 204 has no body"),
+        (publishing(publish=PUBLISH.replace("204", "204, location: x")), 'location: "x" is no path'),
+        (publishing(publish=PUBLISH.replace("204", "204, location: '/{a...}'")), "names a rest of a path"),
+        (
+            publishing(publish=f"{PUBLISH}, location: '/r/{{id}}'"),
+            "publish: location names {id}; before there is a reply",
+        ),
+        (publishing(publish=f"{PUBLISH}, wait_s: 61"), "publish.wait_s: wanted at most 60 seconds"),
+        (publishing(publish=f"{PUBLISH}, confirm_s: 0"), "publish.confirm_s: Input should be greater than 0"),
+        (publishing(publish=f"{PUBLISH}, body: {{id: {{type: uuid}}}}"), "publish.body.id.type: wanted 'string'"),
+        (
+            publishing(publish=f"{PUBLISH}, body: {{id: {{type: integer, format: uuid}}}}"),
+            "format uuid is one of strings",
+        ),
+        (
+            publishing(publish=f"{PUBLISH}, body: {{'a b': {{type: string}}}}"),
+            "a field of the body has 1 to 64 letters",
+        ),
+        (publishing(publish=f"{PUBLISH}, body: {{id: {{tipe: string, type: string}}}}"), 'did you mean "type"?'),
+        (publishing(publish=f"{PUBLISH}, headers: {{X: 'a\u00fc'}}"), "publish.headers.X: wanted printable ASCII"),
+        (publishing(publish=f"{PUBLISH}, queues: q"), 'unknown field "queues"; did you mean "queue"?'),
+        (file(route("new: true, extracted: shop, shadow: {}")), "routes[0].shadow: the route is `new`"),
+    ],
+)
+def test_each_fault_of_a_route_that_publishes_has_its_place(text: str, expected: str) -> None:
+    assert expected in only_fault(text)
+
+
+def test_a_route_that_would_publish_now_without_a_broker_is_a_warning() -> None:
+    head, moved = "identity: {plugin: 'a:b'}", publishing(rest=f"{ASKS}, state: canary, share: 5")
+    text = moved.replace("services:", f"{head}\nservices:", 1)
+    said = [str(warning) for warning in check(text).warnings if "BROKER" in str(warning)]
+    assert said == [
+        'line 5: routes[0].publish: the route "r" is in canary, but STRANGLER_BROKER_URL is not set here: '
+        "without it the answer is 503"
+    ]
+    for name in ("STRANGLER_BROKER_URL", "STRANGLER_BROKER_URL_FILE"):
+        assert not any("BROKER" in str(warning) for warning in check(text, **{name: "x"}).warnings)
+    assert not any("BROKER" in str(warning) for warning in check(publishing()).warnings)
+
+
+def test_a_route_that_publishes_for_nobody_is_a_warning() -> None:
+    assert any("everybody gets 401" in str(warning) for warning in check(publishing()).warnings)
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
