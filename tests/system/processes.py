@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 20
 POLL_S = 0.02
 _LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)(?: \(admin (http://[^)]+)\))?")
@@ -30,11 +30,19 @@ class Process:
     exits: list[int] = field(default_factory=list)
     port: int = 0
     admin_url: str | None = None
+    is_as_meant: bool = False
+    """This life has no failpoints and no variables of its own, and was not made to hang."""
+    _said_before: int = 0
 
     def start(self, failpoints: str = "", **more: str) -> "Process":
         """Returns when it listens. `more`: further variables of this life alone."""
+        return self.launch(failpoints, **more).listening()
+
+    def launch(self, failpoints: str = "", **more: str) -> "Process":
+        """Returns at once; wait for `listening`."""
         assert self.running is None or self.running.poll() is not None, f"{self.name} runs already"
-        begun = self.log.stat().st_size if self.log.exists() else 0
+        self.is_as_meant = not (failpoints or more)
+        self._said_before = self.log.stat().st_size if self.log.exists() else 0
         own = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "FAILPOINTS": failpoints}
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(
@@ -45,17 +53,18 @@ class Process:
                 stdout=log,
                 stderr=log,
             )
-        self._announced(begun)
         return self
 
-    def _announced(self, begun: int) -> None:
+    def listening(self) -> "Process":
+        """Waits until it says so."""
         assert self.running is not None
         deadline = monotonic() + START_TIMEOUT_S
-        while not (found := _LISTENING.search(self.log.read_text(errors="replace")[begun:])):
+        while not (found := _LISTENING.search(self.log.read_bytes()[self._said_before :].decode(errors="replace"))):
             if self.running.poll() is not None or monotonic() > deadline:
                 raise AssertionError(f"{self.name} did not start; it said:\n{self.said()[-3000:]}")
             sleep(POLL_S)
         self.port, self.admin_url = int(found[1]), found[2]
+        return self
 
     def said(self) -> str:
         """All that it has written."""
@@ -69,9 +78,16 @@ class Process:
         """SIGTERM, then the exit code."""
         return self._end(signal.SIGTERM)
 
+    def terminate(self) -> None:
+        """SIGTERM alone; `stop` waits for the end."""
+        if self.running is not None and self.running.poll() is None:
+            self.running.send_signal(signal.SIGCONT)
+            self.running.send_signal(signal.SIGTERM)
+
     def pause(self) -> None:
         """SIGSTOP: it hangs, its sockets stay."""
         assert self.running is not None
+        self.is_as_meant = False
         self.running.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:

@@ -1,10 +1,9 @@
 """The system that a purchase passes: monolith (when asked for), Account, Shop, gateway, on given stores and broker."""
 
+import asyncio
 import json
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from chassis import migrations
 from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
 from tests.stores import Stores
 from tests.system.processes import ROOT, Process
@@ -37,8 +37,18 @@ class Reply:
 class System:
     """`start()` what the test needs; each keeps its port over restarts."""
 
-    def __init__(self, folder: Path, stores: Stores, broker_url: str, *, state: str = "extracted") -> None:
-        self.folder, self.stores, self.broker_url = folder, stores, broker_url
+    def __init__(
+        self,
+        folder: Path,
+        stores: Stores,
+        broker_url: str,
+        *,
+        state: str = "extracted",
+        more: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """`more`: further variables of a process, by its name."""
+        self.folder, self.stores, self.broker_url, self.more = folder, stores, broker_url, more or {}
+        self.others: list[Process] = []
         self.data = MonolithData(stores)
         self.routes = folder / "routes.yaml"
         self.ports = {name: _free_port() for name in ("monolith", "gateway", "admin", "account", "shop")}
@@ -52,24 +62,33 @@ class System:
 
     def migrate(self) -> None:
         """Both services' own tables."""
-        for service in (self.account, self.shop):
-            command = [sys.executable, "-m", *service.module[:1], "migrate"]
-            done = subprocess.run(
-                command, cwd=ROOT, env=dict(service.environ), capture_output=True, text=True, timeout=60, check=False
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
+        for service in ("account", "shop"):
+            folder = ROOT / "extracted" / service / "migrations"
+            asyncio.run(migrations.upgrade(self.stores.database_url, service, folder))
 
     def start(self, *names: str) -> None:
         """Those, or all but the monolith."""
-        for name in names or ("gateway", "account", "shop"):
-            getattr(self, name).start()
+        processes: list[Process] = [getattr(self, name) for name in names or ("gateway", "account", "shop")]
+        for process in processes:
+            process.launch()
+        for process in processes:
+            process.listening()
+
+    def another(self, name: str) -> Process:
+        """One more of a service, beside the first: on the same database and broker, on a port of its own."""
+        first: Process = getattr(self, name)
+        arguments = (*first.module[:-1], str(_free_port()))
+        log = self.folder / f"{name}-{len(self.others) + 2}.log"
+        self.others.append(Process(log.stem, arguments, first.environ, log))
+        return self.others[-1]
 
     def end(self) -> None:
         """All that runs; what they wrote stays in the folder."""
-        for name in ("gateway", "account", "shop", "monolith"):
-            process: Process = getattr(self, name)
-            if process.is_running:
-                process.stop()
+        running = [p for p in (self.gateway, *self.others, self.account, self.shop, self.monolith) if p.is_running]
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.stop()
         self.data.close()
 
     @cached_property
@@ -151,14 +170,14 @@ class System:
 
     def _process(self, name: str, module: tuple[str, ...], environ: dict[str, str]) -> Process:
         arguments = (*module, "--port", str(self.ports[name]))
-        return Process(name, arguments, environ, self.folder / f"{name}.log")
+        return Process(name, arguments, environ | dict(self.more.get(name, {})), self.folder / f"{name}.log")
 
     def _url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
 
 
 @contextmanager
-def system(folder: Path, stores: Stores, broker_url: str, **options: str) -> Iterator[System]:
+def system(folder: Path, stores: Stores, broker_url: str, **options: Any) -> Iterator[System]:
     """Ends what runs when the block does, and shows the end of the logs when it failed."""
     running = System(folder, stores, broker_url, **options)
     try:

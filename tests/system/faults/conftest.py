@@ -1,0 +1,40 @@
+"""Scenes that the scenarios of one file share: users and items are fresh in each, faults are healed before each."""
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.system.scene import Scene, embedded, on_parts
+
+BOTH = (
+    pytest.param(embedded, id="embedded", marks=pytest.mark.walk),
+    pytest.param(on_parts, id="real parts", marks=pytest.mark.connected),
+)
+_HAS_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """For the fixture `scene`."""
+    report = yield
+    item.stash[_HAS_FAILED] = item.stash.get(_HAS_FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """On embedded parts, and on RabbitMQ, PostgreSQL and FerretDB."""
+    with request.param(tmp_path_factory.mktemp("scene")) as scene:
+        yield scene
+
+
+@pytest.fixture
+def scene(shared: Scene, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """Whole again; what the processes said is shown where the test fails."""
+    shared.heal()
+    logs = sorted(shared.system.folder.glob("*.log"))
+    before = {log: log.stat().st_size for log in logs}
+    yield shared
+    if request.node.stash.get(_HAS_FAILED, False):
+        for log in sorted(shared.system.folder.glob("*.log")):
+            print(f"== {log.name}\n{log.read_bytes()[before.get(log, 0) :].decode(errors='replace')[-4000:]}")

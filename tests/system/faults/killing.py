@@ -1,0 +1,18 @@
+"""A service dies at a named point while somebody buys, and is started again."""
+
+import signal
+
+from tests.system.crowd import Order, Wish
+from tests.system.scene import Scene
+
+PATIENT = 8
+"""Times that a buyer asks with the same key: longer than a start takes."""
+
+
+def killed_at(scene: Scene, service: str, failpoint: str, *wishes: Wish) -> list[Order]:
+    """What the buyers were told in the end."""
+    process = scene.armed(service, f"{failpoint}=kill")
+    with scene.asking(*wishes, tries=PATIENT) as asked:
+        assert process.wait() == -signal.SIGKILL
+        process.start()
+    return asked.result()

@@ -1,0 +1,138 @@
+"""F7 to F11: messages doubled, late and overtaken; buyers who compete, with each other and with themselves."""
+
+import uuid
+from collections import Counter
+
+from tests.system.crowd import Wish, mixed
+from tests.system.scene import Buyer, Scene
+from tests.system.waiting import until
+
+LATE_S = 4.5
+"""Later than ACCOUNT_CANCEL_AFTER_S."""
+QUEUES = ("account.purchases", "shop.commands", "account.decisions")
+
+
+def test_f07_every_message_comes_up_to_four_times_and_late(scene: Scene) -> None:
+    for queue in QUEUES:
+        scene.meddler.repeat(queue, (0.05, 0.4, 1.2))
+    buyers = [scene.buyer(points=35) for _ in range(8)]
+    items = [scene.item(cost=10, left=3), scene.item(cost=20), scene.item(cost=15, left=1)]
+    wishes = mixed(((buyer.user_id, buyer.token) for buyer in buyers), items, 24, seed=7)
+    scene.ask(*wishes, tries=3)
+    scene.at_rest()
+    scene.emptied()
+    scene.at_rest()
+
+
+def test_f08_a_cancel_overtakes_the_decrease_which_is_refused_when_it_comes(scene: Scene) -> None:
+    scene.meddler.delay("shop.commands", "shop.decrease_quantity.v1", LATE_S)
+    buyer, item = scene.buyer(), scene.item(left=5)
+    scene.ask(buyer.wish(item))
+    scene.at_rest()
+    scene.emptied()
+    books, _ = scene.at_rest()
+    assert scene.state(buyer, item) == "REFUNDED"
+    assert (books.points[buyer.user_id], books.stock[item]["available"]) == (100, 5)
+
+
+def test_f08_a_refusal_stays_one_though_the_item_is_there_when_shop_is_asked_again(scene: Scene) -> None:
+    scene.meddler.delay("account.decisions", "shop.quantity_refused.v1", LATE_S)
+    buyer, item = scene.buyer(), scene.item(left=0)
+    scene.ask(buyer.wish(item))
+    until(lambda: scene.books.read().decisions.keys() & {str(purchase_id(scene, buyer, item))}, "a decision")
+    scene.restock(item, 5)
+    until(lambda: asks(scene, buyer, item) > 1, "Shop asked again")
+    scene.at_rest()
+    scene.emptied()
+    books, _ = scene.at_rest()
+    assert scene.state(buyer, item) == "REFUNDED"
+    assert (books.points[buyer.user_id], books.stock[item]["available"]) == (100, 5)
+
+
+def test_f09_time_is_up_while_the_reply_that_it_was_sold_is_on_its_way(scene: Scene) -> None:
+    scene.meddler.delay("account.decisions", "shop.quantity_decreased.v1", LATE_S)
+    buyer, item = scene.buyer(), scene.item(left=5)
+    scene.ask(buyer.wish(item))
+    scene.reaches(buyer, item, "CANCELLING")
+    assert scene.books.read().points[buyer.user_id] == 90, "points went back by the clock alone"
+    scene.reaches(buyer, item, "COMPLETED", "REFUNDED")
+    scene.emptied()
+    books, _ = scene.at_rest()
+    assert scene.state(buyer, item) == "COMPLETED"
+    assert books.stock[item]["available"] == 4
+
+
+def test_f09_a_reply_to_a_settled_purchase_changes_nothing(scene: Scene) -> None:
+    buyer, item = scene.buyer(), scene.item()
+    scene.ask(buyer.wish(item))
+    scene.at_rest()
+    settled = purchase_id(scene, buyer, item)
+    scene.send("account.decisions", "shop.purchase_cancelled.v1", {"purchaseId": settled})
+    scene.send("account.decisions", "shop.quantity_refused.v1", {"purchaseId": settled, "reason": "out_of_stock"})
+    scene.emptied()
+    seen = scene.buyer(), scene.item()
+    scene.ask(seen[0].wish(seen[1]))  # its reply comes after those two
+    scene.at_rest()
+    assert scene.state(buyer, item) == "COMPLETED"
+    assert not scene.books.read().parked
+
+
+def test_f10_many_buy_the_last_item_and_one_gets_it(scene: Scene) -> None:
+    buyers, last = [scene.buyer() for _ in range(12)], scene.item(left=1)
+    scene.ask(*(buyer.wish(last) for buyer in buyers[:6]), *(buyer.call(last) for buyer in buyers[6:]), at_once=12)
+    scene.at_rest()
+    states = Counter(scene.state(buyer, last) for buyer in buyers)
+    assert states == {"COMPLETED": 1, "REFUNDED": 11}
+
+
+def test_f10_one_buys_much_at_once_with_points_for_one(scene: Scene) -> None:
+    buyer = scene.buyer(points=15)
+    items = [scene.item(cost=10) for _ in range(8)]
+    orders = scene.ask(*(buyer.wish(item) for item in items), at_once=8)
+    books, _ = scene.at_rest()
+    assert Counter(scene.state(buyer, item) for item in items) == {"COMPLETED": 1, "REJECTED": 7}
+    assert books.points[buyer.user_id] == 5
+    assert Counter(order.status for order in orders)[204] <= 1
+
+
+def test_f11_the_same_key_from_two_clients_at_once_is_one_purchase(scene: Scene) -> None:
+    buyer, item = scene.buyer(), scene.item()
+    wish = buyer.wish(item)
+    orders = scene.ask(*[wish] * 6, at_once=6)
+    books, _ = scene.at_rest()
+    assert len({order.named for order in orders}) == 1
+    assert {order.status for order in orders} == {204}
+    assert books.points[buyer.user_id] == 90
+
+
+def test_f11_the_same_key_for_something_else_is_refused_for_ever_and_is_another_users_own(scene: Scene) -> None:
+    buyer, other = scene.buyer(), scene.buyer()
+    first, second, key = scene.item(), scene.item(), str(uuid.uuid4())
+    assert statuses(scene, buyer.wish(first, key), buyer.wish(second, key)) == [204, 409]
+    assert statuses(scene, other.wish(second, key), buyer.wish(second, key), buyer.wish(first, key)) == [204, 409, 204]
+    books, _ = scene.at_rest()
+    assert (books.points[buyer.user_id], books.points[other.user_id]) == (90, 90)
+
+
+def test_f11_the_same_wish_under_many_keys_at_once_is_paid_once(scene: Scene) -> None:
+    scene.armed("account", "account.before_debit_commit=hang:0.2")
+    buyer, item = scene.buyer(), scene.item()
+    orders = scene.ask(*(buyer.wish(item) for _ in range(4)), buyer.call(item), at_once=5, tries=3)
+    books, _ = scene.at_rest()
+    assert books.points[buyer.user_id] == 90
+    assert {order.status for order in orders} <= {201, 202, 204}
+
+
+def statuses(scene: Scene, *wishes: Wish) -> list[int | None]:
+    """One after the other."""
+    return [order.status for order in scene.ask(*wishes, at_once=1, tries=3)]
+
+
+def purchase_id(scene: Scene, buyer: Buyer, item: str) -> object:
+    purchase = scene.purchase(buyer, item)
+    return purchase and purchase["id"]
+
+
+def asks(scene: Scene, buyer: Buyer, item: str) -> int:
+    purchase = scene.purchase(buyer, item)
+    return int(str(purchase["asks"])) if purchase else 0
