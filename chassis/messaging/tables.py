@@ -17,9 +17,10 @@ from typing import TypeVar
 import structlog
 
 from chassis.messaging import tables_jobs as jobs
-from chassis.messaging.consumer_loop import ConsumerLoop, Taken
+from chassis.messaging.consumer_loop import ConsumerLoop
 from chassis.messaging.envelope import Envelope, encode_body, to_record
 from chassis.messaging.port import BrokerUnavailable, Handler, MessagingError
+from chassis.messaging.tables_queues import LeasedQueue, ReplyQueue
 from chassis.messaging.tables_schema import open_file
 from chassis.messaging.tables_thread import Job, TablesThread
 from chassis.messaging.topology import Topology
@@ -59,7 +60,7 @@ class TablesBroker:
         self._thread = TablesThread(lambda: open_file(self.path, is_full=is_full, busy_s=5.0))
         self._consumers: list[ConsumerLoop] = []
         self._replies: dict[str, str] = {}  # queue → exchange
-        self.held: dict[int, int] = {}  # id → token, of what is being handled
+        self._held: dict[int, int] = {}  # id → token, of what is being handled
         self._busy_at = 0.0
         self._ticking: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -99,13 +100,16 @@ class TablesBroker:
         self.wake_all()
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 20) -> ConsumerLoop:
-        return self._start(ConsumerLoop(_Queue(self, queue), handler, prefetch, queue))
+        source = LeasedQueue(self.run, self.clock, queue, self.lease_s, self._held, self.wake_all)
+        return self._start(ConsumerLoop(source, handler, prefetch, queue))
 
     async def replies(self, exchange: str, handler: Handler) -> str:
         queue = f"{exchange}.{secrets.token_hex(16)}"
-        await self._keep(queue, exchange)
         self._replies[queue] = exchange
-        self._start(ConsumerLoop(_Replies(self, queue), handler, _REPLIES_AT_ONCE, queue))
+        with contextlib.suppress(BrokerUnavailable):  # the queue comes as soon as it can
+            await self._keep(queue, exchange)
+        source = ReplyQueue(self.run, self.clock, queue)
+        self._start(ConsumerLoop(source, handler, _REPLIES_AT_ONCE, queue))
         return queue
 
     async def depth(self, queue: str) -> int:
@@ -148,18 +152,18 @@ class TablesBroker:
                     seen, wake_at = version, now + min(_LOOK_S, self.lease_s / 4)
                     self._wake()
                 if now >= renew_at:
-                    renew_at = now + self.lease_s / 4
                     await self._renew()
+                    renew_at = now + self.lease_s / 4
                 if now >= keep_at:
-                    keep_at = now + min(_KEEP_S, self._silence_s / 4)
                     await self._keep_and_prune()
+                    keep_at = now + min(_KEEP_S, self._silence_s / 4)
             except Exception as error:  # the next round may do better; without it nothing would be renewed
                 is_known = isinstance(error, MessagingError)
                 log.warning("the broker's tables are away", reason=str(error), exc_info=not is_known)
             await asyncio.sleep(_BUSY_POLL_S if self.clock() - self._busy_at < _BUSY_S else POLL_S)
 
     async def _renew(self) -> None:
-        if held := [*self.held.items()]:
+        if held := [*self._held.items()]:
             until = self.clock() + self.lease_s
             await self.run(lambda connection: jobs.renew(connection, held, until))
 
@@ -187,47 +191,3 @@ def _call_in(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> N
         return
     with contextlib.suppress(RuntimeError):  # closed
         loop.call_soon_threadsafe(callback)
-
-
-class _Queue:
-    """A Source: a durable queue, each message under a lease."""
-
-    def __init__(self, broker: TablesBroker, queue: str) -> None:
-        self._broker, self._queue = broker, queue
-
-    async def take(self, at_most: int) -> list[Taken]:
-        now, lease_s = self._broker.clock(), self._broker.lease_s
-        taken = await self._broker.run(lambda connection: jobs.take(connection, self._queue, at_most, now, lease_s))
-        self._broker.held.update((one.number, one.token) for one in taken)
-        return taken
-
-    async def acknowledge(self, taken: Taken) -> None:
-        self._release(taken)
-        await self._broker.run(lambda connection: jobs.acknowledge(connection, taken))
-
-    async def give_back(self, taken: Taken, *, failed: bool) -> None:
-        self._release(taken)
-        now = self._broker.clock()
-        await self._broker.run(lambda connection: jobs.give_back(connection, taken, now, failed=failed))
-        self._broker.wake_all()
-
-    def _release(self, taken: Taken) -> None:
-        if self._broker.held.get(taken.number) == taken.token:
-            del self._broker.held[taken.number]
-
-
-class _Replies:
-    """A Source: a queue of replies, deleted as they are taken."""
-
-    def __init__(self, broker: TablesBroker, queue: str) -> None:
-        self._broker, self._queue = broker, queue
-
-    async def take(self, at_most: int) -> list[Taken]:
-        now = self._broker.clock()
-        return await self._broker.run(lambda connection: jobs.take_away(connection, self._queue, at_most, now))
-
-    async def acknowledge(self, taken: Taken) -> None:
-        return None
-
-    async def give_back(self, taken: Taken, *, failed: bool) -> None:
-        return None

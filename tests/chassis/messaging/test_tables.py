@@ -38,6 +38,13 @@ async def test_a_file_that_cannot_be_opened_is_a_broker_that_is_away_until_it_ca
     assert subscription.is_consuming
 
 
+async def test_replies_are_waited_for_though_the_file_is_away_at_first(broker: TablesBroker) -> None:
+    key = await broker.replies("answers", received := Collector())
+    broker.path.parent.mkdir()
+    await until(lambda: _is_routable(broker, key))
+    await received.until(1)
+
+
 async def test_a_file_that_another_holds_locked_gives_no_confirm_in_time(broker: TablesBroker) -> None:
     broker.path.parent.mkdir()
     await broker.declare(TOPOLOGY)
@@ -133,10 +140,7 @@ async def test_a_queue_of_replies_comes_back_when_its_owner_had_stood_still_for_
     key = await owner.replies("answers", received := Collector())
     await broker.run(lambda connection: jobs.delete_queue(connection, key))
 
-    async def is_back() -> bool:
-        return not await _is_unroutable(broker, key)
-
-    await until(is_back)
+    await until(lambda: _is_routable(broker, key))
     await received.until(1)
     await owner.aclose()
 
@@ -167,3 +171,7 @@ async def _is_unroutable(broker: TablesBroker, key: str) -> bool:
     except Unroutable:
         return True
     return False
+
+
+async def _is_routable(broker: TablesBroker, key: str) -> bool:
+    return not await _is_unroutable(broker, key)
