@@ -8,8 +8,13 @@ import pytest
 from chassis.messaging.topology import load
 from extracted.account.purchase import Outcome
 from strangler_gateway.check import check_text
+from strangler_gateway.entry import Standing
+from strangler_gateway.gates import refusals
 from strangler_gateway.match import Matcher
+from strangler_gateway.observe import Stats
+from strangler_gateway.preflight import evidence
 from strangler_gateway.routes import State
+from strangler_gateway.states import Move, Position, position_of
 
 HERE = Path(__file__).parent
 TEXT = (HERE.parents[1] / "routes.yaml").read_text(encoding="utf-8")
@@ -108,6 +113,13 @@ def test_of_what_the_monolith_has_and_is_extracted_exactly_the_reads_are_compare
 
 def test_a_service_answers_those_whom_it_refuses_itself(it: Matcher) -> None:
     assert {route.auth.enforce for route in it.table.routes if route.extracted} == {"upstream"}
+
+
+def test_points_may_skip_shadow_since_nothing_in_it_can_be_compared(it: Matcher) -> None:
+    unit = it.table.units["points"]
+    known = evidence(it.table, unit, Standing(), Stats(), lambda _: [], 0.0)
+    move = Move("points", position_of(unit), Position(State.CANARY, 500), "its first users")
+    assert refusals(move, known) == ()
 
 
 def test_what_is_published_reaches_a_queue_of_the_topology(it: Matcher) -> None:

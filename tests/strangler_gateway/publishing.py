@@ -83,6 +83,22 @@ routes:
   - {id: everything-else, match: {path: "/{rest...}"}, legacy: monolith}
 """
 
+PUBLISHING = """
+version: 1
+services: {m: {url: "http://m:1"}, s: {url: "http://s:1"}}
+groups: {g: {state: legacy}}
+routes:
+  - {id: read, group: g, match: {methods: [GET], path: /a}, legacy: m, extracted: s, new: true}
+  - id: place
+    group: g
+    match: {methods: [POST], path: /a}
+    legacy: m
+    publish: {exchange: e, type: a.b.v1, replies: r, outcomes: {accepted: {status: 204}}}
+    auth: {require: authenticated, enforce: gateway}
+  - {id: rest, match: {path: "/{rest...}"}, legacy: m}
+"""
+"""A group of two new ends, each of its kind."""
+
 
 def bearer(user: str = "ada", *roles: str) -> dict[str, str]:
     """The field that says who asks; a buyer unless told otherwise."""

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from strangler_gateway.cli import app
 from tests.strangler_gateway.administered import OPERATOR, READER, AdminServer
 from tests.strangler_gateway.migrating import ROUTES
+from tests.strangler_gateway.publishing import PUBLISHING
 
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
 NO_GATEWAY = "http://127.0.0.1:9"
@@ -202,6 +203,13 @@ def test_explain_asks_the_gateway_or_a_file(server: AdminServer, tmp_path: Path)
     shown = ok("explain", "get", "/item/7", "--user", "alice", "--routes", str(file), "--admin", NO_GATEWAY)
     assert "goes to extracted (items): share_in" in shown
     assert re.search(r"user alice is in bucket \d+ of 10000", shown)
+
+
+def test_explain_tells_the_message_that_a_request_would_become(tmp_path: Path) -> None:
+    file = tmp_path / "routes.yaml"
+    file.write_text(PUBLISHING.replace("g: {state: legacy}", "g: {state: extracted}"))
+    shown = ok("explain", "post", "/a", "--routes", str(file), "--admin", NO_GATEWAY)
+    assert "POST /a goes to extracted (message a.b.v1 to e): state_extracted" in shown
 
 
 def test_watch_ends_when_time_is_up(server: AdminServer) -> None:

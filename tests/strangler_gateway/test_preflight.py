@@ -11,9 +11,11 @@ from strangler_gateway import preflight
 from strangler_gateway.entry import Standing
 from strangler_gateway.observe import Stats
 from strangler_gateway.preflight import accepts_connection, evidence
+from strangler_gateway.publish_rules import Publish
 from strangler_gateway.routes import Service
 from strangler_gateway.routes_file import load
 from tests.strangler_gateway.migrating import ROUTES
+from tests.strangler_gateway.publishing import PUBLISHING
 
 TABLE = load(ROUTES, {})
 
@@ -86,3 +88,23 @@ def test_methods_tell_what_can_be_compared_and_what_writes(methods: str | None, 
     table = load(ROUTES.replace('match: {methods: [GET], path: "/search"}', match), {})
     [route] = evidence(table, table.units["search"], Standing(), Stats(), lambda _: [], 0.0).routes
     assert (route.safe, route.writes, route.shadowed, route.new_end) == (safe, writes, True, True)
+
+
+async def test_services_and_the_broker_are_asked_each_for_its_own() -> None:
+    async def absent(service: Service) -> str | None:
+        return f"{service.name} is away"
+
+    async def full(rules: Publish) -> str | None:
+        return f"no {rules}"
+
+    routes = preflight.routes_of(load(PUBLISHING, {}), "g")
+    said = await preflight.unreachable(routes, absent, full)
+    assert said == ("s is away: start the service, or check its `url:`", "no message a.b.v1 to e")
+    assert "has no broker" in (await preflight.unreachable(routes, absent, preflight.no_broker))[1]
+
+
+def test_a_message_is_a_new_end_that_writes_and_a_new_route_has_nothing_to_compare() -> None:
+    table = load(PUBLISHING, {})
+    read, place = evidence(table, table.units["g"], Standing(), Stats(), lambda _: [], 0.0).routes
+    assert (place.new_end, place.safe, place.writes) == (True, False, True)
+    assert (read.new_end, read.new, place.new) == (True, True, False)

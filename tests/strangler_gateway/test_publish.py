@@ -492,6 +492,21 @@ async def test_while_nobody_can_say_who_asks_canary_goes_to_the_monolith_and_ext
     assert warehouse.taken == []
 
 
+@pytest.mark.parametrize(("state", "side"), [("canary", None), ("extracted", "legacy"), ("retired", "legacy")])
+async def test_the_debug_credential_chooses_the_side_where_both_still_answer(
+    warehouse: Warehouse, broker: MemoryBroker, state: str, side: str | None
+) -> None:
+    async with origin(lambda _: Answer(299, b"legacy")) as monolith:
+        gateway = gateway_on(broker, monolith.port, STATE=state)
+        gateway.debug_token = b"debug"
+        async with served(gateway) as client:
+            debug = {"Strangler-Debug": "debug", "Strangler-Override": side or "extracted"}
+            answer = await order(client, user="user-1", **debug)
+    told = "extracted; state_retired" if state == "retired" else f"{side or 'extracted'}; override"
+    assert answer.headers["strangler-decision"] == f"{told}; order-place"
+    assert len(warehouse.taken) == (answer.status_code == 204)
+
+
 async def test_it_is_counted_and_timed(client: httpx.AsyncClient, gateway: Gateway, warehouse: Warehouse) -> None:
     await order(client)
     warehouse.word = None

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from strangler_gateway.faults import Fault, RoutesInvalid
+from strangler_gateway.publish_rules import BodyField, OutcomeRule, Publish
 from strangler_gateway.routes import (
     Auth,
     ErrorTemplate,
@@ -85,6 +86,23 @@ routes:
     state: extracted
     share: 7.5
     salt: alone-2
+    new: true
+  - id: place
+    group: plain
+    match: {methods: [POST], path: "/orders"}
+    legacy: monolith
+    publish:
+      exchange: orders
+      type: order.requested.v1
+      body: {id: {type: string, format: uuid}, note: {type: string, max_length: 9, required: false}}
+      replies: gateway.replies
+      wait_s: 0
+      confirm_s: 1.5
+      location: "/orders/{message_id}"
+      queue: warehouse.orders
+      outcomes: {accepted: {status: 204, location: "/orders/{id}"}, busy: {status: 503, message: m, retry_after_s: 3}}
+      headers: {X-A: b}
+    auth: {require: authenticated, enforce: gateway}
   - {id: everything-else, match: {path: "/{rest...}"}, legacy: monolith, state: legacy, auth: {require: open}}
 """
 
@@ -149,7 +167,7 @@ def test_every_field_arrives_in_the_table() -> None:
         "alone": Unit(name="alone", kind="route", state=State.EXTRACTED, share=750, salt="alone-2"),
         "everything-else": Unit(name="everything-else", kind="route", salt="everything-else"),
     }
-    item, other, alone, last = table.routes
+    item, other, alone, place, last = table.routes
     assert item.methods == frozenset({b"GET", b"PURGE"})
     assert (item.variables, item.ambiguous, item.undeclared) == (("id",), "reject", False)
     assert item.unit is table.units["items"]
@@ -171,6 +189,27 @@ def test_every_field_arrives_in_the_table() -> None:
     assert item.rewrite == Rewrite(legacy="/old/{id}", extracted="/v1/{id}.json")
     assert other.auth == Auth("authenticated", "upstream")
     assert alone.unit is table.units["alone"]
+    assert (alone.new, item.new) == (True, False)
+    assert (place.extracted, item.publish, [route.movable for route in table.routes]) == (
+        None,
+        None,
+        [True, False, True, True, False],
+    )
+    assert place.publish == Publish(
+        exchange="orders",
+        type="order.requested.v1",
+        replies="gateway.replies",
+        body=(BodyField("id", "string", "uuid"), BodyField("note", "string", max_length=9, required=False)),
+        wait_s=0,
+        confirm_s=1.5,
+        location="/orders/{message_id}",
+        outcomes=(
+            OutcomeRule("accepted", 204, location="/orders/{id}"),
+            OutcomeRule("busy", 503, message="m", retry_after_s=3),
+        ),
+        queue="warehouse.orders",
+        headers=(("X-A", "b"),),
+    )
     assert last.undeclared
 
 
@@ -262,9 +301,11 @@ def test_the_digest_tells_what_is_served_apart_from_how_it_is_written() -> None:
             ("/alone", "/lonely"),
             ("roles: [admin, editor]", "roles: [admin]"),
             ("extracted: shop\n    state", "extracted: local\n    state"),
+            ("exchange: orders", "exchange: others"),
+            ("new: true", "new: false"),
         )
     }
-    assert len(changed - {digest}) == 10
+    assert len(changed - {digest}) == 12
 
 
 def test_the_order_of_methods_roles_and_services_is_no_change() -> None:
@@ -327,6 +368,8 @@ def test_the_schema_names_what_is_required_and_nothing_more() -> None:
     assert definition("ServiceEntry")["required"] == ["url"]
     assert sorted(definition("RouteEntry")["required"]) == ["id", "legacy", "match"]
     assert definition("MatchRules")["required"] == ["path"]
+    assert sorted(definition("PublishEntry")["required"]) == ["exchange", "outcomes", "replies", "type"]
+    assert definition("BodyFieldEntry")["properties"]["type"]["anyOf"][0]["enum"][0] == "string"
 
 
 def test_the_schema_refuses_unknown_fields_everywhere() -> None:

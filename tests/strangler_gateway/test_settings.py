@@ -35,3 +35,12 @@ def test_a_value_out_of_range_is_refused(name: str, value: str, monkeypatch: pyt
 def test_the_state_lies_beside_the_routes_file_unless_set(tmp_path: Path) -> None:
     assert settings(routes=tmp_path / "routes.yaml").state == tmp_path.resolve() / ".strangler"
     assert settings(routes=tmp_path / "routes.yaml", state_dir=tmp_path / "x").state == tmp_path / "x"
+
+
+def test_the_address_of_the_broker_is_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "url").write_text("amqp://gateway:s3cret@broker/")
+    monkeypatch.setenv("STRANGLER_BROKER_URL_FILE", str(tmp_path / "url"))
+    made = settings()
+    assert made.broker_url is not None
+    assert made.broker_url.get_secret_value() == "amqp://gateway:s3cret@broker/"
+    assert "s3cret" not in repr(made)

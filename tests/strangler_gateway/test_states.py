@@ -108,6 +108,8 @@ def test_a_preflight_refuses_and_force_overrides(before: str, after: str, known:
         ("legacy", "shadow", evidence(replace(COMPARED, compared=0))),
         ("shadow", "canary10", evidence(COMPARED, RouteEvidence("never called"))),
         ("shadow", "canary10", evidence(COMPARED, WRITE)),
+        ("shadow", "canary10", evidence(COMPARED, RouteEvidence("the monolith never had it", new=True, requests=5))),
+        ("legacy", "canary10", evidence(WRITE, RouteEvidence("the monolith never had it", new=True, requests=5))),
         ("shadow", "canary10", evidence(COMPARED, RouteEvidence("no new end", new_end=False, requests=5))),
         ("canary50", "extracted", replace(evidence(COMPARED, WRITE), data="own")),
         ("shadow", "canary10", replace(evidence(), data="own")),
