@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from chassis import logs, migrations, web
 from chassis.database import Database
@@ -27,23 +28,28 @@ from chassis.settings import SettingsInvalid, load
 from chassis.store import StoreUnavailable
 from chassis.tokens import TokenVerifier
 from extracted.account import api
-from extracted.account.api import purchases
+from extracted.account.api import internal, purchases
+from extracted.account.auditing import Auditing
 from extracted.account.buying import Buying
 from extracted.account.calling import Calling
 from extracted.account.looking import Looking
 from extracted.account.offers import HttpOffers
+from extracted.account.operations import Operations
 from extracted.account.reminding import Reminding
 from extracted.account.replies import GatewayReplies
 from extracted.account.saga import Patience
 from extracted.account.service import Account
 from extracted.account.settings import DatabaseSettings, Settings
 from extracted.account.storage import MIGRATIONS
+from extracted.account.storage.operations import SqlOperations
+from extracted.account.storage.parked import StoredParked
 from extracted.account.storage.purchases import Kept, SqlStore
 from extracted.account.storage.tables import define
 from extracted.account.waiting import Waiting
 from extracted.account.worker import Handlers, Worker
 from legacy_adapter.account import LegacySettings, LegacyUsers
 from legacy_adapter.points import LegacyPoints
+from legacy_adapter.purchase_rows import LegacyRows
 from legacy_adapter.teams import LegacyTeams
 
 TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
@@ -58,6 +64,8 @@ class Purchasing:
     calling: Calling
     looking: Looking
     worker: Worker
+    operations: Operations
+    messages: StoredParked
     offers: HttpOffers
     broker: Broker
 
@@ -83,13 +91,19 @@ def build(settings: Settings) -> Starlette:
                 await stack.enter_async_context(bought.worker.running())
             yield
 
+    public = api.application(account, verifier, production=production, buying=routes)
     return web.application(
-        api.application(account, verifier, production=production, buying=routes),
+        public if bought is None else _with_operations(public, settings, bought),
         failure=api.failure(production=production),
         description=api.description(),
         ready=database.ping,
         lifespan=lifespan,
     )
+
+
+def _with_operations(public: ASGIApp, settings: Settings, bought: Purchasing) -> ASGIApp:
+    token = settings.operator_token.get_secret_value() if settings.operator_token else None
+    return internal.application(public, token, bought.operations, bought.messages, bought.worker.auditing.status)
 
 
 def _purchasing(settings: Settings, database: Database) -> Purchasing | None:
@@ -98,15 +112,18 @@ def _purchasing(settings: Settings, database: Database) -> Purchasing | None:
         return None
     own = OwnTables("account", database.is_sqlite)
     outbox, inbox, parked = Outbox(own, _now), Inbox(own, _now), Parked(own, _now)
-    store = SqlStore(database, Kept(define(own), LegacyPoints(), outbox, inbox, _now))
+    kept = Kept(define(own), LegacyPoints(), outbox, inbox, _now)
+    store, records = SqlStore(database, kept), SqlOperations(database, kept, LegacyRows())
     offers = HttpOffers(settings.shop_url, settings.shop_token.get_secret_value())
     broker = open_broker(settings.broker_url.get_secret_value(), "account")
     patience = Patience(timedelta(seconds=settings.ask_again_s), timedelta(seconds=settings.cancel_after_s))
     buying = Buying(store, offers, _now, Waiting(), patience)
     handlers = Handlers(buying, GatewayReplies(broker), _now)
     relay = Relay(database, outbox, broker, also_prune=(inbox.prune,))
-    worker = Worker(broker, _own_queues(), relay, handlers, Reminding(store, _now, patience), database, parked)
-    return Purchasing(Calling(buying), Looking(store), worker, offers, broker)
+    operations, reminding = Operations(records, _now, patience), Reminding(store, _now, patience)
+    auditing, kept_messages = Auditing(operations, relay), StoredParked(database, parked)
+    worker = Worker(broker, _own_queues(), relay, handlers, reminding, auditing, database, parked)
+    return Purchasing(Calling(buying), Looking(store), worker, operations, kept_messages, offers, broker)
 
 
 def _own_queues() -> Topology:

@@ -18,6 +18,7 @@ from chassis.parked import Parked
 from chassis.relay import Relay
 from chassis.store import StoreUnavailable
 from extracted.account import messages
+from extracted.account.auditing import Auditing
 from extracted.account.buying import Buying
 from extracted.account.purchase import UnknownPurchase
 from extracted.account.reminding import AT_ONCE, Reminding
@@ -61,6 +62,7 @@ class Worker:
     relay: Relay
     handlers: Handlers
     reminding: Reminding
+    auditing: Auditing
     database: Database
     parked: Parked
 
@@ -71,6 +73,7 @@ class Worker:
         others = [
             asyncio.create_task(self._declare(), name="declare"),
             asyncio.create_task(self._remind(), name="remind"),
+            asyncio.create_task(self.auditing.run(), name="audit"),
         ]
         consumers = [await self._consume(queue) for queue in (messages.PURCHASES_QUEUE, messages.DECISIONS_QUEUE)]
         try:
