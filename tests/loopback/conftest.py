@@ -124,12 +124,9 @@ def trusting(share: Start) -> GatewayProcess:
 
 @pytest.fixture
 def impatient(share: Start) -> GatewayProcess:
-    """Waits 0.3 s for a header or a body, and has room for 20 connections."""
-    return share(
-        "impatient",
-        STRANGLER_HEADER_TIMEOUT_S="0.3", STRANGLER_BODY_TIMEOUT_S="0.3", STRANGLER_MAX_CONNECTIONS="20",
-        STRANGLER_KEEP_ALIVE_S="0.3",
-    )  # fmt: skip
+    """Waits 0.3 s for a header or a body."""
+    waits = ("HEADER_TIMEOUT", "BODY_TIMEOUT", "KEEP_ALIVE")
+    return share("impatient", **{f"STRANGLER_{name}_S": "0.3" for name in waits})
 
 
 @pytest.fixture

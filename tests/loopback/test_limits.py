@@ -3,7 +3,7 @@
 import pytest
 
 from tests.loopback.client import Client
-from tests.loopback.gateway_process import GatewayProcess
+from tests.loopback.conftest import Start
 from tests.loopback.message import HOST, chunk, get, message, ok, post
 from tests.loopback.origin import Call, Script
 from tests.loopback.stream import Closed, eventually
@@ -164,13 +164,14 @@ def status_or_close(client: Client) -> int:
         return 503
 
 
-def test_more_connections_than_there_is_room_for_are_turned_away_C5(impatient: GatewayProcess, origin: Script) -> None:
-    clients = [impatient.connect() for _ in range(25)]
+def test_more_connections_than_there_is_room_for_are_turned_away_C5(share: Start, origin: Script) -> None:
+    gateway = share("of 20", STRANGLER_MAX_CONNECTIONS="20")  # nobody else's connections are still open there
+    clients = [gateway.connect() for _ in range(25)]
     seen = [status_or_close(client) for client in clients]
     assert seen.count(200) == 20
     assert set(seen) == {200, 503}
-    impatient.hang_up()
-    assert eventually(lambda: status_or_close(impatient.connect()) == 200)
+    gateway.hang_up()
+    assert eventually(lambda: status_or_close(gateway.connect()) == 200)
 
 
 def test_a_refusal_reaches_a_client_that_is_still_sending_9112_9_6(client: Client, origin: Script) -> None:
