@@ -98,9 +98,16 @@ class Daemon:
 
     def stop(self) -> None:
         """SIGTERM, then SIGKILL where that does not help in time."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, at once."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
         process = self.process()
         if process is not None:
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(number)
             if not self._ends(STOP_TIMEOUT_S):
                 process.kill()
                 self._ends(STOP_TIMEOUT_S)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ MANAGEMENT_URL = f"http://guest:guest@127.0.0.1:{MANAGEMENT_PORT}"
 DEBIAN = Path("/usr/lib/rabbitmq/lib")  # the scripts on the PATH force a user and folders of the system
 START_TIMEOUT_S = 90
 EPMD_TIMEOUT_S = 10
+SETTLED_S = 2.0  # until a new queue is on the disk whatever happens
 DEAD_LETTER_RETRY_MS = 3000  # an unconfirmed dead letter waits three minutes by default
 SETTINGS = """\
 listeners.tcp.1 = 127.0.0.1:{amqp}
@@ -69,11 +69,8 @@ class Server:
         self._mapper.stop()
 
     def kill(self) -> None:
-        """SIGKILL, at once."""
-        process = self.process()
-        if process is not None:
-            process.send_signal(signal.SIGKILL)
-        self._broker.stop()
+        """SIGKILL, at once. 3.10 may have forgotten a quorum queue that is younger than SETTLED_S: it has no leader."""
+        self._broker.kill()
 
     def process(self) -> psutil.Process | None:
         """The broker's; to be suspended by a test, say."""

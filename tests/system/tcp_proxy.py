@@ -123,8 +123,8 @@ class TcpProxy:
 
     async def _closed(self) -> None:
         self._server.close()
-        for task in list(self._relays):
-            task.cancel()
+        self.heal()
+        await self._cut()
         if self._relays:
             await asyncio.wait(self._relays, timeout=5)
 

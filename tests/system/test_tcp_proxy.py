@@ -105,7 +105,7 @@ def test_all_connections_are_cut_and_new_ones_refused_until_healed(proxy: TcpPro
         proxy.cut()
         with pytest.raises(ConnectionResetError):
             client.recv(5)
-    with dialled(proxy) as client, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), dialled(proxy) as client:  # in the middle of connecting, or after it
         client.recv(5)
     proxy.heal()
     with dialled(proxy) as client:
