@@ -2,8 +2,10 @@
 
 import sqlite3
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -212,3 +214,16 @@ def test_tables_of_another_version_are_not_touched(tmp_path: Path) -> None:
     tables(tmp_path / "broker.db", THINGS).execute("PRAGMA user_version = 7").connection.close()
     with pytest.raises(sqlite3.DatabaseError, match="version 7; wanted 1"):
         open_file(tmp_path / "broker.db", is_full=False, busy_s=1)
+
+
+def test_of_several_that_open_a_new_file_at_once_one_makes_the_tables(tmp_path: Path) -> None:
+    for number in range(10):
+        path, ready = tmp_path / f"broker{number}.db", Barrier(8)
+
+        def join(path: Path = path, ready: Barrier = ready) -> None:
+            ready.wait()
+            tables(path, THINGS).close()
+
+        with ThreadPoolExecutor(8) as threads:
+            for joined in [threads.submit(join) for _ in range(8)]:
+                joined.result()
