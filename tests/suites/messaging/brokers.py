@@ -8,11 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+import aio_pika
+from aio_pika.abc import HeadersType
+
 from chassis.messaging.envelope import Envelope, new_id
 from chassis.messaging.memory import MemoryBroker
 from chassis.messaging.port import Broker, Delivery
+from chassis.messaging.rabbit import RabbitBroker
 from chassis.messaging.tables import TablesBroker
 from chassis.messaging.topology import Queue, Topology
+from tests.connected import fresh_rabbit
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
 DEADLINE_S = 10.0
@@ -67,6 +72,31 @@ class InTables:
 
     async def put_raw(self, exchange: str, key: str, properties: Mapping[str, str], body: bytes) -> None:
         await (await self.connect()).put(exchange, key, properties, body)
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(one.aclose() for one in self._connections))
+
+
+class InRabbit:
+    """Brokers on RabbitMQ, in a virtual host of their own."""
+
+    def __init__(self, _folder: Path) -> None:
+        self._url = fresh_rabbit()
+        self._connections: list[RabbitBroker] = []
+
+    async def connect(self, name: str = "service") -> RabbitBroker:
+        self._connections.append(RabbitBroker(self._url, name))
+        return self._connections[-1]
+
+    async def put_raw(self, exchange: str, key: str, properties: Mapping[str, str], body: bytes) -> None:
+        """As another program would."""
+        names = {"id": "message_id", "type": "type", "request_id": "correlation_id", "reply_to": "reply_to"}
+        known = {names[name]: text for name, text in properties.items() if name in names}
+        headers: HeadersType = {name: text for name, text in properties.items() if name not in names}
+        async with await aio_pika.connect(self._url) as connection:
+            channel = await connection.channel()
+            message = aio_pika.Message(body, headers=headers, **known)  # type: ignore[arg-type]  # texts, all of them
+            await (await channel.get_exchange(exchange)).publish(message, key)
 
     async def aclose(self) -> None:
         await asyncio.gather(*(one.aclose() for one in self._connections))

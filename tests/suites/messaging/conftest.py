@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from chassis.messaging.port import Broker
-from tests.suites.messaging.brokers import TOPOLOGY, Brokers, InMemory, InTables
+from tests.suites.messaging.brokers import TOPOLOGY, Brokers, InMemory, InRabbit, InTables
 
-BROKERS = (pytest.param(InMemory, id="memory"), pytest.param(InTables, id="tables"))
+BROKERS = (
+    pytest.param(InMemory, id="memory"),
+    pytest.param(InTables, id="tables"),
+    pytest.param(InRabbit, id="rabbit", marks=pytest.mark.connected),
+)
 
 
 @pytest.fixture(params=BROKERS)
