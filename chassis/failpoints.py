@@ -1,12 +1,14 @@
 """Named places where a test makes a process die, fail or hang (FAILPOINTS=a=kill,b=hang:3); else they do nothing.
 
-For fault tests of real processes: `reach("account.committed")` stands right after the thing that it names.
+For fault tests of real processes: `reach("account.committed")` stands right after the thing that it names. What the
+file FAILPOINTS_FILE holds is armed beside, from the moment at which it is written.
 """
 
 import asyncio
 import os
 import signal
 from functools import cache
+from pathlib import Path
 
 
 class FailpointReached(Exception):
@@ -14,9 +16,20 @@ class FailpointReached(Exception):
 
 
 @cache
+def _file() -> Path | None:
+    path = os.environ.get("FAILPOINTS_FILE")
+    return Path(path) if path else None
+
+
 def _armed() -> dict[str, tuple[str, float]]:
+    file, armed = _file(), _parsed(os.environ.get("FAILPOINTS", ""))
+    return armed | _parsed(file.read_text().strip()) if file is not None and file.exists() else armed
+
+
+@cache
+def _parsed(text: str) -> dict[str, tuple[str, float]]:
     points = {}
-    for part in filter(None, os.environ.get("FAILPOINTS", "").split(",")):
+    for part in filter(None, text.split(",")):
         name, _, action = part.partition("=")
         verb, _, amount = action.partition(":")
         if verb not in ("kill", "raise", "hang"):
@@ -27,9 +40,10 @@ def _armed() -> dict[str, tuple[str, float]]:
 
 async def reach(name: str) -> None:
     """Nothing, unless the name is armed: kill ends the process by SIGKILL."""
-    if name not in _armed():
+    armed = _armed()
+    if name not in armed:
         return
-    verb, amount = _armed()[name]
+    verb, amount = armed[name]
     if verb == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if verb == "raise":

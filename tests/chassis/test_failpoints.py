@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,8 @@ from chassis import failpoints
 REACHED = "import asyncio; from chassis import failpoints; asyncio.run(failpoints.reach('here')); print('passed')"
 
 
-def reached(armed: str) -> subprocess.CompletedProcess[str]:
-    environ = {"FAILPOINTS": armed}
+def reached(armed: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environ = {"FAILPOINTS": armed} | more
     return subprocess.run([sys.executable, "-c", REACHED], env=environ, capture_output=True, text=True, check=False)
 
 
@@ -31,3 +32,10 @@ def test_a_hang_ends_after_its_seconds() -> None:
 
 def test_a_word_that_is_no_action_is_refused() -> None:
     assert "wanted NAME=kill" in reached("here=explode").stderr
+
+
+def test_a_file_arms_them_too_from_when_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "armed"
+    assert reached("", FAILPOINTS_FILE=str(file)).returncode == 0
+    file.write_text("here=kill\n")
+    assert reached("there=raise", FAILPOINTS_FILE=str(file)).returncode == -signal.SIGKILL
