@@ -29,8 +29,8 @@ T = TypeVar("T")
 log = structlog.get_logger("chassis.messaging")
 POLL_S = 0.05
 """How late at most another process hears of a message."""
-_BUSY_POLL_S, _BUSY_S = 0.01, 1.0
-"""How late while there has been something within so many seconds."""
+_BUSY_S = 1.0
+"""How long after a message it looks more often, every fifth of that."""
 _LOOK_S = 1.0
 """How late at most a lease that has ended is seen."""
 _KEEP_S = 10.0
@@ -51,12 +51,13 @@ class TablesBroker:
         *,
         lease_s: float = 10.0,
         is_full: bool = False,
+        poll_s: float = POLL_S,
         silence_s: float = jobs.LONGEST_SILENCE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path.absolute()
         self.lease_s, self.clock = min(lease_s, jobs.LONGEST_LEASE_S), clock
-        self._name, self._silence_s = name, min(silence_s, jobs.LONGEST_SILENCE_S)
+        self._name, self._poll_s, self._silence_s = name, poll_s, min(silence_s, jobs.LONGEST_SILENCE_S)
         self._thread = TablesThread(lambda: open_file(self.path, is_full=is_full, busy_s=5.0))
         self._consumers: list[ConsumerLoop] = []
         self._replies: dict[str, str] = {}  # queue → exchange
@@ -160,7 +161,7 @@ class TablesBroker:
             except Exception as error:  # the next round may do better; without it nothing would be renewed
                 is_known = isinstance(error, MessagingError)
                 log.warning("the broker's tables are away", reason=str(error), exc_info=not is_known)
-            await asyncio.sleep(_BUSY_POLL_S if self.clock() - self._busy_at < _BUSY_S else POLL_S)
+            await asyncio.sleep(self._poll_s / (5 if self.clock() - self._busy_at < _BUSY_S else 1))
 
     async def _renew(self) -> None:
         if held := [*self._held.items()]:
