@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, insert, select
+from sqlalchemy import BindParameter, ColumnElement, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from legacy_adapter.tables import transactions, users
@@ -11,12 +11,12 @@ from legacy_adapter.tables import transactions, users
 class LegacyBought:
     """Users and rows of `transactions`; ids in canonical form."""
 
-    def is_owned(self, user_id: str, item_id: str) -> ColumnElement[bool]:
+    def is_owned(self, user_id: BindParameter[str], item_id: BindParameter[str]) -> ColumnElement[bool]:
         """There is a row that is not deleted."""
         row = transactions.c
         return exists().where(row.user_id == user_id, row.item_id == item_id, row.deleted_at.is_(None))
 
-    def has_user(self, user_id: str) -> ColumnElement[bool]:
+    def has_user(self, user_id: BindParameter[str]) -> ColumnElement[bool]:
         """Held by the lock that a foreign key takes: points may change meanwhile, the user cannot go."""
         held = select(users.c.id).where(users.c.id == user_id).with_for_update(read=True, key_share=True)
         return held.exists()
@@ -24,4 +24,4 @@ class LegacyBought:
     async def add(self, connection: AsyncConnection, row_id: str, user_id: str, item_id: str, now: datetime) -> None:
         """A live row."""
         row = {"id": row_id, "user_id": user_id, "item_id": item_id, "created_at": now, "updated_at": now}
-        await connection.execute(insert(transactions).values(row))
+        await connection.execute(insert(transactions), row)

@@ -89,10 +89,12 @@ def _selling(stores: Stores, broker_url: str) -> Selling:
     broker = open_broker(broker_url, "shop")
     relay = Relay(database, outbox, broker, also_prune=(inbox.prune,))
     sales = Sales(StoredDecisions(database, tables, outbox, inbox, LegacyBought(), _now))
+    worker = Worker(broker, _own_queues(), relay, sales, database, parked)
+    records, transactions = StoredRecords(database, tables), LegacyPurchases(database)
     return Selling(
         Stock(LegacyItems(stores.documents), StoredQuantities(database, tables, _now)),
-        Operations(StoredRecords(database, tables), LegacyPurchases(database), StoredParked(database, parked)),
-        Worker(broker, _own_queues(), relay, sales, database, parked),
+        Operations(records, transactions, StoredParked(database, parked), worker.status),
+        worker,
     )
 
 

@@ -1,13 +1,14 @@
 """What goes on beside the requests: Account's commands in, decisions out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
+from chassis import relay
 from chassis.consumer import Consumer, consume
 from chassis.database import Database
 from chassis.messaging.envelope import Envelope
@@ -24,7 +25,7 @@ DECLARE_AGAIN_S: Final = 5.0
 GRACE_S: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Worker:
     """It starts whatever is away, broker or database; each is waited for. `topology`: the shop's own queues."""
 
@@ -34,26 +35,31 @@ class Worker:
     sales: Sales
     database: Database
     parked: Parked
+    consumer: Consumer | None = None
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Consumer]:
+    async def running(self) -> AsyncIterator[None]:
         """Ends in order: nothing new is taken, what is under way is finished, then the outbox gets what it can."""
-        relay = asyncio.create_task(self.relay.run(), name="relay")
+        sending = asyncio.create_task(self.relay.run(), name="relay")
         declaring = asyncio.create_task(self._declare(), name="declare")
-        consumer = await consume(self.broker, COMMANDS, self.handle, self.database, self.parked)
+        self.consumer = consumer = await consume(self.broker, COMMANDS, self.handle, self.database, self.parked)
         try:
-            yield consumer
+            yield
         finally:
             declaring.cancel()
             await asyncio.gather(declaring, consumer.stop(GRACE_S), return_exceptions=True)
             self.relay.stop()
             with suppress(TimeoutError):
-                await asyncio.wait_for(relay, GRACE_S)
+                await asyncio.wait_for(sending, GRACE_S)
             await self.broker.aclose()
 
     async def handle(self, envelope: Envelope) -> None:
         """A command, in a transaction of its own. Raises MessageInvalid, StoreUnavailable."""
         await self.sales.decide(to_command(envelope))
+
+    async def status(self) -> Mapping[str, object]:
+        """How it goes, as JSON. Raises StoreUnavailable."""
+        return {"consumer": self.consumer and _consuming(self.consumer), "outbox": _sending(await self.relay.status())}
 
     async def _declare(self) -> None:
         """Until it has worked: the broker may be away for now."""
@@ -65,3 +71,15 @@ class Worker:
                 await asyncio.sleep(DECLARE_AGAIN_S)
             else:
                 return
+
+
+def _consuming(consumer: Consumer) -> Mapping[str, object]:
+    """`held`: messages that wait for a store, and why."""
+    now = consumer.status()
+    return {"queue": now.queue, "isConsuming": now.is_consuming, "held": now.held, "reason": now.reason}
+
+
+def _sending(now: relay.Status) -> Mapping[str, object]:
+    """By destination: an exchange, a blank, a type."""
+    troubles = {name: trouble.reason for name, trouble in now.troubles.items()}
+    return {"unpublished": now.unpublished, "oldestS": now.oldest_s, "troubles": troubles}

@@ -3,9 +3,12 @@
 Each of the two credentials opens its own routes; without it they are not there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,11 +22,12 @@ PREFIX = "/internal/"
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """What operators look at."""
+    """What operators look at. `status`: how queue and outbox are, as JSON."""
 
     records: Records
     transactions: TransactionRecords
     parked: ParkedMessages
+    status: Callable[[], Awaitable[Mapping[str, object]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,12 @@ def _for_account(shop: Shop, token: str | None) -> Iterator[Route]:
 def _for_operators(operations: Operations | None, token: str | None) -> Iterator[Route]:
     if token is None or operations is None:
         return
+    yield Route("/internal/status", guarded(token, partial(_status, operations)))
     for path, endpoint in records.routes(operations.records, operations.transactions):
         yield Route(path, guarded(token, endpoint))
     for method, path, endpoint in parked.routes(operations.parked):
         yield Route(path, guarded(token, endpoint), methods=[method])
+
+
+async def _status(operations: Operations, _request: Request) -> Response:
+    return JSONResponse(await operations.status())

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from extracted.shop.api import pages
 from extracted.shop.api.credentials import Endpoint, refused
 from extracted.shop.domain import DecisionRow, StockRow, TransactionRow, canonical_uuid
 from extracted.shop.service import Records, TransactionRecords
@@ -28,13 +29,13 @@ async def _page(
     shown: Callable[[T], Mapping[str, object]],
     request: Request,
 ) -> Response:
-    after, limit = request.query_params.get("after"), request.query_params.get("limit", str(MOST_PER_PAGE))
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= MOST_PER_PAGE:
+    after, limit = request.query_params.get("after"), pages.limit(request, MOST_PER_PAGE, MOST_PER_PAGE)
+    if limit is None:
         return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}")
     if after is not None and canonical_uuid(after) is None:
         return refused(400, "after is no UUID")
-    rows = [shown(row) for row in await select(after and canonical_uuid(after), int(limit))]
-    following = rows[-1]["id"] if len(rows) == int(limit) else None
+    rows = [shown(row) for row in await select(after and canonical_uuid(after), limit)]
+    following = rows[-1]["id"] if len(rows) == limit else None
     return JSONResponse({"rows": rows, "next": following})
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Row, insert, literal, or_, select, text, update
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, Table, Update, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -18,16 +18,20 @@ from extracted.shop.messages import COMMANDS, DECISIONS
 from extracted.shop.storage.tables import ShopTables
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+Id = BindParameter[str]
 
 
 class Bought(Protocol):
-    """Who has bought what, as the monolith keeps it: parts of statements, since one transaction has to cover both."""
+    """Who has bought what, as the monolith keeps it: parts of statements, since one transaction has to cover both.
 
-    def is_owned(self, user_id: str, item_id: str) -> ColumnElement[bool]:
+    Statements are put together once; ids come as their parameters.
+    """
+
+    def is_owned(self, user_id: Id, item_id: Id) -> ColumnElement[bool]:
         """There is a live row, whoever wrote it."""
         ...
 
-    def has_user(self, user_id: str) -> ColumnElement[bool]:
+    def has_user(self, user_id: Id) -> ColumnElement[bool]:
         """And the user stays until the end of the transaction."""
         ...
 
@@ -54,6 +58,8 @@ class StoredDecisions:
         self.inbox = inbox
         self.bought = bought
         self.clock = clock
+        self.look = _look(tables, bought)
+        self.take = _take(tables.stock)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["DecidingTransaction"]:
@@ -79,17 +85,12 @@ class DecidingTransaction:
         """By one statement after the lock: a snapshot of before it would miss what its last holder has committed."""
         if not self._tables.own.is_sqlite:  # there BEGIN IMMEDIATE has locked the whole database
             await self._connection.execute(_LOCK, {"key": _lock_key(purchase)})
-        return _known((await self._connection.execute(self._looked_up(purchase))).one(), purchase.id)
+        ids = {"purchase": purchase.id, "user": purchase.user_id, "item": purchase.item_id}
+        return _known((await self._connection.execute(self._store.look, ids)).one(), purchase.id)
 
     async def take(self, item_id: str) -> bool:
-        """By one conditional update; somebody may have made the item unlimited meanwhile."""
-        stock = self._tables.stock.c
-        left = or_(stock.available > 0, stock.available.is_(None))
-        less = {"sold": stock.sold + 1, "available": stock.available - 1}
-        taken = await self._connection.execute(
-            update(self._tables.stock).where(stock.item_id == item_id, left).values(less)
-        )
-        return taken.rowcount == 1
+        """By one conditional update."""
+        return (await self._connection.execute(self._store.take, {"item": item_id})).rowcount == 1
 
     async def record(self, purchase: Purchase, decided: Decision) -> None:
         """Fails where there is one."""
@@ -102,7 +103,7 @@ class DecidingTransaction:
             "reason": decided.reason,
             "decided_at": now,
         }
-        await self._connection.execute(insert(self._tables.decisions).values(row))
+        await self._connection.execute(self._tables.decisions.insert(), row)
         if decided.outcome is Outcome.DECREASED:
             ids = (purchase.id, purchase.user_id, purchase.item_id)
             await self._store.bought.add(self._connection, *ids, now)
@@ -111,17 +112,27 @@ class DecidingTransaction:
         """Into the outbox."""
         await self._store.outbox.put(self._connection, DECISIONS, envelope)
 
-    def _looked_up(self, purchase: Purchase) -> Any:
-        """One row, whether there is a decision or not."""
-        decisions, stock = self._tables.decisions, self._tables.stock.c
-        limited = select(stock.item_id).where(stock.item_id == purchase.item_id, stock.available.is_not(None)).exists()
-        one = select(literal(1).label("one")).subquery("one")
-        return select(
-            decisions,
-            self._store.bought.is_owned(purchase.user_id, purchase.item_id).label("is_owned"),
-            self._store.bought.has_user(purchase.user_id).label("has_user"),
-            limited.label("is_limited"),
-        ).select_from(one.outerjoin(decisions, decisions.c.purchase_id == purchase.id))
+
+def _look(tables: ShopTables, bought: Bought) -> Select[Any]:
+    """One row, whether there is a decision or not."""
+    purchase, user, item = (BindParameter[str](name) for name in ("purchase", "user", "item"))
+    decisions, stock = tables.decisions, tables.stock.c
+    limited = select(stock.item_id).where(stock.item_id == item, stock.available.is_not(None)).exists()
+    one = select(literal(1).label("one")).subquery("one")
+    return select(
+        decisions,
+        bought.is_owned(user, item).label("is_owned"),
+        bought.has_user(user).label("has_user"),
+        limited.label("is_limited"),
+    ).select_from(one.outerjoin(decisions, decisions.c.purchase_id == purchase))
+
+
+def _take(stock: Table) -> Update:
+    """One of what is left; somebody may have made the item unlimited meanwhile."""
+    row = stock.c
+    left = or_(row.available > 0, row.available.is_(None))
+    less = {"sold": row.sold + 1, "available": row.available - 1}
+    return update(stock).where(row.item_id == BindParameter[str]("item"), left).values(less)
 
 
 def _known(row: Row[Any], purchase_id: str) -> Known:
