@@ -37,6 +37,8 @@ class RabbitBroker:
 
     async def declare(self, topology: Topology) -> None:
         """Kept in mind: a queue that is deleted under its consumer is made again."""
+        for exchange in topology.writers:
+            await ensure_exchange(self._link, exchange)
         for queue in topology.queues:
             await ensure_queue(self._link, queue)
             self._declared[queue.name] = queue

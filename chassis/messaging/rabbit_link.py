@@ -11,6 +11,7 @@ from aiormq.abc import AbstractChannel as Channel
 from pamqp.common import FieldTable
 
 from chassis.messaging.rabbit_errors import answered
+from chassis.settings import SettingsInvalid
 
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractConnection
@@ -99,4 +100,4 @@ def _where(url: str) -> str:
             return f"{parts.hostname}:{port}"
     except (ValueError, KeyError):
         pass
-    raise ValueError("the broker's URL is none; wanted amqp://USER:PASSWORD@HOST:PORT/VHOST")
+    raise SettingsInvalid("the broker's URL is none; wanted amqp://USER:PASSWORD@HOST:PORT/VHOST")

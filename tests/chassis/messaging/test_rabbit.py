@@ -13,6 +13,7 @@ from chassis.messaging.envelope import MessageInvalid
 from chassis.messaging.port import BrokerUnavailable, TopologyDiffers, Unroutable
 from chassis.messaging.rabbit import RabbitBroker
 from chassis.messaging.topology import Queue, Topology
+from chassis.settings import SettingsInvalid
 from tests.chassis.messaging.scene import QUEUE, TOPOLOGY, TYPE, Keeper, an_envelope, open_keeper, until
 from tests.connected import RABBIT_URL, fresh_rabbit
 from tests.system.tcp_proxy import Conversation, TcpProxy
@@ -201,6 +202,6 @@ async def test_the_password_stands_in_no_text(
     "url", ["amqp://", "http://u:sesame@host/", "amqp://u:sesame@host:port/", "amqp://u:sesame@[/"]
 )
 def test_a_url_that_is_none_is_told_without_it(url: str) -> None:
-    with pytest.raises(ValueError, match="wanted amqp://") as told:
+    with pytest.raises(SettingsInvalid, match="wanted amqp://") as told:
         RabbitBroker(url, "tests")
     assert "sesame" not in str(told.value)
