@@ -31,7 +31,7 @@ class Process:
     port: int = 0
     admin_url: str | None = None
     is_as_meant: bool = False
-    """This life has no failpoints and no variables of its own, and was not made to hang."""
+    """This life has no variables of its own, and was not made to hang."""
     _said_before: int = 0
 
     def start(self, failpoints: str = "", **more: str) -> "Process":
@@ -41,9 +41,11 @@ class Process:
     def launch(self, failpoints: str = "", **more: str) -> "Process":
         """Returns at once; wait for `listening`."""
         assert self.running is None or self.running.poll() is not None, f"{self.name} runs already"
-        self.is_as_meant = not (failpoints or more)
+        self.is_as_meant = not more
+        self.arm(failpoints)
         self._said_before = self.log.stat().st_size if self.log.exists() else 0
-        own = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "FAILPOINTS": failpoints}
+        own = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+        own["FAILPOINTS_FILE"] = str(self._armed)
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(
                 [sys.executable, "-m", *self.module],
@@ -65,6 +67,15 @@ class Process:
             sleep(POLL_S)
         self.port, self.admin_url = int(found[1]), found[2]
         return self
+
+    def arm(self, failpoints: str = "") -> "Process":
+        """From now on, in place of what was armed before; nothing unless given."""
+        self._armed.write_text(failpoints)
+        return self
+
+    @property
+    def _armed(self) -> Path:
+        return self.log.with_suffix(".armed")
 
     def said(self) -> str:
         """All that it has written."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import create_engine, text
@@ -28,8 +29,8 @@ from tests.system.waiting import POLL_S, until
 
 SERVICES = ("shop", "account", "gateway")
 AT_REST_WITHIN_S = 40
-PACE = {"ACCOUNT_ASK_AGAIN_S": "1", "ACCOUNT_CANCEL_AFTER_S": "3"}
-"""A purchase gives up ten times sooner than in production."""
+PATIENT, IMPATIENT = 25, 3
+"""Seconds after which a purchase is cancelled: longer than a start takes on a busy machine, or soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +117,7 @@ class Scene:
             yield future
             self.orders += future.result()
 
-    def armed(self, service: str, failpoints: str) -> Process:
-        """Started again, with failpoints."""
-        process: Process = getattr(self.system, service)
-        process.stop()
-        return process.start(failpoints)
-
-    def purchase(self, buyer: Buyer, item_id: str) -> dict[str, object] | None:
+    def purchase(self, buyer: Buyer, item_id: str) -> dict[str, Any] | None:
         """The newest of this buyer and item, now."""
         found = [
             row
@@ -130,6 +125,11 @@ class Scene:
             if (row["user_id"], row["item_id"]) == (buyer.user_id, item_id)
         ]
         return dict(max(found, key=lambda row: str(row["created_at"]))) if found else None
+
+    def purchase_id(self, buyer: Buyer, item_id: str) -> str:
+        """None yet: an empty text."""
+        purchase = self.purchase(buyer, item_id)
+        return str(purchase["id"]) if purchase else ""
 
     def state(self, buyer: Buyer, item_id: str) -> str | None:
         purchase = self.purchase(buyer, item_id)
@@ -185,6 +185,7 @@ class Scene:
         self.system.others.clear()
         processes: list[Process] = [getattr(self.system, name) for name in SERVICES]
         for process in processes:
+            process.arm()
             if process.is_running and not process.is_as_meant:
                 process.stop()
         ended = [process.launch() for process in processes if not process.is_running]
@@ -193,19 +194,19 @@ class Scene:
 
 
 @contextmanager
-def embedded(folder: Path) -> Iterator[Scene]:
+def embedded(folder: Path, cancel_after_s: int = PATIENT) -> Iterator[Scene]:
     """SQLite, and the broker in tables of a second file."""
     path = folder / "broker.sqlite3"
     url = f"sqlite:///{path}?lease_s=2"
     with (
-        system(folder, on_sqlite(folder), url, more={"account": PACE}) as running,
+        system(folder, on_sqlite(folder), url, more={"account": _pace(cancel_after_s)}) as running,
         _started(running, TablesMeddler(path)) as scene,
     ):
         yield scene
 
 
 @contextmanager
-def on_parts(folder: Path, server: rabbit.Server | None = None) -> Iterator[Scene]:
+def on_parts(folder: Path, cancel_after_s: int = PATIENT, server: rabbit.Server | None = None) -> Iterator[Scene]:
     """PostgreSQL, FerretDB and RabbitMQ (the shared one unless given), the first and the last through proxies."""
     url = fresh_rabbit() if server is None else server.url
     management = RABBIT_MANAGEMENT_URL if server is None else server.management_url
@@ -218,7 +219,7 @@ def on_parts(folder: Path, server: rabbit.Server | None = None) -> Iterator[Scen
             }
             for name in ("account", "shop")
         }
-        more["account"] |= PACE
+        more["account"] |= _pace(cancel_after_s)
         more["gateway"] = {"STRANGLER_BROKER_URL": broker.through(url)}
         with (
             system(folder, stores, url, more=more) as running,
@@ -238,6 +239,10 @@ def _started(
         yield Scene(running, meddler, books, broker, database)
     finally:
         books.close()
+
+
+def _pace(cancel_after_s: int) -> dict[str, str]:
+    return {"ACCOUNT_ASK_AGAIN_S": "1", "ACCOUNT_CANCEL_AFTER_S": str(cancel_after_s)}
 
 
 def _port(url: str) -> int:

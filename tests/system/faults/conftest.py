@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.system.scene import Scene, embedded, on_parts
+from tests.system.scene import PATIENT, Scene, embedded, on_parts
 
 BOTH = (
     pytest.param(embedded, id="embedded", marks=pytest.mark.walk),
@@ -23,8 +23,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="module", params=BOTH)
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """On embedded parts, and on RabbitMQ, PostgreSQL and FerretDB."""
-    with request.param(tmp_path_factory.mktemp("scene")) as scene:
+    """On embedded parts, and on RabbitMQ, PostgreSQL and FerretDB. A file may set CANCEL_AFTER_S."""
+    cancel_after_s = getattr(request.module, "CANCEL_AFTER_S", PATIENT)
+    with request.param(tmp_path_factory.mktemp("scene"), cancel_after_s) as scene:
         yield scene
 
 

@@ -3,16 +3,18 @@
 import signal
 
 from tests.system.crowd import Order, Wish
+from tests.system.processes import Process
 from tests.system.scene import Scene
 
-PATIENT = 8
+TRIES = 12
 """Times that a buyer asks with the same key: longer than a start takes."""
 
 
 def killed_at(scene: Scene, service: str, failpoint: str, *wishes: Wish) -> list[Order]:
     """What the buyers were told in the end."""
-    process = scene.armed(service, f"{failpoint}=kill")
-    with scene.asking(*wishes, tries=PATIENT) as asked:
+    process: Process = getattr(scene.system, service)
+    process.arm(f"{failpoint}=kill")
+    with scene.asking(*wishes, tries=TRIES) as asked:
         assert process.wait() == -signal.SIGKILL
         process.start()
     return asked.result()
