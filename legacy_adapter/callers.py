@@ -1,9 +1,11 @@
 """Who may act with an access token: its live row, and the roles of its subject, as the tables say now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, Final
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import bindparam, select
 
 from chassis.database import Database
 from legacy_adapter.tables import access_tokens, roles, subject_roles, subjects
@@ -19,32 +21,24 @@ class Caller:
 
 async def find(database: Database, token_digest: str, user_id: str, now: float) -> Caller | None:
     """By SHA-256 in hex, among rows of this user; None where none is live. Raises StoreUnavailable."""
-    async with database.read() as connection:
-        live = (await connection.execute(_live_rows(token_digest, user_id, datetime.fromtimestamp(now, UTC)))).first()
-        if live is None:
-            return None
-        subject_id, expires_at = live
-        names = await connection.scalars(_role_names(subject_id))
-        return Caller(tuple(names), expires_at.replace(tzinfo=expires_at.tzinfo or UTC).timestamp())
+    asked = {"digest": token_digest, "user_id": user_id, "now": datetime.fromtimestamp(now, UTC)}
+    async with database.look() as connection:
+        rows: Sequence[Any] = (await connection.execute(_LIVE, asked)).all()
+    if not rows:
+        return None
+    expires_at = max(row.expires_at for row in rows)
+    names = dict.fromkeys(row.role for row in rows if row.role is not None)
+    return Caller(tuple(names), expires_at.replace(tzinfo=expires_at.tzinfo or UTC).timestamp())
 
 
-def _live_rows(token_digest: str, user_id: str, now: datetime) -> Select[str, datetime]:
-    """Two logins within a second share a token, so there may be two rows. A deleted user's subject is still there."""
-    row = access_tokens.c
-    return (
-        select(subjects.c.id, func.max(row.token_expire_at))
-        .join(access_tokens, row.subject_id == subjects.c.id)
-        .where(row.hashed_token == token_digest, row.token_expire_at >= now)
-        .where(subjects.c.internal_identifier == user_id)
-        .group_by(subjects.c.id)
-    )
-
-
-def _role_names(subject_id: str) -> Select[str]:
-    given = subject_roles.c
-    return (
-        select(roles.c.name)
-        .join(subject_roles, given.role_id == roles.c.id)
-        .where(given.subject_id == subject_id)
-        .order_by(roles.c.name)
-    )
+_LIVE: Final = (
+    select(access_tokens.c.token_expire_at.label("expires_at"), roles.c.name.label("role"))
+    .join(subjects, subjects.c.id == access_tokens.c.subject_id)
+    .outerjoin(subject_roles, subject_roles.c.subject_id == subjects.c.id)
+    .outerjoin(roles, roles.c.id == subject_roles.c.role_id)
+    .where(access_tokens.c.hashed_token == bindparam("digest"), access_tokens.c.token_expire_at >= bindparam("now"))
+    .where(subjects.c.internal_identifier == bindparam("user_id"))
+    .order_by(roles.c.name)
+)
+"""A row for each role and live token: two logins within a second share one. A deleted user's subject is still there.
+Made once: making it costs more than sending it."""
