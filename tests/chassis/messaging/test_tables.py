@@ -94,7 +94,7 @@ async def test_a_closed_broker_is_away(broker: TablesBroker) -> None:
 
 
 async def test_every_connection_of_the_process_is_woken_without_waiting_for_a_poll(tmp_path: Path) -> None:
-    brokers = [TablesBroker(tmp_path / "broker.db", "test", poll_s=30) for _ in range(2)]
+    brokers = [TablesBroker(tmp_path / "broker.db", "test", poll_s=300) for _ in range(2)]
     await brokers[0].declare(TOPOLOGY)
     received = [Collector(), Collector()]
     await brokers[0].consume("things", received[0])
@@ -105,6 +105,18 @@ async def test_every_connection_of_the_process_is_woken_without_waiting_for_a_po
         await received[0].until(number)
         await received[1].until(number)
     await asyncio.gather(*(broker.aclose() for broker in brokers))
+
+
+async def test_a_message_that_a_stop_cuts_off_goes_back_without_counting(broker: TablesBroker) -> None:
+    broker.path.parent.mkdir()
+    await broker.declare(TOPOLOGY)
+    await broker.publish("events", thing())
+    stopped = await broker.consume("things", cut_off := Collector(asyncio.Event()))
+    await until(lambda: len(cut_off.begun) == 1)
+    await stopped.stop(grace_s=0)
+    await broker.consume("things", received := Collector())
+    await received.until(1)
+    assert received.handled[0].count == 0
 
 
 async def test_a_binding_that_nobody_wants_any_more_differs(broker: TablesBroker) -> None:
