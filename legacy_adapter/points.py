@@ -5,8 +5,9 @@ All take the caller's connection and are part of its transaction.
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from legacy_adapter.account import now
@@ -14,6 +15,17 @@ from legacy_adapter.tables import users
 
 _MOST = 2**31 - 1
 """An `integer` of PostgreSQL."""
+
+
+def _change(*where: ColumnElement[bool]) -> Update:
+    values = {"points": users.c.points + bindparam("by"), "updated_at": bindparam("at", type_=users.c.updated_at.type)}
+    return update(users).where(*where).values(values).returning(users.c.points)
+
+
+_OF_USER: Final[Any] = users.c.id == bindparam("user", type_=users.c.id.type)
+_POINTS: Final = select(users.c.points).where(_OF_USER)
+_CREDIT: Final = _change(_OF_USER)
+_DEBIT: Final = _change(_OF_USER, users.c.points >= -bindparam("by", type_=users.c.points.type))
 
 
 class LegacyPoints:
@@ -24,22 +36,17 @@ class LegacyPoints:
 
     async def points(self, connection: AsyncConnection, user_id: str) -> int | None:
         """None: there is no such user."""
-        balance: int | None = await connection.scalar(select(users.c.points).where(users.c.id == user_id))
+        balance: int | None = await connection.scalar(_POINTS, {"user": user_id})
         return balance
 
     async def debit(self, connection: AsyncConnection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: too few points, or no such user: nothing was changed."""
-        if points > _MOST:
-            return None
-        return await self._changed(connection, -points, users.c.id == user_id, users.c.points >= points)
+        return None if points > _MOST else await self._changed(connection, _DEBIT, user_id, -points)
 
     async def credit(self, connection: AsyncConnection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: there is no such user."""
-        return await self._changed(connection, points, users.c.id == user_id)
+        return await self._changed(connection, _CREDIT, user_id, points)
 
-    async def _changed(self, connection: AsyncConnection, by: int, *where: ColumnElement[bool]) -> int | None:
-        values = {"points": users.c.points + by, "updated_at": self._clock()}
-        balance: int | None = await connection.scalar(
-            update(users).where(*where).values(values).returning(users.c.points)
-        )
+    async def _changed(self, connection: AsyncConnection, change: Update, user_id: str, by: int) -> int | None:
+        balance: int | None = await connection.scalar(change, {"user": user_id, "by": by, "at": self._clock()})
         return balance

@@ -66,12 +66,7 @@ class Buying:
 
     async def request(self, asked: Asked, *, refuse_stale: bool = False) -> Answered:
         """One message, or one call, to one outcome; repeated, the same one. Raises OfferUnavailable, OutboxStale."""
-        async with self.store.read() as reader:
-            kept = await reader.request(asked.id) if asked.digest is not None else None
-            seen = None if kept else await reader.blocking(asked.user_id, asked.item_id)
-            age = await reader.oldest_command() if refuse_stale else None
-        if kept is not None:
-            return _repeated(kept, asked)
+        seen, age = await self._looked(asked, refuse_stale)
         # an open one is joined before Shop is asked: to Shop the item may be bought already, or gone
         joins = seen is not None and seen.is_open
         offer = None if joins else await self.offers.find(asked.user_id, asked.item_id)
@@ -81,6 +76,14 @@ class Buying:
         if foregone is not None and asked.digest is None:
             return foregone
         return replace(await self._written(asked, seen, offer, foregone), offer=offer)
+
+    async def _looked(self, asked: Asked, with_age: bool) -> tuple[Purchase | None, timedelta | None]:
+        """What blocks, and how long the oldest command has waited."""
+        if with_age:
+            async with self.store.read() as reader:
+                return await reader.blocking(asked.user_id, asked.item_id), await reader.oldest_command()
+        async with self.store.look() as reader:
+            return await reader.blocking(asked.user_id, asked.item_id), None
 
     async def _written(
         self, asked: Asked, seen: Purchase | None, offer: Offer | None, foregone: Answered | None
@@ -95,11 +98,10 @@ class Buying:
     async def _in(
         self, unit: Unit, asked: Asked, seen: Purchase | None, offer: Offer | None, foregone: Answered | None
     ) -> Answered:
-        """The order is the design's: inbox, request row, purchase row, debit, ledger, outbox."""
+        """The order is the design's: request row (it is the inbox, too), purchase row, debit, ledger, outbox."""
         if asked.digest is not None and not await self._is_new(unit, asked, asked.digest):
             kept = await unit.request(asked.id)
-            if kept is None:
-                raise RuntimeError(f"message {asked.id} is in the inbox and has no request row")
+            assert kept is not None, "a row that is there, and never goes"
             return _repeated(kept, asked)
         answered = foregone or await self._decided(unit, asked, seen, offer)
         if asked.digest is not None and answered != Answered(Outcome.ACCEPTED, asked.id):
@@ -109,7 +111,7 @@ class Buying:
     async def _is_new(self, unit: Unit, asked: Asked, digest: str) -> bool:
         """Its row says what most requests come to; where it is another, the row is changed at the end."""
         row = Request(asked.id, asked.user_id, asked.item_id, digest, Outcome.ACCEPTED, asked.id, self.clock())
-        return await unit.first(messages.PURCHASES_QUEUE, asked.id) and await unit.keep(row)
+        return await unit.keep(row)
 
     async def _decided(self, unit: Unit, asked: Asked, seen: Purchase | None, offer: Offer | None) -> Answered:
         if offer is None:
@@ -170,8 +172,6 @@ class Buying:
         await reach("account.settled")
 
     async def _settle(self, unit: Unit, decided: Decided) -> Purchase | None:
-        if not await unit.first(messages.DECISIONS_QUEUE, decided.message_id):
-            return None
         transition = STEPS[State.DEBITED, decided.event]
         now = self.clock()
         settled = await unit.settle(decided.purchase_id, decided.event, transition.next, decided.reason, now)

@@ -39,7 +39,7 @@ class Calling:
         return _came_to(await self.buying.waiting.outcome(answered.purchase_id, self._find, self.within_s))
 
     async def _find(self, purchase_id: str) -> Purchase | None:
-        async with self.buying.store.read() as reader:
+        async with self.buying.store.look() as reader:
             return await reader.find(purchase_id)
 
 

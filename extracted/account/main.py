@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 
 from chassis import logs, migrations, web
 from chassis.database import Database
-from chassis.inbox import Inbox
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, BrokerUnavailable, TopologyDiffers
@@ -43,7 +42,7 @@ from extracted.account.settings import DatabaseSettings, Settings
 from extracted.account.storage import MIGRATIONS
 from extracted.account.storage.operations import SqlOperations
 from extracted.account.storage.parked import StoredParked
-from extracted.account.storage.purchases import Kept, SqlStore
+from extracted.account.storage.purchases import SqlStore, kept
 from extracted.account.storage.tables import define
 from extracted.account.waiting import Waiting
 from extracted.account.worker import Handlers, Worker
@@ -111,15 +110,15 @@ def _purchasing(settings: Settings, database: Database) -> Purchasing | None:
     if settings.broker_url is None or settings.shop_url is None or settings.shop_token is None:
         return None
     own = OwnTables("account", database.is_sqlite)
-    outbox, inbox, parked = Outbox(own, _now), Inbox(own, _now), Parked(own, _now)
-    kept = Kept(define(own), LegacyPoints(), outbox, inbox, _now)
-    store, records = SqlStore(database, kept), SqlOperations(database, kept, LegacyRows())
+    outbox, parked = Outbox(own, _now), Parked(own, _now)
+    parts = kept(define(own), LegacyPoints(), outbox, _now)
+    store, records = SqlStore(database, parts), SqlOperations(database, parts, LegacyRows())
     offers = HttpOffers(settings.shop_url, settings.shop_token.get_secret_value())
     broker = open_broker(settings.broker_url.get_secret_value(), "account")
     patience = Patience(timedelta(seconds=settings.ask_again_s), timedelta(seconds=settings.cancel_after_s))
     buying = Buying(store, offers, _now, Waiting(), patience)
     handlers = Handlers(buying, GatewayReplies(broker), _now)
-    relay = Relay(database, outbox, broker, also_prune=(inbox.prune,))
+    relay = Relay(database, outbox, broker)
     operations, reminding = Operations(records, _now, patience), Reminding(store, _now, patience)
     auditing, kept_messages = Auditing(operations, relay), StoredParked(database, parked)
     worker = Worker(broker, _own_queues(), relay, handlers, reminding, auditing, database, parked)

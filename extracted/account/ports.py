@@ -58,10 +58,6 @@ class Reader(Protocol):
 class Unit(Reader, Protocol):
     """A write transaction: all of it, or nothing."""
 
-    async def first(self, consumer: str, message_id: str) -> bool:
-        """False: this consumer has handled the message before."""
-        ...
-
     async def keep(self, request: Request) -> bool:
         """False: that message has its row already."""
         ...
@@ -126,6 +122,10 @@ class Store(Protocol):
 
     def read(self) -> AbstractAsyncContextManager[Reader]:
         """One state of the data."""
+        ...
+
+    def look(self) -> AbstractAsyncContextManager[Reader]:
+        """For one question alone: cheaper than `read`."""
         ...
 
     def write(self) -> AbstractAsyncContextManager[Unit]:

@@ -6,21 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from chassis.inbox import Inbox
 from chassis.messaging.envelope import Envelope
 from chassis.outbox import Outbox
 from extracted.account import messages
 from extracted.account.ports import Reader, Unit
 from extracted.account.purchase import Entry, Outcome, Purchase, Reason, Request, command_id
-from extracted.account.saga import BLOCKING, Event, Silence, State, counts_in
+from extracted.account.saga import Event, Silence, State, counts_in
 from extracted.account.storage import rows
+from extracted.account.storage.statements import Statements, among, build
 from extracted.account.storage.tables import Tables
 
-_BLOCKING = tuple(sorted(state.value for state in BLOCKING))
 _SURELY_OUT = timedelta(seconds=1)
 
 
@@ -45,10 +44,15 @@ class Kept:
     """What a transaction works on."""
 
     tables: Tables
+    statements: Statements
     points: Points
     outbox: Outbox
-    inbox: Inbox
     clock: Callable[[], datetime]
+
+
+def kept(tables: Tables, points: Points, outbox: Outbox, clock: Callable[[], datetime]) -> Kept:
+    """For one process."""
+    return Kept(tables, build(tables), points, outbox, clock)
 
 
 class SqlStore:
@@ -62,6 +66,12 @@ class SqlStore:
     async def read(self) -> AsyncIterator[Reader]:
         """One state of the data."""
         async with self._database.read() as connection:
+            yield SqlUnit(connection, self._kept)
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Reader]:
+        """For one statement."""
+        async with self._database.look() as connection:
             yield SqlUnit(connection, self._kept)
 
     @asynccontextmanager
@@ -82,25 +92,23 @@ class SqlUnit:
         self._connection = connection
         self._kept = kept
         self._tables = kept.tables
+        self._statements = kept.statements
 
     async def request(self, message_id: str) -> Request | None:
         """By the message that it came with."""
-        table = self._tables.requests
-        row = (await self._connection.execute(select(table).where(table.c.id == message_id))).first()
+        row = (await self._connection.execute(self._statements.request, {"of_id": message_id})).first()
         return None if row is None else rows.request(row)
 
     async def find(self, purchase_id: str) -> Purchase | None:
         """By its own id."""
-        table = self._tables.purchases
-        row = (await self._connection.execute(select(table).where(table.c.id == purchase_id))).first()
+        row = (await self._connection.execute(self._statements.find, {"of_id": purchase_id})).first()
         return None if row is None else rows.purchase(row)
 
     async def blocking(self, user_id: str, item_id: str) -> Purchase | None:
         """The unique index allows one."""
-        row = self._tables.purchases.c
-        which = (row.user_id == user_id, row.item_id == item_id, row.state.in_(_BLOCKING), row.revoked_at.is_(None))
-        found = (await self._connection.execute(select(self._tables.purchases).where(*which))).first()
-        return None if found is None else rows.purchase(found)
+        which = {"of_user": user_id, "of_item": item_id}
+        row = (await self._connection.execute(self._statements.blocking, which)).first()
+        return None if row is None else rows.purchase(row)
 
     async def oldest_command(self) -> timedelta | None:
         """How long the oldest command to Shop has waited for the broker."""
@@ -108,39 +116,28 @@ class SqlUnit:
 
     async def due(self, now: datetime, limit: int) -> Sequence[Purchase]:
         """The longest due first."""
-        table = self._tables.purchases
-        found = select(table).where(table.c.due_at <= now).order_by(table.c.due_at).limit(limit)
-        return [rows.purchase(row) for row in await self._connection.execute(found)]
-
-    async def first(self, consumer: str, message_id: str) -> bool:
-        """False: handled before."""
-        return await self._kept.inbox.first(self._connection, consumer, message_id)
+        which = {"of_now": now, "of_limit": limit}
+        return [rows.purchase(row) for row in await self._connection.execute(self._statements.due, which)]
 
     async def keep(self, request: Request) -> bool:
-        """False: that message has its row already."""
-        table = self._tables.requests
-        row = self._tables.own.insert(table).values(rows.request_values(request)).on_conflict_do_nothing()
-        return (await self._connection.execute(row)).rowcount == 1
+        """False: that message has its row already; on PostgreSQL, after that one's transaction has ended."""
+        return (await self._connection.execute(self._statements.keep, rows.request_values(request))).rowcount == 1
 
     async def change_request(self, message_id: str, outcome: Outcome, purchase_id: str | None) -> None:
         """Where it led instead."""
-        table = self._tables.requests
-        changed = update(table).where(table.c.id == message_id)
-        await self._connection.execute(changed.values(outcome=outcome.value, purchase_id=purchase_id))
+        values = {"outcome": outcome.value, "purchase_id": purchase_id}
+        await self._connection.execute(self._statements.change_request, {"of_id": message_id, **values})
 
     async def open(self, purchase: Purchase, due_at: datetime) -> bool:
         """False: another of this user and item blocks; on PostgreSQL, after that one's transaction has ended."""
         row = {**rows.values(purchase), "due_at": due_at}
-        opened = self._tables.own.insert(self._tables.purchases).values(row).on_conflict_do_nothing()
-        return (await self._connection.execute(opened)).rowcount == 1
+        return (await self._connection.execute(self._statements.open, row)).rowcount == 1
 
     async def reject(self, purchase_id: str, reason: Reason, now: datetime) -> None:
         """One that was opened in this transaction, and could not be paid: it never asked Shop."""
-        table = self._tables.purchases
         never = {"asks": 0, "asked_at": None, "due_at": None}
-        rejected = update(table).where(table.c.id == purchase_id)
         values = {"state": State.REJECTED.value, "reason": reason.value, "settled_at": now, **never}
-        await self._connection.execute(rejected.values(values))
+        await self._connection.execute(self._statements.change, {"of_id": purchase_id, **values})
 
     async def points(self, user_id: str) -> int | None:
         """None: the user is gone."""
@@ -156,17 +153,15 @@ class SqlUnit:
 
     async def record(self, entry: Entry) -> None:
         """A second one of its kind violates the primary key."""
-        await self._connection.execute(insert(self._tables.ledger), rows.entry_values(entry))
+        await self._connection.execute(self._statements.record, rows.entry_values(entry))
 
     async def settle(
         self, purchase_id: str, event: Event, to: State, reason: Reason | None, now: datetime
     ) -> Purchase | None:
         """One conditional statement: of two answers at once, one finds nothing to change."""
-        table = self._tables.purchases
-        waits = table.c.state.in_(sorted(counts_in(event)))
         values = {"state": to.value, "reason": reason and reason.value, "settled_at": now, "due_at": None}
-        settled = update(table).where(table.c.id == purchase_id, waits).values(values).returning(table)
-        row = (await self._connection.execute(settled)).first()
+        settled = self._statements.settle[event]
+        row = (await self._connection.execute(settled, {"of_id": purchase_id, **values})).first()
         return None if row is None else rows.purchase(row)
 
     async def silence(self, purchase: Purchase) -> Silence:
@@ -200,7 +195,7 @@ class SqlUnit:
     async def revoke(self, purchase_id: str, now: datetime) -> bool:
         """False: it is not COMPLETED, or revoked already."""
         table = self._tables.purchases
-        live = table.c.state.in_(sorted(counts_in(Event.ROW_REMOVED))) & table.c.revoked_at.is_(None)
+        live = among(table.c.state, counts_in(Event.ROW_REMOVED)) & table.c.revoked_at.is_(None)
         revoked = update(table).where(table.c.id == purchase_id, live).values(revoked_at=now)
         return (await self._connection.execute(revoked)).rowcount == 1
 

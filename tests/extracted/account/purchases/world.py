@@ -13,7 +13,6 @@ from sqlalchemy import select
 
 from chassis import migrations
 from chassis.database import Database
-from chassis.inbox import Inbox
 from chassis.messaging.envelope import Envelope, new_id
 from chassis.outbox import Outbox
 from chassis.outbox import Waiting as Put
@@ -25,7 +24,7 @@ from extracted.account.ports import OfferUnavailable
 from extracted.account.purchase import Asked, Entry, Item, Offer, Purchase, Request
 from extracted.account.reminding import Reminding
 from extracted.account.storage import rows
-from extracted.account.storage.purchases import Kept, SqlStore
+from extracted.account.storage.purchases import SqlStore, kept
 from extracted.account.storage.tables import Tables, define
 from extracted.account.waiting import Waiting
 from legacy_adapter.points import LegacyPoints
@@ -214,7 +213,7 @@ def world(monolith: MonolithData, database: Database) -> World:
     own, clock = OwnTables("account", database.is_sqlite), Clock()
     outbox = Outbox(own, clock)
     tables = define(own)
-    store = SqlStore(database, Kept(tables, LegacyPoints(clock), outbox, Inbox(own, clock), clock))
+    store = SqlStore(database, kept(tables, LegacyPoints(clock), outbox, clock))
     shop = ShopModel(monolith)
     buying = Buying(store, shop, clock, Waiting(0.05))
     return World(monolith, database, tables, outbox, store, clock, shop, buying, Reminding(store, clock))
