@@ -76,6 +76,8 @@ class Consumer:
         self._retry = ParkedRetry(queue, handler, database, parked, patience)
         self._subscriptions: list[Subscription] = []
         self._stopping = asyncio.Event()
+        self._is_paused = False
+        self._returning: asyncio.Task[None] | None = None
         self._held = 0
         self._reason: str | None = None
 
@@ -87,20 +89,23 @@ class Consumer:
 
     async def pause(self) -> None:
         """Nothing new is taken or tried again until `resume`."""
+        self._is_paused = True
         self._retry.pause()
-        for subscription in self._subscriptions:
-            await subscription.pause()
+        await self._pause_subscriptions()
 
     async def resume(self) -> None:
+        self._is_paused = False
         self._retry.resume()
-        for subscription in self._subscriptions:
-            await subscription.resume()
+        if self._returning is None:
+            await self._resume_subscriptions()
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """What is being handled ends well, at most `grace_s`; what is held goes back to the queue."""
         self._stopping.set()
         stopping = (subscription.stop(grace_s) for subscription in self._subscriptions)
         await asyncio.gather(self._retry.stop(grace_s), *stopping)
+        if self._returning is not None:
+            await self._returning
 
     def status(self) -> Status:
         """Now."""
@@ -138,7 +143,7 @@ class Consumer:
         try:
             await act()
         except StoreUnavailable as error:
-            self._held += 1
+            self._held, self._reason = self._held + 1, str(error)
             try:
                 await self._hold(act, error)
             finally:
@@ -147,14 +152,52 @@ class Consumer:
     async def _hold(self, act: Callable[[], Awaitable[None]], away: StoreUnavailable) -> None:
         until, tries = time.monotonic() + self._patience.hold_s, 0
         while not self._stopping.is_set() and time.monotonic() < until:
-            self._reason, tries = str(away), tries + 1
+            tries += 1
             await self._wait(self._patience.hold_pause_s(tries))
+            if not await self._is_ready():
+                continue
             try:
-                await self._ready()
                 return await act()
             except StoreUnavailable as error:
-                away = error
+                away, self._reason = error, str(error)
+        await self._leave_until_ready()
         raise away
+
+    async def _leave_until_ready(self) -> None:
+        """What goes back counts as a failed delivery: once, not as often as the broker would hand it out again."""
+        if self._returning is not None or self._stopping.is_set():
+            return
+        self._returning = asyncio.create_task(self._return_when_ready(), name=f"wait for the store of {self._queue}")
+        await self._pause_subscriptions()
+
+    async def _return_when_ready(self) -> None:
+        while not self._stopping.is_set():
+            await self._wait(self._patience.last_hold_s)
+            if await self._is_ready():
+                break
+        self._returning = None
+        if not self._is_paused and not self._stopping.is_set():
+            await self._resume_subscriptions()
+
+    async def _is_ready(self) -> bool:
+        try:
+            await self._ready()
+        except StoreUnavailable as error:
+            self._reason = str(error)
+            return False
+        except Exception as error:
+            log.exception("readiness_failed", queue=self._queue)
+            self._reason = f"{type(error).__name__}: {error}"
+            return False
+        return True
+
+    async def _pause_subscriptions(self) -> None:
+        for subscription in self._subscriptions:
+            await subscription.pause()
+
+    async def _resume_subscriptions(self) -> None:
+        for subscription in self._subscriptions:
+            await subscription.resume()
 
     async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -182,6 +182,10 @@ class Lane:
             log.error("message_cannot_be_sent", message_id=row.message_id, reason=str(error))
         except MessagingError as error:
             batch.error = f"{type(error).__name__}: {error}"
+        except asyncio.CancelledError:
+            if asyncio.current_task().cancelling():  # type: ignore[union-attr]  # a coroutine runs in a task
+                raise
+            batch.error = "the publisher gave it up"  # a client library that cancels what it waits for cancels us, too
         except Exception as error:
             batch.error = f"{type(error).__name__}: {error}"
             log.exception("publish_failed", destination=self._destination)

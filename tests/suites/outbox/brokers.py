@@ -18,7 +18,7 @@ class Taking:
         self.asked = 0
         self.under_way = 0
         self.most_under_way = 0
-        self.faults: dict[str, Exception | None] = {}
+        self.faults: dict[str, BaseException | None] = {}
 
     async def publish(
         self,
@@ -45,7 +45,7 @@ class Taking:
         fault = self.faults.get(exchange, self)
         if fault is None:
             await asyncio.Event().wait()
-        if isinstance(fault, Exception):
+        if isinstance(fault, BaseException):
             raise fault
         self.taken.append(envelope)
 

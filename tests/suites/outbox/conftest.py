@@ -1,18 +1,26 @@
 """The same tests on both databases: a service's own tables beside a table of somebody else, in a fresh database."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from chassis import migrations
 from chassis.database import Database
 from chassis.own_tables import OwnTables
 from tests.connected import fresh_postgres
 from tests.suites.outbox.service import REVISIONS, SERVICE, Clock, Service
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Development's tracebacks, with the values of all variables, take longer than what is tested."""
+    with capture_logs():
+        yield
 
 
 def on_sqlite(directory: Path) -> str:

@@ -2,15 +2,20 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from chassis.messaging.port import BrokerUnavailable, PublishRefused, Unroutable
 from chassis.own_tables import OwnTables
 from chassis.relay import Relay
 from chassis.relay_lane import Pace
+from chassis.store import StoreUnavailable
 from tests.suites.outbox.brokers import Taking, running, until
 from tests.suites.outbox.service import SERVICE, Service, message
 
@@ -65,6 +70,64 @@ async def test_a_message_that_is_not_confirmed_is_never_marked_and_goes_later(
         await until(lambda: all_out(service))
         await until(lambda: relay.troubles() == {})
     assert broker.taken == [put]
+
+
+async def test_a_publisher_that_cancels_what_it_waits_for_does_not_end_the_sending(service: Service) -> None:
+    broker, put = Taking(), message()
+    broker.faults["shop.commands"] = asyncio.CancelledError()
+    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+        await service.put(put)
+        await until(lambda: broker.asked >= 2)
+        del broker.faults["shop.commands"]
+        await until(lambda: all_out(service))
+    assert broker.taken == [put]
+
+
+async def test_what_a_publisher_fails_with_by_mistake_is_met_as_any_failure(service: Service) -> None:
+    broker, put = Taking(), message()
+    broker.faults["shop.commands"] = KeyError("a mistake")
+    relay = Relay(service.database, service.outbox, broker, QUICK)
+    async with running(relay):
+        await service.put(put)
+        await until(lambda: relay.troubles() != {})
+        del broker.faults["shop.commands"]
+        await until(lambda: all_out(service))
+    assert broker.taken == [put]
+
+
+async def test_a_message_that_can_never_be_sent_holds_up_no_other(service: Service) -> None:
+    broker, bad, good = Taking(), message(), message()
+    await service.put(bad, good)
+    table = "account_outbox" if service.database.is_sqlite else "account.outbox"
+    async with service.database.write() as connection:
+        await connection.execute(text(f"UPDATE {table} SET properties = '{{}}' WHERE message_id = :id"), {"id": bad.id})
+    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+        await until(lambda: len(broker.taken) == 1)
+        await service.put(message())
+        await until(lambda: len(broker.taken) == 2)
+    assert bad.id not in broker.ids()
+    assert not await all_out(service)
+
+
+async def test_a_claim_that_was_committed_while_the_answer_was_lost_is_made_again_when_its_lease_ends(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, write, losses = Taking(), service.database.write, [1]
+
+    @asynccontextmanager
+    async def losing() -> AsyncIterator[AsyncConnection]:
+        async with write() as connection:
+            yield connection
+        if losses:
+            losses.clear()
+            service.clock.move(QUICK.lease_s + 1)
+            raise StoreUnavailable("cut after COMMIT")
+
+    await service.put(message())
+    monkeypatch.setattr(service.database, "write", losing)
+    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+        await until(lambda: all_out(service))
+    assert len(broker.taken) == 1
 
 
 async def test_a_full_queue_never_holds_up_another(service: Service) -> None:
