@@ -36,7 +36,7 @@ class RabbitBroker:
         return f"RabbitBroker({self._name} at {self._link.where})"
 
     async def declare(self, topology: Topology) -> None:
-        """Kept in mind: a queue that is deleted under its consumer is made again."""
+        """Kept in mind: a queue, exchange or binding that is deleted under a consumer is made again."""
         for exchange in topology.writers:
             await ensure_exchange(self._link, exchange)
         for queue in topology.queues:
@@ -64,7 +64,8 @@ class RabbitBroker:
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 20) -> RabbitSubscription:
         link = Link(self._url, f"{self._name} {queue}")
-        subscription = RabbitSubscription(link, queue, partial(self._attach, link, queue), handler, prefetch=prefetch)
+        tend = partial(self._tend, link, queue)
+        subscription = RabbitSubscription(link, partial(_same, queue), handler, prefetch=prefetch, tend=tend)
         self._subscriptions.append(subscription)
         return subscription
 
@@ -73,9 +74,7 @@ class RabbitBroker:
         key = f"{self._name}.{uuid4().hex}"
         link = Link(self._url, f"{self._name} {exchange}")
         attach = partial(_reply_queue, link, exchange, key)
-        subscription = RabbitSubscription(
-            link, exchange, attach, handler, prefetch=REPLIES_PREFETCH, acknowledges=False
-        )
+        subscription = RabbitSubscription(link, attach, handler, prefetch=REPLIES_PREFETCH, acknowledges=False)
         self._subscriptions.append(subscription)
         with suppress(TimeoutError):
             async with asyncio.timeout(REPLIES_WAIT_S):
@@ -96,14 +95,18 @@ class RabbitBroker:
         await asyncio.gather(*stopping)
         await self._link.aclose()
 
-    async def _attach(self, link: Link, name: str) -> str:
+    async def _tend(self, link: Link, name: str) -> None:
         queue = self._declared.get(name)
-        if queue is not None:
-            try:
-                await ensure_queue(link, queue)
-            except TopologyDiffers as error:  # what runs goes on; the next start says no
-                log.error("topology differs", queue=name, reason=str(error))
-        return name
+        if queue is None:
+            return
+        try:
+            await ensure_queue(link, queue)
+        except TopologyDiffers as error:  # what runs goes on; the next start says no
+            log.error("topology differs", queue=name, reason=str(error))
+
+
+async def _same(name: str) -> str:
+    return name
 
 
 async def _reply_queue(link: Link, exchange: str, key: str) -> str:

@@ -26,14 +26,14 @@ class Link:
     """`name`: what the broker's administrator sees. Errors are those of the port."""
 
     def __init__(self, url: str, name: str) -> None:
-        self._url, self._name = url, name
+        self._url, self.name = url, name
         self._connection: AbstractConnection | None = None
         self._opening = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
         self.where = _where(url)
 
     def __repr__(self) -> str:
-        return f"Link({self._name} to {self.where})"
+        return f"Link({self.name} to {self.where})"
 
     async def open(self) -> "AbstractConnection":
         """The connection that is there, or a new one. Raises BrokerUnavailable."""
@@ -41,7 +41,7 @@ class Link:
             if self._connection is None or not _lives(self._connection):
                 self.abandon()
                 async with answered(f"connecting to {self.where}", CONNECT_TIMEOUT_S, {}):
-                    properties: FieldTable = {"connection_name": self._name}
+                    properties: FieldTable = {"connection_name": self.name}
                     self._connection = await aio_pika.connect(
                         self._url, heartbeat=HEARTBEAT_S, client_properties=properties
                     )

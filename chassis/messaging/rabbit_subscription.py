@@ -18,7 +18,9 @@ ANSWER_TIMEOUT_S = 5.0
 CHECK_EVERY_S = 10.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 3.0
 Attach = Callable[[], Awaitable[str]]
-"""Before each consuming on a new connection: makes what is missing, returns the queue's name."""
+"""On each new connection; returns the name of the queue to consume."""
+Tend = Callable[[], Awaitable[None]]
+"""Makes what is missing: on each new connection and from time to time."""
 
 log = structlog.get_logger("chassis.messaging")
 
@@ -27,16 +29,23 @@ class RabbitSubscription:
     """Handlers run in tasks of their own: a lost connection does not cancel what is in the middle of a transaction."""
 
     def __init__(
-        self, link: Link, label: str, attach: Attach, handler: Handler, *, prefetch: int, acknowledges: bool = True
+        self,
+        link: Link,
+        attach: Attach,
+        handler: Handler,
+        *,
+        prefetch: int,
+        acknowledges: bool = True,
+        tend: Tend | None = None,
     ) -> None:
-        self._link, self._label, self._attach, self._handler = link, label, attach, handler
+        self._link, self._attach, self._handler, self._tend = link, attach, handler, tend
         self._prefetch, self._acknowledges = prefetch, acknowledges
         self._slots = asyncio.Semaphore(prefetch)
         self._under_way: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()  # one change of the consumer at a time
         self._changed = asyncio.Event()  # the broker cancelled the consumer, or the channel ended
         self._channel: Channel | None = None
-        self._queue = label
+        self._queue = ""
         self._tag: str | None = None
         self._failures = 0
         self._paused = False
@@ -71,9 +80,9 @@ class RabbitSubscription:
             try:
                 await self._live()
             except MessagingError as error:
-                log.warning("consumer lost", queue=self._label, reason=str(error))
+                log.warning("consumer lost", queue=self._link.name, reason=str(error))
             except Exception:
-                log.exception("consumer lost", queue=self._label)
+                log.exception("consumer lost", queue=self._link.name)
             self.tried.set()
             self._failures += 1
             await asyncio.sleep(_wait_s(self._failures))
@@ -81,6 +90,7 @@ class RabbitSubscription:
     async def _live(self) -> None:
         """One connection, from its opening to its loss."""
         try:
+            await self._tended()
             self._queue = await self._attach()
             channel = await self._opened()
             async with self._turn:
@@ -97,7 +107,7 @@ class RabbitSubscription:
 
     async def _opened(self) -> Channel:
         channel = await self._link.channel()
-        async with answered(f"opening a channel for {self._label}", ANSWER_TIMEOUT_S):
+        async with answered(f"opening a channel for {self._queue}", ANSWER_TIMEOUT_S):
             await channel.basic_qos(prefetch_count=self._prefetch)
         self._changed.clear()
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
@@ -112,22 +122,27 @@ class RabbitSubscription:
         self._changed.clear()
         if channel.is_closed:
             raise BrokerUnavailable("the channel was closed")
+        await self._tended()
         async with self._turn:
             if self._tag is None and not self._paused:
-                log.warning("consumer cancelled by the broker", queue=self._label)
+                log.warning("consumer cancelled by the broker", queue=self._link.name)
                 await self._consume(channel)
             else:
                 await self._check(channel)
 
+    async def _tended(self) -> None:
+        if self._tend is not None:
+            await self._tend()
+
     async def _check(self, channel: Channel) -> None:
         """On the consumer's own channel, so that its answer tells that the channel lives."""
-        async with answered(f"looking after {self._label}", ANSWER_TIMEOUT_S):
+        async with answered(f"looking after {self._queue}", ANSWER_TIMEOUT_S):
             seen = await channel.queue_declare(self._queue, passive=True)
         if not self._paused and not seen.consumer_count:
             raise BrokerUnavailable("the broker knows of no consumer")
 
     async def _consume(self, channel: Channel) -> None:
-        async with answered(f"consuming {self._label}", ANSWER_TIMEOUT_S):
+        async with answered(f"consuming {self._queue}", ANSWER_TIMEOUT_S):
             done = await channel.basic_consume(self._queue, self._delivered, no_ack=not self._acknowledges)
             self._tag = done.consumer_tag
 
@@ -136,7 +151,7 @@ class RabbitSubscription:
         if tag is None or self._channel is None or self._channel.is_closed:
             return
         with suppress(MessagingError):  # then the connection is gone, and the consumer with it
-            async with answered(f"pausing {self._label}", ANSWER_TIMEOUT_S):
+            async with answered(f"pausing {self._queue}", ANSWER_TIMEOUT_S):
                 await self._channel.basic_cancel(tag)
 
     def _cancelled(self, _frame: object) -> None:
@@ -153,9 +168,9 @@ class RabbitSubscription:
             if self._acknowledges and message.channel.is_closed:
                 return  # it comes again
             try:
-                await self._handler(to_delivery(self._label, message))
+                await self._handler(to_delivery(self._queue, message))
             except Exception as error:
-                log.warning("message not handled", queue=self._label, reason=type(error).__name__, exc_info=error)
+                log.warning("message not handled", queue=self._link.name, reason=type(error).__name__, exc_info=error)
                 await self._settle(message, handled=False)
             else:
                 await self._settle(message, handled=True)
@@ -166,7 +181,7 @@ class RabbitSubscription:
         if not self._acknowledges or tag is None:
             return
         with suppress(MessagingError):  # a lost channel: it comes again
-            async with answered(f"acknowledging in {self._label}", ANSWER_TIMEOUT_S):
+            async with answered(f"acknowledging in {self._queue}", ANSWER_TIMEOUT_S):
                 if handled:
                     await message.channel.basic_ack(tag)
                 else:
