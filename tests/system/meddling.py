@@ -19,6 +19,7 @@ from tests.system.processes import ROOT
 
 TOPOLOGY = load(ROOT / "extracted" / "topology.yaml")
 TIMEOUT_S = 10
+_POLICY = "meddling"
 
 
 class Meddler(Protocol):
@@ -127,6 +128,7 @@ class RabbitMeddler:
     url: str
     management_url: str
     made: list[str] = field(default_factory=list)
+    is_limited: bool = False
 
     def repeat(self, queue: str, after_s: Sequence[float]) -> None:
         for seconds in after_s:
@@ -155,6 +157,12 @@ class RabbitMeddler:
         """With its consumers, which are told so."""
         self._call("DELETE", f"queues/{self._vhost}/{queue}")
 
+    def limit(self, queue: str, limits: Mapping[str, int]) -> None:
+        """`max-length`, `delivery-limit`: where the queue has another, the lower one holds."""
+        policy = {"pattern": f"^{queue}$".replace(".", "[.]"), "definition": dict(limits), "apply-to": "queues"}
+        self._call("PUT", f"policies/{self._vhost}/{_POLICY}", policy)
+        self.is_limited = True
+
     def lying(self) -> int:
         return sum(ready(self.url, name) for name in (*(queue.name for queue in TOPOLOGY.queues), *self.made))
 
@@ -166,6 +174,9 @@ class RabbitMeddler:
         for name in self.made:
             self._call("DELETE", f"queues/{self._vhost}/{name}")
         self.made.clear()
+        if self.is_limited:
+            self._call("DELETE", f"policies/{self._vhost}/{_POLICY}")
+            self.is_limited = False
 
     def _detour(self, queue: Queue, kinds: Sequence[str], seconds: float) -> None:
         """A queue beside it, whose messages go on to it when their time is up."""

@@ -43,3 +43,17 @@ def test_f09_time_is_up_while_the_reply_that_it_was_sold_is_on_its_way(scene: Sc
     books, _ = scene.at_rest()
     assert scene.state(buyer, item) == "COMPLETED"
     assert books.stock[item]["available"] == 4
+
+
+def test_f08_a_lost_cancel_is_asked_again_until_shop_answers(scene: Scene) -> None:
+    scene.shop.arm("shop.before_commit=hang:60")
+    buyer, item = scene.buyer(), scene.item()
+    scene.ask(buyer.wish(item))
+    scene.reaches(buyer, item, "CANCELLING")
+    scene.shop.kill()
+    until(lambda: not scene.books.read().unpublished, "the cancel published")
+    scene.meddler.lose("shop.commands")
+    scene.shop.start()
+    books, _ = scene.at_rest()
+    assert scene.state(buyer, item) == "REFUNDED"
+    assert books.points[buyer.user_id] == 100
