@@ -6,7 +6,7 @@ COMPILE = $(PYTHON_OF_VENV) -m uv pip compile pyproject.toml --quiet --python-ve
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 # Bytecode is kept, whatever the environment says: every test process would compile all modules anew.
-PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadgroup
+PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
 .PHONY: help install demo run test test-walks parts parts-stop test-connected check bench lock
 

@@ -1,10 +1,11 @@
 """What all tests share."""
 
 import os
-from pathlib import Path
+import re
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.effort import examples
 
@@ -12,25 +13,30 @@ from tests.effort import examples
 settings.register_profile("steady", deadline=None, max_examples=examples(100))
 settings.load_profile("steady")
 
-TESTS = Path(__file__).parent
-TOGETHER = ("loopback", "suites", "examples/monolith", "extracted/account", "extracted/shop")
+TOGETHER = tuple(
+    f"tests/{name}" for name in ("loopback", "suites", "examples/monolith", "extracted/account", "extracted/shop")
+)
 """Folders whose tests share running processes."""
+LANE = re.compile(r"[\[-](fast|asgi)[\]-]")
 
 
+class Together(LoadScopeScheduling):  # type: ignore[misc]
+    """One worker runs what shares processes, so that they start once: a file or a folder, lane by lane."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, name = nodeid.partition("::")
+        folder = file.rpartition("/")[0]
+        lane = LANE.search(name)
+        return f"{folder if folder in TOGETHER else file} {lane[1] if lane else ''}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
+    return Together(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """More than cores: a good part of the tests waits for clocks."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores + max(1, cores // 2)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs what shares processes, so that they start once: a file or a folder, lane by lane."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    file = item.path.relative_to(TESTS)
-    folder = file.parent.as_posix()
-    lane = getattr(item, "callspec").params.get("lane", "") if hasattr(item, "callspec") else ""  # noqa: B009
-    return f"{folder if folder in TOGETHER else file.as_posix()} {lane}".strip()
