@@ -30,7 +30,8 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
         logging.getLogger(name).propagate = True
     for name in ("aiormq", "aio_pika"):  # each loss of a broker is told by ours
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # its line a request says nothing that ours do not
+    for name in ("httpx", "alembic"):  # their lines say nothing that ours do not
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -58,7 +58,7 @@ class LegacyPurchases:
         """Both ids in canonical form; of several rows, which the monolith's race can leave, any."""
         row = transactions.c
         live = (row.user_id == user_id, row.item_id == item_id, row.deleted_at.is_(None))
-        async with self._database.read() as connection:
+        async with self._database.look() as connection:
             found: str | None = await connection.scalar(select(row.id).where(*live).limit(1))
             return found
 
@@ -77,7 +77,7 @@ class LegacyPurchases:
         row = transactions.c
         page = select(row.id, row.user_id, row.item_id, row.created_at, row.deleted_at).order_by(row.id).limit(limit)
         page = page if after is None else page.where(row.id > after)
-        async with self._database.read() as connection:
+        async with self._database.look() as connection:
             return [_row(*one) for one in await connection.execute(page)]
 
 

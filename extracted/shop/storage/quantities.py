@@ -22,7 +22,7 @@ class StoredQuantities:
     async def find(self, item_id: str) -> Quantity:
         """No row: unlimited."""
         stock = self._tables.stock.c
-        async with self._database.read() as connection:
+        async with self._database.look() as connection:
             return Quantity(await connection.scalar(select(stock.available).where(stock.item_id == item_id)))
 
     async def set(self, item_id: str, quantity: Quantity) -> None:

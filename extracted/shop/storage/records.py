@@ -33,5 +33,5 @@ class StoredRecords:
         self, key: Column[Any], columns: tuple[Column[Any], ...], after: str | None, limit: int
     ) -> Sequence[Any]:
         page: Select[Any] = select(*columns).order_by(key).limit(limit)
-        async with self._database.read() as connection:
+        async with self._database.look() as connection:
             return list(await connection.execute(page if after is None else page.where(key > after)))

@@ -80,7 +80,7 @@ def test_a_path_with_more_or_less_in_it_is_no_missing_item(seller: RunningShop, 
         "/internal/offers/a%2fb",
     ):
         answer = ask(seller.port, path, "GET", bearer(INTERNAL_TOKEN))
-        message = f"Cannot GET /internal/{path}"
+        message = f"Cannot GET {path}"
         assert told(answer) == (404, {"statusCode": 404, "message": message, "error": "Not Found"})
 
 
