@@ -203,7 +203,7 @@ def _render(stats: Stats, table: RouteTable) -> list[str]:
     lines.append(
         f"# TYPE strangler_undeclared_total counter\nstrangler_undeclared_total {sum(stats.undeclared.values())}\n"
     )
-    lines += rendered((route.id, stats.published[route.id]) for route in table.routes if route.id in stats.published)
+    lines += rendered((route.id, stats.published.get(route.id, Published())) for route in table.routes if route.publish)
     return lines
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SILENT, UNKNOWN = "(none)", "(unknown)"
 """Outcomes that no consumer gave: no word in time, a word that routes.yaml does not know."""
+FAILURES = ("invalid", "unsent", "refused", "unconfirmed", "busy")
 
 
 class Durations:
@@ -26,8 +27,8 @@ class Published:
     """Of one route. `failures` by reason; `outcomes` by the words of routes.yaml."""
 
     confirmed: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
-    outcomes: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAILURES, 0))
+    outcomes: dict[str, int] = field(default_factory=lambda: {SILENT: 0, UNKNOWN: 0})
     confirm: Durations = field(default_factory=Durations)
     """From the last byte of the request to the broker's confirm."""
     reply: Durations = field(default_factory=Durations)
@@ -35,7 +36,7 @@ class Published:
 
     def failed(self, reason: str) -> None:
         """Nothing was published, or nobody knows."""
-        self.failures[reason] = self.failures.get(reason, 0) + 1
+        self.failures[reason] += 1
 
     def ended(self, outcome: str) -> None:
         """A message that was published has this outcome."""

@@ -231,6 +231,14 @@ async def test_without_the_address_of_a_broker_the_gateway_serves_and_its_route_
     await asyncio.to_thread(gateway.logged, "set STRANGLER_BROKER_URL")
 
 
+def test_the_gateway_needs_no_library_of_a_broker() -> None:
+    program = (
+        "import sys, strangler_gateway.main; print(sorted({'aio_pika', 'aiormq', 'sqlalchemy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("url", ["amqp://", "mqtt://ada:hidden@broker", "sqlite://", "amqp://ada:hidden@:x/"])
 def test_an_address_that_is_none_ends_the_start_without_repeating_it(tmp_path: Path, url: str) -> None:
     routes = tmp_path / "routes.yaml"
