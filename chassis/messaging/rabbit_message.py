@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from aio_pika import DeliveryMode, Message
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from chassis.messaging.envelope import Envelope, MessageInvalid
 from chassis.messaging.port import Delivery
 
+TRANSIENT, PERSISTENT = 1, 2
 _SHORT = 255  # bytes of a short string, as AMQP has them
 _HEADERS = ("subject", "causation_id", "traceparent")
 
@@ -21,19 +21,18 @@ def to_properties(envelope: Envelope, *, sender: str, persistent: bool, expires_
     if long:
         raise MessageInvalid(f"{', '.join(long)}: longer than {_SHORT} bytes")
     texts = {name: getattr(envelope, name) for name in _HEADERS}
-    return Message(
-        b"",
+    return Basic.Properties(
         message_id=envelope.id,
-        type=envelope.type,
+        message_type=envelope.type,
         correlation_id=envelope.request_id,
         reply_to=envelope.reply_to,
         timestamp=envelope.time,
         headers={"time": envelope.time.isoformat()} | {name: text for name, text in texts.items() if text is not None},
         content_type="application/json",
-        delivery_mode=DeliveryMode.PERSISTENT if persistent else DeliveryMode.NOT_PERSISTENT,
-        expiration=expires_s,
+        delivery_mode=PERSISTENT if persistent else TRANSIENT,
+        expiration=None if expires_s is None else str(round(expires_s * 1000)),  # ms
         app_id=sender,
-    ).properties
+    )
 
 
 def to_delivery(queue: str, message: DeliveredMessage) -> Delivery:
