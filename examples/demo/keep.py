@@ -19,6 +19,10 @@ TOKEN=$(curl -s {url}/auth/token -H 'Content-Type: application/json' \\
 curl -s {url}/item/bought/11111111-1111-4111-8111-111111111111 -H "Authorization: Bearer $TOKEN"
 {strangler} flip items --to shadow --why 'a first look'
 {strangler} routes
+{strangler} flip points --to canary --share 100 --why 'buy through the queue'
+curl -si {url}/purchases -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+  -d '{{"itemId": "11111111-1111-4111-8111-111111111111"}}' | grep -i '^location'
+curl -s -X POST {url}/item/buy/11111111-1111-4111-8111-111111111111 -H "Authorization: Bearer $TOKEN"
 
 Ctrl-C ends it all."""
 
@@ -31,7 +35,7 @@ async def keep(system: System) -> None:
 
 
 def lines(system: System) -> str:
-    """A log-in, a read, a flip, `strangler routes`."""
+    """A log-in, a read, a flip, `strangler routes`, and something bought through the queue."""
     return LINES.format(
         url=system.url,
         admin_url=system.admin_url,

@@ -9,11 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from chassis import migrations
 from examples.demo.processes import Children
+from extracted.account.storage import MIGRATIONS as OF_ACCOUNT
+from extracted.shop.storage import MIGRATIONS as OF_SHOP
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 STRANGLER = str(Path(sys.executable).with_name("strangler"))
 SERVICES = ("shop", "account")
+MIGRATIONS = {"shop": OF_SHOP, "account": OF_ACCOUNT}
 GROUP = "items"
 """The group of routes that the story moves."""
 ADMIN = ("admin", "admin")
@@ -23,7 +27,7 @@ _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Where it can be reached. `folder` holds routes.yaml, the state and the database of this run alone."""
+    """Where it can be reached. `folder` holds routes.yaml, the state, database and broker of this run alone."""
 
     folder: Path
     url: str
@@ -61,13 +65,21 @@ async def start(children: Children, folder: Path) -> System:
     monolith = await children.start(
         "monolith", python("examples.monolith", "--seed", "demo", "--database", database), inherited()
     )
+    await migrate(database)
+    write_secret(internal_token_file(folder))
     # the gateway has to know their ports first, since they ask the gateway for its keys
     ports = {service: free_port() for service in SERVICES}
     gateway = await children.start("gateway", serve(folder), gateway_environ(folder, monolith.url, ports))
     for service, port in ports.items():
-        environ = inherited() | service_environ(service, database, gateway.admin_url)
+        environ = inherited() | service_environ(service, folder, gateway.admin_url, ports)
         await children.start(service, python(f"extracted.{service}", port=port), environ)
     return System(folder, gateway.url, gateway.admin_url)
+
+
+async def migrate(database: Path) -> None:
+    """Makes the services' own tables beside the monolith's, as `python -m extracted.SERVICE migrate` does."""
+    for service, folder in MIGRATIONS.items():
+        await migrations.upgrade(f"sqlite:///{database}", service, folder)
 
 
 def python(module: str, *options: object, port: int = 0) -> list[str]:
@@ -83,10 +95,28 @@ def serve(folder: Path) -> list[str]:
     ]
 
 
-def service_environ(service: str, database: Path, admin_url: str) -> dict[str, str]:
-    """What a service reads: where the monolith's data are, and the gateway's keys."""
-    own = {"DATABASE_URL": f"sqlite:///{database}", "JWKS_URL": f"{admin_url}/.well-known/jwks.json"}
+def service_environ(service: str, folder: Path, admin_url: str, ports: Mapping[str, int]) -> dict[str, str]:
+    """What a service reads: where the monolith's data, the broker and the gateway's keys are, and credentials."""
+    own = {
+        "DATABASE_URL": f"sqlite:///{folder / 'monolith.sqlite3'}",
+        "BROKER_URL": broker_url(folder),
+        "JWKS_URL": f"{admin_url}/.well-known/jwks.json",
+        "OPERATOR_TOKEN_FILE": str(token_file(folder)),
+    } | of_the_other(service, folder, ports)
     return {f"{service.upper()}_{name}": value for name, value in own.items()}
+
+
+def of_the_other(service: str, folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
+    """Account asks Shop what an item costs, with a credential that Shop knows."""
+    token = str(internal_token_file(folder))
+    if service == "shop":
+        return {"INTERNAL_TOKEN_FILE": token}
+    return {"SHOP_URL": f"http://127.0.0.1:{ports['shop']}", "SHOP_TOKEN_FILE": token}
+
+
+def broker_url(folder: Path) -> str:
+    """Of the broker in tables of a file of its own."""
+    return f"sqlite:///{folder / 'broker.sqlite3'}"
 
 
 def gateway_environ(folder: Path, monolith_url: str, ports: Mapping[str, int]) -> dict[str, str]:
@@ -100,12 +130,18 @@ def gateway_environ(folder: Path, monolith_url: str, ports: Mapping[str, int]) -
         "AUTH_JWT_SECRET_FILE": f"{database}.secret",
         "STRANGLER_OPERATOR_TOKEN_FILE": str(token_file(folder)),
         "STRANGLER_LOG_FILE": str(folder / "access.log"),
+        "STRANGLER_BROKER_URL": broker_url(folder),
     }
 
 
 def token_file(folder: Path) -> Path:
     """Where the operator credential lies."""
     return folder / "operator-token"
+
+
+def internal_token_file(folder: Path) -> Path:
+    """Where the credential lies that Account shows to Shop."""
+    return folder / "internal-token"
 
 
 def write_secret(path: Path) -> None:

@@ -83,6 +83,9 @@ async def test_run_ends_its_start_with_lines_that_work_and_ctrl_c_ends_everythin
         assert '"data":{"id":"11111111-1111-4111-8111-111111111111"' in pasted.replace(" ", "")
         assert "items: legacy → shadow" in pasted
         assert "item-bought" in pasted
+        assert "points: legacy → canary 100 %" in pasted
+        assert "ocation: /purchases/" in pasted
+        assert pasted.rstrip().endswith('"type":"hint","data":{"text":"Read stdin first"}}}')
         (credential,) = tmp_path.glob(".run/*/operator-token")
         assert stat.S_IMODE(credential.stat().st_mode) == 0o600
         parts = launcher.parts()
