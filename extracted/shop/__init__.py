@@ -1,1 +1,1 @@
-"""Shop: items (hints, validators) that users buy with points. Extracted so far: all but buying."""
+"""Shop: items (hints, validators), how many are left, who has bought what; it decides what becomes of a purchase."""

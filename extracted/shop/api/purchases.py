@@ -1,4 +1,4 @@
-"""What was bought, by whom (contract §5); buying itself is not extracted yet."""
+"""What was bought, by whom (contract §5); buying itself is Account's."""
 
 from collections.abc import Iterator
 from functools import partial
