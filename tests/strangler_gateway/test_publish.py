@@ -161,7 +161,7 @@ async def test_all_who_wait_for_the_same_message_are_told(gateway: Gateway, ware
     asked = Envelope("m", "a.b.v1", {}, datetime.now(UTC), request_id="r", reply_to=key)
     with waiting.place(message) as one, waiting.place(message) as other:
         await warehouse.reply(asked, "accepted")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert (await one).outcome == (await other).outcome == "accepted"
     assert waiting.count == 0
 
@@ -423,7 +423,7 @@ async def test_the_message_of_a_client_that_left_stays(
     with contextlib.suppress(asyncio.CancelledError):
         await asking
     warehouse.held.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while gateway.publishing.waiting.count or await broker.depth(QUEUE):
             await asyncio.sleep(0.005)
     assert len(warehouse.taken) == 1
@@ -437,7 +437,7 @@ async def test_a_client_that_leaves_before_its_body_is_whole_sends_nothing(
     writer.write(head.encode() + bearer()["Authorization"].encode() + b'\r\n\r\n{"articleId"')
     await writer.drain()
     writer.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not gateway.stats.route("order-place").client_gone:
             await asyncio.sleep(0.005)
     assert warehouse.taken == []
