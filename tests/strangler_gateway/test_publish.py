@@ -15,6 +15,7 @@ from chassis.messaging.envelope import Envelope
 from chassis.messaging.memory import Fault, MemoryBroker
 from chassis.messaging.port import BrokerUnavailable, Handler, Unroutable
 from strangler_gateway.pipeline import Gateway
+from strangler_gateway.publish_broker import Publishing
 from tests.origins import Answer, origin
 from tests.strangler_gateway.exchanges import Provider
 from tests.strangler_gateway.publishing import ARTICLE, QUEUE, SECRET, Warehouse, bearer, gateway_on, served
@@ -365,6 +366,26 @@ async def test_without_a_queue_of_replies_nothing_is_sent_and_it_is_tried_anew(
         assert warehouse.taken == []
         broken.replies_error = None
         assert (await order(client)).status_code == 204
+
+
+async def test_who_asked_first_for_the_queue_of_replies_may_leave() -> None:
+    asked, go = 0, asyncio.Event()
+
+    class Slow(MemoryBroker):
+        async def replies(self, exchange: str, handler: Handler) -> str:
+            nonlocal asked
+            asked += 1
+            await go.wait()
+            return await super().replies(exchange, handler)
+
+    publishing = Publishing(Slow())
+    first, second = (asyncio.create_task(publishing.key("gateway.replies")) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    go.set()
+    assert (bool(await second), asked) == (True, 1)
+    await publishing.aclose()
 
 
 async def test_without_a_broker_the_gateway_serves_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
