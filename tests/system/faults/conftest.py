@@ -6,10 +6,8 @@ import pytest
 
 from tests.system.scene import PATIENT, Scene, embedded, on_parts
 
-BOTH = (
-    pytest.param(embedded, id="embedded", marks=pytest.mark.walk),
-    pytest.param(on_parts, id="real parts", marks=pytest.mark.connected),
-)
+_EMBEDDED = pytest.param(embedded, id="embedded", marks=pytest.mark.walk)
+_REAL = pytest.param(on_parts, id="real parts", marks=pytest.mark.connected)
 _HAS_FAILED = pytest.StashKey[bool]()
 
 
@@ -21,9 +19,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="module", params=BOTH)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """On embedded parts, and on RabbitMQ, PostgreSQL and FerretDB, unless the file says PARTS."""
+    if "shared" in metafunc.fixturenames:
+        parts = {"embedded": (_EMBEDDED,), "real": (_REAL,), "both": (_EMBEDDED, _REAL)}
+        metafunc.parametrize("shared", parts[getattr(metafunc.module, "PARTS", "both")], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """On embedded parts, and on RabbitMQ, PostgreSQL and FerretDB. A file may set CANCEL_AFTER_S."""
+    """A file may set CANCEL_AFTER_S."""
     cancel_after_s = getattr(request.module, "CANCEL_AFTER_S", PATIENT)
     with request.param(tmp_path_factory.mktemp("scene"), cancel_after_s) as scene:
         yield scene

@@ -46,11 +46,11 @@ def test_f09_time_is_up_while_the_reply_that_it_was_sold_is_on_its_way(scene: Sc
 
 
 def test_f08_a_lost_cancel_is_asked_again_until_shop_answers(scene: Scene) -> None:
-    scene.shop.arm("shop.before_commit=hang:60")
+    scene.shop.arm("shop.before_commit=kill")
     buyer, item = scene.buyer(), scene.item()
     scene.ask(buyer.wish(item))
+    scene.shop.wait()
     scene.reaches(buyer, item, "CANCELLING")
-    scene.shop.kill()
     until(lambda: not scene.books.read().unpublished, "the cancel published")
     scene.meddler.lose("shop.commands")
     scene.shop.start()
