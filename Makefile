@@ -22,6 +22,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  || "$$python" -m venv --clear .venv
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m extracted "$$@"\n' > .venv/bin/polycode && chmod 755 .venv/bin/polycode
 	@touch $(INSTALLED)
 
 demo: $(INSTALLED) ## a group of routes moves from the monolith to a service and back, under traffic

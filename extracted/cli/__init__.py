@@ -1,0 +1,1 @@
+"""`polycode`: what operators of the services do, over their HTTP APIs alone."""

@@ -1,0 +1,35 @@
+"""The command: `polycode purchases`, `polycode dead-letters`, `polycode status`."""
+
+from typing import Annotated
+
+import typer
+
+from extracted.cli import dead_letters, purchases, text
+from extracted.cli.client import SERVICES, Client
+
+app = typer.Typer(
+    name="polycode",
+    no_args_is_help=True,
+    help="Operates PolyCode's services, over their APIs alone.\n\nWhere they are: POLYCODE_ACCOUNT_URL, "
+    "POLYCODE_SHOP_URL. The credential: POLYCODE_OPERATOR_TOKEN or POLYCODE_OPERATOR_TOKEN_FILE. "
+    "Exit codes: 0 done, 1 refused (or a breach), 2 usage, 3 unreachable.",
+)
+app.add_typer(purchases.app, name="purchases")
+app.add_typer(dead_letters.app, name="dead-letters")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
+    """How open purchases, outboxes and consumers are."""
+    found = {name: Client(name, as_json).get("status") for name in SERVICES}
+    if as_json:
+        text.as_json(found)
+        return
+    rows = [(name, key, value) for name, answer in found.items() for key, value in answer.items()]
+    text.table(("service", "what", ""), rows, "")
+
+
+def main() -> int:
+    """Returns the exit code."""
+    app(prog_name="polycode")
+    return 0

@@ -1,0 +1,96 @@
+"""Speaks to the operations APIs of the services; what they answer becomes exit codes."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import httpx
+import typer
+
+DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
+TIMEOUT_S = 30.0
+SERVICES = {"account": "http://127.0.0.1:8103", "shop": "http://127.0.0.1:8102"}
+"""Where each is unless POLYCODE_…_URL says otherwise."""
+_CREDENTIAL = "POLYCODE_OPERATOR_TOKEN"
+
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One service. Methods end the command where there is no answer."""
+
+    service: str
+    as_json: bool = False
+
+    @property
+    def url(self) -> str:
+        """From the environment, else the default."""
+        return (os.environ.get(f"POLYCODE_{self.service.upper()}_URL") or SERVICES[self.service]).rstrip("/")
+
+    def get(self, path: str, **query: object) -> Answer:
+        """What it shows below /internal/."""
+        return self._answer("GET", path, params={name: value for name, value in query.items() if value is not None})
+
+    def post(self, path: str, **asked: object) -> Answer:
+        """What became of a wish."""
+        return self._answer("POST", path, json=asked)
+
+    def pages(self, path: str, rows: str, **query: object) -> Iterator[Answer]:
+        """All rows of a list, page after page."""
+        after: object = None
+        while True:
+            answer = self.get(path, after=after, **query)
+            yield from answer[rows]
+            after = answer["next"]
+            if after is None:
+                return
+
+    def fail(self, code: int, message: str) -> NoReturn:
+        """Ends the command with a sentence, or its JSON form."""
+        print(json.dumps({"error": message}) if self.as_json else f"{self.service}: {message}", file=sys.stderr)
+        raise typer.Exit(code)
+
+    def _answer(self, method: str, path: str, **content: Any) -> Answer:
+        try:
+            with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
+                response = client.request(method, f"{self.url}/internal/{path}", headers=self._headers(), **content)
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            self.fail(
+                UNREACHABLE,
+                f"nothing answers at {self.url} ({type(error).__name__}); set POLYCODE_{self.service.upper()}_URL",
+            )
+        return self._read(response)
+
+    def _read(self, response: httpx.Response) -> Answer:
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        content = answer if isinstance(answer, dict) else {}
+        if response.status_code != 200 or not content:
+            self._refused(response.status_code, content)
+        return content
+
+    def _refused(self, status: int, content: Answer) -> NoReturn:
+        """The service's own words where it has some; a 404 of its public routes means that it has no operations API."""
+        if status == 401:
+            self.fail(REFUSED, f"the credential is not the one of {self.url}; set {_CREDENTIAL} or {_CREDENTIAL}_FILE")
+        if status == 404 and ("error" not in content or "statusCode" in content):
+            self.fail(REFUSED, f"{self.url} has no operations API; start it with {self.service.upper()}_OPERATOR_TOKEN")
+        said = content.get("error", "that is no answer of this service")
+        self.fail(UNREACHABLE if status >= 500 else REFUSED, f"{said} ({status} from {self.url})")
+
+    def _headers(self) -> dict[str, str]:
+        token = os.environ.get(_CREDENTIAL)
+        file = os.environ.get(f"{_CREDENTIAL}_FILE")
+        if not token and file:
+            try:
+                token = Path(file).read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                self.fail(USAGE, f"{_CREDENTIAL}_FILE names {file}, which cannot be read ({type(error).__name__})")
+        return {"Authorization": f"Bearer {token}"} if token else {}

@@ -1,0 +1,50 @@
+"""What people see: plain tables; what comes from messages never steers the terminal."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def as_json(value: object) -> None:
+    """One line."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], nothing: str) -> None:
+    """Prints it; `nothing` where there are no rows."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(plain(cell)) for cell in row))
+    screen = Console(highlight=False)
+    screen = screen if screen.is_terminal else Console(highlight=False, width=240)
+    screen.print(shown if shown.row_count else nothing)
+
+
+def plain(value: object) -> str:
+    """Without what would steer a terminal; None is `-`."""
+    text = "-" if value is None else str(value)
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def moment(time: str | None) -> str:
+    """`2026-01-31 12:00:00Z`."""
+    if time is None:
+        return "-"
+    return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def seconds(text: str) -> int:
+    """Of `90`, `90s`, `5m`, `2h`, `1d`. Raises ValueError."""
+    found = re.fullmatch(r"(\d{1,7})([smhd]?)", text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no time; wanted e.g. 90s, 5m, 2h, 1d")
+    return int(found[1]) * _UNITS[found[2]]
