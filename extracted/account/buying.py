@@ -196,7 +196,8 @@ def _foregone(seen: Purchase | None, offer: Offer | None) -> Answered | None:
 
 
 def _repeated(kept: Request, asked: Asked) -> Answered:
-    return Answered(kept.outcome if kept.digest == asked.digest else Outcome.CONFLICT, kept.purchase_id)
+    """Another content under the same id learns nothing of the first."""
+    return Answered(kept.outcome, kept.purchase_id) if kept.digest == asked.digest else Answered(Outcome.CONFLICT, None)
 
 
 def _joined(purchase: Purchase) -> Answered:

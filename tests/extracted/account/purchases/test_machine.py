@@ -22,14 +22,15 @@ from chassis import migrations
 from chassis.database import Database
 from chassis.messaging.envelope import Envelope, new_id
 from extracted.account import messages
-from extracted.account.purchase import Asked, Purchase
+from extracted.account.buying import _foregone
+from extracted.account.purchase import Asked, Offer, Purchase
 from extracted.account.saga import STEPS, State
 from tests.extracted.account.purchases.world import MIGRATIONS, ShopModel, World, requested, world
 from tests.monolith_file import MonolithFile
 
 T = TypeVar("T")
 PRICES = (0, 3, 7)
-POINTS = 15
+POINTS = 8
 CRASHES = {
     messages.REQUESTED: ("account.before_debit_commit", "account.debited"),
     messages.DECREASED: ("account.before_settle_commit", "account.settled"),
@@ -77,6 +78,7 @@ class Purchases(RuleBasedStateMachine):
         self.world: World = self.do(self._opened)
         self.shop = MemoryShop(self.monolith)
         object.__setattr__(self.world.buying, "offers", self.shop)
+        self.looks: list[tuple[Asked, Purchase | None, Offer | None]] = []
         self.air: list[Envelope] = []
         self.sent: list[Envelope] = []
         self.granted: Counter[str] = Counter()
@@ -125,6 +127,20 @@ class Purchases(RuleBasedStateMachine):
     def a_user_calls(self, user: str, item: str) -> None:
         asked = Asked(new_id(), user, item)
         self.do(lambda: self.world.buying.request(asked))
+
+    @rule(user=users, item=items)
+    def a_user_is_looked_up(self, user: str, item: str) -> None:
+        """Between the looks and the transaction anything may happen."""
+        asked = messages.asked(requested(user, item))
+        seen, _ = self.do(lambda: self.world.buying._looked(asked, False))
+        joins = seen is not None and seen.is_open
+        self.looks.append((asked, seen, None if joins else self.do(lambda: self.shop.find(user, item))))
+
+    @precondition(lambda self: self.looks)
+    @rule(which=st.integers(0, 100))
+    def what_was_seen_is_acted_on(self, which: int) -> None:
+        asked, seen, offer = self.looks.pop(which % len(self.looks))
+        self.do(lambda: self.world.buying._written(asked, seen, offer, _foregone(seen, offer)))
 
     @rule(confirmed=st.booleans())
     def the_outbox_is_brought_away(self, confirmed: bool) -> None:
