@@ -52,8 +52,8 @@ MUTATIONS = (
     Mutation(
         "transient messages",
         "chassis/messaging/rabbit_message.py",
-        "DeliveryMode.PERSISTENT if persistent else",
-        "DeliveryMode.NOT_PERSISTENT if persistent else",
+        "delivery_mode=PERSISTENT if persistent else TRANSIENT",
+        "delivery_mode=TRANSIENT",
         f"{_FRAMES}::test_a_message_goes_out_persistent_and_mandatory_on_a_channel_that_confirms",
     ),
     Mutation(

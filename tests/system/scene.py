@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from parts import rabbit
 from tests.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
@@ -96,10 +96,21 @@ class Scene:
 
     def run(self, statement: str, values: dict[str, object] | None = None) -> None:
         """One statement on the business database, past all proxies."""
+        with self.connected() as connection:
+            connection.execute(text(statement), values or {})
+
+    def count(self, rows: str) -> int:
+        """`rows`: a table, and a WHERE if need be."""
+        with self.connected() as connection:
+            return int(connection.execute(text(f"SELECT count(*) FROM {rows}")).scalar_one())
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """To the business database, past all proxies; commits when the block ends."""
         engine = create_engine(self.system.stores.database_url.replace("postgresql://", "postgresql+psycopg://", 1))
         try:
             with engine.begin() as connection:
-                connection.execute(text(statement), values or {})
+                yield connection
         finally:
             engine.dispose()
 

@@ -21,7 +21,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """On embedded parts, and on RabbitMQ, PostgreSQL and FerretDB, unless the file says PARTS."""
-    if "shared" in metafunc.fixturenames:
+    if "shared" in metafunc.fixturenames and not hasattr(metafunc.module, "shared"):
         parts = {"embedded": (_EMBEDDED,), "real": (_REAL,), "both": (_EMBEDDED, _REAL)}
         metafunc.parametrize("shared", parts[getattr(metafunc.module, "PARTS", "both")], indirect=True, scope="module")
 

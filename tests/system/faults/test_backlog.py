@@ -1,0 +1,35 @@
+"""F28: a consumer that is slow, with a backlog before it."""
+
+import psutil
+
+from tests.system.crowd import by_key
+from tests.system.meddling import ready
+from tests.system.scene import Scene
+from tests.system.waiting import until
+
+PARTS = "real"
+BACKLOG = 200
+GROWS_MIB = 60
+
+
+def memory_mib(scene: Scene) -> dict[str, float]:
+    return {
+        process.name: psutil.Process(process.running.pid).memory_info().rss / 2**20
+        for process in (scene.account, scene.shop)
+        if process.running is not None
+    }
+
+
+def test_f28_a_backlog_before_a_slow_shop_holds_up_no_request_and_fills_no_memory(scene: Scene) -> None:
+    buyers, items = [scene.buyer(points=10_000) for _ in range(10)], [scene.item() for _ in range(BACKLOG // 10)]
+    scene.ask(by_key(buyers[0].user_id, buyers[0].token, scene.item()))
+    before = memory_mib(scene)
+    scene.shop.arm("shop.before_commit=hang:2")
+    orders = scene.ask(*(buyer.wish(item) for item in items for buyer in buyers), tries=3)
+    assert {order.status for order in orders} == {204}, "a request waited for a slow Shop"
+    assert ready(scene.system.broker_url, "shop.commands") > BACKLOG // 4
+    after = memory_mib(scene)
+    assert {name: after[name] - before[name] for name in after if after[name] - before[name] > GROWS_MIB} == {}
+    scene.shop.arm()
+    until(lambda: ready(scene.system.broker_url, "shop.commands") == 0, "the backlog gone")
+    scene.at_rest()

@@ -1,0 +1,90 @@
+"""F21 and F25: a database that is away, read-only, locked or short of connections; clocks and leases that lie."""
+
+from collections.abc import Iterator
+from concurrent.futures import wait
+from contextlib import contextmanager
+
+from sqlalchemy import text
+
+from tests.system.scene import Buyer, Scene
+from tests.system.tcp_proxy import TcpProxy
+from tests.system.waiting import until
+
+PARTS = "real"
+LASTS_S = 4.0
+
+
+def line(scene: Scene) -> TcpProxy:
+    assert scene.database is not None
+    return scene.database
+
+
+def bought_meanwhile(scene: Scene, buyers: list[Buyer], item: str) -> None:
+    """All of them in the end, and no message was tried in vain."""
+    scene.at_rest()
+    assert {scene.state(buyer, item) for buyer in buyers} == {"COMPLETED"}
+    assert [row["reason"] for row in scene.books.read().parked] == []
+
+
+def test_f21_a_database_that_is_away_is_waited_for_and_burns_no_attempts(scene: Scene) -> None:
+    buyers, item = [scene.buyer() for _ in range(5)], scene.item()
+    with scene.asking(*(buyer.wish(item) for buyer in buyers), tries=40) as asked:
+        line(scene).refuses = True
+        line(scene).cut()
+        wait([asked], LASTS_S)
+        line(scene).heal()
+    bought_meanwhile(scene, buyers, item)
+
+
+@contextmanager
+def read_only(scene: Scene) -> Iterator[None]:
+    """For connections that are made from now on; those that are there are cut."""
+    name = scene.system.stores.database_url.rpartition("/")[2]
+    scene.run(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    line(scene).cut()
+    yield
+    with scene.connected() as connection:
+        connection.execute(text("SET TRANSACTION READ WRITE"))
+        connection.execute(text(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'))
+    line(scene).cut()
+
+
+def test_f21_a_database_that_only_reads_is_waited_for(scene: Scene) -> None:
+    buyers, item = [scene.buyer() for _ in range(3)], scene.item()
+    with scene.asking(*(buyer.wish(item) for buyer in buyers), tries=40) as asked, read_only(scene):
+        wait([asked], LASTS_S)
+    scene.at_rest()
+    assert {scene.state(buyer, item) for buyer in buyers} == {"COMPLETED"}
+
+
+def test_f21_rows_that_somebody_else_has_locked_are_waited_for(scene: Scene) -> None:
+    buyers, item = [scene.buyer() for _ in range(5)], scene.item(left=5)
+    locks = ['SELECT 1 FROM "user" FOR UPDATE', "SELECT 1 FROM shop.stock FOR UPDATE"]
+    with scene.asking(*(buyer.wish(item) for buyer in buyers), tries=40) as asked, scene.connected() as connection:
+        for lock in locks:
+            connection.execute(text(lock))
+        wait([asked], LASTS_S)
+    bought_meanwhile(scene, buyers, item)
+
+
+def test_f21_more_buyers_than_connections_while_the_database_says_nothing(scene: Scene) -> None:
+    buyers, item = [scene.buyer() for _ in range(30)], scene.item()
+    wishes = [buyer.wish(item) for buyer in buyers]
+    with scene.asking(*wishes, tries=40, at_once=30) as asked:
+        line(scene).down.held = True
+        wait([asked], LASTS_S)
+        line(scene).heal()
+    bought_meanwhile(scene, buyers, item)
+
+
+def test_f25_a_lease_of_a_clock_that_ran_ahead_holds_nothing(scene: Scene) -> None:
+    scene.meddler.unbind("shop.commands")
+    buyer, item = scene.buyer(), scene.item()
+    scene.ask(buyer.wish(item))
+    scene.reaches(buyer, item, "DEBITED")
+    until(lambda: scene.books.read().unpublished, "a command that waits")
+    ahead = "claimed_until = now() + interval '1 hour', claim = 'of a clock that ran ahead'"
+    scene.run(f"UPDATE account.outbox SET {ahead} WHERE published_at IS NULL")
+    scene.meddler.heal()
+    scene.at_rest(within_s=20)
+    assert scene.state(buyer, item) == "COMPLETED"

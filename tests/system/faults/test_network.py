@@ -1,0 +1,73 @@
+"""F14 and F22: between the services and the broker, or the database, connections are cut, slow, or silent."""
+
+from collections.abc import Callable
+from concurrent.futures import wait
+
+import pytest
+
+from tests.system.scene import Scene
+from tests.system.tcp_proxy import TcpProxy, Way
+from tests.system.waiting import until
+
+PARTS = "real"
+LASTS_S = 3.0
+
+Fault = Callable[[Way], None]
+FAULTS: dict[str, Fault] = {
+    "cut after 1 byte": lambda way: setattr(way, "cut_after", 1),
+    "cut after 700 bytes": lambda way: setattr(way, "cut_after", 700),
+    "1 byte a second": lambda way: setattr(way, "bytes_per_s", 1),
+    "half-open": lambda way: setattr(way, "held", True),
+}
+
+
+def proxy(scene: Scene, side: str) -> TcpProxy:
+    found = getattr(scene, side)
+    assert isinstance(found, TcpProxy)
+    return found
+
+
+@pytest.mark.parametrize("side", ["broker", "database"])
+@pytest.mark.parametrize("way", ["up", "down"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_f14_a_bad_line_loses_and_doubles_nothing(scene: Scene, side: str, way: str, fault: str) -> None:
+    line = proxy(scene, side)
+    buyers, item = [scene.buyer() for _ in range(4)], scene.item(left=3)
+    with scene.asking(*(buyer.wish(item) for buyer in buyers), tries=40, at_once=4) as asked:
+        FAULTS[fault](getattr(line, way))
+        wait([asked], LASTS_S)
+        line.heal()
+    scene.at_rest()
+    assert sorted(str(scene.state(buyer, item)) for buyer in buyers) == ["COMPLETED"] * 3 + ["REFUNDED"]
+
+
+def open_transaction(scene: Scene) -> bool:
+    """Somebody has begun one, and does nothing for half a second: it hangs before its commit."""
+    idle = "state = 'idle in transaction' AND now() - state_change > interval '0.4 seconds'"
+    return bool(scene.count(f"pg_stat_activity WHERE datname = current_database() AND {idle}"))
+
+
+@pytest.mark.parametrize(
+    ("service", "failpoint"),
+    [
+        ("account", "account.before_debit_commit"),
+        ("account", "account.before_settle_commit"),
+        ("shop", "shop.before_commit"),
+    ],
+)
+def test_f22_a_commit_that_succeeds_and_looks_like_a_failure_has_its_effect_once(
+    scene: Scene, service: str, failpoint: str
+) -> None:
+    database = proxy(scene, "database")
+    buyer, item = scene.buyer(), scene.item(left=5)
+    getattr(scene, service).arm(f"{failpoint}=hang:1")
+    with scene.asking(buyer.wish(item), tries=40):
+        until(lambda: open_transaction(scene), "a transaction before its commit", poll_s=0.01)
+        database.down.held = True
+        until(lambda: not open_transaction(scene), "the commit", poll_s=0.01)
+        getattr(scene, service).arm()
+        database.cut()
+        database.heal()
+    books, _ = scene.at_rest()
+    assert scene.state(buyer, item) == "COMPLETED"
+    assert (books.points[buyer.user_id], books.stock[item]["available"]) == (90, 4)
