@@ -18,6 +18,7 @@ MONGO_URL = os.environ.get("CONNECTED_MONGO_URL") or mongo.URL
 RABBIT_URL = os.environ.get("CONNECTED_RABBIT_URL") or rabbit.URL
 RABBIT_MANAGEMENT_URL = os.environ.get("CONNECTED_RABBIT_MANAGEMENT_URL") or rabbit.MANAGEMENT_URL
 TIMEOUT_S = 5
+VHOST_TIMEOUT_S = 30  # RabbitMQ opens two stores for each
 
 
 def fresh_name() -> str:
@@ -52,7 +53,7 @@ def fresh_rabbit(url: str = RABBIT_URL, management_url: str = RABBIT_MANAGEMENT_
     """The URL of an empty virtual host, which the administrator of the management API may use."""
     name = fresh_name()
     try:
-        httpx.put(f"{management_url}/api/vhosts/{name}", timeout=TIMEOUT_S).raise_for_status()
+        httpx.put(f"{management_url}/api/vhosts/{name}", timeout=VHOST_TIMEOUT_S).raise_for_status()
     except httpx.HTTPError as error:
         where = urlsplit(management_url)
         seen = f"{where.hostname}:{where.port}"

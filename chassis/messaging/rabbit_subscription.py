@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 
 import structlog
 from aiormq.abc import AbstractChannel as Channel
 from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
 
 from chassis.messaging.port import BrokerUnavailable, Handler, MessagingError
 from chassis.messaging.rabbit_errors import answered
@@ -26,7 +27,11 @@ log = structlog.get_logger("chassis.messaging")
 
 
 class RabbitSubscription:
-    """Handlers run in tasks of their own: a lost connection does not cancel what is in the middle of a transaction."""
+    """Handlers run in tasks of their own: a lost connection does not cancel what is in the middle of a transaction.
+
+    A connection begins with one message at a time, until one comes that was never delivered before: what ends process
+    or connection each time counts its deliveries alone, not those of the `prefetch` messages beside it.
+    """
 
     def __init__(
         self,
@@ -46,15 +51,16 @@ class RabbitSubscription:
         self._changed = asyncio.Event()  # the broker cancelled the consumer, or the channel ended
         self._channel: Channel | None = None
         self._queue = ""
-        self._tag: str | None = None
+        self._tags: set[str] = set()
         self._failures = 0
+        self._is_careful = False
         self._paused = False
         self.tried = asyncio.Event()
         self._task = asyncio.create_task(self._supervise())
 
     @property
     def is_consuming(self) -> bool:
-        return self._tag is not None and self._channel is not None and not self._channel.is_closed
+        return bool(self._tags) and self._channel is not None and not self._channel.is_closed
 
     async def pause(self) -> None:
         async with self._turn:
@@ -64,9 +70,9 @@ class RabbitSubscription:
     async def resume(self) -> None:
         async with self._turn:
             self._paused = False
-            if self._channel is not None and self._tag is None:
+            if self._channel is not None and not self._tags:
                 with suppress(MessagingError):  # the supervisor sees it, too
-                    await self._consume(self._channel)
+                    await self._begin(self._channel)
 
     async def stop(self, grace_s: float = 10.0) -> None:
         await self.pause()
@@ -94,21 +100,19 @@ class RabbitSubscription:
             self._queue = await self._attach()
             channel = await self._opened()
             async with self._turn:
-                self._channel = channel
+                self._channel, self._is_careful = channel, self._acknowledges
                 if not self._paused:
-                    await self._consume(channel)
-            self._failures = 0
+                    await self._begin(channel)
             self.tried.set()
             while True:
                 await self._watch(channel)
         finally:
-            self._channel = self._tag = None
+            self._channel = None
+            self._tags.clear()
             self._link.abandon()
 
     async def _opened(self) -> Channel:
         channel = await self._link.channel()
-        async with answered(f"opening a channel for {self._queue}", ANSWER_TIMEOUT_S):
-            await channel.basic_qos(prefetch_count=self._prefetch)
         self._changed.clear()
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
         channel.closing.add_done_callback(lambda _: self._changed.set())
@@ -124,9 +128,8 @@ class RabbitSubscription:
             raise BrokerUnavailable("the channel was closed")
         await self._tended()
         async with self._turn:
-            if self._tag is None and not self._paused:
-                log.warning("consumer cancelled by the broker", queue=self._link.name)
-                await self._consume(channel)
+            if not self._tags and not self._paused:
+                await self._begin(channel)
             else:
                 await self._check(channel)
 
@@ -140,26 +143,46 @@ class RabbitSubscription:
             seen = await channel.queue_declare(self._queue, passive=True)
         if not self._paused and not seen.consumer_count:
             raise BrokerUnavailable("the broker knows of no consumer")
+        self._failures = 0
 
-    async def _consume(self, channel: Channel) -> None:
+    async def _begin(self, channel: Channel) -> None:
+        await self._consume(channel, 1 if self._is_careful else self._prefetch)
+
+    async def _consume(self, channel: Channel, prefetch: int) -> None:
         async with answered(f"consuming {self._queue}", ANSWER_TIMEOUT_S):
+            await channel.basic_qos(prefetch_count=prefetch)
             done = await channel.basic_consume(self._queue, self._delivered, no_ack=not self._acknowledges)
-            self._tag = done.consumer_tag
+            self._tags.add(str(done.consumer_tag))
 
     async def _cancel(self) -> None:
-        tag, self._tag = self._tag, None
-        if tag is None or self._channel is None or self._channel.is_closed:
+        tags, self._tags = self._tags, set()
+        if self._channel is None or self._channel.is_closed:
             return
         with suppress(MessagingError):  # then the connection is gone, and the consumer with it
             async with answered(f"pausing {self._queue}", ANSWER_TIMEOUT_S):
-                await self._channel.basic_cancel(tag)
+                for tag in tags:
+                    await self._channel.basic_cancel(tag)
 
-    def _cancelled(self, _frame: object) -> None:
-        self._tag = None
+    def _cancelled(self, frame: Basic.Cancel) -> None:
+        log.warning("consumer cancelled by the broker", queue=self._link.name)
+        self._tags.discard(str(frame.consumer_tag))
         self._changed.set()
 
+    async def _widen(self) -> None:
+        """By a second consumer: cancelling the first would count against the message that it holds."""
+        async with self._turn:
+            if self._channel is not None and len(self._tags) == 1 and self._prefetch > 1:
+                with suppress(MessagingError):  # the supervisor sees it, too
+                    await self._consume(self._channel, self._prefetch - 1)
+
     async def _delivered(self, message: DeliveredMessage) -> None:
-        task = asyncio.create_task(self._handle(message))
+        if self._is_careful and not message.redelivered:
+            self._is_careful = False
+            self._start(self._widen())
+        self._start(self._handle(message))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -173,6 +196,7 @@ class RabbitSubscription:
                 log.warning("message not handled", queue=self._link.name, reason=type(error).__name__, exc_info=error)
                 await self._settle(message, handled=False)
             else:
+                self._failures = 0
                 await self._settle(message, handled=True)
 
     async def _settle(self, message: DeliveredMessage, *, handled: bool) -> None:

@@ -3,10 +3,14 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
+import aiormq
 import pytest
+from aiormq.abc import ChannelFrame
 from pamqp import commands, frame
+from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from chassis.messaging.envelope import MessageInvalid
@@ -102,8 +106,8 @@ async def test_it_is_acknowledged_after_the_handler_has_returned_and_not_before(
     await until(lambda: bool(keeper.begun))
     await broker.ping()
     assert sent(proxy, commands.Basic.Ack) == []
-    assert [qos.prefetch_count for qos in sent(proxy, commands.Basic.Qos)] == [7]
-    assert [consume.no_ack for consume in sent(proxy, commands.Basic.Consume)] == [False]
+    await until(lambda: [qos.prefetch_count for qos in sent(proxy, commands.Basic.Qos)] == [1, 6])
+    assert {consume.no_ack for consume in sent(proxy, commands.Basic.Consume)} == {False}
     keeper.gate.set()
     await until(lambda: len(sent(proxy, commands.Basic.Ack)) == 1)
 
@@ -178,6 +182,39 @@ async def test_dead_letters_lie_in_a_queue_of_their_own_and_say_why(broker: Rabb
     assert len(keeper.begun) == QUEUE.delivery_limit + 1
     assert dead.handled[0].envelope() == envelope
     assert dead.handled[0].died == "delivery_limit in things"
+
+
+async def test_a_message_that_ends_each_connection_is_dead_lettered_and_takes_no_neighbour_with_it() -> None:
+    url = fresh_rabbit()
+    broker, keeper = RabbitBroker(url, "tests"), open_keeper()
+    await broker.declare(TOPOLOGY)
+    neighbours = [an_envelope() for _ in range(8)]
+    for envelope in neighbours[:4]:
+        await broker.publish("events", envelope)
+    await put_unreadable(url)
+    for envelope in neighbours[4:]:
+        await broker.publish("events", envelope)
+    await broker.consume(QUEUE.name, keeper)
+    await until(lambda: {envelope.id for envelope in neighbours} <= set(keeper.ids))
+
+    async def is_dead() -> bool:
+        return await broker.depth(QUEUE.dead) == 1
+
+    await until(is_dead)
+    assert max(delivery.count for delivery in keeper.begun) <= 2
+    await broker.aclose()
+
+
+async def put_unreadable(url: str) -> None:
+    """Its id is no UTF-8, which the library ends a connection for."""
+    connection = await aiormq.connect(url)
+    channel = await connection.channel(publisher_confirms=False)
+    properties = commands.Basic.Properties(message_id="XXXX", message_type=TYPE)
+    parts: list[Any] = [commands.Basic.Publish(exchange="events", routing_key=TYPE), ContentHeader(0, 2, properties)]
+    sent = ChannelFrame.marshall(channel.number, [*parts, ContentBody(b"{}")])
+    await connection.write_queue.put(replace(sent, payload=sent.payload.replace(b"XXXX", b"\xff\xfe\xff\xfe")))
+    await channel.basic_qos(prefetch_count=1)  # answered after it
+    await connection.close()
 
 
 @pytest.mark.parametrize("url", ["amqp://me:sesame@127.0.0.1:1/v", RABBIT_URL.replace(":guest@", ":sesame@")])
