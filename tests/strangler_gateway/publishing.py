@@ -25,6 +25,7 @@ from strangler_gateway.routes_file import load
 from strangler_gateway.settings import Settings
 from strangler_gateway.shadow import Shadow
 from tests.chassis.forged import hmac_signed
+from tests.strangler_gateway.exchanges import signer
 
 SECRET = b"a shared secret that is long enough"
 ARTICLE = "5f0c64e1-9b1d-4a57-8f3e-2d1c0b9a8e7f"
@@ -158,7 +159,7 @@ def gateway_on(broker: Broker | None, port: int = 1, *, max_waiting: int = 10, *
     """A gateway of ROUTES."""
     table = load(ROUTES, {"MONOLITH_PORT": str(port), **environ})
     publishing = Publishing(broker, max_waiting=max_waiting)
-    return Gateway(Settings.model_validate({}), table, None, AccessLog(BytesIO()), Shadow(), Stats(), publishing)
+    return Gateway(Settings.model_validate({}), table, signer(), AccessLog(BytesIO()), Shadow(), Stats(), publishing)
 
 
 @asynccontextmanager

@@ -322,12 +322,18 @@ def metrics(gateway: Gateway) -> str:
     [(Fault.UNCONFIRMED, "not known"), (Fault.UNAVAILABLE, "not known"), (Fault.REFUSE, "was not taken")],
 )
 async def test_what_the_broker_does_not_confirm_is_503_and_may_be_sent_again(
-    client: httpx.AsyncClient, broker: MemoryBroker, warehouse: Warehouse, fault: Fault, said: str
+    client: httpx.AsyncClient,
+    gateway: Gateway,
+    broker: MemoryBroker,
+    warehouse: Warehouse,
+    fault: Fault,
+    said: str,
 ) -> None:
     broker.faults.once(fault)
     answer = await order(client, **KEY)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert said in answer.json()["detail"]
+    assert gateway.publishing.waiting.count == 0
     assert (await order(client, **KEY)).status_code == 204
     assert len({one.id for one in warehouse.taken}) == 1
 
