@@ -8,7 +8,7 @@ COMPILE = $(PYTHON_OF_VENV) -m uv pip compile pyproject.toml --quiet --python-ve
 # Bytecode is kept, whatever the environment says: every test process would compile all modules anew.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo run test test-walks parts parts-stop test-connected check bench lock
+.PHONY: help install demo run test test-walks parts parts-stop test-connected soak mutations check bench lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,12 @@ parts-stop: $(INSTALLED) ## ends them
 
 test-connected: $(INSTALLED) ## the tests against real parts: make parts first
 	@$(PYTEST) -m connected
+
+soak: $(INSTALLED) ## buyers and faults at random for DURATION_S=60 [SEED=…], audited; needs make parts
+	@$(PYTHON_OF_VENV) -m tests.system.soak $(if $(DURATION_S),--duration-s $(DURATION_S)) $(if $(SEED),--seed $(SEED))
+
+mutations: $(INSTALLED) ## takes out each safety rule of a purchase, and shows which test notices; needs make parts
+	@$(PYTHON_OF_VENV) -m tests.system.mutations
 
 check: $(INSTALLED) ## format, lint, types, who imports whom
 	@$(PYTHON_OF_VENV) -m ruff format --check .

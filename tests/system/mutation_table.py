@@ -18,7 +18,7 @@ class Mutation:
 
 
 _HANDLED = "        await self._holding(lambda: self._handle(delivery))\n"
-_DEBIT = "return await self._changed(connection, -points, users.c.id == user_id, users.c.points >= points)"
+_DEBIT = '_DEBIT: Final = _change(_OF_USER, users.c.points >= -bindparam("by", type_=users.c.points.type))'
 _JOINED = """\
             if other is not None:
                 return _joined(other)
@@ -74,7 +74,7 @@ MUTATIONS = (
         "unconditional debit",
         "legacy_adapter/points.py",
         _DEBIT,
-        _DEBIT.replace(", users.c.points >= points", ""),
+        "_DEBIT: Final = _change(_OF_USER)",
         f"{_FAULTS}/test_deliveries.py::test_f10_one_buys_much_at_once_with_points_for_one[embedded]",
     ),
     Mutation(
@@ -110,9 +110,9 @@ MUTATIONS = (
     ),
     Mutation(
         "no state guard on replies",
-        "extracted/account/storage/purchases.py",
-        "update(table).where(table.c.id == purchase_id, waits).values(values)",
-        "update(table).where(table.c.id == purchase_id).values(values)",
+        "extracted/account/storage/statements.py",
+        "update(purchases).where(of_id, among(one.state, counts_in(event))).returning(purchases)",
+        "update(purchases).where(of_id).returning(purchases)",
         f"{_FAULTS}/test_deliveries.py::test_f09_a_reply_to_a_settled_purchase_changes_nothing[embedded]",
     ),
     Mutation(

@@ -160,13 +160,17 @@ class Scene:
 
     def at_rest(self, within_s: float = AT_REST_WITHIN_S) -> tuple[Books, Tally]:
         """When every purchase is terminal and every message out; fails with all breaches of I1 to I8."""
+        found, counted, wrong = self.audited(within_s)
+        assert not wrong, "\n".join(wrong)
+        return found, counted
+
+    def audited(self, within_s: float) -> tuple[Books, Tally, list[str]]:
+        """At rest, or when time is up: the books, what buyers were told against them, and all breaches."""
         begun = self.books.read()
         found = self._rested(monotonic() + within_s)
         counted = tally(found, self.orders)
-        known = Known(self.granted)
-        wrong = [*breaches(found, known), *terminal_changed(begun, found), *counted.breaches]
-        assert not wrong, "\n".join(wrong)
-        return found, counted
+        wrong = [*breaches(found, Known(self.granted)), *terminal_changed(begun, found), *counted.breaches]
+        return found, counted, wrong
 
     def _rested(self, deadline: float) -> Books:
         while True:
