@@ -26,6 +26,8 @@ _USED = "used_at"
 _AWAY = {"08", "28", "3D", "40", "53", "55", "57"}
 """PostgreSQL's classes (its manual, appendix A): no connection, no entry, no such database, a deadlock, full, locked
 for too long, cancelled."""
+_READ_ONLY = "25006"
+"""To a writer, a server that takes no writes is away, too; a reader that writes is at fault itself."""
 
 
 class Database:
@@ -58,7 +60,7 @@ class Database:
 
         On SQLite it takes the write lock at once; on PostgreSQL it is READ COMMITTED, so conditions go into the writes.
         """
-        return _transaction(self._writer)
+        return _transaction(self._writer, writes=True)
 
     async def ping(self) -> None:
         """Returns when the database answers. Raises StoreUnavailable."""
@@ -71,24 +73,25 @@ class Database:
 
 
 @asynccontextmanager
-async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def _transaction(engine: AsyncEngine, *, writes: bool = False) -> AsyncIterator[AsyncConnection]:
     try:
         async with engine.begin() as connection:
             yield connection
     except exc.TimeoutError as error:
         raise StoreUnavailable("no connection became free in time") from error
     except exc.DBAPIError as error:
-        if not _is_away(error):
+        if not _is_away(error, writes):
             raise
         raise StoreUnavailable(str(error.orig)) from error  # SQLAlchemy's own text carries the statement's parameters
     except OSError as error:  # asyncpg's own, as it connects or waits in vain: SQLAlchemy lets it through
         raise StoreUnavailable(str(error) or "it did not answer in time") from error
 
 
-def _is_away(error: exc.DBAPIError) -> bool:
+def _is_away(error: exc.DBAPIError, writes: bool) -> bool:
     if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
         return True
-    return str(getattr(error.orig, "sqlstate", None))[:2] in _AWAY
+    state = str(getattr(error.orig, "sqlstate", None))
+    return state[:2] in _AWAY or (writes and state == _READ_ONLY)
 
 
 def _parsed(url: str) -> URL:

@@ -64,6 +64,13 @@ async def test_a_read_writes_nothing(database: Database) -> None:
     await add(database, 1)  # the connection that comes back to the pool writes again
 
 
+async def test_to_a_writer_a_server_that_takes_no_writes_is_away(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        await add(database, 1)
+
+
 async def test_a_conditional_write_loses_nothing(url: str, database: Database) -> None:
     await add(database, 0)
     patient = Database(url)
