@@ -11,10 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from chassis import failpoints
 from chassis.messaging.envelope import MessageInvalid
 from examples.monolith import tables as monolith
+from extracted.shop.decision import DECREASED as DECISION
 from extracted.shop.decision import Decision, Outcome, Purchase
 from extracted.shop.domain import Quantity
-from extracted.shop.messages import to_command
-from tests.extracted.shop.commands import cancel, decrease, fresh_id
+from extracted.shop.messages import answer, to_command
+from tests.extracted.shop.commands import NOW, cancel, decrease, fresh_id
 from tests.extracted.shop.databases import BOTH
 from tests.extracted.shop.selling import Selling, selling
 
@@ -134,6 +135,15 @@ async def test_a_cancel_that_overtakes_keeps_the_decrease_from_selling(shop: Sel
 async def test_a_cancel_that_finds_a_sale_tells_the_sale(shop: Selling) -> None:
     wanted = shop.buyer()
     assert await shop.asked(decrease(wanted), cancel(wanted)) == [DECREASED] * 2
+
+
+async def test_the_relay_is_woken_after_the_commit_by_the_answer_that_waits(shop: Selling) -> None:
+    woken: list[str] = []
+    shop.outbox.on_wake(woken.append)
+    async with shop.sales.decisions.transaction() as deciding:
+        await deciding.answer(answer(to_command(decrease(shop.buyer())), DECISION, fresh_id, NOW))
+        assert woken == []
+    assert woken == ["shop.decisions shop.quantity_decreased.v1"]
 
 
 async def test_a_message_delivered_twice_is_answered_once_and_a_new_one_again(shop: Selling) -> None:

@@ -24,7 +24,7 @@ from tests.extracted.shop.running import OPERATOR_TOKEN, Gateway, RunningShop, a
 from tests.monolith_file import MonolithData
 from tests.stores import Stores, on_real_parts, on_sqlite
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 DECREASED, CANCELLED = "shop.quantity_decreased.v1", "shop.purchase_cancelled.v1"
 
 
@@ -234,6 +234,8 @@ async def test_sigterm_finishes_and_leaves_nothing_for_the_next_life_to_do_twice
             shop.process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(shop.process.wait, WITHIN_S) == 0
         with parts.shop():
-            told = await it.answers(30)
-    assert sorted(one.request_id or "" for one in told) == sorted(buyer.id for buyer in buyers)
+            async with asyncio.timeout(WITHIN_S):
+                while {one.request_id for one in it.told} != {buyer.id for buyer in buyers}:
+                    await asyncio.sleep(0.05)
+    assert {one.type for one in it.told} == {DECREASED}
     assert sorted(parts.sold()) == sorted(buyer.id for buyer in buyers)
