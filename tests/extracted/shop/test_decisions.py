@@ -140,8 +140,9 @@ async def test_a_cancel_that_finds_a_sale_tells_the_sale(shop: Selling) -> None:
 async def test_the_relay_is_woken_after_the_commit_by_the_answer_that_waits(shop: Selling) -> None:
     woken: list[str] = []
     shop.outbox.on_wake(woken.append)
+    told = answer(to_command(decrease(shop.buyer())), DECISION, fresh_id, NOW)
     async with shop.sales.decisions.transaction() as deciding:
-        await deciding.answer(answer(to_command(decrease(shop.buyer())), DECISION, fresh_id, NOW))
+        await deciding.answer(told)
         assert woken == []
     assert woken == ["shop.decisions shop.quantity_decreased.v1"]
 
