@@ -394,6 +394,16 @@ async def test_who_asked_first_for_the_queue_of_replies_may_leave() -> None:
     await publishing.aclose()
 
 
+async def test_a_gateway_that_ends_leaves_no_queue_of_replies(warehouse: Warehouse, broker: MemoryBroker) -> None:
+    def replies() -> list[str]:
+        return [name for name in broker.memory.lines if name.startswith("gateway.replies")]
+
+    async with served(gateway_on(broker)) as client:
+        assert (await order(client)).status_code == 204
+        assert len(replies()) == 1
+    assert replies() == []
+
+
 async def test_without_a_broker_the_gateway_serves_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     gateway = gateway_on(None)
     async with served(gateway) as client:
