@@ -1,69 +1,45 @@
-"""The one call to Shop, over HTTP: no cookies, no redirects, no proxies of the environment; a connection is kept."""
+"""The one call to Shop, over HTTP: no cookies, no redirects, no proxies of the environment; connections are kept."""
 
+import json
 import math
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-import httpx
-
+from extracted.account.connections import Connections, NotHttp
 from extracted.account.ports import OfferUnavailable
 from extracted.account.purchase import Item, Offer, canonical_uuid
 
-CONNECTIONS = 50
-KEPT_S = 60.0
-"""Shorter than a service keeps an idle connection."""
-
 
 class HttpOffers:
-    """Implements the port Offers. The transport alone is used: a client around it would double what a call costs."""
+    """Implements the port Offers. `timeout_s` holds for the whole call."""
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 3.0) -> None:
-        limits = httpx.Limits(
-            max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT_S
-        )
-        self._transport = httpx.AsyncHTTPTransport(limits=limits)
-        self._base = f"{url.rstrip('/')}/internal/offers/"
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        self._timeouts = {"connect": 1.0, "read": timeout_s, "write": 1.0, "pool": timeout_s}
+        self._connections = Connections(url, {"Authorization": f"Bearer {token}", "Accept": "application/json"})
+        self._path = f"{urlsplit(url).path.rstrip('/')}/internal/offers/"
+        self._timeout_s = timeout_s
 
     async def find(self, user_id: str, item_id: str) -> Offer | None:
         """None: there is no such item. Raises OfferUnavailable."""
         if canonical_uuid(item_id) is None:
             return None
-        target = f"{self._base}{quote(item_id, safe='')}?user={user_id}"
+        target = f"{self._path}{quote(item_id, safe='')}?user={quote(user_id, safe='')}"
         try:
-            status, body = await self._ask(target)
-        except httpx.TimeoutException as error:
-            raise OfferUnavailable(f"the shop did not answer in time ({type(error).__name__})") from error
-        except httpx.TransportError as error:
+            status, body = await self._connections.get(target, self._timeout_s)
+        except TimeoutError as error:
+            raise OfferUnavailable("the shop did not answer in time") from error
+        except (OSError, EOFError, NotHttp) as error:
             raise OfferUnavailable(f"the shop cannot be reached ({type(error).__name__})") from error
-        return _offer(status, body)
+        return _offer(status, _json(body))
 
     async def aclose(self) -> None:
         """Closes every connection."""
-        await self._transport.aclose()
-
-    async def _ask(self, target: str) -> tuple[int, object]:
-        """Once more where a kept connection was closed by the other side: it is a read."""
-        try:
-            return await self._once(target)
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-            return await self._once(target)
-
-    async def _once(self, target: str) -> tuple[int, object]:
-        request = httpx.Request("GET", target, headers=self._headers, extensions={"timeout": self._timeouts})
-        response = await self._transport.handle_async_request(request)
-        try:
-            await response.aread()
-        finally:
-            await response.aclose()
-        return response.status_code, _json(response)
+        await self._connections.aclose()
 
 
-def _json(response: httpx.Response) -> object:
+def _json(body: bytes) -> object:
     try:
-        return response.json()
-    except ValueError:
+        return json.loads(body)
+    except (ValueError, RecursionError):
         return None
 
 

@@ -138,3 +138,81 @@ async def test_a_kept_connection_that_was_closed_is_tried_once_more() -> None:
         assert await offers.find(USER, ITEM)
         assert await offers.find(USER, ITEM)
     assert (stub.connections, len(stub.heads)) == (2, 3)
+
+
+ODD = {
+    "another version": b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "no length": b"HTTP/1.1 200 OK\r\n\r\n{}",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}",
+    "too long": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n{}",
+    "an interim answer": b"HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n",
+    "no HTTP": b"SSH-2.0-x\r\n\r\n",
+    "no end of its head": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
+}
+
+
+@pytest.mark.parametrize("sent", ODD.values(), ids=ODD)
+async def test_what_our_services_do_not_write_is_a_shop_that_is_away(sent: bytes) -> None:
+    def odd(_number: int, writer: asyncio.StreamWriter) -> bool:
+        writer.write(sent)
+        return True
+
+    stub = Stub(odd)
+    async with asking(stub) as offers:
+        for _ in range(2):
+            with pytest.raises(OfferUnavailable):
+                await offers.find(USER, ITEM)
+    assert stub.connections == 2  # none of them was kept
+
+
+async def test_an_answer_cut_short_is_a_shop_that_is_away() -> None:
+    def short(_number: int, writer: asyncio.StreamWriter) -> bool:
+        writer.write(response(200, SOLD)[:-5])
+        return False
+
+    async with asking(Stub(short)) as offers:
+        with pytest.raises(OfferUnavailable):
+            await offers.find(USER, ITEM)
+
+
+async def test_an_answer_that_was_not_waited_for_is_never_another_calls() -> None:
+    """A call that was cancelled leaves half an answer: its connection goes."""
+    other = {"item": {"id": new_id(), "cost": 99}, "transactionId": None}
+
+    def late(number: int, writer: asyncio.StreamWriter) -> bool:
+        if number == 0:
+            asyncio.get_running_loop().call_later(0.2, writer.write, response(200, other))
+        else:
+            writer.write(response(200, SOLD))
+        return True
+
+    async with asking(Stub(late)) as offers:
+        call = asyncio.create_task(offers.find(USER, ITEM))
+        await asyncio.sleep(0.05)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        found = [await offers.find(USER, ITEM) for _ in range(2)]
+        await asyncio.sleep(0.2)
+        found.append(await offers.find(USER, ITEM))
+    assert [offer.item.cost for offer in found if offer] == [1.5] * 3
+
+
+async def test_no_more_than_fifty_connections_and_each_is_used_again() -> None:
+    stub = Stub(always(200, SOLD))
+    async with asking(stub) as offers:
+        for _ in range(3):
+            await asyncio.gather(*(offers.find(USER, ITEM) for _ in range(120)))
+    assert stub.connections <= 50
+    assert len(stub.heads) == 360
+
+
+async def test_a_connection_that_announces_its_end_is_not_used_again() -> None:
+    def closing(_number: int, writer: asyncio.StreamWriter) -> bool:
+        writer.write(response(200, SOLD).replace(b"Set-Cookie: a=b", b"Connection: close"))
+        return False
+
+    stub = Stub(closing)
+    async with asking(stub) as offers:
+        assert [bool(await offers.find(USER, ITEM)) for _ in range(3)] == [True] * 3
+    assert stub.connections == 3
