@@ -14,15 +14,14 @@ class Inbox:
     """One per process; all take the caller's connection and are part of its transaction."""
 
     def __init__(self, tables: OwnTables, clock: Clock) -> None:
-        self._tables = tables
         self._table = message_tables.inbox(tables)
+        self._insert = tables.insert(self._table).on_conflict_do_nothing()
         self._clock = clock
 
     async def first(self, connection: AsyncConnection, consumer: str, message_id: str) -> bool:
         """False: handled before. While another transaction handles it, this one waits for its end (PostgreSQL)."""
         row = {"consumer": consumer, "message_id": message_id, "handled_at": self._clock()}
-        inserted = self._tables.insert(self._table).values(row).on_conflict_do_nothing()
-        return (await connection.execute(inserted)).rowcount == 1
+        return (await connection.execute(self._insert, row)).rowcount == 1
 
     async def prune(self, connection: AsyncConnection, keep: timedelta, limit: int = 1000) -> int:
         """Forgets at most `limit` of what was handled longer ago; returns how many."""
