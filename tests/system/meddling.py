@@ -16,6 +16,7 @@ import httpx
 from chassis.messaging.open import open_broker
 from chassis.messaging.topology import Queue, load
 from tests.system.processes import ROOT
+from tests.system.waiting import until
 
 TOPOLOGY = load(ROOT / "extracted" / "topology.yaml")
 TIMEOUT_S = 10
@@ -127,7 +128,7 @@ class RabbitMeddler:
 
     url: str
     management_url: str
-    made: list[str] = field(default_factory=list)
+    made: dict[str, tuple[Queue, Sequence[str]]] = field(default_factory=dict)
     is_limited: bool = False
 
     def repeat(self, queue: str, after_s: Sequence[float]) -> None:
@@ -171,6 +172,9 @@ class RabbitMeddler:
             for kind in queue.types:
                 place = f"bindings/{self._vhost}/e/{queue.exchange}/q/{queue.name}"
                 self._call("POST", place, {"routing_key": kind})
+        for name, (queue, kinds) in self.made.items():
+            self._unbind(queue, kinds, name)
+        until(lambda: not any(ready(self.url, name) for name in self.made), "detours empty", poll_s=0.2)
         for name in self.made:
             self._call("DELETE", f"queues/{self._vhost}/{name}")
         self.made.clear()
@@ -186,11 +190,12 @@ class RabbitMeddler:
         self._call("PUT", f"queues/{self._vhost}/{name}", {"durable": True, "arguments": arguments})
         for kind in kinds:
             self._call("POST", f"bindings/{self._vhost}/e/{queue.exchange}/q/{name}", {"routing_key": kind})
-        self.made.append(name)
+        self.made[name] = queue, kinds
 
-    def _unbind(self, queue: Queue, kinds: Sequence[str]) -> None:
+    def _unbind(self, queue: Queue, kinds: Sequence[str], name: str | None = None) -> None:
         for kind in kinds:
-            self._call("DELETE", f"bindings/{self._vhost}/e/{queue.exchange}/q/{queue.name}/{quote(kind, safe='')}")
+            place = f"bindings/{self._vhost}/e/{queue.exchange}/q/{name or queue.name}"
+            self._call("DELETE", f"{place}/{quote(kind, safe='')}")
 
     @property
     def _vhost(self) -> str:
