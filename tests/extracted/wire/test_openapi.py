@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from extracted.account import api as account
+from extracted.account.api import purchases
 from extracted.account.domain import Compat
 from extracted.account.service import Account
 from extracted.shop import api as shop
@@ -16,9 +17,17 @@ from extracted.wire.openapi import document
 
 NOTHING = cast(Any, None)
 """No store and no keys: nothing is called."""
+NOTHING_KEPT = cast(Any, object())
 SERVICES = {
-    "shop": (shop, list(shop.routes(Shop(NOTHING, NOTHING), NOTHING))),
-    "account": (account, list(account.routes(Account(NOTHING, NOTHING, NOTHING, Compat.STRICT), NOTHING))),
+    "shop": (shop, list(shop.routes(Shop(NOTHING, NOTHING), NOTHING, NOTHING_KEPT))),
+    "account": (
+        account,
+        list(
+            account.routes(
+                Account(NOTHING, NOTHING, NOTHING, Compat.STRICT), NOTHING, [*purchases.routes(NOTHING, NOTHING)]
+            )
+        ),
+    ),
 }
 METHODS = ("get", "post", "put", "patch", "delete")
 
