@@ -63,5 +63,5 @@ bench: $(INSTALLED) ## the gateway against a plain proxy, nginx, HAProxy, Envoy;
 
 lock: $(INSTALLED) ## brings the locks up to pyproject.toml
 	@$(COMPILE) --extra dev --output-file requirements.lock
-	@$(COMPILE) --constraint requirements.lock --output-file deploy/gateway.lock
+	@$(COMPILE) --constraint requirements.lock --extra amqp --output-file deploy/gateway.lock
 	@$(COMPILE) --constraint requirements.lock --extra shop --extra adapter --extra amqp --output-file deploy/services.lock

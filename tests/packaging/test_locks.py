@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = {
     "requirements.lock": ("services", "shop", "adapter", "amqp", "examples", "dev"),
-    "deploy/gateway.lock": (),
+    "deploy/gateway.lock": ("amqp",),
     "deploy/services.lock": ("services", "shop", "adapter", "amqp"),
 }
 
