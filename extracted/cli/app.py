@@ -1,10 +1,10 @@
-"""The command: `polycode purchases`, `polycode dead-letters`, `polycode status`."""
+"""The command: `polycode purchases`, `polycode dead-letters`, `polycode broker`, `polycode status`."""
 
 from typing import Annotated
 
 import typer
 
-from extracted.cli import dead_letters, purchases, text
+from extracted.cli import broker, dead_letters, purchases, text
 from extracted.cli.client import SERVICES, Client
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.add_typer(purchases.app, name="purchases")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(broker.app, name="broker")
 
 
 @app.command()
