@@ -1,8 +1,10 @@
 """What goes on beside the requests: messages in, messages out, and the clock of open purchases."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -28,6 +30,7 @@ log = structlog.get_logger("account.worker")
 
 LOOK_EVERY_S: Final = 1.0
 DECLARE_AGAIN_S: Final = 5.0
+GRACE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Worker:
     async def running(self) -> AsyncIterator[None]:
         """Ends in order: nothing new is taken, what is under way is finished, the outbox gets what it can."""
         relay = asyncio.create_task(self.relay.run(), name="relay")
+        relay.add_done_callback(_expect_no_failure)
         others = [
             asyncio.create_task(self._declare(), name="declare"),
             asyncio.create_task(self._remind(), name="remind"),
@@ -84,8 +88,8 @@ class Worker:
             await asyncio.gather(*others, *(consumer.stop() for consumer in consumers), return_exceptions=True)
             await self.handlers.replies.aclose()
             self.relay.stop()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(relay, 10)
+            await asyncio.wait([relay], timeout=GRACE_S)
+            relay.cancel()
 
     async def _consume(self, queue: str) -> Consumer:
         handlers = {messages.PURCHASES_QUEUE: self.handlers.requested, messages.DECISIONS_QUEUE: self.handlers.decided}
@@ -113,3 +117,10 @@ class Worker:
             except Exception:
                 log.exception("reminding_failed")
             await asyncio.sleep(0 if looked == AT_ONCE else LOOK_EVERY_S)
+
+
+def _expect_no_failure(relay: asyncio.Task[None]) -> None:
+    """Without a relay nothing that is debited would ever be sold: the process ends, to be started anew."""
+    if not relay.cancelled() and (error := relay.exception()) is not None:
+        log.critical("relay_ended", exc_info=error)
+        os.kill(os.getpid(), signal.SIGTERM)

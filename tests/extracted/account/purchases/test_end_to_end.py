@@ -11,7 +11,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from chassis import migrations
 from chassis.claims import NOBODY, Identity, Outcome
@@ -20,10 +22,10 @@ from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, Delivery
 from examples.monolith import tables
 from extracted.account import messages
-from tests.connected import fresh_rabbit
+from tests.connected import POSTGRES_URL, fresh_name, fresh_rabbit
 from tests.contracts.replay import load
 from tests.extracted.account.test_process import run
-from tests.extracted.running import ROOT, Answer, Gateway, RunningService, running_service
+from tests.extracted.running import ROOT, Answer, Gateway, RunningService, ask, running_service
 from tests.monolith_file import MonolithData
 from tests.stores import on_real_parts, on_sqlite
 
@@ -259,3 +261,17 @@ def test_without_a_broker_nothing_can_be_bought_and_the_rest_works(tmp_path: Pat
         assert account.ask(f"/purchases/{uuid.uuid4()}", NOBODY).status == 404
         assert account.ask("/user/@me", identity).status == 200
     monolith.close()
+
+
+@pytest.mark.connected
+def test_a_database_that_comes_late_and_without_the_tables_ends_the_process(tmp_path: Path, gateway: Gateway) -> None:
+    """It could debit, and never send what it owes."""
+    name = fresh_name()
+    url = f"{POSTGRES_URL.rpartition('/')[0]}/{name}"
+    own = {"SHOP_URL": "http://127.0.0.1:1", "SHOP_TOKEN": TOKEN, "BROKER_URL": f"sqlite:///{tmp_path / 'broker'}"}
+    with running_service("account", url, gateway, **own) as account:
+        assert ask(account.port, "/health/ready", "GET", {}).status == 503
+        with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        account.process.wait(SETTLES_WITHIN_S)
+        assert any(line.get("event") == "relay_ended" for line in account.logged())
