@@ -200,7 +200,8 @@ class Operations:
             if purchase is None:
                 return None
             found = step(purchase.state, event)
-            if found is None or not await act(change, purchase, found, self.patience, now):
+            first = purchase.first_confirmed_at
+            if found is None or not await act(change, purchase, found, self.patience, now, first):
                 raise NotNow(f"the purchase is {purchase.state}: it cannot be {event.replace('_', ' ')}")
             await change.intervene(Intervention(purchase.id, event, why, now))
             purchase = await change.find(purchase_id)

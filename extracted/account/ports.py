@@ -50,8 +50,8 @@ class Reader(Protocol):
         """How long the oldest command to Shop has waited for the broker."""
         ...
 
-    async def due(self, now: datetime, limit: int) -> Sequence[Purchase]:
-        """Open ones that are to be looked at, the longest due first."""
+    async def due(self, now: datetime, within: timedelta, limit: int) -> Sequence[Purchase]:
+        """Open ones that are to be looked at, the longest due first; also those that are due later than `within`."""
         ...
 
 
@@ -100,7 +100,9 @@ class Unit(Reader, Protocol):
         """Since when the broker has its commands."""
         ...
 
-    async def ask(self, purchase: Purchase, to: State, due_at: datetime, now: datetime) -> bool:
+    async def ask(
+        self, purchase: Purchase, to: State, due_at: datetime, now: datetime, first_confirmed_at: datetime | None
+    ) -> bool:
         """One more command is counted; False: the purchase has moved on since it was read."""
         ...
 

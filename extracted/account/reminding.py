@@ -11,7 +11,7 @@ from chassis.store import StoreUnavailable
 from extracted.account import messages
 from extracted.account.ports import Store, Unit
 from extracted.account.purchase import Purchase
-from extracted.account.saga import PATIENCE, Effect, Patience, Step, look_at, overdue, step
+from extracted.account.saga import PATIENCE, Effect, Patience, Step, as_of, look_at, overdue, step
 
 log = structlog.get_logger("account.reminding")
 
@@ -33,7 +33,7 @@ class Reminding:
     async def look(self) -> int:
         """Looks at what is due, the longest due first; how many there were. Raises StoreUnavailable."""
         async with self.store.read() as reader:
-            due = await reader.due(self.clock(), AT_ONCE)
+            due = await reader.due(self.clock(), self.patience.longest, AT_ONCE)
         for purchase in due:
             await self._remind_of(purchase)
         return len(due)
@@ -50,21 +50,23 @@ class Reminding:
     async def _remind(self, purchase: Purchase) -> None:
         now = self.clock()
         async with self.store.write() as unit:
-            silence = await unit.silence(purchase)
+            silence = as_of(await unit.silence(purchase), now)
             event = overdue(silence, self.patience, now)
             found = None if event is None else step(purchase.state, event)
             if found is None:
                 await unit.look_again(purchase, look_at(silence, self.patience, now), silence.first)
                 return
-            asked = await act(unit, purchase, found, self.patience, now)
+            asked = await act(unit, purchase, found, self.patience, now, silence.first)
         if asked:
             self.store.sent()
             _tell(purchase, found, now)
 
 
-async def act(unit: Unit, purchase: Purchase, found: Step, patience: Patience, now: datetime) -> bool:
+async def act(
+    unit: Unit, purchase: Purchase, found: Step, patience: Patience, now: datetime, first: datetime | None
+) -> bool:
     """One more command to Shop; False: the purchase has moved on since it was read."""
-    if not await unit.ask(purchase, found.next, now + patience.ask_again, now):
+    if not await unit.ask(purchase, found.next, now + patience.ask_again, now, first):
         return False
     for effect in found.effects:
         if effect in _COMMANDS:

@@ -1,7 +1,7 @@
 """A purchase as a table of steps: state × event → next state and what has to be done. It does nothing itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -119,12 +119,22 @@ class Silence:
 
 
 def overdue(silence: Silence, patience: Patience, now: datetime) -> Event | None:
-    """The event of a time-out; None: wait on. Nothing times out that the broker has not got: it is in the outbox."""
+    """The event of a time-out; None: wait on. Nothing times out that the broker has not got: it is in the outbox.
+
+    A confirm that is still to come is of a clock that was put back: nobody knows how long ago it was.
+    """
     if silence.last is None:
         return None
+    if silence.last > now:
+        return E.UNANSWERED
     if silence.state is S.DEBITED and silence.first is not None and now - silence.first >= patience.cancel_after:
         return E.OVERDUE
     return E.UNANSWERED if now - silence.last >= _wait(silence, patience) else None
+
+
+def as_of(silence: Silence, now: datetime) -> Silence:
+    """Its first confirm is not still to come: where the clock was put back, it counts from now."""
+    return replace(silence, first=silence.first and min(silence.first, now))
 
 
 def look_at(silence: Silence, patience: Patience, now: datetime) -> datetime:

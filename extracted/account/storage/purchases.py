@@ -114,9 +114,9 @@ class SqlUnit:
         """How long the oldest command to Shop has waited for the broker."""
         return await self._kept.outbox.oldest_unpublished(self._connection, messages.COMMANDS_EXCHANGE)
 
-    async def due(self, now: datetime, limit: int) -> Sequence[Purchase]:
-        """The longest due first."""
-        which = {"of_now": now, "of_limit": limit}
+    async def due(self, now: datetime, within: timedelta, limit: int) -> Sequence[Purchase]:
+        """The longest due first; what is due later than `within` is so because the clock was put back."""
+        which = {"of_now": now, "of_late": now + 2 * within, "of_limit": limit}
         return [rows.purchase(row) for row in await self._connection.execute(self._statements.due, which)]
 
     async def keep(self, request: Request) -> bool:
@@ -172,7 +172,9 @@ class SqlUnit:
             first = last if purchase.asks == 1 else await self._confirmed_at(purchase, 0)
         return Silence(purchase.state, first, last, purchase.cancelling_at)
 
-    async def ask(self, purchase: Purchase, to: State, due_at: datetime, now: datetime) -> bool:
+    async def ask(
+        self, purchase: Purchase, to: State, due_at: datetime, now: datetime, first_confirmed_at: datetime | None
+    ) -> bool:
         """False: the purchase has moved on since it was read."""
         table = self._tables.purchases
         same = (
@@ -181,6 +183,7 @@ class SqlUnit:
             table.c.asks == purchase.asks,
         )
         values: dict[str, object] = {"asks": purchase.asks + 1, "asked_at": now, "due_at": due_at, "state": to.value}
+        values["first_confirmed_at"] = first_confirmed_at
         if to is State.CANCELLING and purchase.cancelling_at is None:
             values["cancelling_at"] = now
         return (await self._connection.execute(update(table).where(*same).values(values))).rowcount == 1

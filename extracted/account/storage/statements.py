@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, Update, bindparam, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Insert, Select, Update, bindparam, insert, literal_column, or_, select, update
 
 from extracted.account.saga import BLOCKING, Event, State, counts_in
 from extracted.account.storage.tables import Tables
@@ -31,7 +31,8 @@ def build(tables: Tables) -> Statements:
     one = purchases.c
     blocks = among(one.state, BLOCKING), one.revoked_at.is_(None)
     same = one.user_id == bindparam("of_user"), one.item_id == bindparam("of_item")
-    due = select(purchases).where(one.due_at <= bindparam("of_now", type_=one.due_at.type))
+    now, late = (bindparam(name, type_=one.due_at.type) for name in ("of_now", "of_late"))
+    due = select(purchases).where(or_(one.due_at <= now, one.due_at > late))
     of_id = one.id == bindparam("of_id")
     settling = [event for event in Event if counts_in(event)]
     return Statements(

@@ -226,6 +226,7 @@ class Purchases(RuleBasedStateMachine):
         purchases = self.do(self.world.purchases)
         self.no_terminal_state_changes(purchases)
         self.one_blocks(purchases)
+        self.what_is_revoked_was_removed(purchases)
         self.points_add_up(purchases)
         self.ledger_and_decisions_agree(purchases)
         self.stock_adds_up()
@@ -244,6 +245,9 @@ class Purchases(RuleBasedStateMachine):
         assert all(
             count == 1 for count in Counter((one.user_id, one.item_id) for one in purchases if one.blocks).values()
         )
+
+    def what_is_revoked_was_removed(self, purchases: list[Purchase]) -> None:
+        assert not [one.id for one in purchases if one.revoked_at and self.shop.sold[one.id][2]]
 
     def points_add_up(self, purchases: list[Purchase]) -> None:
         spent: Counter[str] = Counter()

@@ -153,3 +153,26 @@ async def test_a_confirm_that_the_outbox_has_forgotten_counts(world: World) -> N
     async with world.database.write() as connection:
         assert await world.outbox.prune(connection, timedelta(hours=1)) == 1
     assert messages.CANCEL in await silent(world, 3)
+
+
+async def test_a_clock_that_was_put_back_delays_no_purchase(world: World) -> None:
+    """What was confirmed in the future counts from now."""
+    _, message = await debited(world)
+    await world.published()
+    world.clock.forward(1)
+    await world.reminding.look()
+    world.clock.forward(-3600)
+    asked = await silent(world, 40)
+    assert asked[0] == messages.DECREASE
+    assert messages.CANCEL in asked
+    assert len(asked) < 12
+    assert (await world.purchase(message)).state is State.CANCELLING
+
+
+async def test_a_clock_that_was_put_back_delays_no_cancel(world: World) -> None:
+    _, message = await debited(world)
+    await world.published()
+    await silent(world, 32)
+    world.clock.forward(-3600)
+    assert (await silent(world, 2))[0] == messages.CANCEL
+    assert (await world.purchase(message)).state is State.CANCELLING

@@ -59,6 +59,7 @@ WAITS = {
     "asked a moment ago": (Silence(State.DEBITED, ago(4), ago(4)), None),
     "asked a while ago": (Silence(State.DEBITED, ago(5), ago(5)), Event.UNANSWERED),
     "asked again": (Silence(State.DEBITED, ago(9), ago(4)), None),
+    "asked in the future": (Silence(State.DEBITED, ago(-3600), ago(-3600)), Event.UNANSWERED),
     "asked often": (Silence(State.DEBITED, ago(30), ago(1)), Event.OVERDUE),
     "the broker has not got what was asked again": (Silence(State.DEBITED, ago(40), None), None),
     "to be cancelled": (Silence(State.CANCELLING, ago(35), ago(4), ago(4)), None),
