@@ -13,7 +13,7 @@ from time import monotonic, sleep
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 40
 POLL_S = 0.02
 _LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)(?: \(admin (http://[^)]+)\))?")
 

@@ -240,7 +240,11 @@ def on_parts(folder: Path, cancel_after_s: int = PATIENT, server: rabbit.Server 
             system(folder, stores, url, more=more) as running,
             _started(running, RabbitMeddler(url, management), broker, database) as scene,
         ):
-            yield scene
+            try:
+                yield scene
+            finally:
+                broker.heal()
+                database.heal()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from concurrent.futures import wait
 
 import pytest
 
-from tests.system.scene import Scene
+from tests.system.scene import Buyer, Scene
 from tests.system.tcp_proxy import TcpProxy, Way
 from tests.system.waiting import until
 
@@ -41,10 +41,19 @@ def test_f14_a_bad_line_loses_and_doubles_nothing(scene: Scene, side: str, way: 
     assert sorted(str(scene.state(buyer, item)) for buyer in buyers) == ["COMPLETED"] * 3 + ["REFUNDED"]
 
 
-def open_transaction(scene: Scene) -> bool:
-    """Somebody has begun one, and does nothing for half a second: it hangs before its commit."""
+def hangs(scene: Scene) -> bool:
+    """Somebody has begun a transaction, and does nothing for a while: it is before its commit."""
     idle = "state = 'idle in transaction' AND now() - state_change > interval '0.4 seconds'"
     return bool(scene.count(f"pg_stat_activity WHERE datname = current_database() AND {idle}"))
+
+
+def has_committed(scene: Scene, failpoint: str, buyer: Buyer, item: str) -> bool:
+    """What that transaction writes can be seen."""
+    if failpoint == "account.before_debit_commit":
+        return scene.state(buyer, item) == "DEBITED"
+    if failpoint == "account.before_settle_commit":
+        return scene.state(buyer, item) == "COMPLETED"
+    return scene.purchase_id(buyer, item) in scene.books.read().decisions
 
 
 @pytest.mark.parametrize(
@@ -60,11 +69,11 @@ def test_f22_a_commit_that_succeeds_and_looks_like_a_failure_has_its_effect_once
 ) -> None:
     database = proxy(scene, "database")
     buyer, item = scene.buyer(), scene.item(left=5)
-    getattr(scene, service).arm(f"{failpoint}=hang:1")
+    getattr(scene, service).arm(f"{failpoint}=hang:2")
     with scene.asking(buyer.wish(item), tries=40):
-        until(lambda: open_transaction(scene), "a transaction before its commit", poll_s=0.01)
+        until(lambda: hangs(scene), "a transaction before its commit", poll_s=0.01)
         database.down.held = True
-        until(lambda: not open_transaction(scene), "the commit", poll_s=0.01)
+        until(lambda: has_committed(scene, failpoint, buyer, item), "the commit")
         getattr(scene, service).arm()
         database.cut()
         database.heal()

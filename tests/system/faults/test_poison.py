@@ -92,6 +92,7 @@ def test_f24_a_decision_on_a_purchase_that_a_restore_has_lost_is_parked(scene: S
     scene.orders = [order for order in scene.orders if order not in orders]
     scene.shop.start()
     until(lambda: any("not known" in row["reason"] for row in parked(scene, "account.decisions").values()), "it parked")
+    scene.emptied()  # commands that asked again, too
     assert scene.account.is_running
     for table in (scene.table("shop", "decisions"), "transactions"):
         key = "id" if table == "transactions" else "purchase_id"

@@ -8,6 +8,8 @@ from tests.system.scene import Scene
 from tests.system.waiting import until
 
 LOCKED_S = 2.0
+HANGS_S = 5.0
+"""Longer than the lease of the embedded broker."""
 
 
 def load(scene: Scene, number: int, seed: int) -> list[Wish]:
@@ -36,13 +38,14 @@ def write_locked(scene: Scene, asked: Future[list[Order]]) -> None:
 
 def test_f25_one_that_hangs_longer_than_its_lease_does_nothing_twice(scene: Scene) -> None:
     second = scene.system.another("shop").start()
-    with scene.asking(*load(scene, 30, seed=25), tries=20):
-        scene.shop.pause()
-        handled = len(scene.books.read().decisions)
-        until(lambda: len(scene.books.read().decisions) > handled, "the second Shop at work")
-        scene.shop.go_on()
+    with scene.asking(*load(scene, 30, seed=25), tries=20) as asked:
+        until(lambda: scene.books.read().decisions, "the first decisions")
+        second.pause()
+        wait([asked], HANGS_S)
+        second.go_on()
     scene.at_rest()
-    assert second.is_running
+    scene.emptied()
+    scene.at_rest()
 
 
 def test_f27_shops_come_and_go_under_load_and_nothing_is_parked(scene: Scene) -> None:
