@@ -121,7 +121,7 @@ def _purchasing(settings: Settings, database: Database) -> Purchasing | None:
     relay = Relay(database, outbox, broker)
     operations, reminding = Operations(records, _now, patience), Reminding(store, _now, patience)
     auditing, kept_messages = Auditing(operations, relay), StoredParked(database, parked)
-    worker = Worker(broker, _own_queues(), relay, handlers, reminding, auditing, database, parked)
+    worker = Worker(broker, _own_queues(), relay, handlers, offers.ping, reminding, auditing, database, parked)
     return Purchasing(Calling(buying), Looking(store), worker, operations, kept_messages, offers, broker)
 
 

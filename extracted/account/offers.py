@@ -15,21 +15,30 @@ class HttpOffers:
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 3.0) -> None:
         self._connections = Connections(url, {"Authorization": f"Bearer {token}", "Accept": "application/json"})
-        self._path = f"{urlsplit(url).path.rstrip('/')}/internal/offers/"
+        self._base = urlsplit(url).path.rstrip("/")
         self._timeout_s = timeout_s
 
     async def find(self, user_id: str, item_id: str) -> Offer | None:
         """None: there is no such item. Raises OfferUnavailable."""
         if canonical_uuid(item_id) is None:
             return None
-        target = f"{self._path}{quote(item_id, safe='')}?user={quote(user_id, safe='')}"
+        target = f"{self._base}/internal/offers/{quote(item_id, safe='')}?user={quote(user_id, safe='')}"
+        status, body = await self._get(target)
+        return _offer(status, _json(body))
+
+    async def ping(self) -> None:
+        """Returns when the shop could answer. Raises OfferUnavailable."""
+        status, _ = await self._get(f"{self._base}/health/ready")
+        if status != 200:
+            raise OfferUnavailable(f"the shop is not ready ({status})")
+
+    async def _get(self, target: str) -> tuple[int, bytes]:
         try:
-            status, body = await self._connections.get(target, self._timeout_s)
+            return await self._connections.get(target, self._timeout_s)
         except TimeoutError as error:
             raise OfferUnavailable("the shop did not answer in time") from error
         except (OSError, EOFError, NotHttp) as error:
             raise OfferUnavailable(f"the shop cannot be reached ({type(error).__name__})") from error
-        return _offer(status, _json(body))
 
     async def aclose(self) -> None:
         """Closes every connection."""

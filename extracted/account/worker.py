@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,7 @@ from extracted.account.replies import GatewayReplies
 
 log = structlog.get_logger("account.worker")
 
+Check = Callable[[], Awaitable[None]]
 LOOK_EVERY_S: Final = 1.0
 DECLARE_AGAIN_S: Final = 5.0
 GRACE_S: Final = 10.0
@@ -58,12 +59,13 @@ class Handlers:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """It starts whatever is away: broker, database, Shop; each is waited for."""
+    """It starts whatever is away: broker, database, Shop; each is waited for. `shop_ready` raises StoreUnavailable."""
 
     broker: Broker
     topology: Topology
     relay: Relay
     handlers: Handlers
+    shop_ready: Check
     reminding: Reminding
     auditing: Auditing
     database: Database
@@ -92,8 +94,14 @@ class Worker:
             relay.cancel()
 
     async def _consume(self, queue: str) -> Consumer:
-        handlers = {messages.PURCHASES_QUEUE: self.handlers.requested, messages.DECISIONS_QUEUE: self.handlers.decided}
-        return await consume(self.broker, queue, handlers[queue], self.database, self.parked)
+        if queue == messages.DECISIONS_QUEUE:
+            return await consume(self.broker, queue, self.handlers.decided, self.database, self.parked)
+        return await consume(self.broker, queue, self.handlers.requested, self.database, self.parked, ready=self._ready)
+
+    async def _ready(self) -> None:
+        """What a request to buy needs. Raises StoreUnavailable."""
+        await self.database.ping()
+        await self.shop_ready()
 
     async def _declare(self) -> None:
         """Until it has worked: the broker may be away for now."""

@@ -216,3 +216,15 @@ async def test_a_connection_that_announces_its_end_is_not_used_again() -> None:
     async with asking(stub) as offers:
         assert [bool(await offers.find(USER, ITEM)) for _ in range(3)] == [True] * 3
     assert stub.connections == 3
+
+
+@pytest.mark.parametrize(("status", "is_ready"), [(200, True), (503, False)])
+async def test_a_shop_is_asked_whether_it_is_ready(status: int, is_ready: bool) -> None:
+    stub = Stub(always(status, {}))
+    async with asking(stub) as offers:
+        if is_ready:
+            await offers.ping()
+        else:
+            with pytest.raises(OfferUnavailable, match="not ready"):
+                await offers.ping()
+    assert stub.heads[0].startswith("GET /health/ready HTTP/1.1\r\n")
