@@ -1,133 +1,21 @@
-"""The use cases of the shop, and the ports that they need."""
+"""The use cases of the shop."""
 
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from chassis.failpoints import reach
-from chassis.messaging.envelope import Envelope, MessageInvalid, new_id
+from chassis.messaging.envelope import MessageInvalid, new_id
 from extracted.shop import decision, messages
 from extracted.shop.decision import CANCELLED, Decision, Known, Purchase
-from extracted.shop.domain import (
-    DecisionRow,
-    Item,
-    ItemFields,
-    ItemSelection,
-    Offer,
-    Quantity,
-    StockRow,
-    TransactionRow,
-    Transactions,
-    canonical_uuid,
-)
+from extracted.shop.domain import Item, ItemFields, Offer, Quantity, canonical_uuid
 from extracted.shop.messages import Command
+from extracted.shop.ports import Deciding, Decisions, Items, Purchases, Quantities
 
 
 class NotAnId(Exception):
     """The text cannot name an item."""
-
-
-class Items(Protocol):
-    """Where items are kept; their ids are compared exactly as spelled."""
-
-    async def find(self, item_id: str) -> Item | None:
-        """None: there is none."""
-        ...
-
-    async def select(self, selection: ItemSelection) -> Sequence[Item]:
-        """One page; without an order, in that of the store."""
-        ...
-
-    async def add(self, item_id: str, fields: ItemFields) -> Item:
-        """A new one, under an id that nobody has."""
-        ...
-
-    async def change(self, item_id: str, fields: ItemFields) -> Item | None:
-        """These fields at once, whatever else is changed meanwhile; None: there is none."""
-        ...
-
-    async def remove(self, item_id: str) -> bool:
-        """False: there was none. Its transactions stay."""
-        ...
-
-
-class Purchases(Protocol):
-    """Who has bought what. Ids in canonical form."""
-
-    async def live(self, user_id: str, item_id: str) -> str | None:
-        """The id of a row that is not deleted, whoever recorded it; None: not bought."""
-        ...
-
-    async def page(self, offset: int, limit: int) -> Transactions:
-        """In the order of the store."""
-        ...
-
-
-class Quantities(Protocol):
-    """How many of an item are left. Ids in canonical form."""
-
-    async def find(self, item_id: str) -> Quantity:
-        """Unlimited where nobody has set one."""
-        ...
-
-    async def set(self, item_id: str, quantity: Quantity) -> None:
-        """So many are left from now on; sales at the same time come before or after."""
-        ...
-
-
-class Deciding(Protocol):
-    """One transaction."""
-
-    async def first(self, message_id: str) -> bool:
-        """False: the message was handled before."""
-        ...
-
-    async def known(self, purchase: Purchase) -> Known:
-        """From here to the end of the transaction nobody else decides on that user and item."""
-        ...
-
-    async def take(self, item_id: str) -> bool:
-        """One less is left; False: none was."""
-        ...
-
-    async def record(self, purchase: Purchase, decided: Decision) -> None:
-        """For ever; with a row of `transactions` where it was sold."""
-        ...
-
-    async def answer(self, envelope: Envelope) -> None:
-        """Goes out after the commit."""
-        ...
-
-
-class Decisions(Protocol):
-    """Where they are kept."""
-
-    def transaction(self) -> AbstractAsyncContextManager[Deciding]:
-        """Commits when the block ends well. Raises StoreUnavailable."""
-        ...
-
-
-class Records(Protocol):
-    """What is kept, for audits: pages in the order of ids, from the first after `after` (None: the very first)."""
-
-    async def decisions(self, after: str | None, limit: int) -> Sequence[DecisionRow]:
-        """By purchase."""
-        ...
-
-    async def stock(self, after: str | None, limit: int) -> Sequence[StockRow]:
-        """By item."""
-        ...
-
-
-class TransactionRecords(Protocol):
-    """The same of `transactions`."""
-
-    async def rows(self, after: str | None, limit: int) -> Sequence[TransactionRow]:
-        """Deleted ones, too."""
-        ...
 
 
 def _random_id() -> str:

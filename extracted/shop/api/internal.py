@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from extracted.shop.api import offers, parked, records
 from extracted.shop.api.credentials import guarded
 from extracted.shop.api.parked import ParkedMessages
-from extracted.shop.service import Records, Shop, TransactionRecords
+from extracted.shop.ports import Records, TransactionRecords
+from extracted.shop.service import Shop
 
 PREFIX = "/internal/"
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from extracted.shop.api import pages
 from extracted.shop.api.credentials import Endpoint, refused
 from extracted.shop.domain import DecisionRow, StockRow, TransactionRow, canonical_uuid
-from extracted.shop.service import Records, TransactionRecords
+from extracted.shop.ports import Records, TransactionRecords
 
 T = TypeVar("T")
 MOST_PER_PAGE: Final = 1000
