@@ -181,6 +181,15 @@ class Purchases(RuleBasedStateMachine):
         lossy = [message for message in self.air if message.type != messages.REQUESTED]
         self.air.remove(lossy[which % len(lossy)])
 
+    @rule()
+    def the_shop_is_silent_for_long(self) -> None:
+        """All that it is asked, and answers, is lost meanwhile."""
+        for _ in range(2):
+            self.do(self.world.published)
+            self.time_passes(31)
+        self.air = [message for message in self.air if message.type == messages.REQUESTED]
+        self.do(self.world.published)
+
     @rule(seconds=st.sampled_from([1, 6, 31, 400]))
     def time_passes(self, seconds: int) -> None:
         self.world.clock.forward(seconds)
