@@ -179,7 +179,8 @@ def shopping() -> Iterator[Shopping]:
     """A fresh system on the running parts."""
     with tempfile.TemporaryDirectory() as folder:
         stores = Stores(fresh_postgres(), fresh_mongo())
-        with system(Path(folder), stores, fresh_rabbit()) as running:
+        unarmed = {name: {"FAILPOINTS_FILE": ""} for name in OURS}  # which would be read at every step
+        with system(Path(folder), stores, fresh_rabbit(), more=unarmed) as running:
             running.migrate()
             shop = Shopping(running)
             running.start()

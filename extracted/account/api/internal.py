@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from extracted.account.api import parked
-from extracted.account.api.credentials import Endpoint, guarded, refused
-from extracted.account.api.parked import ParkedMessages
+from chassis import parked_api
+from chassis.credentials import Endpoint, guarded, refused
+from chassis.parked_api import ParkedMessages
 from extracted.account.api.purchases import shown, time
 from extracted.account.looking import Found
 from extracted.account.operations import Audit, NotNow, Operations, Selection, Timeline
@@ -40,7 +40,7 @@ def application(
         return public
     own = [
         Route(path, guarded(token, endpoint), methods=[method])
-        for method, path, endpoint in (*_routes(operations, status), *parked.routes(messages))
+        for method, path, endpoint in (*_routes(operations, status), *parked_api.routes(messages))
     ]
     internal = Router(own, redirect_slashes=False)
 

@@ -12,9 +12,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from extracted.shop.api import offers, parked, records
-from extracted.shop.api.credentials import guarded
-from extracted.shop.api.parked import ParkedMessages
+from chassis import parked_api
+from chassis.credentials import guarded
+from chassis.parked_api import ParkedMessages
+from extracted.shop.api import offers, records
 from extracted.shop.ports import Records, TransactionRecords
 from extracted.shop.service import Shop
 
@@ -64,7 +65,7 @@ def _for_operators(operations: Operations | None, token: str | None) -> Iterator
     yield Route("/internal/status", guarded(token, partial(_status, operations)))
     for path, endpoint in records.routes(operations.records, operations.transactions):
         yield Route(path, guarded(token, endpoint))
-    for method, path, endpoint in parked.routes(operations.parked):
+    for method, path, endpoint in parked_api.routes(operations.parked):
         yield Route(path, guarded(token, endpoint), methods=[method])
 
 

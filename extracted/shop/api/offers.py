@@ -5,7 +5,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from extracted.shop.api.credentials import Endpoint, refused
+from chassis.credentials import Endpoint, refused
 from extracted.shop.api.shown import shown
 from extracted.shop.domain import canonical_uuid
 from extracted.shop.service import Shop

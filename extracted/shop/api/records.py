@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from extracted.shop.api import pages
-from extracted.shop.api.credentials import Endpoint, refused
+from chassis import pages
+from chassis.credentials import Endpoint, refused
 from extracted.shop.domain import DecisionRow, StockRow, TransactionRow, canonical_uuid
 from extracted.shop.ports import Records, TransactionRecords
 

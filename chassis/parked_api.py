@@ -15,12 +15,13 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from extracted.account.api.credentials import Endpoint, refused
+from chassis import pages
+from chassis.credentials import Endpoint, refused
 
 if TYPE_CHECKING:  # they know the database; here are their fields alone
     from chassis.parked import Group, ParkedMessage
 
-log = structlog.get_logger("account.operations")
+log = structlog.get_logger("chassis.parked")
 
 MOST_PER_PAGE: Final = 500
 MOST_WORDS: Final = 500
@@ -62,11 +63,11 @@ def routes(parked: ParkedMessages) -> Iterator[tuple[str, str, Endpoint]]:
 
 async def _list(parked: ParkedMessages, request: Request) -> Response:
     query = request.query_params
-    limit = query.get("limit", "100")
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= MOST_PER_PAGE:
+    limit = pages.limit(request, 100, MOST_PER_PAGE)
+    if limit is None:
         return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}")
-    rows = [_shown(row) for row in await parked.listed(query.get("queue"), query.get("after", ""), int(limit))]
-    return JSONResponse({"parked": rows, "next": rows[-1]["id"] if len(rows) == int(limit) else None})
+    rows = [_shown(row) for row in await parked.listed(query.get("queue"), query.get("after", ""), limit)]
+    return JSONResponse({"parked": rows, "next": rows[-1]["id"] if len(rows) == limit else None})
 
 
 async def _groups(parked: ParkedMessages, request: Request) -> Response:

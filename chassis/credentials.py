@@ -1,4 +1,4 @@
-"""The credential of Account's internal routes: a token that it shares with operators."""
+"""Routes that no user reaches: each opened by one token, which its service shares with another, or with operators."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from chassis.store import StoreUnavailable
 
-log = structlog.get_logger("account.internal")
+log = structlog.get_logger("chassis.credentials")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
