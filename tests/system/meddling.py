@@ -20,7 +20,6 @@ from tests.system.waiting import until
 
 TOPOLOGY = load(ROOT / "extracted" / "topology.yaml")
 TIMEOUT_S = 10
-_POLICY = "meddling"
 
 
 class Meddler(Protocol):
@@ -129,7 +128,7 @@ class RabbitMeddler:
     url: str
     management_url: str
     made: dict[str, tuple[Queue, Sequence[str]]] = field(default_factory=dict)
-    is_limited: bool = False
+    limited: set[str] = field(default_factory=set)
 
     def repeat(self, queue: str, after_s: Sequence[float]) -> None:
         for seconds in after_s:
@@ -161,8 +160,8 @@ class RabbitMeddler:
     def limit(self, queue: str, limits: Mapping[str, int]) -> None:
         """`max-length`, `delivery-limit`: where the queue has another, the lower one holds."""
         policy = {"pattern": f"^{queue}$".replace(".", "[.]"), "definition": dict(limits), "apply-to": "queues"}
-        self._call("PUT", f"policies/{self._vhost}/{_POLICY}", policy)
-        self.is_limited = True
+        self._call("PUT", f"policies/{self._vhost}/meddling.{queue}", policy)
+        self.limited.add(queue)
 
     def lying(self) -> int:
         return sum(ready(self.url, name) for name in (*(queue.name for queue in TOPOLOGY.queues), *self.made))
@@ -178,9 +177,9 @@ class RabbitMeddler:
         for name in self.made:
             self._call("DELETE", f"queues/{self._vhost}/{name}")
         self.made.clear()
-        if self.is_limited:
-            self._call("DELETE", f"policies/{self._vhost}/{_POLICY}")
-            self.is_limited = False
+        for limited in self.limited:
+            self._call("DELETE", f"policies/{self._vhost}/meddling.{limited}")
+        self.limited.clear()
 
     def _detour(self, queue: Queue, kinds: Sequence[str], seconds: float) -> None:
         """A queue beside it, whose messages go on to it when their time is up."""

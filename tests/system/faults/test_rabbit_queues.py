@@ -1,7 +1,9 @@
-"""F15, F16, F18, F19: queues of RabbitMQ that are deleted or full, and a message that kills whoever takes it."""
+"""F15, F16, F18 to F20: queues of RabbitMQ that are deleted or full, and a message that kills whoever takes it."""
 
 import signal
+from contextlib import suppress
 
+import httpx
 import pytest
 
 from tests.system.meddling import RabbitMeddler, ready
@@ -64,3 +66,34 @@ def test_f18_a_message_that_kills_whoever_takes_it_is_parked_and_its_neighbours_
     assert {scene.state(buyer, item) for buyer in buyers} == {"COMPLETED"}, "asked again under a new id, each was sold"
     dead = [row for row in scene.books.read().parked if row["reason"].startswith("dead letter: delivery_limit")]
     assert {row["queue"] for row in dead} == {COMMANDS}
+
+
+def test_f20_a_dead_letter_stays_where_it_is_until_its_queue_has_room(scene: Scene) -> None:
+    meddler(scene).limit(COMMANDS, {"delivery-limit": 1})
+    meddler(scene).limit(f"{COMMANDS}.dead", {"max-length": 1})
+    buyer, item = scene.buyer(), scene.item()
+    scene.shop.arm("shop.before_commit=kill")
+    scene.ask(buyer.wish(item))
+    assert scene.shop.wait() == -signal.SIGKILL
+    filling = filled(scene, f"{COMMANDS}.dead")
+    scene.shop.launch("shop.before_commit=kill")
+    assert scene.shop.wait() == -signal.SIGKILL
+    scene.shop.start()
+    scene.at_rest()
+    until(lambda: filling & parked(scene), "what filled the queue parked")
+    until(lambda: parked(scene) - filling, "the dead letter behind it parked")
+    assert scene.state(buyer, item) == "COMPLETED"
+
+
+def filled(scene: Scene, queue: str) -> set[str]:
+    """As many messages as it takes."""
+    sent: set[str] = set()
+    with suppress(httpx.HTTPStatusError):
+        while len(sent) < 10:
+            sent.add(scene.send(queue, "shop.cancel_purchase.v1", {}))
+    assert len(sent) < 10, "it is never full"
+    return sent
+
+
+def parked(scene: Scene) -> set[str]:
+    return {row["message_id"] for row in scene.books.read().parked if row["reason"].startswith("dead letter")}
