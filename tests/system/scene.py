@@ -18,7 +18,7 @@ from parts import rabbit
 from tests.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
 from tests.stores import on_real_parts, on_sqlite
 from tests.system.books import Books, Reader
-from tests.system.crowd import Crowd, Order, Wish, by_key
+from tests.system.crowd import Crowd, Order, Wish, by_key, mixed
 from tests.system.invariants import Known, breaches, terminal_changed
 from tests.system.meddling import Meddler, RabbitMeddler, TablesMeddler
 from tests.system.processes import Process
@@ -84,6 +84,12 @@ class Scene:
             columns = "(item_id, initial, restocked, sold, available, changed_at)"
             self.run(f"INSERT INTO {self.table('shop', 'stock')} {columns} VALUES (:id, :left, 0, 0, :left, :at)", row)
         return item_id
+
+    def load(self, number: int, seed: int) -> list[Wish]:
+        """Wishes of six new buyers for three new items, one unlimited."""
+        buyers = [self.buyer(points=60) for _ in range(6)]
+        items = [self.item(cost=10, left=4), self.item(cost=20), self.item(cost=25, left=2)]
+        return mixed(((buyer.user_id, buyer.token) for buyer in buyers), items, number, seed)
 
     def restock(self, item_id: str, more: int) -> None:
         stock = self.table("shop", "stock")

@@ -1,6 +1,8 @@
-"""Scenes that the scenarios of one file share: users and items are fresh in each, faults are healed before each."""
+"""Scenes that scenarios share: users and items are fresh in each, faults are healed before each."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -23,15 +25,47 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """On embedded parts, and on RabbitMQ, PostgreSQL and FerretDB, unless the file says PARTS."""
     if "shared" in metafunc.fixturenames and not hasattr(metafunc.module, "shared"):
         parts = {"embedded": (_EMBEDDED,), "real": (_REAL,), "both": (_EMBEDDED, _REAL)}
-        metafunc.parametrize("shared", parts[getattr(metafunc.module, "PARTS", "both")], indirect=True, scope="module")
+        metafunc.parametrize("shared", parts[getattr(metafunc.module, "PARTS", "both")], indirect=True)
 
 
-@pytest.fixture(scope="module")
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+Opener = Callable[[Path, int], AbstractContextManager[Scene]]
+
+
+class Stage:
+    """At most one running system: the one that was asked for last, a new one after a test that failed on it."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._stack = ExitStack()
+        self._shown: tuple[Opener, int] | None = None
+        self._scene: Scene | None = None
+
+    def scene(self, opener: Opener, cancel_after_s: int) -> Scene:
+        if self._scene is None or self._shown != (opener, cancel_after_s):
+            self.close()
+            folder = self._factory.mktemp("scene")
+            self._scene = self._stack.enter_context(opener(folder, cancel_after_s))
+            self._shown = opener, cancel_after_s
+        return self._scene
+
+    def close(self) -> None:
+        self._scene = None
+        self._stack.close()
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    stage = Stage(tmp_path_factory)
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def shared(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Scene]:
     """A file may set CANCEL_AFTER_S."""
-    cancel_after_s = getattr(request.module, "CANCEL_AFTER_S", PATIENT)
-    with request.param(tmp_path_factory.mktemp("scene"), cancel_after_s) as scene:
-        yield scene
+    yield stage.scene(request.param, getattr(request.module, "CANCEL_AFTER_S", PATIENT))
+    if request.node.stash.get(_HAS_FAILED, False):
+        stage.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from parts import rabbit
-from tests.system.crowd import Wish, mixed
 from tests.system.scene import Scene, on_parts
 from tests.system.waiting import until
 
@@ -26,16 +25,10 @@ def shared(server: rabbit.Server, tmp_path_factory: pytest.TempPathFactory) -> I
         yield scene
 
 
-def load(scene: Scene, number: int, seed: int) -> list[Wish]:
-    buyers = [scene.buyer(points=60) for _ in range(6)]
-    items = [scene.item(cost=10), scene.item(cost=20, left=3), scene.item(cost=15)]
-    return mixed(((buyer.user_id, buyer.token) for buyer in buyers), items, number, seed)
-
-
 def test_f12_the_broker_is_killed_while_purchases_are_published_confirmed_and_consumed(
     scene: Scene, server: rabbit.Server
 ) -> None:
-    with scene.asking(*load(scene, 40, seed=12), tries=60):
+    with scene.asking(*scene.load(40, seed=12), tries=60):
         until(lambda: scene.books.read().decisions, "the first decisions")
         server.kill()
         server.start()

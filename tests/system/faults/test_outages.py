@@ -5,6 +5,7 @@ import pytest
 from examples.monolith import tables
 from tests.system.scene import IMPATIENT, Buyer, Scene
 
+PARTS = "real"
 CANCEL_AFTER_S = IMPATIENT
 
 
