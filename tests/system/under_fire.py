@@ -58,7 +58,7 @@ class Content:
 class Counted:
     """Of one phase. `off`: users whose points are not what they must be; `made`, `lost`: by how much in all.
 
-    `twice`: items that a user has two rows of. `by_monolith`, `by_services`: who sold.
+    `twice`: items that a user has two rows of. `by_monolith`, `by_services`: who sold; `refunded`: purchases.
     """
 
     off: int
@@ -67,6 +67,7 @@ class Counted:
     twice: int
     by_monolith: int
     by_services: int
+    refunded: int
 
     @property
     def is_sound(self) -> bool:
@@ -75,7 +76,7 @@ class Counted:
     def __str__(self) -> str:
         return (
             f"{self.off} users off, {self.made} points made, {self.lost} lost, {self.twice} items twice"
-            f" ({self.by_monolith} sold by the monolith, {self.by_services} by the services)"
+            f" ({self.by_monolith} sold by the monolith, {self.by_services} by the services, {self.refunded} refunded)"
         )
 
 
@@ -168,8 +169,8 @@ class UnderFire:
         self.count(name, fighters)
 
     def _bought_in_vain(self, fighter: Fighter, item_id: str) -> None:
-        self.system.purchase(fighter.token, item_id)
         for content in self.contents:
+            self.system.purchase(fighter.token, item_id)
             self.submit(fighter, content)
 
     def buy(self, fighter: Fighter, item_id: str) -> None:
@@ -201,6 +202,7 @@ class UnderFire:
             len(rows) - sum(has.values()),
             len(rows) - ours,
             ours,
+            sum(row["state"] == "REFUNDED" and row["user_id"] in users for row in found.purchases.values()),
         )
 
     def _fight(self, number: int, fighters: Sequence[Fighter], ended: threading.Event) -> None:
