@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import secrets
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPConnection
@@ -191,5 +192,8 @@ def system(folder: Path, stores: Stores, broker_url: str, **options: Any) -> Ite
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """Below those that outgoing connections get: a service that is down for a while must find its own free again."""
+    while True:
+        port = secrets.randbelow(12_000) + 20_000
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

@@ -87,19 +87,26 @@ def test_f24_a_decision_on_a_purchase_that_a_restore_has_lost_is_parked(scene: S
     buyer, item = scene.buyer(), scene.item()
     orders = scene.ask(buyer.wish(item))
     assert scene.shop.wait() == -signal.SIGKILL
-    lost = scene.purchase_id(buyer, item)
-    restored(scene, buyer, lost)
+    scene.account.kill()
+    lost = scene.purchase(buyer, item)
+    assert lost is not None
+    restored(scene, buyer, lost["id"])
     scene.orders = [order for order in scene.orders if order not in orders]
-    scene.shop.start()
-    until(lambda: any("not known" in row["reason"] for row in parked(scene, "account.decisions").values()), "it parked")
-    scene.emptied()  # commands that asked again, too
-    assert scene.account.is_running
-    for table in (scene.table("shop", "decisions"), "transactions"):
-        key = "id" if table == "transactions" else "purchase_id"
-        scene.run(f"DELETE FROM {table} WHERE {key} = :id", {"id": lost})
-    scene.ask(buyer.wish(item))
+    scene.shop.launch()
+    scene.account.start()
+    scene.shop.listening()
+    until(lambda: unknown(scene, lost["id"]) == lost["asks"], "each decision on it parked")
+    for table, key in ((scene.table("shop", "decisions"), "purchase_id"), ("transactions", "id")):
+        scene.run(f"DELETE FROM {table} WHERE {key} = :id", {"id": lost["id"]})
+    scene.ask(buyer.wish(item), tries=5)
     scene.at_rest()
     assert scene.state(buyer, item) == "COMPLETED"
+
+
+def unknown(scene: Scene, purchase_id: str) -> int:
+    """Replies about it that are parked, one for each command."""
+    rows = parked(scene, "account.decisions").values()
+    return sum("not known" in row["reason"] and purchase_id.encode() in bytes(row["body"]) for row in rows)
 
 
 def restored(scene: Scene, buyer: Buyer, purchase_id: str) -> None:
