@@ -1,6 +1,7 @@
 """The tables of the embedded broker, and how their file is opened."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 VERSION = 1
@@ -49,7 +50,7 @@ def open_file(path: Path, *, is_full: bool, busy_s: float) -> sqlite3.Connection
     """Makes the tables in a new file. `is_full`: every commit waits for the disk. Raises sqlite3.Error."""
     connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _turn_to_wal(connection, busy_s)
         connection.execute(f"PRAGMA synchronous = {'FULL' if is_full else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
         _make_tables(connection)
@@ -57,6 +58,19 @@ def open_file(path: Path, *, is_full: bool, busy_s: float) -> sqlite3.Connection
         connection.close()
         raise
     return connection
+
+
+def _turn_to_wal(connection: sqlite3.Connection, busy_s: float) -> None:
+    """SQLite does not wait by itself where several turn a new file at once."""
+    deadline = time.monotonic() + busy_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

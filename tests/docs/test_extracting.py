@@ -6,9 +6,13 @@ import shlex
 import sys
 from pathlib import Path
 
+import pytest
+
 from examples.demo.processes import Children
 from examples.demo.system import System, free_port
 from tests.docs.commands import boxes, paste
+
+pytestmark = pytest.mark.walk
 
 PAGE = "docs/extracting.md"
 PORTS = ("3000", "8080", "8081", "8090", "8091", "8103")

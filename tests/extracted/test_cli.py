@@ -17,6 +17,8 @@ from tests.system.processes import ROOT
 from tests.system.purchasing import OPERATOR, System, system
 from tests.system.waiting import until
 
+pytestmark = pytest.mark.walk
+
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
 
 

@@ -21,6 +21,8 @@ from tests.loopback.message import chunked, message
 from tests.origins import Answer, origin
 from tests.strangler_gateway.publishing import ARTICLE, QUEUE, ROUTES, SECRET, TOPOLOGY, Warehouse, bearer
 
+pytestmark = pytest.mark.walk
+
 OPERATOR = "an-operator-token-of-the-test-run"
 BODY = json.dumps({"articleId": ARTICLE}).encode()
 HEAD = (b"Host: shop.example", b"Content-Type: application/json")

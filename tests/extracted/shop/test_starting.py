@@ -30,6 +30,8 @@ from tests.extracted.shop.running import (
 )
 from tests.monolith_file import MonolithFile
 
+pytestmark = pytest.mark.walk
+
 JWKS = "http://127.0.0.1:1/jwks.json"
 
 

@@ -24,6 +24,8 @@ from tests.extracted.shop.running import OPERATOR_TOKEN, Gateway, RunningShop, a
 from tests.monolith_file import MonolithData
 from tests.stores import Stores, on_real_parts, on_sqlite
 
+pytestmark = pytest.mark.walk
+
 WITHIN_S = 60.0
 DECREASED, CANCELLED = "shop.quantity_decreased.v1", "shop.purchase_cancelled.v1"
 

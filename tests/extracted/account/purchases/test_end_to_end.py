@@ -29,6 +29,8 @@ from tests.extracted.running import ROOT, Answer, Gateway, RunningService, ask, 
 from tests.monolith_file import MonolithData
 from tests.stores import on_real_parts, on_sqlite
 
+pytestmark = pytest.mark.walk
+
 TOKEN = secrets.token_urlsafe()
 STEPS = {step.name: step for step in load(ROOT / "tests" / "contracts" / "production.jsonl")}
 SETTLES_WITHIN_S = 15
