@@ -28,14 +28,14 @@ _PAID_AND_JOINED = """\
                 await unit.debit(purchase.user_id, purchase.price)
                 return _joined(other)
         raise RuntimeError"""
-_ASKED_TO_CANCEL = "            asked = await act(unit, purchase, found, self.patience, now)\n"
+_ASKED_TO_CANCEL = "            asked = await act(unit, purchase, found, self.patience, now, silence.first)\n"
 _REFUNDED_BY_THE_CLOCK = """\
             if found.next is State.CANCELLING:
                 await unit.settle(purchase.id, Event.CANCELLED, State.REFUNDED, Reason.CANCELLED, now)
                 balance = await unit.credit(purchase.user_id, purchase.price)
                 await unit.record(Entry(purchase.id, "refund", purchase.price, balance, now))
                 return
-            asked = await act(unit, purchase, found, self.patience, now)
+            asked = await act(unit, purchase, found, self.patience, now, silence.first)
 """
 _IMPORTED = "            from extracted.account.purchase import Entry, Reason\n"
 _IMPORTED += "            from extracted.account.saga import Event, State\n\n"
