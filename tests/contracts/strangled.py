@@ -1,5 +1,6 @@
 """The whole system for the recorded conversation: monolith, services and the real gateway, on one database."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from chassis import migrations
+from extracted.account.storage import MIGRATIONS as ACCOUNT_MIGRATIONS
+from extracted.shop.storage import MIGRATIONS as SHOP_MIGRATIONS
 from strangler_gateway.match import Matcher
 from strangler_gateway.routes import Route
 from strangler_gateway.routes_file import load
@@ -115,11 +119,22 @@ def strangled(directory: Path, state: str, runner_url: str) -> Iterator[Strangle
         monolith = enter(running_monolith(database, environ=variables))
         keys = Gateway()
         stack.callback(keys.close)
-        start = partial(running_service, database_url=f"sqlite:///{database}", gateway=keys)
-        ports = {name: enter(start(name)).port for name in sorted(routes.services)}
+        ports = _selling(stack, directory, f"sqlite:///{database}", keys)
+        assert ports.keys() == routes.services
         gateway = GatewayProcess(file, directory / "state", _environ(database, monolith.url, ports, keys, log))
         stack.callback(gateway.stop)
         yield Strangled(routes, file, gateway, log, sink)
+
+
+def _selling(stack: ExitStack, directory: Path, database_url: str, keys: Gateway) -> dict[str, int]:
+    """The ports of both services, with what they need to sell through queues."""
+    for name, place in (("shop", SHOP_MIGRATIONS), ("account", ACCOUNT_MIGRATIONS)):
+        asyncio.run(migrations.upgrade(database_url, name, place))
+    broker, token = f"sqlite:///{directory / 'broker.sqlite3'}", "between-the-services-of-the-test-run"
+    start = partial(running_service, database_url=database_url, gateway=keys, BROKER_URL=broker)
+    shop = stack.enter_context(start("shop", INTERNAL_TOKEN=token)).port
+    account = start("account", SHOP_URL=f"http://127.0.0.1:{shop}", SHOP_TOKEN=token)
+    return {"shop": shop, "account": stack.enter_context(account).port}
 
 
 def _environ(
@@ -135,4 +150,5 @@ def _environ(
         "STRANGLER_SIGNING_KEY": keys.signing_key,
         "STRANGLER_OPERATOR_TOKEN": OPERATOR_TOKEN,
         "STRANGLER_LOG_FILE": str(log),
+        "STRANGLER_BROKER_URL": f"sqlite:///{database.parent / 'broker.sqlite3'}",
     }
