@@ -22,6 +22,7 @@ from chassis.messaging.topology import Topology
 from chassis.outbox import Outbox
 from chassis.own_tables import OwnTables
 from chassis.parked import Parked
+from chassis.parked_store import StoredParked
 from chassis.relay import Relay
 from chassis.settings import SettingsInvalid, load
 from chassis.store import StoreUnavailable
@@ -41,7 +42,6 @@ from extracted.account.service import Account
 from extracted.account.settings import DatabaseSettings, Settings
 from extracted.account.storage import MIGRATIONS
 from extracted.account.storage.operations import SqlOperations
-from extracted.account.storage.parked import StoredParked
 from extracted.account.storage.purchases import SqlStore, kept
 from extracted.account.storage.tables import define
 from extracted.account.waiting import Waiting

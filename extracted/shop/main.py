@@ -23,6 +23,7 @@ from chassis.messaging.topology import Topology
 from chassis.outbox import Outbox
 from chassis.own_tables import OwnTables
 from chassis.parked import Parked
+from chassis.parked_store import StoredParked
 from chassis.relay import Relay
 from chassis.settings import SettingsInvalid, load
 from chassis.store import StoreUnavailable
@@ -33,7 +34,6 @@ from extracted.shop.service import Sales, Shop, Stock
 from extracted.shop.settings import DatabaseSettings, Settings
 from extracted.shop.storage import MIGRATIONS
 from extracted.shop.storage.decisions import StoredDecisions
-from extracted.shop.storage.parked import StoredParked
 from extracted.shop.storage.quantities import StoredQuantities
 from extracted.shop.storage.records import StoredRecords
 from extracted.shop.storage.tables import ShopTables

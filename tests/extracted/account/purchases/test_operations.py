@@ -13,13 +13,13 @@ from starlette.responses import PlainTextResponse
 
 from chassis.messaging.envelope import new_id
 from chassis.parked import Parked
+from chassis.parked_store import StoredParked
 from examples.monolith.tables import transactions
 from extracted.account import messages
 from extracted.account.api import internal
 from extracted.account.operations import Kind, Operations
 from extracted.account.saga import State
 from extracted.account.storage.operations import SqlOperations
-from extracted.account.storage.parked import StoredParked
 from legacy_adapter.purchase_rows import LegacyRows
 from tests.extracted.account.purchases.world import World
 

@@ -1,4 +1,4 @@
-"""Messages that Account could not handle, each look and each change in a transaction of its own."""
+"""Parked messages for operators: each look and each change in a transaction of its own."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from chassis.parked import Group, Parked, ParkedMessage
 
 
 class StoredParked:
-    """Implements the port ParkedMessages of the operations API."""
+    """Implements the port of chassis/parked_api.py."""
 
     def __init__(self, database: Database, parked: Parked) -> None:
         self._database = database
