@@ -27,7 +27,7 @@ SETTINGS = """\
 listeners.tcp.1 = 127.0.0.1:{amqp}
 management.tcp.ip = 127.0.0.1
 management.tcp.port = {management}
-vm_memory_high_watermark.absolute = 4GB
+vm_memory_high_watermark.absolute = 1GB
 disk_free_limit.absolute = 100MB
 """
 

@@ -1,7 +1,9 @@
 """Fresh databases on the real parts. A part that is missing fails the test that asks for it: it is never skipped."""
 
+import atexit
 import os
 import uuid
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -50,8 +52,12 @@ def fresh_mongo() -> str:
 
 
 def fresh_rabbit(url: str = RABBIT_URL, management_url: str = RABBIT_MANAGEMENT_URL) -> str:
-    """The URL of an empty virtual host, which the administrator of the management API may use."""
+    """The URL of an empty virtual host, which the administrator of the management API may use; gone when we end.
+
+    Each holds megabytes of the broker, which stops publishers where it has given away too many.
+    """
     name = fresh_name()
+    atexit.register(_forget, f"{management_url}/api/vhosts/{name}")
     try:
         httpx.put(f"{management_url}/api/vhosts/{name}", timeout=VHOST_TIMEOUT_S).raise_for_status()
     except httpx.HTTPError as error:
@@ -59,6 +65,12 @@ def fresh_rabbit(url: str = RABBIT_URL, management_url: str = RABBIT_MANAGEMENT_
         seen = f"{where.hostname}:{where.port}"
         pytest.fail(f"RabbitMQ does not answer at {seen}; start it with `make parts` ({error})", pytrace=False)
     return f"{url.rpartition('/')[0]}/{name}"
+
+
+def _forget(vhost: str) -> None:
+    """A broker of a test's own may be gone before."""
+    with suppress(httpx.HTTPError):
+        httpx.delete(vhost, timeout=VHOST_TIMEOUT_S)
 
 
 def expect_lost_updates(documents_url: str | None) -> None:
