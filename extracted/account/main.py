@@ -13,11 +13,11 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from chassis import logs, migrations, web
+from chassis import logs, migrations, starting, web
 from chassis.database import Database
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
-from chassis.messaging.port import Broker, BrokerUnavailable, TopologyDiffers
+from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
 from chassis.outbox import Outbox
 from chassis.own_tables import OwnTables
@@ -52,7 +52,6 @@ from legacy_adapter.purchase_rows import LegacyRows
 from legacy_adapter.teams import LegacyTeams
 
 TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
-CHECK_WITHIN_S: Final = 5.0
 CONNECTIONS: Final = 10
 
 
@@ -145,13 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _migrate() -> int:
     settings = load(DatabaseSettings)
-    try:
-        asyncio.run(migrations.upgrade(settings.database_url.get_secret_value(), "account", MIGRATIONS))
-    except StoreUnavailable as error:
-        print(f"the database does not answer: {error}", file=sys.stderr)
-        return 1
-    print("the tables of account are as this version wants them")
-    return 0
+    return starting.migrate(settings.database_url.get_secret_value(), "account", MIGRATIONS)
 
 
 def _serve(host: str, port: int) -> int:
@@ -172,15 +165,10 @@ async def _refusal(settings: Settings, broker_url: str) -> str | None:
         with suppress(StoreUnavailable):
             if (behind := await migrations.head_missing(database, "account", MIGRATIONS)) is not None:
                 return behind
-        with suppress(TimeoutError, BrokerUnavailable):
-            async with asyncio.timeout(CHECK_WITHIN_S):
-                await broker.declare(_own_queues())
-    except TopologyDiffers as error:
-        return str(error)
+        return await starting.differing(broker, _own_queues())
     finally:
         await database.aclose()
         await broker.aclose()
-    return None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,12 +13,11 @@ from typing import Final
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from chassis import logs, migrations, web
+from chassis import logs, migrations, starting, web
 from chassis.database import Database
 from chassis.inbox import Inbox
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
-from chassis.messaging.port import Broker, MessagingError, TopologyDiffers
 from chassis.messaging.topology import Topology
 from chassis.outbox import Outbox
 from chassis.own_tables import OwnTables
@@ -43,7 +42,6 @@ from legacy_adapter.shop import LegacyItems, LegacyPurchases
 from legacy_adapter.stores import Stores, opened
 
 TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
-DECLARE_TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _migrate() -> int:
     settings = load(DatabaseSettings)
-    try:
-        asyncio.run(migrations.upgrade(settings.database_url.get_secret_value(), "shop", MIGRATIONS))
-    except StoreUnavailable as error:
-        print(f"the database does not answer: {error}", file=sys.stderr)
-        return 1
-    print("the tables of shop are as this version wants them")
-    return 0
+    return starting.migrate(settings.database_url.get_secret_value(), "shop", MIGRATIONS)
 
 
 def _serve(host: str, port: int) -> int:
@@ -137,23 +129,14 @@ async def _obstacle(settings: Settings) -> str | None:
     database = Database(settings.database_url.get_secret_value(), pool_size=1)
     broker = open_broker(settings.broker_url.get_secret_value(), "shop")
     try:
-        return await migrations.head_missing(database, "shop", MIGRATIONS) or await _differing(broker)
+        return await migrations.head_missing(database, "shop", MIGRATIONS) or await starting.differing(
+            broker, _own_queues()
+        )
     except StoreUnavailable:
         return None
     finally:
         await broker.aclose()
         await database.aclose()
-
-
-async def _differing(broker: Broker) -> str | None:
-    try:
-        async with asyncio.timeout(DECLARE_TIMEOUT_S):
-            await broker.declare(_own_queues())
-    except TopologyDiffers as error:
-        return str(error)
-    except (MessagingError, TimeoutError):
-        return None
-    return None
 
 
 def _own_queues() -> Topology:

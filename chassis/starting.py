@@ -1,0 +1,36 @@
+"""What a service with tables and queues of its own does before it serves: migrates them, or looks whether they fit."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+from chassis import migrations
+from chassis.messaging.port import Broker, MessagingError, TopologyDiffers
+from chassis.messaging.topology import Topology
+from chassis.store import StoreUnavailable
+
+DECLARE_WITHIN_S: Final = 5.0
+
+
+def migrate(database_url: str, service: str, script_location: Path) -> int:
+    """The command `migrate`: tells what it did; 0, or 1 where the database is away. Raises SettingsInvalid."""
+    try:
+        asyncio.run(migrations.upgrade(database_url, service, script_location))
+    except StoreUnavailable as error:
+        print(f"the database does not answer: {error}", file=sys.stderr)
+        return 1
+    print(f"the tables of {service} are as this version wants them")
+    return 0
+
+
+async def differing(broker: Broker, queues: Topology) -> str | None:
+    """One sentence where a queue is not as wanted; a broker that is away is waited for later."""
+    try:
+        async with asyncio.timeout(DECLARE_WITHIN_S):
+            await broker.declare(queues)
+    except TopologyDiffers as error:
+        return str(error)
+    except (MessagingError, TimeoutError):
+        return None
+    return None
