@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 
 from chassis.messaging.envelope import Envelope, new_id
 from chassis.messaging.port import Delivery
+from chassis.messaging.rabbit import RabbitBroker
 from chassis.messaging.topology import Queue, Topology
 
+Opened = Callable[[str], RabbitBroker]
+"""The fixture `opened`: a broker at that URL, closed when the test ends."""
 DEADLINE_S = 30.0
 POLL_S = 0.01
 TYPE = "thing.done.v1"

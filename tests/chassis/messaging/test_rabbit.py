@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,26 +17,12 @@ from chassis.messaging.port import BrokerUnavailable, TopologyDiffers, Unroutabl
 from chassis.messaging.rabbit import RabbitBroker
 from chassis.messaging.topology import Queue, Topology
 from chassis.settings import SettingsInvalid
-from tests.chassis.messaging.scene import QUEUE, TOPOLOGY, TYPE, Keeper, an_envelope, open_keeper, until
+from tests.chassis.messaging.scene import QUEUE, TOPOLOGY, TYPE, Keeper, Opened, an_envelope, open_keeper, until
 from tests.connected import RABBIT_URL, fresh_rabbit
 from tests.system.tcp_proxy import Conversation, TcpProxy
 
 pytestmark = pytest.mark.connected
-Opened = Callable[[str], RabbitBroker]
 HEADER = len(b"AMQP\0\0\x09\x01")
-
-
-@pytest.fixture
-async def opened() -> AsyncIterator[Opened]:
-    brokers: list[RabbitBroker] = []
-
-    def opened(url: str) -> RabbitBroker:
-        brokers.append(RabbitBroker(url, "tests"))
-        return brokers[-1]
-
-    yield opened
-    for broker in brokers:
-        await broker.aclose()
 
 
 @pytest.fixture
@@ -45,12 +30,6 @@ async def broker(opened: Opened) -> RabbitBroker:
     broker = opened(fresh_rabbit())
     await broker.declare(TOPOLOGY)
     return broker
-
-
-@pytest.fixture
-def proxy() -> Iterator[TcpProxy]:
-    with TcpProxy(int(RABBIT_URL.rpartition(":")[2].partition("/")[0])) as proxy:
-        yield proxy
 
 
 def frames(conversation: Conversation) -> list[Any]:

@@ -1,7 +1,7 @@
 """RabbitMQ away, killed, cut off, changed behind our back: what was confirmed stays, consumers come back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -12,12 +12,11 @@ from chassis.messaging.port import BrokerUnavailable, MessagingError, Unroutable
 from chassis.messaging.rabbit import RabbitBroker
 from chassis.messaging.rabbit_subscription import RabbitSubscription
 from parts import rabbit
-from tests.chassis.messaging.scene import QUEUE, TOPOLOGY, Keeper, an_envelope, open_keeper, until
-from tests.connected import RABBIT_MANAGEMENT_URL, RABBIT_URL, fresh_rabbit
+from tests.chassis.messaging.scene import QUEUE, TOPOLOGY, Keeper, Opened, an_envelope, open_keeper, until
+from tests.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
 from tests.system.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.connected
-Opened = Callable[[str], RabbitBroker]
 
 
 @pytest.fixture(scope="module")
@@ -33,25 +32,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbit.Server]:
 def url(server: rabbit.Server) -> str:
     """Of an empty virtual host on it."""
     return fresh_rabbit(server.url, server.management_url)
-
-
-@pytest.fixture
-async def opened() -> AsyncIterator[Opened]:
-    brokers: list[RabbitBroker] = []
-
-    def opened(url: str) -> RabbitBroker:
-        brokers.append(RabbitBroker(url, "tests"))
-        return brokers[-1]
-
-    yield opened
-    for broker in brokers:
-        await broker.aclose()
-
-
-@pytest.fixture
-def proxy() -> Iterator[TcpProxy]:
-    with TcpProxy(int(RABBIT_URL.rpartition(":")[2].partition("/")[0])) as proxy:
-        yield proxy
 
 
 @pytest.fixture
