@@ -5,12 +5,17 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from chassis import migrations
 from chassis.messaging.port import Broker, MessagingError, TopologyDiffers
 from chassis.messaging.topology import Topology
 from chassis.store import StoreUnavailable
 
+log = structlog.get_logger("chassis.starting")
+
 DECLARE_WITHIN_S: Final = 5.0
+DECLARE_AGAIN_S: Final = 5.0
 
 
 def migrate(database_url: str, service: str, script_location: Path) -> int:
@@ -34,3 +39,15 @@ async def differing(broker: Broker, queues: Topology) -> str | None:
     except (MessagingError, TimeoutError):
         return None
     return None
+
+
+async def declare(broker: Broker, queues: Topology) -> None:
+    """Returns when it has worked: the broker may be away for now."""
+    while True:
+        try:
+            await broker.declare(queues)
+        except MessagingError as error:
+            log.error("queues_not_declared", reason=str(error))
+            await asyncio.sleep(DECLARE_AGAIN_S)
+        else:
+            return

@@ -11,10 +11,11 @@ from typing import Final
 
 import structlog
 
+from chassis import starting
 from chassis.consumer import Consumer, consume
 from chassis.database import Database
 from chassis.messaging.envelope import Envelope, MessageInvalid
-from chassis.messaging.port import Broker, MessagingError
+from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
 from chassis.parked import Parked
 from chassis.relay import Relay
@@ -30,7 +31,6 @@ log = structlog.get_logger("account.worker")
 
 Check = Callable[[], Awaitable[None]]
 LOOK_EVERY_S: Final = 1.0
-DECLARE_AGAIN_S: Final = 5.0
 GRACE_S: Final = 10.0
 
 
@@ -77,7 +77,7 @@ class Worker:
         relay = asyncio.create_task(self.relay.run(), name="relay")
         relay.add_done_callback(_expect_no_failure)
         others = [
-            asyncio.create_task(self._declare(), name="declare"),
+            asyncio.create_task(starting.declare(self.broker, self.topology), name="declare"),
             asyncio.create_task(self._remind(), name="remind"),
             asyncio.create_task(self.auditing.run(), name="audit"),
         ]
@@ -102,17 +102,6 @@ class Worker:
         """What a request to buy needs. Raises StoreUnavailable."""
         await self.database.ping()
         await self.shop_ready()
-
-    async def _declare(self) -> None:
-        """Until it has worked: the broker may be away for now."""
-        while True:
-            try:
-                await self.broker.declare(self.topology)
-            except MessagingError as error:
-                log.error("queues_not_declared", reason=str(error))
-                await asyncio.sleep(DECLARE_AGAIN_S)
-            else:
-                return
 
     async def _remind(self) -> None:
         """Looks at what is due once a second; for ever."""

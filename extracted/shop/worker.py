@@ -6,22 +6,17 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
-from chassis import relay
+from chassis import relay, starting
 from chassis.consumer import Consumer, consume
 from chassis.database import Database
 from chassis.messaging.envelope import Envelope
-from chassis.messaging.port import Broker, MessagingError
+from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
 from chassis.parked import Parked
 from chassis.relay import Relay
 from extracted.shop.messages import COMMANDS, to_command
 from extracted.shop.service import Sales
 
-log = structlog.get_logger("shop.worker")
-
-DECLARE_AGAIN_S: Final = 5.0
 GRACE_S: Final = 10.0
 
 
@@ -41,7 +36,7 @@ class Worker:
     async def running(self) -> AsyncIterator[None]:
         """Ends in order: nothing new is taken, what is under way is finished, then the outbox gets what it can."""
         sending = asyncio.create_task(self.relay.run(), name="relay")
-        declaring = asyncio.create_task(self._declare(), name="declare")
+        declaring = asyncio.create_task(starting.declare(self.broker, self.topology), name="declare")
         self.consumer = consumer = await consume(self.broker, COMMANDS, self.handle, self.database, self.parked)
         try:
             yield
@@ -60,17 +55,6 @@ class Worker:
     async def status(self) -> Mapping[str, object]:
         """How it goes, as JSON. Raises StoreUnavailable."""
         return {"consumer": self.consumer and _consuming(self.consumer), "outbox": _sending(await self.relay.status())}
-
-    async def _declare(self) -> None:
-        """Until it has worked: the broker may be away for now."""
-        while True:
-            try:
-                await self.broker.declare(self.topology)
-            except MessagingError as error:
-                log.error("queues_not_declared", reason=str(error))
-                await asyncio.sleep(DECLARE_AGAIN_S)
-            else:
-                return
 
 
 def _consuming(consumer: Consumer) -> Mapping[str, object]:
