@@ -67,4 +67,4 @@ bench-purchase: $(INSTALLED) ## purchases through the whole system, against publ
 lock: $(INSTALLED) ## brings the locks up to pyproject.toml
 	@$(COMPILE) --extra dev --output-file requirements.lock
 	@$(COMPILE) --constraint requirements.lock --extra amqp --output-file deploy/gateway.lock
-	@$(COMPILE) --constraint requirements.lock --extra shop --extra adapter --extra amqp --output-file deploy/services.lock
+	@$(COMPILE) --constraint requirements.lock --extra shop --extra mailer --extra adapter --extra amqp --output-file deploy/services.lock

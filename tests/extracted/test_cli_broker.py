@@ -25,7 +25,7 @@ def test_exchanges_and_queues_are_made_once_and_for_all(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'broker.sqlite3'}"
     for _ in range(2):
         done = run("apply", "--url", url)
-        assert (done.returncode, "4 exchanges and 3 queues" in done.stdout) == (0, True), done.stderr
+        assert (done.returncode, "6 exchanges and 5 queues" in done.stdout) == (0, True), done.stderr
 
 
 def test_who_may_what_is_shown() -> None:

@@ -1,0 +1,134 @@
+"""What Mailer's use cases need of others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from extracted.mailer.domain import Claimed, Event, Mail, Outcome, Outgoing, Policy, State, Variables, Wanted
+
+
+class KeyUsed(Exception):
+    """The key belongs to a request with another content."""
+
+
+class RequestInvalid(Exception):
+    """One sentence: what was seen and what was wanted; never the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Subject (one line), text and HTML of a mail."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class Kinds(Protocol):
+    """The kinds of mail, each a folder of data and templates; read once, at start."""
+
+    def names(self) -> Sequence[str]:
+        """All, sorted."""
+        ...
+
+    def checked(self, kind: str, locale: str | None, variables: Mapping[str, object]) -> tuple[str, Variables, Policy]:
+        """The locale that it will be written in (fallback: `fr-CA` → `fr` → `en`), its variables, its policy.
+
+        Raises RequestInvalid for an unknown kind, a missing, unknown or wrong variable, a locale that is none.
+        """
+        ...
+
+    def rendered(self, kind: str, locale: str, variables: Variables) -> Rendered:
+        """What `checked` has passed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """None: all. `after`: an id; the mails that were asked for before it follow, the newest first."""
+
+    states: Sequence[State] | None
+    kind: str | None
+    recipient: str | None
+    after: str | None
+    limit: int
+
+
+class Mails(Protocol):
+    """The rows: what the API and the intake need. All raise StoreUnavailable."""
+
+    async def add(self, wanted: Sequence[Wanted]) -> Sequence[Mail]:
+        """All or none, in one transaction; a key that is there already gives its mail. Raises KeyUsed."""
+        ...
+
+    async def find(self, mail_id: str) -> tuple[Mail, Sequence[Event]] | None:
+        """With its history, oldest first."""
+        ...
+
+    async def select(self, selection: Selection) -> Sequence[Mail]: ...
+
+    async def counted(self) -> Mapping[State, int]:
+        """Every state, also with 0."""
+        ...
+
+    async def oldest_due(self) -> datetime | None:
+        """Since when the oldest mail that could be sent now has been waiting; None: none is."""
+        ...
+
+    async def cancel(self, mail_id: str, by: str) -> Mail | None:
+        """Where it is queued or deferred; the mail as it is afterwards, None: unknown."""
+        ...
+
+    async def retry(self, mail_id: str, by: str) -> Mail | None:
+        """deferred, failed, suppressed, cancelled → queued, due now."""
+        ...
+
+    async def decide(self, mail_id: str, is_sent: bool, by: str) -> Mail | None:
+        """ambiguous → sent, or → queued (sent again)."""
+        ...
+
+
+class Sendable(Protocol):
+    """The rows: what senders need. A lost claim changes nothing (returns False). All raise StoreUnavailable."""
+
+    async def claim(self, claim: str, lease_until: datetime) -> Claimed | None:
+        """The next due mail → `sending`: never tried ones first, oldest first; then those due again.
+
+        An address that is suppressed is never claimed: its mail becomes `suppressed`.
+        """
+        ...
+
+    async def sent(self, claimed: Claimed, response: str) -> bool: ...
+
+    async def deferred(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
+        """The attempt counts."""
+        ...
+
+    async def returned(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
+        """As `deferred`, but the attempt was none: as it was before the claim."""
+        ...
+
+    async def failed(self, claimed: Claimed, reason: str, is_bounce: bool) -> bool:
+        """`is_bounce`: the address is at fault; after several within a day it is suppressed for a month."""
+        ...
+
+    async def ambiguous(self, claimed: Claimed, reason: str, due_at: datetime | None) -> bool:
+        """`due_at`: it is sent again then (at-least-once); None: it waits for a human."""
+        ...
+
+    async def expire(self, now: datetime, due_at: datetime) -> int:
+        """`sending` whose lease has ended, as its sender died → ambiguous (at-least-once: due again); how many."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """When something can be claimed next, as far as is known; None: nothing waits."""
+        ...
+
+
+class Transport(Protocol):
+    """The way to a provider. Never raises for what a provider does; when cancelled it closes its connection."""
+
+    async def send(self, outgoing: Outgoing) -> Outcome: ...
+
+    async def aclose(self) -> None: ...
