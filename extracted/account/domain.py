@@ -56,6 +56,16 @@ class Settings:
     language: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class MailAsked:
+    """What Mailer is asked to write: `kind` and `variables` are Mailer's (its docs name them), `locale` is en or fr."""
+
+    kind: str
+    recipient: str
+    locale: str
+    variables: Mapping[str, str] = field(repr=False)
+
+
 DEFAULT_SETTINGS: Changes = {"editing_language": "javascript", "language": "en"}
 """What a user starts with."""
 
