@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.contracts.replay import Replay, load
 from tests.contracts.running import running_runner
+
+pytestmark = pytest.mark.walk
 
 RECORDING = Path(__file__).with_name("runner.jsonl")
 

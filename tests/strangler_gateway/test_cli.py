@@ -20,6 +20,8 @@ from tests.strangler_gateway.administered import OPERATOR, READER, AdminServer
 from tests.strangler_gateway.migrating import ROUTES
 from tests.strangler_gateway.publishing import PUBLISHING
 
+pytestmark = pytest.mark.walk
+
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
 NO_GATEWAY = "http://127.0.0.1:9"
 

@@ -25,6 +25,8 @@ from tests.loopback.gateway_process import GatewayProcess
 from tests.strangler_gateway.diary import PASSWORD, Diary, diary
 from tests.strangler_gateway.exchanges import ALICE, exchange, gateway_for, route
 
+pytestmark = pytest.mark.walk
+
 OPERATOR, READER = "operator-secret-1", "reader-secret-2"
 ROUTES = """\
 version: 1

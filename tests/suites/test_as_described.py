@@ -23,6 +23,8 @@ from tests.contracts.running import running_monolith
 from tests.extracted.running import Gateway, RunningService, ask, running_service
 from tests.monolith_file import SECRET, MonolithFile
 
+pytestmark = pytest.mark.walk
+
 if TYPE_CHECKING:
     from schemathesis import Case
     from schemathesis.schemas import BaseSchema

@@ -12,6 +12,8 @@ from tests.effort import examples
 from tests.stores import EVERYWHERE
 from tests.suites.twins import ACTORS, UNKNOWN, Twins, running_twins
 
+pytestmark = pytest.mark.walk
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}
 TOUCHED = (tables.users, tables.user_settings, tables.user_emails, tables.team_members, tables.transactions)

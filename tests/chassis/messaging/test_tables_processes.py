@@ -17,6 +17,8 @@ from chassis.messaging.tables import POLL_S, TablesBroker
 from chassis.messaging.topology import Queue, Topology
 from tests.suites.messaging.brokers import Collector, thing, until, until_depth
 
+pytestmark = pytest.mark.walk
+
 ROOT = Path(__file__).parents[3]
 SCRIPT = Path(__file__).with_name("other_process.py")
 TYPE = "thing.v1"

@@ -15,6 +15,8 @@ from tests.contracts.running import RunningMonolith, running_monolith
 from tests.examples.monolith.client import SECRET, Client, fresh_name
 from tests.examples.monolith.trees import container, content, editor, validator
 
+pytestmark = pytest.mark.walk
+
 ENDS_WITHIN_S = 20
 NOBODY = "alice@example.org"
 

@@ -12,6 +12,8 @@ import pytest
 from tests.contracts.running import ROOT, running_monolith
 from tests.examples.monolith.client import Client
 
+pytestmark = pytest.mark.walk
+
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_good_order(tmp_path: Path, stop: signal.Signals) -> None:

@@ -15,6 +15,8 @@ from chassis.claims import Identity, Outcome
 from tests.extracted.shop.running import ROOT, START_TIMEOUT_S, Gateway, RunningShop, ask, running_shop, stop
 from tests.monolith_file import MonolithFile
 
+pytestmark = pytest.mark.walk
+
 ADMIN = Identity(Outcome.USER, "4c75e3f0-d974-40dd-8e6c-27e29c1df764", ("admin",))
 
 
