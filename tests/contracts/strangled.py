@@ -1,30 +1,28 @@
 """The whole system for the recorded conversation: monolith, services and the real gateway, on one database."""
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from chassis import migrations
-from extracted.account.storage import MIGRATIONS as ACCOUNT_MIGRATIONS
-from extracted.shop.storage import MIGRATIONS as SHOP_MIGRATIONS
 from strangler_gateway.match import Matcher
 from strangler_gateway.routes import Route
 from strangler_gateway.routes_file import load
+from tests.connected import fresh_rabbit
 from tests.contracts.conversation import PRODUCTION
 from tests.contracts.mail_sink import MailSink, mail_server
 from tests.contracts.replay import Step
-from tests.contracts.running import running_monolith
-from tests.extracted.running import Gateway, running_service
+from tests.contracts.running import running_monolith_on
+from tests.extracted.running import Gateway
+from tests.extracted.services import running_services
 from tests.loopback.gateway_process import GatewayProcess
 from tests.monolith_file import SECRET
+from tests.stores import Stores, on_real_parts, on_sqlite
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 OPERATOR_TOKEN = "an-operator-token-of-the-test-run"
@@ -73,6 +71,23 @@ class Logged:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """What it stands on."""
+
+    stores: Stores
+    broker_url: str
+
+
+def embedded(directory: Path) -> Parts:
+    return Parts(on_sqlite(directory), f"sqlite:///{directory / 'broker.sqlite3'}")
+
+
+def real(directory: Path) -> Parts:
+    """Fails where a part is missing."""
+    return Parts(on_real_parts(directory), fresh_rabbit())
+
+
+@dataclass(frozen=True)
 class Strangled:
     """The running system; its mails arrive in `sink`."""
 
@@ -107,48 +122,34 @@ class Strangled:
 
 
 @contextmanager
-def strangled(directory: Path, state: str, runner_url: str) -> Iterator[Strangled]:
+def strangled(directory: Path, parts: Parts, state: str, runner_url: str) -> Iterator[Strangled]:
     """From a bare seed, with every group that has a new end in that state."""
-    database, file, log = directory / "monolith.sqlite3", directory / "routes.yaml", directory / "access.log"
+    file, log = directory / "routes.yaml", directory / "access.log"
     routes = Routes()
     file.write_text(routes.text(state, "first"))
     with ExitStack() as stack:
         enter = stack.enter_context
         sink, smtp = enter(mail_server())
         variables = PRODUCTION | smtp | {"RUNNER_API_URL": runner_url, "AUTH_JWT_SECRET": SECRET}
-        monolith = enter(running_monolith(database, environ=variables))
+        monolith = enter(running_monolith_on(parts.stores, environ=variables))
         keys = Gateway()
         stack.callback(keys.close)
-        ports = _selling(stack, directory, f"sqlite:///{database}", keys)
-        assert ports.keys() == routes.services
-        gateway = GatewayProcess(file, directory / "state", _environ(database, monolith.url, ports, keys, log))
+        services = running_services(stack, parts.stores, parts.broker_url, keys)
+        assert services.keys() == routes.services
+        urls = {"monolith": monolith.url} | {name: f"http://127.0.0.1:{one.port}" for name, one in services.items()}
+        gateway = GatewayProcess(file, directory / "state", _environ(parts, urls, keys, log))
         stack.callback(gateway.stop)
         yield Strangled(routes, file, gateway, log, sink)
 
 
-def _selling(stack: ExitStack, directory: Path, database_url: str, keys: Gateway) -> dict[str, int]:
-    """The ports of both services, with what they need to sell through queues."""
-    for name, place in (("shop", SHOP_MIGRATIONS), ("account", ACCOUNT_MIGRATIONS)):
-        asyncio.run(migrations.upgrade(database_url, name, place))
-    broker, token = f"sqlite:///{directory / 'broker.sqlite3'}", "between-the-services-of-the-test-run"
-    start = partial(running_service, database_url=database_url, gateway=keys, BROKER_URL=broker)
-    shop = stack.enter_context(start("shop", INTERNAL_TOKEN=token)).port
-    account = start("account", SHOP_URL=f"http://127.0.0.1:{shop}", SHOP_TOKEN=token)
-    return {"shop": shop, "account": stack.enter_context(account).port}
-
-
-def _environ(
-    database: Path, monolith_url: str, ports: Mapping[str, int], keys: Gateway, log: Path
-) -> Mapping[str, str]:
-    services = {f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    return services | {
-        "MONOLITH_URL": monolith_url,
+def _environ(parts: Parts, urls: Mapping[str, str], keys: Gateway, log: Path) -> Mapping[str, str]:
+    return {f"{name.upper()}_URL": url for name, url in urls.items()} | {
         "AUTH_JWT_SECRET": SECRET,
         "AUTH_JWT_ISSUER": PRODUCTION["AUTH_JWT_ISSUER"],
         "AUTH_JWT_AUDIENCE": PRODUCTION["AUTH_JWT_AUDIENCE"],
-        "LEGACY_DATABASE_URL": f"sqlite:///{database}",
+        "LEGACY_DATABASE_URL": parts.stores.database_url,
         "STRANGLER_SIGNING_KEY": keys.signing_key,
         "STRANGLER_OPERATOR_TOKEN": OPERATOR_TOKEN,
         "STRANGLER_LOG_FILE": str(log),
-        "STRANGLER_BROKER_URL": f"sqlite:///{database.parent / 'broker.sqlite3'}",
+        "STRANGLER_BROKER_URL": parts.broker_url,
     }

@@ -15,13 +15,18 @@ from strangler_gateway.decide import bucket
 from tests.contracts.conversation import STEPS, log_in, play
 from tests.contracts.replay import Replay, Step
 from tests.contracts.running import running_runner
-from tests.contracts.strangled import SAFE, WRITES, Logged, Routes, Strangled, strangled
+from tests.contracts.strangled import SAFE, WRITES, Logged, Routes, Strangled, embedded, real, strangled
 
-STATES = (
-    *(pytest.param(state, marks=pytest.mark.walk) for state in ("legacy", "shadow", "extracted")),
-    pytest.param("canary", id="canary"),
-)
-"""Canary has both sides in it; the others are for make test-walks."""
+
+def _of(*states: str) -> list[Any]:
+    """On the embedded parts, and on the real ones. Canary has both sides in it: the others are for make test-walks."""
+    walks = {state: () if state == "canary" else (pytest.mark.walk,) for state in states}
+    return [
+        *(pytest.param((state, embedded), id=state, marks=marks) for state, marks in walks.items()),
+        *(pytest.param((state, real), id=f"{state} on real parts", marks=pytest.mark.connected) for state in states),
+    ]
+
+
 ALL_KNOWN = next(index for index, step in enumerate(STEPS) if step.name == "token-u3") + 1
 """From here on, everybody who says something is known."""
 DIFFERS = {
@@ -61,12 +66,13 @@ def runner_url() -> Iterator[str]:
         yield runner.url
 
 
-@pytest.fixture(scope="module", params=STATES)
+@pytest.fixture(scope="module", params=_of("legacy", "shadow", "canary", "extracted"))
 def played(
     request: pytest.FixtureRequest, runner_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Played]:
-    state = request.param
-    with strangled(tmp_path_factory.mktemp(state), state, runner_url) as system:
+    state, parts = request.param
+    directory = tmp_path_factory.mktemp(state)
+    with strangled(directory, parts(directory), state, runner_url) as system:
         replay = Replay(system.url, unheard=OF_A_CONNECTION)
         admin = log_in(replay)
         differences = play(replay, system.sink, STEPS[:ALL_KNOWN])
@@ -157,8 +163,7 @@ def test_nothing_else_reaches_a_service(played: Played) -> None:
     assert set(elsewhere) - moved - preflights == set()
 
 
-@pytest.mark.walk
-@pytest.mark.parametrize("played", ["shadow"], indirect=True)
+@pytest.mark.parametrize("played", _of("shadow"), indirect=True)
 def test_shadow_sees_no_lasting_difference(played: Played) -> None:
     assert played.examples == []
     assert {name: seen for name, seen in played.shadow.items() if seen["different"] or seen["failed"]} == {}
@@ -166,7 +171,7 @@ def test_shadow_sees_no_lasting_difference(played: Played) -> None:
     assert [name for name, seen in played.shadow.items() if not seen["compared"]] == []
 
 
-@pytest.mark.parametrize("played", ["canary"], indirect=True)
+@pytest.mark.parametrize("played", _of("canary"), indirect=True)
 def test_canary_has_two_actors_and_ten_writes_on_each_side(played: Played) -> None:
     sides = {"share_in": "extracted", "share_out": "legacy"}
     after = played.moved()[sum(map(played.routes.moves, STEPS[:ALL_KNOWN])) :]

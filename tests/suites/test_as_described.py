@@ -1,10 +1,8 @@
 """Both sides answer as the services' OpenAPI documents say, whatever schemathesis thinks of to ask."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,16 +10,15 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis import migrations
 from chassis.claims import NOBODY, Identity, Outcome
 from extracted.account import api as account
-from extracted.account.storage import MIGRATIONS as ACCOUNT_MIGRATIONS
 from extracted.shop import api as shop
-from extracted.shop.storage import MIGRATIONS as SHOP_MIGRATIONS
 from extracted.wire.openapi import document
 from tests.contracts.running import running_monolith
-from tests.extracted.running import Gateway, RunningService, ask, running_service
+from tests.extracted.running import Gateway, RunningService, ask
+from tests.extracted.services import running_services
 from tests.monolith_file import SECRET, MonolithFile
+from tests.stores import Stores
 
 pytestmark = pytest.mark.walk
 
@@ -42,7 +39,6 @@ OPERATIONS = sorted(
     ),
     key=lambda operation: WRITES_LAST.index(operation[1]),
 )
-TOKEN = "between-the-services-of-the-test-run"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 ACTORS = {"nobody": (), "guest": ("guest",), "user": ("guest", "user"), "admin": ("admin",)}
 
@@ -78,22 +74,13 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
         monolith = stack.enter_context(running_monolith(path, seed="demo", environ={"AUTH_JWT_SECRET": SECRET}))
         file = MonolithFile(path)
         stack.callback(file.close)
-        services = _selling(stack, path.parent, file.url, gateway)
+        broker_url = f"sqlite:///{path.parent / 'broker.sqlite3'}"
+        services = list(running_services(stack, Stores(file.url), broker_url, gateway).values())
         users = {name: file.add_user(*roles, points=7) for name, roles in ACTORS.items()}
         ids = _filled(file, users)
         urls = {"monolith": monolith.url} | {one.name: f"http://127.0.0.1:{one.port}" for one in services}
         session = stack.enter_context(requests.Session())
         yield Described(urls, _headers(file, users, services), ids, session, _schemas(), _checks())
-
-
-def _selling(stack: ExitStack, folder: Path, database_url: str, gateway: Gateway) -> list[RunningService]:
-    """Both services, with what they need to sell through queues."""
-    for name, place in (("shop", SHOP_MIGRATIONS), ("account", ACCOUNT_MIGRATIONS)):
-        asyncio.run(migrations.upgrade(database_url, name, place))
-    broker = {"BROKER_URL": f"sqlite:///{folder / 'broker.sqlite3'}"}
-    shop = stack.enter_context(running_service("shop", database_url, gateway, **broker, INTERNAL_TOKEN=TOKEN))
-    offers = {"SHOP_URL": f"http://127.0.0.1:{shop.port}", "SHOP_TOKEN": TOKEN}
-    return [shop, stack.enter_context(running_service("account", database_url, gateway, **broker, **offers))]
 
 
 def _schemas() -> "dict[str, BaseSchema]":
