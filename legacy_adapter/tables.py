@@ -1,11 +1,17 @@
 """The monolith's PostgreSQL tables as far as they are used here; never created or altered. On SQLite: text."""
 
-from sqlalchemy import Column, DateTime, Enum, Integer, MetaData, String, Table, Text, TypeDecorator
+from sqlalchemy import JSON, Boolean, Column, DateTime, Enum, Integer, MetaData, String, Table, Text, TypeDecorator
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
+
+_ACTIONS = ("manage", "create", "read", "update", "delete")
+_RESOURCES = (
+    "user", "user_email", "user_settings", "module", "content", "team", "team_member", "item", "transaction",
+    "submission",
+)  # fmt: skip
 
 
 class UuidText(TypeDecorator[str]):
@@ -36,9 +42,55 @@ access_tokens = Table(
     Column("token_expire_at", DateTime(timezone=True)),
     Column("subject_id", UuidText),
 )
-subjects = Table("auth_subject", metadata, Column("id", UuidText), Column("internal_identifier", UuidText))
-subject_roles = Table("auth_subject_roles", metadata, Column("subject_id", UuidText), Column("role_id", UuidText))
-roles = Table("auth_role", metadata, Column("id", UuidText), Column("name", String))
+subjects = Table(
+    "auth_subject",
+    metadata,
+    Column("id", UuidText),
+    Column("internal_identifier", UuidText),
+    Column("type", Enum("user", name="enum_auth_subject_type")),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+)
+credentials = Table(
+    "auth_subject_credentials",
+    metadata,
+    Column("id", UuidText),
+    Column("type", Enum("email_with_password", name="enum_auth_subject_credentials_type")),
+    Column("identity", String(255)),
+    Column("secret", String(255)),
+    Column("subject_id", UuidText),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+)
+subject_roles = Table(
+    "auth_subject_roles",
+    metadata,
+    Column("id", UuidText),
+    Column("subject_id", UuidText),
+    Column("role_id", UuidText),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+)
+roles = Table(
+    "auth_role",
+    metadata,
+    Column("id", UuidText),
+    Column("name", String(255)),
+    Column("description", String(255)),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+)
+role_policies = Table(
+    "auth_role_policies",
+    metadata,
+    Column("id", UuidText),
+    Column("action", Enum(*_ACTIONS, name="enum_auth_role_policies_action")),
+    Column("resource", Enum(*_RESOURCES, name="enum_auth_role_policies_resource")),
+    Column("attributes", JSON(none_as_null=True)),
+    Column("role_id", UuidText),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+)
 
 users = Table(
     "user",
@@ -50,6 +102,17 @@ users = Table(
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )
+user_emails = Table(
+    "user_emails",
+    metadata,
+    Column("id", UuidText),
+    Column("email", String(255)),
+    Column("user_id", UuidText),
+    Column("verification_token", String(255)),
+    Column("is_verified", Boolean),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+)
 user_settings = Table(
     "user_settings",
     metadata,
@@ -57,6 +120,7 @@ user_settings = Table(
     Column("user_id", UuidText),
     Column("preferred_editing_language", String(255), key="editing_language"),
     Column("preferred_language", Enum("en", "fr", name="enum_user_settings_preferred_language"), key="language"),
+    Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )
 teams = Table(
@@ -71,7 +135,10 @@ teams = Table(
 team_members = Table(
     "team_members",
     metadata,
+    Column("id", UuidText),
+    Column("role", Enum("captain", "member", name="enum_team_members_role")),
     Column("team_id", UuidText),
     Column("user_id", UuidText),
-    Column("role", String),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
 )
