@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from chassis.claims import Identity, IdentityUnavailable
+from chassis.claims import NOBODY, Identity, IdentityUnavailable
 from chassis.store import StoreUnavailable
 from chassis.web import Verifier, caller
 from extracted.wire import answers
@@ -17,6 +17,18 @@ Guarded = Callable[[Call, Identity], Awaitable[Answer]]
 Allowed = Callable[[Call, Identity], bool]
 
 
+def unguarded(handler: Guarded) -> Handler:
+    """For everybody, whatever the credential: the handler is told of nobody. A store that is away is a 500, too."""
+
+    async def answer(call: Call) -> Answer:
+        try:
+            return await handler(call, NOBODY)
+        except StoreUnavailable as error:
+            return _store_failed(error)
+
+    return answer
+
+
 def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded) -> Handler:
     """A handler for those alone whom `allowed` lets pass; a store that is away is the monolith's 500."""
 
@@ -25,10 +37,14 @@ def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded) -> Handler:
             identity = await caller(call.fields, verifier)
             return answers.refusal(identity, allowed=allowed(call, identity)) or await handler(call, identity)
         except StoreUnavailable as error:
-            log.error("store_unavailable", reason=str(error))
-            return answers.STORE_FAILED
+            return _store_failed(error)
         except IdentityUnavailable as error:
             log.error("identity_unavailable", reason=str(error))
             return answers.UNAVAILABLE
 
     return answer
+
+
+def _store_failed(error: StoreUnavailable) -> Answer:
+    log.error("store_unavailable", reason=str(error))
+    return answers.STORE_FAILED
