@@ -1,6 +1,6 @@
 """Users, settings and teams as values, and who may read and change which of them (contract §3.2)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -9,6 +9,8 @@ T = TypeVar("T")
 
 GUEST, USER, ADMIN = "guest", "user", "admin"
 """Roles: of everybody who signed up, of those whose e-mail is verified, of administrators."""
+CAPTAIN, MEMBER = "captain", "member"
+"""Roles in a team."""
 MOST_LANGUAGE_CHARACTERS = 255
 
 Changes = Mapping[str, str | None]
@@ -28,6 +30,18 @@ class Refused(Exception):
 
 class NameTaken(Refused):
     """Another user has that name."""
+
+
+class LoginTaken(NameTaken):
+    """Somebody logs in with that e-mail, though nobody has it any more: who deletes one keeps it as a login."""
+
+
+class Taken(Exception):
+    """What is to be made is there already."""
+
+
+class AlreadyVerified(Exception):
+    """There is nothing left to verify."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,35 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Email:
+    """An address of a user; the login keeps the first one, whatever becomes of it."""
+
+    id: str
+    address: str = field(repr=False)
+    is_verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Where mail reaches a user; `language` is the user's wish, en or fr, or none."""
+
+    username: str
+    address: str = field(repr=False)
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """Who signs up; the address becomes the login, too. `token` verifies it."""
+
+    username: str
+    address: str = field(repr=False)
+    secret: str = field(repr=False)
+    """The password's hash."""
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class MailAsked:
     """What Mailer is asked to write: `kind` and `variables` are Mailer's (its docs name them), `locale` is en or fr."""
 
@@ -64,6 +107,10 @@ class MailAsked:
     recipient: str
     locale: str
     variables: Mapping[str, str] = field(repr=False)
+
+
+Write = Callable[[Addressee], MailAsked]
+"""A mail, once it is known whom it goes to."""
 
 
 DEFAULT_SETTINGS: Changes = {"editing_language": "javascript", "language": "en"}
@@ -88,6 +135,19 @@ class Team:
     name: str
     description: str | None
     members: tuple[Member, ...] = ()
+
+
+class Unfit(StrEnum):
+    """Why nobody joined or left a team. UNKNOWN: the team, or one of the users, is not there."""
+
+    UNKNOWN = "unknown"
+    ALREADY_MEMBER = "already a member"
+    NOT_MEMBER = "not a member"
+    CAPTAIN = "captain"
+
+
+Letter = Callable[[Addressee, Mapping[str, str]], MailAsked]
+"""Writes to somebody; the mapping has what else the mail tells, by the names of its kind's variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +190,24 @@ def may_read_settings(roles: Collection[str], *, own: bool) -> bool:
 
 def may_read_team(roles: Collection[str], team_id: str) -> bool:
     """Its captain may even when the e-mail is not verified."""
-    return may_read_users(roles) or f"team::{team_id}::captain" in roles
+    return may_read_users(roles) or role_in_team(team_id, CAPTAIN) in roles
+
+
+def may_create_team(roles: Collection[str]) -> bool:
+    """Who may is its captain."""
+    return USER in roles or ADMIN in roles
+
+
+def may_change_team(roles: Collection[str], team_id: str) -> bool:
+    """The team itself, deleting included, and who is in it."""
+    return ADMIN in roles or role_in_team(team_id, CAPTAIN) in roles
+
+
+def may_remove_member(roles: Collection[str], team_id: str, *, own: bool) -> bool:
+    """A verified user may leave."""
+    return may_change_team(roles, team_id) or (own and USER in roles)
+
+
+def role_in_team(team_id: str, role: str) -> str:
+    """The role of the captain or of the members of one team, as the monolith names it."""
+    return f"team::{team_id}::{role}"

@@ -89,7 +89,7 @@ def build(settings: Settings) -> Starlette:
                 await stack.enter_async_context(bought.worker.running())
             yield
 
-    public = api.application(account, verifier, production=production, buying=routes)
+    public = api.application(account, verifier, production=production, more=routes)
     return web.application(
         public if bought is None else _with_operations(public, settings, bought),
         failure=api.failure(production=production),

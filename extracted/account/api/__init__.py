@@ -14,14 +14,14 @@ from extracted.account.service import Account
 from extracted.wire import application as wire
 from extracted.wire import openapi
 from extracted.wire.application import Route
-from extracted.wire.guard import guarded
+from extracted.wire.guard import guarded, unguarded
 
 DOCUMENT: Final = Path(__file__).parents[1] / "openapi.yaml"
 
 
-def application(account: Account, verifier: Verifier, *, production: bool, buying: Sequence[Described] = ()) -> ASGIApp:
-    """Answers as the monolith does in that mode. `buying`: the routes of purchases, where they are served."""
-    return wire.application(tuple(routes(account, verifier, buying)), production=production)
+def application(account: Account, verifier: Verifier, *, production: bool, more: Sequence[Described] = ()) -> ASGIApp:
+    """Answers as the monolith does in that mode. `more`: routes that need a broker, where there is one."""
+    return wire.application(tuple(routes(account, verifier, more)), production=production)
 
 
 def failure(*, production: bool) -> ASGIApp:
@@ -34,8 +34,9 @@ def description() -> bytes:
     return openapi.served(DOCUMENT)
 
 
-def routes(account: Account, verifier: Verifier, buying: Sequence[Described] = ()) -> Iterator[Route]:
+def routes(account: Account, verifier: Verifier, more: Sequence[Described] = ()) -> Iterator[Route]:
     """All that it serves to users."""
     of_account = chain.from_iterable(module.routes(account) for module in (users, user_settings, teams))
-    for method, path, allowed, handler in (*of_account, *buying):
-        yield Route(method, path, guarded(verifier, allowed, translated(account.compat, handler)))
+    for method, path, allowed, handler in (*of_account, *more):
+        answer = translated(account.compat, handler)
+        yield Route(method, path, unguarded(answer) if allowed is None else guarded(verifier, allowed, answer))

@@ -7,19 +7,20 @@ from typing import Final
 import structlog
 
 from chassis.claims import Identity
-from extracted.account.domain import Compat, NameTaken, Refused
-from extracted.wire.answers import BAD_REQUEST, CONFLICT, NOT_FOUND, STORE_FAILED, Answer
+from extracted.account.domain import AlreadyVerified, Compat, NameTaken, Refused, Taken
+from extracted.wire.answers import BAD_REQUEST, CONFLICT, NOT_FOUND, STORE_FAILED, Answer, error
 from extracted.wire.application import Call
 from extracted.wire.guard import Allowed, Guarded
 
 log = structlog.get_logger("account.api")
 
-Described = tuple[str, str, Allowed, Guarded]
-"""A route: method, path, who may, and what it does."""
+Described = tuple[str, str, Allowed | None, Guarded]
+"""A route: method, path, who may (None: everybody, without a credential), and what it does."""
+ALREADY_VERIFIED: Final = error(409, "Email was already verified.", "Conflict")
 
 
 class NoId(Exception):
-    """The text of the path cannot name a team."""
+    """The text of the path cannot name a team, or an e-mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,18 @@ def translated(compat: Compat, handler: Guarded) -> Guarded:
     async def answer(call: Call, identity: Identity) -> Answer:
         try:
             return await handler(call, identity)
-        except (NoId, Refused) as error:
-            log.info("value_refused", reason=str(error))
-            return _answer(refusals, error)
+        except (NoId, Refused) as failure:
+            log.info("value_refused", reason=str(failure))
+            return _answer(refusals, failure)
+        except Taken:
+            return CONFLICT
+        except AlreadyVerified:
+            return ALREADY_VERIFIED
 
     return answer
 
 
-def _answer(refusals: Refusals, error: Exception) -> Answer:
-    if isinstance(error, NameTaken):
+def _answer(refusals: Refusals, failure: Exception) -> Answer:
+    if isinstance(failure, NameTaken):
         return refusals.name_taken
-    return refusals.no_id if isinstance(error, NoId) else refusals.value
+    return refusals.no_id if isinstance(failure, NoId) else refusals.value

@@ -19,7 +19,7 @@ CHANGES: Shape = {"username": optional(STRING, *length(3, 20)), "description": o
 
 
 def routes(account: Account) -> Iterator[Described]:
-    """Sign-up is not extracted yet."""
+    """Sign-up is in a file of its own."""
     yield "GET", "/user", _reads_users, partial(_list, account)
     yield "GET", "/user/{id}", _reads_user, of_user(partial(_get, account))
     yield "PATCH", "/user/{id}", _changes_user, of_user(partial(_change, account))
@@ -40,12 +40,12 @@ def _changes_user(call: Call, identity: Identity) -> bool:
 
 
 async def _list(account: Account, call: Call, _identity: Identity) -> Answer:
-    return await listed(call, account.users.select, _shown, order_keys=("points", "username"), filter_key="username")
+    return await listed(call, account.users.select, shown, order_keys=("points", "username"), filter_key="username")
 
 
 async def _get(account: Account, _call: Call, user_id: str) -> Answer:
     found = await account.users.find(user_id)
-    return answers.NOT_FOUND if found is None else answers.one(_shown(found.user) | {"rank": found.rank})
+    return answers.NOT_FOUND if found is None else answers.one(shown(found.user) | {"rank": found.rank})
 
 
 async def _change(account: Account, call: Call, user_id: str) -> Answer:
@@ -53,7 +53,7 @@ async def _change(account: Account, call: Call, user_id: str) -> Answer:
     if refusal is not None:
         return refusal
     user = await account.users.change(user_id, validation.texts(call.body))
-    return answers.NOT_FOUND if user is None else answers.one(_shown(user))
+    return answers.NOT_FOUND if user is None else answers.one(shown(user))
 
 
 async def _delete(account: Account, _call: Call, user_id: str) -> Answer:
@@ -65,5 +65,6 @@ async def _teams(account: Account, _call: Call, user_id: str) -> Answer:
     return answers.NOT_FOUND if teams is None else answers.one({"teams": [{"id": team} for team in teams]})
 
 
-def _shown(user: User) -> dict[str, object]:
+def shown(user: User) -> dict[str, object]:
+    """Without the rank."""
     return {"id": user.id, "username": user.username, "description": user.description, "points": user.points}

@@ -1,0 +1,21 @@
+"""The mails that Account asks for: kinds and variables are Mailer's (its templates name them)."""
+
+from typing import Final
+
+from extracted.account.domain import Addressee, Compat, MailAsked, Write
+
+DEFAULT_LOCALE: Final = "en"
+
+
+def verification(token: str, compat: Compat) -> Write:
+    """Asks somebody to show that the address is theirs."""
+
+    def write(to: Addressee) -> MailAsked:
+        return MailAsked("verify_account", to.address, locale(to, compat), {"username": to.username, "token": token})
+
+    return write
+
+
+def locale(to: Addressee, compat: Compat) -> str:
+    """The monolith writes English to everybody."""
+    return DEFAULT_LOCALE if compat is Compat.STRICT else to.language or DEFAULT_LOCALE
