@@ -22,7 +22,7 @@ class State(StrEnum):
     """To be tried again at `due_at`."""
     FAILED = "failed"
     AMBIGUOUS = "ambiguous"
-    """The provider may have it, or not: it was given all of it and did not answer."""
+    """The provider may have it, or not: it was given all of it and did not answer. Waits for a human."""
     SUPPRESSED = "suppressed"
     """Not sent: the address has bounced too often."""
     CANCELLED = "cancelled"
@@ -101,10 +101,20 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppression:
+    """An address that has bounced too often. `reason`: the last bounce, in full."""
+
+    recipient: str
+    since: datetime
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A mail that one sender has now. `claim` fences its lease: who has lost it changes nothing any more.
 
-    `attempt` counts from 1.
+    `attempt` counts from 1. `ambiguities`: how often no answer came before.
     """
 
     mail_id: str
@@ -114,6 +124,7 @@ class Claimed:
     content: Content
     policy: Policy
     created_at: datetime
+    ambiguities: int = 0
 
 
 @dataclass(frozen=True, slots=True)

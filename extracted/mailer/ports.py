@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from extracted.mailer.domain import Claimed, Event, Mail, Outcome, Outgoing, Policy, State, Variables, Wanted
+from extracted.mailer.domain import (
+    Claimed,
+    Event,
+    Mail,
+    Outcome,
+    Outgoing,
+    Policy,
+    State,
+    Suppression,
+    Variables,
+    Wanted,
+)
 
 
 class KeyUsed(Exception):
@@ -14,6 +25,10 @@ class KeyUsed(Exception):
 
 class RequestInvalid(Exception):
     """One sentence: what was seen and what was wanted; never the content."""
+
+
+class ContentGone(Exception):
+    """The mail is so old that its content was removed: it cannot be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,10 @@ class Kinds(Protocol):
 
     def rendered(self, kind: str, locale: str, variables: Variables) -> Rendered:
         """What `checked` has passed."""
+        ...
+
+    def preview(self, kind: str, locale: str | None) -> Rendered:
+        """With the kind's own samples. Raises RequestInvalid for an unknown kind, a locale that is none."""
         ...
 
 
@@ -76,16 +95,36 @@ class Mails(Protocol):
         """Since when the oldest mail that could be sent now has been waiting; None: none is."""
         ...
 
-    async def cancel(self, mail_id: str, by: str) -> Mail | None:
+    async def cancel(self, mail_id: str, by: str, why: str) -> Mail | None:
         """Where it is queued or deferred; the mail as it is afterwards, None: unknown."""
         ...
 
-    async def retry(self, mail_id: str, by: str) -> Mail | None:
-        """deferred, failed, suppressed, cancelled → queued, due now."""
+    async def retry(self, mail_id: str, by: str, why: str) -> Mail | None:
+        """deferred, failed, suppressed, cancelled → queued, due now, with all attempts. Raises ContentGone."""
         ...
 
-    async def decide(self, mail_id: str, is_sent: bool, by: str) -> Mail | None:
-        """ambiguous → sent, or → queued (sent again)."""
+    async def decide(self, mail_id: str, is_sent: bool, by: str, why: str) -> Mail | None:
+        """ambiguous → sent, or → queued (sent again, with all attempts). Raises ContentGone."""
+        ...
+
+
+class Suppressions(Protocol):
+    """Addresses that nothing is sent to for a while. All raise StoreUnavailable."""
+
+    async def listed(self, after: str, limit: int) -> Sequence[Suppression]:
+        """Those that hold now, in the order of their addresses, from the first after `after`."""
+        ...
+
+    async def lift(self, recipient: str) -> bool:
+        """Its bounces are forgotten, too. False: it is not suppressed."""
+        ...
+
+
+class Waking(Protocol):
+    """Tells senders that there is something to send; never waits, never fails."""
+
+    def wake(self, count: int) -> None:
+        """So many rows are new."""
         ...
 
 
@@ -114,11 +153,14 @@ class Sendable(Protocol):
         ...
 
     async def ambiguous(self, claimed: Claimed, reason: str, due_at: datetime | None) -> bool:
-        """`due_at`: it is sent again then (at-least-once); None: it waits for a human."""
+        """`due_at`: it is deferred until then and sent again (at-least-once); None: it waits for a human.
+
+        Counted either way, and in the history.
+        """
         ...
 
     async def expire(self, now: datetime, due_at: datetime) -> int:
-        """`sending` whose lease has ended, as its sender died → ambiguous (at-least-once: due again); how many."""
+        """`sending` whose lease has ended, as its sender died → as `ambiguous` does, by its policy; how many."""
         ...
 
     async def next_due(self) -> datetime | None:

@@ -1,0 +1,119 @@
+"""Mails as intake and operators see them."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, insert, literal_column, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from extracted.mailer.domain import Event, Mail, Raw, State, Wanted
+from extracted.mailer.ports import KeyUsed, Selection
+from extracted.mailer.storage import rows
+from extracted.mailer.storage.operated import OperatedMails
+from extracted.mailer.storage.tables import Tables
+
+AT_ONCE: Final = 200
+"""Rows of one statement: a database takes some 32,000 parameters."""
+
+
+class StoredMails(OperatedMails):
+    """Implements the port Mails."""
+
+    def __init__(self, database: Database, tables: Tables, clock: Callable[[], datetime]) -> None:
+        super().__init__(database, tables, clock)
+        self._insert = tables.own.insert(tables.mails).on_conflict_do_nothing(index_elements=[tables.mails.c.key])
+
+    async def add(self, wanted: Sequence[Wanted]) -> Sequence[Mail]:
+        """All or none; those that were there already are the ones that were there."""
+        found: dict[str, Mail] = {}
+        async with self._database.write() as connection:
+            for begin in range(0, len(wanted), AT_ONCE):
+                found |= await self._added(connection, wanted[begin : begin + AT_ONCE])
+        return [found[one.key] for one in wanted]
+
+    async def _added(self, connection: AsyncConnection, wanted: Sequence[Wanted]) -> dict[str, Mail]:
+        mails, now = self._tables.mails, self._clock()
+        contents = _contents(wanted)
+        new = [rows.values(one, str(uuid.uuid4()), contents.get(_raw(one)), now) for one in wanted]
+        added = await connection.execute(self._insert.values(new).returning(mails.c.id, mails.c.content_id))
+        ids = {row.id: row.content_id for row in added}
+        if ids:
+            queued = [rows.event_values(id, now, State.QUEUED, "asked for") for id in ids]
+            await connection.execute(insert(self._tables.events), queued)
+        await self._keep(connection, contents, {id for id in ids.values() if id is not None})
+        return await self._checked(connection, wanted)
+
+    async def _keep(self, connection: AsyncConnection, contents: Mapping[bytes | None, str], used: set[str]) -> None:
+        kept = [{"id": id, "content": content} for content, id in contents.items() if id in used]
+        if kept:
+            await connection.execute(insert(self._tables.contents), kept)
+
+    async def _checked(self, connection: AsyncConnection, wanted: Sequence[Wanted]) -> dict[str, Mail]:
+        mails = self._tables.mails
+        there = await connection.execute(select(mails).where(mails.c.key.in_([one.key for one in wanted])))
+        known = {row.key: row for row in there}
+        for one in wanted:
+            if known[one.key].digest != rows.digest(one):
+                raise KeyUsed("the key belongs to a request for another mail")
+        return {key: rows.mail(row) for key, row in known.items()}
+
+    async def find(self, mail_id: str) -> tuple[Mail, Sequence[Event]] | None:
+        """By one state of the data."""
+        events = self._tables.events
+        async with self._database.read() as connection:
+            row = await self._row(connection, mail_id)
+            history = select(events).where(events.c.mail_id == mail_id).order_by(events.c.id)
+            lines = (await connection.execute(history)).all() if row is not None else ()
+        return None if row is None else (rows.mail(row), [rows.event(line) for line in lines])
+
+    async def select(self, selection: Selection) -> Sequence[Mail]:
+        """The newest first."""
+        row = self._tables.mails.c
+        found = select(self._tables.mails).where(*_conditions(self._tables, selection))
+        page = found.order_by(row.created_at.desc(), row.id.desc()).limit(selection.limit)
+        async with self._database.look() as connection:
+            return [rows.mail(one) for one in await connection.execute(page)]
+
+    async def counted(self) -> Mapping[State, int]:
+        """By an index alone."""
+        state = self._tables.mails.c.state
+        async with self._database.look() as connection:
+            found = {row[0]: row[1] for row in await connection.execute(select(state, func.count()).group_by(state))}
+        return {one: found.get(one.value, 0) for one in State}
+
+    async def oldest_due(self) -> datetime | None:
+        """A fresh one has waited since it was queued, however often no provider was there; a retry since it is due."""
+        row, now = self._tables.mails.c, self._clock()
+        waits = row.due_at.is_not(None)
+        fresh = select(func.min(row.queued_at)).where(waits, row.attempts == literal_column("0")).scalar_subquery()
+        again = select(func.min(row.due_at)).where(waits, row.attempts > literal_column("0")).scalar_subquery()
+        async with self._database.look() as connection:
+            found = (await connection.execute(select(fresh, again))).one()
+        return min((one for one in found if one is not None and one <= now), default=None)
+
+
+def _raw(wanted: Wanted) -> bytes | None:
+    return wanted.content.content if isinstance(wanted.content, Raw) else None
+
+
+def _contents(wanted: Sequence[Wanted]) -> dict[bytes | None, str]:
+    """Each different one once, with a new id."""
+    return {content: str(uuid.uuid4()) for content in map(_raw, wanted) if content is not None}
+
+
+def _conditions(tables: Tables, selection: Selection) -> list[ColumnElement[bool]]:
+    row = tables.mails.c
+    found: list[ColumnElement[bool]] = []
+    if selection.states is not None:
+        found.append(row.state.in_([state.value for state in selection.states]))
+    if selection.kind is not None:
+        found.append(row.kind == selection.kind)
+    if selection.recipient is not None:
+        found.append(row.recipient == selection.recipient)
+    if selection.after is not None:
+        last = select(row.created_at, row.id).where(row.id == selection.after)
+        found.append(tuple_(row.created_at, row.id) < last.scalar_subquery())
+    return found

@@ -1,0 +1,91 @@
+"""Values from rows, and back."""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from extracted.mailer.domain import RAW, Claimed, Content, Event, Mail, Policy, Raw, State, Templated, Wanted
+
+MOST_TEXT: Final = 4000
+
+
+def values(wanted: Wanted, mail_id: str, content_id: str | None, now: datetime) -> dict[str, object]:
+    """A row of `mails` that is new. `content_id`: where the content of a raw one lies."""
+    return {
+        "id": mail_id,
+        "key": wanted.key,
+        "digest": digest(wanted),
+        "recipient": wanted.recipient,
+        "policy": wanted.policy.value,
+        "state": State.QUEUED.value,
+        "attempts": 0,
+        "ambiguities": 0,
+        **_content_values(wanted.content, content_id),
+        **dict.fromkeys(("created_at", "changed_at", "queued_at", "due_at"), now),
+    }
+
+
+def _content_values(content: Content, content_id: str | None) -> dict[str, object]:
+    if isinstance(content, Raw):
+        raw = {"sender": content.sender, "message_id": content.message_id, "content_id": content_id}
+        return {"kind": RAW, "locale": None, "variables": None, **raw}
+    templated = {"kind": content.kind, "locale": content.locale, "variables": json.dumps(dict(content.variables))}
+    return {**templated, "sender": None, "message_id": None, "content_id": None}
+
+
+def digest(wanted: Wanted) -> str:
+    """The same for the same recipient and content."""
+    content = wanted.content
+    if isinstance(content, Raw):
+        what: list[object] = [RAW, content.sender, hashlib.sha256(content.content).hexdigest()]
+    else:
+        what = ["templated", content.kind, content.locale, dict(content.variables)]
+    return hashlib.sha256(json.dumps([wanted.recipient, *what], sort_keys=True).encode()).hexdigest()
+
+
+def mail(row: Row[Any]) -> Mail:
+    """A row of `mails`."""
+    return Mail(
+        row.id,
+        row.key,
+        row.kind,
+        row.locale,
+        row.recipient,
+        Policy(row.policy),
+        State(row.state),
+        row.attempts,
+        row.ambiguities,
+        row.reason,
+        row.response,
+        row.created_at,
+        row.changed_at,
+        row.due_at,
+    )
+
+
+def claimed(row: Row[Any], raw: bytes | None) -> Claimed:
+    """A row of `mails`, and what lies beside it for a raw one."""
+    if raw is None:
+        content: Content = Templated(row.kind, row.locale, json.loads(row.variables))
+    else:
+        content = Raw(row.sender, raw, row.message_id)
+    policy = Policy(row.policy)
+    return Claimed(row.id, row.claim, row.attempts, row.recipient, content, policy, row.created_at)
+
+
+def event(row: Row[Any]) -> Event:
+    """A row of `events`."""
+    return Event(row.at, State(row.state), row.detail, row.by)
+
+
+def event_values(mail_id: str, at: datetime, state: State, detail: str, by: str | None = None) -> dict[str, object]:
+    """The reverse."""
+    return {"mail_id": mail_id, "at": at, "state": state.value, "detail": text(detail), "by": by and text(by)}
+
+
+def text(foreign: str) -> str:
+    """As a database takes it: no NUL, no half of a pair; shortened."""
+    return foreign[:MOST_TEXT].replace("\0", "�").encode(errors="replace").decode()

@@ -1,0 +1,146 @@
+"""Mails as senders see them: claimed by one statement, changed only by who has the claim."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, exists, func, insert, literal_column, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from chassis.failpoints import reach
+from extracted.mailer.domain import RAW, Claimed, Policy, State
+from extracted.mailer.storage import rows, statements
+from extracted.mailer.storage.suppressions import BouncedAddresses
+from extracted.mailer.storage.tables import Tables
+
+EXPIRED_AT_ONCE: Final = 200
+DIED: Final = "its sender died, or lost the database: the provider may have it"
+
+
+class StoredSendable:
+    """Implements the port Sendable."""
+
+    def __init__(self, database: Database, tables: Tables, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._tables = tables
+        self._clock = clock
+        self._addresses = BouncedAddresses(tables)
+        self._claim = statements.claim(tables)
+
+    async def claim(self, claim: str, lease_until: datetime) -> Claimed | None:
+        """As many suppressed ones as lie before it are ended meanwhile, each in a transaction of its own."""
+        while True:
+            async with self._database.write() as connection:
+                row = await self._next(connection, claim, lease_until)
+                raw = await self._raw(connection, row)
+            if row is None or row.state == State.SENDING.value:
+                await reach("mailer.claimed")
+                return None if row is None else rows.claimed(row, raw)
+
+    async def _next(self, connection: AsyncConnection, claim: str, lease_until: datetime) -> Row[Any] | None:
+        now = self._clock()
+        asked = {"of_now": now, "of_claim": claim, "of_lease": lease_until}
+        row = (await connection.execute(self._claim, asked)).one_or_none()
+        if row is not None:
+            state = State(row.state)
+            detail = row.reason if state is State.SUPPRESSED else f"attempt {row.attempts}"
+            await self._record(connection, [rows.event_values(row.id, now, state, detail)])
+        return row
+
+    async def _raw(self, connection: AsyncConnection, row: Row[Any] | None) -> bytes | None:
+        if row is None or row.kind != RAW:
+            return None
+        contents = self._tables.contents
+        found = await connection.execute(select(contents.c.content).where(contents.c.id == row.content_id))
+        return bytes(found.scalar_one())
+
+    async def sent(self, claimed: Claimed, response: str) -> bool:
+        """Its address is none that bounces."""
+        changes = {"state": State.SENT.value, "response": rows.text(response)}
+        async with self._database.write() as connection:
+            found = await self._change(connection, claimed, changes, State.SENT, response)
+            if found is not None and found.has_bounced:
+                await self._addresses.forget(connection, claimed.recipient)
+        return found is not None
+
+    async def deferred(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
+        """It is no fresh one any more."""
+        return await self._changed(claimed, State.DEFERRED, reason, {"due_at": due_at})
+
+    async def returned(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
+        """A first attempt that was none: it is as fresh as before."""
+        state = State.QUEUED if claimed.attempt == 1 else State.DEFERRED
+        return await self._changed(claimed, state, reason, {"due_at": due_at, "attempts": claimed.attempt - 1})
+
+    async def failed(self, claimed: Claimed, reason: str, is_bounce: bool) -> bool:
+        """With the bounce of its address in the same transaction."""
+        changes = {"state": State.FAILED.value, "reason": rows.text(reason)}
+        async with self._database.write() as connection:
+            found = await self._change(connection, claimed, changes, State.FAILED, reason)
+            if found is not None and is_bounce:
+                bounced = (claimed.recipient, claimed.mail_id, rows.text(reason), self._clock())
+                await self._addresses.bounced(connection, *bounced)
+        return found is not None
+
+    async def ambiguous(self, claimed: Claimed, reason: str, due_at: datetime | None) -> bool:
+        """In the history it is ambiguous either way."""
+        state = State.AMBIGUOUS if due_at is None else State.DEFERRED
+        counted = self._tables.mails.c.ambiguities + 1
+        changes = {"state": state.value, "reason": rows.text(reason), "due_at": due_at, "ambiguities": counted}
+        async with self._database.write() as connection:
+            return await self._change(connection, claimed, changes, State.AMBIGUOUS, reason) is not None
+
+    async def expire(self, now: datetime, due_at: datetime) -> int:
+        """Two statements, by policy."""
+        again = {"state": State.DEFERRED.value, "due_at": due_at}
+        waits = {"state": State.AMBIGUOUS.value}
+        async with self._database.write() as connection:
+            ids = await self._expired(connection, now, Policy.AT_LEAST_ONCE, again)
+            ids += await self._expired(connection, now, Policy.AT_MOST_ONCE, waits)
+            await self._record(connection, [rows.event_values(id, now, State.AMBIGUOUS, DIED) for id in ids])
+        return len(ids)
+
+    async def next_due(self) -> datetime | None:
+        """Of fresh ones and retries, the sooner."""
+        row = self._tables.mails.c
+        of = (row.attempts == literal_column("0"), row.attempts > literal_column("0"))
+        soonest = [select(func.min(row.due_at)).where(row.due_at.is_not(None), one).scalar_subquery() for one in of]
+        async with self._database.look() as connection:
+            found = (await connection.execute(select(*soonest))).one()
+        return min((one for one in found if one is not None), default=None)
+
+    async def _changed(self, claimed: Claimed, state: State, reason: str, changes: dict[str, Any]) -> bool:
+        values = {"state": state.value, "reason": rows.text(reason)} | changes
+        async with self._database.write() as connection:
+            return await self._change(connection, claimed, values, state, reason) is not None
+
+    async def _change(
+        self, connection: AsyncConnection, claimed: Claimed, changes: dict[str, Any], state: State, detail: str
+    ) -> Row[Any] | None:
+        """None: the claim was lost."""
+        row, bounces, now = self._tables.mails.c, self._tables.bounces, self._clock()
+        values = {"claim": None, "lease_until": None, "changed_at": now} | changes
+        has_claim = row.id == claimed.mail_id, row.claim == claimed.claim, row.state == State.SENDING.value
+        has_bounced = exists(select(bounces.c.at).where(bounces.c.recipient == row.recipient)).label("has_bounced")
+        change = update(self._tables.mails).where(*has_claim).values(**values).returning(row.id, has_bounced)
+        found = (await connection.execute(change)).one_or_none()
+        if found is not None:
+            await self._record(connection, [rows.event_values(claimed.mail_id, now, state, detail)])
+        return found
+
+    async def _expired(
+        self, connection: AsyncConnection, now: datetime, policy: Policy, changes: dict[str, Any]
+    ) -> list[str]:
+        mails, row = self._tables.mails, self._tables.mails.c
+        ended = select(row.id).where(row.lease_until < now, row.policy == policy.value)
+        ended = ended.order_by(row.lease_until).limit(EXPIRED_AT_ONCE).with_for_update(skip_locked=True)
+        picked = ended.cte("picked")
+        values = {"claim": None, "lease_until": None, "changed_at": now, "reason": DIED} | changes
+        values["ambiguities"] = row.ambiguities + 1
+        change = update(mails).where(row.id.in_(select(picked.c.id))).values(**values)
+        return list(await connection.scalars(change.returning(row.id)))
+
+    async def _record(self, connection: AsyncConnection, events: Sequence[dict[str, object]]) -> None:
+        if events:
+            await connection.execute(insert(self._tables.events), events)
