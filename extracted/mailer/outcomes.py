@@ -1,0 +1,172 @@
+"""What a provider's answer makes of a mail. It decides; it writes, waits and draws nothing itself."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from extracted.mailer.domain import Accepted, Claimed, Outcome, Policy, Refused, Unanswered, Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long and how often. `first`, or `quota` where there is one, doubled up to `longest`: after a 4xx.
+
+    `away`: after no provider was there. `again`: until a mail that got no answer is sent once more, at most
+    `ambiguities` times. A delay that a reply names counts between `shortest_named` and `longest_named`. After
+    `attempts` (quotas do not count), or `give_up` from its request on, the last reason stands.
+    """
+
+    first: timedelta = timedelta(minutes=1)
+    longest: timedelta = timedelta(hours=1)
+    attempts: int = 18
+    quota: timedelta = timedelta(minutes=10)
+    away: timedelta = timedelta(seconds=30)
+    again: timedelta = timedelta(minutes=15)
+    ambiguities: int = 3
+    shortest_named: timedelta = timedelta(seconds=1)
+    longest_named: timedelta = timedelta(hours=24)
+    give_up: timedelta = timedelta(days=5)
+
+
+PATIENCE: Final = Patience()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """To be written: the provider has it."""
+
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """To be written: later, and the attempt counts."""
+
+    reason: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """To be written: later, and the attempt was none."""
+
+    reason: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """To be written: never again by itself. `is_bounce`: the address is at fault."""
+
+    reason: str
+    is_bounce: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """To be written: nobody knows. `due_at`: it is sent again then; None: it waits for a human."""
+
+    reason: str
+    due_at: datetime | None
+
+
+Verdict = Sent | Deferred | Returned | Failed | Ambiguous
+
+_QUOTA_CODES: Final = {421, 452, 454}
+_QUOTA: Final = re.compile(
+    r"throttl|rate limit|quota exceeded|too many (?:messages|mails|connections|recipients)", re.I
+)
+_NAMED: Final = re.compile(
+    r"\b(?:in|after|for|wait)\s+(?:about\s+|at least\s+)?(\d{1,7})\s*"
+    r"(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)\b",
+    re.I,
+)
+_UNIT_S: Final = {"s": 1, "m": 60, "h": 3600}
+_MAILBOX: Final = re.compile(r"5\.1\.(?:0|1|2|3|4|6|10)\b")
+"""RFC 3463 section 3.2 and RFC 7505; 5.1.7 and 5.1.8 are the sender's."""
+_STATUS: Final = re.compile(r"\b5\.\d{1,3}\.\d{1,3}\b")
+_NOBODY: Final = re.compile(
+    r"(?:user|mailbox|recipient|account|address)\b.{0,40}\b(?:unknown|not found|does(?: not|n't) exist)"
+    r"|no such (?:user|mailbox|recipient|person|address)|unknown (?:user|mailbox|recipient)",
+    re.I,
+)
+
+
+def decide(outcome: Outcome, claimed: Claimed, patience: Patience, chance: float, now: datetime) -> Verdict:
+    """`chance`: random, in [0, 1): mails that were refused together do not come back together."""
+    match outcome:
+        case Accepted(response):
+            return Sent(response)
+        case Unanswered(reason):
+            return Ambiguous(reason, _again_at(claimed, patience, chance, now))
+        case Unreachable(reason):
+            return _returned(reason, claimed, patience, chance, now)
+        case Refused() if outcome.is_final:
+            return Failed(_told(outcome), _is_bounce(outcome))
+        case Refused():
+            return _put_off(outcome, claimed, patience, chance, now)
+
+
+def _put_off(refused: Refused, claimed: Claimed, patience: Patience, chance: float, now: datetime) -> Verdict:
+    """A quota is nobody's fault: it ends a mail by its age alone."""
+    is_quota, reason = _is_quota(refused), _told(refused)
+    is_over = claimed.attempt >= patience.attempts and not is_quota
+    if is_over or _is_old(claimed, patience, now):
+        return _given_up(reason, claimed)
+    named = _named(refused.response, patience)
+    if named is not None:
+        return Deferred(reason, now + min(named * (1 + chance / 10), patience.longest_named))
+    first = patience.quota if is_quota else patience.first
+    doubled = first * 2.0 ** min(claimed.attempt - 1, 30)
+    return Deferred(reason, now + min(doubled, max(patience.longest, first)) * (0.5 + chance / 2))
+
+
+def _returned(reason: str, claimed: Claimed, patience: Patience, chance: float, now: datetime) -> Verdict:
+    """Attempts do not bound it, so the mail's age does: both how long it goes on and how often it is tried."""
+    if _is_old(claimed, patience, now):
+        return _given_up(reason, claimed)
+    aged = min((now - claimed.created_at) / 10, patience.longest)
+    return Returned(reason, now + max(patience.away, aged) * (1 + chance / 10))
+
+
+def _again_at(claimed: Claimed, patience: Patience, chance: float, now: datetime) -> datetime | None:
+    """Each time may be one more copy in somebody's mailbox: so it waits longer, and ends with a human."""
+    if claimed.policy is Policy.AT_MOST_ONCE or claimed.ambiguities >= patience.ambiguities:
+        return None
+    return now + patience.again * 2.0**claimed.ambiguities * (1 + chance / 10)
+
+
+def _is_old(claimed: Claimed, patience: Patience, now: datetime) -> bool:
+    return now - claimed.created_at >= patience.give_up
+
+
+def _given_up(reason: str, claimed: Claimed) -> Failed:
+    return Failed(f"given up at attempt {claimed.attempt}; the last reason: {reason}", is_bounce=False)
+
+
+def _told(refused: Refused) -> str:
+    verb = "the message" if refused.verb == "." else refused.verb
+    return f"{refused.code} to {verb}: {refused.response}"
+
+
+def _is_quota(refused: Refused) -> bool:
+    return refused.code in _QUOTA_CODES or _QUOTA.search(refused.response) is not None
+
+
+def _is_bounce(refused: Refused) -> bool:
+    """550 and 553 are said of policy, spam and relaying, too: the status (RFC 3463) decides, without one the words."""
+    if refused.verb != "RCPT" or refused.code not in (550, 551, 553):
+        return False
+    if refused.code == 551 or _MAILBOX.search(refused.response):
+        return True
+    return _STATUS.search(refused.response) is None and _NOBODY.search(refused.response) is not None
+
+
+def _named(response: str, patience: Patience) -> timedelta | None:
+    """ "Try again in 300 seconds", "retry after 5 minutes"."""
+    found = _NAMED.search(response)
+    if found is None:
+        return None
+    seconds = timedelta(seconds=int(found[1]) * _UNIT_S[found[2][0].lower()])
+    return min(max(seconds, patience.shortest_named), patience.longest_named)

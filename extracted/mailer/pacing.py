@@ -1,0 +1,121 @@
+"""How fast one provider is sent to, and when not at all: a rate, and a breaker. One for all senders of a process.
+
+It waits for nothing itself: who is not admitted is told how long to wait. Times are of a monotonic clock, in seconds.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Breaking:
+    """Open after so many failures in a row, for `first_s`, doubled up to `longest_s` with each probe that fails."""
+
+    failures: int = 5
+    first_s: float = 5.0
+    longest_s: float = 60.0
+
+
+BREAKING: Final = Breaking()
+
+
+class Bucket:
+    """At most `rate_per_s` on average and `burst` at once; None: no limit (the generic cell rate algorithm)."""
+
+    def __init__(self, rate_per_s: float | None, burst: int = 1) -> None:
+        self._interval_s = 1 / rate_per_s if rate_per_s else 0.0
+        self._ahead_s = self._interval_s * (burst - 1)
+        self._next = float("-inf")
+
+    def take(self, now: float) -> float:
+        """0: one is taken; else the seconds until there is one."""
+        next_at = max(self._next, now)
+        wait_s = next_at - self._ahead_s - now
+        if wait_s > 0:
+            return wait_s
+        self._next = next_at + self._interval_s
+        return 0.0
+
+    def put_back(self) -> None:
+        """What was taken and not used."""
+        self._next -= self._interval_s
+
+
+class Breaker:
+    """Closed; open; half-open, when one sender tries whether the provider is there again."""
+
+    def __init__(self, breaking: Breaking = BREAKING) -> None:
+        self._breaking = breaking
+        self._failures = 0
+        self._open_s = 0.0
+        self._until: float | None = None
+        self._is_probed = False
+
+    @property
+    def is_open(self) -> bool:
+        """Also while it is tried again."""
+        return self._until is not None
+
+    def ask(self, now: float) -> float:
+        """0: go on, in an open one as its probe; else the seconds until asking again."""
+        if self._until is None:
+            return 0.0
+        if now < self._until:
+            return self._until - now
+        if self._is_probed:
+            return self._breaking.first_s
+        self._is_probed = True
+        return 0.0
+
+    def put_back(self) -> None:
+        """Nothing was sent: another may be the probe."""
+        self._is_probed = False
+
+    def succeeded(self) -> None:
+        """The provider has answered, whatever it said."""
+        self._failures, self._open_s, self._until, self._is_probed = 0, 0.0, None, False
+
+    def failed(self, now: float) -> None:
+        """What others sent before it opened changes nothing any more."""
+        self._failures += 1
+        if self._until is not None and now < self._until:
+            return
+        if self._failures >= self._breaking.failures:
+            self._open_s = min(max(self._open_s * 2, self._breaking.first_s), self._breaking.longest_s)
+            self._until, self._is_probed = now + self._open_s, False
+
+
+class Pacing:
+    """What a sender asks before it claims a mail, and tells afterwards: `admit`, then one of the other three."""
+
+    def __init__(self, rate_per_s: float | None = None, burst: int = 1, breaking: Breaking = BREAKING) -> None:
+        self._bucket = Bucket(rate_per_s, burst)
+        self._breaker = Breaker(breaking)
+
+    @property
+    def is_open(self) -> bool:
+        """The provider is held to be down: nothing is claimed but by a probe."""
+        return self._breaker.is_open
+
+    def admit(self, now: float) -> float:
+        """0: claim one mail; else the seconds until asking again."""
+        wait_s = self._breaker.ask(now)
+        if wait_s > 0:
+            return wait_s
+        wait_s = self._bucket.take(now)
+        if wait_s > 0:
+            self._breaker.put_back()
+        return wait_s
+
+    def unused(self) -> None:
+        """There was no mail, or it was not sent."""
+        self._breaker.put_back()
+        self._bucket.put_back()
+
+    def reached(self) -> None:
+        """The provider has answered."""
+        self._breaker.succeeded()
+
+    def missed(self, now: float) -> None:
+        """The provider was not there, or did not answer."""
+        self._breaker.failed(now)
