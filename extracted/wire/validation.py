@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from extracted.wire.answers import Answer, invalid
+from extracted.wire.ids import is_uuid_v4
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def texts(body: object) -> dict[str, str | None]:
 
 STRING: Final = Rule(lambda value: isinstance(value, str), "must be a string")
 OBJECT: Final = Rule(lambda value: isinstance(value, dict), "must be an object")
+UUID_V4: Final = Rule(lambda value: isinstance(value, str) and is_uuid_v4(value), "must be a UUID")
 NUMBER: Final = Rule(lambda value: _is_number(value), "must be a number conforming to the specified constraints")
 
 
