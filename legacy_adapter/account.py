@@ -1,6 +1,7 @@
 """Account's ports for users and settings on the monolith's tables: one conditional statement for each change."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -115,20 +116,33 @@ def _refuse_too_long(changes: Changes) -> None:
 async def _changed(
     database: Database, table: Table, where: ColumnElement[bool], changes: Changes, at: datetime
 ) -> Row[Any] | None:
-    """The row afterwards; None where there is none, whatever the changes are. Raises NameTaken, Refused."""
+    async with refusing(database.write() if changes else database.read()) as connection:
+        return await changed(connection, table, where, changes, at)
+
+
+@asynccontextmanager
+async def refusing(transaction: AbstractAsyncContextManager[AsyncConnection]) -> AsyncIterator[AsyncConnection]:
+    """The transaction, with what its tables do not take told apart. Raises NameTaken, Refused."""
     try:
-        async with database.write() if changes else database.read() as connection:
-            row = await _found(connection, table, where)
-            if row is None or not changes:
-                return row
-            refuse_nul(changes)
-            _refuse_too_long(changes)
-            # what was read above may be old by now where others write meanwhile
-            return await _written(connection, table, where, changes, at) or await _found(connection, table, where)
+        async with transaction as connection:
+            yield connection
     except IntegrityError as error:
         if _is_duplicate(error):
             raise NameTaken("another row has the name") from error
         raise Refused("the table does not take the value") from error
+
+
+async def changed(
+    connection: AsyncConnection, table: Table, where: ColumnElement[bool], changes: Changes, at: datetime
+) -> Row[Any] | None:
+    """The row afterwards; None where there is none, whatever the changes are. Raises Refused."""
+    row = await _found(connection, table, where)
+    if row is None or not changes:
+        return row
+    refuse_nul(changes)
+    _refuse_too_long(changes)
+    # what was read above may be old by now where others write meanwhile
+    return await _written(connection, table, where, changes, at) or await _found(connection, table, where)
 
 
 async def _found(connection: AsyncConnection, table: Table, where: ColumnElement[bool]) -> Row[Any] | None:
