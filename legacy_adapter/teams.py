@@ -23,7 +23,7 @@ class LegacyTeams:
         """Team, then members, of one moment."""
         async with self._database.read() as connection:
             rows = (await connection.execute(select(teams).where(teams.c.id == team_id))).all()
-            return next(iter(await _with_members(connection, rows)), None)
+            return next(iter(await with_members(connection, rows)), None)
 
     async def select(self, selection: Selection) -> Selected[Team]:
         """By three statements, however many there are."""
@@ -32,10 +32,11 @@ class LegacyTeams:
             found = sql_page.rows(connection, teams, selection.containing, selection.descending)
             page = (await connection.execute(found.offset(selection.offset).limit(selection.limit))).all()
             total = await connection.scalar(sql_page.count(teams, selection.containing))
-            return Selected(await _with_members(connection, page), total or 0)
+            return Selected(await with_members(connection, page), total or 0)
 
 
-async def _with_members(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> Sequence[Team]:
+async def with_members(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> Sequence[Team]:
+    """The teams of these rows, by one more statement."""
     members = await _members(connection, [row.id for row in rows])
     return [Team(row.id, row.name, row.description, tuple(members[row.id])) for row in rows]
 

@@ -111,6 +111,8 @@ class MailAsked:
 
 Write = Callable[[Addressee], MailAsked]
 """A mail, once it is known whom it goes to."""
+WriteOf = Callable[[Addressee, Mapping[str, str]], MailAsked]
+"""The same, once it is known too what it tells: further variables of its kind."""
 
 
 DEFAULT_SETTINGS: Changes = {"editing_language": "javascript", "language": "en"}
@@ -144,10 +146,6 @@ class Unfit(StrEnum):
     ALREADY_MEMBER = "already a member"
     NOT_MEMBER = "not a member"
     CAPTAIN = "captain"
-
-
-Letter = Callable[[Addressee, Mapping[str, str]], MailAsked]
-"""Writes to somebody; the mapping has what else the mail tells, by the names of its kind's variables."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The mails that Account asks for: kinds and variables are Mailer's (its templates name them)."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from extracted.account.domain import Addressee, Compat, MailAsked, Write
+from extracted.account.domain import Addressee, Compat, MailAsked, Write, WriteOf
 
 DEFAULT_LOCALE: Final = "en"
 
@@ -12,6 +13,15 @@ def verification(token: str, compat: Compat) -> Write:
 
     def write(to: Addressee) -> MailAsked:
         return MailAsked("verify_account", to.address, locale(to, compat), {"username": to.username, "token": token})
+
+    return write
+
+
+def of_kind(kind: str, compat: Compat) -> WriteOf:
+    """Tells somebody by name what else is known."""
+
+    def write(to: Addressee, told: Mapping[str, str]) -> MailAsked:
+        return MailAsked(kind, to.address, locale(to, compat), {"username": to.username, **told})
 
     return write
 
