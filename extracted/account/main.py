@@ -3,11 +3,9 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
@@ -15,57 +13,29 @@ from starlette.types import ASGIApp
 
 from chassis import logs, migrations, starting, web
 from chassis.database import Database
-from chassis.messaging import topology
 from chassis.messaging.open import open_broker
-from chassis.messaging.port import Broker
-from chassis.messaging.topology import Topology
-from chassis.outbox import Outbox
-from chassis.own_tables import OwnTables
-from chassis.parked import Parked
-from chassis.parked_store import StoredParked
-from chassis.relay import Relay
 from chassis.settings import SettingsInvalid, load
 from chassis.store import StoreUnavailable
 from chassis.tokens import TokenVerifier
-from extracted.account import api
-from extracted.account.api import internal, purchases
-from extracted.account.auditing import Auditing
-from extracted.account.buying import Buying
-from extracted.account.calling import Calling
-from extracted.account.looking import Looking
-from extracted.account.offers import HttpOffers
-from extracted.account.operations import Operations
-from extracted.account.reminding import Reminding
-from extracted.account.replies import GatewayReplies
-from extracted.account.saga import Patience
+from extracted.account import api, wiring
+from extracted.account.api import emails, internal, purchases, sign_up
+from extracted.account.api.refusals import Described
+from extracted.account.emails import Emails
+from extracted.account.posting import Posting
 from extracted.account.service import Account
 from extracted.account.settings import DatabaseSettings, Settings
+from extracted.account.sign_up import SignUp
 from extracted.account.storage import MIGRATIONS
-from extracted.account.storage.operations import SqlOperations
-from extracted.account.storage.purchases import SqlStore, kept
-from extracted.account.storage.tables import define
-from extracted.account.waiting import Waiting
-from extracted.account.worker import Handlers, Worker
+from extracted.account.wiring import Messaging
 from legacy_adapter.account import LegacySettings, LegacyUsers
+from legacy_adapter.emails import LegacyEmails
+from legacy_adapter.passwords import Passwords
 from legacy_adapter.points import LegacyPoints
 from legacy_adapter.purchase_rows import LegacyRows
+from legacy_adapter.sign_up import LegacyAccounts
 from legacy_adapter.teams import LegacyTeams
 
-TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
 CONNECTIONS: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Purchasing:
-    """What there is beside the monolith's own data, where things are bought here."""
-
-    calling: Calling
-    looking: Looking
-    worker: Worker
-    operations: Operations
-    messages: StoredParked
-    offers: HttpOffers
-    broker: Broker
 
 
 def build(settings: Settings) -> Starlette:
@@ -74,24 +44,30 @@ def build(settings: Settings) -> Starlette:
     url, timeout_s = settings.database_url.get_secret_value(), settings.database_timeout_s
     database = Database(url, pool_size=CONNECTIONS, timeout_s=timeout_s)
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
+    passwords = Passwords()
     account = Account(LegacyUsers(database), LegacySettings(database), LegacyTeams(database), settings.compat)
-    bought = _purchasing(settings, database)
-    routes = () if bought is None else tuple(purchases.routes(bought.calling, bought.looking))
+    with_broker = wiring.messaging(settings, database, LegacyPoints(), LegacyRows())
+    bought = None if with_broker is None else wiring.purchasing(settings, database, with_broker)
+
+    more: list[Described] = []
+    if with_broker is not None:
+        more += _mailing(settings, database, with_broker.posting, passwords)
+    if bought is not None:
+        more += purchases.routes(bought.calling, bought.looking)
+    public = api.application(account, verifier, production=production, more=more)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.aclose)
             stack.push_async_callback(verifier.aclose)
-            if bought is not None:
-                stack.push_async_callback(bought.broker.aclose)
-                stack.push_async_callback(bought.offers.aclose)
-                await stack.enter_async_context(bought.worker.running())
+            stack.callback(passwords.close)
+            if with_broker is not None:
+                await wiring.start(stack, with_broker, bought)
             yield
 
-    public = api.application(account, verifier, production=production, more=routes)
     return web.application(
-        public if bought is None else _with_operations(public, settings, bought),
+        public if with_broker is None else _with_operations(public, settings, with_broker),
         failure=api.failure(production=production),
         description=api.description(),
         ready=database.ping,
@@ -99,37 +75,22 @@ def build(settings: Settings) -> Starlette:
     )
 
 
-def _with_operations(public: ASGIApp, settings: Settings, bought: Purchasing) -> ASGIApp:
+def _mailing(settings: Settings, database: Database, posting: Posting, passwords: Passwords) -> Iterator[Described]:
+    """The routes that send mail."""
+    accounts, compat = LegacyAccounts(database, posting), settings.compat
+    yield from sign_up.routes(SignUp(accounts, passwords.hashed, _new_token, compat))
+    yield from emails.routes(Emails(LegacyEmails(database, posting), _new_token, compat))
+
+
+def _new_token() -> str:
+    """As the monolith makes them."""
+    return str(uuid.uuid4())
+
+
+def _with_operations(public: ASGIApp, settings: Settings, with_broker: Messaging) -> ASGIApp:
     token = settings.operator_token.get_secret_value() if settings.operator_token else None
-    return internal.application(public, token, bought.operations, bought.messages, bought.worker.auditing.status)
-
-
-def _purchasing(settings: Settings, database: Database) -> Purchasing | None:
-    """Raises SettingsInvalid."""
-    if settings.broker_url is None or settings.shop_url is None or settings.shop_token is None:
-        return None
-    own = OwnTables("account", database.is_sqlite)
-    outbox, parked = Outbox(own, _now), Parked(own, _now)
-    parts = kept(define(own), LegacyPoints(), outbox, _now)
-    store, records = SqlStore(database, parts), SqlOperations(database, parts, LegacyRows())
-    offers = HttpOffers(settings.shop_url, settings.shop_token.get_secret_value())
-    broker = open_broker(settings.broker_url.get_secret_value(), "account")
-    patience = Patience(timedelta(seconds=settings.ask_again_s), timedelta(seconds=settings.cancel_after_s))
-    buying = Buying(store, offers, _now, Waiting(), patience)
-    handlers = Handlers(buying, GatewayReplies(broker), _now)
-    relay = Relay(database, outbox, broker)
-    operations, reminding = Operations(records, _now, patience), Reminding(store, _now, patience)
-    auditing, kept_messages = Auditing(operations, relay), StoredParked(database, parked)
-    worker = Worker(broker, _own_queues(), relay, handlers, offers.ping, reminding, auditing, database, parked)
-    return Purchasing(Calling(buying), Looking(store), worker, operations, kept_messages, offers, broker)
-
-
-def _own_queues() -> Topology:
-    return topology.load(TOPOLOGY).owned_by("account")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+    status = with_broker.worker.auditing.status
+    return internal.application(public, token, with_broker.operations, with_broker.messages, status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,7 +126,7 @@ async def _refusal(settings: Settings, broker_url: str) -> str | None:
         with suppress(StoreUnavailable):
             if (behind := await migrations.head_missing(database, "account", MIGRATIONS)) is not None:
                 return behind
-        return await starting.differing(broker, _own_queues())
+        return await starting.differing(broker, wiring.own_queues(settings))
     finally:
         await database.aclose()
         await broker.aclose()
@@ -175,11 +136,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m extracted.account",
         description="Serves Account's extracted routes; `migrate` makes or changes its own tables instead.",
-        epilog="Environment: ACCOUNT_DATABASE_URL[_FILE] and ACCOUNT_JWKS_URL are required; to buy needs "
-        "ACCOUNT_BROKER_URL[_FILE], ACCOUNT_SHOP_URL, ACCOUNT_SHOP_TOKEN[_FILE]; ACCOUNT_OPERATOR_TOKEN[_FILE], "
-        "ACCOUNT_AUDIENCE, ACCOUNT_ISSUER, ACCOUNT_ENVIRONMENT (production, development), ACCOUNT_COMPAT (strict, "
-        "improved), ACCOUNT_DATABASE_TIMEOUT_S, ACCOUNT_ASK_AGAIN_S, ACCOUNT_CANCEL_AFTER_S, ACCOUNT_LOG_LEVEL, "
-        "ACCOUNT_GRACE_S.",
+        epilog="Environment: ACCOUNT_DATABASE_URL[_FILE] and ACCOUNT_JWKS_URL are required; what sends mail needs "
+        "ACCOUNT_BROKER_URL[_FILE]; to buy needs ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN[_FILE], too; "
+        "ACCOUNT_OPERATOR_TOKEN[_FILE], ACCOUNT_AUDIENCE, ACCOUNT_ISSUER, ACCOUNT_ENVIRONMENT (production, "
+        "development), ACCOUNT_COMPAT (strict, improved), ACCOUNT_DATABASE_TIMEOUT_S, ACCOUNT_ASK_AGAIN_S, "
+        "ACCOUNT_CANCEL_AFTER_S, ACCOUNT_LOG_LEVEL, ACCOUNT_GRACE_S.",
     )
     parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
     parser.add_argument("--host", default="127.0.0.1")

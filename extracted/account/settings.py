@@ -22,9 +22,9 @@ class Settings(DatabaseSettings):
     """Times in seconds."""
 
     broker_url: SecretStr | None = None
-    """amqp://… or sqlite:///PATH; with the two of Shop: else nothing can be bought here, and the rest works."""
+    """amqp://… or sqlite:///PATH: what sends mail is served (sign-up, e-mails, teams); none: the rest works."""
     shop_url: str | None = Field(None, pattern=r"^https?://[^/\s]+\S*$")
-    """Where Shop listens."""
+    """Where Shop listens; with its token and the broker things can be bought here."""
     shop_token: SecretStr | None = Field(None, min_length=16)
     """What Shop wants to see: its SHOP_INTERNAL_TOKEN."""
     operator_token: SecretStr | None = Field(None, min_length=16)
@@ -47,9 +47,17 @@ class Settings(DatabaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     grace_s: int = Field(20, ge=0)
 
+    @property
+    def sells(self) -> bool:
+        """Whether things can be bought here."""
+        return self.shop_url is not None and self.shop_token is not None
+
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:
-        given = [self.broker_url is not None, self.shop_url is not None, self.shop_token is not None]
-        if any(given) and not all(given):
-            raise ValueError("to buy needs ACCOUNT_BROKER_URL, ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN together")
+        shop = [self.shop_url is not None, self.shop_token is not None]
+        if any(shop) and not (all(shop) and self.broker_url is not None):
+            raise ValueError(
+                "to buy needs ACCOUNT_BROKER_URL, ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN together; "
+                "mail needs ACCOUNT_BROKER_URL alone"
+            )
         return self

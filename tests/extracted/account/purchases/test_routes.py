@@ -62,7 +62,7 @@ async def front(world: World) -> AsyncIterator[Front]:
     store = world.database
     account = Account(LegacyUsers(store), LegacySettings(store), LegacyTeams(store))
     routes = tuple(purchases.routes(Calling(world.buying, WITHIN_S), Looking(world.store)))
-    app = api.application(account, NamedByToken(), production=True, buying=routes)
+    app = api.application(account, NamedByToken(), production=True, more=routes)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://account") as http:
         yield Front(world, http)
 
