@@ -23,8 +23,8 @@ EXTRACTED = {
     ("shop", "items"): "item-list item-read item-bought item-create item-change item-delete "
     "item-quantity-read item-quantity-set",
     ("shop", "purchases"): "transaction-list",
-    ("account", "users"): "user-list user-read user-change user-delete user-teams "
-    "settings-read settings-change settings-reset",
+    ("account", "users"): "user-create user-list user-read user-change user-delete user-teams "
+    "email-list email-add email-delete email-validate email-resend settings-read settings-change settings-reset",
     ("account", "teams"): "team-list team-read",
     ("account", "points"): "item-buy purchase-read",
 }
