@@ -81,6 +81,10 @@ class MonolithData:
         languages = {"preferred_editing_language": editing_language, "preferred_language": language}
         return self._row(tables.user_settings, user_id=user_id, **languages)
 
+    def add_email(self, user_id: str, email: str, **fields: Any) -> str:
+        """Not verified, unless `fields` say so."""
+        return self._row(tables.user_emails, **({"user_id": user_id, "email": email, "is_verified": False} | fields))
+
     def add_team(self, name: str, captain: str, *members: str, **fields: Any) -> str:
         """Ids of users. Captain and members get no roles."""
         team_id = self._row(tables.teams, **({"name": name} | fields))
