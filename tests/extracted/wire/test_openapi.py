@@ -7,8 +7,9 @@ from typing import Any, cast
 import pytest
 
 from extracted.account import api as account
-from extracted.account.api import purchases
+from extracted.account.api import emails, purchases, sign_up
 from extracted.account.domain import Compat
+from extracted.account.emails import Emails
 from extracted.account.service import Account
 from extracted.shop import api as shop
 from extracted.shop.service import Shop
@@ -24,7 +25,13 @@ SERVICES = {
         account,
         list(
             account.routes(
-                Account(NOTHING, NOTHING, NOTHING, Compat.STRICT), NOTHING, [*purchases.routes(NOTHING, NOTHING)]
+                Account(NOTHING, NOTHING, NOTHING, Compat.STRICT),
+                NOTHING,
+                [
+                    *purchases.routes(NOTHING, NOTHING),
+                    *sign_up.routes(NOTHING),
+                    *emails.routes(Emails(NOTHING, NOTHING)),
+                ],
             )
         ),
     ),
