@@ -18,7 +18,7 @@ from chassis.settings import SettingsInvalid, load
 from chassis.store import StoreUnavailable
 from chassis.tokens import TokenVerifier
 from extracted.account import api, wiring
-from extracted.account.api import emails, internal, purchases, sign_up
+from extracted.account.api import emails, internal, purchases, sign_up, teams
 from extracted.account.api.refusals import Described
 from extracted.account.emails import Emails
 from extracted.account.posting import Posting
@@ -33,6 +33,7 @@ from legacy_adapter.passwords import Passwords
 from legacy_adapter.points import LegacyPoints
 from legacy_adapter.purchase_rows import LegacyRows
 from legacy_adapter.sign_up import LegacyAccounts
+from legacy_adapter.team_writes import LegacyTeamWrites
 from legacy_adapter.teams import LegacyTeams
 
 CONNECTIONS: Final = 10
@@ -80,6 +81,7 @@ def _mailing(settings: Settings, database: Database, posting: Posting, passwords
     accounts, compat = LegacyAccounts(database, posting), settings.compat
     yield from sign_up.routes(SignUp(accounts, passwords.hashed, _new_token, compat))
     yield from emails.routes(Emails(LegacyEmails(database, posting), _new_token, compat))
+    yield from teams.write_routes(LegacyTeamWrites(database, posting), compat)
 
 
 def _new_token() -> str:
