@@ -4,7 +4,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -14,32 +14,32 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from chassis.driver import AWAY, READ_ONLY, TRUSTED_S, Driver
+from chassis.prepared import Connection as AnyConnection
+from chassis.prepared import Prepared
 from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 
 _BEGIN = "database_begin"
 _READER = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _IDLE_TIMEOUT_MS = 30_000
-_TRUSTED_S = 1.0
-"""A connection that was used within it is not asked whether it still works: asking costs three round trips."""
+_TRUSTED_S = TRUSTED_S
 _USED = "used_at"
-_AWAY = {"08", "28", "3D", "40", "53", "55", "57"}
-"""PostgreSQL's classes (its manual, appendix A): no connection, no entry, no such database, a deadlock, full, locked
-for too long, cancelled."""
-_READ_ONLY = "25006"
-"""To a writer, a server that takes no writes is away, too; a reader that writes is at fault itself."""
 
 
 class Database:
     """One per process. `url`: sqlite:///PATH or postgresql://… (by asyncpg); an SQLite file is never created here.
 
-    `timeout_s`: how long a connection, a lock, a statement may be waited for.
+    `timeout_s`: how long a connection, a lock, a statement may be waited for. On PostgreSQL `pool_size` holds twice:
+    for `read`, `look` and `write`, and for `once` and `work`.
     Raises SettingsInvalid for a URL that cannot be used.
     """
 
     def __init__(self, url: str, *, pool_size: int = 5, timeout_s: float = 5.0) -> None:
-        self.engine = _engine(_parsed(url), pool_size, timeout_s)
+        parsed = _parsed(url)
+        self.engine = _engine(parsed, pool_size, timeout_s)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._driver = None if self.is_sqlite else Driver(_driver_options(parsed, timeout_s), pool_size, timeout_s)
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(**_READER)
         self._writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}) if self.is_sqlite else self.engine
         self._single = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -62,6 +62,18 @@ class Database:
         """
         return _transaction(self._writer, writes=True)
 
+    def work(self) -> AbstractAsyncContextManager[AnyConnection]:
+        """As `write`, for prepared statements alone: on PostgreSQL without the engine, for what each message costs."""
+        return self.write() if self._driver is None else self._driver.transaction()
+
+    async def once(self, prepared: Prepared, values: Mapping[str, object], *, writes: bool = True) -> Sequence[Any]:
+        """One statement, all of it or nothing; its rows. On PostgreSQL in one round trip. Raises StoreUnavailable."""
+        if self._driver is not None:
+            async with self._driver.single() as direct:
+                return await prepared.on(direct, values)
+        async with self.write() if writes else self.look() as connection:
+            return await prepared.on(connection, values)
+
     async def ping(self) -> None:
         """Returns when the database answers. Raises StoreUnavailable."""
         async with self.read() as connection:
@@ -70,6 +82,8 @@ class Database:
     async def aclose(self) -> None:
         """Closes every connection."""
         await self.engine.dispose()
+        if self._driver is not None:
+            await self._driver.aclose()
 
 
 @asynccontextmanager
@@ -91,7 +105,8 @@ def _is_away(error: exc.DBAPIError, writes: bool) -> bool:
     if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
         return True
     state = str(getattr(error.orig, "sqlstate", None))
-    return state[:2] in _AWAY or (writes and state == _READ_ONLY)
+    # to a writer, a server that takes no writes is away, too; a reader that writes is at fault itself
+    return state[:2] in AWAY or (writes and state == READ_ONLY)
 
 
 def _parsed(url: str) -> URL:
@@ -114,15 +129,24 @@ def _engine(url: URL, pool_size: int, timeout_s: float) -> AsyncEngine:
 
 
 def _postgres(url: URL, timeout_s: float, pool: dict[str, Any]) -> AsyncEngine:
+    engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), connect_args=_session(timeout_s), **pool)
+    event.listen(engine.sync_engine, "checkin", _note_use)
+    event.listen(engine.sync_engine, "checkout", _expect_alive)
+    return engine
+
+
+def _session(timeout_s: float) -> dict[str, Any]:
     """The server gives up a statement or a lock by itself; we give up the server a little later."""
     own_ms = str(int(timeout_s * 1000))
     session = {"timezone": "UTC", "statement_timeout": own_ms, "lock_timeout": own_ms}
     session["idle_in_transaction_session_timeout"] = str(_IDLE_TIMEOUT_MS)
-    waits = {"timeout": timeout_s, "command_timeout": timeout_s + 1, "server_settings": session}
-    engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), connect_args=waits, **pool)
-    event.listen(engine.sync_engine, "checkin", _note_use)
-    event.listen(engine.sync_engine, "checkout", _expect_alive)
-    return engine
+    return {"timeout": timeout_s, "command_timeout": timeout_s + 1, "server_settings": session}
+
+
+def _driver_options(url: URL, timeout_s: float) -> dict[str, Any]:
+    """The engine's own reading of the URL, so that both connect alike."""
+    dialect = url.set(drivername="postgresql+asyncpg").get_dialect()()
+    return dict(dialect.create_connect_args(url)[1]) | _session(timeout_s)
 
 
 def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:

@@ -8,17 +8,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import message_tables
 from chassis import outbox_statements as statements
+from chassis.database import Database
 from chassis.messaging.envelope import Envelope, encode_body, from_record, to_record
 from chassis.own_tables import OwnTables
+from chassis.prepared import Connection, Prepared
 
 Clock = Callable[[], datetime]
 """The time now, in UTC."""
+PUT: Final = ("message_id", "destination", "created_at", "properties", "body")
 _COMMITTED_WITHIN_S = 60
 """A transaction that has put a message has ended by then."""
 
@@ -42,15 +45,19 @@ class Outbox:
 
     def __init__(self, tables: OwnTables, clock: Clock) -> None:
         table = message_tables.outbox(tables)
-        self._put, self._claim = statements.put(table), statements.claim(table)
-        self._confirm, self._release = statements.confirm(table), statements.release(table)
-        self._oldest, self._unpublished = statements.oldest(table), statements.unpublished(table)
-        self._published_at, self._prune = statements.published_at(table), statements.prune(table)
+        among = statements.one_of_list(table) if tables.is_sqlite else statements.one_of_array(table)
+        self._ids = _padded if tables.is_sqlite else list
+        self._put, self._claim = Prepared(statements.put(table), *PUT), Prepared(statements.claim(table))
+        self._confirm = Prepared(statements.confirm(table, among))
+        self._release = Prepared(statements.release(table, among))
+        self._turn = None if tables.is_sqlite else Prepared(statements.turn(table))
+        self._oldest, self._unpublished = Prepared(statements.oldest(table)), Prepared(statements.unpublished(table))
+        self._published_at, self._prune = Prepared(statements.published_at(table)), statements.prune(table)
         self._clock = clock
         self._put_at: dict[str, float] = {}
         self._wakers: list[Callable[[str], None]] = []
 
-    async def put(self, connection: AsyncConnection, exchange: str, envelope: Envelope) -> None:
+    async def put(self, connection: Connection, exchange: str, envelope: Envelope) -> None:
         """Sent after the commit, at least once, always under this message id. Raises MessageInvalid."""
         destination = f"{exchange} {envelope.type}"
         row = {
@@ -60,7 +67,7 @@ class Outbox:
             "properties": json.dumps(to_record(envelope)),
             "body": encode_body(envelope.body).decode(),
         }
-        await connection.execute(self._put, row)
+        await self._put.on(connection, row)
         self._put_at[destination] = time.monotonic()
 
     def wake(self) -> None:
@@ -74,43 +81,59 @@ class Outbox:
         """Called with each destination that may have something new."""
         self._wakers.append(waker)
 
-    async def published_at(self, connection: AsyncConnection, message_id: str) -> datetime | None:
+    async def published_at(self, connection: Connection, message_id: str) -> datetime | None:
         """When the broker's confirm was noted; None: not yet, never put, or pruned since."""
-        at: datetime | None = await connection.scalar(self._published_at, {"id": message_id})
-        return at
+        found = await self._published_at.on(connection, {"id": message_id})
+        return found[0].published_at if found else None
 
-    async def oldest(self, connection: AsyncConnection) -> dict[str, timedelta]:
+    async def oldest(self, connection: Connection) -> dict[str, timedelta]:
         """Destination → the age of its oldest unpublished message. Cheap, however many there are."""
-        rows: Sequence[Any] = (await connection.execute(self._oldest)).all()
+        rows = await self._oldest.on(connection, {})
         now = self._clock()
         return {destination: max(now - since, timedelta(0)) for destination, since in rows}
 
-    async def oldest_unpublished(self, connection: AsyncConnection, exchange: str | None = None) -> timedelta | None:
+    async def oldest_unpublished(self, connection: Connection, exchange: str | None = None) -> timedelta | None:
         """The age of the oldest unpublished message, to any exchange or to one; None: all are out."""
         ages = await self.oldest(connection)
         return max((age for name, age in ages.items() if exchange in (None, exchange_of(name))), default=None)
 
-    async def unpublished(self, connection: AsyncConnection) -> dict[str, int]:
+    async def unpublished(self, connection: Connection) -> dict[str, int]:
         """Destination → how many wait. Counts them one by one: for metrics."""
-        rows: Sequence[Any] = (await connection.execute(self._unpublished)).all()
-        return dict(map(tuple, rows))
+        return dict(map(tuple, await self._unpublished.on(connection, {})))
 
     async def claim(
-        self, connection: AsyncConnection, destination: str, claim: str, limit: int, lease: timedelta
+        self, connection: Connection, destination: str, claim: str, limit: int, lease: timedelta
     ) -> list[Waiting]:
         """The oldest that nobody has a lease on, in one statement; `claim` is new each time: it fences the lease."""
-        now = self._clock()
-        values = {"to": destination, "token": claim, "at_most": limit, "now": now, "lease_end": now + lease}
-        rows: Sequence[Any] = (await connection.execute(self._claim, values)).all()
-        return sorted((Waiting(*row) for row in rows), key=lambda waiting: waiting.created_at)
+        return _waiting(await self._claim.on(connection, self._claiming(destination, claim, limit, lease)))
 
-    async def confirmed(self, connection: AsyncConnection, ids: Sequence[str]) -> None:
+    async def confirmed(self, connection: Connection, ids: Sequence[str]) -> None:
         """The broker has them: a fact, whoever has the lease by now. The first time stays."""
-        await connection.execute(self._confirm, {"ids": _padded(ids), "at": self._clock()})
+        await self._confirm.on(connection, self._confirming(ids))
 
-    async def release(self, connection: AsyncConnection, ids: Sequence[str], claim: str) -> None:
+    async def turn(
+        self, database: Database, confirmed: Sequence[str], destination: str, claim: str, limit: int, lease: timedelta
+    ) -> list[Waiting]:
+        """`confirmed` (if any), and `claim` (unless `limit` is 0), as one transaction; on PostgreSQL one statement."""
+        claiming = self._claiming(destination, claim, limit, lease)
+        if self._turn is not None and confirmed and limit:
+            return _waiting(await database.once(self._turn, claiming | self._confirming(confirmed)))
+        if not confirmed:
+            return _waiting(await database.once(self._claim, claiming))
+        async with database.work() as connection:
+            await self.confirmed(connection, confirmed)
+            return await self.claim(connection, destination, claim, limit, lease) if limit else []
+
+    async def release(self, connection: Connection, ids: Sequence[str], claim: str) -> None:
         """The lease ends now, unless it is somebody else's."""
-        await connection.execute(self._release, {"ids": _padded(ids), "token": claim})
+        await self._release.on(connection, {"ids": self._ids(ids), "token": claim})
+
+    def _claiming(self, destination: str, claim: str, limit: int, lease: timedelta) -> dict[str, object]:
+        now = self._clock()
+        return {"to": destination, "token": claim, "at_most": limit, "now": now, "lease_end": now + lease}
+
+    def _confirming(self, ids: Sequence[str]) -> dict[str, object]:
+        return {"ids": self._ids(ids), "at": self._clock()}
 
     async def prune(self, connection: AsyncConnection, keep: timedelta, limit: int = 1000) -> int:
         """Removes at most `limit` of what was published longer ago; returns how many."""
@@ -120,6 +143,10 @@ class Outbox:
 def exchange_of(destination: str) -> str:
     """The exchange in it."""
     return destination.rpartition(" ")[0]
+
+
+def _waiting(rows: Sequence[Any]) -> list[Waiting]:
+    return sorted((Waiting(*row) for row in rows), key=lambda waiting: waiting.created_at)
 
 
 def _padded(ids: Sequence[str]) -> list[str]:

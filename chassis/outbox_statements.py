@@ -3,12 +3,16 @@
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Delete,
     Insert,
     Select,
     Table,
+    Text,
     Update,
+    all_,
+    any_,
     bindparam,
     delete,
     func,
@@ -24,7 +28,7 @@ def put(table: Table) -> Insert:
     return insert(table)
 
 
-def claim(table: Table) -> Update:
+def claim(table: Table, *others: ColumnElement[bool]) -> Update:
     """The oldest `at_most` of `to` without a lease at `now` get the lease `token` until `lease_end`, in one statement.
 
     A lease that ends later than one taken now comes of a clock that has jumped: it holds nothing.
@@ -34,7 +38,7 @@ def claim(table: Table) -> Update:
     is_free = or_(until.is_(None), until <= now, until > end)
     picked = (
         select(columns.message_id)
-        .where(columns.destination == bindparam("to"), columns.published_at.is_(None), is_free)
+        .where(columns.destination == bindparam("to"), columns.published_at.is_(None), is_free, *others)
         .order_by(columns.created_at)
         .limit(bindparam("at_most"))
         .with_for_update(skip_locked=True)  # left out on SQLite, where one writes at a time
@@ -45,16 +49,32 @@ def claim(table: Table) -> Update:
     return values.returning(columns.message_id, columns.created_at, columns.properties, columns.body)
 
 
-def confirm(table: Table) -> Update:
+def confirm(table: Table, ids: ColumnElement[bool]) -> Update:
     """Those of `ids` that are not published are, `at`."""
-    found = update(table).where(_is_one_of_ids(table), table.c.published_at.is_(None))
-    return found.values(published_at=bindparam("at"), claim=None, claimed_until=None)
+    found = update(table).where(ids, table.c.published_at.is_(None))
+    at = bindparam("at", type_=table.c.published_at.type)
+    return found.values(published_at=at, claim=None, claimed_until=None)
 
 
-def release(table: Table) -> Update:
+def release(table: Table, ids: ColumnElement[bool]) -> Update:
     """Those of `ids` that are leased by `token` are free."""
-    found = update(table).where(_is_one_of_ids(table), table.c.claim == bindparam("token"))
-    return found.values(claim=None, claimed_until=None)
+    return update(table).where(ids, table.c.claim == bindparam("token")).values(claim=None, claimed_until=None)
+
+
+def turn(table: Table) -> Update:
+    """`confirm` and `claim` as one statement, on PostgreSQL: neither touches a row of the other's."""
+    others = table.c.message_id != all_(bindparam("ids", type_=ARRAY(Text)))
+    return claim(table, others).add_cte(confirm(table, one_of_array(table)).cte("confirmed"))
+
+
+def one_of_list(table: Table) -> ColumnElement[bool]:
+    """Of `ids`, as many parameters as there are."""
+    return table.c.message_id.in_(bindparam("ids", expanding=True))
+
+
+def one_of_array(table: Table) -> ColumnElement[bool]:
+    """Of `ids`, one parameter, on PostgreSQL."""
+    return table.c.message_id == any_(bindparam("ids", type_=ARRAY(Text)))
 
 
 def oldest(table: Table) -> Select[Any]:
@@ -82,7 +102,3 @@ def prune(table: Table) -> Delete:
     """At most `at_most` of what was published before `before`."""
     old = select(table.c.message_id).where(table.c.published_at < bindparam("before")).limit(bindparam("at_most"))
     return delete(table).where(table.c.message_id.in_(old))
-
-
-def _is_one_of_ids(table: Table) -> ColumnElement[bool]:
-    return table.c.message_id.in_(bindparam("ids", expanding=True))

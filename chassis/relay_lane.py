@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from chassis.failpoints import reach
@@ -112,7 +111,7 @@ class Lane:
             await self._gather(batch)
 
     async def _next(self, batch: Batch) -> Sequence[Waiting]:
-        """Settles a batch and claims the next, in one transaction; none where no more are likely, or it is to stop."""
+        """Settles a batch and claims the next; none where no more are likely, or it is to stop."""
         while True:
             try:
                 rows = await self._turn(batch)
@@ -136,19 +135,19 @@ class Lane:
         wanted = self._wanted(batch)
         if not (wanted or batch.confirmed or batch.failed):
             return ()
-        self._claim = new_id()
-        async with self._database.write() as connection:
-            if batch.confirmed:
-                await self._outbox.confirmed(connection, batch.confirmed)
-            if batch.failed:
+        if batch.failed:
+            async with self._database.work() as connection:
                 await self._outbox.release(connection, batch.failed, batch.claim)
-            return await self._claimed(connection, wanted) if wanted else ()
+        if not (wanted or batch.confirmed):
+            return ()
+        return await self._claimed(batch.confirmed, wanted)
 
-    async def _claimed(self, connection: AsyncConnection, wanted: int) -> Sequence[Waiting]:
-        self._woken.clear()
-        self._claimed_at = time.monotonic()
-        lease = timedelta(seconds=self._pace.lease_s)
-        rows = await self._outbox.claim(connection, self._destination, self._claim, wanted, lease)
+    async def _claimed(self, confirmed: Sequence[str], wanted: int) -> Sequence[Waiting]:
+        if wanted:
+            self._woken.clear()
+            self._claimed_at = time.monotonic()
+        self._claim, lease = new_id(), timedelta(seconds=self._pace.lease_s)
+        rows = await self._outbox.turn(self._database, confirmed, self._destination, self._claim, wanted, lease)
         self._limit = wanted
         return rows
 

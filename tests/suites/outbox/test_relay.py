@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from chassis.messaging.port import BrokerUnavailable, PublishRefused, Unroutable
@@ -112,21 +110,21 @@ async def test_a_message_that_can_never_be_sent_holds_up_no_other(service: Servi
 async def test_a_claim_that_was_committed_while_the_answer_was_lost_is_made_again_when_its_lease_ends(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broker, write, losses = Taking(), service.database.write, [1]
+    broker, once, losses = Taking(), service.database.once, [1]
 
-    @asynccontextmanager
-    async def losing() -> AsyncIterator[AsyncConnection]:
-        async with write() as connection:
-            yield connection
+    async def losing(*statement: Any, **how: Any) -> Any:
+        rows = await once(*statement, **how)
         if losses:
             losses.clear()
             service.clock.move(QUICK.lease_s + 1)
             raise StoreUnavailable("cut after COMMIT")
+        return rows
 
     await service.put(message())
-    monkeypatch.setattr(service.database, "write", losing)
+    monkeypatch.setattr(service.database, "once", losing)
     async with running(Relay(service.database, service.outbox, broker, QUICK)):
         await until(lambda: all_out(service))
+    assert not losses
     assert len(broker.taken) == 1
 
 
@@ -210,8 +208,8 @@ async def test_it_waits_for_a_database_that_is_away_and_goes_on(
     broker = Taking()
     away = Database("sqlite:////nowhere/at/all.sqlite3")
     relay = Relay(service.database, service.outbox, broker, QUICK)
-    monkeypatch.setattr(service.database, "read", away.read)
-    monkeypatch.setattr(service.database, "write", away.write)
+    for access in ("read", "write", "work", "once"):
+        monkeypatch.setattr(service.database, access, getattr(away, access))
     async with running(relay):
         await until(lambda: relay.troubles().get("", None) is not None and relay.troubles()[""].attempts >= 3)
         monkeypatch.undo()
@@ -227,7 +225,8 @@ async def test_a_batch_that_cannot_be_marked_now_is_marked_later_and_not_sent_ag
     away = Database("sqlite:////nowhere/at/all.sqlite3")
 
     async def lose_the_database(_name: str) -> None:
-        monkeypatch.setattr(service.database, "write", away.write)
+        for access in ("write", "work", "once"):
+            monkeypatch.setattr(service.database, access, getattr(away, access))
 
     monkeypatch.setattr("chassis.relay_lane.reach", lose_the_database)
     relay = Relay(service.database, service.outbox, broker, NEVER_POLLS)

@@ -1,0 +1,138 @@
+"""PostgreSQL's driver itself, for the few statements that every message costs: a tenth of the time of a general layer.
+
+The only file that knows asyncpg's errors. Its connections are apart from the engine's, so that neither starves the
+other.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+
+import asyncpg  # type: ignore[import-untyped]
+
+from chassis.store import StoreUnavailable
+
+TRUSTED_S: Final = 1.0
+"""A connection that was used within it is not asked whether it still works."""
+CLOSE_S: Final = 2.0
+READ_ONLY: Final = "25006"
+AWAY: Final = {"08", "28", "3D", "40", "53", "55", "57"}
+"""PostgreSQL's classes (its manual, appendix A): no connection, no entry, no such database, a deadlock, full, locked
+for too long, cancelled."""
+
+
+class Row(asyncpg.Record):  # type: ignore[misc]  # as asyncpg's manual makes one
+    """Columns as attributes, too."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@dataclass(slots=True)
+class _Idle:
+    connection: Any
+    since: float
+
+
+class Driver:
+    """Up to `size` connections, opened as they are needed. `options`: what asyncpg.connect takes."""
+
+    def __init__(self, options: Mapping[str, Any], size: int, timeout_s: float) -> None:
+        self._options = options
+        self._timeout_s = timeout_s
+        self._slots = asyncio.Semaphore(size)
+        self._idle: list[_Idle] = []
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[Any]:
+        """A connection on which each statement is a transaction. Raises StoreUnavailable."""
+        async with self._slot():
+            connection = None
+            try:
+                connection = await self._taken()
+                yield connection
+            except BaseException as error:
+                if not isinstance(error, asyncpg.PostgresError):  # in doubt, or in the middle of something
+                    _end(connection)
+                if (away := _away(error)) is not None:
+                    raise away from error
+                raise
+            finally:
+                if connection is not None and not connection.is_closed():
+                    self._idle.append(_Idle(connection, monotonic()))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """READ COMMITTED; commits when its block ends well. Raises StoreUnavailable."""
+        async with self.single() as connection:
+            await connection.execute("BEGIN")
+            try:
+                yield connection
+                ended = await connection.execute("COMMIT")
+            except BaseException:
+                _end(connection)  # the server rolls back
+                raise
+            if ended != "COMMIT":
+                raise RuntimeError(f"a transaction ended with {ended}: an error in it was passed over")
+
+    async def aclose(self) -> None:
+        """Closes what is idle: politely, but not for long."""
+        idle, self._idle = self._idle, []
+        for one in idle:
+            with suppress(Exception):
+                await one.connection.close(timeout=CLOSE_S)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        try:
+            await asyncio.wait_for(self._slots.acquire(), self._timeout_s)
+        except TimeoutError as error:
+            raise StoreUnavailable("no connection became free in time") from error
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def _taken(self) -> Any:
+        while self._idle:
+            idle = self._idle.pop()
+            if await _lives(idle):
+                return idle.connection
+        connection = await asyncpg.connect(**self._options, record_class=Row)
+        await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str)
+        return connection
+
+
+async def _lives(idle: _Idle) -> bool:
+    if idle.connection.is_closed():
+        return False
+    if monotonic() - idle.since > TRUSTED_S:
+        try:
+            await idle.connection.execute(";")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            _end(idle.connection)
+            return False
+    return True
+
+
+def _end(connection: Any) -> None:
+    if connection is not None:
+        connection.terminate()
+
+
+def _away(error: BaseException) -> StoreUnavailable | None:
+    """None: the statement is at fault, or whoever runs it."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = str(error.sqlstate)
+        return StoreUnavailable(str(error)) if state[:2] in AWAY or state == READ_ONLY else None
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError | TimeoutError):
+        return StoreUnavailable(str(error) or "it did not answer in time")
+    return None
