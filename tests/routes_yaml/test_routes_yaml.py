@@ -25,7 +25,7 @@ EXTRACTED = {
     ("shop", "purchases"): "transaction-list",
     ("account", "users"): "user-create user-list user-read user-change user-delete user-teams "
     "email-list email-add email-delete email-validate email-resend settings-read settings-change settings-reset",
-    ("account", "teams"): "team-list team-read",
+    ("account", "teams"): "team-create team-list team-read team-change team-delete member-add member-remove",
     ("account", "points"): "item-buy purchase-read",
 }
 """Service and group → routes."""

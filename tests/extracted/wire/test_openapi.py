@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from extracted.account import api as account
-from extracted.account.api import emails, purchases, sign_up
+from extracted.account.api import emails, purchases, sign_up, teams
 from extracted.account.domain import Compat
 from extracted.account.emails import Emails
 from extracted.account.service import Account
@@ -31,6 +31,7 @@ SERVICES = {
                     *purchases.routes(NOTHING, NOTHING),
                     *sign_up.routes(NOTHING),
                     *emails.routes(Emails(NOTHING, NOTHING)),
+                    *teams.write_routes(NOTHING, Compat.STRICT),
                 ],
             )
         ),
