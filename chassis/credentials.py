@@ -14,13 +14,13 @@ log = structlog.get_logger("chassis.credentials")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def guarded(token: str, endpoint: Endpoint) -> Endpoint:
-    """`endpoint` for bearers of that token alone, else 401; 503 while the store is away."""
-    wanted = f"Bearer {token}".encode()
+def guarded(token: str, endpoint: Endpoint, *others: str) -> Endpoint:
+    """`endpoint` for bearers of that token (or one of the others), else 401; 503 while the store is away."""
+    wanted = [f"Bearer {one}".encode() for one in (token, *others)]
 
     async def answer(request: Request) -> Response:
         sent = request.headers.get("authorization", "").encode("latin-1")
-        if not hmac.compare_digest(sent, wanted):
+        if not any(hmac.compare_digest(sent, one) for one in wanted):
             log.warning("credential_refused", path=request.url.path)
             return refused(401, "the credential is missing or wrong")
         try:
