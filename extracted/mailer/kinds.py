@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from extracted.mailer.domain import Policy, Variables
-from extracted.mailer.kind_files import ENGLISH, Kind, TemplatesInvalid, read
+from extracted.mailer.kind_files import ENGLISH, TemplatesInvalid, read
 from extracted.mailer.ports import Rendered, RequestInvalid
-from extracted.mailer.variables import Links, checked_variables, filled, shown
+from extracted.mailer.variables import Kind, Links, checked_variables, filled, shown
 
 __all__ = ["TEMPLATES", "Links", "Templates", "TemplatesInvalid"]
 
@@ -45,8 +45,7 @@ class Templates:
 
     def preview(self, kind: str, locale: str | None) -> Rendered:
         """Written with the kind's sample values. Raises RequestInvalid."""
-        samples = {name: variable.sample for name, variable in self._kind(kind).variables.items()}
-        return self.rendered(kind, locale or ENGLISH, samples)
+        return self.rendered(kind, locale or ENGLISH, self._kind(kind).samples)
 
     def _kind(self, kind: str) -> Kind:
         if kind not in self._kinds:

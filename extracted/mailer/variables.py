@@ -1,4 +1,4 @@
-"""What a kind's templates are filled with, checked when it is asked for: texts alone, bounded, of one line."""
+"""What templates are filled with: the variables of a kind, checked when it is asked for, and links from settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from extracted.mailer.domain import Variables
+from extracted.mailer.domain import Policy, Variables
 from extracted.mailer.ports import RequestInvalid
 
 MAX_LENGTH: Final = 2000
@@ -40,6 +40,20 @@ class Variable(BaseModel):
 
     sample: Annotated[str, Field(min_length=1)]
     max_length: Annotated[int, Field(ge=1, le=MAX_LENGTH)] = MAX_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a folder of templates says of itself."""
+
+    policy: Policy
+    variables: Mapping[str, Variable]
+    locales: frozenset[str]
+
+    @property
+    def samples(self) -> Variables:
+        """A value for each variable."""
+        return {name: variable.sample for name, variable in self.variables.items()}
 
 
 def checked_variables(wanted: Mapping[str, Variable], given: Mapping[str, object]) -> Variables:
