@@ -130,7 +130,7 @@ def running_service(name: str, database_url: str, gateway: Gateway, **variables:
         subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=log, text=True) as process,
     ):
         try:
-            yield RunningService(name, _announced_port(process), process, gateway, Path(log.name))
+            yield RunningService(name, announced_port(process), process, gateway, Path(log.name))
         finally:
             stop(process)
 
@@ -146,7 +146,8 @@ def stop(process: "subprocess.Popen[str]") -> int:
         raise
 
 
-def _announced_port(process: "subprocess.Popen[str]") -> int:
+def announced_port(process: "subprocess.Popen[str]") -> int:
+    """Where it says that it listens, as soon as it does."""
     assert process.stdout is not None
     deadline = monotonic() + START_TIMEOUT_S
     ready, _, _ = select.select([process.stdout], [], [], deadline - monotonic())
