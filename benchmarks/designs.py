@@ -62,6 +62,13 @@ def naive(stage: Stage) -> Design:
     return _accepting(stage.start("naive", [sys.executable, "-m", "benchmarks.naive", str(port), upstream]), port)
 
 
+def floor(stage: Stage) -> Design:
+    port = free_port()
+    return _accepting(
+        stage.start("floor", [sys.executable, "-m", "benchmarks.floor", str(port), str(stage.origin_port)]), port
+    )
+
+
 def nginx(stage: Stage) -> Design | None:
     program, port = find_program("nginx"), free_port()
     if program is None:
@@ -102,6 +109,7 @@ STARTERS: dict[str, Starter] = {
     "gateway": gateway,
     "gateway_asgi": gateway_asgi,
     "naive": naive,
+    "floor": floor,
     "nginx": nginx,
     "haproxy": haproxy,
     "envoy": envoy,

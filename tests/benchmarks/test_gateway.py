@@ -55,6 +55,14 @@ def test_json_only_prints_nothing_else() -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
+def test_the_floor_passes_answers_and_downloads_on() -> None:
+    done = bench("--only", "floor", "--json-only", *SMALL)
+    assert done.returncode == 0, done.stderr
+    floor = json.loads(done.stdout)["designs"]["floor"]
+    assert floor["errors"] == 0
+    assert floor["download_mib_per_s"] > 0
+
+
 def test_an_unknown_design_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         arguments(["--only", "gateway,apache"])

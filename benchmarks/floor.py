@@ -1,0 +1,83 @@
+"""What a proxy costs that does nothing: `python -m benchmarks.floor PORT UPSTREAM_PORT`.
+
+It passes bytes from one socket to another on uvloop, with a connection of its own to the upstream for each client, and
+understands none of them. No proxy whose sockets are this loop's can be cheaper.
+"""
+
+import asyncio
+import sys
+from typing import cast
+
+import uvloop
+
+from strangler_gateway.output import Output, Turn
+
+
+class End(asyncio.Protocol):
+    """One of the two sockets of a passage; what it receives leaves by the other."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self.other: End | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self.out = Output(self._turn, self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            self.other.out.put(data)
+            self.other.out.soon()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.other is not None:
+            self.other.out.now()
+            self.other.transport.close()
+
+    def pause_writing(self) -> None:
+        if self.other is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None:
+            self.other.transport.resume_reading()
+
+
+class Client(End):
+    """The one that has come; its upstream is connected to, and what it sends before that is kept."""
+
+    def __init__(self, turn: Turn, upstream_port: int) -> None:
+        super().__init__(turn)
+        self._upstream_port = upstream_port
+        self._early = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._connecting = asyncio.create_task(self._connect())
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is None:
+            self._early += data
+        super().data_received(data)
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            _, upstream = await loop.create_connection(lambda: End(self._turn), "127.0.0.1", self._upstream_port)
+        except OSError:
+            self.transport.abort()
+            return
+        self.other, upstream.other = upstream, self
+        upstream.transport.write(self._early)
+
+
+async def main(port: int, upstream_port: int) -> None:
+    turn = Turn()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Client(turn, upstream_port), "127.0.0.1", port, backlog=4096
+    )
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2])))
