@@ -101,12 +101,12 @@ def test_any_recipient_is_one_recipient_or_refused(text: str) -> None:
 @example("--=_0197-a--\n")
 @example(".\r\n.")
 def test_any_body_stays_within_its_part(body: str) -> None:
-    mail = read(written(body=body))
+    mail = read(written(body=f"{body}\nend"))
     for part in mail.walk():
         if not part.is_multipart():
             content = part.get_payload(decode=True)
             assert isinstance(content, bytes)
-            assert "\n".join(content.decode().splitlines()) == "\n".join(body.splitlines())
+            assert content.decode().splitlines() == f"{body}\nend".splitlines()
 
 
 @pytest.mark.parametrize("field", ["recipient", "sender", "message_id", "mail_id"])
