@@ -34,9 +34,11 @@ class StoredSendable:
             async with self._database.write() as connection:
                 row = await self._next(connection, claim, lease_until)
                 raw = await self._raw(connection, row)
-            if row is None or row.state == State.SENDING.value:
+            if row is None:
+                return None
+            if row.state == State.SENDING.value:
                 await reach("mailer.claimed")
-                return None if row is None else rows.claimed(row, raw)
+                return rows.claimed(row, raw)
 
     async def _next(self, connection: AsyncConnection, claim: str, lease_until: datetime) -> Row[Any] | None:
         now = self._clock()

@@ -1,0 +1,102 @@
+"""Mailer's routes: services ask for mails, operators look and act. No user reaches them.
+
+Services: POST /mails, GET /mails/{id}. Operators: all. Without a credential in the settings its routes are not there.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import yaml
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chassis import parked_api
+from chassis.credentials import Endpoint, guarded, refused
+from chassis.metrics import CONTENT_TYPE
+from chassis.parked_api import ParkedMessages
+from chassis.store import StoreUnavailable
+from extracted.mailer.api import asking, looking, operating
+from extracted.mailer.operations import Operations
+from extracted.mailer.ports import Kinds, Mails, Suppressions
+from extracted.mailer.service import Intake
+
+DOCUMENT: Final = Path(__file__).parents[1] / "openapi.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Tokens; None: nobody can show it."""
+
+    internal: str | None = field(repr=False)
+    operator: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work on. `status`: how all goes, as JSON; `metrics`: the same as Prometheus reads it."""
+
+    intake: Intake
+    operations: Operations
+    mails: Mails
+    suppressions: Suppressions
+    kinds: Kinds
+    parked: ParkedMessages
+    status: Callable[[], Awaitable[Mapping[str, object]]]
+    metrics: Callable[[], Awaitable[str]]
+
+
+def application(parts: Parts, credentials: Credentials) -> ASGIApp:
+    """Routes whose credential is not set are not there (404)."""
+    return Router([*_routes(parts, credentials)], redirect_slashes=False)
+
+
+def for_services(parts: Parts) -> Iterator[tuple[str, str, Endpoint]]:
+    """Both credentials open them."""
+    yield from asking.routes(parts.intake)
+    yield from looking.one(parts.mails)
+
+
+def for_operators(parts: Parts) -> Iterator[tuple[str, str, Endpoint]]:
+    """Paths with a word; they come before those with an id."""
+    yield from looking.routes(parts.mails, parts.kinds, parts.intake.canonical)
+    yield from operating.routes(parts.operations, parts.suppressions)
+    yield "GET", "/internal/status", partial(_status, parts)
+    yield from parked_api.routes(parts.parked)
+
+
+async def failure(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers where a route raised."""
+    await refused(500, "something went wrong; the log has it")(scope, receive, send)
+
+
+def description() -> bytes:
+    """The OpenAPI document, as JSON."""
+    document = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _routes(parts: Parts, credentials: Credentials) -> Iterator[Route]:
+    operator, services = credentials.operator, [one for one in (credentials.internal, credentials.operator) if one]
+    yield Route("/metrics", partial(_metrics, parts))
+    for method, path, endpoint in for_operators(parts) if operator else ():
+        yield Route(path, guarded(operator or "", endpoint), methods=[method])
+    for method, path, endpoint in for_services(parts) if services else ():
+        yield Route(path, guarded(services[0], endpoint, *services[1:]), methods=[method])
+
+
+async def _status(parts: Parts, _request: Request) -> Response:
+    return JSONResponse(await parts.status())
+
+
+async def _metrics(parts: Parts, _request: Request) -> Response:
+    """Numbers alone: no credential."""
+    try:
+        return Response(await parts.metrics(), media_type=CONTENT_TYPE)
+    except StoreUnavailable:
+        return refused(503, "the store is away")

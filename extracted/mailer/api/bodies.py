@@ -1,0 +1,54 @@
+"""What comes in: JSON objects, bounded, with the fields that are wanted and no others."""
+
+import json
+from collections.abc import Collection
+from typing import Final
+
+from starlette.requests import Request
+
+MOST_BYTES: Final = 256 * 1024
+"""As for a message."""
+
+
+class BodyInvalid(Exception):
+    """One sentence: what was seen, what was wanted."""
+
+
+class BodyTooLarge(Exception):
+    """More than `MOST_BYTES`; the rest is not read."""
+
+
+async def read(request: Request, fields: Collection[str]) -> dict[str, object]:
+    """One object that has no other fields. Raises BodyInvalid, BodyTooLarge."""
+    try:
+        body = json.loads(await _bytes(request))
+    except (ValueError, RecursionError):
+        raise BodyInvalid("the body is no JSON; wanted one object") from None  # its text would show the content
+    if not isinstance(body, dict):
+        raise BodyInvalid(f"the body is a JSON {type(body).__name__}; wanted an object")
+    if others := set(body) - set(fields):
+        raise BodyInvalid(f"the body has {len(others)} unknown fields; wanted {', '.join(fields)}")
+    return body
+
+
+def text(body: dict[str, object], name: str, most: int) -> str:
+    """A field that has to be there. Raises BodyInvalid."""
+    found = body.get(name)
+    if not isinstance(found, str) or not found.strip() or len(found) > most or not is_plain(found):
+        raise BodyInvalid(f"{name} is no text of 1 to {most} characters without control characters")
+    return found
+
+
+def is_plain(text: str) -> bool:
+    """As every store takes it, and on one line."""
+    return text.isprintable()
+
+
+async def _bytes(request: Request) -> bytes:
+    """Never more in memory than wanted, whatever Content-Length says."""
+    found = bytearray()
+    async for chunk in request.stream():
+        found += chunk
+        if len(found) > MOST_BYTES:
+            raise BodyTooLarge(f"the body has more than {MOST_BYTES} bytes")
+    return bytes(found)

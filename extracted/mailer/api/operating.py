@@ -1,0 +1,85 @@
+"""What operators do: POST /mails/{id}/cancel, …/retry, …/decide {"why", "by"?, "outcome"}; suppressed addresses."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from chassis import pages
+from chassis.credentials import Endpoint, refused
+from extracted.mailer.api import bodies, looking, shown
+from extracted.mailer.api.bodies import BodyInvalid, BodyTooLarge
+from extracted.mailer.domain import Mail
+from extracted.mailer.operations import NotNow, Operations, Reason
+from extracted.mailer.ports import RequestInvalid, Suppressions
+
+MOST_PER_PAGE: Final = 500
+MOST_WORDS: Final = 500
+OUTCOMES: Final = {"sent": True, "again": False}
+Change = Callable[[str, Reason], Awaitable[Mail | None]]
+
+
+def routes(operations: Operations, suppressions: Suppressions) -> Iterator[tuple[str, str, Endpoint]]:
+    """Method, path, endpoint."""
+    yield "GET", "/mails/suppressions", partial(_list, suppressions)
+    yield "POST", "/mails/suppressions/lift", _heeding(partial(_lift, operations))
+    yield "POST", "/mails/{id}/cancel", _heeding(partial(_change, operations.cancel))
+    yield "POST", "/mails/{id}/retry", _heeding(partial(_change, operations.retry))
+    yield "POST", "/mails/{id}/decide", _heeding(partial(_decide, operations))
+
+
+def _heeding(endpoint: Endpoint) -> Endpoint:
+    """Refusals, by status."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except (BodyInvalid, RequestInvalid) as error:
+            return refused(400, str(error))
+        except NotNow as error:
+            return refused(409, str(error))
+        except BodyTooLarge as error:
+            return refused(413, str(error))
+
+    return answer
+
+
+async def _change(change: Change, request: Request) -> Response:
+    reason = _reason(await bodies.read(request, ("why", "by")))
+    return await _changed(change, request, reason)
+
+
+async def _decide(operations: Operations, request: Request) -> Response:
+    body = await bodies.read(request, ("why", "by", "outcome"))
+    reason, is_sent = _reason(body), OUTCOMES.get(str(body.get("outcome")))
+    if is_sent is None:
+        raise BodyInvalid('outcome is neither "sent" nor "again"')
+    return await _changed(lambda id, why: operations.decide(id, is_sent, why), request, reason)
+
+
+async def _changed(change: Change, request: Request, reason: Reason) -> Response:
+    id = looking.mail_id(request)
+    mail = None if id is None else await change(id, reason)
+    return looking.unknown() if mail is None else JSONResponse(shown.mail(mail))
+
+
+async def _list(suppressions: Suppressions, request: Request) -> Response:
+    limit, after = pages.limit(request, 100, MOST_PER_PAGE), request.query_params.get("after", "")
+    if limit is None or not bodies.is_plain(after):
+        return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}, or after no address")
+    found = [shown.suppression(one) for one in await suppressions.listed(after, limit)]
+    return JSONResponse({"suppressions": found, "next": found[-1]["recipient"] if len(found) == limit else None})
+
+
+async def _lift(operations: Operations, request: Request) -> Response:
+    body = await bodies.read(request, ("recipient", "why", "by"))
+    if not await operations.lift(bodies.text(body, "recipient", 1000), _reason(body)):
+        return refused(404, "this address is not suppressed")
+    return JSONResponse({"lifted": True})
+
+
+def _reason(body: dict[str, object]) -> Reason:
+    by = "an operator" if body.get("by") is None else bodies.text(body, "by", 100)
+    return Reason(by, bodies.text(body, "why", MOST_WORDS))

@@ -1,0 +1,88 @@
+"""What is looked after by a clock: mails whose sender died, content that is too old, mails that wait too long."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from chassis.store import StoreUnavailable
+from extracted.mailer.ports import Mails, Sendable
+
+log = structlog.get_logger("mailer.keeping")
+
+EXPIRE_EVERY_S: Final = 1.0
+FORGET_EVERY_S: Final = 3600.0
+WATCH_EVERY_S: Final = 5.0
+
+
+class Forgetting(Protocol):
+    """Removes what has been kept long enough."""
+
+    async def forget(self) -> int:
+        """How many mails have lost their content; called again while it is more than none. Raises StoreUnavailable."""
+        ...
+
+
+@dataclass(slots=True)
+class Keeping:
+    """One per process; several processes do each other no harm. `again`: how long until an ambiguous one is due."""
+
+    mails: Mails
+    sendable: Sendable
+    forgetting: Forgetting
+    clock: Callable[[], datetime]
+    again: timedelta
+    alarm_after: timedelta
+    is_late: bool = False
+
+    async def expire(self) -> None:
+        """Stale `sending`: their sender died, or hangs beyond its lease."""
+        now = self.clock()
+        while count := await self.sendable.expire(now, now + self.again):
+            log.error("mails_ambiguous", count=count, reason="their lease ended")
+
+    async def forget(self) -> None:
+        """Content of mails at rest, whole rows, bounces."""
+        while count := await self.forgetting.forget():
+            log.info("contents_removed", count=count)
+
+    async def watch(self) -> None:
+        """Tells once when the oldest due mail waits too long, and once when that is over."""
+        age = await self.oldest_due_s()
+        is_late = age is not None and age > self.alarm_after.total_seconds()
+        if is_late and not self.is_late:
+            log.error(
+                "mails_wait_too_long", oldest_due_s=round(age or 0), alarm_after_s=self.alarm_after.total_seconds()
+            )
+        if self.is_late and not is_late:
+            log.warning("mails_wait_no_longer", oldest_due_s=None if age is None else round(age))
+        self.is_late = is_late
+
+    async def oldest_due_s(self) -> float | None:
+        """Its age; None: nothing is due. Raises StoreUnavailable."""
+        since = await self.mails.oldest_due()
+        return None if since is None else (self.clock() - since).total_seconds()
+
+    async def run(self) -> None:
+        """All of it, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for act, every_s in (
+                (self.expire, EXPIRE_EVERY_S),
+                (self.forget, FORGET_EVERY_S),
+                (self.watch, WATCH_EVERY_S),
+            ):
+                group.create_task(_repeat(act, every_s), name=act.__name__)
+
+
+async def _repeat(act: Callable[[], Awaitable[None]], every_s: float) -> None:
+    while True:
+        try:
+            await act()
+        except StoreUnavailable as error:
+            log.warning("store_unavailable", reason=str(error))
+        except Exception:
+            log.exception("keeping_failed")
+        await asyncio.sleep(every_s)

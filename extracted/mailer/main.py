@@ -1,0 +1,192 @@
+"""Composition root of Mailer: settings in, a served application out."""
+
+import argparse
+import asyncio
+import random
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+
+from chassis import logs, migrations, starting, web
+from chassis.database import Database
+from chassis.messaging import topology
+from chassis.messaging.open import open_broker
+from chassis.messaging.topology import Topology
+from chassis.own_tables import OwnTables
+from chassis.parked import Parked
+from chassis.parked_store import StoredParked
+from chassis.settings import SettingsInvalid, load
+from chassis.store import StoreUnavailable
+from extracted.mailer import api, parts
+from extracted.mailer.addresses import canonical
+from extracted.mailer.keeping import Keeping
+from extracted.mailer.operations import Operations
+from extracted.mailer.outcomes import PATIENCE
+from extracted.mailer.pacing import Pacing
+from extracted.mailer.provider import TIMEOUTS
+from extracted.mailer.reporting import Reporting
+from extracted.mailer.sending import Sending, Tools, wake_one
+from extracted.mailer.service import Intake
+from extracted.mailer.settings import DatabaseSettings, Settings
+from extracted.mailer.storage import MIGRATIONS
+from extracted.mailer.storage.mails import StoredMails
+from extracted.mailer.storage.retention import StoredForgetting
+from extracted.mailer.storage.sendable import StoredSendable
+from extracted.mailer.storage.suppressions import StoredSuppressions
+from extracted.mailer.storage.tables import define
+from extracted.mailer.wakeups import WakeUps
+from extracted.mailer.worker import Worker
+
+TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
+FURTHER_CONNECTIONS: Final = 6
+"""To the database, beside one a sender: requests, queues, what a clock does."""
+LEASE: Final = timedelta(seconds=TIMEOUTS.total_s + 60)
+"""No mail takes longer, and a minute to note what became of it."""
+
+
+def build(settings: Settings) -> Starlette:
+    """The application. Raises SettingsInvalid."""
+    own = Own(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(own.database.aclose)
+            stack.push_async_callback(own.transport.aclose)
+            await stack.enter_async_context(own.worker.running())
+            yield
+
+    credentials = api.Credentials(parts.revealed(settings.internal_token), parts.revealed(settings.operator_token))
+    return web.application(
+        api.application(own.served, credentials),
+        failure=api.failure,
+        description=api.description(),
+        ready=own.database.ping,
+        lifespan=lifespan,
+    )
+
+
+class Own:
+    """Everything of one process, put together; nothing is opened yet. Raises SettingsInvalid."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        url, pool_size = settings.database_url.get_secret_value(), settings.senders + FURTHER_CONNECTIONS
+        self.database = Database(url, pool_size=pool_size, timeout_s=settings.database_timeout_s)
+        self._own = OwnTables("mailer", self.database.is_sqlite)
+        self._store = (self.database, define(self._own), _now)
+        self._mails, self._sendable = StoredMails(*self._store), StoredSendable(*self._store)
+        self._broker = open_broker(settings.broker_url.get_secret_value(), "mailer")
+        self._kinds = parts.kinds(settings)
+        self.transport = parts.transport(settings)
+        self._pacing = Pacing(settings.rate_per_s)
+        self._senders = self._made_senders()
+        self._wakeups = WakeUps(self._broker, _now, partial(wake_one, self._senders))
+        self.intake = Intake(self._mails, self._kinds, canonical, self._wakeups)
+        self._keeping = self._made_keeping()
+        self.worker, self.served = self._joined()
+
+    def _made_senders(self) -> Sequence[Sending]:
+        write = parts.writer(self._settings, self._kinds)
+        tools = Tools(self._sendable, write, self.transport, self._pacing, LEASE, _now, random.random)
+        return [Sending(tools) for _ in range(self._settings.senders)]
+
+    def _made_keeping(self) -> Keeping:
+        forgetting = StoredForgetting(*self._store, timedelta(days=self._settings.retention_days))
+        alarm_after = timedelta(seconds=self._settings.alarm_after_s)
+        return Keeping(self._mails, self._sendable, forgetting, _now, PATIENCE.again, alarm_after)
+
+    def _joined(self) -> tuple[Worker, api.Parts]:
+        """What goes on by itself, and what is served."""
+        parked, suppressions = Parked(self._own, _now), StoredSuppressions(*self._store)
+        worker = Worker(
+            *(self._broker, _own_queues(), self.intake, self._wakeups, self._senders, self._keeping),
+            *(self.database, parked, self._settings.grace_s),
+        )
+        reporting = Reporting(self._mails, self._keeping, worker.status, len(self._senders), self._is_away)
+        operations = Operations(self._mails, suppressions, canonical, self._wakeups)
+        kept, told = StoredParked(self.database, parked), (reporting.status, reporting.metrics)
+        return worker, api.Parts(self.intake, operations, self._mails, suppressions, self._kinds, kept, *told)
+
+    def _is_away(self) -> bool:
+        return self._pacing.is_open
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 served and stopped, or migrated; 1 could not start; 2 wrong settings."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _migrate() if options.command == "migrate" else _serve(options.host, options.port)
+    except SettingsInvalid as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _migrate() -> int:
+    url = load(DatabaseSettings).database_url.get_secret_value()
+    if url.startswith("sqlite:///"):
+        _made(Path(url.removeprefix("sqlite:///")))
+    return starting.migrate(url, "mailer", MIGRATIONS)
+
+
+def _made(file: Path) -> None:
+    """Mailer's database is its own: nobody else makes the file."""
+    with suppress(OSError):  # what cannot be made is told by what opens it
+        file.touch(mode=0o600)
+
+
+def _serve(host: str, port: int) -> int:
+    settings = load(Settings)
+    app = build(settings)
+    logs.configure("mailer", settings.log_level)
+    refusal = asyncio.run(_refusal(settings))
+    if refusal is not None:
+        print(refusal, file=sys.stderr)
+        return 1
+    return web.serve(app, host, port, grace_s=settings.grace_s)
+
+
+async def _refusal(settings: Settings) -> str | None:
+    """Why it cannot start: its tables or its queues are not as wanted. Nothing is said of what is away for now."""
+    database = Database(settings.database_url.get_secret_value(), pool_size=1)
+    broker = open_broker(settings.broker_url.get_secret_value(), "mailer")
+    try:
+        with suppress(StoreUnavailable):
+            if (behind := await migrations.head_missing(database, "mailer", MIGRATIONS)) is not None:
+                return behind
+        return await starting.differing(broker, _own_queues())
+    finally:
+        await database.aclose()
+        await broker.aclose()
+
+
+def _own_queues() -> Topology:
+    return topology.load(TOPOLOGY).owned_by("mailer")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m extracted.mailer",
+        description="Sends PolyCode's mails; `migrate` makes or changes its own tables instead.",
+        epilog="Environment: MAILER_DATABASE_URL[_FILE], MAILER_BROKER_URL[_FILE] (amqp://… or sqlite:///PATH), "
+        "MAILER_SMTP_HOST and MAILER_PUBLIC_WWW_URL are required; MAILER_SMTP_PORT, MAILER_SMTP_TLS (starttls, "
+        "implicit, none), MAILER_SMTP_CA_FILE, MAILER_SMTP_USER, MAILER_SMTP_PASSWORD[_FILE], MAILER_RATE_PER_S, "
+        "MAILER_SENDERS, MAILER_FROM, MAILER_FROM_NAME, MAILER_EMAIL_VERIFICATION_PATH, MAILER_EMAIL_TEAMS_PATH, "
+        "MAILER_INTERNAL_TOKEN[_FILE], MAILER_OPERATOR_TOKEN[_FILE], MAILER_INGRESS_HOST, MAILER_INGRESS_PORT, "
+        "MAILER_INGRESS_USER, MAILER_INGRESS_PASSWORD[_FILE], MAILER_ALARM_AFTER_S, MAILER_RETENTION_DAYS, "
+        "MAILER_DATABASE_TIMEOUT_S, MAILER_LOG_LEVEL, MAILER_GRACE_S.",
+    )
+    parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8104, help="0 takes a free one")
+    return parser

@@ -1,0 +1,40 @@
+"""How all goes: the numbers that operators watch, as JSON and for Prometheus."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from chassis import metrics
+from chassis.metrics import Gauge
+from extracted.mailer.keeping import Keeping
+from extracted.mailer.ports import Mails
+
+Consuming = Callable[[], Sequence[Mapping[str, object]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """`is_away`: the provider is held to be down. All but the rows is told of this process alone."""
+
+    mails: Mails
+    keeping: Keeping
+    consumers: Consuming
+    senders: int
+    is_away: Callable[[], bool]
+
+    async def status(self) -> Mapping[str, object]:
+        """`isLate`: the alarm is on. Raises StoreUnavailable."""
+        age_s, alarm_s = await self.keeping.oldest_due_s(), self.keeping.alarm_after.total_seconds()
+        waits = {"oldestDueS": age_s, "alarmAfterS": alarm_s, "isLate": age_s is not None and age_s > alarm_s}
+        provider = {"isAway": self.is_away(), "senders": self.senders}
+        return {"mails": await self.mails.counted(), **waits, "provider": provider, "consumers": self.consumers()}
+
+    async def metrics(self) -> str:
+        """The same as gauges. Raises StoreUnavailable."""
+        age_s, counted = await self.keeping.oldest_due_s() or 0, await self.mails.counted()
+        is_late = age_s > self.keeping.alarm_after.total_seconds()
+        return metrics.rendered(
+            Gauge("mailer_mails", "Mails by state.", {state.value: n for state, n in counted.items()}),
+            Gauge("mailer_oldest_due_seconds", "Age of the oldest mail that could be sent now.", age_s),
+            Gauge("mailer_is_late", "1: it is older than MAILER_ALARM_AFTER_S.", int(is_late)),
+            Gauge("mailer_provider_is_away", "1: nothing is sent until a probe gets through.", int(self.is_away())),
+        )

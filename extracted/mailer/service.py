@@ -1,0 +1,48 @@
+"""The use cases of Mailer: a request becomes rows, whatever way it came."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from chassis.failpoints import reach
+from extracted.mailer.domain import Mail, Policy, Raw, Templated, Wanted
+from extracted.mailer.ports import Kinds, Mails, RequestInvalid, Waking
+
+Canonical = Callable[[str], str]
+"""An address in the form in which addresses are compared. Raises RequestInvalid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Whoever asks has its mail when this returns: the rows are committed. The same key again: the same mail."""
+
+    mails: Mails
+    kinds: Kinds
+    canonical: Canonical
+    waking: Waking
+
+    async def templated(
+        self, key: str, kind: str, recipient: str, locale: str | None, variables: Mapping[str, object]
+    ) -> Mail:
+        """Raises RequestInvalid, KeyUsed, StoreUnavailable."""
+        address = self.canonical(recipient)
+        fitting, texts, policy = self.kinds.checked(kind, locale, variables)
+        [mail] = await self._added([Wanted(key, address, Templated(kind, fitting, texts), policy)])
+        return mail
+
+    async def raw(self, key_of: Mapping[str, str], raw: Raw) -> Sequence[Mail]:
+        """`key_of`: recipient → key; one mail for each, in that order, all or none.
+
+        Raises RequestInvalid, KeyUsed, StoreUnavailable.
+        """
+        if not key_of:
+            raise RequestInvalid("the mail has no recipient; wanted at least one")
+        wanted = [
+            Wanted(key, self.canonical(recipient), raw, Policy.AT_LEAST_ONCE) for recipient, key in key_of.items()
+        ]
+        return await self._added(wanted)
+
+    async def _added(self, wanted: Sequence[Wanted]) -> Sequence[Mail]:
+        mails = await self.mails.add(wanted)
+        await reach("mailer.stored")
+        self.waking.wake(len(wanted))
+        return mails

@@ -1,0 +1,101 @@
+"""What goes on beside the requests: requests for mail in, mails out, and what a clock does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from chassis import starting
+from chassis.consumer import Consumer, consume
+from chassis.database import Database
+from chassis.messaging.envelope import Envelope, MessageInvalid
+from chassis.messaging.port import Broker
+from chassis.messaging.topology import Topology
+from chassis.parked import Parked
+from extracted.mailer import messages
+from extracted.mailer.keeping import Keeping
+from extracted.mailer.ports import KeyUsed, RequestInvalid
+from extracted.mailer.service import Intake
+from extracted.mailer.wakeups import WakeUps
+
+GRACE_S: Final = 10.0
+
+
+class Sender(Protocol):
+    """Sends one mail after another."""
+
+    def stop(self) -> None:
+        """Nothing new is begun."""
+        ...
+
+    async def run(self) -> None:
+        """Until `stop`, and what is under way then is done."""
+        ...
+
+
+@dataclass(slots=True)
+class Worker:
+    """It starts whatever is away: broker, database, provider; each is waited for. `topology`: Mailer's own queues."""
+
+    broker: Broker
+    topology: Topology
+    intake: Intake
+    wakeups: WakeUps
+    senders: Sequence[Sender]
+    keeping: Keeping
+    database: Database
+    parked: Parked
+    grace_s: float = GRACE_S
+    consumers: list[Consumer] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Ends in order: nothing new is taken or begun, then what is under way is finished, within the grace."""
+        others = [
+            asyncio.create_task(starting.declare(self.broker, self.topology), name="declare"),
+            asyncio.create_task(self.wakeups.run(), name="wake"),
+            asyncio.create_task(self.keeping.run(), name="keep"),
+        ]
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.broker.aclose)
+            stack.push_async_callback(_cancel, others)
+            sending = [asyncio.create_task(sender.run(), name=f"sender {n}") for n, sender in enumerate(self.senders)]
+            self.consumers[:] = [
+                await consume(self.broker, messages.REQUESTS_QUEUE, self.requested, self.database, self.parked),
+                await consume(self.broker, messages.WAKE_QUEUE, self.wakeups.handle, self.database, self.parked),
+            ]
+            try:
+                yield
+            finally:
+                await self._finish(sending)
+
+    async def requested(self, envelope: Envelope) -> None:
+        """A request for mail. Raises MessageInvalid for one that can never be right, StoreUnavailable."""
+        asked = messages.asked(envelope)
+        try:
+            await self.intake.templated(asked.key, asked.kind, asked.recipient, asked.locale, asked.variables)
+        except (RequestInvalid, KeyUsed) as error:
+            raise MessageInvalid(str(error)) from error
+
+    async def _finish(self, sending: Sequence["asyncio.Task[None]"]) -> None:
+        for sender in self.senders:
+            sender.stop()
+        stopping = (consumer.stop(self.grace_s) for consumer in self.consumers)
+        ended = asyncio.wait(sending, timeout=self.grace_s) if sending else asyncio.sleep(0)
+        await asyncio.gather(ended, *stopping, return_exceptions=True)
+        await _cancel(sending)
+
+    def status(self) -> Sequence[Mapping[str, object]]:
+        """How its consumers are: `held` messages wait for a store, and why."""
+        found = [consumer.status() for consumer in self.consumers]
+        return [
+            {"queue": one.queue, "isConsuming": one.is_consuming, "held": one.held, "reason": one.reason}
+            for one in found
+        ]
+
+
+async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
