@@ -21,8 +21,8 @@ HTML: Final = "layout/page.html"
 MEDIUM: Final = "medium"
 """The variable that a locale's layout extends: one file of words makes all three."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9 !'*+/._-]{1,60}")
-"""What goes into a header as it is."""
+_PLAIN = re.compile(r"[A-Za-z0-9 !'*+/_-]{1,60}")
+"""What goes into a header as it is: atoms (RFC 5322 section 3.2.3), in names also without quotes."""
 
 
 class Renderer:

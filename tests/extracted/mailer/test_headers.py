@@ -71,6 +71,7 @@ def test_any_subject_is_one_header_that_says_it(subject: str) -> None:
 @example("a,b " * 40)
 @example('eve@example.org, "x')
 @example("Eve <eve@example.org>,")
+@example(".")
 def test_any_name_of_the_sender_leaves_one_sender(name: str) -> None:
     content = written(name=name)
     said = decoded(read(content), "From")
