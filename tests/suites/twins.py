@@ -11,8 +11,10 @@ from typing import Any
 
 from sqlalchemy import Table
 
+from chassis import migrations
 from chassis.claims import Identity
 from chassis.database import Database
+from extracted.account.storage import MIGRATIONS
 from legacy_adapter.identity import MonolithIdentity
 from tests.contracts.running import running_monolith_on
 from tests.extracted.running import Answer, Gateway, RunningService, ask, running_service
@@ -92,16 +94,22 @@ async def _confirmed(url: str, fields: list[tuple[bytes, bytes]]) -> Identity:
 
 @contextmanager
 def running_twins(
-    folder: Path, mode: str = "production", open_stores: OpenStores = on_sqlite, **variables: str
+    folder: Path,
+    mode: str = "production",
+    open_stores: OpenStores = on_sqlite,
+    smtp: Mapping[str, str] | None = None,
+    **variables: str,
 ) -> Iterator[Twins]:
-    """`variables` are further ACCOUNT_… settings."""
+    """Account has a broker, and sells nothing. `smtp`: variables of the monolith; `variables`: ACCOUNT_… settings."""
     gateway = Gateway()
     stores = open_stores(folder)
-    with running_monolith_on(stores, seed="demo", environ={"NODE_ENV": mode}) as monolith:
+    with running_monolith_on(stores, seed="demo", environ={"NODE_ENV": mode, **(smtp or {})}) as monolith:
         file = MonolithData(stores)
         credentials, ids = _filled(file, monolith.port)
         copy = file.copy(open_stores(_made(folder / "copy")))
-        with running_service("account", copy.url, gateway, ENVIRONMENT=mode, **variables) as account:
+        asyncio.run(migrations.upgrade(copy.url, "account", MIGRATIONS))
+        settings = {"ENVIRONMENT": mode, "BROKER_URL": f"sqlite:///{folder / 'broker.sqlite3'}"} | variables
+        with running_service("account", copy.url, gateway, **settings) as account:
             yield Twins(monolith.port, account, (file, copy), credentials, ids)
         file.close()
         copy.close()
