@@ -215,9 +215,10 @@ class Connection:
         protocol = self._client.protocol
         if protocol is None:
             raise SMTPServerDisconnected("Connection lost")
-        protocol.write(wire)
         reading = asyncio.create_task(protocol.read_response())
+        await asyncio.sleep(0)  # it drops what comes before it reads
         try:
+            protocol.write(wire)
             async with asyncio.timeout(self._timeouts.data_s):
                 await self._left(reading)
             if not reading.done():
