@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -27,9 +26,6 @@ from extracted.mailer import api, parts
 from extracted.mailer.addresses import canonical
 from extracted.mailer.keeping import Keeping
 from extracted.mailer.operations import Operations
-from extracted.mailer.outcomes import PATIENCE
-from extracted.mailer.pacing import Pacing
-from extracted.mailer.provider import TIMEOUTS
 from extracted.mailer.reporting import Reporting
 from extracted.mailer.sending import Sending, Tools, wake_one
 from extracted.mailer.service import Intake
@@ -46,13 +42,14 @@ from extracted.mailer.worker import Worker
 TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
 FURTHER_CONNECTIONS: Final = 6
 """To the database, beside one a sender: requests, queues, what a clock does."""
-LEASE: Final = timedelta(seconds=TIMEOUTS.total_s + 60)
-"""No mail takes longer, and a minute to note what became of it."""
+LEASE_BEYOND: Final = 1.1
+"""Times the longest that a mail can take: the rest is to note what became of it."""
 
 
 def build(settings: Settings) -> Starlette:
     """The application. Raises SettingsInvalid."""
     own = Own(settings)
+    listener = parts.ingress(settings, own.intake)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -60,6 +57,8 @@ def build(settings: Settings) -> Starlette:
             stack.push_async_callback(own.database.aclose)
             stack.push_async_callback(own.transport.aclose)
             await stack.enter_async_context(own.worker.running())
+            if listener is not None:
+                await stack.enter_async_context(listener.running())
             yield
 
     credentials = api.Credentials(parts.revealed(settings.internal_token), parts.revealed(settings.operator_token))
@@ -84,23 +83,25 @@ class Own:
         self._mails, self._sendable = StoredMails(*self._store), StoredSendable(*self._store)
         self._broker = open_broker(settings.broker_url.get_secret_value(), "mailer")
         self._kinds = parts.kinds(settings)
-        self.transport = parts.transport(settings)
-        self._pacing = Pacing(settings.rate_per_s)
+        self._timeouts, self._patience = parts.timeouts(settings), parts.patience(settings)
+        self.transport = parts.transport(settings, self._timeouts)
+        self._pacing = parts.pacing(settings, settings)
         self._senders = self._made_senders()
-        self._wakeups = WakeUps(self._broker, _now, partial(wake_one, self._senders))
+        self._wakeups = WakeUps(self._broker, _now, self._wake_here)
         self.intake = Intake(self._mails, self._kinds, canonical, self._wakeups)
         self._keeping = self._made_keeping()
         self.worker, self.served = self._joined()
 
     def _made_senders(self) -> Sequence[Sending]:
         write = parts.writer(self._settings, self._kinds)
-        tools = Tools(self._sendable, write, self.transport, self._pacing, LEASE, _now, random.random)
+        lease, among = timedelta(seconds=self._timeouts.total_s * LEASE_BEYOND), (_now, random.random)
+        tools = Tools(self._sendable, write, self.transport, self._pacing, lease, *among, self._patience)
         return [Sending(tools) for _ in range(self._settings.senders)]
 
     def _made_keeping(self) -> Keeping:
         forgetting = StoredForgetting(*self._store, timedelta(days=self._settings.retention_days))
         alarm_after = timedelta(seconds=self._settings.alarm_after_s)
-        return Keeping(self._mails, self._sendable, forgetting, _now, PATIENCE.again, alarm_after)
+        return Keeping(self._mails, self._sendable, forgetting, _now, self._patience.again, alarm_after)
 
     def _joined(self) -> tuple[Worker, api.Parts]:
         """What goes on by itself, and what is served."""
@@ -113,6 +114,11 @@ class Own:
         operations = Operations(self._mails, suppressions, canonical, self._wakeups)
         kept, told = StoredParked(self.database, parked), (reporting.status, reporting.metrics)
         return worker, api.Parts(self.intake, operations, self._mails, suppressions, self._kinds, kept, *told)
+
+    def _wake_here(self) -> bool:
+        is_one_idle = any(sender.is_idle for sender in self._senders)
+        wake_one(self._senders)
+        return is_one_idle
 
     def _is_away(self) -> bool:
         return self._pacing.is_open
@@ -184,7 +190,10 @@ def _parser() -> argparse.ArgumentParser:
         "MAILER_SENDERS, MAILER_FROM, MAILER_FROM_NAME, MAILER_EMAIL_VERIFICATION_PATH, MAILER_EMAIL_TEAMS_PATH, "
         "MAILER_INTERNAL_TOKEN[_FILE], MAILER_OPERATOR_TOKEN[_FILE], MAILER_INGRESS_HOST, MAILER_INGRESS_PORT, "
         "MAILER_INGRESS_USER, MAILER_INGRESS_PASSWORD[_FILE], MAILER_ALARM_AFTER_S, MAILER_RETENTION_DAYS, "
-        "MAILER_DATABASE_TIMEOUT_S, MAILER_LOG_LEVEL, MAILER_GRACE_S.",
+        "MAILER_DATABASE_TIMEOUT_S, MAILER_LOG_LEVEL, MAILER_GRACE_S. How long each step may take: "
+        "MAILER_SMTP_CONNECT_S, MAILER_SMTP_COMMAND_S, MAILER_SMTP_DATA_S, MAILER_SMTP_ANSWER_S. Until the next try: "
+        "MAILER_RETRY_FIRST_S, MAILER_RETRY_LONGEST_S, MAILER_RETRY_QUOTA_S, MAILER_RETRY_AWAY_S, "
+        "MAILER_RETRY_AMBIGUOUS_S, MAILER_RETRY_ATTEMPTS, MAILER_BREAKER_S.",
     )
     parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
     parser.add_argument("--host", default="127.0.0.1")

@@ -1,15 +1,22 @@
 """The parts that settings make: provider, content, ingress. Whatever they say wrong is a SettingsInvalid."""
 
+from datetime import timedelta
+
 from pydantic import SecretStr
 
 from chassis.settings import SettingsInvalid
 from extracted.mailer.addresses import canonical
 from extracted.mailer.kind_files import TemplatesInvalid
 from extracted.mailer.kinds import Templates
+from extracted.mailer.outcomes import Patience
+from extracted.mailer.pacing import BREAKING, Breaking, Pacing
 from extracted.mailer.ports import Kinds, RequestInvalid
-from extracted.mailer.provider import Provider
-from extracted.mailer.settings import Content, Outward
+from extracted.mailer.provider import Provider, Timeouts
+from extracted.mailer.service import Intake
+from extracted.mailer.settings import Content, Ingress, Outward, Pace
 from extracted.mailer.smtp import SmtpTransport
+from extracted.mailer.smtp_ingress import Ingress as Listener
+from extracted.mailer.smtp_ingress_values import IngressUnsafe, Listening
 from extracted.mailer.variables import Links
 from extracted.mailer.writing import Writer
 
@@ -31,15 +38,46 @@ def writer(content: Content, known: Kinds) -> Writer:
         raise SettingsInvalid(f"MAILER_FROM: {error}") from error
 
 
-def transport(outward: Outward) -> SmtpTransport:
+def timeouts(pace: Pace) -> Timeouts:
+    """Of each step with the provider."""
+    return Timeouts(pace.smtp_connect_s, pace.smtp_command_s, pace.smtp_data_s, pace.smtp_answer_s)
+
+
+def patience(pace: Pace) -> Patience:
+    """Until the next try."""
+    first, longest, quota = (
+        timedelta(seconds=of) for of in (pace.retry_first_s, pace.retry_longest_s, pace.retry_quota_s)
+    )
+    away, again = timedelta(seconds=pace.retry_away_s), timedelta(seconds=pace.retry_ambiguous_s)
+    return Patience(first, longest, pace.retry_attempts, quota, away, again)
+
+
+def pacing(outward: Outward, pace: Pace) -> Pacing:
+    """One for all senders."""
+    breaking = Breaking(first_s=pace.breaker_s, longest_s=max(pace.breaker_s, BREAKING.longest_s))
+    return Pacing(outward.rate_per_s, breaking=breaking)
+
+
+def transport(outward: Outward, timeouts: Timeouts) -> SmtpTransport:
     """The way to the provider; nothing is opened yet."""
     login = outward.smtp_user, revealed(outward.smtp_password)
     try:
         return SmtpTransport(
-            Provider(outward.smtp_host, outward.smtp_port, outward.smtp_tls, *login, outward.smtp_ca_file)
+            Provider(outward.smtp_host, outward.smtp_port, outward.smtp_tls, *login, outward.smtp_ca_file), timeouts
         )
     except OSError as error:
         raise SettingsInvalid(f"MAILER_SMTP_CA_FILE cannot be used ({type(error).__name__})") from error
+
+
+def ingress(settings: Ingress, intake: Intake) -> Listener | None:
+    """None: no mails come in by SMTP."""
+    if settings.ingress_port is None:
+        return None
+    login = settings.ingress_user, revealed(settings.ingress_password)
+    try:
+        return Listener(Listening(settings.ingress_host, settings.ingress_port, *login), intake)
+    except IngressUnsafe as error:
+        raise SettingsInvalid(str(error)) from error
 
 
 def revealed(secret: SecretStr | None) -> str | None:

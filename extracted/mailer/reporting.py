@@ -1,6 +1,6 @@
 """How all goes: the numbers that operators watch, as JSON and for Prometheus."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chassis import metrics
@@ -8,7 +8,7 @@ from chassis.metrics import Gauge
 from extracted.mailer.keeping import Keeping
 from extracted.mailer.ports import Mails
 
-Consuming = Callable[[], Sequence[Mapping[str, object]]]
+Consuming = Callable[[], Mapping[str, object] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Reporting:
 
     mails: Mails
     keeping: Keeping
-    consumers: Consuming
+    consumer: Consuming
     senders: int
     is_away: Callable[[], bool]
 
@@ -26,7 +26,7 @@ class Reporting:
         age_s, alarm_s = await self.keeping.oldest_due_s(), self.keeping.alarm_after.total_seconds()
         waits = {"oldestDueS": age_s, "alarmAfterS": alarm_s, "isLate": age_s is not None and age_s > alarm_s}
         provider = {"isAway": self.is_away(), "senders": self.senders}
-        return {"mails": await self.mails.counted(), **waits, "provider": provider, "consumers": self.consumers()}
+        return {"mails": await self.mails.counted(), **waits, "provider": provider, "consumer": self.consumer()}
 
     async def metrics(self) -> str:
         """The same as gauges. Raises StoreUnavailable."""

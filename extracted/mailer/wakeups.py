@@ -1,4 +1,4 @@
-"""Wake-ups for senders: one here at once, one elsewhere by a message. Both may be lost: senders look by themselves."""
+"""Wake-ups for senders: one here at once, else one elsewhere. Any may be lost: senders look by themselves."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,43 +6,39 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from chassis.messaging.envelope import Envelope, MessageInvalid
-from chassis.messaging.port import MessagingError, Publisher
+from chassis.messaging.port import Delivery, MessagingError, Publisher
 from extracted.mailer import messages
 
-EXPIRES_S: Final = 5.0
 PUBLISH_TIMEOUT_S: Final = 2.0
+AT_ONCE: Final = 100
 
 
 class WakeUps:
-    """Implements the port Waking. `wake_one`: an idle sender of this process looks at once."""
+    """Implements the port Waking. `wake_here`: an idle sender of this process looks at once; False: none is idle."""
 
-    def __init__(self, broker: Publisher, clock: Callable[[], datetime], wake_one: Callable[[], None]) -> None:
+    def __init__(self, broker: Publisher, clock: Callable[[], datetime], wake_here: Callable[[], bool]) -> None:
         self._broker = broker
         self._clock = clock
-        self._wake_one = wake_one
+        self._wake_here = wake_here
         self._is_asked = asyncio.Event()
 
     def wake(self, count: int) -> None:
-        """Never waits: messages are published by `run`, one at a time, so that a burst is one or two of them."""
-        for _ in range(min(count, 100)):
-            self._wake_one()
-        self._is_asked.set()
+        """Never waits: messages are published by `run`, one at a time, so that a burst is a few of them."""
+        if not all(self._wake_here() for _ in range(min(count, AT_ONCE))):
+            self._is_asked.set()
 
-    async def handle(self, envelope: Envelope) -> None:
-        """Another process has a new row, or this one. Raises MessageInvalid."""
-        if envelope.type != messages.WAKE:
-            raise MessageInvalid(f"{envelope.type} is no wake-up; wanted {messages.WAKE}")
-        self._wake_one()
+    async def handle(self, _delivery: Delivery) -> None:
+        """Whatever the message is: looking once more does no harm."""
+        self._wake_here()
 
     async def run(self) -> None:
-        """Publishes until cancelled; what is refused or away is dropped."""
+        """Publishes until cancelled; what is refused or away is dropped.
+
+        Without an expiry: at RabbitMQ what expires becomes a dead letter. The queue's bound does.
+        """
         while True:
             await self._is_asked.wait()
             self._is_asked.clear()
+            wake = messages.wake(self._clock())
             with suppress(MessagingError, TimeoutError):
-                await self._publish(messages.wake(self._clock()))
-
-    async def _publish(self, wake: Envelope) -> None:
-        exchange, patience = messages.WAKE_EXCHANGE, PUBLISH_TIMEOUT_S
-        await self._broker.publish(exchange, wake, persistent=False, expires_s=EXPIRES_S, timeout_s=patience)
+                await self._broker.publish(messages.WAKE_EXCHANGE, wake, persistent=False, timeout_s=PUBLISH_TIMEOUT_S)

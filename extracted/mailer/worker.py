@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from chassis import starting
@@ -47,7 +47,7 @@ class Worker:
     database: Database
     parked: Parked
     grace_s: float = GRACE_S
-    consumers: list[Consumer] = field(default_factory=list)
+    consumer: Consumer | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -61,14 +61,14 @@ class Worker:
             stack.push_async_callback(self.broker.aclose)
             stack.push_async_callback(_cancel, others)
             sending = [asyncio.create_task(sender.run(), name=f"sender {n}") for n, sender in enumerate(self.senders)]
-            self.consumers[:] = [
-                await consume(self.broker, messages.REQUESTS_QUEUE, self.requested, self.database, self.parked),
-                await consume(self.broker, messages.WAKE_QUEUE, self.wakeups.handle, self.database, self.parked),
-            ]
+            woken = await self.broker.consume(messages.WAKE_QUEUE, self.wakeups.handle)
+            stack.push_async_callback(woken.stop, self.grace_s)
+            requests = (self.broker, messages.REQUESTS_QUEUE, self.requested, self.database, self.parked)
+            self.consumer = consumer = await consume(*requests)
             try:
                 yield
             finally:
-                await self._finish(sending)
+                await self._finish(consumer, sending)
 
     async def requested(self, envelope: Envelope) -> None:
         """A request for mail. Raises MessageInvalid for one that can never be right, StoreUnavailable."""
@@ -78,21 +78,19 @@ class Worker:
         except (RequestInvalid, KeyUsed) as error:
             raise MessageInvalid(str(error)) from error
 
-    async def _finish(self, sending: Sequence["asyncio.Task[None]"]) -> None:
+    async def _finish(self, consumer: Consumer, sending: Sequence["asyncio.Task[None]"]) -> None:
         for sender in self.senders:
             sender.stop()
-        stopping = (consumer.stop(self.grace_s) for consumer in self.consumers)
-        ended = asyncio.wait(sending, timeout=self.grace_s) if sending else asyncio.sleep(0)
-        await asyncio.gather(ended, *stopping, return_exceptions=True)
-        await _cancel(sending)
+        stopping = asyncio.create_task(consumer.stop(self.grace_s))
+        await asyncio.wait([stopping, *sending], timeout=self.grace_s + 1)
+        await _cancel([stopping, *sending])
 
-    def status(self) -> Sequence[Mapping[str, object]]:
-        """How its consumers are: `held` messages wait for a store, and why."""
-        found = [consumer.status() for consumer in self.consumers]
-        return [
-            {"queue": one.queue, "isConsuming": one.is_consuming, "held": one.held, "reason": one.reason}
-            for one in found
-        ]
+    def status(self) -> Mapping[str, object] | None:
+        """How its consumer is: `held` messages wait for a store, and why."""
+        if self.consumer is None:
+            return None
+        now = self.consumer.status()
+        return {"queue": now.queue, "isConsuming": now.is_consuming, "held": now.held, "reason": now.reason}
 
 
 async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:

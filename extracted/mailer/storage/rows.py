@@ -66,12 +66,12 @@ def mail(row: Row[Any]) -> Mail:
     )
 
 
-def claimed(row: Row[Any], raw: bytes | None) -> Claimed:
-    """A row of `mails`, and what lies beside it for a raw one."""
-    if raw is None:
-        content: Content = Templated(row.kind, row.locale, json.loads(row.variables))
+def claimed(row: Row[Any]) -> Claimed:
+    """A row of `mails`, with the content of a raw one beside it (`raw`)."""
+    if row.kind == RAW:
+        content: Content = Raw(row.sender, bytes(row.raw), row.message_id)
     else:
-        content = Raw(row.sender, raw, row.message_id)
+        content = Templated(row.kind, row.locale, json.loads(row.variables))
     policy = Policy(row.policy)
     return Claimed(row.id, row.claim, row.attempts, row.recipient, content, policy, row.created_at)
 

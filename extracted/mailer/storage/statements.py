@@ -23,9 +23,10 @@ SUPPRESSED = "nothing is sent to this address for now: it has bounced too often"
 
 
 def claim(tables: Tables) -> Update:
-    """Of `of_now`, `of_claim`, `of_lease`: takes the next due mail, and returns its row; a suppressed one is ended.
+    """Of `of_now`, `of_claim`, `of_lease`: takes the next due mail, or ends it where its address is suppressed.
 
-    What somebody else is just claiming is passed over (on SQLite one writes at a time).
+    Returns its row, with its raw content. What somebody else is just claiming is passed over (on SQLite one writes at
+    a time).
     """
     mails = tables.mails
     row, now = mails.c, bindparam("of_now", type_=mails.c.due_at.type)
@@ -42,7 +43,8 @@ def claim(tables: Tables) -> Update:
         "lease_until": case((barred, null()), else_=bindparam("of_lease", type_=row.lease_until.type)),
     }
     changes = {**taken, "due_at": None, "changed_at": now}
-    return update(mails).where(row.id.in_(chosen)).values(**changes).returning(mails)
+    raw = select(tables.contents.c.content).where(tables.contents.c.id == row.content_id).scalar_subquery()
+    return update(mails).where(row.id.in_(chosen)).values(**changes).returning(mails, raw.label("raw"))
 
 
 def _next(tables: Tables, of_kind: ColumnElement[bool], wanted: ColumnElement[bool]) -> Select[Any]:

@@ -201,7 +201,7 @@ def test_the_status_counts_mails_and_tells_of_consumers_and_provider(mailer: Run
     assert set(status["mails"]) == set(State)
     assert status["oldestDueS"] > 0
     assert status["provider"] == {"isAway": False, "senders": 0}
-    assert [one["queue"] for one in status["consumers"]] == ["mailer.requests", "mailer.senders"]
+    assert status["consumer"] == {"queue": "mailer.requests", "isConsuming": True, "held": 0, "reason": None}
 
 
 def test_prometheus_reads_the_same(mailer: RunningMailer) -> None:
