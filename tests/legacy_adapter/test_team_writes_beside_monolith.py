@@ -120,3 +120,17 @@ async def test_a_name_that_the_monolith_is_giving_away_is_taken(world: TeamWorld
         connection.commit()
         with pytest.raises(Taken):
             await asyncio.wait_for(ours, DEADLINE_S)
+
+
+@pytest.mark.parametrize("commits", [True, False])
+async def test_who_is_being_deleted_by_the_monolith_is_waited_for(world: TeamWorld, commits: bool) -> None:
+    ada, bob, eve = (world.add_user(name) for name in ("Ada", "Bob", "Eve"))
+    team = await world.team(ada)
+    with monolith(world) as connection:
+        connection.execute('DELETE FROM "user" WHERE id IN (%s, %s)', [bob, eve])
+        ours = [world.writing().add_member(team, bob, ada), world.writing().create(eve, {"name": "Blue"})]
+        both = asyncio.gather(*ours)
+        await blocked(world)
+        connection.commit() if commits else connection.rollback()
+        found = await asyncio.wait_for(both, DEADLINE_S)
+    assert found == [Unfit.UNKNOWN] * 2 if commits else all(isinstance(one, Team) for one in found)
