@@ -216,8 +216,8 @@ class Connection:
         if protocol is None:
             raise SMTPServerDisconnected("Connection lost")
         reading = asyncio.create_task(protocol.read_response())
-        await asyncio.sleep(0)  # it drops what comes before it reads
         try:
+            await asyncio.sleep(0)  # aiosmtplib drops what comes before it reads; on uvloop, that may be the reply
             protocol.write(wire)
             async with asyncio.timeout(self._timeouts.data_s):
                 await self._left(reading)
