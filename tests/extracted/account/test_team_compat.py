@@ -1,4 +1,4 @@
-"""Teams where the monolith is known to be wrong, or silent: `strict`, `improved`, and what is served without a broker."""
+"""Teams where the monolith is known to be wrong: `strict`, `improved`; and what is served without a broker."""
 
 import asyncio
 import json
