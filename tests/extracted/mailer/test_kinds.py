@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from extracted.mailer.domain import Policy
@@ -95,10 +95,10 @@ def test_a_locale_that_is_none_is_refused(asked: str) -> None:
 
 def test_a_region_may_have_words_of_its_own(folder: Path) -> None:
     french = (folder / "team_left/fr.jinja").read_text()
-    (folder / "team_left/fr-CA.jinja").write_text(french.replace("VOIR MES ÉQUIPES", "MES ÉQUIPES"))
+    (folder / "team_left/fr-CA.jinja").write_text(french.replace("VOIR MES ÉQUIPES", "VERS MES ÉQUIPES"))
     templates = Templates(LINKS, folder)
     assert templates.locales("team_left") == ["en", "fr", "fr-CA"]
-    assert "MES ÉQUIPES" in templates.preview("team_left", "fr-ca").text
+    assert "VERS MES ÉQUIPES" in templates.preview("team_left", "fr-ca").text
     assert "VOIR MES ÉQUIPES" in templates.preview("team_left", "fr-FR").text
 
 
@@ -150,13 +150,19 @@ def test_what_no_longer_fits_is_refused_when_it_is_written() -> None:
     assert SHIPPED.rendered("verify_account", "de", VERIFY).subject == "Verify your account"
 
 
-@given(st.text(min_size=1).filter(str.isprintable))
+@given(st.text(min_size=1, max_size=255).filter(str.isprintable))
+@example("../../teams?a=b#c")
+@example("javascript:\"<>&'")
 def test_a_token_stays_one_segment_of_the_link(token: str) -> None:
-    if len(token) > 255:
-        return
     _, (link, again) = read_html(SHIPPED.rendered("verify_account", "en", {"username": "ada", "token": token}).html)
     assert link == again
     assert not set(link.removeprefix("https://polycode.do-2021.fr/email/verification/")) & set("/?#&\"'<> \\")
+
+
+def test_a_subject_is_one_line_however_it_is_written(folder: Path) -> None:
+    path = folder / "team_left/en.jinja"
+    path.write_text(path.read_text().replace("Removed from", "\n  Removed\n\tfrom"))
+    assert Templates(LINKS, folder).preview("team_left", "en").subject == "Removed from a team"
 
 
 def test_links_follow_the_settings() -> None:
