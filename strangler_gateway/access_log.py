@@ -7,8 +7,7 @@ from strangler_gateway.exchange import Exchange
 
 _MAX_BUFFERED = 64 * 1024
 _LINE = (
-    b'{"event":"request","at":%.3f,"request_id":"%b","route":"%b","method":"%b",'
-    b'"status":%d,%b,"ms":%.2f,"failed":"%b"}\n'
+    b'{"event":"request","at":%b,"request_id":"%b","route":"%b","method":"%b","status":%d,%b,"ms":%.2f,"failed":"%b"}\n'
 )
 _OWN = b'"side":"gateway","reason":"own_reply"'
 
@@ -20,11 +19,15 @@ class AccessLog:
         self._out = out
         self._lines: list[bytes] = []
         self._size = 0
+        self._ms, self._at = 0, b"0.000"
 
     def request(self, x: Exchange, at: float, seconds: float) -> None:
         """`at`: Unix seconds, when it ended."""
+        ms = int(at * 1000)
+        if ms != self._ms:
+            self._ms, self._at = ms, b"%.3f" % at
         line = _LINE % (
-            at,
+            self._at,
             x.request_id,
             x.route.id.encode(),
             x.method[:32],

@@ -77,7 +77,7 @@ def decide(gateway: "Gateway", x: Exchange) -> Outcome:
     fail_over = False
     if state is _CANARY and (route.extracted or route.publish) and not x.identity_unavailable:
         x.bucket = _bucket(gateway, x)
-        fail_over = _fails_over(gateway, x.method, route.extracted)
+        fail_over = route.extracted is not None and _fails_over(gateway, x.method, route.extracted)
     x.decision = decision = choose(route, x.bucket, x.override, x.identity_unavailable, fail_over)
     if decision.side is _SERVICE:
         if route.extracted is None:
@@ -103,8 +103,8 @@ def _publishes(x: Exchange) -> Outcome:
     return Reply(204, "", "", ((b"Allow", b", ".join([*methods, b"OPTIONS"])),))
 
 
-def _fails_over(gateway: "Gateway", method: bytes, service: Service | None) -> bool:
-    return method in SAFE and service is not None and gateway.upstreams.breaker_open(service)
+def _fails_over(gateway: "Gateway", method: bytes, service: Service) -> bool:
+    return service.breaker_failures > 0 and method in SAFE and gateway.upstreams.breaker_open(service)
 
 
 def _bucket(gateway: "Gateway", x: Exchange) -> int | None:

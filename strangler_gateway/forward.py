@@ -53,7 +53,9 @@ def client_fields(gateway: "Gateway", x: Exchange, head: ResponseHead) -> Pairs:
 
 def client_lines(gateway: "Gateway", x: Exchange, head: ResponseHead) -> bytes:
     """The same as lines."""
-    lines = response_lines(x, head, x.service, _trailers(x, head))
+    lines = head.passed
+    if lines is None or x.extra_fields:
+        lines = response_lines(x, head, x.service, _trailers(x, head))
     if head.dated and not head.connection and not x.debug:
         return lines
     return lines + b"".join([b"%b: %b\r\n" % pair for pair in _added(gateway, x, head)])

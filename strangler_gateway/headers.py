@@ -7,6 +7,8 @@ from strangler_gateway.fields import NEVER_NOMINATED, Kind, Pairs, dashed, is_li
 from strangler_gateway.routes import Service, Side
 
 _LINE = b"%b: %b\r\n"
+# Python 3.11 looks an enum member up in Python.
+_LEGACY, _EXTRACTED = Side.LEGACY, Side.EXTRACTED
 _KEPT = frozenset((Kind.LENGTH, Kind.AUTHORIZATION, Kind.LOCATION, Kind.SET_COOKIE, Kind.DATE))
 _VARIABLE = re.compile(rb"\{([^{}.]+)(?:\.\.\.)?\}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -34,17 +36,18 @@ def request_head(x: Exchange, service: Service, side: Side, via: bytes) -> bytes
     built = head.built
     if not isinstance(built, Built) or not built.fits(x, service, side):
         head.built = built = Built(x, service, side, via)
-    own = b"" if built.names_request else b"X-Request-Id: %b\r\n" % x.request_id
-    if side is Side.EXTRACTED and x.internal_token is not None:
-        own += b"Authorization: Bearer %b\r\n" % x.internal_token
-    return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (x.method, target_for(x, service, side), built.lines, own)
+    named = b"" if built.names_request else b"X-Request-Id: %b\r\n" % x.request_id
+    start, token = (x.method, target_for(x, service, side), built.lines, named), x.internal_token
+    if token is None or side is _LEGACY:
+        return b"%b %b HTTP/1.1\r\n%b%b\r\n" % start
+    return b"%b %b HTTP/1.1\r\n%b%bAuthorization: Bearer %b\r\n\r\n" % (*start, token)
 
 
 def _lines(x: Exchange, service: Service, side: Side, via: bytes) -> tuple[bytes, bool]:
     """The field lines, and whether the client's own request id is among them."""
     head = x.head
     lines = [_LINE % pair for pair in head.fields]
-    kept = _edit(x, lines, service, replaces_authorization=side is Side.EXTRACTED)
+    kept = _edit(x, lines, service, replaces_authorization=side is _EXTRACTED)
     if head.connection:
         _remove_nominated(lines, head.fields, head.connection)
     if x.table.identity_headers:
@@ -58,7 +61,7 @@ def _lines(x: Exchange, service: Service, side: Side, via: bytes) -> tuple[bytes
         lines.append(b"Connection: Upgrade\r\nUpgrade: websocket\r\n")
     elif head.te_trailers:
         lines.append(b"Connection: TE\r\nTE: trailers\r\n")
-    if side is Side.LEGACY and x.credential is not None:
+    if side is _LEGACY and x.credential is not None:
         lines.append(b"Authorization: %b\r\n" % x.credential)
     lines.append(_forwarded(x, via, kept))
     return b"".join(lines), Kind.REQUEST_ID in kept
@@ -151,7 +154,8 @@ def _remove_identity(lines: list[bytes], fields: Pairs, patterns: tuple[str, ...
 
 def target_for(x: Exchange, service: Service, side: Side) -> bytes:
     """The request target towards a service: the bytes received, behind its base path, or the route's rewrite."""
-    template = x.route.rewrite.legacy if side is Side.LEGACY else x.route.rewrite.extracted
+    rewrite = x.route.rewrite
+    template = rewrite.legacy if side is _LEGACY else rewrite.extracted
     if x.target == b"*":
         return x.target
     if template is None:

@@ -1,7 +1,7 @@
 """The head of an HTTP/1.1 request (RFC 9112): strict parsing, and how the body is delimited. Pure."""
 
 import re
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from strangler_gateway.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
 
@@ -22,6 +22,7 @@ _good_hosts: set[bytes] = set()
 # Read once for every field of every message: plain names are the fastest.
 HOST, AUTHORIZATION, CONNECTION, LENGTH = Kind.HOST, Kind.AUTHORIZATION, Kind.CONNECTION, Kind.LENGTH
 TRANSFER_ENCODING, EXPECT, UPGRADE, TE = Kind.TRANSFER_ENCODING, Kind.EXPECT, Kind.UPGRADE, Kind.TE
+_TELLING = frozenset((Kind.REQUEST_ID, Kind.DEBUG, Kind.OVERRIDE, Kind.VIA))
 
 
 class BadRequest(Exception):
@@ -50,8 +51,17 @@ class RequestHead:
     connection: frozenset[bytes] = frozenset()
     """Fields to be removed because a Connection option names them."""
 
+    told = False
+    """A field names the request, tells of an earlier hop, or is for debugging."""
+
     section = b""
     """The field lines as received, where the next head on this connection may be read by them."""
+    received = b""
+    """The whole head as received, where it may be that of the next request on this connection, too."""
+    matched: tuple[object, Any, tuple[bytes, ...]] | None = None
+    """The matcher that found a route for this head, the route, and what its variables captured."""
+    known: tuple[object, Any] | None = None
+    """The identity provider that knew the user of these fields, and the identity."""
     lowered: Pairs | None = None
     """The fields with names in lower case, once somebody asked for them."""
     built: object | None = None
@@ -68,11 +78,13 @@ class RequestHead:
         self.fields = fields
         self.marks = marks
 
-    def again(self, target: bytes) -> "RequestHead":
+    def again(self, target: bytes, received: bytes) -> "RequestHead":
         """The same fields for another origin-form target."""
         request = RequestHead.__new__(RequestHead)
         request.__dict__.update(self.__dict__)
         request.target = target
+        request.received = received
+        request.matched = None
         request.path, mark, rest = target.partition(b"?")
         request.query = mark + rest
         return request
@@ -102,6 +114,8 @@ def parse_request(
     """
     if head.startswith(b"\r\n"):
         head = head[2:]
+    if last is not None and head == last.received:
+        return last
     line = _REQUEST_LINE.match(head)
     if line is None:
         end = head.find(b"\n") + 1
@@ -117,7 +131,7 @@ def parse_request(
     section, version = head[start:], 10 if minor == b"0" else 11
     plain = target[0] == 0x2F and method != b"CONNECT" and b"#" not in target
     if last is not None and plain and section == last.section and method == last.method and version == last.version:
-        return last.again(target)
+        return last.again(target, head if len(head) <= _MAX_REMEMBERED else b"")
     try:
         fields, marks = parse_fields(head, start)
     except Malformed as exc:
@@ -133,6 +147,7 @@ def parse_request(
     _read_fields(request, authority)
     if plain and len(section) <= _MAX_REMEMBERED:
         request.section = section
+        request.received = head if len(head) <= _MAX_REMEMBERED else b""
     return request
 
 
@@ -194,6 +209,8 @@ def _read_fields(request: RequestHead, authority: bytes | None) -> None:
             upgrade = joined(upgrade, value)
         elif kind == TE:
             te = joined(te, value)
+        elif kind in _TELLING:
+            request.told = True
     _read_host(request, host, authority)
     if length is not None or coding is not None:
         _read_framing(request, length, coding)

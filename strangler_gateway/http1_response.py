@@ -8,6 +8,7 @@ from strangler_gateway.http1 import DIGITS, KEEP_ALIVE_OPTIONS, joined
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 _TIMEOUT = re.compile(rb"timeout=([0-9]{1,6})")
 _NO_BODY = frozenset((204, 304))
+_MAX_REMEMBERED = 2048
 
 # Read once for every field of every message: plain names are the fastest.
 CONNECTION, LENGTH, DATE, KEEP_ALIVE = Kind.CONNECTION, Kind.LENGTH, Kind.DATE, Kind.KEEP_ALIVE
@@ -34,6 +35,10 @@ class ResponseHead:
     dated = False
     """There is a Date."""
     connection: frozenset[bytes] = frozenset()
+    received = b""
+    """The whole head as received, where it may be that of the next response on this connection, too."""
+    passed: bytes | None = None
+    """What `response_headers` has made of the lines for a client; kept while the upstream sends the same head."""
 
     def __init__(
         self, status: int, reason: bytes, version: int, fields: Pairs, marks: Marks, lines: bytes = b""
@@ -80,6 +85,8 @@ def parse_response(head: bytes, method: bytes) -> ResponseHead:
     if connection is not None and connection not in KEEP_ALIVE_OPTIONS:
         _response_connection(response, options((connection,)))
     _response_framing(response, method, length, coding)
+    if len(head) <= _MAX_REMEMBERED and method != b"HEAD" and response.status >= 200:
+        response.received = head
     return response
 
 

@@ -20,6 +20,10 @@ def identify(gateway: "Gateway", x: Exchange) -> Outcome:
     provider = gateway.provider
     if provider is None or not _asked_for(x.route):
         return None
+    known = x.head.known
+    if known is not None and known[0] is provider and known[1].expires_at > gateway.wall():
+        x.identity = known[1]
+        return None
     try:
         answer = provider.identify(x.fields)
     except Exception as error:
@@ -27,6 +31,8 @@ def identify(gateway: "Gateway", x: Exchange) -> Outcome:
         return None
     if isinstance(answer, Identity):
         x.identity = answer
+        if answer.expires_at is not None and getattr(provider, "lasting", False):
+            x.head.known = provider, answer
         return None
     return Later(answer, lambda: _later(gateway, x, answer))
 

@@ -39,6 +39,9 @@ _PAIRS: dict[str, tuple[type[RSAKey] | type[ECKey] | type[OKPKey], str]] = {
 class JwtProvider:
     """Knows a user by a signature alone; a verified token is remembered, by its digest, until it expires."""
 
+    lasting = True
+    """What was said of a field section stays true until `expires_at`: `identify` need not be asked again."""
+
     def __init__(self, options: JwtOptions, clock: Callable[[], float] = time.time) -> None:
         self._checks = _checks(options)
         self._key, self._keys = _keys(options)

@@ -76,17 +76,16 @@ def limit(gateway: "Gateway", x: Exchange) -> Outcome:
     rule = x.route.limit
     if rule is None:
         return None
-    wait_s = gateway.limiter.over(rule, _key(rule, x))
+    identity = x.identity
+    if rule.by == "user" and identity is not None and identity.subject is not None:
+        key = x.route.id, "user", identity.subject
+    else:
+        key = x.route.id, "address", network_of(x.client)
+    wait_s = gateway.limiter.over(rule, key)
     if wait_s is None:
         return None
     retry_after = (b"Retry-After", b"%d" % wait_s)
     return Reply(429, "http_request_denied", f"Too many requests; the limit is {rule.rate}.", (retry_after,))
-
-
-def _key(rule: RateLimit, x: Exchange) -> Key:
-    if rule.by == "user" and x.identity is not None and x.identity.subject is not None:
-        return x.route.id, "user", x.identity.subject
-    return x.route.id, "address", network_of(x.client)
 
 
 def network_of(address: str) -> str:

@@ -13,6 +13,8 @@ from strangler_gateway.users import Users
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MAX_SHAPES = 500
+_LEGACY = Side.LEGACY
+_UPSTREAM_FAILED = (b"connect", b"response", b"body")
 _COUNTERS = (
     "legacy",
     "extracted",
@@ -115,10 +117,11 @@ class Stats:
         if x.decision is None:
             stats.own_replies += 1
             return
-        bad = x.status >= 500 or x.stage in (b"connect", b"response", b"body")
-        if x.stage == b"client":
-            stats.client_gone += 1
-        if x.decision.side is Side.LEGACY:
+        status, bad = x.status, x.status >= 500
+        if x.stage:
+            bad = bad or x.stage in _UPSTREAM_FAILED
+            stats.client_gone += x.stage == b"client"
+        if x.decision.side is _LEGACY:
             stats.legacy += 1
             stats.errors_legacy += bad
             stats.last_legacy_at = self.wall()
@@ -136,7 +139,7 @@ class Stats:
         user = x.authorization if x.identity is None else x.identity.subject
         if user:
             (users or _users(stats, x.decision.side)).add(user)
-        statuses[x.status] = statuses.get(x.status, 0) + 1
+        statuses[status] = statuses.get(status, 0) + 1
         if route.undeclared:
             self._undeclared(x)
 

@@ -45,6 +45,16 @@ class Output:
         self._pieces.append(data)
         self._size += len(data)
 
+    def send(self, data: bytes) -> None:
+        """Data leaves at the end of this turn, behind what was put before."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > _AT_ONCE:
+            self.now()
+        elif not self._due:
+            self._due = True
+            self._turn.add(self)
+
     def soon(self) -> None:
         """What was put leaves at the end of this turn."""
         if self._size > _AT_ONCE:

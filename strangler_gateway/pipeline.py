@@ -55,6 +55,7 @@ class Gateway:
         publishing: Publishing | None = None,
     ) -> None:
         self.settings = settings
+        self.fast = settings.lane == "fast"
         self.signer = signer
         self.log = log
         self.shadow = shadow
@@ -142,7 +143,21 @@ class Gateway:
 
 def observe(gateway: Gateway, x: Exchange) -> Outcome:
     """Names the request, reads the debug fields, and ends loops."""
+    if x.head.told:
+        refused = _read_told(gateway, x)
+        if refused is not None:
+            return refused
+    if not x.request_id:
+        x.request_id = gateway.new_request_id()
     table = x.table
+    if table.trusted_proxies and trusts(table, x.peer):
+        x.trusted = True
+        x.client = client_behind(table, x.peer, x.fields)
+        x.public_scheme, x.public_host = public_origin(x.fields)
+    return None
+
+
+def _read_told(gateway: Gateway, x: Exchange) -> Reply | None:
     debug = override = b""
     for kind, index in x.head.marks:
         if kind == Kind.REQUEST_ID:
@@ -155,14 +170,9 @@ def observe(gateway: Gateway, x: Exchange) -> Outcome:
             return Reply(
                 502, "proxy_loop_detected", "The request has been here before: an upstream points back to this gateway."
             )
-    x.request_id = x.request_id or gateway.new_request_id()
     if debug and gateway.debug_token is not None and hmac.compare_digest(debug, gateway.debug_token):
         x.debug = True
         x.override = _SIDES.get(override)
-    if table.trusted_proxies and trusts(table, x.peer):
-        x.trusted = True
-        x.client = client_behind(table, x.peer, x.fields)
-        x.public_scheme, x.public_host = public_origin(x.fields)
     return None
 
 
@@ -171,11 +181,14 @@ _SIDES = {b"legacy": Side.LEGACY, b"extracted": Side.EXTRACTED}
 
 def match(gateway: Gateway, x: Exchange) -> Outcome:
     """Sets x.route and x.variables; a preflight follows the route of the method that it asks for."""
+    matcher, matched = gateway.matcher, x.head.matched
+    x.table = matcher.table
+    if matched is not None and matched[0] is matcher:
+        _, x.route, x.variables = matched
+        return None
     method = x.method
     if method == b"OPTIONS":
         method = next((v for n, v in x.fields if n.lower() == b"access-control-request-method"), method)
-    matcher = gateway.matcher
-    x.table = matcher.table
     x.route, x.variables = matcher.match(method, x.path)
     if x.route.max_body is not None and x.head.length is not None and x.head.length > x.route.max_body:
         return Reply(413, "http_request_error", f"The body is longer than {x.route.max_body} bytes.", close=True)
@@ -183,6 +196,7 @@ def match(gateway: Gateway, x: Exchange) -> Outcome:
         return Reply(400, "http_request_error", "The path can be read in more than one way.")
     if x.method in (b"OPTIONS", b"TRACE"):
         return _last_hop(x)
+    x.head.matched = matcher, x.route, x.variables
     return None
 
 
@@ -202,15 +216,18 @@ def _last_hop(x: Exchange) -> Outcome:
 Step = Callable[[Gateway, Exchange], Outcome]
 STEPS: tuple[Step, ...] = (observe, match, identify, limit, decide, authorize, serialize)
 """In the order of a request; `forward` follows, on the lane that the request is on, or `publish`, on the ASGI lane."""
+_NUMBERED = tuple(enumerate(STEPS, 1))
+_LAST = len(STEPS)
 
 
 def run(gateway: Gateway, x: Exchange) -> Outcome:
     """Runs the steps until one ends the request or has to wait; then x.step is where to go on."""
-    for step in STEPS[x.step :] if x.step else STEPS:
+    for number, step in _NUMBERED[x.step :] if x.step else _NUMBERED:
         outcome = step(gateway, x)
-        x.step += 1
         if outcome is not None:
+            x.step = number
             return outcome
+    x.step = _LAST
     return None
 
 

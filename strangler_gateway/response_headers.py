@@ -44,7 +44,9 @@ def interim_lines(response: ResponseHead) -> bytes:
 def response_lines(x: Exchange, response: ResponseHead, service: Service, trailers: bool) -> bytes:
     """The same as lines: bytes as received, where nothing but whole lines has to go (the common case)."""
     if not response.connection and not x.extra_fields:
-        lines = _without_hop_by_hop(response)
+        lines = response.passed
+        if lines is None:
+            lines = response.passed = _without_hop_by_hop(response)
         if lines is not None:
             return lines
     return b"".join([_LINE % pair for pair in response_fields(x, response, service, trailers)])

@@ -11,6 +11,7 @@ from strangler_gateway.routes import Side, State
 if TYPE_CHECKING:
     from strangler_gateway.pipeline import Gateway
 
+_LEGACY = State.LEGACY
 WAIT_S = 10.0
 MAX_WAITING = 16
 """Writes of one user that may wait; a client that sends more has no order to lose."""
@@ -79,7 +80,7 @@ class Turns:
 def serialize(gateway: "Gateway", x: Exchange) -> Outcome:
     """Takes the user's turn for a write of a group with `serialize: user`; nothing is serialised in state legacy."""
     unit = x.route.unit
-    if unit.serialize is None or unit.state is State.LEGACY or x.method in SAFE:
+    if unit.serialize is None or unit.state is _LEGACY or x.method in SAFE:
         return None
     if x.identity is None or x.identity.subject is None:
         return None

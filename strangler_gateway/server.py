@@ -184,6 +184,11 @@ class ClientConnection(asyncio.Protocol):
         if self.lingering:
             return
         if self.lane is None:
+            last = self.last
+            if last is not None and data == last.received and not self.buffer:
+                # The very bytes of the request before it: there is nothing to be read.
+                self._start(last)
+                return
             self.buffer = self.buffer + data if self.buffer else data
             self._next()
         elif self.framing == _TUNNEL:
@@ -235,20 +240,18 @@ class ClientConnection(asyncio.Protocol):
     def _start(self, request: RequestHead) -> None:
         gateway = self.gateway
         self.x = x = gateway.exchange(request, self.peer, self.scheme)
-        self.responding = False
-        self.received = 0
         self.keep = request.keep_alive and not self.draining
-        self.left = request.length or 0
-        self.decoder = ChunkedDecoder(gateway.settings.max_header) if request.length is None else None
-        self.body_done = request.length == 0
-        self.deadline = inf if self.body_done else gateway.now() + gateway.settings.body_timeout_s
+        if request.length == 0:
+            self.body_done, self.decoder, self.deadline = True, None, inf
+        else:
+            self._expect_body(request.length)
         try:
             outcome: Outcome = run(gateway, x)
-            if isinstance(outcome, Reply):
+            if outcome is None and x.publish is None and gateway.fast:
+                self.lane = Relay(self, gateway, x)
+            elif isinstance(outcome, Reply):
                 self.reply(outcome)
                 return
-            if outcome is None and x.publish is None and gateway.settings.lane == "fast":
-                self.lane = Relay(self, gateway, x)
             else:
                 self.lane = Cycle(self, x, outcome)
         except Exception:
@@ -258,6 +261,14 @@ class ClientConnection(asyncio.Protocol):
         if not self.body_done and self.buffer:
             data, self.buffer = self.buffer, b""
             self._feed(data)
+
+    def _expect_body(self, length: int | None) -> None:
+        settings = self.gateway.settings
+        self.left = length or 0
+        self.decoder = ChunkedDecoder(settings.max_header) if length is None else None
+        self.body_done = False
+        self.received = 0
+        self.deadline = self.gateway.now() + settings.body_timeout_s
 
     def _feed(self, data: bytes) -> None:
         """Takes body bytes in the request's framing."""
@@ -416,13 +427,14 @@ class ClientConnection(asyncio.Protocol):
         assert x is not None
         if self.framing == _CHUNKED:
             self.out.put(chunked.last(trailers if x.head.te_trailers else []))
-        self.flush()
+        self.out.soon()
         self._ended(x)
         if not self.keep or self.draining or self.framing == _TUNNEL:
             self._close()
             return
         self.deadline = self.gateway.now() + self.gateway.settings.keep_alive_s
-        self._resume(_PIPELINE)
+        if self.paused:
+            self._resume(_PIPELINE)
         if self.buffer:
             self._next()
 

@@ -42,9 +42,10 @@ class Pool:
         """Starts a call; the sink hears of everything later, never from inside this function."""
         call = Call(self, sink, method, target, head, complete, upgrade)
         self.active.add(call)
-        self.budget.request(self.now())
-        if self.available:
-            self._dispatch(call, fresh=False)
+        now = self.now()
+        self.budget.request(now)
+        if self._open_until <= now:
+            self._dispatch(call, now, fresh=False)
         else:
             asyncio.get_running_loop().call_soon(call.refuse)
         return call
@@ -59,13 +60,13 @@ class Pool:
         while self.waiting:
             call = self.waiting.popleft()
             if not call.ended:
-                connection.begin(call)
+                connection.begin(call, self.now())
                 return
         if self.closed:
             connection.discard()
             return
-        connection.used_at = self.now()
-        connection.idle_until = connection.used_at + idle_s
+        connection.used_at = now = self.now()
+        connection.idle_until = now + idle_s
         self.idle.append(connection)
 
     def lost(self, connection: Connection) -> None:
@@ -76,17 +77,18 @@ class Pool:
         while self.waiting:
             call = self.waiting.popleft()
             if not call.ended:
-                self._dispatch(call, fresh=True)
+                self._dispatch(call, self.now(), fresh=True)
                 return
 
     def retry(self, call: Call, reused: bool) -> bool:
         """Sends a call again whose connection was lost before a byte of an answer came, where that is safe."""
-        seen = self.killers.note(call.method, call.target, self.now())
+        now = self.now()
+        seen = self.killers.note(call.method, call.target, now)
         if not reused or seen or call.method not in RETRYABLE or call.wrote_body or not call.complete:
             return False
-        if not self.budget.spend(self.now()):
+        if not self.budget.spend(now):
             return False
-        self._dispatch(call, fresh=True)
+        self._dispatch(call, now, fresh=True)
         return True
 
     def sweep(self) -> None:
@@ -105,25 +107,25 @@ class Pool:
             connection.discard()
         self.idle.clear()
 
-    def _dispatch(self, call: Call, fresh: bool) -> None:
-        now = self.now()
-        call.deadline = now + self.service.timeouts.connect
-        while self.idle and not fresh:
-            connection = self.idle[-1]
-            if call.method not in RETRYABLE and now - connection.used_at > _WRITE_FRESH_S:
+    def _dispatch(self, call: Call, now: float, fresh: bool) -> None:
+        idle, careful = self.idle, call.method not in RETRYABLE
+        while idle and not fresh:
+            connection = idle[-1]
+            if careful and now - connection.used_at > _WRITE_FRESH_S:
                 break
-            self.idle.pop()
-            if connection.usable(now, careful=call.method not in RETRYABLE):
-                connection.begin(call)
+            idle.pop()
+            if connection.usable(now, careful):
+                connection.begin(call, now)
                 return
             connection.discard()
+        call.deadline = now + self.service.timeouts.connect
         if self.open < self.service.max_connections:
             self.open += 1
             task = asyncio.get_running_loop().create_task(self._connect(call))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif self.idle:
-            self.idle.pop().begin(call)
+        elif idle:
+            idle.pop().begin(call, now)
         else:
             self.waiting.append(call)
 
@@ -139,7 +141,7 @@ class Pool:
         if call.ended:
             self.release(connection, IDLE_S)
         else:
-            connection.begin(call)
+            connection.begin(call, self.now())
 
     async def _open(self) -> Connection:
         loop, service = asyncio.get_running_loop(), self.service

@@ -30,6 +30,8 @@ class Connection(asyncio.Protocol):
         self.out: Output
         self.call: Call | None = None
         self.head: ResponseHead | None = None
+        self.last: ResponseHead | None = None
+        """The head before it, which an upstream sometimes repeats: byte for byte it means the same."""
         self.left = 0
         self.decoder: ChunkedDecoder | None = None
         self.buffer = b""
@@ -39,23 +41,20 @@ class Connection(asyncio.Protocol):
         self.used_at = 0.0
         self.full = False
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: Call, now: float) -> None:
         """Sends a call's request on this connection."""
-        assert self.transport is not None
         call.connection = self
         self.call = call
         self.uses += 1
         self.informational = 0
         self.head = None
-        call.deadline = self.pool.now() + self.pool.service.timeouts.response
+        call.deadline = now + self.pool.service.timeouts.response
+        self.out.send(call.head)
         if call.pending:
-            self.out.put(b"".join((call.head, *call.pending)))
+            self.out.send(b"".join(call.pending))
             call.pending, call.pending_size = [], 0
             if not self.full:
                 call.sink.on_writable()
-        else:
-            self.out.put(call.head)
-        self.out.soon()
 
     def usable(self, now: float, careful: bool) -> bool:
         """Whether another call may be sent here. `careful`: looks whether an end is waiting to be read already."""
@@ -65,8 +64,7 @@ class Connection(asyncio.Protocol):
         return not (careful and _readable(transport))
 
     def write(self, data: bytes) -> None:
-        self.out.put(data)
-        self.out.soon()
+        self.out.send(data)
 
     def discard(self) -> None:
         """Never to be used again."""
@@ -97,7 +95,6 @@ class Connection(asyncio.Protocol):
             return
         if self.buffer:
             data, self.buffer = self.buffer + data, b""
-        sink = call.sink
         call.deadline = self.pool.now() + call.idle_s
         try:
             self._read(call, data)
@@ -105,14 +102,21 @@ class Connection(asyncio.Protocol):
             call.fail(self._error(exc.code, f"answered what is not HTTP/1.1: {exc}"))
         except Malformed as exc:
             call.fail(self._error("http_protocol_error", f"sent a malformed chunked body: {exc}"))
-        sink.flush()
+        if not call.ended:
+            call.sink.flush()
 
     def _error(self, code: str, what: str) -> UpstreamError:
         stage = "response" if self.head is None else "body"
         return UpstreamError(code, f"The upstream {self.pool.service.name} {what}.", stage)
 
     def _read(self, call: Call, data: bytes) -> None:
+        last = self.last
+        if last is not None and self.head is None and data.startswith(last.received) and call.method != b"HEAD":
+            self._take_head(call, last)
+            data = data[len(last.received) :]
         while self.head is None:
+            if self.call is not call:
+                return
             end = data.find(b"\r\n\r\n") + 4
             if end == 3:
                 self._incomplete(call, data)
@@ -122,9 +126,9 @@ class Connection(asyncio.Protocol):
             head = parse_response(data[:end], call.method)
             data = data[end:]
             self._take_head(call, head)
-            if self.call is not call:
-                return
-        self._body(call, data)
+            self.last = head if head.received else None
+        if self.call is call:
+            self._body(call, data)
 
     def _incomplete(self, call: Call, data: bytes) -> None:
         if len(data) > self.pool.max_header:
