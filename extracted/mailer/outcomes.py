@@ -83,9 +83,9 @@ _NAMED: Final = re.compile(
     re.I,
 )
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600}
-_MAILBOX: Final = re.compile(r"5\.1\.(?:0|1|2|3|4|6|10)\b")
+_STATUS: Final = re.compile(r"#?(5\.\d{1,3}\.\d{1,3})(?![.\d])")
+_MAILBOX: Final = {f"5.1.{detail}" for detail in (0, 1, 2, 3, 4, 6, 10)}
 """RFC 3463 section 3.2 and RFC 7505; 5.1.7 and 5.1.8 are the sender's."""
-_STATUS: Final = re.compile(r"\b5\.\d{1,3}\.\d{1,3}\b")
 _NOBODY: Final = re.compile(
     r"(?:user|mailbox|recipient|account|address)\b.{0,40}\b(?:unknown|not found|does(?: not|n't) exist)"
     r"|no such (?:user|mailbox|recipient|person|address)|unknown (?:user|mailbox|recipient)",
@@ -158,9 +158,10 @@ def _is_bounce(refused: Refused) -> bool:
     """550 and 553 are said of policy, spam and relaying, too: the status (RFC 3463) decides, without one the words."""
     if refused.verb != "RCPT" or refused.code not in (550, 551, 553):
         return False
-    if refused.code == 551 or _MAILBOX.search(refused.response):
-        return True
-    return _STATUS.search(refused.response) is None and _NOBODY.search(refused.response) is not None
+    status = _STATUS.match(refused.response)
+    if refused.code == 551 or status is not None:
+        return status is None or status[1] in _MAILBOX
+    return _NOBODY.search(refused.response) is not None
 
 
 def _named(response: str, patience: Patience) -> timedelta | None:
