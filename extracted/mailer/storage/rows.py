@@ -73,7 +73,8 @@ def claimed(row: Row[Any]) -> Claimed:
     else:
         content = Templated(row.kind, row.locale, json.loads(row.variables))
     policy = Policy(row.policy)
-    return Claimed(row.id, row.claim, row.attempts, row.recipient, content, policy, row.created_at)
+    known = row.recipient, content, policy, row.created_at, row.ambiguities
+    return Claimed(row.id, row.claim, row.attempts, *known)
 
 
 def event(row: Row[Any]) -> Event:
