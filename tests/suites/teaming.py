@@ -80,7 +80,7 @@ class Teaming:
     def asked(self) -> Counter[Told]:
         """The mails that Account has asked for."""
         mails = [mail for mail in asked_for(self.twins.files[1]) if mail["kind"] in TEXTS]
-        return Counter(_as_sent(mail) for mail in mails)
+        return Counter(as_sent(mail) for mail in mails)
 
     def sent(self, wanted: Counter[Told]) -> Counter[Told]:
         """The mails of the monolith; to each address as many as are wanted are waited for."""
@@ -149,6 +149,7 @@ def _same(row: Mapping[str, Any]) -> bool:
     return bool(row["created_at"] == row["updated_at"])
 
 
-def _as_sent(mail: Mapping[str, Any]) -> Told:
+def as_sent(mail: Mapping[str, Any]) -> Told:
+    """What the monolith would have sent for what Account asks for."""
     subject, text = TEXTS[mail["kind"]]
     return subject, mail["recipient"], text.format(**mail["variables"])
