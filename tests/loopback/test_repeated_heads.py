@@ -68,3 +68,15 @@ def test_what_was_refused_once_is_refused_again(gateway: GatewayProcess, origin:
         assert client.ask(get(b"/", b"Content-Length: x")).status == 400
         assert client.ends()
     assert len(origin.requests) == 3
+
+
+def test_a_repeated_head_behind_the_beginning_of_another_is_none_of_its_own(
+    gateway: GatewayProcess, origin: Script
+) -> None:
+    client = gateway.connect()
+    assert client.ask(get(b"/")).status == 200
+    client.send(b"GET /begun")
+    assert gateway.connect().ask(get(b"/")).status == 200  # by now the gateway has read the beginning
+    assert client.ask(get(b"/")).status == 400
+    assert client.ends()
+    assert [request.target for request in origin.requests] == [b"/", b"/"]

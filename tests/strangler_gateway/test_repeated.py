@@ -6,7 +6,9 @@ import pytest
 
 from chassis.claims import Fields, Identity
 from strangler_gateway.exchange import Exchange
+from strangler_gateway.forward import client_lines
 from strangler_gateway.http1 import RequestHead
+from strangler_gateway.http1_response import parse_response
 from strangler_gateway.identify import identify
 from strangler_gateway.pipeline import Gateway, match, observe
 from strangler_gateway.routes import State
@@ -125,3 +127,16 @@ def test_other_fields_are_not_taken_for_those_of_a_known_user() -> None:
         identify(gateway, x)
         assert x.identity is not None
         assert x.identity.subject == who
+
+
+def test_lines_of_a_repeated_answer_never_carry_another_users_cookie() -> None:
+    gateway = gateway_for(route())
+    x = exchange(gateway)
+    x.service = MONOLITH
+    head = parse_response(b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 0\r\n\r\n", b"GET")
+    plain = client_lines(gateway, x, head)
+    x.extra_fields.append((b"Set-Cookie", b"a=b"))
+    assert client_lines(gateway, x, head) == plain + b"Set-Cookie: a=b\r\n"
+    following = again(gateway, x)
+    following.service = MONOLITH
+    assert client_lines(gateway, following, head) == plain
