@@ -3,7 +3,9 @@
 import asyncio
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -116,6 +118,21 @@ def test_members_are_told_in_their_language_and_of_the_end_of_a_team_under_impro
         assert sent(service, admin, "DELETE", f"/team/{made}").status == 204
     asked = [(mail["kind"], mail["locale"]) for mail in asked_for(sides.monolith) if mail["recipient"] == address]
     assert asked == [("team_joined", "en"), ("team_joined", "fr"), ("team_dissolved", "fr")]
+
+
+def test_of_two_processes_at_once_one_makes_and_one_adds(sides: Sides, admin: Identity) -> None:
+    user, services = sides.monolith.add_user("guest"), (sides.strict, sides.improved) * 4
+    with ThreadPoolExecutor(len(services)) as threads:
+        new = {"name": new_name()}
+        made = list(threads.map(lambda one: sent(one, admin, "POST", "/team", new), services))
+        assert Counter(answer.status for answer in made) == {201: 1, 409: len(services) - 1}
+        team = next(json.loads(answer.body)["data"]["id"] for answer in made if answer.status == 201)
+        who = {"userId": user}
+        added = list(threads.map(lambda one: sent(one, admin, "POST", f"/team/{team}/members", who), services))
+        assert Counter(answer.status for answer in added) == {201: 1, 409: len(services) - 1}
+    members = [row["user_id"] for row in sides.monolith.rows(tables.team_members) if row["team_id"] == team]
+    assert set(members) == {user, admin.subject}
+    assert len(members) == 2
 
 
 def test_without_a_broker_teams_are_read_alone(account: RunningService, monolith: MonolithData) -> None:
