@@ -7,13 +7,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from chassis.messaging.envelope import Envelope
+from chassis.messaging.open import open_broker
+from chassis.messaging.topology import load
+from extracted.mailer.main import TOPOLOGY
+from extracted.mailer.messages import REQUESTED
 from tests.extracted.running import ROOT, START_TIMEOUT_S, Answer, announced_port, ask, stop
+from tests.smtp_faults import Fault, write_faults
+from tests.smtp_sink import Taken, recorded
 
-__all__ = ["INTERNAL", "OPERATOR", "ROOT", "RunningMailer", "bearer", "run", "running_mailer", "settings", "stop"]
+__all__ = [
+    "INTERNAL", "OPERATOR", "ROOT", "RunningMailer", "RunningSink", "bearer", "published", "request", "run",
+    "running_mailer", "running_sink", "settings", "started", "stop",
+]  # fmt: skip
 
 INTERNAL, OPERATOR = "services-alone-have-this", "operators-alone-have-this"
 NOWHERE = "1"
@@ -80,6 +91,13 @@ def running_mailer(database_url: str, broker_url: str, **variables: str) -> Iter
     environ = settings(database_url, broker_url, **variables)
     migrated = run("migrate", environ=environ)
     assert migrated.returncode == 0, migrated.stderr
+    with started(environ) as running:
+        yield running
+
+
+@contextmanager
+def started(environ: dict[str, str]) -> Iterator[RunningMailer]:
+    """As it is told."""
     command = [sys.executable, "-m", "extracted.mailer", "--port", "0"]
     with (
         NamedTemporaryFile() as log,
@@ -94,3 +112,53 @@ def running_mailer(database_url: str, broker_url: str, **variables: str) -> Iter
 def bearer(token: str) -> dict[str, str]:
     """The header field."""
     return {"Authorization": f"Bearer {token}"}
+
+
+@dataclass(frozen=True)
+class RunningSink:
+    """A provider of its own process."""
+
+    port: int
+    record: Path
+    faults: Path
+
+    def taken(self) -> list[Taken]:
+        return recorded(self.record)
+
+    def set(self, *faults: Fault) -> None:
+        write_faults(self.faults, faults)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """For a mailer that sends to it."""
+        return {"SMTP_PORT": str(self.port)}
+
+
+@contextmanager
+def running_sink(folder: Path) -> Iterator[RunningSink]:
+    record, faults = folder / "taken.jsonl", folder / "faults.json"
+    record.touch()
+    command = [sys.executable, "-m", "tests.smtp_sink", "--record", str(record), "--faults", str(faults)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield RunningSink(int(process.stdout.readline()), record, faults)
+        finally:
+            stop(process)
+
+
+async def published(broker_url: str, *envelopes: Envelope) -> None:
+    """To the exchange that Account writes to, on queues that are there."""
+    broker = open_broker(broker_url, "account")
+    try:
+        await broker.declare(load(TOPOLOGY).owned_by("mailer"))
+        for envelope in envelopes:
+            await broker.publish("mails", envelope)
+    finally:
+        await broker.aclose()
+
+
+def request(id: str, **changes: object) -> Envelope:
+    """`mail.requested.v1`, as Account writes it."""
+    body = {"kind": "verify_account", "recipient": "ada@example.org", "locale": "en", "variables": VARIABLES} | changes
+    return Envelope(id=id, type=REQUESTED, body=body, time=datetime.now(UTC))
