@@ -7,6 +7,7 @@ from strangler_gateway.http1 import DIGITS, KEEP_ALIVE_OPTIONS, joined
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 _TIMEOUT = re.compile(rb"timeout=([0-9]{1,6})")
+_EVENT_STREAM = b"text/event-stream"
 _NO_BODY = frozenset((204, 304))
 _MAX_REMEMBERED = 2048
 
@@ -34,6 +35,8 @@ class ResponseHead:
     upgrade = False
     dated = False
     """There is a Date."""
+    events = False
+    """A stream of server-sent events: silent as long as it likes, no idle limit."""
     connection: frozenset[bytes] = frozenset()
     received = b""
     """The whole head as received, where it may be that of the next response on this connection, too."""
@@ -66,6 +69,7 @@ def parse_response(head: bytes, method: bytes) -> ResponseHead:
     response = ResponseHead(
         int(status), reason or b"", 11 if minor == b"1" else 10, fields, marks, head[start - 1 : -2]
     )
+    response.events = _EVENT_STREAM in response.lines
     length = coding = connection = None
     for kind, index in marks:
         value = fields[index][1]

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 IDLE_S = 30.0
 _MAX_INFORMATIONAL = 100
-_EVENT_STREAM = b"text/event-stream"
-"""Silent as long as it likes: no idle limit."""
 
 
 class Connection(asyncio.Protocol):
@@ -146,7 +144,7 @@ class Connection(asyncio.Protocol):
             self.left = head.length if head.length is not None else -1
             self.decoder = ChunkedDecoder(self.pool.max_header) if head.length == -1 else None
             call.answered = True
-            if _EVENT_STREAM in head.lines:
+            if head.events:
                 call.idle_s = call.deadline = inf
             call.sink.on_head(head)
         elif head.status == 101:
