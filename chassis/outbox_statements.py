@@ -31,11 +31,11 @@ def put(table: Table) -> Insert:
 def claim(table: Table, *others: ColumnElement[bool]) -> Update:
     """The oldest `at_most` of `to` without a lease at `now` get the lease `token` until `lease_end`, in one statement.
 
-    A lease that ends later than one taken now comes of a clock that has jumped: it holds nothing.
+    A lease that ends after `latest` comes of a clock that has jumped: it holds nothing.
     """
     columns, until = table.c, table.c.claimed_until
-    now, end = bindparam("now", type_=until.type), bindparam("lease_end", type_=until.type)
-    is_free = or_(until.is_(None), until <= now, until > end)
+    now, end, latest = (bindparam(name, type_=until.type) for name in ("now", "lease_end", "latest"))
+    is_free = or_(until.is_(None), until <= now, until > latest)
     picked = (
         select(columns.message_id)
         .where(columns.destination == bindparam("to"), columns.published_at.is_(None), is_free, *others)

@@ -67,6 +67,15 @@ async def test_a_lease_taken_before_the_clock_went_back_an_hour_holds_nothing(se
     assert len(await claim(service, "b")) == 1
 
 
+async def test_a_lease_taken_by_whom_looked_at_the_clock_a_moment_later_holds(service: Service) -> None:
+    """Two claim at once: the clock is looked at before the database lets one of them in first."""
+    await service.put(message())
+    service.clock.move(0.01)
+    assert len(await claim(service, "a")) == 1
+    service.clock.move(-0.01)
+    assert await claim(service, "b") == []
+
+
 async def test_a_late_release_does_not_end_the_lease_of_another(service: Service) -> None:
     put = message()
     await service.put(put)
