@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import exc
 
 from chassis.store import StoreUnavailable
 
@@ -62,8 +63,8 @@ class Driver:
             except BaseException as error:
                 if not isinstance(error, asyncpg.PostgresError):  # in doubt, or in the middle of something
                     _end(connection)
-                if (away := _away(error)) is not None:
-                    raise away from error
+                if (ours := _ours(error)) is not None:
+                    raise ours from error
                 raise
             finally:
                 if connection is not None and not connection.is_closed():
@@ -128,8 +129,10 @@ def _end(connection: Any) -> None:
         connection.terminate()
 
 
-def _away(error: BaseException) -> StoreUnavailable | None:
-    """None: the statement is at fault, or whoever runs it."""
+def _ours(error: BaseException) -> Exception | None:
+    """As from the engine; None: as it is."""
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        return exc.IntegrityError("a prepared statement", None, error, hide_parameters=True)
     if isinstance(error, asyncpg.PostgresError):
         state = str(error.sqlstate)
         return StoreUnavailable(str(error)) if state[:2] in AWAY or state == READ_ONLY else None

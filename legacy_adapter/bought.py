@@ -3,9 +3,11 @@
 from datetime import datetime
 
 from sqlalchemy import BindParameter, ColumnElement, exists, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.prepared import Connection, Prepared
 from legacy_adapter.tables import transactions, users
+
+_ADD = Prepared(insert(transactions), "id", "user_id", "item_id", "created_at", "updated_at")
 
 
 class LegacyBought:
@@ -21,7 +23,7 @@ class LegacyBought:
         held = select(users.c.id).where(users.c.id == user_id).with_for_update(read=True, key_share=True)
         return held.exists()
 
-    async def add(self, connection: AsyncConnection, row_id: str, user_id: str, item_id: str, now: datetime) -> None:
+    async def add(self, connection: Connection, row_id: str, user_id: str, item_id: str, now: datetime) -> None:
         """A live row."""
         row = {"id": row_id, "user_id": user_id, "item_id": item_id, "created_at": now, "updated_at": now}
-        await connection.execute(insert(transactions), row)
+        await _ADD.on(connection, row)

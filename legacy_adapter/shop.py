@@ -3,15 +3,22 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from chassis.database import Database
+from chassis.prepared import Prepared
 from extracted.shop.domain import Item, ItemFields, ItemSelection, Transaction, TransactionRow, Transactions
 from legacy_adapter.documents import Document, DocumentStore, Selection
 from legacy_adapter.sql_page import heap_order
 from legacy_adapter.tables import transactions
 
 _COLLECTION = "items"
+_LIVE = Prepared(
+    select(transactions.c.id)
+    .where(transactions.c.user_id == bindparam("user"), transactions.c.item_id == bindparam("item"))
+    .where(transactions.c.deleted_at.is_(None))
+    .limit(1)
+)
 
 
 class LegacyItems:
@@ -56,11 +63,8 @@ class LegacyPurchases:
 
     async def live(self, user_id: str, item_id: str) -> str | None:
         """Both ids in canonical form; of several rows, which the monolith's race can leave, any."""
-        row = transactions.c
-        live = (row.user_id == user_id, row.item_id == item_id, row.deleted_at.is_(None))
-        async with self._database.look() as connection:
-            found: str | None = await connection.scalar(select(row.id).where(*live).limit(1))
-            return found
+        rows = await self._database.once(_LIVE, {"user": user_id, "item": item_id}, writes=False)
+        return rows[0].id if rows else None
 
     async def page(self, offset: int, limit: int) -> Transactions:
         """Two statements on one state of the table."""

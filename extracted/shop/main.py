@@ -15,7 +15,6 @@ from starlette.applications import Starlette
 
 from chassis import logs, migrations, starting, web
 from chassis.database import Database
-from chassis.inbox import Inbox
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
 from chassis.messaging.topology import Topology
@@ -83,10 +82,10 @@ def build(settings: Settings) -> Starlette:
 def _selling(stores: Stores, broker_url: str) -> Selling:
     """The shop's own tables, and what works on them. Raises SettingsInvalid."""
     database, own = stores.database, OwnTables("shop", stores.database.is_sqlite)
-    tables, outbox, inbox, parked = ShopTables(own), Outbox(own, _now), Inbox(own, _now), Parked(own, _now)
+    tables, outbox, parked = ShopTables(own), Outbox(own, _now), Parked(own, _now)
     broker = open_broker(broker_url, "shop")
-    relay = Relay(database, outbox, broker, also_prune=(inbox.prune,))
-    sales = Sales(StoredDecisions(database, tables, outbox, inbox, LegacyBought(), _now))
+    relay = Relay(database, outbox, broker)
+    sales = Sales(StoredDecisions(database, tables, outbox, LegacyBought(), _now))
     worker = Worker(broker, _own_queues(), relay, sales, database, parked)
     records, transactions = StoredRecords(database, tables), LegacyPurchases(database)
     return Selling(

@@ -69,10 +69,6 @@ class Quantities(Protocol):
 class Deciding(Protocol):
     """One transaction."""
 
-    async def first(self, message_id: str) -> bool:
-        """False: the message was handled before."""
-        ...
-
     async def known(self, purchase: Purchase) -> Known:
         """From here to the end of the transaction nobody else decides on that user and item."""
         ...

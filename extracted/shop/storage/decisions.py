@@ -6,18 +6,32 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import BindParameter, ColumnElement, Row, Select, Table, Update, literal, or_, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from chassis.database import Database
-from chassis.inbox import Inbox
 from chassis.messaging.envelope import Envelope
 from chassis.outbox import Outbox
+from chassis.prepared import Connection, Prepared
 from extracted.shop.decision import Decision, Known, Outcome, Purchase, Reason
-from extracted.shop.messages import COMMANDS, DECISIONS
-from extracted.shop.storage.tables import ShopTables
+from extracted.shop.messages import DECISIONS
+from extracted.shop.storage.tables import ShopTables, uuid_text
 
-_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_LOCK = Prepared(select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger))))
+_ROW = ("purchase_id", "user_id", "item_id", "outcome", "reason", "decided_at")
 Id = BindParameter[str]
 
 
@@ -35,7 +49,7 @@ class Bought(Protocol):
         """And the user stays until the end of the transaction."""
         ...
 
-    async def add(self, connection: AsyncConnection, row_id: str, user_id: str, item_id: str, now: datetime) -> None:
+    async def add(self, connection: Connection, row_id: str, user_id: str, item_id: str, now: datetime) -> None:
         """A live row."""
         ...
 
@@ -48,23 +62,22 @@ class StoredDecisions:
         database: Database,
         tables: ShopTables,
         outbox: Outbox,
-        inbox: Inbox,
         bought: Bought,
         clock: Callable[[], datetime],
     ) -> None:
         self.database = database
         self.tables = tables
         self.outbox = outbox
-        self.inbox = inbox
         self.bought = bought
         self.clock = clock
-        self.look = _look(tables, bought)
-        self.take = _take(tables.stock)
+        self.look = Prepared(_look(tables, bought))
+        self.take = Prepared(_take(tables.stock))
+        self.record = Prepared(insert(tables.decisions), *_ROW)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["DecidingTransaction"]:
         """The relay is woken after the commit."""
-        async with self.database.write() as connection:
+        async with self.database.work() as connection:
             yield DecidingTransaction(self, connection)
         self.outbox.wake()
 
@@ -72,25 +85,22 @@ class StoredDecisions:
 class DecidingTransaction:
     """Implements the port Deciding."""
 
-    def __init__(self, store: StoredDecisions, connection: AsyncConnection) -> None:
+    def __init__(self, store: StoredDecisions, connection: Connection) -> None:
         self._store = store
         self._connection = connection
         self._tables = store.tables
 
-    async def first(self, message_id: str) -> bool:
-        """By the inbox."""
-        return await self._store.inbox.first(self._connection, COMMANDS, message_id)
-
     async def known(self, purchase: Purchase) -> Known:
         """By one statement after the lock: a snapshot of before it would miss what its last holder has committed."""
         if not self._tables.own.is_sqlite:  # there BEGIN IMMEDIATE has locked the whole database
-            await self._connection.execute(_LOCK, {"key": _lock_key(purchase)})
+            await _LOCK.on(self._connection, {"key": _lock_key(purchase)})
         ids = {"purchase": purchase.id, "user": purchase.user_id, "item": purchase.item_id}
-        return _known((await self._connection.execute(self._store.look, ids)).one(), purchase.id)
+        (row,) = await self._store.look.on(self._connection, ids)
+        return _known(row, purchase.id)
 
     async def take(self, item_id: str) -> bool:
         """By one conditional update."""
-        return (await self._connection.execute(self._store.take, {"item": item_id})).rowcount == 1
+        return len(await self._store.take.on(self._connection, {"item": item_id})) == 1
 
     async def record(self, purchase: Purchase, decided: Decision) -> None:
         """Fails where there is one."""
@@ -103,7 +113,7 @@ class DecidingTransaction:
             "reason": decided.reason,
             "decided_at": now,
         }
-        await self._connection.execute(self._tables.decisions.insert(), row)
+        await self._store.record.on(self._connection, row)
         if decided.outcome is Outcome.DECREASED:
             ids = (purchase.id, purchase.user_id, purchase.item_id)
             await self._store.bought.add(self._connection, *ids, now)
@@ -115,7 +125,7 @@ class DecidingTransaction:
 
 def _look(tables: ShopTables, bought: Bought) -> Select[Any]:
     """One row, whether there is a decision or not."""
-    purchase, user, item = (BindParameter[str](name) for name in ("purchase", "user", "item"))
+    purchase, user, item = (BindParameter[str](name, type_=uuid_text()) for name in ("purchase", "user", "item"))
     decisions, stock = tables.decisions, tables.stock.c
     limited = select(stock.item_id).where(stock.item_id == item, stock.available.is_not(None)).exists()
     one = select(literal(1).label("one")).subquery("one")
@@ -132,10 +142,11 @@ def _take(stock: Table) -> Update:
     row = stock.c
     left = or_(row.available > 0, row.available.is_(None))
     less = {"sold": row.sold + 1, "available": row.available - 1}
-    return update(stock).where(row.item_id == BindParameter[str]("item"), left).values(less)
+    taken = update(stock).where(row.item_id == BindParameter[str]("item"), left).values(less)
+    return taken.returning(row.item_id)
 
 
-def _known(row: Row[Any], purchase_id: str) -> Known:
+def _known(row: Any, purchase_id: str) -> Known:
     decided_for = decided = None
     if row.purchase_id is not None:
         decided_for = Purchase(purchase_id, row.user_id, row.item_id)

@@ -17,7 +17,6 @@ class State:
     rows: list[tuple[str, str, str]] = field(default_factory=list)
     left: dict[str, int] = field(default_factory=dict)
     decisions: dict[str, tuple[Purchase, Decision]] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
     answers: list[Envelope] = field(default_factory=list)
 
 
@@ -33,11 +32,6 @@ class FakeDecisions:
         except BaseException:
             self.state = before
             raise
-
-    async def first(self, message_id: str) -> bool:
-        is_new = message_id not in self.state.seen
-        self.state.seen.add(message_id)
-        return is_new
 
     async def known(self, purchase: Purchase) -> Known:
         state = self.state

@@ -11,7 +11,6 @@ from sqlalchemy import Table, func, select
 
 from chassis import migrations
 from chassis.database import Database
-from chassis.inbox import Inbox
 from chassis.messaging.envelope import Envelope, from_record
 from chassis.outbox import Outbox
 from chassis.own_tables import OwnTables
@@ -100,7 +99,7 @@ async def selling(stores: Stores) -> AsyncIterator[Selling]:
 def assembled(data: MonolithData, database: Database) -> Selling:
     own = OwnTables("shop", database.is_sqlite)
     tables, outbox = ShopTables(own), Outbox(own, now)
-    decisions = StoredDecisions(database, tables, outbox, Inbox(own, now), LegacyBought(), now)
+    decisions = StoredDecisions(database, tables, outbox, LegacyBought(), now)
     return Selling(data, database, tables, outbox, Sales(decisions), StoredQuantities(database, tables, now))
 
 
