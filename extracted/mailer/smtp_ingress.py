@@ -55,6 +55,7 @@ class Ingress:
                 await asyncio.gather(*(session.ended() for session in sessions))
         for session in tuple(self._house.open):
             session.abort()
+        await asyncio.sleep(0)  # in which the loop closes their sockets
 
 
 def _address(text: str) -> str | None:

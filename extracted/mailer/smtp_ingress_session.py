@@ -23,7 +23,10 @@ log = structlog.get_logger("mailer.ingress")
 COMMAND_BYTES: Final = {"AUTH": 12_288, "MAIL": 1_024, "RCPT": 1_024}
 """RFC 4954 section 4, and addresses in UTF-8 with parameters; RFC 5321's 512 for all others."""
 BUFFER: Final = 64 * 1024
-CLOSE_S: Final = 5.0
+LINGER_S: Final = 2.0
+"""So long a client may take to read the last words: what it still sends would make its system drop them."""
+FULL: Final = "421 4.7.0 Too many connections; try again later"
+BYE: Final = "221 2.0.0 Bye"
 NO_PATH: Final = "<>"
 _PATH: Final = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^<>"\s])*)>(?:[ ]+([!-~]+(?:[ ]+[!-~]+)*))?')
 _FIXED: Final = {
@@ -62,7 +65,7 @@ class Conversation(SMTP):
         self._commands_since_mail = 0
         self._unknown_commands = 0
         self._failed_logins = 0
-        self._is_in_data = False
+        self._is_in_data = self._has_eof = self._is_over = False
         self._last_words: str | None = None
         self._abort: asyncio.TimerHandle | None = None
         super().__init__(
@@ -83,9 +86,10 @@ class Conversation(SMTP):
         if self in self._house.open or len(self._house.open) < self._limits.connections:
             self._house.open.add(self)
         else:
-            self._last_words = "421 4.7.0 Too many connections; try again later"
+            self._last_words = FULL
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._house.open.discard(self)
         if self._abort is not None:
             self._abort.cancel()
         super().connection_lost(error)
@@ -95,18 +99,25 @@ class Conversation(SMTP):
         if self._handler_coroutine is not None:
             await asyncio.wait([self._handler_coroutine])
 
+    def data_received(self, data: bytes) -> None:
+        """Nothing is kept of what comes after the last words."""
+        if not self._is_over:
+            super().data_received(data)
+
     def eof_received(self) -> bool:
         """A client that has said all it will still gets its replies (over TCP; TLS has no half-closed state)."""
+        self._has_eof = True
         self._reader.feed_eof()
-        return self.session is not None and self.session.ssl is None
+        return not self._is_over and self.session is not None and self.session.ssl is None
 
     def leave(self, reply: str) -> None:
         """Ends the session with this reply: at once, or after the message that is under way."""
         if self._last_words is not None:
             return
         self._last_words = reply
-        if not self._is_in_data:
+        if not self._is_in_data and self._handler_coroutine is not None:
             self._say_goodbye(reply)
+            self._handler_coroutine.cancel()
 
     def abort(self) -> None:
         """At once, without a word."""
@@ -116,7 +127,7 @@ class Conversation(SMTP):
 
     def _timeout_cb(self) -> None:
         self.leave("421 4.4.2 The session has lasted too long; connect again")
-        self._abort_in(self._limits.data_s + self._limits.hold_s + self._limits.store_s + CLOSE_S)
+        self._abort_in(self._limits.data_s + self._limits.hold_s + self._limits.store_s + LINGER_S)
 
     def _abort_in(self, seconds: float) -> None:
         if self._abort is not None:
@@ -124,14 +135,22 @@ class Conversation(SMTP):
         self._abort = self.loop.call_later(seconds, self.abort)
 
     def _say_goodbye(self, reply: str) -> None:
-        if not self._writer.is_closing():
+        self._last_words = reply
+        if not self._is_over and not self._writer.is_closing():
             self._writer.write(reply.encode() + CRLF)
         self._close()
 
     def _close(self) -> None:
-        """What a client does not read in time is lost."""
-        self._writer.close()
-        self._abort_in(CLOSE_S)
+        """At once where nothing can come any more; what a client does not read in time is lost."""
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._has_eof or self._last_words in (FULL, BYE) or not self._writer.can_write_eof():
+            self._writer.close()
+        elif not self._writer.is_closing():
+            self._writer.write_eof()
+            self._writer.transport.resume_reading()  # type: ignore[attr-defined]  # each socket transport has it
+        self._abort_in(LINGER_S)
 
     async def _handle_client(self) -> None:
         """Nothing but a cancellation leaves it: nobody awaits this task."""
@@ -139,13 +158,15 @@ class Conversation(SMTP):
             await self._talk()
         except Goodbye as end:
             self._say_goodbye(str(end))
-        except (ConnectionError, asyncio.IncompleteReadError, TLSSetupException):
+        except TLSSetupException:
+            self._house.open.discard(self)  # there was no connection for TLS, so none is lost
+            self._close()
+        except (ConnectionError, asyncio.IncompleteReadError):
             self._close()
         except Exception:
             log.exception("session_failed")
             self._say_goodbye("421 4.3.0 The session failed; connect again")
         finally:
-            self._house.open.discard(self)
             if self._timeout_handle is not None:
                 self._timeout_handle.cancel()
 
@@ -216,7 +237,7 @@ class Conversation(SMTP):
 
     async def smtp_QUIT(self, arg: str | None) -> None:
         """Ends the session."""
-        raise Goodbye("221 2.0.0 Bye")
+        raise Goodbye(BYE)
 
     async def smtp_AUTH(self, arg: str | None) -> None:
         """The mechanism in any case of letters; too many wrong passwords end the session."""

@@ -147,7 +147,10 @@ async def listened(folder: Path, limits: Limits | None = None, **changes: Any) -
         shelf = Shelf(store)
         ingress = Ingress(Listening("127.0.0.1", 0, limits=limits or Limits(), **changes), shelf, store.clock)
         running = Listened(ingress, shelf)
-        async with ingress.running():
-            yield running
-        for wire in running.wires:
-            wire.writer.close()
+        try:
+            async with ingress.running():
+                yield running
+        finally:
+            for wire in running.wires:
+                wire.writer.transport.abort()
+            await asyncio.gather(*(wire.writer.wait_closed() for wire in running.wires), return_exceptions=True)
