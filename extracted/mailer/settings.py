@@ -73,7 +73,31 @@ class Content(OfMailer):
     from_: str = Field("noreply@polycode.do-2021.fr", validation_alias="MAILER_FROM")
 
 
-class Settings(DatabaseSettings, Outward, Ingress, Content):
+class Pace(OfMailer):
+    """How long each step may take, and how long until the next try; in seconds. Why these: provider.py, outcomes.py."""
+
+    smtp_connect_s: float = Field(30, gt=0)
+    """Each step until the provider has let us in."""
+    smtp_command_s: float = Field(60, gt=0)
+    smtp_data_s: float = Field(120, gt=0)
+    """To hand over the message."""
+    smtp_answer_s: float = Field(600, gt=0)
+    """Of the provider, to all of it; then the mail is ambiguous."""
+    retry_first_s: float = Field(60, gt=0)
+    """After a 4xx; doubled each time."""
+    retry_longest_s: float = Field(3600, gt=0)
+    retry_quota_s: float = Field(600, gt=0)
+    """After a quota."""
+    retry_away_s: float = Field(30, gt=0)
+    """While the provider is away."""
+    retry_ambiguous_s: float = Field(900, gt=0)
+    """Until a mail that got no answer is sent once more, where its kind allows it."""
+    retry_attempts: int = Field(18, ge=1)
+    breaker_s: float = Field(5, gt=0)
+    """How long nothing is tried after five failures in a row; doubled up to a minute."""
+
+
+class Settings(DatabaseSettings, Outward, Ingress, Content, Pace):
     """Times in seconds unless they say days."""
 
     broker_url: SecretStr
