@@ -3,29 +3,35 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import httpx
 import typer
 
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
 TIMEOUT_S = 30.0
-SERVICES = {"account": "http://127.0.0.1:8103", "shop": "http://127.0.0.1:8102"}
+SERVICES = {
+    "account": "http://127.0.0.1:8103",
+    "shop": "http://127.0.0.1:8102",
+    "mailer": "http://127.0.0.1:8104",
+}
 """Where each is unless POLYCODE_…_URL says otherwise."""
 _CREDENTIAL = "POLYCODE_OPERATOR_TOKEN"
 
 Answer = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One service. Methods end the command where there is no answer."""
+    """One service. Methods end the command where there is no answer. `below`: where its paths begin."""
 
     service: str
     as_json: bool = False
+    below: str = "/internal/"
 
     @property
     def url(self) -> str:
@@ -33,7 +39,7 @@ class Client:
         return (os.environ.get(f"POLYCODE_{self.service.upper()}_URL") or SERVICES[self.service]).rstrip("/")
 
     def get(self, path: str, **query: object) -> Answer:
-        """What it shows below /internal/."""
+        """What it shows."""
         return self._answer("GET", path, params={name: value for name, value in query.items() if value is not None})
 
     def post(self, path: str, **asked: object) -> Answer:
@@ -58,7 +64,7 @@ class Client:
     def _answer(self, method: str, path: str, **content: Any) -> Answer:
         try:
             with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
-                response = client.request(method, f"{self.url}/internal/{path}", headers=self._headers(), **content)
+                response = client.request(method, f"{self.url}{self.below}{path}", headers=self._headers(), **content)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             self.fail(
                 UNREACHABLE,
@@ -94,3 +100,14 @@ class Client:
             except (OSError, UnicodeDecodeError) as error:
                 self.fail(USAGE, f"{_CREDENTIAL}_FILE names {file}, which cannot be read ({type(error).__name__})")
         return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def of_each(services: Iterable[str], ask: Callable[[str], T]) -> tuple[dict[str, T], int]:
+    """What those say that answer, and the exit code: the others have said why they do not."""
+    found, code = {}, DONE
+    for name in services:
+        try:
+            found[name] = ask(name)
+        except typer.Exit as ended:
+            code = max(code, ended.exit_code)
+    return found, code

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from extracted.cli import text
-from extracted.cli.client import DONE, REFUSED, SERVICES, Client
+from extracted.cli.client import DONE, REFUSED, SERVICES, Client, of_each
 
 app = typer.Typer(help="Messages that could not be handled: look, try again, discard.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -28,27 +28,31 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """The messages, the longest kept first."""
-    found = {name: list(islice(_parked(name, queue, as_json), limit)) for name in _services(service)}
+    found, code = of_each(_services(service), lambda name: list(islice(_parked(name, queue, as_json), limit)))
     if as_json:
         text.as_json(found)
-        return
-    columns = ("service", "id", "queue", "type", "reason", "attempts", "next attempt", "last")
-    text.table(columns, [_row(name, one) for name, rows in found.items() for one in rows], "no message waits")
+    else:
+        columns = ("service", "id", "queue", "type", "reason", "attempts", "next attempt", "last")
+        text.table(columns, [_row(name, one) for name, rows in found.items() for one in rows], "no message waits")
+    raise typer.Exit(code)
 
 
 @app.command()
 def groups(service: Service = None, queue: Queue = None, as_json: AsJson = False) -> None:
     """How many there are of each queue, type and reason."""
-    found = {name: Client(name, as_json).get("parked/groups", queue=queue)["groups"] for name in _services(service)}
+    found, code = of_each(
+        _services(service), lambda name: Client(name, as_json).get("parked/groups", queue=queue)["groups"]
+    )
     if as_json:
         text.as_json(found)
-        return
+        raise typer.Exit(code)
     rows = [
         (name, one["count"], one["queue"], one["type"], one["reason"], text.moment(one["lastAt"]))
         for name, ones in found.items()
         for one in ones
     ]
     text.table(("service", "count", "queue", "type", "reason", "last"), rows, "no message waits")
+    raise typer.Exit(code)
 
 
 @app.command()
