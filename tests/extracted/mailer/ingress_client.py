@@ -81,7 +81,7 @@ class Wire:
         return await self.reply()
 
     async def has_ended(self) -> bool:
-        """The other side closes, without another word."""
+        """The other side closes, without another word (of what TLS says there is nothing here)."""
         with suppress(ConnectionError):
             async with asyncio.timeout(TIMEOUT_S):
                 return not await self.reader.read()
@@ -141,11 +141,13 @@ class Listened:
 
 
 @asynccontextmanager
-async def listened(folder: Path, limits: Limits | None = None, **changes: Any) -> AsyncIterator[Listened]:
+async def listened(
+    folder: Path, limits: Limits | None = None, *, host: str = "127.0.0.1", **changes: Any
+) -> AsyncIterator[Listened]:
     """`changes`: of Listening."""
     async with kept(on_sqlite(folder)) as store:
         shelf = Shelf(store)
-        ingress = Ingress(Listening("127.0.0.1", 0, limits=limits or Limits(), **changes), shelf, store.clock)
+        ingress = Ingress(Listening(host, 0, limits=limits or Limits(), **changes), shelf, store.clock)
         running = Listened(ingress, shelf)
         try:
             async with ingress.running():
