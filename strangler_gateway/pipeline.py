@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from strangler_gateway.record import Recording
     from strangler_gateway.shadow import Shadow
 
+_MAX_PEERS = 1024
 _AMBIGUOUS = re.compile(rb"(?i)%2f|%5c|%00|\\|(?:^|/)(?:\.|%2e){1,2}(?:/|$)")
 
 
@@ -81,6 +82,7 @@ class Gateway:
         self._request_prefix = secrets.token_hex(6).encode()
         self._numbers = itertools.count(1)
         self._date = (0, b"")
+        self._trusted: dict[str, bool] = {}
 
     def adopt(self, table: RouteTable) -> None:
         """Serves another table from the next request on; requests under way keep theirs."""
@@ -93,6 +95,7 @@ class Gateway:
             self.grants = Grants()
         self.turns = Turns()
         self.matcher = matcher
+        self._trusted = {}
         self.upstreams.keep(table.services)
 
     async def aclose(self) -> None:
@@ -110,6 +113,15 @@ class Gateway:
         x.table = table = self.matcher.table
         x.route = table.routes[-1]
         return x
+
+    def trusts(self, peer: str) -> bool:
+        """Whether the peer is one of the table's `trusted_proxies:`; found out once a peer."""
+        trusted = self._trusted.get(peer)
+        if trusted is None:
+            if len(self._trusted) >= _MAX_PEERS:
+                self._trusted.clear()
+            trusted = self._trusted[peer] = trusts(self.matcher.table, peer)
+        return trusted
 
     def new_request_id(self) -> bytes:
         """Unique among all replicas; in time order within one."""
@@ -150,7 +162,7 @@ def observe(gateway: Gateway, x: Exchange) -> Outcome:
     if not x.request_id:
         x.request_id = gateway.new_request_id()
     table = x.table
-    if table.trusted_proxies and trusts(table, x.peer):
+    if table.trusted_proxies and gateway.trusts(x.peer):
         x.trusted = True
         x.client = client_behind(table, x.peer, x.fields)
         x.public_scheme, x.public_host = public_origin(x.fields)
@@ -216,18 +228,16 @@ def _last_hop(x: Exchange) -> Outcome:
 Step = Callable[[Gateway, Exchange], Outcome]
 STEPS: tuple[Step, ...] = (observe, match, identify, limit, decide, authorize, serialize)
 """In the order of a request; `forward` follows, on the lane that the request is on, or `publish`, on the ASGI lane."""
-_NUMBERED = tuple(enumerate(STEPS, 1))
-_LAST = len(STEPS)
 
 
 def run(gateway: Gateway, x: Exchange) -> Outcome:
     """Runs the steps until one ends the request or has to wait; then x.step is where to go on."""
-    for number, step in _NUMBERED[x.step :] if x.step else _NUMBERED:
+    for step in STEPS[x.step :] if x.step else STEPS:
         outcome = step(gateway, x)
         if outcome is not None:
-            x.step = number
+            x.step = STEPS.index(step) + 1
             return outcome
-    x.step = _LAST
+    x.step = len(STEPS)
     return None
 
 

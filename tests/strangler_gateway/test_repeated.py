@@ -1,6 +1,7 @@
 """What is remembered with a request's bytes is used only while nothing that it rests on has changed."""
 
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
@@ -140,3 +141,14 @@ def test_lines_of_a_repeated_answer_never_carry_another_users_cookie() -> None:
     following = again(gateway, x)
     following.service = MONOLITH
     assert client_lines(gateway, following, head) == plain
+
+
+def test_a_new_table_says_anew_which_peers_are_trusted() -> None:
+    gateway = gateway_for(route())
+    x = exchange(gateway, {"X-Forwarded-For": "198.51.100.1"})
+    for networks, client in (((), x.peer), ((ip_network("192.0.2.0/24"),), "198.51.100.1"), ((), x.peer)):
+        gateway.adopt(replace(table(route()), trusted_proxies=networks))
+        for _ in range(2):
+            following = again(gateway, x)
+            observe(gateway, following)
+            assert (following.client, following.trusted) == (client, bool(networks))
