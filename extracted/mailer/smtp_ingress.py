@@ -10,9 +10,10 @@ import structlog
 
 from extracted.mailer.addresses import canonical
 from extracted.mailer.ports import RequestInvalid
+from extracted.mailer.smtp_ingress_connection import House
 from extracted.mailer.smtp_ingress_data import Room
 from extracted.mailer.smtp_ingress_intake import Taking
-from extracted.mailer.smtp_ingress_session import Conversation, House
+from extracted.mailer.smtp_ingress_session import Conversation
 from extracted.mailer.smtp_ingress_values import Listening, Store
 
 log = structlog.get_logger("mailer.ingress")
