@@ -8,8 +8,13 @@ from pathlib import Path
 
 import aiosmtplib
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from examples.monolith.validation import is_email
+from extracted.mailer.addresses import canonical
+from extracted.mailer.smtp_ingress_envelope import path
 from extracted.mailer.smtp_ingress_intake import message_id
 from extracted.mailer.smtp_ingress_values import Limits
 from tests.extracted.mailer.ingress_client import MESSAGE, Listened, listened
@@ -191,6 +196,18 @@ async def test_a_mail_is_logged_in_one_line_without_its_content_or_addresses(ing
         ("mail_refused", 7, None, None),
     ]
     assert not any(secret in str(lines) for secret in ("Hello", "@example.org", "Subject"))
+
+
+ATOMS = st.lists(st.text("aZ09!#$%&'*+/=?^_`{|}~-", min_size=1, max_size=64), min_size=1, max_size=3)
+LABELS = st.lists(st.from_regex(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?", fullmatch=True), min_size=2, max_size=6)
+EMAILS = st.builds(lambda atoms, labels: f"{'.'.join(atoms)}@{'.'.join(labels)}", ATOMS, LABELS).filter(is_email)
+
+
+@given(EMAILS)
+def test_whom_the_monolith_takes_as_a_user_the_ingress_takes_as_a_recipient(email: str) -> None:
+    """A refusal would end its process (C11)."""
+    assert path(f"<{email}>") == (email, "")
+    assert canonical(email).lower() == email.lower()
 
 
 @pytest.mark.parametrize(
