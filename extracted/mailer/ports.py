@@ -27,8 +27,8 @@ class RequestInvalid(Exception):
     """One sentence: what was seen and what was wanted; never the content."""
 
 
-class ContentGone(Exception):
-    """The mail is so old that its content was removed: it cannot be sent again."""
+class NotNow(Exception):
+    """What an operator asks for does not count in the state that the mail is in; says so in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +96,15 @@ class Mails(Protocol):
         ...
 
     async def cancel(self, mail_id: str, by: str, why: str) -> Mail | None:
-        """Where it is queued or deferred; the mail as it is afterwards, None: unknown."""
+        """queued, deferred → cancelled; the mail as it is afterwards, None: unknown. Raises NotNow."""
         ...
 
     async def retry(self, mail_id: str, by: str, why: str) -> Mail | None:
-        """deferred, failed, suppressed, cancelled → queued, due now, with all attempts. Raises ContentGone."""
+        """deferred, failed, suppressed, cancelled → queued, due now, with all attempts. Raises NotNow."""
         ...
 
     async def decide(self, mail_id: str, is_sent: bool, by: str, why: str) -> Mail | None:
-        """ambiguous → sent, or → queued (sent again, with all attempts). Raises ContentGone."""
+        """ambiguous → sent, or → queued (sent again, with all attempts). Raises NotNow."""
         ...
 
 

@@ -12,8 +12,8 @@ from chassis.credentials import Endpoint, refused
 from extracted.mailer.api import bodies, looking, shown
 from extracted.mailer.api.bodies import BodyInvalid, BodyTooLarge
 from extracted.mailer.domain import Mail
-from extracted.mailer.operations import NotNow, Operations, Reason
-from extracted.mailer.ports import RequestInvalid, Suppressions
+from extracted.mailer.operations import Operations, Reason
+from extracted.mailer.ports import NotNow, RequestInvalid, Suppressions
 
 MOST_PER_PAGE: Final = 500
 MOST_WORDS: Final = 500

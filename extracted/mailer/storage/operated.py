@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from extracted.mailer.domain import Mail, State
-from extracted.mailer.ports import ContentGone
+from extracted.mailer.ports import NotNow
 from extracted.mailer.storage import rows
 from extracted.mailer.storage.tables import Tables
 
+CANCELLED: Final = (State.QUEUED, State.DEFERRED)
+DECIDED: Final = (State.AMBIGUOUS,)
 RETRIED: Final = (State.DEFERRED, State.FAILED, State.SUPPRESSED, State.CANCELLED)
 
 
@@ -27,7 +29,7 @@ class OperatedMails:
     async def cancel(self, mail_id: str, by: str, why: str) -> Mail | None:
         """Not while a sender has it."""
         changes = {"state": State.CANCELLED.value, "due_at": None}
-        return await self._change(mail_id, (State.QUEUED, State.DEFERRED), changes, by, why)
+        return await self._change(mail_id, CANCELLED, changes, by, why)
 
     async def retry(self, mail_id: str, by: str, why: str) -> Mail | None:
         """At once, before the retries of others."""
@@ -36,7 +38,7 @@ class OperatedMails:
     async def decide(self, mail_id: str, is_sent: bool, by: str, why: str) -> Mail | None:
         """What a human has found out."""
         changes = {"state": State.SENT.value} if is_sent else self._anew()
-        return await self._change(mail_id, (State.AMBIGUOUS,), changes, by, why)
+        return await self._change(mail_id, DECIDED, changes, by, why)
 
     def _anew(self) -> dict[str, object]:
         now = self._clock()
@@ -45,20 +47,24 @@ class OperatedMails:
     async def _change(
         self, mail_id: str, where: Sequence[State], changes: Mapping[str, object], by: str, why: str
     ) -> Mail | None:
-        """Only where it is in one of the states; a mail without content is queued no more."""
+        """In one statement, and only where it is in one of the states; without content it is queued no more."""
         mails, now = self._tables.mails, self._clock()
         in_state = mails.c.state.in_([state.value for state in where])
         change = update(mails).where(mails.c.id == mail_id, in_state).values(**changes, changed_at=now)
         async with self._database.write() as connection:
             row = (await connection.execute(change.returning(mails))).one_or_none()
             if row is None:
-                row = await self._row(connection, mail_id)
-                return None if row is None else rows.mail(row)
+                return await self._refuse(connection, mail_id, where)
             if row.due_at is not None and row.variables is None and row.content_id is None:
-                raise ContentGone("the content of this mail was removed: it cannot be sent again")
+                raise NotNow("the content of this mail was removed after its time: it cannot be sent again")
             line = rows.event_values(mail_id, now, State(row.state), why, by)
             await connection.execute(insert(self._tables.events), line)
         return rows.mail(row)
+
+    async def _refuse(self, connection: AsyncConnection, mail_id: str, where: Sequence[State]) -> None:
+        row = await self._row(connection, mail_id)
+        if row is not None:
+            raise NotNow(f"the mail is {row.state}; this can be done where it is {' or '.join(where)}")
 
     async def _row(self, connection: AsyncConnection, mail_id: str) -> Row[Any] | None:
         mails = self._tables.mails

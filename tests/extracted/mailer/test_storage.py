@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from extracted.mailer.domain import RAW, Policy, State, Templated
-from extracted.mailer.ports import KeyUsed, Selection
+from extracted.mailer.ports import KeyUsed, NotNow, Selection
 from tests.extracted.mailer.databases import Kept, raw, wanted
 
 ALL = Selection(None, None, None, None, 100)
@@ -107,9 +107,8 @@ async def test_what_waits_is_cancelled_and_what_is_being_sent_is_not(store: Kept
     assert await store.claim() is None
     [other] = await store.mails.add([wanted()])
     await store.claimed()
-    still = await store.mails.cancel(other.id, "ada", "too late")
-    assert still is not None
-    assert still.state is State.SENDING
+    with pytest.raises(NotNow, match="the mail is sending"):
+        await store.mails.cancel(other.id, "ada", "too late")
     assert await store.mails.cancel("none", "ada", "x") is None
 
 
@@ -139,8 +138,13 @@ async def test_an_ambiguous_one_is_decided(store: Kept, is_sent: bool, state: St
     assert (decided.state, decided.ambiguities) == (state, 1)
 
 
-async def test_a_mail_that_is_not_ambiguous_is_not_decided(store: Kept) -> None:
+async def test_what_does_not_count_in_its_state_changes_nothing(store: Kept) -> None:
     [mail] = await store.mails.add([wanted()])
-    left = await store.mails.decide(mail.id, True, "ada", "x")
-    assert left is not None
-    assert left.state is State.QUEUED
+    for change in (
+        store.mails.decide(mail.id, True, "ada", "x"),
+        store.mails.decide(mail.id, False, "ada", "x"),
+        store.mails.retry(mail.id, "ada", "x"),
+    ):
+        with pytest.raises(NotNow, match="the mail is queued"):
+            await change
+    assert await store.history(mail.id) == ["queued"]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from extracted.mailer.domain import Policy, State
-from extracted.mailer.ports import ContentGone
+from extracted.mailer.ports import NotNow
 from extracted.mailer.storage.retention import StoredForgetting
 from tests.extracted.mailer.databases import Kept, raw, wanted
 
@@ -61,7 +61,7 @@ async def test_a_mail_without_content_is_not_sent_again(store: Kept) -> None:
     await store.sendable.failed(await store.claimed(), "550", is_bounce=False)
     store.clock.after(days=31)
     await forget(store)
-    with pytest.raises(ContentGone):
+    with pytest.raises(NotNow, match="content"):
         await store.mails.retry(mail.id, "ada", "late")
     assert await store.state(mail.id) is State.FAILED
 
@@ -71,7 +71,7 @@ async def test_an_ambiguous_one_without_content_can_still_be_decided_as_sent(sto
     await store.sendable.ambiguous(await store.claimed(), "no answer", None)
     store.clock.after(days=31)
     await forget(store)
-    with pytest.raises(ContentGone):
+    with pytest.raises(NotNow, match="content"):
         await store.mails.decide(mail.id, False, "ada", "late")
     decided = await store.mails.decide(mail.id, True, "ada", "the provider has it")
     assert decided is not None
