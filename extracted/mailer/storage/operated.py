@@ -54,7 +54,8 @@ class OperatedMails:
         async with self._database.write() as connection:
             row = (await connection.execute(change.returning(mails))).one_or_none()
             if row is None:
-                return await self._refuse(connection, mail_id, where)
+                await self._refuse(connection, mail_id, where)
+                return None
             if row.due_at is not None and row.variables is None and row.content_id is None:
                 raise NotNow("the content of this mail was removed after its time: it cannot be sent again")
             line = rows.event_values(mail_id, now, State(row.state), why, by)
@@ -62,6 +63,7 @@ class OperatedMails:
         return rows.mail(row)
 
     async def _refuse(self, connection: AsyncConnection, mail_id: str, where: Sequence[State]) -> None:
+        """Unless there is no such mail."""
         row = await self._row(connection, mail_id)
         if row is not None:
             raise NotNow(f"the mail is {row.state}; this can be done where it is {' or '.join(where)}")
