@@ -62,9 +62,16 @@ class Database:
         """
         return _transaction(self._writer, writes=True)
 
-    def work(self) -> AbstractAsyncContextManager[AnyConnection]:
-        """As `write`, for prepared statements alone: on PostgreSQL without the engine, for what each message costs."""
-        return self.write() if self._driver is None else self._driver.transaction()
+    def work(self, lock: int | None = None) -> AbstractAsyncContextManager[AnyConnection]:
+        """As `write`, for prepared statements alone: on PostgreSQL without the engine, for what each message costs.
+
+        `lock`: 64 bits, signed; until the end nobody else works under that number. (On SQLite one writes at a time.)
+        """
+        return self.write() if self._driver is None else self._driver.transaction(lock)
+
+    def single(self) -> AbstractAsyncContextManager[AnyConnection]:
+        """As `look`, for prepared statements."""
+        return self.look() if self._driver is None else self._driver.single()
 
     async def once(self, prepared: Prepared, values: Mapping[str, object], *, writes: bool = True) -> Sequence[Any]:
         """One statement, all of it or nothing; its rows. On PostgreSQL in one round trip. Raises StoreUnavailable."""

@@ -71,11 +71,15 @@ class Driver:
                     self._idle.append(_Idle(connection, monotonic()))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
-        """READ COMMITTED; commits when its block ends well. Raises StoreUnavailable."""
+    async def transaction(self, lock: int | None = None) -> AsyncIterator[Any]:
+        """READ COMMITTED; commits when its block ends well. Raises StoreUnavailable.
+
+        `lock`: nobody else has the advisory lock of that number until the end; taken before the first snapshot.
+        """
+        locked = "" if lock is None else f"; SELECT pg_advisory_xact_lock({lock:d})"
         async with self.single() as connection:
-            await connection.execute("BEGIN")
             try:
+                await connection.execute(f"BEGIN{locked}")
                 yield connection
                 ended = await connection.execute("COMMIT")
             except BaseException:
@@ -93,10 +97,13 @@ class Driver:
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
-        try:
-            await asyncio.wait_for(self._slots.acquire(), self._timeout_s)
-        except TimeoutError as error:
-            raise StoreUnavailable("no connection became free in time") from error
+        if self._slots.locked():
+            try:
+                await asyncio.wait_for(self._slots.acquire(), self._timeout_s)
+            except TimeoutError as error:
+                raise StoreUnavailable("no connection became free in time") from error
+        else:
+            await self._slots.acquire()  # at once, without a task of its own
         try:
             yield
         finally:

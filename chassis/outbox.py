@@ -44,7 +44,7 @@ class Outbox:
     """One per process. A `destination` is an exchange and a type: what can be full or missing by itself."""
 
     def __init__(self, tables: OwnTables, clock: Clock) -> None:
-        table = message_tables.outbox(tables)
+        self.table = table = message_tables.outbox(tables)
         among = statements.one_of_list(table) if tables.is_sqlite else statements.one_of_array(table)
         self._ids = _padded if tables.is_sqlite else list
         self._put, self._claim = Prepared(statements.put(table), *PUT), Prepared(statements.claim(table))
@@ -59,6 +59,10 @@ class Outbox:
 
     async def put(self, connection: Connection, exchange: str, envelope: Envelope) -> None:
         """Sent after the commit, at least once, always under this message id. Raises MessageInvalid."""
+        await self._put.on(connection, self.row(exchange, envelope))
+
+    def row(self, exchange: str, envelope: Envelope) -> dict[str, object]:
+        """Of `table`, for a statement that writes more than it (columns: PUT). Raises MessageInvalid."""
         destination = f"{exchange} {envelope.type}"
         row = {
             "message_id": envelope.id,
@@ -67,8 +71,8 @@ class Outbox:
             "properties": json.dumps(to_record(envelope)),
             "body": encode_body(envelope.body).decode(),
         }
-        await self._put.on(connection, row)
         self._put_at[destination] = time.monotonic()
+        return row
 
     def wake(self) -> None:
         """After the commit: the relay of this process looks at once. Without it, it does at its next poll."""

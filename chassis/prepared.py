@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, Insert, Table, bindparam, insert
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,3 +52,28 @@ class Prepared:
         self._names = compiled.positiontup or ()
         self._fixed = {name: bound.value for name, bound in compiled.binds.items() if not bound.required}
         self._text = str(compiled)
+
+
+class Inserts:
+    """A row into each of several tables, in this order; by the driver as one statement."""
+
+    def __init__(self, *tables: tuple[Table, Sequence[str]]) -> None:
+        self._tables = tables
+        each = [_insert(table, columns, f"{number}_") for number, (table, columns) in enumerate(tables)]
+        first = [one.cte(f"insert_{number}") for number, one in enumerate(each[:-1])]
+        self._all = Prepared(each[-1].add_cte(*first) if first else each[-1])
+        self._single = [Prepared(insert(table), *columns) for table, columns in tables]
+
+    async def on(self, connection: Connection, *rows: Mapping[str, object]) -> None:
+        """A row a table."""
+        if isinstance(connection, AsyncConnection):
+            for prepared, row in zip(self._single, rows, strict=True):
+                await prepared.on(connection, row)
+        else:
+            values = {f"{number}_{name}": value for number, row in enumerate(rows) for name, value in row.items()}
+            await self._all.on(connection, values)
+
+
+def _insert(table: Table, columns: Sequence[str], prefix: str) -> Insert:
+    """Its parameters are named as the columns, after the prefix."""
+    return insert(table).values({name: bindparam(prefix + name, type_=table.c[name].type) for name in columns})

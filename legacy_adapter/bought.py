@@ -1,13 +1,11 @@
 """What the shop's decisions need of the monolith's tables, as parts of its own transaction."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import BindParameter, ColumnElement, exists, insert, select
+from sqlalchemy import BindParameter, ColumnElement, Table, exists, select
 
-from chassis.prepared import Connection, Prepared
 from legacy_adapter.tables import transactions, users
-
-_ADD = Prepared(insert(transactions), "id", "user_id", "item_id", "created_at", "updated_at")
 
 
 class LegacyBought:
@@ -23,7 +21,11 @@ class LegacyBought:
         held = select(users.c.id).where(users.c.id == user_id).with_for_update(read=True, key_share=True)
         return held.exists()
 
-    async def add(self, connection: Connection, row_id: str, user_id: str, item_id: str, now: datetime) -> None:
+    @property
+    def insertion(self) -> tuple[Table, Sequence[str]]:
         """A live row."""
-        row = {"id": row_id, "user_id": user_id, "item_id": item_id, "created_at": now, "updated_at": now}
-        await _ADD.on(connection, row)
+        return transactions, ("id", "user_id", "item_id", "created_at", "updated_at")
+
+    def row(self, row_id: str, user_id: str, item_id: str, now: datetime) -> Mapping[str, object]:
+        """What it has in these columns."""
+        return {"id": row_id, "user_id": user_id, "item_id": item_id, "created_at": now, "updated_at": now}

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Update, bindparam, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, bindparam, select, update
 
+from chassis.prepared import Connection, Prepared
 from legacy_adapter.account import now
 from legacy_adapter.tables import users
 
@@ -17,13 +17,14 @@ _MOST = 2**31 - 1
 """An `integer` of PostgreSQL."""
 
 
-def _change(*where: ColumnElement[bool]) -> Update:
-    values = {"points": users.c.points + bindparam("by"), "updated_at": bindparam("at", type_=users.c.updated_at.type)}
-    return update(users).where(*where).values(values).returning(users.c.points)
+def _change(*where: ColumnElement[bool]) -> Prepared:
+    by = bindparam("by", type_=users.c.points.type)
+    values = {"points": users.c.points + by, "updated_at": bindparam("at", type_=users.c.updated_at.type)}
+    return Prepared(update(users).where(*where).values(values).returning(users.c.points))
 
 
 _OF_USER: Final[Any] = users.c.id == bindparam("user", type_=users.c.id.type)
-_POINTS: Final = select(users.c.points).where(_OF_USER)
+_POINTS: Final = Prepared(select(users.c.points).where(_OF_USER))
 _CREDIT: Final = _change(_OF_USER)
 _DEBIT: Final = _change(_OF_USER, users.c.points >= -bindparam("by", type_=users.c.points.type))
 
@@ -34,19 +35,19 @@ class LegacyPoints:
     def __init__(self, clock: Callable[[], datetime] = now) -> None:
         self._clock = clock
 
-    async def points(self, connection: AsyncConnection, user_id: str) -> int | None:
+    async def points(self, connection: Connection, user_id: str) -> int | None:
         """None: there is no such user."""
-        balance: int | None = await connection.scalar(_POINTS, {"user": user_id})
-        return balance
+        found = await _POINTS.on(connection, {"user": user_id})
+        return found[0].points if found else None
 
-    async def debit(self, connection: AsyncConnection, user_id: str, points: int) -> int | None:
+    async def debit(self, connection: Connection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: too few points, or no such user: nothing was changed."""
         return None if points > _MOST else await self._changed(connection, _DEBIT, user_id, -points)
 
-    async def credit(self, connection: AsyncConnection, user_id: str, points: int) -> int | None:
+    async def credit(self, connection: Connection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: there is no such user."""
         return await self._changed(connection, _CREDIT, user_id, points)
 
-    async def _changed(self, connection: AsyncConnection, change: Update, user_id: str, by: int) -> int | None:
-        balance: int | None = await connection.scalar(change, {"user": user_id, "by": by, "at": self._clock()})
-        return balance
+    async def _changed(self, connection: Connection, change: Prepared, user_id: str, by: int) -> int | None:
+        found = await change.on(connection, {"user": user_id, "by": by, "at": self._clock()})
+        return found[0].points if found else None

@@ -70,7 +70,7 @@ class Deciding(Protocol):
     """One transaction."""
 
     async def known(self, purchase: Purchase) -> Known:
-        """From here to the end of the transaction nobody else decides on that user and item."""
+        """The one that the transaction is about."""
         ...
 
     async def take(self, item_id: str) -> bool:
@@ -78,7 +78,7 @@ class Deciding(Protocol):
         ...
 
     async def record(self, purchase: Purchase, decided: Decision) -> None:
-        """For ever; with a row of `transactions` where it was sold."""
+        """For ever; with a row of `transactions` where it was sold. An answer has to follow."""
         ...
 
     async def answer(self, envelope: Envelope) -> None:
@@ -89,8 +89,11 @@ class Deciding(Protocol):
 class Decisions(Protocol):
     """Where they are kept."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Deciding]:
-        """Commits when the block ends well. Raises StoreUnavailable."""
+    def transaction(self, purchase: Purchase) -> AbstractAsyncContextManager[Deciding]:
+        """Commits when the block ends well; until then nobody else decides on that user and item.
+
+        Raises StoreUnavailable.
+        """
         ...
 
 

@@ -36,7 +36,7 @@ class Sales:
 
     async def decide(self, command: Command) -> None:
         """Answers each command, however often it comes. Raises MessageInvalid for one that belies the purchase."""
-        async with self.decisions.transaction() as deciding:
+        async with self.decisions.transaction(command.purchase) as deciding:
             decided = await self._decided(deciding, command)
             await deciding.answer(messages.answer(command, decided, self.new_id, self.clock()))
             await reach("shop.before_commit")

@@ -46,6 +46,7 @@ class SqlChange(SqlUnit):
 
     def __init__(self, connection: AsyncConnection, kept: Kept, bought: Rows) -> None:
         super().__init__(connection, kept)
+        self._engine, self._tables = connection, kept.tables
         self._bought = bought
 
     async def listed(self, selection: Selection) -> Sequence[Purchase]:
@@ -59,33 +60,33 @@ class SqlChange(SqlUnit):
         if selection.after is not None:
             last = select(table.c.created_at, table.c.id).where(table.c.id == selection.after)
             found = found.where(tuple_(table.c.created_at, table.c.id) > last.scalar_subquery())
-        return [rows.purchase(row) for row in await self._connection.execute(found)]
+        return [rows.purchase(row) for row in await self._engine.execute(found)]
 
     async def counts(self) -> dict[State, int]:
         """Of open purchases."""
         table = self._tables.purchases
         counted = select(table.c.state, func.count()).where(table.c.due_at.is_not(None)).group_by(table.c.state)
-        found = {row[0]: row[1] for row in await self._connection.execute(counted)}
+        found = {row[0]: row[1] for row in await self._engine.execute(counted)}
         return {state: found.get(state.value, 0) for state in sorted(OPEN)}
 
     async def ledger_of(self, purchase_id: str) -> Sequence[Entry]:
         """In the order of time."""
         table = self._tables.ledger
         lines = select(table).where(table.c.purchase_id == purchase_id).order_by(table.c.at, table.c.kind)
-        return [rows.entry(row) for row in await self._connection.execute(lines)]
+        return [rows.entry(row) for row in await self._engine.execute(lines)]
 
     async def interventions_of(self, purchase_id: str) -> Sequence[Intervention]:
         """In the order of time."""
         table = self._tables.interventions
         done = select(table).where(table.c.purchase_id == purchase_id).order_by(table.c.at)
-        found = await self._connection.execute(done)
+        found = await self._engine.execute(done)
         return [Intervention(row.purchase_id, row.action, row.why, row.at, row.id) for row in found]
 
     async def breaches(self, opened_before: datetime, limit: int) -> Sequence[Breach]:
         """At most so many of a kind."""
         found = []
         for kind, statement in audit.statements(self._tables, self._bought, opened_before):
-            ids = await self._connection.scalars(statement.limit(limit))
+            ids = await self._engine.scalars(statement.limit(limit))
             found += [Breach(kind, id) for id in ids]
         return found
 
@@ -93,7 +94,7 @@ class SqlChange(SqlUnit):
         """The monolith has sold it, too, and it was not refunded for that."""
         one = self._tables.purchases.c.id
         found = audit.charged_twice(self._tables, self._bought).where(one == purchase_id)
-        return await self._connection.scalar(found) is not None
+        return await self._engine.scalar(found) is not None
 
     async def intervene(self, intervention: Intervention) -> None:
         """Kept with the purchase."""
@@ -104,4 +105,4 @@ class SqlChange(SqlUnit):
             "why": intervention.why,
             "at": intervention.at,
         }
-        await self._connection.execute(insert(self._tables.interventions), row)
+        await self._engine.execute(insert(self._tables.interventions), row)

@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from chassis.database import Database
 from chassis.messaging.envelope import Envelope
 from chassis.outbox import Outbox
+from chassis.prepared import Connection
 from extracted.account import messages
 from extracted.account.ports import Reader, Unit
 from extracted.account.purchase import Entry, Outcome, Purchase, Reason, Request, command_id
-from extracted.account.saga import Event, Silence, State, counts_in
+from extracted.account.saga import Event, Silence, State
 from extracted.account.storage import rows
-from extracted.account.storage.statements import Statements, among, build
+from extracted.account.storage.statements import Statements, build
 from extracted.account.storage.tables import Tables
 
 _SURELY_OUT = timedelta(seconds=1)
@@ -26,15 +24,15 @@ _SURELY_OUT = timedelta(seconds=1)
 class Points(Protocol):
     """Where balances are kept, in the same database."""
 
-    async def points(self, connection: AsyncConnection, user_id: str) -> int | None:
+    async def points(self, connection: Connection, user_id: str) -> int | None:
         """None: there is no such user."""
         ...
 
-    async def debit(self, connection: AsyncConnection, user_id: str, points: int) -> int | None:
+    async def debit(self, connection: Connection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: too few points, or no such user."""
         ...
 
-    async def credit(self, connection: AsyncConnection, user_id: str, points: int) -> int | None:
+    async def credit(self, connection: Connection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: there is no such user."""
         ...
 
@@ -71,13 +69,13 @@ class SqlStore:
     @asynccontextmanager
     async def look(self) -> AsyncIterator[Reader]:
         """For one statement."""
-        async with self._database.look() as connection:
+        async with self._database.single() as connection:
             yield SqlUnit(connection, self._kept)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Unit]:
         """Commits when its block ends well."""
-        async with self._database.write() as connection:
+        async with self._database.work() as connection:
             yield SqlUnit(connection, self._kept)
 
     def sent(self) -> None:
@@ -88,27 +86,26 @@ class SqlStore:
 class SqlUnit:
     """Implements the ports Reader and Unit on one connection."""
 
-    def __init__(self, connection: AsyncConnection, kept: Kept) -> None:
+    def __init__(self, connection: Connection, kept: Kept) -> None:
         self._connection = connection
         self._kept = kept
-        self._tables = kept.tables
         self._statements = kept.statements
 
     async def request(self, message_id: str) -> Request | None:
         """By the message that it came with."""
-        row = (await self._connection.execute(self._statements.request, {"of_id": message_id})).first()
-        return None if row is None else rows.request(row)
+        found = await self._statements.request.on(self._connection, {"of_id": message_id})
+        return rows.request(found[0]) if found else None
 
     async def find(self, purchase_id: str) -> Purchase | None:
         """By its own id."""
-        row = (await self._connection.execute(self._statements.find, {"of_id": purchase_id})).first()
-        return None if row is None else rows.purchase(row)
+        found = await self._statements.find.on(self._connection, {"of_id": purchase_id})
+        return rows.purchase(found[0]) if found else None
 
     async def blocking(self, user_id: str, item_id: str) -> Purchase | None:
         """The unique index allows one."""
         which = {"of_user": user_id, "of_item": item_id}
-        row = (await self._connection.execute(self._statements.blocking, which)).first()
-        return None if row is None else rows.purchase(row)
+        found = await self._statements.blocking.on(self._connection, which)
+        return rows.purchase(found[0]) if found else None
 
     async def oldest_command(self) -> timedelta | None:
         """How long the oldest command to Shop has waited for the broker."""
@@ -117,27 +114,27 @@ class SqlUnit:
     async def due(self, now: datetime, within: timedelta, limit: int) -> Sequence[Purchase]:
         """The longest due first; what is due later than `within` is so because the clock was put back."""
         which = {"of_now": now, "of_late": now + 2 * within, "of_limit": limit}
-        return [rows.purchase(row) for row in await self._connection.execute(self._statements.due, which)]
+        return [rows.purchase(row) for row in await self._statements.due.on(self._connection, which)]
 
     async def keep(self, request: Request) -> bool:
         """False: that message has its row already; on PostgreSQL, after that one's transaction has ended."""
-        return (await self._connection.execute(self._statements.keep, rows.request_values(request))).rowcount == 1
+        return len(await self._statements.keep.on(self._connection, rows.request_values(request))) == 1
 
     async def change_request(self, message_id: str, outcome: Outcome, purchase_id: str | None) -> None:
         """Where it led instead."""
         values = {"outcome": outcome.value, "purchase_id": purchase_id}
-        await self._connection.execute(self._statements.change_request, {"of_id": message_id, **values})
+        await self._statements.change_request.on(self._connection, {"of_id": message_id, **values})
 
     async def open(self, purchase: Purchase, due_at: datetime) -> bool:
         """False: another of this user and item blocks; on PostgreSQL, after that one's transaction has ended."""
         row = {**rows.values(purchase), "due_at": due_at}
-        return (await self._connection.execute(self._statements.open, row)).rowcount == 1
+        return len(await self._statements.open.on(self._connection, row)) == 1
 
     async def reject(self, purchase_id: str, reason: Reason, now: datetime) -> None:
         """One that was opened in this transaction, and could not be paid: it never asked Shop."""
         never = {"asks": 0, "asked_at": None, "due_at": None}
         values = {"state": State.REJECTED.value, "reason": reason.value, "settled_at": now, **never}
-        await self._connection.execute(self._statements.change, {"of_id": purchase_id, **values})
+        await self._statements.reject.on(self._connection, {"of_id": purchase_id, **values})
 
     async def points(self, user_id: str) -> int | None:
         """None: the user is gone."""
@@ -153,16 +150,15 @@ class SqlUnit:
 
     async def record(self, entry: Entry) -> None:
         """A second one of its kind violates the primary key."""
-        await self._connection.execute(self._statements.record, rows.entry_values(entry))
+        await self._statements.record.on(self._connection, rows.entry_values(entry))
 
     async def settle(
         self, purchase_id: str, event: Event, to: State, reason: Reason | None, now: datetime
     ) -> Purchase | None:
         """One conditional statement: of two answers at once, one finds nothing to change."""
         values = {"state": to.value, "reason": reason and reason.value, "settled_at": now, "due_at": None}
-        settled = self._statements.settle[event]
-        row = (await self._connection.execute(settled, {"of_id": purchase_id, **values})).first()
-        return None if row is None else rows.purchase(row)
+        found = await self._statements.settle[event].on(self._connection, {"of_id": purchase_id, **values})
+        return rows.purchase(found[0]) if found else None
 
     async def silence(self, purchase: Purchase) -> Silence:
         """As the outbox knows it."""
@@ -176,31 +172,19 @@ class SqlUnit:
         self, purchase: Purchase, to: State, due_at: datetime, now: datetime, first_confirmed_at: datetime | None
     ) -> bool:
         """False: the purchase has moved on since it was read."""
-        table = self._tables.purchases
-        same = (
-            table.c.id == purchase.id,
-            table.c.state == purchase.state.value,
-            table.c.asks == purchase.asks,
-        )
+        begins = to is State.CANCELLING and purchase.cancelling_at is None
         values: dict[str, object] = {"asks": purchase.asks + 1, "asked_at": now, "due_at": due_at, "state": to.value}
-        values["first_confirmed_at"] = first_confirmed_at
-        if to is State.CANCELLING and purchase.cancelling_at is None:
-            values["cancelling_at"] = now
-        return (await self._connection.execute(update(table).where(*same).values(values))).rowcount == 1
+        values |= {"first_confirmed_at": first_confirmed_at, "cancelling_at": now if begins else purchase.cancelling_at}
+        return len(await self._statements.ask.on(self._connection, _as_read(purchase) | values)) == 1
 
     async def look_again(self, purchase: Purchase, due_at: datetime, first_confirmed_at: datetime | None) -> None:
         """Only while it is as it was read."""
-        table = self._tables.purchases
-        same = (table.c.id == purchase.id, table.c.state == purchase.state.value, table.c.asks == purchase.asks)
         values = {"due_at": due_at, "first_confirmed_at": first_confirmed_at}
-        await self._connection.execute(update(table).where(*same).values(values))
+        await self._statements.look_again.on(self._connection, _as_read(purchase) | values)
 
     async def revoke(self, purchase_id: str, now: datetime) -> bool:
         """False: it is not COMPLETED, or revoked already."""
-        table = self._tables.purchases
-        live = among(table.c.state, counts_in(Event.ROW_REMOVED)) & table.c.revoked_at.is_(None)
-        revoked = update(table).where(table.c.id == purchase_id, live).values(revoked_at=now)
-        return (await self._connection.execute(revoked)).rowcount == 1
+        return len(await self._statements.revoke.on(self._connection, {"of_id": purchase_id, "revoked_at": now})) == 1
 
     async def send(self, exchange: str, message: Envelope) -> None:
         """Into the outbox."""
@@ -211,10 +195,13 @@ class SqlUnit:
         at = await self._kept.outbox.published_at(self._connection, command_id(purchase.id, number))
         if at is not None:
             return at
-        table = self._tables.purchases
-        asked_at: datetime | None = await self._connection.scalar(
-            select(table.c.asked_at).where(table.c.id == purchase.id)
-        )
+        found = await self._statements.asked_at.on(self._connection, {"of_id": purchase.id})
+        asked_at: datetime | None = found[0].asked_at if found else None
         oldest = await self.oldest_command()
         since = None if oldest is None else self._kept.clock() - oldest
         return asked_at if asked_at and (since is None or since > asked_at + _SURELY_OUT) else None
+
+
+def _as_read(purchase: Purchase) -> dict[str, object]:
+    """While nobody has changed it since."""
+    return {"of_id": purchase.id, "of_state": purchase.state.value, "of_asks": purchase.asks}

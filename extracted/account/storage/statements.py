@@ -1,10 +1,10 @@
 """The statements of a purchase, built once: building one takes longer than the database takes for it."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, Update, bindparam, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, literal_column, or_, select, update
 
+from chassis.prepared import Prepared
 from extracted.account.saga import BLOCKING, Event, State, counts_in
 from extracted.account.storage.tables import Tables
 
@@ -13,16 +13,26 @@ from extracted.account.storage.tables import Tables
 class Statements:
     """Parameters: names of columns, those of conditions with `of_` before."""
 
-    request: Select[Any]
-    find: Select[Any]
-    blocking: Select[Any]
-    due: Select[Any]
-    keep: Insert
-    change_request: Update
-    open: Insert
-    record: Insert
-    change: Update
-    settle: dict[Event, Update]
+    request: Prepared
+    find: Prepared
+    blocking: Prepared
+    due: Prepared
+    keep: Prepared
+    change_request: Prepared
+    open: Prepared
+    record: Prepared
+    reject: Prepared
+    settle: dict[Event, Prepared]
+    ask: Prepared
+    look_again: Prepared
+    revoke: Prepared
+    asked_at: Prepared
+
+
+_OPENED = ("id", "user_id", "item_id", "item", "price", "state", "asks", "asked_at", "created_at", "due_at")
+_REJECTED = ("state", "reason", "settled_at", "asks", "asked_at", "due_at")
+_SETTLED = ("state", "reason", "settled_at", "due_at")
+_ASKED = ("asks", "asked_at", "due_at", "state", "first_confirmed_at", "cancelling_at")
 
 
 def build(tables: Tables) -> Statements:
@@ -34,21 +44,31 @@ def build(tables: Tables) -> Statements:
     now, late = (bindparam(name, type_=one.due_at.type) for name in ("of_now", "of_late"))
     due = select(purchases).where(or_(one.due_at <= now, one.due_at > late))
     of_id = one.id == bindparam("of_id")
+    as_read = of_id, one.state == bindparam("of_state"), one.asks == bindparam("of_asks")
+    live = among(one.state, counts_in(Event.ROW_REMOVED)), one.revoked_at.is_(None)
     settling = [event for event in Event if counts_in(event)]
     return Statements(
-        request=select(requests).where(requests.c.id == bindparam("of_id")),
-        find=select(purchases).where(of_id),
-        blocking=select(purchases).where(*same, *blocks),
-        due=due.order_by(one.due_at).limit(bindparam("of_limit")),
-        keep=tables.own.insert(requests).on_conflict_do_nothing(),
-        change_request=update(requests).where(requests.c.id == bindparam("of_id")),
-        open=tables.own.insert(purchases).on_conflict_do_nothing(),
-        record=insert(tables.ledger),
-        change=update(purchases).where(of_id),
+        request=Prepared(select(requests).where(requests.c.id == bindparam("of_id"))),
+        find=Prepared(select(purchases).where(of_id)),
+        blocking=Prepared(select(purchases).where(*same, *blocks)),
+        due=Prepared(due.order_by(one.due_at).limit(bindparam("of_limit"))),
+        keep=Prepared(
+            tables.own.insert(requests).on_conflict_do_nothing().returning(requests.c.id), *requests.c.keys()
+        ),
+        change_request=Prepared(update(requests).where(requests.c.id == bindparam("of_id")), "outcome", "purchase_id"),
+        open=Prepared(tables.own.insert(purchases).on_conflict_do_nothing().returning(one.id), *_OPENED),
+        record=Prepared(insert(tables.ledger), *tables.ledger.c.keys()),
+        reject=Prepared(update(purchases).where(of_id), *_REJECTED),
         settle={
-            event: update(purchases).where(of_id, among(one.state, counts_in(event))).returning(purchases)
+            event: Prepared(
+                update(purchases).where(of_id, among(one.state, counts_in(event))).returning(purchases), *_SETTLED
+            )
             for event in settling
         },
+        ask=Prepared(update(purchases).where(*as_read).returning(one.id), *_ASKED),
+        look_again=Prepared(update(purchases).where(*as_read), "due_at", "first_confirmed_at"),
+        revoke=Prepared(update(purchases).where(of_id, *live).returning(one.id), "revoked_at"),
+        asked_at=Prepared(select(one.asked_at).where(of_id)),
     )
 
 

@@ -1,21 +1,17 @@
 """Decisions and what they change, in one transaction with the monolith's own tables."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import (
-    BigInteger,
     BindParameter,
     ColumnElement,
     Select,
     Table,
     Update,
-    bindparam,
-    func,
-    insert,
     literal,
     or_,
     select,
@@ -24,13 +20,12 @@ from sqlalchemy import (
 
 from chassis.database import Database
 from chassis.messaging.envelope import Envelope
-from chassis.outbox import Outbox
-from chassis.prepared import Connection, Prepared
+from chassis.outbox import PUT, Outbox
+from chassis.prepared import Connection, Inserts, Prepared
 from extracted.shop.decision import Decision, Known, Outcome, Purchase, Reason
 from extracted.shop.messages import DECISIONS
 from extracted.shop.storage.tables import ShopTables, uuid_text
 
-_LOCK = Prepared(select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger))))
 _ROW = ("purchase_id", "user_id", "item_id", "outcome", "reason", "decided_at")
 Id = BindParameter[str]
 
@@ -49,8 +44,13 @@ class Bought(Protocol):
         """And the user stays until the end of the transaction."""
         ...
 
-    async def add(self, connection: Connection, row_id: str, user_id: str, item_id: str, now: datetime) -> None:
-        """A live row."""
+    @property
+    def insertion(self) -> tuple[Table, Sequence[str]]:
+        """Where a live row goes: a table, and columns of it."""
+        ...
+
+    def row(self, row_id: str, user_id: str, item_id: str, now: datetime) -> Mapping[str, object]:
+        """What it has in these columns."""
         ...
 
 
@@ -72,12 +72,15 @@ class StoredDecisions:
         self.clock = clock
         self.look = Prepared(_look(tables, bought))
         self.take = Prepared(_take(tables.stock))
-        self.record = Prepared(insert(tables.decisions), *_ROW)
+        decided, out = (tables.decisions, _ROW), (outbox.table, PUT)
+        self.answered = Inserts(out)
+        self.refused = Inserts(decided, out)
+        self.sold = Inserts(decided, bought.insertion, out)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["DecidingTransaction"]:
-        """The relay is woken after the commit."""
-        async with self.database.work() as connection:
+    async def transaction(self, purchase: Purchase) -> AsyncIterator["DecidingTransaction"]:
+        """The lock comes first: a snapshot of before it would miss what its last holder has committed."""
+        async with self.database.work(lock=_lock_key(purchase)) as connection:
             yield DecidingTransaction(self, connection)
         self.outbox.wake()
 
@@ -88,12 +91,10 @@ class DecidingTransaction:
     def __init__(self, store: StoredDecisions, connection: Connection) -> None:
         self._store = store
         self._connection = connection
-        self._tables = store.tables
+        self._unwritten: list[Mapping[str, object]] = []
 
     async def known(self, purchase: Purchase) -> Known:
-        """By one statement after the lock: a snapshot of before it would miss what its last holder has committed."""
-        if not self._tables.own.is_sqlite:  # there BEGIN IMMEDIATE has locked the whole database
-            await _LOCK.on(self._connection, {"key": _lock_key(purchase)})
+        """By one statement."""
         ids = {"purchase": purchase.id, "user": purchase.user_id, "item": purchase.item_id}
         (row,) = await self._store.look.on(self._connection, ids)
         return _known(row, purchase.id)
@@ -103,7 +104,7 @@ class DecidingTransaction:
         return len(await self._store.take.on(self._connection, {"item": item_id})) == 1
 
     async def record(self, purchase: Purchase, decided: Decision) -> None:
-        """Fails where there is one."""
+        """Written with the answer, which fails where there is one."""
         now = self._store.clock()
         row = {
             "purchase_id": purchase.id,
@@ -113,14 +114,17 @@ class DecidingTransaction:
             "reason": decided.reason,
             "decided_at": now,
         }
-        await self._store.record.on(self._connection, row)
+        self._unwritten = [row]
         if decided.outcome is Outcome.DECREASED:
             ids = (purchase.id, purchase.user_id, purchase.item_id)
-            await self._store.bought.add(self._connection, *ids, now)
+            self._unwritten.append(self._store.bought.row(*ids, now))
 
     async def answer(self, envelope: Envelope) -> None:
-        """Into the outbox."""
-        await self._store.outbox.put(self._connection, DECISIONS, envelope)
+        """Into the outbox, and what was recorded into its tables, by one statement."""
+        store, rows = self._store, [*self._unwritten, self._store.outbox.row(DECISIONS, envelope)]
+        self._unwritten = []
+        inserts = (store.answered, store.refused, store.sold)[len(rows) - 1]
+        await inserts.on(self._connection, *rows)
 
 
 def _look(tables: ShopTables, bought: Bought) -> Select[Any]:

@@ -25,7 +25,7 @@ class FakeDecisions:
         self.state = State()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["FakeDecisions"]:
+    async def transaction(self, _purchase: Purchase) -> AsyncIterator["FakeDecisions"]:
         before = copy.deepcopy(self.state)
         try:
             yield self

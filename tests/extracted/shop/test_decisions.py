@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from chassis import failpoints
-from chassis.messaging.envelope import MessageInvalid
+from chassis.messaging.envelope import Envelope, MessageInvalid
 from examples.monolith import tables as monolith
 from extracted.shop.decision import DECREASED as DECISION
 from extracted.shop.decision import Decision, Outcome, Purchase
@@ -140,8 +140,9 @@ async def test_a_cancel_that_finds_a_sale_tells_the_sale(shop: Selling) -> None:
 async def test_the_relay_is_woken_after_the_commit_by_the_answer_that_waits(shop: Selling) -> None:
     woken: list[str] = []
     shop.outbox.on_wake(woken.append)
-    told = answer(to_command(decrease(shop.buyer())), DECISION, fresh_id, NOW)
-    async with shop.sales.decisions.transaction() as deciding:
+    command = to_command(decrease(shop.buyer()))
+    told = answer(command, DECISION, fresh_id, NOW)
+    async with shop.sales.decisions.transaction(command.purchase) as deciding:
         await deciding.answer(told)
         assert woken == []
     assert woken == ["shop.decisions shop.quantity_decreased.v1"]
@@ -251,7 +252,13 @@ async def test_a_user_deleted_meanwhile_fails_no_decision(shop: Selling) -> None
 async def test_a_decision_is_never_overwritten(shop: Selling) -> None:
     wanted = shop.buyer()
     await shop.asked(cancel(wanted))
+    told = answer(to_command(decrease(wanted)), DECISION, fresh_id, NOW)
     with pytest.raises(IntegrityError):
-        async with shop.sales.decisions.transaction() as deciding:
-            await deciding.record(wanted, Decision(Outcome.DECREASED))
+        await recorded(shop, wanted, told)
     assert sold_rows(shop) == []
+
+
+async def recorded(shop: Selling, wanted: Purchase, told: Envelope) -> None:
+    async with shop.sales.decisions.transaction(wanted) as deciding:
+        await deciding.record(wanted, Decision(Outcome.DECREASED))
+        await deciding.answer(told)
