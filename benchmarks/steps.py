@@ -1,5 +1,7 @@
 """What each piece of a request costs, alone: `python -m benchmarks.steps`. us, the best of several repeats.
 
+A connection repeats its requests, and what is remembered of them is used, where a line does not say otherwise.
+
 The whole is dearer than its pieces: system calls, the loop and cold caches are not in here (see `benchmarks.profile`).
 """
 
@@ -19,6 +21,7 @@ from strangler_gateway.exchange import Exchange
 from strangler_gateway.headers import request_head
 from strangler_gateway.http1 import RequestHead, parse_request
 from strangler_gateway.http1_response import parse_response
+from strangler_gateway.identify import identify
 from strangler_gateway.observe import Stats
 from strangler_gateway.response_headers import response_lines
 from strangler_gateway.routes import Side
@@ -92,11 +95,23 @@ def costs(bench: Bench, number: int = 5000) -> Iterator[tuple[str, float]]:
     yield "make the exchange", cost_us(lambda: gateway.exchange(x.head, "127.0.0.1", b"http"), number)
     for step in pipeline.STEPS:
         yield f"step {step.__name__}", cost_us(partial(step, gateway, x), number)
+    yield "step match, for other bytes", cost_us(lambda: _forgetting(x, pipeline.match, gateway), number)
+    yield "step identify, for other fields", cost_us(lambda: _forgetting(x, identify, gateway), number)
     yield "build the request's head", cost_us(lambda: request_head(x, x.service, Side.EXTRACTED, gateway.via), number)
     response = parse_response(_RESPONSE, b"GET")
     yield "parse a response of nginx (8 fields)", cost_us(lambda: parse_response(_RESPONSE, b"GET"), number)
     yield "choose the response's lines", cost_us(lambda: response_lines(x, response, x.service, False), number)
     yield "count and log", cost_us(lambda: gateway.finish(x), number)
+
+
+def _forgetting(x: Exchange, step: pipeline.Step, gateway: pipeline.Gateway) -> None:
+    x.head.matched = x.head.known = None
+    step(gateway, x)
+
+
+def _varied(message: bytes) -> list[bytes]:
+    """The message with one field more, of seven values."""
+    return [message.replace(b"\r\n", b"\r\nX-Varied: %d\r\n" % number, 1) for number in range(7)]
 
 
 def whole(bench: Bench) -> Iterator[tuple[str, float]]:
@@ -106,6 +121,9 @@ def whole(bench: Bench) -> Iterator[tuple[str, float]]:
     assert to_client.startswith(b"HTTP/1.1 200 OK\r\n")
     yield "whole request of wrk on the fast lane, without sockets", lane.cost_us(bench.small)
     yield "whole request of a browser", lane.cost_us(bench.browser)
+    requests, responses = _varied(bench.browser), _varied(_RESPONSE + bytes(1024))
+    yield "the same, the answer another each time", lane.varied_cost_us([bench.browser] * 7, responses)
+    yield "the same, the request's fields, too", lane.varied_cost_us(requests, responses)
     yield (
         "(objects in cycles that it leaves behind)",
         collections_for_each(lambda: lane.exchange(bench.small), 500) / _CONNECTIONS,

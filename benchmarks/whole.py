@@ -9,6 +9,7 @@ import time
 import timeit
 from asyncio.events import _set_running_loop
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -83,15 +84,20 @@ class FastLane:
         self._upstreams = [pair.upstream.data_received for pair in self._pairs]
         self._response = response
 
-    def exchange(self, request: bytes) -> tuple[bytes, bytes]:
+    def exchange(self, request: bytes, response: bytes | None = None) -> tuple[bytes, bytes]:
         """One request of each connection; what went to an upstream, and what came to a client."""
         self._turns.take(self._clients, request)
-        self._turns.take(self._upstreams, self._response)
+        self._turns.take(self._upstreams, response or self._response)
         return self._pairs[0].upstream_side.written, self._pairs[0].client_side.written
 
     def cost_us(self, request: bytes) -> float:
         """Of one request."""
         return cost_us(lambda: self.exchange(request), 200, 25) / len(self._pairs)
+
+    def varied_cost_us(self, requests: Sequence[bytes], responses: Sequence[bytes]) -> float:
+        """Of one request, where no connection sees the same request, or the same response, twice in a row."""
+        pairs = cycle([*zip(requests, responses, strict=True)])
+        return cost_us(lambda: self.exchange(*next(pairs)), 200, 25) / len(self._pairs)
 
 
 class AsgiLane:

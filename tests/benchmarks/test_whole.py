@@ -31,4 +31,6 @@ def test_an_exchange_leaves_nothing_that_only_the_garbage_collector_can_free() -
 def test_each_step_of_the_way_is_measured() -> None:
     with Bench() as bench:
         pieces = [piece for piece, _ in costs(bench, number=2)]
-    assert [piece for piece in pieces if piece.startswith("step ")] == [f"step {step.__name__}" for step in STEPS]
+    assert [piece for piece in pieces if piece.startswith("step ") and "," not in piece] == [
+        f"step {step.__name__}" for step in STEPS
+    ]
