@@ -25,6 +25,7 @@ from extracted.mailer.writing import Writer
 from tests.extracted.mailer.databases import Kept, wanted
 from tests.smtp_sink import Sink
 
+LONG = Timeouts(connect_s=10, command_s=10, data_s=10, dot_s=10)
 SHORT = Timeouts(connect_s=0.5, command_s=0.5, data_s=0.5, dot_s=0.5)
 SOON = timedelta(milliseconds=50)
 PATIENCE = Patience(first=SOON, longest=SOON, quota=2 * SOON, away=SOON, again=SOON, shortest_named=SOON)
@@ -97,7 +98,7 @@ def _wanted(**changes: Any) -> Wanted:
 @asynccontextmanager
 async def post(store: Kept, sink: Sink, senders: int = 1, **changes: Any) -> AsyncIterator[Post]:
     """At work until the block ends. `changes`: of the senders' tools, `timeouts`, `wrap` (of what they see of rows)."""
-    transport = SmtpTransport(Provider("127.0.0.1", sink.port), timeouts := changes.pop("timeouts", SHORT))
+    transport = SmtpTransport(Provider("127.0.0.1", sink.port), timeouts := changes.pop("timeouts", LONG))
     pacing, lease = Pacing(breaking=BREAKING), timedelta(seconds=timeouts.total_s + 5)
     mails = StoredMails(store.database, store.tables, now)
     sendable = StoredSendable(store.database, store.tables, now)

@@ -17,7 +17,7 @@ from extracted.mailer.pacing import Breaking, Pacing
 from extracted.mailer.provider import Timeouts
 from extracted.mailer.sending import wake_one
 from tests.extracted.mailer.databases import Kept, raw
-from tests.extracted.mailer.post import BREAKING, PATIENCE, WRITER, deliveries, eventually, now, order_of, post
+from tests.extracted.mailer.post import BREAKING, PATIENCE, SHORT, WRITER, deliveries, eventually, now, order_of, post
 from tests.smtp_faults import DATA, DOT, EHLO, GREETING, MAIL, RCPT, Fault
 from tests.smtp_sink import Sink, running_sink
 
@@ -110,7 +110,7 @@ async def test_a_4xx_for_ever_ends_with_its_reason(store: Kept) -> None:
     ],
 )
 async def test_a_provider_that_is_away_burns_no_attempt(store: Kept, fault: Fault) -> None:
-    async with running_sink() as sink, post(store, sink) as sent:
+    async with running_sink() as sink, post(store, sink, timeouts=SHORT) as sent:
         sink.faults(replace(fault, times=2))
         mail_id = await sent.ask_once()
         mail = await sent.until(mail_id, S.SENT)
@@ -137,7 +137,7 @@ async def test_no_answer_is_ambiguous_and_sent_again_under_the_same_name_where_t
     [Fault(DOT, "drop", takes=True), Fault(DOT, "drop", takes=False), Fault(DOT, "hang", seconds=0.8)],
 )
 async def test_at_most_once_waits_for_a_human(store: Kept, fault: Fault) -> None:
-    async with running_sink() as sink, post(store, sink) as sent:
+    async with running_sink() as sink, post(store, sink, timeouts=SHORT) as sent:
         sink.faults(replace(fault, times=1))
         mail = await sent.until(await sent.ask_once(Policy.AT_MOST_ONCE), S.AMBIGUOUS)
         await sent.until(await sent.ask_once(), S.SENT)
@@ -327,6 +327,15 @@ async def test_the_rate_holds_for_all_senders_together(store: Kept) -> None:
 
     times = [taken.at for taken in sink.taken]
     assert times[-1] - times[0] > 0.5
+
+
+async def test_looking_in_vain_uses_nothing_of_the_rate(store: Kept) -> None:
+    async with (
+        running_sink() as sink,
+        post(store, sink, 3, pacing=Pacing(0.05, 1, BREAKING), look_every_s=0.02) as sent,
+    ):
+        await asyncio.sleep(0.5)
+        await sent.until(await sent.ask_once(), S.SENT, within_s=5)
 
 
 async def test_while_the_breaker_is_open_nothing_is_claimed(store: Kept) -> None:

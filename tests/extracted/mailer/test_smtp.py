@@ -16,7 +16,9 @@ from tests.loopback.certificates import Authority
 from tests.smtp_faults import AUTH, DATA, DOT, EHLO, GREETING, MAIL, QUIT, RCPT, RSET, STARTTLS, Fault
 from tests.smtp_sink import Sink, running_sink
 
+LONG = Timeouts(connect_s=10, command_s=10, data_s=10, dot_s=10, idle_s=30)
 SHORT = Timeouts(connect_s=0.5, command_s=0.5, data_s=0.5, dot_s=0.5, idle_s=30)
+"""Where one of them is to be seen."""
 HOST = "localhost"
 LOGIN = ("polycode", "s3cret-pässword")
 MESSAGE = b"Subject: hello\r\nX-PolyCode-Mail-Id: 1\r\n\r\nhello\r\n"
@@ -27,7 +29,7 @@ def outgoing(message: bytes = MESSAGE, *, sender: str = "noreply@polycode.test",
 
 
 @asynccontextmanager
-async def to(sink: Sink, timeouts: Timeouts = SHORT, **provider: object) -> AsyncIterator[SmtpTransport]:
+async def to(sink: Sink, timeouts: Timeouts = LONG, **provider: object) -> AsyncIterator[SmtpTransport]:
     values = {"host": HOST, "port": sink.port} | provider
     transport = SmtpTransport(Provider(**values), timeouts)  # type: ignore[arg-type]  # each test names its own
     try:
@@ -36,8 +38,9 @@ async def to(sink: Sink, timeouts: Timeouts = SHORT, **provider: object) -> Asyn
         await transport.aclose()
 
 
-async def sent(*faults: Fault, timeouts: Timeouts = SHORT, message: bytes = MESSAGE) -> tuple[Outcome, Sink]:
-    """One mail to a server with these faults."""
+async def sent(*faults: Fault, timeouts: Timeouts | None = None, message: bytes = MESSAGE) -> tuple[Outcome, Sink]:
+    """One mail to a server with these faults; where it hangs, time-outs are short."""
+    timeouts = timeouts or (SHORT if any(fault.do in ("hang", "slow") for fault in faults) else LONG)
     async with running_sink() as sink:
         sink.faults(*faults)
         async with to(sink, timeouts) as transport:
@@ -203,7 +206,7 @@ async def test_after_a_refusal_the_next_mail_goes_over_the_same_connection(verb:
     "broken", [Fault(RSET, code=502), Fault(RSET, "drop"), Fault(RSET, "hang"), Fault(RSET, code=421)]
 )
 async def test_a_server_that_cannot_reset_gets_a_new_connection(broken: Fault) -> None:
-    async with running_sink() as sink, to(sink) as transport:
+    async with running_sink() as sink, to(sink, SHORT if broken.do == "hang" else LONG) as transport:
         sink.faults(Fault(RCPT, code=550, times=1), broken)
         await transport.send(outgoing())
         assert isinstance(await transport.send(outgoing()), Accepted)
@@ -288,7 +291,7 @@ async def test_a_250_counts_though_the_connection_drops_right_after() -> None:
 
 
 async def test_a_late_250_is_never_taken_for_the_next_mail() -> None:
-    async with running_sink() as sink, to(sink) as transport:
+    async with running_sink() as sink, to(sink, SHORT) as transport:
         sink.faults(Fault(DOT, "hang", seconds=0.7, times=1), Fault(DOT, code=550))
         outcomes = [await transport.send(outgoing()), await transport.send(outgoing())]
 
@@ -448,7 +451,7 @@ async def test_without_starttls_nothing_is_told(
 ) -> None:
     async with (
         running_sink(make(tls)) as sink,
-        to(sink, tls=Tls.STARTTLS, ca_file=authority.file, user=LOGIN[0], password=LOGIN[1]) as transport,
+        to(sink, SHORT, tls=Tls.STARTTLS, ca_file=authority.file, user=LOGIN[0], password=LOGIN[1]) as transport,
     ):
         outcome = await transport.send(outgoing())
 
