@@ -41,7 +41,9 @@ async def test_a_mail_is_kept_byte_for_byte_with_its_envelope(ingress: Listened)
 
 async def test_each_recipient_has_a_row_and_the_content_is_kept_once(ingress: Listened) -> None:
     wire = await ingress.greeted()
-    assert (await wire.mail(MESSAGE, "c@example.org", "b@example.org", "c@EXAMPLE.org")).startswith("250 ")
+    with capture_logs() as lines:
+        assert (await wire.mail(MESSAGE, "c@example.org", "b@example.org", "c@EXAMPLE.org")).startswith("250 ")
+    assert [line["recipients"] for line in lines] == [2]
     assert await ingress.shelf.recipients() == ["b@example.org", "c@example.org"]
     assert await ingress.shelf.contents() == [MESSAGE]
 
