@@ -124,7 +124,7 @@ async def _lives(idle: _Idle) -> bool:
         return False
     if monotonic() - idle.since > TRUSTED_S:
         try:
-            await idle.connection.execute(";")
+            await idle.connection.execute("SELECT 1")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
             _end(idle.connection)
             return False

@@ -160,6 +160,15 @@ async def test_a_connection_that_was_ended_while_it_rested_is_replaced(
     assert other.pid != row.pid
 
 
+async def test_a_connection_that_has_rested_is_asked_and_used_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = await database.once(PID, {})
+    monkeypatch.setattr("chassis.driver.TRUSTED_S", -1.0)
+    (again,) = await database.once(PID, {})
+    assert again.pid == row.pid
+
+
 async def test_when_all_connections_are_taken_another_waits_and_then_it_is_away(database: Database) -> None:
     async with database.work(), database.work():
         with pytest.raises(StoreUnavailable, match="no connection became free"):
