@@ -4,13 +4,36 @@ import uuid
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.database import Database
 from legacy_adapter.inserting import inserted
-from legacy_adapter.tables import subject_roles
+from legacy_adapter.tables import roles, subject_roles, subjects
 
 GUEST_ROLE: Final = "db78e634-1034-4bee-9e70-a1d56de1738d"
 USER_ROLE: Final = "cdccf05d-a8b9-4455-a373-595eae252adf"
+
+
+_OF_USER: Final = (
+    select(roles.c.name)
+    .join(subject_roles, subject_roles.c.role_id == roles.c.id)
+    .join(subjects, subjects.c.id == subject_roles.c.subject_id)
+    .where(subjects.c.internal_identifier == bindparam("user", type_=subjects.c.internal_identifier.type))
+    .order_by(roles.c.name)
+)
+
+
+class LegacyRoles:
+    """Implements the port Roles. A deleted user keeps them (fault F12)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_user(self, user_id: str) -> tuple[str, ...]:
+        """By one statement."""
+        async with self._database.look() as connection:
+            return tuple(await connection.scalars(_OF_USER, {"user": user_id}))
 
 
 async def give_role(connection: AsyncConnection, subject_id: str, role_id: str, at: datetime) -> None:

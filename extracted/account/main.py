@@ -32,6 +32,7 @@ from legacy_adapter.emails import LegacyEmails
 from legacy_adapter.passwords import Passwords
 from legacy_adapter.points import LegacyPoints
 from legacy_adapter.purchase_rows import LegacyRows
+from legacy_adapter.roles import LegacyRoles
 from legacy_adapter.sign_up import LegacyAccounts
 from legacy_adapter.team_writes import LegacyTeamWrites
 from legacy_adapter.teams import LegacyTeams
@@ -46,7 +47,13 @@ def build(settings: Settings) -> Starlette:
     database = Database(url, pool_size=CONNECTIONS, timeout_s=timeout_s)
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
     passwords = Passwords()
-    account = Account(LegacyUsers(database), LegacySettings(database), LegacyTeams(database), settings.compat)
+    account = Account(
+        LegacyUsers(database),
+        LegacySettings(database),
+        LegacyTeams(database),
+        LegacyRoles(database),
+        settings.compat,
+    )
     with_broker = wiring.messaging(settings, database, LegacyPoints(), LegacyRows())
     bought = None if with_broker is None else wiring.purchasing(settings, database, with_broker)
 

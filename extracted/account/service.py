@@ -65,6 +65,14 @@ class Teams(Protocol):
         ...
 
 
+class Roles(Protocol):
+    """Where it is kept who may what."""
+
+    async def of_user(self, user_id: str) -> tuple[str, ...]:
+        """As of now; none where there is no such user, or never was."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What Account does, in one of two ways where the monolith is known to be wrong."""
@@ -72,7 +80,12 @@ class Account:
     users: Users
     settings: UserSettings
     teams: Teams
+    roles: Roles
     compat: Compat = Compat.STRICT
+
+    async def roles_of(self, user_id: str) -> tuple[str, ...]:
+        """As of now, not as of some seconds ago."""
+        return await self.roles.of_user(user_id)
 
     async def reset_settings(self, user_id: str) -> Settings | None:
         """To what a user starts with. The monolith looks for them under a wrong id: it never finds any (fault F16)."""

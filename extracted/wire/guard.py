@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from chassis.claims import NOBODY, Identity, IdentityUnavailable
+from chassis.claims import NOBODY, Identity, IdentityUnavailable, Outcome
 from chassis.store import StoreUnavailable
 from chassis.web import Verifier, caller
 from extracted.wire import answers
@@ -15,6 +15,7 @@ log = structlog.get_logger("wire.guard")
 
 Guarded = Callable[[Call, Identity], Awaitable[Answer]]
 Allowed = Callable[[Call, Identity], bool]
+Anew = Callable[[Identity], Awaitable[Identity]]
 
 
 def unguarded(handler: Guarded) -> Handler:
@@ -29,12 +30,17 @@ def unguarded(handler: Guarded) -> Handler:
     return answer
 
 
-def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded) -> Handler:
-    """A handler for those alone whom `allowed` lets pass; a store that is away is the monolith's 500."""
+def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded, anew: Anew | None = None) -> Handler:
+    """A handler for those alone whom `allowed` lets pass; a store that is away is the monolith's 500.
+
+    `anew`: looks up the roles of a user who would be refused, since the gateway's are some seconds old.
+    """
 
     async def answer(call: Call) -> Answer:
         try:
             identity = await caller(call.fields, verifier)
+            if anew is not None and identity.outcome is Outcome.USER and not allowed(call, identity):
+                identity = await anew(identity)
             return answers.refusal(identity, allowed=allowed(call, identity)) or await handler(call, identity)
         except StoreUnavailable as error:
             return _store_failed(error)

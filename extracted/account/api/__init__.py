@@ -1,12 +1,14 @@
 """Account's routes: from a call to a use case, and from its outcome to the contract's answer."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from starlette.types import ASGIApp
 
+from chassis.claims import Identity
 from chassis.web import Verifier
 from extracted.account.api import teams, user_settings, users
 from extracted.account.api.refusals import Described, translated
@@ -36,7 +38,12 @@ def description() -> bytes:
 
 def routes(account: Account, verifier: Verifier, more: Sequence[Described] = ()) -> Iterator[Route]:
     """All that it serves to users."""
+
+    async def anew(identity: Identity) -> Identity:
+        """A role counts from when it was given: who has made a team may change it at once."""
+        return replace(identity, roles=await account.roles_of(identity.subject or ""))
+
     of_account = chain.from_iterable(module.routes(account) for module in (users, user_settings, teams))
     for method, path, allowed, handler in (*of_account, *more):
         answer = translated(account.compat, handler)
-        yield Route(method, path, unguarded(answer) if allowed is None else guarded(verifier, allowed, answer))
+        yield Route(method, path, unguarded(answer) if allowed is None else guarded(verifier, allowed, answer, anew))

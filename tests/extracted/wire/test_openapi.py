@@ -25,7 +25,7 @@ SERVICES = {
         account,
         list(
             account.routes(
-                Account(NOTHING, NOTHING, NOTHING, Compat.STRICT),
+                Account(NOTHING, NOTHING, NOTHING, NOTHING, Compat.STRICT),
                 NOTHING,
                 [
                     *purchases.routes(NOTHING, NOTHING),

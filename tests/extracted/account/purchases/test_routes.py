@@ -22,6 +22,7 @@ from extracted.account.saga import State
 from extracted.account.service import Account
 from extracted.account.waiting import Waiting
 from legacy_adapter.account import LegacySettings, LegacyUsers
+from legacy_adapter.roles import LegacyRoles
 from legacy_adapter.teams import LegacyTeams
 from tests.extracted.account.purchases.world import World
 
@@ -60,7 +61,7 @@ class Front:
 @pytest.fixture
 async def front(world: World) -> AsyncIterator[Front]:
     store = world.database
-    account = Account(LegacyUsers(store), LegacySettings(store), LegacyTeams(store))
+    account = Account(LegacyUsers(store), LegacySettings(store), LegacyTeams(store), LegacyRoles(store))
     routes = tuple(purchases.routes(Calling(world.buying, WITHIN_S), Looking(world.store)))
     app = api.application(account, NamedByToken(), production=True, more=routes)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://account") as http:
