@@ -1,0 +1,182 @@
+"""How fast Mailer sends: `python -m benchmarks.mail` (make parts first, or it is embedded). The last line is JSON.
+
+A provider that takes 50 ms a mail, in a process of its own; Mailer, its database and its broker on this one machine.
+"""
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+
+from benchmarks import mail_baseline
+from benchmarks.mail_parts import SinkProcess, are_parts_up, cpu_s, mailer, rss_mib, sink
+from tests.extracted.mailer.running import INTERNAL, RunningMailer
+
+CONSUMERS = (1, 2, 4, 8)
+WARM_S = 1.0
+WITHIN_S = 300.0
+FRESH_PER_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Of so many senders in one process. `cpu_ms`: of it, a mail; `sink_cpu_ms`: of the provider."""
+
+    consumers: int
+    mails_per_s: float
+    cpu_ms: float
+    sink_cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Fresh mails asked for while thousands of retries are due. `accept`: POST /mails; `leave`: until it is taken."""
+
+    retries: int
+    fresh: int
+    accept_p50_ms: float
+    accept_p99_ms: float
+    leave_p50_s: float
+    leave_max_s: float
+    drained_s: float
+    mails_per_s: float
+    rss_start_mib: float
+    rss_end_mib: float
+    lost: int
+    doubled: int
+
+
+def throughput(folder: Path, consumers: int, latency_ms: float, seconds: float) -> Throughput:
+    """Of a backlog that does not end meanwhile."""
+    most = int(consumers * (WARM_S + seconds + 3) * 1000 / latency_ms)
+    with sink(folder, latency_ms) as provider, mailer(folder, provider.port, consumers, most) as running:
+        _until(lambda: provider.count() > 0)
+        time.sleep(WARM_S)
+        pids = (running.process.pid, provider.pid)
+        began, before, used = time.perf_counter(), provider.count(), [cpu_s(pid) for pid in pids]
+        time.sleep(seconds)
+        count, took = provider.count() - before, time.perf_counter() - began
+        spent = [(cpu_s(pid) - was) * 1000 / max(1, count) for pid, was in zip(pids, used, strict=True)]
+    return Throughput(consumers, round(count / took, 1), *(round(ms, 2) for ms in spent))
+
+
+def behind_retries(folder: Path, retries: int, fresh: int, latency_ms: float) -> Backlog:
+    """Eight senders, until nothing is left."""
+    with (
+        sink(folder, latency_ms) as provider,
+        mailer(folder, provider.port, CONSUMERS[-1], retries, are_retries=True) as running,
+    ):
+        _until(lambda: provider.count() > 0)
+        began, rss = time.perf_counter(), rss_mib(running.process.pid)
+        accepted_ms, asked = asyncio.run(_ask(running, fresh))
+        _until(lambda: provider.count() >= retries + fresh)
+        drained, rss_end = time.perf_counter() - began, rss_mib(running.process.pid)
+        return _told(provider, retries, accepted_ms, asked, drained, (rss, rss_end))
+
+
+def _told(
+    provider: SinkProcess,
+    retries: int,
+    accepted_ms: Sequence[float],
+    asked: dict[str, float],
+    drained: float,
+    rss: tuple[float, float],
+) -> Backlog:
+    taken = provider.taken()
+    first = {one.id: one.at for one in reversed(taken)}
+    leave, accepted = sorted(first[mail_id] - at for mail_id, at in asked.items()), sorted(accepted_ms)
+    wanted = retries + len(asked)
+    rates = (round(drained, 1), round(wanted / drained, 1))
+    counts = (wanted - len(first), len(taken) - len(first))
+    accept = (_at(accepted, 50), _at(accepted, 99))
+    return Backlog(retries, len(asked), *accept, _at(leave, 50), _at(leave, 100), *rates, *rss, *counts)
+
+
+async def _ask(running: RunningMailer, number: int) -> tuple[list[float], dict[str, float]]:
+    """Open loop: each at its time. ms of each answer; id → the Unix time at which it was due."""
+    took, asked = list[float](), dict[str, float]()
+
+    async def one(client: httpx.AsyncClient, due: float, wall: float, key: int) -> None:
+        values = {"kind": "verify_account", "recipient": "ada@bench.test", "locale": "en"}
+        body = values | {"variables": {"username": "ada", "token": str(key)}}
+        answer = await client.post("/mails", json=body, headers={"Idempotency-Key": f"fresh-{key}"})
+        took.append((time.perf_counter() - due) * 1000)
+        asked[answer.raise_for_status().json()["id"]] = wall
+
+    headers = {"Authorization": f"Bearer {INTERNAL}"}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.port}", headers=headers, timeout=20) as client:
+        began, wall = time.perf_counter(), time.time()
+        async with asyncio.TaskGroup() as tasks:
+            for key in range(number):
+                due = key / FRESH_PER_S
+                await asyncio.sleep(max(0.0, began + due - time.perf_counter()))
+                tasks.create_task(one(client, began + due, wall + due, key))
+    return took, asked
+
+
+def _at(ascending: Sequence[float], percent: int) -> float:
+    """The smallest value that `percent` of them do not exceed."""
+    return round(ascending[-(-len(ascending) * percent // 100) - 1], 2)
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {WITHIN_S:.0f} s")
+        time.sleep(0.05)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = _arguments(argv)
+
+    def say(line: str) -> None:
+        if not options.json_only:
+            print(line, flush=True)
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with sink(folder, options.latency_ms) as provider:
+            bare = mail_baseline.mails_per_s(provider.port, options.seconds / 2)
+        say(f"aiosmtplib alone, one after the other: {bare:.1f} mails/s")
+        runs = list[Throughput]()
+        for consumers in CONSUMERS:
+            runs.append(throughput(folder, consumers, options.latency_ms, options.seconds))
+            say(json.dumps(asdict(runs[-1])))
+        backlog = behind_retries(folder, options.backlog, options.fresh, options.latency_ms)
+        say(json.dumps(asdict(backlog)))
+    one = runs[0].mails_per_s
+    result = {
+        "stores": "PostgreSQL and RabbitMQ" if are_parts_up() else "SQLite",
+        "latency_ms": options.latency_ms,
+        "mails_per_s": {run.consumers: run.mails_per_s for run in runs},
+        **{f"scaling_{run.consumers}": round(run.mails_per_s / (run.consumers * one), 3) for run in runs[1:]},
+        "bare_mails_per_s": round(bare, 1),
+        "vs_bare": round(one / bare, 3),
+        "accept_p99_ms": backlog.accept_p99_ms,
+        "fresh_leaves_s": backlog.leave_max_s,
+        "runs": [asdict(run) for run in runs],
+        "backlog": asdict(backlog),
+    }
+    print(json.dumps(result))
+    return 0 if backlog.lost == backlog.doubled == 0 else 1
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mail", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each number of consumers (%(default)s)")
+    parser.add_argument("--latency-ms", type=float, default=50.0, help="of the provider, a mail (%(default)s)")
+    parser.add_argument("--backlog", type=int, default=10_000, help="retries that fresh mails overtake (%(default)s)")
+    parser.add_argument("--fresh", type=int, default=200, help="mails asked for meanwhile (%(default)s)")
+    parser.add_argument("--json-only", action="store_true", help="print the JSON line alone")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
