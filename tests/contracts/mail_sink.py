@@ -29,7 +29,10 @@ class ReceivedMail:
 
     @property
     def html(self) -> str:
-        return str(self.message.get_content())
+        """The monolith's mails have nothing else, Mailer's a text part beside."""
+        part = self.message.get_body(("html",))
+        assert part is not None
+        return str(part.get_content())
 
 
 class MailSink:

@@ -14,7 +14,7 @@ from time import monotonic
 from tests.stores import SECRET, Stores
 
 CHEAP = {"PASSWORD_ROUNDS": "4"}
-START_TIMEOUT_S = 20
+START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 15
 ROOT = Path(__file__).resolve().parents[2]
 

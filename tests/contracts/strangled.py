@@ -18,6 +18,7 @@ from tests.contracts.conversation import PRODUCTION
 from tests.contracts.mail_sink import MailSink, mail_server
 from tests.contracts.replay import Step
 from tests.contracts.running import running_monolith_on
+from tests.extracted.mailer.running import running_mailer
 from tests.extracted.running import Gateway
 from tests.extracted.services import running_services
 from tests.loopback.gateway_process import GatewayProcess
@@ -76,15 +77,18 @@ class Parts:
 
     stores: Stores
     broker_url: str
+    mailer_url: str
 
 
 def embedded(directory: Path) -> Parts:
-    return Parts(on_sqlite(directory), f"sqlite:///{directory / 'broker.sqlite3'}")
+    broker, mailer = (f"sqlite:///{directory / name}.sqlite3" for name in ("broker", "mailer"))
+    return Parts(on_sqlite(directory), broker, mailer)
 
 
 def real(directory: Path) -> Parts:
     """Fails where a part is missing."""
-    return Parts(on_real_parts(directory), fresh_rabbit())
+    stores = on_real_parts(directory)
+    return Parts(stores, fresh_rabbit(), stores.database_url)
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,8 @@ def strangled(directory: Path, parts: Parts, state: str, runner_url: str) -> Ite
     file.write_text(routes.text(state, "first"))
     with ExitStack() as stack:
         enter = stack.enter_context
-        sink, smtp = enter(mail_server())
+        sink, provider = enter(mail_server())
+        smtp = provider | {"SMTP_PORT": str(_ingress(stack, parts, provider))}
         variables = PRODUCTION | smtp | {"RUNNER_API_URL": runner_url, "AUTH_JWT_SECRET": SECRET}
         monolith = enter(running_monolith_on(parts.stores, environ=variables))
         keys = Gateway()
@@ -140,6 +145,14 @@ def strangled(directory: Path, parts: Parts, state: str, runner_url: str) -> Ite
         gateway = GatewayProcess(file, directory / "state", _environ(parts, urls, keys, log))
         stack.callback(gateway.stop)
         yield Strangled(routes, file, gateway, log, sink)
+
+
+def _ingress(stack: ExitStack, parts: Parts, provider: Mapping[str, str]) -> int:
+    """The port of a Mailer that takes the monolith's mails, and Account's from the queue, and hands them over."""
+    variables = {name: provider[name] for name in ("SMTP_HOST", "SMTP_PORT")}
+    content = {"PUBLIC_WWW_URL": PRODUCTION["PUBLIC_WWW_URL"], "INGRESS_PORT": "0"}
+    mailer = stack.enter_context(running_mailer(parts.mailer_url, parts.broker_url, **variables, **content))
+    return int(next(line["port"] for line in mailer.logged() if line["event"] == "ingress_listens"))
 
 
 def _environ(parts: Parts, urls: Mapping[str, str], keys: Gateway, log: Path) -> Mapping[str, str]:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from strangler_gateway.decide import bucket
-from tests.contracts.conversation import STEPS, log_in, play
+from tests.contracts.conversation import STEPS, RecordedMail, log_in, play, recorded_mails
+from tests.contracts.mail_sink import MailSink, read_html
 from tests.contracts.replay import Replay, Step
 from tests.contracts.running import running_runner
 from tests.contracts.strangled import SAFE, WRITES, Logged, Routes, Strangled, embedded, real, strangled
@@ -36,6 +37,7 @@ DIFFERS = {
 """The monolith sends `Content-Length: 0` with a 204, which a gateway must not pass on (RFC 9110, 8.6)."""
 OF_A_CONNECTION = frozenset({"connection", "keep-alive"})
 """Each hop has its own (RFC 9110, 7.6.1): the gateway keeps connections alive by its own rules."""
+SEEN = ("From", "To", "Subject")
 QUICK = {"RUNNER_TIMEOUT": "1500"}
 """One step of the recording runs until then."""
 COMPARED_WITHIN_S = 20.0
@@ -53,6 +55,8 @@ class Played:
     shadow: Mapping[str, Mapping[str, int]]
     examples: Sequence[object]
     actors: Mapping[str, str]
+    mails: Mapping[RecordedMail, list[str]]
+    sent: int
 
     def moved(self) -> list[tuple[Step, Logged]]:
         """The steps that have a new end, and where each of them went."""
@@ -80,10 +84,22 @@ def played(
         if state == "canary":
             _divide(system, [_user(actors[name]) for name in ("admin", "u2")], [_user(actors[n]) for n in ("u1", "g")])
         differences |= play(replay, system.sink, STEPS[ALL_KNOWN:])
+        mails = {mail: _mail_differences(mail, replay, system.sink) for mail in recorded_mails()}
         replay.close()
         shadow = _compared(system) if state == "shadow" else {}
         examples = [example for route in shadow for example in _examples(system, route)]
-        yield Played(state, system.routes, differences, system.requests(), shadow, examples, actors)
+        sent = len(system.sink.mails)
+        yield Played(state, system.routes, differences, system.requests(), shadow, examples, actors, mails, sent)
+
+
+def _mail_differences(recorded: RecordedMail, replay: Replay, sink: MailSink) -> list[str]:
+    """In what a reader sees; the monolith's second link leads nowhere, Mailer's where it says."""
+    own = sink.to(recorded.recipient, recorded.nth + 1)[-1]
+    lines, links = read_html(own.html)
+    said = [f"{name}: {own.message[name]}" for name in SEEN if str(own.message[name]) != recorded.headers[name]]
+    said += replay.text_differences("lines", "\n".join(recorded.lines), "\n".join(lines))
+    leads = [link for link in recorded.links if link != "#"]
+    return said + replay.text_differences("links", "\n".join(leads), "\n".join(sorted({*links} - {"#"})))
 
 
 def _tokens(replay: Replay) -> dict[str, str]:
@@ -145,6 +161,11 @@ def _examples(system: Strangled, route: str) -> list[object]:
 def test_every_step_is_answered_as_recorded(played: Played) -> None:
     assert {name: found for name, found in played.differences.items() if found} == DIFFERS
     assert len(played.differences) == 387
+
+
+def test_every_recorded_mail_arrives_once_whoever_sends_it(played: Played) -> None:
+    assert {mail: found for mail, found in played.mails.items() if found} == {}
+    assert (len(played.mails), played.sent) == (14, 14)
 
 
 def test_every_step_with_a_new_end_is_answered_by_the_side_of_its_state(played: Played) -> None:

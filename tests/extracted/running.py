@@ -21,7 +21,7 @@ from joserfc.jwk import ECKey
 from chassis.claims import NOBODY, Identity
 from strangler_gateway.signer import Signer
 
-START_TIMEOUT_S = 20
+START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 15
 ROOT = Path(__file__).resolve().parents[2]
 Headers = Mapping[str, str]
