@@ -10,9 +10,8 @@ import structlog
 from chassis.failpoints import reach
 from extracted.account import messages
 from extracted.account.messages import Decided
-from extracted.account.ports import Offers, Store, Unit
+from extracted.account.ports import Offers, Paid, Store, Unit
 from extracted.account.purchase import (
-    DEBIT,
     REFUND,
     UNPAYABLE,
     Asked,
@@ -138,9 +137,12 @@ class Buying:
             points = await unit.points(asked.user_id)
             price = UNPAYABLE if points is None else fractional_price(offer.item.cost or 0, points)
         purchase = self._new(asked, offer, price)
+        command = messages.command(messages.DECREASE, purchase, self.clock(), asked.traceparent)
         for _ in range(MOST_TRIES):
-            if await unit.open(purchase, purchase.created_at + self.patience.ask_again):
-                return await self._pay(unit, purchase, asked)
+            due_at = purchase.created_at + self.patience.ask_again
+            paid = await unit.pay(purchase, due_at, messages.COMMANDS_EXCHANGE, command)
+            if paid.is_opened:
+                return await self._paid(unit, purchase, paid)
             other = await unit.blocking(asked.user_id, purchase.item_id)
             if other is not None:
                 return _joined(other)
@@ -150,17 +152,13 @@ class Buying:
         item_id = canonical_uuid(asked.item_id) or asked.item_id
         return Purchase(asked.id, asked.user_id, item_id, offer.item, price, State.DEBITED, self.clock())
 
-    async def _pay(self, unit: Unit, purchase: Purchase, asked: Asked) -> Answered:
-        balance = await unit.debit(purchase.user_id, purchase.price)
-        if balance is None:
-            gone = await unit.points(purchase.user_id) is None
-            reason = Reason.USER_DELETED if gone else Reason.INSUFFICIENT_POINTS
-            await unit.reject(purchase.id, reason, self.clock())
-            return Answered(_REJECTED[reason], purchase.id)
-        await unit.record(Entry(purchase.id, DEBIT, -purchase.price, balance, purchase.created_at))
-        command = messages.command(messages.DECREASE, purchase, self.clock(), asked.traceparent)
-        await unit.send(messages.COMMANDS_EXCHANGE, command)
-        return Answered(Outcome.ACCEPTED, purchase.id)
+    async def _paid(self, unit: Unit, purchase: Purchase, paid: Paid) -> Answered:
+        if paid.balance is not None:
+            return Answered(Outcome.ACCEPTED, purchase.id)
+        gone = await unit.points(purchase.user_id) is None
+        reason = Reason.USER_DELETED if gone else Reason.INSUFFICIENT_POINTS
+        await unit.reject(purchase.id, reason, self.clock())
+        return Answered(_REJECTED[reason], purchase.id)
 
     async def settle(self, decided: Decided) -> None:
         """What Shop decided; again, or too late, it changes nothing. Raises UnknownPurchase."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -55,6 +56,14 @@ class Reader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """How far it came. `balance`: afterwards; None: nothing was debited."""
+
+    is_opened: bool
+    balance: int | None = None
+
+
 class Unit(Reader, Protocol):
     """A write transaction: all of it, or nothing."""
 
@@ -68,6 +77,10 @@ class Unit(Reader, Protocol):
 
     async def open(self, purchase: Purchase, due_at: datetime) -> bool:
         """False: another of this user and item blocks."""
+        ...
+
+    async def pay(self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope) -> Paid:
+        """`open`, `debit`, `record`, `send`: in this order, each only where those before it succeeded."""
         ...
 
     async def reject(self, purchase_id: str, reason: Reason, now: datetime) -> None:

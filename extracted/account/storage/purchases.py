@@ -1,6 +1,6 @@
 """The store of purchases: one transaction over Account's tables, the points, the inbox and the outbox."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,20 +9,27 @@ from typing import Protocol
 from chassis.database import Database
 from chassis.messaging.envelope import Envelope
 from chassis.outbox import Outbox
-from chassis.prepared import Connection
+from chassis.prepared import Connection, Prepared
 from extracted.account import messages
-from extracted.account.ports import Reader, Unit
-from extracted.account.purchase import Entry, Outcome, Purchase, Reason, Request, command_id
+from extracted.account.ports import Paid, Reader, Unit
+from extracted.account.purchase import DEBIT, Entry, Outcome, Purchase, Reason, Request, command_id
 from extracted.account.saga import Event, Silence, State
 from extracted.account.storage import rows
-from extracted.account.storage.statements import Statements, build
+from extracted.account.storage.statements import Debits, Statements, build
 from extracted.account.storage.tables import Tables
 
 _SURELY_OUT = timedelta(seconds=1)
 
 
-class Points(Protocol):
+class Points(Debits, Protocol):
     """Where balances are kept, in the same database."""
+
+    most: int
+    """The highest balance that there can be."""
+
+    def debit_values(self, user_id: str, points: int) -> Mapping[str, object]:
+        """Parameters of `debiting`."""
+        ...
 
     async def points(self, connection: Connection, user_id: str) -> int | None:
         """None: there is no such user."""
@@ -50,7 +57,7 @@ class Kept:
 
 def kept(tables: Tables, points: Points, outbox: Outbox, clock: Callable[[], datetime]) -> Kept:
     """For one process."""
-    return Kept(tables, build(tables), points, outbox, clock)
+    return Kept(tables, build(tables, points, outbox.table), points, outbox, clock)
 
 
 class SqlStore:
@@ -129,6 +136,32 @@ class SqlUnit:
         """False: another of this user and item blocks; on PostgreSQL, after that one's transaction has ended."""
         row = {**rows.values(purchase), "due_at": due_at}
         return len(await self._statements.open.on(self._connection, row)) == 1
+
+    async def pay(self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope) -> Paid:
+        """By one statement on PostgreSQL."""
+        if self._statements.pay is not None and purchase.price <= self._kept.points.most:
+            return await self._pay_at_once(self._statements.pay, purchase, due_at, exchange, command)
+        if not await self.open(purchase, due_at):
+            return Paid(False)
+        balance = await self.debit(purchase.user_id, purchase.price)
+        if balance is not None:
+            await self.record(Entry(purchase.id, DEBIT, -purchase.price, balance, purchase.created_at))
+            await self.send(exchange, command)
+        return Paid(True, balance)
+
+    async def _pay_at_once(
+        self, pay: Prepared, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope
+    ) -> Paid:
+        entry = rows.entry_values(Entry(purchase.id, DEBIT, -purchase.price, None, purchase.created_at))
+        parts: Mapping[str, Mapping[str, object]] = {
+            "purchase_": {**rows.values(purchase), "due_at": due_at},
+            "entry_": entry,
+            "message_": self._kept.outbox.row(exchange, command),
+        }
+        values = {prefix + name: value for prefix, row in parts.items() for name, value in row.items()}
+        debit = self._kept.points.debit_values(purchase.user_id, purchase.price)
+        (found,) = await pay.on(self._connection, {**values, **debit})
+        return Paid(found.opened == 1, found.balance)
 
     async def reject(self, purchase_id: str, reason: Reason, now: datetime) -> None:
         """One that was opened in this transaction, and could not be paid: it never asked Shop."""
