@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final, Protocol
 from uuid import uuid4
 
@@ -14,33 +13,16 @@ import structlog
 
 from chassis.failpoints import reach
 from chassis.store import StoreUnavailable
-from extracted.mailer.domain import Claimed, Outcome, Outgoing, Refused, State, Templated, Unanswered, Unreachable
-from extracted.mailer.outcomes import (
-    PATIENCE,
-    Ambiguous,
-    Deferred,
-    Failed,
-    Patience,
-    Returned,
-    Sent,
-    Verdict,
-    decide,
-)
+from extracted.mailer.domain import Claimed, Outcome, Outgoing, Unanswered, Unreachable
+from extracted.mailer.noting import Noting
+from extracted.mailer.outcomes import PATIENCE, Failed, Patience, Sent, decide
 from extracted.mailer.pacing import Pacing
 from extracted.mailer.ports import RequestInvalid, Sendable, Transport
 
 log = structlog.get_logger("mailer.sending")
 
 LOOK_EVERY_S: Final = 1.0
-_FIRST_RETRY_S: Final = 0.1
 _SHORTEST_S: Final = 0.05
-_STATES: Final = {
-    Sent: State.SENT,
-    Deferred: State.DEFERRED,
-    Returned: State.DEFERRED,
-    Failed: State.FAILED,
-    Ambiguous: State.AMBIGUOUS,
-}
 
 
 class Writing(Protocol):
@@ -70,6 +52,7 @@ class Sending:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._noting = Noting(tools.mails, tools.lease, tools.clock, tools.look_every_s)
         self._woken = asyncio.Event()
         self._is_stopping = False
         self._is_idle = False
@@ -141,7 +124,7 @@ class Sending:
         except Exception as error:
             log.exception("mail_cannot_be_written", mail_id=claimed.mail_id)
             told = str(error) if isinstance(error, RequestInvalid) else type(error).__name__
-            await self._note(claimed, Failed(f"it cannot be written: {told}", is_bounce=False))
+            await self._noting.note(claimed, Failed(f"it cannot be written: {told}", is_bounce=False))
             return None
 
     def _tell_pacing(self, outcome: Outcome) -> None:
@@ -156,22 +139,7 @@ class Sending:
         verdict = decide(outcome, claimed, tools.patience, tools.chance(), tools.clock())
         if isinstance(verdict, Sent):
             await reach("mailer.accepted")
-        await self._note(claimed, verdict, outcome)
-
-    async def _note(self, claimed: Claimed, verdict: Verdict, outcome: Outcome | None = None) -> None:
-        """Again and again while the lease lasts: after it the row becomes ambiguous by itself."""
-        until, retry_s = self._tools.clock() + self._tools.lease, _FIRST_RETRY_S
-        write = _writer(self._tools.mails, claimed, verdict)
-        while True:
-            try:
-                _report(claimed, verdict, outcome, is_held=await write())
-                return
-            except StoreUnavailable as error:
-                if self._tools.clock() >= until:
-                    raise
-                log.warning("outcome_waits", mail_id=claimed.mail_id, state=_STATES[type(verdict)], reason=str(error))
-            await asyncio.sleep(retry_s)
-            retry_s = min(retry_s * 2, self._tools.look_every_s)
+        await self._noting.note(claimed, verdict, outcome)
 
     async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -184,38 +152,3 @@ def wake_one(senders: Sequence[Sending]) -> None:
         if sender.is_idle:
             sender.wake()
             return
-
-
-def _writer(mails: Sendable, claimed: Claimed, verdict: Verdict) -> Callable[[], Awaitable[bool]]:
-    match verdict:
-        case Sent(response):
-            return partial(mails.sent, claimed, response)
-        case Deferred(reason, due_at):
-            return partial(mails.deferred, claimed, reason, due_at)
-        case Returned(reason, due_at):
-            return partial(mails.returned, claimed, reason, due_at)
-        case Failed(reason, is_bounce):
-            return partial(mails.failed, claimed, reason, is_bounce)
-        case Ambiguous(reason, until):
-            return partial(mails.ambiguous, claimed, reason, until)
-
-
-def _report(claimed: Claimed, verdict: Verdict, outcome: Outcome | None, is_held: bool) -> None:
-    """For operators: which mail, never to whom. What a server said of a mail may name the address: it is in the row."""
-    content = claimed.content
-    facts = {
-        "mail_id": claimed.mail_id,
-        "kind": content.kind if isinstance(content, Templated) else "raw",
-        "state": str(_STATES[type(verdict)]),
-        "attempt": claimed.attempt,
-    }
-    if isinstance(outcome, Refused):
-        facts |= {"code": outcome.code, "verb": outcome.verb}
-    if isinstance(outcome, Unreachable | Unanswered):
-        facts["reason"] = outcome.reason
-    if not is_held:
-        log.warning("lease_lost", **facts)
-    elif isinstance(verdict, Failed | Ambiguous):
-        log.error("mail_not_sent", **facts)
-    else:
-        log.info("mail_sent" if isinstance(verdict, Sent) else "mail_deferred", **facts)

@@ -6,7 +6,8 @@ from typing import Final
 
 from extracted.mailer.domain import Outcome, Outgoing, Unreachable
 from extracted.mailer.provider import TIMEOUTS, Provider, Timeouts, Tls
-from extracted.mailer.smtp_connection import Away, Connection, connected
+from extracted.mailer.smtp_connection import Connection
+from extracted.mailer.smtp_opening import Away, opened
 from extracted.mailer.smtp_text import unsendable
 
 _NEVER: Final = Unreachable("the connection was closed again before it took anything")
@@ -47,10 +48,10 @@ class SmtpTransport:
 
     async def _anew(self, outgoing: Outgoing) -> Outcome:
         try:
-            connection = await connected(self._provider, self._timeouts, self._context)
+            client = await opened(self._provider, self._timeouts, self._context)
         except Away as away:
             return Unreachable(str(away))
-        return await self._over(connection, outgoing) or _NEVER
+        return await self._over(Connection(client, self._timeouts), outgoing) or _NEVER
 
     async def _over(self, connection: Connection, outgoing: Outgoing) -> Outcome | None:
         outcome = await connection.send(outgoing)

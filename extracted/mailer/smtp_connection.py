@@ -4,24 +4,13 @@ aiosmtplib's own DATA command would turn bare CR and LF into CRLF, and would not
 """
 
 import asyncio
-import base64
-import ssl
-from typing import Final, cast
+from typing import Final
 
-from aiosmtplib import (
-    SMTP,
-    SMTPAuthenticationError,
-    SMTPConnectResponseError,
-    SMTPException,
-    SMTPHeloError,
-    SMTPResponse,
-    SMTPResponseException,
-    SMTPServerDisconnected,
-    SMTPTimeoutError,
-)
+from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPServerDisconnected, SMTPTimeoutError
 
 from extracted.mailer.domain import Accepted, Outcome, Outgoing, Refused, Unanswered, Unreachable
-from extracted.mailer.provider import Provider, Timeouts, Tls
+from extracted.mailer.provider import Timeouts
+from extracted.mailer.smtp_opening import abort, writable
 from extracted.mailer.smtp_text import as_text, on_the_wire
 
 QUIT_S: Final = 2.0
@@ -32,10 +21,6 @@ _NOT_LET_IN: Final = {530, 534, 535, 538}
 """RFC 4954: this says that our AUTH is wrong, whatever mail it is said to."""
 
 
-class Away(Exception):
-    """There is no provider that would take a mail, whichever; why."""
-
-
 class Stopped(Exception):
     """An answer that ends this mail's way: its outcome."""
 
@@ -44,83 +29,8 @@ class Stopped(Exception):
         self.outcome = outcome
 
 
-async def connected(provider: Provider, timeouts: Timeouts, context: ssl.SSLContext | None) -> "Connection":
-    """Up to AUTH. Raises Away."""
-    client = SMTP(
-        hostname=provider.host,
-        port=provider.port,
-        username=provider.user,
-        password=provider.password,
-        local_hostname=provider.name,
-        timeout=timeouts.connect_s,
-        use_tls=provider.tls is Tls.IMPLICIT,
-        start_tls=provider.tls is Tls.STARTTLS,
-        tls_context=context,
-    )
-    try:
-        async with asyncio.timeout(timeouts.opening_s):
-            await client.connect()
-            await _greet(client)
-    except BaseException as error:
-        _abort(client)
-        if not isinstance(error, SMTPException | OSError | ValueError):
-            raise
-        raise Away(_why(error, provider)) from error
-    return Connection(client, timeouts)
-
-
-async def _greet(client: SMTP) -> None:
-    """Where STARTTLS or AUTH have not done it."""
-    if not client.is_ehlo_or_helo_needed:
-        return
-    try:
-        await client.ehlo()
-    except SMTPHeloError:
-        if not client.is_connected:
-            raise
-        await client.helo()
-
-
-def _why(error: Exception, provider: Provider) -> str:
-    where = f"{provider.host}:{provider.port}"
-    match error:
-        case SMTPAuthenticationError():
-            return f"{where} refuses AUTH: {error.code} {_without_secrets(as_text(error.message), provider)}"
-        case SMTPConnectResponseError():
-            return f"{where} greets with {error.code} {as_text(error.message)}"
-        case SMTPResponseException():
-            return f"{where} refuses EHLO, HELO or STARTTLS: {error.code} {as_text(error.message)}"
-        case ssl.SSLCertVerificationError():
-            return f"{where} has a certificate that is not trusted: {as_text(error.verify_message)}"
-        case TimeoutError():
-            return f"{where} did not answer in time: {as_text(str(error)) or 'it was too slow in all'}"
-        case _:
-            return f"{where} cannot be used: {as_text(str(error)) or type(error).__name__}"
-
-
-def _without_secrets(text: str, provider: Provider) -> str:
-    """A server may repeat what it was given; then nothing of it is kept."""
-    user, password = provider.user or "", provider.password or ""
-    both = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
-    alone = base64.b64encode(password.encode()).decode()
-    is_told = bool(password) and any(secret in text for secret in (password, both, alone))
-    return "(it repeats the password)" if is_told else text
-
-
-def _abort(client: SMTP) -> None:
-    """At once: a plain close would first try to get rid of what is buffered."""
-    if client.transport is not None:
-        _writable(client.transport).abort()
-    client.close()
-
-
-def _writable(transport: asyncio.BaseTransport) -> asyncio.WriteTransport:
-    """It always is; uvloop's does not say so by its class."""
-    return cast(asyncio.WriteTransport, transport)
-
-
 class Connection:
-    """Made by `connected`. One mail at a time."""
+    """Of a client that is let in (`opened`). One mail at a time."""
 
     def __init__(self, client: SMTP, timeouts: Timeouts) -> None:
         self._client = client
@@ -173,7 +83,7 @@ class Connection:
 
     def abort(self) -> None:
         """Closes it at once."""
-        _abort(self._client)
+        abort(self._client)
 
     def _stopped(self, outcome: Refused | Unreachable | Unanswered, verb: str) -> Outcome | None:
         if isinstance(outcome, Refused) and verb != "RSET":
@@ -235,7 +145,7 @@ class Connection:
     async def _left(self, reading: asyncio.Task[SMTPResponse]) -> None:
         """Until nothing is buffered here, or the server answers before it has all: then it refuses."""
         while not reading.done() and self._client.transport is not None:
-            if not _writable(self._client.transport).get_write_buffer_size():
+            if not writable(self._client.transport).get_write_buffer_size():
                 return
             await asyncio.sleep(_LOOK_S)
 

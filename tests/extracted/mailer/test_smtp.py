@@ -6,8 +6,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
+from aiosmtplib.protocol import SMTPProtocol
 
 from extracted.mailer.domain import Accepted, Outcome, Outgoing, Refused, Unanswered, Unreachable
 from extracted.mailer.provider import Provider, Timeouts, Tls
@@ -298,6 +300,36 @@ async def test_a_late_250_is_never_taken_for_the_next_mail() -> None:
     assert isinstance(outcomes[0], Unanswered)
     assert isinstance(outcomes[1], Refused)
     assert sink.connections == 2
+
+
+async def test_an_answer_that_is_there_at_once_is_not_lost() -> None:
+    """On uvloop it may be read before anything else runs, and aiosmtplib drops what comes while it does not read."""
+    async with running_sink() as sink, to(sink, SHORT) as transport:
+        await transport.send(outgoing())
+        protocol = transport._idle[0]._client.protocol
+        assert protocol is not None
+        protocol.transport = AnswersAtOnce(protocol)
+        outcome = await transport.send(outgoing())
+
+    assert outcome == Accepted("at once")
+
+
+class AnswersAtOnce(asyncio.Transport):
+    """Writes what it is given, but the final dot: that it answers itself."""
+
+    def __init__(self, protocol: SMTPProtocol) -> None:
+        super().__init__()
+        assert protocol.transport is not None
+        self._protocol, self._real = protocol, cast(asyncio.Transport, protocol.transport)
+
+    def is_closing(self) -> bool:
+        return self._real.is_closing()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if data == b".\r\n":
+            self._protocol.data_received(b"250 at once\r\n")
+        else:
+            self._real.write(data)
 
 
 async def test_a_reader_too_slow_for_the_message_has_not_got_it() -> None:
