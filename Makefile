@@ -8,7 +8,7 @@ COMPILE = $(PYTHON_OF_VENV) -m uv pip compile pyproject.toml --quiet --python-ve
 # Bytecode is kept, whatever the environment says: every test process would compile all modules anew.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo run test test-walks parts parts-stop test-connected soak mutations check bench bench-purchase lock
+.PHONY: help install demo run test test-walks parts parts-stop test-connected soak mutations check bench bench-purchase bench-mail lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,9 @@ bench: $(INSTALLED) ## the gateway against a plain proxy, nginx, HAProxy, Envoy;
 
 bench-purchase: $(INSTALLED) ## purchases through the whole system, against publishing alone and the monolith: make parts first
 	@$(PYTHON_OF_VENV) -m benchmarks.purchase
+
+bench-mail: $(INSTALLED) ## mails by 1, 2, 4 and 8 senders, against a bare loop; better after make parts
+	@$(PYTHON_OF_VENV) -m benchmarks.mail
 
 lock: $(INSTALLED) ## brings the locks up to pyproject.toml
 	@$(COMPILE) --extra dev --output-file requirements.lock
