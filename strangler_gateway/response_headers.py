@@ -8,6 +8,8 @@ from strangler_gateway.routes import Service
 
 _LINE = b"%b: %b\r\n"
 _DROPPED = frozenset((Kind.CONNECTION, Kind.KEEP_ALIVE, Kind.TRANSFER_ENCODING, Kind.UPGRADE, Kind.TE, Kind.TRAILER))
+# Read for every field of every response: plain names are the fastest.
+DATE, LENGTH, CONNECTION, KEEP_ALIVE = Kind.DATE, Kind.LENGTH, Kind.CONNECTION, Kind.KEEP_ALIVE
 _HOP_BY_HOP = frozenset((b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"http2-settings"))
 
 
@@ -56,13 +58,13 @@ def _without_hop_by_hop(response: ResponseHead) -> bytes | None:
     """None where a field has to be looked at, or is not written `name: value`."""
     lines, seen_length = response.lines, False
     for kind, index in response.marks:
-        if kind == Kind.DATE:
+        if kind == DATE:
             continue
-        if kind == Kind.LENGTH and response.length is not None and response.length >= 0 and response.status != 204:
+        if kind == LENGTH and response.length is not None and response.length >= 0 and response.status != 204:
             if seen_length or not response.fields[index][1].isdigit():
                 return None
             seen_length = True
-        elif kind in (Kind.CONNECTION, Kind.KEEP_ALIVE):
+        elif kind in (CONNECTION, KEEP_ALIVE):
             shorter = lines.replace(b"\n%b: %b\r\n" % response.fields[index], b"\n", 1)
             if len(shorter) == len(lines):
                 return None
