@@ -20,11 +20,13 @@ DEMO_WITHIN_S = 150.0
 _FAILURES = (ProcessFailed, story.Failed, NotSeen, NobodyInShare, httpx.HTTPError, TimeoutError, ValueError, OSError)
 
 
-async def system_for(use: Callable[[System], Coroutine[object, object, None]], folder: Path) -> None:
+async def system_for(
+    use: Callable[[System], Coroutine[object, object, None]], folder: Path, *, with_mail: bool = False
+) -> None:
     """Starts the system in `folder`, uses it, ends it. Raises one of the failures; also when a part ends meanwhile."""
     print("Starting the stand-in monolith, the gateway and the extracted services, on free ports.", flush=True)
     async with Children(started) as children:
-        system = await start(children, folder)
+        system = await start(children, folder, with_mail=with_mail)
         await first(use(system), children.watch())
 
 
@@ -63,7 +65,7 @@ def run() -> int:
     """0: ended by the user; 1: a failure, in a sentence."""
     Path(".run").mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=".run") as folder:
-        asyncio.run(until_signalled(system_for(keep.keep, Path(folder).resolve())))
+        asyncio.run(until_signalled(system_for(keep.keep, Path(folder).resolve(), with_mail=True)))
     print("\nEnded; nothing is left running.")
     return 0
 

@@ -23,6 +23,9 @@ curl -s {url}/item/bought/11111111-1111-4111-8111-111111111111 -H "Authorization
 curl -si {url}/purchases -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
   -d '{{"itemId": "11111111-1111-4111-8111-111111111111"}}' | grep -i '^location'
 curl -s -X POST {url}/item/buy/11111111-1111-4111-8111-111111111111 -H "Authorization: Bearer $TOKEN"
+curl -s {url}/user -H 'Content-Type: application/json' \\
+  -d '{{"username": "carol", "email": "carol@example.org", "password": "carol-secret"}}'
+sleep 2; grep -h '^Subject' {mails}/*.eml
 
 Ctrl-C ends it all."""
 
@@ -35,10 +38,11 @@ async def keep(system: System) -> None:
 
 
 def lines(system: System) -> str:
-    """A log-in, a read, a flip, `strangler routes`, and something bought through the queue."""
+    """A log-in, a read, a flip, `strangler routes`, something bought, and a mail sent, through queues."""
     return LINES.format(
         url=system.url,
         admin_url=system.admin_url,
         token_file=shlex.quote(str(system.operator_token)),
         strangler=shlex.quote(os.path.relpath(STRANGLER)),
+        mails=shlex.quote(str(system.mails)),
     )

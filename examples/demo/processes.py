@@ -10,7 +10,7 @@ from contextlib import suppress
 
 STARTS_WITHIN_S = 20.0
 ENDS_WITHIN_S = 5.0
-_LISTENING = re.compile(r"listening on (http://\S+?:\d+)(?: \(admin (http://\S+?:\d+)\))?$")
+_LISTENING = re.compile(r"listening on ((?:http|smtp)://\S+?:\d+)(?: \(admin (http://\S+?:\d+)\))?$")
 
 
 class ProcessFailed(Exception):

@@ -12,12 +12,15 @@ from pathlib import Path
 from chassis import migrations
 from examples.demo.processes import Children
 from extracted.account.storage import MIGRATIONS as OF_ACCOUNT
+from extracted.mailer.storage import MIGRATIONS as OF_MAILER
 from extracted.shop.storage import MIGRATIONS as OF_SHOP
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 STRANGLER = str(Path(sys.executable).with_name("strangler"))
 SERVICES = ("shop", "account")
 MIGRATIONS = {"shop": OF_SHOP, "account": OF_ACCOUNT}
+WWW_URL = "http://localhost:4200"
+"""Where the web client would be: links in mails begin with it."""
 GROUP = "items"
 """The group of routes that the story moves."""
 ADMIN = ("admin", "admin")
@@ -39,6 +42,11 @@ class System:
         return token_file(self.folder)
 
     @property
+    def mails(self) -> Path:
+        """A file for each mail, where there is a mailbox."""
+        return self.folder / "mails"
+
+    @property
     def credential(self) -> dict[str, str]:
         """The header field that lets an operator in."""
         return {"Authorization": f"Bearer {self.operator_token.read_text().strip()}"}
@@ -57,16 +65,17 @@ def inherited() -> dict[str, str]:
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
-async def start(children: Children, folder: Path) -> System:
-    """Starts all of them in `folder`. Raises ProcessFailed."""
+async def start(children: Children, folder: Path, *, with_mail: bool = False) -> System:
+    """Starts all of them in `folder`. Without mail the monolith has no mail server. Raises ProcessFailed."""
     shutil.copy(ROUTES, folder / "routes.yaml")
-    write_secret(token_file(folder))
+    for file in (token_file(folder), internal_token_file(folder)):
+        write_secret(file)
+    mail = await post_office(children, folder) if with_mail else {}
     database = folder / "monolith.sqlite3"
     monolith = await children.start(
-        "monolith", python("examples.monolith", "--seed", "demo", "--database", database), inherited()
+        "monolith", python("examples.monolith", "--seed", "demo", "--database", database), inherited() | mail
     )
     await migrate(database)
-    write_secret(internal_token_file(folder))
     # the gateway has to know their ports first, since they ask the gateway for its keys
     ports = {service: free_port() for service in SERVICES}
     gateway = await children.start("gateway", serve(folder), gateway_environ(folder, monolith.url, ports))
@@ -74,6 +83,31 @@ async def start(children: Children, folder: Path) -> System:
         environ = inherited() | service_environ(service, folder, gateway.admin_url, ports)
         await children.start(service, python(f"extracted.{service}", port=port), environ)
     return System(folder, gateway.url, gateway.admin_url)
+
+
+async def post_office(children: Children, folder: Path) -> dict[str, str]:
+    """A mailbox, and Mailer before it; what the monolith has to be told so that its mails go there."""
+    mailbox = await children.start("mailbox", python("examples.mailbox", "--folder", folder / "mails"), inherited())
+    ingress, database = free_port(), folder / "mailer.sqlite3"
+    database.touch(mode=0o600)
+    await migrations.upgrade(f"sqlite:///{database}", "mailer", OF_MAILER)
+    environ = inherited() | {
+        "MAILER_DATABASE_URL": f"sqlite:///{database}",
+        "MAILER_BROKER_URL": broker_url(folder),
+        "MAILER_SMTP_HOST": "127.0.0.1",
+        "MAILER_SMTP_PORT": mailbox.url.rpartition(":")[2],
+        "MAILER_SMTP_TLS": "none",
+        "MAILER_INGRESS_PORT": str(ingress),
+        "MAILER_PUBLIC_WWW_URL": WWW_URL,
+        "MAILER_OPERATOR_TOKEN_FILE": str(token_file(folder)),
+    }
+    await children.start("mailer", python("extracted.mailer"), environ)
+    return {
+        "EMAIL_PROVIDER": "SMTP",
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(ingress),
+        "PUBLIC_WWW_URL": WWW_URL,
+    }
 
 
 async def migrate(database: Path) -> None:

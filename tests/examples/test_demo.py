@@ -85,11 +85,12 @@ async def test_run_ends_its_start_with_lines_that_work_and_ctrl_c_ends_everythin
         assert "item-bought" in pasted
         assert "points: legacy → canary 100 %" in pasted
         assert "ocation: /purchases/" in pasted
-        assert pasted.rstrip().endswith('"type":"hint","data":{"text":"Read stdin first"}}}')
+        assert '"type":"hint","data":{"text":"Read stdin first"}}}' in pasted
+        assert pasted.rstrip().endswith("Subject: Verify your account")
         (credential,) = tmp_path.glob(".run/*/operator-token")
         assert stat.S_IMODE(credential.stat().st_mode) == 0o600
         parts = launcher.parts()
-        assert len(parts) == 4
+        assert len(parts) == 6
         code, rest = await launcher.end(signal.SIGINT)
     assert (code, rest.strip()) == (0, "Ended; nothing is left running.")
     assert await all_gone(parts)

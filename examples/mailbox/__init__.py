@@ -1,0 +1,1 @@
+"""A mail server for development: it keeps each mail as a file, and delivers none."""

@@ -1,0 +1,52 @@
+"""`python -m examples.mailbox --folder mails`: takes every mail, writes it to mails/0001.eml, and so on."""
+
+import argparse
+import asyncio
+import signal
+from itertools import count
+from pathlib import Path
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+class Mailbox:
+    """aiosmtpd's handler. The folder is made; files of an earlier run stay."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._numbers = count(1)
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        """The name is aiosmtpd's."""
+        content = envelope.original_content or b""
+        for number in self._numbers:
+            file = self._folder / f"{number:04}.eml"
+            if not file.exists():
+                file.write_bytes(content)
+                return f"250 kept as {file.name}"
+        raise AssertionError("numbers do not end")
+
+
+async def _serve(host: str, port: int, folder: Path) -> None:
+    loop, ended, mailbox = asyncio.get_running_loop(), asyncio.Event(), Mailbox(folder)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    server = await loop.create_server(lambda: SMTP(mailbox, hostname="mailbox"), host, port)
+    print(f"listening on smtp://{host}:{server.sockets[0].getsockname()[1]}", flush=True)
+    async with server:
+        await ended.wait()
+
+
+def main() -> None:
+    """Until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m examples.mailbox", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--folder", type=Path, default=Path("mails"))
+    given = parser.parse_args()
+    asyncio.run(_serve(given.host, given.port, given.folder))
+
+
+if __name__ == "__main__":
+    main()
