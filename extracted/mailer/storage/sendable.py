@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, exists, func, insert, literal_column, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -27,7 +27,10 @@ class StoredSendable:
         self._tables = tables
         self._clock = clock
         self._addresses = BouncedAddresses(tables)
-        self._claim = statements.claim(tables)
+        self._claim, self._settle = statements.claim(tables), statements.settle(tables)
+        self._soonest = statements.soonest(tables)
+        self._note = insert(tables.events).inline()
+        self._sent = statements.sent(tables)
 
     async def claim(self, claim: str, lease_until: datetime) -> Claimed | None:
         """As many suppressed ones as lie before it are ended meanwhile."""
@@ -50,39 +53,46 @@ class StoredSendable:
 
     async def sent(self, claimed: Claimed, response: str) -> bool:
         """Its address is none that bounces."""
-        changes = {"state": State.SENT.value, "response": rows.text(response)}
-        async with self._database.write() as connection:
-            found = await self._change(connection, claimed, changes, State.SENT, response)
-            if found is not None and found.has_bounced:
+        found = await self._sent_alone(claimed, rows.text(response))
+        if found is not None and found.has_bounced:
+            async with self._database.write() as connection:
                 await self._addresses.forget(connection, claimed.recipient)
         return found is not None
 
+    async def _sent_alone(self, claimed: Claimed, response: str) -> Row[Any] | None:
+        """On PostgreSQL it is one round trip instead of four, since it is each mail's."""
+        if self._database.is_sqlite:
+            async with self._database.write() as connection:
+                return await self._change(connection, claimed, State.SENT, response, of_response=response)
+        asked = {"of_id": claimed.mail_id, "of_claim": claimed.claim, "of_now": self._clock(), "of_response": response}
+        async with self._database.look() as connection:
+            found: Row[Any] | None = (await connection.execute(self._sent, asked)).one_or_none()
+        return found
+
     async def deferred(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
         """It is no fresh one any more."""
-        return await self._changed(claimed, State.DEFERRED, reason, {"due_at": due_at})
+        return await self._changed(claimed, State.DEFERRED, reason, of_due=due_at)
 
     async def returned(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
         """A first attempt that was none: it is as fresh as before."""
         state = State.QUEUED if claimed.attempt == 1 else State.DEFERRED
-        return await self._changed(claimed, state, reason, {"due_at": due_at, "attempts": claimed.attempt - 1})
+        return await self._changed(claimed, state, reason, of_due=due_at, of_undone=1)
 
     async def failed(self, claimed: Claimed, reason: str, is_bounce: bool) -> bool:
         """With the bounce of its address in the same transaction."""
-        changes = {"state": State.FAILED.value, "reason": rows.text(reason)}
+        text = rows.text(reason)
         async with self._database.write() as connection:
-            found = await self._change(connection, claimed, changes, State.FAILED, reason)
+            found = await self._change(connection, claimed, State.FAILED, reason, of_reason=text)
             if found is not None and is_bounce:
-                bounced = (claimed.recipient, claimed.mail_id, rows.text(reason), self._clock())
-                await self._addresses.bounced(connection, *bounced)
+                await self._addresses.bounced(connection, claimed.recipient, claimed.mail_id, text, self._clock())
         return found is not None
 
     async def ambiguous(self, claimed: Claimed, reason: str, due_at: datetime | None) -> bool:
         """In the history it is ambiguous either way."""
         state = State.AMBIGUOUS if due_at is None else State.DEFERRED
-        counted = self._tables.mails.c.ambiguities + 1
-        changes = {"state": state.value, "reason": rows.text(reason), "due_at": due_at, "ambiguities": counted}
+        noted = {"of_reason": rows.text(reason), "of_due": due_at, "of_more": 1, "of_state": state.value}
         async with self._database.write() as connection:
-            return await self._change(connection, claimed, changes, State.AMBIGUOUS, reason) is not None
+            return await self._change(connection, claimed, State.AMBIGUOUS, reason, **noted) is not None
 
     async def expire(self, now: datetime, due_at: datetime) -> int:
         """At most so many at once. The history tells since when a sender had it."""
@@ -94,30 +104,24 @@ class StoredSendable:
 
     async def next_due(self) -> datetime | None:
         """Of fresh ones and retries, the sooner."""
-        row = self._tables.mails.c
-        of = (row.attempts == literal_column("0"), row.attempts > literal_column("0"))
-        soonest = [select(func.min(row.due_at)).where(row.due_at.is_not(None), one).scalar_subquery() for one in of]
         async with self._database.look() as connection:
-            found = (await connection.execute(select(*soonest))).one()
+            found = (await connection.execute(self._soonest)).one()
         return min((one for one in found if one is not None), default=None)
 
-    async def _changed(self, claimed: Claimed, state: State, reason: str, changes: dict[str, Any]) -> bool:
-        values = {"state": state.value, "reason": rows.text(reason)} | changes
+    async def _changed(self, claimed: Claimed, state: State, reason: str, **changes: object) -> bool:
+        noted = {"of_reason": rows.text(reason)} | changes
         async with self._database.write() as connection:
-            return await self._change(connection, claimed, values, state, reason) is not None
+            return await self._change(connection, claimed, state, reason, **noted) is not None
 
     async def _change(
-        self, connection: AsyncConnection, claimed: Claimed, changes: dict[str, Any], state: State, detail: str
+        self, connection: AsyncConnection, claimed: Claimed, state: State, detail: str, **changes: object
     ) -> Row[Any] | None:
-        """None: the claim was lost."""
-        row, bounces, now = self._tables.mails.c, self._tables.bounces, self._clock()
-        values = {"claim": None, "lease_until": None, "changed_at": now} | changes
-        has_claim = row.id == claimed.mail_id, row.claim == claimed.claim, row.state == State.SENDING.value
-        has_bounced = exists(select(bounces.c.at).where(bounces.c.recipient == row.recipient)).label("has_bounced")
-        change = update(self._tables.mails).where(*has_claim).values(**values).returning(row.id, has_bounced)
-        found = (await connection.execute(change)).one_or_none()
+        """With its line in the history. None: the claim was lost."""
+        now = self._clock()
+        of = {"of_id": claimed.mail_id, "of_claim": claimed.claim, "of_state": state.value, "of_now": now}
+        found = (await connection.execute(self._settle, statements.UNCHANGED | of | changes)).one_or_none()
         if found is not None:
-            await self._record(connection, [rows.event_values(claimed.mail_id, now, state, detail)])
+            await connection.execute(self._note, rows.event_values(claimed.mail_id, now, state, detail))
         return found
 
     async def _expired(self, stale: Sequence[Row[str, str, datetime]], now: datetime, due_at: datetime) -> int:

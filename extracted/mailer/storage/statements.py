@@ -1,6 +1,6 @@
-"""The statement that claims a mail, built once: building it takes longer than the database takes for it."""
+"""What senders ask of the rows, built once: building a statement takes longer than the database takes for it."""
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -9,6 +9,9 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    func,
+    insert,
+    literal,
     literal_column,
     null,
     select,
@@ -20,6 +23,9 @@ from extracted.mailer.domain import State
 from extracted.mailer.storage.tables import Tables
 
 SUPPRESSED = "nothing is sent to this address for now: it has bounced too often"
+
+UNCHANGED: Final = {"of_reason": None, "of_response": None, "of_due": None, "of_undone": 0, "of_more": 0}
+"""Parameters of `settle`: a reason and a response that were there stay."""
 
 
 def claim(tables: Tables) -> Update:
@@ -45,6 +51,51 @@ def claim(tables: Tables) -> Update:
     changes = {**taken, "due_at": None, "changed_at": now}
     raw = select(tables.contents.c.content).where(tables.contents.c.id == row.content_id).scalar_subquery()
     return update(mails).where(row.id.in_(chosen)).values(**changes).returning(mails, raw.label("raw"))
+
+
+def sent(tables: Tables) -> Select[Any]:
+    """Of `of_id`, `of_claim`, `of_now`, `of_response`: the mail is sent and its history says so; PostgreSQL alone.
+
+    Returns one row, whether its address has bounced before; none where the claim was lost.
+    """
+    mails, row, events = tables.mails, tables.mails.c, tables.events
+    id, now = bindparam("of_id", type_=row.id.type), bindparam("of_now", type_=row.changed_at.type)
+    response = bindparam("of_response", type_=row.response.type)
+    held = row.id == id, row.claim == bindparam("of_claim", type_=row.claim.type), row.state == State.SENDING.value
+    values = {"state": State.SENT.value, "response": response, "claim": None, "lease_until": None, "changed_at": now}
+    bounced = exists(select(tables.bounces.c.at).where(tables.bounces.c.recipient == row.recipient))
+    changed = update(mails).where(*held).values(**values).returning(row.id, bounced.label("has_bounced")).cte("changed")
+    event = select(changed.c.id, now, literal(State.SENT.value, events.c.state.type), response)
+    noted = insert(events).from_select(["mail_id", "at", "state", "detail"], event).cte("noted")
+    return select(changed.c.has_bounced).add_cte(noted)
+
+
+def settle(tables: Tables) -> Update:
+    """What became of a claimed mail; only by who has the claim. Its parameters: UNCHANGED, and those without a default.
+
+    Returns its id, and whether its address has bounced lately.
+    """
+    row, bounces = tables.mails.c, tables.bounces.c
+    has_claim = row.id == bindparam("of_id"), row.claim == bindparam("of_claim"), row.state == State.SENDING.value
+    changes = {
+        "state": bindparam("of_state", type_=row.state.type),
+        "reason": func.coalesce(bindparam("of_reason", type_=row.reason.type), row.reason),
+        "response": func.coalesce(bindparam("of_response", type_=row.response.type), row.response),
+        "attempts": row.attempts - bindparam("of_undone", type_=row.attempts.type),
+        "ambiguities": row.ambiguities + bindparam("of_more", type_=row.ambiguities.type),
+        "due_at": bindparam("of_due", type_=row.due_at.type),
+        "changed_at": bindparam("of_now", type_=row.changed_at.type),
+        **dict.fromkeys(("claim", "lease_until")),
+    }
+    has_bounced = exists(select(bounces.at).where(bounces.recipient == row.recipient)).label("has_bounced")
+    return update(tables.mails).where(*has_claim).values(**changes).returning(row.id, has_bounced)
+
+
+def soonest(tables: Tables) -> Select[Any]:
+    """When the next fresh one and the next retry are due: one row of two."""
+    row = tables.mails.c
+    of = row.attempts == literal_column("0"), row.attempts > literal_column("0")
+    return select(*(select(func.min(row.due_at)).where(row.due_at.is_not(None), one).scalar_subquery() for one in of))
 
 
 def _next(tables: Tables, of_kind: ColumnElement[bool], wanted: ColumnElement[bool]) -> Select[Any]:
