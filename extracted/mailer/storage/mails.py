@@ -3,9 +3,9 @@
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, insert, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Row, func, insert, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -24,7 +24,9 @@ class StoredMails(OperatedMails):
 
     def __init__(self, database: Database, tables: Tables, clock: Callable[[], datetime]) -> None:
         super().__init__(database, tables, clock)
-        self._insert = tables.own.insert(tables.mails).on_conflict_do_nothing(index_elements=[tables.mails.c.key])
+        new = tables.own.insert(tables.mails).on_conflict_do_nothing(index_elements=[tables.mails.c.key])
+        self._insert = new.returning(tables.mails)
+        self._note = insert(tables.events)
 
     async def add(self, wanted: Sequence[Wanted]) -> Sequence[Mail]:
         """All or none; those that were there already are the ones that were there."""
@@ -35,26 +37,28 @@ class StoredMails(OperatedMails):
         return [found[one.key] for one in wanted]
 
     async def _added(self, connection: AsyncConnection, wanted: Sequence[Wanted]) -> dict[str, Mail]:
-        mails, now = self._tables.mails, self._clock()
-        contents = _contents(wanted)
+        now, contents = self._clock(), _contents(wanted)
         new = [rows.values(one, str(uuid.uuid4()), contents.get(_raw(one)), now) for one in wanted]
-        added = await connection.execute(self._insert.values(new).returning(mails.c.id, mails.c.content_id))
-        ids = {row.id: row.content_id for row in added}
-        if ids:
-            queued = [rows.event_values(id, now, State.QUEUED, "asked for") for id in ids]
-            await connection.execute(insert(self._tables.events), queued)
-        await self._keep(connection, contents, {id for id in ids.values() if id is not None})
-        return await self._checked(connection, wanted)
+        added = (await connection.execute(self._insert, new)).all()
+        if added:
+            queued = [rows.event_values(row.id, now, State.QUEUED, "asked for") for row in added]
+            await connection.execute(self._note, queued)
+        await self._keep(connection, contents, {row.content_id for row in added})
+        return await self._checked(connection, wanted, {row.key: row for row in added})
 
     async def _keep(self, connection: AsyncConnection, contents: Mapping[bytes | None, str], used: set[str]) -> None:
         kept = [{"id": id, "content": content} for content, id in contents.items() if id in used]
         if kept:
             await connection.execute(insert(self._tables.contents), kept)
 
-    async def _checked(self, connection: AsyncConnection, wanted: Sequence[Wanted]) -> dict[str, Mail]:
-        mails = self._tables.mails
-        there = await connection.execute(select(mails).where(mails.c.key.in_([one.key for one in wanted])))
-        known = {row.key: row for row in there}
+    async def _checked(
+        self, connection: AsyncConnection, wanted: Sequence[Wanted], known: dict[str, Row[Any]]
+    ) -> dict[str, Mail]:
+        """`known`: those that are new; what others hold under their keys is looked at."""
+        mails, others = self._tables.mails, [one.key for one in wanted if one.key not in known]
+        if others:
+            there = await connection.execute(select(mails).where(mails.c.key.in_(others)))
+            known |= {row.key: row for row in there}
         for one in wanted:
             if known[one.key].digest != rows.digest(one):
                 raise KeyUsed("the key belongs to a request for another mail")
