@@ -164,10 +164,10 @@ class RabbitMeddler:
         self.limited.add(queue)
 
     def lying(self) -> int:
-        return sum(ready(self.url, name) for name in (*(queue.name for queue in TOPOLOGY.queues), *self.made))
+        return sum(ready(self.url, name) for name in (*(queue.name for queue in self._there()), *self.made))
 
     def heal(self) -> None:
-        for queue in TOPOLOGY.queues:
+        for queue in self._there():
             for kind in queue.types:
                 place = f"bindings/{self._vhost}/e/{queue.exchange}/q/{queue.name}"
                 self._call("POST", place, {"routing_key": kind})
@@ -180,6 +180,12 @@ class RabbitMeddler:
         for limited in self.limited:
             self._call("DELETE", f"policies/{self._vhost}/meddling.{limited}")
         self.limited.clear()
+
+    def _there(self) -> list[Queue]:
+        """Those that somebody has made: not every scene has all services."""
+        seen = httpx.get(f"{self.management_url}/api/queues/{self._vhost}?columns=name", timeout=TIMEOUT_S)
+        names = {queue["name"] for queue in seen.raise_for_status().json()}
+        return [queue for queue in TOPOLOGY.queues if queue.name in names]
 
     def _detour(self, queue: Queue, kinds: Sequence[str], seconds: float) -> None:
         """A queue beside it, whose messages go on to it when their time is up."""
