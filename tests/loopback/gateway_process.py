@@ -54,8 +54,12 @@ class GatewayProcess:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        found = _LISTENING.search(self.logged("listening on", START_S))
-        assert found, self.lines
+        try:
+            found = _LISTENING.search(self.logged("listening on", START_S))
+            assert found, self.lines
+        except BaseException:
+            self.process.kill()
+            raise
         self.port, self.admin_port = int(found[1]), int(found[2])
 
     def _read(self) -> None:
