@@ -53,14 +53,14 @@ class Faults:
     """A list, each as often as it says; the first that fits."""
 
     def __init__(self, faults: Sequence[Fault] = ()) -> None:
-        self._left = [[fault, fault.times] for fault in faults]
+        self._faults = tuple(faults)
+        self._left = [fault.times for fault in faults]
 
     def __call__(self, moment: Moment) -> Fault | None:
-        for entry in self._left:
-            fault, left = entry
-            assert isinstance(fault, Fault)
+        for number, fault in enumerate(self._faults):
+            left = self._left[number]
             if fault.verb == moment.verb and fault.only in moment.envelope and left != 0:
-                entry[1] = None if left is None else left - 1
+                self._left[number] = None if left is None else left - 1
                 return fault
         return None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import wait
+from time import monotonic
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.system.waiting import until
 
 PARTS = "real"
 LASTS_S = 3.0
+ENDS_WITHIN_S = 35.0
 
 Fault = Callable[[Way], None]
 FAULTS: dict[str, Fault] = {
@@ -80,3 +82,19 @@ def test_f22_a_commit_that_succeeds_and_looks_like_a_failure_has_its_effect_once
     books, _ = scene.at_rest()
     assert scene.state(buyer, item) == "COMPLETED"
     assert (books.points[buyer.user_id], books.stock[item]["available"]) == (90, 4)
+
+
+@pytest.mark.parametrize("service", ["account", "shop"])
+def test_f14_a_service_ends_in_time_while_its_database_is_silent(scene: Scene, service: str) -> None:
+    line, process = proxy(scene, "database"), getattr(scene, service)
+    buyer, item = scene.buyer(), scene.item(left=1)
+    with scene.asking(buyer.wish(item), tries=40):
+        pass
+    scene.at_rest()
+    line.up.held = line.down.held = True
+    began = monotonic()
+    process.stop()
+    took_s = monotonic() - began
+    line.heal()
+    process.start()
+    assert took_s < ENDS_WITHIN_S

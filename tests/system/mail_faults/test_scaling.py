@@ -6,7 +6,7 @@ from tests.smtp_faults import DOT, Fault
 from tests.system.mailing import AGAIN, ONCE, MailScene
 from tests.system.waiting import until
 
-BACKLOG = 3000
+BACKLOG = 2000
 MOST_GROWTH = 40 * 1024 * 1024
 
 
