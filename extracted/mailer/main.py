@@ -84,7 +84,7 @@ class Own:
         self._broker = open_broker(settings.broker_url.get_secret_value(), "mailer")
         self._kinds = parts.kinds(settings)
         self._timeouts, self._patience = parts.timeouts(settings), parts.patience(settings)
-        self.transport = parts.transport(settings, self._timeouts)
+        self.transport = parts.transport(settings, settings, self._timeouts)
         self._pacing = parts.pacing(settings, settings)
         self._senders = self._made_senders()
         self._wakeups = WakeUps(self._broker, _now, self._wake_here)

@@ -32,8 +32,12 @@ def kinds(content: Content) -> Kinds:
 
 def writer(content: Content, known: Kinds) -> Writer:
     """Of whom all mails are."""
+    return Writer(known, content.from_name, _from(content))
+
+
+def _from(content: Content) -> str:
     try:
-        return Writer(known, content.from_name, canonical(content.from_))
+        return canonical(content.from_)
     except RequestInvalid as error:
         raise SettingsInvalid(f"MAILER_FROM: {error}") from error
 
@@ -58,13 +62,12 @@ def pacing(outward: Outward, pace: Pace) -> Pacing:
     return Pacing(outward.rate_per_s, breaking=breaking)
 
 
-def transport(outward: Outward, timeouts: Timeouts) -> SmtpTransport:
-    """The way to the provider; nothing is opened yet."""
+def transport(outward: Outward, content: Content, timeouts: Timeouts) -> SmtpTransport:
+    """The way to the provider; nothing is opened yet. Its EHLO names the domain that mails are from."""
     login = outward.smtp_user, revealed(outward.smtp_password)
+    where, name = (outward.smtp_host, outward.smtp_port, outward.smtp_tls), _from(content).rpartition("@")[2]
     try:
-        return SmtpTransport(
-            Provider(outward.smtp_host, outward.smtp_port, outward.smtp_tls, *login, outward.smtp_ca_file), timeouts
-        )
+        return SmtpTransport(Provider(*where, *login, outward.smtp_ca_file, name), timeouts)
     except OSError as error:
         raise SettingsInvalid(f"MAILER_SMTP_CA_FILE cannot be used ({type(error).__name__})") from error
 
