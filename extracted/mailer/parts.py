@@ -1,5 +1,6 @@
 """The parts that settings make: provider, content, ingress. Whatever they say wrong is a SettingsInvalid."""
 
+import ssl
 from datetime import timedelta
 
 from pydantic import SecretStr
@@ -16,7 +17,7 @@ from extracted.mailer.service import Intake
 from extracted.mailer.settings import Content, Ingress, Outward, Pace
 from extracted.mailer.smtp import SmtpTransport
 from extracted.mailer.smtp_ingress import Ingress as Listener
-from extracted.mailer.smtp_ingress_values import IngressUnsafe, Listening
+from extracted.mailer.smtp_ingress_values import IngressUnsafe, Listening, tls_context
 from extracted.mailer.variables import Links
 from extracted.mailer.writing import Writer
 
@@ -77,10 +78,24 @@ def ingress(settings: Ingress, intake: Intake) -> Listener | None:
     if settings.ingress_port is None:
         return None
     login = settings.ingress_user, revealed(settings.ingress_password)
+    guard = _ingress_tls(settings), settings.ingress_allow_plain
     try:
-        return Listener(Listening(settings.ingress_host, settings.ingress_port, *login), intake)
+        return Listener(Listening(settings.ingress_host, settings.ingress_port, *login, *guard), intake)
     except IngressUnsafe as error:
         raise SettingsInvalid(str(error)) from error
+
+
+def _ingress_tls(settings: Ingress) -> ssl.SSLContext | None:
+    certificate, key = settings.ingress_certificate_file, settings.ingress_key_file
+    if certificate is None or key is None:
+        return None
+    try:
+        return tls_context(certificate, key)
+    except (OSError, ValueError) as error:
+        raise SettingsInvalid(
+            f"MAILER_INGRESS_CERTIFICATE_FILE and MAILER_INGRESS_KEY_FILE cannot be used ({type(error).__name__}); "
+            "wanted a certificate and its key, both PEM, the key without a password"
+        ) from error
 
 
 def revealed(secret: SecretStr | None) -> str | None:

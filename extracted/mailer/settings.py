@@ -54,11 +54,18 @@ class Ingress(OfMailer):
     """By custom 8125; None: there is no ingress."""
     ingress_user: str | None = None
     ingress_password: SecretStr | None = None
+    ingress_certificate_file: Path | None = None
+    """For STARTTLS; with all between it and an authority."""
+    ingress_key_file: Path | None = None
+    ingress_allow_plain: bool = False
+    """A password is taken without TLS, though others than this machine may listen."""
 
     @model_validator(mode="after")
-    def _ingress_credentials_are_whole(self) -> Self:
+    def _ingress_pairs_are_whole(self) -> Self:
         if (self.ingress_user is None) != (self.ingress_password is None):
             raise ValueError("MAILER_INGRESS_USER and MAILER_INGRESS_PASSWORD: wanted both or none")
+        if (self.ingress_certificate_file is None) != (self.ingress_key_file is None):
+            raise ValueError("MAILER_INGRESS_CERTIFICATE_FILE and MAILER_INGRESS_KEY_FILE: wanted both or none")
         return self
 
 

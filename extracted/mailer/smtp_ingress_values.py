@@ -1,6 +1,5 @@
 """What the SMTP ingress is told, what it needs of others, and what it takes in."""
 
-import ipaddress
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from extracted.mailer.domain import Mail, Raw
+from extracted.mailer.loopback import is_loopback
 
 MEBIBYTE = 1024 * 1024
 
@@ -79,22 +79,13 @@ class Listening:
 
     @property
     def takes_plain_logins(self) -> bool:
-        return self.allows_plain or _is_loopback(self.host)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return self.allows_plain or is_loopback(self.host)
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Raises OSError (ssl.SSLError is one) for files that cannot be used."""
+    """Raises OSError (ssl.SSLError is one) or ValueError for files that cannot be used."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate, key, password="")  # None would ask for one at the terminal
     return context
 
 
