@@ -1,11 +1,12 @@
 """The SQL database of a process: an async engine, read and write transactions, and one error when it is away."""
 
+import asyncio
 import math
 import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from chassis.driver import AWAY, READ_ONLY, TRUSTED_S, Driver
+from chassis.driver import AWAY, CLOSE_S, READ_ONLY, TRUSTED_S, Driver
 from chassis.prepared import Connection as AnyConnection
 from chassis.prepared import Prepared
 from chassis.settings import SettingsInvalid
@@ -87,8 +88,10 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def aclose(self) -> None:
-        """Closes every connection."""
-        await self.engine.dispose()
+        """Closes every connection: politely, but a server that does not answer is not waited for long."""
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.engine.dispose()
         if self._driver is not None:
             await self._driver.aclose()
 

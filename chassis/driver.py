@@ -6,7 +6,7 @@ other.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
@@ -91,9 +91,8 @@ class Driver:
     async def aclose(self) -> None:
         """Closes what is idle: politely, but not for long."""
         idle, self._idle = self._idle, []
-        for one in idle:
-            with suppress(Exception):
-                await one.connection.close(timeout=CLOSE_S)
+        closing = (one.connection.close(timeout=CLOSE_S) for one in idle)
+        await asyncio.gather(*closing, return_exceptions=True)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:

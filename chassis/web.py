@@ -4,8 +4,9 @@ import re
 import signal
 import socket
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -19,12 +20,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.claims import NOBODY, Fields, Identity
+from chassis.metrics import CONTENT_TYPE, Gauge, rendered
+from chassis.store import StoreUnavailable
 from chassis.tokens import TokenRejected
 
 log = structlog.get_logger("chassis.web")
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 Check = Callable[[], Awaitable[None]]
+Metrics = Callable[[], Awaitable[Sequence[Gauge]]]
+"""Raises StoreUnavailable."""
 KEEP_ALIVE_S = 120
 """Longer than the gateway keeps an idle connection, or it would write into one that is being closed."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -39,11 +44,18 @@ class Verifier(Protocol):
 
 
 def application(
-    routes: ASGIApp, *, failure: ASGIApp, ready: Check, lifespan: Lifespan, description: bytes | None = None
+    routes: ASGIApp,
+    *,
+    failure: ASGIApp,
+    ready: Check,
+    lifespan: Lifespan,
+    description: bytes | None = None,
+    metrics: Metrics | None = None,
 ) -> Starlette:
-    """`routes` answers all but health and description; `failure` answers where `routes` raised.
+    """`routes` answers all but health, description and metrics; `failure` answers where `routes` raised.
 
     `ready` raises when the service cannot work now. `description`: an OpenAPI document as JSON, at /openapi.json.
+    `metrics`: gauges for Prometheus, at /metrics, open as health is: numbers alone.
     """
 
     async def live(_request: Request) -> Response:
@@ -61,14 +73,26 @@ def application(
         return Response(description, media_type="application/json")
 
     own = [Route("/health/live", live), Route("/health/ready", readiness)]
+    if description is not None:
+        own.append(Route("/openapi.json", described))
+    if metrics is not None:
+        own.append(Route("/metrics", partial(_measured, metrics)))
     app = Starlette(
-        routes=own if description is None else [*own, Route("/openapi.json", described)],
+        routes=own,
         middleware=[Middleware(RequestId), Middleware(CatchErrors, failure=failure)],
         lifespan=lifespan,
     )
     app.router.default = routes  # every other path; a Mount would not take one with an encoded line end
     app.router.redirect_slashes = False
     return app
+
+
+async def _measured(metrics: Metrics, _request: Request) -> Response:
+    try:
+        return Response(rendered(*await metrics()), media_type=CONTENT_TYPE)
+    except StoreUnavailable as error:
+        log.warning("no_metrics", reason=str(error))
+        return Response(status_code=503)
 
 
 class RequestId:

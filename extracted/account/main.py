@@ -80,6 +80,7 @@ def build(settings: Settings) -> Starlette:
         description=api.description(),
         ready=database.ping,
         lifespan=lifespan,
+        metrics=None if with_broker is None else with_broker.measuring.gauges,
     )
 
 

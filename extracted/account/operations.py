@@ -93,6 +93,10 @@ class Records(Reader, Protocol):
         """Of open purchases."""
         ...
 
+    async def oldest_open(self) -> datetime | None:
+        """When it was opened; None: none is open."""
+        ...
+
     async def ledger_of(self, purchase_id: str) -> Sequence[Entry]:
         """In the order of time."""
         ...
@@ -151,6 +155,12 @@ class Operations:
         """Open purchases by state."""
         async with self.store.read() as reader:
             return await reader.counts()
+
+    async def oldest_open_s(self) -> float:
+        """The age of the oldest open purchase; 0: there is none."""
+        async with self.store.read() as reader:
+            since = await reader.oldest_open()
+        return 0.0 if since is None else max(0.0, (self.clock() - since).total_seconds())
 
     async def timeline(self, purchase_id: str) -> Timeline | None:
         """None: there is no such purchase."""

@@ -20,6 +20,7 @@ from extracted.account.auditing import Auditing
 from extracted.account.buying import Buying
 from extracted.account.calling import Calling
 from extracted.account.looking import Looking
+from extracted.account.measuring import Measuring
 from extracted.account.offers import HttpOffers
 from extracted.account.operations import Operations
 from extracted.account.posting import Posting
@@ -49,6 +50,7 @@ class Messaging:
     operations: Operations
     messages: StoredParked
     worker: Worker
+    measuring: Measuring
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,10 @@ def messaging(settings: Settings, database: Database, points: Points, rows: Rows
     broker = open_broker(settings.broker_url.get_secret_value(), "account")
     operations = Operations(SqlOperations(database, parts, rows), now, patience(settings))
     relay = Relay(database, outbox, broker)
-    worker = Worker(broker, own_queues(settings), relay, Auditing(operations, relay))
-    return Messaging(broker, parts, parked, Posting(outbox, now), operations, StoredParked(database, parked), worker)
+    auditing, messages = Auditing(operations, relay), StoredParked(database, parked)
+    worker = Worker(broker, own_queues(settings), relay, auditing)
+    measuring = Measuring(operations, relay, messages, auditing)
+    return Messaging(broker, parts, parked, Posting(outbox, now), operations, messages, worker, measuring)
 
 
 def purchasing(settings: Settings, database: Database, with_broker: Messaging) -> Purchasing | None:

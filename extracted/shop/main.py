@@ -28,6 +28,7 @@ from chassis.store import StoreUnavailable
 from chassis.tokens import TokenVerifier
 from extracted.shop import api
 from extracted.shop.api.internal import Credentials, Operations
+from extracted.shop.measuring import Measuring
 from extracted.shop.service import Sales, Shop, Stock
 from extracted.shop.settings import DatabaseSettings, Settings
 from extracted.shop.storage import MIGRATIONS
@@ -47,9 +48,11 @@ TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
 class Selling:
     """What there is beside the monolith's own data, where items are sold through queues."""
 
+    database: Database
     stock: Stock
     operations: Operations
     worker: Worker
+    measuring: Measuring
 
 
 def build(settings: Settings) -> Starlette:
@@ -58,7 +61,7 @@ def build(settings: Settings) -> Starlette:
     stores = opened(settings.database_url.get_secret_value(), _revealed(settings.documents_url))
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
     shop = Shop(LegacyItems(stores.documents), LegacyPurchases(stores.database))
-    selling = _selling(stores, settings.broker_url.get_secret_value()) if settings.broker_url else None
+    selling = _selling(settings, stores) if settings.broker_url else None
     public = api.application(shop, verifier, production=production, stock=selling.stock if selling else None)
 
     @asynccontextmanager
@@ -67,6 +70,7 @@ def build(settings: Settings) -> Starlette:
             stack.push_async_callback(stores.aclose)
             stack.push_async_callback(verifier.aclose)
             if selling is not None:
+                stack.push_async_callback(selling.database.aclose)
                 await stack.enter_async_context(selling.worker.running())
             yield
 
@@ -76,22 +80,34 @@ def build(settings: Settings) -> Starlette:
         description=api.description(),
         ready=stores.ping,
         lifespan=lifespan,
+        metrics=selling.measuring.gauges if selling else None,
     )
 
 
-def _selling(stores: Stores, broker_url: str) -> Selling:
-    """The shop's own tables, and what works on them. Raises SettingsInvalid."""
-    database, own = stores.database, OwnTables("shop", stores.database.is_sqlite)
+def _selling(settings: Settings, stores: Stores) -> Selling:
+    """The shop's own tables, and what works on them: on connections apart, so that sales that hang starve no reader.
+
+    Raises SettingsInvalid.
+    """
+    assert settings.broker_url is not None, "whoever asks for it has a broker"
+    database = Database(settings.database_url.get_secret_value())
+    own, broker = OwnTables("shop", database.is_sqlite), open_broker(settings.broker_url.get_secret_value(), "shop")
     tables, outbox, parked = ShopTables(own), Outbox(own, _now), Parked(own, _now)
-    broker = open_broker(broker_url, "shop")
     relay = Relay(database, outbox, broker)
     sales = Sales(StoredDecisions(database, tables, outbox, LegacyBought(), _now))
     worker = Worker(broker, _own_queues(), relay, sales, database, parked)
-    records, transactions = StoredRecords(database, tables), LegacyPurchases(database)
+    reading = stores.database
+    records, transactions, messages = (
+        StoredRecords(reading, tables),
+        LegacyPurchases(reading),
+        StoredParked(reading, parked),
+    )
     return Selling(
-        Stock(LegacyItems(stores.documents), StoredQuantities(database, tables, _now)),
-        Operations(records, transactions, StoredParked(database, parked), worker.status),
+        database,
+        Stock(LegacyItems(stores.documents), StoredQuantities(reading, tables, _now)),
+        Operations(records, transactions, messages, worker.status),
         worker,
+        Measuring(worker, messages),
     )
 
 

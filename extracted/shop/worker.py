@@ -52,6 +52,10 @@ class Worker:
         """A command, in a transaction of its own. Raises MessageInvalid, StoreUnavailable."""
         await self.sales.decide(to_command(envelope))
 
+    def held(self) -> int:
+        """Messages that wait for a store."""
+        return 0 if self.consumer is None else self.consumer.status().held
+
     async def status(self) -> Mapping[str, object]:
         """How it goes, as JSON. Raises StoreUnavailable."""
         return {"consumer": self.consumer and _consuming(self.consumer), "outbox": _sending(await self.relay.status())}

@@ -69,6 +69,14 @@ class SqlChange(SqlUnit):
         found = {row[0]: row[1] for row in await self._engine.execute(counted)}
         return {state: found.get(state.value, 0) for state in sorted(OPEN)}
 
+    async def oldest_open(self) -> datetime | None:
+        """By the index of those that are due."""
+        one = self._tables.purchases.c
+        oldest: datetime | None = await self._engine.scalar(
+            select(func.min(one.created_at)).where(one.due_at.is_not(None))
+        )
+        return oldest
+
     async def ledger_of(self, purchase_id: str) -> Sequence[Entry]:
         """In the order of time."""
         table = self._tables.ledger

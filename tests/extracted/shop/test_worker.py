@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from chassis.messaging.envelope import Envelope
@@ -20,13 +21,22 @@ from extracted.shop.decision import Purchase
 from extracted.shop.main import TOPOLOGY
 from tests.connected import fresh_rabbit
 from tests.extracted.shop.commands import cancel, decrease, purchase
-from tests.extracted.shop.running import OPERATOR_TOKEN, Gateway, RunningShop, ask, bearer, running_seller
+from tests.extracted.shop.running import (
+    INTERNAL_TOKEN,
+    OPERATOR_TOKEN,
+    Gateway,
+    RunningShop,
+    ask,
+    bearer,
+    running_seller,
+)
 from tests.monolith_file import MonolithData
 from tests.stores import Stores, on_real_parts, on_sqlite
 
 pytestmark = pytest.mark.walk
 
 WITHIN_S = 60.0
+SALES_AT_ONCE = 5
 DECREASED, CANCELLED = "shop.quantity_decreased.v1", "shop.purchase_cancelled.v1"
 
 
@@ -225,6 +235,35 @@ async def test_a_command_that_fails_is_parked_tried_again_and_re_driven_once_it_
             assert json.loads(answer.body) == {"count": 1}
             assert [one.type for one in await it.answers(1)] == [DECREASED]
     assert parts.sold() == [taken]
+
+
+@pytest.mark.connected
+async def test_sales_that_hang_starve_no_offer(gateway: Gateway, tmp_path: Path) -> None:
+    stores = on_real_parts(tmp_path)
+    parts = Parts(stores, rabbit(tmp_path), MonolithData(stores), gateway, tmp_path)
+    buyers, item = [parts.buyer() for _ in range(12)], parts.data.add_item()
+    locked = 'SELECT 1 FROM "user" WHERE id = ANY(%s::uuid[]) FOR UPDATE'
+    async with account(parts) as it:
+        with parts.shop() as shop, psycopg.connect(stores.database_url) as holder:
+            holder.execute(locked, [[buyer.user_id for buyer in buyers]])
+            await it.ask(*(decrease(buyer) for buyer in buyers))
+            async with asyncio.timeout(WITHIN_S):
+                while waiting(stores.database_url) < SALES_AT_ONCE:
+                    await asyncio.sleep(0.05)
+            place = f"/internal/offers/{item}?user={buyers[0].user_id}"
+            answer = await asyncio.to_thread(ask, shop.port, place, "GET", bearer(INTERNAL_TOKEN))
+            assert answer.status == 200
+            assert waiting(stores.database_url) == SALES_AT_ONCE
+            holder.rollback()
+            await it.answers(len(buyers))
+    parts.data.close()
+
+
+def waiting(database_url: str) -> int:
+    """Sales that wait for a lock."""
+    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(database_url) as connection:
+        return int((connection.execute(count).fetchone() or (0,))[0])
 
 
 async def test_sigterm_finishes_and_leaves_nothing_for_the_next_life_to_do_twice(parts: Parts) -> None:

@@ -1,0 +1,30 @@
+"""What Prometheus reads of the shop: numbers alone."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chassis.metrics import Gauge
+from chassis.parked_store import StoredParked
+from extracted.shop.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """Where things are sold."""
+
+    worker: Worker
+    messages: StoredParked
+
+    async def gauges(self) -> Sequence[Gauge]:
+        """Raises StoreUnavailable."""
+        outbox, parked = await self.worker.relay.status(), await self.messages.grouped(None)
+        waiting = Counter[str]()
+        for group in parked:
+            waiting[group.queue] += group.count
+        return [
+            Gauge("shop_outbox_oldest_s", "The age of the oldest that waits.", outbox.oldest_s, "destination"),
+            Gauge("shop_outbox_waiting", "Messages that wait for the broker.", outbox.unpublished, "destination"),
+            Gauge("shop_parked_messages", "Messages that could not be handled.", waiting, "queue"),
+            Gauge("shop_held_messages", "Messages that wait for a store.", self.worker.held()),
+        ]
