@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis import settings
+from extracted.mailer.loopback import is_loopback
 from extracted.mailer.provider import Tls
 
 
@@ -40,9 +41,14 @@ class Outward(OfMailer):
     """How many mails this process sends at once; 0: it takes requests alone."""
 
     @model_validator(mode="after")
-    def _credentials_are_whole(self) -> Self:
+    def _credentials_are_whole_and_safe(self) -> Self:
         if (self.smtp_user is None) != (self.smtp_password is None):
             raise ValueError("MAILER_SMTP_USER and MAILER_SMTP_PASSWORD: wanted both or none")
+        if self.smtp_user is not None and self.smtp_tls is Tls.NONE and not is_loopback(self.smtp_host):
+            raise ValueError(
+                "MAILER_SMTP_USER with MAILER_SMTP_TLS=none: the password would travel in plain text to "
+                "MAILER_SMTP_HOST; wanted TLS beyond this machine; set MAILER_SMTP_TLS to starttls or implicit, or take the user away"
+            )
         return self
 
 

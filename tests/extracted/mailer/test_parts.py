@@ -134,3 +134,20 @@ def test_a_key_that_cannot_be_used_is_told_in_a_sentence(
     set_files(guarded, pair.cert, key)
     assert refusal().startswith("MAILER_INGRESS_CERTIFICATE_FILE and MAILER_INGRESS_KEY_FILE cannot be used (")
     assert str(tmp_path) not in refusal()
+
+
+@pytest.mark.parametrize("host", ["smtp.example.org", "10.0.0.1", "0.0.0.0", "localhost.example.org"])
+def test_a_password_to_another_machine_wants_tls(environ: pytest.MonkeyPatch, host: str) -> None:
+    for name, value in {"HOST": host, "USER": "polycode", "PASSWORD": "tell-nobody"}.items():
+        environ.setenv(f"MAILER_SMTP_{name}", value)
+    with pytest.raises(SettingsInvalid, match=r"in plain text to MAILER_SMTP_HOST; .* set MAILER_SMTP_TLS to starttls"):
+        load(Settings)
+    environ.setenv("MAILER_SMTP_TLS", "starttls")
+    assert load(Settings).smtp_user == "polycode"
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_a_password_to_this_machine_needs_none(environ: pytest.MonkeyPatch, host: str) -> None:
+    for name, value in {"HOST": host, "USER": "polycode", "PASSWORD": "tell-nobody"}.items():
+        environ.setenv(f"MAILER_SMTP_{name}", value)
+    assert load(Settings).smtp_host == host
