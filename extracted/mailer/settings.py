@@ -47,7 +47,8 @@ class Outward(OfMailer):
         if self.smtp_user is not None and self.smtp_tls is Tls.NONE and not is_loopback(self.smtp_host):
             raise ValueError(
                 "MAILER_SMTP_USER with MAILER_SMTP_TLS=none: the password would travel in plain text to "
-                "MAILER_SMTP_HOST; wanted TLS beyond this machine; set MAILER_SMTP_TLS to starttls or implicit, or take the user away"
+                "MAILER_SMTP_HOST; wanted TLS beyond this machine; set MAILER_SMTP_TLS to starttls or implicit, "
+                "or take the user away"
             )
         return self
 
