@@ -126,6 +126,11 @@ class Claimed:
     created_at: datetime
     ambiguities: int = 0
 
+    @property
+    def came_from(self) -> State:
+        """In which it was: a first attempt that was none leaves it as fresh as before."""
+        return State.QUEUED if self.attempt == 1 else State.DEFERRED
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:

@@ -20,10 +20,11 @@ _FIRST_RETRY_S: Final = 0.1
 _STATES: Final = {
     Sent: State.SENT,
     Deferred: State.DEFERRED,
-    Returned: State.DEFERRED,
     Failed: State.FAILED,
     Ambiguous: State.AMBIGUOUS,
 }
+_EVENTS: Final = {Sent: "mail_sent", Deferred: "mail_deferred", Returned: "mail_returned"}
+"""Of what an operator need not look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ class Noting:
             except StoreUnavailable as error:
                 if self.clock() >= until:
                     raise
-                log.warning("outcome_waits", mail_id=claimed.mail_id, state=_STATES[type(verdict)], reason=str(error))
+                log.warning(
+                    "outcome_waits", mail_id=claimed.mail_id, state=str(_state(claimed, verdict)), reason=str(error)
+                )
             await asyncio.sleep(retry_s)
             retry_s = min(retry_s * 2, self.last_retry_s)
 
@@ -71,7 +74,7 @@ def _report(claimed: Claimed, verdict: Verdict, outcome: Outcome | None, is_held
     facts = {
         "mail_id": claimed.mail_id,
         "kind": content.kind if isinstance(content, Templated) else "raw",
-        "state": str(_STATES[type(verdict)]),
+        "state": str(_state(claimed, verdict)),
         "attempt": claimed.attempt,
     }
     if isinstance(outcome, Refused):
@@ -83,4 +86,9 @@ def _report(claimed: Claimed, verdict: Verdict, outcome: Outcome | None, is_held
     elif isinstance(verdict, Failed | Ambiguous):
         log.error("mail_not_sent", **facts)
     else:
-        log.info("mail_sent" if isinstance(verdict, Sent) else "mail_deferred", **facts)
+        log.info(_EVENTS[type(verdict)], **facts)
+
+
+def _state(claimed: Claimed, verdict: Verdict) -> State:
+    """As its line in the history has it."""
+    return claimed.came_from if isinstance(verdict, Returned) else _STATES[type(verdict)]

@@ -74,9 +74,7 @@ class StoredSendable:
         return await self._changed(claimed, State.DEFERRED, reason, of_due=due_at)
 
     async def returned(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
-        """A first attempt that was none: it is as fresh as before."""
-        state = State.QUEUED if claimed.attempt == 1 else State.DEFERRED
-        return await self._changed(claimed, state, reason, of_due=due_at, of_undone=1)
+        return await self._changed(claimed, claimed.came_from, reason, of_due=due_at, of_undone=1)
 
     async def failed(self, claimed: Claimed, reason: str, is_bounce: bool) -> bool:
         """With the bounce of its address in the same transaction."""

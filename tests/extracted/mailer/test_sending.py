@@ -371,6 +371,21 @@ async def test_what_is_logged_names_mails_and_not_people(store: Kept) -> None:
     assert not any(told in str(logs) for told in ("ada@", bad.recipient, good.recipient, "t-1"))
 
 
+async def test_the_log_says_of_a_mail_what_its_history_says(store: Kept) -> None:
+    with capture_logs() as logs:
+        async with running_sink() as sink, post(store, sink) as sent:
+            away = Fault(GREETING, code=554, times=1), Fault(DATA, code=421, drops=True, times=1)
+            sink.faults(*away, Fault(RCPT, code=451, times=1))
+            mail_id = await sent.ask_once()
+            await sent.until(mail_id, S.SENT)
+            history = await sent.history(mail_id)
+
+    told = [(line["event"], line["state"]) for line in logs if line.get("mail_id") == mail_id]
+    assert [state for _, state in told] == [str(state) for state in history[1:]]
+    returned, put_off = "mail_returned", "mail_deferred"
+    assert told == [(returned, "queued"), (put_off, "deferred"), (returned, "deferred"), ("mail_sent", "sent")]
+
+
 async def _is(condition: Callable[[], bool]) -> bool:
     return condition()
 
