@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.messaging.envelope import Envelope, new_id
@@ -30,8 +31,15 @@ class Posting:
             "locale": mail.locale,
             "variables": dict(mail.variables),
         }
-        await self.outbox.put(connection, EXCHANGE, Envelope(new_id(), REQUESTED, body, self.clock()))
+        envelope = Envelope(new_id(), REQUESTED, body, self.clock(), request_id=_request_id())
+        await self.outbox.put(connection, EXCHANGE, envelope)
 
     def wake(self) -> None:
         """After the commit."""
         self.outbox.wake()
+
+
+def _request_id() -> str | None:
+    """Of the HTTP request under way, as it stands in its lines in the log; None: there is none."""
+    bound = structlog.contextvars.get_contextvars().get("request_id")
+    return bound if isinstance(bound, str) else None
