@@ -176,13 +176,15 @@ async def test_when_it_stops_a_message_under_way_is_finished_and_nothing_else_is
             wire.writer.close()
 
 
-async def test_it_stops_within_its_grace_whatever_clients_do(tmp_path: Path) -> None:
+async def test_it_stops_within_its_grace_and_cuts_what_is_under_way_then(tmp_path: Path) -> None:
     async with kept(on_sqlite(tmp_path)) as store:
-        ingress = Ingress(Listening("127.0.0.1", 0, limits=Limits(grace_s=0.2)), Shelf(store))
+        shelf = Shelf(store)
+        ingress = Ingress(Listening("127.0.0.1", 0, limits=Limits(grace_s=0.2)), shelf)
         async with asyncio.timeout(5):
             async with ingress.running():
-                listening = Listened(ingress, Shelf(store))
-                wire = await (await listening.greeted()).enveloped()
+                wire = await (await Listened(ingress, shelf).greeted()).enveloped()
                 await wire.say("DATA")
+            assert ingress._house.open == set()
+            assert await wire.has_ended()
         wire.writer.close()
-        assert await wire.has_ended()
+        assert await shelf.contents() == []
