@@ -15,6 +15,8 @@ from legacy_adapter.account import LegacyUsers
 from tests.legacy_adapter.team_world import TeamWorld, team_world
 from tests.stores import EVERYWHERE
 
+pytestmark = pytest.mark.walk
+
 DEADLINE_S = 60
 ROUNDS = 5
 T = TypeVar("T")

@@ -13,6 +13,8 @@ from tests.stores import EVERYWHERE, OpenStores
 from tests.suites.teaming import Teaming
 from tests.suites.twins import ACTORS, UNKNOWN, running_twins
 
+pytestmark = pytest.mark.walk
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 

@@ -18,6 +18,8 @@ from tests.extracted.running import Answer, Gateway, RunningService, running_ser
 from tests.monolith_file import MonolithData
 from tests.suites.signing import asked_for
 
+pytestmark = pytest.mark.walk
+
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 FAILED = (500, b'{"statusCode":500,"message":"Internal Server Error"}')
 BAD_REQUEST = (400, b'{"statusCode":400,"message":"Bad Request"}')
