@@ -1,5 +1,6 @@
 """What Mailer's use cases need of others."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -168,9 +169,15 @@ class Sendable(Protocol):
         ...
 
 
+class NotHandedOver(asyncio.CancelledError):
+    """Cancelled before the end of the message had left: the provider has no mail."""
+
+
 class Transport(Protocol):
     """The way to a provider. Never raises for what a provider does; when cancelled it closes its connection."""
 
-    async def send(self, outgoing: Outgoing) -> Outcome: ...
+    async def send(self, outgoing: Outgoing) -> Outcome:
+        """Cancelled: raises NotHandedOver where that is certain."""
+        ...
 
     async def aclose(self) -> None: ...

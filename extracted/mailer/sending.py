@@ -15,13 +15,14 @@ from chassis.failpoints import reach
 from chassis.store import StoreUnavailable
 from extracted.mailer.domain import Claimed, Outcome, Outgoing, Unanswered, Unreachable
 from extracted.mailer.noting import Noting
-from extracted.mailer.outcomes import PATIENCE, Failed, Patience, Sent, decide
+from extracted.mailer.outcomes import PATIENCE, Failed, Patience, Returned, Sent, decide
 from extracted.mailer.pacing import Pacing
-from extracted.mailer.ports import RequestInvalid, Sendable, Transport
+from extracted.mailer.ports import NotHandedOver, RequestInvalid, Sendable, Transport
 
 log = structlog.get_logger("mailer.sending")
 
 LOOK_EVERY_S: Final = 1.0
+GIVE_BACK_S: Final = 2.0
 _SHORTEST_S: Final = 0.05
 
 
@@ -45,6 +46,7 @@ class Tools:
     patience: Patience = PATIENCE
     seconds: Callable[[], float] = time.monotonic
     look_every_s: float = LOOK_EVERY_S
+    give_back_s: float = GIVE_BACK_S
 
 
 class Sending:
@@ -73,7 +75,7 @@ class Sending:
         self._woken.set()
 
     async def run(self) -> None:
-        """Until `stop`, or cancelled: then its mail's lease ends by itself."""
+        """Until `stop`, or cancelled: then a mail is given back that the provider cannot have; else its lease ends."""
         while not self._is_stopping:
             self._woken.clear()
             wait_s = await self._turn()
@@ -99,7 +101,7 @@ class Sending:
                 return await self._until_due()
             outgoing = await self._written(claimed)
             if outgoing is not None:
-                outcome = await self._tools.transport.send(outgoing)
+                outcome = await self._sent(claimed, outgoing)
                 is_told = True
                 self._tell_pacing(outcome)
                 await self._settle(claimed, outcome)
@@ -126,6 +128,20 @@ class Sending:
             told = str(error) if isinstance(error, RequestInvalid) else type(error).__name__
             await self._noting.note(claimed, Failed(f"it cannot be written: {told}", is_bounce=False))
             return None
+
+    async def _sent(self, claimed: Claimed, outgoing: Outgoing) -> Outcome:
+        try:
+            return await self._tools.transport.send(outgoing)
+        except NotHandedOver:
+            await self._give_back(claimed)
+            raise
+
+    async def _give_back(self, claimed: Claimed) -> None:
+        """For any other sender, at once. Where the database is away, its lease ends by itself."""
+        verdict = Returned("its sender was stopped before the message was handed over", self._tools.clock())
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(self._tools.give_back_s):
+                await self._noting.note(claimed, verdict)
 
     def _tell_pacing(self, outcome: Outcome) -> None:
         """A provider that takes mails and never answers counts as away: each further one would be ambiguous, too."""

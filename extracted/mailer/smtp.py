@@ -5,6 +5,7 @@ import ssl
 from typing import Final
 
 from extracted.mailer.domain import Outcome, Outgoing, Unreachable
+from extracted.mailer.ports import NotHandedOver
 from extracted.mailer.provider import TIMEOUTS, Provider, Timeouts, Tls
 from extracted.mailer.smtp_connection import Connection
 from extracted.mailer.smtp_opening import Away, opened
@@ -51,6 +52,8 @@ class SmtpTransport:
             client = await opened(self._provider, self._timeouts, self._context)
         except Away as away:
             return Unreachable(str(away))
+        except asyncio.CancelledError as cancelled:
+            raise NotHandedOver from cancelled
         return await self._over(Connection(client, self._timeouts), outgoing) or _NEVER
 
     async def _over(self, connection: Connection, outgoing: Outgoing) -> Outcome | None:

@@ -9,6 +9,7 @@ from typing import Final
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPServerDisconnected, SMTPTimeoutError
 
 from extracted.mailer.domain import Accepted, Outcome, Outgoing, Refused, Unanswered, Unreachable
+from extracted.mailer.ports import NotHandedOver
 from extracted.mailer.provider import Timeouts
 from extracted.mailer.smtp_opening import abort, writable
 from extracted.mailer.smtp_text import as_text, on_the_wire
@@ -66,6 +67,11 @@ class Connection:
             return self._stopped(stopped.outcome, verb)
         except (SMTPException, OSError) as error:
             return self._stopped(self._broken(error, verb), verb)
+        except asyncio.CancelledError as cancelled:
+            self.abort()
+            if self._is_handed_over:
+                raise
+            raise NotHandedOver from cancelled
         except BaseException:
             self.abort()
             raise

@@ -23,6 +23,7 @@ from extracted.mailer.storage.sendable import StoredSendable
 from extracted.mailer.variables import Links
 from extracted.mailer.writing import Writer
 from tests.extracted.mailer.databases import Kept, wanted
+from tests.smtp_faults import Fault, Faults, Moment
 from tests.smtp_sink import Sink
 
 LONG = Timeouts(connect_s=10, command_s=10, data_s=10, dot_s=10)
@@ -31,6 +32,19 @@ SOON = timedelta(milliseconds=50)
 PATIENCE = Patience(first=SOON, longest=SOON, quota=2 * SOON, away=SOON, again=SOON, shortest_named=SOON)
 BREAKING = Breaking(failures=5, first_s=0.1, longest_s=0.2)
 WRITER = Writer(Templates(Links("https://www.polycode.test")), "PolyCode", "noreply@polycode.test")
+
+
+class Hanging:
+    """A script: the server does not answer the first `verb`. `is_so`: it has come to that."""
+
+    def __init__(self, verb: str) -> None:
+        self._faults = Faults([Fault(verb, "hang", times=1)])
+        self.is_so = False
+
+    def __call__(self, moment: Moment) -> Fault | None:
+        fault = self._faults(moment)
+        self.is_so = self.is_so or fault is not None
+        return fault
 
 
 def now() -> datetime:

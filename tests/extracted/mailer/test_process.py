@@ -29,7 +29,7 @@ from tests.extracted.mailer.running import (
     started,
     stop,
 )
-from tests.smtp_faults import DOT, Fault
+from tests.smtp_faults import DOT, RCPT, Fault
 from tests.system.waiting import until
 
 pytestmark = pytest.mark.walk
@@ -180,16 +180,17 @@ def test_a_mail_under_way_is_finished_before_it_ends(tmp_path: Path, database: s
             assert connection.execute("SELECT state FROM mailer_mails").fetchall() == [("sent",)]
 
 
-def test_a_mail_that_does_not_end_within_the_grace_is_left_to_its_lease(
-    tmp_path: Path, database: str, broker: str
+@pytest.mark.parametrize(("verb", "state"), [(RCPT, "queued"), (DOT, "sending")])
+def test_a_mail_that_does_not_end_within_the_grace_is_given_back_or_left_to_its_lease(
+    tmp_path: Path, database: str, broker: str, verb: str, state: str
 ) -> None:
     with running_sink(tmp_path) as sink, running_mailer(database, broker, GRACE_S="1", **sink.settings) as mailer:
-        sink.set(Fault(DOT, "hang"))
+        sink.set(Fault(verb, "hang"))
         id = mailer.mail("1")["id"]
         until(lambda: mailer.json("GET", f"/mails/{id}")["state"] == "sending", "it is being sent")
         assert stop(mailer.process) == 0
         with sqlite3.connect(tmp_path / "mailer.sqlite3") as connection:
-            assert connection.execute("SELECT state FROM mailer_mails").fetchall() == [("sending",)]
+            assert connection.execute("SELECT state FROM mailer_mails").fetchall() == [(state,)]
 
 
 def test_a_port_that_is_taken_ends_it(database: str, broker: str) -> None:

@@ -17,7 +17,19 @@ from extracted.mailer.pacing import Breaking, Pacing
 from extracted.mailer.provider import Timeouts
 from extracted.mailer.sending import wake_one
 from tests.extracted.mailer.databases import Kept, raw
-from tests.extracted.mailer.post import BREAKING, PATIENCE, SHORT, WRITER, deliveries, eventually, now, order_of, post
+from tests.extracted.mailer.post import (
+    BREAKING,
+    PATIENCE,
+    SHORT,
+    WRITER,
+    Hanging,
+    Post,
+    deliveries,
+    eventually,
+    now,
+    order_of,
+    post,
+)
 from tests.smtp_faults import DATA, DOT, EHLO, GREETING, MAIL, RCPT, Fault
 from tests.smtp_sink import Sink, running_sink
 
@@ -287,6 +299,50 @@ async def test_a_stop_finishes_the_mail_that_is_under_way_and_takes_no_other(sto
         await sent.stop()
 
         assert await sent.counted() == {S.SENT: 2, S.QUEUED: 8}
+
+
+async def ended(sent: Post) -> None:
+    """As a process ends whose grace is over."""
+    for task in sent.tasks:
+        task.cancel()
+    await asyncio.gather(*sent.tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("verb", [GREETING, RCPT, DATA])
+async def test_a_sender_that_is_ended_gives_back_what_it_has_not_handed_over(store: Kept, verb: str) -> None:
+    async with running_sink() as sink, post(store, sink, timeouts=Timeouts()) as sent:
+        sink.script = hanging = Hanging(verb)
+        mail_id = await sent.ask_once(Policy.AT_MOST_ONCE)
+        await eventually(lambda: _is(lambda: hanging.is_so))
+        await ended(sent)
+        mail = await sent.mail(mail_id)
+        assert (mail.state, mail.attempts, mail.ambiguities) == (S.QUEUED, 0, 0)
+        async with post(store, sink) as other:
+            await other.until(mail_id, S.SENT, within_s=5)
+
+    assert sink.counts == {mail_id: 1}
+
+
+async def test_a_sender_that_is_ended_after_the_last_dot_leaves_its_mail_to_the_lease(store: Kept) -> None:
+    async with running_sink() as sink, post(store, sink, timeouts=Timeouts()) as sent:
+        sink.script = hanging = Hanging(DOT)
+        await sent.ask_once()
+        await eventually(lambda: _is(lambda: hanging.is_so))
+        await ended(sent)
+        assert await sent.counted() == {S.SENDING: 1}
+
+
+async def test_a_sender_that_is_ended_does_not_wait_for_a_database_that_is_away(store: Kept) -> None:
+    def wrap(rows: Any) -> Wrapped:
+        return Wrapped(rows, returned=1_000)
+
+    async with running_sink() as sink, post(store, sink, timeouts=Timeouts(), wrap=wrap, give_back_s=0.2) as sent:
+        sink.script = hanging = Hanging(RCPT)
+        await sent.ask_once()
+        await eventually(lambda: _is(lambda: hanging.is_so))
+        async with asyncio.timeout(5):
+            await ended(sent)
+        assert await sent.counted() == {S.SENDING: 1}
 
 
 async def test_a_stop_does_not_wait_for_what_is_idle_or_away(store: Kept) -> None:

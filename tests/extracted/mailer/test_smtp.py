@@ -12,8 +12,10 @@ import pytest
 from aiosmtplib.protocol import SMTPProtocol
 
 from extracted.mailer.domain import Accepted, Outcome, Outgoing, Refused, Unanswered, Unreachable
+from extracted.mailer.ports import NotHandedOver
 from extracted.mailer.provider import Provider, Timeouts, Tls
 from extracted.mailer.smtp import SmtpTransport
+from tests.extracted.mailer.post import Hanging
 from tests.loopback.certificates import Authority
 from tests.smtp_faults import AUTH, DATA, DOT, EHLO, GREETING, MAIL, QUIT, RCPT, RSET, STARTTLS, Fault
 from tests.smtp_sink import Sink, running_sink
@@ -407,14 +409,21 @@ async def test_closing_says_quit_and_does_not_wait_for_a_server_that_does_not_an
         assert sink.verbs[QUIT] == 1
 
 
-async def test_a_cancelled_mail_closes_its_connection() -> None:
+@pytest.mark.parametrize("is_used", [False, True])
+@pytest.mark.parametrize("verb", [GREETING, EHLO, MAIL, RCPT, DATA, DOT])
+async def test_a_cancelled_mail_closes_its_connection_and_says_whether_it_was_handed_over(
+    verb: str, is_used: bool
+) -> None:
     async with running_sink() as sink, to(sink, Timeouts()) as transport:
-        sink.faults(Fault(DOT, "hang", times=1))
+        if is_used and verb not in (GREETING, EHLO):
+            await transport.send(outgoing())
+        sink.script = hanging = Hanging(verb)
         sending = asyncio.create_task(transport.send(outgoing()))
-        await until(lambda: sink.verbs[DATA] == 1)
+        await until(lambda: hanging.is_so)
         sending.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(asyncio.CancelledError) as caught:
             await sending
+        assert isinstance(caught.value, NotHandedOver) == (verb != DOT)
         await until(lambda: not sink.sessions)
 
         assert isinstance(await transport.send(outgoing()), Accepted)
