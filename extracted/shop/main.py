@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,11 +144,10 @@ async def _obstacle(settings: Settings) -> str | None:
     database = Database(settings.database_url.get_secret_value(), pool_size=1)
     broker = open_broker(settings.broker_url.get_secret_value(), "shop")
     try:
-        return await migrations.head_missing(database, "shop", MIGRATIONS) or await starting.differing(
-            broker, _own_queues()
-        )
-    except StoreUnavailable:
-        return None
+        with suppress(StoreUnavailable):
+            if (behind := await migrations.head_missing(database, "shop", MIGRATIONS)) is not None:
+                return behind
+        return await starting.differing(broker, _own_queues())
     finally:
         await broker.aclose()
         await database.aclose()

@@ -136,6 +136,15 @@ def test_queues_that_are_not_as_wanted_end_it_with_a_sentence(file: MonolithFile
     assert "Traceback" not in ended.stderr
 
 
+def test_queues_are_looked_at_while_the_database_is_away(tmp_path: Path) -> None:
+    url = broker_of(tmp_path)
+    asyncio.run(declared(url, other_queues()))
+    away = f"sqlite:///{tmp_path / 'not there.sqlite3'}"
+    ended = run("--port", "0", SHOP_DATABASE_URL=away, SHOP_JWKS_URL=JWKS, SHOP_BROKER_URL=url)
+    assert ended.returncode == 1
+    assert "shop.commands" in ended.stderr
+
+
 def test_a_database_that_comes_later_is_waited_for(gateway: Gateway, tmp_path: Path) -> None:
     """What came meanwhile is held, and decided when its tables are there."""
     path, url = tmp_path / "monolith.sqlite3", broker_of(tmp_path)
