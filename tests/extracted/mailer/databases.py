@@ -1,12 +1,16 @@
 """Mailer's storage on a fresh database, and mails to put into it."""
 
 import asyncio
+import atexit
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -94,7 +98,7 @@ class Kept:
 
 @asynccontextmanager
 async def kept(url: str) -> AsyncIterator[Kept]:
-    await asyncio.to_thread(lambda: asyncio.run(migrations.upgrade(url, "mailer", MIGRATIONS)))
+    await asyncio.to_thread(_make, url)
     database, clock = Database(url), Clock()
     tables = define(OwnTables("mailer", database.is_sqlite))
     parts = (database, tables, clock)
@@ -102,6 +106,27 @@ async def kept(url: str) -> AsyncIterator[Kept]:
         yield Kept(url, *parts, StoredMails(*parts), StoredSendable(*parts), StoredSuppressions(*parts))
     finally:
         await database.aclose()
+
+
+def _make(url: str) -> None:
+    """On SQLite, migrations run once, and their file is copied: they take longer than most tests."""
+    file = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and file.stat().st_size == 0:
+        shutil.copyfile(_migrated(), file)
+    else:
+        _migrate(url)
+
+
+@cache
+def _migrated() -> Path:
+    folder = Path(mkdtemp(prefix="mailer-"))
+    atexit.register(shutil.rmtree, folder)
+    _migrate(on_sqlite(folder))
+    return folder / "mailer.sqlite3"
+
+
+def _migrate(url: str) -> None:
+    asyncio.run(migrations.upgrade(url, "mailer", MIGRATIONS))
 
 
 def wanted(key: str | None = None, recipient: str = "ada@example.org", **changes: Any) -> Wanted:

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from extracted.mailer.smtp_ingress_data import Endless, Incoming, Room
 from extracted.mailer.smtp_ingress_values import Limits
+from tests.effort import examples
 from tests.extracted.mailer.ingress_client import MESSAGE, Listened, Wire, listened
 
 SIZE = 64 * 1024
@@ -169,6 +170,7 @@ async def test_a_message_without_end_is_hung_up_on(ingress: Listened) -> None:
     with suppress(ConnectionError):
         while monotonic() - began < 10:
             await wire.send(b"x" * SIZE)
+            await asyncio.sleep(0.005)  # faster would show nothing more
     assert monotonic() - began < 5
     assert ingress.ingress._house.room.taken == 0
     assert await ingress.shelf.recipients() == []
@@ -339,12 +341,12 @@ WORDS = [
 ]  # fmt: skip
 
 
-async def test_two_thousand_random_clients_leave_no_trace(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_random_clients_leave_no_trace(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Their mails would go to b@b.c: none of them has read a reply, so none may be taken."""
     chance = random.Random(20261126)
     async with listened(tmp_path, Limits(size=SIZE), user="u", password="secret-of-ours") as ingress:
         with capture_logs() as lines:
-            for _ in range(40):
+            for _ in range(examples(40)):
                 await asyncio.gather(*(scatter(ingress, chance) for _ in range(50)))
         wire = await ingress.greeted()
         assert await wire.say("NOOP") == "250 OK"

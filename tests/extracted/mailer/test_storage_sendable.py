@@ -223,7 +223,7 @@ async def test_odd_texts_of_a_provider_are_kept_as_far_as_they_can_be(store: Kep
 
 async def test_claiming_reads_the_two_indexes_of_what_waits_alone(store: Kept) -> None:
     """So that it costs the same whatever waits, or has ever been sent."""
-    for _ in range(3):
+    for _ in range(1 if store.database.is_sqlite else 3):  # PostgreSQL reads a short table from end to end
         await store.mails.add([wanted(recipient=f"p{n}@example.org") for n in range(1000)])
     async with store.database.write() as connection:
         mails = store.tables.mails
