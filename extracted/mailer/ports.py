@@ -1,6 +1,5 @@
 """What Mailer's use cases need of others."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -167,10 +166,6 @@ class Sendable(Protocol):
     async def next_due(self) -> datetime | None:
         """When something can be claimed next, as far as is known; None: nothing waits."""
         ...
-
-
-class NotHandedOver(asyncio.CancelledError):
-    """Cancelled before the end of the message had left: the provider has no mail."""
 
 
 class Transport(Protocol):

@@ -1,5 +1,6 @@
 """Where mails are handed over, and how long each step of it may take."""
 
+import asyncio
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -52,3 +53,7 @@ class Timeouts:
 
 
 TIMEOUTS = Timeouts()
+
+
+class NotHandedOver(asyncio.CancelledError):
+    """Cancelled before the end of the message had left: the provider has no mail."""

@@ -17,7 +17,8 @@ from extracted.mailer.domain import Claimed, Outcome, Outgoing, Unanswered, Unre
 from extracted.mailer.noting import Noting
 from extracted.mailer.outcomes import PATIENCE, Failed, Patience, Returned, Sent, decide
 from extracted.mailer.pacing import Pacing
-from extracted.mailer.ports import NotHandedOver, RequestInvalid, Sendable, Transport
+from extracted.mailer.ports import RequestInvalid, Sendable, Transport
+from extracted.mailer.provider import NotHandedOver
 
 log = structlog.get_logger("mailer.sending")
 

@@ -5,8 +5,7 @@ import ssl
 from typing import Final
 
 from extracted.mailer.domain import Outcome, Outgoing, Unreachable
-from extracted.mailer.ports import NotHandedOver
-from extracted.mailer.provider import TIMEOUTS, Provider, Timeouts, Tls
+from extracted.mailer.provider import TIMEOUTS, NotHandedOver, Provider, Timeouts, Tls
 from extracted.mailer.smtp_connection import Connection
 from extracted.mailer.smtp_opening import Away, opened
 from extracted.mailer.smtp_text import unsendable

@@ -9,8 +9,7 @@ from typing import Final
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPServerDisconnected, SMTPTimeoutError
 
 from extracted.mailer.domain import Accepted, Outcome, Outgoing, Refused, Unanswered, Unreachable
-from extracted.mailer.ports import NotHandedOver
-from extracted.mailer.provider import Timeouts
+from extracted.mailer.provider import NotHandedOver, Timeouts
 from extracted.mailer.smtp_opening import abort, writable
 from extracted.mailer.smtp_text import as_text, on_the_wire
 

@@ -12,8 +12,7 @@ import pytest
 from aiosmtplib.protocol import SMTPProtocol
 
 from extracted.mailer.domain import Accepted, Outcome, Outgoing, Refused, Unanswered, Unreachable
-from extracted.mailer.ports import NotHandedOver
-from extracted.mailer.provider import Provider, Timeouts, Tls
+from extracted.mailer.provider import NotHandedOver, Provider, Timeouts, Tls
 from extracted.mailer.smtp import SmtpTransport
 from tests.extracted.mailer.post import Hanging
 from tests.loopback.certificates import Authority
