@@ -17,6 +17,8 @@ TOGETHER = tuple(
     f"tests/{name}" for name in ("loopback", "suites", "examples/monolith", "extracted/account", "extracted/shop")
 )
 """Folders whose tests share running processes."""
+BOOKS = "books"
+"""A property of a test: one line of figures, shown at the end."""
 LANE = re.compile(r"[\[-](fast|asgi)[\]-]")
 
 
@@ -40,3 +42,11 @@ def pytest_xdist_auto_num_workers() -> int:
     """More than cores: a good part of the tests waits for clocks."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores + max(1, cores // 2)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The books that a test has closed (tests/system/mailing.py), also where it passed."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    for report in reports:
+        for line in (value for name, value in getattr(report, "user_properties", ()) if name == BOOKS):
+            terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {line}")

@@ -1,7 +1,6 @@
 """A running Mailer for fault scenarios: its processes, a provider with faults, and the books when all is at rest."""
 
 import asyncio
-import json
 import os
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from uuid import uuid4
 import httpx
 from sqlalchemy import create_engine, text
 
+from chassis.messaging.envelope import Envelope
 from chassis.messaging.open import open_broker
 from tests.connected import RABBIT_MANAGEMENT_URL, fresh_postgres, fresh_rabbit
 from tests.smtp_faults import Fault, write_faults
@@ -44,6 +44,7 @@ PACE = {
     "MAILER_SMTP_DATA_S": "2",
     "MAILER_SMTP_ANSWER_S": "2",
     "MAILER_RETRY_FIRST_S": "0.3",
+    "MAILER_RETRY_LONGEST_S": "2",
     "MAILER_RETRY_QUOTA_S": "0.5",
     "MAILER_RETRY_AWAY_S": "0.3",
     "MAILER_RETRY_AMBIGUOUS_S": "0.5",
@@ -122,6 +123,8 @@ class MailScene:
 
     folder: Path
     database_url: str
+    broker_url: str
+    """Both past all proxies."""
     meddler: Meddler
     mailers: list[Process]
     sink: Process
@@ -130,6 +133,8 @@ class MailScene:
     broker: TcpProxy | None = None
     database: TcpProxy | None = None
     accepted: set[str] = field(default_factory=set)
+    closed: list[str] = field(default_factory=list)
+    """The sums of I9, each time that all was at rest."""
 
     @property
     def mailer(self) -> Process:
@@ -148,14 +153,13 @@ class MailScene:
         write_faults(self.folder / "faults.json", faults)
 
     def request(self, kind: str, number: int = 1, recipient: str | None = None, **variables: str) -> list[str]:
-        """As Account's relay does: messages in the queue. Returns their keys."""
-        keys = []
-        for _ in range(number):
-            message_id = str(uuid4())
-            body = self.body(kind, recipient or f"u-{message_id}@example.org", **variables)
-            properties = {"id": message_id, "type": REQUESTED, "time": datetime.now(UTC).isoformat()}
-            self.meddler.put(QUEUE, properties, json.dumps(body).encode())
-            keys.append(f"message:{message_id}")
+        """As Account's relay does: confirmed messages in the queue. Returns their keys."""
+        now = datetime.now(UTC)
+        ids = [str(uuid4()) for _ in range(number)]
+        bodies = [self.body(kind, recipient or f"u-{one}@example.org", **variables) for one in ids]
+        pairs = zip(ids, bodies, strict=True)
+        asyncio.run(_published(self.broker_url, [Envelope(one, REQUESTED, body, now) for one, body in pairs]))
+        keys = [f"message:{one}" for one in ids]
         self.accepted |= set(keys)
         return keys
 
@@ -230,7 +234,7 @@ class MailScene:
             sleep(POLL_S)
         found = self.books()
         wrong = found.breaches(len(self.accepted))
-        print(found.line(len(self.accepted)))
+        self.closed.append(found.line(len(self.accepted)))
         assert not wrong, "\n".join(wrong[:20])
         return found
 
@@ -266,18 +270,32 @@ class MailScene:
 
     def heal(self) -> None:
         """No fault any more, one Mailer as it is meant to be; rows and records of before are gone."""
+        is_as_meant = self._is_as_meant()
         for proxy in (self.broker, self.database):
             if proxy is not None:
                 proxy.heal()
         self.meddler.heal()
-        for process in self.mailers:
+        for process in self.mailers[is_as_meant:]:
             process.stop()
         del self.mailers[1:]
         self.faults()
-        self._forget()
         if not self.sink.is_running:
             self.start_sink()
-        self.mailer.start()
+        self._forget()
+        self.mailer.arm()
+        if not is_as_meant:
+            self.mailer.start()
+
+    def _is_as_meant(self) -> bool:
+        """It runs, holds no mail, and has not given the provider up."""
+        if (
+            not self.mailer.is_running
+            or not self.mailer.is_as_meant
+            or (self.broker is not None and self.broker.refuses)
+        ):
+            return False
+        status = self.ask("GET", "/internal/status").json()
+        return not status["provider"]["isAway"] and not any(self.states()[state] for state in PENDING)
 
     def _forget(self) -> None:
         tables = [f"{'mailer_' if self.is_embedded else 'mailer.'}{name}" for name in OWN_TABLES]
@@ -287,6 +305,7 @@ class MailScene:
                 connection.execute(text(f"DELETE FROM {table}"))
         engine.dispose()
         self.accepted.clear()
+        self.closed.clear()
         if self.record.exists():
             self.record.write_text("")
 
@@ -299,7 +318,8 @@ def embedded(folder: Path) -> Iterator[MailScene]:
     """SQLite, and the broker in tables of a second file."""
     path = folder / "broker.sqlite3"
     url = f"sqlite:///{folder / 'mailer.sqlite3'}"
-    with _scene(folder, url, url, f"sqlite:///{path}?lease_s=2", TablesMeddler(path)) as scene:
+    broker_url = f"sqlite:///{path}?lease_s=2"
+    with _scene(folder, url, url, broker_url, broker_url, TablesMeddler(path)) as scene:
         yield scene
 
 
@@ -310,7 +330,8 @@ def on_parts(folder: Path) -> Iterator[MailScene]:
     asyncio.run(_declared(broker_url))
     with TcpProxy(_port(broker_url)) as broker, TcpProxy(_port(url)) as database:
         meddler = RabbitMeddler(broker_url, RABBIT_MANAGEMENT_URL)
-        with _scene(folder, url, database.through(url), broker.through(broker_url), meddler) as scene:
+        urls = url, database.through(url), broker_url, broker.through(broker_url)
+        with _scene(folder, *urls, meddler) as scene:
             scene.broker, scene.database = broker, database
             try:
                 yield scene
@@ -320,7 +341,9 @@ def on_parts(folder: Path) -> Iterator[MailScene]:
 
 
 @contextmanager
-def _scene(folder: Path, url: str, mailers_url: str, broker_url: str, meddler: Meddler) -> Iterator[MailScene]:
+def _scene(
+    folder: Path, url: str, mailers_url: str, direct_url: str, broker_url: str, meddler: Meddler
+) -> Iterator[MailScene]:
     port = _free_port()
     arguments = ("--port", str(port), "--record", str(folder / "taken.jsonl"), "--faults", str(folder / "faults.json"))
     sink = Process("sink", ("tests.smtp_sink", *arguments), {}, folder / "sink.log")
@@ -334,7 +357,7 @@ def _scene(folder: Path, url: str, mailers_url: str, broker_url: str, meddler: M
         "MAILER_INTERNAL_TOKEN": INTERNAL,
         "MAILER_OPERATOR_TOKEN": OPERATOR,
     }
-    scene = MailScene(folder, url, meddler, [], sink, port, environ)
+    scene = MailScene(folder, url, direct_url, meddler, [], sink, port, environ)
     scene.mailers.append(scene.process("mailer"))
     _migrate(environ)
     try:
@@ -344,6 +367,20 @@ def _scene(folder: Path, url: str, mailers_url: str, broker_url: str, meddler: M
     finally:
         for process in [*scene.mailers, sink]:
             process.kill()
+
+
+async def _published(broker_url: str, messages: Sequence[Envelope]) -> None:
+    """At most fifty on their way at once."""
+    broker, few = open_broker(broker_url, "test"), asyncio.Semaphore(50)
+
+    async def one(message: Envelope) -> None:
+        async with few:
+            await broker.publish("mails", message, timeout_s=20)
+
+    try:
+        await asyncio.gather(*map(one, messages))
+    finally:
+        await broker.aclose()
 
 
 async def _declared(broker_url: str) -> None:

@@ -1,6 +1,6 @@
 """One Mailer that scenarios share, on each kind of parts: whole, and with nothing in its books, before each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -19,10 +19,12 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def scene(shared: MailScene) -> Iterator[MailScene]:
-    """What Mailer said is shown where the test fails."""
+def scene(shared: MailScene, record_property: Callable[[str, object], None]) -> Iterator[MailScene]:
+    """What Mailer said is shown where the test fails, the sum of I9 always."""
     shared.heal()
     logs = {process.log: process.log.stat().st_size for process in shared.mailers}
     yield shared
+    for line in shared.closed:
+        record_property("books", line)
     for log, before in logs.items():
         print(f"== {log.name}\n{log.read_bytes()[before:].decode(errors='replace')[-6000:]}")

@@ -29,9 +29,9 @@ def test_killed_after_the_row_and_before_the_acknowledgement_the_message_makes_n
 def test_killed_over_and_over_under_load_nothing_is_lost_and_nothing_silently_doubled(scene: MailScene) -> None:
     scene.faults(Fault(DOT, "hang", seconds=0.02))
     for _ in range(4):
+        wanted = scene.states()["sent"] + 10
         scene.request(AGAIN, 40)
         scene.request(ONCE, 40)
-        wanted = scene.states()["sent"] + 10
         until(partial(_are_sent, scene, wanted), "some more are sent", 60)
         scene.mailer.kill()
         scene.mailer.start()
