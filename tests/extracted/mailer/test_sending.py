@@ -224,7 +224,7 @@ async def test_a_provider_that_is_down_is_waited_for_without_touching_the_rows(s
     async with post(store, down, 4) as sent:
         await sent.ask(number)
         await asyncio.sleep(0.8)
-        assert await sent.counted() == {S.QUEUED: number}
+        await sent.until_counted({S.QUEUED: number})  # one may just be the probe
         assert len([mail for mail in await sent.all() if mail.reason is not None]) <= 15
         async with running_sink(Sink(port=down.port)) as sink:
             await sent.until_counted({S.SENT: number}, 60)
