@@ -1,6 +1,7 @@
 """How fast Mailer sends: `python -m benchmarks.mail` (make parts first, or it is embedded). The last line is JSON.
 
-A provider that takes 50 ms a mail, in a process of its own; Mailer, its database and its broker on this one machine.
+A provider that takes 50 ms a mail, in a process of its own; Mailers, their database and broker on this one machine. A
+consumer is a Mailer with one sender; beside, eight senders in one process: what they do at once waits for one core.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks import mail_baseline
-from benchmarks.mail_parts import SinkProcess, are_parts_up, cpu_s, mailer, rss_mib, sink
+from benchmarks.mail_parts import SinkProcess, are_parts_up, cpu_s, mailers, rss_mib, sink
 from tests.extracted.mailer.running import INTERNAL, RunningMailer
 
 CONSUMERS = (1, 2, 4, 8)
@@ -26,9 +27,10 @@ FRESH_PER_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Of so many senders in one process. `cpu_ms`: of it, a mail; `sink_cpu_ms`: of the provider."""
+    """Of so many Mailers of so many senders. `cpu_ms`: of them, a mail; `sink_cpu_ms`: of the provider."""
 
-    consumers: int
+    processes: int
+    senders: int
     mails_per_s: float
     cpu_ms: float
     sink_cpu_ms: float
@@ -52,25 +54,30 @@ class Backlog:
     doubled: int
 
 
-def throughput(folder: Path, consumers: int, latency_ms: float, seconds: float) -> Throughput:
+def throughput(folder: Path, processes: int, senders: int, latency_ms: float, seconds: float) -> Throughput:
     """Of a backlog that does not end meanwhile."""
-    most = int(consumers * (WARM_S + seconds + 3) * 1000 / latency_ms)
-    with sink(folder, latency_ms) as provider, mailer(folder, provider.port, consumers, most) as running:
+    most = int(processes * senders * (WARM_S + seconds + 3 * processes) * 1000 / latency_ms)
+    with sink(folder, latency_ms) as provider, mailers(folder, provider.port, processes, senders, most) as running:
         _until(lambda: provider.count() > 0)
         time.sleep(WARM_S)
-        pids = (running.process.pid, provider.pid)
-        began, before, used = time.perf_counter(), provider.count(), [cpu_s(pid) for pid in pids]
+        ours = [one.process.pid for one in running]
+        began, before, used = time.perf_counter(), provider.count(), (_cpu_s(ours), cpu_s(provider.pid))
         time.sleep(seconds)
         count, took = provider.count() - before, time.perf_counter() - began
-        spent = [(cpu_s(pid) - was) * 1000 / max(1, count) for pid, was in zip(pids, used, strict=True)]
-    return Throughput(consumers, round(count / took, 1), *(round(ms, 2) for ms in spent))
+        spent = (_cpu_s(ours) - used[0], cpu_s(provider.pid) - used[1])
+    each_ms = (round(seconds * 1000 / max(1, count), 2) for seconds in spent)
+    return Throughput(processes, senders, round(count / took, 1), *each_ms)
+
+
+def _cpu_s(pids: Sequence[int]) -> float:
+    return sum(map(cpu_s, pids))
 
 
 def behind_retries(folder: Path, retries: int, fresh: int, latency_ms: float) -> Backlog:
     """Eight senders, until nothing is left."""
     with (
         sink(folder, latency_ms) as provider,
-        mailer(folder, provider.port, CONSUMERS[-1], retries, are_retries=True) as running,
+        mailers(folder, provider.port, 1, CONSUMERS[-1], retries, are_retries=True) as [running],
     ):
         _until(lambda: provider.count() > 0)
         began, rss = time.perf_counter(), rss_mib(running.process.pid)
@@ -146,22 +153,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             bare = mail_baseline.mails_per_s(provider.port, options.seconds / 2)
         say(f"aiosmtplib alone, one after the other: {bare:.1f} mails/s")
         runs = list[Throughput]()
-        for consumers in CONSUMERS:
-            runs.append(throughput(folder, consumers, options.latency_ms, options.seconds))
+        for processes, senders in (*((consumers, 1) for consumers in CONSUMERS), (1, CONSUMERS[-1])):
+            runs.append(throughput(folder, processes, senders, options.latency_ms, options.seconds))
             say(json.dumps(asdict(runs[-1])))
         backlog = behind_retries(folder, options.backlog, options.fresh, options.latency_ms)
         say(json.dumps(asdict(backlog)))
-    one = runs[0].mails_per_s
+    one, in_one = runs[0].mails_per_s, runs.pop()
     result = {
         "stores": "PostgreSQL and RabbitMQ" if are_parts_up() else "SQLite",
         "latency_ms": options.latency_ms,
-        "mails_per_s": {run.consumers: run.mails_per_s for run in runs},
-        **{f"scaling_{run.consumers}": round(run.mails_per_s / (run.consumers * one), 3) for run in runs[1:]},
+        "mails_per_s": {run.processes: run.mails_per_s for run in runs},
+        **{f"scaling_{run.processes}": round(run.mails_per_s / (run.processes * one), 3) for run in runs[1:]},
+        f"scaling_{in_one.senders}_in_one_process": round(in_one.mails_per_s / (in_one.senders * one), 3),
         "bare_mails_per_s": round(bare, 1),
         "vs_bare": round(one / bare, 3),
         "accept_p99_ms": backlog.accept_p99_ms,
         "fresh_leaves_s": backlog.leave_max_s,
-        "runs": [asdict(run) for run in runs],
+        "runs": [asdict(run) for run in (*runs, in_one)],
         "backlog": asdict(backlog),
     }
     print(json.dumps(result))

@@ -5,8 +5,8 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,17 +72,17 @@ def _accepts(port: int) -> bool:
 
 
 @contextmanager
-def mailer(
-    folder: Path, port: int, senders: int, backlog: int, *, are_retries: bool = False
-) -> Iterator[RunningMailer]:
-    """On fresh stores that hold a backlog already. `are_retries`: it was tried in vain, and is due again."""
+def mailers(
+    folder: Path, port: int, processes: int, senders: int, backlog: int, *, are_retries: bool = False
+) -> Iterator[Sequence[RunningMailer]]:
+    """On fresh stores that hold a backlog already. `senders`: of each; `are_retries`: tried in vain, and due again."""
     database, broker = _stores(folder)
     environ = settings(database, broker, SENDERS=str(senders), SMTP_PORT=str(port), LOG_LEVEL="WARNING")
     migrated = run("migrate", environ=environ)
     assert migrated.returncode == 0, migrated.stderr
     asyncio.run(_fill(database, backlog, are_retries))
-    with started(environ) as running:
-        yield running
+    with ExitStack() as stack:
+        yield [stack.enter_context(started(environ)) for _ in range(processes)]
 
 
 def _stores(folder: Path) -> tuple[str, str]:
