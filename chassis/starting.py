@@ -2,12 +2,15 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from chassis import migrations
+from chassis.database import Database
+from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, MessagingError, TopologyDiffers
 from chassis.messaging.topology import Topology
 from chassis.store import StoreUnavailable
@@ -27,6 +30,24 @@ def migrate(database_url: str, service: str, script_location: Path) -> int:
         return 1
     print(f"the tables of {service} are as this version wants them")
     return 0
+
+
+async def obstacle(
+    database_url: str, broker_url: str, service: str, script_location: Path, queues: Topology
+) -> str | None:
+    """Why it cannot start: its tables or its queues are not as wanted. What is away is waited for later.
+
+    Raises SettingsInvalid.
+    """
+    database, broker = Database(database_url, pool_size=1), open_broker(broker_url, service)
+    try:
+        with suppress(StoreUnavailable):
+            if (behind := await migrations.head_missing(database, service, script_location)) is not None:
+                return behind
+        return await differing(broker, queues)
+    finally:
+        await database.aclose()
+        await broker.aclose()
 
 
 async def differing(broker: Broker, queues: Topology) -> str | None:

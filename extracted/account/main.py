@@ -5,17 +5,15 @@ import asyncio
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from chassis import logs, migrations, starting, web
+from chassis import logs, starting, web
 from chassis.database import Database
-from chassis.messaging.open import open_broker
 from chassis.settings import SettingsInvalid, load
-from chassis.store import StoreUnavailable
 from chassis.tokens import TokenVerifier
 from extracted.account import api, wiring
 from extracted.account.api import emails, internal, purchases, sign_up, teams
@@ -121,7 +119,7 @@ def _migrate() -> int:
 def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
-    refusal = asyncio.run(_refusal(settings, settings.broker_url.get_secret_value())) if settings.broker_url else None
+    refusal = _refusal(settings)
     if refusal is not None:
         print(refusal, file=sys.stderr)
         return 1
@@ -129,17 +127,11 @@ def _serve(host: str, port: int) -> int:
     return web.serve(app, host, port, grace_s=settings.grace_s)
 
 
-async def _refusal(settings: Settings, broker_url: str) -> str | None:
-    """Why it cannot start: its tables or its queues are not as wanted. Nothing is said of what is away for now."""
-    database, broker = Database(settings.database_url.get_secret_value()), open_broker(broker_url, "account")
-    try:
-        with suppress(StoreUnavailable):
-            if (behind := await migrations.head_missing(database, "account", MIGRATIONS)) is not None:
-                return behind
-        return await starting.differing(broker, wiring.own_queues(settings))
-    finally:
-        await database.aclose()
-        await broker.aclose()
+def _refusal(settings: Settings) -> str | None:
+    if settings.broker_url is None:
+        return None
+    urls = settings.database_url.get_secret_value(), settings.broker_url.get_secret_value()
+    return asyncio.run(starting.obstacle(*urls, "account", MIGRATIONS, wiring.own_queues(settings)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 
-from chassis import logs, migrations, starting, web
+from chassis import logs, starting, web
 from chassis.database import Database
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
@@ -21,7 +21,6 @@ from chassis.own_tables import OwnTables
 from chassis.parked import Parked
 from chassis.parked_store import StoredParked
 from chassis.settings import SettingsInvalid, load
-from chassis.store import StoreUnavailable
 from extracted.mailer import api, parts
 from extracted.mailer.addresses import canonical
 from extracted.mailer.keeping import Keeping
@@ -151,25 +150,16 @@ def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("mailer", settings.log_level)
-    refusal = asyncio.run(_refusal(settings))
+    refusal = _refusal(settings)
     if refusal is not None:
         print(refusal, file=sys.stderr)
         return 1
     return web.serve(app, host, port, grace_s=settings.grace_s)
 
 
-async def _refusal(settings: Settings) -> str | None:
-    """Why it cannot start: its tables or its queues are not as wanted. Nothing is said of what is away for now."""
-    database = Database(settings.database_url.get_secret_value(), pool_size=1)
-    broker = open_broker(settings.broker_url.get_secret_value(), "mailer")
-    try:
-        with suppress(StoreUnavailable):
-            if (behind := await migrations.head_missing(database, "mailer", MIGRATIONS)) is not None:
-                return behind
-        return await starting.differing(broker, _own_queues())
-    finally:
-        await database.aclose()
-        await broker.aclose()
+def _refusal(settings: Settings) -> str | None:
+    urls = settings.database_url.get_secret_value(), settings.broker_url.get_secret_value()
+    return asyncio.run(starting.obstacle(*urls, "mailer", MIGRATIONS, _own_queues()))
 
 
 def _own_queues() -> Topology:

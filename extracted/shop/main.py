@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Final
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from chassis import logs, migrations, starting, web
+from chassis import logs, starting, web
 from chassis.database import Database
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
@@ -24,7 +24,6 @@ from chassis.parked import Parked
 from chassis.parked_store import StoredParked
 from chassis.relay import Relay
 from chassis.settings import SettingsInvalid, load
-from chassis.store import StoreUnavailable
 from chassis.tokens import TokenVerifier
 from extracted.shop import api
 from extracted.shop.api.internal import Credentials, Operations
@@ -130,27 +129,18 @@ def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("shop", settings.log_level)
-    obstacle = asyncio.run(_obstacle(settings))
-    if obstacle is not None:
-        print(obstacle, file=sys.stderr)
+    refusal = _refusal(settings)
+    if refusal is not None:
+        print(refusal, file=sys.stderr)
         return 1
     return web.serve(app, host, port, grace_s=settings.grace_s)
 
 
-async def _obstacle(settings: Settings) -> str | None:
-    """One sentence where its tables or queues are not as this version wants them; what is away is waited for later."""
+def _refusal(settings: Settings) -> str | None:
     if settings.broker_url is None:
         return None
-    database = Database(settings.database_url.get_secret_value(), pool_size=1)
-    broker = open_broker(settings.broker_url.get_secret_value(), "shop")
-    try:
-        with suppress(StoreUnavailable):
-            if (behind := await migrations.head_missing(database, "shop", MIGRATIONS)) is not None:
-                return behind
-        return await starting.differing(broker, _own_queues())
-    finally:
-        await broker.aclose()
-        await database.aclose()
+    urls = settings.database_url.get_secret_value(), settings.broker_url.get_secret_value()
+    return asyncio.run(starting.obstacle(*urls, "shop", MIGRATIONS, _own_queues()))
 
 
 def _own_queues() -> Topology:

@@ -43,7 +43,7 @@ async def url() -> str:
     administrator = RabbitBroker(url, "administrator")
     await administrator.declare(POLYCODE)
     await administrator.aclose()
-    passwords = dict.fromkeys(("gateway", "account", "shop"), "sesame")
+    passwords = dict.fromkeys(("gateway", "account", "shop", "mailer"), "sesame")
     await apply_users(RABBIT_MANAGEMENT_URL, vhost, POLYCODE, passwords, prefix=f"{vhost}.")
     return url
 
@@ -65,7 +65,7 @@ def test_permissions_name_what_is_theirs_and_nothing_more() -> None:
     dead = r"account\.decisions|account\.decisions\.dead|account\.purchases|account\.purchases\.dead"
     assert permissions(POLYCODE)["account"] == Permissions(
         configure=f"^({dead})$",
-        write=rf"^({dead}|gateway\.replies|shop\.commands)$",
+        write=rf"^({dead}|gateway\.replies|mails|shop\.commands)$",
         read=rf"^({dead}|purchases|shop\.decisions)$",
     )
     waiting = r"gateway\.replies\.[0-9a-f]+"
@@ -109,6 +109,8 @@ async def test_a_whole_purchase_goes_through_with_these_users(as_user: As) -> No
         ("account", "purchases", REQUESTED),  # a forged subject
         ("shop", "purchases", REQUESTED),
         ("account", "", "account.decisions"),  # past all exchanges
+        ("shop", "mails", "mail.requested.v1"),
+        ("account", "mailer.wakeups", "mailer.wake.v1"),
         ("gateway", "account.purchases.dead", "account.purchases.dead"),
     ],
 )
@@ -121,6 +123,7 @@ async def test_what_another_should_send_is_refused(as_user: As, user: str, excha
 @pytest.mark.parametrize(
     ("user", "queue"),
     [("account", "shop.commands"), ("shop", "account.decisions"), ("gateway", "account.purchases"),
+     ("account", "mailer.requests"),
      ("account", "shop.commands.dead")],
 )  # fmt: skip
 async def test_the_queue_of_another_is_not_read_bound_emptied_or_deleted(url: str, user: str, queue: str) -> None:
@@ -162,6 +165,18 @@ async def test_a_management_api_that_refuses_is_told_without_its_password() -> N
     assert "s3cret" not in texts
 
 
+@pytest.mark.connected
+async def test_a_mail_is_asked_for_by_account_and_read_by_mailer_alone(as_user: As) -> None:
+    account, mailer = as_user("account"), as_user("mailer")
+    asked, woken = open_keeper(), open_keeper()
+    await mailer.declare(POLYCODE.owned_by("mailer"))
+    await mailer.consume("mailer.requests", asked)
+    await mailer.consume("mailer.senders", woken)
+    await account.publish("mails", of_type("mail.requested.v1"))
+    await mailer.publish("mailer.wakeups", of_type("mailer.wake.v1"))
+    await until(lambda: bool(asked.handled and woken.handled))
+
+
 async def test_a_user_that_the_topology_does_not_know_is_an_error() -> None:
-    with pytest.raises(ValueError, match="nobody named mailer"):
-        await apply_users("http://127.0.0.1:1", "/", POLYCODE, {"mailer": "s3cret"})
+    with pytest.raises(ValueError, match="nobody named runner"):
+        await apply_users("http://127.0.0.1:1", "/", POLYCODE, {"runner": "s3cret"})
