@@ -14,6 +14,8 @@ from tests.monolith_file import SECRET, MonolithData
 from tests.stores import EVERYWHERE
 from tests.suites.sides import ACTORS, BOUGHT, HINT, IDS, JSON, UNKNOWN, difference, documents_of, fill
 
+pytestmark = pytest.mark.walk
+
 DEBUG_TOKEN = "a-debug-token-of-the-test-run"
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 GROUPS = ("items", "purchases")

@@ -11,6 +11,8 @@ import pytest
 from tests.contracts.running import Running, running_runner
 from tests.examples.monolith.client import Answer, Client
 
+pytestmark = pytest.mark.walk
+
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[Client]:

@@ -13,6 +13,8 @@ from chassis.claims import Identity, Outcome
 from tests.extracted.running import RunningService
 from tests.monolith_file import MonolithData
 
+pytestmark = pytest.mark.walk
+
 CHANGES = 1000
 AWARDS = 50
 DEADLINE_S = 90

@@ -29,6 +29,8 @@ from tests.extracted.shop.running import (
 from tests.extracted.shop.selling import Selling, assembled
 from tests.monolith_file import MonolithFile
 
+pytestmark = pytest.mark.walk
+
 PAGES = ("transactions", "decisions", "stock")
 
 

@@ -16,6 +16,8 @@ from chassis.messaging.topology import Queue, Topology
 from tests.suites.outbox.brokers import until
 from tests.suites.outbox.service import Service
 
+pytestmark = pytest.mark.walk
+
 ROOT = Path(__file__).parents[3]
 TYPE = "shop.decrease_quantity.v1"
 TOPOLOGY = Topology({"shop.commands": ("account",)}, (Queue("shop.commands", "shop", "shop.commands", (TYPE,)),))
