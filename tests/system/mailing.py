@@ -281,10 +281,17 @@ class MailScene:
         self.faults()
         if not self.sink.is_running:
             self.start_sink()
-        self._forget()
         self.mailer.arm()
         if not is_as_meant:
             self.mailer.start()
+        self._settled()
+        self._forget()
+
+    def _settled(self) -> None:
+        """No message may make a row later, no sender may have one: what was killed leaves both behind for a while."""
+        until(lambda: self.meddler.lying() == 0, "empty queues", 40, 0.2)
+        self._run("DELETE FROM {mails} WHERE state IN ('queued', 'deferred')")
+        until(lambda: self.states()["sending"] == 0, "no mail under way", 40, 0.2)
 
     def _is_as_meant(self) -> bool:
         """It runs, holds no mail, and has not given the provider up."""
@@ -298,16 +305,20 @@ class MailScene:
         return not status["provider"]["isAway"] and not any(self.states()[state] for state in PENDING)
 
     def _forget(self) -> None:
-        tables = [f"{'mailer_' if self.is_embedded else 'mailer.'}{name}" for name in OWN_TABLES]
-        engine = create_engine(self.database_url.replace("postgresql://", "postgresql+psycopg://", 1))
-        with engine.begin() as connection:
-            for table in tables:
-                connection.execute(text(f"DELETE FROM {table}"))
-        engine.dispose()
+        for table in OWN_TABLES:
+            self._run(f"DELETE FROM {{{table}}}")
         self.accepted.clear()
         self.closed.clear()
         if self.record.exists():
             self.record.write_text("")
+
+    def _run(self, statement: str) -> None:
+        """`{mails}`: that table, as the database has it."""
+        names = {name: f"{'mailer_' if self.is_embedded else 'mailer.'}{name}" for name in OWN_TABLES}
+        engine = create_engine(self.database_url.replace("postgresql://", "postgresql+psycopg://", 1))
+        with engine.begin() as connection:
+            connection.execute(text(statement.format(**names)))
+        engine.dispose()
 
 
 OWN_TABLES = ("mails", "contents", "events", "bounces", "suppressions", "parked")
