@@ -14,7 +14,7 @@ URL = f"postgresql://postgres@127.0.0.1:{PORT}/postgres"
 VERSION = 15
 DEBIAN = Path(f"/usr/lib/postgresql/{VERSION}/bin")
 START_TIMEOUT_S = 30
-SETTINGS = {"listen_addresses": "127.0.0.1", "port": PORT, "max_connections": 200, "fsync": "off"}
+SETTINGS = {"listen_addresses": "127.0.0.1", "port": PORT, "max_connections": 500, "fsync": "off"}
 
 
 def install() -> None:
