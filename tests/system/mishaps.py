@@ -24,6 +24,8 @@ FAILPOINTS = {
     "shop": ("shop.before_commit", "shop.decided", "consumer.before_ack", "relay.confirmed"),
 }
 REACHED_WITHIN_S = 5.0
+QUEUES = tuple(queue for queue in TOPOLOGY.queues if queue.owner in FAILPOINTS)
+"""Those of a purchase."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Mishaps:
         return f"messages of {queue} repeated"
 
     def late(self) -> str:
-        queue = self.chance.choice(TOPOLOGY.queues)
+        queue = self.chance.choice(QUEUES)
         kind = self.chance.choice(queue.types)
         self.scene.meddler.delay(queue.name, kind, self.chance.uniform(0.5, 6))
         self._wait(2, 6)
@@ -131,7 +133,7 @@ class Mishaps:
         return process
 
     def _queue(self) -> str:
-        return self.chance.choice(TOPOLOGY.queues).name
+        return self.chance.choice(QUEUES).name
 
     def _wait(self, least_s: float, most_s: float) -> None:
         sleep(self.chance.uniform(least_s, most_s))

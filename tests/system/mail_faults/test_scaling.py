@@ -18,7 +18,7 @@ def test_f27_from_one_to_eight_to_none_to_three_under_load_no_mail_comes_twice(s
     until(lambda: scene.states()["sent"] > 50, "some are sent", 60)
     for process in scene.mailers:
         process.terminate()
-    assert [process.stop() for process in scene.mailers] == [0] * 8
+    assert [process.wait(40) for process in scene.mailers] == [0] * 8
     scene.request(ONCE, 50)
     del scene.mailers[1:]
     scene.mailer.start()
