@@ -70,8 +70,10 @@ def shared(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Scene]:
 
 @pytest.fixture
 def scene(shared: Scene, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    """Whole again; what the processes said is shown where the test fails."""
+    """Whole again, and nothing parked; what the processes said is shown where the test fails."""
     shared.heal()
+    for service in ("account", "shop"):
+        shared.run(f"DELETE FROM {shared.table(service, 'parked')}")
     logs = sorted(shared.system.folder.glob("*.log"))
     before = {log: log.stat().st_size for log in logs}
     yield shared
