@@ -15,6 +15,8 @@ from tests.loopback.message import chunk, chunked, get, message, ok, post
 from tests.loopback.origin import Call, Script
 from tests.loopback.stream import eventually
 
+pytestmark = pytest.mark.walk
+
 
 @pytest.fixture
 def mortal(start: Start) -> Iterator[GatewayProcess]:

@@ -11,6 +11,8 @@ from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import HOST, Truncated, chunk, get, message, ok
 from tests.loopback.origin import Call, Script
 
+pytestmark = pytest.mark.walk
+
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 GAP_S = 0.15
