@@ -24,7 +24,6 @@ from chassis.store import StoreUnavailable
 _BEGIN = "database_begin"
 _READER = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _IDLE_TIMEOUT_MS = 30_000
-_TRUSTED_S = TRUSTED_S
 _USED = "used_at"
 
 
@@ -167,7 +166,7 @@ def _expect_alive(connection: Any, record: ConnectionPoolEntry, _proxy: object) 
     """As SQLAlchemy's pre-ping, but only after a rest; an end that the server has told is seen without asking."""
     if connection.driver_connection.is_closed():
         raise exc.DisconnectionError
-    if time.monotonic() - record.info.get(_USED, math.inf) > _TRUSTED_S:
+    if time.monotonic() - record.info.get(_USED, math.inf) > TRUSTED_S:
         try:
             connection.ping()
         except Exception as error:  # the driver's own, or the network's: either way it is of no use

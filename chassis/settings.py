@@ -15,6 +15,11 @@ class SettingsInvalid(Exception):
     """What the environment says cannot be used; the message has one line a fault, and no value."""
 
 
+def revealed(secret: SecretStr | None) -> str | None:
+    """None: there is none."""
+    return None if secret is None else secret.get_secret_value()
+
+
 class Settings(BaseSettings):
     """To inherit: set `env_prefix`. A SecretStr field X comes from PREFIX_X, else from the file in PREFIX_X_FILE."""
 

@@ -15,7 +15,7 @@ import uvicorn
 
 from chassis.logs import configure
 from chassis.messaging.open import open_broker
-from chassis.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid, revealed
 from strangler_gateway.access_log import AccessLog
 from strangler_gateway.admin import admin_app
 from strangler_gateway.app import application
@@ -109,7 +109,7 @@ def _log_output(settings: Settings) -> Iterator[Any]:
 
 def _signer(settings: Settings) -> Signer:
     """The signing key from the settings or the state directory; one for this process where nothing can be kept."""
-    secret = settings.signing_key.get_secret_value() if settings.signing_key else None
+    secret = revealed(settings.signing_key)
     try:
         return open_signer(secret, settings.state)
     except OSError as exc:

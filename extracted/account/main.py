@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from chassis import logs, starting, web
 from chassis.database import Database
-from chassis.settings import SettingsInvalid, load
+from chassis.settings import SettingsInvalid, load, revealed
 from chassis.tokens import TokenVerifier
 from extracted.account import api, wiring
 from extracted.account.api import emails, internal, purchases, sign_up, teams
@@ -96,7 +96,7 @@ def _new_token() -> str:
 
 
 def _with_operations(public: ASGIApp, settings: Settings, with_broker: Messaging) -> ASGIApp:
-    token = settings.operator_token.get_secret_value() if settings.operator_token else None
+    token = revealed(settings.operator_token)
     status = with_broker.worker.auditing.status
     return internal.application(public, token, with_broker.operations, with_broker.messages, status)
 

@@ -20,7 +20,7 @@ from chassis.messaging.topology import Topology
 from chassis.own_tables import OwnTables
 from chassis.parked import Parked
 from chassis.parked_store import StoredParked
-from chassis.settings import SettingsInvalid, load
+from chassis.settings import SettingsInvalid, load, revealed
 from extracted.mailer import api, parts
 from extracted.mailer.addresses import canonical
 from extracted.mailer.keeping import Keeping
@@ -60,13 +60,14 @@ def build(settings: Settings) -> Starlette:
                 await stack.enter_async_context(listener.running())
             yield
 
-    credentials = api.Credentials(parts.revealed(settings.internal_token), parts.revealed(settings.operator_token))
+    credentials = api.Credentials(revealed(settings.internal_token), revealed(settings.operator_token))
     return web.application(
         api.application(own.served, credentials),
         failure=api.failure,
         description=api.description(),
         ready=own.database.ping,
         lifespan=lifespan,
+        metrics=own.reporting.metrics,
     )
 
 
@@ -89,7 +90,7 @@ class Own:
         self._wakeups = WakeUps(self._broker, _now, self._wake_here)
         self.intake = Intake(self._mails, self._kinds, canonical, self._wakeups)
         self._keeping = self._made_keeping()
-        self.worker, self.served = self._joined()
+        self.worker, self.reporting, self.served = self._joined()
 
     def _made_senders(self) -> Sequence[Sending]:
         write = parts.writer(self._settings, self._kinds)
@@ -102,8 +103,8 @@ class Own:
         alarm_after = timedelta(seconds=self._settings.alarm_after_s)
         return Keeping(self._mails, self._sendable, forgetting, _now, self._patience.again, alarm_after)
 
-    def _joined(self) -> tuple[Worker, api.Parts]:
-        """What goes on by itself, and what is served."""
+    def _joined(self) -> tuple[Worker, Reporting, api.Parts]:
+        """What goes on by itself, what tells how it goes, and what is served."""
         parked, suppressions = Parked(self._own, _now), StoredSuppressions(*self._store)
         worker = Worker(
             *(self._broker, _own_queues(), self.intake, self._wakeups, self._senders, self._keeping),
@@ -111,8 +112,9 @@ class Own:
         )
         reporting = Reporting(self._mails, self._keeping, worker.status, len(self._senders), self._is_away)
         operations = Operations(self._mails, suppressions, canonical, self._wakeups)
-        kept, told = StoredParked(self.database, parked), (reporting.status, reporting.metrics)
-        return worker, api.Parts(self.intake, operations, self._mails, suppressions, self._kinds, kept, *told)
+        kept, status = StoredParked(self.database, parked), reporting.status
+        served = api.Parts(self.intake, operations, self._mails, suppressions, self._kinds, kept, status)
+        return worker, reporting, served
 
     def _wake_here(self) -> bool:
         is_one_idle = any(sender.is_idle for sender in self._senders)

@@ -3,9 +3,7 @@
 import ssl
 from datetime import timedelta
 
-from pydantic import SecretStr
-
-from chassis.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid, revealed
 from extracted.mailer.addresses import canonical
 from extracted.mailer.kind_files import TemplatesInvalid
 from extracted.mailer.kinds import Templates
@@ -96,8 +94,3 @@ def _ingress_tls(settings: Ingress) -> ssl.SSLContext | None:
             f"MAILER_INGRESS_CERTIFICATE_FILE and MAILER_INGRESS_KEY_FILE cannot be used ({type(error).__name__}); "
             "wanted a certificate and its key, both PEM, the key without a password"
         ) from error
-
-
-def revealed(secret: SecretStr | None) -> str | None:
-    """None: there is none."""
-    return None if secret is None else secret.get_secret_value()

@@ -1,9 +1,8 @@
 """How all goes: the numbers that operators watch, as JSON and for Prometheus."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chassis import metrics
 from chassis.metrics import Gauge
 from extracted.mailer.keeping import Keeping
 from extracted.mailer.ports import Mails
@@ -28,11 +27,11 @@ class Reporting:
         provider = {"isAway": self.is_away(), "senders": self.senders}
         return {"mails": await self.mails.counted(), **waits, "provider": provider, "consumer": self.consumer()}
 
-    async def metrics(self) -> str:
+    async def metrics(self) -> Sequence[Gauge]:
         """The same as gauges. Raises StoreUnavailable."""
         age_s, counted = await self.keeping.oldest_due_s() or 0, await self.mails.counted()
         is_late = age_s > self.keeping.alarm_after.total_seconds()
-        return metrics.rendered(
+        return (
             Gauge("mailer_mails", "Mails by state.", {state.value: n for state, n in counted.items()}),
             Gauge("mailer_oldest_due_seconds", "Age of the oldest mail that could be sent now.", age_s),
             Gauge("mailer_is_late", "1: it is older than MAILER_ALARM_AFTER_S.", int(is_late)),

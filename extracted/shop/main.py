@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from chassis import logs, starting, web
@@ -23,7 +22,7 @@ from chassis.own_tables import OwnTables
 from chassis.parked import Parked
 from chassis.parked_store import StoredParked
 from chassis.relay import Relay
-from chassis.settings import SettingsInvalid, load
+from chassis.settings import SettingsInvalid, load, revealed
 from chassis.tokens import TokenVerifier
 from extracted.shop import api
 from extracted.shop.api.internal import Credentials, Operations
@@ -57,7 +56,7 @@ class Selling:
 def build(settings: Settings) -> Starlette:
     """The application in shared mode: on the monolith's own tables and documents."""
     production = settings.environment == "production"
-    stores = opened(settings.database_url.get_secret_value(), _revealed(settings.documents_url))
+    stores = opened(settings.database_url.get_secret_value(), revealed(settings.documents_url))
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
     shop = Shop(LegacyItems(stores.documents), LegacyPurchases(stores.database))
     selling = _selling(settings, stores) if settings.broker_url else None
@@ -148,11 +147,7 @@ def _own_queues() -> Topology:
 
 
 def _credentials(settings: Settings) -> Credentials:
-    return Credentials(_revealed(settings.internal_token), _revealed(settings.operator_token))
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
+    return Credentials(revealed(settings.internal_token), revealed(settings.operator_token))
 
 
 def _now() -> datetime:

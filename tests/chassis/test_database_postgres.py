@@ -123,7 +123,7 @@ async def test_a_connection_that_was_ended_while_it_rested_is_replaced(
         raw = (await connection.get_raw_connection()).driver_connection
         assert raw is not None
         own = raw.get_server_pid()
-    monkeypatch.setattr("chassis.database._TRUSTED_S", -1.0)
+    monkeypatch.setattr("chassis.database.TRUSTED_S", -1.0)
     monkeypatch.setattr(type(raw), "is_closed", lambda _connection: False)
     raw._transport.abort()
     async with database.look() as connection:

@@ -18,9 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis import parked_api
 from chassis.credentials import Endpoint, guarded, refused
-from chassis.metrics import CONTENT_TYPE
 from chassis.parked_api import ParkedMessages
-from chassis.store import StoreUnavailable
 from extracted.mailer.api import asking, looking, operating
 from extracted.mailer.operations import Operations
 from extracted.mailer.ports import Kinds, Mails, Suppressions
@@ -39,7 +37,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the routes work on. `status`: how all goes, as JSON; `metrics`: the same as Prometheus reads it."""
+    """What the routes work on. `status`: how all goes, as JSON."""
 
     intake: Intake
     operations: Operations
@@ -48,7 +46,6 @@ class Parts:
     kinds: Kinds
     parked: ParkedMessages
     status: Callable[[], Awaitable[Mapping[str, object]]]
-    metrics: Callable[[], Awaitable[str]]
 
 
 def application(parts: Parts, credentials: Credentials) -> ASGIApp:
@@ -83,7 +80,6 @@ def description() -> bytes:
 
 def _routes(parts: Parts, credentials: Credentials) -> Iterator[Route]:
     operator, services = credentials.operator, [one for one in (credentials.internal, credentials.operator) if one]
-    yield Route("/metrics", partial(_metrics, parts))
     for method, path, endpoint in for_operators(parts) if operator else ():
         yield Route(path, guarded(operator or "", endpoint), methods=[method])
     for method, path, endpoint in for_services(parts) if services else ():
@@ -92,11 +88,3 @@ def _routes(parts: Parts, credentials: Credentials) -> Iterator[Route]:
 
 async def _status(parts: Parts, _request: Request) -> Response:
     return JSONResponse(await parts.status())
-
-
-async def _metrics(parts: Parts, _request: Request) -> Response:
-    """Numbers alone: no credential."""
-    try:
-        return Response(await parts.metrics(), media_type=CONTENT_TYPE)
-    except StoreUnavailable:
-        return refused(503, "the store is away")

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from chassis.metrics import rendered
 from extracted.mailer.domain import State
 from extracted.mailer.keeping import Keeping
 from extracted.mailer.reporting import Reporting
@@ -71,5 +72,6 @@ async def test_a_mail_that_waits_too_long_is_told_once_and_once_that_it_is_over(
 async def test_the_metrics_tell_the_same(store: Kept) -> None:
     await store.mails.add([wanted()])
     store.clock.after(minutes=10)
-    lines = (await Reporting(store.mails, keeping(store), lambda: None, 4, lambda: True).metrics()).splitlines()
+    reporting = Reporting(store.mails, keeping(store), lambda: None, 4, lambda: True)
+    lines = rendered(*await reporting.metrics()).splitlines()
     assert {"mailer_oldest_due_seconds 600.0", "mailer_is_late 1", "mailer_provider_is_away 1"} <= set(lines)
