@@ -1,24 +1,58 @@
-"""What a service with tables and queues of its own does before it serves: migrates them, or looks whether they fit."""
+"""How a service with tables and queues of its own starts: its command line, its migrations, a look whether all fits."""
 
+import argparse
 import asyncio
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import structlog
+from starlette.types import ASGIApp
 
-from chassis import migrations
+from chassis import migrations, web
 from chassis.database import Database
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, MessagingError, TopologyDiffers
 from chassis.messaging.topology import Topology
+from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 
 log = structlog.get_logger("chassis.starting")
 
 DECLARE_WITHIN_S: Final = 5.0
 DECLARE_AGAIN_S: Final = 5.0
+
+
+def parser(service: str, port: int, description: str, environment: str) -> argparse.ArgumentParser:
+    """Of `python -m extracted.SERVICE [serve|migrate] [--host H] [--port P]`. `port`: unless given."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m extracted.{service}", description=description, epilog=f"Environment: {environment}"
+    )
+    made.add_argument(
+        "command", nargs="?", choices=("serve", "migrate"), default="serve", help="migrate: make its own tables, end"
+    )
+    made.add_argument("--host", default="127.0.0.1")
+    made.add_argument("--port", type=int, default=port, help="0 takes a free one")
+    return made
+
+
+def run(options: argparse.Namespace, migrate: Callable[[], int], serve: Callable[[str, int], int]) -> int:
+    """What `parser` has read; the exit code, 2 for wrong settings, which are told."""
+    try:
+        return migrate() if options.command == "migrate" else serve(options.host, options.port)
+    except SettingsInvalid as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def serve(app: ASGIApp, refusal: str | None, host: str, port: int, *, grace_s: int) -> int:
+    """As `web.serve`; 1 where there is a reason not to, which is told."""
+    if refusal is not None:
+        print(refusal, file=sys.stderr)
+        return 1
+    return web.serve(app, host, port, grace_s=grace_s)
 
 
 def migrate(database_url: str, service: str, script_location: Path) -> int:

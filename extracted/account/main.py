@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +12,7 @@ from starlette.types import ASGIApp
 
 from chassis import logs, starting, web
 from chassis.database import Database
-from chassis.settings import SettingsInvalid, load, revealed
+from chassis.settings import load, revealed
 from chassis.tokens import TokenVerifier
 from extracted.account import api, wiring
 from extracted.account.api import emails, internal, purchases, sign_up, teams
@@ -103,12 +102,7 @@ def _with_operations(public: ASGIApp, settings: Settings, with_broker: Messaging
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 served and stopped, or migrated; 1 could not start; 2 wrong settings."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _migrate() if options.command == "migrate" else _serve(options.host, options.port)
-    except SettingsInvalid as error:
-        print(error, file=sys.stderr)
-        return 2
+    return starting.run(_parser().parse_args(arguments), _migrate, _serve)
 
 
 def _migrate() -> int:
@@ -119,12 +113,8 @@ def _migrate() -> int:
 def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
-    refusal = _refusal(settings)
-    if refusal is not None:
-        print(refusal, file=sys.stderr)
-        return 1
     logs.configure("account", settings.log_level)
-    return web.serve(app, host, port, grace_s=settings.grace_s)
+    return starting.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
 
 
 def _refusal(settings: Settings) -> str | None:
@@ -135,16 +125,13 @@ def _refusal(settings: Settings) -> str | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m extracted.account",
-        description="Serves Account's extracted routes; `migrate` makes or changes its own tables instead.",
-        epilog="Environment: ACCOUNT_DATABASE_URL[_FILE] and ACCOUNT_JWKS_URL are required; what sends mail needs "
+    return starting.parser(
+        "account",
+        8103,
+        "Serves Account's extracted routes; `migrate` makes or changes its own tables instead.",
+        "ACCOUNT_DATABASE_URL[_FILE] and ACCOUNT_JWKS_URL are required; what sends mail needs "
         "ACCOUNT_BROKER_URL[_FILE]; to buy needs ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN[_FILE], too; "
         "ACCOUNT_OPERATOR_TOKEN[_FILE], ACCOUNT_AUDIENCE, ACCOUNT_ISSUER, ACCOUNT_ENVIRONMENT (production, "
         "development), ACCOUNT_COMPAT (strict, improved), ACCOUNT_DATABASE_TIMEOUT_S, ACCOUNT_ASK_AGAIN_S, "
         "ACCOUNT_CANCEL_AFTER_S, ACCOUNT_LOG_LEVEL, ACCOUNT_GRACE_S.",
     )
-    parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8103, help="0 takes a free one")
-    return parser

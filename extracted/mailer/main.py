@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import random
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from chassis.messaging.topology import Topology
 from chassis.own_tables import OwnTables
 from chassis.parked import Parked
 from chassis.parked_store import StoredParked
-from chassis.settings import SettingsInvalid, load, revealed
+from chassis.settings import load, revealed
 from extracted.mailer import api, parts
 from extracted.mailer.addresses import canonical
 from extracted.mailer.keeping import Keeping
@@ -127,12 +126,7 @@ class Own:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 served and stopped, or migrated; 1 could not start; 2 wrong settings."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _migrate() if options.command == "migrate" else _serve(options.host, options.port)
-    except SettingsInvalid as error:
-        print(error, file=sys.stderr)
-        return 2
+    return starting.run(_parser().parse_args(arguments), _migrate, _serve)
 
 
 def _migrate() -> int:
@@ -152,11 +146,7 @@ def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("mailer", settings.log_level)
-    refusal = _refusal(settings)
-    if refusal is not None:
-        print(refusal, file=sys.stderr)
-        return 1
-    return web.serve(app, host, port, grace_s=settings.grace_s)
+    return starting.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
 
 
 def _refusal(settings: Settings) -> str | None:
@@ -173,10 +163,11 @@ def _now() -> datetime:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m extracted.mailer",
-        description="Sends PolyCode's mails; `migrate` makes or changes its own tables instead.",
-        epilog="Environment: MAILER_DATABASE_URL[_FILE], MAILER_BROKER_URL[_FILE] (amqp://… or sqlite:///PATH), "
+    return starting.parser(
+        "mailer",
+        8104,
+        "Sends PolyCode's mails; `migrate` makes or changes its own tables instead.",
+        "MAILER_DATABASE_URL[_FILE], MAILER_BROKER_URL[_FILE] (amqp://… or sqlite:///PATH), "
         "MAILER_SMTP_HOST and MAILER_PUBLIC_WWW_URL are required; MAILER_SMTP_PORT, MAILER_SMTP_TLS (starttls, "
         "implicit, none), MAILER_SMTP_CA_FILE, MAILER_SMTP_USER, MAILER_SMTP_PASSWORD[_FILE], MAILER_RATE_PER_S, "
         "MAILER_SENDERS, MAILER_FROM, MAILER_FROM_NAME, MAILER_EMAIL_VERIFICATION_PATH, MAILER_EMAIL_TEAMS_PATH, "
@@ -188,7 +179,3 @@ def _parser() -> argparse.ArgumentParser:
         "MAILER_RETRY_FIRST_S, MAILER_RETRY_LONGEST_S, MAILER_RETRY_QUOTA_S, MAILER_RETRY_AWAY_S, "
         "MAILER_RETRY_AMBIGUOUS_S, MAILER_RETRY_ATTEMPTS, MAILER_BREAKER_S.",
     )
-    parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8104, help="0 takes a free one")
-    return parser

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from chassis.own_tables import OwnTables
 from chassis.parked import Parked
 from chassis.parked_store import StoredParked
 from chassis.relay import Relay
-from chassis.settings import SettingsInvalid, load, revealed
+from chassis.settings import load, revealed
 from chassis.tokens import TokenVerifier
 from extracted.shop import api
 from extracted.shop.api.internal import Credentials, Operations
@@ -111,12 +110,7 @@ def _selling(settings: Settings, stores: Stores) -> Selling:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 served and stopped, 1 could not start, 2 wrong settings."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _migrate() if options.command == "migrate" else _serve(options.host, options.port)
-    except SettingsInvalid as error:
-        print(error, file=sys.stderr)
-        return 2
+    return starting.run(_parser().parse_args(arguments), _migrate, _serve)
 
 
 def _migrate() -> int:
@@ -128,11 +122,7 @@ def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("shop", settings.log_level)
-    refusal = _refusal(settings)
-    if refusal is not None:
-        print(refusal, file=sys.stderr)
-        return 1
-    return web.serve(app, host, port, grace_s=settings.grace_s)
+    return starting.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
 
 
 def _refusal(settings: Settings) -> str | None:
@@ -155,17 +145,12 @@ def _now() -> datetime:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m extracted.shop",
-        description="Serves the shop's extracted routes; with a broker it sells, too.",
-        epilog="Environment: SHOP_DATABASE_URL[_FILE] and SHOP_JWKS_URL are required, with PostgreSQL "
+    return starting.parser(
+        "shop",
+        8102,
+        "Serves the shop's extracted routes; with a broker it sells, too.",
+        "SHOP_DATABASE_URL[_FILE] and SHOP_JWKS_URL are required, with PostgreSQL "
         "SHOP_DOCUMENTS_URL[_FILE], too; SHOP_BROKER_URL[_FILE] (amqp://… or sqlite:///PATH), "
         "SHOP_INTERNAL_TOKEN[_FILE] (Account's), SHOP_OPERATOR_TOKEN[_FILE], SHOP_AUDIENCE, SHOP_ISSUER, "
         "SHOP_ENVIRONMENT (production, development), SHOP_LOG_LEVEL, SHOP_GRACE_S.",
     )
-    parser.add_argument(
-        "command", nargs="?", choices=("serve", "migrate"), default="serve", help="migrate: make its own tables, end"
-    )
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8102, help="0 takes a free one")
-    return parser
