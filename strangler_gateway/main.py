@@ -22,6 +22,7 @@ from strangler_gateway.app import application
 from strangler_gateway.certificate import Certificate
 from strangler_gateway.faults import RoutesInvalid
 from strangler_gateway.identity_rules import IdentityRulesInvalid
+from strangler_gateway.listening import BACKLOG, listen
 from strangler_gateway.migration import Migration
 from strangler_gateway.observe import Stats
 from strangler_gateway.pipeline import Gateway
@@ -131,7 +132,7 @@ async def _serve_gateway(gateway: Gateway, migration: Migration) -> int:
     public, admin = _public(gateway), _admin(gateway, migration)
     reloader = Reloader(settings.routes, migration.reload)
     stop = _Stop()
-    sockets = [_bound(server.config.host, server.config.port) for server in (public, admin)]
+    sockets = [listen(server.config.host, server.config.port) for server in (public, admin)]
     async with asyncio.TaskGroup() as tasks:
         for server, bound in zip((public, admin), sockets, strict=True):
             tasks.create_task(server.serve([bound]))
@@ -153,20 +154,6 @@ async def _serve_gateway(gateway: Gateway, migration: Migration) -> int:
         for helper in helpers:
             helper.cancel()
     return 0
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """Raises OSError that says which port could not be had, and what to do."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family, kind, protocol)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-    except OSError as exc:
-        raise OSError(
-            f"{host}:{port} cannot be listened on ({exc.strerror}); choose another, or 0 for a free one"
-        ) from exc
-    return bound
 
 
 class _Stop:
@@ -253,7 +240,7 @@ def _public(gateway: Gateway) -> Server:
             log_config=None,
             access_log=False,
             proxy_headers=False,
-            backlog=4096,
+            backlog=BACKLOG,
             ssl_certfile=str(settings.tls_cert) if settings.tls_cert else None,
             ssl_keyfile=str(settings.tls_key) if settings.tls_key else None,
         )
