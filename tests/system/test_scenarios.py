@@ -8,7 +8,6 @@ WANTED = {*range(1, 38)}
 ELSEWHERE = {
     13: "tests/chassis/messaging/test_rabbit.py",
     17: "tests/chassis/messaging/test_rabbit_faults.py",
-    20: "tests/chassis/messaging/test_tables_jobs.py",
 }
 
 
