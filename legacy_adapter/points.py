@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Update, bindparam, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, exists, select, update
 
 from chassis.prepared import Connection, Prepared
 from legacy_adapter.account import now
@@ -26,7 +26,8 @@ def _change(*where: ColumnElement[bool]) -> Update:
 _OF_USER: Final[Any] = users.c.id == bindparam("user", type_=users.c.id.type)
 _POINTS: Final = Prepared(select(users.c.points).where(_OF_USER))
 _CREDIT: Final = Prepared(_change(_OF_USER))
-_DEBIT: Final = _change(_OF_USER, users.c.points >= -bindparam("by", type_=users.c.points.type))
+_ENOUGH: Final = users.c.points >= -bindparam("by", type_=users.c.points.type)
+_DEBIT: Final = _change(_OF_USER, _ENOUGH)
 _DEBIT_ALONE: Final = Prepared(_DEBIT)
 
 
@@ -58,6 +59,10 @@ class LegacyPoints:
     def debiting(self, *where: ColumnElement[bool]) -> Update:
         """The conditional debit as a part of a statement."""
         return _DEBIT.where(*where)
+
+    def payable(self) -> ColumnElement[bool]:
+        """There are points enough, as the statement sees them at its begin; the same parameters."""
+        return exists(select(users.c.id).where(_OF_USER, _ENOUGH))
 
     def debit_values(self, user_id: str, points: int) -> dict[str, object]:
         """Its parameters; at most `most` points."""

@@ -8,9 +8,10 @@ from typing import Final
 import structlog
 
 from chassis.failpoints import reach
+from chassis.messaging.envelope import Envelope
 from extracted.account import messages
 from extracted.account.messages import Decided
-from extracted.account.ports import Offers, Paid, Store, Unit
+from extracted.account.ports import Offers, Paid, Reader, Store, Unit
 from extracted.account.purchase import (
     REFUND,
     UNPAYABLE,
@@ -74,7 +75,12 @@ class Buying:
             raise OutboxStale(f"the oldest command waits for {age.total_seconds():.1f} s")
         if foregone is not None and asked.digest is None:
             return foregone
-        return replace(await self._written(asked, seen, offer, foregone), offer=offer)
+        answered = await self._plain(asked, offer) if seen is None and foregone is None else None
+        if answered is None:
+            answered = await self._written(asked, seen, offer, foregone)
+        self.store.sent()
+        await reach("account.debited")
+        return replace(answered, offer=offer)
 
     async def _looked(self, asked: Asked, with_age: bool) -> tuple[Purchase | None, timedelta | None]:
         """What blocks, and how long the oldest command has waited."""
@@ -84,14 +90,22 @@ class Buying:
         async with self.store.look() as reader:
             return await reader.blocking(asked.user_id, asked.item_id), None
 
+    async def _plain(self, asked: Asked, offer: Offer | None) -> Answered | None:
+        """The way of nearly all; None: nothing was written, and the long way tells why."""
+        price = _plain_price(offer)
+        if offer is None or price is None:
+            return None
+        purchase = self._new(asked, offer, price)
+        row = None if asked.digest is None else self._request(asked, asked.digest)
+        balance = await self.store.buy(purchase, self._due_at(purchase), *self._command(purchase, asked), row)
+        return None if balance is None else Answered(Outcome.ACCEPTED, purchase.id)
+
     async def _written(
         self, asked: Asked, seen: Purchase | None, offer: Offer | None, foregone: Answered | None
     ) -> Answered:
         async with self.store.write() as unit:
             answered = await self._in(unit, asked, seen, offer, foregone)
             await reach("account.before_debit_commit")
-        self.store.sent()
-        await reach("account.debited")
         return answered
 
     async def _in(
@@ -109,8 +123,10 @@ class Buying:
 
     async def _is_new(self, unit: Unit, asked: Asked, digest: str) -> bool:
         """Its row says what most requests come to; where it is another, the row is changed at the end."""
-        row = Request(asked.id, asked.user_id, asked.item_id, digest, Outcome.ACCEPTED, asked.id, self.clock())
-        return await unit.keep(row)
+        return await unit.keep(self._request(asked, digest))
+
+    def _request(self, asked: Asked, digest: str) -> Request:
+        return Request(asked.id, asked.user_id, asked.item_id, digest, Outcome.ACCEPTED, asked.id, self.clock())
 
     async def _decided(self, unit: Unit, asked: Asked, seen: Purchase | None, offer: Offer | None) -> Answered:
         if offer is None:
@@ -137,10 +153,9 @@ class Buying:
             points = await unit.points(asked.user_id)
             price = UNPAYABLE if points is None else fractional_price(offer.item.cost or 0, points)
         purchase = self._new(asked, offer, price)
-        command = messages.command(messages.DECREASE, purchase, self.clock(), asked.traceparent)
+        sent = self._command(purchase, asked)
         for _ in range(MOST_TRIES):
-            due_at = purchase.created_at + self.patience.ask_again
-            paid = await unit.pay(purchase, due_at, messages.COMMANDS_EXCHANGE, command)
+            paid = await unit.pay(purchase, self._due_at(purchase), *sent)
             if paid.is_opened:
                 return await self._paid(unit, purchase, paid)
             other = await unit.blocking(asked.user_id, purchase.item_id)
@@ -152,6 +167,13 @@ class Buying:
         item_id = canonical_uuid(asked.item_id) or asked.item_id
         return Purchase(asked.id, asked.user_id, item_id, offer.item, price, State.DEBITED, self.clock())
 
+    def _due_at(self, purchase: Purchase) -> datetime:
+        return purchase.created_at + self.patience.ask_again
+
+    def _command(self, purchase: Purchase, asked: Asked) -> tuple[str, Envelope]:
+        command = messages.command(messages.DECREASE, purchase, self.clock(), asked.traceparent)
+        return messages.COMMANDS_EXCHANGE, command
+
     async def _paid(self, unit: Unit, purchase: Purchase, paid: Paid) -> Answered:
         if paid.balance is not None:
             return Answered(Outcome.ACCEPTED, purchase.id)
@@ -162,24 +184,48 @@ class Buying:
 
     async def settle(self, decided: Decided) -> None:
         """What Shop decided; again, or too late, it changes nothing. Raises UnknownPurchase."""
-        async with self.store.write() as unit:
-            settled = await self._settle(unit, decided)
-            await reach("account.before_settle_commit")
+        transition = STEPS[State.DEBITED, decided.event]
+        refunds = Effect.REFUND in transition.effects
+        settled = await (self._refund if refunds else self._settle)(decided, transition.next)
         if settled is not None:
             self.waiting.settled(settled)
         await reach("account.settled")
 
-    async def _settle(self, unit: Unit, decided: Decided) -> Purchase | None:
-        transition = STEPS[State.DEBITED, decided.event]
-        now = self.clock()
-        settled = await unit.settle(decided.purchase_id, decided.event, transition.next, decided.reason, now)
-        if settled is None and await unit.find(decided.purchase_id) is None:
-            raise UnknownPurchase("Shop decided about a purchase that is not known here")
-        if settled is not None and Effect.REFUND in transition.effects:
-            balance = await unit.credit(settled.user_id, settled.price)
-            await unit.record(Entry(settled.id, REFUND, settled.price, balance, now))
-            await reach("account.before_refund_commit")
+    async def _settle(self, decided: Decided, to: State) -> Purchase | None:
+        await reach("account.before_settle_commit")
+        settled = await self.store.settle(decided.purchase_id, decided.event, to, decided.reason, self.clock())
+        if settled is None:
+            async with self.store.look() as reader:
+                await _expect_known(reader, decided)
         return settled
+
+    async def _refund(self, decided: Decided, to: State) -> Purchase | None:
+        now = self.clock()
+        async with self.store.write() as unit:
+            settled = await unit.settle(decided.purchase_id, decided.event, to, decided.reason, now)
+            if settled is None:
+                await _expect_known(unit, decided)
+            else:
+                balance = await unit.credit(settled.user_id, settled.price)
+                await unit.record(Entry(settled.id, REFUND, settled.price, balance, now))
+                await reach("account.before_refund_commit")
+            await reach("account.before_settle_commit")
+        return settled
+
+
+async def _expect_known(reader: Reader, decided: Decided) -> None:
+    if await reader.find(decided.purchase_id) is None:
+        raise UnknownPurchase("Shop decided about a purchase that is not known here")
+
+
+def _plain_price(offer: Offer | None) -> int | None:
+    """Of an item that can be bought, by a user with any points; None: the long way."""
+    if offer is None or offer.transaction_id is not None:
+        return None
+    try:
+        return whole_price(offer.item.cost)
+    except CostInvalid:
+        return None
 
 
 def _foregone(seen: Purchase | None, offer: Offer | None) -> Answered | None:

@@ -18,7 +18,8 @@ class Mutation:
 
 
 _HANDLED = "        await self._holding(lambda: self._handle(delivery))\n"
-_DEBIT = '_DEBIT: Final = _change(_OF_USER, users.c.points >= -bindparam("by", type_=users.c.points.type))'
+_DEBIT = "_DEBIT: Final = _change(_OF_USER, _ENOUGH)"
+_PLAIN = "tests/extracted/account/purchases/test_plain.py"
 _JOINED = """\
             if other is not None:
                 return _joined(other)
@@ -85,6 +86,13 @@ MUTATIONS = (
         f"{_FAULTS}/test_deliveries.py::test_f11_the_same_wish_under_many_keys_at_once_is_paid_once[embedded]",
     ),
     Mutation(
+        "sold though nothing was debited",
+        "extracted/account/storage/plain.py",
+        "case((balance.is_not(None), body))",
+        "body",
+        f"{_PLAIN}::test_a_purchase_that_is_open_is_not_paid_again_and_its_request_not_kept",
+    ),
+    Mutation(
         "refund by the clock alone",
         "extracted/account/reminding.py",
         _ASKED_TO_CANCEL,
@@ -118,8 +126,8 @@ MUTATIONS = (
     Mutation(
         "no request row",
         "extracted/account/buying.py",
-        "        return await unit.keep(row)\n",
-        "        return row is not None\n",
+        "        return await unit.keep(self._request(asked, digest))\n",
+        "        return self._request(asked, digest) is not None\n",
         f"{_FAULTS}/test_deliveries.py::"
         "test_f11_the_same_key_for_something_else_is_refused_for_ever_and_is_another_users_own[embedded]",
     ),

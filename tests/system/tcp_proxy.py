@@ -22,11 +22,13 @@ class Way:
 
     `cut_after`: that many more bytes pass, then their connection is reset; once. `bytes_per_s`: no faster than that.
     `held`: nothing passes, nothing ends: half-open, as when a cable is pulled; set to False, all of it goes on.
+    `holds`: when those bytes pass this way, that way is held.
     """
 
     cut_after: int | None = None
     bytes_per_s: int | None = None
     held: bool = False
+    holds: "tuple[bytes, Way] | None" = None
     passed: int = 0
 
 
@@ -82,7 +84,7 @@ class TcpProxy:
         """No fault any more; what was held passes."""
         self.refuses = False
         for way in (self.up, self.down):
-            way.cut_after, way.bytes_per_s, way.held = None, None, False
+            way.cut_after, way.bytes_per_s, way.held, way.holds = None, None, False, None
 
     @property
     def connections(self) -> int:
@@ -145,6 +147,8 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way:
 
 
 async def _pass(data: bytes, writer: asyncio.StreamWriter, way: Way, seen: bytearray) -> None:
+    if way.holds is not None and way.holds[0] in data:
+        way.holds[1].held = True
     left = way.cut_after
     data = data if left is None else data[:left]
     way.passed += len(data)

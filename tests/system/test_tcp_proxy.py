@@ -60,6 +60,18 @@ def test_what_passes_is_kept_for_each_connection_and_way(proxy: TcpProxy) -> Non
     assert proxy.up.passed == proxy.down.passed == 5
 
 
+def test_what_passes_one_way_can_hold_the_other(proxy: TcpProxy) -> None:
+    proxy.up.holds = b"two", proxy.down
+    with dialled(proxy, 0.3) as client:
+        client.sendall(b"one")
+        assert read(client, 3) == b"one"
+        client.sendall(b"two")
+        with pytest.raises(TimeoutError):
+            read(client, 3)
+        proxy.heal()
+        assert read(client, 3) == b"two"
+
+
 @pytest.mark.parametrize("way", ["up", "down"])
 def test_a_connection_is_reset_after_so_many_bytes_once(proxy: TcpProxy, way: str) -> None:
     getattr(proxy, way).cut_after = 3

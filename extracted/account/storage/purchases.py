@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from sqlalchemy.exc import IntegrityError
+
 from chassis.database import Database
+from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope
 from chassis.outbox import Outbox
-from chassis.prepared import Connection, Prepared
+from chassis.prepared import Connection
 from extracted.account import messages
 from extracted.account.ports import Paid, Reader, Unit
 from extracted.account.purchase import DEBIT, Entry, Outcome, Purchase, Reason, Request, command_id
 from extracted.account.saga import Event, Silence, State
 from extracted.account.storage import rows
-from extracted.account.storage.statements import Debits, Statements, build
+from extracted.account.storage.plain import Debits
+from extracted.account.storage.statements import Statements, build
 from extracted.account.storage.tables import Tables
 
 _SURELY_OUT = timedelta(seconds=1)
@@ -85,6 +89,41 @@ class SqlStore:
         async with self._database.work() as connection:
             yield SqlUnit(connection, self._kept)
 
+    async def buy(
+        self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope, request: Request | None
+    ) -> int | None:
+        """By one statement, on PostgreSQL."""
+        plain = self._kept.statements.plain
+        if plain is None or purchase.price > self._kept.points.most:
+            return None
+        values = self._plain_values(purchase, due_at, exchange, command, request)
+        await reach("account.before_debit_commit")
+        try:
+            found = await self._database.once(plain.called if request is None else plain.requested, values)
+        except IntegrityError:  # all of it is undone; the long way says what stood in the way
+            return None
+        return found[0].balance if found else None
+
+    async def settle(
+        self, purchase_id: str, event: Event, to: State, reason: Reason | None, now: datetime
+    ) -> Purchase | None:
+        """By one statement."""
+        settle = self._kept.statements.settle[event]
+        found = await self._database.once(settle, _settled(purchase_id, to, reason, now))
+        return rows.purchase(found[0]) if found else None
+
+    def _plain_values(
+        self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope, request: Request | None
+    ) -> dict[str, object]:
+        parts = {
+            "request_": {} if request is None else rows.request_values(request),
+            "purchase_": {**rows.values(purchase), "due_at": due_at},
+            "entry_": rows.entry_values(Entry(purchase.id, DEBIT, -purchase.price, None, purchase.created_at)),
+            "message_": self._kept.outbox.row(exchange, command),
+        }
+        values = {prefix + name: value for prefix, row in parts.items() for name, value in row.items()}
+        return values | dict(self._kept.points.debit_values(purchase.user_id, purchase.price))
+
     def sent(self) -> None:
         """Wakes the relay of this process."""
         self._kept.outbox.wake()
@@ -138,9 +177,7 @@ class SqlUnit:
         return len(await self._statements.open.on(self._connection, row)) == 1
 
     async def pay(self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope) -> Paid:
-        """By one statement on PostgreSQL."""
-        if self._statements.pay is not None and purchase.price <= self._kept.points.most:
-            return await self._pay_at_once(self._statements.pay, purchase, due_at, exchange, command)
+        """The order is the design's."""
         if not await self.open(purchase, due_at):
             return Paid(False)
         balance = await self.debit(purchase.user_id, purchase.price)
@@ -148,20 +185,6 @@ class SqlUnit:
             await self.record(Entry(purchase.id, DEBIT, -purchase.price, balance, purchase.created_at))
             await self.send(exchange, command)
         return Paid(True, balance)
-
-    async def _pay_at_once(
-        self, pay: Prepared, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope
-    ) -> Paid:
-        entry = rows.entry_values(Entry(purchase.id, DEBIT, -purchase.price, None, purchase.created_at))
-        parts: Mapping[str, Mapping[str, object]] = {
-            "purchase_": {**rows.values(purchase), "due_at": due_at},
-            "entry_": entry,
-            "message_": self._kept.outbox.row(exchange, command),
-        }
-        values = {prefix + name: value for prefix, row in parts.items() for name, value in row.items()}
-        debit = self._kept.points.debit_values(purchase.user_id, purchase.price)
-        (found,) = await pay.on(self._connection, {**values, **debit})
-        return Paid(found.opened == 1, found.balance)
 
     async def reject(self, purchase_id: str, reason: Reason, now: datetime) -> None:
         """One that was opened in this transaction, and could not be paid: it never asked Shop."""
@@ -189,8 +212,7 @@ class SqlUnit:
         self, purchase_id: str, event: Event, to: State, reason: Reason | None, now: datetime
     ) -> Purchase | None:
         """One conditional statement: of two answers at once, one finds nothing to change."""
-        values = {"state": to.value, "reason": reason and reason.value, "settled_at": now, "due_at": None}
-        found = await self._statements.settle[event].on(self._connection, {"of_id": purchase_id, **values})
+        found = await self._statements.settle[event].on(self._connection, _settled(purchase_id, to, reason, now))
         return rows.purchase(found[0]) if found else None
 
     async def silence(self, purchase: Purchase) -> Silence:
@@ -233,6 +255,11 @@ class SqlUnit:
         oldest = await self.oldest_command()
         since = None if oldest is None else self._kept.clock() - oldest
         return asked_at if asked_at and (since is None or since > asked_at + _SURELY_OUT) else None
+
+
+def _settled(purchase_id: str, to: State, reason: Reason | None, now: datetime) -> dict[str, object]:
+    values = {"state": to.value, "reason": reason and reason.value, "settled_at": now, "due_at": None}
+    return {"of_id": purchase_id, **values}
 
 
 def _as_read(purchase: Purchase) -> dict[str, object]:

@@ -1,35 +1,13 @@
 """The statements of a purchase, built once: building one takes longer than the database takes for it."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Table,
-    Update,
-    bindparam,
-    exists,
-    func,
-    insert,
-    literal_column,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Table, bindparam, insert, literal_column, or_, select, update
 
-from chassis.outbox import PUT
 from chassis.prepared import Prepared
 from extracted.account.saga import BLOCKING, Event, State, counts_in
+from extracted.account.storage.plain import LINE, OPENED, Debits, Plain, build_plain
 from extracted.account.storage.tables import Tables
-
-
-class Debits(Protocol):
-    """Where balances are kept, in the same database."""
-
-    def debiting(self, *where: ColumnElement[bool]) -> Update:
-        """The conditional debit as a part of a statement, with parameters of its own; returns `points`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +28,10 @@ class Statements:
     look_again: Prepared
     revoke: Prepared
     asked_at: Prepared
-    pay: Prepared | None
-    """On PostgreSQL. Parameters of each table's row after `purchase_`, `entry_`, `message_`, and those of a debit."""
+    plain: Plain | None
+    """On PostgreSQL."""
 
 
-_OPENED = ("id", "user_id", "item_id", "item", "price", "state", "asks", "asked_at", "created_at", "due_at")
-_LINE = ("purchase_id", "kind", "delta", "points_after", "at")
 _REJECTED = ("state", "reason", "settled_at", "asks", "asked_at", "due_at")
 _SETTLED = ("state", "reason", "settled_at", "due_at")
 _ASKED = ("asks", "asked_at", "due_at", "state", "first_confirmed_at", "cancelling_at")
@@ -82,8 +58,8 @@ def build(tables: Tables, debits: Debits, outbox: Table) -> Statements:
             tables.own.insert(requests).on_conflict_do_nothing().returning(requests.c.id), *requests.c.keys()
         ),
         change_request=Prepared(update(requests).where(requests.c.id == bindparam("of_id")), "outcome", "purchase_id"),
-        open=Prepared(tables.own.insert(purchases).on_conflict_do_nothing().returning(one.id), *_OPENED),
-        record=Prepared(insert(tables.ledger), *_LINE),
+        open=Prepared(tables.own.insert(purchases).on_conflict_do_nothing().returning(one.id), *OPENED),
+        record=Prepared(insert(tables.ledger), *LINE),
         reject=Prepared(update(purchases).where(of_id), *_REJECTED),
         settle={
             event: Prepared(
@@ -95,29 +71,8 @@ def build(tables: Tables, debits: Debits, outbox: Table) -> Statements:
         look_again=Prepared(update(purchases).where(*as_read), "due_at", "first_confirmed_at"),
         revoke=Prepared(update(purchases).where(of_id, *live).returning(one.id), "revoked_at"),
         asked_at=Prepared(select(one.asked_at).where(of_id)),
-        pay=None if tables.own.is_sqlite else _pay(tables, debits, outbox),
+        plain=None if tables.own.is_sqlite else build_plain(tables, debits, outbox),
     )
-
-
-def _pay(tables: Tables, debits: Debits, outbox: Table) -> Prepared:
-    """Each part only for rows that the part before has returned; all of it is one statement, or nothing."""
-    purchases, ledger = tables.purchases, tables.ledger
-    row = {name: _value(purchases, name, "purchase_") for name in _OPENED}
-    into = tables.own.insert(purchases).values(row).on_conflict_do_nothing()
-    opened = into.returning(purchases.c.id).cte("opened")
-    paid = debits.debiting(exists(select(opened.c.id))).cte("paid")
-    line = {name: _value(ledger, name, "entry_") for name in _LINE if name != "points_after"}
-    entry = select(*line.values(), paid.c.points)
-    noted = insert(ledger).from_select([*line, "points_after"], entry).cte("noted")
-    message = select(*[_value(outbox, name, "message_") for name in PUT]).select_from(paid)
-    sent = insert(outbox).from_select([*PUT], message).cte("sent")
-    count = select(func.count()).select_from(opened).scalar_subquery().label("opened")
-    balance = select(paid.c.points).scalar_subquery().label("balance")
-    return Prepared(select(count, balance).add_cte(noted, sent))
-
-
-def _value(table: Table, name: str, prefix: str) -> BindParameter[object]:
-    return bindparam(prefix + name, type_=table.c[name].type)
 
 
 def among(column: ColumnElement[str], states: frozenset[State]) -> ColumnElement[bool]:
