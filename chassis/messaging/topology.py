@@ -93,8 +93,8 @@ def _exchange_faults(name: object, exchange: object) -> Iterable[str]:
 
 def _queue_faults(name: object, queue: object, exchanges: Mapping[object, object]) -> Iterable[str]:
     yield from _name_faults("Queue", name)
-    if str(name).endswith(".dead"):
-        yield f"Queue {name}: the ending .dead is kept for dead letters; choose another name."
+    if name in exchanges:  # a broker's permissions do not tell the two apart
+        yield f"Queue {name}: an exchange has that name, too, and who writes there could bind the queue; rename one."
     if not isinstance(queue, dict):
         yield f"Queue {name}: it must be a mapping with owner, exchange and types."
         return
@@ -114,6 +114,8 @@ def _queue_faults(name: object, queue: object, exchanges: Mapping[object, object
 def _name_faults(kind: str, name: object) -> Iterable[str]:
     if not _are_texts([name], _NAME):
         yield f"{kind} {name}: a name has small letters, digits, dot, dash and underscore, at most 100."
+    if str(name).endswith(".dead"):
+        yield f"{kind} {name}: the ending .dead is kept for dead letters; choose another name."
 
 
 def _is_mapping(value: object, keys: tuple[str, ...]) -> TypeGuard[dict[str, object]]:

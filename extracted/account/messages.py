@@ -16,7 +16,7 @@ DECREASE, CANCEL = "shop.decrease_quantity.v1", "shop.cancel_purchase.v1"
 DECREASED, REFUSED, CANCELLED = "shop.quantity_decreased.v1", "shop.quantity_refused.v1", "shop.purchase_cancelled.v1"
 REPLY: Final = "purchase.reply.v1"
 PURCHASES_QUEUE, DECISIONS_QUEUE = "account.purchases", "account.decisions"
-COMMANDS_EXCHANGE, REPLIES_EXCHANGE = "shop.commands", "gateway.replies"
+COMMANDS_EXCHANGE, REPLIES_EXCHANGE = "purchases.commands", "gateway.replies"
 
 _REFUSALS: Final = frozenset({Reason.OUT_OF_STOCK, Reason.ALREADY_OWNED, Reason.USER_DELETED})
 

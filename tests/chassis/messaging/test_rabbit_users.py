@@ -1,14 +1,16 @@
 """Each deployable's user of RabbitMQ can do its part of PolyCode's topology, and not forge another's."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
+from aio_pika.abc import AbstractQueue
 from aiormq.exceptions import ChannelAccessRefused
 
 from chassis.messaging.envelope import Envelope, new_id
@@ -65,7 +67,7 @@ def test_permissions_name_what_is_theirs_and_nothing_more() -> None:
     dead = r"account\.decisions|account\.decisions\.dead|account\.purchases|account\.purchases\.dead"
     assert permissions(POLYCODE)["account"] == Permissions(
         configure=f"^({dead})$",
-        write=rf"^({dead}|gateway\.replies|mails|shop\.commands)$",
+        write=rf"^({dead}|gateway\.replies|mails|purchases\.commands)$",
         read=rf"^({dead}|purchases|shop\.decisions)$",
     )
     waiting = r"gateway\.replies\.[0-9a-f]+"
@@ -91,7 +93,7 @@ async def test_a_whole_purchase_goes_through_with_these_users(as_user: As) -> No
     await shop.consume("shop.commands", commanded)
     key = await gateway.replies("gateway.replies", answered)
     await gateway.publish("purchases", of_type(REQUESTED, reply_to=key))
-    await account.publish("shop.commands", of_type(COMMAND))
+    await account.publish("purchases.commands", of_type(COMMAND))
     await shop.publish("shop.decisions", of_type(DECISION))
     await account.publish("gateway.replies", of_type(REPLY), routing_key=key, persistent=False, expires_s=10)
     await until(lambda: all(keeper.handled for keeper in (asked, commanded, decided, answered)))
@@ -103,7 +105,7 @@ async def test_a_whole_purchase_goes_through_with_these_users(as_user: As) -> No
     [
         ("account", "shop.decisions", DECISION),  # a forged decision
         ("gateway", "shop.decisions", DECISION),
-        ("gateway", "shop.commands", COMMAND),
+        ("gateway", "purchases.commands", COMMAND),
         ("gateway", "gateway.replies", "somebody"),
         ("shop", "gateway.replies", "somebody"),
         ("account", "purchases", REQUESTED),  # a forged subject
@@ -119,38 +121,58 @@ async def test_what_another_should_send_is_refused(as_user: As, user: str, excha
         await as_user(user).publish(exchange, of_type(DECISION), routing_key=key)
 
 
+@pytest.mark.parametrize("name", sorted(permissions(POLYCODE)))
+def test_no_pattern_of_a_user_takes_in_the_queue_of_another(name: str) -> None:
+    """RabbitMQ looks an exchange and a queue up by the same patterns."""
+    of_others = [queue for queue in POLYCODE.queues if queue.owner != name]
+    patterns = permissions(POLYCODE)[name]
+    for pattern in (patterns.configure, patterns.write, patterns.read):
+        assert not [one for queue in of_others for one in (queue.name, queue.dead) if re.search(pattern, one)]
+
+
 @pytest.mark.connected
 @pytest.mark.parametrize(
-    ("user", "queue"),
-    [("account", "shop.commands"), ("shop", "account.decisions"), ("gateway", "account.purchases"),
-     ("account", "mailer.requests"),
-     ("account", "shop.commands.dead")],
-)  # fmt: skip
-async def test_the_queue_of_another_is_not_read_bound_emptied_or_deleted(url: str, user: str, queue: str) -> None:
+    ("user", "queue", "readable"),
+    [
+        ("account", "shop.commands", "purchases"),
+        ("account", "shop.commands.dead", "purchases"),
+        ("account", "mailer.requests", "shop.decisions"),
+        ("shop", "account.decisions", "purchases.commands"),
+        ("gateway", "account.purchases", "gateway.replies"),
+    ],
+)
+async def test_the_queue_of_another_is_not_read_bound_emptied_or_deleted(
+    url: str, user: str, queue: str, readable: str
+) -> None:
+    """Not even bound to an exchange that the user may read."""
     async with await aio_pika.connect(url_of(user, url)) as connection:
-        for attempt in (_consumed, _emptied, _deleted, _bound):
+        for attempt in (_consumed, _emptied, _deleted, partial(_bound, readable), partial(_unbound, readable)):
             channel = await connection.channel()
-            with pytest.raises(ChannelAccessRefused):
-                await attempt(channel, queue)
+            with pytest.raises(ChannelAccessRefused, match=f"to queue '{queue}' in vhost"):
+                await attempt(await channel.get_queue(queue, ensure=False))
 
 
-async def _consumed(channel: Any, queue: str) -> None:
-    await (await channel.get_queue(queue, ensure=False)).consume(_ignored)
+async def _consumed(queue: AbstractQueue) -> None:
+    await queue.consume(_ignored)
 
 
 async def _ignored(_message: object) -> None: ...
 
 
-async def _emptied(channel: Any, queue: str) -> None:
-    await (await channel.get_queue(queue, ensure=False)).purge()
+async def _emptied(queue: AbstractQueue) -> None:
+    await queue.purge()
 
 
-async def _deleted(channel: Any, queue: str) -> None:
-    await (await channel.get_queue(queue, ensure=False)).delete()
+async def _deleted(queue: AbstractQueue) -> None:
+    await queue.delete()
 
 
-async def _bound(channel: Any, queue: str) -> None:
-    await (await channel.get_queue(queue, ensure=False)).bind("gateway.replies", "stolen")
+async def _bound(exchange: str, queue: AbstractQueue) -> None:
+    await queue.bind(exchange, "stolen")
+
+
+async def _unbound(exchange: str, queue: AbstractQueue) -> None:
+    await queue.unbind(exchange, "stolen")
 
 
 @pytest.mark.connected

@@ -27,7 +27,7 @@ def test_a_file_becomes_values(tmp_path: Path) -> None:
 def test_the_topology_of_the_services_can_be_used() -> None:
     topology = load(ROOT / "extracted/topology.yaml")
     assert [queue.name for queue in topology.owned_by("shop").queues] == ["shop.commands"]
-    assert topology.owned_by("shop").writers == {"shop.commands": ("account",)}
+    assert topology.owned_by("shop").writers == {"purchases.commands": ("account",)}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,12 @@ def test_a_queue_that_cannot_be_used_is_told_by_name(change: dict[str, object], 
         ({"exchanges": [], "queues": {}}, "must be mappings from a name"),
         ({**GOOD, "exchanges": {"events": {"writers": []}}}, "Exchange events: it must have `writers`"),
         ({**GOOD, "exchanges": {**GOOD["exchanges"], "Ä": {"writers": ["a"]}}}, "Exchange Ä: a name has"),
-        ({**GOOD, "queues": {"things.dead": GOOD["queues"]["things"]}}, "the ending .dead is kept"),
+        ({**GOOD, "queues": {"things.dead": GOOD["queues"]["things"]}}, "Queue things.dead: the ending .dead is kept"),
+        (
+            {**GOOD, "exchanges": {**GOOD["exchanges"], "x.dead": {"writers": ["a"]}}},
+            "Exchange x.dead: the ending .dead",
+        ),
+        ({**GOOD, "queues": {"events": GOOD["queues"]["things"]}}, "Queue events: an exchange has that name, too"),
         ({**GOOD, "queues": {"things": None}}, "Queue things: it must be a mapping"),
     ],
 )

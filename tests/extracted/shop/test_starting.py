@@ -163,7 +163,7 @@ async def published(url: str, command: Envelope) -> None:
     broker = open_broker(url, "account")
     try:
         await broker.declare(load(TOPOLOGY))
-        await broker.publish("shop.commands", command)
+        await broker.publish("purchases.commands", command)
     finally:
         await broker.aclose()
 

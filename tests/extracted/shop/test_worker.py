@@ -106,7 +106,7 @@ class Account:
 
     async def ask(self, *commands: Envelope) -> None:
         for command in commands:
-            await self.broker.publish("shop.commands", command)
+            await self.broker.publish("purchases.commands", command)
 
     async def answers(self, count: int) -> list[Envelope]:
         """As soon as there are so many in all."""
@@ -205,7 +205,7 @@ async def test_what_is_no_command_is_parked_with_its_reason_and_holds_up_no_othe
         with parts.shop() as shop:
             for command in bad.values():
                 kind = command.type if command.type.endswith("v1") else "shop.decrease_quantity.v1"
-                await it.broker.publish("shop.commands", command, routing_key=kind)
+                await it.broker.publish("purchases.commands", command, routing_key=kind)
             await it.ask(decrease(good))
             assert [one.request_id for one in await it.answers(1)] == [good.id]
             found = await parked_soon(shop, 4)

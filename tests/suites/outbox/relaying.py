@@ -27,7 +27,7 @@ async def main(database_url: str, broker_url: str, count: int) -> None:
     running = asyncio.create_task(relay.run())
     for _ in range(count):
         async with database.write() as connection:
-            await outbox.put(connection, "shop.commands", message())
+            await outbox.put(connection, "purchases.commands", message())
         outbox.wake()
     await running
     await broker.aclose()

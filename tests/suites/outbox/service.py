@@ -38,7 +38,7 @@ class Service:
         self.inbox = Inbox(tables, clock)
         self.parked = Parked(tables, clock)
 
-    async def put(self, *envelopes: Envelope, exchange: str = "shop.commands") -> None:
+    async def put(self, *envelopes: Envelope, exchange: str = "purchases.commands") -> None:
         """In one transaction; a moment later each, and the relay is told."""
         async with self.database.write() as connection:
             for envelope in envelopes:

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.walk
 
 ROOT = Path(__file__).parents[3]
 TYPE = "shop.decrease_quantity.v1"
-TOPOLOGY = Topology({"shop.commands": ("account",)}, (Queue("shop.commands", "shop", "shop.commands", (TYPE,)),))
+COMMANDS = Queue("shop.commands", "shop", "purchases.commands", (TYPE,))
+TOPOLOGY = Topology({COMMANDS.exchange: ("account",)}, (COMMANDS,))
 PATIENCE_S = 60
 
 
@@ -60,7 +61,7 @@ async def collect(broker: Broker) -> Counter[str]:
     async def note(delivery: Delivery) -> None:
         received[delivery.envelope().id] += 1
 
-    await broker.consume("shop.commands", note)
+    await broker.consume(COMMANDS.name, note)
     return received
 
 

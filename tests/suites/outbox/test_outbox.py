@@ -8,8 +8,8 @@ from chassis.messaging.envelope import Envelope, MessageInvalid
 from tests.suites.outbox.service import Service, message
 
 LEASE = timedelta(seconds=10)
-DECREASE = "shop.commands shop.decrease_quantity.v1"
-CANCEL = "shop.commands shop.cancel_purchase.v1"
+DECREASE = "purchases.commands shop.decrease_quantity.v1"
+CANCEL = "purchases.commands shop.cancel_purchase.v1"
 
 
 async def claim(service: Service, token: str, limit: int = 100, destination: str = DECREASE) -> list[Envelope]:
@@ -32,7 +32,7 @@ async def test_a_message_comes_out_as_it_was_put(service: Service) -> None:
 
 async def test_what_was_put_in_a_transaction_that_was_rolled_back_is_not_there(service: Service) -> None:
     async with service.database.write() as connection:
-        await service.outbox.put(connection, "shop.commands", message())
+        await service.outbox.put(connection, "purchases.commands", message())
         await connection.rollback()
     assert await claim(service, "a") == []
 
@@ -40,7 +40,7 @@ async def test_what_was_put_in_a_transaction_that_was_rolled_back_is_not_there(s
 async def test_a_body_that_is_no_message_is_refused_before_the_commit(service: Service) -> None:
     with pytest.raises(MessageInvalid):
         async with service.database.write() as connection:
-            await service.outbox.put(connection, "shop.commands", message(number=float("nan")))
+            await service.outbox.put(connection, "purchases.commands", message(number=float("nan")))
 
 
 async def test_the_oldest_are_claimed_first_and_each_by_one_alone(service: Service) -> None:

@@ -19,7 +19,7 @@ from tests.suites.outbox.service import SERVICE, Service, message
 
 QUICK = Pace(publish_timeout_s=0.2, poll_s=0.02, first_retry_s=0.01, last_retry_s=0.05)
 NEVER_POLLS = replace(QUICK, poll_s=3600)
-DECREASE = "shop.commands shop.decrease_quantity.v1"
+DECREASE = "purchases.commands shop.decrease_quantity.v1"
 
 
 async def all_out(service: Service) -> bool:
@@ -57,14 +57,14 @@ async def test_a_message_that_is_not_confirmed_is_never_marked_and_goes_later(
     service: Service, fault: Exception | None
 ) -> None:
     broker, put = Taking(), message()
-    broker.faults["shop.commands"] = fault
+    broker.faults["purchases.commands"] = fault
     relay = Relay(service.database, service.outbox, broker, QUICK)
     async with running(relay):
         await service.put(put)
         await until(lambda: broker.asked >= 3)
         assert not await all_out(service)
         assert str(fault or "in time") in relay.troubles()[DECREASE].reason
-        del broker.faults["shop.commands"]
+        del broker.faults["purchases.commands"]
         await until(lambda: all_out(service))
         await until(lambda: relay.troubles() == {})
     assert broker.taken == [put]
@@ -72,23 +72,23 @@ async def test_a_message_that_is_not_confirmed_is_never_marked_and_goes_later(
 
 async def test_a_publisher_that_cancels_what_it_waits_for_does_not_end_the_sending(service: Service) -> None:
     broker, put = Taking(), message()
-    broker.faults["shop.commands"] = asyncio.CancelledError()
+    broker.faults["purchases.commands"] = asyncio.CancelledError()
     async with running(Relay(service.database, service.outbox, broker, QUICK)):
         await service.put(put)
         await until(lambda: broker.asked >= 2)
-        del broker.faults["shop.commands"]
+        del broker.faults["purchases.commands"]
         await until(lambda: all_out(service))
     assert broker.taken == [put]
 
 
 async def test_what_a_publisher_fails_with_by_mistake_is_met_as_any_failure(service: Service) -> None:
     broker, put = Taking(), message()
-    broker.faults["shop.commands"] = KeyError("a mistake")
+    broker.faults["purchases.commands"] = KeyError("a mistake")
     relay = Relay(service.database, service.outbox, broker, QUICK)
     async with running(relay):
         await service.put(put)
         await until(lambda: relay.troubles() != {})
-        del broker.faults["shop.commands"]
+        del broker.faults["purchases.commands"]
         await until(lambda: all_out(service))
     assert broker.taken == [put]
 
@@ -142,7 +142,7 @@ async def test_a_full_queue_never_holds_up_another(service: Service) -> None:
 
 async def test_a_destination_that_takes_nothing_is_asked_with_one_message_at_a_time(service: Service) -> None:
     broker = Taking()
-    broker.faults["shop.commands"] = BrokerUnavailable("gone")
+    broker.faults["purchases.commands"] = BrokerUnavailable("gone")
     await service.put(*(message() for _ in range(300)))
     async with running(Relay(service.database, service.outbox, broker, QUICK)):
         await until(lambda: broker.asked > QUICK.window)
@@ -153,7 +153,7 @@ async def test_a_destination_that_takes_nothing_is_asked_with_one_message_at_a_t
 
 async def test_a_broker_that_is_away_is_not_asked_without_pause(service: Service) -> None:
     broker = Taking()
-    broker.faults["shop.commands"] = BrokerUnavailable("gone")
+    broker.faults["purchases.commands"] = BrokerUnavailable("gone")
     await service.put(message())
     async with running(
         Relay(service.database, service.outbox, broker, replace(QUICK, first_retry_s=0.1, last_retry_s=0.1))
@@ -250,7 +250,7 @@ async def test_it_stops_when_what_is_under_way_has_been_marked(service: Service)
 
 async def test_its_status_tells_what_waits_how_long_and_why(service: Service) -> None:
     broker = Taking()
-    broker.faults["shop.commands"] = PublishRefused("full")
+    broker.faults["purchases.commands"] = PublishRefused("full")
     relay = Relay(service.database, service.outbox, broker, QUICK)
     async with running(relay):
         await service.put(message(), message())
