@@ -11,6 +11,7 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from chassis.messaging.port import BrokerUnavailable, Handler, MessagingError
+from chassis.messaging.rabbit_acknowledging import Acknowledgements
 from chassis.messaging.rabbit_errors import answered
 from chassis.messaging.rabbit_link import Link
 from chassis.messaging.rabbit_message import to_delivery
@@ -50,6 +51,7 @@ class RabbitSubscription:
         self._turn = asyncio.Lock()  # one change of the consumer at a time
         self._changed = asyncio.Event()  # the broker cancelled the consumer, or the channel ended
         self._channel: Channel | None = None
+        self._acknowledgements: Acknowledgements | None = None
         self._queue = ""
         self._tags: set[str] = set()
         self._failures = 0
@@ -77,6 +79,8 @@ class RabbitSubscription:
     async def stop(self, grace_s: float = 10.0) -> None:
         await self.pause()
         await _ended(self._under_way, grace_s)
+        if self._acknowledgements is not None:
+            await self._acknowledgements.flush()
         self._task.cancel()
         await asyncio.wait([self._task])
         await self._link.aclose()
@@ -113,6 +117,7 @@ class RabbitSubscription:
 
     async def _opened(self) -> Channel:
         channel = await self._link.channel()
+        self._acknowledgements = Acknowledgements(channel, most=1)
         self._changed.clear()
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
         channel.closing.add_done_callback(lambda _: self._changed.set())
@@ -178,6 +183,8 @@ class RabbitSubscription:
     async def _delivered(self, message: DeliveredMessage) -> None:
         if self._is_careful and not message.redelivered:
             self._is_careful = False
+            if self._acknowledgements is not None:
+                self._acknowledgements.most = max(1, self._prefetch // 2)
             self._start(self._widen())
         self._start(self._handle(message))
 
@@ -194,22 +201,23 @@ class RabbitSubscription:
                 await self._handler(to_delivery(self._queue, message))
             except Exception as error:
                 log.warning("message not handled", queue=self._link.name, reason=type(error).__name__, exc_info=error)
-                await self._settle(message, handled=False)
+                is_handled = False
             else:
-                self._failures = 0
-                await self._settle(message, handled=True)
+                self._failures, is_handled = 0, True
+        await self._settle(message, is_handled)
 
-    async def _settle(self, message: DeliveredMessage, *, handled: bool) -> None:
-        """Reject, never nack: RabbitMQ 4.3 counts only the first against the delivery limit."""
-        tag = message.delivery_tag
-        if not self._acknowledges or tag is None:
+    async def _settle(self, message: DeliveredMessage, is_handled: bool) -> None:
+        tag, acknowledgements = message.delivery_tag, self._acknowledgements
+        if not self._acknowledges or tag is None or acknowledgements is None:
             return
-        with suppress(MessagingError):  # a lost channel: it comes again
-            async with answered(f"acknowledging in {self._queue}", ANSWER_TIMEOUT_S):
-                if handled:
-                    await message.channel.basic_ack(tag)
-                else:
-                    await message.channel.basic_reject(tag, requeue=True)
+        if message.channel is not acknowledgements.channel:
+            return  # which is lost: it comes again
+        if is_handled:
+            await acknowledgements.handled(tag)
+            return
+        with suppress(MessagingError):
+            async with answered(f"rejecting in {self._queue}", ANSWER_TIMEOUT_S):
+                await acknowledgements.rejected(tag)
 
 
 async def _ended(tasks: set[asyncio.Task[None]], grace_s: float) -> None:

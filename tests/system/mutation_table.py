@@ -59,9 +59,9 @@ MUTATIONS = (
     ),
     Mutation(
         "nack for reject",
-        "chassis/messaging/rabbit_subscription.py",
-        "message.channel.basic_reject(tag, requeue=True)",
-        "message.channel.basic_nack(tag, requeue=True)",
+        "chassis/messaging/rabbit_acknowledging.py",
+        "self.channel.basic_reject(tag, requeue=True)",
+        "self.channel.basic_nack(tag, requeue=True)",
         f"{_FRAMES}::test_what_a_handler_raises_for_is_rejected_into_the_queue_and_never_nacked",
     ),
     Mutation(

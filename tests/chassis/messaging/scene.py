@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
+
+from pamqp import frame
 
 from chassis.messaging.envelope import Envelope, new_id
 from chassis.messaging.port import Delivery
 from chassis.messaging.rabbit import RabbitBroker
 from chassis.messaging.topology import Queue, Topology
+from tests.system.tcp_proxy import Conversation, TcpProxy
 
 Opened = Callable[[str], RabbitBroker]
 """The fixture `opened`: a broker at that URL, closed when the test ends."""
+HEADER = len(b"AMQP\0\0\x09\x01")
 DEADLINE_S = 30.0
 POLL_S = 0.01
 TYPE = "thing.done.v1"
@@ -65,3 +70,17 @@ def open_keeper(fails: int = 0) -> Keeper:
     keeper = Keeper(fails=fails)
     keeper.gate.set()
     return keeper
+
+
+def frames(conversation: Conversation) -> list[Any]:
+    """Those that the client has sent."""
+    data, found = bytes(conversation.up[HEADER:]), []
+    while data:
+        size, _channel, one = frame.unmarshal(data)
+        found.append(one)
+        data = data[size:]
+    return found
+
+
+def sent(proxy: TcpProxy, kind: type) -> list[Any]:
+    return [one for conversation in proxy.conversations for one in frames(conversation) if isinstance(one, kind)]

@@ -8,7 +8,7 @@ from typing import Any
 import aiormq
 import pytest
 from aiormq.abc import ChannelFrame
-from pamqp import commands, frame
+from pamqp import commands
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
@@ -17,12 +17,22 @@ from chassis.messaging.port import BrokerUnavailable, TopologyDiffers, Unroutabl
 from chassis.messaging.rabbit import RabbitBroker
 from chassis.messaging.topology import Queue, Topology
 from chassis.settings import SettingsInvalid
-from tests.chassis.messaging.scene import QUEUE, TOPOLOGY, TYPE, Keeper, Opened, an_envelope, open_keeper, until
+from tests.chassis.messaging.scene import (
+    QUEUE,
+    TOPOLOGY,
+    TYPE,
+    Keeper,
+    Opened,
+    an_envelope,
+    frames,
+    open_keeper,
+    sent,
+    until,
+)
 from tests.connected import RABBIT_URL, fresh_rabbit
-from tests.system.tcp_proxy import Conversation, TcpProxy
+from tests.system.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.connected
-HEADER = len(b"AMQP\0\0\x09\x01")
 
 
 @pytest.fixture
@@ -30,20 +40,6 @@ async def broker(opened: Opened) -> RabbitBroker:
     broker = opened(fresh_rabbit())
     await broker.declare(TOPOLOGY)
     return broker
-
-
-def frames(conversation: Conversation) -> list[Any]:
-    """Those that the client has sent."""
-    data, found = bytes(conversation.up[HEADER:]), []
-    while data:
-        size, _channel, one = frame.unmarshal(data)
-        found.append(one)
-        data = data[size:]
-    return found
-
-
-def sent(proxy: TcpProxy, kind: type) -> list[Any]:
-    return [one for conversation in proxy.conversations for one in frames(conversation) if isinstance(one, kind)]
 
 
 async def test_a_message_goes_out_persistent_and_mandatory_on_a_channel_that_confirms(

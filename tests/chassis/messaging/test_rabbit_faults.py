@@ -6,13 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
+from pamqp import commands
 
 from chassis.messaging import rabbit_subscription
 from chassis.messaging.port import BrokerUnavailable, MessagingError, Unroutable
 from chassis.messaging.rabbit import RabbitBroker
 from chassis.messaging.rabbit_subscription import RabbitSubscription
 from parts import rabbit
-from tests.chassis.messaging.scene import QUEUE, TOPOLOGY, Keeper, Opened, an_envelope, open_keeper, until
+from tests.chassis.messaging.scene import QUEUE, TOPOLOGY, Keeper, Opened, an_envelope, open_keeper, sent, until
 from tests.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
 from tests.system.tcp_proxy import TcpProxy
 
@@ -278,7 +279,7 @@ async def test_while_paused_nothing_comes_and_nothing_under_way_is_lost_not_even
     await subscription.pause()
     await broker.publish("events", an_envelope())
     keeper.gate.set()
-    await until(lambda: len(keeper.handled) == 1)
+    await until(lambda: len(sent(proxy, commands.Basic.Ack)) == 1)
     proxy.cut()
     await until(lambda: subscription._channel is None)
     await until(lambda: subscription._channel is not None)
