@@ -34,7 +34,7 @@ class Meddler(Protocol):
         ...
 
     def unbind(self, queue: str) -> None:
-        """Nothing is routed to it any more."""
+        """Nothing is routed to it, until its consumer looks after it (once in ten seconds) or `heal` is called."""
         ...
 
     def lose(self, queue: str) -> None:
@@ -200,15 +200,17 @@ class RabbitMeddler:
     def _unbind(self, queue: Queue, kinds: Sequence[str], name: str | None = None) -> None:
         for kind in kinds:
             place = f"bindings/{self._vhost}/e/{queue.exchange}/q/{name or queue.name}"
-            self._call("DELETE", f"{place}/{quote(kind, safe='')}")
+            self._call("DELETE", f"{place}/{quote(kind, safe='')}", but=404)
 
     @property
     def _vhost(self) -> str:
         return quote(urlsplit(self.url).path[1:] or "/", safe="")
 
-    def _call(self, method: str, path: str, body: object = None) -> None:
-        url = f"{self.management_url}/api/{path}"
-        httpx.request(method, url, json=body, timeout=TIMEOUT_S).raise_for_status()
+    def _call(self, method: str, path: str, body: object = None, but: int | None = None) -> None:
+        """Fails where the broker refuses, `but` with that status."""
+        answer = httpx.request(method, f"{self.management_url}/api/{path}", json=body, timeout=TIMEOUT_S)
+        if answer.status_code != but:
+            answer.raise_for_status()
 
 
 def _queue(name: str) -> Queue:
