@@ -1,13 +1,13 @@
 """Who may act with an access token: its live row, and the roles of its subject, as the tables say now."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import bindparam, select
 
 from chassis.database import Database
+from chassis.prepared import Prepared
 from legacy_adapter.tables import access_tokens, roles, subject_roles, subjects
 
 
@@ -22,8 +22,7 @@ class Caller:
 async def find(database: Database, token_digest: str, user_id: str, now: float) -> Caller | None:
     """By SHA-256 in hex, among rows of this user; None where none is live. Raises StoreUnavailable."""
     asked = {"digest": token_digest, "user_id": user_id, "now": datetime.fromtimestamp(now, UTC)}
-    async with database.look() as connection:
-        rows: Sequence[Any] = (await connection.execute(_LIVE, asked)).all()
+    rows = await database.once(_LIVE, asked, writes=False)
     if not rows:
         return None
     expires_at = max(row.expires_at for row in rows)
@@ -31,7 +30,7 @@ async def find(database: Database, token_digest: str, user_id: str, now: float) 
     return Caller(tuple(names), expires_at.replace(tzinfo=expires_at.tzinfo or UTC).timestamp())
 
 
-_LIVE: Final = (
+_LIVE: Final = Prepared(
     select(access_tokens.c.token_expire_at.label("expires_at"), roles.c.name.label("role"))
     .join(subjects, subjects.c.id == access_tokens.c.subject_id)
     .outerjoin(subject_roles, subject_roles.c.subject_id == subjects.c.id)
@@ -40,5 +39,4 @@ _LIVE: Final = (
     .where(subjects.c.internal_identifier == bindparam("user_id"))
     .order_by(roles.c.name)
 )
-"""A row for each role and live token: two logins within a second share one. A deleted user's subject is still there.
-Made once: making it costs more than sending it."""
+"""A row for each role and live token: two logins within a second share one. A deleted user's subject is still there."""
