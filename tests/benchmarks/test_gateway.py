@@ -49,12 +49,14 @@ def test_the_last_line_is_one_json_object_with_ratios_at_its_top() -> None:
     assert result["rss_mib_streaming"] is None or result["rss_mib_streaming"] > 10
 
 
+@pytest.mark.walk
 def test_json_only_prints_nothing_else() -> None:
     done = bench("--only", "naive", "--json-only", *SMALL)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1
 
 
+@pytest.mark.walk
 def test_the_floor_passes_answers_and_downloads_on() -> None:
     done = bench("--only", "floor", "--json-only", *SMALL)
     assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ from tests.contracts.replay import Replay
 from tests.contracts.running import running_monolith_on, running_runner
 from tests.stores import EVERYWHERE
 
+pytestmark = pytest.mark.walk
 SAID_HEADERS = ("Content-Type", "From", "To", "Subject", "Content-Transfer-Encoding", "MIME-Version")
 """Of a mail; the others are its own: Date and Message-ID."""
 

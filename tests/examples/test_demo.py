@@ -97,6 +97,7 @@ async def test_run_ends_its_start_with_lines_that_work_and_ctrl_c_ends_everythin
     assert list(tmp_path.glob(".run/*")) == []
 
 
+@pytest.mark.walk
 async def test_a_demo_that_is_terminated_while_it_starts_leaves_no_process_behind(tmp_path: Path) -> None:
     async with launched(tmp_path) as launcher:
         await launcher.until("gateway  ")

@@ -165,6 +165,7 @@ def test_a_client_that_leaves_over_tls_ends_the_upstream_request_C2(client: Clie
     assert left.wait(2)
 
 
+@pytest.mark.walk
 def test_a_new_certificate_is_shown_without_a_restart(
     tls_gateway: GatewayProcess, authority: Authority, shown: Pair
 ) -> None:

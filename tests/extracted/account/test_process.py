@@ -14,6 +14,7 @@ from chassis.claims import Identity, Outcome
 from tests.extracted.running import ROOT, START_TIMEOUT_S, Gateway, RunningService, ask, running_service
 from tests.monolith_file import MonolithData, MonolithFile
 
+pytestmark = pytest.mark.walk
 ADMIN = Identity(Outcome.USER, "4c75e3f0-d974-40dd-8e6c-27e29c1df764", ("admin",))
 
 
