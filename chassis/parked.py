@@ -5,9 +5,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import message_tables
@@ -17,6 +17,8 @@ from chassis.own_tables import OwnTables
 
 MAX_BODY = 1024 * 1024
 """Bytes; of a longer one only the size is kept."""
+LONGEST_WAIT: Final = timedelta(minutes=10)
+"""Until the next attempt, unless told otherwise."""
 _MAX_PROPERTIES = 64 * 1024
 _MAX_TEXT = 1000
 
@@ -89,13 +91,22 @@ class Parked:
         return str(row["id"])
 
     async def due(
-        self, connection: AsyncConnection, queue: str, lease: timedelta, limit: int = 20
+        self,
+        connection: AsyncConnection,
+        queue: str,
+        lease: timedelta,
+        limit: int = 20,
+        within: timedelta = LONGEST_WAIT,
     ) -> list[ParkedMessage]:
-        """Those to be tried again now; nobody else gets them within `lease`."""
+        """Those to be tried again now; nobody else gets them within `lease`.
+
+        What is due much later than `within` is so because the clock was put back.
+        """
         table, now = self._table, self._clock()
+        at, latest = table.c.next_attempt_at, now + 2 * max(within, lease)
         picked = (
             select(table.c.id)
-            .where(table.c.queue == queue, table.c.next_attempt_at <= now)
+            .where(table.c.queue == queue, or_(at <= now, at > latest))
             .order_by(table.c.next_attempt_at)
             .limit(limit)
             .with_for_update(skip_locked=True)  # left out on SQLite, where one writes at a time

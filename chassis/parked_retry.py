@@ -11,7 +11,7 @@ import structlog
 
 from chassis.database import Database
 from chassis.messaging.envelope import Envelope, MessageInvalid
-from chassis.parked import Parked, ParkedMessage
+from chassis.parked import LONGEST_WAIT, Parked, ParkedMessage
 from chassis.store import StoreUnavailable
 
 log = structlog.get_logger("chassis.consumer")
@@ -33,7 +33,7 @@ class Patience:
     last_hold_s: float = 5.0
     attempts: int = 10
     first_retry_s: float = 1.0
-    last_retry_s: float = 600.0
+    last_retry_s: float = LONGEST_WAIT.total_seconds()
     look_s: float = 1.0
 
     def hold_pause_s(self, tries: int) -> float:
@@ -99,8 +99,9 @@ class ParkedRetry:
         """One after another, each claimed as it comes: a crash leaves one lease alone."""
         while self._may_go_on.is_set() and not self._stopping.is_set():
             lease = timedelta(seconds=2 * self._patience.handler_timeout_s)
+            within = timedelta(seconds=self._patience.last_retry_s)
             async with self._database.write() as connection:
-                due = await self._parked.due(connection, self._queue, lease, limit=1)
+                due = await self._parked.due(connection, self._queue, lease, 1, within)
             if not due:
                 return
             await self._try(due[0])

@@ -5,9 +5,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
-from parts import docker, mongo, place, postgres, rabbit
+from parts import docker, faketime, mongo, place, postgres, rabbit
 from parts.process import is_open
 
 
@@ -25,13 +26,22 @@ class Part(Protocol):
     def is_running(self, place: place.Place, /) -> bool: ...
 
 
+class Tool(Protocol):
+    """Of this machine, also where the parts run in containers: it is installed, never started."""
+
+    NAME: str
+
+    def install(self) -> None: ...
+
+
 PARTS: dict[str, Part] = {part.NAME: part for part in (postgres, mongo, rabbit)}
+TOOLS: dict[str, Tool] = {tool.NAME: tool for tool in (faketime,)}
 Verb = Callable[[Part, place.Place], str]
 
 
-def install(part: Part, _place: place.Place) -> str:
+def install(part: Part | Tool, _place: place.Place | None = None) -> str:
     part.install()
-    return "its programs are there"
+    return "it is there"
 
 
 def build(part: Part, place: place.Place) -> str:
@@ -67,26 +77,28 @@ VERBS: dict[str, Verb] = {verb.__name__: verb for verb in (up, install, build, s
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    names = options.parts or list(PARTS)
+    names = options.parts or [*PARTS, *TOOLS]
+    servers = [name for name in names if name in PARTS]
+    tools = [name for name in names if name in TOOLS and options.verb in ("up", "install")]
     try:
-        if options.verb in ("up", "stop") and _by_docker():
-            (docker.start if options.verb == "up" else docker.stop)(names)
-            if options.verb == "up":
-                return 0
+        if servers and options.verb in ("up", "stop") and _by_docker():
+            (docker.start if options.verb == "up" else docker.stop)(servers)
+            servers = [] if options.verb == "up" else servers
         where = place.from_environment()
     except place.PartFailed as error:
         print(error, file=sys.stderr)
         return 1
-    done = [_told(VERBS[options.verb], PARTS[name], where) for name in names]
+    done = [_told(name, partial(VERBS[options.verb], PARTS[name], where)) for name in servers]
+    done += [_told(name, partial(install, TOOLS[name])) for name in tools]
     return 0 if all(done) else 1
 
 
-def _told(verb: Verb, part: Part, where: place.Place) -> bool:
+def _told(name: str, act: Callable[[], str]) -> bool:
     begun = time.monotonic()
     try:
-        print(f"{part.NAME}: {verb(part, where)} ({time.monotonic() - begun:.1f} s)", flush=True)
+        print(f"{name}: {act()} ({time.monotonic() - begun:.1f} s)", flush=True)
     except place.PartFailed as error:
-        print(f"{part.NAME}: {error}", file=sys.stderr, flush=True)
+        print(f"{name}: {error}", file=sys.stderr, flush=True)
         return False
     return True
 
@@ -101,8 +113,8 @@ def _by_docker() -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m parts", description=__doc__)
     parser.add_argument("verb", choices=VERBS)
-    named = f"of {', '.join(PARTS)}; none: all"
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="part", help=named)
+    named = f"of {', '.join((*PARTS, *TOOLS))}; none: all"
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS, *TOOLS], metavar="part", help=named)
     return parser
 
 

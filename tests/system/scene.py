@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -231,8 +231,16 @@ def embedded(folder: Path, cancel_after_s: int = PATIENT) -> Iterator[Scene]:
 
 
 @contextmanager
-def on_parts(folder: Path, cancel_after_s: int = PATIENT, server: rabbit.Server | None = None) -> Iterator[Scene]:
-    """PostgreSQL, FerretDB and RabbitMQ (the shared one unless given), the first and the last through proxies."""
+def on_parts(
+    folder: Path,
+    cancel_after_s: int = PATIENT,
+    server: rabbit.Server | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Scene]:
+    """PostgreSQL, FerretDB and RabbitMQ (the shared one unless given), the first and the last through proxies.
+
+    `environ`: further variables of all processes.
+    """
     url = fresh_rabbit() if server is None else server.url
     management = RABBIT_MANAGEMENT_URL if server is None else server.management_url
     stores = on_real_parts(folder)
@@ -246,6 +254,7 @@ def on_parts(folder: Path, cancel_after_s: int = PATIENT, server: rabbit.Server 
         }
         more["account"] |= _pace(cancel_after_s)
         more["gateway"] = {"STRANGLER_BROKER_URL": broker.through(url)}
+        more = {name: own | dict(environ or {}) for name, own in more.items()}
         with (
             system(folder, stores, url, more=more) as running,
             _started(running, RabbitMeddler(url, management), broker, database) as scene,

@@ -382,3 +382,13 @@ async def test_a_lease_on_a_parked_message_ends(world: World) -> None:
         assert (after_late.reason, after_late.attempts) == ("why", 1)
         await parked.failed(connection, second, "the right one", None)
         assert await parked.due(connection, QUEUE, lease) == []
+
+
+async def test_a_clock_that_is_put_back_by_an_hour_holds_up_no_retry(world: World) -> None:
+    world.faults.append(RuntimeError("passes"))
+    async with consuming(world):
+        await world.send(message())
+        await until(lambda: _parked(world, 1))
+        world.service.clock.move(-3600)
+        await until(world.is_empty)
+    assert len(world.handled) == 1

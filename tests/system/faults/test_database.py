@@ -1,4 +1,4 @@
-"""F21 and F25: a database that is away, read-only, locked or short of connections; clocks and leases that lie."""
+"""F21: a database that is away, read-only, locked or short of connections."""
 
 from collections.abc import Iterator
 from concurrent.futures import wait
@@ -8,7 +8,6 @@ from sqlalchemy import text
 
 from tests.system.faults.postgres import always, line
 from tests.system.scene import Buyer, Scene
-from tests.system.waiting import until
 
 PARTS = "real"
 LASTS_S = 4.0
@@ -66,16 +65,3 @@ def test_f21_more_buyers_than_connections_while_the_database_says_nothing(scene:
         wait([asked], LASTS_S)
         line(scene).heal()
     bought_meanwhile(scene, buyers, item)
-
-
-def test_f25_a_lease_of_a_clock_that_ran_ahead_holds_nothing(scene: Scene) -> None:
-    scene.meddler.unbind("shop.commands")
-    buyer, item = scene.buyer(), scene.item()
-    scene.ask(buyer.wish(item))
-    scene.reaches(buyer, item, "DEBITED")
-    until(lambda: scene.books.read().unpublished, "a command that waits")
-    ahead = "claimed_until = now() + interval '1 hour', claim = 'of a clock that ran ahead'"
-    scene.run(f"UPDATE account.outbox SET {ahead} WHERE published_at IS NULL")
-    scene.meddler.heal()
-    scene.at_rest(within_s=20)
-    assert scene.state(buyer, item) == "COMPLETED"

@@ -1,0 +1,38 @@
+"""F25 for mail: a sender hangs in the middle of a mail, and the clock of another says that its lease is over."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.smtp_faults import DOT, Fault
+from tests.system.faults.clocks import HOUR_S, Clock
+from tests.system.mailing import AGAIN, ONCE, MailScene, on_parts
+from tests.system.waiting import until
+
+pytestmark = pytest.mark.connected
+
+
+@pytest.fixture(scope="module")
+def mails(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailScene]:
+    with on_parts(tmp_path_factory.mktemp("mail")) as scene:
+        yield scene
+
+
+@pytest.mark.parametrize("kind", [ONCE, AGAIN])
+def test_f25_a_mail_whose_sender_hangs_beyond_its_lease_comes_twice_only_where_it_may(
+    mails: MailScene, kind: str, tmp_path: Path
+) -> None:
+    mails.heal()
+    mails.faults(Fault(DOT, "hang", seconds=1, takes=True, times=1))
+    (key,) = mails.request(kind)
+    until(lambda: mails.states()["sending"], "a mail under way")
+    mails.mailer.pause()
+    ahead = Clock(tmp_path / "ahead")
+    ahead.put(HOUR_S)
+    mails.more(1, **ahead.environ)
+    row = mails.reaches(key, "ambiguous" if kind == ONCE else "sent")
+    mails.mailer.go_on()
+    found = mails.at_rest()
+    assert row.ambiguities == 1
+    assert found.counts[row.id] == (1 if kind == ONCE else 2)
