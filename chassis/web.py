@@ -1,5 +1,6 @@
 """What the web application of a service needs: health, request id, one place for errors, who is calling, a server."""
 
+import gc
 import re
 import signal
 import socket
@@ -188,6 +189,8 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what start-up made stays for good: the collector need not look at it again
         for listener in (sockets or []) if self.started else []:
             host, port = listener.getsockname()[:2]
             print(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
