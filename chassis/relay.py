@@ -7,6 +7,7 @@ the same message id.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -107,7 +108,7 @@ class Relay:
         if destination not in self._lanes:
             lane = Lane(destination, self._database, self._outbox, self._publisher, self._pace)
             self._lanes[destination] = lane
-            self._group.create_task(lane.run())
+            self._group.create_task(lane.run(), context=Context())  # who woke it first is not who it works for
         self._lanes[destination].wake()
 
     async def _prune(self) -> None:

@@ -25,7 +25,7 @@ EC = ECKey.generate_key("P-256")
 OTHER = RSAKey.generate_key(2048)
 SECRET = "a shared secret that is long enough"
 NOW = int(time.time())
-GOOD = {"iss": "https://auth.example", "aud": "https://api.example", "sub": "alice", "exp": NOW + 600}
+GOOD = {"iss": "https://auth.example", "aud": "https://api.example", "sub": "alice", "exp": NOW + 86_400}
 
 
 def sign(claims: dict[str, Any], key: Key = RSA, alg: str = "RS256", **header: Any) -> str:
@@ -84,7 +84,7 @@ REFUSED: dict[str, Callable[[], str | bytes]] = {
     "wrong audience": lambda: sign(GOOD | {"aud": "https://other.example"}),
     "no audience": lambda: sign(GOOD | {"aud": ...}),
     "expired": lambda: sign(GOOD | {"exp": NOW - 1}),
-    "not yet valid": lambda: sign(GOOD | {"nbf": NOW + 600}),
+    "not yet valid": lambda: sign(GOOD | {"nbf": NOW + 80_000}),
     "no end": lambda: sign(GOOD | {"exp": ...}),
     "no user": lambda: sign(GOOD | {"sub": ...}),
     "user as true": lambda: sign(GOOD | {"sub": True}),
@@ -119,7 +119,7 @@ def test_a_verified_token_is_remembered_until_it_expires(key_file: str) -> None:
     fields = bearer(sign(GOOD))
     first = known(provider, fields)
     assert known(provider, fields) is first
-    now[0] = NOW + 601.0
+    now[0] = NOW + 86_401.0
     assert known(provider, fields).outcome is Outcome.REJECTED
     assert provider.confirm(first, fields).outcome is Outcome.REJECTED
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.testing import capture_logs
 
 from chassis.database import Database
 from chassis.messaging.port import BrokerUnavailable, PublishRefused, Unroutable
@@ -43,6 +45,17 @@ async def test_a_commit_wakes_the_relay_of_its_process_at_once(service: Service)
         await until(lambda: len(broker.taken) == 1)
         await service.put(message())
         await until(lambda: len(broker.taken) == 2)
+
+
+async def test_it_does_not_log_under_the_request_that_woke_it_first(service: Service) -> None:
+    broker = Taking()
+    broker.faults["purchases.commands"] = Unroutable("no queue")
+    with capture_logs([merge_contextvars]) as logs:
+        async with running(Relay(service.database, service.outbox, broker, NEVER_POLLS)):
+            with bound_contextvars(request_id="of somebody"):
+                await service.put(message())
+            await until(lambda: broker.asked >= 1 and bool(logs))
+    assert [log.get("request_id") for log in logs if log["event"] == "outbox_waits"] == [None]
 
 
 async def test_what_another_process_put_is_found_by_looking(service: Service) -> None:
