@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 MAX_BODY = 256 * 1024
 """Bytes; more is no message of ours."""
+UNREADABLE = "unreadable"
+"""Beside a message's properties where they could not be read, and says why."""
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\.v[1-9][0-9]{0,3}")
 
 Body = Mapping[str, object]
@@ -87,6 +89,8 @@ def to_record(envelope: Envelope) -> dict[str, str | None]:
 
 def from_record(record: Mapping[str, object], data: bytes) -> Envelope:
     """The reverse of to_record and encode_body. Raises MessageInvalid."""
+    if UNREADABLE in record:
+        raise MessageInvalid(f"the properties cannot be read ({record[UNREADABLE]})")
     texts = {name: record.get(name) for name in _FIELDS}
     wrong = [name for name, value in texts.items() if not isinstance(value, str | None)]
     if wrong or not texts["id"] or not texts["type"]:

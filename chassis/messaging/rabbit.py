@@ -13,6 +13,7 @@ from chassis.messaging.rabbit_declare import TIMEOUT_S, ensure_exchange, ensure_
 from chassis.messaging.rabbit_errors import answered
 from chassis.messaging.rabbit_link import Link
 from chassis.messaging.rabbit_publisher import RabbitPublisher
+from chassis.messaging.rabbit_stream import ConsumingConnection
 from chassis.messaging.rabbit_subscription import RabbitSubscription
 from chassis.messaging.topology import Queue, Topology
 
@@ -63,7 +64,7 @@ class RabbitBroker:
         )
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 20) -> RabbitSubscription:
-        link = Link(self._url, f"{self._name} {queue}")
+        link = Link(self._url, f"{self._name} {queue}", ConsumingConnection)
         tend = partial(self._tend, link, queue)
         subscription = RabbitSubscription(link, partial(_same, queue), handler, prefetch=prefetch, tend=tend)
         self._subscriptions.append(subscription)
@@ -72,7 +73,7 @@ class RabbitBroker:
     async def replies(self, exchange: str, handler: Handler) -> str:
         """Waits for the queue where the broker is there; where it is not, the queue comes with it."""
         key = f"{self._name}.{uuid4().hex}"
-        link = Link(self._url, f"{self._name} {exchange}")
+        link = Link(self._url, f"{self._name} {exchange}", ConsumingConnection)
         attach = partial(_reply_queue, link, exchange, key)
         subscription = RabbitSubscription(link, attach, handler, prefetch=REPLIES_PREFETCH, acknowledges=False)
         self._subscriptions.append(subscription)

@@ -25,8 +25,8 @@ CLOSE_TIMEOUT_S = 3.0
 class Link:
     """`name`: what the broker's administrator sees. Errors are those of the port."""
 
-    def __init__(self, url: str, name: str) -> None:
-        self._url, self.name = url, name
+    def __init__(self, url: str, name: str, kind: "type[AbstractConnection]" = aio_pika.Connection) -> None:
+        self._url, self.name, self._kind = url, name, kind
         self._connection: AbstractConnection | None = None
         self._opening = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
@@ -43,7 +43,7 @@ class Link:
                 async with answered(f"connecting to {self.where}", CONNECT_TIMEOUT_S, {}):
                     properties: FieldTable = {"connection_name": self.name}
                     self._connection = await aio_pika.connect(
-                        self._url, heartbeat=HEARTBEAT_S, client_properties=properties
+                        self._url, heartbeat=HEARTBEAT_S, client_properties=properties, connection_class=self._kind
                     )
             return self._connection
 

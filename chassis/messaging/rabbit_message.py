@@ -6,12 +6,15 @@ from datetime import datetime
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
-from chassis.messaging.envelope import Envelope, MessageInvalid
+from chassis.messaging.envelope import UNREADABLE, Envelope, MessageInvalid
 from chassis.messaging.port import Delivery
+from chassis.messaging.rabbit_properties import read
+from chassis.messaging.rabbit_stream import wrapped_in
 
 TRANSIENT, PERSISTENT = 1, 2
 _SHORT = 255  # bytes of a short string, as AMQP has them
 _HEADERS = ("subject", "causation_id", "traceparent")
+_SHOWN = 4096  # bytes of properties that cannot be read
 
 
 def to_properties(envelope: Envelope, *, sender: str, persistent: bool, expires_s: float | None) -> Basic.Properties:
@@ -37,7 +40,7 @@ def to_properties(envelope: Envelope, *, sender: str, persistent: bool, expires_
 
 def to_delivery(queue: str, message: DeliveredMessage) -> Delivery:
     """Never raises: what is no message of ours shows when its envelope is asked for."""
-    properties = message.header.properties
+    properties, unreadable = _properties(message)
     headers: Mapping[str, object] = properties.headers or {}
     sent = properties.timestamp
     seen: dict[str, object] = {
@@ -51,13 +54,23 @@ def to_delivery(queue: str, message: DeliveredMessage) -> Delivery:
         "exchange": message.exchange,
         "routing_key": message.routing_key,
     }
-    plain = {name: _plain(value) for name, value in seen.items()}
+    plain = {name: _plain(value) for name, value in seen.items()} | unreadable
     return Delivery(queue, plain, message.body, _count(headers, bool(message.redelivered)), _died(headers))
 
 
+def _properties(message: DeliveredMessage) -> tuple[Basic.Properties, dict[str, object]]:
+    """And what an operator is shown where they cannot be read: why, and the bytes, with escapes."""
+    came = message.header.properties
+    raw = wrapped_in(came.headers or {})
+    if raw is None:
+        return came, {}
+    properties, fault = read(raw)
+    return properties, {} if fault is None else {UNREADABLE: fault, "received": repr(raw[:_SHOWN]), "size": len(raw)}
+
+
 def _plain(value: object) -> object:
-    """What JSON knows, or a list that says what it was: no text, whatever it is."""
-    return value if value is None or isinstance(value, str | int | float | bool) else [repr(value)[:_SHORT]]
+    """What every JSON knows, or a list that says what it was: no text, whatever it is."""
+    return value if value is None or isinstance(value, str | int | bool) else [repr(value)[:_SHORT]]
 
 
 def _count(headers: Mapping[str, object], redelivered: bool) -> int:

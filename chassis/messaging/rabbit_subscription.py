@@ -160,13 +160,13 @@ class RabbitSubscription:
             self._tags.add(str(done.consumer_tag))
 
     async def _cancel(self) -> None:
-        tags, self._tags = self._tags, set()
-        if self._channel is None or self._channel.is_closed:
-            return
+        """Until the broker has said yes, messages come."""
         with suppress(MessagingError):  # then the connection is gone, and the consumer with it
             async with answered(f"pausing {self._queue}", ANSWER_TIMEOUT_S):
-                for tag in tags:
-                    await self._channel.basic_cancel(tag)
+                for tag in [*self._tags]:
+                    if self._channel is not None:
+                        await self._channel.basic_cancel(tag)
+        self._tags.clear()
 
     def _cancelled(self, frame: Basic.Cancel) -> None:
         log.warning("consumer cancelled by the broker", queue=self._link.name)

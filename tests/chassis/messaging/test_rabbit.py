@@ -2,18 +2,13 @@
 
 import asyncio
 import logging
-from dataclasses import replace
-from typing import Any
 
-import aiormq
 import pytest
-from aiormq.abc import ChannelFrame
 from pamqp import commands
-from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from chassis.messaging.envelope import MessageInvalid
-from chassis.messaging.port import BrokerUnavailable, TopologyDiffers, Unroutable
+from chassis.messaging.port import BrokerUnavailable, Delivery, TopologyDiffers, Unroutable
 from chassis.messaging.rabbit import RabbitBroker
 from chassis.messaging.topology import Queue, Topology
 from chassis.settings import SettingsInvalid
@@ -159,37 +154,30 @@ async def test_dead_letters_lie_in_a_queue_of_their_own_and_say_why(broker: Rabb
     assert dead.handled[0].died == "delivery_limit in things"
 
 
-async def test_a_message_that_ends_each_connection_is_dead_lettered_and_takes_no_neighbour_with_it() -> None:
+async def test_a_message_that_ends_each_connection_is_dead_lettered_and_takes_no_neighbour_with_it(
+    opened: Opened, proxy: TcpProxy
+) -> None:
     url = fresh_rabbit()
-    broker, keeper = RabbitBroker(url, "tests"), open_keeper()
+    broker, cut_off, keeper = opened(url), opened(proxy.through(url)), open_keeper()
     await broker.declare(TOPOLOGY)
-    neighbours = [an_envelope() for _ in range(8)]
-    for envelope in neighbours[:4]:
+    sent = [an_envelope() for _ in range(9)]
+    poison, neighbours = sent[4], [*sent[:4], *sent[5:]]
+    for envelope in sent:
         await broker.publish("events", envelope)
-    await put_unreadable(url)
-    for envelope in neighbours[4:]:
-        await broker.publish("events", envelope)
-    await broker.consume(QUEUE.name, keeper)
+
+    async def handle(delivery: Delivery) -> None:
+        if delivery.properties["id"] == poison.id:
+            proxy.cut()
+        await keeper(delivery)
+
+    await cut_off.consume(QUEUE.name, handle)
     await until(lambda: {envelope.id for envelope in neighbours} <= set(keeper.ids))
 
     async def is_dead() -> bool:
         return await broker.depth(QUEUE.dead) == 1
 
     await until(is_dead)
-    assert max(delivery.count for delivery in keeper.begun) <= 2
-    await broker.aclose()
-
-
-async def put_unreadable(url: str) -> None:
-    """Its id is no UTF-8, which the library ends a connection for."""
-    connection = await aiormq.connect(url)
-    channel = await connection.channel(publisher_confirms=False)
-    properties = commands.Basic.Properties(message_id="XXXX", message_type=TYPE)
-    parts: list[Any] = [commands.Basic.Publish(exchange="events", routing_key=TYPE), ContentHeader(0, 2, properties)]
-    sent = ChannelFrame.marshall(channel.number, [*parts, ContentBody(b"{}")])
-    await connection.write_queue.put(replace(sent, payload=sent.payload.replace(b"XXXX", b"\xff\xfe\xff\xfe")))
-    await channel.basic_qos(prefetch_count=1)  # answered after it
-    await connection.close()
+    assert max(delivery.count for delivery in keeper.begun if delivery.properties["id"] != poison.id) <= 2
 
 
 @pytest.mark.parametrize("url", ["amqp://me:sesame@127.0.0.1:1/v", RABBIT_URL.replace(":guest@", ":sesame@")])
