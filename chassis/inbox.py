@@ -1,4 +1,9 @@
-"""Which messages a consumer has handled already: saves work; business keys carry the safety."""
+"""Which messages a consumer has handled already: saves work; business keys carry the safety.
+
+For a handler whose work is dear and whose own rows do not tell that it was done. Where a business key is written in
+the same transaction anyway, as in all services so far, a row here decides nothing: leave it out
+(docs/decisions/business-keys-before-inbox.md).
+"""
 
 from datetime import timedelta
 
@@ -11,7 +16,10 @@ from chassis.own_tables import OwnTables
 
 
 class Inbox:
-    """One per process; all take the caller's connection and are part of its transaction."""
+    """One per process; all take the caller's connection and are part of its transaction.
+
+    `Relay(…, also_prune=(inbox.prune,))` keeps it small.
+    """
 
     def __init__(self, tables: OwnTables, clock: Clock) -> None:
         self._table = message_tables.inbox(tables)
