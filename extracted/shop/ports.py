@@ -96,6 +96,12 @@ class Decisions(Protocol):
         """
         ...
 
+    async def sell(self, purchase: Purchase, envelope: Envelope) -> bool:
+        """A sale that nothing stands in the way of, at once: as Deciding's `record` and `answer`. False: something
+        does, or the store has no such way: nothing was written. Raises StoreUnavailable.
+        """
+        ...
+
 
 class Records(Protocol):
     """What is kept, for audits: pages in the order of ids, from the first after `after` (None: the very first)."""

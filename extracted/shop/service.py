@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chassis.failpoints import reach
-from chassis.messaging.envelope import MessageInvalid, new_id
+from chassis.messaging.envelope import Envelope, MessageInvalid, new_id
 from extracted.shop import decision, messages
-from extracted.shop.decision import CANCELLED, Decision, Known, Purchase
+from extracted.shop.decision import CANCELLED, DECREASED, Decision, Known, Purchase
 from extracted.shop.domain import Item, ItemFields, Offer, Quantity, canonical_uuid
 from extracted.shop.messages import Command
 from extracted.shop.ports import Deciding, Decisions, Items, Purchases, Quantities
@@ -36,11 +36,15 @@ class Sales:
 
     async def decide(self, command: Command) -> None:
         """Answers each command, however often it comes. Raises MessageInvalid for one that belies the purchase."""
-        async with self.decisions.transaction(command.purchase) as deciding:
-            decided = await self._decided(deciding, command)
-            await deciding.answer(messages.answer(command, decided, self.new_id, self.clock()))
-            await reach("shop.before_commit")
+        if command.is_cancel or not await self.decisions.sell(command.purchase, self._answer(command, DECREASED)):
+            async with self.decisions.transaction(command.purchase) as deciding:
+                decided = await self._decided(deciding, command)
+                await deciding.answer(self._answer(command, decided))
+                await reach("shop.before_commit")
         await reach("shop.decided")
+
+    def _answer(self, command: Command, decided: Decision) -> Envelope:
+        return messages.answer(command, decided, self.new_id, self.clock())
 
     async def _decided(self, deciding: Deciding, command: Command) -> Decision:
         known = await deciding.known(command.purchase)

@@ -12,21 +12,24 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
+    and_,
     literal,
     or_,
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Database
+from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope
 from chassis.outbox import PUT, Outbox
 from chassis.prepared import Connection, Inserts, Prepared
 from extracted.shop.decision import Decision, Known, Outcome, Purchase, Reason
 from extracted.shop.messages import DECISIONS
+from extracted.shop.storage.plain import DECIDED, build_plain, decided_row
 from extracted.shop.storage.tables import ShopTables, uuid_text
 
-_ROW = ("purchase_id", "user_id", "item_id", "outcome", "reason", "decided_at")
 Id = BindParameter[str]
 
 
@@ -72,10 +75,32 @@ class StoredDecisions:
         self.clock = clock
         self.look = Prepared(_look(tables, bought))
         self.take = Prepared(_take(tables.stock))
-        decided, out = (tables.decisions, _ROW), (outbox.table, PUT)
+        decided, out = (tables.decisions, DECIDED), (outbox.table, PUT)
         self.answered = Inserts(out)
         self.refused = Inserts(decided, out)
         self.sold = Inserts(decided, bought.insertion, out)
+        self.plain = build_plain(tables, _unsold(bought), bought.insertion, outbox.table)
+
+    async def sell(self, purchase: Purchase, envelope: Envelope) -> bool:
+        """By one statement, on PostgreSQL."""
+        if self.database.is_sqlite:
+            return False
+        now, ids = self.clock(), (purchase.id, purchase.user_id, purchase.item_id)
+        rows = {
+            "decided_": decided_row(purchase, now),
+            "sold_": self.bought.row(*ids, now),
+            "message_": self.outbox.row(DECISIONS, envelope),
+        }
+        values = {prefix + name: value for prefix, row in rows.items() for name, value in row.items()}
+        values |= {"user": purchase.user_id, "item": purchase.item_id}
+        await reach("shop.before_commit")
+        try:
+            is_sold = await self.database.locked(self.plain, _lock_key(purchase), values) == 1
+        except IntegrityError:  # all of it is undone; the long way says what stood in the way
+            return False
+        if is_sold:
+            self.outbox.wake()
+        return is_sold
 
     @asynccontextmanager
     async def transaction(self, purchase: Purchase) -> AsyncIterator["DecidingTransaction"]:
@@ -139,6 +164,11 @@ def _look(tables: ShopTables, bought: Bought) -> Select[Any]:
         bought.has_user(user).label("has_user"),
         limited.label("is_limited"),
     ).select_from(one.outerjoin(decisions, decisions.c.purchase_id == purchase))
+
+
+def _unsold(bought: Bought) -> ColumnElement[bool]:
+    user, item = (BindParameter[str](name, type_=uuid_text()) for name in ("user", "item"))
+    return and_(~bought.is_owned(user, item), bought.has_user(user))
 
 
 def _take(stock: Table) -> Update:

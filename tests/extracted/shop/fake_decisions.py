@@ -33,6 +33,10 @@ class FakeDecisions:
             self.state = before
             raise
 
+    async def sell(self, _purchase: Purchase, _envelope: Envelope) -> bool:
+        """It has no such way."""
+        return False
+
     async def known(self, purchase: Purchase) -> Known:
         state = self.state
         decided_for, decided = state.decisions.get(purchase.id, (None, None))
