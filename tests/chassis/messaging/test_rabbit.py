@@ -129,8 +129,31 @@ async def test_a_missing_exchange_takes_nothing_and_holds_up_no_other(broker: Ra
     assert {type(error) for error in done[50:]} == {Unroutable}
 
 
-async def test_the_same_message_twice_at_once_is_told_to_be_nowhere_twice(broker: RabbitBroker) -> None:
+async def test_publishes_to_a_missing_exchange_one_upon_the_other_hold_up_no_other(
+    opened: Opened, proxy: TcpProxy
+) -> None:
+    """What is sent on a channel that the broker has closed costs the connection."""
+    broker = opened(proxy.through(fresh_rabbit()))
+    await broker.declare(TOPOLOGY)
+    await broker.publish("events", an_envelope())
+
+    async def publish(exchange: str, number: int) -> None:
+        await asyncio.sleep(number / 2000)  # some come while the answer to another is under way
+        await broker.publish(exchange, an_envelope(), timeout_s=20)
+
+    for _ in range(3):
+        both = [publish(exchange, number) for exchange in ("events", "nowhere") for number in range(50)]
+        done = await asyncio.gather(*both, return_exceptions=True)
+        assert [type(error) for error in done] == [type(None)] * 50 + [Unroutable] * 50
+
+
+@pytest.mark.parametrize("is_proven", [False, True])
+async def test_the_same_message_twice_at_once_is_told_to_be_nowhere_twice(
+    broker: RabbitBroker, is_proven: bool
+) -> None:
     envelope = an_envelope()
+    if is_proven:  # else they wait for each other anyway
+        await broker.publish("events", envelope)
     twice = [broker.publish("events", envelope, routing_key="nobody") for _ in range(4)]
     done = await asyncio.gather(*twice, return_exceptions=True)
     assert [type(error) for error in done] == [Unroutable] * 4

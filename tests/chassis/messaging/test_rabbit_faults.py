@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pamqp import commands
 
-from chassis.messaging import rabbit_subscription
+from chassis.messaging import rabbit_publisher, rabbit_subscription
 from chassis.messaging.port import BrokerUnavailable, MessagingError, Unroutable
 from chassis.messaging.rabbit import RabbitBroker
 from chassis.messaging.rabbit_subscription import RabbitSubscription
@@ -40,6 +40,12 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Consumers are looked after in no time."""
     monkeypatch.setattr(rabbit_subscription, "CHECK_EVERY_S", 0.2)
     monkeypatch.setattr(rabbit_subscription, "ANSWER_TIMEOUT_S", 1.0)
+
+
+@pytest.fixture
+def never(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Consumers are not looked after: they learn from the broker alone."""
+    monkeypatch.setattr(rabbit_subscription, "CHECK_EVERY_S", 3600.0)
 
 
 async def published(broker: RabbitBroker, exchange: str = "events", key: str | None = None) -> bool:
@@ -171,6 +177,7 @@ async def test_an_alarm_that_blocks_publishers_refuses_in_time_and_lets_consumer
     await until(lambda: published(broker))
 
 
+@pytest.mark.usefixtures("never")
 async def test_a_queue_that_is_deleted_under_its_consumer_is_made_again_and_consumed(opened: Opened) -> None:
     url = fresh_rabbit()
     broker, keeper = opened(url), open_keeper()
@@ -192,6 +199,7 @@ async def test_a_consumer_of_a_queue_that_others_make_waits_until_it_is_there(op
     await until(lambda: subscription.is_consuming)
 
 
+@pytest.mark.usefixtures("never")
 async def test_a_channel_that_the_broker_closes_is_opened_again(opened: Opened) -> None:
     broker, keeper = opened(fresh_rabbit()), open_keeper()
     subscription = await started(broker, keeper)
@@ -248,6 +256,23 @@ async def test_a_half_open_connection_is_left_by_consumer_and_publisher(
     await broker.publish("events", last := an_envelope())
     await until(lambda: last.id in keeper.ids)
     assert len(proxy.conversations) > before
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_a_publisher_leaves_a_silent_connection_for_a_new_one_before_its_heartbeats_are_missed(
+    opened: Opened, proxy: TcpProxy, way: str
+) -> None:
+    broker = opened(proxy.through(fresh_rabbit()))
+    await broker.declare(TOPOLOGY)
+    await broker.publish("events", an_envelope())
+    before = len(proxy.conversations)
+    getattr(proxy, way).held = True
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish("events", an_envelope(), timeout_s=rabbit_publisher.SILENCE_S)
+    assert len(proxy.conversations) == before
+    with pytest.raises(BrokerUnavailable):
+        await broker.publish("events", an_envelope(), timeout_s=0.5)
+    await until(lambda: len(proxy.conversations) == before + 1, within_s=10)
 
 
 @pytest.mark.parametrize("way", ["up", "down"])
