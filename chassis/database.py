@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from chassis.driver import AWAY, CLOSE_S, READ_ONLY, TRUSTED_S, Driver
+from chassis.driver import AWAY, CLOSE_S, LOST, READ_ONLY, TRUSTED_S, Driver
 from chassis.locked import Locked
 from chassis.prepared import Connection as AnyConnection
 from chassis.prepared import Prepared
@@ -117,7 +117,7 @@ async def _transaction(engine: AsyncEngine, *, writes: bool = False) -> AsyncIte
         if not _is_away(error, writes):
             raise
         raise StoreUnavailable(str(error.orig)) from error  # SQLAlchemy's own text carries the statement's parameters
-    except OSError as error:  # asyncpg's own, as it connects or waits in vain: SQLAlchemy lets it through
+    except LOST as error:  # as it connects or waits in vain, SQLAlchemy lets it through
         raise StoreUnavailable(str(error) or "it did not answer in time") from error
 
 

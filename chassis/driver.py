@@ -23,6 +23,8 @@ READ_ONLY: Final = "25006"
 AWAY: Final = {"08", "28", "3D", "40", "53", "55", "57"}
 """PostgreSQL's classes (its manual, appendix A): no connection, no entry, no such database, a deadlock, full, locked
 for too long, cancelled."""
+LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""What is raised without a word of the server's: the connection is no more, or it does not answer."""
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]  # as asyncpg's manual makes one
@@ -151,6 +153,6 @@ def _ours(error: BaseException) -> Exception | None:
     if isinstance(error, asyncpg.PostgresError):
         state = str(error.sqlstate)
         return StoreUnavailable(str(error)) if state[:2] in AWAY or state == READ_ONLY else None
-    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError | TimeoutError):
+    if isinstance(error, LOST):
         return StoreUnavailable(str(error) or "it did not answer in time")
     return None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -180,3 +181,16 @@ async def test_an_error_never_shows_a_statements_values(database: Database) -> N
         async with database.read() as connection:
             await connection.execute(text("SELECT * FROM nowhere WHERE x = :x"), {"x": "tell-nobody"})
     assert "tell-nobody" not in f"{failed.value} {failed.value.__cause__}"
+
+
+async def lose(database: Database) -> None:
+    async with database.read() as connection:
+        direct: Any = (await connection.get_raw_connection()).driver_connection
+        direct.terminate()
+        await direct.fetch("SELECT 1")
+
+
+async def test_what_the_driver_says_of_a_connection_that_is_no_more_means_away(database: Database) -> None:
+    """As it does while SQLAlchemy prepares a new one, and lets it through."""
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await lose(database)
