@@ -7,7 +7,6 @@ file FAILPOINTS_FILE holds is armed beside, from the moment at which it is writt
 import asyncio
 import os
 import signal
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def _parsed(text: str) -> dict[str, tuple[str, float]]:
 
 
 async def reach(name: str) -> None:
-    """Nothing, unless the name is armed: kill ends the process by SIGKILL; what hangs says so on stderr."""
+    """Nothing, unless the name is armed: kill ends the process by SIGKILL."""
     armed = _armed()
     if name not in armed:
         return
@@ -49,5 +48,4 @@ async def reach(name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if verb == "raise":
         raise FailpointReached(name)
-    print(f"failpoint {name} is reached", file=sys.stderr, flush=True)
     await asyncio.sleep(amount)

@@ -6,7 +6,7 @@ from time import monotonic
 
 import pytest
 
-from tests.system.scene import Buyer, Scene
+from tests.system.scene import Scene
 from tests.system.tcp_proxy import TcpProxy, Way
 from tests.system.waiting import until
 
@@ -43,43 +43,31 @@ def test_f14_a_bad_line_loses_and_doubles_nothing(scene: Scene, side: str, way: 
     assert sorted(str(scene.state(buyer, item)) for buyer in buyers) == ["COMPLETED"] * 3 + ["REFUNDED"]
 
 
-@pytest.mark.parametrize(("value", "state"), [(b"\x07DEBITED", "DEBITED"), (b"\x09COMPLETED", "COMPLETED")])
-def test_f22_a_statement_that_succeeds_and_looks_like_a_failure_has_its_effect_once(
-    scene: Scene, value: bytes, state: str
-) -> None:
-    """`value`: of a parameter, as the driver sends it: its length, and the text."""
+COMMIT = b"COMMIT\0"
+"""Of a purchase of an item with a quantity: Shop's."""
+STATEMENTS = {b"\x07DEBITED": "DEBITED", b"\x09COMPLETED": "COMPLETED", b"\x09decreased": "decided", COMMIT: "decided"}
+"""What the driver sends, the length and the text of a parameter, and what comes of it."""
+
+
+@pytest.mark.parametrize("sent", STATEMENTS)
+def test_f22_what_succeeds_and_looks_like_a_failure_has_its_effect_once(scene: Scene, sent: bytes) -> None:
     database = proxy(scene, "database")
-    buyer, item = scene.buyer(), scene.item(left=5)
-    database.up.holds = value, database.down
+    buyer, item = scene.buyer(), scene.item(left=5 if sent == COMMIT else None)
+
+    def has_effect() -> bool:
+        if STATEMENTS[sent] == "decided":
+            return scene.purchase_id(buyer, item) in scene.books.read().decisions
+        return scene.state(buyer, item) == STATEMENTS[sent]
+
+    database.up.holds = sent, database.down
     with scene.asking(buyer.wish(item), tries=40):
-        until(lambda: scene.state(buyer, item) == state, "its effect")
+        until(has_effect, "its effect")
         assert database.down.held
-        looks_failed(database)
-    sold_once(scene, buyer, item)
-
-
-def test_f22_a_commit_that_succeeds_and_looks_like_a_failure_has_its_effect_once(scene: Scene) -> None:
-    database = proxy(scene, "database")
-    buyer, item = scene.buyer(), scene.item(left=5)
-    scene.shop.arm("shop.before_commit=hang:2")
-    with scene.asking(buyer.wish(item), tries=40):
-        until(lambda: "failpoint shop.before_commit is reached" in scene.shop.said(), "a commit to come", poll_s=0.01)
-        database.down.held = True
-        until(lambda: scene.purchase_id(buyer, item) in scene.books.read().decisions, "the commit")
-        scene.shop.arm()
-        looks_failed(database)
-    sold_once(scene, buyer, item)
-
-
-def looks_failed(line: TcpProxy) -> None:
-    line.cut()
-    line.heal()
-
-
-def sold_once(scene: Scene, buyer: Buyer, item: str) -> None:
+        database.cut()
+        database.heal()
     books, _ = scene.at_rest()
-    assert scene.state(buyer, item) == "COMPLETED"
-    assert (books.points[buyer.user_id], books.stock[item]["available"]) == (90, 4)
+    assert (scene.state(buyer, item), books.points[buyer.user_id]) == ("COMPLETED", 90)
+    assert sent != COMMIT or books.stock[item]["available"] == 4
 
 
 @pytest.mark.parametrize("service", ["account", "shop"])
