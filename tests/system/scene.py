@@ -219,12 +219,12 @@ class Scene:
 
 
 @contextmanager
-def embedded(folder: Path, cancel_after_s: int = PATIENT) -> Iterator[Scene]:
-    """SQLite, and the broker in tables of a second file."""
+def embedded(folder: Path, cancel_after_s: int = PATIENT, data: Path | None = None) -> Iterator[Scene]:
+    """SQLite (its file in `data`, if given), and the broker in tables of a second file."""
     path = folder / "broker.sqlite3"
     url = f"sqlite:///{path}?lease_s=2"
     with (
-        system(folder, on_sqlite(folder), url, more={"account": _pace(cancel_after_s)}) as running,
+        system(folder, on_sqlite(data or folder), url, more={"account": _pace(cancel_after_s)}) as running,
         _started(running, TablesMeddler(path)) as scene,
     ):
         yield scene

@@ -28,6 +28,15 @@ def always(scene: Scene, name: str, value: str) -> Iterator[None]:
     line(scene).cut()
 
 
+@contextmanager
+def undisturbed(scene: Scene) -> Iterator[None]:
+    """No service has a connection while the block runs."""
+    line(scene).refuses = True
+    line(scene).cut()
+    yield
+    line(scene).heal()
+
+
 def told(scene: Scene, sqlstate: str) -> int:
     """How often it has told a service of that error, as the line between them has seen it."""
     error = b"C%s\0" % sqlstate.encode()
