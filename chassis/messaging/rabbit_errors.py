@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aio_pika import exceptions as theirs
@@ -36,23 +36,37 @@ _DIFFERENCE = re.compile(
 
 @asynccontextmanager
 async def answered(what: str, timeout_s: float, table: Table = ASKING) -> AsyncIterator[None]:
-    """The block's errors become ours; `what` was being done. A cancellation of the caller's own passes through."""
+    """The block's errors become ours; `what` was being done. A cancellation of the caller's own passes through, also
+    one that the library has lost because the connection was lost at that moment."""
+    is_cancelled = _cancellation()
     try:
         async with asyncio.timeout(timeout_s):
             try:
                 yield
             except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
+                if is_cancelled():
                     raise
                 # the library ends what waits on a lost connection with it
                 raise BrokerUnavailable(f"{what}: the connection was lost") from error
-    except MessagingError:
-        raise
-    except TimeoutError as error:
-        raise BrokerUnavailable(f"{what}: no answer in {timeout_s:g} s") from error
     except Exception as error:
-        raise _ours(error, table)(f"{what}: {_told(error)}") from error
+        if is_cancelled():
+            raise asyncio.CancelledError from error
+        if isinstance(error, MessagingError):
+            raise
+        raise _translated(error, what, timeout_s, table) from error
+
+
+def _cancellation() -> Callable[[], bool]:
+    """Tells whether this task was cancelled since."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    return lambda: task is None or task.cancelling() > before
+
+
+def _translated(error: Exception, what: str, timeout_s: float, table: Table) -> MessagingError:
+    if isinstance(error, TimeoutError):
+        return BrokerUnavailable(f"{what}: no answer in {timeout_s:g} s")
+    return _ours(error, table)(f"{what}: {_told(error)}")
 
 
 def _ours(error: Exception, table: Table) -> type[MessagingError]:

@@ -18,6 +18,7 @@ from chassis.messaging.rabbit_message import to_delivery
 
 ANSWER_TIMEOUT_S = 5.0
 CHECK_EVERY_S = 10.0
+CANCEL_AGAIN_S = 1.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 3.0
 Attach = Callable[[], Awaitable[str]]
 """On each new connection; returns the name of the queue to consume."""
@@ -81,8 +82,9 @@ class RabbitSubscription:
         await _ended(self._under_way, grace_s)
         if self._acknowledgements is not None:
             await self._acknowledgements.flush()
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        while not self._task.done():  # asyncio.wait_for of Python 3.11 can lose one
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
         await self._link.aclose()
 
     async def _supervise(self) -> None:

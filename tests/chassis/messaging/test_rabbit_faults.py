@@ -315,6 +315,19 @@ async def test_while_paused_nothing_comes_and_nothing_under_way_is_lost_not_even
     assert [delivery.count for delivery in keeper.begun] == [0, 0]
 
 
+async def test_a_consumer_is_one_until_the_broker_has_let_it_go(opened: Opened, proxy: TcpProxy) -> None:
+    broker = opened(proxy.through(fresh_rabbit()))
+    subscription = await started(broker, open_keeper())
+    proxy.up.held = True
+    pausing = asyncio.create_task(subscription.pause())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert subscription.is_consuming
+    proxy.heal()
+    await pausing
+    assert not subscription.is_consuming
+
+
 async def test_a_stop_finishes_and_acknowledges_what_is_under_way_and_leaves_the_rest(opened: Opened) -> None:
     broker, keeper = opened(fresh_rabbit()), Keeper()
     subscription = await started(broker, keeper, prefetch=2)

@@ -1,6 +1,7 @@
 """Messages whose properties cannot be read: handed over with what can, acknowledged, and in nobody's way."""
 
 import ast
+import asyncio
 import struct
 from datetime import UTC, datetime
 from functools import reduce
@@ -74,6 +75,20 @@ async def test_as_a_reply_it_is_in_nobodys_way(opened: Opened) -> None:
     await broker.publish("answers", sent := an_envelope(), routing_key=key, persistent=False)
     await until(lambda: len(keeper.handled) == 2)
     assert keeper.handled[-1].envelope() == sent
+
+
+@pytest.mark.parametrize(("scheme", "first"), [("amqp", b"A"), ("amqps", b"\x16")])  # AMQP; a handshake of TLS
+async def test_a_consumer_speaks_what_its_url_says(opened: Opened, scheme: str, first: bytes) -> None:
+    said: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said.put_nowait(await reader.read(1))
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        await opened(f"{scheme}://u:p@127.0.0.1:{port}/v").consume("things", open_keeper())
+        assert await asyncio.wait_for(said.get(), 10) == first
 
 
 def test_what_can_be_read_is_shown_and_what_cannot_has_escapes() -> None:
