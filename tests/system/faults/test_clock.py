@@ -57,7 +57,6 @@ def test_f25_a_clock_that_jumps_forward_and_back_under_purchases_loses_and_doubl
     books, _ = scene.at_rest()
     opened = [row["created_at"] for row in books.purchases.values()]
     assert max(opened) - min(opened) > timedelta(seconds=2 * HOUR_S - ENDS_WITHIN_S)
-    assert scene.state(first, item) == "COMPLETED"
     assert {order.status for order in scene.orders} == {204}
     assert scene.parkings() == parkings
 
