@@ -8,6 +8,8 @@ import pytest
 
 from chassis import starting
 from chassis.messaging.rabbit import RabbitBroker
+from chassis.messaging.rabbit_link import Link
+from chassis.messaging.rabbit_subscription import RabbitSubscription
 from tests.chassis.messaging.scene import TOPOLOGY, open_keeper
 
 TURNS = range(25)
@@ -62,3 +64,24 @@ async def test_it_ends_whenever_it_comes(
                 await asyncio.sleep(0)
             await asyncio.wait_for(stop(), WITHIN_S)
             await broker.aclose()
+
+
+async def test_a_cancellation_that_is_lost_on_the_way_is_made_again() -> None:
+    """As asyncio.wait_for of Python 3.11 loses one that comes as what it waits for is done."""
+    waits, lost = asyncio.Event(), asyncio.Event()
+
+    async def attach() -> str:
+        waits.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if lost.is_set():
+                raise
+            lost.set()
+        return "things"
+
+    link = Link("amqp://u:p@127.0.0.1:1/v", "tests")
+    subscription = RabbitSubscription(link, attach, open_keeper(), prefetch=1)
+    await waits.wait()
+    await asyncio.wait_for(subscription.stop(), WITHIN_S)
+    assert lost.is_set()
