@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -106,3 +108,10 @@ async def declare(broker: Broker, queues: Topology) -> None:
             await asyncio.sleep(DECLARE_AGAIN_S)
         else:
             return
+
+
+def expect_no_failure(task: asyncio.Task[None]) -> None:
+    """For `add_done_callback` of what a service is nothing without, its relay: the process ends, to start anew."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("task_ended", task=task.get_name(), exc_info=error)
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -36,16 +36,16 @@ class Signer:
         self._keys = KeySet(list(keys))
         self._header = {"alg": "ES256", "kid": keys[0].thumbprint()}
         self._clock = clock
-        self._tokens: TtlCache[tuple[object, ...], bytes] = TtlCache(MAX_TOKENS)
+        self._tokens: TtlCache[tuple[object, ...], tuple[bytes, int]] = TtlCache(MAX_TOKENS)
 
     def token(self, identity: Identity, audience: str) -> bytes:
         """A JWT for the service of that name; the same one for up to 30 s, so it has at least 30 s to live."""
         now = self._clock()
         key = (identity.subject, identity.roles, audience) if identity.subject else (identity.outcome, audience)
-        token = self._tokens.get(key, now)
-        if token is None:
+        token, issued_at = self._tokens.get(key, now) or (b"", now)
+        if not token or issued_at > now:  # by a clock that was put back since
             token = self._sign(identity, audience, int(now))
-            self._tokens.put(key, token, int(now) + REUSE_S)
+            self._tokens.put(key, (token, int(now)), int(now) + REUSE_S)
         return token
 
     def _sign(self, identity: Identity, audience: str, now: int) -> bytes:

@@ -36,6 +36,7 @@ class Worker:
     async def running(self) -> AsyncIterator[None]:
         """Ends in order: nothing new is taken, what is under way is finished, then the outbox gets what it can."""
         sending = asyncio.create_task(self.relay.run(), name="relay")
+        sending.add_done_callback(starting.expect_no_failure)
         declaring = asyncio.create_task(starting.declare(self.broker, self.topology), name="declare")
         self.consumer = consumer = await consume(self.broker, COMMANDS, self.handle, self.database, self.parked)
         try:

@@ -228,6 +228,15 @@ async def test_while_the_store_is_away_an_extracted_route_answers_503(state: Sta
     assert (reply.status, x.service, x.internal_token) == (503, SHOP, None)
 
 
+async def test_a_clock_that_is_put_back_makes_a_token_anew() -> None:
+    clock = Clock(1_700_003_600.0)
+    mine = Signer([ECKey.generate_key("P-256")], clock)
+    mine.token(ALICE, "shop")
+    clock.now -= 3600
+    verifier = TokenVerifier("shop", jwks=mine.jwks(), clock=clock)
+    assert (await verifier.verify(mine.token(ALICE, "shop"))).subject == ALICE.subject
+
+
 async def test_a_token_is_used_again_for_thirty_seconds_and_lives_sixty() -> None:
     clock = Clock(1_700_000_000.5)
     mine = Signer([ECKey.generate_key("P-256")], clock)

@@ -276,4 +276,4 @@ def test_a_database_that_comes_late_and_without_the_tables_ends_the_process(tmp_
         with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         account.process.wait(SETTLES_WITHIN_S)
-        assert any(line.get("event") == "relay_ended" for line in account.logged())
+        assert any(line.get("event") == "task_ended" for line in account.logged())
