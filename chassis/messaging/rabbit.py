@@ -13,7 +13,7 @@ from chassis.messaging.rabbit_declare import TIMEOUT_S, ensure_exchange, ensure_
 from chassis.messaging.rabbit_errors import answered
 from chassis.messaging.rabbit_link import Link
 from chassis.messaging.rabbit_publisher import RabbitPublisher
-from chassis.messaging.rabbit_stream import ConsumingConnection
+from chassis.messaging.rabbit_stream import ConsumingConnection, PublishingConnection
 from chassis.messaging.rabbit_subscription import RabbitSubscription
 from chassis.messaging.topology import Queue, Topology
 
@@ -28,7 +28,7 @@ class RabbitBroker:
 
     def __init__(self, url: str, name: str) -> None:
         self._url, self._name = url, name
-        self._link = Link(url, name)
+        self._link = Link(url, name, PublishingConnection)
         self._publisher = RabbitPublisher(self._link, name)
         self._declared: dict[str, Queue] = {}
         self._subscriptions: list[RabbitSubscription] = []

@@ -1,4 +1,5 @@
-"""How a consumer reads its connection: past the library, which gets the properties of a message as bytes.
+"""How a connection is read and written beneath the library: a consumer gets the properties of a message as bytes, a
+publisher sends what is published at once as one packet.
 
 The library ends a connection over properties that it cannot read (a text that is no UTF-8, a date that is none), and
 does so each time that they are delivered: nothing behind them in the queue would ever come.
@@ -31,6 +32,15 @@ class ConsumingConnection(aio_pika.Connection):
         self.kwargs["transport_factory"] = _Wrapping(opened)
 
 
+class PublishingConnection(aio_pika.Connection):
+    """What is published at the same moment leaves as one packet: each costs both sides more than what is in it."""
+
+    def __init__(self, url: URL, *args: Any, **more: Any) -> None:  # as the library passes them on
+        super().__init__(url, *args, **more)
+        opened = TLSTransportFactory() if self.url.scheme == "amqps" else TCPTransportFactory()
+        self.kwargs["transport_factory"] = _GatheringFactory(opened)
+
+
 def wrapped_in(headers: Mapping[str, object]) -> bytes | None:
     """The properties, as they came; None: these are headers that the library has read."""
     found = headers.get(_AS_BYTES)
@@ -44,6 +54,40 @@ class _Wrapping(TransportFactory):
     async def create(self, url: URL, **more: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await self._opened.create(url, **more)
         return _Reader(reader), writer
+
+
+class _GatheringFactory(TransportFactory):
+    def __init__(self, opened: TransportFactory) -> None:
+        self._opened = opened
+
+    async def create(self, url: URL, **more: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await self._opened.create(url, **more)
+        return reader, _Gathering(writer, reader)
+
+
+class _Gathering(asyncio.StreamWriter):
+    """Passes on what was written in one turn of the event loop at its end."""
+
+    def __init__(self, inner: asyncio.StreamWriter, reader: asyncio.StreamReader) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(inner.transport, inner.transport.get_protocol(), reader, loop)
+        self._inner = inner  # closes the transport when it is forgotten
+        self._call_soon = loop.call_soon
+        self._kept: list[bytes] = []
+
+    def write(self, data: Any) -> None:
+        if not self._kept:
+            self._call_soon(self._pass_on)
+        self._kept.append(data)
+
+    def close(self) -> None:
+        self._pass_on()
+        super().close()
+
+    def _pass_on(self) -> None:
+        kept, self._kept = self._kept, []
+        if kept and not self.is_closing():  # the connection may be lost meanwhile
+            super().write(b"".join(kept))
 
 
 class _Reader(asyncio.StreamReader):
