@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "examples/service"
 
 
+@pytest.mark.walk
 def test_a_copy_under_another_name_passes_its_own_test(tmp_path: Path) -> None:
     copy = tmp_path / "greeter"
     shutil.copytree(SERVICE, copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -21,6 +21,7 @@ def run(*words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.walk
 def test_exchanges_and_queues_are_made_once_and_for_all(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'broker.sqlite3'}"
     for _ in range(2):

@@ -174,6 +174,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.walk
 def test_a_server_that_is_not_there_is_a_store_that_is_away() -> None:
     """In a process of its own: pymongo's monitor may leave a socket unclosed that it was connecting."""
     command = [sys.executable, "-c", ASK_NOBODY]

@@ -141,6 +141,7 @@ def test_32_slow_readers_need_little_memory_C7(gateway: GatewayProcess, origin: 
     threading.Event().wait(0.3)
 
 
+@pytest.mark.walk
 def test_a_connection_is_never_kept_paused_for_the_next_client_C7(gateway: GatewayProcess, origin: Script) -> None:
     """Of so many sizes one ends just where the slow client's buffers are full."""
     for size in range(2_400_000, 4_000_000, 16_000):

@@ -3,6 +3,8 @@
 import random
 import threading
 
+import pytest
+
 from tests.loopback.client import Client
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import HOST, chunk, get, message, ok, ok_chunked, post, post_chunked
@@ -137,6 +139,7 @@ def repeated(mark: bytes) -> bytes:
     return mark * (int(mark.split(b"/")[1]) // len(mark) + 1)
 
 
+@pytest.mark.walk
 def test_slow_clients_do_not_hold_up_others_on_the_same_upstream_connections_C7(
     gateway: GatewayProcess, origin: Script
 ) -> None:

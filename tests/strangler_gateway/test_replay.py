@@ -181,6 +181,7 @@ def test_when_time_is_up_nothing_is_sent_any_more(recording: Path, other: Diary)
     assert outcomes[-1] == ("skipped", "no time was left")
 
 
+@pytest.mark.walk
 def test_the_recording_of_the_real_monolith_holds_for_what_is_safe(tmp_path: Path) -> None:
     """But for steps whose token no recorded answer brings: the whole conversation had more steps."""
     with running_monolith(tmp_path / "monolith.sqlite3") as monolith:

@@ -163,6 +163,7 @@ async def test_commands_without_a_mail_end_the_session_and_a_mail_counts_anew(in
     assert await wire.has_ended()
 
 
+@pytest.mark.walk
 async def test_a_message_without_end_is_hung_up_on(ingress: Listened) -> None:
     wire = await (await ingress.greeted()).enveloped()
     await wire.say("DATA")
@@ -291,6 +292,7 @@ async def test_a_session_that_ends_finishes_the_message_that_is_under_way(tmp_pa
         assert await wire.has_ended()
 
 
+@pytest.mark.walk
 async def test_who_does_not_read_its_replies_is_hung_up_on(tmp_path: Path) -> None:
     async with listened(tmp_path, Limits(idle_s=0.3, commands=10_000_000)) as ingress:
         wire = await ingress.connect_slowly()
@@ -341,6 +343,7 @@ WORDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.walk
 async def test_random_clients_leave_no_trace(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Their mails would go to b@b.c: none of them has read a reply, so none may be taken."""
     chance = random.Random(20261126)

@@ -195,7 +195,8 @@ async def test_a_hang_of_one_mail_holds_up_no_other(store: Kept) -> None:
         assert sink.connections == 8
 
 
-@pytest.mark.parametrize("number", [60, pytest.param(1000, marks=pytest.mark.walk)])
+@pytest.mark.walk
+@pytest.mark.parametrize("number", [60, 1000])
 async def test_a_quota_defers_all_and_fails_none_and_fresh_mail_goes_first_when_it_is_over(
     store: Kept, number: int
 ) -> None:
@@ -216,7 +217,8 @@ async def test_a_quota_defers_all_and_fails_none_and_fresh_mail_goes_first_when_
     assert max(map(order_of(sink).index, fresh)) < max(20, number // 5)
 
 
-@pytest.mark.parametrize("number", [60, pytest.param(1000, marks=pytest.mark.walk)])
+@pytest.mark.walk
+@pytest.mark.parametrize("number", [60, 1000])
 async def test_a_provider_that_is_down_is_waited_for_without_touching_the_rows(store: Kept, number: int) -> None:
     """Five failures and what was under way with them, then a probe after 0.1, 0.3, 0.5, 0.7 s."""
     async with running_sink() as down:
@@ -233,6 +235,7 @@ async def test_a_provider_that_is_down_is_waited_for_without_touching_the_rows(s
             assert deliveries(sink) == {1: number}
 
 
+@pytest.mark.walk
 async def test_fresh_mail_leaves_before_retries_that_are_due(store: Kept) -> None:
     async with running_sink(Sink(latency_s=0.02)) as sink, post(store, sink, 2) as sent:
         sink.faults(Fault(RCPT, code=451))

@@ -124,12 +124,14 @@ def test_without_a_credential_in_the_settings_there_is_no_such_route(shop: Runni
     assert (answer.status, b"Cannot GET /internal/offers/" in answer.body) == (404, True)
 
 
+@pytest.mark.walk
 def test_a_store_that_is_away_is_503(gateway: Gateway, tmp_path: Path) -> None:
     path = tmp_path / "monolith.sqlite3"
     with running_shop(f"sqlite:///{path}", gateway, INTERNAL_TOKEN=INTERNAL_TOKEN) as shop:
         assert told(offer(shop, str(uuid.uuid4()), str(uuid.uuid4()))) == (503, {"error": "the store is away"})
 
 
+@pytest.mark.walk
 def test_offers_are_there_without_a_broker(gateway: Gateway, monolith: MonolithFile) -> None:
     with running_shop(monolith.url, gateway, INTERNAL_TOKEN=INTERNAL_TOKEN) as shop:
         assert offer(shop, monolith.add_item(), monolith.add_user()).status == 200

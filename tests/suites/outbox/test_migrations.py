@@ -91,6 +91,7 @@ async def test_two_services_live_beside_each_other(url: str, database: Database)
     assert len(await own(database, "account")) == len(await own(database, "shop")) == 5
 
 
+@pytest.mark.walk
 async def test_several_processes_at_once_make_them_once(url: str, database: Database) -> None:
     call = f'asyncio.run(migrations.upgrade({url!r}, "account", Path({str(REVISIONS)!r})))'
     code = f"import asyncio; from pathlib import Path; from chassis import migrations; {call}"

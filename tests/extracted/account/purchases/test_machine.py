@@ -319,6 +319,7 @@ def template(tmp_path: Path) -> Path:
     return tmp_path / "template.sqlite3"
 
 
+@pytest.mark.walk
 def test_the_books_are_right_and_every_purchase_ends(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Purchases.template, Purchases.patch = template, monkeypatch
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large]
