@@ -10,11 +10,10 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from sqlalchemy import ClauseElement
-from sqlalchemy.dialects.postgresql import asyncpg
 
 from chassis.driver import may_define
+from chassis.prepared import Compiled
 
-_DIALECT: Final = asyncpg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 _PARAMETER: Final = re.compile(r"\$(\d+)")
 
 
@@ -22,13 +21,11 @@ class Locked:
     """`name`: of the function, in the schema of temporary tables: it goes with the connection, and fits its code."""
 
     def __init__(self, name: str, statement: ClauseElement) -> None:
-        compiled: Any = statement.compile(dialect=_DIALECT)
-        self._names: list[str] = list(compiled.positiontup or ())
-        self._fixed = {name: bound.value for name, bound in compiled.binds.items() if not bound.required}
-        kinds = [compiled.binds[name].type.compile(_DIALECT) for name in self._names]
-        body = _PARAMETER.sub(lambda found: f"${int(found[1]) + 1}", str(compiled))
+        self._compiled = Compiled(statement)
+        types = self._compiled.types
+        body = _PARAMETER.sub(lambda found: f"${int(found[1]) + 1}", self._compiled.text)
         self._definition = f"""
-            CREATE FUNCTION pg_temp.{name}({", ".join(["bigint", *kinds])}) RETURNS bigint LANGUAGE plpgsql AS $body$
+            CREATE FUNCTION pg_temp.{name}({", ".join(["bigint", *types])}) RETURNS bigint LANGUAGE plpgsql AS $body$
             DECLARE written bigint;
             BEGIN
                 PERFORM pg_advisory_xact_lock($1);
@@ -36,7 +33,7 @@ class Locked:
                 GET DIAGNOSTICS written = ROW_COUNT;
                 RETURN written;
             END $body$"""
-        self._call = f"SELECT pg_temp.{name}({', '.join(f'${number + 1}' for number in range(len(kinds) + 1))})"
+        self._call = f"SELECT pg_temp.{name}({', '.join(f'${number + 1}' for number in range(len(types) + 1))})"
         self._known: WeakSet[Any] = WeakSet()
 
     async def on(self, direct: Any, lock: int, values: Mapping[str, object]) -> int | None:
@@ -48,6 +45,5 @@ class Locked:
             if not await may_define(direct, self._definition):
                 return None
             self._known.add(direct)
-        given = (values[name] if name in values else self._fixed[name] for name in self._names)
-        ((written,),) = await direct.fetch(self._call, lock, *given)
+        ((written,),) = await direct.fetch(self._call, lock, *self._compiled.arguments(values))
         return int(written)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import ClauseElement, Insert, Table, bindparam, insert
+from sqlalchemy import BindParameter, ClauseElement, Insert, Table, bindparam, insert
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +21,36 @@ class Direct(Protocol):
 Connection = AsyncConnection | Direct
 
 
+class Compiled:
+    """A statement as the driver takes it: its text, with $1, $2, …."""
+
+    def __init__(self, statement: ClauseElement, columns: Sequence[str] = ()) -> None:
+        compiled: Any = statement.compile(dialect=_DIALECT, column_keys=columns or None)
+        self.text = str(compiled)
+        self._names: Sequence[str] = compiled.positiontup or ()
+        self._fixed = {name: bound.value for name, bound in compiled.binds.items() if not bound.required}
+        self._types = [compiled.binds[name].type for name in self._names]
+
+    @property
+    def types(self) -> list[str]:
+        """In PostgreSQL's words. Raises CompileError where a parameter has none."""
+        return [kind.compile(_DIALECT) for kind in self._types]
+
+    def arguments(self, values: Mapping[str, object]) -> list[object]:
+        """In the order of the text."""
+        return [values[name] if name in values else self._fixed[name] for name in self._names]
+
+
+def parameters(table: Table, columns: Sequence[str], prefix: str) -> list[BindParameter[object]]:
+    """One a column, named as it is after the prefix: for a statement that writes into several tables."""
+    return [bindparam(prefix + name, type_=table.c[name].type) for name in columns]
+
+
+def prefixed(rows: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    """Prefix → row, as the values of such parameters."""
+    return {prefix + name: value for prefix, row in rows.items() for name, value in row.items()}
+
+
 class Prepared:
     """`columns`: those that values are given for, where the statement itself does not say (an INSERT's, an UPDATE's).
 
@@ -31,27 +61,16 @@ class Prepared:
     def __init__(self, statement: Any, *columns: str) -> None:
         self.statement: Any = statement
         self._columns = columns
-        self._text = ""
-        self._names: Sequence[str] = ()
-        self._fixed: Mapping[str, object] = {}
+        self._compiled: Compiled | None = None
 
     async def on(self, connection: Connection, values: Mapping[str, object]) -> Sequence[Any]:
         """The rows that it returns."""
         if isinstance(connection, AsyncConnection):
             result = await connection.execute(self.statement, values)
             return result.all() if result.returns_rows else ()
-        if not self._text:
-            self._compile(self.statement)
-        fixed = self._fixed
-        return await connection.fetch(
-            self._text, *[values[name] if name in values else fixed[name] for name in self._names]
-        )
-
-    def _compile(self, statement: ClauseElement) -> None:
-        compiled: Any = statement.compile(dialect=_DIALECT, column_keys=self._columns or None)
-        self._names = compiled.positiontup or ()
-        self._fixed = {name: bound.value for name, bound in compiled.binds.items() if not bound.required}
-        self._text = str(compiled)
+        if self._compiled is None:
+            self._compiled = Compiled(self.statement, self._columns)
+        return await connection.fetch(self._compiled.text, *self._compiled.arguments(values))
 
 
 class Inserts:
@@ -70,10 +89,9 @@ class Inserts:
             for prepared, row in zip(self._single, rows, strict=True):
                 await prepared.on(connection, row)
         else:
-            values = {f"{number}_{name}": value for number, row in enumerate(rows) for name, value in row.items()}
-            await self._all.on(connection, values)
+            await self._all.on(connection, prefixed({f"{number}_": row for number, row in enumerate(rows)}))
 
 
 def _insert(table: Table, columns: Sequence[str], prefix: str) -> Insert:
     """Its parameters are named as the columns, after the prefix."""
-    return insert(table).values({name: bindparam(prefix + name, type_=table.c[name].type) for name in columns})
+    return insert(table).values(dict(zip(columns, parameters(table, columns, prefix), strict=True)))

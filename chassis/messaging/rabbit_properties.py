@@ -40,7 +40,7 @@ def _salvaged(raw: bytes) -> Basic.Properties:
 def _value(kind: str, raw: bytes) -> object:
     try:
         return decode.by_type(raw, kind)[1]
-    except Exception:
+    except Exception:  # as above: it raises what it happens upon
         if kind == "shortstr":
             return _escaped(raw[1:])
         return _fields(raw[_LONG:]) if kind == "table" else None
@@ -53,7 +53,7 @@ def _fields(raw: bytes) -> dict[str, object]:
         begin = 1 + raw[0]
         try:
             size, value = decode.embedded_value(raw[begin:])
-        except Exception:
+        except Exception:  # as above
             break
         found[_escaped(raw[1:begin])] = value
         raw = raw[begin + size :]

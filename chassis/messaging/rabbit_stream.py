@@ -7,7 +7,7 @@ does so each time that they are delivered: nothing behind them in the queue woul
 
 import asyncio
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aio_pika
@@ -23,22 +23,39 @@ _HEADERS_ALONE = b"\x20\x00"
 _FIELD = bytes([len(_AS_BYTES)]) + _AS_BYTES.encode() + b"x"  # its name, and that bytes follow
 
 
-class ConsumingConnection(aio_pika.Connection):
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _Connection(aio_pika.Connection):
+    """On streams of ours around the library's."""
+
+    def __init__(self, url: URL, *args: Any, **more: Any) -> None:  # as the library passes them on
+        super().__init__(url, *args, **more)
+        opened = TLSTransportFactory() if self.url.scheme == "amqps" else TCPTransportFactory()
+        self.kwargs["transport_factory"] = _Around(opened, self.around)
+
+    @staticmethod
+    def around(ends: Ends) -> Ends:
+        """What the library gets in place of these."""
+        raise NotImplementedError
+
+
+class ConsumingConnection(_Connection):
     """All that a message has beside its body is one header field of bytes."""
 
-    def __init__(self, url: URL, *args: Any, **more: Any) -> None:  # as the library passes them on
-        super().__init__(url, *args, **more)
-        opened = TLSTransportFactory() if self.url.scheme == "amqps" else TCPTransportFactory()
-        self.kwargs["transport_factory"] = _Wrapping(opened)
+    @staticmethod
+    def around(ends: Ends) -> Ends:
+        """Reads for the library."""
+        return _Reader(ends[0]), ends[1]
 
 
-class PublishingConnection(aio_pika.Connection):
+class PublishingConnection(_Connection):
     """What is published at the same moment leaves as one packet: each costs both sides more than what is in it."""
 
-    def __init__(self, url: URL, *args: Any, **more: Any) -> None:  # as the library passes them on
-        super().__init__(url, *args, **more)
-        opened = TLSTransportFactory() if self.url.scheme == "amqps" else TCPTransportFactory()
-        self.kwargs["transport_factory"] = _GatheringFactory(opened)
+    @staticmethod
+    def around(ends: Ends) -> Ends:
+        """Writes for the library."""
+        return ends[0], _Gathering(ends[1], ends[0])
 
 
 def wrapped_in(headers: Mapping[str, object]) -> bytes | None:
@@ -47,22 +64,12 @@ def wrapped_in(headers: Mapping[str, object]) -> bytes | None:
     return bytes(found) if isinstance(found, bytearray) and len(headers) == 1 else None
 
 
-class _Wrapping(TransportFactory):
-    def __init__(self, opened: TransportFactory) -> None:
-        self._opened = opened
+class _Around(TransportFactory):
+    def __init__(self, opened: TransportFactory, around: Callable[[Ends], Ends]) -> None:
+        self._opened, self._around = opened, around
 
-    async def create(self, url: URL, **more: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await self._opened.create(url, **more)
-        return _Reader(reader), writer
-
-
-class _GatheringFactory(TransportFactory):
-    def __init__(self, opened: TransportFactory) -> None:
-        self._opened = opened
-
-    async def create(self, url: URL, **more: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await self._opened.create(url, **more)
-        return reader, _Gathering(writer, reader)
+    async def create(self, url: URL, **more: Any) -> Ends:
+        return self._around(await self._opened.create(url, **more))
 
 
 class _Gathering(asyncio.StreamWriter):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import BindParameter, ColumnElement, SelectBase, Table, Update, bindparam, case, exists, insert, select
+from sqlalchemy import ColumnElement, SelectBase, Table, Update, case, exists, insert, select
 
 from chassis.outbox import PUT
-from chassis.prepared import Prepared
+from chassis.prepared import Prepared, parameters
 from extracted.account.storage.tables import Tables
 
 OPENED = ("id", "user_id", "item_id", "item", "price", "state", "asks", "asked_at", "created_at", "due_at")
@@ -41,7 +41,7 @@ class Plain:
 def build_plain(tables: Tables, debits: Debits, outbox: Table) -> Plain:
     """For one process."""
     requests = tables.requests
-    row = select(*_values(requests, requests.c.keys(), "request_")).where(debits.payable())
+    row = select(*parameters(requests, requests.c.keys(), "request_")).where(debits.payable())
     kept = _unless_there(tables, requests, requests.c.keys(), row).cte("kept")
     return Plain(
         requested=_bought(tables, debits, outbox, exists(select(kept.c.id))),
@@ -55,13 +55,13 @@ def _bought(tables: Tables, debits: Debits, outbox: Table, begun: ColumnElement[
     Where it began, and was not paid, its message has no body: that violates a constraint, which undoes all of it.
     """
     purchases, ledger = tables.purchases, tables.ledger
-    row = select(*_values(purchases, OPENED, "purchase_")).where(begun)
+    row = select(*parameters(purchases, OPENED, "purchase_")).where(begun)
     opened = _unless_there(tables, purchases, OPENED, row).cte("opened")
     paid = debits.debiting(exists(select(opened.c.id))).cte("paid")
     line = [name for name in LINE if name != "points_after"]
-    entry = select(*_values(ledger, line, "entry_"), paid.c.points)
+    entry = select(*parameters(ledger, line, "entry_"), paid.c.points)
     noted = insert(ledger).from_select([*line, "points_after"], entry).cte("noted")
-    *head, body = _values(outbox, PUT, "message_")
+    *head, body = parameters(outbox, PUT, "message_")
     balance = select(paid.c.points).scalar_subquery()
     message = select(*head, case((balance.is_not(None), body))).where(begun)
     sent = insert(outbox).from_select([*PUT], message).cte("sent")
@@ -71,7 +71,3 @@ def _bought(tables: Tables, debits: Debits, outbox: Table, begun: ColumnElement[
 def _unless_there(tables: Tables, table: Table, names: Sequence[str], row: SelectBase) -> Any:
     into = tables.own.insert(table).from_select([*names], row)
     return into.on_conflict_do_nothing().returning(table.c.id)
-
-
-def _values(table: Table, names: Sequence[str], prefix: str) -> list[BindParameter[object]]:
-    return [bindparam(prefix + name, type_=table.c[name].type) for name in names]

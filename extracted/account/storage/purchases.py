@@ -12,7 +12,7 @@ from chassis.database import Database
 from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope
 from chassis.outbox import Outbox
-from chassis.prepared import Connection
+from chassis.prepared import Connection, prefixed
 from extracted.account import messages
 from extracted.account.ports import Paid, Reader, Unit
 from extracted.account.purchase import DEBIT, Entry, Outcome, Purchase, Reason, Request, command_id
@@ -121,8 +121,7 @@ class SqlStore:
             "entry_": rows.entry_values(Entry(purchase.id, DEBIT, -purchase.price, None, purchase.created_at)),
             "message_": self._kept.outbox.row(exchange, command),
         }
-        values = {prefix + name: value for prefix, row in parts.items() for name, value in row.items()}
-        return values | dict(self._kept.points.debit_values(purchase.user_id, purchase.price))
+        return prefixed(parts) | dict(self._kept.points.debit_values(purchase.user_id, purchase.price))
 
     def sent(self) -> None:
         """Wakes the relay of this process."""

@@ -24,7 +24,7 @@ from chassis.database import Database
 from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope
 from chassis.outbox import PUT, Outbox
-from chassis.prepared import Connection, Inserts, Prepared
+from chassis.prepared import Connection, Inserts, Prepared, prefixed
 from extracted.shop.decision import Decision, Known, Outcome, Purchase, Reason
 from extracted.shop.messages import DECISIONS
 from extracted.shop.storage.plain import DECIDED, build_plain, decided_row
@@ -91,8 +91,7 @@ class StoredDecisions:
             "sold_": self.bought.row(*ids, now),
             "message_": self.outbox.row(DECISIONS, envelope),
         }
-        values = {prefix + name: value for prefix, row in rows.items() for name, value in row.items()}
-        values |= {"user": purchase.user_id, "item": purchase.item_id}
+        values = prefixed(rows) | {"user": purchase.user_id, "item": purchase.item_id}
         await reach("shop.before_commit")
         try:
             is_sold = await self.database.locked(self.plain, _lock_key(purchase), values) == 1

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, Insert, Table, bindparam, exists, insert, select
+from sqlalchemy import BindParameter, ColumnElement, Insert, Table, exists, insert, select
 
 from chassis.locked import Locked
 from chassis.outbox import PUT
+from chassis.prepared import parameters
 from extracted.shop.decision import DECREASED, Purchase
 from extracted.shop.storage.tables import ShopTables, uuid_text
 
@@ -26,7 +27,7 @@ def build_plain(
     purchase, item = (BindParameter[str](name, type_=uuid_text()) for name in ("decided_purchase_id", "item"))
     is_new = ~exists().where(decisions.c.purchase_id == purchase)
     is_unlimited = ~exists().where(stock.item_id == item, stock.available.is_not(None))
-    row = select(*_values(decisions, DECIDED, "decided_")).where(is_new, unsold, is_unlimited)
+    row = select(*parameters(decisions, DECIDED, "decided_")).where(is_new, unsold, is_unlimited)
     decided = insert(decisions).from_select([*DECIDED], row).returning(decisions.c.purchase_id).cte("decided")
     table, columns = sold
     bought = _after(decided, table, columns, "sold_").cte("bought")
@@ -40,8 +41,4 @@ def decided_row(purchase: Purchase, now: datetime) -> dict[str, object]:
 
 
 def _after(first: Any, table: Table, columns: Sequence[str], prefix: str) -> Insert:
-    return insert(table).from_select([*columns], select(*_values(table, columns, prefix)).select_from(first))
-
-
-def _values(table: Table, columns: Sequence[str], prefix: str) -> list[BindParameter[object]]:
-    return [bindparam(prefix + name, type_=table.c[name].type) for name in columns]
+    return insert(table).from_select([*columns], select(*parameters(table, columns, prefix)).select_from(first))

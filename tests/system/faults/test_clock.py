@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.faults.clocks import HOUR_S, Clock
+from tests.system.processes import Process
 from tests.system.scene import Buyer, Scene, on_parts
 from tests.system.waiting import until
 
@@ -61,31 +62,31 @@ def test_f25_a_clock_that_jumps_forward_and_back_under_purchases_loses_and_doubl
     assert scene.parkings() == parkings
 
 
-def test_f25_what_a_clock_that_was_ahead_has_leased_is_sent_once_it_is_put_back(scene: Scene, clock: Clock) -> None:
+def bought_though_killed_an_hour_ahead(
+    scene: Scene, clock: Clock, process: Process, failpoint: str, loses: str | None = None
+) -> None:
+    """`loses`: the queue that is emptied meanwhile."""
     buyer, item = scene.buyer(), scene.item()
     clock.put(HOUR_S)
-    scene.account.arm("relay.confirmed=kill")
+    process.arm(f"{failpoint}=kill")
     with scene.asking(buyer.wish(item), tries=20):
-        scene.account.wait()
+        process.wait()
         clock.put(0)
-        scene.account.start()
+        if loses is not None:
+            scene.meddler.lose(loses)
+        process.start()
     scene.at_rest(ENDS_WITHIN_S)
     assert scene.state(buyer, item) == "COMPLETED"
+
+
+def test_f25_what_a_clock_that_was_ahead_has_leased_is_sent_once_it_is_put_back(scene: Scene, clock: Clock) -> None:
+    bought_though_killed_an_hour_ahead(scene, clock, scene.account, "relay.confirmed")
 
 
 def test_f25_what_was_to_be_asked_again_by_a_clock_that_was_ahead_is_asked_once_it_is_put_back(
     scene: Scene, clock: Clock
 ) -> None:
-    buyer, item = scene.buyer(), scene.item()
-    clock.put(HOUR_S)
-    scene.shop.arm("shop.before_commit=kill")
-    with scene.asking(buyer.wish(item), tries=20):
-        scene.shop.wait()
-        clock.put(0)
-        scene.meddler.lose("shop.commands")
-        scene.shop.start()
-    scene.at_rest(ENDS_WITHIN_S)
-    assert scene.state(buyer, item) == "COMPLETED"
+    bought_though_killed_an_hour_ahead(scene, clock, scene.shop, "shop.before_commit", loses="shop.commands")
 
 
 def test_f25_what_was_parked_by_a_clock_that_was_ahead_is_tried_again_once_it_is_put_back(
