@@ -1,7 +1,8 @@
 """Named places where a test makes a process die, fail or hang (FAILPOINTS=a=kill,b=hang:3); else they do nothing.
 
 For fault tests of real processes: `reach("account.committed")` stands right after the thing that it names. What the
-file FAILPOINTS_FILE holds is armed beside, from the moment at which it is written.
+file FAILPOINTS_FILE holds is armed beside, from the moment at which it is written; a hang ends early when it is armed
+no more.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ import os
 import signal
 from functools import cache
 from pathlib import Path
+
+POLL_S = 0.02
 
 
 class FailpointReached(Exception):
@@ -48,4 +51,11 @@ async def reach(name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if verb == "raise":
         raise FailpointReached(name)
-    await asyncio.sleep(amount)
+    await _hang(name, amount)
+
+
+async def _hang(name: str, seconds: float) -> None:
+    now = asyncio.get_running_loop().time
+    ends = now() + seconds
+    while name in _armed() and now() < ends:  # noqa: ASYNC110 - a file says when
+        await asyncio.sleep(min(POLL_S, seconds))

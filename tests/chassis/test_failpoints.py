@@ -1,5 +1,6 @@
 """Failpoints: nothing unless armed; then exactly what was asked for."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -28,6 +29,17 @@ def test_a_named_point_ends_or_fails_where_it_is_armed(armed: str, code: int) ->
 
 def test_a_hang_ends_after_its_seconds() -> None:
     assert reached("here=hang:0.01").stdout == "passed\n"
+
+
+def test_a_hang_ends_when_it_is_armed_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "armed"
+    file.write_text("here=hang:3600")
+    environ = os.environ | {"FAILPOINTS": "", "FAILPOINTS_FILE": str(file)}
+    with subprocess.Popen([sys.executable, "-c", REACHED], env=environ, stdout=subprocess.PIPE) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        file.write_text("")
+        assert process.communicate(timeout=30)[0] == b"passed\n"
 
 
 def test_a_word_that_is_no_action_is_refused() -> None:

@@ -71,7 +71,9 @@ class Process:
 
     def arm(self, failpoints: str = "") -> "Process":
         """From now on, in place of what was armed before; nothing unless given."""
-        self._armed.write_text(failpoints)
+        written = self._armed.with_suffix(".written")
+        written.write_text(failpoints)
+        written.replace(self._armed)  # a process may read it at any moment
         return self
 
     @property

@@ -22,13 +22,13 @@ class Way:
 
     `cut_after`: that many more bytes pass, then their connection is reset; once. `bytes_per_s`: no faster than that.
     `held`: nothing passes, nothing ends: half-open, as when a cable is pulled; set to False, all of it goes on.
-    `holds`: when those bytes pass this way, that way is held.
+    `holds`: when those texts have passed this way one after the other, on one connection, that way is held.
     """
 
     cut_after: int | None = None
     bytes_per_s: int | None = None
     held: bool = False
-    holds: "tuple[bytes, Way] | None" = None
+    holds: "tuple[tuple[bytes, ...], Way] | None" = None
     passed: int = 0
 
 
@@ -131,7 +131,24 @@ class TcpProxy:
             await asyncio.wait(self._relays, timeout=5)
 
 
+class _Watch:
+    """How much of what holds has passed on one connection."""
+
+    def __init__(self) -> None:
+        self._for: tuple[tuple[bytes, ...], Way] | None = None
+        self._missing: list[bytes] = []
+
+    def passes(self, data: bytes, way: Way) -> None:
+        if way.holds is not self._for:
+            self._for, self._missing = way.holds, list(way.holds[0] if way.holds else ())
+        while self._missing and self._missing[0] in data:
+            data = data.partition(self._missing.pop(0))[2]
+            if not self._missing and way.holds is not None:
+                way.holds[1].held = True
+
+
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way, seen: bytearray) -> None:
+    watch = _Watch()
     while True:
         slow = way.bytes_per_s
         data = await reader.read(max(1, slow // 20) if slow else READ)
@@ -141,14 +158,13 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way:
             with suppress(OSError):
                 writer.write_eof()
             return
+        watch.passes(data, way)
         await _pass(data, writer, way, seen)
         if slow:
             await asyncio.sleep(len(data) / slow)
 
 
 async def _pass(data: bytes, writer: asyncio.StreamWriter, way: Way, seen: bytearray) -> None:
-    if way.holds is not None and way.holds[0] in data:
-        way.holds[1].held = True
     left = way.cut_after
     data = data if left is None else data[:left]
     way.passed += len(data)

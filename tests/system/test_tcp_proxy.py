@@ -61,10 +61,13 @@ def test_what_passes_is_kept_for_each_connection_and_way(proxy: TcpProxy) -> Non
 
 
 def test_what_passes_one_way_can_hold_the_other(proxy: TcpProxy) -> None:
-    proxy.up.holds = b"two", proxy.down
-    with dialled(proxy, 0.3) as client:
-        client.sendall(b"one")
-        assert read(client, 3) == b"one"
+    proxy.up.holds = (b"one", b"two"), proxy.down
+    with dialled(proxy, 0.3) as client, dialled(proxy, 3) as other:
+        for said in (b"two", b"one"):
+            client.sendall(said)
+            assert read(client, 3) == said
+        other.sendall(b"two")
+        assert read(other, 3) == b"two"
         client.sendall(b"two")
         with pytest.raises(TimeoutError):
             read(client, 3)

@@ -39,7 +39,7 @@ def test_f12_while_the_broker_is_away_nothing_is_promised_and_what_was_debited_w
     scene: Scene, server: rabbit.Server
 ) -> None:
     buyer, late, item = scene.buyer(), scene.buyer(), scene.item()
-    scene.account.arm("account.before_debit_commit=hang:3")
+    scene.account.arm("account.before_debit_commit=hang:50")
     with scene.asking(buyer.wish(item), tries=60):
         until(lambda: scene.count(OPEN), "a debit about to commit")
         server.stop()

@@ -46,7 +46,7 @@ def test_f25_a_clock_that_jumps_forward_and_back_under_purchases_loses_and_doubl
     scene: Scene, clock: Clock
 ) -> None:
     parkings, item, first = scene.parkings(), scene.item(left=5), long_known(scene)
-    scene.shop.arm("shop.before_commit=hang:4")
+    scene.shop.arm("shop.before_commit=hang:50")
     scene.ask(first.wish(item))
     until(lambda: not scene.books.read().unpublished, "its command at the broker, by a clock that was right")
     clock.put(HOUR_S)
@@ -108,7 +108,7 @@ def test_f25_one_that_hangs_for_twice_its_lease_finds_it_taken_and_does_nothing_
 ) -> None:
     """The clock of the second makes it twice the lease: nobody waits for it."""
     buyer, item, ahead = scene.buyer(), scene.item(left=5), Clock(tmp_path / "ahead")
-    scene.account.arm("relay.confirmed=hang:2")
+    scene.account.arm("relay.confirmed=hang:50")
     with scene.asking(buyer.wish(item), tries=20):
         until(lambda: scene.count(CLAIMED), "a command with a lease")
         scene.account.pause()

@@ -1,5 +1,6 @@
 """F21: what PostgreSQL undoes because of somebody else: serialization failures and deadlocks, at each commit."""
 
+from collections.abc import Callable
 from concurrent.futures import wait
 
 import pytest
@@ -45,10 +46,14 @@ def test_f21_what_cannot_be_serialized_is_done_again_and_burns_no_attempts(scene
 USERS, STOCK = '"user"', "shop.stock"
 
 
-def deadlock(other: Connection, rows: str, table: str) -> None:
-    """He has rows and wants a table, whose holder wants these rows: it is not he who is undone."""
+def deadlock(other: Connection, rows: str, table: str, locked: Callable[[], object] = lambda: None) -> None:
+    """He has rows and wants a table, whose holder wants these rows: it is not he who is undone.
+
+    `locked`: what is done as soon as he has the rows.
+    """
     other.execute(text("SET LOCAL deadlock_timeout = '1min'"))
     other.execute(text(f"SELECT 1 FROM {rows} FOR NO KEY UPDATE"))
+    locked()
     awaited(other)
     other.execute(text(f"LOCK TABLE {table} IN EXCLUSIVE MODE"))
     other.rollback()
@@ -71,10 +76,10 @@ def test_f21_what_is_undone_to_end_a_deadlock_is_done_again(scene: Scene, rows: 
 
 def test_f21_a_refund_that_is_undone_to_end_a_deadlock_is_made_again(scene: Scene) -> None:
     before, buyer, item = counted(scene), scene.buyer(), scene.item(left=0)
-    scene.shop.arm("shop.before_commit=hang:1")
+    scene.shop.arm("shop.before_commit=hang:50")
     with scene.connected() as other, scene.asking(buyer.wish(item), tries=40):
         scene.reaches(buyer, item, "DEBITED")
-        deadlock(other, USERS, "account.purchases")
+        deadlock(other, USERS, "account.purchases", locked=scene.shop.arm)
     scene.at_rest()
     assert scene.state(buyer, item) == "REFUNDED"
     assert counted(scene) == (before[0] + 1, before[1])

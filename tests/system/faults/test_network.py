@@ -43,14 +43,19 @@ def test_f14_a_bad_line_loses_and_doubles_nothing(scene: Scene, side: str, way: 
     assert sorted(str(scene.state(buyer, item)) for buyer in buyers) == ["COMPLETED"] * 3 + ["REFUNDED"]
 
 
-COMMIT = b"COMMIT\0"
+COMMIT = (b"\x09decreased", b"COMMIT\0")
 """Of a purchase of an item with a quantity: Shop's."""
-STATEMENTS = {b"\x07DEBITED": "DEBITED", b"\x09COMPLETED": "COMPLETED", b"\x09decreased": "decided", COMMIT: "decided"}
+STATEMENTS = {
+    (b"\x07DEBITED",): "DEBITED",
+    (b"\x09COMPLETED",): "COMPLETED",
+    (b"\x09decreased",): "decided",
+    COMMIT: "decided",
+}
 """What the driver sends, the length and the text of a parameter, and what comes of it."""
 
 
-@pytest.mark.parametrize("sent", STATEMENTS)
-def test_f22_what_succeeds_and_looks_like_a_failure_has_its_effect_once(scene: Scene, sent: bytes) -> None:
+@pytest.mark.parametrize("sent", STATEMENTS, ids=lambda sent: sent[-1][1:].decode().strip("\0"))
+def test_f22_what_succeeds_and_looks_like_a_failure_has_its_effect_once(scene: Scene, sent: tuple[bytes, ...]) -> None:
     database = proxy(scene, "database")
     buyer, item = scene.buyer(), scene.item(left=5 if sent == COMMIT else None)
 

@@ -90,12 +90,13 @@ def test_f24_a_decision_on_a_purchase_that_a_restore_has_lost_is_parked(scene: S
     scene.account.kill()
     lost = scene.purchase(buyer, item)
     assert lost is not None
+    sent = lost["asks"] - unsent(scene, lost["id"])
     restored(scene, buyer, lost["id"])
     scene.orders = [order for order in scene.orders if order not in orders]
     scene.shop.launch()
     scene.account.start()
     scene.shop.listening()
-    until(lambda: unknown(scene, lost["id"]) >= lost["asks"], "each decision on it parked")
+    until(lambda: unknown(scene, lost["id"]) >= sent, "each decision on it parked")
     scene.emptied()  # a command that came twice would be decided anew
     for table, key in ((scene.table("shop", "decisions"), "purchase_id"), ("transactions", "id")):
         scene.run(f"DELETE FROM {table} WHERE {key} = :id", {"id": lost["id"]})
@@ -108,6 +109,11 @@ def unknown(scene: Scene, purchase_id: str) -> int:
     """Replies about it that are parked, one for each command."""
     rows = parked(scene, "account.decisions").values()
     return sum("not known" in row["reason"] and purchase_id.encode() in bytes(row["body"]) for row in rows)
+
+
+def unsent(scene: Scene, purchase_id: str) -> int:
+    """Commands about it that Account was killed before sending."""
+    return scene.count(f"{scene.table('account', 'outbox')} WHERE body LIKE '%{purchase_id}%' AND published_at IS NULL")
 
 
 def restored(scene: Scene, buyer: Buyer, purchase_id: str) -> None:
