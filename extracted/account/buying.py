@@ -1,6 +1,7 @@
 """The use cases of a purchase: ask for one, take Shop's decision, wait for the outcome."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,7 +12,7 @@ from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope
 from extracted.account import messages
 from extracted.account.messages import Decided
-from extracted.account.ports import Offers, Paid, Reader, Store, Unit
+from extracted.account.ports import Offers, OfferUnavailable, Paid, Reader, Store, Unit
 from extracted.account.purchase import (
     REFUND,
     UNPAYABLE,
@@ -66,21 +67,33 @@ class Buying:
 
     async def request(self, asked: Asked, *, refuse_stale: bool = False) -> Answered:
         """One message, or one call, to one outcome; repeated, the same one. Raises OfferUnavailable, OutboxStale."""
+        offer = None if refuse_stale else await self._heard(asked)
+        answered = None if offer is None else await self._plain(asked, offer)
+        return answered or await self._after_a_look(asked, offer, refuse_stale)
+
+    async def _heard(self, asked: Asked) -> Offer | None:
+        """Of Shop, before anything is known here; None: nothing that counts before a look."""
+        with suppress(OfferUnavailable):
+            return await self.offers.find(asked.user_id, asked.item_id)
+        return None
+
+    async def _after_a_look(self, asked: Asked, heard: Offer | None, refuse_stale: bool) -> Answered:
+        """Whatever blocks, Shop's word of before the look is none on it: an open purchase is joined without (to Shop
+        the item may be bought already, or gone), and whether a completed one lost its row shows only after."""
         seen, age = await self._looked(asked, refuse_stale)
-        # an open one is joined before Shop is asked: to Shop the item may be bought already, or gone
-        joins = seen is not None and seen.is_open
-        offer = None if joins else await self.offers.find(asked.user_id, asked.item_id)
+        offer = heard if seen is None else None
+        if offer is None and (seen is None or not seen.is_open):
+            offer = await self.offers.find(asked.user_id, asked.item_id)
         foregone = _foregone(seen, offer)
         if foregone is None and age is not None and age > STALE_OUTBOX:
             raise OutboxStale(f"the oldest command waits for {age.total_seconds():.1f} s")
         if foregone is not None and asked.digest is None:
             return foregone
-        answered = await self._plain(asked, offer) if seen is None and foregone is None else None
-        if answered is None:
-            answered = await self._written(asked, seen, offer, foregone)
-        self.store.sent()
-        await reach("account.debited")
-        return replace(answered, offer=offer)
+        if offer is not None and heard is None and seen is None:  # not tried yet
+            answered = await self._plain(asked, offer)
+            if answered is not None:
+                return answered
+        return replace(await self._written(asked, seen, offer, foregone), offer=offer)
 
     async def _looked(self, asked: Asked, with_age: bool) -> tuple[Purchase | None, timedelta | None]:
         """What blocks, and how long the oldest command has waited."""
@@ -90,15 +103,17 @@ class Buying:
         async with self.store.look() as reader:
             return await reader.blocking(asked.user_id, asked.item_id), None
 
-    async def _plain(self, asked: Asked, offer: Offer | None) -> Answered | None:
-        """The way of nearly all; None: nothing was written, and the long way tells why."""
-        price = _plain_price(offer)
-        if offer is None or price is None:
+    async def _plain(self, asked: Asked, offer: Offer) -> Answered | None:
+        """The way of nearly all: one that is blocked finds no place for its row.
+
+        None: nothing was written, and the long way tells why.
+        """
+        if (price := _plain_price(offer)) is None:
             return None
         purchase = self._new(asked, offer, price)
         row = None if asked.digest is None else self._request(asked, asked.digest)
         balance = await self.store.buy(purchase, self._due_at(purchase), *self._command(purchase, asked), row)
-        return None if balance is None else Answered(Outcome.ACCEPTED, purchase.id)
+        return None if balance is None else await self._sent(Answered(Outcome.ACCEPTED, purchase.id, offer))
 
     async def _written(
         self, asked: Asked, seen: Purchase | None, offer: Offer | None, foregone: Answered | None
@@ -106,6 +121,12 @@ class Buying:
         async with self.store.write() as unit:
             answered = await self._in(unit, asked, seen, offer, foregone)
             await reach("account.before_debit_commit")
+        return await self._sent(answered)
+
+    async def _sent(self, answered: Answered) -> Answered:
+        """Once it is committed."""
+        self.store.sent()
+        await reach("account.debited")
         return answered
 
     async def _in(
@@ -218,9 +239,9 @@ async def _expect_known(reader: Reader, decided: Decided) -> None:
         raise UnknownPurchase("Shop decided about a purchase that is not known here")
 
 
-def _plain_price(offer: Offer | None) -> int | None:
+def _plain_price(offer: Offer) -> int | None:
     """Of an item that can be bought, by a user with any points; None: the long way."""
-    if offer is None or offer.transaction_id is not None:
+    if offer.transaction_id is not None:
         return None
     try:
         return whole_price(offer.item.cost)
