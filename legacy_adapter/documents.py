@@ -44,6 +44,10 @@ class DocumentStore(Protocol):
         """Raises StoreUnavailable."""
         ...
 
+    async def find_all(self, collection: str, public_ids: Collection[str]) -> Sequence[Document]:
+        """Those that there are. Raises StoreUnavailable."""
+        ...
+
     async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
         """Without an order: in the order in which they were added. Raises StoreUnavailable."""
         ...
@@ -79,6 +83,12 @@ class SqliteDocuments:
         async with self._database.read() as connection:
             body = await connection.scalar(statement)
         return None if body is None else json.loads(body)
+
+    async def find_all(self, collection: str, public_ids: Collection[str]) -> Sequence[Document]:
+        """By the indexed column."""
+        statement = _documents(collection).where(column("id").in_(public_ids))
+        async with self._database.read() as connection:
+            return [json.loads(body) for body in await connection.scalars(statement)]
 
     async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
         """Ties keep the order in which they were added."""

@@ -1,9 +1,9 @@
 """The shop's ports on the monolith's data: items are documents, purchases are rows of `transactions`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ARRAY, bindparam, func, select, tuple_
 
 from chassis.database import Database
 from chassis.prepared import Prepared
@@ -19,6 +19,13 @@ _LIVE = Prepared(
     .where(transactions.c.deleted_at.is_(None))
     .limit(1)
 )
+_ROW = transactions.c
+_LIVE_ROWS = select(_ROW.id, _ROW.user_id, _ROW.item_id.label("item_id")).where(_ROW.deleted_at.is_(None))
+_LIVE_OF_LIST = Prepared(_LIVE_ROWS.where(tuple_(_ROW.user_id, _ROW.item_id).in_(bindparam("pairs", expanding=True))))
+_ARRAYS = (bindparam("users", type_=ARRAY(_ROW.user_id.type)), bindparam("items", type_=ARRAY(_ROW.item_id.type)))
+_LIVE_OF_ARRAYS = Prepared(
+    _LIVE_ROWS.where(tuple_(_ROW.user_id, _ROW.item_id).in_(select(*(func.unnest(array) for array in _ARRAYS))))
+)
 
 
 class LegacyItems:
@@ -31,6 +38,10 @@ class LegacyItems:
         """By public id, exactly as spelled."""
         document = await self._documents.find_one(_COLLECTION, item_id)
         return None if document is None else _item(document)
+
+    async def find_all(self, item_ids: Collection[str]) -> Mapping[str, Item]:
+        """By public ids, exactly as spelled."""
+        return {one["id"]: _item(one) for one in await self._documents.find_all(_COLLECTION, item_ids)}
 
     async def select(self, selection: ItemSelection) -> Sequence[Item]:
         """One page."""
@@ -65,6 +76,15 @@ class LegacyPurchases:
         """Both ids in canonical form; of several rows, which the monolith's race can leave, any."""
         rows = await self._database.once(_LIVE, {"user": user_id, "item": item_id}, writes=False)
         return rows[0].id if rows else None
+
+    async def live_among(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """As `live`, by one statement."""
+        if self._database.is_sqlite:
+            rows = await self._database.once(_LIVE_OF_LIST, {"pairs": list(pairs)}, writes=False)
+        else:
+            users, items = [user for user, _item in pairs], [item for _user, item in pairs]
+            rows = await self._database.once(_LIVE_OF_ARRAYS, {"users": users, "items": items}, writes=False)
+        return {(row.user_id, row.item_id): row.id for row in rows}
 
     async def page(self, offset: int, limit: int) -> Transactions:
         """Two statements on one state of the table."""

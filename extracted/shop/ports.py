@@ -1,6 +1,6 @@
 """What the shop's use cases need from outside."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -25,6 +25,10 @@ class Items(Protocol):
         """None: there is none."""
         ...
 
+    async def find_all(self, item_ids: Collection[str]) -> Mapping[str, Item]:
+        """By their ids, those that there are."""
+        ...
+
     async def select(self, selection: ItemSelection) -> Sequence[Item]:
         """One page; without an order, in that of the store."""
         ...
@@ -47,6 +51,10 @@ class Purchases(Protocol):
 
     async def live(self, user_id: str, item_id: str) -> str | None:
         """The id of a row that is not deleted, whoever recorded it; None: not bought."""
+        ...
+
+    async def live_among(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """(user, item) → the id of such a row, where it was bought."""
         ...
 
     async def page(self, offset: int, limit: int) -> Transactions:

@@ -1,7 +1,7 @@
 """The use cases of the shop."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -82,13 +82,16 @@ class Shop:
         item = await self.items.find(item_id)
         return item if item is None or has_bought else item.withheld()
 
-    async def offer(self, user_id: str, item_id: str) -> Offer | None:
-        """What Account asks before it charges the user (an id in canonical form); None: there is no such item."""
-        canonical = canonical_uuid(item_id)
-        item = None if canonical is None else await self.items.find(item_id)
-        if item is None or canonical is None:
-            return None
-        return Offer(item, await self.purchases.live(user_id, canonical))
+    async def offers(self, asked: Sequence[tuple[str, str]]) -> list[Offer | None]:
+        """What Account asks before it charges users: each an id in canonical form, and an item's; None: no such item.
+
+        By one look at each store.
+        """
+        ids = {item: canonical for _, item in asked if (canonical := canonical_uuid(item)) is not None}
+        items = await self.items.find_all(ids) if ids else {}
+        pairs = {(user, ids[item]) for user, item in asked if item in items}
+        rows = await self.purchases.live_among(pairs) if pairs else {}
+        return [Offer(items[item], rows.get((user, ids[item]))) if item in items else None for user, item in asked]
 
 
 @dataclass(frozen=True, slots=True)

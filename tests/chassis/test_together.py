@@ -1,0 +1,116 @@
+"""Questions asked together: what is one call, what is the next, and whom a fault reaches."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from chassis.store import StoreUnavailable
+from chassis.together import Together
+
+GATHER_S = 0.05
+
+
+class Asked:
+    """Doubles each number; `fault` may raise for those that are asked together. `gate`: a call waits for it."""
+
+    def __init__(self, fault: Callable[[Sequence[int]], None] = lambda _: None, most: int = 100) -> None:
+        self.calls: list[list[int]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.fault = fault
+        self.together: Together[int, int] = Together(self._double, gather_s=GATHER_S, most=most)
+
+    async def _double(self, numbers: Sequence[int]) -> list[int]:
+        self.calls.append([*numbers])
+        await self.gate.wait()
+        self.fault(numbers)
+        return [2 * number for number in numbers]
+
+    async def all(self, *numbers: int) -> list[int | BaseException]:
+        return await asyncio.gather(*(self.together.answer(one) for one in numbers), return_exceptions=True)
+
+
+async def test_what_is_asked_in_one_turn_goes_together_and_what_comes_soon_after_too() -> None:
+    asked = Asked()
+    assert await asked.all(1, 2) == [2, 4]
+    later = asyncio.gather(asked.all(3), asked.all(4))
+    await asyncio.sleep(GATHER_S / 5)
+    assert [*await later, await asked.all(5)] == [[6], [8], [10]]
+    assert asked.calls == [[1, 2], [3, 4], [5]]
+
+
+async def test_after_a_pause_nobody_waits() -> None:
+    asked, now = Asked(), asyncio.get_running_loop().time
+    await asked.all(1)
+    await asyncio.sleep(2 * GATHER_S)
+    began = now()
+    assert await asked.together.answer(3) == 6
+    assert now() - began < GATHER_S
+    assert asked.calls[-1] == [3]
+
+
+async def test_a_call_that_takes_long_holds_up_no_other() -> None:
+    asked = Asked()
+    asked.gate.clear()
+    slow = asyncio.create_task(asked.together.answer(1))
+    async with asyncio.timeout(5):
+        while not asked.calls:
+            await asyncio.sleep(0)
+    later = asyncio.create_task(asked.together.answer(2))
+    async with asyncio.timeout(5):
+        while len(asked.calls) < 2:
+            await asyncio.sleep(0.005)
+    asked.gate.set()
+    assert (await slow, await later) == (2, 4)
+
+
+async def test_no_more_than_so_many_go_together() -> None:
+    asked = Asked(most=3)
+    assert await asked.all(*range(8)) == [2 * number for number in range(8)]
+    assert [len(call) for call in asked.calls] == [3, 3, 2]
+
+
+async def test_whoever_leaves_is_not_asked_for_and_the_others_are_answered() -> None:
+    asked = Asked()
+    await asked.together.answer(1)
+    left, stays = (asyncio.create_task(asked.together.answer(number)) for number in (2, 3))
+    await asyncio.sleep(0)
+    left.cancel()
+    assert await stays == 6
+    assert asked.calls == [[1], [3]]
+
+
+async def test_one_question_that_fails_does_not_fail_the_others() -> None:
+    def odd(numbers: Sequence[int]) -> None:
+        if 13 in numbers:
+            raise KeyError(13)
+
+    asked = Asked(odd)
+    answers = await asked.all(2, 13, 3)
+    assert isinstance(answers.pop(1), KeyError)
+    assert answers == [4, 6]
+    assert asked.calls == [[2, 13, 3], [2], [13], [3]]
+
+
+async def test_a_store_that_is_away_is_not_asked_for_each() -> None:
+    def away(_numbers: Sequence[int]) -> None:
+        raise StoreUnavailable("away")
+
+    asked = Asked(away)
+    assert {type(answer) for answer in await asked.all(1, 2, 3)} == {StoreUnavailable}
+    assert asked.calls == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("cancelled", [1, 2])
+async def test_who_is_answered_after_leaving_harms_nobody(cancelled: int) -> None:
+    asked = Asked()
+    asked.gate.clear()
+    tasks = {number: asyncio.create_task(asked.together.answer(number)) for number in (1, 2, 3)}
+    async with asyncio.timeout(5):
+        while not asked.calls:
+            await asyncio.sleep(0)
+    tasks[cancelled].cancel()
+    asked.gate.set()
+    answers = await asyncio.gather(*tasks.values(), return_exceptions=True)
+    assert [answer for answer in answers if isinstance(answer, int)] == [2 * n for n in tasks if n != cancelled]
