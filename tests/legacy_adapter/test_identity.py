@@ -135,6 +135,11 @@ def test_no_bytes_break_it(token: bytes) -> None:
     assert provider.identify(bearer(token)).outcome is Outcome.REJECTED
 
 
+async def test_a_token_of_a_clock_ahead_passes_as_in_the_monolith(plugin: Plugin, monolith: MonolithFile) -> None:
+    user = monolith.add_user()
+    assert (await confirmed(plugin, monolith.login(user, iat=int(time.time()) + 600))).subject == user
+
+
 async def test_a_token_without_a_row_is_rejected(plugin: Plugin, monolith: MonolithFile) -> None:
     token = sign(claims_of(monolith.add_user("admin")))
     assert plugin.identify(bearer(token)).outcome is Outcome.USER

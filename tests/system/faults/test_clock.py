@@ -1,6 +1,5 @@
 """F25: clocks of all services that jump by an hour, forward and back, and one that hangs for twice its lease."""
 
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from tests.system.faults.clocks import HOUR_S, Clock
 from tests.system.processes import Process
-from tests.system.scene import Buyer, Scene, on_parts
+from tests.system.scene import Scene, on_parts
 from tests.system.waiting import until
 
 pytestmark = pytest.mark.connected
@@ -36,16 +35,10 @@ def clock(on_one_machine: Clock, scene: Scene) -> Clock:
     return on_one_machine
 
 
-def long_known(scene: Scene) -> Buyer:
-    """His token was issued before any clock here was put back to."""
-    user_id = scene.buyer().user_id
-    return Buyer(user_id, scene.system.data.login(user_id, iat=int(time.time()) - 2 * HOUR_S))
-
-
 def test_f25_a_clock_that_jumps_forward_and_back_under_purchases_loses_and_doubles_nothing(
     scene: Scene, clock: Clock
 ) -> None:
-    parkings, item, first = scene.parkings(), scene.item(left=5), long_known(scene)
+    parkings, item, first = scene.parkings(), scene.item(left=5), scene.buyer()
     scene.shop.arm("shop.before_commit=hang:50")
     scene.ask(first.wish(item))
     until(lambda: not scene.books.read().unpublished, "its command at the broker, by a clock that was right")
@@ -54,7 +47,7 @@ def test_f25_a_clock_that_jumps_forward_and_back_under_purchases_loses_and_doubl
     scene.shop.arm()
     for by_s in (HOUR_S, -HOUR_S, 0):
         clock.put(by_s)
-        scene.ask(*(long_known(scene).wish(item) for _ in range(3)), tries=20)
+        scene.ask(*(scene.buyer().wish(item) for _ in range(3)), tries=20)
     books, _ = scene.at_rest()
     opened = [row["created_at"] for row in books.purchases.values()]
     assert max(opened) - min(opened) > timedelta(seconds=2 * HOUR_S - ENDS_WITHIN_S)
