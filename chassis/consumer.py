@@ -54,6 +54,10 @@ class Status:
     held: int
     reason: str | None
 
+    def shown(self) -> dict[str, object]:
+        """As operators see it."""
+        return {"queue": self.queue, "isConsuming": self.is_consuming, "held": self.held, "reason": self.reason}
+
 
 class Consumer:
     """Made by `consume`; ended by `stop`."""

@@ -1,11 +1,12 @@
 """The audit on a timer, and the numbers that operators watch."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
 
+from chassis.consumer import Consumer
 from chassis.relay import Relay
 from chassis.store import StoreUnavailable
 from extracted.account.operations import Audit, Operations
@@ -16,11 +17,14 @@ EVERY_S: Final = 600.0
 
 
 class Auditing:
-    """One per process. `last`: what the timer found."""
+    """One per process. `last`: what the timer found. `consumers`: those that run now."""
 
-    def __init__(self, operations: Operations, relay: Relay, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, operations: Operations, relay: Relay, consumers: Sequence[Consumer] = (), every_s: float = EVERY_S
+    ) -> None:
         self._operations = operations
         self._relay = relay
+        self._consumers = consumers
         self._every_s = every_s
         self.last: Audit | None = None
 
@@ -36,11 +40,15 @@ class Auditing:
             await asyncio.sleep(self._every_s)
 
     async def status(self) -> Mapping[str, object]:
-        """Open purchases by state, messages that wait for the broker, breaches. Raises StoreUnavailable."""
+        """Open purchases by state, messages that wait for the broker or for a store, breaches.
+
+        Raises StoreUnavailable.
+        """
         relay = await self._relay.status()
         troubles = {name: trouble.reason for name, trouble in relay.troubles.items()}
         return {
             "open": await self._operations.counts(),
             "outbox": {"unpublished": relay.unpublished, "oldestS": relay.oldest_s, "troubles": troubles},
+            "consumers": [consumer.status().shown() for consumer in self._consumers],
             "breaches": None if self.last is None else len(self.last.breaches),
         }

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chassis.consumer import Consumer
 from chassis.metrics import Gauge
 from chassis.parked_store import StoredParked
 from chassis.relay import Relay
@@ -19,6 +20,7 @@ class Measuring:
     relay: Relay
     messages: StoredParked
     auditing: Auditing
+    consumers: Sequence[Consumer]
 
     async def gauges(self) -> Sequence[Gauge]:
         """Raises StoreUnavailable."""
@@ -28,6 +30,7 @@ class Measuring:
         waiting = Counter[str]()
         for group in parked:
             waiting[group.queue] += group.count
+        held = {status.queue: float(status.held) for status in (consumer.status() for consumer in self.consumers)}
         return [
             Gauge("account_open_purchases", "Purchases that the shop has not answered.", by_state),
             Gauge("account_oldest_open_purchase_s", "Its age; 0: there is none.", oldest_s),
@@ -35,6 +38,7 @@ class Measuring:
             Gauge("account_outbox_oldest_s", "The age of the oldest that waits.", outbox.oldest_s, "destination"),
             Gauge("account_outbox_waiting", "Messages that wait for the broker.", outbox.unpublished, "destination"),
             Gauge("account_parked_messages", "Messages that could not be handled.", waiting, "queue"),
+            Gauge("account_held_messages", "Messages that wait for a store.", held, "queue"),
         ]
 
     def _breaches(self) -> Sequence[Gauge]:

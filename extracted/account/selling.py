@@ -52,7 +52,10 @@ class Handlers:
 
 @dataclass(frozen=True, slots=True)
 class Selling:
-    """Broker, database and Shop may be away; each is waited for. `shop_ready` raises StoreUnavailable."""
+    """Broker, database and Shop may be away; each is waited for. `shop_ready` raises StoreUnavailable.
+
+    `consumers`: has those that run now.
+    """
 
     broker: Broker
     handlers: Handlers
@@ -60,17 +63,19 @@ class Selling:
     reminding: Reminding
     database: Database
     parked: Parked
+    consumers: list[Consumer]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Ends in order: nothing new is taken, what is under way is finished."""
         remind = asyncio.create_task(self._remind(), name="remind")
-        consumers = [await self._consume(queue) for queue in (messages.PURCHASES_QUEUE, messages.DECISIONS_QUEUE)]
+        for queue in (messages.PURCHASES_QUEUE, messages.DECISIONS_QUEUE):
+            self.consumers.append(await self._consume(queue))
         try:
             yield
         finally:
             remind.cancel()
-            await asyncio.gather(remind, *(consumer.stop() for consumer in consumers), return_exceptions=True)
+            await asyncio.gather(remind, *(consumer.stop() for consumer in self.consumers), return_exceptions=True)
             await self.handlers.replies.aclose()
 
     async def _consume(self, queue: str) -> Consumer:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
@@ -41,7 +42,7 @@ TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Messaging:
-    """What there is with a broker: mail can be asked for, and purchases looked at."""
+    """What there is with a broker: mail can be asked for, and purchases looked at. `consumers`: that run now."""
 
     broker: Broker
     kept: Kept
@@ -51,6 +52,7 @@ class Messaging:
     messages: StoredParked
     worker: Worker
     measuring: Measuring
+    consumers: list[Consumer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,11 @@ def messaging(settings: Settings, database: Database, points: Points, rows: Rows
     broker = open_broker(settings.broker_url.get_secret_value(), "account")
     operations = Operations(SqlOperations(database, parts, rows), now, patience(settings))
     relay = Relay(database, outbox, broker)
-    auditing, messages = Auditing(operations, relay), StoredParked(database, parked)
+    consumers: list[Consumer] = []
+    auditing, messages = Auditing(operations, relay, consumers), StoredParked(database, parked)
     worker = Worker(broker, own_queues(settings), relay, auditing)
-    measuring = Measuring(operations, relay, messages, auditing)
-    return Messaging(broker, parts, parked, Posting(outbox, now), operations, messages, worker, measuring)
+    measuring = Measuring(operations, relay, messages, auditing, consumers)
+    return Messaging(broker, parts, parked, Posting(outbox, now), operations, messages, worker, measuring, consumers)
 
 
 def purchasing(settings: Settings, database: Database, with_broker: Messaging) -> Purchasing | None:
@@ -88,7 +91,8 @@ def purchasing(settings: Settings, database: Database, with_broker: Messaging) -
     buying = Buying(store, offers, now, Waiting(), patient)
     handlers = Handlers(buying, GatewayReplies(with_broker.broker), now)
     reminding = Reminding(store, now, patient)
-    selling = Selling(with_broker.broker, handlers, offers.ping, reminding, database, with_broker.parked)
+    parked, consumers = with_broker.parked, with_broker.consumers
+    selling = Selling(with_broker.broker, handlers, offers.ping, reminding, database, parked, consumers)
     return Purchasing(Calling(buying), Looking(store), offers, selling)
 
 

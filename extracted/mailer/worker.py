@@ -87,10 +87,7 @@ class Worker:
 
     def status(self) -> Mapping[str, object] | None:
         """How its consumer is: `held` messages wait for a store, and why."""
-        if self.consumer is None:
-            return None
-        now = self.consumer.status()
-        return {"queue": now.queue, "isConsuming": now.is_consuming, "held": now.held, "reason": now.reason}
+        return None if self.consumer is None else self.consumer.status().shown()
 
 
 async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:

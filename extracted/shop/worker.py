@@ -59,13 +59,8 @@ class Worker:
 
     async def status(self) -> Mapping[str, object]:
         """How it goes, as JSON. Raises StoreUnavailable."""
-        return {"consumer": self.consumer and _consuming(self.consumer), "outbox": _sending(await self.relay.status())}
-
-
-def _consuming(consumer: Consumer) -> Mapping[str, object]:
-    """`held`: messages that wait for a store, and why."""
-    now = consumer.status()
-    return {"queue": now.queue, "isConsuming": now.is_consuming, "held": now.held, "reason": now.reason}
+        consumer = self.consumer and self.consumer.status().shown()
+        return {"consumer": consumer, "outbox": _sending(await self.relay.status())}
 
 
 def _sending(now: relay.Status) -> Mapping[str, object]:

@@ -1,7 +1,9 @@
 """What Prometheus reads of Account: open as health is, numbers alone."""
 
 import asyncio
+import json
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -10,13 +12,16 @@ from pathlib import Path
 import pytest
 
 from chassis import migrations
+from extracted.account.messages import DECISIONS_QUEUE, PURCHASES_QUEUE, REQUESTED
 from extracted.account.storage import MIGRATIONS
 from tests.extracted.running import Answer, Gateway, RunningService, ask, running_service
 from tests.monolith_file import MonolithFile
+from tests.system.meddling import TablesMeddler
 from tests.system.waiting import until
 
 pytestmark = pytest.mark.walk
 OPERATOR = "operators-alone-have-this"
+AT = datetime.now(UTC).isoformat()
 AGO = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S.%f")
 PURCHASE = "INSERT INTO account_purchases (id, user_id, item_id, item, price, state, asks, due_at, created_at) "
 PURCHASE += "VALUES (?, 'somebody', ?, '{}', 1, 'DEBITED', 1, '2999-01-01 00:00:00.000000', ?)"
@@ -62,3 +67,31 @@ def test_anybody_reads_numbers_and_nothing_else(account: RunningService) -> None
     assert values['account_parked_messages{queue="account.decisions"}'] == 1
     assert b"secret" not in answer.body
     assert b"somebody" not in answer.body
+
+
+def queues(account: RunningService) -> list[dict[str, object]]:
+    """As operators see them."""
+    answer = ask(account.port, "/internal/status", "GET", {"Authorization": f"Bearer {OPERATOR}"})
+    told: dict[str, list[dict[str, object]]] = json.loads(answer.body)
+    return told["consumers"]
+
+
+def test_what_waits_for_the_shop_is_told_with_its_reason(gateway: Gateway, tmp_path: Path) -> None:
+    file, broker = MonolithFile(tmp_path / "monolith.sqlite3"), tmp_path / "broker.sqlite3"
+    asyncio.run(migrations.upgrade(file.url, "account", MIGRATIONS))
+    own = {"BROKER_URL": f"sqlite:///{broker}", "OPERATOR_TOKEN": OPERATOR}
+    away = {"SHOP_URL": "http://127.0.0.1:1", "SHOP_TOKEN": "of-a-shop-that-is-away"}
+    with running_service("account", file.url, gateway, **own, **away) as service:
+        asked = {"id": str(uuid.uuid4()), "type": REQUESTED, "subject": file.add_user(), "time": AT}
+        body = json.dumps({"itemId": str(uuid.uuid4())}).encode()
+        TablesMeddler(broker).put(PURCHASES_QUEUE, asked, body)
+        until(lambda: queues(service)[0]["held"], "a message that is held")
+        reason = "the shop cannot be reached (ConnectionRefusedError)"
+        idle = {"queue": DECISIONS_QUEUE, "isConsuming": True, "held": 0, "reason": None}
+        assert queues(service) == [{"queue": PURCHASES_QUEUE, "isConsuming": True, "held": 1, "reason": reason}, idle]
+        held = {name: value for name, value in measured(service)[1].items() if "held" in name}
+    assert held == {
+        'account_held_messages{queue="account.purchases"}': 1,
+        'account_held_messages{queue="account.decisions"}': 0,
+    }
+    file.close()
