@@ -24,6 +24,7 @@ from chassis.claims import NOBODY, Fields, Identity
 from chassis.metrics import CONTENT_TYPE, Gauge, rendered
 from chassis.store import StoreUnavailable
 from chassis.tokens import TokenRejected
+from chassis.trace_context import traceparent
 
 log = structlog.get_logger("chassis.web")
 
@@ -97,7 +98,9 @@ async def _measured(metrics: Metrics, _request: Request) -> Response:
 
 
 class RequestId:
-    """Binds the gateway's X-Request-Id (a new one where there is none, or an odd one) to what is logged meanwhile."""
+    """Binds the gateway's X-Request-Id (a new one where there is none, or an odd one) and the request's traceparent to
+    what is logged, and sent, meanwhile.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -108,7 +111,9 @@ class RequestId:
             return
         sent = Headers(scope=scope).get("x-request-id", "")
         request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        trace = traceparent([value for name, value in scope["headers"] if name == b"traceparent"])
+        bound = {"request_id": request_id} | ({} if trace is None else {"traceparent": trace})
+        with structlog.contextvars.bound_contextvars(**bound):
             await self._app(scope, receive, send)
 
 

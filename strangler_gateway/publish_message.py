@@ -1,17 +1,16 @@
 """The message that a request becomes: its ids, its trace, the user whom the gateway has verified. Pure."""
 
 import json
-import re
 import uuid
 from collections.abc import Callable
 from datetime import datetime
 
+from chassis import trace_context
 from chassis.messaging.envelope import Body, Envelope, encode_body
 from strangler_gateway.fields import Pairs
 
 _NAMESPACE = uuid.UUID("0b3a4c7e-5d0f-5c57-9d5e-3f6f0c1f2a61")
 """For ever: another one would make new messages of repeated requests."""
-_TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def message_id(subject: str, route: str, key: str | None, random_bytes: Callable[[int], bytes]) -> str:
@@ -29,10 +28,8 @@ def request_id(message: str, body: Body) -> str:
 
 def traceparent(fields: Pairs, random_bytes: Callable[[int], bytes]) -> str:
     """The request's own (W3C Trace Context), or a new one where there is none that is valid."""
-    given = [value.strip(b" \t") for name, value in fields if name.lower() == b"traceparent"]
-    if len(given) == 1 and _TRACEPARENT.fullmatch(given[0]):
-        return given[0].decode("ascii")
-    return f"00-{random_bytes(16).hex()}-{random_bytes(8).hex()}-00"
+    given = trace_context.traceparent([value for name, value in fields if name.lower() == b"traceparent"])
+    return given or f"00-{random_bytes(16).hex()}-{random_bytes(8).hex()}-00"
 
 
 def envelope(

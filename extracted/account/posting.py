@@ -31,7 +31,8 @@ class Posting:
             "locale": mail.locale,
             "variables": dict(mail.variables),
         }
-        envelope = Envelope(new_id(), REQUESTED, body, self.clock(), request_id=_request_id())
+        bound = {name: _bound(name) for name in ("request_id", "traceparent")}
+        envelope = Envelope(new_id(), REQUESTED, body, self.clock(), **bound)
         await self.outbox.put(connection, EXCHANGE, envelope)
 
     def wake(self) -> None:
@@ -39,7 +40,7 @@ class Posting:
         self.outbox.wake()
 
 
-def _request_id() -> str | None:
+def _bound(name: str) -> str | None:
     """Of the HTTP request under way, as it stands in its lines in the log; None: there is none."""
-    bound = structlog.contextvars.get_contextvars().get("request_id")
+    bound = structlog.contextvars.get_contextvars().get(name)
     return bound if isinstance(bound, str) else None

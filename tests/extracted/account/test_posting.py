@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 import httpx
+import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -20,6 +21,7 @@ from extracted.account.domain import MailAsked
 from extracted.account.posting import Posting
 
 MAIL = MailAsked("verify_account", "ada@example.org", "en", {"username": "ada", "token": "t"})
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NOWHERE = cast(AsyncConnection, None)
 
 
@@ -63,7 +65,16 @@ async def test_a_mail_names_the_request_that_asked_for_it() -> None:
     assert [envelope.request_id for envelope in outbox.envelopes] == ["r-1", "r-2"]
 
 
+@pytest.mark.parametrize(("sent", "told"), [([TRACE], TRACE), ([], None), (["00-odd"], None), ([TRACE, TRACE], None)])
+async def test_a_mail_belongs_to_the_trace_of_that_request(sent: list[str], told: str | None) -> None:
+    outbox = Kept()
+    transport = httpx.ASGITransport(served(Posting(outbox, now)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://account") as client:
+        await client.post("/", headers=[("Traceparent", one) for one in sent])
+    assert [envelope.traceparent for envelope in outbox.envelopes] == [told]
+
+
 async def test_without_a_request_it_names_none() -> None:
     outbox = Kept()
     await Posting(outbox, now).put(NOWHERE, MAIL)
-    assert [envelope.request_id for envelope in outbox.envelopes] == [None]
+    assert [(envelope.request_id, envelope.traceparent) for envelope in outbox.envelopes] == [(None, None)]
