@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,10 @@ from tests.effort import examples
 # The machine is shared and slow at times: how long one example takes tells nothing.
 settings.register_profile("steady", deadline=None, max_examples=examples(100))
 settings.load_profile("steady")
+
+# What a shell puts into the background ignores SIGINT, and so would what the tests start, to interrupt it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOGETHER = tuple(
     f"tests/{name}" for name in ("loopback", "suites", "examples/monolith", "extracted/account", "extracted/shop")
