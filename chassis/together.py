@@ -61,7 +61,7 @@ class Together(Generic[Question, Answer]):
             for one, answer in zip(taken, answers, strict=True):
                 if not one.answer.done():  # whoever asked may have left
                     one.answer.set_result(answer)
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is for who asked, in whose stead this task calls
             if len(taken) == 1 or isinstance(error, StoreUnavailable):
                 _fail(taken, error)
             else:  # one of them may be at fault: the others are not to know

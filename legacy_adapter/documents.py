@@ -44,10 +44,6 @@ class DocumentStore(Protocol):
         """Raises StoreUnavailable."""
         ...
 
-    async def find_all(self, collection: str, public_ids: Collection[str]) -> Sequence[Document]:
-        """Those that there are. Raises StoreUnavailable."""
-        ...
-
     async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
         """Without an order: in the order in which they were added. Raises StoreUnavailable."""
         ...
@@ -83,12 +79,6 @@ class SqliteDocuments:
         async with self._database.read() as connection:
             body = await connection.scalar(statement)
         return None if body is None else json.loads(body)
-
-    async def find_all(self, collection: str, public_ids: Collection[str]) -> Sequence[Document]:
-        """By the indexed column."""
-        statement = _documents(collection).where(column("id").in_(public_ids))
-        async with self._database.read() as connection:
-            return [json.loads(body) for body in await connection.scalars(statement)]
 
     async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
         """Ties keep the order in which they were added."""
@@ -141,7 +131,12 @@ def _member(name: str) -> ColumnElement[Any]:
 
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
-    return [func.json_extract(column("body"), f"$.{name}").in_(texts) for name, texts in selection.equals.items()]
+    return [_text(name).in_(texts) for name, texts in selection.equals.items()]
+
+
+def _text(name: str) -> ColumnElement[Any]:
+    """The public id has a column with an index."""
+    return column("id") if name == "id" else func.json_extract(column("body"), f"$.{name}")
 
 
 def _order(selection: Selection) -> list[ColumnElement[Any]]:

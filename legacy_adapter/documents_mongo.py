@@ -1,6 +1,6 @@
 """The monolith's documents where they really are: collections of a server that speaks MongoDB's protocol."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -44,13 +44,6 @@ class MongoDocuments:
         async with _translated():
             found = await self._database[collection].find_one({"id": public_id}, max_time_ms=self._timeout_ms)
         return None if found is None else _shown(found)
-
-    async def find_all(self, collection: str, public_ids: Collection[str]) -> Sequence[Document]:
-        """By the index on `id`."""
-        wanted = {"id": {"$in": list(public_ids)}}
-        cursor = self._database[collection].find(wanted, max_time_ms=self._timeout_ms)
-        async with _translated():
-            return [_shown(found) async for found in cursor]
 
     async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
         """Without an order: MongoDB's natural one. Ties are left to the server, as the monolith leaves them."""

@@ -13,18 +13,12 @@ from legacy_adapter.sql_page import heap_order
 from legacy_adapter.tables import transactions
 
 _COLLECTION = "items"
-_LIVE = Prepared(
-    select(transactions.c.id)
-    .where(transactions.c.user_id == bindparam("user"), transactions.c.item_id == bindparam("item"))
-    .where(transactions.c.deleted_at.is_(None))
-    .limit(1)
-)
 _ROW = transactions.c
-_LIVE_ROWS = select(_ROW.id, _ROW.user_id, _ROW.item_id.label("item_id")).where(_ROW.deleted_at.is_(None))
-_LIVE_OF_LIST = Prepared(_LIVE_ROWS.where(tuple_(_ROW.user_id, _ROW.item_id).in_(bindparam("pairs", expanding=True))))
+_LIVE = select(_ROW.id, _ROW.user_id, _ROW.item_id.label("item_id")).where(_ROW.deleted_at.is_(None))
+_OF_LIST = Prepared(_LIVE.where(tuple_(_ROW.user_id, _ROW.item_id).in_(bindparam("pairs", expanding=True))))
 _ARRAYS = (bindparam("users", type_=ARRAY(_ROW.user_id.type)), bindparam("items", type_=ARRAY(_ROW.item_id.type)))
-_LIVE_OF_ARRAYS = Prepared(
-    _LIVE_ROWS.where(tuple_(_ROW.user_id, _ROW.item_id).in_(select(*(func.unnest(array) for array in _ARRAYS))))
+_OF_ARRAYS = Prepared(
+    _LIVE.where(tuple_(_ROW.user_id, _ROW.item_id).in_(select(*(func.unnest(array) for array in _ARRAYS))))
 )
 
 
@@ -41,7 +35,8 @@ class LegacyItems:
 
     async def find_all(self, item_ids: Collection[str]) -> Mapping[str, Item]:
         """By public ids, exactly as spelled."""
-        return {one["id"]: _item(one) for one in await self._documents.find_all(_COLLECTION, item_ids)}
+        found = await self._documents.find(_COLLECTION, Selection({"id": item_ids}, limit=len(item_ids)))
+        return {document["id"]: _item(document) for document in found}
 
     async def select(self, selection: ItemSelection) -> Sequence[Item]:
         """One page."""
@@ -72,18 +67,13 @@ class LegacyPurchases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def live(self, user_id: str, item_id: str) -> str | None:
-        """Both ids in canonical form; of several rows, which the monolith's race can leave, any."""
-        rows = await self._database.once(_LIVE, {"user": user_id, "item": item_id}, writes=False)
-        return rows[0].id if rows else None
-
-    async def live_among(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
-        """As `live`, by one statement."""
+    async def live(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """By one statement; of several rows of a pair, which the monolith's race can leave, any."""
         if self._database.is_sqlite:
-            rows = await self._database.once(_LIVE_OF_LIST, {"pairs": list(pairs)}, writes=False)
+            rows = await self._database.once(_OF_LIST, {"pairs": list(pairs)}, writes=False)
         else:
             users, items = [user for user, _item in pairs], [item for _user, item in pairs]
-            rows = await self._database.once(_LIVE_OF_ARRAYS, {"users": users, "items": items}, writes=False)
+            rows = await self._database.once(_OF_ARRAYS, {"users": users, "items": items}, writes=False)
         return {(row.user_id, row.item_id): row.id for row in rows}
 
     async def page(self, offset: int, limit: int) -> Transactions:

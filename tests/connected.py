@@ -20,12 +20,19 @@ MONGO_URL = os.environ.get("CONNECTED_MONGO_URL") or mongo.URL
 RABBIT_URL = os.environ.get("CONNECTED_RABBIT_URL") or rabbit.URL
 RABBIT_MANAGEMENT_URL = os.environ.get("CONNECTED_RABBIT_MANAGEMENT_URL") or rabbit.MANAGEMENT_URL
 TIMEOUT_S = 5
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 VHOST_TIMEOUT_S = 30  # RabbitMQ opens two stores for each
 
 
 def fresh_name() -> str:
     """Of a database that no other run has: nothing has to be cleaned up before or after."""
     return f"run_{uuid.uuid4().hex[:16]}"
+
+
+def waiting(database_url: str) -> int:
+    """Sessions that wait for a lock there, by a connection of its own: a transaction sees the same ones to its end."""
+    with psycopg.connect(database_url, connect_timeout=TIMEOUT_S) as connection:
+        return int((connection.execute(_WAITING).fetchone() or (0,))[0])
 
 
 def fresh_postgres() -> str:

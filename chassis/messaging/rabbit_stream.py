@@ -7,6 +7,7 @@ does so each time that they are delivered: nothing behind them in the queue woul
 
 import asyncio
 import struct
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,9 +36,9 @@ class _Connection(aio_pika.Connection):
         self.kwargs["transport_factory"] = _Around(opened, self.around)
 
     @staticmethod
+    @abstractmethod
     def around(ends: Ends) -> Ends:
         """What the library gets in place of these."""
-        raise NotImplementedError
 
 
 class ConsumingConnection(_Connection):

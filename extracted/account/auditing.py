@@ -20,7 +20,7 @@ class Auditing:
     """One per process. `last`: what the timer found. `consumers`: those that run now."""
 
     def __init__(
-        self, operations: Operations, relay: Relay, consumers: Sequence[Consumer] = (), every_s: float = EVERY_S
+        self, operations: Operations, relay: Relay, consumers: Sequence[Consumer], every_s: float = EVERY_S
     ) -> None:
         self._operations = operations
         self._relay = relay

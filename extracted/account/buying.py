@@ -78,8 +78,11 @@ class Buying:
         return None
 
     async def _after_a_look(self, asked: Asked, heard: Offer | None, refuse_stale: bool) -> Answered:
-        """Whatever blocks, Shop's word of before the look is none on it: an open purchase is joined without (to Shop
-        the item may be bought already, or gone), and whether a completed one lost its row shows only after."""
+        """The long way. On what blocks, only what Shop says after the look counts.
+
+        An open purchase is joined without: to Shop the item may be bought already, or gone. Whether a completed one has
+        lost its row shows in an offer of after the look alone.
+        """
         seen, age = await self._looked(asked, refuse_stale)
         offer = heard if seen is None else None
         if offer is None and (seen is None or not seen.is_open):

@@ -49,12 +49,8 @@ class Items(Protocol):
 class Purchases(Protocol):
     """Who has bought what. Ids in canonical form."""
 
-    async def live(self, user_id: str, item_id: str) -> str | None:
-        """The id of a row that is not deleted, whoever recorded it; None: not bought."""
-        ...
-
-    async def live_among(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
-        """(user, item) → the id of such a row, where it was bought."""
+    async def live(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """(user, item) → the id of a row that is not deleted, whoever recorded it, for those who have bought."""
         ...
 
     async def page(self, offset: int, limit: int) -> Transactions:

@@ -78,7 +78,7 @@ class Shop:
         canonical = canonical_uuid(item_id)
         if canonical is None:
             raise NotAnId(f"{item_id!r} is no UUID")
-        has_bought = await self.purchases.live(user_id, canonical) is not None
+        has_bought = bool(await self.purchases.live([(user_id, canonical)]))
         item = await self.items.find(item_id)
         return item if item is None or has_bought else item.withheld()
 
@@ -90,7 +90,7 @@ class Shop:
         ids = {item: canonical for _, item in asked if (canonical := canonical_uuid(item)) is not None}
         items = await self.items.find_all(ids) if ids else {}
         pairs = {(user, ids[item]) for user, item in asked if item in items}
-        rows = await self.purchases.live_among(pairs) if pairs else {}
+        rows = await self.purchases.live(pairs) if pairs else {}
         return [Offer(items[item], rows.get((user, ids[item]))) if item in items else None for user, item in asked]
 
 

@@ -9,14 +9,13 @@ from sqlalchemy import text
 
 from chassis import migrations
 from chassis.database import Database
-from tests.connected import fresh_postgres
+from tests.connected import fresh_postgres, waiting
 from tests.suites.outbox.service import REVISIONS
 
 pytestmark = pytest.mark.connected
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 60
 SLOW = """    migrations.op.execute("SELECT * FROM public.gate")\n"""
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 MIGRATE = "import asyncio, sys, pathlib; from chassis import migrations; "
 MIGRATE += "asyncio.run(migrations.upgrade(sys.argv[1], 'account', pathlib.Path(sys.argv[2])))"
 
@@ -32,7 +31,7 @@ async def test_they_make_the_tables_once_and_both_end_well(tmp_path: Path) -> No
         await gate.execute(text("LOCK TABLE public.gate"))  # whoever migrates stops in the middle
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", MIGRATE, url, str(tmp_path), cwd=ROOT)
         here = asyncio.create_task(migrations.upgrade(url, "account", tmp_path))
-        while await waiting(looking) < 2:
+        while waiting(url) < 2:
             await asyncio.sleep(0.01)
     async with asyncio.timeout(WITHIN_S):
         assert await process.wait() == 0
@@ -40,9 +39,3 @@ async def test_they_make_the_tables_once_and_both_end_well(tmp_path: Path) -> No
     assert await migrations.head_missing(looking, "account", tmp_path) is None
     await holding.aclose()
     await looking.aclose()
-
-
-async def waiting(database: Database) -> int:
-    """How many sessions wait for a lock."""
-    async with database.read() as connection:
-        return int(await connection.scalar(text(WAITING)) or 0)

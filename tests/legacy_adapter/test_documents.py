@@ -98,9 +98,10 @@ async def test_what_is_not_there_is_neither_set_nor_removed(documents: DocumentS
 
 async def test_several_are_found_by_their_ids(documents: DocumentStore) -> None:
     first, second, _third = [await documents.add("items", new(cost=cost)) for cost in range(3)]
-    found = await documents.find_all("items", [second["id"], str(uuid.uuid4()), first["id"], second["id"].upper()])
+    wanted = [second["id"], str(uuid.uuid4()), first["id"], second["id"].upper()]
+    found = await documents.find("items", Selection({"id": wanted}))
     assert sorted(found, key=lambda one: int(one["cost"])) == [first, second]
-    assert await documents.find_all("items", []) == []
+    assert await documents.find("items", Selection({"id": []})) == []
 
 
 async def test_a_removed_document_is_gone_and_the_others_stay(file: MonolithData, documents: DocumentStore) -> None:

@@ -11,12 +11,12 @@ import pytest
 
 from examples.monolith import tables
 from extracted.account.domain import Taken, Team, Unfit
+from tests.connected import waiting
 from tests.legacy_adapter.team_world import TeamWorld, team_world
 from tests.stores import on_real_parts
 
 DEADLINE_S = 20
 STAMPED = "created_at, updated_at) VALUES ({}, now(), now())"
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 pytestmark = pytest.mark.connected
 
@@ -51,9 +51,8 @@ def join(connection: psycopg.Connection, world: TeamWorld, team: str, user: str)
 async def blocked(world: TeamWorld) -> None:
     """Returns when somebody waits for a lock."""
     async with asyncio.timeout(DEADLINE_S):
-        with psycopg.connect(world.file.url, autocommit=True) as looking:
-            while not looking.execute(WAITING).fetchone() > (0,):  # type: ignore[operator]  # a count is never missing
-                await asyncio.sleep(0.01)
+        while not waiting(world.file.url):
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("commits", [True, False])

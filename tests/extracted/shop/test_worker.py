@@ -19,7 +19,7 @@ from chassis.messaging.topology import Topology, load
 from examples.monolith import tables as monolith
 from extracted.shop.decision import Purchase
 from extracted.shop.main import TOPOLOGY
-from tests.connected import fresh_rabbit
+from tests.connected import fresh_rabbit, waiting
 from tests.extracted.shop.commands import cancel, decrease, purchase
 from tests.extracted.shop.running import (
     INTERNAL_TOKEN,
@@ -257,13 +257,6 @@ async def test_sales_that_hang_starve_no_offer(gateway: Gateway, tmp_path: Path)
             holder.rollback()
             await it.answers(len(buyers))
     parts.data.close()
-
-
-def waiting(database_url: str) -> int:
-    """Sales that wait for a lock."""
-    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    with psycopg.connect(database_url) as connection:
-        return int((connection.execute(count).fetchone() or (0,))[0])
 
 
 async def test_sigterm_finishes_and_leaves_nothing_for_the_next_life_to_do_twice(parts: Parts) -> None:

@@ -54,7 +54,7 @@ STATEMENTS = {
 """What the driver sends, the length and the text of a parameter, and what comes of it."""
 
 
-@pytest.mark.parametrize("sent", STATEMENTS, ids=lambda sent: sent[-1][1:].decode().strip("\0"))
+@pytest.mark.parametrize("sent", STATEMENTS, ids=lambda sent: sent[-1].strip(b"\0\x07\x09").decode())
 def test_f22_what_succeeds_and_looks_like_a_failure_has_its_effect_once(scene: Scene, sent: tuple[bytes, ...]) -> None:
     database = proxy(scene, "database")
     buyer, item = scene.buyer(), scene.item(left=5 if sent == COMMIT else None)

@@ -7,19 +7,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 from chassis.messaging.envelope import new_id
 from examples.monolith.tables import users
 from extracted.account import messages
 from extracted.account.purchase import Item, Outcome, Purchase, Request
 from extracted.account.saga import State
+from tests.connected import waiting
 from tests.extracted.account.purchases.world import NOW, World, opened
 from tests.monolith_file import MonolithData
 from tests.stores import on_real_parts, on_sqlite
 
 PRICE = 10
-BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 def purchase(user_id: str, item_id: str, price: int = PRICE) -> Purchase:
@@ -95,12 +95,6 @@ async def test_too_few_points_write_nothing(world: World, by_message: bool, poin
     assert world.points(wanted.user_id) == points
 
 
-async def blocked(world: World) -> int:
-    """Sessions that wait for a lock, in a transaction of its own: one sees the same sessions until its end."""
-    async with world.database.look() as connection:
-        return int(await connection.scalar(text(BLOCKED)) or 0)
-
-
 @pytest.mark.connected
 @pytest.mark.parametrize("by_message", [True, False])
 async def test_points_that_another_takes_at_the_same_moment_write_nothing(world: World, by_message: bool) -> None:
@@ -109,7 +103,7 @@ async def test_points_that_another_takes_at_the_same_moment_write_nothing(world:
         await other.execute(update(users).where(users.c.id == wanted.user_id).values(points=0))
         buying = asyncio.create_task(buy(world, wanted, request(wanted) if by_message else None))
         async with asyncio.timeout(10):
-            while not await blocked(world):
+            while not waiting(world.monolith.url):
                 await asyncio.sleep(0.01)
         assert not buying.done()
     assert await buying is None
