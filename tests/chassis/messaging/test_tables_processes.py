@@ -7,10 +7,11 @@ import sqlite3
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from time import perf_counter
 
+import psutil
 import pytest
 
 from chassis.messaging.tables import POLL_S, TablesBroker
@@ -53,6 +54,29 @@ async def killed(running: Process) -> list[str]:
     running.kill()
     output = (await running.communicate())[0].decode()
     return output[: output.rfind("\n") + 1].split()
+
+
+async def stopped(running: Process, path: Path) -> None:
+    """Stands still, and holds no lock of the file meanwhile: nobody else could go on."""
+    async with asyncio.timeout(10):
+        while True:
+            running.send_signal(signal.SIGSTOP)
+            while psutil.Process(running.pid).status() != psutil.STATUS_STOPPED:
+                await asyncio.sleep(0.001)
+            if is_writable(path):
+                return
+            running.send_signal(signal.SIGCONT)
+            await asyncio.sleep(0.001)
+
+
+def is_writable(path: Path) -> bool:
+    """Nobody else writes now."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
 
 
 @pytest.fixture
@@ -100,7 +124,7 @@ async def test_a_process_that_stood_still_takes_nothing_from_who_has_its_message
         assert await line(running) == "consuming"
         await broker.publish("events", thing(7, TYPE))
         assert await line(running) == "7"
-        running.send_signal(signal.SIGSTOP)
+        await stopped(running, broker.path)
         await broker.consume("things", received := Collector(gate := asyncio.Event()))
         await until(lambda: len(received.begun) == 1)
         running.send_signal(signal.SIGCONT)
