@@ -58,7 +58,7 @@ async def test_a_good_token_tells_who_calls() -> None:
     assert identity.credential
 
 
-@pytest.mark.parametrize("iat", [int(time.time()) + 3_600, "yesterday", ...])
+@pytest.mark.parametrize("iat", [4_102_444_800, "yesterday", ...], ids=["in the year 2100", "as text", "missing"])
 async def test_when_it_was_issued_decides_nothing(iat: object) -> None:
     assert (await verifier().verify(signed(claims(iat=iat)))).subject == "alice"
 

@@ -26,7 +26,7 @@ def test_f25_a_mail_whose_sender_hangs_beyond_its_lease_comes_twice_only_where_i
     mails.heal()
     mails.faults(Fault(DOT, "hang", seconds=1, takes=True, times=2))
     (key,) = mails.request(kind)
-    until(lambda: mails.states()["sending"], "a mail under way")
+    until(lambda: mails.books().taken, "a mail that the provider has, and does not answer yet")
     mails.mailer.pause()
     ahead = Clock(tmp_path / "ahead")
     ahead.put(HOUR_S)
