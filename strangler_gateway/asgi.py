@@ -136,7 +136,8 @@ class Cycle:
         close = getattr(self._unbegun, "close", None)
         if callable(close):
             close()
-        self.task.cancel()
+        if not self.x.tunnel:
+            self.task.cancel()
 
     def on_client_full(self) -> None:
         self._writable.clear()

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from strangler_gateway.upstream_connection import Connection
 
 _MAX_PENDING = 64 * 1024
+TUNNEL_END_S = 30.0
+"""So long an upstream may take for what came through a tunnel before its client left."""
 
 
 class Sink(Protocol):
@@ -120,12 +122,20 @@ class Call:
             self.paused = False
 
     def abort(self) -> None:
-        """Nobody wants the answer any more: the upstream connection is ended at once."""
-        if not self.ended:
-            self.end()
-            self.sink = NOBODY
-            if self.connection is not None:
-                self.connection.discard()
+        """Nobody wants the answer any more: the upstream connection is ended at once.
+
+        That of a tunnel is ended behind what the client has sent (RFC 9110 §9.3.6).
+        """
+        if self.ended:
+            return
+        self.sink = NOBODY
+        if self.connection is not None and self.connection.is_tunnel:
+            self.deadline = self.pool.now() + TUNNEL_END_S
+            self.connection.close()
+            return
+        self.end()
+        if self.connection is not None:
+            self.connection.discard()
 
     def end(self) -> None:
         """Releases what the call held; its sink hears nothing more."""

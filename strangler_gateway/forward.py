@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from strangler_gateway import chunked
 from strangler_gateway.async_call import AsyncCall
-from strangler_gateway.call import Call, Sink
-from strangler_gateway.errors import UpstreamError
+from strangler_gateway.call import TUNNEL_END_S, Call, Sink
+from strangler_gateway.errors import ClientGone, UpstreamError
 from strangler_gateway.exchange import Decision, Exchange
 from strangler_gateway.fields import Pairs, allowed_trailers
 from strangler_gateway.headers import request_head
@@ -95,6 +95,11 @@ async def relay(gateway: "Gateway", x: Exchange, receive: Receive, send: Send) -
     try:
         response = await _head(gateway, x, sink)
         await _answer(gateway, x, sink, response, send)
+    except OSError as exc:
+        if x.tunnel and pump is not None:
+            # What the client sent before it left still goes out.
+            await asyncio.wait({pump}, timeout=TUNNEL_END_S)
+        raise ClientGone from exc
     finally:
         sink.close()
         if pump is not None:

@@ -4,9 +4,11 @@ import re
 
 from strangler_gateway.exchange import Exchange
 from strangler_gateway.fields import NEVER_NOMINATED, Kind, Pairs, dashed, is_listed
+from strangler_gateway.http1 import RequestHead
 from strangler_gateway.routes import Service, Side
 
 _LINE = b"%b: %b\r\n"
+_MOST_FORWARDS = 999_999_999
 # Python 3.11 looks an enum member up in Python.
 _LEGACY, _EXTRACTED = Side.LEGACY, Side.EXTRACTED
 _KEPT = frozenset((Kind.LENGTH, Kind.AUTHORIZATION, Kind.LOCATION, Kind.SET_COOKIE, Kind.DATE))
@@ -91,7 +93,7 @@ def _edit(x: Exchange, lines: list[bytes], service: Service, replaces_authorizat
         elif kind == MAX_FORWARDS:
             lines[index] = _one_hop_less(x.method, head.fields[index])
         elif kind == REQUEST_ID:
-            if x.request_id == head.fields[index][1]:
+            if x.request_id == head.fields[index][1] and not _is_nominated(head, index):
                 kept[kind] = b""
             else:
                 lines[index] = b""
@@ -100,7 +102,8 @@ def _edit(x: Exchange, lines: list[bytes], service: Service, replaces_authorizat
                 kept[kind] = b"%b, %b" % (kept[kind], value) if kind in kept else value
             lines[index] = b""
         elif kind in _TOLD_BY_PROXIES and x.trusted:
-            kept[kind] = b""
+            if not _is_nominated(head, index):
+                kept[kind] = b""
         elif kind not in _KEPT:
             lines[index] = b""
     return kept
@@ -137,11 +140,16 @@ def _continued(x: Exchange, peer: bytes, kept: dict[int, bytes]) -> bytes:
 
 
 def _one_hop_less(method: bytes, pair: tuple[bytes, bytes]) -> bytes:
-    """RFC 9110 §7.6.2: counted for OPTIONS and TRACE alone."""
+    """RFC 9110 §7.6.2: counted for OPTIONS and TRACE alone; what is more than the most we count becomes that."""
     name, value = pair
-    if method in (b"OPTIONS", b"TRACE") and re.fullmatch(rb"[0-9]{1,9}", value.strip()):
-        return _LINE % (name, b"%d" % max(int(value) - 1, 0))
+    if method in (b"OPTIONS", b"TRACE") and (digits := value.strip()).isdigit():
+        return _LINE % (name, b"%d" % min(max(int(digits[:4000]) - 1, 0), _MOST_FORWARDS))
     return _LINE % pair
+
+
+def _is_nominated(head: RequestHead, index: int) -> bool:
+    """For this hop alone: what the gateway says itself is said in its place (gateway.md H1)."""
+    return head.fields[index][0].lower() in head.connection
 
 
 def _remove_nominated(lines: list[bytes], fields: Pairs, names: frozenset[bytes]) -> None:

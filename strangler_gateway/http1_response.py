@@ -7,7 +7,7 @@ from strangler_gateway.http1 import DIGITS, KEEP_ALIVE_OPTIONS, joined
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 _TIMEOUT = re.compile(rb"timeout=([0-9]{1,6})")
-_EVENT_STREAM = b"text/event-stream"
+_EVENT_STREAM = re.compile(rb"(?i)\ncontent-type:[ \t]*text/event-stream[ \t]*[;\r]")
 _NO_BODY = frozenset((204, 304))
 _MAX_REMEMBERED = 2048
 
@@ -69,7 +69,6 @@ def parse_response(head: bytes, method: bytes) -> ResponseHead:
     response = ResponseHead(
         int(status), reason or b"", 11 if minor == b"1" else 10, fields, marks, head[start - 1 : -2]
     )
-    response.events = _EVENT_STREAM in response.lines
     length = coding = connection = None
     for kind, index in marks:
         value = fields[index][1]
@@ -89,6 +88,8 @@ def parse_response(head: bytes, method: bytes) -> ResponseHead:
     if connection is not None and connection not in KEEP_ALIVE_OPTIONS:
         _response_connection(response, options((connection,)))
     _response_framing(response, method, length, coding)
+    if response.length is None or response.length < 0:
+        response.events = _EVENT_STREAM.search(response.lines) is not None
     if len(head) <= _MAX_REMEMBERED and method != b"HEAD" and response.status >= 200:
         response.received = head
     return response

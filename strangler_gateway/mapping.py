@@ -6,27 +6,32 @@ from ipaddress import ip_address
 from strangler_gateway.exchange import Exchange
 from strangler_gateway.routes import Service, Side
 
-_REFERENCE = re.compile(rb"(?i)(.*?)(https?://)([^/?#]*)(.*)", re.DOTALL)
+_REFERENCE = re.compile(rb"(?i)https?://([^/?#]*)(.*)", re.DOTALL)
+_REFRESH = re.compile(rb"""(?i)[0-9. \t]*[;,][ \t]*url[ \t]*=[ \t]*(["']?)""")
 
 
 def map_reference(x: Exchange, value: bytes, service: Service) -> bytes:
     """Location, Content-Location, Refresh: the internal origin becomes the public one; all else stays as it is."""
-    found = _REFERENCE.fullmatch(value)
-    refresh = re.match(rb"(?i)[0-9. \t]*;[ \t]*url=", value)
-    lead = refresh[0] if refresh else b""
-    if found is not None and found[1] == lead:
-        if found[3].lower() != service.authority.lower() or (service.host_policy == "preserve" and x.host == found[3]):
-            return value
-        return b"%b%b://%b%b" % (
-            lead,
-            x.public_scheme or x.scheme,
-            x.public_host or x.host or found[3],
-            _public_path(x, found[4], service),
-        )
-    rest = value[len(lead) :]
-    if rest.startswith(b"/") and not rest.startswith(b"//"):
-        return lead + _public_path(x, rest, service)
-    return value
+    refresh = _REFRESH.match(value)
+    if refresh is None:
+        return _outside(x, value, service)
+    start, end = refresh.end(), len(value)
+    if refresh[1] and end > start and value.endswith(refresh[1]):
+        end -= 1
+    return value[:start] + _outside(x, value[start:end], service) + value[end:]
+
+
+def _outside(x: Exchange, reference: bytes, service: Service) -> bytes:
+    found = _REFERENCE.fullmatch(reference)
+    if found is not None:
+        host, path = found.groups()
+        if host.lower() != service.authority.lower() or (service.host_policy == "preserve" and x.host == host):
+            return reference
+        scheme, host = x.public_scheme or x.scheme, x.public_host or x.host or host
+        return b"%b://%b%b" % (scheme, host, _public_path(x, path, service))
+    if reference.startswith(b"/") and not reference.startswith(b"//"):
+        return _public_path(x, reference, service)
+    return reference
 
 
 def _public_path(x: Exchange, path: bytes, service: Service) -> bytes:

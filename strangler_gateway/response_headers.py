@@ -82,7 +82,7 @@ def _edit_response(
     if kind in _DROPPED:
         return kind != Kind.TRAILER or not trailers
     if kind == Kind.LENGTH:
-        if response.length == -1 or response.status == 204:
+        if response.status == 204 or any(k == Kind.TRANSFER_ENCODING for k, _ in response.marks):
             return True
         fields[index] = (name, value.partition(b",")[0].strip(b" \t"))
         return any(k == kind and i < index for k, i in response.marks)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MAX_PIPELINED = 64 * 1024
-_STALL_S = 300.0
+_STALL_S, _LOOK_S = 300.0, 2.0
 _CHECK_STEP = 512
 _UPLOAD, _PIPELINE = 1, 2
 _DELIMITED, _CHUNKED, _BY_CLOSE, _NONE, _TUNNEL = range(5)
@@ -74,7 +74,9 @@ class ClientConnection(asyncio.Protocol):
         self.keep = True
         self.out: Output
         self.full = False
-        self.unsent = 0
+        self.unsent = inf
+        """Bytes for the client that it had not taken when last looked at."""
+        self.stalls = inf
         self.paused = 0
         self.draining = False
         self.lingering = False
@@ -109,6 +111,7 @@ class ClientConnection(asyncio.Protocol):
         lane, x = self.lane, self.x
         self.lane = self.x = None
         self.lingering = True
+        self._await()
         if lane is not None:
             lane.on_client_gone()
         if x is not None:
@@ -135,23 +138,22 @@ class ClientConnection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Called a few times a second: ends what waits too long."""
-        if self.frames is not None:
+        if self.frames is not None and not self.lingering:
             self._keep_tunnel(now)
+        elif self.deadline >= now:
             return
-        if self.deadline >= now or self.transport.is_closing():
-            if self.lingering and self.deadline < now:
-                self.transport.abort()
-            return
-        if self.full:
+        elif self.full or (self.lingering and self.transport.get_write_buffer_size()):
             self._stalled(now)
         elif self.lingering:
             self.transport.abort()
+        elif self.transport.is_closing():
+            return
         elif self.lane is not None:
             self._bad_body(408, "The request body did not arrive in time.")
         elif self.buffer:
             self._refuse(Reply(408, "http_request_error", "The request header did not arrive in time.", close=True))
         else:
-            self.transport.close()
+            self._close()
 
     def _keep_tunnel(self, now: float) -> None:
         """Pings an idle WebSocket between two frames (RFC 6455 §5.5.2); one that never answers is dead."""
@@ -172,11 +174,14 @@ class ClientConnection(asyncio.Protocol):
         self.deadline = self.gateway.now() + self.ping_s
 
     def _stalled(self, now: float) -> None:
+        """Waits on while the client takes some of what is for it; ends one that has not for long."""
         unsent = self.transport.get_write_buffer_size()
-        if unsent < self.unsent:
-            self.unsent, self.deadline = unsent, now + _STALL_S
-        else:
+        if unsent != self.unsent:
+            self.unsent, self.stalls = unsent, now + _STALL_S
+        if self.stalls < now:
             self.transport.abort()
+        else:
+            self.deadline = now + _LOOK_S
 
     # Reading.
 
@@ -185,7 +190,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if self.lane is None:
             last = self.last
-            if last is not None and data == last.received and not self.buffer:
+            if last is not None and data == last.received and not self.buffer and not self.full:
                 # The very bytes of the request before it: there is nothing to be read.
                 self._start(last)
                 return
@@ -194,20 +199,22 @@ class ClientConnection(asyncio.Protocol):
         elif self.framing == _TUNNEL:
             self._heard()
             self.lane.on_request_body(data)
+            return
         elif not self.body_done:
             self._feed(data)
+            return
         else:
             self.buffer += data
-            if len(self.buffer) > _MAX_PIPELINED:
-                self._pause(_PIPELINE)
+        if len(self.buffer) > _MAX_PIPELINED:
+            self._pause(_PIPELINE)
 
     def _next(self) -> None:
-        """Takes requests from the buffer until one has to wait for its answer."""
+        """Takes requests from the buffer until one has to wait: for its answer, or for the client to read (C7)."""
         if self.parsing:
             return
         self.parsing = True
         try:
-            while self.lane is None and self.buffer and not self.lingering:
+            while self.lane is None and self.buffer and not self.lingering and not self.full:
                 if not self._take_request():
                     break
         finally:
@@ -340,11 +347,11 @@ class ClientConnection(asyncio.Protocol):
         """Sets how long what is waited for now may take."""
         settings = self.gateway.settings
         if self.full:
-            wait_s = _STALL_S
+            self.unsent, wait_s = inf, _LOOK_S
+        elif self.lingering:
+            self.unsent, wait_s = inf, settings.linger_s
         elif self.frames is not None:
             wait_s = self.ping_s
-        elif self.lingering:
-            wait_s = settings.linger_s
         elif self.lane is None:
             wait_s = settings.header_timeout_s if self.buffer else settings.keep_alive_s
         else:
@@ -355,7 +362,6 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.full = True
-        self.unsent = self.transport.get_write_buffer_size()
         self._await()
         if self.lane is not None:
             self.lane.on_client_full()
@@ -365,6 +371,8 @@ class ClientConnection(asyncio.Protocol):
         self._await()
         if self.lane is not None:
             self.lane.on_client_writable()
+        else:
+            self._go_on()
 
     def inform(self, head: ResponseHead) -> None:
         """A 1xx response, for clients that know them (RFC 9110 §15.2); 100 goes once, to who asked for it."""
@@ -432,7 +440,14 @@ class ClientConnection(asyncio.Protocol):
         if not self.keep or self.draining or self.framing == _TUNNEL:
             self._close()
             return
+        if self.full:
+            self._await()
+            return
         self.deadline = self.gateway.now() + self.gateway.settings.keep_alive_s
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """The next request, which may be here already."""
         if self.paused:
             self._resume(_PIPELINE)
         if self.buffer:
@@ -450,7 +465,7 @@ class ClientConnection(asyncio.Protocol):
         if x is not None:
             self._ended(x)
         self.lingering = True
-        self.deadline = self.gateway.now() + self.gateway.settings.linger_s
+        self._await()
         if self.framing == _BY_CLOSE:
             self._reset()
         else:
@@ -489,7 +504,7 @@ class ClientConnection(asyncio.Protocol):
         """Closes; where the client may still be sending, reads on for a moment, or a reset could eat the answer."""
         self.out.now()
         self.lingering = True
-        self.deadline = self.gateway.now() + self.gateway.settings.linger_s
+        self._await()
         self._resume(_PIPELINE | _UPLOAD)
         if (self.body_done and not self.buffer) or not self.transport.can_write_eof():
             self.transport.close()

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
+from math import inf
 
 from strangler_gateway.call import Call, Sink
 from strangler_gateway.errors import connect_error
@@ -108,26 +109,27 @@ class Pool:
         self.idle.clear()
 
     def _dispatch(self, call: Call, now: float, fresh: bool) -> None:
-        idle, careful = self.idle, call.method not in RETRYABLE
-        while idle and not fresh:
-            connection = idle[-1]
-            if careful and now - connection.used_at > _WRITE_FRESH_S:
-                break
-            idle.pop()
-            if connection.usable(now, careful):
-                connection.begin(call, now)
-                return
-            connection.discard()
+        if not fresh and self._reuse(call, now, inf if call.method in RETRYABLE else _WRITE_FRESH_S):
+            return
         call.deadline = now + self.service.timeouts.connect
         if self.open < self.service.max_connections:
             self.open += 1
             task = asyncio.get_running_loop().create_task(self._connect(call))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif idle:
-            idle.pop().begin(call, now)
-        else:
+        elif not self._reuse(call, now, inf):
             self.waiting.append(call)
+
+    def _reuse(self, call: Call, now: float, within_s: float) -> bool:
+        """Sends a call on the idle connection that was in use last, if that was recently enough."""
+        idle = self.idle
+        while idle and now - idle[-1].used_at <= within_s:
+            connection = idle.pop()
+            if connection.usable(now):
+                connection.begin(call, now)
+                return True
+            connection.discard()
+        return False
 
     async def _connect(self, call: Call) -> None:
         try:

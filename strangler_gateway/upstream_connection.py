@@ -38,6 +38,7 @@ class Connection(asyncio.Protocol):
         self.idle_until = 0.0
         self.used_at = 0.0
         self.full = False
+        self._poll = select.poll()
 
     def begin(self, call: Call, now: float) -> None:
         """Sends a call's request on this connection."""
@@ -54,15 +55,26 @@ class Connection(asyncio.Protocol):
             if not self.full:
                 call.sink.on_writable()
 
-    def usable(self, now: float, careful: bool) -> bool:
-        """Whether another call may be sent here. `careful`: looks whether an end is waiting to be read already."""
+    def usable(self, now: float) -> bool:
+        """Whether another call may be sent here: what waits to be read is its end, or an answer to nobody (R6)."""
         transport = self.transport
-        if transport is None or transport.is_closing() or self.idle_until < now:
-            return False
-        return not (careful and _readable(transport))
+        return (
+            transport is not None and not transport.is_closing() and self.idle_until >= now and not self._poll.poll(0)
+        )
 
     def write(self, data: bytes) -> None:
         self.out.send(data)
+
+    @property
+    def is_tunnel(self) -> bool:
+        """The protocol has been switched."""
+        return self.head is not None and self.head.status == 101
+
+    def close(self) -> None:
+        """Ends behind what is to be written yet; reads no more."""
+        if self.transport is not None:
+            self.out.now()
+            self.transport.close()
 
     def discard(self) -> None:
         """Never to be used again."""
@@ -74,6 +86,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # a TCP, TLS or Unix transport
         self.out = Output(self.pool.turn, transport)  # type: ignore[arg-type]
+        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def pause_writing(self) -> None:
         self.full = True
@@ -93,7 +106,8 @@ class Connection(asyncio.Protocol):
             return
         if self.buffer:
             data, self.buffer = self.buffer + data, b""
-        call.deadline = self.pool.now() + call.idle_s
+        if self.head is not None:
+            call.deadline = self.pool.now() + call.idle_s
         try:
             self._read(call, data)
         except BadResponse as exc:
@@ -135,7 +149,6 @@ class Connection(asyncio.Protocol):
             raise BadResponse("malformed status line")
         if b"\n\n" in data:
             raise BadResponse("a line is not ended by CRLF")
-        call.deadline = min(call.deadline, self.pool.now() + self.pool.service.timeouts.response)
         self.buffer = data
 
     def _take_head(self, call: Call, head: ResponseHead) -> None:
@@ -145,7 +158,8 @@ class Connection(asyncio.Protocol):
             self.decoder = ChunkedDecoder(self.pool.max_header) if head.length == -1 else None
             call.answered = True
             if head.events:
-                call.idle_s = call.deadline = inf
+                call.idle_s = inf
+            call.deadline = self.pool.now() + call.idle_s
             call.sink.on_head(head)
         elif head.status == 101:
             self._upgraded(call, head)
@@ -153,6 +167,7 @@ class Connection(asyncio.Protocol):
             self.informational += 1
             if self.informational > _MAX_INFORMATIONAL:
                 raise BadResponse("too many informational responses")
+            call.deadline = self.pool.now() + self.pool.service.timeouts.response
             call.sink.on_informational(head)
 
     def _upgraded(self, call: Call, head: ResponseHead) -> None:
@@ -220,10 +235,3 @@ class Connection(asyncio.Protocol):
             sink.flush()
         else:
             call.fail(self._error("http_response_incomplete", "broke off in mid-answer"))
-
-
-def _readable(transport: asyncio.Transport) -> bool:
-    """On an idle connection that can only be its end, or bytes that nobody asked for."""
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.loopback.client import Client
+from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import get, message, ok, ok_chunked, post_chunked
 from tests.loopback.origin import Script
 from tests.loopback.verdicts import forwarded
@@ -201,3 +202,16 @@ def test_a_trailer_named_in_connection_is_dropped_9110_7_6_1(client: Client, ori
     origin.answers(ok_chunked(b"a", lines=(b"Connection: X-Gone",), trailers=(b"X-Gone: 1", b"X-Stay: 2")))
     answer = client.ask(get(b"/", b"TE: trailers", b"Connection: TE"))
     assert answer.trailers == [(b"X-Stay", b"2")]
+
+
+def test_naming_the_request_id_does_not_take_the_gateways_own_away_9110_7_6_1(client: Client, origin: Script) -> None:
+    request = forwarded(client, origin, get(b"/", b"X-Request-Id: mine", b"Connection: X-Request-Id"))
+    assert len(request.all(b"x-request-id")) == 1
+
+
+@pytest.mark.parametrize(("name", "own"), [(b"X-Forwarded-Proto", b"http"), (b"X-Forwarded-Host", b"shop.example")])
+def test_a_trusted_proxy_that_names_its_own_fields_does_not_take_ours_away_9110_7_6_1(
+    trusting: GatewayProcess, origin: Script, name: bytes, own: bytes
+) -> None:
+    request = forwarded(trusting.connect(), origin, get(b"/", name + b": theirs", b"Connection: " + name))
+    assert request.all(name.lower()) == [own]

@@ -47,7 +47,9 @@ def test_a_reference_to_the_internal_origin_becomes_public_R10(
     assert client.ask(get(path)).get(name) == outside
 
 
-@pytest.mark.parametrize("refresh", [b"5; url=%s", b"0;url=%s", b"5; URL=%s", b"0; url=%s"])
+@pytest.mark.parametrize(
+    "refresh", [b"5; url=%s", b"0;url=%s", b"5; URL=%s", b"0; url=%s", b'0; url="%s"', b"0, url = '%s'"]
+)
 def test_refresh_to_the_internal_origin_becomes_public_R10(client: Client, origin: Script, refresh: bytes) -> None:
     origin.answers(ok(b"Refresh: " + refresh % (b"http://127.0.0.1:%d/b" % origin.port)))
     assert client.ask(get(b"/own-host/a")).get(b"refresh") == refresh % b"http://shop.example/b"

@@ -1,5 +1,9 @@
 """R6, F12: bytes that belong to no answer never reach a client (RFC 9112 §9.2, §6.3)."""
 
+import signal
+import threading
+
+import psutil
 import pytest
 
 from tests.loopback.client import Client
@@ -114,3 +118,34 @@ def test_bytes_before_any_request_on_a_new_connection_do_no_harm_R6(client: Clie
     origin.answers(lambda call: call.reply(b"\r\n" + ok()))
     answer = client.ask(get())
     assert answer.status == 502 if answer.error else answer.body == b"ok"
+
+
+def test_a_body_that_comes_late_behind_a_head_response_is_not_the_next_clients_R6(
+    gateway: GatewayProcess, client: Client, origin: Script
+) -> None:
+    """It comes when the next request is there already, and both wait: the gateway stands still."""
+    origin.fresh()
+    late = threading.Event()
+
+    def handle(call: Call) -> None:
+        call.reply(ok(body=b"x" * len(STRAY))[: -len(STRAY)] if call.request.method == b"HEAD" else ok())
+        if call.request.method == b"HEAD":
+            late.wait(5)
+            call.send(STRAY)
+            late.clear()
+
+    origin.answers(handle)
+    other = gateway.connect()
+    assert other.ask(get(b"/other")).body == b"ok"
+    origin.fresh()
+    client.send(message(b"HEAD / HTTP/1.1", HOST))
+    assert client.answer(b"HEAD").status == 200
+    gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        origin.wait_for(lambda: psutil.Process(gateway.process.pid).status() == psutil.STATUS_STOPPED)
+        other.send(get(b"/next"))
+        late.set()
+        origin.wait_for(lambda: not late.is_set())
+    finally:
+        gateway.process.send_signal(signal.SIGCONT)
+    assert other.answer().body == b"ok"
