@@ -10,6 +10,7 @@ from extracted.wire.answers import TOO_LARGE, Answer, error
 
 _MOST_BYTES = 100 * 1024
 _MOST_PARAMETERS = 1000
+_MOST_INDICES = 100
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -91,9 +92,14 @@ def _inflated(inflate: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
 
 
 def _form(text: str) -> object:
-    if text.count("&") >= _MOST_PARAMETERS:
+    """A form nests as deep as it likes, and its lists are longer than a query's."""
+    separators = text.count("&")
+    if separators >= _MOST_PARAMETERS:
         raise BodyRefused(error(413, "too many parameters"))
-    return query.parse(text)
+    try:
+        return query.parse(text, deepest=len(text), largest_index=max(_MOST_INDICES, separators))
+    except RecursionError:
+        return jsontext.TOO_DEEP
 
 
 def _json(text: str) -> object:

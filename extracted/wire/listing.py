@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from extracted.wire.answers import Listing
-from extracted.wire.query import Query, Value, as_string
+from extracted.wire.nesting import Value
+from extracted.wire.query import Query, as_string
 
 Order = Mapping[str, str | None]
 

@@ -13,7 +13,7 @@ from extracted.wire import answers, listing, validation
 from extracted.wire.answers import Answer
 from extracted.wire.application import Call
 from extracted.wire.listing import Order, Page
-from extracted.wire.query import Value
+from extracted.wire.nesting import Value
 from extracted.wire.validation import NUMBER, STRING, Shape, at_least, nested, one_of, optional, required
 
 _COST = (NUMBER, at_least(0))
