@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from examples.monolith.javascript import parse
 from examples.monolith.querystring import TooManyParameters, parse_form
 from examples.monolith.refusals import Refusal, bad_request, unparsed
-from examples.monolith.v8_syntax import SyntaxFault
+from examples.monolith.v8_syntax import SyntaxFault, first_unit
 
 MAX_BYTES = 102_400
 _JSON_SPACE = " \t\n\r"
@@ -102,7 +102,7 @@ def _refuse_scalar(text: str, first: str) -> None:
     try:
         parse(text[: text.index(first)] + "#")
     except SyntaxFault as fault:
-        raise SyntaxFault(str(fault).replace("#", first, 1)) from None
+        raise SyntaxFault(str(fault).replace("#", first_unit(first), 1)) from None
 
 
 def _form(text: str) -> Any:

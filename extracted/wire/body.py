@@ -111,7 +111,8 @@ def _json(text: str) -> object:
         fault = jsonsyntax.fault(text)
     else:
         position = len(text) - len(content)
-        fault = f"Unexpected token {content[0]} in JSON at position {position}" if content else jsonsyntax.fault("")
+        sign = jsonsyntax.first_unit(content[:1])
+        fault = f"Unexpected token {sign} in JSON at position {position}" if content else jsonsyntax.fault("")
     if fault:
         raise BodyRefused(error(400, fault, "Bad Request"))
     return jsontext.parse(text)
