@@ -113,6 +113,7 @@ PATHS = [
     "/item//",
     "//item",
     "/item?",
+    "/items?",
     "/items",
     "/item/%2F",
     "/item/a/b",
