@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.claims import NOBODY, Fields, Identity
 from chassis.metrics import CONTENT_TYPE, Gauge, rendered
@@ -170,6 +171,7 @@ def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20) -> int:
         return 1
     config = uvicorn.Config(
         app,
+        http=_Protocol,
         lifespan="on",
         ws="none",
         log_config=None,
@@ -189,6 +191,14 @@ def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20) -> int:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=1024)
+
+
+class _Protocol(HttpToolsProtocol):
+    """Tells the application the request target as it came: ASGI drops a question mark with nothing behind it."""
+
+    def on_headers_complete(self) -> None:
+        self.scope["state"]["target"] = self.url
+        super().on_headers_complete()
 
 
 class _Server(uvicorn.Server):

@@ -32,7 +32,7 @@ from examples.monolith.routing import NO_PAGE, Call, Route, Router
 from examples.monolith.runner import Runner
 from examples.monolith.settings import Settings
 from examples.monolith.tokens import Subject, Tokens
-from examples.monolith.validation import refuse_invalid
+from examples.monolith.validation import refuse_invalid, stripped
 from examples.monolith.wire import Answer, raw_path
 
 ROUTES = (
@@ -73,8 +73,7 @@ class Monolith(Application):
         query = parse_query(request.scope["query_string"].decode("latin-1"))
         page = read_page(route.listing, query) if route.listing else NO_PAGE
         route.check(params)
-        self._validate(route, body)
-        return await route.handler(Call(self, params, body, page, subject))
+        return await route.handler(Call(self, params, self._validated(route, body), page, subject))
 
     async def _guarded(
         self, access: Access, params: dict[str, str], body: Any, authorization: str | None
@@ -87,11 +86,12 @@ class Monolith(Application):
                 await authorize(connection, subject, access.permissions, Asked(params, body, subject.user_id))
         return subject
 
-    def _validate(self, route: Route, body: Any) -> None:
+    def _validated(self, route: Route, body: Any) -> Any:
         if route.body is None:
-            return
+            return body
         shape = route.body(body) if callable(route.body) else route.body
         refuse_invalid(shape, body, production=self.production)
+        return stripped(shape, body)
 
 
 def create_app(settings: Settings) -> Starlette:

@@ -61,5 +61,5 @@ def _uncaught() -> Answer:
 
 
 def no_route(request: Request) -> Refusal:
-    query = request.scope["query_string"].decode("latin-1")
-    return not_found(f"Cannot {request.method} {raw_path(request)}{f'?{query}' if query else ''}")
+    target: bytes = request.scope["state"]["target"]
+    return not_found(f"Cannot {request.method} {target.decode('latin-1')}")

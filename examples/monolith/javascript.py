@@ -48,6 +48,8 @@ def stringify(value: Any) -> str:
 def text_of(value: Any) -> str:
     """A query's value inside a template string."""
     match value:
+        case bool():
+            return str(value).lower()
         case str():
             return value
         case list():

@@ -5,6 +5,7 @@ import sys
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 KEEP_ALIVE_S = 5
 GRACE_S = 10
@@ -21,6 +22,14 @@ class AnnouncingServer(uvicorn.Server):
                 print(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
 
 
+class KeepingTarget(HttpToolsProtocol):
+    """Tells the application the request target as it came: ASGI drops a question mark with nothing behind it."""
+
+    def on_headers_complete(self) -> None:
+        self.scope["state"]["target"] = self.url
+        super().on_headers_complete()
+
+
 def end_well_on_signals() -> None:
     """uvicorn raises the signal that it caught again, once all is finished."""
     for stop in (signal.SIGINT, signal.SIGTERM):
@@ -33,7 +42,7 @@ async def listen(app: ASGIApp, host: str, port: int) -> None:
         app,
         host=host,
         port=port,
-        http="httptools",
+        http=KeepingTarget,
         ws="none",
         log_level="warning",
         access_log=False,

@@ -110,7 +110,7 @@ class _Scanner:
                 if self._peek() not in _HEX:
                     self._unexpected()
         elif not char or char not in '"\\/bfnrt':
-            self._unexpected(plain=True)
+            self._unexpected()
         self.at += 1
 
     def _literal(self, word: str) -> None:
@@ -165,12 +165,16 @@ class _Scanner:
             raise SyntaxFault(f"Unexpected string in JSON at position {position}")
         if (char == "-" or _is_digit(char)) and not plain:
             raise SyntaxFault(f"Unexpected number in JSON at position {position}")
-        unit = char if char <= "\uffff" else "\ufffd"  # half of a surrogate pair, as UTF-8 shows it
-        raise SyntaxFault(f"Unexpected token {unit} in JSON at position {position}")
+        raise SyntaxFault(f"Unexpected token {first_unit(char)} in JSON at position {position}")
 
 
 def _is_digit(char: str) -> bool:
     return len(char) == 1 and "0" <= char <= "9"
+
+
+def first_unit(char: str) -> str:
+    """The character, or the first half of its surrogate pair."""
+    return char if char <= "\uffff" else chr(0xD800 + ((ord(char) - 0x10000) >> 10))
 
 
 def utf16_length(text: str) -> int:

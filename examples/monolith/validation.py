@@ -15,6 +15,23 @@ _LABEL = r"[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?"
 _EMAIL = re.compile(
     rf"(?=.{{1,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+", re.IGNORECASE | re.ASCII
 )
+_INHERITED = frozenset(
+    {
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "toLocaleString",
+        "toString",
+        "valueOf",
+        "__proto__",
+        "__defineGetter__",
+        "__defineSetter__",
+        "__lookupGetter__",
+        "__lookupSetter__",
+    }
+)
+"""Names that every JavaScript object has: Nest drops such a property without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +65,23 @@ def refuse_invalid(shape: Shape, body: Any, *, production: bool) -> None:
         raise bad_request(None if production else found)
 
 
+def stripped(shape: Shape | None, value: Any) -> Any:
+    """What the shape speaks of in a valid value."""
+    match value:
+        case dict() if shape is not None:
+            return {name: stripped(shape[name].shape, item) for name, item in value.items() if name in shape}
+        case list():
+            return [stripped(shape, item) for item in value]
+        case _:
+            return value
+
+
 def violations(shape: Shape, body: Any, prefix: str = "") -> list[str]:
     """Messages, none when the body will do."""
     if not isinstance(body, dict):
         return ["unknown value was passed to the validate function"]
-    unknown = [f"{prefix}property {name} should not exist" for name in body if name not in shape]
+    strangers = [name for name in body if name not in shape and name not in _INHERITED]
+    unknown = [f"{prefix}property {name} should not exist" for name in strangers]
     known = [line for name, rules in shape.items() if rules.when(body) for line in _violated(rules, body, name, prefix)]
     return unknown + known
 

@@ -55,7 +55,7 @@ def raw_path(request: Request) -> str:
 
 
 def answer_json(status: int, value: Any) -> Answer:
-    return Answer(status, stringify(value).encode())
+    return Answer(status, stringify(value).encode(errors="backslashreplace"))  # half a surrogate pair as its escape
 
 
 def enveloped(data: Any, status: int = 200, metadata: dict[str, Any] | None = None) -> Answer:

@@ -125,8 +125,10 @@ def _raw_path(scope: Scope) -> bytes:
 
 
 def _target(scope: Scope) -> str:
+    """As sent, where the server tells."""
     query: bytes = scope["query_string"]
-    return (_raw_path(scope) + (b"?" + query if query else b"")).decode("latin-1")
+    rebuilt = _raw_path(scope) + (b"?" + query if query else b"")
+    return str(scope.get("state", {}).get("target", rebuilt).decode("latin-1"))
 
 
 async def _start(send: Send, status: int, fields: list[headers.Field], content: bytes = b"") -> None:

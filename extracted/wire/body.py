@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 from starlette.types import Receive
 
-from extracted.wire import jsonsyntax, jsontext, query
+from extracted.wire import jsonsyntax, jsontext, mediatype, query
 from extracted.wire.answers import TOO_LARGE, Answer, error
 
 _MOST_BYTES = 100 * 1024
 _MOST_PARAMETERS = 1000
+_MOST_INDICES = 100
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -26,11 +27,15 @@ class BodyRefused(Exception):
 
 async def read(fields: Mapping[str, str], receive: Receive) -> object:
     """The value of a JSON or form body; {} for every other one, which stays unread. Raises BodyRefused."""
-    media_type, charset = _content_type(fields.get("content-type", ""))
+    media_type, charset = mediatype.parse(fields.get("content-type", ""))
     if not _has_body(fields) or media_type not in (_JSON, _FORM):
         return {}
-    codec = _codec(media_type, charset)
-    window = _window(fields.get("content-encoding", "identity").lower() or "identity")
+    if not (charset.startswith("utf-") if media_type == _JSON else charset == "utf-8"):
+        raise _unsupported(charset)
+    window = _window(fields.get("content-encoding", "").lower() or "identity")
+    codec = mediatype.codec(charset)
+    if codec is None:
+        raise _unsupported(charset)
     declared = fields.get("content-length", "")
     if window is None and declared.isdigit() and int(declared) > _MOST_BYTES:
         raise BodyRefused(TOO_LARGE)
@@ -42,21 +47,8 @@ def _has_body(fields: Mapping[str, str]) -> bool:
     return "transfer-encoding" in fields or fields.get("content-length", "").isdigit()
 
 
-def _content_type(field: str) -> tuple[str, str]:
-    media_type, *parameters = field.split(";")
-    pairs = (parameter.partition("=") for parameter in parameters)
-    charsets = [value.strip().strip('"') for name, _, value in pairs if name.strip().lower() == "charset"]
-    return media_type.strip().lower(), charsets[0].lower() if charsets else "utf-8"
-
-
-def _codec(media_type: str, charset: str) -> str:
-    if charset.startswith("utf-") if media_type == _JSON else charset == "utf-8":
-        try:
-            "".encode(charset)
-            return charset
-        except LookupError:
-            pass
-    raise BodyRefused(error(415, f'unsupported charset "{charset.upper()}"'))
+def _unsupported(charset: str) -> BodyRefused:
+    return BodyRefused(error(415, f'unsupported charset "{charset.upper()}"'))
 
 
 def _window(encoding: str) -> int | None:
@@ -68,32 +60,62 @@ def _window(encoding: str) -> int | None:
 
 async def _content(receive: Receive, window: int | None) -> bytes:
     """Never more than the limit in memory, however well it was compressed."""
-    inflate = None if window is None else zlib.decompressobj(window)
+    inflate = None if window is None else _Inflate(window)
     content = b""
     while True:
         message = await receive()
         chunk = message.get("body", b"")
-        content += chunk if inflate is None else _inflated(inflate, chunk, _MOST_BYTES + 1 - len(content))
+        content += chunk if inflate is None else inflate.add(chunk, _MOST_BYTES + 1 - len(content))
         if len(content) > _MOST_BYTES:
             raise BodyRefused(TOO_LARGE)
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             break
-    if inflate is not None and not inflate.eof:
+    if inflate is not None and not inflate.complete:
         raise BodyRefused(error(400, "unexpected end of file"))
     return content
 
 
-def _inflated(inflate: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
-    try:
-        return inflate.decompress(chunk, most)
-    except zlib.error as fault:
-        raise BodyRefused(error(400, str(fault).rpartition(": ")[2])) from fault
+class _Inflate:
+    """gzip may come in several members; a zero byte behind one is padding, as for Node."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._member = zlib.decompressobj(window)
+        self._padding = False
+
+    @property
+    def complete(self) -> bool:
+        return self._member.eof
+
+    def add(self, chunk: bytes, most: int) -> bytes:
+        """What the chunk unpacks to, `most` bytes of it."""
+        inflated = b""
+        try:
+            while chunk and most > len(inflated) and not self._ended(chunk):
+                inflated += self._member.decompress(chunk, most - len(inflated))
+                chunk = self._member.unused_data
+        except zlib.error as fault:
+            raise BodyRefused(error(400, str(fault).rpartition(": ")[2])) from fault
+        return inflated
+
+    def _ended(self, chunk: bytes) -> bool:
+        """Whether what follows counts for nothing; else another member begins."""
+        if self._member.eof:
+            self._padding = self._padding or self._window != _WINDOWS["gzip"] or chunk[0] == 0
+            if not self._padding:
+                self._member = zlib.decompressobj(self._window)
+        return self._padding
 
 
 def _form(text: str) -> object:
-    if text.count("&") >= _MOST_PARAMETERS:
+    """A form nests as deep as it likes, and its lists are longer than a query's."""
+    separators = text.count("&")
+    if separators >= _MOST_PARAMETERS:
         raise BodyRefused(error(413, "too many parameters"))
-    return query.parse(text)
+    try:
+        return query.parse(text, deepest=len(text), largest_index=max(_MOST_INDICES, separators))
+    except RecursionError:
+        return jsontext.TOO_DEEP
 
 
 def _json(text: str) -> object:
@@ -105,7 +127,8 @@ def _json(text: str) -> object:
         fault = jsonsyntax.fault(text)
     else:
         position = len(text) - len(content)
-        fault = f"Unexpected token {content[0]} in JSON at position {position}" if content else jsonsyntax.fault("")
+        sign = jsonsyntax.first_unit(content[:1])
+        fault = f"Unexpected token {sign} in JSON at position {position}" if content else jsonsyntax.fault("")
     if fault:
         raise BodyRefused(error(400, fault, "Bad Request"))
     return jsontext.parse(text)

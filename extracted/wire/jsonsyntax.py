@@ -23,7 +23,6 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
-        self._after_backslash = False
 
     def accepts(self) -> bool:
         """Token by token; `wanted` is what may stand next, and `closers` end the containers that are open."""
@@ -42,11 +41,11 @@ class _Scanner:
         if not sign:
             return "Unexpected end of JSON input"
         place = f"in JSON at position {len(self._text[: self._at].encode('utf-16-le', 'surrogatepass')) // 2}"
-        if sign == '"' and not self._after_backslash:
+        if sign == '"':
             return f"Unexpected string {place}"
-        if sign in _DIGITS and not self._after_backslash:
+        if sign in _DIGITS:
             return f"Unexpected number {place}"
-        return f"Unexpected token {_first_unit(sign)} {place}"
+        return f"Unexpected token {first_unit(sign)} {place}"
 
     def _next(self, wanted: str, closers: list[str]) -> str:
         """Takes one token and says what is wanted then; "" where the token cannot stand here."""
@@ -86,8 +85,10 @@ class _Scanner:
         if self._take('"'):
             return True
         escape = self._end_of(_HEX_SO_FAR)
-        self._after_backslash = escape == self._at and self._take("\\")
-        self._at = max(escape, self._at)
+        if escape > self._at:
+            self._at = escape
+        else:
+            self._take("\\")
         return False
 
     def _number(self) -> bool:
@@ -112,6 +113,6 @@ class _Scanner:
         return found.end() if found else self._at
 
 
-def _first_unit(sign: str) -> str:
+def first_unit(sign: str) -> str:
     """The character, or the first half of what UTF-16 writes as two."""
     return sign if sign <= "\uffff" else chr(0xD800 + ((ord(sign) - 0x10000) >> 10))

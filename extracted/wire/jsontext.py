@@ -8,7 +8,7 @@ from decimal import Decimal
 
 _SAFE = 2**53
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_TOO_DEEP: tuple[()] = ()
+TOO_DEEP: tuple[()] = ()
 
 
 def parse(text: str) -> object:
@@ -20,7 +20,7 @@ def parse(text: str) -> object:
         value = json.loads(text, parse_int=_double, parse_float=_double)
         return _scalar_values(value) if _SURROGATE.search(text) else value
     except RecursionError:
-        return _TOO_DEEP
+        return TOO_DEEP
 
 
 def stringify(value: object) -> bytes:

@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from extracted.wire.answers import Listing
-from extracted.wire.query import Query, Value, as_string
+from extracted.wire.nesting import Value
+from extracted.wire.query import Query, as_string
 
 Order = Mapping[str, str | None]
 
@@ -48,8 +49,12 @@ def order(query: Query, keys: Collection[str]) -> Order | None:
     wanted: dict[str, str | None] = {}
     for part in text.split(",") if text else []:
         key, _, rest = part.partition(":")
-        wanted[key] = rest.split(":")[0] if ":" in part else None
-    return {key: direction for key, direction in wanted.items() if key in keys and direction != "null"}
+        direction = rest.split(":")[0] if ":" in part else None
+        if direction == "null":
+            wanted.pop(key, None)
+        elif key in keys:
+            wanted[key] = direction
+    return wanted
 
 
 def descends(direction: str | None) -> bool | None:

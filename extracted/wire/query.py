@@ -4,30 +4,25 @@ import re
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
-Value: TypeAlias = str | bool | list["Value"] | dict[str, "Value"]
+from extracted.wire import nesting
+from extracted.wire.nesting import PROTOTYPE, Members, Value
+
 Query: TypeAlias = dict[str, Value]
 
 _MOST_PARAMETERS = 1000
-_MOST_INDEX = 20
 _DEEPEST = 5
-_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_LARGEST_INDEX = 20
+_BRACKETS = re.compile(r"\[[^\[\]]*\]")
 _ESCAPES = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
-def parse(text: str) -> Query:
+def parse(text: str, *, deepest: int = _DEEPEST, largest_index: int = _LARGEST_INDEX) -> Query:
     """`text` is the part after the question mark, Latin-1 as Node hands it over."""
-    pairs: Query = {}
-    for part in text.split("&")[:_MOST_PARAMETERS]:
-        key, value = _pair(part)
-        pairs[key] = _concat(pairs[key], value) if key in pairs else value
-    query: Query = {}
-    for key, value in pairs.items():
-        if key:
-            root, *inner = _segments(key)
-            nested = _nested(inner, value)
-            query[root] = _merged(query[root], nested) if root in query else nested
-    return query
+    query = Members()
+    for key, texts in nesting.ordered(_pairs(text)):
+        nesting.put(query, _segments(key, deepest), texts, largest_index)
+    return nesting.members(query)
 
 
 def decode(text: str) -> str | None:
@@ -53,11 +48,16 @@ def as_string(value: Value) -> str:
             return "[object Object]"
 
 
-def _pair(part: str) -> tuple[str, Value]:
-    bracket = part.find("]=")
-    at = part.find("=") if bracket < 0 else bracket + 1
-    key, value = (part, "") if at < 0 else (part[:at], part[at + 1 :])
-    return _component(key), _component(value)
+def _pairs(text: str) -> dict[str, list[str]]:
+    """Texts by key. An empty key counts for nothing, nor does the one that would set a prototype."""
+    pairs: dict[str, list[str]] = {}
+    for part in text.split("&")[:_MOST_PARAMETERS]:
+        bracket = part.find("]=")
+        at = part.find("=") if bracket < 0 else bracket + 1
+        key, value = (part, "") if at < 0 else (part[:at], part[at + 1 :])
+        if (name := _component(key)) not in ("", PROTOTYPE):
+            pairs.setdefault(name, []).append(_component(value))
+    return pairs
 
 
 def _component(text: str) -> str:
@@ -66,47 +66,9 @@ def _component(text: str) -> str:
     return spaced if decoded is None else decoded
 
 
-def _segments(key: str) -> list[str]:
+def _segments(key: str, deepest: int) -> list[str]:
     """`a[b][]` → ["a", "[b]", "[]"]; what is nested too deep stays one segment."""
     children = list(_BRACKETS.finditer(key))
-    if not children:
-        return [key]
-    kept = children[:_DEEPEST]
-    parent = key[: children[0].start()]
-    rest = [f"[{key[children[_DEEPEST].start() :]}]"] if len(children) > _DEEPEST else []
-    segments = [found[0] for found in kept] + rest
-    return [parent, *segments] if parent else [segments[0][1:-1], *segments[1:]]
-
-
-def _nested(segments: list[str], value: Value) -> Value:
-    for segment in reversed(segments):
-        name = segment[1:-1]
-        if segment == "[]":
-            value = value if isinstance(value, list) else [value]
-        elif name.isascii() and name.isdigit() and str(int(name)) == name and int(name) <= _MOST_INDEX:
-            value = [value]
-        else:
-            value = {name: value}
-    return value
-
-
-def _concat(first: Value, second: Value) -> list[Value]:
-    return [item for part in (first, second) for item in (part if isinstance(part, list) else [part])]
-
-
-def _merged(target: Value, source: Value) -> Value:
-    if isinstance(target, dict) and isinstance(source, dict | list):
-        return _merged_objects(target, source if isinstance(source, dict) else _keyed(source))
-    if isinstance(target, dict):
-        return target | {as_string(source): True}
-    if isinstance(target, list) and isinstance(source, dict):
-        return _merged_objects(_keyed(target), source)
-    return _concat(target, source)
-
-
-def _merged_objects(target: Query, source: Query) -> Query:
-    return target | {key: _merged(target[key], value) if key in target else value for key, value in source.items()}
-
-
-def _keyed(items: list[Value]) -> Query:
-    return {str(index): item for index, item in enumerate(items)}
+    parent = key[: children[0].start()] if children else key
+    rest = [f"[{key[found.start() :]}]" for found in children[deepest : deepest + 1]]
+    return [*([parent] if parent else []), *(found[0] for found in children[:deepest]), *rest]

@@ -8,6 +8,24 @@ from typing import Final
 from extracted.wire.answers import Answer, invalid
 from extracted.wire.ids import is_uuid_v4
 
+_INHERITED: Final = frozenset(
+    {
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "toLocaleString",
+        "toString",
+        "valueOf",
+        "__proto__",
+        "__defineGetter__",
+        "__defineSetter__",
+        "__lookupGetter__",
+        "__lookupSetter__",
+    }
+)
+"""What every object of JavaScript has: the monolith drops it silently where it is sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -49,7 +67,8 @@ def faults(shape: Shape, body: object, parent: str = "") -> list[str]:
     """
     if not isinstance(body, dict):
         return ["unknown value was passed to the validate function"]
-    unknown = [f"{parent}property {name} should not exist" for name in body if name not in shape]
+    strangers = [name for name in body if name not in shape and name not in _INHERITED]
+    unknown = [f"{parent}property {name} should not exist" for name in strangers]
     return unknown + [fault for name, known in shape.items() for fault in known.faults(name, body.get(name), parent)]
 
 
@@ -68,10 +87,20 @@ def nested(shape: Shape, *, optional: bool = False) -> Property:
     return Property((OBJECT,), optional, shape)
 
 
+def known(shape: Shape, body: Mapping[str, object]) -> dict[str, object]:
+    """What the shape speaks of in a body that passed it, in the order of the shape."""
+    sent = {name: (body[name], property_.shape) for name, property_ in shape.items() if name in body}
+    return {
+        name: known(inner, value) if inner and isinstance(value, dict) else value
+        for name, (value, inner) in sent.items()
+    }
+
+
 def texts(body: object) -> dict[str, str | None]:
     """The properties of a body that passed a shape of texts alone."""
     members = body.items() if isinstance(body, dict) else ()
-    return {name: value for name, value in members if value is None or isinstance(value, str)}
+    told = {name: value for name, value in members if name not in _INHERITED}
+    return {name: value for name, value in told.items() if value is None or isinstance(value, str)}
 
 
 STRING: Final = Rule(lambda value: isinstance(value, str), "must be a string")

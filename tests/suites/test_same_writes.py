@@ -52,6 +52,7 @@ BODIES: dict[str, bytes] = {
     "operators": b'{"$set":{"cost":0},"data":{"$text":"x"}}',
     "dots": b'{"data.text":"x"}',
     "__proto__": b'{"__proto__":{"cost":1},"cost":1,"type":"hint","data":{"text":"x"}}',
+    "what every object has": text(**GOOD | {"toString": "a", "data": {"text": "x", "valueOf": 1}}, constructor=None),
     "cost is null": text(**GOOD | {"cost": None}),
     "type is null": text(**GOOD | {"type": None}),
     "data is null": text(**GOOD | {"data": None}),

@@ -8,7 +8,8 @@ from extracted.wire import answers, listing
 from extracted.wire.answers import Answer
 from extracted.wire.application import Call
 from extracted.wire.listing import Order, Page
-from extracted.wire.query import Value, as_string
+from extracted.wire.nesting import Value
+from extracted.wire.query import as_string
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from extracted.wire import answers, listing, validation
 from extracted.wire.answers import Answer
 from extracted.wire.application import Call
 from extracted.wire.listing import Order, Page
-from extracted.wire.query import Value
+from extracted.wire.nesting import Value
 from extracted.wire.validation import NUMBER, STRING, Shape, at_least, nested, one_of, optional, required
 
 _COST = (NUMBER, at_least(0))
@@ -65,11 +65,11 @@ async def _remove(shop: Shop, call: Call, _identity: Identity) -> Answer:
 
 
 def _fields(shape: Shape, body: object) -> ItemFields | Answer:
-    """Those that were sent, in the order of the shape; or the 400."""
+    """Those that were sent; or the 400."""
     refusal = validation.refusal(shape, body)
     if refusal is not None or not isinstance(body, dict):
         return refusal or answers.BAD_REQUEST
-    return {name: body[name] for name in shape if name in body}
+    return validation.known(shape, body)
 
 
 def _selection(page: Page, order: Order, wanted: Mapping[str, Value]) -> ItemSelection | Answer:

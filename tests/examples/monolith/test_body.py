@@ -28,11 +28,14 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
         ("[NaN]", "Unexpected token N in JSON at position 1"),
         ('["\\x"]', "Unexpected token x in JSON at position 3"),
         ('["a\tb"]', "Unexpected token \t in JSON at position 3"),
+        ('["\\1"]', "Unexpected number in JSON at position 3"),
         ('["\\u12"]', "Unexpected string in JSON at position 6"),
         ('{"a":', "Unexpected end of JSON input"),
         ('["abc', "Unexpected end of JSON input"),
         ("{}x", "Unexpected token x in JSON at position 2"),
         ('{"😀":x}', "Unexpected token x in JSON at position 6"),
+        ('{"a":😀}', "Unexpected token \ud83d in JSON at position 5"),
+        ("😀", "Unexpected token \ud83d in JSON at position 0"),
         ('"text"', 'Unexpected token " in JSON at position 0'),
         ("  12", "Unexpected token 1 in JSON at position 2"),
         ("null", "Unexpected token n in JSON at position 0"),
@@ -68,6 +71,13 @@ def test_too_large_a_body_is_refused_without_the_words_of_the_status(anonymous: 
     [
         ({"Content-Type": "application/json; charset=latin1"}, 'unsupported charset "LATIN1"'),
         ({"Content-Type": "application/json; charset=utf-99"}, 'unsupported charset "UTF-99"'),
+        ({"Content-Type": "application/json; charset=utf-32"}, 'unsupported charset "UTF-32"'),
+        ({"Content-Type": "application/json; charset=utf-8-sig"}, 'unsupported charset "UTF-8-SIG"'),
+        ({"Content-Type": "application/json; charset=utf-8; charset=latin1"}, 'unsupported charset "LATIN1"'),
+        (
+            {"Content-Type": "application/json; charset=utf-99", "Content-Encoding": "br"},
+            'unsupported content encoding "br"',
+        ),
         ({"Content-Type": "application/x-www-form-urlencoded; charset=utf-16"}, 'unsupported charset "UTF-16"'),
         (JSON | {"Content-Encoding": "br"}, 'unsupported content encoding "br"'),
     ],
@@ -83,13 +93,17 @@ def test_a_body_in_an_unknown_form_is_415(anonymous: Client, headers: dict[str, 
         ("gzip", b"no gzip", 400, "incorrect header check"),
         ("deflate", b"no zlib", 400, "incorrect header check"),
         ("gzip", gzip.compress(b"{}", mtime=0)[:-4], 400, "unexpected end of file"),
+        ("gzip", gzip.compress(b"{}", mtime=0) + b"garbage", 400, "incorrect header check"),
+        ("gzip", gzip.compress(b"{}", mtime=0) + b"x", 400, "unexpected end of file"),
+        ("gzip", b"", 400, "unexpected end of file"),
         ("gzip", gzip.compress(b"[" + b" " * LIMIT, mtime=0), 413, "request entity too large"),
     ],
 )
 def test_a_compressed_body_that_does_not_open_is_refused(
     anonymous: Client, encoding: str, body: bytes, status: int, message: str
 ) -> None:
-    answer = anonymous.ask("POST", "/nowhere", JSON | {"Content-Encoding": encoding}, body)
+    headers = JSON | {"Content-Encoding": encoding, "Content-Length": str(len(body))}
+    answer = anonymous.ask("POST", "/nowhere", headers, body)
     assert (answer.status, answer.json["message"]) == (status, message)
 
 
@@ -97,7 +111,11 @@ def test_a_compressed_body_that_does_not_open_is_refused(
     ("headers", "body"),
     [
         ({"Content-Encoding": "gzip"}, gzip.compress(b"{bad", mtime=0)),
-        ({"Content-Encoding": "deflate"}, zlib.compress(b"{bad")),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b"{", mtime=0) + gzip.compress(b"bad", mtime=0) + bytes(9)),
+        ({"Content-Encoding": "deflate"}, zlib.compress(b"{bad") + b"x"),
+        ({"Content-Encoding": ""}, b"{bad"),
+        ({"Content-Type": 'application/json; charset=""'}, b"{bad"),
+        ({"Content-Type": "application/json; charset=latin1; charset=utf-_8"}, b"{bad"),
         ({"Content-Type": "application/json; charset=utf-16le"}, "{bad".encode("utf-16le")),
         ({"Content-Type": "Application/JSON; charset=UTF-8"}, b"\xef\xbb\xbf{bad"),
     ],
@@ -107,7 +125,20 @@ def test_json_is_read_through_compression_and_charset(anonymous: Client, headers
     assert answer.json["message"] == "Unexpected token b in JSON at position 1"
 
 
-@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain"}, {"Content-Type": "application/merge+json"}])
+@pytest.mark.parametrize(
+    "headers",
+    [{}]
+    + [
+        {"Content-Type": kind}
+        for kind in (
+            "text/plain",
+            "application/merge+json",
+            "application/json;",
+            "application/json; charset",
+            "application/json; charset=",
+        )
+    ],
+)
 def test_a_body_of_another_type_is_an_empty_object(
     admin: Client, headers: dict[str, str], new_item: Callable[..., str]
 ) -> None:
@@ -117,6 +148,10 @@ def test_a_body_of_another_type_is_an_empty_object(
 
 def test_a_number_in_a_form_stays_text(admin: Client) -> None:
     assert admin.ask("POST", "/item", FORM, b"cost=5&type=hint&data[text]=a").status == 400
+
+
+def test_a_deeply_nested_form_is_an_ordinary_bad_request(anonymous: Client) -> None:
+    assert anonymous.ask("POST", "/user", FORM, b"a" + b"[b]" * 30_000).status == 400
 
 
 def test_a_form_has_a_thousand_parameters_at_most(anonymous: Client) -> None:

@@ -2,34 +2,23 @@
 
 import pytest
 
-from examples.monolith.querystring import TooManyParameters, parse_query
+from examples.monolith.javascript import stringify
+from examples.monolith.querystring import TooManyParameters, parse_form, parse_query
+from tests.query_strings import FORMS, QUERIES
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("", {}),
-        ("a=1&b=2", {"a": "1", "b": "2"}),
-        ("a", {"a": ""}),
-        ("a=b=c", {"a": "b=c"}),
-        ("a=x+y%20z", {"a": "x y z"}),
-        ("a=%zz&b=%FF", {"a": "%zz", "b": "%FF"}),
-        ("a=1&a=2", {"a": ["1", "2"]}),
-        ("a[]=1", {"a": ["1"]}),
-        ("a[]=1&a[]=2", {"a": ["1", "2"]}),
-        ("a[0]=1&a[1]=2", {"a": ["1", "2"]}),
-        ("a[b]=1&a[c][d]=2", {"a": {"b": "1", "c": {"d": "2"}}}),
-        ("a=1&a[b]=2", {"a": {"0": "1", "b": "2"}}),
-        ("a%5Bb%5D=1", {"a": {"b": "1"}}),
-        ("&&a=1&", {"a": "1"}),
-    ],
-)
-def test_repeats_and_brackets_make_lists_and_objects(text: str, value: object) -> None:
-    assert parse_query(text) == value
+@pytest.mark.parametrize(("text", "value"), QUERIES.items())
+def test_repeats_and_brackets_make_lists_and_objects(text: str, value: str) -> None:
+    assert stringify(parse_query(text)) == value
+
+
+@pytest.mark.parametrize(("text", "value"), FORMS.items())
+def test_a_form_nests_deeper_and_has_longer_lists(text: str, value: str) -> None:
+    assert stringify(parse_form(text)) == value
 
 
 def test_a_long_query_is_cut_and_a_long_form_refused() -> None:
     text = "&".join(f"k{n}=1" for n in range(1001))
     assert len(parse_query(text)) == 1000
     with pytest.raises(TooManyParameters):
-        parse_query(text, 1000)
+        parse_form(text)

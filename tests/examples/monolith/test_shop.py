@@ -290,3 +290,12 @@ def test_one_item_bought_twice_at_once_may_have_two_rows(
 def test_a_user_of_each_role_meets_the_guards_of_items(guest: Client, alice: Client, admin: Client) -> None:
     target = f"/item/{uuid.uuid4()}"
     assert [user.get(target).status for user in (guest, alice, admin)] == [403, 403, 404]
+
+
+def test_what_every_object_of_javascript_has_is_dropped_without_a_word(admin: Client, new_item: NewItem) -> None:
+    item = f"/item/{new_item(cost=3)}"
+    changes = {"cost": 4, "toString": "a", "__proto__": {"cost": 5}, "data": {"text": "x", "constructor": 1}}
+    assert admin.patch(item, changes).status == 200
+    shown = admin.get(item).data
+    assert (shown["cost"], shown["data"], "toString" in shown) == (4, {"text": "x"}, False)
+    assert admin.patch(item, changes | {"other": 1}).status == 400

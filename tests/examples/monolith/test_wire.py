@@ -46,7 +46,8 @@ def test_a_path_has_no_case_and_one_slash_too_many(anonymous: Client, target: st
 
 
 @pytest.mark.parametrize(
-    "target", ["//health", "/health//", "/%68ealth", "/health%2F", "/a%0Ab", "/health;x", "/item/a/b", "/a?b=c&d"]
+    "target",
+    ["//health", "/health//", "/%68ealth", "/health%2F", "/a%0Ab", "/health;x", "/item/a/b", "/a?b=c&d", "/a?"],
 )
 def test_an_unknown_path_is_named_as_sent(anonymous: Client, target: str) -> None:
     answer = anonymous.ask("PUT", target)

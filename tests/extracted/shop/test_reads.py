@@ -150,7 +150,7 @@ def test_an_id_that_cannot_be_decoded_is_400_before_the_guards(shop: RunningShop
     assert told(shop.ask(target, NOBODY)) == (400, body.encode())
 
 
-@pytest.mark.parametrize("target", ["/", "/items", "/item//", "//item", "/item/a/b", "/nope?a=%zz"])
+@pytest.mark.parametrize("target", ["/", "/items", "/item//", "//item", "/item/a/b", "/nope?a=%zz", "/nope?"])
 def test_what_is_no_route_is_404_with_its_target(shop: RunningShop, target: str) -> None:
     body = json.dumps(
         {"statusCode": 404, "message": f"Cannot GET {target}", "error": "Not Found"}, separators=(",", ":")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import tracemalloc
 import zlib
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ import pytest
 from starlette.types import Message
 
 from extracted.wire.body import BodyRefused, read
+from extracted.wire.jsontext import stringify
+from tests.query_strings import FORMS
 
 JSON = {"content-type": "application/json", "transfer-encoding": "chunked"}
 MOST_BYTES = 102_400
@@ -90,6 +93,85 @@ async def test_an_empty_body_is_an_empty_object_and_a_form_is_read_as_a_query() 
     assert await value_of(JSON, b"") == {}
     form = {"content-type": "application/x-www-form-urlencoded", "transfer-encoding": "chunked"}
     assert await value_of(form, b"a=b+c&d[]=%C3%A9&a=x") == {"a": ["b c", "x"], "d": ["é"]}
+
+
+@pytest.mark.parametrize(("text", "value"), FORMS.items())
+async def test_a_form_nests_deeper_than_a_query_and_has_longer_lists(text: str, value: str) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded", "transfer-encoding": "chunked"}
+    assert stringify(await value_of(form, text.encode())).decode() == value
+
+
+async def test_a_form_nested_beyond_all_bounds_is_no_object() -> None:
+    form = {"content-type": "application/x-www-form-urlencoded", "transfer-encoding": "chunked"}
+    assert await value_of(form, b"a" + b"[b]" * 30_000) == ()
+
+
+TYPES = {
+    'application/json;charset="utf-8"': True,
+    'application/json; charset=""': True,
+    "application/json ; charset = UTF-8 ; x=y": True,
+    'application/json; x="a;charset=latin1"': True,
+    "application/json; charset=latin1; charset=utf-8": True,
+    "application/json; charset=utf-_8": True,
+    "application/json; charset=": False,
+    "application/json; charset": False,
+    "application/json;": False,
+    "application/json, text/plain": False,
+}
+
+
+@pytest.mark.parametrize(("field", "known"), TYPES.items())
+async def test_a_type_that_is_not_well_formed_is_none(field: str, known: bool) -> None:
+    assert await value_of(JSON | {"content-type": field}, b'{"a":1}') == ({"a": 1} if known else {})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "coding", "told"),
+    [
+        ("charset=utf-32", "gzip", 'unsupported charset "UTF-32"'),
+        ("charset=utf-8-sig", "", 'unsupported charset "UTF-8-SIG"'),
+        ("charset=utf-8; charset=latin1", "", 'unsupported charset "LATIN1"'),
+        ('charset="a\\b"', "", 'unsupported charset "AB"'),
+        ("charset=latin1", "br", 'unsupported charset "LATIN1"'),
+        ("charset=utf-99", "br", 'unsupported content encoding "br"'),
+    ],
+)
+async def test_the_first_thing_unknown_is_named(parameters: str, coding: str, told: str) -> None:
+    fields = JSON | {"content-type": f"application/json; {parameters}", "content-encoding": coding}
+    status, answer = await refused(fields, b"{}")
+    assert (status, json.loads(answer)["message"]) == (415, told)
+
+
+PACKED = gzip.compress(b'{"a": 1}')
+GZIPPED = {
+    "two members": (gzip.compress(b'{"a"') + gzip.compress(b": 1}"), ""),
+    "padding": (PACKED + bytes(20) + b"x", ""),
+    "garbage behind": (PACKED + b"garbage", "incorrect header check"),
+    "one byte behind": (PACKED + b"x", "unexpected end of file"),
+    "half a member behind": (PACKED + PACKED[:10], "unexpected end of file"),
+    "nothing": (b"", "unexpected end of file"),
+}
+
+
+@pytest.mark.parametrize("step", [1, 1000])
+@pytest.mark.parametrize("name", GZIPPED)
+async def test_gzip_goes_on_behind_a_member(name: str, step: int) -> None:
+    content, told = GZIPPED[name]
+    chunks = [content[at : at + step] for at in range(0, len(content), step)]
+    fields = JSON | {"content-encoding": "gzip"}
+    if told:
+        assert json.loads((await refused(fields, *chunks))[1])["message"] == told
+    else:
+        assert await value_of(fields, *chunks) == {"a": 1}
+
+
+async def test_what_follows_a_zlib_stream_counts_for_nothing() -> None:
+    assert await value_of(JSON | {"content-encoding": "deflate"}, zlib.compress(b'{"a": 1}') + b"x") == {"a": 1}
+
+
+async def test_a_sign_beyond_the_bmp_is_told_by_its_first_half() -> None:
+    for text in ("\U0001f600", '{"a":\U0001f600}'):
+        assert b"Unexpected token \\ud83d in JSON" in (await refused(JSON, text.encode()))[1]
 
 
 async def test_a_client_that_leaves_ends_the_reading() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extracted.wire.listing import descends, sql_descends
+from extracted.wire.listing import descends, order, sql_descends
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,10 @@ from extracted.wire.listing import descends, sql_descends
 )
 def test_a_direction(direction: str | None, documents: bool | None, tables: bool | None) -> None:
     assert (descends(direction), sql_descends(direction)) == (documents, tables)
+
+
+def test_a_key_that_comes_back_goes_to_the_end() -> None:
+    keys = ("username", "points")
+    assert order({"order-by": "points:desc,username:asc,points:asc"}, keys) == {"points": "asc", "username": "asc"}
+    found = order({"order-by": "points:asc,points:null,username:asc,points:asc"}, keys)
+    assert list((found or {}).items()) == [("username", "asc"), ("points", "asc")]

@@ -7,12 +7,14 @@ from extracted.wire.validation import (
     STRING,
     at_least,
     faults,
+    known,
     length,
     nested,
     one_of,
     optional,
     refusal,
     required,
+    texts,
 )
 
 SHAPE = {"name": required(STRING, *length(3, 5)), "language": optional(one_of(("en", "fr")))}
@@ -88,6 +90,14 @@ def test_what_an_object_holds_is_told_with_its_place(data: object, told: list[st
     assert faults({"data": nested({"text": required(STRING)})}, {"data": data}) == told
     optionally = [] if data is None else told
     assert faults({"data": nested({"text": required(STRING)}, optional=True)}, {"data": data}) == optionally
+
+
+def test_what_every_object_of_javascript_has_is_dropped_without_a_word() -> None:
+    shape = SHAPE | {"data": nested({"text": required(STRING)}, optional=True)}
+    body = {"toString": "x", "name": "abc", "data": {"text": "", "constructor": 1}, "__proto__": None}
+    assert faults(shape, body) == []
+    assert known(shape, body) == {"name": "abc", "data": {"text": ""}}
+    assert texts({"toString": "x", "name": "abc", "__proto__": None}) == {"name": "abc"}
 
 
 def test_production_does_not_tell_which_rule_was_broken() -> None:

@@ -1,0 +1,108 @@
+"""Lists and objects that grow while a query is read, by the rules of the `qs` package."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias, TypeVar
+
+Value: TypeAlias = str | bool | list["Value"] | dict[str, "Value"]
+Draft: TypeAlias = "str | bool | Items | Members"
+_T = TypeVar("_T")
+
+PROTOTYPE = "__proto__"
+"""The one name that nothing is kept under."""
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,9}")
+_INDICES = 2**32 - 1
+
+
+class Members(dict[str, Draft]):
+    """An object while it grows."""
+
+
+class Items(dict[int, Draft]):
+    """A list while it grows: by index, with gaps."""
+
+    def append(self, draft: Draft) -> "Items":
+        """Behind the last one."""
+        self[max(self, default=-1) + 1] = draft
+        return self
+
+
+def put(query: Members, segments: Sequence[str], texts: Sequence[str], largest_index: int) -> None:
+    """Adds what `a[b][]=text` says; several texts are a list."""
+    draft: Draft = texts[0] if len(texts) == 1 else Items(enumerate(texts))
+    for segment in reversed(segments):
+        draft = _inside(segment, draft, largest_index)
+    if isinstance(draft, Items | Members):
+        _merge_members(query, _keyed(draft))
+
+
+def ordered(members: Mapping[str, _T]) -> Iterable[tuple[str, _T]]:
+    """As JavaScript lists them: integers first, ascending (OrdinaryOwnPropertyKeys, ECMA-262 §10.1.11.1)."""
+    integers = {key: int(key) for key in members if _INTEGER.fullmatch(key) and int(key) < _INDICES}
+    return sorted(members.items(), key=lambda member: integers.get(member[0], _INDICES))
+
+
+def members(draft: Members) -> dict[str, Value]:
+    """What has grown, without gaps."""
+    return {key: _value(item) for key, item in ordered(draft)}
+
+
+def _inside(segment: str, draft: Draft, largest_index: int) -> Draft:
+    if segment == "[]":
+        return draft if isinstance(draft, Items) else Items({0: draft})
+    name = segment[1:-1] if segment[0] + segment[-1] == "[]" else segment
+    if name != segment and _INTEGER.fullmatch(name) and int(name) <= largest_index:
+        return Items({int(name): draft})
+    return Members() if name == PROTOTYPE else Members({name: draft})
+
+
+def _merged(target: Draft, source: Draft) -> Draft:
+    """Target, which may change, with source in it; an empty text adds nothing."""
+    match target, source:
+        case _, "":
+            return target
+        case Items(), str():
+            return target.append(source)
+        case Members(), str():
+            return target if source == PROTOTYPE else Members(target | {source: True})
+        case Items(), Items():
+            return _merged_items(target, source)
+        case (Items() | Members(), Items() | Members()):
+            return _merge_members(_keyed(target), _keyed(source))
+        case _, Items():
+            return Items({0: target} | {index + 1: item for index, item in source.items()})
+        case _:
+            return Items({0: target, 1: source})
+
+
+def _merged_items(target: Items, source: Items) -> Items:
+    """Another item of the same index goes to the end, but for objects, which unite."""
+    for index in sorted(source):
+        there, item = target.get(index), source[index]
+        if there is None:
+            target[index] = item
+        elif isinstance(there, str | bool) or isinstance(item, str | bool):
+            target.append(item)
+        else:
+            target[index] = _merged(there, item)
+    return target
+
+
+def _merge_members(target: Members, source: Members) -> Members:
+    for key, item in source.items():
+        target[key] = _merged(target[key], item) if key in target else item
+    return target
+
+
+def _keyed(draft: Items | Members) -> Members:
+    return draft if isinstance(draft, Members) else Members({str(index): draft[index] for index in sorted(draft)})
+
+
+def _value(draft: Draft) -> Value:
+    match draft:
+        case Members():
+            return members(draft)
+        case Items():
+            return [_value(draft[index]) for index in sorted(draft)]
+        case _:
+            return draft
