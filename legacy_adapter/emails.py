@@ -9,7 +9,15 @@ from sqlalchemy import Row, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from extracted.account.domain import Addressee, AlreadyVerified, Email, Taken, Write
+from extracted.account.domain import (
+    MOST_ADDRESS_CHARACTERS,
+    Addressee,
+    AlreadyVerified,
+    Email,
+    Refused,
+    Taken,
+    Write,
+)
 from legacy_adapter.account import now, refuse_nul
 from legacy_adapter.inserting import inserted
 from legacy_adapter.outgoing import Outgoing
@@ -96,7 +104,9 @@ class LegacyEmails:
 
 
 async def add_email(connection: AsyncConnection, user_id: str, address: str, token: str, at: datetime) -> str:
-    """Its id; it is not verified. Raises Taken."""
+    """Its id; it is not verified. Raises Taken, Refused."""
+    if len(address) > MOST_ADDRESS_CHARACTERS:
+        raise Refused(f"the column has {MOST_ADDRESS_CHARACTERS} characters")
     row = {"id": str(uuid.uuid4()), "email": address, "user_id": user_id, "verification_token": token}
     if not await inserted(connection, user_emails, row | {"is_verified": False}, at, unless="email"):
         raise Taken("another user has the e-mail, or the same one")

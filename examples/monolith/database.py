@@ -20,6 +20,8 @@ from examples.monolith.tables import COLLECTIONS, metadata
 
 BUSY_TIMEOUT_S = 30
 POOL_TIMEOUT_S = 60
+TEXT_WIDTH = 255
+"""Of a varchar as Sequelize makes it."""
 POSTGRES_UUID = re.compile(r"(?:[0-9a-f]{4}-?){7}[0-9a-f]{4}|\{(?:[0-9a-f]{4}-?){7}[0-9a-f]{4}\}", re.IGNORECASE)
 
 
