@@ -18,10 +18,11 @@ from extracted.account.domain import (
     Taken,
     Write,
 )
-from legacy_adapter.account import now, refuse_nul
+from legacy_adapter.account import now
 from legacy_adapter.inserting import inserted
 from legacy_adapter.outgoing import Outgoing
 from legacy_adapter.roles import USER_ROLE, give_role
+from legacy_adapter.sql_page import in_condition
 from legacy_adapter.tables import subjects, user_emails, user_settings, users
 
 
@@ -63,7 +64,6 @@ class LegacyEmails:
 
     async def verify(self, token: str) -> bool:
         """Of two at once one finds the token; a token whose user is gone is kept."""
-        refuse_nul({"token": token})
         try:
             async with self._database.write() as connection:
                 return await self._verified(connection, token)
@@ -72,7 +72,7 @@ class LegacyEmails:
 
     async def _verified(self, connection: AsyncConnection, token: str) -> bool:
         values = {"is_verified": True, "verification_token": None, "updated_at": self._clock()}
-        waiting = update(user_emails).where(user_emails.c.verification_token == token)
+        waiting = update(user_emails).where(user_emails.c.verification_token == in_condition(token))
         row = (await connection.execute(waiting.values(values).returning(user_emails.c.user_id))).first()
         if row is None:
             return False

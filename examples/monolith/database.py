@@ -130,6 +130,11 @@ def postgres_text(value: str, longest: int | None = None) -> str:
     return value
 
 
+def condition_text(value: str) -> str:
+    """As Sequelize writes a NUL into the text of a condition: two characters, which PostgreSQL takes."""
+    return value.replace("\0", "\\0")
+
+
 def postgres_texts(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same of every text among the values."""
     return {name: postgres_text(value) if isinstance(value, str) else value for name, value in values.items()}

@@ -27,7 +27,7 @@ class EmailStore(Protocol):
         ...
 
     async def verify(self, token: str) -> bool:
-        """Once; its user is one of the verified from then on. False: nothing waits for that token. Raises Refused."""
+        """Once; its user is one of the verified from then on. False: nothing waits for that token."""
         ...
 
     async def renew(self, email_id: str, token: str, mail: Write) -> bool:
@@ -60,7 +60,7 @@ class Emails:
         return await self.store.delete(email_id, user_id)
 
     async def verify(self, token: str) -> bool:
-        """False: nothing waits for that token, or no longer. Raises Refused."""
+        """False: nothing waits for that token, or no longer."""
         return await self.store.verify(token)
 
     async def renew(self, email_id: str) -> bool:

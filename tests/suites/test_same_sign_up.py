@@ -202,6 +202,7 @@ def test_what_needs_no_credential_looks_at_none(signing: Signing, actor: str) ->
         "abc",
         "%zz",
         "%00",
+        "a%00b",
         "a%2Fb",
         "x" * 300,
         "%C3%A9",

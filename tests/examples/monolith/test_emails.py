@@ -56,6 +56,10 @@ def test_a_new_token_replaces_the_old_one(anonymous: Client, verified: NewUser, 
     assert (answer.status, answer.json["message"]) == (409, "Email was already verified.")
 
 
+def test_a_nul_is_no_token(anonymous: Client) -> None:
+    assert [anonymous.post(f"/user/email/validate/{token}").status for token in ("%00", "a%00b")] == [404, 404]
+
+
 def test_an_e_mail_without_its_user_still_gets_a_token(
     anonymous: Client, verified: NewUser, database: sqlite3.Connection
 ) -> None:
