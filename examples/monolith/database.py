@@ -1,11 +1,13 @@
 """The stand-in's database: short reads on their own, writes one after another."""
 
 import asyncio
+import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, event, insert, update
@@ -141,7 +143,9 @@ def postgres_texts(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _options(url: str) -> dict[str, Any]:
-    return {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else {}
+    """An infinite number is no JSON: SQLite would keep it, and choke on it later."""
+    serializer = {"json_serializer": partial(json.dumps, allow_nan=False)}
+    return serializer | ({"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else {})
 
 
 def _prepare_connections(engine: AsyncEngine) -> None:
