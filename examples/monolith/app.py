@@ -74,7 +74,7 @@ class Monolith(Application):
         page = read_page(route.listing, query) if route.listing else NO_PAGE
         route.check(params)
         self._validate(route, body)
-        return await route.handler(Call(self, params, body, page, subject))
+        return await route.handler(Call(self, params, body or {}, page, subject))
 
     async def _guarded(
         self, access: Access, params: dict[str, str], body: Any, authorization: str | None

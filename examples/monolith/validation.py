@@ -39,8 +39,9 @@ Shape = Mapping[str, Property]
 
 
 def refuse_invalid(shape: Shape, body: Any, *, production: bool) -> None:
-    """Raises Refusal, in production without the messages."""
-    if found := violations(shape, body):
+    """Raises Refusal, in production without the messages. A list has its indices for names: an empty one has none."""
+    fields = {str(index): item for index, item in enumerate(body)} if isinstance(body, list) else body
+    if found := violations(shape, fields):
         raise bad_request(None if production else found)
 
 
