@@ -51,7 +51,6 @@ class LegacyUsers:
 
     async def select(self, selection: Selection) -> Selected[User]:
         """By two statements, however many there are."""
-        refuse_nul(selection.containing)
         async with self._database.read() as connection:
             found = sql_page.rows(connection, users, selection.containing, selection.descending)
             page = await connection.execute(found.offset(selection.offset).limit(selection.limit))

@@ -9,11 +9,20 @@ from sqlalchemy import Row, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from extracted.account.domain import Addressee, AlreadyVerified, Email, Taken, Write
-from legacy_adapter.account import now, refuse_nul
+from extracted.account.domain import (
+    MOST_ADDRESS_CHARACTERS,
+    Addressee,
+    AlreadyVerified,
+    Email,
+    Refused,
+    Taken,
+    Write,
+)
+from legacy_adapter.account import now
 from legacy_adapter.inserting import inserted
 from legacy_adapter.outgoing import Outgoing
 from legacy_adapter.roles import USER_ROLE, give_role
+from legacy_adapter.sql_page import in_condition
 from legacy_adapter.tables import subjects, user_emails, user_settings, users
 
 
@@ -55,7 +64,6 @@ class LegacyEmails:
 
     async def verify(self, token: str) -> bool:
         """Of two at once one finds the token; a token whose user is gone is kept."""
-        refuse_nul({"token": token})
         try:
             async with self._database.write() as connection:
                 return await self._verified(connection, token)
@@ -64,7 +72,7 @@ class LegacyEmails:
 
     async def _verified(self, connection: AsyncConnection, token: str) -> bool:
         values = {"is_verified": True, "verification_token": None, "updated_at": self._clock()}
-        waiting = update(user_emails).where(user_emails.c.verification_token == token)
+        waiting = update(user_emails).where(user_emails.c.verification_token == in_condition(token))
         row = (await connection.execute(waiting.values(values).returning(user_emails.c.user_id))).first()
         if row is None:
             return False
@@ -96,7 +104,9 @@ class LegacyEmails:
 
 
 async def add_email(connection: AsyncConnection, user_id: str, address: str, token: str, at: datetime) -> str:
-    """Its id; it is not verified. Raises Taken."""
+    """Its id; it is not verified. Raises Taken, Refused."""
+    if len(address) > MOST_ADDRESS_CHARACTERS:
+        raise Refused(f"the column has {MOST_ADDRESS_CHARACTERS} characters")
     row = {"id": str(uuid.uuid4()), "email": address, "user_id": user_id, "verification_token": token}
     if not await inserted(connection, user_emails, row | {"is_verified": False}, at, unless="email"):
         raise Taken("another user has the e-mail, or the same one")

@@ -19,7 +19,6 @@ from legacy_adapter import callers
 
 ALGORITHMS = ("HS256",)
 MAX_TOKENS = 10_000
-_CLOCK_SKEW_S = 60
 
 
 class Settings(settings.Settings):
@@ -47,7 +46,7 @@ class MonolithIdentity:
         size: int = MAX_TOKENS,
     ) -> None:
         self._key = OctKey.import_key(secret)
-        self._checks = Checks(ALGORITHMS, issuer, audience, _CLOCK_SKEW_S)
+        self._checks = Checks(ALGORITHMS, issuer, audience)
         self._database = database
         self._clock = clock
         self._verified: TtlCache[bytes, Identity] = TtlCache(size)

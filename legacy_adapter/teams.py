@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import Database
 from extracted.account.domain import Member, Selected, Selection, Team
 from legacy_adapter import sql_page
-from legacy_adapter.account import refuse_nul
 from legacy_adapter.tables import team_members, teams, users
 
 
@@ -27,7 +26,6 @@ class LegacyTeams:
 
     async def select(self, selection: Selection) -> Selected[Team]:
         """By three statements, however many there are."""
-        refuse_nul(selection.containing)
         async with self._database.read() as connection:
             found = sql_page.rows(connection, teams, selection.containing, selection.descending)
             page = (await connection.execute(found.offset(selection.offset).limit(selection.limit))).all()

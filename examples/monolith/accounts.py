@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from examples.monolith.database import insert_row
+from examples.monolith.database import TEXT_WIDTH, insert_row, postgres_text
 from examples.monolith.refusals import conflict, not_found
 from examples.monolith.tables import (
     auth_subject_credentials,
@@ -55,9 +55,14 @@ async def add_user(connection: AsyncConnection, new: NewUser, secret: str) -> st
 
 
 async def add_email(connection: AsyncConnection, user_id: str, email: str, verification_token: str | None) -> str:
-    """The e-mail's id; verified when there is no token. Raises IntegrityError when it is taken."""
+    """The e-mail's id; verified when there is no token. Raises IntegrityError when it is taken, InternalFailure."""
     verified = verification_token is None
-    row = {"email": email, "user_id": user_id, "verification_token": verification_token, "is_verified": verified}
+    row = {
+        "email": postgres_text(email, TEXT_WIDTH),
+        "user_id": user_id,
+        "verification_token": verification_token,
+        "is_verified": verified,
+    }
     return await insert_row(connection, user_emails, **row)
 
 

@@ -73,7 +73,7 @@ class Monolith(Application):
         query = parse_query(request.scope["query_string"].decode("latin-1"))
         page = read_page(route.listing, query) if route.listing else NO_PAGE
         route.check(params)
-        return await route.handler(Call(self, params, self._validated(route, body), page, subject))
+        return await route.handler(Call(self, params, self._validated(route, body) or {}, page, subject))
 
     async def _guarded(
         self, access: Access, params: dict[str, str], body: Any, authorization: str | None

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.access import OPEN
-from examples.monolith.database import postgres_text
+from examples.monolith.database import condition_text
 from examples.monolith.passwords import matches
 from examples.monolith.refusals import bad_request, unauthorized
 from examples.monolith.routing import Call, Route
@@ -52,7 +52,7 @@ async def _subject(connection: AsyncConnection, identity: str, secret: str) -> S
     result = await connection.execute(
         select(auth_subjects.c.id, auth_subjects.c.internal_identifier, auth_subject_credentials.c.secret)
         .join(auth_subjects, auth_subjects.c.id == auth_subject_credentials.c.subject_id)
-        .where(auth_subject_credentials.c.identity == postgres_text(identity))
+        .where(auth_subject_credentials.c.identity == condition_text(identity))
     )
     row = result.first()
     if row is None:

@@ -1,11 +1,13 @@
 """The stand-in's database: short reads on their own, writes one after another."""
 
 import asyncio
+import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, event, insert, update
@@ -20,6 +22,8 @@ from examples.monolith.tables import COLLECTIONS, metadata
 
 BUSY_TIMEOUT_S = 30
 POOL_TIMEOUT_S = 60
+TEXT_WIDTH = 255
+"""Of a varchar as Sequelize makes it."""
 POSTGRES_UUID = re.compile(r"(?:[0-9a-f]{4}-?){7}[0-9a-f]{4}|\{(?:[0-9a-f]{4}-?){7}[0-9a-f]{4}\}", re.IGNORECASE)
 
 
@@ -128,13 +132,20 @@ def postgres_text(value: str, longest: int | None = None) -> str:
     return value
 
 
+def condition_text(value: str) -> str:
+    """As Sequelize writes a NUL into the text of a condition: two characters, which PostgreSQL takes."""
+    return value.replace("\0", "\\0")
+
+
 def postgres_texts(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same of every text among the values."""
     return {name: postgres_text(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _options(url: str) -> dict[str, Any]:
-    return {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else {}
+    """An infinite number is no JSON: SQLite would keep it, and choke on it later."""
+    serializer = {"json_serializer": partial(json.dumps, allow_nan=False)}
+    return serializer | ({"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else {})
 
 
 def _prepare_connections(engine: AsyncEngine) -> None:

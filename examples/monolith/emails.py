@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.access import OPEN, may, of_user
 from examples.monolith.accounts import USER_ROLE, add_email, add_role, refuse_taken, subject_of
-from examples.monolith.database import postgres_text, postgres_uuid
+from examples.monolith.database import condition_text, postgres_uuid
 from examples.monolith.mails import verification
 from examples.monolith.refusals import UncaughtFailure, conflict, not_found
 from examples.monolith.routing import Call, Route
@@ -49,7 +49,7 @@ async def delete_email(call: Call) -> Answer:
 
 async def validate_email(call: Call) -> Answer:
     """A second call with the same token finds nothing: the token is gone."""
-    by_token = user_emails.c.verification_token == postgres_text(call.params["verificationToken"])
+    by_token = user_emails.c.verification_token == condition_text(call.params["verificationToken"])
     async with call.monolith.database.write() as connection:
         email = (await connection.execute(select(user_emails).where(by_token))).first()
         if email is None:

@@ -24,7 +24,7 @@ def parse(text: str) -> Any:
         return _well_formed(value) if _SURROGATE.search(text) else value
     except RecursionError:
         find_fault(text)
-        return []  # nested deeper than any body that passes validation; V8 reads it, the rules refuse it
+        return ()  # nested deeper than any body that passes validation; V8 reads it, the rules refuse it
     except ValueError:
         find_fault(text)
         raise

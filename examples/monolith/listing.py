@@ -12,6 +12,7 @@ DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 DESCENDS = {"asc": False, "desc": True}
 """By direction, in lower case; every other is a 500."""
+MONGO_DESCENDS = DESCENDS | {"ascending": False, "descending": True, "1": False, "-1": True}
 _LEADING_INTEGER = re.compile(r"\s*([+-]?\d{1,40})")
 
 
@@ -105,6 +106,6 @@ def mongo_order(page: Page) -> dict[str, bool]:
 
 
 def _descending(direction: str) -> bool:
-    if direction.lower() not in DESCENDS:
+    if direction.lower() not in MONGO_DESCENDS:
         raise UncaughtFailure(f"invalid sort value {direction!r}")
-    return DESCENDS[direction.lower()]
+    return MONGO_DESCENDS[direction.lower()]

@@ -14,8 +14,6 @@ _OPTIONS.log_errors = False
 
 def checked(pattern: str) -> str:
     """The pattern. Raises InternalFailure when it is none to MongoDB."""
-    if "\0" in pattern:
-        raise InternalFailure("MongoDB takes no NUL in a regular expression")
     try:
         _compiled(pattern)
     except re2.error as error:

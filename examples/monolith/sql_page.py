@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Select, Table, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from examples.monolith.database import heap_order, postgres_text
+from examples.monolith.database import condition_text, heap_order
 from examples.monolith.javascript import text_of
 from examples.monolith.listing import DESCENDS, Page
 from examples.monolith.refusals import InternalFailure
@@ -27,7 +27,7 @@ async def count_of(connection: AsyncConnection, table: Table, page: Page, *more:
 
 def _filters(table: Table, page: Page) -> list[ColumnElement[bool]]:
     """ILIKE with the client's text as it is: its wildcards work."""
-    patterns = {key: f"%{postgres_text(text_of(value))}%" for key, value in (page.filters or {}).items()}
+    patterns = {key: f"%{condition_text(text_of(value))}%" for key, value in (page.filters or {}).items()}
     return [table.c[key].ilike(pattern, escape="\\") for key, pattern in patterns.items()]
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.access import may, of_user
-from examples.monolith.database import change_row, postgres_text
+from examples.monolith.database import TEXT_WIDTH, change_row, postgres_text
 from examples.monolith.refusals import not_found
 from examples.monolith.routing import Call, Route
 from examples.monolith.tables import user_settings
@@ -14,7 +14,6 @@ from examples.monolith.users import check_user_id, wanted_user
 from examples.monolith.validation import IS_STRING, Shape, one_of, optional
 from examples.monolith.wire import Answer, enveloped
 
-LANGUAGE_WIDTH = 255
 COLUMNS = {"preferredEditingLanguage": "preferred_editing_language", "preferredLanguage": "preferred_language"}
 SETTINGS_CHANGES: Shape = {
     "preferredEditingLanguage": optional(IS_STRING),
@@ -49,7 +48,7 @@ async def _find_settings(connection: AsyncConnection, user_id: str) -> Row[Any]:
 
 
 def _fitting(value: str | None) -> str | None:
-    return None if value is None else postgres_text(value, longest=LANGUAGE_WIDTH)
+    return None if value is None else postgres_text(value, longest=TEXT_WIDTH)
 
 
 def settings_json(settings: Row[Any]) -> dict[str, Any]:

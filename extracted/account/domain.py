@@ -11,7 +11,7 @@ GUEST, USER, ADMIN = "guest", "user", "admin"
 """Roles: of everybody who signed up, of those whose e-mail is verified, of administrators."""
 CAPTAIN, MEMBER = "captain", "member"
 """Roles in a team."""
-MOST_LANGUAGE_CHARACTERS = 255
+MOST_LANGUAGE_CHARACTERS = MOST_ADDRESS_CHARACTERS = 255
 
 Changes = Mapping[str, str | None]
 """Fields of a value → what they become; what is not named stays."""

@@ -19,7 +19,7 @@ class EmailStore(Protocol):
         ...
 
     async def add(self, user_id: str, address: str, token: str, mail: Write) -> Email | None:
-        """None: there is no such user. Raises Taken."""
+        """None: there is no such user. Raises Taken, Refused."""
         ...
 
     async def delete(self, email_id: str, user_id: str | None) -> bool:
@@ -27,7 +27,7 @@ class EmailStore(Protocol):
         ...
 
     async def verify(self, token: str) -> bool:
-        """Once; its user is one of the verified from then on. False: nothing waits for that token. Raises Refused."""
+        """Once; its user is one of the verified from then on. False: nothing waits for that token."""
         ...
 
     async def renew(self, email_id: str, token: str, mail: Write) -> bool:
@@ -51,7 +51,7 @@ class Emails:
         return await self.store.of_user(user_id)
 
     async def add(self, user_id: str, address: str) -> Email | None:
-        """Not verified yet. None: there is no such user. Raises Taken."""
+        """Not verified yet. None: there is no such user. Raises Taken, Refused."""
         token = self.new_token()
         return await self.store.add(user_id, address, token, mails.verification(token, self.compat))
 
@@ -60,7 +60,7 @@ class Emails:
         return await self.store.delete(email_id, user_id)
 
     async def verify(self, token: str) -> bool:
-        """False: nothing waits for that token, or no longer. Raises Refused."""
+        """False: nothing waits for that token, or no longer."""
         return await self.store.verify(token)
 
     async def renew(self, email_id: str) -> bool:

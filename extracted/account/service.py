@@ -25,7 +25,7 @@ class Users(Protocol):
         ...
 
     async def select(self, selection: Selection) -> Selected[User]:
-        """By `username` and `points`; without an order, in that of the store. Raises Refused."""
+        """By `username` and `points`; without an order, in that of the store."""
         ...
 
     async def change(self, user_id: str, changes: Changes) -> User | None:
@@ -61,7 +61,7 @@ class Teams(Protocol):
         ...
 
     async def select(self, selection: Selection) -> Selected[Team]:
-        """By `name`; without an order, in that of the store. Raises Refused."""
+        """By `name`; without an order, in that of the store."""
         ...
 
 

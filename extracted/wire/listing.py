@@ -12,6 +12,7 @@ Order = Mapping[str, str | None]
 
 _WHOLE = re.compile(r"\s*([+-]?[0-9]+)")
 _DIRECTIONS = {"asc": False, "desc": True}
+_MONGOOSE_DIRECTIONS = _DIRECTIONS | {"ascending": False, "descending": True, "1": False, "-1": True}
 _HUGE = 1e300
 """Stands for infinity, which is what JavaScript makes of more digits than a double can hold."""
 _MOST_PER_PAGE = 100
@@ -59,7 +60,7 @@ def order(query: Query, keys: Collection[str]) -> Order | None:
 
 def descends(direction: str | None) -> bool | None:
     """How the document store sorts: no direction is ascending; None for a word that is none."""
-    return sql_descends(direction or "asc")
+    return _MONGOOSE_DIRECTIONS.get((direction or "asc").lower())
 
 
 def sql_descends(direction: str | None) -> bool | None:

@@ -55,8 +55,11 @@ Shape = Mapping[str, Property]
 
 
 def refusal(shape: Shape, body: object) -> Answer | None:
-    """400 with what is wrong (told in development alone); None where nothing is."""
-    found = faults(shape, body)
+    """400 with what is wrong (told in development alone); None where nothing is.
+
+    A list has its indices for names, so an empty one is a body without properties.
+    """
+    found = faults(shape, {str(index): item for index, item in enumerate(body)} if isinstance(body, list) else body)
     return invalid(found) if found else None
 
 

@@ -111,6 +111,7 @@ BROKEN: dict[str, Callable[[dict[str, object]], str]] = {
     "another audience": lambda claims: sign(claims | {"aud": "https://evil.example"}),
     "no audience": without("aud"),
     "expired by itself": lambda claims: sign(claims | {"exp": int(time.time()) - 3600}),
+    "expired by itself just now": lambda claims: sign(claims | {"exp": int(time.time()) - 2}),
     "no user id": without("internalIdentifier"),
     "a user id that is no text": lambda claims: sign(claims | {"internalIdentifier": 7}),
     "nested without end": lambda _claims: base64.urlsafe_b64encode(b"[" * 9000).decode() + ".e30.x",

@@ -77,7 +77,8 @@ QUERIES = [
     "order-by={}:x&limit=101",
     "{}=red", "{}=RED&order-by={}:desc", "{}=", "{}=%25", "{}=_", "{}=a%25b", "{}=%5C", "{}=%5C%25", "{}=%5C_",
     "{}=m%25%5C%25",
-    "{}=%zz", "{}=a%00b", "{}=%C3", "{}=%C3%89", "{}=red&{}=blue", "{}[]=red", "{}[]=re&{}[]=d", "{}[a]=red",
+    "{}=%zz", "{}=a%00b", "{}=%00", "{}=_%5C%00",
+    "{}=%C3", "{}=%C3%89", "{}=red&{}=blue", "{}[]=red", "{}[]=re&{}[]=d", "{}[a]=red",
     "{}[a][b]=c",
     "{}=member&limit=2&page=2&order-by={}:asc", "offset=2&sort=date&unknown=1", "a&b=&=c&&",
 ]  # fmt: skip

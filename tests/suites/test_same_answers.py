@@ -68,6 +68,8 @@ QUERIES = [
     "order-by=cost:1",
     "order-by=cost:descending",
     "order-by=cost:-1",
+    "order-by=cost:ASCENDING",
+    "order-by=cost:0",
     "type=hint",
     "type=validator&order-by=cost:desc&limit=3",
     "type=",

@@ -67,9 +67,9 @@ async def _remove(shop: Shop, call: Call, _identity: Identity) -> Answer:
 def _fields(shape: Shape, body: object) -> ItemFields | Answer:
     """Those that were sent; or the 400."""
     refusal = validation.refusal(shape, body)
-    if refusal is not None or not isinstance(body, dict):
-        return refusal or answers.BAD_REQUEST
-    return validation.known(shape, body)
+    if refusal is not None:
+        return refusal
+    return validation.known(shape, body) if isinstance(body, dict) else {}
 
 
 def _selection(page: Page, order: Order, wanted: Mapping[str, Value]) -> ItemSelection | Answer:

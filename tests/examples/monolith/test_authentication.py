@@ -50,6 +50,12 @@ def test_the_answer_tells_when_the_row_expires(anonymous: Client) -> None:
     assert data["expiresAt"].endswith("Z")
 
 
+def test_an_identity_with_a_nul_is_nobody_s(anonymous: Client) -> None:
+    for identity in ("a\0", "alice@example.org\0"):
+        answer = anonymous.post("/auth/token", {"grantType": "implicit", "identity": identity, "secret": "x"})
+        assert (answer.status, answer.json["message"]) == (401, "Invalid subject: subject not found")
+
+
 @pytest.mark.parametrize(
     "fate",
     [

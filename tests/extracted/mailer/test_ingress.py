@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from examples.monolith.validation import is_email
+from examples.monolith.email_addresses import is_email
 from extracted.mailer.addresses import canonical
 from extracted.mailer.smtp_ingress_envelope import path
 from extracted.mailer.smtp_ingress_intake import message_id
@@ -210,6 +210,19 @@ def test_whom_the_monolith_takes_as_a_user_the_ingress_takes_as_a_recipient(emai
     """A refusal would end its process (C11)."""
     assert path(f"<{email}>") == (email, "")
     assert canonical(email).lower() == email.lower()
+
+
+@pytest.mark.parametrize(
+    "email", ["é@example.org", "a@exämple.org", "a@例え.テスト", '"a b"@example.org', '"a@b"@example.org']
+)
+async def test_so_are_users_of_other_scripts_and_with_quotes(ingress: Listened, email: str) -> None:
+    assert is_email(email)
+    mail = EmailMessage()
+    mail.set_content("x")
+    await aiosmtplib.send(
+        mail, sender="a@example.org", recipients=[email], hostname="127.0.0.1", port=ingress.ingress.port
+    )
+    assert await ingress.shelf.recipients() == [canonical(email)]
 
 
 @pytest.mark.parametrize(

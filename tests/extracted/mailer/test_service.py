@@ -116,6 +116,8 @@ def test_what_is_sent_bears_the_mails_id_and_its_links(house: House, recipient: 
     [
         ({"kind": "none"}, "no kind of mail"),
         ({"recipient": "nobody"}, "no @"),
+        ({"recipient": '"unclosed@example.org'}, "before the @"),
+        ({"recipient": "ada\u200b@example.org"}, "invisible"),
         ({"variables": {}}, "username"),
         ({"variables": "text"}, "variables as an object"),
     ],

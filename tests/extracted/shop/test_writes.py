@@ -88,7 +88,9 @@ def test_a_change_sets_what_it_names_and_leaves_the_rest(
 def test_a_change_of_nothing_is_the_item_as_it_is(shop: RunningShop, monolith: MonolithFile) -> None:
     item = monolith.add_item()
     before = monolith.item(item)
-    assert write(shop, "PATCH", f"/item/{item}", {}).body == shop.ask(f"/item/{item}", ADMIN).body
+    for nothing in (b"{}", b"[]"):
+        assert write(shop, "PATCH", f"/item/{item}", nothing).body == shop.ask(f"/item/{item}", ADMIN).body
+    assert write(shop, "PATCH", f"/item/{item}", [{}]).status == 400
     assert monolith.item(item) == before
 
 

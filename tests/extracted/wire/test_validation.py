@@ -47,6 +47,13 @@ def test_every_broken_rule_is_told_unknown_properties_first(body: object, told: 
     assert faults(SHAPE, body) == told
 
 
+@pytest.mark.parametrize(("body", "status"), [([], None), ([{}], 400), (["en"], 400), ([[]], 400), ((), 400)])
+def test_an_empty_list_is_a_body_without_properties(body: object, status: int | None) -> None:
+    found = refusal({"language": optional(one_of(("en", "fr")))}, body)
+    assert (found and found.status) == status
+    assert refusal(SHAPE, body) is not None
+
+
 NO_NUMBER = "cost must be a number conforming to the specified constraints"
 TOO_LOW = "cost must not be less than 2"
 
