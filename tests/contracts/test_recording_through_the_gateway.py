@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import httpx
 import pytest
 
 from strangler_gateway.decide import bucket
-from tests.contracts.conversation import STEPS, RecordedMail, log_in, play, recorded_mails
+from tests.contracts.conversation import RUNNER, STEPS, RecordedMail, log_in, play, recorded_mails
 from tests.contracts.mail_sink import MailSink, ReceivedMail, read_html
 from tests.contracts.replay import Replay, Step
 from tests.contracts.running import running_runner
@@ -38,8 +39,6 @@ DIFFERS = {
 OF_A_CONNECTION = frozenset({"connection", "keep-alive"})
 """Each hop has its own (RFC 9110, 7.6.1): the gateway keeps connections alive by its own rules."""
 SEEN = ("From", "To", "Subject")
-QUICK = {"RUNNER_TIMEOUT": "1500"}
-"""One step of the recording runs until then."""
 COMPARED_WITHIN_S = 20.0
 POLL_S = 0.05
 
@@ -66,7 +65,10 @@ class Played:
 
 @pytest.fixture(scope="module")
 def runner_url() -> Iterator[str]:
-    with running_runner(QUICK) as runner:
+    """Node has run once: its first start may take seconds, and a run that is ended is answered otherwise."""
+    with running_runner(RUNNER) as runner:
+        trivial = {"sourceCode": "", "stdin": [], "settings": {"language": "NODE"}}
+        httpx.post(f"{runner.url}/run", json=trivial, trust_env=False, timeout=60).raise_for_status()
         yield runner.url
 
 
