@@ -332,7 +332,7 @@ def test_a_slow_upstream_of_a_socket_is_not_written_to_without_bound_C7(client: 
 
 def test_an_idle_socket_lives_longer_than_the_idle_time_of_the_service_C4(client: Client, server: Server) -> None:
     opened(client, handshake(b"/quick/ws"))
-    threading.Event().wait(1.0)
+    threading.Event().wait(2.0)
     client.send(Frame(TEXT, b"still here", masked=True).encode())
     assert read_frame(server.stream.stream).payload == b"still here"
     server.done.set()
