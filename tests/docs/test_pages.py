@@ -33,7 +33,7 @@ class Running:
 
     async def admin(self, method: str, call: str, **asked: object) -> httpx.Response:
         headers = self.system.credential
-        async with httpx.AsyncClient(base_url=self.system.admin_url, trust_env=False, headers=headers) as client:
+        async with httpx.AsyncClient(base_url=self.system.admin_url, trust_env=False, headers=headers, timeout=30) as client:
             return (await client.request(method, call, json=asked or None)).raise_for_status()
 
     async def bring_to_legacy(self) -> None:

@@ -13,7 +13,7 @@ from tests.loopback.frames import accepted, handshake, read_frame
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import chunk, chunked, get, message, ok, post
 from tests.loopback.origin import Call, Script
-from tests.loopback.stream import eventually
+from tests.loopback.stream import DEADLINE_S, eventually
 
 pytestmark = pytest.mark.walk
 
@@ -64,7 +64,7 @@ def test_what_is_under_way_is_finished_and_nothing_else_is_taken(mortal: Gateway
     def handle(call: Call) -> None:
         before, after = FINISHED.get(call.request.target, (b"", ok()))
         call.send(before)
-        go.wait(5)
+        go.wait(DEADLINE_S)
         call.reply(after)
 
     origin.answers(handle)
@@ -109,8 +109,8 @@ def test_at_the_deadline_sockets_are_closed_with_1001_and_the_rest_is_ended_6455
     assert (frame.opcode, frame.payload[:2]) == (frames.CLOSE, b"\x03\xe9")
     assert hasty.ends(4) == 0
     assert b"200" not in hanging.rest()[:20]
-    assert ended.acquire(timeout=2)
-    assert ended.acquire(timeout=2)
+    assert ended.acquire(timeout=DEADLINE_S)
+    assert ended.acquire(timeout=DEADLINE_S)
 
 
 def test_a_second_signal_ends_at_once(mortal: GatewayProcess, origin: Script) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.loopback.client import Client
 from tests.loopback.message import HOST, chunk, get, message, ok_chunked
 from tests.loopback.origin import Call, Script
+from tests.loopback.stream import DEADLINE_S
 
 SSE = message(
     b"HTTP/1.1 200 OK", b"Content-Type: text/event-stream", b"Cache-Control: no-cache", b"X-Accel-Buffering: no",
@@ -26,7 +27,7 @@ class Stepwise:
         call.body()
         for piece in self.pieces:
             call.send(piece)
-            assert self.next.acquire(timeout=5)
+            assert self.next.acquire(timeout=DEADLINE_S)
 
 
 @pytest.mark.parametrize("accept", [[b"Accept: text/event-stream"], [], [b"Accept-Encoding: gzip"]])
@@ -52,7 +53,7 @@ def test_an_event_arrives_within_20_ms_S1(client: Client, origin: Script) -> Non
 
     def handle(call: Call) -> None:
         call.reply(SSE)
-        while go.acquire(timeout=5):
+        while go.acquire(timeout=DEADLINE_S):
             sent.append(time.monotonic())
             call.send(chunk(b"data: %d\n\n" % len(sent)))
 

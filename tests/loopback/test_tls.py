@@ -17,7 +17,7 @@ from tests.loopback.frames import TEXT, Frame, accepted, handshake, read_frame
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import HOST, Truncated, get, message, ok, post
 from tests.loopback.origin import Call, Origin, Script, listen
-from tests.loopback.stream import eventually
+from tests.loopback.stream import DEADLINE_S, eventually
 
 
 def server_context(pair: Pair, client_ca: Path | None = None) -> ssl.SSLContext:
@@ -154,7 +154,7 @@ def test_a_client_that_leaves_over_tls_ends_the_upstream_request_C2(client: Clie
     left = threading.Event()
 
     def handle(call: Call) -> None:
-        if call.gone(2):
+        if call.gone():
             left.set()
         call.close()
 
@@ -162,7 +162,7 @@ def test_a_client_that_leaves_over_tls_ends_the_upstream_request_C2(client: Clie
     client.send(get())
     assert origin.saw(1)
     client.close()
-    assert left.wait(2)
+    assert left.wait(DEADLINE_S)
 
 
 @pytest.mark.walk

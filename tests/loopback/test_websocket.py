@@ -11,6 +11,7 @@ from tests.loopback.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT,
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import Answer, get, message, ok
 from tests.loopback.origin import Call, Script
+from tests.loopback.stream import DEADLINE_S
 
 Leave = Callable[[Client], None]
 
@@ -28,12 +29,12 @@ class Server:
         self.call = call
         call.send(self.answer)
         self.ready.set()
-        self.done.wait(10)
+        self.done.wait(DEADLINE_S)
         call.close()
 
     @property
     def stream(self) -> "Call":
-        assert self.ready.wait(5)
+        assert self.ready.wait(DEADLINE_S)
         return self.call
 
 
