@@ -18,6 +18,11 @@ settings.load_profile("steady")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What belongs to the shell of whoever runs them. The proxy for HTTPS stays: pip may need it.
+for name in [*os.environ]:
+    if name.lower() in ("http_proxy", "all_proxy") or (name.startswith("STRANGLER_") and name != "STRANGLER_LANE"):
+        del os.environ[name]
+
 TOGETHER = tuple(
     f"tests/{name}" for name in ("loopback", "suites", "examples/monolith", "extracted/account", "extracted/shop")
 )

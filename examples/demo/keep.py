@@ -25,7 +25,7 @@ curl -si {url}/purchases -H "Authorization: Bearer $TOKEN" -H 'Content-Type: app
 curl -s -X POST {url}/item/buy/11111111-1111-4111-8111-111111111111 -H "Authorization: Bearer $TOKEN"
 curl -s {url}/user -H 'Content-Type: application/json' \\
   -d '{{"username": "carol", "email": "carol@example.org", "password": "carol-secret"}}'
-sleep 2; grep -h '^Subject' {mails}/*.eml
+until grep -hs '^Subject' {mails}/*.eml; do sleep 0.2; done
 
 Ctrl-C ends it all."""
 

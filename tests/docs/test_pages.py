@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,16 @@ from examples.demo.clients import Noticed
 from examples.demo.crowd import calling
 from examples.demo.keep import PAUSE_S
 from examples.demo.processes import Children
+from examples.demo.seen import Counter
 from examples.demo.system import GROUP, System, start
 from tests.docs.commands import ROOT, boxes, paste
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.walk]
 
 OPERATING = "docs/operating.md"
+PAUSE = "sleep 3\n"
+"""What README.md gives to comparisons; they are waited for instead."""
+COMPARED_WITHIN_S = 60.0
 WATCHED = set(re.findall(r"`(strangler_\w+?)(?:_total)?`", (ROOT / OPERATING).read_text()))
 
 
@@ -30,10 +35,13 @@ class Running:
 
     system: System
     noticed: Noticed
+    counter: Counter
 
     async def admin(self, method: str, call: str, **asked: object) -> httpx.Response:
         headers = self.system.credential
-        async with httpx.AsyncClient(base_url=self.system.admin_url, trust_env=False, headers=headers) as client:
+        async with httpx.AsyncClient(
+            base_url=self.system.admin_url, trust_env=False, headers=headers, timeout=30
+        ) as client:
             return (await client.request(method, call, json=asked or None)).raise_for_status()
 
     async def bring_to_legacy(self) -> None:
@@ -61,8 +69,8 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
     noticed = Noticed()
     async with Children() as children:
         system = await start(children, folder)
-        async with calling(system, noticed, PAUSE_S):
-            yield Running(system, noticed)
+        async with calling(system, noticed, PAUSE_S), aclosing(Counter(system, GROUP)) as counter:
+            yield Running(system, noticed, counter)
 
 
 async def test_the_tour_works_while_clients_are_calling(running: Running) -> None:
@@ -70,8 +78,14 @@ async def test_the_tour_works_while_clients_are_calling(running: Running) -> Non
     assert len(tour) >= 6
     await running.bring_to_legacy()
     answers = running.noticed.answers
+    assert sum(PAUSE in box for box in tour) == 1
     for box in tour:
-        await paste(box, running.system)
+        before, pause, after = box.partition(PAUSE)
+        seen = await running.counter.read()
+        await paste(before, running.system)
+        if pause:
+            await running.counter.until(lambda counts: counts.least_compared >= 1, seen, COMPARED_WITHIN_S)
+            await paste(after, running.system)
     assert await running.states() == {"legacy"}
     assert running.noticed.answers > answers
     assert list(running.noticed.examples) == []

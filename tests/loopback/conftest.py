@@ -124,9 +124,9 @@ def trusting(share: Start) -> GatewayProcess:
 
 @pytest.fixture
 def impatient(share: Start) -> GatewayProcess:
-    """Waits 0.3 s for a header or a body."""
+    """Waits 1.5 s for a header or a body."""
     waits = ("HEADER_TIMEOUT", "BODY_TIMEOUT", "KEEP_ALIVE")
-    return share("impatient", **{f"STRANGLER_{name}_S": "0.3" for name in waits})
+    return share("impatient", **{f"STRANGLER_{name}_S": "1.5" for name in waits})
 
 
 @pytest.fixture

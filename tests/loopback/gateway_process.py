@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from tests.loopback.client import Client, connect
+from tests.loopback.stream import DEADLINE_S
 
 _LISTENING = re.compile(r"listening on https?://[^ ]*:(\d+) \(admin http://[^ ]*:(\d+)\)")
 _BAD_LOG = re.compile(r"Traceback|\"level\": ?\"(error|critical)\"|^ERROR|^CRITICAL|never awaited|Exception ignored")
@@ -73,7 +74,7 @@ class GatewayProcess:
             self.lines.append(END)
             self._news.notify_all()
 
-    def logged(self, text: str, within_s: float = 5.0) -> str:
+    def logged(self, text: str, within_s: float = DEADLINE_S) -> str:
         """The first line that holds the text, waited for."""
         end = time.monotonic() + within_s
         with self._news:
@@ -126,7 +127,7 @@ class GatewayProcess:
         if self.alive:
             self.signal()
             self.signal()
-        if self.ends(5.0) is None:
+        if self.ends(20.0) is None:
             self.process.kill()
             self.process.wait()
-        self._reader.join(5.0)
+        self._reader.join(20.0)

@@ -124,8 +124,8 @@ class Script:
         assert eventually(condition) or self.faults, "the upstream's handler did not get there"
 
     def settle(self) -> None:
-        """Waits a moment for connections that are being closed, so that no later test is sent over one."""
-        eventually(lambda: not self.origin.ending, 1.0)
+        """Waits for connections that are being closed, so that no later test is sent over one."""
+        assert eventually(lambda: not self.origin.ending), "the gateway keeps what its upstream has closed"
 
     def fresh(self) -> None:
         """Ends all idle connections and waits until the gateway has let go of them, so that none is reused."""
@@ -142,6 +142,7 @@ class Origin:
         self.port: int = name[1] if isinstance(name, tuple) else 0
         self.connections = 0
         self.asked_for: list[str | None] = []
+        self.live: set[Stream] = set()
         self.idle: set[Stream] = set()
         self.ending: set[Stream] = set()
         self.script = Script(self)
@@ -157,13 +158,14 @@ class Origin:
         self.listener.close()
 
     def end_idle(self) -> None:
+        """Also what is about to be idle: its handler has answered, and has not come back yet."""
         assert eventually(self._finish_idle), "the gateway keeps connections that its upstream has closed"
 
     def _finish_idle(self) -> bool:
-        """Half-closes what is idle by now; whether nothing is."""
+        """Half-closes what is idle by now; whether nothing lives any more."""
         for stream in list(self.idle):
             stream.finish()
-        return not self.idle
+        return not self.live
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -178,10 +180,12 @@ class Origin:
         except OSError:
             sock.close()
             return
+        self.live.add(stream)
         nth = 1
         while self._await(stream) and self._serve_one(stream, number, nth):
             nth += 1
         stream.close()
+        self.live.discard(stream)
 
     def _await(self, stream: Stream) -> bool:
         """Whether another request begins; a connection may stay idle as long as it likes."""

@@ -6,7 +6,7 @@ import struct
 import time
 from collections.abc import Callable
 
-DEADLINE_S = 5.0
+DEADLINE_S = 30.0
 
 
 class Closed(AssertionError):

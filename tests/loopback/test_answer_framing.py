@@ -189,7 +189,7 @@ def test_an_invalid_content_length_is_502_and_the_connection_ends_9112_6_3(
 
     def handle(call: Call) -> None:
         call.reply(message(b"HTTP/1.1 200 OK", b"Content-Length: " + length, body=b"ok"))
-        left.append(call.gone(2))
+        left.append(call.gone())
         call.close()
 
     origin.answers(handle)

@@ -9,7 +9,7 @@ from tests.loopback.client import Client
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import HOST, get, message, ok
 from tests.loopback.origin import Call, Script
-from tests.loopback.stream import Stream
+from tests.loopback.stream import DEADLINE_S, Stream
 
 PIECE = b"x" * 65_536
 HELD = 24_000_000
@@ -27,7 +27,7 @@ def pour(stream: Stream, most: int) -> int:
     except TimeoutError:
         pass
     finally:
-        stream.socket.settimeout(5)
+        stream.socket.settimeout(DEADLINE_S)
     return sent
 
 
@@ -69,7 +69,7 @@ def test_a_client_is_not_read_faster_than_the_upstream_reads_C7(client: Client, 
     proceed = threading.Event()
 
     def handle(call: Call) -> None:
-        proceed.wait(10)
+        proceed.wait(DEADLINE_S)
         call.close()
 
     origin.answers(handle)

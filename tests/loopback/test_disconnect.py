@@ -9,8 +9,8 @@ from tests.loopback.client import Client
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import HOST, chunk, get, message, ok, ok_chunked
 from tests.loopback.origin import Call, Script
+from tests.loopback.stream import DEADLINE_S
 
-WITHIN_S = 1.0
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 Leave = Callable[[Client], None]
 LEAVING = pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["close", "reset"])
@@ -30,7 +30,7 @@ class Watch:
             call.body()
         call.send(self.first)
         self.seen.set()
-        call.stream.socket.settimeout(5)
+        call.stream.socket.settimeout(DEADLINE_S)
         while call.stream.fill():
             pass
         self.left.set()
@@ -67,9 +67,9 @@ def test_a_client_that_leaves_ends_the_upstream_request_C2(
     watch = Watch(first)
     origin.answers(watch)
     client.send(raw)
-    assert watch.seen.wait(5)
+    assert watch.seen.wait(DEADLINE_S)
     leave(client)
-    assert watch.left.wait(WITHIN_S)
+    assert watch.left.wait(DEADLINE_S)
 
 
 @LEAVING
@@ -80,9 +80,9 @@ def test_a_client_that_leaves_within_its_body_completes_no_request_F11(
     watch = Watch(read_body=False)
     origin.answers(watch)
     client.send(message(b"POST / HTTP/1.1", HOST, framing, body=b"5\r\nhello\r\n"))
-    assert watch.seen.wait(5)
+    assert watch.seen.wait(DEADLINE_S)
     leave(client)
-    assert watch.left.wait(WITHIN_S)
+    assert watch.left.wait(DEADLINE_S)
 
 
 def test_a_cut_chunked_body_never_looks_complete_F11(client: Client, origin: Script) -> None:
@@ -137,16 +137,16 @@ def test_a_client_that_leaves_while_it_is_slow_ends_the_upstream_request_C2(
     client.send(get())
     assert client.head().status == 200
     leave(client)
-    assert ended.wait(WITHIN_S)
+    assert ended.wait(DEADLINE_S)
 
 
 def test_a_client_that_leaves_before_its_answer_starts_no_other_request_C2(client: Client, origin: Script) -> None:
     watch = Watch()
     origin.answers(watch)
     client.send(get(b"/1") + get(b"/2"))
-    assert watch.seen.wait(5)
+    assert watch.seen.wait(DEADLINE_S)
     client.close()
-    assert watch.left.wait(WITHIN_S)
+    assert watch.left.wait(DEADLINE_S)
     assert [request.target for request in origin.requests] == [b"/1"]
 
 
@@ -156,9 +156,9 @@ def test_places_of_clients_that_left_are_free_again_C2(gateway: GatewayProcess, 
         origin.answers(watch)
         client = gateway.connect()
         client.send(get(b"/narrow/a"))
-        assert watch.seen.wait(5), "the one place of the service is not free"
+        assert watch.seen.wait(DEADLINE_S), "the one place of the service is not free"
         client.close()
-        assert watch.left.wait(WITHIN_S)
+        assert watch.left.wait(DEADLINE_S)
     origin.answers(ok(body=b"free"))
     assert gateway.connect().ask(get(b"/narrow/a")).body == b"free"
 
@@ -167,16 +167,17 @@ def test_a_client_that_leaves_the_queue_is_not_sent_for_C2(gateway: GatewayProce
     proceed = threading.Event()
 
     def handle(call: Call) -> None:
-        proceed.wait(5)
+        proceed.wait(DEADLINE_S)
         call.reply(ok())
 
     origin.answers(handle)
     first, second, third = (gateway.connect() for _ in range(3))
     first.send(get(b"/narrow/1"))
     assert origin.saw(1)
-    second.send(get(b"/narrow/2"))
+    second.send(get(b"/narrow/2", b"X-Request-Id: left-the-queue"))
     assert second.stays_silent(0.05)
     second.close()
+    assert "499" in gateway.logged("left-the-queue")
     third.send(get(b"/narrow/3"))
     assert third.stays_silent(0.05)
     proceed.set()
@@ -190,9 +191,9 @@ def test_the_upstream_connection_of_a_client_that_left_is_not_reused_C2(
     watch = Watch(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart")
     origin.answers(watch)
     client.send(get(b"/1"))
-    assert watch.seen.wait(5)
+    assert watch.seen.wait(DEADLINE_S)
     client.close()
-    assert watch.left.wait(WITHIN_S)
+    assert watch.left.wait(DEADLINE_S)
     origin.answers(lambda call: call.reply(ok(body=call.request.target)))
     assert gateway.connect().ask(get(b"/2")).body == b"/2"
 
@@ -201,7 +202,7 @@ def test_a_client_that_leaves_is_logged_as_499_C2(gateway: GatewayProcess, clien
     watch = Watch()
     origin.answers(watch)
     client.send(get(b"/", b"X-Request-Id: left-before-the-answer"))
-    assert watch.seen.wait(5)
+    assert watch.seen.wait(DEADLINE_S)
     client.close()
     line = gateway.logged("left-before-the-answer")
     assert "499" in line

@@ -8,6 +8,7 @@ from tests.loopback.client import Client
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import HOST, chunk, get, message, ok
 from tests.loopback.origin import Call, Script
+from tests.loopback.stream import DEADLINE_S
 
 BIG = 50_000_000
 
@@ -30,9 +31,9 @@ def test_an_early_refusal_reaches_a_client_that_still_sends_9112_9_3(
     sender.start()
     answer = client.answer()
     assert (answer.status, answer.body, answer.error) == (413, b"big", None)
-    client.ends(5)
+    client.ends()
     client.close()
-    sender.join(5)
+    sender.join(DEADLINE_S)
     assert not sender.is_alive()
 
 

@@ -7,6 +7,7 @@ import pytest
 from tests.loopback.client import Client
 from tests.loopback.message import HOST, chunked, get, message, ok
 from tests.loopback.origin import Call, Script
+from tests.loopback.stream import DEADLINE_S
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -37,7 +38,7 @@ def test_the_body_is_not_asked_for_before_the_upstream_wants_it_9110_10_1_1(clie
     proceed = threading.Event()
 
     def handle(call: Call) -> None:
-        proceed.wait(5)
+        proceed.wait(DEADLINE_S)
         continuing(call)
 
     origin.answers(handle)
@@ -225,7 +226,7 @@ def test_an_expecting_client_that_leaves_cancels_the_upstream_C2(client: Client,
     left = threading.Event()
 
     def handle(call: Call) -> None:
-        if call.gone(2):
+        if call.gone():
             left.set()
         call.close()
 
@@ -233,4 +234,4 @@ def test_an_expecting_client_that_leaves_cancels_the_upstream_C2(client: Client,
     client.send(expecting())
     assert origin.saw(1)
     client.close()
-    assert left.wait(2)
+    assert left.wait(DEADLINE_S)

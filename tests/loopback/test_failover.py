@@ -12,6 +12,7 @@ from tests.loopback.conftest import Start
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import HOST, get, message, ok
 from tests.loopback.origin import Call, Origin, Script, listen
+from tests.loopback.stream import DEADLINE_S
 
 AWAY = ("refused", "unanswered", "hung-up")
 COUNTED_BODY = b"Content-Length: 5\r\n\r\nhello"
@@ -103,13 +104,13 @@ def test_a_client_that_leaves_after_it_ends_the_call_to_legacy_C2(client: Client
 
     origin.answers(handle)
     client.send(get(b"/refused/leave"))
-    assert asked.wait(5)
+    assert asked.wait(DEADLINE_S)
     client.close()
-    assert left.wait(5)
+    assert left.wait(DEADLINE_S)
 
 
 def counted(gateway: GatewayProcess) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.admin_port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.admin_port}/metrics", timeout=DEADLINE_S) as answer:
         text = answer.read().decode()
     found = [line.removeprefix(COUNTED) for line in text.splitlines() if line.startswith(COUNTED)]
     return int(found[0]) if found else 0

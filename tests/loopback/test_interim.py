@@ -7,6 +7,7 @@ import pytest
 from tests.loopback.client import Client
 from tests.loopback.message import HOST, get, message, ok
 from tests.loopback.origin import Call, Script
+from tests.loopback.stream import DEADLINE_S
 
 HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nLink: </b.js>; rel=preload\r\n\r\n"
 
@@ -45,7 +46,7 @@ def test_an_interim_response_arrives_before_the_final_one_exists_9110_15_8(clien
 
     def handle(call: Call) -> None:
         call.send(HINT)
-        assert seen.wait(2), "the 103 is held back"
+        assert seen.wait(DEADLINE_S), "the 103 is held back"
         call.reply(ok())
 
     origin.answers(handle)
@@ -131,4 +132,4 @@ def test_an_endless_row_of_interim_responses_is_bounded_9110_15_2(client: Client
     origin.answers(handle)
     answer = client.ask(get())
     assert answer.status in (200, 502)
-    assert stopped.wait(5)
+    assert stopped.wait(DEADLINE_S)

@@ -9,7 +9,7 @@ from tests.loopback.client import Client
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import HOST, chunk, get, message, ok, ok_chunked, post, post_chunked
 from tests.loopback.origin import Call, Script
-from tests.loopback.stream import Closed
+from tests.loopback.stream import DEADLINE_S
 
 CLIENTS, ROUNDS = 24, 40
 
@@ -63,7 +63,7 @@ class Caller(threading.Thread):
                 continue
             try:
                 answer = client.answer()
-            except (Closed, AssertionError) as exc:
+            except (OSError, AssertionError) as exc:
                 if kind != "break" or "cut" not in str(exc):
                     self.faults.append(f"{mark!r}: {exc}")
                 client = self.gateway.connect()
@@ -88,7 +88,7 @@ def test_every_client_gets_its_own_answers_while_others_break_and_leave(
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(20)
+        caller.join(DEADLINE_S)
         assert not caller.is_alive()
     assert [fault for caller in callers for fault in caller.faults] == []
     assert sum(caller.answered for caller in callers) > CLIENTS * ROUNDS / 2
@@ -153,6 +153,6 @@ def test_slow_clients_do_not_hold_up_others_on_the_same_upstream_connections_C7(
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(30)
+        caller.join(DEADLINE_S)
     assert [fault for caller in callers for fault in caller.faults] == []
     assert not any(caller.is_alive() for caller in callers)

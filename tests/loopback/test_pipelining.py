@@ -7,6 +7,7 @@ import pytest
 from tests.loopback.client import Client
 from tests.loopback.message import HOST, get, message, ok, ok_chunked, post, post_chunked
 from tests.loopback.origin import Call, Script
+from tests.loopback.stream import DEADLINE_S
 
 
 def echo(call: Call) -> None:
@@ -76,7 +77,7 @@ def test_garbage_behind_a_request_waits_for_its_turn_C1(client: Client, origin: 
     proceed = threading.Event()
 
     def handle(call: Call) -> None:
-        proceed.wait(5)
+        proceed.wait(DEADLINE_S)
         call.reply(ok_chunked(b"one", b"two"))
 
     origin.answers(handle)
@@ -142,7 +143,7 @@ def test_a_flood_of_pipelined_requests_is_read_no_faster_than_answered_C7(client
     proceed = threading.Event()
 
     def handle(call: Call) -> None:
-        proceed.wait(10)
+        proceed.wait(DEADLINE_S)
         call.reply(ok())
 
     origin.answers(handle)

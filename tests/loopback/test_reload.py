@@ -14,7 +14,7 @@ from tests.loopback.frames import TEXT, Frame, accepted, handshake, read_frame
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import chunk, get, message, ok, post
 from tests.loopback.origin import Call, Script
-from tests.loopback.stream import eventually
+from tests.loopback.stream import DEADLINE_S, eventually
 
 TABLE = """
 version: 1
@@ -124,7 +124,7 @@ def test_what_is_under_way_survives_a_reload_S2(reloading: GatewayProcess, origi
             call.close()
         elif call.request.target.endswith(b"/download"):
             call.reply(message(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked") + chunk(b"before "))
-            proceed.wait(5)
+            proceed.wait(DEADLINE_S)
             call.send(chunk(b"after") + b"0\r\n\r\n")
         else:
             call.reply(ok(body=call.body()))
@@ -163,12 +163,13 @@ def test_no_request_is_lost_while_the_table_changes(reloading: GatewayProcess, o
         assert eventually(partial(reached, origin, base + b"/probe"))
     stop.set()
     for caller in callers:
-        caller.join(5)
+        caller.join(DEADLINE_S)
     assert set(seen) == {200}
     assert len(seen) > 20
 
 
 def test_a_hangup_signal_at_any_time_does_not_end_it(start: Start, served_file: Routes, origin: Script) -> None:
+    served_file.move()  # another test may have removed it
     gateway = start(routes=served_file.path)
     gateway.process.send_signal(signal.SIGHUP)
     assert gateway.connect().ask(get()).status == 200

@@ -8,6 +8,7 @@ import pytest
 from tests.loopback.client import Client
 from tests.loopback.message import HOST, chunk, get, message, ok, post, post_chunked
 from tests.loopback.origin import Call, Script
+from tests.loopback.stream import DEADLINE_S
 from tests.loopback.verdicts import forwarded
 
 CHUNKED_HEAD = message(b"POST / HTTP/1.1", HOST, b"Transfer-Encoding: chunked")
@@ -140,7 +141,7 @@ def test_the_upstream_sees_the_first_bytes_before_the_last_are_sent_B1(
     else:
         client.send(CHUNKED_HEAD + chunk(b"first"))
         last = chunk(b"last") + b"0\r\n\r\n"
-    assert arrived.wait(2), "the body is buffered"
+    assert arrived.wait(DEADLINE_S), "the body is buffered"
     client.send(last)
     assert client.answer().body == b"firstlast"
 
@@ -154,7 +155,7 @@ def test_the_head_reaches_the_upstream_before_any_body_B1(client: Client, origin
 
     origin.answers(handle)
     client.send(message(b"POST / HTTP/1.1", HOST, b"Content-Length: 5"))
-    assert arrived.wait(2)
+    assert arrived.wait(DEADLINE_S)
     client.send(b"hello")
     assert client.answer().status == 200
 

@@ -67,7 +67,7 @@ def test_an_answer_that_nobody_asked_for_reaches_nobody_R6(
         call.reply(ok())
         assert client.answer().body == b"ok"
         call.send(STRAY)
-        ended.append(call.gone(2))
+        ended.append(call.gone())
         call.close()
 
     origin.answers(handle)

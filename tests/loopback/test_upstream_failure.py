@@ -25,7 +25,7 @@ def test_a_connection_that_does_not_come_about_in_time_is_504_9110_15_6_5(client
     assert (answer.status, answer.error) == (504, b"connection_timeout")
 
 
-@pytest.mark.parametrize("raw", [get(b"/quick/a"), post(b"/quick/a")])
+@pytest.mark.parametrize("raw", [get(b"/hasty/a"), post(b"/hasty/a")])
 def test_an_answer_that_does_not_come_in_time_is_504_9110_15_6_5(client: Client, origin: Script, raw: bytes) -> None:
     left: list[bool] = []
 

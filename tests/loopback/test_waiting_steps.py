@@ -13,6 +13,7 @@ from tests.loopback.frames import TEXT, Frame, accepted, handshake, read_frame
 from tests.loopback.gateway_process import GatewayProcess
 from tests.loopback.message import HOST, chunk, get, message, ok, post, post_chunked
 from tests.loopback.origin import Call, Origin, Script, listen
+from tests.loopback.stream import DEADLINE_S
 
 KEY = b"X-Api-Key: u1"
 CHUNKED = message(b"POST /small/a HTTP/1.1", HOST, KEY, b"Transfer-Encoding: chunked")
@@ -33,7 +34,7 @@ class Authority:
         script.answers(self._handle)
 
     def _handle(self, call: Call) -> None:
-        assert self.go.wait(5)
+        assert self.go.wait(DEADLINE_S)
         call.reply(self.answer)
 
     def key(self, raw: bytes) -> bytes:
@@ -90,7 +91,7 @@ def test_a_body_that_arrives_while_identity_is_asked_for_is_forwarded_whole(
     identity.go.set()
     assert client.answer().status == 200
     assert origin.only.body == body
-    sender.join(5)
+    sender.join(DEADLINE_S)
 
 
 def test_pipelined_requests_that_each_have_to_wait_keep_their_order_9112_9_3_2(

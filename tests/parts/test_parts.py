@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import psutil
 import pytest
 import yaml
 
+from benchmarks.processes import free_port
 from parts import docker
 from parts.__main__ import PARTS
 from parts.place import Account, PartFailed, Place, from_environment
@@ -31,11 +31,6 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     daemon = Daemon(Place(tmp_path, OWN), "listener")
     yield daemon
     daemon.stop()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def started(daemon: Daemon) -> tuple[psutil.Process, int]:

@@ -59,8 +59,8 @@ routes:
         note: {type: string, max_length: 20, required: false}
       queue: warehouse.orders
       replies: gateway.replies
-      wait_s: ${WAIT_S:-2}
-      confirm_s: ${CONFIRM_S:-2}
+      wait_s: ${WAIT_S:-20}
+      confirm_s: ${CONFIRM_S:-20}
       location: "/orders/{message_id}"
       outcomes:
         accepted: {status: 204, location: "/orders/{orderId}"}
@@ -170,7 +170,7 @@ async def served(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
         running = asyncio.create_task(server.serve([bound]))
         await server.up.wait()
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
             yield client
         server.should_exit = True
         await running

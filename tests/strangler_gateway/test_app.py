@@ -113,7 +113,7 @@ async def test_a_client_that_leaves_ends_the_upstream_call(target: str) -> None:
         writer.close()
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    async with server, served(server.sockets[0].getsockname()[1]) as client, asyncio.timeout(5):
+    async with server, served(server.sockets[0].getsockname()[1]) as client, asyncio.timeout(30):
         asking = asyncio.create_task(client.get(target))
         await asked.wait()
         asking.cancel()

@@ -363,10 +363,10 @@ def test_the_steps_of_a_cached_caller_take_no_time_to_speak_of() -> None:
     rounds = 2_000
     best = float("inf")
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.process_time()
         for _ in range(rounds):
             identify(gateway, x)
             decide(gateway, x)
             authorize(gateway, x)
-        best = min(best, (time.perf_counter() - started) / rounds)
+        best = min(best, (time.process_time() - started) / rounds)
     assert best < 30e-6

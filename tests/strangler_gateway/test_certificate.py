@@ -1,5 +1,6 @@
 """A changed certificate serves new handshakes; a broken one leaves the old one serving."""
 
+import os
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,11 +57,18 @@ def serving(pair: tuple[Path, Path]) -> tuple[ssl.SSLContext, Certificate]:
     return context, Certificate(context, *pair)
 
 
+def is_later(path: Path) -> None:
+    """Changed a second after it was, where the file system's clock has not moved on meanwhile."""
+    now = path.stat().st_mtime + 1
+    os.utime(path, (now, now))
+
+
 def test_new_handshakes_get_the_new_certificate(pair: tuple[Path, Path]) -> None:
     context, certificate = serving(pair)
     certificate.refresh()
     assert shown(context) == "first"
     write_pair(*pair, "second")
+    is_later(pair[0])
     certificate.refresh()
     assert shown(context) == "second"
 
@@ -68,6 +76,7 @@ def test_new_handshakes_get_the_new_certificate(pair: tuple[Path, Path]) -> None
 def test_a_broken_or_missing_file_leaves_the_old_one_serving(pair: tuple[Path, Path]) -> None:
     context, certificate = serving(pair)
     pair[0].write_text("rubbish")
+    is_later(pair[0])
     certificate.refresh()
     pair[1].unlink()
     certificate.refresh()

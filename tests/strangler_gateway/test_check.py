@@ -504,9 +504,9 @@ def test_text_that_is_no_plain_yaml_is_refused_with_its_line(text: str, expected
 def test_aliases_cannot_make_a_small_file_huge() -> None:
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert "aliases count each time they are used" in only_fault("\n".join(levels))
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_a_long_text_behind_many_aliases_is_bounded_too() -> None:
@@ -528,12 +528,12 @@ def test_thousands_of_faults_are_counted_not_listed() -> None:
 
 
 def test_a_file_full_of_variables_and_faults_is_judged_in_time() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     report = check(
         file(*["- {id: '${A}', match: {path: '${B}'}, legacy: '${C}'}"] * 5000), A="a" * 50, B="/b", C="other"
     )
     assert report.faults
-    assert time.perf_counter() - begun < 15
+    assert time.process_time() - begun < 15
 
 
 def test_more_methods_than_anybody_has_are_refused() -> None:

@@ -133,13 +133,13 @@ async def test_any_other_answer_makes_the_identity_unavailable(
 
 
 async def test_a_monolith_that_is_down_makes_the_identity_unavailable() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    provider = IntrospectProvider(IntrospectOptions(f"http://127.0.0.1:{port}/me", ["authorization"]))
-    with pytest.raises(IdentityUnavailable):
-        await who(provider)
-    await provider.aclose()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/me"
+        provider = IntrospectProvider(IntrospectOptions(url, ["authorization"]))
+        with pytest.raises(IdentityUnavailable):
+            await who(provider)
+        await provider.aclose()
 
 
 async def test_a_monolith_that_hangs_is_given_up(served: Origin, monolith: Monolith) -> None:

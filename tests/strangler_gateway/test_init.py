@@ -184,9 +184,9 @@ def test_a_file_that_is_no_access_log_is_refused(log: list[str]) -> None:
 def test_a_huge_log_gives_a_bounded_file_of_the_most_asked_for_routes() -> None:
     words = [f"{a}{b}{c}" for a in "abcdefgh" for b in "abcdefgh" for c in "abcdefghijklmnopqrst"]
     log = [line(f"GET /{a}/{b}/{c}") for a, b, c in (tuple(word) for word in words)]
-    begun = time.perf_counter()
+    begun = time.process_time()
     text = init_text(UPSTREAM, access_log=[*log, *[line("GET /popular")] * 5])
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
     paths = declared(text)
     assert len(paths) == MAX_ROUTES
     assert "/popular" in paths

@@ -35,9 +35,10 @@ async def test_a_service_that_listens_accepts(tmp_path: Path) -> None:
 
 
 async def test_a_port_without_a_listener_is_told_with_name_and_address() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    said = await accepts_connection(service(port)) or ""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        said = await accepts_connection(service(port)) or ""
     assert f"new (127.0.0.1:{port}) accepts no connection: " in said
     assert "nowhere.invalid" in (await accepts_connection(service(host="nowhere.invalid")) or "")
     assert "/no/socket" in (await accepts_connection(service(unix="/no/socket")) or "")
@@ -51,7 +52,7 @@ async def test_a_listener_that_does_not_accept_is_waited_for_so_long_only(monkey
             waiting.connect_ex(full.getsockname())
         began = time.monotonic()
         assert "no answer" in (await accepts_connection(service(full.getsockname()[1])) or "")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
 
 
 def test_only_what_was_counted_since_shadow_began_counts() -> None:

@@ -87,7 +87,7 @@ async def asked(client: Client, request: bytes) -> Any:
 
 async def admin(gateway: GatewayProcess, method: str, path: str, **body: object) -> httpx.Response:
     url, headers = f"http://127.0.0.1:{gateway.admin_port}", {"Authorization": f"Bearer {OPERATOR}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as client:
         return await client.request(method, path, json=body or None)
 
 
@@ -148,7 +148,7 @@ async def test_who_leaves_leaves_the_message_and_frees_the_place(
     start: Start, broker: Broker, broker_url: str, warehouse: Warehouse
 ) -> None:
     warehouse.held = asyncio.Event()
-    gateway = await asyncio.to_thread(start, broker_url, STRANGLER_MAX_WAITING="1", WAIT_S="30")
+    gateway = await asyncio.to_thread(start, broker_url, STRANGLER_MAX_WAITING="1")
     client = gateway.connect()
     client.send(raw())
     await warehouse.took(1)
@@ -164,7 +164,7 @@ async def test_who_leaves_leaves_the_message_and_frees_the_place(
 
 async def test_a_graceful_end_waits_for_the_consumers_word(start: Start, broker_url: str, warehouse: Warehouse) -> None:
     warehouse.held = asyncio.Event()
-    gateway = await asyncio.to_thread(start, broker_url, WAIT_S="10")
+    gateway = await asyncio.to_thread(start, broker_url)
     client = gateway.connect()
     client.send(raw())
     await warehouse.took(1)
@@ -172,7 +172,7 @@ async def test_a_graceful_end_waits_for_the_consumers_word(start: Start, broker_
     await asyncio.to_thread(gateway.logged, "stopping")
     warehouse.held.set()
     answer = await asyncio.to_thread(client.answer)
-    assert (answer.status, await asyncio.to_thread(gateway.ends, 10.0)) == (204, 0)
+    assert (answer.status, await asyncio.to_thread(gateway.ends, 20.0)) == (204, 0)
 
 
 async def test_a_killed_gateway_has_not_lost_what_the_broker_confirmed(
@@ -226,7 +226,9 @@ async def test_a_broker_that_is_away_at_the_start_is_503_until_it_is_there(tmp_p
         (tmp_path / "later").mkdir()
         broker = open_broker(url, "warehouse")
         await Warehouse(broker).open()
-        assert (await asked(client, raw())).status == 204
+        async with asyncio.timeout(20):
+            while (await asked(client, raw())).status != 204:
+                pass
         await broker.aclose()
 
 

@@ -139,7 +139,7 @@ def test_a_conversation_is_recorded_in_order_and_without_secrets(stage: Stage) -
     secret = json.loads(login["response"]["body"])["accessToken"]
     assert ["Authorization", f"Bearer {secret}"] in read["request"]["headers"]
     text = (stage.folder / "notes.jsonl").read_text()
-    assert [hidden for hidden in (token, PASSWORD, "X-Internal-Host", "db-7") if hidden in text] == []
+    assert [hidden for hidden in (token, PASSWORD, "X-Internal-Host", "db-7.internal") if hidden in text] == []
     assert stat.S_IMODE((stage.folder / "notes.jsonl").stat().st_mode) == 0o600
 
 

@@ -84,7 +84,7 @@ class Callers:
         self._thread.start()
 
     def _call(self) -> None:
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)) as connection:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)) as connection:
             self._call_on(connection)
 
     def _call_on(self, connection: http.client.HTTPConnection) -> None:
@@ -152,7 +152,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.close()
 
 
-def until(true: Any, within_s: float = 10.0) -> None:
+def until(true: Any, within_s: float = 30.0) -> None:
     end = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < end
@@ -171,12 +171,12 @@ def test_a_group_moves_and_rolls_back_under_traffic_without_a_lost_request(site:
     until(lambda: site.shown()["shadow"]["compared"] >= 5)
     site.ok("flip", "items", "--to", "canary", "--share", "10", "--why", "t")
     site.ok("flip", "items", "--to", "extracted", "--why", "t")
-    until(more_than(site.items), within_s=1.0)
+    until(more_than(site.items))
     monolith = site.monolith.seen
     until(more_than(site.items, 20))
     assert site.monolith.seen <= monolith + 1
     site.ok("rollback", "items")
-    until(more_than(site.monolith), within_s=1.0)
+    until(more_than(site.monolith))
     items = site.items.seen
     until(more_than(site.monolith, 20))
     assert site.items.seen <= items + 1

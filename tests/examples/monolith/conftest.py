@@ -48,8 +48,8 @@ def database(monolith: RunningMonolith) -> Iterator[sqlite3.Connection]:
 def sign_up(anonymous: Client, database: sqlite3.Connection) -> Callable[..., Client]:
     """A new user, logged in, with points; still a guest."""
 
-    def new_user(points: int = 0) -> Client:
-        name = fresh_name()
+    def new_user(points: int = 0, name: str = "") -> Client:
+        name = name or fresh_name()
         user = anonymous.post("/user", {"username": name, "password": SECRET, "email": f"{name}@example.org"})
         assert user.status == 201, user.content
         database.execute("UPDATE user SET points = ? WHERE id = ?", (points, user.data["id"]))
