@@ -21,6 +21,8 @@ class Certificate:
             return
         self._seen = stamp
         try:
+            # Tried on another context first: one that fails half-way serves neither the old pair nor the new one.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._cert, self._key)
             self._context.load_cert_chain(self._cert, self._key)
         except (OSError, ssl.SSLError) as exc:
             log.error("the new TLS certificate cannot be loaded, the old one goes on serving: %s", exc)

@@ -81,3 +81,19 @@ def test_a_broken_or_missing_file_leaves_the_old_one_serving(pair: tuple[Path, P
     pair[1].unlink()
     certificate.refresh()
     assert shown(context) == "first"
+
+
+def test_a_certificate_that_comes_before_its_key_leaves_the_old_pair_serving(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    context, certificate = serving(pair)
+    cert, key = tmp_path / "new.pem", tmp_path / "new.key"
+    write_pair(cert, key, "second")
+    cert.replace(pair[0])
+    is_later(pair[0])
+    certificate.refresh()
+    assert shown(context) == "first"
+    key.replace(pair[1])
+    is_later(pair[1])
+    certificate.refresh()
+    assert shown(context) == "second"
