@@ -24,7 +24,7 @@ def test_f32_while_the_provider_is_away_no_attempt_is_burned(scene: MailScene) -
     scene.request(AGAIN, 50)
     until(lambda: sum(scene.states().values()) == 50, "all rows", 30)
     until(lambda: scene.ask("GET", "/internal/status").json()["provider"]["isAway"], "an open breaker", 30)
-    assert {row.attempts for row in scene.rows()} == {0}
+    assert {row.attempts for row in scene.rows() if row.state != "sending"} == {0}  # a probe may be under way
     scene.start_sink()
     found = scene.at_rest()
     assert found.states == {"sent": 50}
