@@ -30,7 +30,9 @@ def test_f27_from_one_to_eight_to_none_to_three_under_load_no_mail_comes_twice(s
 
 
 def test_f27_sigterm_while_a_mail_is_handed_over_lets_it_end(scene: MailScene) -> None:
-    scene.faults(Fault(DOT, "hang", seconds=1.5, times=4))
+    scene.mailer.stop()
+    scene.mailer.start(MAILER_SMTP_ANSWER_S="20")
+    scene.faults(Fault(DOT, "hang", seconds=3, times=4))
     scene.request(ONCE, 4)
     until(lambda: scene.states()["sending"] == 4, "four under way", 30)
     assert scene.mailer.stop() == 0
