@@ -1,6 +1,7 @@
 """F15, F16, F18, F19: queues of RabbitMQ that are deleted or full, and a message that kills whoever takes it."""
 
 import signal
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -75,5 +76,5 @@ def test_f18_a_message_that_kills_whoever_takes_it_is_parked_and_its_neighbours_
     assert {row["queue"] for row in dead} == {COMMANDS}
 
 
-def delivered_too_often(scene: Scene) -> list[dict[str, Any]]:
+def delivered_too_often(scene: Scene) -> list[Mapping[str, Any]]:
     return [row for row in scene.books.read().parked if row["reason"].startswith("dead letter: delivery_limit")]
