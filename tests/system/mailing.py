@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, text
 
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.open import open_broker
+from parts.process import free_port
 from tests.connected import RABBIT_MANAGEMENT_URL, fresh_postgres, fresh_rabbit
 from tests.smtp_faults import Fault, write_faults
 from tests.smtp_sink import Taken, recorded
@@ -355,7 +356,7 @@ def on_parts(folder: Path) -> Iterator[MailScene]:
 def _scene(
     folder: Path, url: str, mailers_url: str, direct_url: str, broker_url: str, meddler: Meddler
 ) -> Iterator[MailScene]:
-    port = _free_port()
+    port = free_port()
     arguments = ("--port", str(port), "--record", str(folder / "taken.jsonl"), "--faults", str(folder / "faults.json"))
     sink = Process("sink", ("tests.smtp_sink", *arguments), {}, folder / "sink.log")
     environ = PACE | {
@@ -412,9 +413,3 @@ def _migrate(environ: Mapping[str, str]) -> None:
 
 def _port(url: str) -> int:
     return urlsplit(url).port or 0
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

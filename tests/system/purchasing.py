@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import secrets
-import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPConnection
@@ -15,6 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from chassis import migrations
+from parts.process import free_port
 from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
 from tests.stores import Stores
 from tests.system.processes import ROOT, Process
@@ -52,7 +51,7 @@ class System:
         self.others: list[Process] = []
         self.data = MonolithData(stores)
         self.routes = folder / "routes.yaml"
-        self.ports = {name: _free_port() for name in ("monolith", "gateway", "admin", "account", "shop")}
+        self.ports = {name: free_port() for name in ("monolith", "gateway", "admin", "account", "shop")}
         self.write_routes(state)
 
     def write_routes(self, state: str, **more: object) -> None:
@@ -78,7 +77,7 @@ class System:
     def another(self, name: str) -> Process:
         """One more of a service, beside the first: on the same database and broker, on a port of its own."""
         first: Process = getattr(self, name)
-        arguments = (*first.module[:-1], str(_free_port()))
+        arguments = (*first.module[:-1], str(free_port()))
         log = self.folder / f"{name}-{len(self.others) + 2}.log"
         self.others.append(Process(log.stem, arguments, first.environ, log))
         return self.others[-1]
@@ -189,11 +188,3 @@ def system(folder: Path, stores: Stores, broker_url: str, **options: Any) -> Ite
         raise
     finally:
         running.end()
-
-
-def _free_port() -> int:
-    """Below those that outgoing connections get: a service that is down for a while must find its own free again."""
-    while True:
-        port = secrets.randbelow(12_000) + 20_000
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
