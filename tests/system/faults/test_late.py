@@ -4,7 +4,7 @@ from tests.system.scene import IMPATIENT, Scene
 from tests.system.waiting import until
 
 CANCEL_AFTER_S = IMPATIENT
-LATE_S = IMPATIENT + 4.0
+LATE_S = IMPATIENT + 8.0
 
 
 def test_f08_a_cancel_overtakes_the_decrease_which_is_refused_when_it_comes(scene: Scene) -> None:
