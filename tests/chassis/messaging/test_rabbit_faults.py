@@ -64,6 +64,11 @@ async def blocked(broker: RabbitBroker) -> bool:
     return False
 
 
+def is_alarmed(server: rabbit.Server) -> bool:
+    checked = httpx.get(f"{server.management_url}/api/health/checks/local-alarms", timeout=10)
+    return checked.status_code == httpx.codes.SERVICE_UNAVAILABLE
+
+
 async def in_thread(work: Callable[[], Any]) -> Any:
     return await asyncio.to_thread(work)
 
@@ -166,6 +171,7 @@ async def test_an_alarm_that_blocks_publishers_refuses_in_time_and_lets_consumer
     await until(lambda: bool(keeper.begun))
     await in_thread(lambda: server.control("set_vm_memory_high_watermark", "absolute", "1"))
     try:
+        await until(lambda: in_thread(lambda: is_alarmed(server)))
         await until(lambda: blocked(broker))
         keeper.gate.set()
         await until(lambda: bool(keeper.handled))
