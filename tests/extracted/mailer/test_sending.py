@@ -205,11 +205,11 @@ async def test_a_quota_defers_all_and_fails_none_and_fresh_mail_goes_first_when_
         throttled = Fault(DOT, code=454, text="Throttling failure")
         sink.faults(Fault(RCPT, code=452, text="4.5.3 quota", times=number - number // 10), throttled)
         old = await sent.ask(number)
-        await eventually(lambda: _is(lambda: sink.verbs[RCPT] >= number + 4), 60)
+        await eventually(lambda: _is(lambda: sink.verbs[RCPT] >= number + 4), 180)
         assert all(mail.attempts > 0 for mail in await sent.all())
         sink.faults()
         fresh, before = await sent.ask(5), len(sink.taken)
-        await sent.until_counted({S.SENT: number + 5}, 60)
+        await sent.until_counted({S.SENT: number + 5}, 180)
         attempts = {mail.id: mail.attempts for mail in await sent.all()}
 
     assert deliveries(sink) == {1: number + 5}
@@ -231,7 +231,7 @@ async def test_a_provider_that_is_down_is_waited_for_without_touching_the_rows(s
         failed = len([mail for mail in await sent.all() if mail.reason is not None])
         assert failed <= 10 + (time.monotonic() - began) / BREAKING.longest_s
         async with running_sink(Sink(port=down.port)) as sink:
-            await sent.until_counted({S.SENT: number}, 60)
+            await sent.until_counted({S.SENT: number}, 180)
 
             assert {mail.attempts for mail in await sent.all()} == {1}
             assert deliveries(sink) == {1: number}
