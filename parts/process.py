@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -123,6 +124,14 @@ class Daemon:
 
     def _tail(self) -> str:
         return self.log.read_text(errors="replace")[-_LOG_TAIL:].strip()
+
+
+def free_port() -> int:
+    """Below those that outgoing connections get: who is down for a while must find it free again."""
+    while True:
+        port = secrets.randbelow(12_000) + 20_000
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def is_open(port: int) -> bool:

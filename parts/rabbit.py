@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import socket
-from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import psutil
 
 from parts import packages
 from parts.place import Account, PartFailed, Place
-from parts.process import Daemon, is_open, run
+from parts.process import Daemon, free_port, is_open, run
 
 NAME = "rabbit"
 PORT = int(os.environ.get("RABBIT_PORT") or 16672)
@@ -104,10 +102,10 @@ class Server:
 
 def own(folder: Path) -> Server:
     """One for a fault test, to be stopped and killed: on free ports, as whoever we are. Its owner stops it."""
-    with ExitStack() as stack:
-        held = [stack.enter_context(closing(socket.create_server(("127.0.0.1", 0)))) for _ in range(4)]
-        ports = Ports(*(server.getsockname()[1] for server in held))
-    return Server(Place(folder, Account(os.geteuid(), os.getegid())), ports)
+    ports: set[int] = set()
+    while len(ports) < 4:
+        ports.add(free_port())
+    return Server(Place(folder, Account(os.geteuid(), os.getegid())), Ports(*ports))
 
 
 def install() -> None:

@@ -24,12 +24,20 @@ def url() -> str:
 
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, timeout_s=0.3)
+    database = Database(url)
     async with database.write() as connection:
         await connection.execute(text("DROP TABLE IF EXISTS thing"))
         await connection.execute(text("CREATE TABLE thing (id integer PRIMARY KEY, at timestamptz DEFAULT now())"))
     yield database
     await database.aclose()
+
+
+@pytest.fixture
+async def impatient(url: str, database: Database) -> AsyncIterator[Database]:
+    """For what is to take too long."""
+    impatient = Database(url, pool_size=1, timeout_s=1)
+    yield impatient
+    await impatient.aclose()
 
 
 async def add(database: Database, *numbers: int) -> None:
@@ -86,20 +94,20 @@ async def test_a_conditional_write_loses_nothing(url: str, database: Database) -
     await patient.aclose()
 
 
-async def test_a_row_that_is_locked_for_too_long_is_away(database: Database) -> None:
+async def test_a_row_that_is_locked_for_too_long_is_away(database: Database, impatient: Database) -> None:
     await add(database, 1)
     async with database.write() as holding:
         await holding.execute(text("UPDATE thing SET id = 2"))
         with pytest.raises(StoreUnavailable, match="timeout"):
-            async with database.write() as waiting:
+            async with impatient.write() as waiting:
                 await waiting.execute(text("UPDATE thing SET id = 3"))
 
 
-async def test_a_statement_that_runs_for_too_long_is_cancelled(database: Database) -> None:
+async def test_a_statement_that_runs_for_too_long_is_cancelled(impatient: Database) -> None:
     with pytest.raises(StoreUnavailable, match="timeout"):
-        async with database.read() as connection:
+        async with impatient.read() as connection:
             await connection.execute(text("SELECT pg_sleep(60)"))
-    await database.ping()
+    await impatient.ping()
 
 
 async def test_a_connection_that_the_server_has_ended_is_replaced(url: str, database: Database) -> None:
@@ -167,13 +175,11 @@ async def test_a_database_that_is_not_there_is_away(url: str) -> None:
     await database.aclose()
 
 
-async def test_when_every_connection_is_taken_the_next_one_waits_and_is_told(url: str) -> None:
-    database = Database(url, pool_size=1, timeout_s=0.3)
-    async with database.read():
+async def test_when_every_connection_is_taken_the_next_one_waits_and_is_told(impatient: Database) -> None:
+    async with impatient.read():
         with pytest.raises(StoreUnavailable, match="no connection"):
-            await database.ping()
-    await database.ping()
-    await database.aclose()
+            await impatient.ping()
+    await impatient.ping()
 
 
 async def test_an_error_never_shows_a_statements_values(database: Database) -> None:

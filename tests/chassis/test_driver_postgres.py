@@ -37,12 +37,20 @@ def url() -> str:
 
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, timeout_s=1, pool_size=2)
+    database = Database(url, pool_size=2)
     async with database.write() as connection:
         await connection.execute(text("DROP TABLE IF EXISTS thing"))
         await connection.execute(text("CREATE TABLE thing (id integer PRIMARY KEY, at timestamptz, other uuid)"))
     yield database
     await database.aclose()
+
+
+@pytest.fixture
+async def impatient(url: str, database: Database) -> AsyncIterator[Database]:
+    """For what is to take too long."""
+    impatient = Database(url, timeout_s=1, pool_size=2)
+    yield impatient
+    await impatient.aclose()
 
 
 def thing(id: int) -> dict[str, object]:
@@ -107,19 +115,19 @@ async def test_an_error_that_was_passed_over_is_no_commit(database: Database) ->
     assert await ids(database) == []
 
 
-async def test_a_row_that_is_locked_for_too_long_is_away(database: Database) -> None:
+async def test_a_row_that_is_locked_for_too_long_is_away(database: Database, impatient: Database) -> None:
     await database.once(ADD, thing(1))
     async with database.work() as holding:
         await CHANGE.on(holding, {"of_id": 1, "to": 2})
         with pytest.raises(StoreUnavailable, match="timeout"):
-            await database.once(CHANGE, {"of_id": 1, "to": 3})
+            await impatient.once(CHANGE, {"of_id": 1, "to": 3})
     assert await ids(database) == [2]
 
 
-async def test_what_runs_for_too_long_is_cancelled(database: Database) -> None:
+async def test_what_runs_for_too_long_is_cancelled(impatient: Database) -> None:
     with pytest.raises(StoreUnavailable, match="timeout"):
-        await database.once(SLEEP, {})
-    assert await ids(database) == []
+        await impatient.once(SLEEP, {})
+    assert await ids(impatient) == []
 
 
 async def test_a_deadlock_is_away_for_one_of_two(url: str) -> None:
@@ -169,13 +177,13 @@ async def test_a_connection_that_has_rested_is_asked_and_used_again(
     assert again.pid == row.pid
 
 
-async def test_when_all_connections_are_taken_another_waits_and_then_it_is_away(database: Database) -> None:
-    async with database.work(), database.work():
+async def test_when_all_connections_are_taken_another_waits_and_then_it_is_away(impatient: Database) -> None:
+    async with impatient.work(), impatient.work():
         with pytest.raises(StoreUnavailable, match="no connection became free"):
-            await database.once(ALL, {})
-        async with database.look() as connection:  # which has connections of its own
+            await impatient.once(ALL, {})
+        async with impatient.look() as connection:  # which has connections of its own
             await connection.execute(text("SELECT 1"))
-    assert await ids(database) == []
+    assert await ids(impatient) == []
 
 
 async def test_a_server_that_is_away_is_told() -> None:

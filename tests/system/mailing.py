@@ -21,6 +21,7 @@ from sqlalchemy import create_engine, text
 from benchmarks.processes import free_port
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.open import open_broker
+from parts.process import free_port
 from tests.connected import RABBIT_MANAGEMENT_URL, fresh_postgres, fresh_rabbit
 from tests.smtp_faults import Fault, write_faults
 from tests.smtp_sink import Taken, recorded

@@ -20,6 +20,8 @@ from tests.system.waiting import until
 
 TOPOLOGY = load(ROOT / "extracted" / "topology.yaml")
 TIMEOUT_S = 10
+LOOKS_WITHIN_S = 20
+"""Twice what a consumer of RabbitMQ lets pass between two looks."""
 
 
 class Meddler(Protocol):
@@ -31,6 +33,10 @@ class Meddler(Protocol):
 
     def delay(self, queue: str, kind: str, by_s: float) -> None:
         """Messages of that type alone come late: others overtake them."""
+        ...
+
+    def looked_after(self, queue: str) -> None:
+        """Waits until its consumer, which must live, has just done so: what is unbound now stays so for a while."""
         ...
 
     def unbind(self, queue: str) -> None:
@@ -72,6 +78,9 @@ class TablesMeddler:
     def delay(self, queue: str, kind: str, by_s: float) -> None:
         late = f"UPDATE message SET leased_until = {_in(by_s)} WHERE id = NEW.id"
         self._on_insert(f"NEW.queue = '{queue}' AND json_extract(NEW.properties, '$.type') = '{kind}'", late)
+
+    def looked_after(self, queue: str) -> None:
+        """Nobody looks after tables."""
 
     def unbind(self, queue: str) -> None:
         self._run("DELETE FROM binding WHERE queue = ?", queue)
@@ -138,6 +147,10 @@ class RabbitMeddler:
         self._detour(_queue(queue), (kind,), by_s)
         self._unbind(_queue(queue), (kind,))
 
+    def looked_after(self, queue: str) -> None:
+        self.unbind(queue)
+        until(lambda: self._bound(queue) >= {*_queue(queue).types}, f"{queue} bound again", LOOKS_WITHIN_S)
+
     def unbind(self, queue: str) -> None:
         self._unbind(_queue(queue), _queue(queue).types)
 
@@ -186,6 +199,11 @@ class RabbitMeddler:
         seen = httpx.get(f"{self.management_url}/api/queues/{self._vhost}?columns=name", timeout=TIMEOUT_S)
         names = {queue["name"] for queue in seen.raise_for_status().json()}
         return [queue for queue in TOPOLOGY.queues if queue.name in names]
+
+    def _bound(self, queue: str) -> set[str]:
+        """The types that are routed to it."""
+        seen = httpx.get(f"{self.management_url}/api/queues/{self._vhost}/{queue}/bindings", timeout=TIMEOUT_S)
+        return {binding["routing_key"] for binding in seen.raise_for_status().json()}
 
     def _detour(self, queue: Queue, kinds: Sequence[str], seconds: float) -> None:
         """A queue beside it, whose messages go on to it when their time is up."""

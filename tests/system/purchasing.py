@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from benchmarks.processes import free_port
 from chassis import migrations
+from parts.process import free_port
 from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
 from tests.stores import Stores
 from tests.system.processes import ROOT, Process

@@ -113,7 +113,8 @@ class Scene:
     @contextmanager
     def connected(self) -> Iterator[Connection]:
         """To the business database, past all proxies; commits when the block ends."""
-        engine = create_engine(self.system.stores.database_url.replace("postgresql://", "postgresql+psycopg://", 1))
+        url = self.system.stores.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        engine = create_engine(url, connect_args={"timeout": 60} if self.is_embedded else {})
         try:
             with engine.begin() as connection:
                 yield connection

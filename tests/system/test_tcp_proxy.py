@@ -40,8 +40,8 @@ def _echo(client: socket.socket) -> None:
             return
 
 
-def dialled(proxy: TcpProxy, timeout_s: float = DEADLINE_S) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=timeout_s)
+def dialled(proxy: TcpProxy) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=DEADLINE_S)
 
 
 def read(client: socket.socket, size: int) -> bytes:
@@ -62,16 +62,18 @@ def test_what_passes_is_kept_for_each_connection_and_way(proxy: TcpProxy) -> Non
 
 def test_what_passes_one_way_can_hold_the_other(proxy: TcpProxy) -> None:
     proxy.up.holds = (b"one", b"two"), proxy.down
-    with dialled(proxy, 0.3) as client, dialled(proxy, 3) as other:
+    with dialled(proxy) as client, dialled(proxy) as other:
         for said in (b"two", b"one"):
             client.sendall(said)
             assert read(client, 3) == said
         other.sendall(b"two")
         assert read(other, 3) == b"two"
         client.sendall(b"two")
+        client.settimeout(0.3)
         with pytest.raises(TimeoutError):
             read(client, 3)
         proxy.heal()
+        client.settimeout(DEADLINE_S)
         assert read(client, 3) == b"two"
 
 
@@ -90,11 +92,12 @@ def test_a_connection_is_reset_after_so_many_bytes_once(proxy: TcpProxy, way: st
 
 @pytest.mark.parametrize("way", ["up", "down"])
 def test_a_held_way_passes_nothing_ends_nothing_and_goes_on_when_healed(proxy: TcpProxy, way: str) -> None:
-    with dialled(proxy, 0.3) as client:
+    with dialled(proxy) as client:
         client.sendall(b"first")
         assert read(client, 5) == b"first"
         getattr(proxy, way).held = True
         client.sendall(b"hello")
+        client.settimeout(0.3)
         with pytest.raises(TimeoutError):
             client.recv(5)
         assert proxy.connections == 1

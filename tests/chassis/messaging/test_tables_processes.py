@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 SCRIPT = Path(__file__).with_name("other_process.py")
 TYPE = "thing.v1"
 TOPOLOGY = Topology({"events": ("a",)}, (Queue("things", "a", "events", (TYPE,), max_length=100_000),))
-LEASE_S = 0.6
+LEASE_S = 2.0
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ def is_writable(path: Path) -> bool:
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[TablesBroker]:
-    broker = TablesBroker(tmp_path / "broker.db", "test", lease_s=LEASE_S)
+    broker = TablesBroker(tmp_path / "broker.db", "test", lease_s=10)
     await broker.declare(TOPOLOGY)
     yield broker
     await broker.aclose()
@@ -176,14 +176,15 @@ async def test_another_process_hears_of_a_message_by_its_poll(broker: TablesBrok
 
 
 async def test_a_slow_handler_keeps_its_message(broker: TablesBroker) -> None:
-    other = TablesBroker(broker.path, "other", lease_s=LEASE_S)
-    await broker.consume("things", slow := Collector(gate := asyncio.Event()))
+    one, other = (TablesBroker(broker.path, name, lease_s=LEASE_S) for name in ("one", "other"))
+    await one.consume("things", slow := Collector(gate := asyncio.Event()))
     await broker.publish("events", thing(1, TYPE))
     await until(lambda: len(slow.begun) == 1)
     await other.consume("things", quick := Collector())
-    await asyncio.sleep(3 * LEASE_S)
+    await asyncio.sleep(2 * LEASE_S)
     gate.set()
     await slow.until(1)
+    await one.aclose()
     await other.aclose()
     assert not quick.begun
     assert await broker.depth("things") == 0

@@ -17,7 +17,7 @@ from tests.extracted.mailer.ingress_client import MESSAGE, TIMEOUT_S, Listened, 
 
 AWAY = "451 4.3.0 The mail cannot be kept now; try again later"
 PATIENT = Limits(retry_s=0.02)
-HASTY = Limits(hold_s=0.2, retry_s=0.05, store_s=0.2)
+HASTY = Limits(hold_s=1, retry_s=0.05, store_s=0.2)
 
 
 @pytest.fixture

@@ -185,9 +185,11 @@ def test_a_mail_that_does_not_end_within_the_grace_is_given_back_or_left_to_its_
     tmp_path: Path, database: str, broker: str, verb: str, state: str
 ) -> None:
     with running_sink(tmp_path) as sink, running_mailer(database, broker, GRACE_S="1", **sink.settings) as mailer:
-        sink.set(Fault(verb, "hang"))
+        sink.set(Fault(verb, "hang", takes=True))
         id = mailer.mail("1")["id"]
         until(lambda: mailer.json("GET", f"/mails/{id}")["state"] == "sending", "it is being sent")
+        if verb == DOT:
+            until(sink.taken, "all of it is handed over")
         assert stop(mailer.process) == 0
         with sqlite3.connect(tmp_path / "mailer.sqlite3") as connection:
             assert connection.execute("SELECT state FROM mailer_mails").fetchall() == [(state,)]
@@ -203,6 +205,6 @@ def test_a_port_that_is_taken_ends_it(database: str, broker: str) -> None:
 
 
 def test_it_ends_at_once_where_nothing_is_under_way(database: str, broker: str) -> None:
-    with running_mailer(database, broker) as mailer:
+    with running_mailer(database, broker, GRACE_S="60") as mailer:
         mailer.process.send_signal(signal.SIGTERM)
-        assert mailer.process.wait(5) == 0
+        assert mailer.process.wait(30) == 0

@@ -205,31 +205,33 @@ async def test_a_quota_defers_all_and_fails_none_and_fresh_mail_goes_first_when_
         throttled = Fault(DOT, code=454, text="Throttling failure")
         sink.faults(Fault(RCPT, code=452, text="4.5.3 quota", times=number - number // 10), throttled)
         old = await sent.ask(number)
-        await eventually(lambda: _is(lambda: sink.verbs[RCPT] >= number + 4), 60)
+        await eventually(lambda: _is(lambda: sink.verbs[RCPT] >= number + 4), 180)
         assert all(mail.attempts > 0 for mail in await sent.all())
         sink.faults()
-        fresh = await sent.ask(5)
-        await sent.until_counted({S.SENT: number + 5}, 60)
+        fresh, before = await sent.ask(5), len(sink.taken)
+        await sent.until_counted({S.SENT: number + 5}, 180)
         attempts = {mail.id: mail.attempts for mail in await sent.all()}
 
     assert deliveries(sink) == {1: number + 5}
     assert all(attempts[mail_id] > 1 for mail_id in old)
-    assert max(map(order_of(sink).index, fresh)) < max(20, number // 5)
+    assert max(map(order_of(sink).index, fresh)) < before + 10
 
 
 @pytest.mark.walk
 @pytest.mark.parametrize("number", [60, 1000])
 async def test_a_provider_that_is_down_is_waited_for_without_touching_the_rows(store: Kept, number: int) -> None:
-    """Five failures and what was under way with them, then a probe after 0.1, 0.3, 0.5, 0.7 s."""
+    """Five failures and what was under way with them, then a probe after 0.1 s, and each 0.2 s from then on."""
     async with running_sink() as down:
         pass
+    began = time.monotonic()
     async with post(store, down, 4) as sent:
         await sent.ask(number)
         await asyncio.sleep(0.8)
         await sent.until_counted({S.QUEUED: number})  # one may just be the probe
-        assert len([mail for mail in await sent.all() if mail.reason is not None]) <= 15
+        failed = len([mail for mail in await sent.all() if mail.reason is not None])
+        assert failed <= 10 + (time.monotonic() - began) / BREAKING.longest_s
         async with running_sink(Sink(port=down.port)) as sink:
-            await sent.until_counted({S.SENT: number}, 60)
+            await sent.until_counted({S.SENT: number}, 180)
 
             assert {mail.attempts for mail in await sent.all()} == {1}
             assert deliveries(sink) == {1: number}
@@ -242,11 +244,11 @@ async def test_fresh_mail_leaves_before_retries_that_are_due(store: Kept) -> Non
         old = await sent.ask(40)
         await eventually(lambda: _is_tried(sent, 40))
         sink.faults()
-        fresh = await sent.ask(3)
+        fresh, before = await sent.ask(3), len(sink.taken)
         await sent.until_counted({S.SENT: 43})
 
     places = [order_of(sink).index(mail_id) for mail_id in fresh]
-    assert max(places) < 15
+    assert max(places) < before + 10
     assert set(old) | set(fresh) == set(order_of(sink))
 
 
@@ -286,7 +288,7 @@ async def test_a_database_that_is_away_is_waited_for(store: Kept) -> None:
 
 async def test_an_outcome_that_comes_too_late_changes_nothing(store: Kept) -> None:
     with capture_logs() as logs:
-        async with running_sink(Sink(latency_s=0.3)) as sink, post(store, sink) as sent:
+        async with running_sink(Sink(latency_s=2)) as sink, post(store, sink) as sent:
             mail_id = await sent.ask_once(Policy.AT_MOST_ONCE)
             await sent.until(mail_id, S.SENDING)
             await sent.sendable.expire(now() + LONG, now())
@@ -385,16 +387,16 @@ async def test_the_rate_holds_for_all_senders_together(store: Kept) -> None:
         await sent.until_counted({S.SENT: 12})
 
     times = [taken.at for taken in sink.taken]
-    assert times[-1] - times[0] > 0.5
+    assert times[-1] - times[0] > 0.3
 
 
 async def test_looking_in_vain_uses_nothing_of_the_rate(store: Kept) -> None:
     async with (
         running_sink() as sink,
-        post(store, sink, 3, pacing=Pacing(0.05, 1, BREAKING), look_every_s=0.02) as sent,
+        post(store, sink, 3, pacing=Pacing(0.01, 1, BREAKING), look_every_s=0.02) as sent,
     ):
         await asyncio.sleep(0.5)
-        await sent.until(await sent.ask_once(), S.SENT, within_s=5)
+        await sent.until(await sent.ask_once(), S.SENT, within_s=20)
 
 
 async def test_while_the_breaker_is_open_nothing_is_claimed(store: Kept) -> None:

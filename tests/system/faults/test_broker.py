@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from parts import rabbit
+from tests.system.meddling import ready
 from tests.system.scene import Scene, on_parts
 from tests.system.waiting import until
 
@@ -40,15 +41,16 @@ def test_f12_while_the_broker_is_away_nothing_is_promised_and_what_was_debited_w
 ) -> None:
     buyer, late, item = scene.buyer(), scene.buyer(), scene.item()
     scene.account.arm("account.before_debit_commit=hang:50")
-    with scene.asking(buyer.wish(item), tries=60):
-        until(lambda: scene.count(OPEN), "a debit about to commit")
-        server.stop()
-        scene.account.arm()
-        (order,) = scene.ask(late.wish(item))
-        assert order.status == 503
-        until(lambda: scene.books.read().unpublished, "a command that waits")
-        assert scene.state(buyer, item) == "DEBITED"
-        server.start()
+    wish = buyer.wish(item)
+    until(lambda: scene.ask(wish)[0].status == 202, "a request at the broker")
+    until(lambda: ready(server.url, "account.purchases") == 0 and scene.count(OPEN), "a debit about to commit")
+    server.stop()
+    scene.account.arm()
+    (order,) = scene.ask(late.wish(item))
+    assert order.status == 503
+    until(lambda: scene.books.read().unpublished, "a command that waits")
+    assert scene.state(buyer, item) == "DEBITED"
+    server.start()
     scene.ask(late.wish(item), tries=20)
     scene.at_rest()
     assert (scene.state(buyer, item), scene.state(late, item)) == ("COMPLETED", "COMPLETED")

@@ -40,7 +40,8 @@ def test_f09_a_reply_to_a_settled_purchase_changes_nothing(scene: Scene) -> None
 
 def test_f10_many_buy_the_last_item_and_one_gets_it(scene: Scene) -> None:
     buyers, last = [scene.buyer() for _ in range(12)], scene.item(left=1)
-    scene.ask(*(buyer.wish(last) for buyer in buyers[:6]), *(buyer.call(last) for buyer in buyers[6:]), at_once=12)
+    wishes = [*(buyer.wish(last) for buyer in buyers[:6]), *(buyer.call(last) for buyer in buyers[6:])]
+    scene.ask(*wishes, tries=10, at_once=12)
     scene.at_rest()
     states = Counter(scene.state(buyer, last) for buyer in buyers)
     assert states == {"COMPLETED": 1, "REFUNDED": 11}
@@ -49,7 +50,7 @@ def test_f10_many_buy_the_last_item_and_one_gets_it(scene: Scene) -> None:
 def test_f10_one_buys_much_at_once_with_points_for_one(scene: Scene) -> None:
     buyer = scene.buyer(points=15)
     items = [scene.item(cost=10) for _ in range(8)]
-    orders = scene.ask(*(buyer.wish(item) for item in items), at_once=8)
+    orders = scene.ask(*(buyer.wish(item) for item in items), tries=10, at_once=8)
     books, _ = scene.at_rest()
     assert Counter(scene.state(buyer, item) for item in items) == {"COMPLETED": 1, "REJECTED": 7}
     assert books.points[buyer.user_id] == 5
@@ -59,7 +60,7 @@ def test_f10_one_buys_much_at_once_with_points_for_one(scene: Scene) -> None:
 def test_f11_the_same_key_from_two_clients_at_once_is_one_purchase(scene: Scene) -> None:
     buyer, item = scene.buyer(), scene.item()
     wish = buyer.wish(item)
-    orders = scene.ask(*[wish] * 6, at_once=6)
+    orders = scene.ask(*[wish] * 6, tries=10, at_once=6)
     books, _ = scene.at_rest()
     assert len({order.named for order in orders}) == 1
     assert {order.status for order in orders} == {204}
@@ -90,4 +91,4 @@ def test_f11_the_same_wish_under_many_keys_at_once_is_paid_once(scene: Scene) ->
 
 def statuses(scene: Scene, *wishes: Wish) -> list[int | None]:
     """One after the other."""
-    return [order.status for order in scene.ask(*wishes, at_once=1, tries=3)]
+    return [order.status for order in scene.ask(*wishes, at_once=1, tries=10)]

@@ -45,8 +45,8 @@ def is_told(scene: Scene) -> bool:
 
 
 def test_f21_a_full_disk_is_waited_for_and_burns_no_attempts(scene: Scene, disk: SmallDisk) -> None:
-    parkings, buyers = scene.parkings(), [scene.buyer() for _ in range(20)]
-    items = [scene.item(left=10), scene.item(left=15), scene.item()]
+    parkings, buyers = scene.parkings(), [scene.buyer() for _ in range(50)]
+    items = [scene.item(left=10), scene.item(left=15), scene.item(), scene.item()]
     wishes = [buyer.wish(item) for item in items for buyer in buyers]
     with scene.asking(*wishes, tries=40, at_once=4) as asked:
         until(lambda: scene.books.read().decisions, "the first decisions")

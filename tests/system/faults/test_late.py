@@ -4,10 +4,11 @@ from tests.system.scene import IMPATIENT, Scene
 from tests.system.waiting import until
 
 CANCEL_AFTER_S = IMPATIENT
-LATE_S = IMPATIENT + 4.0
+LATE_S = IMPATIENT + 8.0
 
 
 def test_f08_a_cancel_overtakes_the_decrease_which_is_refused_when_it_comes(scene: Scene) -> None:
+    scene.meddler.looked_after("shop.commands")
     scene.meddler.delay("shop.commands", "shop.decrease_quantity.v1", LATE_S)
     buyer, item = scene.buyer(), scene.item(left=5)
     scene.ask(buyer.wish(item))
@@ -31,6 +32,7 @@ def test_f08_a_refusal_stays_one_though_the_item_is_there_when_shop_is_asked_aga
 
 
 def test_f09_time_is_up_while_the_reply_that_it_was_sold_is_on_its_way(scene: Scene) -> None:
+    scene.meddler.looked_after("account.decisions")
     scene.meddler.delay("account.decisions", "shop.quantity_decreased.v1", LATE_S)
     buyer, item = scene.buyer(), scene.item(left=5)
     scene.ask(buyer.wish(item))

@@ -11,6 +11,8 @@ from tests.system.mailing import AGAIN, ONCE, MailScene, on_parts
 from tests.system.waiting import until
 
 pytestmark = pytest.mark.connected
+PATIENT = {"MAILER_SMTP_ANSWER_S": "20"}
+"""The provider's answer comes in time, unless one hangs."""
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +26,15 @@ def test_f25_a_mail_whose_sender_hangs_beyond_its_lease_comes_twice_only_where_i
     mails: MailScene, kind: str, meanwhile: str, tmp_path: Path
 ) -> None:
     mails.heal()
-    mails.faults(Fault(DOT, "hang", seconds=1, takes=True, times=2))
+    mails.mailer.stop()
+    mails.mailer.start(**PATIENT)
+    mails.faults(Fault(DOT, "hang", seconds=5, takes=True, times=2))
     (key,) = mails.request(kind)
     until(lambda: mails.books().taken, "a mail that the provider has, and does not answer yet")
     mails.mailer.pause()
     ahead = Clock(tmp_path / "ahead")
     ahead.put(HOUR_S)
-    mails.more(1, **ahead.environ)
+    mails.more(1, **PATIENT, **ahead.environ)
     until(lambda: [one.state for one in mails.rows() if one.ambiguities] == [meanwhile], meanwhile)
     mails.mailer.go_on()
     found = mails.at_rest()

@@ -41,9 +41,11 @@ def test_f35_both_are_away_and_come_back_one_after_the_other(scene: Scene, first
 
 def test_f36_the_price_is_frozen_at_the_debit_and_a_withdrawn_item_is_sold(scene: Scene) -> None:
     buyers, dearer, gone = (scene.buyer(), scene.buyer()), scene.item(cost=10), scene.item(cost=30)
-    scene.shop.arm("shop.before_commit=kill")
+    scene.shop.arm("shop.before_commit=hang:50")
     scene.ask(buyers[0].wish(dearer), buyers[1].wish(gone))
-    scene.shop.wait()
+    for buyer, item in zip(buyers, (dearer, gone), strict=True):
+        scene.reaches(buyer, item, "DEBITED", "CANCELLING")
+    scene.shop.kill()
     scene.system.data.change_item(dearer, cost=50)
     scene.system.data.remove_item(gone)
     scene.shop.start()

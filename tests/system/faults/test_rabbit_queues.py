@@ -1,6 +1,8 @@
 """F15, F16, F18, F19: queues of RabbitMQ that are deleted or full, and a message that kills whoever takes it."""
 
 import signal
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -70,5 +72,9 @@ def test_f18_a_message_that_kills_whoever_takes_it_is_parked_and_its_neighbours_
     scene.shop.start()
     scene.at_rest()
     assert {scene.state(buyer, item) for buyer in buyers} == {"COMPLETED"}, "asked again under a new id, each was sold"
-    dead = [row for row in scene.books.read().parked if row["reason"].startswith("dead letter: delivery_limit")]
+    dead = until(lambda: delivered_too_often(scene), "its dead letter parked")
     assert {row["queue"] for row in dead} == {COMMANDS}
+
+
+def delivered_too_often(scene: Scene) -> list[Mapping[str, Any]]:
+    return [row for row in scene.books.read().parked if row["reason"].startswith("dead letter: delivery_limit")]

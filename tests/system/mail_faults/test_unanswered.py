@@ -58,7 +58,7 @@ def test_f30_killed_before_anything_was_said_it_is_ambiguous_all_the_same(scene:
 def test_f31_where_each_second_mail_hangs_the_others_go_on(scene: MailScene) -> None:
     """Eight senders, seven of them wait for an answer: one is enough for the rest."""
     scene.mailer.stop()
-    scene.mailer.start(MAILER_SENDERS="8", MAILER_SMTP_ANSWER_S="8")
+    scene.mailer.start(MAILER_SENDERS="8", MAILER_SMTP_ANSWER_S="15")
     scene.faults(Fault(DOT, "hang", seconds=60, takes=True, times=7))
     scene.request(ONCE, 47)
     assert scene.states()["sent"] < 47
@@ -66,4 +66,4 @@ def test_f31_where_each_second_mail_hangs_the_others_go_on(scene: MailScene) -> 
     assert found.states == {"sent": 40, "ambiguous": 7}
     last_sent = max(one.at for one in found.taken)
     first = min(one.at for one in found.taken)
-    assert last_sent - first < 8, "the others waited for those that hang"
+    assert last_sent - first < 15, "the others waited for those that hang"

@@ -16,7 +16,7 @@ from examples.monolith.tables import transactions
 from extracted.account import api, messages
 from extracted.account.api import purchases
 from extracted.account.buying import Buying
-from extracted.account.calling import Calling
+from extracted.account.calling import WITHIN_S, Calling
 from extracted.account.looking import Looking
 from extracted.account.saga import State
 from extracted.account.service import Account
@@ -26,7 +26,6 @@ from legacy_adapter.roles import LegacyRoles
 from legacy_adapter.teams import LegacyTeams
 from tests.extracted.account.purchases.world import World
 
-WITHIN_S = 0.3
 STORE_FAILED = {"statusCode": 500, "message": "Internal Server Error"}
 TOO_POOR = {"statusCode": 403, "message": "Not enought points!", "error": "Forbidden"}
 NOT_FOUND = {"statusCode": 404, "message": "Resource not found", "error": "Not Found"}
@@ -60,9 +59,22 @@ class Front:
 
 @pytest.fixture
 async def front(world: World) -> AsyncIterator[Front]:
+    async with opened(world, WITHIN_S) as front:
+        yield front
+
+
+@pytest.fixture
+async def impatient(world: World) -> AsyncIterator[Front]:
+    """The same, for calls whose time is to be up before the shop decides."""
+    async with opened(world, 0.1) as front:
+        yield front
+
+
+@asynccontextmanager
+async def opened(world: World, within_s: float) -> AsyncIterator[Front]:
     store = world.database
     account = Account(LegacyUsers(store), LegacySettings(store), LegacyTeams(store), LegacyRoles(store))
-    routes = tuple(purchases.routes(Calling(world.buying, WITHIN_S), Looking(world.store)))
+    routes = tuple(purchases.routes(Calling(world.buying, within_s), Looking(world.store)))
     app = api.application(account, NamedByToken(), production=True, more=routes)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://account") as http:
         yield Front(world, http)
@@ -172,10 +184,10 @@ async def test_an_id_is_compared_as_spelled(front: Front) -> None:
     assert await front.buy(front.world.user(), item.replace("-", "")) == (404, NOT_FOUND)
 
 
-async def test_time_up_after_the_debit_is_a_500_and_the_purchase_goes_on(front: Front) -> None:
+async def test_time_up_after_the_debit_is_a_500_and_the_purchase_goes_on(front: Front, impatient: Front) -> None:
     world = front.world
     user, item = world.user(25), world.shop.add(10)
-    assert await front.buy(user, item) == (500, STORE_FAILED)
+    assert await impatient.buy(user, item) == (500, STORE_FAILED)
     assert world.points(user) == 15
     async with selling(world):
         assert await front.buy(user, item) == (201, shown(world, item))  # the repeat joins it
@@ -253,10 +265,10 @@ async def test_a_purchase_is_shown_to_its_user_and_to_administrators_alone(front
         assert (answer.status_code, answer.json(), answer.headers["retry-after"]) == (404, NOT_FOUND, "1")
 
 
-async def test_a_call_without_a_message_has_a_purchase_to_look_at(front: Front) -> None:
+async def test_a_call_without_a_message_has_a_purchase_to_look_at(front: Front, impatient: Front) -> None:
     world = front.world
     user, item = world.user(25), world.shop.add(10)
-    await front.buy(user, item)
+    await impatient.buy(user, item)
     (purchase,) = await world.purchases()
     status, data = await front.look(purchase.id, user)
     assert (status, data["state"]) == (200, State.DEBITED)
