@@ -7,7 +7,8 @@ from pathlib import Path
 
 from benchmarks import peers
 from benchmarks.migration import KEY_ENV, Caller, routes_yaml
-from benchmarks.processes import Child, Cores, find_program, free_port, start, wait_for_output, wait_until_accepts
+from benchmarks.processes import Child, Cores, find_program, start, wait_for_output, wait_until_accepts
+from parts.process import free_port
 
 _LISTENING = rb"listening on http://[^:\s]+:(\d+)"
 

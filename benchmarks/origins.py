@@ -9,7 +9,8 @@ from pathlib import Path
 from benchmarks import peers
 from benchmarks.migration import bytes_target
 from benchmarks.origin import SMALL
-from benchmarks.processes import Child, find_program, free_port, start, wait_until_accepts
+from benchmarks.processes import Child, find_program, start, wait_until_accepts
+from parts.process import free_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import shutil
 import signal
 import socket
@@ -120,14 +119,6 @@ def _attempts(child: Child) -> Iterator[None]:
         yield
         time.sleep(0.02)
     raise DidNotStart(f"{child.name} was not ready within {_STARTS_WITHIN_S:.0f} s: {child.tail()}")
-
-
-def free_port() -> int:
-    """Nobody listens on it now, and it is below those that the kernel hands out: so it stays free until it is used."""
-    while True:
-        port = 20_000 + secrets.randbelow(12_000)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 def find_program(name: str) -> str | None:

@@ -20,9 +20,10 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.load import Generator, Load
-from benchmarks.processes import Child, free_port, start, wait_for_output
+from benchmarks.processes import Child, start, wait_for_output
 from chassis.claims import Identity, Outcome
 from parts import mongo, postgres
+from parts.process import free_port
 from strangler_gateway.signer import open_signer
 
 CONNECTIONS = 4

@@ -127,7 +127,7 @@ class Daemon:
 
 
 def free_port() -> int:
-    """Below those that outgoing connections get: who is down for a while must find it free again."""
+    """Nobody listens on it now, and it is below those that the kernel hands out: so it stays free until it is used."""
     while True:
         port = secrets.randbelow(12_000) + 20_000
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):

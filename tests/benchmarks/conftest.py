@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.processes import free_port, start, wait_until_accepts
+from benchmarks.processes import start, wait_until_accepts
+from parts.process import free_port
 
 
 @pytest.fixture

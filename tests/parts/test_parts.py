@@ -11,11 +11,10 @@ import psutil
 import pytest
 import yaml
 
-from benchmarks.processes import free_port
 from parts import docker
 from parts.__main__ import PARTS
 from parts.place import Account, PartFailed, Place, from_environment
-from parts.process import Daemon, is_open
+from parts.process import Daemon, free_port, is_open
 
 OWN = Account(os.geteuid(), os.getegid())
 DEADLINE_S = 20

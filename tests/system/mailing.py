@@ -18,7 +18,6 @@ from uuid import uuid4
 import httpx
 from sqlalchemy import create_engine, text
 
-from benchmarks.processes import free_port
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.open import open_broker
 from parts.process import free_port

@@ -12,7 +12,6 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks.processes import free_port
 from chassis import migrations
 from parts.process import free_port
 from tests.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
