@@ -103,9 +103,10 @@ def test_what_is_no_address_is_refused_in_one_sentence(address: str, said: str) 
     assert "example" not in str(refused.value)
 
 
-@given(ADDRESSES.filter(is_email))
+@given(st.builds("{}.{}".format, ADDRESSES, st.text("abcxyz", min_size=2, max_size=8)))
 @example("a" * 64 + "@" + ".".join(["b" * 37] * 5))
 def test_what_the_monolith_takes_is_taken_as_it_is(address: str) -> None:
+    assert is_email(address)
     assert canonical(address) == address
 
 
