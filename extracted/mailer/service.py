@@ -32,14 +32,21 @@ class Intake:
     async def raw(self, key_of: Mapping[str, str], raw: Raw) -> Sequence[Mail]:
         """`key_of`: recipient → key; one mail for each, in that order, all or none.
 
-        Raises RequestInvalid, KeyUsed, StoreUnavailable.
+        A recipient that is no address is kept as it is, and fails when it would be sent. Raises RequestInvalid,
+        KeyUsed, StoreUnavailable.
         """
         if not key_of:
             raise RequestInvalid("the mail has no recipient; wanted at least one")
         wanted = [
-            Wanted(key, self.canonical(recipient), raw, Policy.AT_LEAST_ONCE) for recipient, key in key_of.items()
+            Wanted(key, self._as_named(recipient), raw, Policy.AT_LEAST_ONCE) for recipient, key in key_of.items()
         ]
         return await self._added(wanted)
+
+    def _as_named(self, recipient: str) -> str:
+        try:
+            return self.canonical(recipient)
+        except RequestInvalid:
+            return recipient
 
     async def _added(self, wanted: Sequence[Wanted]) -> Sequence[Mail]:
         mails = await self.mails.add(wanted)

@@ -9,13 +9,22 @@ from extracted.mailer.smtp_ingress_connection import House
 from extracted.mailer.smtp_ingress_values import Letter
 
 NO_PATH: Final = "<>"
-_PATH: Final = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^<>"\s])*)>(?:[ ]+([!-~]+(?:[ ]+[!-~]+)*))?')
+_PARAMETERS: Final = r"(?:[ ]+([!-~]+(?:[ ]+[!-~]+)*))?"
+_PATH: Final = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^<>"\s])*)>' + _PARAMETERS)
+_ODD_PATH: Final = re.compile(r"<([^<>\x00-\x1f\x7f-\x9f]*@[^<>\x00-\x1f\x7f-\x9f]*)>" + _PARAMETERS)
+_MAX_ODD: Final = 400
+"""Octets; the longest that the monolith takes from a user has 319."""
 
 
 def path(argument: str) -> tuple[str | None, str | None]:
     """Of `<path>` and its parameters; None: it is none. No comments, no source routes, nothing folded."""
-    found = _PATH.fullmatch(argument)
+    found = _PATH.fullmatch(argument) or _ODD_PATH.fullmatch(argument)
     return (found[1] or NO_PATH, found[2] or "") if found else (None, None)
+
+
+def odd(text: str) -> str | None:
+    """What is no address, but may be what a user gave as one: refused, it would end the monolith (C11)."""
+    return text if "@" in text and len(text.encode()) <= _MAX_ODD else None
 
 
 def letter(envelope: Envelope, content: bytes) -> Letter:
@@ -53,8 +62,8 @@ class Commands:
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        """Counts repeated ones, too."""
-        recipient = self._house.address(address)
+        """Counts repeated ones, too. What is no address is taken, and fails when it would be sent."""
+        recipient = self._house.address(address) or odd(address)
         if recipient is None:
             return "553 5.1.3 The recipient's address is none"
         if len(envelope.rcpt_tos) >= self._house.listening.limits.recipients:

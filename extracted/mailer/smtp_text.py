@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
+from extracted.mailer.addresses import canonical
 from extracted.mailer.domain import Outgoing, Refused
+from extracted.mailer.ports import RequestInvalid
 
 MAX_REPLY: Final = 1000
 MAX_ADDRESS: Final = 320
@@ -21,6 +23,10 @@ def unsendable(outgoing: Outgoing) -> Refused | None:
     for verb, address in (("MAIL", outgoing.sender), ("RCPT", outgoing.recipient)):
         if not (address == "" and verb == "MAIL") and not is_address(address):
             return Refused(553, "5.1.3 Mailer: this is no address that can be written in SMTP", verb)
+    try:
+        canonical(outgoing.recipient)
+    except RequestInvalid as fault:
+        return Refused(553, f"5.1.3 Mailer: {fault}", "RCPT")
     message = outgoing.message
     if not message.count(b"\r\n") == message.count(b"\n") == message.count(b"\r"):
         return Refused(554, "5.6.0 Mailer: the message has a bare CR or LF; wanted CRLF alone", "DATA")

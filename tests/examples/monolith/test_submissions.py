@@ -115,13 +115,14 @@ def test_a_component_without_data_has_no_such_field_either(verified: NewUser, ne
 
 
 def test_first_successes_at_once_all_pay(verified: NewUser, new_content: NewContent) -> None:
-    """Fault F4."""
+    """Fault F4. They begin together and end one after the other, or one would overwrite what the other has paid."""
     user, made = verified(), new_content(container(editor(validator("2", "4"))))
     together = Barrier(3)
 
-    def submit(_n: int) -> int:
+    def submit(number: int) -> int:
         together.wait()
-        return user.post("/submission", submission(made, f"import time; time.sleep(0.5); {DOUBLE}")).status
+        code = f"import time; time.sleep({0.5 * (number + 1)}); {DOUBLE}"
+        return user.post("/submission", submission(made, code)).status
 
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(submit, range(3))) == [201, 201, 201]

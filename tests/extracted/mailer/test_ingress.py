@@ -14,9 +14,11 @@ from structlog.testing import capture_logs
 
 from examples.monolith.email_addresses import is_email
 from extracted.mailer.addresses import canonical
+from extracted.mailer.domain import Outgoing
 from extracted.mailer.smtp_ingress_envelope import path
 from extracted.mailer.smtp_ingress_intake import message_id
 from extracted.mailer.smtp_ingress_values import Limits
+from extracted.mailer.smtp_text import unsendable
 from tests.extracted.mailer.ingress_client import MESSAGE, Listened, listened
 
 SIZE = 4096
@@ -121,16 +123,36 @@ async def test_commands_out_of_order_are_refused_and_the_session_goes_on(ingress
 @pytest.mark.parametrize(
     "address",
     [
-        "", "b", "@example.org", "b@", "b@[127.0.0.1]", "a b@example.org", "b@ex ample.org", "b@example.org\t",
-        "b\x00@example.org", "<b@example.org>", "b@example.org>,<c@example.org", "a" * 65 + "@example.org",
-        "@relay.example.org:b@example.org", "b@example..org", "x" * 1100,
+        "", "b", "b@example.org\t", "b\x00@example.org", "b\x85@example.org", "<b@example.org>",
+        "b@example.org>,<c@example.org", "@" * 401, "x" * 1100,
     ],
 )  # fmt: skip
-async def test_what_is_no_address_is_no_recipient(ingress: Listened, address: str) -> None:
+async def test_what_cannot_be_an_address_is_no_recipient(ingress: Listened, address: str) -> None:
     wire = await ingress.greeted()
     await wire.say("MAIL FROM:<a@example.org>")
     assert (await wire.say(f"RCPT TO:<{address}>"))[:3] in ("553", "500", "555")
     assert (await wire.say("DATA")).startswith("503 ")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "@example.org", "b@", "b@[127.0.0.1]", "a b@example.org", "b@ex ample.org", "a" * 65 + "@example.org", '"@b.co',
+        "@relay.example.org:b@example.org", "b@example..org", "a\u200bb@example.org", '"a\\"b @example.org',
+    ],
+)  # fmt: skip
+async def test_what_the_monolith_may_take_for_an_address_is_kept_and_fails_later(
+    ingress: Listened, address: str
+) -> None:
+    """A refusal would end its process (C11)."""
+    wire = await ingress.greeted()
+    await wire.say("MAIL FROM:<a@example.org> SMTPUTF8")
+    assert await wire.say(f"RCPT TO:<{address}>") == "250 2.1.5 OK"
+    assert (await wire.data()).startswith("250 ")
+    assert await ingress.shelf.recipients() == [address]
+    refused = unsendable(Outgoing("1", "a@example.org", address, MESSAGE))
+    assert refused is not None
+    assert (refused.code, refused.verb) == (553, "RCPT")
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_what_no_longer_fits_is_refused_when_it_is_written() -> None:
     assert SHIPPED.rendered("verify_account", "de", VERIFY).subject == "Verify your account"
 
 
-@given(st.text(st.characters(categories="LMNPS", include_characters=" "), min_size=1, max_size=255))
+@given(st.text(st.characters(categories=("L", "M", "N", "P", "S"), include_characters=" "), min_size=1, max_size=255))
 @example("../../teams?a=b#c")
 @example("javascript:\"<>&'")
 def test_a_token_stays_one_segment_of_the_link(token: str) -> None:

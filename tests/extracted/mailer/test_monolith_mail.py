@@ -130,6 +130,19 @@ def test_with_the_ingress_a_provider_that_is_away_ends_nothing_and_the_mail_arri
     until(lambda: {mail["state"] for mail in scene.mails()} == {"sent"}, "both are sent")
 
 
+@pytest.mark.parametrize("email", ['"@b.co', "a\u200bb@example.org"])
+def test_who_signs_up_with_what_nobody_can_be_mailed_at_ends_nothing(scene: Scene, email: str) -> None:
+    """The monolith's validator takes these; a mail server that refuses them would end its process (C11)."""
+    with scene.monolith() as running:
+        assert sign_up(running, somebody() | {"email": email}) == 201
+        until(lambda: [mail["state"] for mail in scene.mails()] == ["failed"], "the mail has failed")
+        assert running.process.poll() is None
+        assert sign_up(running, somebody()) == 201
+        assert len(taken_by(scene.sink, 1)) == 1
+    [failed] = [mail for mail in scene.mails() if mail["state"] == "failed"]
+    assert "5.1.3 Mailer: " in failed["reason"]
+
+
 def test_a_database_that_is_away_for_a_while_ends_nothing_either(scene: Scene) -> None:
     user = somebody()
     with scene.monolith() as running, closing(sqlite3.connect(scene.folder / "mailer.sqlite3")) as locker:
