@@ -3,7 +3,7 @@
 import pytest
 
 from tests.loopback.client import Client
-from tests.loopback.message import get
+from tests.loopback.message import HOST, get, message
 from tests.loopback.origin import Call, Script
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Long: " + b"y" * 200 + b"\r\n\r\nok"
@@ -45,3 +45,14 @@ def test_a_stream_of_events_is_known_by_its_media_type_alone_9110_8_3_1(
     client.send(get(b"/quick/", b"Connection: close"))
     client.head()
     assert (b"data: 2" in client.rest()) is is_silent
+
+
+def test_a_client_that_pauses_within_its_body_is_not_told_that_the_upstream_is_slow_C4(
+    client: Client, origin: Script
+) -> None:
+    client.send(message(b"POST /hasty/ HTTP/1.1", HOST, b"Content-Length: 10", body=b"hello"))
+    assert origin.saw(1)
+    assert client.stays_silent(1.5)
+    client.send(b"world")
+    assert client.answer().status == 200
+    assert origin.only.body == b"helloworld"
