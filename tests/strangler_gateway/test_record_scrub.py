@@ -123,6 +123,8 @@ def test_no_secret_of_any_form_is_in_those_places(place: str, secret: str) -> No
         "d41d8cd98f00b204e9800998ecf8427e",
         "Zk3-x0_Qp9LmT7vB2nR5yW8cD1fG4hJ6",
         "ada@lovelace.example",
+        "ada@例え.テスト",
+        "ada@host.xn--zckzah",
         "https://user:pa55word@host.example/",
     ],
 )
