@@ -33,6 +33,7 @@ def request(lines: bytes, line: bytes = b"GET / HTTP/1.1", host: bytes = b"Host:
         (b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
+        (b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n", 400),
