@@ -5,6 +5,7 @@ import pytest
 from tests.loopback.client import Client
 from tests.loopback.message import HOST, get, message
 from tests.loopback.origin import Call, Script
+from tests.loopback.stream import DEADLINE_S
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Long: " + b"y" * 200 + b"\r\n\r\nok"
 
@@ -37,7 +38,7 @@ def test_a_stream_of_events_is_known_by_its_media_type_alone_9110_8_3_1(
 
     def handle(call: Call) -> None:
         call.send(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n\r\ndata: 1\n\n")
-        if not call.gone(2.5):
+        if not call.gone(2.5 if is_silent else DEADLINE_S):
             call.send(b"data: 2\n\n")
         call.end()
 
