@@ -160,7 +160,7 @@ class Call:
     def expire(self) -> None:
         """The deadline has passed."""
         name = self.pool.service.name
-        if self.wrote_body and not self.answered and self._waits_for_the_client():
+        if self._waits_for_the_client():
             self.deadline = self.pool.now() + self.pool.service.timeouts.response
         elif self.connection is None:
             self.fail(
@@ -176,5 +176,6 @@ class Call:
             self.fail(UpstreamError("connection_read_timeout", f"The upstream {name} stopped in mid-answer.", "body"))
 
     def _waits_for_the_client(self) -> bool:
-        """It pauses within its body, and the upstream has taken what there is: the time of a body is another's."""
-        return not self.complete and self.connection is not None and not self.connection.full
+        """It pauses within its body, and the upstream has taken what there is: the body has a time-out of its own."""
+        is_within_body = self.wrote_body and not self.complete and not self.answered
+        return is_within_body and self.connection is not None and not self.connection.full

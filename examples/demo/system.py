@@ -3,10 +3,8 @@
 import os
 import secrets
 import shutil
-import socket
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from examples.demo.processes import Children
 from extracted.account.storage import MIGRATIONS as OF_ACCOUNT
 from extracted.mailer.storage import MIGRATIONS as OF_MAILER
 from extracted.shop.storage import MIGRATIONS as OF_SHOP
+from parts.process import free_port
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 STRANGLER = str(Path(sys.executable).with_name("strangler"))
@@ -183,11 +182,3 @@ def write_secret(path: Path) -> None:
     """A new random credential, readable by its owner alone."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_urlsafe(32) + "\n")
-
-
-def free_port() -> int:
-    """Nobody listens on it now, and it is below those that the kernel hands out: so it stays free until it is used."""
-    while True:
-        port = 20_000 + secrets.randbelow(12_000)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from examples.demo.processes import Children
-from examples.demo.system import System, free_port
+from examples.demo.system import System
+from parts.process import free_port
 from tests.docs.commands import boxes, paste
 
 pytestmark = pytest.mark.walk

@@ -16,7 +16,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from examples.demo.processes import Child, Children
-from examples.demo.system import free_port, inherited
+from examples.demo.system import inherited
+from parts.process import free_port
 from strangler_gateway.decide import bucket
 
 ROOT = Path(__file__).parents[2]

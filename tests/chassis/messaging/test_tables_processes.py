@@ -181,7 +181,7 @@ async def test_a_slow_handler_keeps_its_message(broker: TablesBroker) -> None:
     await broker.publish("events", thing(1, TYPE))
     await until(lambda: len(slow.begun) == 1)
     await other.consume("things", quick := Collector())
-    await asyncio.sleep(2 * LEASE_S)
+    await asyncio.sleep(2 * LEASE_S)  # for longer than a lease that nobody renews
     gate.set()
     await slow.until(1)
     await one.aclose()
