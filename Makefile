@@ -47,10 +47,10 @@ test-connected: $(INSTALLED) ## the tests against real parts: make parts first
 	@$(PYTEST) -m connected
 
 soak: $(INSTALLED) ## buyers and faults at random for DURATION_S=60 [SEED=…], audited; needs make parts
-	@$(PYTHON_OF_VENV) -m tests.system.soak $(if $(DURATION_S),--duration-s $(DURATION_S)) $(if $(SEED),--seed $(SEED))
+	@$(PYTHON_OF_VENV) -m tests.faults.soak $(if $(DURATION_S),--duration-s $(DURATION_S)) $(if $(SEED),--seed $(SEED))
 
 mutations: $(INSTALLED) ## takes out each safety rule of a purchase, and shows which test notices; needs make parts
-	@$(PYTHON_OF_VENV) -m tests.system.mutations
+	@$(PYTHON_OF_VENV) -m tests.faults.mutations
 
 check: $(INSTALLED) ## format, lint, types, who imports whom
 	@$(PYTHON_OF_VENV) -m ruff format --check .

@@ -10,7 +10,7 @@ from typing import cast
 
 import uvloop
 
-from strangler_gateway.output import Output, Turn
+from strangler_gateway.http.write_batch import Output, Turn
 
 
 class End(asyncio.Protocol):

@@ -17,7 +17,7 @@ import httpx
 
 from benchmarks import mail_baseline
 from benchmarks.mail_parts import SinkProcess, are_parts_up, cpu_s, mailers, rss_mib, sink
-from tests.extracted.mailer.running import INTERNAL, RunningMailer
+from tests.unit.extracted.mailer.running import INTERNAL, RunningMailer
 
 CONSUMERS = (1, 2, 4, 8)
 WARM_S = 1.0

@@ -14,15 +14,15 @@ from pathlib import Path
 import psutil
 from sqlalchemy import update
 
-from chassis.database import Database
-from chassis.own_tables import OwnTables
+from chassis.database.database import Database
+from chassis.database.own_tables import OwnTables
 from extracted.mailer.domain import Policy, State, Templated, Wanted
 from extracted.mailer.storage.mails import StoredMails
 from extracted.mailer.storage.tables import define
 from parts import postgres, rabbit
-from tests.connected import fresh_postgres, fresh_rabbit
-from tests.extracted.mailer.running import ROOT, RunningMailer, run, settings, started, stop
-from tests.smtp_sink import Taken, recorded
+from tests.support.connected import fresh_postgres, fresh_rabbit
+from tests.support.smtp_sink import Taken, recorded
+from tests.unit.extracted.mailer.running import ROOT, RunningMailer, run, settings, started, stop
 
 _AT_ONCE = 1000
 
@@ -49,7 +49,15 @@ def sink(folder: Path, latency_ms: float) -> Iterator[SinkProcess]:
     """On a free port."""
     record = folder / f"taken-{uuid.uuid4().hex}.jsonl"
     record.touch()
-    command = [sys.executable, "-m", "tests.smtp_sink", "--record", str(record), "--latency-ms", str(latency_ms)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.smtp_sink",
+        "--record",
+        str(record),
+        "--latency-ms",
+        str(latency_ms),
+    ]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -8,7 +8,7 @@ import runpy
 import signal
 import sys
 
-_GATEWAY = "strangler_gateway.cli"
+_GATEWAY = "strangler_gateway.cli.app"
 
 
 def main() -> None:

@@ -22,9 +22,9 @@ import uvloop
 
 from benchmarks import purchase_baselines, purchase_strain
 from benchmarks.purchase_load import Arrivals, Order, arrive
-from tests.connected import fresh_mongo, fresh_postgres, fresh_rabbit
-from tests.stores import Stores
-from tests.system.purchasing import System, system
+from tests.support.connected import fresh_mongo, fresh_postgres, fresh_rabbit
+from tests.support.stores import Stores
+from tests.support.system.purchasing import System, system
 
 OURS = ("gateway", "account", "shop")
 USERS = 1000

@@ -18,8 +18,8 @@ from chassis.messaging.envelope import Envelope
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, PublishRefused
 from chassis.messaging.topology import Topology, load
-from extracted.account.wiring import TOPOLOGY
-from tests.system.purchasing import System
+from extracted.account.purchases.wiring import TOPOLOGY
+from tests.support.system.purchasing import System
 
 AT_ONCE = 100
 MAILS, MAIL = "mails", "mail.requested.v1"

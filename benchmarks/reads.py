@@ -21,10 +21,10 @@ from psycopg import sql
 
 from benchmarks.load import Generator, Load
 from benchmarks.processes import Child, start, wait_for_output
-from chassis.claims import Identity, Outcome
+from chassis.auth.claims import Identity, Outcome
 from parts import mongo, postgres
 from parts.process import free_port
-from strangler_gateway.signer import open_signer
+from strangler_gateway.identity.signer import open_signer
 
 CONNECTIONS = 4
 _ROUTES = Path(__file__).parents[1] / "routes.yaml"
@@ -111,7 +111,7 @@ def running(stores: Stores, folder: Path) -> Iterator[System]:
             "LEGACY_DATABASE_URL": stores.database,
             "STRANGLER_LOG_FILE": os.devnull,
         }
-        serve = ["strangler_gateway.cli", "serve", "--routes", str(folder / "routes.yaml"), "--admin-port", "0"]
+        serve = ["strangler_gateway.cli.app", "serve", "--routes", str(folder / "routes.yaml"), "--admin-port", "0"]
         state = folder / "state"
         gateway, admin = _started(closing, folder, "gateway", [*serve, "--state-dir", str(state)], environ | more)
         shop = {"SHOP_DATABASE_URL": stores.database, "SHOP_JWKS_URL": f"{admin}/.well-known/jwks.json"}

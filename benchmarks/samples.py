@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 _PYTHON = re.compile(r"^(.+) \(([^()]+\.py):\d+\)$")
 _THREAD = "threading.py:Thread._bootstrap"
+_OURS = re.compile(r"(?:^|/)((?:strangler_gateway|chassis)/.+)$")
 _NATIVE = re.compile(r"^(.+) \(([^()]+?)(?::\d+)?\)$")
 
 
@@ -25,7 +26,8 @@ def read_stacks(text: str) -> list[tuple[list[str], int]]:
 
 def _function(frame: str) -> str:
     if python := _PYTHON.match(frame):
-        return f"{'/'.join(python[2].split('/')[-2:])}:{python[1]}"
+        ours = _OURS.search(python[2])
+        return f"{ours[1] if ours else '/'.join(python[2].split('/')[-2:])}:{python[1]}"
     native = _NATIVE.match(frame)
     return f"{native[1]} [{native[2]}]" if native else frame
 

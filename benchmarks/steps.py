@@ -15,19 +15,19 @@ import uvloop
 
 from benchmarks.migration import KEY_ENV, TARGET, new_caller, routes_yaml
 from benchmarks.whole import AsgiLane, FastLane, collections_for_each, cost_us
-from strangler_gateway import pipeline
-from strangler_gateway.access_log import AccessLog
-from strangler_gateway.exchange import Exchange
-from strangler_gateway.headers import request_head
-from strangler_gateway.http1 import RequestHead, parse_request
-from strangler_gateway.http1_response import parse_response
-from strangler_gateway.identify import identify
-from strangler_gateway.observe import Stats
-from strangler_gateway.response_headers import response_lines
-from strangler_gateway.routes import Side
-from strangler_gateway.routes_file import load
+from strangler_gateway.config.file import load
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.http.request_head import RequestHead, parse_request
+from strangler_gateway.http.response_head import parse_response
+from strangler_gateway.identity.signer import ephemeral_signer
 from strangler_gateway.settings import Settings
-from strangler_gateway.signer import ephemeral_signer
+from strangler_gateway.steps import pipeline
+from strangler_gateway.steps.identify import identify
+from strangler_gateway.table.routes import Side
+from strangler_gateway.telemetry.access_log import AccessLog
+from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.upstream.heads_back import response_lines
+from strangler_gateway.upstream.heads_out import request_head
 
 _RESPONSE = b"""HTTP/1.1 200 OK\r
 Server: nginx/1.22.1\r

@@ -14,11 +14,11 @@ from itertools import cycle
 from types import SimpleNamespace
 from typing import Any, cast
 
-from strangler_gateway.app import application
-from strangler_gateway.pipeline import Gateway
-from strangler_gateway.routes import Service
-from strangler_gateway.server import ClientConnection
-from strangler_gateway.upstream_connection import Connection
+from strangler_gateway.server.application import application
+from strangler_gateway.server.connection import ClientConnection
+from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.table.routes import Service
+from strangler_gateway.upstream.connection import Connection
 
 _SILENT_END, _ = os.pipe()
 _SILENT = SimpleNamespace(fileno=lambda: _SILENT_END)

@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import bindparam, select
 
-from chassis.database import Database
-from chassis.prepared import Prepared
+from chassis.database.database import Database
+from chassis.database.prepared import Prepared
 from legacy_adapter.tables import access_tokens, roles, subject_roles, subjects
 
 

@@ -9,10 +9,10 @@ from joserfc.jwk import OctKey
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from chassis import settings
-from chassis.claims import NOBODY, Fields, Identity, IdentityUnavailable, Outcome
-from chassis.database import Database
-from chassis.jwt import Checks, TokenRejected, verify
+from chassis.auth.claims import NOBODY, Fields, Identity, IdentityUnavailable, Outcome
+from chassis.auth.jwt import Checks, TokenRejected, verify
+from chassis.database.database import Database
+from chassis.service import settings
 from chassis.store import StoreUnavailable
 from chassis.ttl_cache import TtlCache
 from legacy_adapter import callers
@@ -33,7 +33,7 @@ class Settings(settings.Settings):
 
 
 class MonolithIdentity:
-    """A provider as chassis.claims.IdentityProvider wants it; the caller keeps what `confirm` grants, if anybody."""
+    """An identity provider (chassis.auth.claims); the caller keeps what `confirm` grants, if anybody."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
+from chassis.database.database import Database
 from legacy_adapter.inserting import inserted
 from legacy_adapter.tables import roles, subject_roles, subjects
 

@@ -13,25 +13,25 @@ from typing import Any
 
 import uvicorn
 
-from chassis.logs import configure
 from chassis.messaging.open import open_broker
-from chassis.settings import SettingsInvalid, revealed
-from strangler_gateway.access_log import AccessLog
-from strangler_gateway.admin import admin_app
-from strangler_gateway.app import application
-from strangler_gateway.certificate import Certificate
-from strangler_gateway.faults import RoutesInvalid
-from strangler_gateway.identity_rules import IdentityRulesInvalid
-from strangler_gateway.listening import BACKLOG, listen
-from strangler_gateway.migration import Migration
-from strangler_gateway.observe import Stats
-from strangler_gateway.pipeline import Gateway
-from strangler_gateway.publish_broker import Publishing
-from strangler_gateway.reload import Reloader
-from strangler_gateway.server import ClientConnection
+from chassis.service.logs import configure
+from chassis.service.settings import SettingsInvalid, revealed
+from strangler_gateway.admin.app import admin_app
+from strangler_gateway.identity.rules import IdentityRulesInvalid
+from strangler_gateway.identity.signer import Signer, SigningKeyInvalid, ephemeral_signer, open_signer
+from strangler_gateway.migration.file_watch import Reloader
+from strangler_gateway.migration.migration import Migration
+from strangler_gateway.publish.broker import Publishing
+from strangler_gateway.server.application import application
+from strangler_gateway.server.certificate import Certificate
+from strangler_gateway.server.connection import ClientConnection
+from strangler_gateway.server.listener import BACKLOG, listen
 from strangler_gateway.settings import Settings
-from strangler_gateway.shadow import Shadow
-from strangler_gateway.signer import Signer, SigningKeyInvalid, ephemeral_signer, open_signer
+from strangler_gateway.shadow.shadow import Shadow
+from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.table.faults import RoutesInvalid
+from strangler_gateway.telemetry.access_log import AccessLog
+from strangler_gateway.telemetry.stats import Stats
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.effort import examples
+from tests.support.effort import examples
 
 # The machine is shared and slow at times: how long one example takes tells nothing.
 settings.register_profile("steady", deadline=None, max_examples=examples(100))
@@ -24,7 +24,8 @@ for name in [*os.environ]:
         del os.environ[name]
 
 TOGETHER = tuple(
-    f"tests/{name}" for name in ("loopback", "suites", "examples/monolith", "extracted/account", "extracted/shop")
+    f"tests/{name}"
+    for name in ("http", "parity", "unit/examples/monolith", "unit/extracted/account", "unit/extracted/shop")
 )
 """Folders whose tests share running processes."""
 BOOKS = "books"
@@ -55,7 +56,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The books that a test has closed (tests/system/mailing.py), also where it passed."""
+    """The books that a test has closed (tests/support/system/mailing.py), also where it passed."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     for report in reports:
         for line in (value for name, value in getattr(report, "user_properties", ()) if name == BOOKS):

@@ -4,9 +4,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from chassis.messaging.port import Broker
-from chassis.messaging.tables import TablesBroker
-from chassis.messaging.tables_jobs import LONGEST_LEASE_S
-from chassis.settings import SettingsInvalid
+from chassis.messaging.sqlite.broker import TablesBroker
+from chassis.messaging.sqlite.jobs import LONGEST_LEASE_S
+from chassis.service.settings import SettingsInvalid
 
 _WANTED = "wanted amqp://USER:PASSWORD@HOST/VHOST, amqps://… or sqlite:///PATH"
 
@@ -30,7 +30,7 @@ def open_broker(url: str, name: str) -> Broker:
 
 def _rabbit(url: str, name: str) -> Broker:
     try:
-        from chassis.messaging.rabbit import RabbitBroker  # the library is an extra
+        from chassis.messaging.rabbit.broker import RabbitBroker  # the library is an extra
     except ModuleNotFoundError as error:
         if error.name != "aio_pika":
             raise

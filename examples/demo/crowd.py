@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from examples.demo.clients import Call, Client, Noticed
 from examples.demo.system import ADMIN, GROUP, System
-from strangler_gateway.decide import bucket
-from strangler_gateway.routes_file import load
+from strangler_gateway.config.file import load
+from strangler_gateway.steps.decide import bucket
 
 SEEDED = ("alice", "bob", "carol")
 FIRST_SHARE = 10.0

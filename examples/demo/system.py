@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from chassis import migrations
+from chassis.database import migrations
 from examples.demo.processes import Children
-from extracted.account.storage import MIGRATIONS as OF_ACCOUNT
+from extracted.account.purchases.storage import MIGRATIONS as OF_ACCOUNT
 from extracted.mailer.storage import MIGRATIONS as OF_MAILER
 from extracted.shop.storage import MIGRATIONS as OF_SHOP
 from parts.process import free_port

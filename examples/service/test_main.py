@@ -9,7 +9,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
-from chassis.tokens import TokenVerifier
+from chassis.auth.tokens import TokenVerifier
 from examples.service.main import Settings, build
 
 AUDIENCE = Settings.model_fields["audience"].default

@@ -10,29 +10,32 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from chassis import logs, starting, web
-from chassis.database import Database
-from chassis.settings import load, revealed
-from chassis.tokens import TokenVerifier
-from extracted.account import api, wiring
-from extracted.account.api import emails, internal, purchases, sign_up, teams
+from chassis.auth.tokens import TokenVerifier
+from chassis.database.database import Database
+from chassis.service import logs, starting, web
+from chassis.service.settings import load, revealed
+from extracted.account import api
 from extracted.account.api.refusals import Described
-from extracted.account.emails import Emails
-from extracted.account.posting import Posting
+from extracted.account.mail_requests import Posting
+from extracted.account.purchases import wiring
+from extracted.account.purchases.api import internal, purchases
+from extracted.account.purchases.storage import MIGRATIONS
+from extracted.account.purchases.wiring import Messaging
 from extracted.account.service import Account
 from extracted.account.settings import DatabaseSettings, Settings
-from extracted.account.sign_up import SignUp
-from extracted.account.storage import MIGRATIONS
-from extracted.account.wiring import Messaging
-from legacy_adapter.account import LegacySettings, LegacyUsers
-from legacy_adapter.emails import LegacyEmails
-from legacy_adapter.passwords import Passwords
-from legacy_adapter.points import LegacyPoints
-from legacy_adapter.purchase_rows import LegacyRows
+from extracted.account.teams.api import teams
+from extracted.account.users.api import emails, sign_up
+from extracted.account.users.emails import Emails
+from extracted.account.users.sign_up import SignUp
+from legacy_adapter.account.emails import LegacyEmails
+from legacy_adapter.account.passwords import Passwords
+from legacy_adapter.account.points import LegacyPoints
+from legacy_adapter.account.purchase_rows import LegacyRows
+from legacy_adapter.account.sign_up import LegacyAccounts
+from legacy_adapter.account.team_writes import LegacyTeamWrites
+from legacy_adapter.account.teams import LegacyTeams
+from legacy_adapter.account.users import LegacySettings, LegacyUsers
 from legacy_adapter.roles import LegacyRoles
-from legacy_adapter.sign_up import LegacyAccounts
-from legacy_adapter.team_writes import LegacyTeamWrites
-from legacy_adapter.teams import LegacyTeams
 
 CONNECTIONS: Final = 10
 

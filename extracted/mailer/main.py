@@ -11,21 +11,21 @@ from typing import Final
 
 from starlette.applications import Starlette
 
-from chassis import logs, starting, web
-from chassis.database import Database
+from chassis.database.database import Database
+from chassis.database.own_tables import OwnTables
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
 from chassis.messaging.topology import Topology
-from chassis.own_tables import OwnTables
-from chassis.parked import Parked
-from chassis.parked_store import StoredParked
-from chassis.settings import load, revealed
+from chassis.outbox.failed_messages import Parked
+from chassis.outbox.failed_messages_store import StoredParked
+from chassis.service import logs, starting, web
+from chassis.service.settings import load, revealed
 from extracted.mailer import api, parts
 from extracted.mailer.addresses import canonical
-from extracted.mailer.keeping import Keeping
+from extracted.mailer.delivery.sending import Sending, Tools, wake_one
+from extracted.mailer.maintenance import Keeping
 from extracted.mailer.operations import Operations
 from extracted.mailer.reporting import Reporting
-from extracted.mailer.sending import Sending, Tools, wake_one
 from extracted.mailer.service import Intake
 from extracted.mailer.settings import DatabaseSettings, Settings
 from extracted.mailer.storage import MIGRATIONS

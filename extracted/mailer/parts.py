@@ -3,21 +3,21 @@
 import ssl
 from datetime import timedelta
 
-from chassis.settings import SettingsInvalid, revealed
+from chassis.service.settings import SettingsInvalid, revealed
 from extracted.mailer.addresses import canonical
-from extracted.mailer.kind_files import TemplatesInvalid
-from extracted.mailer.kinds import Templates
-from extracted.mailer.outcomes import Patience
-from extracted.mailer.pacing import BREAKING, Breaking, Pacing
+from extracted.mailer.delivery.outcomes import Patience
+from extracted.mailer.delivery.pacing import BREAKING, Breaking, Pacing
+from extracted.mailer.delivery.provider import Provider, Timeouts
+from extracted.mailer.delivery.writing import Writer
 from extracted.mailer.ports import Kinds, RequestInvalid
-from extracted.mailer.provider import Provider, Timeouts
 from extracted.mailer.service import Intake
 from extracted.mailer.settings import Content, Ingress, Outward, Pace
-from extracted.mailer.smtp import SmtpTransport
-from extracted.mailer.smtp_ingress import Ingress as Listener
-from extracted.mailer.smtp_ingress_values import IngressUnsafe, Listening, tls_context
-from extracted.mailer.variables import Links
-from extracted.mailer.writing import Writer
+from extracted.mailer.smtp_in.ingress import Ingress as Listener
+from extracted.mailer.smtp_in.values import IngressUnsafe, Listening, tls_context
+from extracted.mailer.smtp_out.client import SmtpTransport
+from extracted.mailer.templating.template_files import TemplatesInvalid
+from extracted.mailer.templating.templates import Templates
+from extracted.mailer.templating.variables import Links
 
 
 def kinds(content: Content) -> Kinds:

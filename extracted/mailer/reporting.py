@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chassis.metrics import Gauge
-from extracted.mailer.keeping import Keeping
+from chassis.service.metrics import Gauge
+from extracted.mailer.maintenance import Keeping
 from extracted.mailer.ports import Mails
 
 Consuming = Callable[[], Mapping[str, object] | None]

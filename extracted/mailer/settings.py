@@ -6,9 +6,9 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from chassis import settings
+from chassis.service import settings
+from extracted.mailer.delivery.provider import Tls
 from extracted.mailer.loopback import is_loopback
-from extracted.mailer.provider import Tls
 
 
 class OfMailer(settings.Settings):

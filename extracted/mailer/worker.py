@@ -6,15 +6,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from chassis import starting
-from chassis.consumer import Consumer, consume
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.messaging.envelope import Envelope, MessageInvalid
 from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
-from chassis.parked import Parked
+from chassis.outbox.consumer import Consumer, consume
+from chassis.outbox.failed_messages import Parked
+from chassis.service import starting
 from extracted.mailer import messages
-from extracted.mailer.keeping import Keeping
+from extracted.mailer.maintenance import Keeping
 from extracted.mailer.ports import KeyUsed, RequestInvalid
 from extracted.mailer.service import Intake
 from extracted.mailer.wakeups import WakeUps

@@ -11,18 +11,18 @@ from typing import Final
 
 from starlette.applications import Starlette
 
-from chassis import logs, starting, web
-from chassis.database import Database
+from chassis.auth.tokens import TokenVerifier
+from chassis.database.database import Database
+from chassis.database.own_tables import OwnTables
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
 from chassis.messaging.topology import Topology
-from chassis.outbox import Outbox
-from chassis.own_tables import OwnTables
-from chassis.parked import Parked
-from chassis.parked_store import StoredParked
-from chassis.relay import Relay
-from chassis.settings import load, revealed
-from chassis.tokens import TokenVerifier
+from chassis.outbox.failed_messages import Parked
+from chassis.outbox.failed_messages_store import StoredParked
+from chassis.outbox.outbox import Outbox
+from chassis.outbox.relay import Relay
+from chassis.service import logs, starting, web
+from chassis.service.settings import load, revealed
 from extracted.shop import api
 from extracted.shop.api.internal import Credentials, Operations
 from extracted.shop.measuring import Measuring
@@ -34,9 +34,9 @@ from extracted.shop.storage.quantities import StoredQuantities
 from extracted.shop.storage.records import StoredRecords
 from extracted.shop.storage.tables import ShopTables
 from extracted.shop.worker import Worker
-from legacy_adapter.bought import LegacyBought
-from legacy_adapter.shop import LegacyItems, LegacyPurchases
-from legacy_adapter.stores import Stores, opened
+from legacy_adapter.documents.stores import Stores, opened
+from legacy_adapter.shop.bought import LegacyBought
+from legacy_adapter.shop.items import LegacyItems, LegacyPurchases
 
 TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chassis.metrics import Gauge
-from chassis.parked_store import StoredParked
+from chassis.outbox.failed_messages_store import StoredParked
+from chassis.service.metrics import Gauge
 from extracted.shop.worker import Worker
 
 

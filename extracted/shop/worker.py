@@ -6,14 +6,15 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from chassis import relay, starting
-from chassis.consumer import Consumer, consume
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
-from chassis.parked import Parked
-from chassis.relay import Relay
+from chassis.outbox import relay
+from chassis.outbox.consumer import Consumer, consume
+from chassis.outbox.failed_messages import Parked
+from chassis.outbox.relay import Relay
+from chassis.service import starting
 from extracted.shop.messages import COMMANDS, to_command
 from extracted.shop.service import Sales
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chassis.claims import Identity, Outcome
+from chassis.auth.claims import Identity, Outcome
 from extracted.wire.jsontext import stringify
 
 

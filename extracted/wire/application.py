@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis.claims import Fields
+from chassis.auth.claims import Fields
 from extracted.wire import answers, body, headers
 from extracted.wire.answers import UNEXPECTED, Answer, error, no_route
 from extracted.wire.query import Query, decode, parse

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from chassis.claims import NOBODY, Identity, IdentityUnavailable, Outcome
+from chassis.auth.claims import NOBODY, Identity, IdentityUnavailable, Outcome
+from chassis.service.web import Verifier, caller
 from chassis.store import StoreUnavailable
-from chassis.web import Verifier, caller
 from extracted.wire import answers
 from extracted.wire.answers import Answer
 from extracted.wire.application import Call, Handler

@@ -1,6 +1,6 @@
 """README.md opens with what to type, and shows a file that is whole."""
 
-from strangler_gateway.routes_file import load
+from strangler_gateway.config.file import load
 from tests.docs.commands import ROOT, boxes
 
 README = (ROOT / "README.md").read_text()

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from strangler_gateway import identity_model, publish_model, routes_model
-from strangler_gateway.check import check_text
-from strangler_gateway.part import Part
+from strangler_gateway.config import identity_model, publish_model
+from strangler_gateway.config import model as routes_model
+from strangler_gateway.config.checks.check import check_text
+from strangler_gateway.config.strict_model import Part
 
 PAGE = (Path(__file__).parents[2] / "docs" / "routes.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -8,11 +8,12 @@ from typing import Final
 
 from starlette.types import ASGIApp
 
-from chassis.claims import Identity
-from chassis.web import Verifier
-from extracted.account.api import teams, user_settings, users
+from chassis.auth.claims import Identity
+from chassis.service.web import Verifier
 from extracted.account.api.refusals import Described, translated
 from extracted.account.service import Account
+from extracted.account.teams.api import teams
+from extracted.account.users.api import user_settings, users
 from extracted.wire import application as wire
 from extracted.wire import openapi
 from extracted.wire.application import Route

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from chassis.claims import Identity
+from chassis.auth.claims import Identity
 from extracted.account.domain import AlreadyVerified, Compat, NameTaken, Refused, Taken
 from extracted.wire.answers import BAD_REQUEST, CONFLICT, NOT_FOUND, STORE_FAILED, Answer, error
 from extracted.wire.application import Call

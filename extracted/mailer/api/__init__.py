@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis import parked_api
-from chassis.credentials import Endpoint, guarded, refused
-from chassis.parked_api import ParkedMessages
+from chassis.auth.credentials import Endpoint, guarded, refused
+from chassis.outbox import failed_messages_api as parked_api
+from chassis.outbox.failed_messages_api import ParkedMessages
 from extracted.mailer.api import asking, looking, operating
 from extracted.mailer.operations import Operations
 from extracted.mailer.ports import Kinds, Mails, Suppressions

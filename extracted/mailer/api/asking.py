@@ -8,7 +8,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from chassis.credentials import Endpoint, refused
+from chassis.auth.credentials import Endpoint, refused
 from extracted.mailer.api import bodies
 from extracted.mailer.api.bodies import BodyInvalid, BodyTooLarge
 from extracted.mailer.domain import Mail

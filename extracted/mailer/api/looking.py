@@ -8,8 +8,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from chassis import pages
-from chassis.credentials import Endpoint, refused
+from chassis.auth.credentials import Endpoint, refused
+from chassis.service import pages
 from extracted.mailer.api import bodies, shown
 from extracted.mailer.domain import State
 from extracted.mailer.ports import Kinds, Mails, RequestInvalid, Selection

@@ -3,9 +3,9 @@ revision of its own."""
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, PrimaryKeyConstraint, Text, literal_column
 
-from chassis import message_tables
-from chassis.migrations import create, own_tables
-from chassis.own_tables import Instant, OwnTables
+from chassis.database.migrations import create, own_tables
+from chassis.database.own_tables import Instant, OwnTables
+from chassis.outbox import tables as message_tables
 
 revision = "0001"
 down_revision = None

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, func, insert, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
+from chassis.database.database import Database
 from extracted.mailer.domain import Event, Mail, Raw, State, Wanted
 from extracted.mailer.ports import KeyUsed, Selection
 from extracted.mailer.storage import rows

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
+from chassis.database.database import Database
 from extracted.mailer.domain import Mail, State
 from extracted.mailer.ports import NotNow
 from extracted.mailer.storage import rows

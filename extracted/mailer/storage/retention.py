@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Select, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
+from chassis.database.database import Database
 from extracted.mailer.domain import State
 from extracted.mailer.storage.suppressions import FOR
 from extracted.mailer.storage.tables import Tables

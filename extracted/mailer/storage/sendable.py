@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.failpoints import reach
 from extracted.mailer.domain import Claimed, Policy, State
 from extracted.mailer.storage import rows, statements

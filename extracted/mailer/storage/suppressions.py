@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
+from chassis.database.database import Database
 from extracted.mailer.domain import Suppression
 from extracted.mailer.storage.tables import Tables
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text, literal_column
 
-from chassis.own_tables import Instant, OwnTables
+from chassis.database.own_tables import Instant, OwnTables
 
 _VACUUM = {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 5000}
 """A mail passes through the indexes of those that wait within seconds: dead rows count by number, not by share."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.types import ASGIApp
 
-from chassis.web import Verifier
+from chassis.service.web import Verifier
 from extracted.shop.api import internal, items, purchases, quantities
 from extracted.shop.service import Shop, Stock
 from extracted.wire import application as wire

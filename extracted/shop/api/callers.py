@@ -1,6 +1,6 @@
 """Who may call which of the shop's routes."""
 
-from chassis.claims import Identity
+from chassis.auth.claims import Identity
 from extracted.shop.domain import administers
 from extracted.wire.application import Call
 from extracted.wire.guard import Allowed, Guarded

@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis import parked_api
-from chassis.credentials import guarded
-from chassis.parked_api import ParkedMessages
+from chassis.auth.credentials import guarded
+from chassis.outbox import failed_messages_api as parked_api
+from chassis.outbox.failed_messages_api import ParkedMessages
 from extracted.shop.api import offers, records
 from extracted.shop.ports import Records, TransactionRecords
 from extracted.shop.service import Shop

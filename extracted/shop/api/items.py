@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
-from chassis.claims import Identity
+from chassis.auth.claims import Identity
 from extracted.shop.api.callers import Described, is_admin
 from extracted.shop.api.shown import found, shown
 from extracted.shop.domain import ItemFields, ItemSelection

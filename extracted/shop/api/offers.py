@@ -6,7 +6,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.credentials import Endpoint, refused
+from chassis.auth.credentials import Endpoint, refused
 from chassis.together import Together
 from extracted.shop.api.shown import shown
 from extracted.shop.domain import Offer, canonical_uuid

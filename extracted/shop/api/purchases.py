@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from chassis.claims import Identity
+from chassis.auth.claims import Identity
 from extracted.shop.api.callers import Described, is_admin, is_known
 from extracted.shop.api.shown import found
 from extracted.shop.domain import Transaction

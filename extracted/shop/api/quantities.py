@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from chassis.claims import Identity
+from chassis.auth.claims import Identity
 from extracted.shop.api.callers import Described, is_admin
 from extracted.shop.domain import Quantity
 from extracted.shop.service import Stock

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from chassis import pages
-from chassis.credentials import Endpoint, refused
+from chassis.auth.credentials import Endpoint, refused
+from chassis.service import pages
 from extracted.shop.domain import DecisionRow, StockRow, TransactionRow, canonical_uuid
 from extracted.shop.ports import Records, TransactionRecords
 

@@ -3,9 +3,9 @@
 from sqlalchemy import BigInteger, CheckConstraint, Column, String
 from sqlalchemy.dialects import postgresql
 
-from chassis import message_tables
-from chassis.migrations import create, own_tables
-from chassis.own_tables import Instant
+from chassis.database.migrations import create, own_tables
+from chassis.database.own_tables import Instant
+from chassis.outbox import tables as message_tables
 
 revision = "0001"
 down_revision = None

@@ -20,11 +20,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from chassis.database import Database
+from chassis.database.database import Database
+from chassis.database.prepared import Connection, Inserts, Prepared, prefixed
 from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope
-from chassis.outbox import PUT, Outbox
-from chassis.prepared import Connection, Inserts, Prepared, prefixed
+from chassis.outbox.outbox import PUT, Outbox
 from extracted.shop.decision import Decision, Known, Outcome, Purchase, Reason
 from extracted.shop.messages import DECISIONS
 from extracted.shop.storage.plain import DECIDED, build_plain, decided_row

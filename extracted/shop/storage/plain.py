@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy import BindParameter, ColumnElement, Insert, Table, exists, insert, select
 
-from chassis.locked import Locked
-from chassis.outbox import PUT
-from chassis.prepared import parameters
+from chassis.database.locked import Locked
+from chassis.database.prepared import parameters
+from chassis.outbox.outbox import PUT
 from extracted.shop.decision import DECREASED, Purchase
 from extracted.shop.storage.tables import ShopTables, uuid_text
 

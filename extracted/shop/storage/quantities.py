@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from chassis.database import Database
+from chassis.database.database import Database
 from extracted.shop.domain import Quantity
 from extracted.shop.storage.tables import ShopTables
 

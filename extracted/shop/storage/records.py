@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Column, Select, select
 
-from chassis.database import Database
+from chassis.database.database import Database
 from extracted.shop.domain import DecisionRow, StockRow
 from extracted.shop.storage.tables import ShopTables
 

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, String, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
-from chassis.own_tables import Instant, OwnTables
+from chassis.database.own_tables import Instant, OwnTables
 
 
 class ShopTables:

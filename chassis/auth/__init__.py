@@ -1,0 +1,1 @@
+"""Who is calling: shared values, signed tokens, published keys, operators' credentials."""

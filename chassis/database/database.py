@@ -1,0 +1,217 @@
+"""The SQL database of a process: an async engine, read and write transactions, and one error when it is away."""
+
+import asyncio
+import math
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
+from typing import Any
+
+from sqlalchemy import event, exc, make_url, text
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from chassis.database.driver import AWAY, CLOSE_S, LOST, READ_ONLY, TRUSTED_S, Driver
+from chassis.database.locked import Locked
+from chassis.database.prepared import Connection as AnyConnection
+from chassis.database.prepared import Prepared
+from chassis.service.settings import SettingsInvalid
+from chassis.store import StoreUnavailable
+
+_BEGIN = "database_begin"
+_READER = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+_IDLE_TIMEOUT_MS = 30_000
+_USED = "used_at"
+
+
+class Database:
+    """One per process. `url`: sqlite:///PATH or postgresql://… (by asyncpg); an SQLite file is never created here.
+
+    `timeout_s`: how long a connection, a lock, a statement may be waited for. On PostgreSQL `pool_size` holds twice:
+    for `read`, `look` and `write`, and for `once` and `work`.
+    Raises SettingsInvalid for a URL that cannot be used.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 5, timeout_s: float = 5.0) -> None:
+        parsed = _parsed(url)
+        self.engine = _engine(parsed, pool_size, timeout_s)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._driver = None if self.is_sqlite else Driver(_driver_options(parsed, timeout_s), pool_size, timeout_s)
+        self._reader = self.engine if self.is_sqlite else self.engine.execution_options(**_READER)
+        self._writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}) if self.is_sqlite else self.engine
+        self._single = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that sees one state of the data. Raises StoreUnavailable."""
+        return _transaction(self._reader)
+
+    def look(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """For one statement that reads: on PostgreSQL without a transaction around it, so in one round trip, not three.
+
+        Raises StoreUnavailable.
+        """
+        return _transaction(self._single)
+
+    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that commits when its block ends well.
+
+        On SQLite it takes the write lock at once; on PostgreSQL it is READ COMMITTED, so conditions go into the writes.
+        """
+        return _transaction(self._writer, writes=True)
+
+    def work(self, lock: int | None = None) -> AbstractAsyncContextManager[AnyConnection]:
+        """As `write`, for prepared statements alone: on PostgreSQL without the engine, for what each message costs.
+
+        `lock`: 64 bits, signed; until the end nobody else works under that number. (On SQLite one writes at a time.)
+        """
+        return self.write() if self._driver is None else self._driver.transaction(lock)
+
+    def single(self) -> AbstractAsyncContextManager[AnyConnection]:
+        """As `look`, for prepared statements."""
+        return self.look() if self._driver is None else self._driver.single()
+
+    async def once(self, prepared: Prepared, values: Mapping[str, object], *, writes: bool = True) -> Sequence[Any]:
+        """One statement, all of it or nothing; its rows. On PostgreSQL in one round trip. Raises StoreUnavailable."""
+        if self._driver is not None:
+            async with self._driver.single() as direct:
+                return await prepared.on(direct, values)
+        async with self.write() if writes else self.look() as connection:
+            return await prepared.on(connection, values)
+
+    async def locked(self, statement: Locked, lock: int, values: Mapping[str, object]) -> int | None:
+        """By itself, while nobody else works under that number: how many rows it wrote; None: no such way.
+
+        Raises StoreUnavailable.
+        """
+        if self._driver is None:
+            return None
+        async with self._driver.single() as direct:
+            return await statement.on(direct, lock, values)
+
+    async def ping(self) -> None:
+        """Returns when the database answers. Raises StoreUnavailable."""
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def aclose(self) -> None:
+        """Closes every connection: politely, but a server that does not answer is not waited for long."""
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.engine.dispose()
+        if self._driver is not None:
+            await self._driver.aclose()
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine, *, writes: bool = False) -> AsyncIterator[AsyncConnection]:
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except exc.TimeoutError as error:
+        raise StoreUnavailable("no connection became free in time") from error
+    except exc.DBAPIError as error:
+        if not _is_away(error, writes):
+            raise
+        raise StoreUnavailable(str(error.orig)) from error  # SQLAlchemy's own text carries the statement's parameters
+    except LOST as error:  # as it connects or waits in vain, SQLAlchemy lets it through
+        raise StoreUnavailable(str(error) or "it did not answer in time") from error
+
+
+def _is_away(error: exc.DBAPIError, writes: bool) -> bool:
+    if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
+        return True
+    state = str(getattr(error.orig, "sqlstate", None))
+    # to a writer, a server that takes no writes is away, too; a reader that writes is at fault itself
+    return state[:2] in AWAY or (writes and state == READ_ONLY)
+
+
+def _parsed(url: str) -> URL:
+    wanted = "wanted sqlite:///PATH or postgresql://USER@HOST/NAME"
+    try:
+        parsed = make_url(url.replace("postgres://", "postgresql://", 1))
+    except exc.ArgumentError:
+        raise SettingsInvalid(f"the database URL is none: {wanted}") from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise SettingsInvalid("an SQLite database has to be a file: wanted sqlite:///PATH")
+    if backend not in ("sqlite", "postgresql"):
+        raise SettingsInvalid(f"a database of the kind {backend} is not known here: {wanted}")
+    return parsed
+
+
+def _engine(url: URL, pool_size: int, timeout_s: float) -> AsyncEngine:
+    pool = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": timeout_s, "hide_parameters": True}
+    return (_sqlite if url.get_backend_name() == "sqlite" else _postgres)(url, timeout_s, pool)
+
+
+def _postgres(url: URL, timeout_s: float, pool: dict[str, Any]) -> AsyncEngine:
+    engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), connect_args=_session(timeout_s), **pool)
+    event.listen(engine.sync_engine, "checkin", _note_use)
+    event.listen(engine.sync_engine, "checkout", _expect_alive)
+    return engine
+
+
+def _session(timeout_s: float) -> dict[str, Any]:
+    """The server gives up a statement or a lock by itself; we give up the server a little later."""
+    own_ms = str(int(timeout_s * 1000))
+    session = {"timezone": "UTC", "statement_timeout": own_ms, "lock_timeout": own_ms}
+    session["idle_in_transaction_session_timeout"] = str(_IDLE_TIMEOUT_MS)
+    return {"timeout": timeout_s, "command_timeout": timeout_s + 1, "server_settings": session}
+
+
+def _driver_options(url: URL, timeout_s: float) -> dict[str, Any]:
+    """The engine's own reading of the URL, so that both connect alike."""
+    dialect = url.set(drivername="postgresql+asyncpg").get_dialect()()
+    return dict(dialect.create_connect_args(url)[1]) | _session(timeout_s)
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _expect_alive(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """As SQLAlchemy's pre-ping, but only after a rest; an end that the server has told is seen without asking."""
+    if connection.driver_connection.is_closed():
+        raise exc.DisconnectionError
+    if time.monotonic() - record.info.get(_USED, math.inf) > TRUSTED_S:
+        try:
+            connection.ping()
+        except Exception as error:  # the driver's own, or the network's: either way it is of no use
+            raise exc.DisconnectionError from error
+
+
+def _sqlite(url: URL, timeout_s: float, pool: dict[str, Any]) -> AsyncEngine:
+    engine = create_async_engine(_existing_file(url), connect_args={"timeout": timeout_s, "uri": True}, **pool)
+    event.listen(engine.sync_engine, "do_connect", partial(_expect_file, url.database or ""))
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _existing_file(url: URL) -> URL:
+    """The same file through a URI that fails where there is no file, instead of making an empty one."""
+    quoted = (url.database or "").replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return URL.create("sqlite+aiosqlite", database=f"file:{quoted}", query={"mode": "rw", "uri": "true"})
+
+
+def _expect_file(path: str, *_: object) -> None:
+    """Before the driver tries: where opening fails, its thread may outlive the event loop that it reports to."""
+    if not os.path.exists(path):
+        raise sqlite3.OperationalError("unable to open database file")
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """WAL lets readers go on beside the writer."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """At the start of the block; the driver would wait for the first write, and two readers could not both go on."""
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))

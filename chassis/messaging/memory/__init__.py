@@ -1,0 +1,1 @@
+"""The messaging port in memory, with faults on demand, for tests."""

@@ -1,0 +1,1 @@
+"""The messaging port on RabbitMQ. Only this folder knows aio-pika."""

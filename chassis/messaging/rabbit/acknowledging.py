@@ -1,0 +1,85 @@
+"""Acknowledgements of one channel, several by one frame: a broker takes as long for one as for many."""
+
+import asyncio
+from bisect import bisect_right
+from contextlib import suppress
+from typing import Final
+
+from aiormq.abc import AbstractChannel as Channel
+
+from chassis.messaging.port import MessagingError
+from chassis.messaging.rabbit.errors import answered
+
+GATHER_S: Final = 0.05
+"""The longest that one waits for others: a crash meanwhile brings back what was handled, which is harmless."""
+TIMEOUT_S: Final = 5.0
+
+
+class Tags:
+    """Delivery tags, which count from 1 on each channel (AMQP 0-9-1 §3.1.10): what may be acknowledged."""
+
+    def __init__(self) -> None:
+        self._through = 0  # all up to it are done with
+        self._beyond: set[int] = set()  # done with, after a gap
+        self._waiting: set[int] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many are handled, and not acknowledged."""
+        return len(self._waiting)
+
+    def handled(self, tag: int) -> None:
+        """It is to be acknowledged."""
+        self._waiting.add(tag)
+        self.settled(tag)
+
+    def settled(self, tag: int) -> None:
+        """The broker has been told, so that an acknowledgement of all up to a later one does not mean this one."""
+        self._beyond.add(tag)
+        while self._through + 1 in self._beyond:
+            self._through += 1
+            self._beyond.remove(self._through)
+
+    def take(self) -> list[tuple[int, bool]]:
+        """(tag, whether all up to it are meant): one frame up to the first that is not done with, then one each."""
+        waiting = sorted(self._waiting)
+        self._waiting.clear()
+        covered = bisect_right(waiting, self._through)
+        return [(tag, covered > 1) for tag in waiting[:covered][-1:]] + [(tag, False) for tag in waiting[covered:]]
+
+
+class Acknowledgements:
+    """`most`: so many are not kept waiting."""
+
+    def __init__(self, channel: Channel, most: int) -> None:
+        self.channel, self.most = channel, most
+        self._tags = Tags()
+        self._enough = asyncio.Event()
+        self._is_gathering = False
+
+    async def handled(self, tag: int) -> None:
+        """Returns when it was sent, or another call has undertaken to."""
+        self._tags.handled(tag)
+        if self._tags.waiting >= self.most:
+            self._enough.set()
+        if self._is_gathering:
+            return
+        self._is_gathering = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_S):
+                await self._enough.wait()
+        await self.flush()
+
+    async def rejected(self, tag: int) -> None:
+        """Back into the queue: never nack, RabbitMQ 4.3 counts only a reject against the delivery limit."""
+        await self.channel.basic_reject(tag, requeue=True)
+        self._tags.settled(tag)
+
+    async def flush(self) -> None:
+        """Sends what waits. A lost channel is no error: it comes again."""
+        self._is_gathering = False
+        self._enough.clear()
+        with suppress(MessagingError):
+            async with answered("acknowledging", TIMEOUT_S):
+                for tag, is_multiple in self._tags.take():
+                    await self.channel.basic_ack(tag, multiple=is_multiple)

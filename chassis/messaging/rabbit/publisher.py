@@ -1,0 +1,108 @@
+"""Publishing to RabbitMQ: mandatory, confirmed, in time, and one exchange's faults kept from the others."""
+
+import asyncio
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
+
+from aiormq.abc import AbstractChannel as Channel
+from pamqp.commands import Basic
+
+from chassis.messaging.envelope import Envelope, MessageInvalid, encode_body
+from chassis.messaging.port import BrokerUnavailable
+from chassis.messaging.rabbit.errors import PUBLISHING, answered
+from chassis.messaging.rabbit.link import Link
+from chassis.messaging.rabbit.message import to_properties
+
+SILENCE_S = 2.0  # a broker that answers nobody for so long gets a new connection
+
+
+@dataclass
+class _Lane:
+    """An exchange's channel. The broker closes a channel for a publish to an exchange that is missing or forbidden, and
+    the whole connection for what follows on it: until one was confirmed, the next waits its turn."""
+
+    channel: Channel | None = None
+    is_proven: bool = False
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def proven(self) -> Channel | None:
+        return self.channel if self.is_proven and self.is_open else None
+
+    @property
+    def is_open(self) -> bool:
+        return self.channel is not None and not self.channel.is_closed
+
+
+@dataclass(frozen=True)
+class _Message:
+    exchange: str
+    routing_key: str
+    properties: Basic.Properties
+    body: bytes
+
+
+class RabbitPublisher:
+    """Errors are those of the port."""
+
+    def __init__(self, link: Link, sender: str) -> None:
+        self._link, self._sender = link, sender
+        self._lanes: dict[str, _Lane] = {}
+        self._same_id: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._heard_at = 0.0
+
+    async def publish(
+        self,
+        exchange: str,
+        envelope: Envelope,
+        *,
+        routing_key: str | None = None,
+        persistent: bool = True,
+        expires_s: float | None = None,
+        timeout_s: float = 5.0,
+    ) -> None:
+        """As the port has it; `timeout_s` holds for everything, the connection included."""
+        key = routing_key or envelope.type
+        if len(key.encode()) > 255:
+            raise MessageInvalid("the routing key is longer than 255 bytes")
+        properties = to_properties(envelope, sender=self._sender, persistent=persistent, expires_s=expires_s)
+        message = _Message(exchange, key, properties, encode_body(envelope.body))
+        begun = asyncio.get_running_loop().time()
+        try:
+            async with answered(f"publishing to {exchange}", timeout_s, PUBLISHING), self._lock(envelope.id):
+                await self._sent(message)
+        except BrokerUnavailable:
+            self._doubt(begun)
+            raise
+        self._heard_at = asyncio.get_running_loop().time()
+
+    def _lock(self, message_id: str) -> asyncio.Lock:
+        """One at a time under the same id: the library tells returned messages apart by it alone."""
+        return self._same_id.setdefault(message_id, asyncio.Lock())
+
+    async def _sent(self, message: _Message) -> None:
+        lane = self._lanes.setdefault(message.exchange, _Lane())
+        if channel := lane.proven():
+            await _confirmed(channel, message)
+            return
+        async with lane.turn:
+            if lane.channel is None or not lane.is_open:
+                lane.channel, lane.is_proven = await self._link.channel(), False
+            await _confirmed(lane.channel, message)
+            lane.is_proven = True
+
+    def _doubt(self, begun: float) -> None:
+        """A half-open connection swallows everything until its heartbeats are missed: leave it before."""
+        if asyncio.get_running_loop().time() - max(begun, self._heard_at) >= SILENCE_S:
+            self._lanes.clear()
+            self._link.abandon()
+
+
+async def _confirmed(channel: Channel, message: _Message) -> None:
+    await channel.connection.ready()  # not while an alarm blocks it
+    await channel.basic_publish(
+        message.body,
+        exchange=message.exchange,
+        routing_key=message.routing_key,
+        properties=message.properties,
+        mandatory=True,
+    )

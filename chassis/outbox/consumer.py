@@ -1,0 +1,220 @@
+"""The house's consumer: a message is acknowledged when it has been handled, or lies in the table of parked ones.
+
+The database is away: held, until it is back. No message of ours, or of a type that nobody knows: parked for a human.
+Anything else that fails: parked, and tried again from there. Dead letters of the queue end in the same table.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from chassis.database.database import Database
+from chassis.failpoints import reach
+from chassis.messaging.envelope import Envelope, MessageInvalid, to_record
+from chassis.messaging.port import Broker, Delivery, Subscription
+from chassis.outbox.failed_messages import Parked
+from chassis.outbox.failed_messages_retry import MessageHandler, ParkedRetry, Patience
+from chassis.store import StoreUnavailable
+
+log = structlog.get_logger("chassis.outbox.consumer")
+_MAX_PROPERTY = 255
+
+
+async def consume(
+    broker: Broker,
+    queue: str,
+    handler: MessageHandler,
+    database: Database,
+    parked: Parked,
+    *,
+    ready: Callable[[], Awaitable[None]] | None = None,
+    prefetch: int = 20,
+    patience: Patience | None = None,
+) -> "Consumer":
+    """Starts it, whatever is away now. `handler` commits by itself, and is right when a message comes twice.
+
+    `ready` raises StoreUnavailable as long as the handler's stores are away; the database's ping unless given.
+    """
+    consumer = Consumer(queue, handler, database, parked, ready or database.ping, patience or Patience())
+    await consumer.start(broker, prefetch)
+    return consumer
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`held`: messages that wait for a store, and why."""
+
+    queue: str
+    is_consuming: bool
+    held: int
+    reason: str | None
+
+    def shown(self) -> dict[str, object]:
+        """As operators see it."""
+        return {"queue": self.queue, "isConsuming": self.is_consuming, "held": self.held, "reason": self.reason}
+
+
+class Consumer:
+    """Made by `consume`; ended by `stop`."""
+
+    def __init__(
+        self,
+        queue: str,
+        handler: MessageHandler,
+        database: Database,
+        parked: Parked,
+        ready: Callable[[], Awaitable[None]],
+        patience: Patience,
+    ) -> None:
+        self._queue = queue
+        self._handler = handler
+        self._database = database
+        self._parked = parked
+        self._ready = ready
+        self._patience = patience
+        self._retry = ParkedRetry(queue, handler, database, parked, patience)
+        self._subscriptions: list[Subscription] = []
+        self._stopping = asyncio.Event()
+        self._is_paused = False
+        self._returning: asyncio.Task[None] | None = None
+        self._held = 0
+        self._reason: str | None = None
+
+    async def start(self, broker: Broker, prefetch: int) -> None:
+        """Once."""
+        self._retry.start()
+        self._subscriptions.append(await broker.consume(self._queue, self._on_message, prefetch=prefetch))
+        self._subscriptions.append(await broker.consume(f"{self._queue}.dead", self._on_dead_letter))
+
+    async def pause(self) -> None:
+        """Nothing new is taken or tried again until `resume`."""
+        self._is_paused = True
+        self._retry.pause()
+        await self._pause_subscriptions()
+
+    async def resume(self) -> None:
+        self._is_paused = False
+        self._retry.resume()
+        if self._returning is None:
+            await self._resume_subscriptions()
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        """What is being handled ends well, at most `grace_s`; what is held goes back to the queue."""
+        self._stopping.set()
+        stopping = (subscription.stop(grace_s) for subscription in self._subscriptions)
+        await asyncio.gather(self._retry.stop(grace_s), *stopping)
+        if self._returning is not None:
+            await self._returning
+
+    def status(self) -> Status:
+        """Now."""
+        is_consuming = all(subscription.is_consuming for subscription in self._subscriptions)
+        return Status(self._queue, is_consuming, self._held, self._reason if self._held else None)
+
+    async def _on_message(self, delivery: Delivery) -> None:
+        await self._holding(lambda: self._handle(delivery))
+        await reach("consumer.before_ack")
+
+    async def _on_dead_letter(self, delivery: Delivery) -> None:
+        await self._holding(lambda: self._park(delivery, f"dead letter: {delivery.died or 'no reason given'}"))
+
+    async def _handle(self, delivery: Delivery) -> None:
+        try:
+            envelope = _checked(delivery.envelope())
+            async with asyncio.timeout(self._patience.handler_timeout_s):
+                await self._handler(envelope)
+        except StoreUnavailable:
+            raise
+        except MessageInvalid as error:
+            await self._park(delivery, f"not understood: {error}")
+        except Exception as error:
+            log.exception("handler_failed", queue=self._queue, message_id=str(delivery.properties.get("id")))
+            await self._park(delivery, f"{type(error).__name__}: {error}", self._patience.retry_after(1))
+
+    async def _park(self, delivery: Delivery, reason: str, retry_after: timedelta | None = None) -> None:
+        message = (self._queue, delivery.properties, delivery.body, reason)
+        async with self._database.write() as connection:
+            id = await self._parked.record(connection, *message, retry_after=retry_after)
+        log.warning("message_parked", queue=self._queue, parked_id=id, reason=reason)
+
+    async def _holding(self, act: Callable[[], Awaitable[None]]) -> None:
+        """As often as the store is away; raises StoreUnavailable when that takes too long, or all is to stop."""
+        try:
+            await act()
+        except StoreUnavailable as error:
+            self._held, self._reason = self._held + 1, str(error)
+            try:
+                await self._hold(act, error)
+            finally:
+                self._held -= 1
+
+    async def _hold(self, act: Callable[[], Awaitable[None]], away: StoreUnavailable) -> None:
+        until, tries = time.monotonic() + self._patience.hold_s, 0
+        while not self._stopping.is_set() and time.monotonic() < until:
+            tries += 1
+            await self._wait(self._patience.hold_pause_s(tries))
+            if not await self._is_ready():
+                continue
+            try:
+                return await act()
+            except StoreUnavailable as error:
+                away, self._reason = error, str(error)
+        await self._leave_until_ready()
+        raise away
+
+    async def _leave_until_ready(self) -> None:
+        """What goes back counts as a failed delivery: once, not as often as the broker would hand it out again."""
+        if self._returning is not None or self._stopping.is_set():
+            return
+        self._returning = asyncio.create_task(self._return_when_ready(), name=f"wait for the store of {self._queue}")
+        await self._pause_subscriptions()
+
+    async def _return_when_ready(self) -> None:
+        while not self._stopping.is_set():
+            await self._wait(self._patience.last_hold_s)
+            if await self._is_ready():
+                break
+        self._returning = None
+        if not self._is_paused and not self._stopping.is_set():
+            await self._resume_subscriptions()
+
+    async def _is_ready(self) -> bool:
+        try:
+            await self._ready()
+        except StoreUnavailable as error:
+            self._reason = str(error)
+            return False
+        except Exception as error:
+            log.exception("readiness_failed", queue=self._queue)
+            self._reason = f"{type(error).__name__}: {error}"
+            return False
+        return True
+
+    async def _pause_subscriptions(self) -> None:
+        for subscription in self._subscriptions:
+            await subscription.pause()
+
+    async def _resume_subscriptions(self) -> None:
+        for subscription in self._subscriptions:
+            await subscription.resume()
+
+    async def _wait(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def _checked(envelope: Envelope) -> Envelope:
+    """What is to be stored with each message is short text. Raises MessageInvalid."""
+    wrong = [name for name, value in to_record(envelope).items() if value and not _is_short_text(value)]
+    if wrong:
+        raise MessageInvalid(f"the properties {wrong} are no text of at most {_MAX_PROPERTY} characters")
+    return envelope
+
+
+def _is_short_text(value: str) -> bool:
+    return len(value) <= _MAX_PROPERTY and value.isprintable()

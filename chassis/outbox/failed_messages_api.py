@@ -1,0 +1,141 @@
+"""Messages that could not be handled: looked at, tried again, discarded, by operators.
+
+GET /internal/parked?queue=&after=&limit= · GET /internal/parked/groups?queue= · GET /internal/parked/{id}
+POST /internal/parked/redrive and /internal/parked/discard {"ids": [...], "why": "..."}
+"""
+
+import base64
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from chassis.auth.credentials import Endpoint, refused
+from chassis.service import pages
+
+if TYPE_CHECKING:  # they know the database; here are their fields alone
+    from chassis.outbox.failed_messages import Group, ParkedMessage
+
+log = structlog.get_logger("chassis.outbox.failed_messages")
+
+MOST_PER_PAGE: Final = 500
+MOST_WORDS: Final = 500
+Change = Callable[[Sequence[str]], Awaitable[int]]
+
+
+class ParkedMessages(Protocol):
+    """Where they are kept."""
+
+    async def listed(self, queue: str | None, after: str, limit: int) -> "Sequence[ParkedMessage]":
+        """In the order of their ids, from the first after `after`."""
+        ...
+
+    async def grouped(self, queue: str | None) -> "Sequence[Group]":
+        """By queue, type and reason."""
+        ...
+
+    async def get(self, parked_id: str) -> "ParkedMessage | None":
+        """None: there is none."""
+        ...
+
+    async def redrive(self, ids: Sequence[str]) -> int:
+        """Tries them again from now on; how many there were."""
+        ...
+
+    async def discard(self, ids: Sequence[str]) -> int:
+        """Forgets them; how many there were."""
+        ...
+
+
+def routes(parked: ParkedMessages) -> Iterator[tuple[str, str, Endpoint]]:
+    """Method, path, endpoint; the paths with a word before the one with an id."""
+    yield "GET", "/internal/parked", partial(_list, parked)
+    yield "GET", "/internal/parked/groups", partial(_groups, parked)
+    yield "GET", "/internal/parked/{id}", partial(_get, parked)
+    yield "POST", "/internal/parked/redrive", partial(_change, "redrive", parked.redrive)
+    yield "POST", "/internal/parked/discard", partial(_change, "discard", parked.discard)
+
+
+async def _list(parked: ParkedMessages, request: Request) -> Response:
+    query = request.query_params
+    limit = pages.limit(request, 100, MOST_PER_PAGE)
+    if limit is None:
+        return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}")
+    rows = [_shown(row) for row in await parked.listed(query.get("queue"), query.get("after", ""), limit)]
+    return JSONResponse({"parked": rows, "next": rows[-1]["id"] if len(rows) == limit else None})
+
+
+async def _groups(parked: ParkedMessages, request: Request) -> Response:
+    groups = [_group(group) for group in await parked.grouped(request.query_params.get("queue"))]
+    return JSONResponse({"groups": groups})
+
+
+async def _get(parked: ParkedMessages, request: Request) -> Response:
+    found = await parked.get(request.path_params["id"])
+    if found is None:
+        return refused(404, "there is no such message")
+    content = {"properties": json.loads(found.properties), "body": _text(found.body)}
+    return JSONResponse(dict(_shown(found)) | content)
+
+
+async def _change(word: str, change: Change, parked_request: Request) -> Response:
+    """Logged with who asks why, and how many it concerned."""
+    asked = await _asked(parked_request)
+    if asked is None:
+        return refused(400, f'wanted {{"ids": [1 to {MOST_PER_PAGE} texts], "why": "a reason"}}')
+    ids, why = asked
+    count = await change(ids)
+    log.warning(f"parked_{word}", why=why, ids=ids[:20], asked=len(ids), count=count)
+    return JSONResponse({"count": count})
+
+
+async def _asked(request: Request) -> tuple[list[str], str] | None:
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        return None
+    ids, why = (body.get("ids"), body.get("why")) if isinstance(body, dict) else (None, None)
+    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+        return None
+    if not 1 <= len(ids) <= MOST_PER_PAGE or not isinstance(why, str) or not why.strip():
+        return None
+    return ids, why[:MOST_WORDS]
+
+
+def _shown(row: "ParkedMessage") -> Mapping[str, object]:
+    return {
+        "id": row.id,
+        "queue": row.queue,
+        "messageId": row.message_id,
+        "type": row.type,
+        "size": row.size,
+        "reason": row.reason,
+        "attempts": row.attempts,
+        "nextAttemptAt": _time(row.next_attempt_at),
+        "firstAt": _time(row.first_at),
+        "lastAt": _time(row.last_at),
+    }
+
+
+def _group(group: "Group") -> Mapping[str, object]:
+    what = {"queue": group.queue, "type": group.type, "reason": group.reason, "count": group.count}
+    return what | {"firstAt": _time(group.first_at), "lastAt": _time(group.last_at)}
+
+
+def _text(body: bytes | None) -> object:
+    """As text, else as {"base64": …}; None: it was not kept."""
+    if body is None:
+        return None
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(body).decode()}
+
+
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()

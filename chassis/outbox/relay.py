@@ -1,0 +1,129 @@
+"""Brings what is in the outbox to the broker, each destination by itself: a full or missing queue holds up no other.
+
+A message is marked as published after the broker has confirmed it; a crash between the two sends it once more, under
+the same message id.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database.database import Database
+from chassis.messaging.port import Publisher
+from chassis.outbox.destination_worker import Lane, Pace, Trouble
+from chassis.outbox.outbox import Outbox
+from chassis.store import StoreUnavailable
+
+Prune = Callable[[AsyncConnection, timedelta, int], Awaitable[int]]
+"""(connection, age, limit) → how many rows of that age are gone, at most the limit."""
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """For metrics and people, by destination; `troubles` of "" is the database's."""
+
+    unpublished: dict[str, int]
+    oldest_s: dict[str, float]
+    troubles: dict[str, Trouble]
+
+
+class Relay:
+    """One per process, beside any number of others on the same outbox. It starts and waits without a broker or store.
+
+    `also_prune`: what else gets old in this database (the inbox).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        publisher: Publisher,
+        pace: Pace | None = None,
+        also_prune: Sequence[Prune] = (),
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._pace = pace or Pace()
+        self._publisher = publisher
+        self._prunes = (outbox.prune, *also_prune)
+        self._lanes: dict[str, Lane] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._stopping = asyncio.Event()
+        self._store_trouble: Trouble | None = None
+        outbox.on_wake(self._wake)
+
+    async def run(self) -> None:
+        """Until `stop`, or cancelled; once."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            pruning = group.create_task(self._prune())
+            try:
+                while not self._stopping.is_set():
+                    await self._wait(await self._look())
+            finally:
+                self._group = None
+            pruning.cancel()
+            for lane in self._lanes.values():
+                lane.stop()
+
+    def stop(self) -> None:
+        """Ends `run` when what is under way has been confirmed and marked; nothing new is taken up."""
+        self._stopping.set()
+
+    async def status(self) -> Status:
+        """Raises StoreUnavailable."""
+        async with self._database.read() as connection:
+            ages = await self._outbox.oldest(connection)
+            waiting = await self._outbox.unpublished(connection)
+        return Status(waiting, {name: age.total_seconds() for name, age in ages.items()}, self.troubles())
+
+    def troubles(self) -> dict[str, Trouble]:
+        """Of each destination that does not go on now; "" is the database."""
+        troubles = {name: lane.trouble for name, lane in self._lanes.items() if lane.trouble is not None}
+        return troubles | ({"": self._store_trouble} if self._store_trouble else {})
+
+    async def _look(self) -> float:
+        """What waits, whoever put it; returns the seconds until the next look."""
+        try:
+            async with self._database.read() as connection:
+                waiting = await self._outbox.oldest(connection)
+        except StoreUnavailable as error:
+            attempts = self._store_trouble.attempts if self._store_trouble else 0
+            self._store_trouble = Trouble(str(error), attempts + 1)
+            return max(self._pace.retry_s(attempts), self._pace.poll_s)
+        self._store_trouble = None
+        for destination in waiting:
+            self._wake(destination)
+        return self._pace.poll_s
+
+    def _wake(self, destination: str) -> None:
+        if self._group is None:
+            return
+        if destination not in self._lanes:
+            lane = Lane(destination, self._database, self._outbox, self._publisher, self._pace)
+            self._lanes[destination] = lane
+            self._group.create_task(lane.run(), context=Context())  # who woke it first is not who it works for
+        self._lanes[destination].wake()
+
+    async def _prune(self) -> None:
+        keep = timedelta(seconds=self._pace.keep_s)
+        while True:
+            for prune in self._prunes:
+                with suppress(StoreUnavailable):
+                    while await self._prune_some(prune, keep) == _AT_ONCE:
+                        pass
+            await asyncio.sleep(self._pace.prune_every_s)
+
+    async def _prune_some(self, prune: Prune, keep: timedelta) -> int:
+        async with self._database.write() as connection:
+            return await prune(connection, keep, _AT_ONCE)
+
+    async def _wait(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)

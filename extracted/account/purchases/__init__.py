@@ -1,0 +1,1 @@
+"""Purchases: the saga between Account and Shop, seen from Account."""

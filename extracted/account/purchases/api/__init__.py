@@ -1,0 +1,1 @@
+"""The HTTP routes of purchases, for users and for operators."""

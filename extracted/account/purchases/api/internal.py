@@ -1,0 +1,144 @@
+"""Routes below /internal/, which no user reaches: what operators look at and do, with a credential of their own.
+
+GET /internal/purchases?state=&older_than_s=&after=&limit= · GET /internal/purchases/{id}
+POST /internal/purchases/{id}/resume, …/cancel, …/refund {"why": "..."}
+GET /internal/audit (fresh) · GET /internal/status (open purchases, outbox, consumers, the last audit of the timer)
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chassis.auth.credentials import Endpoint, guarded, refused
+from chassis.outbox import failed_messages_api as parked_api
+from chassis.outbox.failed_messages_api import ParkedMessages
+from extracted.account.purchases.api.purchases import shown, time
+from extracted.account.purchases.domain.purchase import Purchase
+from extracted.account.purchases.domain.saga import State
+from extracted.account.purchases.service.operations import Audit, NotNow, Operations, Selection, Timeline
+from extracted.account.purchases.service.queries import Found
+
+PREFIX = "/internal/"
+MOST_PER_PAGE: Final = 1000
+MOST_WORDS: Final = 500
+Status = Callable[[], Awaitable[Mapping[str, object]]]
+Change = Callable[[str, str], Awaitable[Purchase | None]]
+
+
+def application(
+    public: ASGIApp, token: str | None, operations: Operations, messages: ParkedMessages, status: Status
+) -> ASGIApp:
+    """`public` answers all other paths, and all where there is no credential."""
+    if token is None:
+        return public
+    own = [
+        Route(path, guarded(token, endpoint), methods=[method])
+        for method, path, endpoint in (*_routes(operations, status), *parked_api.routes(messages))
+    ]
+    internal = Router(own, redirect_slashes=False)
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        is_internal = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await (internal if is_internal else public)(scope, receive, send)
+
+    return dispatch
+
+
+def _routes(operations: Operations, status: Status) -> Iterator[tuple[str, str, Endpoint]]:
+    yield "GET", "/internal/purchases", partial(_list, operations)
+    yield "GET", "/internal/purchases/{id}", partial(_get, operations)
+    yield "POST", "/internal/purchases/{id}/resume", partial(_change, operations.resume)
+    yield "POST", "/internal/purchases/{id}/cancel", partial(_change, operations.cancel)
+    yield "POST", "/internal/purchases/{id}/refund", partial(_change, operations.refund)
+    yield "GET", "/internal/audit", partial(_audit, operations)
+    yield "GET", "/internal/status", partial(_status, status)
+
+
+async def _list(operations: Operations, request: Request) -> Response:
+    selection = _selection(operations, request.query_params)
+    if isinstance(selection, Response):
+        return selection
+    found = [_row(one) for one in await operations.listed(selection)]
+    return JSONResponse({"purchases": found, "next": found[-1]["id"] if len(found) == selection.limit else None})
+
+
+def _selection(operations: Operations, query: Mapping[str, str]) -> Selection | Response:
+    limit, age, state = query.get("limit", "100"), query.get("older_than_s", "0"), query.get("state")
+    if not _is_number(limit) or not 1 <= int(limit) <= MOST_PER_PAGE:
+        return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}")
+    if not _is_number(age):
+        return refused(400, "older_than_s is no number")
+    if state is not None and state not in list(State):
+        return refused(400, f"state is none of {', '.join(State)}")
+    older_than = operations.clock() - timedelta(seconds=int(age)) if int(age) else None
+    return Selection(int(limit), State(state) if state else None, older_than, query.get("after"))
+
+
+async def _get(operations: Operations, request: Request) -> Response:
+    timeline = await operations.timeline(request.path_params["id"])
+    return _unknown() if timeline is None else JSONResponse(_timeline(timeline))
+
+
+async def _change(change: Change, request: Request) -> Response:
+    why = await _why(request)
+    if why is None:
+        return refused(400, 'wanted {"why": "a reason"}')
+    try:
+        purchase = await change(request.path_params["id"], why)
+    except NotNow as error:
+        return refused(409, str(error))
+    return _unknown() if purchase is None else JSONResponse(_row(purchase))
+
+
+async def _audit(operations: Operations, _request: Request) -> Response:
+    return JSONResponse(audited(await operations.audit()))
+
+
+async def _status(status: Status, _request: Request) -> Response:
+    return JSONResponse(await status())
+
+
+def audited(audit: Audit) -> dict[str, object]:
+    """As it is shown."""
+    breaches = [{"kind": breach.kind, "purchaseId": breach.purchase_id} for breach in audit.breaches]
+    return {"at": time(audit.at), "breaches": breaches}
+
+
+async def _why(request: Request) -> str | None:
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        return None
+    why = body.get("why") if isinstance(body, dict) else None
+    return why[:MOST_WORDS] if isinstance(why, str) and why.strip() and "\0" not in why else None
+
+
+def _row(one: Purchase) -> dict[str, object]:
+    times = {"createdAt": time(one.created_at), "settledAt": time(one.settled_at), "revokedAt": time(one.revoked_at)}
+    what = {"id": one.id, "userId": one.user_id, "itemId": one.item_id, "price": one.price}
+    return {**what, "state": one.state, "reason": one.reason, "commands": one.asks, **times}
+
+
+def _timeline(timeline: Timeline) -> dict[str, object]:
+    lines = [
+        {"kind": line.kind, "delta": line.delta, "pointsAfter": line.points_after, "at": time(line.at)}
+        for line in timeline.ledger
+    ]
+    done = [{"action": one.action, "why": one.why, "at": time(one.at)} for one in timeline.interventions]
+    steps = shown(Found(None, timeline.purchase))["steps"]
+    return {**_row(timeline.purchase), "steps": steps, "ledger": lines, "interventions": done}
+
+
+def _unknown() -> Response:
+    return refused(404, "there is no such purchase")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10

@@ -1,0 +1,84 @@
+"""Purchases: the monolith's own call that makes one, and what became of one."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import structlog
+
+from chassis.auth.claims import Identity
+from extracted.account.api.refusals import Described
+from extracted.account.domain import ADMIN
+from extracted.account.purchases.domain.purchase import Outcome, canonical_uuid
+from extracted.account.purchases.domain.saga import State
+from extracted.account.purchases.service.buy_now import Calling
+from extracted.account.purchases.service.queries import Found, Looking
+from extracted.wire import answers
+from extracted.wire.answers import Answer, error
+from extracted.wire.application import Call
+
+log = structlog.get_logger("account.api")
+
+TOO_POOR: Final = error(403, "Not enought points!", "Forbidden")
+NOT_YET: Final = replace(answers.NOT_FOUND, fields=((b"retry-after", b"1"),))
+"""It may be under way in a queue; another's looks the same."""
+_REFUSALS: Final[Mapping[Outcome, Answer]] = {
+    Outcome.UNKNOWN_ITEM: answers.NOT_FOUND,
+    Outcome.USER_DELETED: answers.NOT_FOUND,
+    Outcome.INSUFFICIENT_POINTS: TOO_POOR,
+}
+_WITHOUT_PURCHASE: Final = {Outcome.ALREADY_OWNED: "ALREADY_OWNED"}
+
+
+def routes(calling: Calling, looking: Looking) -> Iterator[Described]:
+    """Both of them."""
+    yield "POST", "/item/buy/{id}", _anybody, partial(_buy, calling)
+    yield "GET", "/purchases/{id}", _anybody, partial(_get, looking)
+
+
+def _anybody(_call: Call, _identity: Identity) -> bool:
+    """With a credential, guests too."""
+    return True
+
+
+async def _buy(calling: Calling, call: Call, identity: Identity) -> Answer:
+    item_id = call.variables[0]
+    if canonical_uuid(item_id) is None:
+        return answers.STORE_FAILED  # the monolith lets PostgreSQL refuse it
+    bought = await calling.buy(identity.subject or "", item_id)
+    if isinstance(bought, Outcome):
+        return _REFUSALS.get(bought, answers.STORE_FAILED)
+    return answers.one(bought.shown(), 201)
+
+
+async def _get(looking: Looking, call: Call, identity: Identity) -> Answer:
+    id = canonical_uuid(call.variables[0])
+    found = None if id is None else await looking.find(id)
+    if found is None or (ADMIN not in identity.roles and found.user_id != identity.subject):
+        return NOT_YET
+    return answers.one(shown(found))
+
+
+def shown(found: Found) -> dict[str, object]:
+    """`steps` in their order; times in UTC."""
+    steps = [{"step": step, "at": time(at)} for step, at in found.steps()]
+    times = {"created": steps[0]["at"], "settled": time(found.settled_at)}
+    return {**_what(found), "steps": steps, "times": times}
+
+
+def _what(found: Found) -> dict[str, object]:
+    if found.purchase is not None:
+        one = found.purchase
+        return {"id": one.id, "itemId": one.item_id, "state": one.state, "reason": one.reason}
+    assert found.request is not None, "one of the two was found"
+    state = _WITHOUT_PURCHASE.get(found.request.outcome, State.REJECTED.value)
+    return {"id": found.request.id, "itemId": found.request.item_id, "state": state, "reason": found.request.outcome}
+
+
+def time(at: datetime | None) -> str | None:
+    """As JavaScript writes it."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""The saga's states and steps, and a purchase's values. Pure."""

@@ -1,0 +1,50 @@
+"""What Prometheus reads of Account: numbers alone."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chassis.outbox.consumer import Consumer
+from chassis.outbox.failed_messages_store import StoredParked
+from chassis.outbox.relay import Relay
+from chassis.service.metrics import Gauge
+from extracted.account.purchases.auditing import Auditing
+from extracted.account.purchases.service.operations import Kind, Operations
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """`auditing`: its last finding; before the first there is no number of breaches."""
+
+    operations: Operations
+    relay: Relay
+    messages: StoredParked
+    auditing: Auditing
+    consumers: Sequence[Consumer]
+
+    async def gauges(self) -> Sequence[Gauge]:
+        """Raises StoreUnavailable."""
+        by_state: dict[str, float] = dict((await self.operations.counts()).items())
+        oldest_s = await self.operations.oldest_open_s()
+        outbox, parked = await self.relay.status(), await self.messages.grouped(None)
+        waiting = Counter[str]()
+        for group in parked:
+            waiting[group.queue] += group.count
+        held = {status.queue: float(status.held) for status in (consumer.status() for consumer in self.consumers)}
+        return [
+            Gauge("account_open_purchases", "Purchases that the shop has not answered.", by_state),
+            Gauge("account_oldest_open_purchase_s", "Its age; 0: there is none.", oldest_s),
+            *self._breaches(),
+            Gauge("account_outbox_oldest_s", "The age of the oldest that waits.", outbox.oldest_s, "destination"),
+            Gauge("account_outbox_waiting", "Messages that wait for the broker.", outbox.unpublished, "destination"),
+            Gauge("account_parked_messages", "Messages that could not be handled.", waiting, "queue"),
+            Gauge("account_held_messages", "Messages that wait for a store.", held, "queue"),
+        ]
+
+    def _breaches(self) -> Sequence[Gauge]:
+        last = self.auditing.last
+        if last is None:
+            return ()
+        found = Counter(breach.kind for breach in last.breaches)
+        by_kind: dict[str, float] = {kind: found[kind] for kind in Kind}
+        return [Gauge("account_audit_breaches", "Found by the last audit; cut at 1000.", by_kind, "kind")]

@@ -1,0 +1,83 @@
+"""The one call to Shop, over HTTP: no cookies, no redirects, no proxies of the environment; connections are kept."""
+
+import json
+import math
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+from extracted.account.purchases.connections import Connections, NotHttp
+from extracted.account.purchases.domain.purchase import Item, Offer, canonical_uuid
+from extracted.account.purchases.ports import OfferUnavailable
+
+
+class HttpOffers:
+    """Implements the port Offers. `timeout_s` holds for the whole call."""
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 3.0) -> None:
+        self._connections = Connections(url, {"Authorization": f"Bearer {token}", "Accept": "application/json"})
+        self._base = urlsplit(url).path.rstrip("/")
+        self._timeout_s = timeout_s
+
+    async def find(self, user_id: str, item_id: str) -> Offer | None:
+        """None: there is no such item. Raises OfferUnavailable."""
+        if canonical_uuid(item_id) is None:
+            return None
+        target = f"{self._base}/internal/offers/{quote(item_id, safe='')}?user={quote(user_id, safe='')}"
+        status, body = await self._get(target)
+        return _offer(status, _json(body))
+
+    async def ping(self) -> None:
+        """Returns when the shop could answer. Raises OfferUnavailable."""
+        status, _ = await self._get(f"{self._base}/health/ready")
+        if status != 200:
+            raise OfferUnavailable(f"the shop is not ready ({status})")
+
+    async def _get(self, target: str) -> tuple[int, bytes]:
+        try:
+            return await self._connections.get(target, self._timeout_s)
+        except TimeoutError as error:
+            raise OfferUnavailable("the shop did not answer in time") from error
+        except (OSError, EOFError, NotHttp) as error:
+            raise OfferUnavailable(f"the shop cannot be reached ({type(error).__name__})") from error
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        await self._connections.aclose()
+
+
+def _json(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _offer(status: int, body: object) -> Offer | None:
+    if not isinstance(body, Mapping):
+        raise OfferUnavailable(f"the shop answered {status}, and no JSON object")
+    if status == 404 and "error" in body and "statusCode" not in body:  # a route that is not there answers otherwise
+        return None
+    if status != 200:
+        raise OfferUnavailable(f"the shop answered {status}")
+    return Offer(_item(body.get("item")), _text_or_none(body.get("transactionId")))
+
+
+def _item(item: object) -> Item:
+    if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
+        raise OfferUnavailable("the shop's item has no id")
+    cost, data = item.get("cost"), item.get("data")
+    if cost is not None and not _is_number(cost):
+        raise OfferUnavailable("the shop's item has a cost that is no number")
+    if data is not None and not isinstance(data, Mapping):
+        raise OfferUnavailable("the shop's item has data that are no object")
+    return Item(item["id"], cost, _text_or_none(item.get("type")), data)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _text_or_none(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise OfferUnavailable("the shop's answer has a value that is no text")
+    return value

@@ -1,0 +1,37 @@
+"""Routes below /user/{id}: whose they are."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from chassis.auth.claims import Identity
+from extracted.wire.answers import Answer, error
+from extracted.wire.application import Call
+from extracted.wire.guard import Guarded
+from extracted.wire.ids import canonical_uuid, is_uuid
+
+OWN = "@me"
+"""In a path: the caller."""
+INVALID_USER_ID: Final = error(400, "Invalid userId", "Bad Request")
+
+OfUser = Callable[[Call, str], Awaitable[Answer]]
+
+
+def is_own(call: Call, identity: Identity) -> bool:
+    """As spelled: one's own id in capitals is another's (corrections)."""
+    return call.variables[0] in (OWN, identity.subject)
+
+
+def of_user(handler: OfUser) -> Guarded:
+    """A handler that gets the canonical id of the path's user; what is no id is 400, after the guards."""
+
+    async def answer(call: Call, identity: Identity) -> Answer:
+        user_id = _wanted(call.variables[0], identity)
+        return INVALID_USER_ID if user_id is None else await handler(call, user_id)
+
+    return answer
+
+
+def _wanted(spelled: str, identity: Identity) -> str | None:
+    if spelled == OWN:
+        return identity.subject
+    return canonical_uuid(spelled) if is_uuid(spelled) else None

@@ -1,0 +1,34 @@
+"""Sign-up (contract §4.1): anybody may; a login works at once, with the rights of a guest."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from chassis.auth.claims import Identity
+from extracted.account.api.refusals import Described
+from extracted.account.users.api.addresses import ADDRESS
+from extracted.account.users.api.users import shown
+from extracted.account.users.sign_up import SignUp
+from extracted.wire import answers, validation
+from extracted.wire.answers import Answer
+from extracted.wire.application import Call
+from extracted.wire.validation import STRING, Shape, length, required
+
+NEW: Shape = {
+    "username": required(STRING, *length(3, 20)),
+    "password": required(STRING, *length(8, 255)),
+    "email": required(ADDRESS),
+}
+
+
+def routes(sign_up: SignUp) -> Iterator[Described]:
+    """The one of them."""
+    yield "POST", "/user", None, partial(_sign_up, sign_up)
+
+
+async def _sign_up(sign_up: SignUp, call: Call, _identity: Identity) -> Answer:
+    refusal = validation.refusal(NEW, call.body)
+    if refusal is not None:
+        return refusal
+    sent = {name: text or "" for name, text in validation.texts(call.body).items()}
+    user = await sign_up.sign_up(sent["username"], sent["password"], sent["email"])
+    return answers.one(shown(user), 201)

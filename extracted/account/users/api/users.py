@@ -1,0 +1,70 @@
+"""Users (contract §4.1)."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from chassis.auth.claims import Identity
+from extracted.account import domain
+from extracted.account.api.lists import listed
+from extracted.account.api.refusals import Described
+from extracted.account.domain import User
+from extracted.account.service import Account
+from extracted.account.users.api.of_user import is_own, of_user
+from extracted.wire import answers, validation
+from extracted.wire.answers import Answer
+from extracted.wire.application import Call
+from extracted.wire.validation import STRING, Shape, length, optional
+
+CHANGES: Shape = {"username": optional(STRING, *length(3, 20)), "description": optional(STRING)}
+
+
+def routes(account: Account) -> Iterator[Described]:
+    """Sign-up is in a file of its own."""
+    yield "GET", "/user", _reads_users, partial(_list, account)
+    yield "GET", "/user/{id}", _reads_user, of_user(partial(_get, account))
+    yield "PATCH", "/user/{id}", _changes_user, of_user(partial(_change, account))
+    yield "DELETE", "/user/{id}", _changes_user, of_user(partial(_delete, account))
+    yield "GET", "/user/{id}/teams", _reads_user, of_user(partial(_teams, account))
+
+
+def _reads_users(_call: Call, identity: Identity) -> bool:
+    return domain.may_read_users(identity.roles)
+
+
+def _reads_user(call: Call, identity: Identity) -> bool:
+    return domain.may_read_user(identity.roles, own=is_own(call, identity))
+
+
+def _changes_user(call: Call, identity: Identity) -> bool:
+    return domain.may_change_user(identity.roles, own=is_own(call, identity))
+
+
+async def _list(account: Account, call: Call, _identity: Identity) -> Answer:
+    return await listed(call, account.users.select, shown, order_keys=("points", "username"), filter_key="username")
+
+
+async def _get(account: Account, _call: Call, user_id: str) -> Answer:
+    found = await account.users.find(user_id)
+    return answers.NOT_FOUND if found is None else answers.one(shown(found.user) | {"rank": found.rank})
+
+
+async def _change(account: Account, call: Call, user_id: str) -> Answer:
+    refusal = validation.refusal(CHANGES, call.body)
+    if refusal is not None:
+        return refusal
+    user = await account.users.change(user_id, validation.texts(call.body))
+    return answers.NOT_FOUND if user is None else answers.one(shown(user))
+
+
+async def _delete(account: Account, _call: Call, user_id: str) -> Answer:
+    return answers.one({}, 204) if await account.users.delete(user_id) else answers.NOT_FOUND
+
+
+async def _teams(account: Account, _call: Call, user_id: str) -> Answer:
+    teams = await account.users.teams(user_id)
+    return answers.NOT_FOUND if teams is None else answers.one({"teams": [{"id": team} for team in teams]})
+
+
+def shown(user: User) -> dict[str, object]:
+    """Without the rank."""
+    return {"id": user.id, "username": user.username, "description": user.description, "points": user.points}

@@ -1,0 +1,1 @@
+"""From a row to a provider: claiming, sending, recording the result, pace."""

@@ -1,0 +1,94 @@
+"""Notes in its row what has become of a mail, however long the database is away; tells operators."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+
+from chassis.store import StoreUnavailable
+from extracted.mailer.delivery.outcomes import Ambiguous, Deferred, Failed, Returned, Sent, Verdict
+from extracted.mailer.domain import Claimed, Outcome, Refused, State, Templated, Unanswered, Unreachable
+from extracted.mailer.ports import Sendable
+
+log = structlog.get_logger("mailer.sending")
+
+_FIRST_RETRY_S: Final = 0.1
+_STATES: Final = {
+    Sent: State.SENT,
+    Deferred: State.DEFERRED,
+    Failed: State.FAILED,
+    Ambiguous: State.AMBIGUOUS,
+}
+_EVENTS: Final = {Sent: "mail_sent", Deferred: "mail_deferred", Returned: "mail_returned"}
+"""Of what an operator need not look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noting:
+    """`lease`: so long it is tried; after it the row becomes ambiguous by itself."""
+
+    mails: Sendable
+    lease: timedelta
+    clock: Callable[[], datetime]
+    last_retry_s: float
+
+    async def note(self, claimed: Claimed, verdict: Verdict, outcome: Outcome | None = None) -> None:
+        """Raises StoreUnavailable when the lease has ended."""
+        until, retry_s = self.clock() + self.lease, _FIRST_RETRY_S
+        write = _writer(self.mails, claimed, verdict)
+        while True:
+            try:
+                _report(claimed, verdict, outcome, is_held=await write())
+                return
+            except StoreUnavailable as error:
+                if self.clock() >= until:
+                    raise
+                log.warning(
+                    "outcome_waits", mail_id=claimed.mail_id, state=str(_state(claimed, verdict)), reason=str(error)
+                )
+            await asyncio.sleep(retry_s)
+            retry_s = min(retry_s * 2, self.last_retry_s)
+
+
+def _writer(mails: Sendable, claimed: Claimed, verdict: Verdict) -> Callable[[], Awaitable[bool]]:
+    match verdict:
+        case Sent(response):
+            return partial(mails.sent, claimed, response)
+        case Deferred(reason, due_at):
+            return partial(mails.deferred, claimed, reason, due_at)
+        case Returned(reason, due_at):
+            return partial(mails.returned, claimed, reason, due_at)
+        case Failed(reason, is_bounce):
+            return partial(mails.failed, claimed, reason, is_bounce)
+        case Ambiguous(reason, until):
+            return partial(mails.ambiguous, claimed, reason, until)
+
+
+def _report(claimed: Claimed, verdict: Verdict, outcome: Outcome | None, is_held: bool) -> None:
+    """For operators: which mail, never to whom. What a server said of a mail may name the address: it is in the row."""
+    content = claimed.content
+    facts = {
+        "mail_id": claimed.mail_id,
+        "kind": content.kind if isinstance(content, Templated) else "raw",
+        "state": str(_state(claimed, verdict)),
+        "attempt": claimed.attempt,
+    }
+    if isinstance(outcome, Refused):
+        facts |= {"code": outcome.code, "verb": outcome.verb}
+    if isinstance(outcome, Unreachable | Unanswered):
+        facts["reason"] = outcome.reason
+    if not is_held:
+        log.warning("lease_lost", **facts)
+    elif isinstance(verdict, Failed | Ambiguous):
+        log.error("mail_not_sent", **facts)
+    else:
+        log.info(_EVENTS[type(verdict)], **facts)
+
+
+def _state(claimed: Claimed, verdict: Verdict) -> State:
+    """As its line in the history has it."""
+    return claimed.came_from if isinstance(verdict, Returned) else _STATES[type(verdict)]

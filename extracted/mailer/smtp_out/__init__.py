@@ -1,0 +1,1 @@
+"""SMTP out, towards the provider."""

@@ -1,0 +1,93 @@
+"""The way to a provider by SMTP: connections that are kept for the next mail."""
+
+import asyncio
+import ssl
+from typing import Final
+
+from extracted.mailer.delivery.provider import TIMEOUTS, NotHandedOver, Provider, Timeouts, Tls
+from extracted.mailer.domain import Outcome, Outgoing, Unreachable
+from extracted.mailer.smtp_out.connection import Connection
+from extracted.mailer.smtp_out.opening import Away, opened
+from extracted.mailer.smtp_out.text import unsendable
+
+_NEVER: Final = Unreachable("the connection was closed again before it took anything")
+
+
+class SmtpTransport:
+    """One per provider and process: as many connections as senders send at once. Raises OSError for a bad `ca_file`.
+
+    What was idle for a while is closed.
+    """
+
+    def __init__(self, provider: Provider, timeouts: Timeouts = TIMEOUTS) -> None:
+        self._provider = provider
+        self._timeouts = timeouts
+        is_plain = provider.tls is Tls.NONE
+        self._context = None if is_plain else ssl.create_default_context(cafile=provider.ca_file)
+        self._idle: list[Connection] = []
+        self._is_closed = False
+        self._pruning: asyncio.TimerHandle | None = None
+        self._quitting: set[asyncio.Task[None]] = set()
+
+    async def send(self, outgoing: Outgoing) -> Outcome:
+        """A connection that a server has closed meanwhile is replaced once, before it has taken anything."""
+        refused = unsendable(outgoing)
+        if refused is not None:
+            return refused
+        kept = self._taken()
+        outcome = None if kept is None else await self._over(kept, outgoing)
+        return outcome or await self._anew(outgoing)
+
+    async def aclose(self) -> None:
+        """Says QUIT on what is idle. What is in use ends with its mail."""
+        self._is_closed = True
+        if self._pruning is not None:
+            self._pruning.cancel()
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*self._quitting, *(connection.quit() for connection in idle))
+
+    async def _anew(self, outgoing: Outgoing) -> Outcome:
+        try:
+            client = await opened(self._provider, self._timeouts, self._context)
+        except Away as away:
+            return Unreachable(str(away))
+        except asyncio.CancelledError as cancelled:
+            raise NotHandedOver from cancelled
+        return await self._over(Connection(client, self._timeouts), outgoing) or _NEVER
+
+    async def _over(self, connection: Connection, outgoing: Outgoing) -> Outcome | None:
+        outcome = await connection.send(outgoing)
+        if connection.is_usable:
+            self._keep(connection)
+        return outcome
+
+    def _taken(self) -> Connection | None:
+        """The one that was used last: the others get old, and are closed."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable:
+                return connection
+        return None
+
+    def _keep(self, connection: Connection) -> None:
+        if self._is_closed:
+            connection.abort()
+            return
+        connection.idle_since = asyncio.get_running_loop().time()
+        self._idle.append(connection)
+        self._prune_later()
+
+    def _prune_later(self) -> None:
+        """The first is the one that has been idle longest."""
+        if self._pruning is None and self._idle:
+            at = self._idle[0].idle_since + self._timeouts.idle_s
+            self._pruning = asyncio.get_running_loop().call_at(at, self._prune)
+
+    def _prune(self) -> None:
+        self._pruning = None
+        before = asyncio.get_running_loop().time() - self._timeouts.idle_s
+        while self._idle and self._idle[0].idle_since <= before:
+            task = asyncio.create_task(self._idle.pop(0).quit(), name="smtp quit")
+            self._quitting.add(task)
+            task.add_done_callback(self._quitting.discard)
+        self._prune_later()

@@ -1,0 +1,61 @@
+"""What is wrong with templates, as far as it can be told without a request: each is written once with its samples."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from jinja2 import TemplateError
+
+from extracted.mailer.templating.render import HTML, SUBJECT, TEXT, Renderer
+from extracted.mailer.templating.variables import GIVEN, Kind, Links, filled
+
+LAYOUT: Final = "layout"
+"""The folder that is no kind."""
+_LAYOUTS = frozenset({SUBJECT, TEXT, HTML})
+
+
+def template_faults(
+    renderer: Renderer, names: frozenset[str], kinds: Mapping[str, Kind], links: Links
+) -> Iterator[str]:
+    """Syntax of all templates; then of those that have it, and whose layouts have it, everything else."""
+    faults = {name: fault for name in sorted(names) if (fault := _syntax_fault(renderer, name))}
+    faults |= {name: f"{name}: missing" for name in sorted(_LAYOUTS - names)}
+    yield from faults.values()
+    if any(name.startswith(f"{LAYOUT}/") for name in faults):
+        return
+    for name, kind in kinds.items():
+        for locale in sorted(kind.locales):
+            if f"{name}/{locale}.jinja" not in faults:
+                yield from _word_faults(renderer, name, kind, locale, links)
+
+
+def _syntax_fault(renderer: Renderer, name: str) -> str | None:
+    try:
+        renderer.blocks(name)
+    except TemplateError as error:
+        return f"{name}: {_told(error)}"
+    return None
+
+
+def _word_faults(renderer: Renderer, name: str, kind: Kind, locale: str, links: Links) -> Iterator[str]:
+    template = f"{name}/{locale}.jinja"
+    for variable in sorted(renderer.variables(template) - kind.variables.keys() - GIVEN):
+        yield f"{template}: uses the variable {variable}, which {name}/kind.yaml does not declare"
+    known = {block for layout in _LAYOUTS for block in renderer.blocks(layout)}
+    for block in sorted(renderer.blocks(template) - known):
+        yield f"{template}: fills the block {block}, which no layout has"
+    if fault := _writing_fault(renderer, template, filled(links, locale, kind.samples)):
+        yield f"{template}: {fault}"
+
+
+def _writing_fault(renderer: Renderer, template: str, values: Mapping[str, object]) -> str | None:
+    """A branch that the samples do not take is seen by its variables alone."""
+    try:
+        rendered = renderer.rendered(template, values)
+    except Exception as error:  # a template may raise anything
+        return _told(error)
+    return None if rendered.subject else "its subject is empty"
+
+
+def _told(error: Exception) -> str:
+    line = getattr(error, "lineno", None)
+    return f"line {line}: {error}" if line else str(error)

@@ -1,0 +1,1 @@
+"""Account's ports on the monolith's tables."""

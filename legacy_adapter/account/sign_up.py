@@ -1,0 +1,75 @@
+"""Account's port for signing up on the monolith's tables: every row that the monolith writes, in one transaction."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import exists, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database.database import Database
+from extracted.account.domain import Addressee, LoginTaken, NewUser, Taken, User, Write
+from legacy_adapter.account.emails import add_email
+from legacy_adapter.account.outgoing import Outgoing
+from legacy_adapter.account.users import now, refuse_nul
+from legacy_adapter.inserting import inserted
+from legacy_adapter.roles import GUEST_ROLE, give_role
+from legacy_adapter.tables import credentials, subjects, user_emails, user_settings, users
+
+LANGUAGE = "en"
+
+
+class LegacyAccounts:
+    """Implements the port Accounts."""
+
+    def __init__(self, database: Database, outgoing: Outgoing, clock: Callable[[], datetime] = now) -> None:
+        self._database = database
+        self._outgoing = outgoing
+        self._clock = clock
+
+    async def is_taken(self, username: str, address: str) -> bool:
+        """By one statement."""
+        refuse_nul({"username": username})
+        named, mailed = exists().where(users.c.username == username), exists().where(user_emails.c.email == address)
+        async with self._database.look() as connection:
+            return bool(await connection.scalar(select(or_(named, mailed))))
+
+    async def add(self, new: NewUser, mail: Write) -> User:
+        """The unique constraints decide who of several is first; the others wait for that, and leave nothing."""
+        async with self._database.write() as connection:
+            user = await self._add(connection, new)
+            await self._outgoing.put(connection, mail(Addressee(new.username, new.address, LANGUAGE)))
+        self._outgoing.wake()
+        return user
+
+    async def _add(self, connection: AsyncConnection, new: NewUser) -> User:
+        at = self._clock()
+        user = User(_id(), new.username, None, 0)
+        row = {"id": user.id, "username": user.username, "description": user.description, "points": user.points}
+        if not await inserted(connection, users, row, at, unless="username"):
+            raise Taken("another user has the name")
+        await add_email(connection, user.id, new.address, new.token, at)
+        await _add_settings(connection, user.id, at)
+        await give_role(connection, await _add_login(connection, user.id, new, at), GUEST_ROLE, at)
+        return user
+
+
+async def _add_settings(connection: AsyncConnection, user_id: str, at: datetime) -> None:
+    languages = {"editing_language": "javascript", "language": LANGUAGE}
+    row = {"id": _id(), "user_id": user_id, "created_at": at, "updated_at": at} | languages
+    await connection.execute(insert(user_settings).values(row))
+
+
+async def _add_login(connection: AsyncConnection, user_id: str, new: NewUser, at: datetime) -> str:
+    """The id of the subject. Raises LoginTaken."""
+    subject_id = _id()
+    subject = {"id": subject_id, "internal_identifier": user_id, "type": "user", "created_at": at, "updated_at": at}
+    await connection.execute(insert(subjects).values(subject))
+    kept = {"type": "email_with_password", "identity": new.address, "secret": new.secret, "subject_id": subject_id}
+    if not await inserted(connection, credentials, {"id": _id()} | kept, at, unless="identity"):
+        raise LoginTaken("somebody logs in with the e-mail")
+    return subject_id
+
+
+def _id() -> str:
+    return str(uuid.uuid4())

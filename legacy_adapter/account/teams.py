@@ -1,0 +1,52 @@
+"""Account's port for teams on the monolith's tables."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database.database import Database
+from extracted.account.domain import Member, Selected, Selection, Team
+from legacy_adapter import sql_page
+from legacy_adapter.tables import team_members, teams, users
+
+
+class LegacyTeams:
+    """Implements the port Teams."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, team_id: str) -> Team | None:
+        """Team, then members, of one moment."""
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(teams).where(teams.c.id == team_id))).all()
+            return next(iter(await with_members(connection, rows)), None)
+
+    async def select(self, selection: Selection) -> Selected[Team]:
+        """By three statements, however many there are."""
+        async with self._database.read() as connection:
+            found = sql_page.rows(connection, teams, selection.containing, selection.descending)
+            page = (await connection.execute(found.offset(selection.offset).limit(selection.limit))).all()
+            total = await connection.scalar(sql_page.count(teams, selection.containing))
+            return Selected(await with_members(connection, page), total or 0)
+
+
+async def with_members(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> Sequence[Team]:
+    """The teams of these rows, by one more statement."""
+    members = await _members(connection, [row.id for row in rows])
+    return [Team(row.id, row.name, row.description, tuple(members[row.id])) for row in rows]
+
+
+async def _members(connection: AsyncConnection, team_ids: Iterable[str]) -> dict[str, list[Member]]:
+    of_teams: dict[str, list[Member]] = {team_id: [] for team_id in team_ids}
+    statement = (
+        select(team_members.c.team_id, team_members.c.role, users.c.id, users.c.username, users.c.points)
+        .join(users, users.c.id == team_members.c.user_id)
+        .where(team_members.c.team_id.in_(of_teams))
+        .order_by(*sql_page.heap_order(connection, users))
+    )
+    for row in await connection.execute(statement):
+        of_teams[row.team_id].append(Member(row.id, row.username, row.points, row.role))
+    return of_teams

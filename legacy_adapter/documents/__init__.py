@@ -1,0 +1,1 @@
+"""The monolith's documents: one port, on MongoDB and on JSON columns."""

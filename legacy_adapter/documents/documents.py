@@ -1,0 +1,144 @@
+"""The monolith's documents: a port as small as its readers need, and its SQLite form (a JSON column per collection)."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bson import ObjectId
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Select,
+    TableClause,
+    Update,
+    column,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    table,
+    update,
+)
+
+from chassis.database.database import Database
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`equals`: field → the texts of which it has to be one. `descending`: number field → direction, in sort order."""
+
+    equals: Mapping[str, Collection[str]] = field(default_factory=dict)
+    descending: Mapping[str, bool] = field(default_factory=dict)
+    skip: int = 0
+    limit: int = 100
+
+
+class DocumentStore(Protocol):
+    """Collections of documents; their public id is the field `id`."""
+
+    async def find_one(self, collection: str, public_id: str) -> Document | None:
+        """Raises StoreUnavailable."""
+        ...
+
+    async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
+        """Without an order: in the order in which they were added. Raises StoreUnavailable."""
+        ...
+
+    async def add(self, collection: str, fields: Document) -> Document:
+        """`fields` with their public `id`, as a document of Mongoose's: a new `_id` before them, `__v` 0 behind.
+
+        In BSON, whole numbers beyond 32 bits are doubles, as in JavaScript. Raises StoreUnavailable.
+        """
+        ...
+
+    async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
+        """One `$set` of whole fields; `_id`, `__v` and all others stay as they are. No fields: nothing is written.
+
+        The document as it is then; None where there is none. Raises StoreUnavailable.
+        """
+        ...
+
+    async def remove(self, collection: str, public_id: str) -> bool:
+        """Whether there was one. Raises StoreUnavailable."""
+        ...
+
+
+class SqliteDocuments:
+    """Collection x is the table mongo_x(_id, id, body), the whole document in `body`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_one(self, collection: str, public_id: str) -> Document | None:
+        """By the indexed column."""
+        statement = _documents(collection).where(column("id") == public_id)
+        async with self._database.read() as connection:
+            body = await connection.scalar(statement)
+        return None if body is None else json.loads(body)
+
+    async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
+        """Ties keep the order in which they were added."""
+        statement = _documents(collection).where(*_conditions(selection)).order_by(*_order(selection))
+        page = statement.offset(selection.skip).limit(selection.limit)
+        async with self._database.read() as connection:
+            return [json.loads(body) for body in await connection.scalars(page)]
+
+    async def add(self, collection: str, fields: Document) -> Document:
+        """As the monolith's own process would have written it."""
+        object_id = str(ObjectId())
+        document = {"_id": {"$oid": object_id}, **fields, "__v": 0}
+        row = {"_id": object_id, "id": fields["id"], "body": json.dumps(document)}
+        async with self._database.write() as connection:
+            await connection.execute(insert(_collection(collection)).values(row))
+        return document
+
+    async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
+        """One statement, so that of two at once none undoes the other's fields."""
+        if not fields:
+            return await self.find_one(collection, public_id)
+        async with self._database.write() as connection:
+            body = await connection.scalar(_set(collection, public_id, fields))
+        return None if body is None else json.loads(body)
+
+    async def remove(self, collection: str, public_id: str) -> bool:
+        """By the indexed column."""
+        statement = delete(_collection(collection)).where(column("id") == public_id)
+        async with self._database.write() as connection:
+            return (await connection.execute(statement)).rowcount > 0
+
+
+def _collection(name: str) -> TableClause:
+    return table(f"mongo_{name}", column("_id"), column("id"), column("body"))
+
+
+def _documents(collection: str) -> Select[Any]:
+    return select(column("body")).select_from(_collection(collection))
+
+
+def _set(collection: str, public_id: str, fields: Document) -> Update:
+    pairs = [part for name, value in fields.items() for part in (f'$."{name}"', func.json(json.dumps(value)))]
+    body = func.json_set(column("body"), *pairs)
+    found = update(_collection(collection)).where(column("id") == public_id)
+    return found.values(body=body).returning(column("body"))
+
+
+def _member(name: str) -> ColumnElement[Any]:
+    return func.json_extract(column("body"), f"$.{name}", type_=Float)
+
+
+def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
+    return [_text(name).in_(texts) for name, texts in selection.equals.items()]
+
+
+def _text(name: str) -> ColumnElement[Any]:
+    """The public id has a column with an index."""
+    return column("id") if name == "id" else func.json_extract(column("body"), f"$.{name}")
+
+
+def _order(selection: Selection) -> list[ColumnElement[Any]]:
+    keys = [(_member(name), descending) for name, descending in selection.descending.items()]
+    return [*(key.desc() if descending else key.asc() for key, descending in keys), literal_column("rowid")]

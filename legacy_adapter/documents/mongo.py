@@ -1,0 +1,135 @@
+"""The monolith's documents where they really are: collections of a server that speaks MongoDB's protocol."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bson import ObjectId
+from pymongo import AsyncMongoClient, ReturnDocument
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from chassis.service.settings import SettingsInvalid
+from chassis.store import StoreUnavailable
+from legacy_adapter.documents.documents import Document, Selection
+
+_SMALLEST, _LARGEST = -(2**31), 2**31 - 1
+_NO_ENTRY = {13, 18}
+"""Codes: Unauthorized, AuthenticationFailed."""
+
+
+class MongoDocuments:
+    """One per process, on one loop. `url` names the database: mongodb://HOST/NAME. Raises SettingsInvalid.
+
+    `timeout_s`: how long a server, a connection, an answer may be waited for; the server gives up a query after it.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = 5.0, pool_size: int = 10) -> None:
+        name = _database_name(url)
+        own_ms = int(timeout_s * 1000)
+        self._timeout_ms = own_ms
+        self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+            url,
+            maxPoolSize=pool_size,
+            connectTimeoutMS=own_ms,
+            serverSelectionTimeoutMS=own_ms,
+            waitQueueTimeoutMS=own_ms,
+            socketTimeoutMS=own_ms + 1000,
+            tz_aware=True,
+        )
+        self._database = self._client[name]
+
+    async def find_one(self, collection: str, public_id: str) -> Document | None:
+        """By the index on `id`."""
+        async with _translated():
+            found = await self._database[collection].find_one({"id": public_id}, max_time_ms=self._timeout_ms)
+        return None if found is None else _shown(found)
+
+    async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
+        """Without an order: MongoDB's natural one. Ties are left to the server, as the monolith leaves them."""
+        conditions = {name: {"$in": list(texts)} for name, texts in selection.equals.items()}
+        keys = [(name, -1 if descending else 1) for name, descending in selection.descending.items()]
+        cursor = self._database[collection].find(
+            conditions, skip=selection.skip, limit=selection.limit, sort=keys or None, max_time_ms=self._timeout_ms
+        )
+        async with _translated():
+            return [_shown(found) async for found in cursor]
+
+    async def add(self, collection: str, fields: Document) -> Document:
+        """As Mongoose would have written it."""
+        document = {"_id": ObjectId(), **_stored(fields), "__v": 0}
+        async with _translated():
+            await self._database[collection].insert_one(document)
+        return _shown(document)
+
+    async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
+        """One command, so that of two at once none undoes the other's fields."""
+        if not fields:
+            return await self.find_one(collection, public_id)
+        async with _translated():
+            changed = await self._database[collection].find_one_and_update(
+                {"id": public_id},
+                {"$set": _stored(fields)},
+                return_document=ReturnDocument.AFTER,
+                maxTimeMS=self._timeout_ms,
+            )
+        return None if changed is None else _shown(changed)
+
+    async def remove(self, collection: str, public_id: str) -> bool:
+        """By the index on `id`."""
+        async with _translated():
+            return (await self._database[collection].delete_one({"id": public_id})).deleted_count > 0
+
+    async def ping(self) -> None:
+        """Returns when the server answers. Raises StoreUnavailable."""
+        async with _translated():
+            await self._client.admin.command("ping")
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        await self._client.close()
+
+
+def _stored(value: Any) -> Any:
+    """JavaScript's numbers in BSON: beyond 32 bits a whole number is a double."""
+    match value:
+        case Mapping():
+            return {name: _stored(item) for name, item in value.items()}
+        case list():
+            return [_stored(item) for item in value]
+        case int() if not _SMALLEST <= value <= _LARGEST:
+            return float(value)
+        case _:
+            return value
+
+
+def _shown(found: dict[str, Any]) -> Document:
+    """With `_id` as the other store has it."""
+    return found | {"_id": {"$oid": str(found["_id"])}}
+
+
+def _database_name(url: str) -> str:
+    try:
+        name = parse_uri(url)["database"]
+    except PyMongoError:
+        raise SettingsInvalid("the documents URL is none: wanted mongodb://HOST/NAME") from None
+    if not name:
+        raise SettingsInvalid("the documents URL names no database: wanted mongodb://HOST/NAME")
+    return str(name)
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except (ConnectionFailure, ExecutionTimeout) as error:
+        raise StoreUnavailable(_first_line(error)) from error
+    except OperationFailure as error:
+        if error.code not in _NO_ENTRY:
+            raise
+        raise StoreUnavailable(_first_line(error)) from error
+
+
+def _first_line(error: PyMongoError) -> str:
+    """Without the description of the topology that follows."""
+    return str(error).partition(", Timeout:")[0].partition("\n")[0]

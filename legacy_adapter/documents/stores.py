@@ -1,0 +1,40 @@
+"""The monolith's two stores, chosen by their URLs: what a service in shared mode opens."""
+
+from dataclasses import dataclass
+
+from chassis.database.database import Database
+from chassis.service.settings import SettingsInvalid
+from legacy_adapter.documents.documents import DocumentStore, SqliteDocuments
+from legacy_adapter.documents.mongo import MongoDocuments
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """`server` is where the documents are, when that is not the database."""
+
+    database: Database
+    documents: DocumentStore
+    server: MongoDocuments | None = None
+
+    async def ping(self) -> None:
+        """Returns when both answer. Raises StoreUnavailable."""
+        await self.database.ping()
+        if self.server is not None:
+            await self.server.ping()
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        await self.database.aclose()
+        if self.server is not None:
+            await self.server.aclose()
+
+
+def opened(database_url: str, documents_url: str | None) -> Stores:
+    """Without `documents_url` the documents are JSON in the SQLite file. Raises SettingsInvalid."""
+    database = Database(database_url)
+    if documents_url is not None:
+        server = MongoDocuments(documents_url)
+        return Stores(database, server, server)
+    if not database.is_sqlite:
+        raise SettingsInvalid("the documents are not in PostgreSQL: wanted a documents URL, mongodb://HOST/NAME")
+    return Stores(database, SqliteDocuments(database))

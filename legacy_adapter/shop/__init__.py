@@ -1,0 +1,1 @@
+"""Shop's ports on the monolith's tables and documents."""

@@ -1,0 +1,209 @@
+"""The admin API, on its own port: what is served, and the moves. Health, metrics and JWKS are open."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from strangler_gateway.admin import bodies, views
+from strangler_gateway.admin.auth import Role, access
+from strangler_gateway.admin.recording import RecordingStream, about
+from strangler_gateway.admin.requests import HANDLERS, Refused, asked_for, body, strange, who_asks
+from strangler_gateway.migration.inventory import inventory
+from strangler_gateway.migration.migration import Migration
+from strangler_gateway.recording.record import Recording
+from strangler_gateway.settings import Settings
+from strangler_gateway.steps.explain import explain
+from strangler_gateway.table.matcher import Matcher
+from strangler_gateway.table.routes import State, Unit
+from strangler_gateway.telemetry.stats import Stats
+
+MAX_LOG = 1000
+
+
+class Keys(Protocol):
+    """The public keys of the internal tokens."""
+
+    def jwks(self) -> Mapping[str, Any]:
+        """A JSON Web Key Set (RFC 7517)."""
+        ...
+
+
+class Differences(Protocol):
+    """What shadow kept."""
+
+    def examples(self, route_id: str) -> Sequence[Mapping[str, object]]:
+        """Of a route, the latest first."""
+        ...
+
+
+class Serving(Protocol):
+    """The gateway, as far as it is shown."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def stats(self) -> Stats: ...
+    @property
+    def matcher(self) -> Matcher: ...
+    @property
+    def signer(self) -> Keys | None: ...
+    @property
+    def shadow(self) -> Differences: ...
+    @property
+    def ready(self) -> bool: ...
+
+    recording: Recording | None
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def admin_app(gateway: Serving, migration: Migration) -> Starlette:
+    """The ASGI application of the admin port."""
+    admin = _Admin(gateway, migration)
+    routes = [
+        Route("/health/live", admin.live),
+        Route("/health/ready", admin.ready),
+        Route("/metrics", admin.metrics),
+        Route("/.well-known/jwks.json", admin.jwks),
+        Route("/status", admin.reads(admin.status)),
+        Route("/routes", admin.reads(admin.routes)),
+        Route("/inventory", admin.reads(admin.inventory)),
+        Route("/differences", admin.reads(admin.differences)),
+        Route("/log", admin.reads(admin.log)),
+        Route("/diff", admin.reads(admin.diff)),
+        Route("/explain", admin.reads(admin.explain)),
+        Route("/flip", admin.writes(admin.flip), methods=["POST"]),
+        Route("/rollback", admin.writes(admin.rollback), methods=["POST"]),
+        Route("/release", admin.writes(admin.release), methods=["POST"]),
+        Route("/record", admin.writes(admin.record), methods=["POST"]),
+        Route("/reload", admin.writes(admin.reload), methods=["POST"]),
+    ]
+    return Starlette(routes=routes, exception_handlers=HANDLERS)
+
+
+class _Admin:
+    def __init__(self, gateway: Serving, migration: Migration) -> None:
+        self._gateway = gateway
+        self._migration = migration
+        self._access = access(gateway.settings)
+
+    def reads(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint for readers and operators."""
+        return self._guarded(Role.READER, endpoint)
+
+    def writes(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint for operators."""
+        return self._guarded(Role.OPERATOR, endpoint)
+
+    def _guarded(self, wanted: Role, endpoint: Endpoint) -> Endpoint:
+        async def guarded(request: Request) -> Response:
+            fields = request.headers
+            denied = self._access.denies(wanted, fields.get("authorization", ""), fields.get("host", ""))
+            if denied is not None:
+                raise Refused(denied.status, "denied", denied.message)
+            return await endpoint(request)
+
+        return guarded
+
+    async def live(self, request: Request) -> Response:
+        return JSONResponse({"status": "live"})
+
+    async def ready(self, request: Request) -> Response:
+        ready = self._gateway.ready
+        return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        text = self._gateway.stats.prometheus(self._migration.served) + views.meters(self._migration)
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+    async def jwks(self, request: Request) -> Response:
+        signer = self._gateway.signer
+        return JSONResponse(signer.jwks() if signer else {"keys": []}, headers={"Cache-Control": "max-age=60"})
+
+    async def status(self, request: Request) -> Response:
+        return JSONResponse(views.status(self._migration) | {"ready": self._gateway.ready})
+
+    async def routes(self, request: Request) -> Response:
+        return JSONResponse(views.routes(self._migration, self._gateway.stats))
+
+    async def inventory(self, request: Request) -> Response:
+        return JSONResponse(inventory(self._migration.served, self._gateway.stats))
+
+    async def differences(self, request: Request) -> Response:
+        route = asked_for(request, "route")
+        if route not in {known.id for known in self._migration.served.routes}:
+            raise strange(route)
+        return JSONResponse({"route": route, "differences": list(self._gateway.shadow.examples(route))})
+
+    async def log(self, request: Request) -> Response:
+        limit = asked_for(request, "limit", "100")
+        if not limit.isdecimal() or not 1 <= int(limit[:6]) <= MAX_LOG:
+            raise Refused(422, "invalid", f"limit: {limit[:20]!r} is no number from 1 to {MAX_LOG}")
+        entries = self._migration.log(int(limit), request.query_params.get("unit"))
+        return JSONResponse({"entries": [views.entry(entry) for entry in entries]})
+
+    async def diff(self, request: Request) -> Response:
+        return JSONResponse(views.diff(await self._migration.diff()))
+
+    async def explain(self, request: Request) -> Response:
+        method, path, user = asked_for(request, "method"), asked_for(request, "path"), request.query_params.get("user")
+        return JSONResponse(views.explanation(explain(self._gateway.matcher, method, path, user)))
+
+    async def flip(self, request: Request) -> Response:
+        asked = await body(request, bodies.Flip)
+        unit = self._unit(asked.unit)
+        if unit.name != asked.unit:
+            raise Refused(422, "in_group", f"{asked.unit} moves with its group: flip {unit.name}")
+        outcome = await self._migration.flip(
+            unit.name,
+            asked.position,
+            who=who_asks(request, asked.who),
+            why=asked.why,
+            force=asked.force,
+            dry_run=asked.dry_run,
+        )
+        shown = views.outcome(outcome) | {"swaps": self._migration.swaps}
+        return JSONResponse(shown, 200 if outcome.done else 409)
+
+    async def rollback(self, request: Request) -> Response:
+        asked = await body(request, bodies.Rollback)
+        units = [self._unit(asked.unit).name] if asked.unit else self._movable()
+        outcomes = await self._migration.rollback(units, who=who_asks(request, asked.who), why=asked.why)
+        return JSONResponse({"units": [views.outcome(outcome) for outcome in outcomes]})
+
+    async def release(self, request: Request) -> Response:
+        asked = await body(request, bodies.Release)
+        unit = self._unit(asked.unit)
+        outcome = await self._migration.release(unit.name, who=who_asks(request, asked.who), why=asked.why)
+        return JSONResponse(views.outcome(outcome), 200 if outcome.done else 409)
+
+    async def record(self, request: Request) -> Response:
+        asked = await body(request, bodies.Record)
+        served = self._migration.served
+        if asked.route is not None and asked.route not in {route.id for route in served.routes}:
+            raise strange(asked.route)
+        if self._gateway.recording is not None:
+            raise Refused(409, "recording", "a recording is under way; there is one at a time")
+        who = who_asks(request, asked.who)
+        return RecordingStream(self._gateway, Recording(asked.wanted), about(served.digest, asked.route), who)
+
+    async def reload(self, request: Request) -> Response:
+        reloaded = await self._migration.reload()
+        return JSONResponse(views.reloaded(reloaded), 409 if reloaded.faults else 200)
+
+    def _unit(self, name: str) -> Unit:
+        unit = self._migration.unit_of(name)
+        if unit is None:
+            raise strange(name)
+        return unit
+
+    def _movable(self) -> list[str]:
+        """Units that have a new end, or have moved while they had one."""
+        served = self._migration.served
+        ends = {route.unit.name for route in served.routes if route.movable}
+        return [name for name, unit in served.units.items() if name in ends or unit.state is not State.LEGACY]

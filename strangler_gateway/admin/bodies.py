@@ -1,0 +1,85 @@
+"""What the admin API is told: bodies and queries, checked."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from strangler_gateway.migration.journal.journal_entry import MAX_TEXT
+from strangler_gateway.migration.states import Position
+from strangler_gateway.recording.record import Wanted
+from strangler_gateway.table.routes import State
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+
+
+def _step(share: float) -> float:
+    if abs(share * 100 - round(share * 100)) > 1e-6:
+        raise ValueError("a share goes in steps of 0.01")
+    return share
+
+
+Share = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), AfterValidator(_step)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    who: str = Field("", max_length=100)
+    """As the caller says; journalled beside what is known of him."""
+    why: Text = ""
+
+
+class Flip(_Body):
+    """A move of a unit. `share` in per cent: with canary, and with it alone."""
+
+    unit: Name
+    to: State
+    share: Share | None = None
+    force: bool = False
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _share_with_canary(self) -> "Flip":
+        if (self.to is State.CANARY) != (self.share is not None):
+            wanted = "canary needs a share (0 to 100)" if self.share is None else f"{self.to} takes no share"
+            raise ValueError(wanted)
+        return self
+
+    @property
+    def position(self) -> Position:
+        """Where the unit is to go."""
+        return Position(self.to, round((self.share or 0) * 100))
+
+
+class Rollback(_Body):
+    """A unit, or all that can be rolled back."""
+
+    unit: Name | None = None
+    all: bool = False
+
+    @model_validator(mode="after")
+    def _one(self) -> "Rollback":
+        if (self.unit is None) != self.all:
+            raise ValueError("name a unit, or say all, not both")
+        return self
+
+
+class Release(_Body):
+    """A unit whose hold ends."""
+
+    unit: Name
+
+
+class Record(_Body):
+    """A recording: for how long, how many exchanges, of which route, of which share of the callers in per cent."""
+
+    for_s: float = Field(600.0, gt=0, le=86_400, allow_inf_nan=False)
+    max: int = Field(1000, ge=1, le=100_000)
+    route: Name | None = None
+    share: Share = 100.0
+
+    @property
+    def wanted(self) -> Wanted:
+        """The same for the recorder."""
+        return Wanted(self.for_s, self.max, self.route, round(self.share * 100))

@@ -1,0 +1,91 @@
+"""Recording for the admin API: a recording's lines as one streamed answer; it ends with the caller's connection."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from strangler_gateway.migration.journal.journal_entry import iso
+from strangler_gateway.recording.body import LeftOut
+from strangler_gateway.recording.record import Recording, Tally
+from strangler_gateway.recording.scrub import Scrubber, Step
+from strangler_gateway.recording.tap import Captured
+
+HEARTBEAT_S = 1.0
+INLINE_BYTES = 16 * 1024
+"""Longer exchanges are scrubbed in a thread: the loop has users to serve."""
+MEDIA_TYPE = "application/x-ndjson"
+log = logging.getLogger(__name__)
+
+
+class Recorded(Protocol):
+    """The gateway, as far as it is recorded."""
+
+    recording: Recording | None
+
+
+class RecordingStream(StreamingResponse):
+    """A first line about the recording, steps and counts as they come, a last line with the counts."""
+
+    def __init__(self, gateway: Recorded, recording: Recording, about: dict[str, Any], who: str) -> None:
+        super().__init__(_lines(recording, about), media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
+        self._gateway, self._who = gateway, who
+        self._recording = gateway.recording = recording
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """However it ends, nothing is copied afterwards."""
+        log.info("recording for %g s begins, asked for by %s", self._recording.wanted.for_s, self._who)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._gateway.recording = None
+            log.info("recording ended: %d exchanges were taken", self._recording.tally.taken)
+
+
+def about(digest: str, route: str | None, wall: Callable[[], float] = time.time) -> dict[str, Any]:
+    """The first line of a recording."""
+    what = "answers of the legacy side, in the order of their ends, without secrets"
+    return {"what": what, "by": "strangler record", "routes": digest, "route": route, "date": iso(wall())}
+
+
+async def _lines(recording: Recording, about: dict[str, Any]) -> AsyncIterator[bytes]:
+    scrubber, told = Scrubber(), time.monotonic()
+    yield _line({"meta": about})
+    while not recording.over or recording.waiting:
+        captured = await recording.take(min(HEARTBEAT_S, recording.left_s))
+        if captured is not None and (step := await _step(scrubber, captured, recording.tally)):
+            yield _line(step)
+        if time.monotonic() - told >= HEARTBEAT_S:
+            told = time.monotonic()
+            yield _line({"progress": _counts(recording)})
+    yield _line({"end": _counts(recording)})
+
+
+async def _step(scrubber: Scrubber, captured: Captured, tally: Tally) -> Step | None:
+    try:
+        if len(captured.body) + len(captured.answer) <= INLINE_BYTES:
+            return scrubber.step(captured)
+        return await asyncio.to_thread(scrubber.step, captured)
+    except LeftOut as exc:
+        tally.taken -= 1
+        tally.leave_out(str(exc))
+    except Exception:
+        # Without the cause: its text may hold what has just been looked at.
+        tally.taken -= 1
+        tally.leave_out("failed")
+        log.error("an exchange of route %s could not be scrubbed and is left out", captured.route)
+    return None
+
+
+def _counts(recording: Recording) -> dict[str, Any]:
+    tally = recording.tally
+    return {"taken": tally.taken, "left_out": tally.left_out, "left_s": round(recording.left_s, 1)}
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value).encode() + b"\n"

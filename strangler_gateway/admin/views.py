@@ -1,0 +1,173 @@
+"""What the admin API shows, as JSON-able values: shares in per cent, times in UTC."""
+
+from typing import Any
+
+from strangler_gateway.migration.diff import Diff
+from strangler_gateway.migration.journal.journal_entry import Entry, iso, place
+from strangler_gateway.migration.migration import Migration
+from strangler_gateway.migration.move_result import Outcome, Reloaded
+from strangler_gateway.migration.move_rules import Refusal
+from strangler_gateway.migration.states import percent
+from strangler_gateway.steps.explain import Explanation
+from strangler_gateway.table.routes import Route, State, Unit
+from strangler_gateway.telemetry.stats import RouteStats, Stats
+
+View = dict[str, Any]
+
+
+def routes(migration: Migration, stats: Stats) -> View:
+    """Every route with its counters, undeclared traffic by path shape, and what is wrong with file and directory."""
+    shapes = sorted(stats.undeclared.items(), key=lambda item: -item[1])
+    return status(migration) | {
+        "since": iso(stats.since),
+        "routes": [_route(route, migration, stats.route(route.id)) for route in migration.served.routes],
+        "undeclared": [{"shape": shape, "requests": requests} for shape, requests in shapes],
+    }
+
+
+def status(migration: Migration) -> View:
+    """What is served, and what keeps flips off or a file from being taken up."""
+    return {
+        "digest": migration.served.digest,
+        "swaps": migration.swaps,
+        "faults": list(migration.faults),
+        "failed_reloads": migration.failed_reloads,
+        "state_dir": {"path": str(migration.state_dir), "problem": migration.problem},
+    }
+
+
+def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
+    standing = migration.standings[route.unit.name]
+    return {
+        "id": route.id,
+        "methods": sorted(method.decode() for method in route.methods) if route.methods else None,
+        "path": route.path,
+        "unit": route.unit.name,
+        "kind": route.unit.kind,
+        "state": str(route.unit.state),
+        "share": _share(route.unit),
+        "held": standing.hold is not None,
+        "moved_at": iso(standing.since),
+        "legacy": route.legacy.name,
+        "extracted": route.extracted.name if route.extracted else None,
+        "publish": str(route.publish) if route.publish else None,
+        "requests": {"legacy": counts.legacy, "extracted": counts.extracted},
+        "errors": {"legacy": counts.errors_legacy, "extracted": counts.errors_extracted},
+        "failovers": counts.failovers,
+        "overrides_legacy": counts.overrides_legacy,
+        "shadow": {
+            "compared": counts.shadow_compared,
+            "different": counts.shadow_different,
+            "moved": counts.shadow_moved,
+            "failed": counts.shadow_failed,
+            "skipped": counts.shadow_skipped,
+        },
+        "last_legacy_at": iso(counts.last_legacy_at) if counts.last_legacy_at else None,
+    }
+
+
+def outcome(one: Outcome) -> View:
+    """What became of a move."""
+    return {
+        "unit": one.unit,
+        "done": one.done,
+        "dry_run": one.dry_run,
+        "before": place(one.before),
+        "after": place(one.after),
+        "held": one.held,
+        "refusals": [_refusal(refusal) for refusal in one.refusals],
+        "overridden": [_refusal(refusal) for refusal in one.overridden],
+        "warnings": list(one.warnings),
+        "undo": [place(position) for position in one.undo],
+        "digest": one.digest,
+    }
+
+
+def _refusal(refusal: Refusal) -> View:
+    shown: View = {"code": refusal.code, "message": refusal.message, "forcible": refusal.forcible}
+    return shown | ({"example": dict(refusal.example)} if refusal.example else {})
+
+
+def reloaded(one: Reloaded) -> View:
+    """What became of a reading of the file."""
+    return {
+        "digest": one.digest,
+        "faults": list(one.faults),
+        "moved": [outcome(each) for each in one.moved],
+        "kept": [outcome(each) for each in one.kept],
+    }
+
+
+def entry(one: Entry) -> View:
+    """A line of the journal."""
+    shown: View = {
+        "time": iso(one.time),
+        "event": str(one.event),
+        "unit": one.unit,
+        "who": one.who,
+        "why": one.why,
+        "before": place(one.before),
+        "after": place(one.after),
+        "digest": one.digest,
+        "forced": list(one.forced),
+    }
+    return shown | ({"asked": place(one.asked), "reasons": list(one.reasons)} if one.asked else {})
+
+
+def diff(one: Diff) -> View:
+    """The file against what is served."""
+    units = [{"unit": u.unit, "file": place(u.file), "served": place(u.served), "reason": u.reason} for u in one.units]
+    return {
+        "same": one.same,
+        "served_digest": one.served_digest,
+        "file_digest": one.file_digest,
+        "unread": one.unread,
+        "faults": list(one.faults),
+        "units": units,
+        "added": list(one.added),
+        "removed": list(one.removed),
+        "changed": list(one.changed),
+    }
+
+
+def explanation(one: Explanation) -> View:
+    """Where a request would go."""
+    return {
+        "route": one.route.id,
+        "path": one.route.path,
+        "variables": dict(one.variables),
+        "unit": one.route.unit.name,
+        "kind": one.route.unit.kind,
+        **(place(one.position) or {}),
+        "bucket": one.bucket,
+        "side": str(one.side),
+        "service": one.service.name if one.service else None,
+        "publish": str(one.route.publish) if one.service is None else None,
+        "reason": one.reason,
+        "compared": one.compared,
+        "note": one.note,
+    }
+
+
+def meters(migration: Migration) -> str:
+    """Migration's own lines in Prometheus' text format."""
+    units = migration.served.units
+    return "".join(
+        (
+            "# TYPE strangler_unit_state gauge\n",
+            *(f'strangler_unit_state{{unit="{name}",state="{unit.state}"}} 1\n' for name, unit in units.items()),
+            "# TYPE strangler_unit_share_percent gauge\n",
+            *(f'strangler_unit_share_percent{{unit="{name}"}} {_share(unit) or 0:g}\n' for name, unit in units.items()),
+            "# TYPE strangler_unit_held gauge\n",
+            *(f'strangler_unit_held{{unit="{n}"}} {migration.standings[n].hold is not None:d}\n' for n in units),
+            "# TYPE strangler_failed_reloads_total counter\n",
+            f"strangler_failed_reloads_total {migration.failed_reloads}\n",
+            "# TYPE strangler_state_dir_writable gauge\n",
+            f"strangler_state_dir_writable {migration.problem is None:d}\n",
+        )
+    )
+
+
+def _share(unit: Unit) -> float | None:
+    """Per cent in canary, else None."""
+    return percent(unit.share) if unit.state is State.CANARY else None

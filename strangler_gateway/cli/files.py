@@ -1,0 +1,99 @@
+"""The commands that need no running gateway: check, init, schema."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strangler_gateway.cli.client import DONE, REFUSED, USAGE, fail
+from strangler_gateway.cli.options import AsJson
+from strangler_gateway.cli.output import plain
+from strangler_gateway.config.checks.check import Report, check_text
+from strangler_gateway.config.file import json_schema
+from strangler_gateway.config.init.first_file import init_text, write_new
+from strangler_gateway.migration.routes_file.edit import read
+from strangler_gateway.table.faults import Fault
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="The routes file.")] = Path("routes.yaml"), as_json: AsJson = False
+) -> None:
+    """Check a routes file: every fault, with its line. Variables come from this environment."""
+    try:
+        report = check_text(read(file), os.environ)
+    except (OSError, ValueError) as exc:
+        fail(USAGE, "unreadable", f"{file} cannot be read: {exc}", as_json)
+    if as_json:
+        print(json.dumps(_report(report), ensure_ascii=False))
+    else:
+        _show(file, report)
+    raise typer.Exit(REFUSED if report.faults else DONE)
+
+
+def init(
+    upstream: Annotated[str, typer.Option(metavar="URL", help="Where the monolith answers.")],
+    openapi: Annotated[Path | None, typer.Option(metavar="FILE", help="Its OpenAPI document, JSON or YAML.")] = None,
+    access_log: Annotated[Path | None, typer.Option(metavar="FILE", help="An access log of it, CLF or JSON.")] = None,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")] = Path("routes.yaml"),
+    as_json: AsJson = False,
+) -> None:
+    """Write a first routes file: everything in legacy.
+
+    With a route for each path shape that the OpenAPI document or the access log shows. Never overwrites a file.
+    """
+    try:
+        text = _init_text(upstream, openapi, access_log)
+    except (OSError, ValueError) as exc:
+        fail(USAGE, "usage", str(exc), as_json)
+    try:
+        write_new(output, text)
+    except FileExistsError:
+        fail(
+            REFUSED, "exists", f"{output} is there already and is not overwritten; name another with --output", as_json
+        )
+    except OSError as exc:
+        fail(USAGE, "unwritable", f"{output} cannot be written: {exc}", as_json)
+    if as_json:
+        print(json.dumps({"file": str(output)}))
+    else:
+        print(f"{output} is written; next: strangler check {output}")
+
+
+def _init_text(upstream: str, openapi: Path | None, access_log: Path | None) -> str:
+    document = openapi.read_text(encoding="utf-8") if openapi else None
+    if access_log is None:
+        return init_text(upstream, openapi=document)
+    with access_log.open(encoding="utf-8", errors="replace") as lines:
+        return init_text(upstream, openapi=document, access_log=lines)
+
+
+def schema(as_json: AsJson = False) -> None:
+    """Print the JSON Schema of the routes file, for editors."""
+    print(json.dumps(json_schema(), indent=None if as_json else 2))
+
+
+def _show(file: Path, report: Report) -> None:
+    for fault in report.faults:
+        print(plain(f"{file}: {fault}"))
+    for warning in report.warnings:
+        print(plain(f"{file}: warning: {warning}"))
+    if report.table is not None:
+        table = report.table
+        print(f"{file}: {len(table.routes)} routes, {len(table.units)} units, digest {table.digest}")
+    else:
+        print(f"{len(report.faults)} faults", file=sys.stderr)
+
+
+def _report(report: Report) -> dict[str, object]:
+    return {
+        "faults": list(map(_fault, report.faults)),
+        "warnings": list(map(_fault, report.warnings)),
+        "digest": report.table.digest if report.table else None,
+    }
+
+
+def _fault(fault: Fault) -> dict[str, object]:
+    return {"line": fault.line, "where": fault.where, "message": fault.message}

@@ -1,0 +1,61 @@
+"""The command `inventory`: how far the migration is."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from strangler_gateway.cli.client import Client
+from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
+from strangler_gateway.cli.output import console, moment, plain, table
+
+SHOWN = 50
+_COLUMNS = ("route", "match", "state", "legacy", "extracted", "share", "users legacy", "users extracted", "last legacy")
+
+
+def inventory(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
+    """Show what is still to do.
+
+    Requests and users per side, days since the monolith was last asked, declared routes without traffic, traffic
+    without a declared route. Users: verified ids where the gateway asks for them, else credentials; an estimate.
+    """
+    answer = Client(admin, as_json).get("inventory")
+    if as_json:
+        print(json.dumps(answer))
+        return
+    rows = [_row(route["id"], _match(route), route["state"], route, _days(route)) for route in answer["routes"]]
+    rows.append(_row("all", "", "", answer["total"], ""))
+    console().print(table(_COLUMNS, rows, frozenset(_COLUMNS[3:])))
+    print(f"\nrequests since {moment(answer['since'])}, users since {moment(answer['users_since'])}")
+    silent = answer["without_traffic"]
+    print(plain(f"declared, without traffic: {', '.join(silent) or 'none'}"))
+    if answer["undeclared"]:
+        print("\ntraffic without a declared route, by path shape")
+        shapes = [(shape["requests"], shape["shape"]) for shape in answer["undeclared"][:SHOWN]]
+        console().print(table(("requests", "shape"), shapes, frozenset({"requests"})))
+    else:
+        print("traffic without a declared route: none")
+
+
+def _row(name: str, match: str, state: str, seen: Mapping[str, Any], last: str) -> tuple[object, ...]:
+    requests, users = seen["requests"], seen["users"]
+    share = "-" if seen["share"] is None else f"{seen['share']:g} %"
+    return (
+        name,
+        match,
+        state,
+        requests["legacy"],
+        requests["extracted"],
+        share,
+        users["legacy"],
+        users["extracted"],
+        last,
+    )
+
+
+def _match(route: Mapping[str, Any]) -> str:
+    return f"{','.join(route['methods'] or ['*'])} {route['path']}"
+
+
+def _days(route: Mapping[str, Any]) -> str:
+    days = route["days_since_legacy"]
+    return "never" if days is None else "today" if days < 1 else f"{days:g} days ago"

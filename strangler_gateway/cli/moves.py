@@ -1,0 +1,147 @@
+"""The commands that move units: flip, rollback, release, reload."""
+
+import json
+import time
+from dataclasses import asdict
+from typing import Annotated, NoReturn
+
+import typer
+
+from strangler_gateway.cli.client import DONE, REFUSED, USAGE, Answer, Client
+from strangler_gateway.cli.move_output import show
+from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, Unit, UnitOrAll, given_admin
+from strangler_gateway.cli.output import plain
+from strangler_gateway.cli.watch import Watched, counted, seconds, watch
+from strangler_gateway.table.routes import State
+
+SERVES_WITHIN_S = 5.0
+
+
+def flip(
+    context: typer.Context,
+    unit: Unit,
+    to: Annotated[State, typer.Option(help="legacy, shadow, canary, extracted or retired: one step at a time.")],
+    share: Annotated[float | None, typer.Option(help="Per cent of the users, in steps of 0.01; with canary.")] = None,
+    why: Annotated[str, typer.Option(help="Why, for the journal; needed to go forward.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would happen.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Override a preflight that refuses; it is journalled.")
+    ] = False,
+    watch_for: Annotated[
+        str | None,
+        typer.Option(
+            "--watch", metavar="60s", help="Then show the traffic; stops at the first error, with exit code 1."
+        ),
+    ] = None,
+    admin: Admin = DEFAULT_ADMIN,
+    as_json: AsJson = False,
+) -> None:
+    """Move a group or route to another state or share.
+
+    A move forward is refused while the service accepts no connection, while shadow has compared nothing or has seen
+    differences. To an earlier state or a lower share nothing is refused; in an emergency use rollback.
+    """
+    client = Client(admin, as_json)
+    duration = seconds(watch_for) if watch_for is not None else 0.0
+    if duration is None:
+        client.fail(USAGE, "usage", f"--watch {watch_for} is no duration; write 60s or 2m")
+    if (to is State.CANARY) != (share is not None):
+        client.fail(USAGE, "usage", "canary needs --share N" if share is None else f"{to} takes no --share")
+    before = counted(client.get("routes"), unit) if duration else Watched()
+    outcome = client.post("flip", unit=unit, to=str(to), share=share, why=why, dry_run=dry_run, force=force)
+    if outcome["done"] and not dry_run:
+        _await_served(client, outcome)
+    if not as_json:
+        show(outcome, given_admin(context), str(to) if share is None else f"{to} {share:g} %")
+    if not outcome["done"]:
+        _end(outcome, as_json, REFUSED)
+    if not duration or dry_run:
+        _end(outcome, as_json, DONE)
+    seen = watch(lambda: counted(client.get("routes"), unit) - before, duration, shown=not as_json)
+    _end_watched(outcome, seen, as_json)
+
+
+def rollback(
+    context: typer.Context,
+    unit: UnitOrAll = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that has a new end.")] = False,
+    why: Annotated[str, typer.Option(help="Why, for the journal; may be left out.")] = "",
+    admin: Admin = DEFAULT_ADMIN,
+    as_json: AsJson = False,
+) -> None:
+    """Back to the monolith, at once. Never refused.
+
+    From any state, without a question. The group is held then: nothing moves it forward before `strangler release`.
+    """
+    client = Client(admin, as_json)
+    if (unit is None) != everything:
+        client.fail(USAGE, "usage", "name a group or route, or say --all")
+    answer = client.post("rollback", unit=unit, all=everything, why=why)
+    if not as_json:
+        for outcome in answer["units"]:
+            show(outcome, given_admin(context))
+        if not answer["units"]:
+            print("nothing to roll back: no route has a new end")
+    _end(answer, as_json, DONE)
+
+
+def release(
+    context: typer.Context,
+    unit: Unit,
+    why: Annotated[str, typer.Option(help="Why, for the journal.")] = "",
+    admin: Admin = DEFAULT_ADMIN,
+    as_json: AsJson = False,
+) -> None:
+    """End the hold that a rollback has put.
+
+    Moves nothing; the next flip may.
+    """
+    outcome = Client(admin, as_json).post("release", unit=unit, why=why)
+    if not as_json:
+        show(outcome, given_admin(context), "the release", still="is not on hold any more; it is in")
+    _end(outcome, as_json, DONE if outcome["done"] else REFUSED)
+
+
+def reload(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
+    """Have the gateway read its routes file again.
+
+    Tells the digest that serves then, or every fault of the file; a faulty file leaves the old table serving.
+    """
+    answer = Client(admin, as_json).post("reload")
+    if not as_json:
+        for outcome in (*answer["moved"], *answer["kept"]):
+            show(outcome, None, "what the file asks for")
+        for fault in answer["faults"]:
+            print(plain(fault))
+        serves = "the old table serves on" if answer["faults"] else "the file is taken up, it serves"
+        print(f"{serves}: {answer['digest']}")
+    _end(answer, as_json, REFUSED if answer["faults"] else DONE)
+
+
+def _await_served(client: Client, outcome: Answer) -> None:
+    """Until the new table serves, or a later one."""
+    end = time.monotonic() + SERVES_WITHIN_S
+    while True:
+        status = client.get("status")
+        if status["digest"] == outcome["digest"] or status["swaps"] > outcome["swaps"]:
+            return
+        if time.monotonic() > end:
+            client.fail(REFUSED, "not_served", f"{outcome['digest']} does not serve after {SERVES_WITHIN_S:g} s")
+        time.sleep(0.05)
+
+
+def _end_watched(outcome: Answer, seen: Watched, as_json: bool) -> None:
+    """Errors end the command as a refusal does, so that a script stops."""
+    if not as_json:
+        print(f"seen since the flip: {seen}")
+    if seen.errors and not as_json:
+        print(f"warning: {seen.errors} errors since the flip; `strangler rollback {outcome['unit']}` goes back at once")
+    if seen.differences and not as_json:
+        print(f"warning: {seen.differences} answers differed; `strangler differences ROUTE` shows them")
+    _end({**outcome, "watched": asdict(seen)}, as_json, REFUSED if seen.errors else DONE)
+
+
+def _end(answer: Answer, as_json: bool, code: int) -> NoReturn:
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False))
+    raise typer.Exit(code)

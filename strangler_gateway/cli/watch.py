@@ -1,0 +1,89 @@
+"""`flip --watch`: the traffic of a unit after a flip, until time is up or an error appears."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.live import Live
+
+from strangler_gateway.cli.output import console, table
+
+_DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]+)?)(s|m|h|)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+EVERY_S = 1.0
+
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What was seen of the unit since the flip. `errors`: of the new end, and what failed over because of it."""
+
+    legacy: int = 0
+    extracted: int = 0
+    errors_legacy: int = 0
+    errors: int = 0
+    compared: int = 0
+    differences: int = 0
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in asdict(self).items())
+
+    def __sub__(self, then: "Watched") -> "Watched":
+        return Watched(
+            *(now - before for now, before in zip(asdict(self).values(), asdict(then).values(), strict=True))
+        )
+
+
+def seconds(text: str) -> float | None:
+    """`60s`, `2m`, `90`; None where it is no duration."""
+    match = _DURATION.fullmatch(text.strip())
+    return float(match[1]) * _SECONDS[match[2]] if match else None
+
+
+def counted(answer: Answer, unit: str) -> Watched:
+    """The counters of a unit in what the admin API shows of all routes."""
+    rows = [route for route in answer["routes"] if route["unit"] == unit]
+    return Watched(
+        legacy=sum(row["requests"]["legacy"] for row in rows),
+        extracted=sum(row["requests"]["extracted"] for row in rows),
+        errors_legacy=sum(row["errors"]["legacy"] for row in rows),
+        errors=sum(row["errors"]["extracted"] + row["failovers"] for row in rows),
+        compared=sum(row["shadow"]["compared"] for row in rows),
+        differences=sum(row["shadow"]["different"] for row in rows),
+    )
+
+
+def watch(look: Callable[[], Watched], duration_s: float, shown: bool) -> Watched:
+    """Looks once a second; gives what was seen last. `shown`: a live table, where there is a terminal."""
+    screen = console()
+    if not (shown and screen.is_terminal):
+        return _look_until(look, duration_s, lambda seen, left_s: None)
+    with Live(console=screen, auto_refresh=False) as live:
+        return _look_until(look, duration_s, lambda seen, left_s: live.update(_picture(seen, left_s), refresh=True))
+
+
+def _look_until(look: Callable[[], Watched], duration_s: float, tell: Callable[[Watched, float], None]) -> Watched:
+    end = time.monotonic() + duration_s
+    while True:
+        seen, left_s = look(), max(end - time.monotonic(), 0.0)
+        tell(seen, left_s)
+        if seen.errors or not left_s:
+            return seen
+        time.sleep(min(EVERY_S, left_s))
+
+
+def _picture(seen: Watched, left_s: float) -> Any:
+    columns = ("legacy", "extracted", "errors", "errors of legacy", "compared", "differences", "left")
+    row = (
+        seen.legacy,
+        seen.extracted,
+        seen.errors,
+        seen.errors_legacy,
+        seen.compared,
+        seen.differences,
+        f"{left_s:.0f} s",
+    )
+    return table(columns, [row], frozenset(columns))

@@ -1,0 +1,1 @@
+"""What `strangler check` looks for: faults that refuse a file, and warnings that do not."""

@@ -1,0 +1,47 @@
+"""Judges a routes file: all faults at once, warnings, and the table where there is no fault."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from strangler_gateway.config.checks.fields import validated
+from strangler_gateway.config.checks.outline import outline
+from strangler_gateway.config.checks.rules import rule_faults
+from strangler_gateway.config.checks.secrets import secret_faults
+from strangler_gateway.config.checks.warnings import warnings_of
+from strangler_gateway.config.compile import compile_table
+from strangler_gateway.config.yaml.source import read
+from strangler_gateway.table.faults import Fault
+from strangler_gateway.table.routes import RouteTable
+
+MAX_FAULTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`table` is None exactly when there is a fault; both lists are in the order of the file."""
+
+    faults: tuple[Fault, ...]
+    warnings: tuple[Fault, ...]
+    table: RouteTable | None
+
+
+def check_text(text: str, environ: Mapping[str, str]) -> Report:
+    """Checks a routes file against the environment that its variables come from; never raises."""
+    source = read(text, environ)
+    faults = source.faults + secret_faults(text, source)
+    if not source.data and faults:
+        return _refused(faults)
+    file, found = validated(source)
+    faults += found + rule_faults(source, outline(source))
+    if faults or file is None:
+        return _refused(faults)
+    lines = [source.line(("routes", at)) for at in range(len(file.routes))]
+    return Report((), tuple(sorted(warnings_of(source, file, environ))), compile_table(file, lines))
+
+
+def _refused(faults: list[Fault]) -> Report:
+    shown = sorted(set(faults))
+    if len(shown) > MAX_FAULTS:
+        last = shown[MAX_FAULTS - 1].line
+        shown = [*shown[:MAX_FAULTS], Fault(last, "", f"{len(shown) - MAX_FAULTS} more faults are not shown")]
+    return Report(tuple(shown), (), None)

@@ -1,0 +1,96 @@
+"""What can be served and is probably not meant."""
+
+from collections.abc import Iterator, Mapping
+
+from strangler_gateway.config.model import RouteEntry, RoutesFile, UnitFields
+from strangler_gateway.config.yaml.source import Source
+from strangler_gateway.table.faults import Fault, Place
+
+Unit = tuple[Place, str, UnitFields, list[RouteEntry]]
+
+
+BROKER = ("STRANGLER_BROKER_URL", "STRANGLER_BROKER_URL_FILE")
+
+
+def warnings_of(source: Source, file: RoutesFile, environ: Mapping[str, str]) -> list[Fault]:
+    """Every warning about a file without fault, in the environment that it would be served in."""
+    rules = (_unused_services, _unused_groups, _states, _same_service, _unverified, _nobody_known)
+    found = [warning for rule in rules for warning in rule(source, file)]
+    return found if any(environ.get(name) for name in BROKER) else [*found, *_no_broker(source, file)]
+
+
+def _unused_services(source: Source, file: RoutesFile) -> Iterator[Fault]:
+    used = {name for route in file.routes for name in (route.legacy, route.extracted)}
+    for name in file.services:
+        if name not in used:
+            yield source.fault(("services", name), f'no route leads to the service "{name}"')
+
+
+def _unused_groups(source: Source, file: RoutesFile) -> Iterator[Fault]:
+    used = {route.group for route in file.routes}
+    for name in file.groups:
+        if name not in used:
+            yield source.fault(("groups", name), f'no route is in the group "{name}"')
+
+
+def _units(file: RoutesFile) -> Iterator[Unit]:
+    routes = file.routes
+    for name, group in file.groups.items():
+        members = [route for route in routes if route.group == name]
+        if members:
+            yield ("groups", name), f'the group "{name}"', group, members
+    for at, route in enumerate(routes):
+        if route.group is None:
+            yield ("routes", at), f'the route "{route.id}"', route, [route]
+
+
+def _states(source: Source, file: RoutesFile) -> Iterator[Fault]:
+    for place, what, unit, routes in _units(file):
+        at = (*place, "state")
+        if unit.state != "legacy" and not any(route.extracted or route.publish for route in routes):
+            yield source.fault(
+                at, f"{what} is in {unit.state}, but nothing in it has a new end (`extracted:`, `publish:`)"
+            )
+        elif unit.state == "shadow" and not any(route.shadow for route in routes):
+            yield source.fault(at, f"{what} is in shadow, but has no `shadow:` rules; nothing is compared")
+        elif unit.state == "canary" and unit.share == 0:
+            yield source.fault(at, f"{what} is in canary with a share of 0; everybody stays on legacy")
+
+
+def _same_service(source: Source, file: RoutesFile) -> Iterator[Fault]:
+    for at, route in enumerate(file.routes):
+        if route.extracted == route.legacy:
+            yield source.fault(("routes", at, "extracted"), f'both ends are the service "{route.legacy}"')
+
+
+def _unverified(source: Source, file: RoutesFile) -> Iterator[Fault]:
+    for name, service in file.services.items():
+        place = ("services", name, "tls")
+        if service.tls and not service.url.startswith("https:"):
+            yield source.fault(place, "is without effect: the URL is not https")
+        elif service.tls and not service.tls.verify:
+            yield source.fault((*place, "verify"), "nobody verifies this upstream; name its CA in ca_file")
+
+
+def _nobody_known(source: Source, file: RoutesFile) -> Iterator[Fault]:
+    if not isinstance(file.identity, str):
+        return
+    for place, what, unit, routes in _units(file):
+        if unit.serialize:
+            yield source.fault((*place, "serialize"), f"{what} is serialised by user, but identity is none")
+        for route in routes:
+            if route.auth.require != "open" and (route.extracted or route.publish):
+                at = file.routes.index(route)
+                message = "asks for a user, but identity is none: " + (
+                    "the service sees nobody" if route.extracted else "everybody gets 401"
+                )
+                yield source.fault(("routes", at, "auth", "require"), message)
+
+
+def _no_broker(source: Source, file: RoutesFile) -> Iterator[Fault]:
+    """Where something would be published now; a flip looks for the broker by itself."""
+    for _, what, unit, routes in _units(file):
+        for route in routes:
+            if route.publish and unit.state not in ("legacy", "shadow"):
+                message = f"{what} is in {unit.state}, but {BROKER[0]} is not set here: without it the answer is 503"
+                yield source.fault(("routes", file.routes.index(route), "publish"), message)

@@ -1,0 +1,145 @@
+"""Turns the checked file into the values that requests are served by."""
+
+from collections.abc import Mapping, Sequence
+
+from strangler_gateway.config.identity_model import Identity
+from strangler_gateway.config.model import (
+    AuthRules,
+    GroupEntry,
+    RouteEntry,
+    RoutesFile,
+    ServiceEntry,
+    ShadowEntry,
+    UnitFields,
+)
+from strangler_gateway.config.publish_model import PublishEntry
+from strangler_gateway.table import routes as r
+from strangler_gateway.table.addresses import network, origin
+from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, Publish
+from strangler_gateway.table.template import parse
+
+
+def compile_table(file: RoutesFile, lines: Sequence[int]) -> r.RouteTable:
+    """The table of a file that has no fault; `lines` holds the line of each route."""
+    services = {name: _service(name, entry) for name, entry in file.services.items()}
+    units = {name: _unit(name, "group", group) for name, group in file.groups.items()}
+    units |= {entry.id: _unit(entry.id, "route", entry) for entry in file.routes if entry.group is None}
+    last = len(file.routes) - 1
+    routes = tuple(
+        _route(entry, units, services, line=line, undeclared=at == last)
+        for at, (entry, line) in enumerate(zip(file.routes, lines, strict=True))
+    )
+    return r.RouteTable(
+        digest="",
+        routes=routes,
+        services=services,
+        units=units,
+        paths=r.PathRules(**file.paths.model_dump()),
+        identity=_identity(file.identity),
+        trusted_proxies=tuple(network(text) for text in file.trusted_proxies),
+        identity_headers=tuple(file.identity_headers),
+        errors={status: r.ErrorTemplate(**entry.model_dump()) for status, entry in file.errors.items()},
+    ).sealed()
+
+
+def _service(name: str, entry: ServiceEntry) -> r.Service:
+    address = origin(entry.url)
+    return r.Service(
+        name=name,
+        scheme=address.scheme,
+        host=address.host,
+        port=address.port,
+        unix=address.unix,
+        base_path=address.base_path.encode(),
+        timeouts=r.Timeouts(**entry.timeout_s.model_dump()),
+        host_policy=entry.host,
+        tls=r.Tls(**entry.tls.model_dump()) if entry.tls else r.Tls(),
+        max_connections=entry.max_connections,
+        breaker_failures=entry.breaker.failures if entry.breaker else 0,
+        breaker_open_s=entry.breaker.open_s if entry.breaker else 5.0,
+        websocket_ping_s=entry.websocket_ping_s,
+    )
+
+
+def _unit(name: str, kind: str, entry: UnitFields) -> r.Unit:
+    return r.Unit(
+        name=name,
+        kind="group" if isinstance(entry, GroupEntry) else "route",
+        state=r.State(entry.state),
+        share=round(entry.share * 100),
+        salt=entry.salt or name,
+        data=entry.data,
+        anonymous=entry.anonymous,
+        serialize=entry.serialize,
+        retire_after_s=entry.retire_after,
+    )
+
+
+def _route(
+    entry: RouteEntry,
+    units: Mapping[str, r.Unit],
+    services: Mapping[str, r.Service],
+    *,
+    line: int,
+    undeclared: bool,
+) -> r.Route:
+    methods = entry.match.methods
+    return r.Route(
+        id=entry.id,
+        path=entry.match.path,
+        methods=frozenset(method.encode() for method in methods) if methods else None,
+        unit=units[entry.group or entry.id],
+        legacy=services[entry.legacy],
+        extracted=services[entry.extracted] if entry.extracted else None,
+        publish=_publish(entry.publish) if entry.publish else None,
+        new=entry.new,
+        variables=parse(entry.match.path).variables,
+        auth=_auth(entry.auth),
+        shadow=_shadow(entry.shadow) if entry.shadow else None,
+        limit=r.RateLimit(**entry.limit.model_dump()) if entry.limit else None,
+        max_body=entry.max_body,
+        rewrite=r.Rewrite(**entry.rewrite.model_dump()),
+        ambiguous=entry.ambiguous,
+        undeclared=undeclared,
+        line=line,
+    )
+
+
+def _auth(rules: AuthRules) -> r.Auth:
+    require = rules.require
+    return r.Auth(require if isinstance(require, str) else frozenset(require.roles), rules.enforce)
+
+
+def _shadow(entry: ShadowEntry) -> r.ShadowRules:
+    lists = {name: tuple(getattr(entry, name)) for name in ("ignore", "unordered")}
+    return r.ShadowRules(
+        pure=entry.pure,
+        share=round(entry.share * 100),
+        timeout_s=entry.timeout_s,
+        concurrency=entry.concurrency,
+        max_body=entry.max_body,
+        headers=tuple(name.lower() for name in entry.headers),
+        show_values=entry.show_values,
+        **lists,
+    )
+
+
+def _publish(entry: PublishEntry) -> Publish:
+    lists = {
+        "body": tuple(BodyField(name, **field.model_dump()) for name, field in entry.body.items()),
+        "outcomes": tuple(OutcomeRule(word, **outcome.model_dump()) for word, outcome in entry.outcomes.items()),
+        "headers": tuple(entry.headers.items()),
+    }
+    return Publish(**entry.model_dump(exclude=set(lists)), **lists)  # type: ignore[arg-type]  # each by its own name
+
+
+def _identity(entry: Identity | str) -> r.IdentityRules:
+    if isinstance(entry, str):
+        return r.IdentityRules()
+    if entry.plugin:
+        return r.IdentityRules("plugin", plugin=entry.plugin)
+    if entry.jwt:
+        return r.IdentityRules("jwt", options=tuple(entry.jwt.model_dump().items()))
+    if entry.introspect:
+        return r.IdentityRules("introspect", options=tuple(entry.introspect.model_dump().items()))
+    return r.IdentityRules()

@@ -1,0 +1,226 @@
+"""Types of single fields of routes.yaml, each with the sentence that refuses what it is not."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
+
+from strangler_gateway.steps.limit import parse_rate
+from strangler_gateway.table import addresses, json_path
+from strangler_gateway.table.faults import quoted
+from strangler_gateway.table.template import parse
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_SIZE = re.compile(r"([0-9]{1,15}) ?(B|KiB|MiB|GiB|kB|MB|GB)")
+_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.\.\.)?\}")
+_DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_BROKER_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,127}")
+_MESSAGE_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\.v[1-9][0-9]{0,3}")
+_JSON_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_ANSWERS = frozenset({200, 201, 202, 203, 204, 303, *range(400, 600)})
+_PLUGIN = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
+    """Takes what `read` takes (it raises ValueError), as it is written."""
+
+    def check(value: str) -> str:
+        read(value)
+        return value
+
+    return check
+
+
+def _name(value: str) -> str:
+    if _NAME.fullmatch(value):
+        return value
+    raise ValueError(
+        "a name has 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit"
+    )
+
+
+def _token(value: str) -> str:
+    if _TOKEN.fullmatch(value):
+        return value
+    raise ValueError("is not a token of RFC 9110; write a name such as X-User")
+
+
+def _method(value: str) -> str:
+    if value != _token(value).upper():
+        raise ValueError(f"methods are case-sensitive; write {value.upper()}")
+    if value == "CONNECT":
+        raise ValueError("CONNECT is never forwarded: the gateway is no tunnel; leave it out")
+    return value
+
+
+def _rewrite(value: str) -> str:
+    if not _PATH.fullmatch(_REFERENCE.sub("x", value)):
+        raise ValueError(f"{quoted(value)} is no path: it begins with /, names variables as {{id}}, encodes all else")
+    return value
+
+
+def _location(value: str) -> str:
+    if "...}" in value:
+        raise ValueError(f"{quoted(value)} names a rest of a path; there is none, write {{name}}")
+    return _rewrite(value)
+
+
+def references(template: str) -> set[str]:
+    """The variables that a rewrite template names."""
+    return set(_REFERENCE.findall(template))
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"wanted a number, seen {_kind(value)}")
+    return value
+
+
+def _percent(value: object) -> float:
+    number = _number(value)
+    if not 0 <= number <= 100:
+        raise ValueError("a share is a percentage from 0 to 100")
+    if abs(number * 100 - round(number * 100)) > 1e-9:
+        raise ValueError("a share moves in steps of 0.01; write two decimals at most")
+    return number
+
+
+def _seconds(value: object) -> float:
+    number = _number(value)
+    if not 0 < number <= 86400:
+        raise ValueError("wanted seconds, more than 0 and at most 86400")
+    return number
+
+
+def _seconds_or_none(value: object) -> float:
+    return 0.0 if _number(value) == 0 else _seconds(value)
+
+
+def _patience(value: object) -> float:
+    if _number(value) > 60:
+        raise ValueError("wanted at most 60 seconds: a client waits meanwhile")
+    return _seconds_or_none(value)
+
+
+def _size(value: object) -> int:
+    if isinstance(value, str) and (found := _SIZE.fullmatch(value)):
+        return int(found[1]) * _UNITS[found[2]]
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError('wanted a number of bytes, or a text such as "10MiB" or "64KiB"')
+
+
+def _duration(value: object) -> float:
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
+        return float(int(found[1]) * _SECONDS[found[2]])
+    raise ValueError('wanted a duration with its unit, such as "14d", "12h", "30m" or "45s"')
+
+
+def _header_pattern(value: str) -> str:
+    return _token(value.removesuffix("*") or "*").lower() + ("*" if value.endswith("*") else "")
+
+
+def _anonymous(value: str) -> str:
+    if value in ("legacy", "address", "random", "cookie"):
+        return value
+    if value.startswith("header:") and _TOKEN.fullmatch(value.removeprefix("header:")):
+        return value
+    raise ValueError("wanted legacy, address, random, cookie, or header:NAME")
+
+
+def _media_type(value: str) -> str:
+    if value and value.isprintable() and value.isascii() and "/" in value:
+        return value
+    raise ValueError("wanted a media type, such as application/json; charset=utf-8")
+
+
+def _broker_name(value: str) -> str:
+    if _BROKER_NAME.fullmatch(value):
+        return value
+    raise ValueError("a name at the broker has 1 to 127 letters, digits, dots, dashes, colons and underscores")
+
+
+def _message_type(value: str) -> str:
+    if _MESSAGE_TYPE.fullmatch(value):
+        return value
+    raise ValueError(
+        f"{quoted(value)} is no type of a message; wanted name.vN in small letters, such as order.placed.v1"
+    )
+
+
+def _json_name(value: str) -> str:
+    if _JSON_NAME.fullmatch(value):
+        return value
+    raise ValueError("a field of the body has 1 to 64 letters, digits and underscores, and begins with no digit")
+
+
+def _answer_status(value: int) -> int:
+    if value in _ANSWERS:
+        return value
+    raise ValueError("wanted a status that ends a request: 200 to 204, 303, or 400 to 599")
+
+
+def _header_value(value: str) -> str:
+    if value.isascii() and value.isprintable() and value == value.strip():
+        return value
+    raise ValueError("wanted printable ASCII, without blanks around it")
+
+
+def _plugin(value: str) -> str:
+    if _PLUGIN.fullmatch(value):
+        return value
+    raise ValueError('wanted "package.module:factory"')
+
+
+def _kind(value: object) -> str:
+    names = {bool: "true or false", str: "a text", list: "a list", dict: "a mapping", type(None): "nothing"}
+    return names.get(type(value), "a number")
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Token = Annotated[str, AfterValidator(_token)]
+Method = Annotated[str, AfterValidator(_method)]
+RoutePath = Annotated[str, AfterValidator(_checked(parse))]
+Origin = Annotated[str, AfterValidator(_checked(addresses.origin))]
+Network = Annotated[str, AfterValidator(_checked(addresses.network))]
+HeaderPattern = Annotated[str, AfterValidator(_header_pattern)]
+Anonymous = Annotated[str, AfterValidator(_anonymous)]
+MediaType = Annotated[str, AfterValidator(_media_type)]
+BrokerName = Annotated[str, AfterValidator(_broker_name)]
+MessageType = Annotated[str, AfterValidator(_message_type)]
+JsonName = Annotated[str, AfterValidator(_json_name)]
+AnswerStatus = Annotated[int, AfterValidator(_answer_status)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+Plugin = Annotated[str, AfterValidator(_plugin)]
+JsonPlace = Annotated[str, AfterValidator(_checked(json_path.parse_place))]
+Url = Annotated[str, AfterValidator(_checked(addresses.check_url))]
+JsonPath = Annotated[str, AfterValidator(_checked(json_path.parse))]
+RewriteTemplate = Annotated[str, AfterValidator(_rewrite)]
+LocationTemplate = Annotated[str, AfterValidator(_location)]
+Rate = Annotated[str, AfterValidator(_checked(parse_rate))]
+Percent = Annotated[float, BeforeValidator(_percent), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})]
+Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+SecondsOrNone = Annotated[float, BeforeValidator(_seconds_or_none), WithJsonSchema({"type": "number", "minimum": 0})]
+Patience = Annotated[float, BeforeValidator(_patience), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 60})]
+ByteSize = Annotated[
+    int, BeforeValidator(_size), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]})
+]
+Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]+[smhd]$"})]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+WORD, MAPPING = "=word", "=mapping"
+"""Tags of `word | mapping` unions; the "=" tells them from field names in the place of an error."""
+
+
+def word_or_mapping(value: object) -> str | None:
+    """Which member of such a union a value is meant to be."""
+    if isinstance(value, str):
+        return WORD
+    return MAPPING if isinstance(value, dict | BaseModel) else None
+
+
+StateName = Literal["legacy", "shadow", "canary", "extracted", "retired"]

@@ -1,0 +1,189 @@
+"""The fields of routes.yaml, with their defaults. What spans several entries is judged in `check`."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from strangler_gateway.config import field_types as t
+from strangler_gateway.config.identity_model import IdentityChoice
+from strangler_gateway.config.publish_model import PublishEntry
+from strangler_gateway.config.strict_model import Part
+
+
+class Paths(Part):
+    """How the monolith's router compares paths."""
+
+    case_sensitive: bool = True
+    trailing_slash: Literal["strict", "ignore"] = "strict"
+    decode_literals: bool = False
+
+
+class TimeoutsS(Part):
+    """Seconds to connect, to the response's header, and between two bytes (0 = no limit)."""
+
+    connect: t.Seconds = 5.0
+    response: t.Seconds = 75.0
+    idle: t.SecondsOrNone = 300.0
+
+
+class TlsOptions(Part):
+    """How an https origin is verified, and the client certificate shown to it."""
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    server_name: str | None = None
+    verify: bool = True
+
+    @model_validator(mode="after")
+    def _pair(self) -> "TlsOptions":
+        if self.key_file and not self.cert_file:
+            raise ValueError("key_file without cert_file; a client certificate needs both, or one file named cert_file")
+        return self
+
+
+class BreakerRules(Part):
+    """So many connection failures one after another open it, for so long."""
+
+    failures: t.Count
+    open_s: t.Seconds = 5.0
+
+
+class ServiceEntry(Part):
+    """An upstream: the monolith, or an extracted service."""
+
+    url: t.Origin
+    timeout_s: TimeoutsS = TimeoutsS()
+    host: Literal["preserve", "upstream"] = "preserve"
+    tls: TlsOptions | None = None
+    max_connections: t.Count = 1000
+    breaker: BreakerRules | None = None
+    websocket_ping_s: t.SecondsOrNone = 0.0
+
+
+class UnitFields(Part):
+    """What a group carries, and a route that is in no group."""
+
+    state: t.StateName = "legacy"
+    share: t.Percent = 0.0
+    salt: str | None = Field(default=None, min_length=1, max_length=256)
+    data: Literal["shared", "own"] = "shared"
+    anonymous: t.Anonymous = "legacy"
+    serialize: Literal["user"] | None = None
+    retire_after: t.Duration = 14 * 86400.0
+
+
+class GroupEntry(UnitFields):
+    """Routes that share a data owner, and so move together."""
+
+
+def _defaults(value: object) -> object:
+    """A group with nothing behind its name has the defaults."""
+    return {} if value is None else value
+
+
+GroupOrDefaults = Annotated[GroupEntry, BeforeValidator(_defaults, json_schema_input_type=GroupEntry | None)]
+
+
+class MatchRules(Part):
+    """Which requests a route takes; without `methods` every one, unknown ones too."""
+
+    methods: list[t.Method] | None = Field(default=None, min_length=1)
+    path: t.RoutePath
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "MatchRules":
+        if self.methods and len(set(self.methods)) < len(self.methods):
+            raise ValueError("methods names a method twice")
+        return self
+
+
+class Roles(Part):
+    """Any of these roles."""
+
+    roles: list[str] = Field(min_length=1)
+
+
+Requirement = Annotated[
+    Annotated[Literal["open", "authenticated"], Tag(t.WORD)] | Annotated[Roles, Tag(t.MAPPING)],
+    Discriminator(
+        t.word_or_mapping,
+        custom_error_type="requirement",
+        custom_error_message="wanted open, authenticated, or {roles: [admin]}",
+    ),
+]
+
+
+class AuthRules(Part):
+    """Who may call the extracted side, and who says so: the gateway, or the service (`upstream`)."""
+
+    require: Requirement = "open"
+    enforce: Literal["upstream", "gateway"] = "upstream"
+
+
+class ShadowEntry(Part):
+    """How answers of both sides are compared. `pure`: calling the service twice does no harm."""
+
+    pure: bool = True
+    share: t.Percent = 100.0
+    timeout_s: t.Seconds = 5.0
+    concurrency: t.Count = 8
+    max_body: t.ByteSize = 1 << 20
+    ignore: list[t.JsonPath] = Field(default=[])
+    unordered: list[t.JsonPath] = Field(default=[])
+    headers: list[t.Token] = Field(default=["content-type", "location", "etag", "cache-control", "vary"])
+    show_values: bool = False
+
+
+class LimitEntry(Part):
+    """A rate limit: by verified user (address where nobody is known), or by address."""
+
+    rate: t.Rate
+    by: Literal["user", "address"] = "user"
+
+
+class RewriteRules(Part):
+    """The path that a side gets instead: a template over the match's variables."""
+
+    legacy: t.RewriteTemplate | None = None
+    extracted: t.RewriteTemplate | None = None
+
+
+class RouteEntry(UnitFields):
+    """One declared route."""
+
+    id: t.Name
+    group: t.Name | None = None
+    match: MatchRules
+    legacy: t.Name
+    extracted: t.Name | None = None
+    publish: PublishEntry | None = None
+    aggregate: object = None
+    new: bool = False
+    auth: AuthRules = AuthRules()
+    shadow: ShadowEntry | None = None
+    limit: LimitEntry | None = None
+    max_body: t.ByteSize | None = None
+    rewrite: RewriteRules = RewriteRules()
+    ambiguous: Literal["keep", "reject"] = "keep"
+
+
+class ErrorEntry(Part):
+    """A body that the gateway itself answers with."""
+
+    content_type: t.MediaType
+    body: str = Field(max_length=1 << 16)
+
+
+class RoutesFile(Part):
+    """The whole file."""
+
+    version: Literal[1]
+    paths: Paths = Paths()
+    identity: IdentityChoice = "none"
+    trusted_proxies: list[t.Network] = Field(default=[])
+    identity_headers: list[t.HeaderPattern] = Field(default=[])
+    errors: dict[str, ErrorEntry] = Field(default={})
+    services: dict[t.Name, ServiceEntry] = Field(min_length=1)
+    groups: dict[t.Name, GroupOrDefaults] = Field(default={})
+    routes: list[RouteEntry] = Field(min_length=1)

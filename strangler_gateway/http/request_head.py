@@ -1,0 +1,288 @@
+"""The head of an HTTP/1.1 request (RFC 9112): strict parsing, and how the body is delimited. Pure."""
+
+import re
+from typing import Any, NoReturn
+
+from strangler_gateway.http.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
+
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/1\.([0-9])\r\n")
+_ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]*)([^?]*)(\?.*)?", re.DOTALL)
+_HOST = re.compile(
+    rb"(?:\[(?:[0-9A-Fa-f:.]+|[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\]"
+    rb"|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?"
+)
+DIGITS = re.compile(rb"[0-9]{1,18}")
+_START = re.compile(rb"(?:\r\n)?(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: .*)?)?", re.DOTALL)
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+KEEP_ALIVE_OPTIONS = frozenset((b"keep-alive", b"Keep-Alive"))
+_MAX_CACHED = 1024
+_MAX_REMEMBERED = 2048
+_good_hosts: set[bytes] = set()
+
+# Read once for every field of every message: plain names are the fastest.
+HOST, AUTHORIZATION, CONNECTION, LENGTH = Kind.HOST, Kind.AUTHORIZATION, Kind.CONNECTION, Kind.LENGTH
+TRANSFER_ENCODING, EXPECT, UPGRADE, TE = Kind.TRANSFER_ENCODING, Kind.EXPECT, Kind.UPGRADE, Kind.TE
+_TELLING = frozenset((Kind.REQUEST_ID, Kind.DEBUG, Kind.OVERRIDE, Kind.VIA))
+
+
+class BadRequest(Exception):
+    """A request that is answered by the gateway itself, and whose connection is closed (RFC 9112 §2.2)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class RequestHead:
+    """A parsed request head. `length`: bytes of the body, None for chunked; `target` is origin-form or `*`.
+
+    What is rarely set has its default on the class: a request pays only for what it has.
+    """
+
+    host: bytes | None = None
+    has_host_field = True
+    authorization: bytes | None = None
+    length: int | None = 0
+    keep_alive = True
+    expect_continue = False
+    websocket = False
+    te_trailers = False
+    connection: frozenset[bytes] = frozenset()
+    """Fields to be removed because a Connection option names them."""
+
+    told = False
+    """A field names the request, tells of an earlier hop, or is for debugging."""
+
+    section = b""
+    """The field lines as received, where the next head on this connection may be read by them."""
+    received = b""
+    """The whole head as received, where it may be that of the next request on this connection, too."""
+    matched: tuple[object, Any, tuple[bytes, ...]] | None = None
+    """The matcher that found a route for this head, the route, and what its variables captured."""
+    known: tuple[object, Any] | None = None
+    """The identity provider that knew the user of these fields, and the identity."""
+    lowered: Pairs | None = None
+    """The fields with names in lower case, once somebody asked for them."""
+    built: object | None = None
+    """What `headers` has made of these fields for a service; kept while the client sends the same ones."""
+
+    def __init__(
+        self, method: bytes, target: bytes, path: bytes, query: bytes, version: int, fields: Pairs, marks: Marks
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.path = path
+        self.query = query
+        self.version = version
+        self.fields = fields
+        self.marks = marks
+
+    def again(self, target: bytes, received: bytes) -> "RequestHead":
+        """The same fields for another origin-form target."""
+        request = RequestHead.__new__(RequestHead)
+        request.__dict__.update(self.__dict__)
+        request.target = target
+        request.received = received
+        request.matched = None
+        request.path, mark, rest = target.partition(b"?")
+        request.query = mark + rest
+        return request
+
+
+def incomplete_request(buffer: bytes, max_line: int, max_header: int) -> None:
+    """Refuses at once what can no longer become a request. Raises BadRequest."""
+    if not _START.fullmatch(buffer) and buffer != b"\r":
+        raise BadRequest(400, "The request does not begin with a method.")
+    if _BARE_LF.search(buffer):
+        raise BadRequest(400, "A line is not ended by CRLF.")
+    line_end = buffer.find(b"\r\n", 2)
+    if line_end > max_line or (line_end < 0 and len(buffer) > max_line):
+        raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
+    if line_end >= 0 and not _REQUEST_LINE.match(buffer, 2 if buffer.startswith(b"\r\n") else 0):
+        _refuse_request_line(buffer[: line_end + 2].lstrip(b"\r\n"))
+    if len(buffer) > max_header + max_line:
+        raise BadRequest(431, f"The header section is longer than {max_header} bytes.")
+
+
+def parse_request(
+    head: bytes, max_line: int, max_header: int, max_fields: int, last: RequestHead | None = None
+) -> RequestHead:
+    """`head` ends with the empty line; `last`: the one before it on this connection, whose fields it often repeats.
+
+    Raises BadRequest with the status that tells what is wrong.
+    """
+    if head.startswith(b"\r\n"):
+        head = head[2:]
+    if last is not None and head == last.received:
+        return last
+    line = _REQUEST_LINE.match(head)
+    if line is None:
+        end = head.find(b"\n") + 1
+        if end > max_line:
+            raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
+        _refuse_request_line(head[:end])
+    start = line.end()
+    if start - 2 > max_line:
+        raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
+    if len(head) - start > max_header:
+        raise BadRequest(431, f"The header section is longer than {max_header} bytes.")
+    method, target, minor = line.groups()
+    section, version = head[start:], 10 if minor == b"0" else 11
+    plain = target[0] == 0x2F and method != b"CONNECT" and b"#" not in target
+    if last is not None and plain and section == last.section and method == last.method and version == last.version:
+        return last.again(target, head if len(head) <= _MAX_REMEMBERED else b"")
+    try:
+        fields, marks = parse_fields(head, start)
+    except Malformed as exc:
+        raise BadRequest(400, f"Malformed header section: {exc}.") from exc
+    if len(fields) > max_fields:
+        raise BadRequest(431, f"There are more than {max_fields} header fields.")
+    if plain:
+        path, mark, rest = target.partition(b"?")
+        query, authority = mark + rest, None
+    else:
+        target, path, query, authority = _split_target(method, target)
+    request = RequestHead(method, target, path, query, version, fields, marks)
+    _read_fields(request, authority)
+    if plain and len(section) <= _MAX_REMEMBERED:
+        request.section = section
+        request.received = head if len(head) <= _MAX_REMEMBERED else b""
+    return request
+
+
+def _refuse_request_line(line: bytes) -> NoReturn:
+    parts = line.rstrip(b"\r\n").split(b" ")
+    if len(parts) == 3 and re.fullmatch(rb"HTTP/[0-9]+(\.[0-9]+)?", parts[2]) and not parts[2].startswith(b"HTTP/1."):
+        raise BadRequest(505, "This server speaks HTTP/1.1.")
+    raise BadRequest(400, "Malformed request line: wanted `method SP request-target SP HTTP/1.1`.")
+
+
+def _split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, bytes | None]:
+    """(target, path, query, authority of an absolute-form) (RFC 9112 §3.2)."""
+    if method == b"CONNECT":
+        raise BadRequest(501, "CONNECT is not supported: this is not a tunnel.")
+    if b"#" in target:
+        raise BadRequest(400, "A request target has no fragment.")
+    if target[0] == 0x2F:
+        path, mark, rest = target.partition(b"?")
+        return target, path, mark + rest, None
+    if target == b"*":
+        if method != b"OPTIONS":
+            raise BadRequest(400, "The asterisk-form is for OPTIONS alone.")
+        return target, target, b"", None
+    return _split_absolute(method, target)
+
+
+def _split_absolute(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None or absolute[1].lower() not in (b"http", b"https"):
+        raise BadRequest(400, "The request target is none of origin-form, absolute-form (http, https), asterisk-form.")
+    authority, path, query = absolute[2], absolute[3], absolute[4] or b""
+    if not authority or not _HOST.fullmatch(authority) or authority.startswith(b":"):
+        raise BadRequest(400, "The authority of the request target is not host[:port].")
+    if not path:
+        path = b"*" if method == b"OPTIONS" and not query else b"/"
+    return path + query, path, query, authority
+
+
+def _read_fields(request: RequestHead, authority: bytes | None) -> None:
+    host = length = coding = connection = upgrade = te = expect = None
+    fields = request.fields
+    for kind, index in request.marks:
+        value = fields[index][1].rstrip(b" \t")
+        if kind == HOST:
+            if host is not None:
+                raise BadRequest(400, "There is more than one Host field.")
+            host = value
+        elif kind == AUTHORIZATION:
+            request.authorization = value if request.authorization is None else b""
+        elif kind == CONNECTION:
+            connection = joined(connection, value)
+        elif kind == LENGTH:
+            length = joined(length, value)
+        elif kind == TRANSFER_ENCODING:
+            coding = joined(coding, value)
+        elif kind == EXPECT:
+            expect = joined(expect, value)
+        elif kind == UPGRADE:
+            upgrade = joined(upgrade, value)
+        elif kind == TE:
+            te = joined(te, value)
+        elif kind in _TELLING:
+            request.told = True
+    _read_host(request, host, authority)
+    if length is not None or coding is not None:
+        _read_framing(request, length, coding)
+    if request.version == 10:
+        request.keep_alive = False
+    if connection is not None:
+        _read_connection(request, connection, upgrade)
+    if te is not None:
+        request.te_trailers = b"trailers" in options((te,))
+    if expect is not None:
+        _read_expect(request, expect)
+
+
+def joined(so_far: bytes | None, value: bytes) -> bytes:
+    """Lines of one name are one list (RFC 9110 §5.3)."""
+    return value if so_far is None else b"%b,%b" % (so_far, value)
+
+
+def _read_host(request: RequestHead, host: bytes | None, authority: bytes | None) -> None:
+    if host is None:
+        if request.version == 11:
+            raise BadRequest(400, "An HTTP/1.1 request needs a Host field.")
+        request.has_host_field = False
+    elif host not in _good_hosts:
+        if not is_host(host):
+            raise BadRequest(400, "The Host field is not host[:port].")
+        if len(_good_hosts) < _MAX_CACHED:
+            _good_hosts.add(host)
+    request.host = host if authority is None else authority
+
+
+def is_host(text: bytes) -> bool:
+    """Whether it is uri-host [":" port] (RFC 9110 §7.2)."""
+    return _HOST.fullmatch(text) is not None
+
+
+def _read_framing(request: RequestHead, length: bytes | None, coding: bytes | None) -> None:
+    """RFC 9112 §6.1 and §6.3: what could be read in two ways is refused."""
+    if coding is not None:
+        if length is not None:
+            raise BadRequest(400, "Both Transfer-Encoding and Content-Length are present.")
+        if request.version == 10:
+            raise BadRequest(400, "Transfer-Encoding in an HTTP/1.0 request.")
+        names = options((coding,))
+        if not names or names[-1] != b"chunked" or b"chunked" in names[:-1] or b"identity" in names:
+            raise BadRequest(400, "The last transfer coding, and only it, has to be chunked.")
+        if len(names) > 1:
+            raise BadRequest(501, "No transfer coding but chunked is implemented.")
+        request.length = None
+        return
+    if length is None or not DIGITS.fullmatch(length):
+        raise BadRequest(400, "Content-Length is not one decimal number.")
+    request.length = int(length)
+
+
+def _read_connection(request: RequestHead, connection: bytes, upgrade: bytes | None) -> None:
+    if connection in KEEP_ALIVE_OPTIONS:
+        request.keep_alive = True
+        return
+    names = options((connection,))
+    if b"close" in names:
+        request.keep_alive = False
+    elif request.version == 10:
+        request.keep_alive = b"keep-alive" in names
+    request.connection = nominated(names)
+    if b"upgrade" in names and request.version == 11 and request.method == b"GET" and request.length == 0:
+        request.websocket = upgrade is not None and b"websocket" in options((upgrade,))
+
+
+def _read_expect(request: RequestHead, expect: bytes) -> None:
+    if request.version == 10:
+        return
+    if options((expect,)) != [b"100-continue"]:
+        raise BadRequest(417, "The only expectation known is 100-continue.")
+    request.expect_continue = request.length != 0

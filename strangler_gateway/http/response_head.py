@@ -1,0 +1,130 @@
+"""The head of an HTTP/1.1 response (RFC 9112): strict parsing, and how the body is delimited. Pure."""
+
+import re
+
+from strangler_gateway.http.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
+from strangler_gateway.http.request_head import DIGITS, KEEP_ALIVE_OPTIONS, joined
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
+_TIMEOUT = re.compile(rb"timeout=([0-9]{1,6})")
+_EVENT_STREAM = re.compile(rb"(?i)\ncontent-type:[ \t]*text/event-stream[ \t]*[;\r]")
+_NO_BODY = frozenset((204, 304))
+_MAX_REMEMBERED = 2048
+
+# Read once for every field of every message: plain names are the fastest.
+CONNECTION, LENGTH, DATE, KEEP_ALIVE = Kind.CONNECTION, Kind.LENGTH, Kind.DATE, Kind.KEEP_ALIVE
+TRANSFER_ENCODING, UPGRADE = Kind.TRANSFER_ENCODING, Kind.UPGRADE
+
+
+class BadResponse(Exception):
+    """A response that cannot be passed on; `code` is a word of RFC 9209 §2.3."""
+
+    def __init__(self, message: str, code: str = "http_protocol_error") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ResponseHead:
+    """A parsed response head. `length`: bytes of the body, -1 for chunked, None where the close delimits it.
+
+    `lines`: the field lines as received, behind a line feed.
+    """
+
+    length: int | None = 0
+    keep_alive_timeout_s: int | None = None
+    upgrade = False
+    dated = False
+    """There is a Date."""
+    events = False
+    """A stream of server-sent events: silent as long as it likes, no idle limit."""
+    connection: frozenset[bytes] = frozenset()
+    received = b""
+    """The whole head as received, where it may be that of the next response on this connection, too."""
+    passed: bytes | None = None
+    """What `response_headers` has made of the lines for a client; kept while the upstream sends the same head."""
+
+    def __init__(
+        self, status: int, reason: bytes, version: int, fields: Pairs, marks: Marks, lines: bytes = b""
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.version = version
+        self.fields = fields
+        self.marks = marks
+        self.lines = lines
+        self.keep_alive = version == 11
+
+
+def parse_response(head: bytes, method: bytes) -> ResponseHead:
+    """`head` ends with the empty line; `method` is the request's. Raises BadResponse."""
+    line = _STATUS_LINE.match(head)
+    if line is None:
+        raise BadResponse("malformed status line")
+    start = line.end()
+    try:
+        fields, marks = parse_fields(head, start)
+    except Malformed as exc:
+        raise BadResponse(str(exc)) from exc
+    minor, status, reason = line.groups()
+    response = ResponseHead(
+        int(status), reason or b"", 11 if minor == b"1" else 10, fields, marks, head[start - 1 : -2]
+    )
+    length = coding = connection = None
+    for kind, index in marks:
+        value = fields[index][1]
+        if kind == LENGTH:
+            length = joined(length, value)
+        elif kind == CONNECTION:
+            connection = joined(connection, value)
+        elif kind == DATE:
+            response.dated = True
+        elif kind == TRANSFER_ENCODING:
+            coding = joined(coding, value)
+        elif kind == KEEP_ALIVE:
+            timeout = _TIMEOUT.search(value)
+            response.keep_alive_timeout_s = int(timeout[1]) if timeout else None
+        elif kind == UPGRADE:
+            response.upgrade = value.strip(b" \t").lower() == b"websocket"
+    if connection is not None and connection not in KEEP_ALIVE_OPTIONS:
+        _response_connection(response, options((connection,)))
+    _response_framing(response, method, length, coding)
+    if response.length is None or response.length < 0:
+        response.events = _EVENT_STREAM.search(response.lines) is not None
+    if len(head) <= _MAX_REMEMBERED and method != b"HEAD" and response.status >= 200:
+        response.received = head
+    return response
+
+
+def _response_connection(response: ResponseHead, names: list[bytes]) -> None:
+    if b"close" in names:
+        response.keep_alive = False
+    response.upgrade = response.upgrade and b"upgrade" in names
+    response.connection = nominated(names)
+
+
+def _response_framing(response: ResponseHead, method: bytes, length: bytes | None, coding: bytes | None) -> None:
+    """RFC 9112 §6.3, in its order."""
+    if coding is not None:
+        if response.version == 10 or options((coding,)) != [b"chunked"]:
+            raise BadResponse("a transfer coding other than chunked", "http_response_transfer_coding")
+        response.keep_alive = response.keep_alive and length is None
+    size = -1 if length is None else _length(length)
+    if method == b"HEAD" or response.status in _NO_BODY or response.status < 200:
+        return
+    if coding is not None:
+        response.length = -1
+    elif size >= 0:
+        response.length = size
+    else:
+        response.length, response.keep_alive = None, False
+
+
+def _length(text: bytes) -> int:
+    """One decimal number, or the same one several times (RFC 9112 §6.3). Raises BadResponse."""
+    if DIGITS.fullmatch(text):
+        return int(text)
+    values = {part.strip(b" \t") for part in text.split(b",")}
+    value = values.pop() if len(values) == 1 else b""
+    if not DIGITS.fullmatch(value):
+        raise BadResponse("invalid Content-Length")
+    return int(value)

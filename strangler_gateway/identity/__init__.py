@@ -1,0 +1,1 @@
+"""Who is calling: identity providers, the caller's confirmed grants, and the internal token for services."""

@@ -1,0 +1,173 @@
+"""Identity provider `jwt`: the signature of a token that the monolith, or its identity server, has issued."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
+
+from chassis.auth.claims import NOBODY, Fields, Identity, Outcome
+from chassis.auth.jwks import FixedKeys, KeySource, RemoteKeys
+from chassis.auth.jwt import Checks, TokenRejected, import_key, key_id, verify
+from chassis.ttl_cache import TtlCache
+from strangler_gateway.identity.rules import (
+    IdentityRulesInvalid,
+    JwtOptions,
+    cookies,
+    field,
+    roles_from,
+    subject_from,
+)
+from strangler_gateway.table.json_path import parse_place, value_at
+
+MAX_USERS = 10_000
+REJECTED = Identity(Outcome.REJECTED)
+_SHARED = frozenset({"HS256", "HS384", "HS512"})
+_PAIRS: dict[str, tuple[type[RSAKey] | type[ECKey] | type[OKPKey], str]] = {
+    **{f"{family}{size}": (RSAKey, family) for family in ("RS", "PS") for size in (256, 384, 512)},
+    **{f"ES{size}": (ECKey, "ES") for size in (256, 384, 512)},
+    "Ed25519": (OKPKey, "Ed"),
+}
+
+
+class JwtProvider:
+    """Knows a user by a signature alone; a verified token is remembered, by its digest, until it expires."""
+
+    lasting = True
+    """What was said of a field section stays true until `expires_at`: `identify` need not be asked again."""
+
+    def __init__(self, options: JwtOptions, clock: Callable[[], float] = time.time) -> None:
+        self._checks = _checks(options)
+        self._key, self._keys = _keys(options)
+        self._header = options.header.lower().encode()
+        self._cookie = options.cookie.encode() if options.cookie else None
+        self._user = parse_place(options.user)
+        self._roles = parse_place(options.roles) if options.roles else None
+        self._clock = clock
+        self._verified: TtlCache[bytes, Identity] = TtlCache(MAX_USERS)
+
+    def identify(self, fields: Fields) -> Identity | Awaitable[Identity]:
+        """At once, unless the key set has to be read first."""
+        sent = self._sent(fields)
+        if sent is None:
+            return NOBODY
+        digest = hashlib.sha256(sent).digest()
+        identity = self._verified.get(digest, self._clock())
+        return identity if identity is not None else self._unseen(sent, digest)
+
+    def confirm(self, identity: Identity, fields: Fields) -> Identity:
+        """A signature has no live state; only the token's end is looked at again."""
+        if identity.expires_at is not None and identity.expires_at <= self._clock():
+            return replace(REJECTED, credential=identity.credential)
+        return identity
+
+    async def aclose(self) -> None:
+        """Closes the connection to the key set."""
+        if self._keys is not None:
+            await self._keys.aclose()
+
+    def _sent(self, fields: Fields) -> bytes | None:
+        if self._cookie is None:
+            return field(fields, self._header) or None
+        return next((value for name, value in cookies(fields) if name == self._cookie and value), None)
+
+    def _unseen(self, sent: bytes, digest: bytes) -> Identity | Awaitable[Identity]:
+        try:
+            token = sent if self._cookie is not None else _bearer(sent)
+            kid = key_id(token)
+        except TokenRejected:
+            return replace(REJECTED, credential=digest)
+        if self._key is not None:
+            return self._verify(token, digest, self._key)
+        assert self._keys is not None  # one of the two is set
+        jwk = self._keys.known(kid)
+        return self._ask(self._keys, kid, token, digest) if jwk is None else self._verify_by(jwk, token, digest)
+
+    async def _ask(self, keys: KeySource, kid: str | None, token: bytes, digest: bytes) -> Identity:
+        jwk = await keys.find(kid)
+        return replace(REJECTED, credential=digest) if jwk is None else self._verify_by(jwk, token, digest)
+
+    def _verify_by(self, jwk: Any, token: bytes, digest: bytes) -> Identity:
+        try:
+            return self._verify(token, digest, import_key(jwk))
+        except TokenRejected:
+            return replace(REJECTED, credential=digest)
+
+    def _verify(self, token: bytes, digest: bytes, key: Key) -> Identity:
+        try:
+            claims = verify(token, key, self._checks, self._clock())
+        except TokenRejected:
+            return replace(REJECTED, credential=digest)
+        subject = subject_from(value_at(claims, self._user))
+        if subject is None:
+            return replace(REJECTED, credential=digest)
+        roles = roles_from(value_at(claims, self._roles)) if self._roles else ()
+        identity = Identity(Outcome.USER, subject, roles, float(claims["exp"]), digest)
+        self._verified.put(digest, identity, float(claims["exp"]))
+        return identity
+
+
+def _bearer(value: bytes) -> bytes:
+    scheme, _, token = value.partition(b" ")
+    if scheme.lower() != b"bearer" or not token.strip():
+        raise TokenRejected("not of the scheme Bearer")
+    return token.strip()
+
+
+def _checks(options: JwtOptions) -> Checks:
+    unknown = [name for name in options.algorithms if name not in _PAIRS and name not in _SHARED]
+    if unknown or not options.algorithms:
+        wanted = ", ".join([*_PAIRS, *sorted(_SHARED)])
+        raise IdentityRulesInvalid(f"identity jwt: algorithms {options.algorithms}; wanted some of {wanted}")
+    return Checks(tuple(options.algorithms), options.issuer, options.audience, int(options.leeway_s))
+
+
+def _keys(options: JwtOptions) -> tuple[Key | None, KeySource | None]:
+    """One key, or a set. Secrets and public keys never mix: a public key could pass as the secret (RFC 8725 §2.1)."""
+    sources = {"jwks_url", "jwks_file", "key_file", "key_env"}
+    named = [name for name in sorted(sources) if getattr(options, name)]
+    if len(named) != 1:
+        raise IdentityRulesInvalid(
+            f"identity jwt: {named or 'no'} key source; wanted one of {', '.join(sorted(sources))}"
+        )
+    shared = _SHARED.intersection(options.algorithms)
+    if shared and len(shared) < len(set(options.algorithms)):
+        raise IdentityRulesInvalid("identity jwt: algorithms mixes HS… with public-key ones; wanted one kind")
+    if shared and named[0].startswith("jwks"):
+        raise IdentityRulesInvalid(
+            f"identity jwt: {', '.join(sorted(shared))} needs key_file or key_env, never a key set"
+        )
+    if options.jwks_url:
+        return None, RemoteKeys(options.jwks_url)
+    if options.jwks_file:
+        return None, _set_in(options.jwks_file)
+    return _single(options, bool(shared)), None
+
+
+def _set_in(path: str) -> KeySource:
+    try:
+        return FixedKeys(json.loads(Path(path).read_bytes()))
+    except (OSError, ValueError) as error:
+        raise IdentityRulesInvalid(f"identity jwt: jwks_file {path}: {error}") from error
+
+
+def _single(options: JwtOptions, shared: bool) -> Key:
+    try:
+        text = (
+            Path(options.key_file).read_bytes() if options.key_file else os.environb[(options.key_env or "").encode()]
+        )
+    except OSError as error:
+        raise IdentityRulesInvalid(f"identity jwt: key_file {options.key_file}: {error.strerror}") from error
+    except KeyError:
+        raise IdentityRulesInvalid(f"identity jwt: {options.key_env} is not set; it names the key") from None
+    kind = OctKey if shared else _PAIRS[options.algorithms[0]][0]
+    try:
+        return kind.import_key(text.strip())
+    except (JoseError, ValueError, TypeError):
+        raise IdentityRulesInvalid(f"identity jwt: the key is none for {', '.join(options.algorithms)}") from None

@@ -1,0 +1,130 @@
+"""The internal token: who calls, signed by the gateway for one service and one minute."""
+
+import logging
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet
+
+from chassis.auth.claims import Identity
+from chassis.ttl_cache import TtlCache
+
+ISSUER = "strangler"
+LIFE_S = 60
+REUSE_S = 30
+MAX_TOKENS = 10_000
+KEY_FILE = "signing-key.pem"
+log = logging.getLogger(__name__)
+_PEM = re.compile(r"-----BEGIN ((?:EC )?PRIVATE KEY|PUBLIC KEY)-----.*?-----END \1-----", re.DOTALL)
+
+
+class SigningKeyInvalid(ValueError):
+    """What was given as signing key cannot be used; the message never shows it."""
+
+
+class Signer:
+    """Signs with the first key; the others are published too, so that tokens of both stay valid during a rotation."""
+
+    def __init__(self, keys: Sequence[ECKey], clock: Callable[[], float] = time.time) -> None:
+        self._keys = KeySet(list(keys))
+        self._header = {"alg": "ES256", "kid": keys[0].thumbprint()}
+        self._clock = clock
+        self._tokens: TtlCache[tuple[object, ...], tuple[bytes, int]] = TtlCache(MAX_TOKENS)
+
+    def token(self, identity: Identity, audience: str) -> bytes:
+        """A JWT for the service of that name; the same one for up to 30 s, so it has at least 30 s to live."""
+        now = self._clock()
+        key = (identity.subject, identity.roles, audience) if identity.subject else (identity.outcome, audience)
+        token, issued_at = self._tokens.get(key, now) or (b"", now)
+        if not token or issued_at > now:  # by a clock that was put back since
+            token = self._sign(identity, audience, int(now))
+            self._tokens.put(key, (token, int(now)), int(now) + REUSE_S)
+        return token
+
+    def _sign(self, identity: Identity, audience: str, now: int) -> bytes:
+        claims: dict[str, Any] = {
+            "iss": ISSUER,
+            "aud": audience,
+            "outcome": identity.outcome.value,
+            "roles": list(identity.roles),
+            "iat": now,
+            "exp": now + LIFE_S,
+        }
+        if identity.subject is not None:
+            claims["sub"] = identity.subject
+        return jwt.encode(self._header, claims, self._keys.keys[0], algorithms=["ES256"]).encode()
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys as a JWK Set (RFC 7517), each with use, alg and its RFC 7638 thumbprint as kid."""
+        public = [key.as_dict(private=False) for key in self._keys.keys]
+        return {"keys": [{**key, "use": "sig", "alg": "ES256"} for key in public]}
+
+
+def open_signer(secret: str | None, state_dir: Path) -> Signer:
+    """From the secret, else from the file in the state directory, made there once with mode 0600.
+
+    Raises SigningKeyInvalid for a key that cannot be used, OSError for a directory that cannot be written.
+    """
+    if secret:
+        return Signer(read_keys(secret, "STRANGLER_SIGNING_KEY"))
+    path = state_dir / KEY_FILE
+    if not path.exists():
+        _create(path)
+    if path.stat().st_mode & 0o077:
+        log.warning("%s can be read by others, who could sign as the gateway; make it 0600", path)
+    return Signer(read_keys(path.read_text(encoding="ascii", errors="replace"), str(path)))
+
+
+def ephemeral_signer() -> Signer:
+    """A key that dies with the process: for one gateway whose state directory cannot be written."""
+    return Signer([_generate()])
+
+
+def read_keys(text: str, source: str) -> list[ECKey]:
+    """P-256 keys in PEM: the private one that signs, then those (private or public) that are only published."""
+    blocks = [match.group() for match in _PEM.finditer(text.replace("\\n", "\n"))]
+    if not blocks:
+        raise SigningKeyInvalid(f"{source}: no PEM key in it; wanted a private EC key on P-256")
+    keys = [_read_key(block, source) for block in blocks]
+    if not keys[0].is_private:
+        raise SigningKeyInvalid(f"{source}: the first key is public; wanted the private one that signs")
+    return keys
+
+
+def _read_key(pem: str, source: str) -> ECKey:
+    try:
+        key = ECKey.import_key(pem)
+    except (JoseError, ValueError, TypeError):
+        raise SigningKeyInvalid(f"{source}: not an EC key that can be read; wanted P-256 in PEM") from None
+    if key.curve_name != "P-256":
+        raise SigningKeyInvalid(f"{source}: a key on {key.curve_name}; wanted P-256, which ES256 signs with")
+    return key
+
+
+def _generate() -> ECKey:
+    return ECKey.generate_key("P-256", private=True)
+
+
+def _create(path: Path) -> None:
+    """Whole or not at all, and never over another process's key: a link fails where a name exists."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_generate().as_pem(private=True))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()

@@ -1,0 +1,65 @@
+"""Keeps the counters over restarts: written whole every few seconds, read at the start."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from strangler_gateway.migration.routes_file import atomic_file
+
+MAX_BYTES = 16 << 20
+
+
+class Countable(Protocol):
+    """What is kept: the gateway's Stats."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that outlives the process, as JSON-able values."""
+        ...
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Continues from a snapshot."""
+        ...
+
+
+class Counters:
+    """The file `counters.json`. Methods may block, except `snapshot`: call the rest from a thread."""
+
+    def __init__(self, path: Path, stats: Countable) -> None:
+        self.path = path
+        self.stats = stats
+        self.written: Mapping[str, Any] | None = None
+
+    def restore(self) -> str | None:
+        """Continues from the file; where it cannot be used, says why, and the counting starts anew."""
+        try:
+            with self.path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+            if len(data) > MAX_BYTES:
+                return f"{self.path.name} has more than {MAX_BYTES} bytes: the counting starts anew"
+            self.stats.restore(_whole(json.loads(data)))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, LookupError, RecursionError) as exc:
+            return f"{self.path.name} cannot be read ({exc}): the counting starts anew"
+        return None
+
+    def snapshot(self) -> dict[str, Any]:
+        """What `write` is to write. Call it on the loop, where the counters change."""
+        return self.stats.snapshot()
+
+    def write(self, snapshot: dict[str, Any]) -> None:
+        """Replaces the file, where anything has changed since. Raises OSError."""
+        if snapshot != self.written:
+            atomic_file.replace(self.path, json.dumps(snapshot, separators=(",", ":")).encode(), 0o600)
+            self.written = snapshot
+
+
+def _whole(saved: Any) -> dict[str, Any]:
+    """The snapshot, if it has its form: half of one would claim that what it lacks was never counted."""
+    routes, undeclared = saved["routes"], saved["undeclared"]
+    if not (isinstance(saved["since"], int | float) and isinstance(routes, dict) and isinstance(undeclared, dict)):
+        raise TypeError("it is no snapshot")
+    if not all(isinstance(route, dict) for route in routes.values()):
+        raise TypeError("it holds what is no route")
+    return dict(saved)

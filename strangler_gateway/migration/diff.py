@@ -1,0 +1,66 @@
+"""The routes file against what is served."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from strangler_gateway.migration.states import Position, position_of
+from strangler_gateway.table.routes import Route, RouteTable, State
+
+_REST = ("paths", "identity", "trusted_proxies", "identity_headers", "errors")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitDiff:
+    """A unit whose position in the file is not the one that is served, and why."""
+
+    unit: str
+    file: Position
+    served: Position
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """`file_digest` None: the file on the disk is faulty. `unread`: it has changed since it was taken up."""
+
+    served_digest: str
+    file_digest: str | None
+    faults: tuple[str, ...] = ()
+    unread: bool = False
+    units: tuple[UnitDiff, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    """Ids of routes, of which the file has more, fewer or other ones; and names of other parts of the file."""
+
+    @property
+    def same(self) -> bool:
+        """Whether a restart would serve what is served now."""
+        return not (self.faults or self.units or self.added or self.removed or self.changed)
+
+
+def compare(served: RouteTable, file: RouteTable, unread: bool, reason: Callable[[str], str]) -> Diff:
+    """`reason` tells why a unit stands elsewhere than the file says."""
+    here = {route.id: _bare(route) for route in served.routes}
+    there = {route.id: _bare(route) for route in file.routes}
+    changed = sorted(name for name in here.keys() & there.keys() if here[name] != there[name])
+    return Diff(
+        served_digest=served.digest,
+        file_digest=file.digest,
+        unread=unread,
+        units=tuple(_units(served, file, reason)),
+        added=tuple(sorted(there.keys() - here.keys())),
+        removed=tuple(sorted(here.keys() - there.keys())),
+        changed=(*changed, *(part for part in _REST if getattr(served, part) != getattr(file, part))),
+    )
+
+
+def _bare(route: Route) -> Route:
+    """Without its place in the file, and without what `units` tells."""
+    return replace(route, line=0, unit=replace(route.unit, state=State.LEGACY, share=0))
+
+
+def _units(served: RouteTable, file: RouteTable, reason: Callable[[str], str]) -> Iterator[UnitDiff]:
+    for name, unit in file.units.items():
+        if name in served.units and position_of(unit) != position_of(served.units[name]):
+            yield UnitDiff(name, position_of(unit), position_of(served.units[name]), reason(name))

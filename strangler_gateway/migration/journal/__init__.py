@@ -1,0 +1,1 @@
+"""The append-only record of every change, and the states that follow from it."""

@@ -1,0 +1,107 @@
+"""The append-only journal: one JSON line an entry, on the disk before it counts."""
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from strangler_gateway.migration.journal.journal_entry import Entry, decode, encode
+
+MAX_LINE = 1 << 20
+KEPT = 1000
+"""Entries kept in memory for `log`; older ones stay in the file."""
+
+
+class Journal:
+    """`journal.jsonl` in the state directory, which one process at a time may write. Methods block."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "journal.jsonl"
+        self.recent: deque[Entry] = deque(maxlen=KEPT)
+        self.damaged: deque[int] = deque(maxlen=20)
+        """Numbers of lines that are no entry; a torn last line (the process was killed) is one."""
+        self._lock: int | None = None
+        self._writing = threading.Lock()
+
+    def open(self) -> None:
+        """Makes the directory and takes its lock. Raises OSError; may be called again."""
+        if self._lock is not None:
+            return
+        folder = self.path.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.close(self._handle())
+        except BlockingIOError as exc:
+            os.close(lock)
+            raise OSError(f"another gateway uses {folder}") from exc
+        except OSError:
+            os.close(lock)
+            raise
+        self._lock = lock
+
+    def close(self) -> None:
+        """Gives the lock back."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def read(self) -> Iterator[Entry]:
+        """Every entry, oldest first, in bounded memory. No file: nothing. Raises OSError."""
+        self.recent.clear()
+        self.damaged.clear()
+        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
+            for number, line in enumerate(_lines(file.readline), 1):
+                try:
+                    entry = decode(line)
+                except ValueError:
+                    self.damaged.append(number)
+                else:
+                    self.recent.append(entry)
+                    yield entry
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Writes the entries at once and waits for the disk. Raises OSError; then none of them counts."""
+        with self._writing:
+            self.open()
+            handle = self._handle()
+            try:
+                _append(handle, b"".join(map(encode, entries)))
+            finally:
+                os.close(handle)
+            self.recent.extend(entries)
+
+    def _handle(self) -> int:
+        return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def _append(handle: int, data: bytes) -> None:
+    size = os.fstat(handle).st_size
+    try:
+        _write(handle, _mended(handle, size) + data)
+        os.fsync(handle)
+    except OSError:
+        os.ftruncate(handle, size)
+        raise
+
+
+def _mended(handle: int, size: int) -> bytes:
+    """A line end where the last line is torn, so that it spoils no other."""
+    return b"" if size == 0 or os.pread(handle, 1, size - 1) == b"\n" else b"\n"
+
+
+def _write(handle: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(handle, data) :]
+
+
+def _lines(readline: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Lines, each cut at MAX_LINE; the rest of a longer one is skipped."""
+    while line := readline(MAX_LINE):
+        yield line
+        while len(line) == MAX_LINE and not line.endswith(b"\n"):
+            line = readline(MAX_LINE)

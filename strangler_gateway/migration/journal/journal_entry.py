@@ -1,0 +1,163 @@
+"""One line of the journal: what became of a unit, who wanted it, and why; and where the unit stands after it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from strangler_gateway.migration.states import LEGACY, Hold, Position, percent
+from strangler_gateway.table.routes import State
+
+MAX_TEXT = 1000
+"""Characters of a `who` or a `why`."""
+
+Baseline = Mapping[str, tuple[int, int, int, int]]
+"""Counters by route at the moment when a unit entered shadow: requests, compared, different, failed."""
+
+
+class Event(StrEnum):
+    """What happened to the unit."""
+
+    ADOPTED = "adopted"
+    FLIP = "flip"
+    FILE = "file"
+    ROLLBACK = "rollback"
+    RELEASE = "release"
+    REFUSED = "refused"
+    """A move that the routes file asked for; the unit stays where it is."""
+    FAILED = "failed"
+    """A flip that was written here and could not be served; `after` is where the unit remained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`time` in Unix seconds; `digest` is that of the table served after it."""
+
+    time: float
+    event: Event
+    unit: str
+    who: str
+    why: str
+    before: Position | None
+    after: Position
+    digest: str = ""
+    forced: tuple[str, ...] = ()
+    """Codes of the refusals that `--force` overrode."""
+    reasons: tuple[str, ...] = ()
+    """Of a refused move: why."""
+    asked: Position | None = None
+    """Of a refused move: what the file wanted."""
+    baseline: Baseline | None = None
+    """Set where the unit enters shadow: later differences are counted from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a unit stands, since when, and what its shadow is counted from."""
+
+    position: Position = LEGACY
+    since: float = 0.0
+    who: str = ""
+    why: str = ""
+    hold: Hold | None = None
+    baseline: Baseline | None = None
+    counted_from: float = 0.0
+    """When the baseline was taken."""
+
+
+def after(standing: Standing | None, entry: Entry) -> Standing:
+    """Where the unit stands once the entry counts. A refused move changes nothing."""
+    now = standing or Standing(entry.after, entry.time, entry.who, entry.why)
+    if entry.event is Event.REFUSED:
+        return now
+    if entry.event is Event.RELEASE:
+        return Standing(now.position, now.since, now.who, now.why, None, now.baseline, now.counted_from)
+    hold = now.hold
+    if entry.event is Event.ROLLBACK:
+        hold = Hold(entry.time, entry.who, entry.why)
+    since = now.since if standing and entry.after == now.position else entry.time
+    baseline, counted_from = (
+        (entry.baseline, entry.time) if entry.baseline is not None else (now.baseline, now.counted_from)
+    )
+    return Standing(entry.after, since, entry.who, entry.why, hold, baseline, counted_from)
+
+
+def encode(entry: Entry) -> bytes:
+    """The entry as one line of JSON, with its line end."""
+    line: dict[str, object] = {
+        "time": iso(entry.time),
+        "event": entry.event,
+        "unit": entry.unit,
+        "who": entry.who[:MAX_TEXT],
+        "why": entry.why[:MAX_TEXT],
+        "before": place(entry.before),
+        "after": place(entry.after),
+        "digest": entry.digest,
+    }
+    if entry.forced:
+        line["forced"] = list(entry.forced)
+    if entry.reasons:
+        line["reasons"] = [reason[:MAX_TEXT] for reason in entry.reasons[:20]]
+    if entry.asked is not None:
+        line["asked"] = place(entry.asked)
+    if entry.baseline is not None:
+        line["baseline"] = {route: list(counts) for route, counts in entry.baseline.items()}
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
+
+
+def decode(line: bytes) -> Entry:
+    """Reads a line of the journal. Raises ValueError where it is not a whole entry."""
+    try:
+        raw = json.loads(line)
+        taken = raw["after"]
+        return Entry(
+            time=datetime.fromisoformat(raw["time"]).timestamp(),
+            event=Event(raw["event"]),
+            unit=_text(raw["unit"]),
+            who=_text(raw["who"]),
+            why=_text(raw["why"]),
+            before=None if raw["before"] is None else parse_place(raw["before"]),
+            after=parse_place(taken),
+            digest=_text(raw["digest"]),
+            forced=tuple(map(_text, raw.get("forced", ()))),
+            reasons=tuple(map(_text, raw.get("reasons", ()))),
+            asked=parse_place(raw["asked"]) if raw.get("asked") else None,
+            baseline=_baseline(raw["baseline"]) if "baseline" in raw else None,
+        )
+    except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as exc:
+        raise ValueError(f"not a journal entry: {type(exc).__name__} {exc}") from exc
+
+
+def iso(time: float) -> str:
+    """Unix seconds as `2026-01-31T12:00:00.000Z`."""
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def place(position: Position | None) -> dict[str, object] | None:
+    """A position as it is shown outside: the share in per cent, in canary alone."""
+    if position is None:
+        return None
+    shown: dict[str, object] = {"state": str(position.state)}
+    if position.state is State.CANARY:
+        shown["share"] = percent(position.share)
+    return shown
+
+
+def parse_place(raw: Any) -> Position:
+    """The position that `place` showed. Raises KeyError, TypeError, ValueError."""
+    return Position(State(raw["state"]), round(raw.get("share", 0) * 100))
+
+
+def _baseline(raw: Any) -> Baseline:
+    counts = {}
+    for route, (requests, compared, different, failed) in raw.items():
+        counts[_text(route)] = (int(requests), int(compared), int(different), int(failed))
+    return counts
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise TypeError(f"a text is wanted, not {type(raw).__name__}")
+    return raw

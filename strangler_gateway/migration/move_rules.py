@@ -1,0 +1,237 @@
+"""What a move needs and why it is refused: the edges, then the preflight. Pure; refusals are values, all at once."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from strangler_gateway.migration.states import ORDER, Direction, Hold, Move
+from strangler_gateway.table.routes import State
+
+
+@dataclass(frozen=True, slots=True)
+class RouteEvidence:
+    """What is known of one route of the unit, counted since the unit entered shadow."""
+
+    id: str
+    new_end: bool = True
+    safe: bool = True
+    """Takes a safe method (RFC 9110 §9.2.1)."""
+    new: bool = False
+    """The monolith never had it."""
+    writes: bool = False
+    """Takes a method that is not safe."""
+    shadowed: bool = True
+    """Has `shadow: {pure: true}`: its safe requests may be sent twice."""
+    requests: int = 0
+    compared: int = 0
+    different: int = 0
+    failed: int = 0
+    """Second calls that came to nothing: no answer, too slow, too long."""
+    example: Mapping[str, object] | None = None
+    """One difference."""
+    last_legacy_at: float = 0.0
+    """Unix seconds of the last request that went to the monolith; 0.0: none was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that a move is judged by. Times in Unix seconds."""
+
+    routes: tuple[RouteEvidence, ...]
+    unreachable: tuple[str, ...] = ()
+    """New ends that are not there, each with the reason and what to do."""
+    data: Literal["shared", "own"] = "shared"
+    hold: Hold | None = None
+    entered_at: float = 0.0
+    """When the unit came to its present position."""
+    counted_since: float = 0.0
+    """Since when the counters have been kept without a gap."""
+    now: float = 0.0
+    retire_after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a move is refused: a word for programs; a sentence with what was seen, what was wanted and what to do."""
+
+    code: str
+    message: str
+    forcible: bool = False
+    example: Mapping[str, object] | None = None
+
+
+def refusals(move: Move, evidence: Evidence) -> tuple[Refusal, ...]:
+    """Why the move is refused, `force` aside: the faults of the move itself, else of its preflight; empty: allowed."""
+    if move.rollback or move.direction is Direction.NONE:
+        return ()
+    if move.direction is Direction.BACK:
+        return tuple(_reopened(move))
+    return _found(_EDGES, move, evidence) or _found(_PREFLIGHT, move, evidence)
+
+
+def standing_refusals(move: Move, found: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+    """What remains of the refusals once `force` has overridden those that it may."""
+    return tuple(r for r in found if not (move.force and r.forcible))
+
+
+def warnings(move: Move, evidence: Evidence) -> tuple[str, ...]:
+    """What is allowed and yet worth knowing, as sentences."""
+    return tuple(text for warn in _WARNINGS for text in warn(move, evidence))
+
+
+Check = Callable[[Move, Evidence], Iterator[Refusal]]
+
+
+def _found(checks: tuple[Check, ...], move: Move, evidence: Evidence) -> tuple[Refusal, ...]:
+    return tuple(refusal for check in checks for refusal in check(move, evidence))
+
+
+def _reopened(move: Move) -> Iterator[Refusal]:
+    if move.before.state is State.RETIRED:
+        yield Refusal(
+            "retired", f"{move.unit} is retired: only a rollback reopens it, run `strangler rollback {move.unit}`"
+        )
+
+
+def _held(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+    if evidence.hold is not None:
+        why = f" ({evidence.hold.why})" if evidence.hold.why else ""
+        yield Refusal(
+            "held",
+            f"{move.unit} was rolled back by {evidence.hold.who}{why} and is on hold: "
+            f"run `strangler release {move.unit}` first",
+        )
+
+
+def _without_why(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+    if not move.why.strip():
+        yield Refusal("why", f"a move forward needs a reason: say why {move.unit} goes to {move.after} (`--why`)")
+
+
+def _without_end(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+    without = [r.id for r in evidence.routes if not r.new_end]
+    if evidence.routes and len(without) == len(evidence.routes):
+        yield Refusal(
+            "no_new_end",
+            f"no route of {move.unit} has a new end: add `extracted:` or `publish:` to {_names(without)} first",
+        )
+    elif without and move.after.state is State.RETIRED:
+        yield Refusal(
+            "no_new_end", f"{_names(without)} still ends in the monolith: {move.unit} cannot retire before it moves"
+        )
+
+
+def _one_step(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+    here, there = ORDER.index(move.before.state), ORDER.index(move.after.state)
+    if there - here <= 1 or (move.after.state is State.CANARY and not _readable(evidence)):
+        return
+    following = ORDER[here + 1]
+    yield Refusal(
+        "step",
+        f"{move.unit} is in {move.before} and cannot jump to {move.after}: the next state is {following} "
+        f"(legacy → shadow → canary → extracted → retired)",
+    )
+
+
+def _unreachable(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+    for reason in evidence.unreachable:
+        yield Refusal("unreachable", reason, forcible=True)
+
+
+def _uncompared(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+    """A route that nobody has called is no fault once others of its unit have been compared; see _uncalled."""
+    if move.after.state not in (State.CANARY, State.EXTRACTED):
+        return
+    readable = _readable(evidence)
+    none = not any(r.compared for r in readable)
+    for route in readable:
+        if not route.compared and (none or route.requests):
+            yield Refusal("not_compared", _why_uncompared(route), forcible=True)
+
+
+def _why_uncompared(route: RouteEvidence) -> str:
+    seen = f"{route.id}: shadow compared 0 of {route.requests} requests"
+    if not route.shadowed:
+        return f"{seen}: the route has no `shadow: {{pure: true}}`; add it and leave it in shadow for a while"
+    if route.failed:
+        return f"{seen}, {route.failed} second calls failed: look at the service, then leave it in shadow for a while"
+    return f"{seen}, at least 1 is wanted: leave it in shadow until requests have come"
+
+
+def _different(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+    if move.after.state not in (State.CANARY, State.EXTRACTED):
+        return
+    for route in evidence.routes:
+        if route.different:
+            yield Refusal(
+                "differences",
+                f"{route.id}: {route.different} of {route.compared} answers differ, 0 are wanted: repair the service "
+                f"(or `ignore:` what may differ), then go back to legacy and to shadow again",
+                forcible=True,
+                example=route.example,
+            )
+
+
+def _own_writes(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+    writing = _writing(evidence)
+    if move.after.state is State.CANARY and evidence.data == "own" and writing:
+        yield Refusal(
+            "own_data",
+            f"{move.unit} has `data: own` and {_names(writing)} writes: in canary the service and the monolith "
+            "would not see each other's writes",
+            forcible=True,
+        )
+
+
+def _legacy_traffic(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+    """Never forcible: retired means that the monolith may be switched off."""
+    if move.after.state is not State.RETIRED:
+        return
+    wanted = f"{_span(evidence.retire_after_s)} without a request to the monolith are wanted (`retire_after`)"
+    last = max((r.last_legacy_at for r in evidence.routes), default=0.0)
+    for what, since in (
+        ("in this state", evidence.entered_at),
+        ("counted", evidence.counted_since),
+        ("free of legacy requests", last),
+    ):
+        seen = max(evidence.now - since, 0.0)
+        if seen < evidence.retire_after_s:
+            yield Refusal("legacy_traffic", f"{move.unit} has been {what} for {_span(seen)} only; {wanted}")
+
+
+def _uncalled(move: Move, evidence: Evidence) -> Iterator[str]:
+    if move.direction is Direction.FORWARD and move.after.state in (State.CANARY, State.EXTRACTED):
+        for route in _readable(evidence):
+            if not route.compared and not route.requests:
+                yield f"{route.id} was not called while in shadow: nothing is known of its answers"
+
+
+def _strands_writes(move: Move, evidence: Evidence) -> Iterator[str]:
+    served = move.before.state in (State.CANARY, State.EXTRACTED, State.RETIRED)
+    if move.direction is Direction.BACK and served and evidence.data == "own" and _writing(evidence):
+        yield f"{move.unit} has `data: own`: what was written at the service is unknown to the monolith"
+
+
+_EDGES: tuple[Check, ...] = (_held, _without_why, _without_end, _one_step)
+_PREFLIGHT: tuple[Check, ...] = (_unreachable, _uncompared, _different, _own_writes, _legacy_traffic)
+_WARNINGS = (_uncalled, _strands_writes)
+
+
+def _readable(evidence: Evidence) -> list[RouteEvidence]:
+    """Routes that shadow can say something about."""
+    return [r for r in evidence.routes if r.new_end and r.safe and not r.new]
+
+
+def _writing(evidence: Evidence) -> list[str]:
+    return [r.id for r in evidence.routes if r.new_end and r.writes]
+
+
+def _names(ids: list[str]) -> str:
+    return ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+
+
+def _span(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"

@@ -1,0 +1,148 @@
+"""Gathers what a move is judged by: counters since shadow began, one difference, and whether the new ends are there."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
+from strangler_gateway.migration.move_rules import Evidence, RouteEvidence
+from strangler_gateway.table.publish_rules import Publish
+from strangler_gateway.table.routes import Route, RouteTable, Service, Unit
+from strangler_gateway.upstream.retry import SAFE
+
+PROBE_TIMEOUT_S = 2.0
+
+
+class RouteCounts(Protocol):
+    """Counters of one route since Counts.since."""
+
+    @property
+    def legacy(self) -> int: ...
+    @property
+    def extracted(self) -> int: ...
+    @property
+    def shadow_compared(self) -> int: ...
+    @property
+    def shadow_different(self) -> int: ...
+    @property
+    def shadow_failed(self) -> int: ...
+    @property
+    def last_legacy_at(self) -> float: ...
+
+
+class Counts(Protocol):
+    """The gateway's counters; `since` in Unix seconds."""
+
+    @property
+    def since(self) -> float: ...
+    def route(self, route_id: str, /) -> RouteCounts: ...
+
+
+Probe = Callable[[Service], Awaitable[str | None]]
+"""None where the service accepts a connection, else a sentence."""
+BrokerProbe = Callable[[Publish], Awaitable[str | None]]
+"""None where its messages would arrive, else a sentence."""
+Examples = Callable[[str], Sequence[Mapping[str, object]]]
+"""Differences that shadow kept of a route, the latest first."""
+
+
+def no_examples(route_id: str) -> Sequence[Mapping[str, object]]:
+    """For a gateway without shadow."""
+    return ()
+
+
+async def accepts_connection(service: Service) -> str | None:
+    """Connects and closes; no TLS handshake: a wrong certificate shows at the first request."""
+    where = service.unix or f"{service.host}:{service.port}"
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            if service.unix:
+                _, writer = await asyncio.open_unix_connection(service.unix)
+            else:
+                _, writer = await asyncio.open_connection(service.host, service.port)
+    except TimeoutError:
+        return f"{service.name} ({where}) accepts no connection: no answer"
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        return f"{service.name} ({where}) accepts no connection: {reason}"
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return None
+
+
+async def no_broker(rules: Publish) -> str | None:
+    """For a gateway that publishes nothing."""
+    return f"a {rules} would not arrive: this gateway has no broker"
+
+
+async def unreachable(routes: Sequence[Route], probe: Probe, broker: BrokerProbe) -> tuple[str, ...]:
+    """Which new ends are not there, each with what to do; all asked at once."""
+    services = {route.extracted.name: route.extracted for route in routes if route.extracted}
+    messages = dict.fromkeys(route.publish for route in routes if route.publish)
+    answers = await asyncio.gather(*map(probe, services.values()))
+    absent = [f"{answer}: start the service, or check its `url:`" for answer in answers if answer]
+    return (*absent, *filter(None, await asyncio.gather(*map(broker, messages))))
+
+
+def routes_of(table: RouteTable, unit: str) -> list[Route]:
+    """The routes that move with a unit."""
+    return [route for route in table.routes if route.unit.name == unit]
+
+
+def evidence(
+    table: RouteTable,
+    unit: Unit,
+    standing: Standing,
+    stats: Counts,
+    examples: Examples,
+    now: float,
+    unreachable: tuple[str, ...] = (),
+) -> Evidence:
+    """What is known of the unit now."""
+    baseline = standing.baseline or {}
+    if stats.since > standing.counted_from:
+        baseline = {}
+    return Evidence(
+        routes=tuple(_route(r, stats.route(r.id), baseline, examples) for r in routes_of(table, unit.name)),
+        unreachable=unreachable,
+        data=unit.data,
+        hold=standing.hold,
+        entered_at=standing.since,
+        counted_since=stats.since,
+        now=now,
+        retire_after_s=unit.retire_after_s,
+    )
+
+
+def baseline(table: RouteTable, unit: str, stats: Counts) -> Baseline:
+    """The unit's counters as they are; routes that have counted nothing are left out."""
+    counts = {route.id: _counts(stats.route(route.id)) for route in routes_of(table, unit)}
+    return {route: values for route, values in counts.items() if any(values)}
+
+
+def _counts(one: RouteCounts) -> tuple[int, int, int, int]:
+    return one.legacy + one.extracted, one.shadow_compared, one.shadow_different, one.shadow_failed
+
+
+def _route(route: Route, counts: RouteCounts, baseline: Baseline, examples: Examples) -> RouteEvidence:
+    before = baseline.get(route.id, (0, 0, 0, 0))
+    requests, compared, different, failed = (
+        max(now - then, 0) for now, then in zip(_counts(counts), before, strict=True)
+    )
+    kept = examples(route.id) if different else ()
+    return RouteEvidence(
+        id=route.id,
+        new_end=route.movable,
+        safe=route.methods is None or not route.methods.isdisjoint(SAFE),
+        new=route.new,
+        writes=route.methods is None or not route.methods <= SAFE,
+        shadowed=route.shadow is not None and route.shadow.pure,
+        requests=requests,
+        compared=compared,
+        different=different,
+        failed=failed,
+        example=kept[0] if kept else None,
+        last_legacy_at=counts.last_legacy_at,
+    )

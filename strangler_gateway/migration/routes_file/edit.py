@@ -1,0 +1,162 @@
+"""Writes a unit's state and share into routes.yaml and leaves every other byte as it is, comments included."""
+
+import contextlib
+import copy
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from strangler_gateway.config.yaml import source as yaml_source
+from strangler_gateway.migration.routes_file import atomic_file
+from strangler_gateway.migration.states import Position, percent
+from strangler_gateway.table.routes import State
+
+_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class NotEdited(Exception):
+    """The file cannot be written; the message says why. What is served does not depend on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What the file should say of a unit."""
+
+    unit: str
+    kind: Literal["group", "route"]
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The file's text before and after."""
+
+    before: str
+    after: str
+
+
+def edit(path: Path, edits: tuple[Edit, ...]) -> Edited:
+    """Rewrites the file (a link stays a link). Blocks. Raises NotEdited."""
+    try:
+        real = path.resolve(strict=True)
+        if not real.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+            raise NotEdited(f"{path.name} is read-only")
+        before = read(real)
+        after = rewrite(before, edits)
+        if after != before:
+            atomic_file.replace(real, after.encode())
+    except (OSError, ValueError) as exc:
+        raise NotEdited(f"{path.name} cannot be written: {exc}") from exc
+    return Edited(before, after)
+
+
+def read(path: Path) -> str:
+    """The file's text, line ends as they are. Raises OSError, ValueError (not UTF-8, too big)."""
+    with path.open("rb") as file:
+        data = file.read(yaml_source.MAX_BYTES + 1)
+    if len(data) > yaml_source.MAX_BYTES:
+        raise ValueError(f"{path.name} has more than {yaml_source.MAX_BYTES} bytes")
+    return data.decode()
+
+
+def rewrite(text: str, edits: tuple[Edit, ...]) -> str:
+    """The text with new states. The rest of it may be faulty as a routes file, not as YAML. Raises NotEdited."""
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    text = text[len(mark) :]
+    wanted = copy.deepcopy(yaml_source.read(text, {}).data)
+    for one in edits:
+        units, key = _place_of(wanted, one)
+        unit = units[key] or {}
+        if one.position.state is State.LEGACY and "state" not in unit:
+            continue
+        units[key] = unit | _fields(one.position)
+        text = _rewritten(text, one)
+    if yaml_source.read(text, {}).data != wanted:
+        raise NotEdited("the file would not mean what is meant (an alias or an odd form): edit it by hand")
+    return mark + text
+
+
+def _fields(position: Position) -> dict[str, object]:
+    """What the file says of a position; outside canary the share stays as it is."""
+    share = {"share": percent(position.share)} if position.state is State.CANARY else {}
+    return {"state": str(position.state), **share}
+
+
+def _place_of(data: dict[str, Any], one: Edit) -> tuple[Any, Any]:
+    """What holds the unit in the file's data, and its key there; the unit is a mapping, or a group left blank."""
+    holder: Any = data.get("groups" if one.kind == "group" else "routes")
+    with contextlib.suppress(KeyError, TypeError, IndexError, StopIteration):
+        if one.kind == "group" and (holder[one.unit] is None or isinstance(holder[one.unit], dict)):
+            return holder, one.unit
+        if one.kind == "route":
+            return holder, next(i for i, r in enumerate(holder) if isinstance(r, dict) and r.get("id") == one.unit)
+    raise NotEdited(f"the file has no {one.kind} {one.unit}")
+
+
+def _rewritten(text: str, one: Edit) -> str:
+    for name, value in _fields(one.position).items():
+        text = _with_field(text, one, name, f"{value:g}" if isinstance(value, float) else str(value))
+    return text
+
+
+def _with_field(text: str, one: Edit, name: str, value: str) -> str:
+    """The text with one field of the unit set: in its place, else beside the state, else beside the first field."""
+    key, unit = _located(text, one)
+    if not isinstance(unit, yaml.MappingNode):
+        at = text.index(":", key.end_mark.index) + 1
+        return f"{text[:at]} {{{name}: {value}}}{text[at:]}"
+    fields = {field.value: (field, node) for field, node in unit.value if isinstance(field, yaml.ScalarNode)}
+    if name in fields:
+        return _replaced(text, *fields[name], value)
+    beside = fields.get("state") or (unit.value[0] if unit.value else None)
+    return _inserted(text, unit, beside, f"{name}: {value}")
+
+
+def _located(text: str, one: Edit) -> tuple[yaml.Node, yaml.Node]:
+    """The unit's nodes in the text: its key (of a route, its `id`) and its mapping."""
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+        top = {key.value: value for key, value in root.value} if root else {}
+        if one.kind == "group":
+            return next((key, value) for key, value in top["groups"].value if key.value == one.unit)
+        routes = [route for route in top["routes"].value if isinstance(route, yaml.MappingNode)]
+        ids = [(key, value, route) for route in routes for key, value in route.value if key.value == "id"]
+        return next((key, route) for key, value, route in ids if value.value == one.unit)
+    except (yaml.YAMLError, KeyError, AttributeError, TypeError, StopIteration, RecursionError) as exc:
+        raise NotEdited(f"{one.kind} {one.unit} is not found in the file's text") from exc
+
+
+def _replaced(text: str, key: yaml.Node, node: yaml.Node, value: str) -> str:
+    start, end = node.start_mark.index, node.end_mark.index
+    if start < key.end_mark.index or start == end:
+        raise NotEdited(f"line {key.start_mark.line + 1}: `{key.value}` is an alias or empty: edit it by hand")
+    if "${" in text[start:end]:
+        raise NotEdited(f"line {key.start_mark.line + 1}: `{key.value}` is set by a variable: set it there")
+    return text[:start] + value + text[end:]
+
+
+def _inserted(text: str, unit: yaml.MappingNode, beside: tuple[yaml.Node, yaml.Node] | None, field: str) -> str:
+    start = unit.start_mark.index
+    if beside is None:
+        return f"{text[: start + 1]}{field}{text[start + 1 :]}"
+    key, node = beside
+    if unit.flow_style:
+        at = node.end_mark.index if isinstance(node, yaml.ScalarNode) else start + 1
+        return f"{text[:at]}, {field}{text[at:]}" if at != start + 1 else f"{text[:at]}{field}, {text[at:]}"
+    return _inserted_line(text, key, node, field)
+
+
+def _inserted_line(text: str, key: yaml.Node, node: yaml.Node, field: str) -> str:
+    """On the line after a one-line field, else before the field."""
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    indent = " " * key.start_mark.column
+    if isinstance(node, yaml.ScalarNode) and node.start_mark.line == node.end_mark.line == key.start_mark.line:
+        at = text.find("\n", node.end_mark.index)
+        if at < 0:
+            return f"{text}{line_end}{indent}{field}"
+        return f"{text[: at + 1]}{indent}{field}{line_end}{text[at + 1 :]}"
+    at = key.start_mark.index
+    return f"{text[:at]}{field}{line_end}{indent}{text[at:]}"

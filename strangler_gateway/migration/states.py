@@ -1,0 +1,94 @@
+"""The migration states as values: where a unit stands, a move, and what undoes it. Pure, no clock."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from strangler_gateway.table.routes import State, Unit
+
+ORDER = tuple(State)
+WHOLE = 10_000
+"""Basis points: every user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a unit stands: a state and, in canary alone, the share in basis points (else 0)."""
+
+    state: State
+    share: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= WHOLE:
+            raise ValueError(f"share {self.share} is not within 0 … {WHOLE} basis points")
+        if self.share and self.state is not State.CANARY:
+            raise ValueError(f"a share belongs to canary, not to {self.state}")
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Orders positions from all legacy to all extracted."""
+        return ORDER.index(self.state), self.share
+
+    def __str__(self) -> str:
+        return f"{self.state} {percent(self.share):g} %" if self.state is State.CANARY else str(self.state)
+
+
+LEGACY = Position(State.LEGACY)
+
+
+def position_of(unit: Unit) -> Position:
+    """The position that a unit of a table is in."""
+    return Position(unit.state, unit.share if unit.state is State.CANARY else 0)
+
+
+def percent(share: int) -> float:
+    """Basis points as per cent, in steps of 0.01."""
+    return share / 100
+
+
+class Direction(StrEnum):
+    """Which way a move goes."""
+
+    NONE = "none"
+    FORWARD = "forward"
+    BACK = "back"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A wish to go from one position to another.
+
+    `force` overrides the preflight, never the order of the states; a rollback goes to legacy, and nothing refuses it.
+    """
+
+    unit: str
+    before: Position
+    after: Position
+    why: str = ""
+    force: bool = False
+    rollback: bool = False
+
+    @property
+    def direction(self) -> Direction:
+        """Forward is towards the services; a share that grows is forward as well."""
+        if self.before == self.after:
+            return Direction.NONE
+        return Direction.FORWARD if self.after.rank > self.before.rank else Direction.BACK
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Put by a rollback: nothing moves the unit forward until it is released."""
+
+    since: float
+    who: str
+    why: str = ""
+
+
+def undo(before: Position, after: Position) -> tuple[Position, ...]:
+    """The flips that lead from `after` back to `before`, one step at a time; empty where only a rollback does."""
+    back = Move("", after, before)
+    if back.direction is not Direction.FORWARD:
+        return () if after.state is State.RETIRED else (before,)
+    first, last = ORDER.index(after.state) + 1, ORDER.index(before.state)
+    between = [Position(s, WHOLE if s is State.CANARY else 0) for s in ORDER[first:last]]
+    return (*between, before)

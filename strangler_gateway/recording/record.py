@@ -1,0 +1,145 @@
+"""A recording under way: which exchanges are taken, and what waits to be written. Bounded in every direction."""
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.recording.tap import Both, Captured, Take
+from strangler_gateway.steps.decide import BUCKETS, bucket
+
+MAX_BODY = 256 * 1024
+"""Both bodies of an exchange together, in bytes; a longer exchange is left out."""
+MAX_UNDER_WAY = 100
+MAX_WAITING = 16 * 1024 * 1024
+"""Bytes of whole exchanges that wait to be written; what comes on top is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an operator asked for. `share`: basis points of the callers, each with all requests."""
+
+    for_s: float
+    exchanges: int
+    route: str | None = None
+    share: int = BUCKETS
+
+
+@dataclass(slots=True)
+class Tally:
+    """Exchanges on the legacy side since the recording began."""
+
+    taken: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    """By reason: not_whole (too long, a stream, the client left), too_many at a time, and what scrubbing refuses."""
+
+    def leave_out(self, reason: str) -> None:
+        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+class Recording:
+    """One at a time per gateway. `tap` is called by decide; `take` gives whole exchanges in the order of their ends."""
+
+    def __init__(self, wanted: Wanted, clock: Callable[[], float] = time.monotonic, salt: str = "") -> None:
+        self.wanted = wanted
+        self.tally = Tally()
+        self._clock = clock
+        self._ends_at = clock() + wanted.for_s
+        self._salt = salt or secrets.token_hex(8)
+        self._whole: deque[Captured] = deque()
+        self._waiting = 0
+        self._under_way = 0
+        self._news = asyncio.Event()
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until time is up."""
+        return max(self._ends_at - self._clock(), 0.0)
+
+    @property
+    def waiting(self) -> bool:
+        """Whole exchanges have not been fetched yet."""
+        return bool(self._whole)
+
+    @property
+    def full(self) -> bool:
+        """As many have been taken as were wanted."""
+        return self.tally.taken >= self.wanted.exchanges
+
+    @property
+    def over(self) -> bool:
+        """No exchange is taken any more."""
+        return self.full or not self.left_s
+
+    def tap(self, x: Exchange) -> None:
+        """Has the exchange copied, beside shadow's copy of it, where it is wanted."""
+        if x.head.websocket or self.over or not self._wants(x):
+            return
+        if self._under_way >= MAX_UNDER_WAY:
+            self.tally.leave_out("too_many")
+            return
+        self._under_way += 1
+        take = Take(MAX_BODY, x.head.length == 0, lambda take, whole: self._ended(x, take, whole))
+        x.on_done.append(take.abandon)
+        x.tap = take if x.tap is None else Both(x.tap, take)
+
+    async def take(self, timeout_s: float) -> Captured | None:
+        """The next whole exchange; None where none came in time."""
+        if not self._whole:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._news.wait()
+            except TimeoutError:
+                return None
+        captured = self._whole.popleft()
+        self._waiting -= len(captured.body) + len(captured.answer)
+        return captured
+
+    def _wants(self, x: Exchange) -> bool:
+        wanted = self.wanted
+        if wanted.route is not None and x.route.id != wanted.route:
+            return False
+        return wanted.share >= BUCKETS or bucket(self._salt, caller_of(x.fields) or x.client.encode()) < wanted.share
+
+    def _ended(self, x: Exchange, take: Take, whole: bool) -> None:
+        self._under_way -= 1
+        if not whole:
+            self.tally.leave_out("not_whole")
+        elif not self.over:
+            self._put(_captured(x, take))
+
+    def _put(self, captured: Captured) -> None:
+        size = len(captured.body) + len(captured.answer)
+        if self._waiting + size > MAX_WAITING:
+            self.tally.leave_out("too_many")
+            return
+        self.tally.taken += 1
+        self._waiting += size
+        self._whole.append(captured)
+        self._news.set()
+
+
+def _captured(x: Exchange, take: Take) -> Captured:
+    scheme, host = x.public_scheme or x.scheme, x.public_host or x.host or b""
+    return Captured(
+        route=x.route.id,
+        caller=caller_of(x.fields),
+        method=x.method.decode("latin-1"),
+        target=x.target.decode("latin-1"),
+        fields=x.fields,
+        body=b"".join(take.sent),
+        status=take.status,
+        answer_fields=take.fields,
+        answer=b"".join(take.answer),
+        origin=f"{scheme.decode('latin-1')}://{host.decode('latin-1')}",
+    )
+
+
+def caller_of(fields: list[tuple[bytes, bytes]]) -> bytes:
+    """The credential by which a caller is told from another: Authorization, else the cookies; empty: none."""
+    by_name = {name.lower(): value for name, value in fields}
+    return by_name.get(b"authorization") or by_name.get(b"cookie") or b""

@@ -1,0 +1,161 @@
+"""Values that differ from run to run: each recorded one is bound to the one that was received in its place. Pure."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, unquote
+
+from strangler_gateway.recording.secrets import PSEUDONYM
+
+_KINDS = {
+    "token": r"(?<![\w-])eyJ[\w-]{1,4096}\.[\w-]{1,16384}\.[\w-]{0,4096}",
+    "uuid": r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    "time": r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?",
+    "date": r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT",
+    "tag": r'(?:W/)?"[\w+/=-]{8,100}"',
+    "object": r"(?<![0-9a-zA-Z])[0-9a-f]{24}(?![0-9a-zA-Z])",
+    "pseudonym": PSEUDONYM.pattern,
+}
+VARYING = re.compile("|".join(f"(?:{pattern})" for pattern in _KINDS.values()))
+_SAME_KIND = {name: re.compile(pattern) for name, pattern in _KINDS.items()}
+_UNBOUND = frozenset({"time", "date"})
+"""Any value of the kind will do: the clock goes on."""
+_SHARED = frozenset({"token", "pseudonym"})
+"""Two recorded ones may be one value now: two logins within a second."""
+_RUN = re.compile(r"[^/?&=;,\s\"]+")
+_ID = re.compile(r"(?:^|.*_)(?:id|ID|uid|key)$|.*[a-z](?:Id|ID|Key)$|^(?:number|slug|uuid)$")
+_TIME_NAME = re.compile(r"(?i).*(?:at|time|date|timestamp|iat|exp|nbf)$")
+_EPOCH = 1_000_000_000
+
+
+class Values:
+    """`first_sent`: a value → the index of the step whose request has it first. `now`: the step that is played."""
+
+    def __init__(self, first_sent: Mapping[str, int]) -> None:
+        self.now = 0
+        self._first_sent = first_sent
+        self._own: dict[str, str] = {}
+        self._recorded: dict[str, str] = {}
+
+    def bind(self, recorded: str, own: str) -> bool:
+        """False where either is bound to something else already; of an entity tag the last one counts."""
+        if _kind(recorded) == "tag":
+            self._own[recorded] = own
+            return True
+        if recorded in self._own:
+            return self._own[recorded] == own
+        if _kind(recorded) not in _SHARED and self._recorded.setdefault(own, recorded) != recorded:
+            return False
+        self._own[recorded] = own
+        return True
+
+    def bound(self, recorded: str) -> bool:
+        """Whether there is a value of this run for it."""
+        return recorded in self._own
+
+    def own(self, text: str) -> str:
+        """The text with the values of this run: as a whole, or those in it that have a known form."""
+        if text in self._own:
+            return self._own[text]
+        return VARYING.sub(lambda found: self._own.get(found[0], found[0]), text)
+
+    def target(self, target: str) -> str:
+        """A path with its query; segments and values are compared decoded."""
+        path, mark, query = target.partition("?")
+        spelled = _RUN.sub(lambda found: self._spelled(found[0]), path)
+        pairs = (pair.partition("=") for pair in query.split("&"))
+        return (
+            spelled
+            + mark
+            + "&".join(
+                name + equals + (self._spelled(value) if _id_like(name, value) else value)
+                for name, equals, value in pairs
+            )
+        )
+
+    def field(self, value: str) -> str:
+        """A field's value: credential, cookies, entity tags."""
+        return _RUN.sub(lambda found: self.own(found[0]), self.own(value))
+
+    def expected(self, recorded: str, received: str) -> str:
+        """What has to stand here now: learns from what was received where a value is new."""
+        if recorded == received or recorded in self._own:
+            return self._own.get(recorded, recorded)
+        own = _between(VARYING.split(recorded), received)
+        if own is not None and own:
+            values = iter([self._value(*pair) for pair in zip(VARYING.findall(recorded), own, strict=True)])
+            return "".join(piece + next(values, "") for piece in VARYING.split(recorded))
+        if self._first_sent.get(recorded, -1) > self.now and self.bind(recorded, received):
+            return received
+        return self.own(recorded)
+
+    def expected_target(self, recorded: str, received: str) -> str:
+        """The same for where an answer leads to: a step of the path, too, may be an id that is sent later."""
+        ours, theirs = _RUN.findall(recorded), _RUN.findall(received)
+        if len(ours) == len(theirs):
+            for one, other in zip(ours, theirs, strict=True):
+                if one != other and self._first_sent.get(unquote(one), -1) > self.now:
+                    self.bind(unquote(one), unquote(other))
+        return self.target(self.expected(recorded, received))
+
+    def expected_number(self, name: str, recorded: int, received: int) -> int:
+        """The same for a number: only ids are bound, and times are let pass."""
+        if _TIME_NAME.match(name) and min(recorded, received) >= _EPOCH and len(str(recorded)) == len(str(received)):
+            return received
+        if names_id(name):
+            self.bind(str(recorded), str(received))
+        return self.own_number(name, recorded)
+
+    def own_number(self, name: str, recorded: int) -> int:
+        """The number of this run under that name."""
+        own = self._own.get(str(recorded), "") if names_id(name) else ""
+        return int(own) if own.lstrip("-").isdecimal() else recorded
+
+    def _value(self, recorded: str, own: str) -> str:
+        kind = _kind(recorded)
+        if kind != "pseudonym" and not _SAME_KIND[kind].fullmatch(own):
+            return self.own(recorded)
+        if kind in _UNBOUND or self.bind(recorded, own):
+            return own
+        return self.own(recorded)
+
+    def _spelled(self, run: str) -> str:
+        decoded = unquote(run)
+        own = self.own(decoded)
+        return run if own == decoded else quote(own, safe="@:+~!$'()*,;")
+
+
+def varying(text: str) -> set[str]:
+    """Values in a text that another run would have others for; not times."""
+    return {found for found in VARYING.findall(text) if _kind(found) not in _UNBOUND}
+
+
+def names_id(name: str) -> bool:
+    """Whether a number under that name is an id: `id`, `note_id`, `noteId`."""
+    return _ID.match(name) is not None
+
+
+def _kind(value: str) -> str:
+    return next((name for name, pattern in _SAME_KIND.items() if pattern.fullmatch(value)), "other")
+
+
+def _id_like(name: str, value: str) -> bool:
+    return not value.isdecimal() or names_id(name)
+
+
+def _between(pieces: list[str], text: str) -> list[str] | None:
+    """What stands in a text between fixed pieces, of which the first and the last are its ends; None: they do not."""
+    if not text.startswith(pieces[0]):
+        return None
+    at, found = len(pieces[0]), []
+    for piece in pieces[1:-1]:
+        end = text.find(piece, at + 1) if piece else -1
+        if end < 0:
+            return None
+        found.append(text[at:end])
+        at = end + len(piece)
+    if len(pieces) > 1:
+        end = len(text) - len(pieces[-1])
+        if end < at or not text.endswith(pieces[-1]):
+            return None
+        found.append(text[at:end])
+    return found if len(pieces) > 1 or at == len(text) else None

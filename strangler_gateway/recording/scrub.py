@@ -1,0 +1,147 @@
+"""A captured exchange as one step of a recording: by allow-list, so that what nobody thought of stays out."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote
+
+from strangler_gateway.exchange.taps import Fields
+from strangler_gateway.recording.body import LeftOut, form, is_text, scrubbed
+from strangler_gateway.recording.secrets import Pseudonyms
+from strangler_gateway.recording.tap import Captured
+from strangler_gateway.shadow.content_coding import TooLarge, Undecodable, decode
+
+MAX_TEXT = 1 << 20
+MAX_CALLERS = 100_000
+ORIGIN = "{origin}"
+"""Stands in a recorded field for scheme and authority of the gateway."""
+
+_REQUEST_FIELDS = """
+    accept accept-language access-control-request-headers access-control-request-method cache-control
+    content-language content-type idempotency-key if-match if-modified-since if-none-match if-unmodified-since
+    origin prefer range x-requested-with
+"""
+_REQUEST = frozenset(_REQUEST_FIELDS.split())
+_ANSWER_FIELDS = """
+    accept-patch accept-ranges access-control-allow-credentials access-control-allow-headers
+    access-control-allow-methods access-control-allow-origin access-control-expose-headers
+    access-control-max-age allow cache-control content-disposition content-language content-range
+    content-security-policy content-type cross-origin-embedder-policy cross-origin-opener-policy
+    cross-origin-resource-policy deprecation etag expires last-modified link location permissions-policy
+    preference-applied referrer-policy retry-after strict-transport-security sunset vary www-authenticate
+    x-content-type-options x-frame-options
+"""
+_ANSWER = frozenset(_ANSWER_FIELDS.split())
+
+Step = dict[str, Any]
+
+
+class Scrubber:
+    """Makes steps in order; a caller is `anon`, or `u1`, `u2`, … by the credential."""
+
+    def __init__(self) -> None:
+        self._pseudonyms = Pseudonyms()
+        self._callers: dict[bytes, str] = {}
+        self._steps = 0
+
+    def step(self, captured: Captured) -> Step:
+        """JSON-able, without secrets. Raises LeftOut."""
+        sent, got = _text(captured.body, captured.fields), _text(captured.answer, captured.answer_fields)
+        if sent is None:
+            raise LeftOut("no_text")
+        actor = self._actor(captured.caller)
+        known = self._pseudonyms
+        step = {
+            "actor": actor,
+            "method": captured.method,
+            "path": self._target(captured.target),
+            "request": {
+                "headers": [self._field(pair, captured) for pair in _kept(captured.fields, _REQUEST, _CREDENTIALS)],
+                "body": scrubbed(sent, _media_type(captured.fields), known) or None,
+            },
+            "response": {
+                "status": captured.status,
+                "headers": [self._field(pair, captured) for pair in _kept(captured.answer_fields, _ANSWER, _SET)],
+                "body": scrubbed(got, _media_type(captured.answer_fields), known) if got is not None else "",
+            },
+            "captures": {},
+            "flags": [] if got is not None else ["text"],
+        }
+        self._steps += 1
+        return {"step": f"{captured.route}-{self._steps}", **step}
+
+    def _actor(self, caller: bytes) -> str:
+        if not caller:
+            return "anon"
+        if caller not in self._callers and len(self._callers) >= MAX_CALLERS:
+            return "other"
+        return self._callers.setdefault(caller, f"u{len(self._callers) + 1}")
+
+    def _target(self, target: str) -> str:
+        path, mark, query = target.partition("?")
+        spelled = "/".join(map(self._segment, path.split("/")))
+        try:
+            return spelled + mark + (form(query, self._pseudonyms) if query else "")
+        except LeftOut:
+            return spelled + mark + self._pseudonyms.page(query)
+
+    def _segment(self, segment: str) -> str:
+        decoded = unquote(segment)
+        if decoded != segment and self._pseudonyms.text(decoded) != decoded:
+            raise LeftOut("secret_in_path")  # encoded, so that it cannot be taken out without changing what is asked
+        return self._pseudonyms.text(segment)
+
+    def _field(self, pair: tuple[bytes, bytes], captured: Captured) -> list[str]:
+        name, value = pair[0].decode("latin-1"), pair[1].decode("latin-1")
+        lower = name.lower()
+        if lower == "authorization":
+            return [name, self._credential(value)]
+        if lower == "cookie":
+            return [name, "; ".join(self._cookie(cookie) for cookie in value.split(";"))]
+        if lower == "set-cookie":
+            cookie, mark, attributes = value.partition(";")
+            return [name, self._cookie(cookie) + mark + attributes]
+        if lower in ("location", "link") and captured.origin:
+            value = value.replace(captured.origin, ORIGIN)
+        if lower == "location":
+            return [name, self._target(value)]
+        return [name, value if lower in _TAGS else self._pseudonyms.text(value)]
+
+    def _credential(self, value: str) -> str:
+        scheme, space, credential = value.partition(" ")
+        if not space or not scheme.isalpha():
+            return self._pseudonyms.of(value)
+        return f"{scheme} {self._pseudonyms.of(credential.strip())}"
+
+    def _cookie(self, cookie: str) -> str:
+        name, mark, value = cookie.strip().partition("=")
+        return f"{name}={self._pseudonyms.of(value)}" if mark else self._pseudonyms.of(name)
+
+
+_CREDENTIALS = frozenset({"authorization", "cookie"})
+_SET = frozenset({"set-cookie"})
+_TAGS = frozenset({"etag", "if-match", "if-none-match"})
+"""Entity tags look like keys; they tell nothing, and a replay has to send them back."""
+
+
+def _kept(fields: Fields, *names: frozenset[str]) -> Iterable[tuple[bytes, bytes]]:
+    wanted = frozenset().union(*names)
+    return (pair for pair in fields if pair[0].decode("latin-1").lower() in wanted)
+
+
+def _text(body: bytes, fields: Fields) -> str | None:
+    """The body as text; None: it is none, and only that there was one can be told. Raises LeftOut."""
+    if not body:
+        return ""
+    if not is_text(_media_type(fields)):
+        return None
+    try:
+        return decode(body, fields, MAX_TEXT).decode("utf-8")
+    except (Undecodable, UnicodeDecodeError):
+        return None
+    except TooLarge as exc:
+        raise LeftOut("not_whole") from exc
+
+
+def _media_type(fields: Fields) -> str:
+    value = next((value for name, value in fields if name.lower() == b"content-type"), b"")
+    return value.partition(b";")[0].strip().lower().decode("latin-1")

@@ -1,0 +1,60 @@
+"""Where a request would go and why, without sending it."""
+
+from dataclasses import dataclass
+
+from strangler_gateway.migration.states import Position, position_of
+from strangler_gateway.steps.decide import bucket, choose
+from strangler_gateway.table.matcher import Matcher
+from strangler_gateway.table.routes import Route, Service, Side, State
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`bucket` None: it does not count in this state, or nobody is known."""
+
+    route: Route
+    variables: tuple[tuple[str, str], ...]
+    position: Position
+    bucket: int | None
+    side: Side
+    reason: str
+    service: Service | None
+    """None: the request becomes a message, as the route's `publish` says."""
+    compared: bool
+    """A shadow call would follow."""
+    note: str = ""
+
+
+def explain(matcher: Matcher, method: str, target: str, user: str | None = None) -> Explanation:
+    """`target` is a path, with or without a query; `user` the verified user id."""
+    path = target.partition("?")[0].encode()
+    route, captured = matcher.match(method.encode(), path)
+    unit = route.unit
+    drawn = unit.state is State.CANARY and user is not None and route.movable
+    number = bucket(unit.salt, (user or "").encode()) if drawn else None
+    decision = choose(route, number)
+    side = decision.side
+    return Explanation(
+        route=route,
+        variables=tuple(
+            (n, v.decode("utf-8", "backslashreplace")) for n, v in zip(route.variables, captured, strict=True)
+        ),
+        position=position_of(unit),
+        bucket=number,
+        side=side,
+        reason=decision.reason,
+        service=route.extracted if side is Side.EXTRACTED else route.legacy,
+        compared=decision.reason == "state_shadow" and _compared(route, method),
+        note=_note(route, decision.reason),
+    )
+
+
+def _compared(route: Route, method: str) -> bool:
+    return route.shadow is not None and route.shadow.pure and method in ("GET", "HEAD", "OPTIONS")
+
+
+def _note(route: Route, reason: str) -> str:
+    by = route.unit.anonymous
+    if reason != "anonymous" or by == "legacy":
+        return ""
+    return f"nobody is known: the gateway would draw by {by}, which cannot be told from here"

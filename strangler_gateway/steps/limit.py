@@ -1,0 +1,99 @@
+"""Step: the rate limit that a route was given in routes.yaml; none unless written, and the same on both sides."""
+
+import ipaddress
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from limits import RateLimitItem, parse
+
+from strangler_gateway.exchange.exchange import Exchange, Outcome, Reply
+from strangler_gateway.table.routes import RateLimit
+
+if TYPE_CHECKING:
+    from strangler_gateway.steps.pipeline import Gateway
+
+MAX_KEYS = 50_000
+
+
+def parse_rate(text: str) -> RateLimitItem:
+    """`100/minute`, `5 per 10 seconds`. Raises ValueError with what was seen and wanted."""
+    try:
+        item = parse(text)
+    except ValueError:
+        raise ValueError(f'rate "{text[:40]}" cannot be read; wanted one like "100/minute"') from None
+    if item.amount < 1 or item.get_expiry() < 1:
+        raise ValueError(f'rate "{text[:40]}" lets nothing pass; leave the limit out, or allow at least one')
+    return item
+
+
+Key = tuple[str, str, str]
+"""Route id, user or address, and which."""
+
+
+class Limiter:
+    """Counts requests per route and caller, in fixed windows that start with a caller's first request.
+
+    Full, it forgets the caller whose window began first.
+    """
+
+    def __init__(self, size: int = MAX_KEYS, clock: Callable[[], float] = time.time) -> None:
+        self._size = size
+        self._clock = clock
+        self._windows: dict[Key, list[float]] = {}
+        """[requests, end of the window]"""
+        self._rates: dict[str, tuple[int, int]] = {}
+
+    def over(self, rule: RateLimit, key: Key) -> int | None:
+        """None when the request may pass; else the seconds until the caller may try again."""
+        amount, length_s = self._rates.get(rule.rate) or self._parsed(rule.rate)
+        now = self._clock()
+        window = self._windows.get(key)
+        if window is None or window[1] <= now:
+            self._begin(key, now + length_s)
+            return None
+        if window[0] < amount:
+            window[0] += 1
+            return None
+        return max(1, math.ceil(window[1] - now))
+
+    def _begin(self, key: Key, end: float) -> None:
+        windows = self._windows
+        windows.pop(key, None)
+        if len(windows) >= self._size:
+            del windows[next(iter(windows))]
+        windows[key] = [1, end]
+
+    def _parsed(self, text: str) -> tuple[int, int]:
+        item = parse_rate(text)
+        self._rates[text] = rate = (item.amount, item.get_expiry())
+        return rate
+
+
+def limit(gateway: "Gateway", x: Exchange) -> Outcome:
+    """Answers 429 with Retry-After to a caller who is over the route's rate."""
+    rule = x.route.limit
+    if rule is None:
+        return None
+    identity = x.identity
+    if rule.by == "user" and identity is not None and identity.subject is not None:
+        key = x.route.id, "user", identity.subject
+    else:
+        key = x.route.id, "address", network_of(x.client)
+    wait_s = gateway.limiter.over(rule, key)
+    if wait_s is None:
+        return None
+    retry_after = (b"Retry-After", b"%d" % wait_s)
+    return Reply(429, "http_request_denied", f"Too many requests; the limit is {rule.rate}.", (retry_after,))
+
+
+def network_of(address: str) -> str:
+    """The address itself; of IPv6 its /64, which one household has whole."""
+    if ":" not in address:
+        return address
+    try:
+        packed = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(packed.ipv4_mapped or ipaddress.IPv6Network((int(packed) >> 64 << 64, 64)))

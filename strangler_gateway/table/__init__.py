@@ -1,0 +1,1 @@
+"""What requests are served by: routes, templates, the matcher. Immutable values, no I/O."""

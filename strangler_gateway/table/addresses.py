@@ -1,0 +1,71 @@
+"""Addresses in routes.yaml: of services, keys, networks. No message repeats a URL: it may hold a secret."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Literal
+from urllib.parse import urlsplit
+
+from strangler_gateway.table.faults import quoted
+
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:.]{2,45}")
+_BASE_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An origin, and the path before every target (no slash at its end); `unix`: a socket instead of host and port."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    base_path: str
+    unix: str | None = None
+
+
+def origin(text: str) -> Address:
+    """`http://host:port/base`, `https://…` or `unix:/socket:/base`. Raises ValueError."""
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("holds a blank, or a character that has to be percent-encoded")
+    if text.startswith("unix:"):
+        return _unix(text.removeprefix("unix:"))
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("the port or host of the URL cannot be read") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("wanted a URL that begins with http://, https:// or unix:")
+    if "@" in parts.netloc:
+        raise ValueError("holds a user name or password; take it out, and let the service find it elsewhere")
+    if "?" in text or "#" in text:
+        raise ValueError("a service is an origin with an optional base path; take out the query and fragment")
+    if not _HOST.fullmatch(host) or port == 0:
+        raise ValueError("has no usable host and port; write http://host:port")
+    if not _BASE_PATH.fullmatch(parts.path):
+        raise ValueError("the base path holds an empty segment or a character that has to be percent-encoded")
+    if parts.scheme == "https":
+        return Address("https", host, port or 443, parts.path.rstrip("/"))
+    return Address("http", host, port or 80, parts.path.rstrip("/"))
+
+
+def _unix(text: str) -> Address:
+    socket, _, base = text.partition(":")
+    if not socket.startswith("/") or not _BASE_PATH.fullmatch(base):
+        raise ValueError("wanted unix:/path/of/socket, with :/base/path behind it where there is one")
+    return Address("http", "localhost", 80, base.rstrip("/"), unix=socket)
+
+
+def check_url(text: str) -> None:
+    """An http(s) URL with any path and query. Raises ValueError."""
+    if not text.startswith(("http://", "https://")) or "#" in text or not text.isascii() or not text.isprintable():
+        raise ValueError("wanted an http:// or https:// URL without a fragment")
+    origin(text.partition("?")[0])
+
+
+def network(text: str) -> IPv4Network | IPv6Network:
+    """An address or CIDR block. Raises ValueError."""
+    try:
+        return ip_network(text)
+    except ValueError as exc:
+        raise ValueError(f"{quoted(text)} is no network such as 10.0.0.0/8 (bits behind the mask are 0)") from exc

@@ -1,0 +1,241 @@
+"""The values that routes.yaml becomes: one immutable RouteTable, read once a request and swapped whole."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
+
+from strangler_gateway.table.publish_rules import Publish
+
+
+class State(StrEnum):
+    """The migration states, in their order (design: legacy → shadow → canary → extracted → retired)."""
+
+    LEGACY = "legacy"
+    SHADOW = "shadow"
+    CANARY = "canary"
+    EXTRACTED = "extracted"
+    RETIRED = "retired"
+
+
+class Side(StrEnum):
+    """Where a request goes."""
+
+    LEGACY = "legacy"
+    EXTRACTED = "extracted"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, to the response's header, between two bytes of a body (0 = no limit)."""
+
+    connect: float = 5.0
+    response: float = 75.0
+    idle: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How an https origin is verified, and the client certificate shown to it."""
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    server_name: str | None = None
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An upstream origin. `base_path` is put before the target (no trailing slash); `unix` replaces host and port."""
+
+    name: str
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    unix: str | None = None
+    base_path: bytes = b""
+    timeouts: Timeouts = Timeouts()
+    host_policy: Literal["preserve", "upstream"] = "preserve"
+    tls: Tls = Tls()
+    max_connections: int = 1000
+    breaker_failures: int = 0
+    """Consecutive connection failures that open the breaker; 0 = no breaker."""
+    breaker_open_s: float = 5.0
+    websocket_ping_s: float = 0.0
+
+    @property
+    def authority(self) -> bytes:
+        """host[:port] as in a Host field; the port is left out where it is the scheme's default."""
+        default = 443 if self.scheme == "https" else 80
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (host if self.port == default else f"{host}:{self.port}").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What moves together through the migration: a group of routes, or a route that is in none."""
+
+    name: str
+    kind: Literal["group", "route"]
+    state: State = State.LEGACY
+    share: int = 0
+    """Basis points of users on the extracted side in canary: 0 … 10000."""
+    salt: str = ""
+    data: Literal["shared", "own"] = "shared"
+    anonymous: str = "legacy"
+    """legacy | address | random | cookie | header:NAME"""
+    serialize: Literal["user"] | None = None
+    retire_after_s: float = 14 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Who may call the extracted side, and who says so: the gateway, or the service (`upstream`)."""
+
+    require: Literal["open", "authenticated"] | frozenset[str] = "open"
+    enforce: Literal["upstream", "gateway"] = "upstream"
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowRules:
+    """How a route is compared. Paths as in routes.yaml: `$.data.updatedAt`, `[*]` for each element."""
+
+    pure: bool = True
+    share: int = 10000
+    timeout_s: float = 5.0
+    concurrency: int = 8
+    max_body: int = 1 << 20
+    ignore: tuple[str, ...] = ()
+    unordered: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ("content-type", "location", "etag", "cache-control", "vary")
+    show_values: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """`rate` as in "100/minute"; counted by verified user (address where nobody is known) or by address."""
+
+    rate: str
+    by: Literal["user", "address"] = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Templates over the match's variables, per side; Location and Set-Cookie are mapped back."""
+
+    legacy: str | None = None
+    extracted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One declared route; `variables` names what its path captures, in order."""
+
+    id: str
+    path: str
+    methods: frozenset[bytes] | None
+    unit: Unit
+    legacy: Service
+    extracted: Service | None = None
+    variables: tuple[str, ...] = ()
+    auth: Auth = Auth()
+    shadow: ShadowRules | None = None
+    limit: RateLimit | None = None
+    max_body: int | None = None
+    rewrite: Rewrite = Rewrite()
+    ambiguous: Literal["keep", "reject"] = "keep"
+    undeclared: bool = False
+    """The last route: what it takes is counted as undeclared traffic."""
+    publish: Publish | None = None
+    """Instead of `extracted`: what it takes becomes a message."""
+    new: bool = False
+    """The monolith never had it: there is nothing to compare."""
+    line: int = 0
+
+    @property
+    def movable(self) -> bool:
+        """It has a new end."""
+        return self.extracted is not None or self.publish is not None
+
+
+@dataclass(frozen=True, slots=True)
+class PathRules:
+    """How the monolith's router compares paths. `decode_literals`: percent-decode before comparing literals."""
+
+    case_sensitive: bool = True
+    trailing_slash: Literal["strict", "ignore"] = "strict"
+    decode_literals: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorTemplate:
+    """Shape of a body that the gateway itself answers with; {status} {reason} {message} {code} {request_id}."""
+
+    content_type: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRules:
+    """Which provider establishes identity, and its options (`jwt`, `introspect`), or `module:factory` for a plugin."""
+
+    kind: Literal["none", "jwt", "introspect", "plugin"] = "none"
+    plugin: str | None = None
+    options: tuple[tuple[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """Everything that a request needs of routes.yaml."""
+
+    digest: str
+    routes: tuple[Route, ...]
+    services: Mapping[str, Service]
+    units: Mapping[str, Unit]
+    paths: PathRules = PathRules()
+    identity: IdentityRules = IdentityRules()
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    identity_headers: tuple[str, ...] = ()
+    """Lower-case names, `*` at the end for a prefix, dropped from every client besides the built-in ones."""
+    errors: Mapping[str, ErrorTemplate] = field(default_factory=dict)
+    """By status ("401") or "default"."""
+
+    def with_units(self, units: Mapping[str, Unit]) -> "RouteTable":
+        """The same table with these units in place of those of the same name, and its new digest."""
+        strange = units.keys() - self.units.keys()
+        if strange:
+            raise ValueError(f"no group or route is called {', '.join(sorted(strange))}")
+        merged = {**self.units, **units}
+        routes = tuple(replace(route, unit=merged[route.unit.name]) for route in self.routes)
+        return replace(self, routes=routes, units=merged).sealed()
+
+    def sealed(self) -> "RouteTable":
+        """The same table under the digest of what it says: states and shares count, comments and lines do not."""
+        said = {part.name: _canonical(getattr(self, part.name)) for part in fields(self) if part.name != "digest"}
+        text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+        return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH])
+
+
+DIGEST_LENGTH = 16
+
+
+def _canonical(value: object) -> object:
+    """A value of this module as plain JSON. Services and units inside a route are named only: they stand elsewhere."""
+    if isinstance(value, Route):
+        named = {part.name: _canonical(getattr(value, part.name)) for part in fields(value) if part.name != "line"}
+        return named | {"unit": value.unit.name, "legacy": value.legacy.name}
+    if is_dataclass(value):
+        return {part.name: _canonical(getattr(value, part.name)) for part in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(each) for key, each in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(str(_canonical(each)) for each in value)
+    if isinstance(value, tuple):
+        return [_canonical(each) for each in value]
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if value is None or isinstance(value, str | int | float) else str(value)

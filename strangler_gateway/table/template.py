@@ -1,0 +1,85 @@
+"""The paths of routes.yaml: `/item/{id}`, `/files/{rest...}`; a variable is a whole segment, the rest comes last."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from strangler_gateway.table.faults import quoted
+from strangler_gateway.table.routes import PathRules
+
+_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\.\.\.)?\}")
+_LITERAL = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2}|[^\x00-\x7f])*")
+MAX_SEGMENTS = 64
+
+
+class TemplateInvalid(ValueError):
+    """The path cannot be understood; the text says what was seen and what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A parsed path. `segments` hold a literal's text, or None for a variable; `rest`: a last `{name...}` follows."""
+
+    segments: tuple[str | None, ...]
+    variables: tuple[str, ...]
+    rest: bool
+
+    @property
+    def takes_all(self) -> bool:
+        return self.rest and not self.segments
+
+
+def parse(path: str) -> Template:
+    """Reads a path as routes.yaml writes it; raises TemplateInvalid."""
+    if not path.startswith("/"):
+        raise TemplateInvalid(f'{quoted(path)} does not start with "/"')
+    pieces = path[1:].split("/")
+    if len(pieces) > MAX_SEGMENTS:
+        raise TemplateInvalid(f"has {len(pieces)} segments; at most {MAX_SEGMENTS} are taken")
+    variables: list[str] = []
+    segments = [_segment(piece, variables, last=at == len(pieces) - 1) for at, piece in enumerate(pieces)]
+    rest = bool(_is_rest(pieces[-1]))
+    return Template(tuple(segments[:-1] if rest else segments), tuple(variables), rest)
+
+
+def shape(template: Template, rules: PathRules) -> tuple[bytes | None, ...]:
+    """The segments as they are compared; two routes with one shape (and `rest`) take the same paths."""
+    segments = template.segments
+    if rules.trailing_slash == "ignore" and segments and segments[-1] == "" and not template.rest:
+        segments = segments[:-1]
+    return tuple(None if segment is None else literal(segment, rules) for segment in segments)
+
+
+def literal(text: str, rules: PathRules) -> bytes:
+    """A literal of the file as bytes that a request's segment, treated alike, is compared with."""
+    raw = unquote_to_bytes(text) if rules.decode_literals else text.encode()
+    return raw if rules.case_sensitive else raw.lower()
+
+
+def _is_rest(piece: str) -> re.Match[str] | None:
+    found = _VARIABLE.fullmatch(piece)
+    return found if found and found[2] else None
+
+
+def _segment(piece: str, variables: list[str], *, last: bool) -> str | None:
+    found = _VARIABLE.fullmatch(piece)
+    if found is None:
+        return _checked_literal(piece, last=last)
+    if found[2] and not last:
+        raise TemplateInvalid(f"{quoted(piece)} takes the rest of the path, so nothing can follow it")
+    if found[1] in variables:
+        raise TemplateInvalid(f'names the variable "{found[1]}" twice')
+    variables.append(found[1])
+    return None
+
+
+def _checked_literal(piece: str, *, last: bool) -> str:
+    if not piece and not last:
+        raise TemplateInvalid('has an empty segment ("//"); leave such paths to the last route')
+    if "{" in piece or "}" in piece:
+        raise TemplateInvalid(f"{quoted(piece)} is no variable; a variable is a whole segment: {{id}}, {{rest...}}")
+    if not _LITERAL.fullmatch(piece):
+        raise TemplateInvalid(f"{quoted(piece)} cannot stand in the path of a request; percent-encode it")
+    if piece in (".", ".."):
+        raise TemplateInvalid(f'has a segment "{piece}", which clients resolve before they send it')
+    return piece

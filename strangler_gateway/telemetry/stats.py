@@ -1,0 +1,222 @@
+"""What was seen: plain integers per route, exported when asked, and one log line a request."""
+
+import re
+import time
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Any
+
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.table.routes import RouteTable, Side
+from strangler_gateway.telemetry.publish_stats import Published, rendered
+from strangler_gateway.telemetry.user_sketch import Users
+
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+MAX_SHAPES = 500
+_LEGACY = Side.LEGACY
+_UPSTREAM_FAILED = (b"connect", b"response", b"body")
+_COUNTERS = (
+    "legacy",
+    "extracted",
+    "errors_legacy",
+    "errors_extracted",
+    "failovers",
+    "overrides_legacy",
+    "client_gone",
+    "own_replies",
+    "shadow_compared",
+    "shadow_different",
+    "shadow_moved",
+    "shadow_failed",
+    "shadow_skipped",
+    "unserialized",
+)
+_VARIABLE = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[^/]*\d[^/]*|[^/]{25,}|[^/]*[^\x21-\x7e][^/]*|[^/]*[@%][^/]*")
+
+
+class RouteStats:
+    """Counters of one route since `Stats.since`. Durations: counts per bucket of BUCKETS_S, then the rest."""
+
+    __slots__ = (
+        *_COUNTERS,
+        "durations_extracted",
+        "durations_legacy",
+        "last_legacy_at",
+        "seconds",
+        "statuses_extracted",
+        "statuses_legacy",
+        "users_extracted",
+        "users_legacy",
+    )
+
+    legacy: int
+    extracted: int
+    errors_legacy: int
+    errors_extracted: int
+    failovers: int
+    overrides_legacy: int
+    client_gone: int
+    own_replies: int
+    shadow_compared: int
+    shadow_different: int
+    shadow_moved: int
+    shadow_failed: int
+    shadow_skipped: int
+    unserialized: int
+
+    def __init__(self) -> None:
+        for name in _COUNTERS:
+            setattr(self, name, 0)
+        self.last_legacy_at = 0.0
+        self.seconds = [0.0, 0.0]
+        self.durations_legacy = [0] * (len(BUCKETS_S) + 1)
+        self.durations_extracted = [0] * (len(BUCKETS_S) + 1)
+        self.statuses_legacy: dict[int, int] = {}
+        self.statuses_extracted: dict[int, int] = {}
+        self.users_legacy: Users | None = None
+        self.users_extracted: Users | None = None
+
+    def snapshot(self) -> dict[str, Any]:
+        """Counters as JSON-able values (durations are of this process alone)."""
+        return {name: getattr(self, name) for name in (*_COUNTERS, "last_legacy_at")}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Continues from a snapshot; unknown or odd entries are left out."""
+        for name in _COUNTERS:
+            value = saved.get(name)
+            if isinstance(value, int) and value >= 0:
+                setattr(self, name, value)
+        at = saved.get("last_legacy_at")
+        self.last_legacy_at = float(at) if isinstance(at, int | float) else 0.0
+
+
+class Stats:
+    """All routes' counters, and undeclared traffic by path shape (bounded)."""
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self.by_route: dict[str, RouteStats] = {}
+        self.undeclared: dict[str, int] = {}
+        self.published: dict[str, Published] = {}
+        """Of routes that publish, in this process alone."""
+        self.refused = 0
+        """What never became a request."""
+        self.wall = wall
+        self.since = self.started = wall()
+
+    def route(self, route_id: str) -> RouteStats:
+        """The counters of a route, made on first use."""
+        stats = self.by_route.get(route_id)
+        if stats is None:
+            stats = self.by_route[route_id] = RouteStats()
+        return stats
+
+    def count(self, x: Exchange, seconds: float) -> None:
+        """A request has ended: towards which side, how, how long it took."""
+        route = x.route
+        stats = self.by_route.get(route.id) or self.route(route.id)
+        if x.decision is None:
+            stats.own_replies += 1
+            return
+        status, bad = x.status, x.status >= 500
+        if x.stage:
+            bad = bad or x.stage in _UPSTREAM_FAILED
+            stats.client_gone += x.stage == b"client"
+        if x.decision.side is _LEGACY:
+            stats.legacy += 1
+            stats.errors_legacy += bad
+            stats.last_legacy_at = self.wall()
+            stats.durations_legacy[bisect_left(BUCKETS_S, seconds)] += 1
+            stats.seconds[0] += seconds
+            statuses = stats.statuses_legacy
+            users = stats.users_legacy
+        else:
+            stats.extracted += 1
+            stats.errors_extracted += bad
+            stats.durations_extracted[bisect_left(BUCKETS_S, seconds)] += 1
+            stats.seconds[1] += seconds
+            statuses = stats.statuses_extracted
+            users = stats.users_extracted
+        user = x.authorization if x.identity is None else x.identity.subject
+        if user:
+            (users or _users(stats, x.decision.side)).add(user)
+        statuses[status] = statuses.get(status, 0) + 1
+        if route.undeclared:
+            self._undeclared(x)
+
+    def _undeclared(self, x: Exchange) -> None:
+        shape = path_shape(x.method, x.path)
+        if shape not in self.undeclared and len(self.undeclared) >= MAX_SHAPES:
+            shape = "other"
+        self.undeclared[shape] = self.undeclared.get(shape, 0) + 1
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that outlives the process."""
+        return {
+            "since": self.since,
+            "routes": {name: stats.snapshot() for name, stats in self.by_route.items()},
+            "undeclared": dict(self.undeclared),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Continues from a snapshot."""
+        self.since = float(saved.get("since", self.since))
+        for name, values in saved.get("routes", {}).items():
+            self.route(name).restore(values)
+        self.undeclared.update({str(k): int(v) for k, v in saved.get("undeclared", {}).items()})
+
+    def prometheus(self, table: RouteTable) -> str:
+        """The counters in Prometheus' text format; labels are route ids of the table, never raw paths."""
+        return "".join(_render(self, table))
+
+
+def _users(stats: RouteStats, side: Side) -> Users:
+    """The sketch of a side, made with its first user: most routes of most gateways have none."""
+    users = Users()
+    if side is Side.LEGACY:
+        stats.users_legacy = users
+    else:
+        stats.users_extracted = users
+    return users
+
+
+def path_shape(method: bytes, path: bytes) -> str:
+    """`GET /a/{}/b`: segments that look like data are folded, so that shapes stay few and hold nobody's data."""
+    segments = path.decode("latin-1").split("/")
+    shape = "/".join("{}" if _VARIABLE.fullmatch(s) else s for s in segments[:12])
+    return f"{method.decode('latin-1')[:16]} {shape}"
+
+
+def _render(stats: Stats, table: RouteTable) -> list[str]:
+    lines = ["# TYPE strangler_requests_total counter\n"]
+    routes = [(route.id, stats.by_route[route.id]) for route in table.routes if route.id in stats.by_route]
+    for name, one in routes:
+        for side, statuses in (("legacy", one.statuses_legacy), ("extracted", one.statuses_extracted)):
+            for status, n in sorted(statuses.items()):
+                lines.append(f'strangler_requests_total{{route="{name}",side="{side}",status="{status}"}} {n}\n')
+    for counter in _COUNTERS[4:]:
+        lines.append(f"# TYPE strangler_{counter}_total counter\n")
+        lines += [f'strangler_{counter}_total{{route="{name}"}} {getattr(one, counter)}\n' for name, one in routes]
+    lines.append("# TYPE strangler_request_duration_seconds histogram\n")
+    for name, one in routes:
+        for index, (side, counts) in enumerate(
+            (("legacy", one.durations_legacy), ("extracted", one.durations_extracted))
+        ):
+            lines += _histogram(name, side, counts, one.seconds[index])
+    lines.append(f"# TYPE strangler_refused_total counter\nstrangler_refused_total {stats.refused}\n")
+    lines.append(
+        f"# TYPE strangler_undeclared_total counter\nstrangler_undeclared_total {sum(stats.undeclared.values())}\n"
+    )
+    lines += rendered((route.id, stats.published.get(route.id, Published())) for route in table.routes if route.publish)
+    return lines
+
+
+def _histogram(route: str, side: str, counts: list[int], seconds: float) -> list[str]:
+    total, lines = 0, []
+    for bound, n in zip((*map(str, BUCKETS_S), "+Inf"), counts, strict=True):
+        total += n
+        lines.append(
+            f'strangler_request_duration_seconds_bucket{{route="{route}",side="{side}",le="{bound}"}} {total}\n'
+        )
+    lines.append(f'strangler_request_duration_seconds_sum{{route="{route}",side="{side}"}} {seconds:.6f}\n')
+    lines.append(f'strangler_request_duration_seconds_count{{route="{route}",side="{side}"}} {total}\n')
+    return lines

@@ -1,0 +1,181 @@
+"""One call to an upstream, and who takes what comes of it."""
+
+from math import inf
+from typing import TYPE_CHECKING, Protocol
+
+from strangler_gateway.exchange.errors import UpstreamError
+from strangler_gateway.http.fields import Pairs
+from strangler_gateway.http.response_head import ResponseHead
+
+if TYPE_CHECKING:
+    from strangler_gateway.upstream.connection import Connection
+    from strangler_gateway.upstream.pool import Pool
+
+_MAX_PENDING = 64 * 1024
+TUNNEL_END_S = 30.0
+"""So long an upstream may take for what came through a tunnel before its client left."""
+
+
+class Sink(Protocol):
+    """Takes what comes of a call. After on_end or on_error nothing follows."""
+
+    def on_informational(self, head: ResponseHead) -> None: ...
+    def on_head(self, head: ResponseHead) -> None: ...
+    def on_body(self, data: bytes) -> None: ...
+    def on_end(self, trailers: Pairs) -> None: ...
+    def on_error(self, error: UpstreamError) -> None: ...
+    def on_full(self) -> None:
+        """The request body has to wait."""
+
+    def on_writable(self) -> None:
+        """The request body may go on."""
+
+    def flush(self) -> None:
+        """All that one read brought has been handed over."""
+
+
+class Nobody:
+    """The sink of a call that has ended: it breaks the cycle call → sink → call, which only the collector could end."""
+
+    def on_informational(self, head: ResponseHead) -> None: ...
+    def on_head(self, head: ResponseHead) -> None: ...
+    def on_body(self, data: bytes) -> None: ...
+    def on_end(self, trailers: Pairs) -> None: ...
+    def on_error(self, error: UpstreamError) -> None: ...
+    def on_full(self) -> None: ...
+    def on_writable(self) -> None: ...
+    def flush(self) -> None: ...
+
+
+NOBODY = Nobody()
+
+
+class Call:
+    """One request towards an origin. `head` is kept as built, so that a retry sends the same bytes."""
+
+    __slots__ = (
+        "answered",
+        "complete",
+        "connection",
+        "deadline",
+        "ended",
+        "head",
+        "idle_s",
+        "method",
+        "paused",
+        "pending",
+        "pending_size",
+        "pool",
+        "sink",
+        "target",
+        "upgrade",
+        "wrote_body",
+    )
+
+    def __init__(
+        self, pool: "Pool", sink: Sink, method: bytes, target: bytes, head: bytes, complete: bool, upgrade: bool
+    ) -> None:
+        self.pool = pool
+        self.sink = sink
+        self.method = method
+        self.target = target
+        self.head = head
+        self.complete = complete
+        """The whole request has been handed over."""
+        self.upgrade = upgrade
+        """The request asks to switch the protocol."""
+        self.connection: Connection | None = None
+        self.pending: list[bytes] = []
+        self.pending_size = 0
+        self.paused = False
+        self.wrote_body = False
+        self.answered = False
+        self.ended = False
+        self.idle_s = pool.service.timeouts.idle or inf
+        self.deadline = inf
+
+    def write(self, data: bytes) -> None:
+        """More of the body, framed as the head says."""
+        self.wrote_body = True
+        if self.connection is not None:
+            if not self.answered:
+                self.deadline = self.pool.now() + self.pool.service.timeouts.response
+            self.connection.write(data)
+            return
+        self.pending.append(data)
+        self.pending_size += len(data)
+        if self.pending_size > _MAX_PENDING:
+            self.sink.on_full()
+
+    def pause(self) -> None:
+        """Stops reading the response (the client is slow)."""
+        if self.connection is not None and self.connection.transport is not None:
+            self.connection.transport.pause_reading()
+            self.paused = True
+            self.deadline = inf
+
+    def resume(self) -> None:
+        """Reads on."""
+        if self.connection is not None and self.connection.transport is not None:
+            self.deadline = self.pool.now() + self.idle_s
+            self.connection.transport.resume_reading()
+            self.paused = False
+
+    def abort(self) -> None:
+        """Nobody wants the answer any more: the upstream connection is ended at once.
+
+        That of a tunnel is ended behind what the client has sent (RFC 9110 §9.3.6).
+        """
+        if self.ended:
+            return
+        self.sink = NOBODY
+        if self.connection is not None and self.connection.is_tunnel:
+            self.deadline = self.pool.now() + TUNNEL_END_S
+            self.connection.close()
+            return
+        self.end()
+        if self.connection is not None:
+            self.connection.discard()
+
+    def end(self) -> None:
+        """Releases what the call held; its sink hears nothing more."""
+        self.ended = True
+        self.pool.active.discard(self)
+
+    def fail(self, error: UpstreamError) -> None:
+        """Ends the call with an error."""
+        if not self.ended:
+            self.end()
+            if self.connection is not None:
+                self.connection.discard()
+            sink, self.sink = self.sink, NOBODY
+            sink.on_error(error)
+            sink.flush()
+
+    def refuse(self) -> None:
+        """The breaker is open."""
+        name = self.pool.service.name
+        self.fail(UpstreamError("destination_unavailable", f"The upstream {name} is known to be away.", "connect"))
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        name = self.pool.service.name
+        if self._waits_for_the_client():
+            self.deadline = self.pool.now() + self.pool.service.timeouts.response
+        elif self.connection is None:
+            self.fail(
+                UpstreamError(
+                    "connection_timeout", f"The upstream {name} could not be connected to in time.", "connect"
+                )
+            )
+        elif not self.answered:
+            self.fail(
+                UpstreamError("http_response_timeout", f"The upstream {name} did not answer in time.", "response")
+            )
+        else:
+            self.fail(UpstreamError("connection_read_timeout", f"The upstream {name} stopped in mid-answer.", "body"))
+
+    def _waits_for_the_client(self) -> bool:
+        """It pauses within its body, and the upstream has taken what there is: the body has a time-out of its own."""
+        is_within_body = self.wrote_body and not self.complete and not self.answered
+        return is_within_body and self.connection is not None and not self.connection.full

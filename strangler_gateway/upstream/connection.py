@@ -1,0 +1,237 @@
+"""A connection to an origin: HTTP/1.1 responses read strictly, handed over callback by callback."""
+
+import asyncio
+import select
+from math import inf
+from typing import TYPE_CHECKING
+
+from strangler_gateway.exchange.errors import UpstreamError
+from strangler_gateway.http.chunked import ChunkedDecoder
+from strangler_gateway.http.fields import Malformed, Pairs
+from strangler_gateway.http.response_head import BadResponse, ResponseHead, parse_response
+from strangler_gateway.http.write_batch import Output
+from strangler_gateway.upstream.call import NOBODY, Call
+
+if TYPE_CHECKING:
+    from strangler_gateway.upstream.pool import Pool
+
+IDLE_S = 30.0
+_MAX_INFORMATIONAL = 100
+
+
+class Connection(asyncio.Protocol):
+    """One connection to the origin, with at most one call under way."""
+
+    def __init__(self, pool: "Pool") -> None:
+        self.pool = pool
+        self.transport: asyncio.Transport | None = None
+        self.out: Output
+        self.call: Call | None = None
+        self.head: ResponseHead | None = None
+        self.last: ResponseHead | None = None
+        """The head before it, which an upstream sometimes repeats: byte for byte it means the same."""
+        self.left = 0
+        self.decoder: ChunkedDecoder | None = None
+        self.buffer = b""
+        self.uses = 0
+        self.informational = 0
+        self.idle_until = 0.0
+        self.used_at = 0.0
+        self.full = False
+        self._poll = select.poll()
+
+    def begin(self, call: Call, now: float) -> None:
+        """Sends a call's request on this connection."""
+        call.connection = self
+        self.call = call
+        self.uses += 1
+        self.informational = 0
+        self.head = None
+        call.deadline = now + self.pool.service.timeouts.response
+        self.out.send(call.head)
+        if call.pending:
+            self.out.send(b"".join(call.pending))
+            call.pending, call.pending_size = [], 0
+            if not self.full:
+                call.sink.on_writable()
+
+    def usable(self, now: float) -> bool:
+        """Whether another call may be sent here: what waits to be read is its end, or an answer to nobody (R6)."""
+        transport = self.transport
+        return (
+            transport is not None and not transport.is_closing() and self.idle_until >= now and not self._poll.poll(0)
+        )
+
+    def write(self, data: bytes) -> None:
+        self.out.send(data)
+
+    @property
+    def is_tunnel(self) -> bool:
+        """The protocol has been switched."""
+        return self.head is not None and self.head.status == 101
+
+    def close(self) -> None:
+        """Ends behind what is to be written yet; reads no more."""
+        if self.transport is not None:
+            self.out.now()
+            self.transport.close()
+
+    def discard(self) -> None:
+        """Never to be used again."""
+        self.call = None
+        if self.transport is not None:
+            self.out.drop()
+            self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]  # a TCP, TLS or Unix transport
+        self.out = Output(self.pool.turn, transport)  # type: ignore[arg-type]
+        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+
+    def pause_writing(self) -> None:
+        self.full = True
+        if self.call is not None:
+            self.call.sink.on_full()
+
+    def resume_writing(self) -> None:
+        self.full = False
+        if self.call is not None:
+            self.call.sink.on_writable()
+
+    def data_received(self, data: bytes) -> None:
+        call = self.call
+        if call is None:
+            # Bytes that nobody asked for: never to be taken for the next request's answer (gateway.md R6).
+            self.discard()
+            return
+        if self.buffer:
+            data, self.buffer = self.buffer + data, b""
+        if self.head is not None:
+            call.deadline = self.pool.now() + call.idle_s
+        try:
+            self._read(call, data)
+        except BadResponse as exc:
+            call.fail(self._error(exc.code, f"answered what is not HTTP/1.1: {exc}"))
+        except Malformed as exc:
+            call.fail(self._error("http_protocol_error", f"sent a malformed chunked body: {exc}"))
+        if not call.ended:
+            call.sink.flush()
+
+    def _error(self, code: str, what: str) -> UpstreamError:
+        stage = "response" if self.head is None else "body"
+        return UpstreamError(code, f"The upstream {self.pool.service.name} {what}.", stage)
+
+    def _read(self, call: Call, data: bytes) -> None:
+        last = self.last
+        if last is not None and self.head is None and data.startswith(last.received) and call.method != b"HEAD":
+            self._take_head(call, last)
+            data = data[len(last.received) :]
+        while self.head is None:
+            if self.call is not call:
+                return
+            end = data.find(b"\r\n\r\n") + 4
+            if end == 3:
+                self._incomplete(call, data)
+                return
+            if end > self.pool.max_header:
+                raise BadResponse("the header section is too long", "http_response_header_section_size")
+            head = parse_response(data[:end], call.method)
+            data = data[end:]
+            self._take_head(call, head)
+            self.last = head if head.received else None
+        if self.call is call:
+            self._body(call, data)
+
+    def _incomplete(self, call: Call, data: bytes) -> None:
+        if len(data) > self.pool.max_header:
+            raise BadResponse("the header section is too long", "http_response_header_section_size")
+        if not data.startswith(b"HTTP/1."[: len(data)]):
+            raise BadResponse("malformed status line")
+        if b"\n\n" in data:
+            raise BadResponse("a line is not ended by CRLF")
+        self.buffer = data
+
+    def _take_head(self, call: Call, head: ResponseHead) -> None:
+        if head.status >= 200:
+            self.head = head
+            self.left = head.length if head.length is not None else -1
+            self.decoder = ChunkedDecoder(self.pool.max_header) if head.length == -1 else None
+            call.answered = True
+            if head.events:
+                call.idle_s = inf
+            call.deadline = self.pool.now() + call.idle_s
+            call.sink.on_head(head)
+        elif head.status == 101:
+            self._upgraded(call, head)
+        else:
+            self.informational += 1
+            if self.informational > _MAX_INFORMATIONAL:
+                raise BadResponse("too many informational responses")
+            call.deadline = self.pool.now() + self.pool.service.timeouts.response
+            call.sink.on_informational(head)
+
+    def _upgraded(self, call: Call, head: ResponseHead) -> None:
+        if not (head.upgrade and call.upgrade):
+            raise BadResponse("switched to a protocol that nobody asked for", "http_upgrade_failed")
+        self.head, self.left, self.decoder = head, -1, None
+        head.length, head.keep_alive = None, False
+        call.answered = True
+        call.idle_s = call.deadline = inf
+        call.sink.on_head(head)
+
+    def _body(self, call: Call, data: bytes) -> None:
+        if self.decoder is not None:
+            body, rest = self.decoder.feed(data)
+            if body:
+                call.sink.on_body(body)
+            if self.decoder.done and self.call is call:
+                self._end(call, self.decoder.trailers, rest)
+        elif self.left < 0:
+            if data:
+                call.sink.on_body(data)
+        elif len(data) < self.left:
+            if data:
+                self.left -= len(data)
+                call.sink.on_body(data)
+        else:
+            left, self.left = self.left, 0
+            if left:
+                call.sink.on_body(data if len(data) == left else data[:left])
+            if self.call is call:
+                self._end(call, [], data[left:])
+
+    def _end(self, call: Call, trailers: Pairs, rest: bytes) -> None:
+        assert self.head is not None
+        assert self.transport is not None
+        self.call = None
+        # A late word of the client's buffer must not reach the connection, which may be another's by then.
+        call.connection = None
+        call.end()
+        if call.paused:
+            self.transport.resume_reading()
+        if rest or not self.head.keep_alive or not call.complete or self.transport.is_closing():
+            self.transport.close()
+        else:
+            timeout = self.head.keep_alive_timeout_s
+            self.pool.release(self, IDLE_S if timeout is None else max(timeout - 1.0, 0.0))
+        sink, call.sink = call.sink, NOBODY
+        sink.on_end(trailers)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.pool.lost(self)
+        call, self.call = self.call, None
+        if call is None or call.ended:
+            return
+        call.connection = None
+        if self.head is None:
+            silent = not self.buffer and not self.informational
+            if silent and self.pool.retry(call, reused=self.uses > 1):
+                return
+            call.fail(self._error("connection_terminated", "closed the connection without an answer"))
+        elif self.left < 0 and self.decoder is None and exc is None:
+            call.end()
+            sink, call.sink = call.sink, NOBODY
+            sink.on_end([])
+            sink.flush()
+        else:
+            call.fail(self._error("http_response_incomplete", "broke off in mid-answer"))

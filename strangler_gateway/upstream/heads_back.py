@@ -1,0 +1,95 @@
+"""The response as it is sent back: hop-by-hop fields gone, references mapped, all else as it came. Pure."""
+
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.http.fields import NEVER_NOMINATED, Kind, Pairs
+from strangler_gateway.http.response_head import ResponseHead
+from strangler_gateway.table.routes import Service
+from strangler_gateway.upstream.reference_mapping import map_cookie, map_reference
+
+_LINE = b"%b: %b\r\n"
+_DROPPED = frozenset((Kind.CONNECTION, Kind.KEEP_ALIVE, Kind.TRANSFER_ENCODING, Kind.UPGRADE, Kind.TE, Kind.TRAILER))
+# Read for every field of every response: plain names are the fastest.
+DATE, LENGTH, CONNECTION, KEEP_ALIVE = Kind.DATE, Kind.LENGTH, Kind.CONNECTION, Kind.KEEP_ALIVE
+_HOP_BY_HOP = frozenset((b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"http2-settings"))
+
+
+def response_fields(x: Exchange, response: ResponseHead, service: Service, trailers: bool) -> Pairs:
+    """The fields for the client: as received, without hop-by-hop ones; references to inside mapped to outside."""
+    fields = response.fields
+    if response.marks:
+        fields = list(fields)
+        gone = [i for kind, i in response.marks if _edit_response(x, fields, kind, i, response, service, trailers)]
+        for index in reversed(gone):
+            del fields[index]
+    if response.connection:
+        fields = [f for f in fields if (low := f[0].lower()) not in response.connection or low in NEVER_NOMINATED]
+    if x.extra_fields:
+        fields = [*fields, *x.extra_fields]
+    return fields
+
+
+def told_decision(x: Exchange) -> Pairs:
+    """The decision, for who showed the debug credential."""
+    if not x.debug or x.decision is None:
+        return []
+    return [(b"Strangler-Decision", f"{x.decision.side}; {x.decision.reason}; {x.route.id}".encode())]
+
+
+def interim_lines(response: ResponseHead) -> bytes:
+    """The field lines of a 1xx response, without hop-by-hop ones; a 1xx has no body to be framed."""
+    gone = _DROPPED | {Kind.LENGTH}
+    marked = {index for kind, index in response.marks if kind in gone or (kind == Kind.DROP)}
+    kept = [f for i, f in enumerate(response.fields) if i not in marked and f[0].lower() not in response.connection]
+    return b"".join([_LINE % pair for pair in kept])
+
+
+def response_lines(x: Exchange, response: ResponseHead, service: Service, trailers: bool) -> bytes:
+    """The same as lines: bytes as received, where nothing but whole lines has to go (the common case)."""
+    if not response.connection and not x.extra_fields:
+        lines = response.passed
+        if lines is None:
+            lines = response.passed = _without_hop_by_hop(response)
+        if lines is not None:
+            return lines
+    return b"".join([_LINE % pair for pair in response_fields(x, response, service, trailers)])
+
+
+def _without_hop_by_hop(response: ResponseHead) -> bytes | None:
+    """None where a field has to be looked at, or is not written `name: value`."""
+    lines, seen_length = response.lines, False
+    for kind, index in response.marks:
+        if kind == DATE:
+            continue
+        if kind == LENGTH and response.length is not None and response.length >= 0 and response.status != 204:
+            if seen_length or not response.fields[index][1].isdigit():
+                return None
+            seen_length = True
+        elif kind in (CONNECTION, KEEP_ALIVE):
+            shorter = lines.replace(b"\n%b: %b\r\n" % response.fields[index], b"\n", 1)
+            if len(shorter) == len(lines):
+                return None
+            lines = shorter
+        else:
+            return None
+    return lines[1:]
+
+
+def _edit_response(
+    x: Exchange, fields: Pairs, kind: int, index: int, response: ResponseHead, service: Service, trailers: bool
+) -> bool:
+    """Changes a marked field in place; true if it has to go."""
+    name, value = fields[index]
+    if kind in _DROPPED:
+        return kind != Kind.TRAILER or not trailers
+    if kind == Kind.LENGTH:
+        if response.status == 204 or any(k == Kind.TRANSFER_ENCODING for k, _ in response.marks):
+            return True
+        fields[index] = (name, value.partition(b",")[0].strip(b" \t"))
+        return any(k == kind and i < index for k, i in response.marks)
+    if kind == Kind.DROP:
+        return name.lower() in _HOP_BY_HOP
+    if kind == Kind.LOCATION:
+        fields[index] = (name, map_reference(x, value, service))
+    elif kind == Kind.SET_COOKIE:
+        fields[index] = (name, map_cookie(x, value, service))
+    return False

@@ -1,0 +1,36 @@
+"""F28: a consumer that is slow, with a backlog before it."""
+
+import psutil
+
+from tests.support.system.crowd import by_key
+from tests.support.system.meddling import ready
+from tests.support.system.scene import Scene
+from tests.support.system.waiting import until
+
+PARTS = "real"
+BACKLOG = 200
+GROWS_MIB = 60
+
+
+def memory_mib(scene: Scene) -> dict[str, float]:
+    return {
+        process.name: psutil.Process(process.running.pid).memory_info().rss / 2**20
+        for process in (scene.account, scene.shop)
+        if process.running is not None
+    }
+
+
+def test_f28_a_backlog_before_a_slow_shop_holds_up_no_request_and_fills_no_memory(scene: Scene) -> None:
+    buyers, items = [scene.buyer(points=10_000) for _ in range(10)], [scene.item() for _ in range(BACKLOG // 10)]
+    scene.ask(by_key(buyers[0].user_id, buyers[0].token, scene.item()))
+    before = memory_mib(scene)
+    scene.shop.arm("shop.decided=hang:4")
+    orders = scene.ask(*(buyer.wish(item) for item in items for buyer in buyers), tries=3)
+    assert {order.status for order in orders} <= {202, 204}
+    until(lambda: ready(scene.system.broker_url, "account.purchases") == 0, "all debited while Shop is slow")
+    assert ready(scene.system.broker_url, "shop.commands") > BACKLOG // 4
+    after = memory_mib(scene)
+    assert {name: after[name] - before[name] for name in after if after[name] - before[name] > GROWS_MIB} == {}
+    scene.shop.arm()
+    until(lambda: ready(scene.system.broker_url, "shop.commands") == 0, "the backlog gone", within_s=90)
+    scene.at_rest()

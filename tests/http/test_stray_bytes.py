@@ -1,0 +1,151 @@
+"""R6, F12: bytes that belong to no answer never reach a client (RFC 9112 §9.2, §6.3)."""
+
+import signal
+import threading
+
+import psutil
+import pytest
+
+from tests.http.client import Client
+from tests.http.gateway_process import GatewayProcess
+from tests.http.message import HOST, get, message, ok, ok_chunked
+from tests.http.origin import Call, Script
+
+STRAY = ok(b"X-Stray: 1", body=b"stray")
+
+
+def others_are_untouched(gateway: GatewayProcess, origin: Script, client: Client) -> None:
+    """The same client and another one get their own answers."""
+    origin.answers(lambda call: call.reply(ok(body=call.request.target)))
+    other = gateway.connect()
+    for target in (b"/x1", b"/x2", b"/x3"):
+        assert client.ask(get(target)).body == target
+        assert other.ask(get(target)).body == target
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [b"\r\n", b"x", b"garbage", STRAY, STRAY * 3, b"HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n", b"\0" * 5000],
+)
+@pytest.mark.parametrize("first", [ok(), ok_chunked(b"ok"), message(b"HTTP/1.1 200 OK", b"Content-Length: 0")])
+def test_bytes_behind_an_answer_are_nobodys_R6(
+    gateway: GatewayProcess, client: Client, origin: Script, stray: bytes, first: bytes
+) -> None:
+    origin.answers(first + stray)
+    assert client.ask(get(b"/1")).body in (b"ok", b"")
+    others_are_untouched(gateway, origin, client)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "answer"),
+    [
+        (message(b"HEAD / HTTP/1.1", HOST), ok(body=b"never")),
+        (message(b"HEAD / HTTP/1.1", HOST), ok_chunked(b"never")),
+        (get(), message(b"HTTP/1.1 204 No Content", body=b"never")),
+        (get(), message(b"HTTP/1.1 204 No Content", b"Content-Length: 5", body=b"never")),
+        (get(), message(b"HTTP/1.1 304 Not Modified", b"Content-Length: 5", body=b"never")),
+        (get(), message(b"HTTP/1.1 304 Not Modified", body=STRAY)),
+        (message(b"HEAD / HTTP/1.1", HOST), message(b"HTTP/1.1 200 OK", body=STRAY)),
+    ],
+)
+def test_a_body_where_none_may_be_reaches_nobody_F12(
+    gateway: GatewayProcess, client: Client, origin: Script, request_bytes: bytes, answer: bytes
+) -> None:
+    origin.answers(answer)
+    seen = client.ask(request_bytes, b"HEAD")
+    assert seen.status in (200, 204, 304, 502)
+    others_are_untouched(gateway, origin, client)
+
+
+def test_an_answer_that_nobody_asked_for_reaches_nobody_R6(
+    gateway: GatewayProcess, client: Client, origin: Script
+) -> None:
+    origin.fresh()
+    ended: list[bool] = []
+
+    def handle(call: Call) -> None:
+        call.reply(ok())
+        assert client.answer().body == b"ok"
+        call.send(STRAY)
+        ended.append(call.gone())
+        call.close()
+
+    origin.answers(handle)
+    client.send(get())
+    assert origin.saw(1)
+    origin.wait_for(lambda: bool(ended))
+    assert ended == [True], "a connection with stray bytes is kept"
+    others_are_untouched(gateway, origin, client)
+
+
+def test_a_408_on_an_idle_connection_reaches_nobody_9112_9_5(
+    gateway: GatewayProcess, client: Client, origin: Script
+) -> None:
+    origin.fresh()
+    done: list[bool] = []
+
+    def handle(call: Call) -> None:
+        call.reply(ok())
+        assert client.answer().body == b"ok"
+        call.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        call.close()
+        done.append(True)
+
+    origin.answers(handle)
+    client.send(get())
+    origin.wait_for(lambda: bool(done))
+    others_are_untouched(gateway, origin, client)
+
+
+def test_a_second_answer_in_the_same_segment_is_not_the_next_clients_R6(
+    gateway: GatewayProcess, client: Client, origin: Script
+) -> None:
+    origin.answers(lambda call: call.reply(ok(body=call.request.target) + ok(body=b"poison")))
+    other = gateway.connect()
+    for n in range(10):
+        assert client.ask(get(b"/a%d" % n)).body == b"/a%d" % n
+        assert other.ask(get(b"/b%d" % n)).body == b"/b%d" % n
+
+
+def test_pipelined_clients_never_get_a_stray_answer_R6(client: Client, origin: Script) -> None:
+    origin.answers(lambda call: call.reply(ok(body=call.request.target) + STRAY))
+    client.send(b"".join(get(b"/%d" % n) for n in range(5)))
+    assert [client.answer().body for _ in range(5)] == [b"/%d" % n for n in range(5)]
+
+
+def test_bytes_before_any_request_on_a_new_connection_do_no_harm_R6(client: Client, origin: Script) -> None:
+    origin.fresh()
+    origin.answers(lambda call: call.reply(b"\r\n" + ok()))
+    answer = client.ask(get())
+    assert answer.status == 502 if answer.error else answer.body == b"ok"
+
+
+def test_a_body_that_comes_late_behind_a_head_response_is_not_the_next_clients_R6(
+    gateway: GatewayProcess, client: Client, origin: Script
+) -> None:
+    """It comes when the next request is there already, and both wait: the gateway stands still."""
+    origin.fresh()
+    late = threading.Event()
+
+    def handle(call: Call) -> None:
+        call.reply(ok(body=b"x" * len(STRAY))[: -len(STRAY)] if call.request.method == b"HEAD" else ok())
+        if call.request.method == b"HEAD":
+            late.wait(5)
+            call.send(STRAY)
+            late.clear()
+
+    origin.answers(handle)
+    other = gateway.connect()
+    assert other.ask(get(b"/other")).body == b"ok"
+    origin.fresh()
+    client.send(message(b"HEAD / HTTP/1.1", HOST))
+    assert client.answer(b"HEAD").status == 200
+    gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        origin.wait_for(lambda: psutil.Process(gateway.process.pid).status() == psutil.STATUS_STOPPED)
+        other.send(get(b"/next"))
+        late.set()
+        origin.wait_for(lambda: not late.is_set())
+    finally:
+        gateway.process.send_signal(signal.SIGCONT)
+    assert other.answer().body == b"ok"

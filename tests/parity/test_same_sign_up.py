@@ -1,0 +1,323 @@
+"""Sign-up and e-mails by Account and by the stand-in monolith: the same answers, the same rows, mail to the same."""
+
+from collections.abc import Iterator
+from itertools import count
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from examples.monolith import tables
+from tests.parity.signing import PASSWORD, Signing, named, roles_of
+from tests.parity.twins import ACTORS, UNKNOWN, running_twins
+from tests.recordings.mail_sink import mail_server
+from tests.support.effort import examples
+from tests.support.stores import EVERYWHERE
+
+pytestmark = pytest.mark.walk
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+JSON = {"Content-Type": "application/json"}
+FRESH = (f"n{number}" for number in count(1000))
+"""Names that nobody has."""
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def signing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
+    folder = tmp_path_factory.mktemp("signing")
+    with mail_server() as (sink, smtp), running_twins(folder, open_stores=request.param, smtp=smtp) as twins:
+        yield Signing(twins, sink)
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def in_development(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
+    folder = tmp_path_factory.mktemp("development")
+    with mail_server() as (sink, smtp), running_twins(folder, "development", request.param, smtp) as twins:
+        yield Signing(twins, sink)
+
+
+ADDRESSES: list[object] = [
+    "{}@example.org", "{}+tag@example.org", "{}.dot@example.org", "{}'quote@example.org", "{}@EXAMPLE.org",
+    "{}=?#!$%&*/^_`|~-@example.org", "{}@xn--mnchen-3ya.example", "{}@a-b.c-d.example", "{}@sub.sub.example.org",
+    "{}@1.2", "{}@b.c", "{}@127.0.0.1", "{}@example.c1", "{}@b.com2", "{}@b.c-o", "{}@例え.テスト", "{}@b.\u00e9\u00e9",
+    '"{}"@example.org', '"a b{}"@example.org', '"{}\\"@example.org', "{}\\@example.org", "{}é@example.org",
+    "{}@münchen.example", "{}@例え.jp", "{}@\u212aelvin.org", "{}@example.or\u0131g", "{}\U0001f600@example.org",
+    "{}@example.org\n", "\n{}@example.org", "{}\r\nBcc: everybody@example.org", "{}@example.org\r\nBcc: x@example.org",
+    "{}@example.org\0", "{}\0@example.org", '"\r\n{}"@example.org',
+    "{}@example.org,other@example.org", "{}@example.org;other@example.org",
+    "Somebody <{}@example.org>", "<{}@example.org>", " {}@example.org", "{}@example.org ", "{}\t@example.org",
+    "", "{}", "@", "{}@", "@example.org", "{}@@example.org", "{}@a@example.org", "{}@localhost", "{}@[127.0.0.1]",
+    "{}..dots@example.org", ".{}@example.org", "{}.@example.org", "{}@example..org", "{}@.example.org",
+    "{}@example.org.", "{}@-example.org", "{}@example-.org", "{}@exam_ple.org", "{}(comment)@example.org",
+    "x" * 60 + "{}@example.org", "x" * 61 + "{}@example.org", "{}@" + "x" * 63 + ".org", "{}@" + "x" * 64 + ".org",
+    "{}@" + ("x" * 60 + ".") * 3 + "y" * 56 + ".org", "{}@" + ("x" * 60 + ".") * 3 + "y" * 57 + ".org",
+    ",".join(f"{number}{{}}@example.org" for number in range(1000)),
+    [f"{number}{{}}@example.org" for number in range(1000)], ["{}@example.org"], {"email": "{}@example.org"},
+    None, 5, True, False, {}, [],
+]  # fmt: skip
+
+
+def fresh(value: object, name: str) -> object:
+    """With the name in each place that is kept for it, so that nobody has the address."""
+    match value:
+        case str():
+            return value.replace("{}", name)
+        case list():
+            return [fresh(item, name) for item in value]
+        case dict():
+            return {key: fresh(item, name) for key, item in value.items()}
+        case _:
+            return value
+
+
+@pytest.mark.parametrize("number", range(len(ADDRESSES)))
+def test_whatever_is_given_as_an_address(signing: Signing, number: int) -> None:
+    name, another = next(FRESH), next(FRESH)
+    body = {"username": name, "password": PASSWORD, "email": fresh(ADDRESSES[number], name)}
+    assert signing.differ("nobody", "/user", body=body) == ""
+    assert signing.differ("nobody", "/user", body=body | {"username": f"{name}-"}) == ""
+    for actor in ("user", "admin", "guest"):
+        added = {"email": fresh(ADDRESSES[number], f"{another}{actor[:1]}")}
+        assert signing.differ(actor, "/user/@me/email", body=added) == ""
+        assert signing.differ(actor, "/user/@me/email", "GET") == ""
+    assert signing.unlike() == []
+
+
+NAMES: list[object] = [
+    "{}", "{}é✓", "{}\U0001f600", "\U0001f600" * 15 + "{}", "\U0001f600" * 16 + "{}", "{}\u2028", " {} ", "<b>{}</b>",
+    "{}\r\nBcc: x", "{}\0", "'; DROP TABLE--", "${{7*7}}{}", "x" * 15 + "{}", "x" * 16 + "{}", "ab", "", "   ",
+    None, 12345, True, ["{}"], {"a": "{}"}, "{}\x7f\x80\x9f\xff", "Captain", "captain",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(NAMES)))
+def test_whatever_is_given_as_a_name(signing: Signing, number: int) -> None:
+    name = next(FRESH)
+    body = {"username": fresh(NAMES[number], name), "password": PASSWORD, "email": f"{name}@example.org"}
+    for _ in range(2):
+        assert signing.differ("nobody", "/user", body=body) == ""
+    assert signing.unlike() == []
+
+
+PASSWORDS: list[object] = [
+    "12345678", "1234567", "x" * 72, "x" * 73, "x" * 255, "x" * 256, "é" * 8, "\U0001f600" * 255, "\U0001f600" * 7,
+    " " * 8, "a\0bcdefgh", "\0" * 8, None, 12345678, True, ["12345678"], {}, "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(PASSWORDS)))
+def test_whatever_is_given_as_a_password(signing: Signing, number: int) -> None:
+    name = next(FRESH)
+    body = {"username": name, "password": PASSWORDS[number], "email": f"{name}@example.org"}
+    assert signing.differ("nobody", "/user", body=body) == ""
+    assert signing.unlike() == []
+
+
+BODIES: list[object] = [
+    {}, {"username": "abcdef"}, {"username": "abcdef", "password": PASSWORD}, {"email": "missing@example.org"}, [],
+    [{}],
+    {"username": "abcdef", "password": PASSWORD, "email": "more@example.org", "description": "x"},
+    {"username": "abcdef", "password": PASSWORD, "email": "more@example.org", "points": 1000},
+    {"username": "abcdef", "password": PASSWORD, "email": "more@example.org", "isVerified": True},
+    b"", b" ", b"{bad", b'{"username": "a",}', b'"text"', b"5", b"null", b"[", b"\xff\xfe{}", b"\xef\xbb\xbf{}",
+    b'{"username": "first12", "username": "second12", "password": "correct horse", "email": "twice@example.org"}',
+    b'{"username": "half\\ud800", "password": "correct horse", "email": "half@example.org"}',
+    b'{"username": "halfpass", "password": "correct\\udc00horse", "email": "halfpass@example.org"}',
+    b'{"__proto__": {"username": "xyz"}, "password": "correct horse", "email": "proto@example.org"}',
+    b'{"a":' * 100 + b"1" + b"}" * 100, b'{"email":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    b'{"username":"big123","email":"big@example.org","password":"' + b"x" * 102_400 + b'"}',
+    b'{"username":"big123","email":"big@example.org","password":"' + b"x" * 102_300 + b'"}',
+    b'{"username":"big123","password":"correct horse","email":"' + b"x" * 102_000 + b'@example.org"}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(BODIES)))
+@pytest.mark.parametrize(
+    ("actor", "target"),
+    [("nobody", "/user"), ("user", "/user/@me/email"), ("guest", "/user/@me/email"),
+     ("nobody", f"/user/email/regenerate-token/{UNKNOWN}"), ("nobody", f"/user/email/validate/{UNKNOWN}")],
+)  # fmt: skip
+def test_whatever_is_sent_as_a_body(signing: Signing, actor: str, target: str, number: int) -> None:
+    assert signing.differ(actor, target, body=BODIES[number]) == ""
+    assert signing.unlike() == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [(FORM, b"username=by-form&password=correct+horse+9&email=by-form%40example.org"),
+     (FORM, b"username=by-form&password=correct+horse+9&email=again%40example.org"),
+     (FORM, b"username=%C3%A9%E2%9C%93x&password=%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9&email=e%40e.org"),
+     (FORM, b"username[]=array1&password=correct+horse&email=array%40example.org"),
+     (FORM, b"username=double&username=double&password=correct+horse&email=double%40example.org"),
+     (FORM, b"username=some-more&password=correct+horse&email=more%40example.org&extra="), (FORM, b""), (FORM, b"a=b"),
+     (FORM, b"&".join([b"username=b"] * 1001)), (FORM | {"Content-Encoding": "br"}, b"a=b"),
+     ({"Content-Type": "application/x-www-form-urlencoded; charset=latin1"}, b"a=b"),
+     ({"Content-Type": "text/plain"}, b'{"username": "not-read", "password": "12345678", "email": "n@example.org"}'),
+     ({}, b'{"username": "not-read", "password": "12345678", "email": "n@example.org"}'),
+     (JSON | {"Content-Encoding": "gzip"}, b"{}"), ({"Content-Type": "application/json; charset=latin1"}, b"{}"),
+     ({"Content-Type": "multipart/form-data; boundary=x"}, b"--x--")],
+)  # fmt: skip
+def test_bodies_of_other_kinds(signing: Signing, headers: dict[str, str], body: bytes) -> None:
+    assert signing.differ("nobody", "/user", body=body, headers=headers) == ""
+    assert signing.differ("user", "/user/@me/email", body=body, headers=headers) == ""
+    assert signing.unlike() == []
+
+
+@settings(max_examples=examples(40), deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["username", "password", "email", "description"]),
+        st.one_of(
+            st.none(), st.text(max_size=22), st.integers(), st.booleans(), st.emails(), st.just([]),
+            st.from_regex(r"[a-z]{4,12}", fullmatch=True),
+            st.from_regex(r"[a-z.]{4,6}@[a-z]{2,5}\.org", fullmatch=True),
+        ),
+        max_size=4,
+    )
+)  # fmt: skip
+def test_any_sign_up(signing: Signing, body: dict[str, object]) -> None:
+    assert signing.differ("nobody", "/user", body=body) == ""
+    assert signing.differ("user", "/user/@me/email", body={"email": body["email"]} if "email" in body else body) == ""
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_everybody_may_the_same(signing: Signing, actor: str) -> None:
+    """With ids of nothing and bodies that break the rules, so that nothing is written: the guards come first."""
+    ids = signing.twins.ids
+    own = [spelling for name in ("user", "guest", "admin") for spelling in (ids[name], ids[name].upper())]
+    users = ["@me", "%40me", "@ME", ids["deleted"], UNKNOWN, *own, ids["user"].replace("-", ""), "abc", "%zz", "%00"]
+    emails = [UNKNOWN, UNKNOWN.upper(), UNKNOWN.replace("-", ""), f"%7B{UNKNOWN}%7D", "abc", "%zz", "%00", "a+b"]
+    asked: list[tuple[str, str, object]] = [("GET", f"/user/{user}/email", None) for user in users]
+    asked += [("POST", f"/user/{user}/email", {"nope": 1}) for user in users]
+    asked += [("DELETE", f"/user/{user}/email/{email}", None) for user in users for email in emails]
+    assert [(one, found) for one in asked if (found := signing.differ(actor, one[1], one[0], one[2]))] == []
+
+
+@pytest.mark.parametrize("actor", ["nobody", "nonsense", "guest", "user", "admin"])
+def test_what_needs_no_credential_looks_at_none(signing: Signing, actor: str) -> None:
+    spellings = (
+        UNKNOWN,
+        UNKNOWN.upper(),
+        "abc",
+        "%zz",
+        "%00",
+        "a%00b",
+        "a%2Fb",
+        "x" * 300,
+        "%C3%A9",
+        "null",
+        " ".strip() or "-",
+    )
+    for spelling in spellings:
+        for route in ("validate", "regenerate-token", "VALIDATE", "Regenerate-Token"):
+            for slash in ("", "/"):
+                assert signing.differ(actor, f"/user/email/{route}/{spelling}{slash}") == ""
+    name = next(FRESH)
+    body = {"username": name, "password": PASSWORD, "email": f"{name}@example.org"}
+    assert signing.differ(actor, "/user", body=body) == ""
+    assert signing.unlike() == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Origin": "https://polycode.do-2021.fr"}, {"If-None-Match": "*"}, {"Accept-Encoding": "gzip"}]
+)
+def test_methods_and_header_fields(signing: Signing, method: str, headers: dict[str, str]) -> None:
+    targets = [f"/user/email/validate/{UNKNOWN}", f"/user/email/regenerate-token/{UNKNOWN}", "/user/@me/email/x/y"]
+    targets += ["/USER/@me/EMAIL/"] if method != "DELETE" else []
+    for target in targets:
+        assert signing.differ("captain", target, method, headers=headers) == ""
+
+
+def test_from_sign_up_to_a_verified_user(signing: Signing) -> None:
+    name = next(FRESH)
+    mail = f"{name}@example.org"
+    assert signing.sign_up(name) == ""
+    assert [roles_of(file, named(file, tables.users, "username", name)["id"]) for file in signing.twins.files] == [
+        {"guest"}, {"guest"},
+    ]  # fmt: skip
+    steps = [
+        ("GET", "/user/@me/email"),
+        ("GET", "/user/@me"),
+        ("GET", "/user/@me/settings"),
+        ("POST", "/user/@me/email"),
+    ]
+    assert [signing.differ(name, target, method, {} if method == "POST" else None) for method, target in steps] == [
+        ""
+    ] * 4
+    old = [named(file, tables.user_emails, "email", mail)["verification_token"] for file in signing.twins.files]
+    assert signing.differ("nobody", f"/user/email/regenerate-token/{{id:{mail}}}", body={"a": 1}) == ""
+    assert [signing.both("nobody", f"/user/email/validate/{token}")[side].status for side, token in enumerate(old)] == [
+        404, 404,
+    ]  # fmt: skip
+    link = f"/user/email/validate/{{token:{mail}}}"
+    fresh_token = [named(file, tables.user_emails, "email", mail)["verification_token"] for file in signing.twins.files]
+    assert signing.differ("nobody", link) == ""
+    assert signing.mailed(mail, 2) == ([old[0], fresh_token[0]], [old[1], fresh_token[1]])
+    for side, token in enumerate(fresh_token):
+        assert signing.both("nobody", f"/user/email/validate/{token}")[side].status == 404
+    assert [roles_of(file, named(file, tables.users, "username", name)["id"]) for file in signing.twins.files] == [
+        {"guest", "user"}, {"guest", "user"},
+    ]  # fmt: skip
+    assert signing.differ("nobody", f"/user/email/regenerate-token/{{id:{mail}}}") == ""
+    assert signing.log_in(name) == ""
+    assert signing.differ(name, "/user/@me/email", "GET") == ""
+    assert signing.unlike() == []
+
+
+def test_e_mails_that_come_and_go(signing: Signing) -> None:
+    name, another = next(FRESH), next(FRESH)
+    assert (signing.sign_up(name), signing.sign_up(another)) == ("", "")
+    for one in (name, another):
+        assert signing.differ("nobody", f"/user/email/validate/{{token:{one}@example.org}}") == ""
+        assert signing.log_in(one) == ""
+    second = f"{name}-2@example.org"
+    assert signing.differ(name, "/user/@me/email", body={"email": second}) == ""
+    for taken in (second, f"{another}@example.org"):
+        assert signing.differ(name, "/user/@me/email", body={"email": taken}) == ""
+    assert signing.differ(name, "/user/@me/email", body={"email": second.upper()}) == ""
+    assert signing.differ(name, f"/user/{{user:{another}}}/email", body={"email": "x@example.org"}) == ""
+    assert signing.differ("admin", f"/user/{UNKNOWN}/email", body={"email": second}) == ""
+    assert signing.differ("admin", f"/user/{{user:{name}}}/email", body={"email": f"{name}-3@example.org"}) == ""
+    for _ in range(2):  # verified twice: the role is there already
+        for address in (second, f"{name}-3@example.org"):
+            signing.differ("nobody", f"/user/email/validate/{{token:{address}}}")
+    assert signing.differ(name, f"/user/@me/email/{{id:{second.upper()}}}", "DELETE") == ""
+    assert signing.differ(name, f"/user/@me/email/{{id:{another}@example.org}}", "DELETE") == ""  # fault F9
+    assert signing.differ("admin", f"/user/abc/email/{{id:{name}-3@example.org}}", "DELETE") == ""
+    assert [signing.differ(one, "/user/@me/email", "GET") for one in (name, another)] == ["", ""]
+    gone = {"username": next(FRESH), "password": PASSWORD, "email": f"{another}@example.org"}
+    assert signing.differ("nobody", "/user", body=gone) == ""  # its login is still there
+    assert signing.unlike() == []
+
+
+def test_a_user_that_is_gone_leaves_an_e_mail_that_cannot_be_verified(signing: Signing) -> None:
+    name = next(FRESH)
+    mail = f"{name}@example.org"
+    assert signing.sign_up(name) == ""
+    assert signing.differ("admin", f"/user/{{user:{name}}}", "DELETE") == ""
+    assert signing.differ("nobody", f"/user/email/validate/{{token:{mail}}}") == ""
+    assert signing.differ("nobody", f"/user/email/regenerate-token/{{id:{mail}}}") == ""
+    assert signing.differ("nobody", f"/user/email/validate/{{token:{mail}}}") == ""
+    body = {"username": name, "password": PASSWORD, "email": mail}
+    assert signing.differ("nobody", "/user", body=body) == ""
+    assert signing.differ("nobody", "/user", body=body | {"email": f"{name}-2@example.org"}) == ""
+    for target, method, sent in (("", "GET", None), ("", "POST", {"email": f"{name}-9@example.org"})):
+        assert signing.differ(name, f"/user/@me/email{target}", method, sent) == ""
+    assert signing.unlike() == []
+    assert [len(tokens) for tokens in signing.mailed(mail, 1)] == [1, 1]
+
+
+def test_development_tells_which_rule_is_broken(in_development: Signing) -> None:
+    parts = [{"username": name} for name in NAMES] + [{"password": password} for password in PASSWORDS]
+    for body in [*BODIES, *(fresh(part, "abc") for part in parts)]:
+        assert (body, in_development.differ("nobody", "/user", body=body)) == (body, "")
+    for address in ADDRESSES:
+        body = {"email": fresh(address, "dev")}
+        assert (address, in_development.differ("user", "/user/@me/email", body=body)) == (address, "")
+    for target in ("abc", UNKNOWN, quote("a\0b")):
+        assert in_development.differ("nobody", f"/user/email/validate/{target}") == ""
+        assert in_development.differ("nobody", f"/user/email/regenerate-token/{target}") == ""
+        assert in_development.differ("user", f"/user/@me/email/{target}", "DELETE") == ""
+    assert in_development.unlike() == []

@@ -1,0 +1,30 @@
+"""One suite for every kind of broker: a kind is one entry here."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from chassis.messaging.port import Broker
+from tests.ports.messaging.brokers import TOPOLOGY, Brokers, InMemory, InRabbit, InTables
+
+BROKERS = (
+    pytest.param(InMemory, id="memory"),
+    pytest.param(InTables, id="tables"),
+    pytest.param(InRabbit, id="rabbit", marks=pytest.mark.connected),
+)
+
+
+@pytest.fixture(params=BROKERS)
+async def brokers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Brokers]:
+    kind: Brokers = request.param(tmp_path)
+    yield kind
+    await kind.aclose()
+
+
+@pytest.fixture
+async def broker(brokers: Brokers) -> Broker:
+    """A connection, and the topology of the suite."""
+    connection = await brokers.connect()
+    await connection.declare(TOPOLOGY)
+    return connection

@@ -1,0 +1,168 @@
+"""The whole system for the recorded conversation: monolith, services and the real gateway, on one database."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from strangler_gateway.config.file import load
+from strangler_gateway.table.matcher import Matcher
+from strangler_gateway.table.routes import Route
+from tests.http.gateway_process import GatewayProcess
+from tests.recordings.conversation import PRODUCTION
+from tests.recordings.mail_sink import MailSink, mail_server
+from tests.recordings.replay import Step
+from tests.recordings.running import running_monolith_on
+from tests.support.connected import fresh_rabbit
+from tests.support.monolith_file import SECRET
+from tests.support.stores import Stores, on_real_parts, on_sqlite
+from tests.unit.extracted.mailer.running import running_mailer
+from tests.unit.extracted.running import Gateway
+from tests.unit.extracted.services import running_services
+
+ROUTES = Path(__file__).parents[2] / "routes.yaml"
+OPERATOR_TOKEN = "an-operator-token-of-the-test-run"
+SAFE = ("GET", "HEAD")
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+
+
+class Routes:
+    """routes.yaml, with every group that has a new end in one state."""
+
+    def __init__(self) -> None:
+        self._outline: dict[str, Any] = YAML(typ="safe").load(ROUTES.read_text())
+        self.table = load(ROUTES.read_text(), {})
+        self._matcher = Matcher(self.table)
+        moving = [route for route in self.table.routes if route.extracted]
+        self.groups = {route.unit.name for route in moving}
+        self.services = {route.extracted.name for route in moving if route.extracted}
+
+    def text(self, state: str, salt: str = "") -> str:
+        """As a file. `salt`: one for all groups."""
+        place = {"state": state} | ({"share": 50, "salt": salt} if state == "canary" else {})
+        groups = {
+            name: group | (place if name in self.groups else {}) for name, group in self._outline["groups"].items()
+        }
+        return json.dumps(self._outline | {"groups": groups})  # JSON is YAML
+
+    def route(self, step: Step) -> Route:
+        """Of the step; a preflight is not told apart."""
+        route, _ = self._matcher.match(step.method.encode(), step.target.partition("?")[0].encode())
+        return route
+
+    def moves(self, step: Step) -> bool:
+        """Whether there is a new end for the step."""
+        return step.method != "OPTIONS" and self.route(step).extracted is not None
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line of the access log."""
+
+    route: str
+    method: str
+    status: int
+    side: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What it stands on."""
+
+    stores: Stores
+    broker_url: str
+    mailer_url: str
+
+
+def embedded(directory: Path) -> Parts:
+    broker, mailer = (f"sqlite:///{directory / name}.sqlite3" for name in ("broker", "mailer"))
+    return Parts(on_sqlite(directory), broker, mailer)
+
+
+def real(directory: Path) -> Parts:
+    """Fails where a part is missing."""
+    stores = on_real_parts(directory)
+    return Parts(stores, fresh_rabbit(), stores.database_url)
+
+
+@dataclass(frozen=True)
+class Strangled:
+    """The running system; its mails arrive in `sink`."""
+
+    routes: Routes
+    file: Path
+    gateway: GatewayProcess
+    log: Path
+    sink: MailSink
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway.port}"
+
+    def administer(self, method: str, path: str) -> dict[str, Any]:
+        """What the admin API says, or the test fails."""
+        connection = HTTPConnection("127.0.0.1", self.gateway.admin_port, timeout=20)
+        try:
+            connection.request(method, path, "{}", {"Authorization": f"Bearer {OPERATOR_TOKEN}"})
+            response = connection.getresponse()
+            content = response.read()
+            assert response.status == 200, content
+            return dict(json.loads(content))
+        finally:
+            connection.close()
+
+    def requests(self) -> list[Logged]:
+        """All since the start, in order; ends the gateway, which writes the last lines then."""
+        self.gateway.stop()
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        names = Logged.__annotations__
+        return [Logged(**{name: line[name] for name in names}) for line in lines if line.get("event") == "request"]
+
+
+@contextmanager
+def strangled(directory: Path, parts: Parts, state: str, runner_url: str) -> Iterator[Strangled]:
+    """From a bare seed, with every group that has a new end in that state."""
+    file, log = directory / "routes.yaml", directory / "access.log"
+    routes = Routes()
+    file.write_text(routes.text(state, "first"))
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        sink, provider = enter(mail_server())
+        smtp = provider | {"SMTP_PORT": str(_ingress(stack, parts, provider))}
+        variables = PRODUCTION | smtp | {"RUNNER_API_URL": runner_url, "AUTH_JWT_SECRET": SECRET}
+        monolith = enter(running_monolith_on(parts.stores, environ=variables))
+        keys = Gateway()
+        stack.callback(keys.close)
+        services = running_services(stack, parts.stores, parts.broker_url, keys)
+        assert services.keys() == routes.services
+        urls = {"monolith": monolith.url} | {name: f"http://127.0.0.1:{one.port}" for name, one in services.items()}
+        gateway = GatewayProcess(file, directory / "state", _environ(parts, urls, keys, log))
+        stack.callback(gateway.stop)
+        yield Strangled(routes, file, gateway, log, sink)
+
+
+def _ingress(stack: ExitStack, parts: Parts, provider: Mapping[str, str]) -> int:
+    """The port of a Mailer that takes the monolith's mails, and Account's from the queue, and hands them over."""
+    variables = {name: provider[name] for name in ("SMTP_HOST", "SMTP_PORT")}
+    content = {"PUBLIC_WWW_URL": PRODUCTION["PUBLIC_WWW_URL"], "INGRESS_PORT": "0"}
+    mailer = stack.enter_context(running_mailer(parts.mailer_url, parts.broker_url, **variables, **content))
+    return int(next(line["port"] for line in mailer.logged() if line["event"] == "ingress_listens"))
+
+
+def _environ(parts: Parts, urls: Mapping[str, str], keys: Gateway, log: Path) -> Mapping[str, str]:
+    return {f"{name.upper()}_URL": url for name, url in urls.items()} | {
+        "AUTH_JWT_SECRET": SECRET,
+        "AUTH_JWT_ISSUER": PRODUCTION["AUTH_JWT_ISSUER"],
+        "AUTH_JWT_AUDIENCE": PRODUCTION["AUTH_JWT_AUDIENCE"],
+        "LEGACY_DATABASE_URL": parts.stores.database_url,
+        "STRANGLER_SIGNING_KEY": keys.signing_key,
+        "STRANGLER_OPERATOR_TOKEN": OPERATOR_TOKEN,
+        "STRANGLER_LOG_FILE": str(log),
+        "STRANGLER_BROKER_URL": parts.broker_url,
+    }

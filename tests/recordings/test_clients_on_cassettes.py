@@ -1,0 +1,126 @@
+"""Our own HTTP clients on what the other side said once: the stand-in about a caller, the gateway about its keys.
+
+With CASSETTES=rewrite in the environment, the real ones are asked and the cassettes written anew.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import vcr  # type: ignore[import-untyped]  # vcrpy has no types
+
+from chassis.auth.claims import Identity, IdentityUnavailable, Outcome
+from chassis.auth.jwks import RemoteKeys
+from strangler_gateway.identity.introspect import IntrospectProvider
+from strangler_gateway.identity.rules import IntrospectOptions
+from tests.recordings.running import running_monolith
+from tests.support.monolith_file import SECRET, MonolithFile
+from tests.unit.extracted.running import Gateway
+
+CASSETTES = Path(__file__).with_name("cassettes")
+REWRITE = os.environ.get("CASSETTES") == "rewrite"
+PLACE = "http://other-side.example"
+USER = "7f0e2c1a-5d0b-4b58-9d3e-0a1b2c3d4e5f"
+CREDENTIALS = {
+    "known": "Bearer known",
+    "another scheme": "Basic known",
+    "nonsense": "Bearer nonsense",
+    "alone": "Bearer",
+}
+
+
+@contextmanager
+def cassette(name: str, known: str = "") -> Iterator[Any]:
+    """Plays what lies on the tape, and nothing else. `known`: the token that the tape does not keep."""
+
+    def kept(request: Any) -> Any:
+        request.uri = re.sub(r"http://[^/]+", PLACE, request.uri)
+        if known and "authorization" in request.headers:
+            request.headers["authorization"] = request.headers["authorization"].replace(known, "known")
+        return request
+
+    recorder = vcr.VCR(
+        match_on=("method", "uri", "headers"),
+        record_mode="all" if REWRITE else "none",
+        before_record_request=kept,
+        filter_headers=["user-agent", "accept-encoding", "connection", "host"],
+    )
+    with recorder.use_cassette(str(CASSETTES / name)) as tape:
+        yield tape
+
+
+@pytest.fixture
+def monolith(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Its address, and the token of a known user: the real ones only where a tape is made."""
+    if not REWRITE:
+        yield PLACE, "known"
+        return
+    path = tmp_path / "monolith.sqlite3"
+    with running_monolith(path, environ={"AUTH_JWT_SECRET": SECRET}) as running:
+        file = MonolithFile(path)
+        yield running.url, file.login(file.add_user("guest", "user", user_id=USER, username="known"))
+        file.close()
+
+
+@pytest.fixture
+def keys_url() -> Iterator[str]:
+    if not REWRITE:
+        yield f"{PLACE}/.well-known/jwks.json"
+        return
+    gateway = Gateway()
+    yield gateway.jwks_url
+    gateway.close()
+
+
+@pytest.mark.parametrize(
+    ("credential", "outcome", "subject"),
+    [
+        ("known", Outcome.USER, USER),
+        ("another scheme", Outcome.USER, USER),
+        ("nonsense", Outcome.REJECTED, None),
+        ("alone", Outcome.REJECTED, None),
+    ],
+)
+async def test_the_monolith_is_asked_who_it_is(
+    monolith: tuple[str, str], credential: str, outcome: Outcome, subject: str | None
+) -> None:
+    url, token = monolith
+    sent = CREDENTIALS[credential].replace("known", token)
+    options = IntrospectOptions(f"{url}/user/@me", ["authorization"], user="$.data.id")
+    with cassette(f"who-{credential.replace(' ', '-')}.yaml", token) as tape:
+        identity = await asked(options, sent)
+        assert (identity.outcome, identity.subject) == (outcome, subject)
+        assert REWRITE or tape.all_played
+
+
+async def test_what_is_no_answer_about_a_caller_is_no_refusal(monolith: tuple[str, str]) -> None:
+    url, _token = monolith
+    options = IntrospectOptions(f"{url}/nowhere", ["authorization"], user="$.data.id")
+    with cassette("nowhere.yaml"), pytest.raises(IdentityUnavailable, match="404"):
+        await asked(options, "Bearer nonsense")
+
+
+async def test_the_gateways_keys_are_read(keys_url: str) -> None:
+    keys = RemoteKeys(keys_url)
+    with cassette("keys.yaml") as tape:
+        key = await keys.find(None)
+        assert key is not None
+        assert (key["kty"], key["crv"], key["alg"]) == ("EC", "P-256", "ES256")
+        assert "d" not in key
+        assert await keys.find(str(key["kid"])) == key
+        assert await keys.find("another") is None
+        assert REWRITE or tape.all_played
+    await keys.aclose()
+
+
+async def asked(options: IntrospectOptions, credential: str) -> Identity:
+    provider = IntrospectProvider(options)
+    try:
+        fields = [(b"Authorization", credential.encode())]
+        return await provider.confirm(Identity(Outcome.MISSING), fields)
+    finally:
+        await provider.aclose()

@@ -1,0 +1,225 @@
+"""A user cannot tell: the recorded conversation through the gateway, with all that is extracted in each state."""
+
+import base64
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+
+from strangler_gateway.steps.decide import bucket
+from tests.recordings.conversation import RUNNER, STEPS, RecordedMail, log_in, play, recorded_mails
+from tests.recordings.mail_sink import MailSink, ReceivedMail, read_html
+from tests.recordings.replay import Replay, Step
+from tests.recordings.running import running_runner
+from tests.recordings.strangled import SAFE, WRITES, Logged, Routes, Strangled, embedded, real, strangled
+
+
+def _of(*states: str) -> list[Any]:
+    """On the embedded parts, and on the real ones. Canary has both sides in it: the others are for make test-walks."""
+    walks = {state: () if state == "canary" else (pytest.mark.walk,) for state in states}
+    return [
+        *(pytest.param((state, embedded), id=state, marks=marks) for state, marks in walks.items()),
+        *(pytest.param((state, real), id=f"{state} on real parts", marks=pytest.mark.connected) for state in states),
+    ]
+
+
+ALL_KNOWN = next(index for index, step in enumerate(STEPS) if step.name == "token-u3") + 1
+"""From here on, everybody who says something is known."""
+DIFFERS = {
+    name: ["header content-length is None"]
+    for name in ("health-options", "preflight-delete", "preflight-no-headers", "preflight-bad-token")
+}
+"""The monolith sends `Content-Length: 0` with a 204, which a gateway must not pass on (RFC 9110, 8.6)."""
+OF_A_CONNECTION = frozenset({"connection", "keep-alive"})
+"""Each hop has its own (RFC 9110, 7.6.1): the gateway keeps connections alive by its own rules."""
+SEEN = ("From", "To", "Subject")
+COMPARED_WITHIN_S = 20.0
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Played:
+    """What became of the conversation in one state. `actors`: by the user's token, in this run's words."""
+
+    state: str
+    routes: Routes
+    differences: Mapping[str, list[str]]
+    requests: Sequence[Logged]
+    shadow: Mapping[str, Mapping[str, int]]
+    examples: Sequence[object]
+    actors: Mapping[str, str]
+    mails: Mapping[RecordedMail, list[str]]
+    sent: int
+
+    def moved(self) -> list[tuple[Step, Logged]]:
+        """The steps that have a new end, and where each of them went."""
+        answered = zip(STEPS, self.requests[1:], strict=True)
+        return [(step, request) for step, request in answered if self.routes.moves(step)]
+
+
+@pytest.fixture(scope="module")
+def runner_url() -> Iterator[str]:
+    """Node has run once: its first start may take seconds, and a run that is ended is answered otherwise."""
+    with running_runner(RUNNER) as runner:
+        trivial = {"sourceCode": "", "stdin": [], "settings": {"language": "NODE"}}
+        httpx.post(f"{runner.url}/run", json=trivial, trust_env=False, timeout=60).raise_for_status()
+        yield runner.url
+
+
+@pytest.fixture(scope="module", params=_of("legacy", "shadow", "canary", "extracted"))
+def played(
+    request: pytest.FixtureRequest, runner_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Played]:
+    state, parts = request.param
+    directory = tmp_path_factory.mktemp(state)
+    with strangled(directory, parts(directory), state, runner_url) as system:
+        replay = Replay(system.url, unheard=OF_A_CONNECTION)
+        admin = log_in(replay)
+        differences = _play(system, state, replay, range(ALL_KNOWN))
+        actors = _tokens(replay) | {"admin": admin}
+        if state == "canary":
+            _divide(system, [_user(actors[name]) for name in ("admin", "u2")], [_user(actors[n]) for n in ("u1", "g")])
+        differences |= _play(system, state, replay, range(ALL_KNOWN, len(STEPS)))
+        mails = {mail: _mail_differences(mail, replay, system.sink) for mail in recorded_mails()}
+        replay.close()
+        shadow = _compared(system, STEPS) if state == "shadow" else {}
+        examples = [example for route in shadow for example in _examples(system, route)]
+        sent = len(system.sink.mails)
+        yield Played(state, system.routes, differences, system.requests(), shadow, examples, actors, mails, sent)
+
+
+def _play(system: Strangled, state: str, replay: Replay, numbers: range) -> dict[str, list[str]]:
+    """In shadow a write waits for comparisons: of two answers that differ, both sides are asked anew."""
+    found: dict[str, list[str]] = {}
+    for number in numbers:
+        if state == "shadow" and STEPS[number].method in WRITES:
+            _compared(system, STEPS[:number])
+        found |= play(replay, system.sink, STEPS[number : number + 1])
+    return found
+
+
+def _mail_differences(recorded: RecordedMail, replay: Replay, sink: MailSink) -> list[str]:
+    """In what a reader sees; the monolith's second link leads nowhere, Mailer's where it says."""
+    own = _own(recorded, sink)
+    lines, links = read_html(own.html)
+    said = [f"{name}: {own.message[name]}" for name in SEEN if str(own.message[name]) != recorded.headers[name]]
+    said += replay.text_differences("lines", "\n".join(recorded.lines), "\n".join(lines))
+    leads = [link for link in recorded.links if link != "#"]
+    return said + replay.text_differences("links", "\n".join(leads), "\n".join(sorted({*links} - {"#"})))
+
+
+def _own(recorded: RecordedMail, sink: MailSink) -> ReceivedMail:
+    """Several senders keep no order among the mails to one user: the same of those with its subject."""
+    alike = [mail for mail in recorded_mails() if mail.recipient == recorded.recipient]
+    subject = recorded.headers["Subject"]
+    own = [mail for mail in sink.to(recorded.recipient, len(alike)) if mail.subject == subject]
+    before = sum(mail.headers["Subject"] == subject for mail in alike if mail.nth < recorded.nth)
+    return own[before]
+
+
+def _tokens(replay: Replay) -> dict[str, str]:
+    """This run's, by actor: each logs in with one step."""
+    names = {f"token-{actor}": actor for actor in ("g", "u1", "u2", "u3")}
+    recorded = {names[step.name]: _token(step.response.body) for step in STEPS if step.name in names}
+    return {actor: replay.bindings.own(token) for actor, token in recorded.items()}
+
+
+def _token(body: str) -> str:
+    return str(json.loads(body)["data"]["accessToken"])
+
+
+def _user(token: str) -> str:
+    payload = token.split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["internalIdentifier"])
+
+
+def _divide(system: Strangled, new: list[str], old: list[str]) -> None:
+    """Edits the salt in routes.yaml so that these users are on either side of 50 %, and has it read."""
+    salts = (f"canary-{number}" for number in count())
+    salt = next(
+        salt
+        for salt in salts
+        if all(bucket(salt, user.encode()) < 5000 for user in new)
+        and all(bucket(salt, user.encode()) >= 5000 for user in old)
+    )
+    system.file.write_text(system.routes.text("canary", salt))
+    reloaded = system.administer("POST", "/reload")
+    assert (reloaded["faults"], reloaded["kept"]) == ([], [])
+    assert system.administer("GET", "/diff")["same"]
+
+
+def _compared(system: Strangled, steps: Sequence[Step]) -> dict[str, dict[str, int]]:
+    """The counters of every compared route, once no comparison of these steps is under way."""
+    wanted = Counter(system.routes.route(step).id for step in steps if _comparable(system.routes, step))
+    deadline = time.monotonic() + COMPARED_WITHIN_S
+    while True:
+        routes: list[dict[str, Any]] = system.administer("GET", "/routes")["routes"]
+        seen = {route["id"]: route["shadow"] for route in routes if route["id"] in wanted}
+        if all(_looked_at(seen[name]) >= number for name, number in wanted.items()):
+            return seen
+        assert time.monotonic() < deadline, f"looked at {seen}, wanted {wanted}"
+        time.sleep(POLL_S)
+
+
+def _comparable(routes: Routes, step: Step) -> bool:
+    return step.method in SAFE and routes.moves(step) and routes.route(step).shadow is not None
+
+
+def _looked_at(shadow: Mapping[str, int]) -> int:
+    return shadow["compared"] + shadow["failed"] + shadow["skipped"]
+
+
+def _examples(system: Strangled, route: str) -> list[object]:
+    return list(system.administer("GET", f"/differences?route={route}")["differences"])
+
+
+def test_every_step_is_answered_as_recorded(played: Played) -> None:
+    assert {name: found for name, found in played.differences.items() if found} == DIFFERS
+    assert len(played.differences) == 387
+
+
+def test_every_recorded_mail_arrives_once_whoever_sends_it(played: Played) -> None:
+    assert {mail: found for mail, found in played.mails.items() if found} == {}
+    assert (len(played.mails), played.sent) == (14, 14)
+
+
+def test_every_step_with_a_new_end_is_answered_by_the_side_of_its_state(played: Played) -> None:
+    sides = {"legacy": {"legacy"}, "shadow": {"legacy"}, "canary": {"legacy", "extracted"}, "extracted": {"extracted"}}
+    moved = played.moved()
+    assert len(moved) > 50
+    assert {request.side for _, request in moved} == sides[played.state]
+    assert [step.name for step, request in moved if played.routes.route(step).id != request.route] == []
+
+
+def test_nothing_else_reaches_a_service(played: Played) -> None:
+    moved = {step.name for step, _ in played.moved()}
+    others = zip(STEPS, played.requests[1:], strict=True)
+    preflights = {step.name for step in STEPS if step.method == "OPTIONS"}
+    elsewhere = [step.name for step, request in others if request.side != "legacy"]
+    assert set(elsewhere) - moved - preflights == set()
+
+
+@pytest.mark.parametrize("played", _of("shadow"), indirect=True)
+def test_shadow_sees_no_lasting_difference(played: Played) -> None:
+    assert played.examples == []
+    assert {name: seen for name, seen in played.shadow.items() if seen["different"] or seen["failed"]} == {}
+    assert sum(seen["compared"] for seen in played.shadow.values()) > 50
+    assert [name for name, seen in played.shadow.items() if not seen["compared"]] == []
+
+
+@pytest.mark.parametrize("played", _of("canary"), indirect=True)
+def test_canary_has_two_actors_and_ten_writes_on_each_side(played: Played) -> None:
+    sides = {"share_in": "extracted", "share_out": "legacy"}
+    after = played.moved()[sum(map(played.routes.moves, STEPS[:ALL_KNOWN])) :]
+    known = [(step, request) for step, request in after if request.reason in sides]
+    for reason, side in sides.items():
+        mine = [(step, request) for step, request in known if request.reason == reason]
+        assert {request.side for _, request in mine} == {side}
+        assert len({step.request.header("Authorization") for step, _ in mine}) >= 2
+        assert sum(step.method in WRITES for step, _ in mine) >= 10

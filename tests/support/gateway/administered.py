@@ -1,0 +1,99 @@
+"""A migration behind its admin API: in process, and on a port of its own in a thread."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from strangler_gateway.admin.app import admin_app
+from strangler_gateway.identity.signer import Signer, ephemeral_signer
+from strangler_gateway.migration.migration import Migration
+from strangler_gateway.recording.record import Recording
+from strangler_gateway.settings import Settings
+from strangler_gateway.table.matcher import Matcher
+from strangler_gateway.telemetry.stats import Stats
+from tests.support.gateway.migrating import World
+
+OPERATOR, READER = "operator-secret-1", "reader-secret-2"
+
+
+class Kept:
+    """What shadow kept."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def examples(self, route_id: str) -> Sequence[Mapping[str, object]]:
+        return self._world.examples.get(route_id, ())
+
+
+@dataclass
+class Shown:
+    """As much of a gateway as the admin API shows."""
+
+    world: World
+    migration: Migration
+    settings: Settings
+    ready: bool = True
+    recording: Recording | None = None
+    signer: Signer | None = field(default_factory=ephemeral_signer)
+
+    @property
+    def stats(self) -> Stats:
+        return self.world.stats
+
+    @property
+    def matcher(self) -> Matcher:
+        return Matcher(self.migration.served)
+
+    @property
+    def shadow(self) -> Kept:
+        return Kept(self.world)
+
+
+def settings(**given: Any) -> Settings:
+    return Settings(**{"operator_token": OPERATOR, "reader_token": READER, **given})
+
+
+class AdminServer:
+    """The admin API on a free port; `world` may be changed meanwhile."""
+
+    def __init__(self, folder: Path, **given: Any) -> None:
+        self.world = World(folder)
+        self._given = given
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._server: uvicorn.Server | None = None
+
+    def __enter__(self) -> "AdminServer":
+        self._thread.start()
+        end = time.monotonic() + 10
+        while self._server is None or not self._server.started:
+            assert self._thread.is_alive()
+            assert time.monotonic() < end
+            time.sleep(0.005)
+        self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.should_exit = True
+        self._thread.join(10)
+
+    async def _serve(self) -> None:
+        self.migration = self.world.controller()
+        await self.migration.start()
+        app = admin_app(Shown(self.world, self.migration, settings(**self._given)), self.migration)
+        config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False)
+        self._server = _Server(config)
+        await self._server.serve()
+        await self.migration.aclose()
+
+
+class _Server(uvicorn.Server):
+    def install_signal_handlers(self) -> None:
+        """A thread may not."""

@@ -1,0 +1,128 @@
+"""A gateway without sockets, and requests that go through its steps."""
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from functools import cache
+from io import BytesIO
+
+from chassis.auth.claims import Fields, Identity, Outcome
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.http.request_head import parse_request
+from strangler_gateway.identity.signer import Signer, ephemeral_signer
+from strangler_gateway.settings import Settings
+from strangler_gateway.shadow.shadow import Shadow
+from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.table.routes import Auth, RateLimit, Route, RouteTable, Service, ShadowRules, State, Unit
+from strangler_gateway.telemetry.access_log import AccessLog
+from strangler_gateway.telemetry.stats import Stats
+
+MONOLITH = Service("monolith", "http", "127.0.0.1", 1)
+SHOP = Service("shop", "http", "127.0.0.1", 2)
+OPEN = Auth()
+ALICE = Identity(Outcome.USER, "alice", ("user",), credential=b"alice's digest")
+REJECTED = Identity(Outcome.REJECTED, credential=b"bad digest")
+
+
+class Provider:
+    """Tells what the test says; `asked` and `confirmed` count."""
+
+    def __init__(self, known: Identity | Exception = ALICE, live: Identity | Exception | None = None) -> None:
+        self.known, self.live = known, live if live is not None else known
+        self.asked = self.confirmed = 0
+
+    def identify(self, fields: Fields) -> Identity | Awaitable[Identity]:
+        self.asked += 1
+        return told(self.known)
+
+    def confirm(self, identity: Identity, fields: Fields) -> Identity | Awaitable[Identity]:
+        self.confirmed += 1
+        return told(self.live)
+
+    async def aclose(self) -> None:
+        """Holds nothing."""
+
+
+class LaterProvider(Provider):
+    """The same, told only to those who wait."""
+
+    def identify(self, fields: Fields) -> Awaitable[Identity]:
+        return self._later(super().identify, fields)
+
+    def confirm(self, identity: Identity, fields: Fields) -> Awaitable[Identity]:
+        self.confirmed += 1
+        return self._later(lambda _: told(self.live), fields)
+
+    async def _later(self, tell: object, fields: Fields) -> Identity:
+        assert callable(tell)
+        identity = tell(fields)
+        assert isinstance(identity, Identity)
+        return identity
+
+
+def told(answer: Identity | Exception) -> Identity:
+    """The identity, or the exception as one that is raised."""
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def route(
+    state: State = State.CANARY,
+    *,
+    share: int = 10_000,
+    anonymous: str = "legacy",
+    salt: str = "s",
+    extracted: Service | None = SHOP,
+    legacy: Service = MONOLITH,
+    auth: Auth = OPEN,
+    limit: RateLimit | None = None,
+    shadow: ShadowRules | None = None,
+) -> Route:
+    """One route that takes everything."""
+    unit = Unit("items", "group", state, share, salt, anonymous=anonymous)
+    rest = {"auth": auth, "limit": limit, "shadow": shadow}
+    return Route("everything", "/{rest...}", None, unit, legacy, extracted, ("rest",), **rest)  # type: ignore[arg-type]
+
+
+def table(*routes: Route) -> RouteTable:
+    """Of these routes, with the services and units that they name."""
+    services = {s.name: s for r in routes for s in (r.legacy, r.extracted) if s is not None}
+    return RouteTable("digest", routes, services, {r.unit.name: r.unit for r in routes})
+
+
+@cache
+def signer() -> Signer:
+    """One key for all tests: making one is slow."""
+    return ephemeral_signer()
+
+
+def gateway_for(one: Route, provider: object = None) -> Gateway:
+    """A gateway of one route; its log goes nowhere."""
+    settings, log = Settings.model_validate({"routes": "routes.yaml"}), AccessLog(BytesIO())
+    gateway = Gateway(settings, table(one), signer=signer(), log=log, shadow=Shadow(), stats=Stats())
+    gateway.provider = provider  # type: ignore[assignment]  # whatever the test brings
+    return gateway
+
+
+def exchange(
+    gateway: Gateway,
+    fields: Mapping[str, str] | None = None,
+    *,
+    method: str = "GET",
+    target: str = "/item/1",
+    peer: str = "192.0.2.7",
+    scheme: bytes = b"http",
+) -> Exchange:
+    """A request that has just been matched."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in ({"Host": "shop.example"} | dict(fields or {})).items())
+    head = parse_request(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode(), 16384, 65536, 200)
+    x = Exchange(head, peer, scheme, gateway.now())
+    x.table = gateway.matcher.table
+    x.route, x.variables = gateway.matcher.match(x.method, x.path)
+    x.client = peer
+    return x
+
+
+def changed(identity: Identity = ALICE, **values: object) -> Identity:
+    """The identity, with other values."""
+    return replace(identity, **values)  # type: ignore[arg-type]  # as the test says

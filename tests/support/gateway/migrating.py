@@ -1,0 +1,155 @@
+"""A migration in a folder of its own: a routes file, a state directory, and what the controller needs besides."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from strangler_gateway.migration.journal.journal import Journal
+from strangler_gateway.migration.journal.journal_entry import Entry
+from strangler_gateway.migration.migration import Migration
+from strangler_gateway.migration.states import Position
+from strangler_gateway.table.routes import RouteTable, Service, State
+from strangler_gateway.telemetry.stats import Stats
+
+ROUTES = """\
+version: 1  # read by people, too
+services:
+  monolith: {url: "http://127.0.0.1:3000"}
+  items: {url: "http://127.0.0.1:8102"}
+
+groups:
+  # what a catalogue shows
+  items: {state: legacy, retire_after: 1d}  # owned by team A
+  orders:
+    state: legacy  # writes
+    data: own
+
+routes:
+  - id: item-read
+    group: items
+    match: {methods: [GET], path: "/item/{id}"}
+    legacy: monolith
+    extracted: items
+    shadow: {pure: true}
+  - id: order-write
+    group: orders
+    match: {methods: [POST], path: "/order"}
+    legacy: monolith
+    extracted: items
+  - id: search
+    match: {methods: [GET], path: "/search"}
+    legacy: monolith
+    extracted: items
+    shadow: {pure: true}
+  - id: everything-else
+    match: {path: "/{rest...}"}
+    legacy: monolith
+"""
+LEGACY, SHADOW, EXTRACTED, RETIRED = (
+    Position(state) for state in (State.LEGACY, State.SHADOW, State.EXTRACTED, State.RETIRED)
+)
+
+
+def canary(per_cent: float) -> Position:
+    return Position(State.CANARY, round(per_cent * 100))
+
+
+class Disk(Journal):
+    """A journal whose disk can be taken away, also for a user who may write anything."""
+
+    away = False
+    writing = False
+    hangs: threading.Event | None = None
+    """Set: writes wait for it."""
+
+    def open(self) -> None:
+        self._look()
+        super().open()
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        self._look()
+        self.writing = True
+        if self.hangs is not None:
+            assert self.hangs.wait(10)
+        self.writing = False
+        super().append(entries)
+
+    def _look(self) -> None:
+        if self.away:
+            raise OSError(30, "Read-only file system", str(self.path))
+
+
+@dataclass
+class World:
+    """What surrounds a controller and outlives it. `now` is the clock; `down` the services that do not answer."""
+
+    folder: Path
+    now: float = 1_000_000.0
+    down: set[str] = field(default_factory=set)
+    slow: asyncio.Event | None = None
+    """Set: services answer when it is set."""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    served: list[RouteTable] = field(default_factory=list)
+    examples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    unservable: bool = False
+    stats: Stats = field(init=False)
+    disk: Disk = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.path.write_text(ROUTES)
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "routes.yaml"
+
+    @property
+    def state_dir(self) -> Path:
+        return self.folder / "state"
+
+    def controller(self, *, away: bool = False, save_every_s: float = 3600.0) -> Migration:
+        """As after a start of the process: nothing is left but what lies on the disk."""
+        self.stats = Stats(wall=lambda: self.now)
+        self.disk = Disk(self.state_dir)
+        self.disk.away = away
+        return Migration(
+            self.path,
+            self.state_dir,
+            stats=self.stats,
+            adopt=self.adopt,
+            probe=self._probe,
+            examples=lambda route: self.examples.get(route, ()),
+            environ={},
+            clock=lambda: self.now,
+            store=self.disk,
+            save_every_s=save_every_s,
+        )
+
+    def edit(self, old: str, new: str) -> None:
+        """Somebody edits the routes file."""
+        text = self.path.read_text()
+        assert old in text
+        self.path.write_text(text.replace(old, new, 1))
+
+    def compared(self, route: str = "item-read", different: int = 0) -> None:
+        """Shadow has seen traffic."""
+        counts = self.stats.route(route)
+        counts.legacy += 10
+        counts.shadow_compared += 10
+        counts.shadow_different += different
+
+    def journal(self) -> Iterator[Entry]:
+        return Journal(self.state_dir).read()
+
+    def adopt(self, table: RouteTable) -> None:
+        if self.unservable:
+            raise RuntimeError("the provider cannot be loaded")
+        self.served.append(table)
+
+    async def _probe(self, service: Service) -> str | None:
+        self.asked.set()
+        if self.slow is not None:
+            await self.slow.wait()
+        return f"{service.name} accepts no connection" if service.name in self.down else None

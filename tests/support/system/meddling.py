@@ -1,0 +1,248 @@
+"""Faults inside a broker that nobody sees coming: messages doubled, late, overtaken, lost, forged, never bound."""
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from chassis.messaging.open import open_broker
+from chassis.messaging.topology import Queue, load
+from tests.support.system.processes import ROOT
+from tests.support.system.waiting import until
+
+TOPOLOGY = load(ROOT / "extracted" / "topology.yaml")
+TIMEOUT_S = 10
+LOOKS_WITHIN_S = 20
+"""Twice what a consumer of RabbitMQ lets pass between two looks."""
+
+
+class Meddler(Protocol):
+    """What can be done to the queues of one broker. All raise where the broker is away."""
+
+    def repeat(self, queue: str, after_s: Sequence[float]) -> None:
+        """Each message comes again, once for each of these times after it."""
+        ...
+
+    def delay(self, queue: str, kind: str, by_s: float) -> None:
+        """Messages of that type alone come late: others overtake them."""
+        ...
+
+    def looked_after(self, queue: str) -> None:
+        """Waits until its consumer, which must live, has just done so: what is unbound now stays so for a while."""
+        ...
+
+    def unbind(self, queue: str) -> None:
+        """Nothing is routed to it, until its consumer looks after it (once in ten seconds) or `heal` is called."""
+        ...
+
+    def lose(self, queue: str) -> None:
+        """What lies in it is gone."""
+        ...
+
+    def put(self, queue: str, properties: Mapping[str, object], body: bytes) -> None:
+        """A message as it would never be sent; `properties` in the words of an envelope."""
+        ...
+
+    def lying(self) -> int:
+        """Messages that wait somewhere, late ones included; with RabbitMQ not those under way."""
+        ...
+
+    def heal(self) -> None:
+        """As the topology has it."""
+        ...
+
+
+@dataclass
+class TablesMeddler:
+    """In the file of the embedded broker, by triggers."""
+
+    path: Path
+    triggers: list[str] = field(default_factory=list)
+
+    def repeat(self, queue: str, after_s: Sequence[float]) -> None:
+        copies = ";".join(
+            "INSERT INTO message (queue, properties, body, leased_until)"
+            f" VALUES (NEW.queue, NEW.properties, NEW.body, {_in(seconds)})"
+            for seconds in after_s
+        )
+        self._on_insert(f"NEW.queue = '{queue}' AND NEW.leased_until = 0", copies)
+
+    def delay(self, queue: str, kind: str, by_s: float) -> None:
+        late = f"UPDATE message SET leased_until = {_in(by_s)} WHERE id = NEW.id"
+        self._on_insert(f"NEW.queue = '{queue}' AND json_extract(NEW.properties, '$.type') = '{kind}'", late)
+
+    def looked_after(self, queue: str) -> None:
+        """Nobody looks after tables."""
+
+    def unbind(self, queue: str) -> None:
+        self._run("DELETE FROM binding WHERE queue = ?", queue)
+
+    def lose(self, queue: str) -> None:
+        self._run("DELETE FROM message WHERE queue = ?", queue)
+
+    def put(self, queue: str, properties: Mapping[str, object], body: bytes) -> None:
+        row = (queue, json.dumps(dict(properties)), body)
+        self._run("INSERT INTO message (queue, properties, body) VALUES (?, ?, ?)", *row)
+
+    def lying(self) -> int:
+        with self._open() as connection:
+            return int(connection.execute("SELECT count(*) FROM message").fetchone()[0])
+
+    def heal(self) -> None:
+        with self._open() as connection:
+            for name in self.triggers:
+                connection.execute(f"DROP TRIGGER {name}")
+            for queue in TOPOLOGY.queues:
+                rows = [(queue.exchange, kind, queue.name) for kind in queue.types]
+                connection.executemany("INSERT OR IGNORE INTO binding VALUES (?, ?, ?)", rows)
+        self.triggers.clear()
+
+    def _on_insert(self, when: str, then: str) -> None:
+        name = f"meddling_{time.monotonic_ns()}"
+        with self._open() as connection:
+            connection.execute(f"CREATE TRIGGER {name} AFTER INSERT ON message WHEN {when} BEGIN {then}; END")
+        self.triggers.append(name)
+
+    def _run(self, statement: str, *values: object) -> int:
+        with self._open() as connection:
+            return connection.execute(statement, values).rowcount
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(self.path, timeout=TIMEOUT_S, isolation_level=None)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def _in(seconds: float) -> str:
+    """So many seconds after the moment at which SQLite looks, on the monotonic clock of leases."""
+    offset = time.monotonic() - time.time() + seconds
+    return f"((julianday('now') - 2440587.5) * 86400.0 + {offset})"
+
+
+@dataclass
+class RabbitMeddler:
+    """Through RabbitMQ's management API, in one virtual host; `url` as fresh_rabbit gives it."""
+
+    url: str
+    management_url: str
+    made: dict[str, tuple[Queue, Sequence[str]]] = field(default_factory=dict)
+    limited: set[str] = field(default_factory=set)
+
+    def repeat(self, queue: str, after_s: Sequence[float]) -> None:
+        for seconds in after_s:
+            self._detour(_queue(queue), _queue(queue).types, seconds)
+
+    def delay(self, queue: str, kind: str, by_s: float) -> None:
+        self._detour(_queue(queue), (kind,), by_s)
+        self._unbind(_queue(queue), (kind,))
+
+    def looked_after(self, queue: str) -> None:
+        self.unbind(queue)
+        until(lambda: self._bound(queue) >= {*_queue(queue).types}, f"{queue} bound again", LOOKS_WITHIN_S)
+
+    def unbind(self, queue: str) -> None:
+        self._unbind(_queue(queue), _queue(queue).types)
+
+    def lose(self, queue: str) -> None:
+        self._call("DELETE", f"queues/{self._vhost}/{queue}/contents")
+
+    def put(self, queue: str, properties: Mapping[str, object], body: bytes) -> None:
+        sent: dict[str, Any] = {"delivery_mode": 2, "headers": {}}
+        names = {"id": "message_id", "type": "type", "request_id": "correlation_id", "reply_to": "reply_to"}
+        for name, value in properties.items():
+            place = sent if name in names else sent["headers"]
+            place[names.get(name, name)] = value
+        message = {"routing_key": queue, "payload": body.decode(), "payload_encoding": "string", "properties": sent}
+        self._call("POST", f"exchanges/{self._vhost}/amq.default/publish", message)
+
+    def delete(self, queue: str) -> None:
+        """With its consumers, which are told so."""
+        self._call("DELETE", f"queues/{self._vhost}/{queue}")
+
+    def limit(self, queue: str, limits: Mapping[str, int]) -> None:
+        """`max-length`, `delivery-limit`: where the queue has another, the lower one holds."""
+        policy = {"pattern": f"^{queue}$".replace(".", "[.]"), "definition": dict(limits), "apply-to": "queues"}
+        self._call("PUT", f"policies/{self._vhost}/meddling.{queue}", policy)
+        self.limited.add(queue)
+
+    def lying(self) -> int:
+        return sum(ready(self.url, name) for name in (*(queue.name for queue in self._there()), *self.made))
+
+    def heal(self) -> None:
+        for queue in self._there():
+            for kind in queue.types:
+                place = f"bindings/{self._vhost}/e/{queue.exchange}/q/{queue.name}"
+                self._call("POST", place, {"routing_key": kind})
+        for name, (queue, kinds) in self.made.items():
+            self._unbind(queue, kinds, name)
+        until(lambda: not any(ready(self.url, name) for name in self.made), "detours empty", poll_s=0.2)
+        for name in self.made:
+            self._call("DELETE", f"queues/{self._vhost}/{name}")
+        self.made.clear()
+        for limited in self.limited:
+            self._call("DELETE", f"policies/{self._vhost}/meddling.{limited}")
+        self.limited.clear()
+
+    def _there(self) -> list[Queue]:
+        """Those that somebody has made: not every scene has all services."""
+        seen = httpx.get(f"{self.management_url}/api/queues/{self._vhost}?columns=name", timeout=TIMEOUT_S)
+        names = {queue["name"] for queue in seen.raise_for_status().json()}
+        return [queue for queue in TOPOLOGY.queues if queue.name in names]
+
+    def _bound(self, queue: str) -> set[str]:
+        """The types that are routed to it."""
+        seen = httpx.get(f"{self.management_url}/api/queues/{self._vhost}/{queue}/bindings", timeout=TIMEOUT_S)
+        return {binding["routing_key"] for binding in seen.raise_for_status().json()}
+
+    def _detour(self, queue: Queue, kinds: Sequence[str], seconds: float) -> None:
+        """A queue beside it, whose messages go on to it when their time is up."""
+        name = f"meddling.{time.monotonic_ns()}"
+        onwards = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue.name}
+        arguments = onwards | {"x-message-ttl": round(seconds * 1000)}
+        self._call("PUT", f"queues/{self._vhost}/{name}", {"durable": True, "arguments": arguments})
+        for kind in kinds:
+            self._call("POST", f"bindings/{self._vhost}/e/{queue.exchange}/q/{name}", {"routing_key": kind})
+        self.made[name] = queue, kinds
+
+    def _unbind(self, queue: Queue, kinds: Sequence[str], name: str | None = None) -> None:
+        for kind in kinds:
+            place = f"bindings/{self._vhost}/e/{queue.exchange}/q/{name or queue.name}"
+            self._call("DELETE", f"{place}/{quote(kind, safe='')}", but=404)
+
+    @property
+    def _vhost(self) -> str:
+        return quote(urlsplit(self.url).path[1:] or "/", safe="")
+
+    def _call(self, method: str, path: str, body: object = None, but: int | None = None) -> None:
+        """Fails where the broker refuses, `but` with that status."""
+        answer = httpx.request(method, f"{self.management_url}/api/{path}", json=body, timeout=TIMEOUT_S)
+        if answer.status_code != but:
+            answer.raise_for_status()
+
+
+def _queue(name: str) -> Queue:
+    return next(queue for queue in TOPOLOGY.queues if queue.name == name)
+
+
+def ready(broker_url: str, queue: str) -> int:
+    """How many messages lie in it, as the broker says now; those under way do not count."""
+
+    async def look() -> int:
+        broker = open_broker(broker_url, "test")
+        try:
+            return await broker.depth(queue)
+        finally:
+            await broker.aclose()
+
+    return asyncio.run(look())

@@ -1,0 +1,204 @@
+"""Each deployable's user of RabbitMQ can do its part of PolyCode's topology, and not forge another's."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractQueue
+from aiormq.exceptions import ChannelAccessRefused
+
+from chassis.messaging.envelope import Envelope, new_id
+from chassis.messaging.port import BrokerUnavailable, PublishRefused
+from chassis.messaging.rabbit.broker import RabbitBroker
+from chassis.messaging.rabbit.users import Permissions, apply_users, permissions
+from chassis.messaging.topology import load
+from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
+from tests.unit.chassis.messaging.scene import open_keeper, until
+
+POLYCODE = load(Path(__file__).parents[5] / "extracted" / "topology.yaml")
+REQUESTED, COMMAND = "purchase.requested.v1", "shop.decrease_quantity.v1"
+DECISION, REPLY = "shop.quantity_decreased.v1", "purchase.reply.v1"
+As = Callable[[str], RabbitBroker]
+
+
+def of_type(type_: str, **more: str) -> Envelope:
+    return Envelope(new_id(), type_, {}, datetime.now(UTC), **more)
+
+
+def url_of(user: str, url: str) -> str:
+    parts = urlsplit(url)
+    vhost = parts.path[1:]
+    return parts._replace(netloc=f"{vhost}.{user}:sesame@{parts.hostname}:{parts.port}").geturl()
+
+
+@pytest.fixture
+async def url() -> str:
+    """Of a virtual host with everything in it, and a user for each deployable."""
+    url = fresh_rabbit()
+    vhost = url.rpartition("/")[2]
+    administrator = RabbitBroker(url, "administrator")
+    await administrator.declare(POLYCODE)
+    await administrator.aclose()
+    passwords = dict.fromkeys(("gateway", "account", "shop", "mailer"), "sesame")
+    await apply_users(RABBIT_MANAGEMENT_URL, vhost, POLYCODE, passwords, prefix=f"{vhost}.")
+    return url
+
+
+@pytest.fixture
+async def as_user(url: str) -> AsyncIterator[As]:
+    brokers: list[RabbitBroker] = []
+
+    def as_user(name: str) -> RabbitBroker:
+        brokers.append(RabbitBroker(url_of(name, url), name))
+        return brokers[-1]
+
+    yield as_user
+    for broker in brokers:
+        await broker.aclose()
+
+
+def test_permissions_name_what_is_theirs_and_nothing_more() -> None:
+    dead = r"account\.decisions|account\.decisions\.dead|account\.purchases|account\.purchases\.dead"
+    assert permissions(POLYCODE)["account"] == Permissions(
+        configure=f"^({dead})$",
+        write=rf"^({dead}|gateway\.replies|mails|purchases\.commands)$",
+        read=rf"^({dead}|purchases|shop\.decisions)$",
+    )
+    waiting = r"gateway\.replies\.[0-9a-f]+"
+    assert permissions(POLYCODE)["gateway"] == Permissions(
+        configure=f"^({waiting})$", write=f"^({waiting}|purchases)$", read=rf"^({waiting}|gateway\.replies)$"
+    )
+
+
+def test_who_has_no_queue_and_writes_nowhere_may_nothing() -> None:
+    alone = replace(POLYCODE, writers={"purchases": ("gateway",)}, queues=())
+    assert permissions(alone)["gateway"] == Permissions("^$", "^(purchases)$", "^$")
+
+
+@pytest.mark.connected
+async def test_a_whole_purchase_goes_through_with_these_users(as_user: As) -> None:
+    gateway, account, shop = as_user("gateway"), as_user("account"), as_user("shop")
+    await account.declare(POLYCODE.owned_by("account"))
+    await shop.declare(POLYCODE.owned_by("shop"))
+    asked, commanded, decided, answered = (open_keeper() for _ in range(4))
+    await account.consume("account.purchases", asked)
+    await account.consume("account.decisions", decided)
+    await account.consume("account.decisions.dead", open_keeper())
+    await shop.consume("shop.commands", commanded)
+    key = await gateway.replies("gateway.replies", answered)
+    await gateway.publish("purchases", of_type(REQUESTED, reply_to=key))
+    await account.publish("purchases.commands", of_type(COMMAND))
+    await shop.publish("shop.decisions", of_type(DECISION))
+    await account.publish("gateway.replies", of_type(REPLY), routing_key=key, persistent=False, expires_s=10)
+    await until(lambda: all(keeper.handled for keeper in (asked, commanded, decided, answered)))
+
+
+@pytest.mark.connected
+@pytest.mark.parametrize(
+    ("user", "exchange", "key"),
+    [
+        ("account", "shop.decisions", DECISION),  # a forged decision
+        ("gateway", "shop.decisions", DECISION),
+        ("gateway", "purchases.commands", COMMAND),
+        ("gateway", "gateway.replies", "somebody"),
+        ("shop", "gateway.replies", "somebody"),
+        ("account", "purchases", REQUESTED),  # a forged subject
+        ("shop", "purchases", REQUESTED),
+        ("account", "", "account.decisions"),  # past all exchanges
+        ("shop", "mails", "mail.requested.v1"),
+        ("account", "mailer.wakeups", "mailer.wake.v1"),
+        ("gateway", "account.purchases.dead", "account.purchases.dead"),
+    ],
+)
+async def test_what_another_should_send_is_refused(as_user: As, user: str, exchange: str, key: str) -> None:
+    with pytest.raises(PublishRefused, match="ACCESS_REFUSED"):
+        await as_user(user).publish(exchange, of_type(DECISION), routing_key=key)
+
+
+@pytest.mark.parametrize("name", sorted(permissions(POLYCODE)))
+def test_no_pattern_of_a_user_takes_in_the_queue_of_another(name: str) -> None:
+    """RabbitMQ looks an exchange and a queue up by the same patterns."""
+    of_others = [queue for queue in POLYCODE.queues if queue.owner != name]
+    patterns = permissions(POLYCODE)[name]
+    for pattern in (patterns.configure, patterns.write, patterns.read):
+        assert not [one for queue in of_others for one in (queue.name, queue.dead) if re.search(pattern, one)]
+
+
+@pytest.mark.connected
+@pytest.mark.parametrize(
+    ("user", "queue", "readable"),
+    [
+        ("account", "shop.commands", "purchases"),
+        ("account", "shop.commands.dead", "purchases"),
+        ("account", "mailer.requests", "shop.decisions"),
+        ("shop", "account.decisions", "purchases.commands"),
+        ("gateway", "account.purchases", "gateway.replies"),
+    ],
+)
+async def test_the_queue_of_another_is_not_read_bound_emptied_or_deleted(
+    url: str, user: str, queue: str, readable: str
+) -> None:
+    """Not even bound to an exchange that the user may read."""
+    async with await aio_pika.connect(url_of(user, url)) as connection:
+        for attempt in (_consumed, _emptied, _deleted, partial(_bound, readable), partial(_unbound, readable)):
+            channel = await connection.channel()
+            with pytest.raises(ChannelAccessRefused, match=f"to queue '{queue}' in vhost"):
+                await attempt(await channel.get_queue(queue, ensure=False))
+
+
+async def _consumed(queue: AbstractQueue) -> None:
+    await queue.consume(_ignored)
+
+
+async def _ignored(_message: object) -> None: ...
+
+
+async def _emptied(queue: AbstractQueue) -> None:
+    await queue.purge()
+
+
+async def _deleted(queue: AbstractQueue) -> None:
+    await queue.delete()
+
+
+async def _bound(exchange: str, queue: AbstractQueue) -> None:
+    await queue.bind(exchange, "stolen")
+
+
+async def _unbound(exchange: str, queue: AbstractQueue) -> None:
+    await queue.unbind(exchange, "stolen")
+
+
+@pytest.mark.connected
+async def test_a_management_api_that_refuses_is_told_without_its_password() -> None:
+    with pytest.raises(BrokerUnavailable) as told:
+        await apply_users("http://root:sesame@127.0.0.1:1", "/", POLYCODE, {"shop": "s3cret"})
+    wrong = RABBIT_MANAGEMENT_URL.replace("guest:guest@", "guest:sesame@")
+    with pytest.raises(BrokerUnavailable) as refused:
+        await apply_users(wrong, "/", POLYCODE, {"shop": "s3cret"})
+    texts = f"{told.value!r} {told.value.__cause__!r} {refused.value!r} {refused.value.__cause__!r}"
+    assert "sesame" not in texts
+    assert "s3cret" not in texts
+
+
+@pytest.mark.connected
+async def test_a_mail_is_asked_for_by_account_and_read_by_mailer_alone(as_user: As) -> None:
+    account, mailer = as_user("account"), as_user("mailer")
+    asked, woken = open_keeper(), open_keeper()
+    await mailer.declare(POLYCODE.owned_by("mailer"))
+    await mailer.consume("mailer.requests", asked)
+    await mailer.consume("mailer.senders", woken)
+    await account.publish("mails", of_type("mail.requested.v1"))
+    await mailer.publish("mailer.wakeups", of_type("mailer.wake.v1"))
+    await until(lambda: bool(asked.handled and woken.handled))
+
+
+async def test_a_user_that_the_topology_does_not_know_is_an_error() -> None:
+    with pytest.raises(ValueError, match="nobody named runner"):
+        await apply_users("http://127.0.0.1:1", "/", POLYCODE, {"runner": "s3cret"})

@@ -1,0 +1,197 @@
+"""The embedded broker shared by processes, which are killed, or stand still, at any moment."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from pathlib import Path
+from time import perf_counter
+
+import psutil
+import pytest
+
+from chassis.messaging.sqlite.broker import POLL_S, TablesBroker
+from chassis.messaging.topology import Queue, Topology
+from tests.ports.messaging.brokers import Collector, thing, until, until_depth
+
+pytestmark = pytest.mark.walk
+
+ROOT = Path(__file__).parents[5]
+SCRIPT = Path(__file__).with_name("other_process.py")
+TYPE = "thing.v1"
+TOPOLOGY = Topology({"events": ("a",)}, (Queue("things", "a", "events", (TYPE,), max_length=100_000),))
+LEASE_S = 2.0
+
+
+@asynccontextmanager
+async def process(what: str, path: Path, lease_s: float = LEASE_S) -> AsyncIterator[Process]:
+    """One of other_process.py; killed at the end."""
+    command = (sys.executable, str(SCRIPT), what, str(path), str(lease_s))
+    running = await asyncio.create_subprocess_exec(
+        *command, stdin=PIPE, stdout=PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    try:
+        yield running
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.communicate()
+
+
+async def line(running: Process) -> str:
+    """The next that it tells."""
+    assert running.stdout is not None
+    async with asyncio.timeout(10):
+        return (await running.stdout.readline()).decode().strip()
+
+
+async def killed(running: Process) -> list[str]:
+    """The complete lines that it still told."""
+    running.kill()
+    output = (await running.communicate())[0].decode()
+    return output[: output.rfind("\n") + 1].split()
+
+
+async def stopped(running: Process, path: Path) -> None:
+    """Stands still, and holds no lock of the file meanwhile: nobody else could go on."""
+    async with asyncio.timeout(10):
+        while True:
+            running.send_signal(signal.SIGSTOP)
+            while psutil.Process(running.pid).status() != psutil.STATUS_STOPPED:
+                await asyncio.sleep(0.001)
+            if is_writable(path):
+                return
+            running.send_signal(signal.SIGCONT)
+            await asyncio.sleep(0.001)
+
+
+def is_writable(path: Path) -> bool:
+    """Nobody else writes now."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[TablesBroker]:
+    broker = TablesBroker(tmp_path / "broker.db", "test", lease_s=10)
+    await broker.declare(TOPOLOGY)
+    yield broker
+    await broker.aclose()
+
+
+async def test_every_confirmed_message_survives_a_kill_of_its_publishers(broker: TablesBroker) -> None:
+    confirmed: list[str] = []
+    async with process("publish", broker.path) as one, process("publish", broker.path) as two:
+        for running in (one, two):
+            confirmed += [await line(running) for _ in range(700)]  # so many that the log was written back meanwhile
+        confirmed += await killed(one) + await killed(two)
+    await broker.consume("things", received := Collector(), prefetch=500)
+    async with asyncio.timeout(30):
+        while await _left(broker):
+            await asyncio.sleep(0.01)
+    assert set(confirmed) <= set(received.ids)
+    assert len(set(received.ids)) - len(confirmed) <= 2  # committed, but not told any more
+    with sqlite3.connect(broker.path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+async def test_what_a_killed_process_was_handling_is_delivered_again_after_its_lease(broker: TablesBroker) -> None:
+    async with process("hang", broker.path) as running:
+        assert await line(running) == "consuming"
+        await broker.publish("events", thing(7, TYPE))
+        assert await line(running) == "7"
+        await asyncio.sleep(2 * LEASE_S)  # it lives: the lease is renewed
+        await broker.consume("things", received := Collector())
+        await until_depth(broker, "things", 0)
+        assert not received.begun
+        await killed(running)
+    await received.until(1)
+    assert received.handled[0].count == 1
+    await until_depth(broker, "things", 0)
+
+
+async def test_a_process_that_stood_still_takes_nothing_from_who_has_its_message_now(broker: TablesBroker) -> None:
+    async with process("hang", broker.path) as running:
+        assert await line(running) == "consuming"
+        await broker.publish("events", thing(7, TYPE))
+        assert await line(running) == "7"
+        await stopped(running, broker.path)
+        await broker.consume("things", received := Collector(gate := asyncio.Event()))
+        await until(lambda: len(received.begun) == 1)
+        running.send_signal(signal.SIGCONT)
+        assert running.stdin is not None
+        running.stdin.close()
+        assert await line(running) == "handled"  # its acknowledgement has no effect
+        await asyncio.sleep(LEASE_S)  # nor has it taken the message again
+        with sqlite3.connect(broker.path) as connection:
+            assert connection.execute("SELECT count(*) FROM message").fetchone() == (1,)
+        connection.close()
+    gate.set()
+    await received.until(1)
+    assert len(received.begun) == 1
+
+
+async def test_processes_share_the_messages_each_of_which_is_handled_once(broker: TablesBroker) -> None:
+    handled: list[str] = []
+    async with AsyncExitStack() as stack:
+        running = [await stack.enter_async_context(process("consume", broker.path, 10)) for _ in range(2)]
+        for one in running:
+            assert await line(one) == "consuming"
+        for number in range(300):
+            await broker.publish("events", thing(number, TYPE))
+        async with asyncio.timeout(30):
+            while await _left(broker):
+                await asyncio.sleep(0.01)
+        shares = [await killed(one) for one in running]
+    handled = shares[0] + shares[1]
+    assert sorted(map(int, handled)) == list(range(300))
+
+
+async def test_another_process_hears_of_a_message_by_its_poll(broker: TablesBroker) -> None:
+    """It looks by itself, for leases that have ended, once a second."""
+
+    async def is_idle() -> bool:
+        return await _left(broker) == 0
+
+    async with process("consume", broker.path, 60) as running:
+        assert await line(running) == "consuming"
+        waits = []
+        for number in range(5):
+            await until(is_idle)
+            await asyncio.sleep(2 * POLL_S)  # nor does it look any more because it has just handled one
+            sent = perf_counter()
+            await broker.publish("events", thing(number, TYPE))
+            assert await line(running) == str(number)
+            waits.append(perf_counter() - sent)
+    assert sorted(waits)[2] < 0.4
+
+
+async def test_a_slow_handler_keeps_its_message(broker: TablesBroker) -> None:
+    one, other = (TablesBroker(broker.path, name, lease_s=LEASE_S) for name in ("one", "other"))
+    await one.consume("things", slow := Collector(gate := asyncio.Event()))
+    await broker.publish("events", thing(1, TYPE))
+    await until(lambda: len(slow.begun) == 1)
+    await other.consume("things", quick := Collector())
+    await asyncio.sleep(2 * LEASE_S)  # for longer than a lease that nobody renews
+    gate.set()
+    await slow.until(1)
+    await one.aclose()
+    await other.aclose()
+    assert not quick.begun
+    assert await broker.depth("things") == 0
+
+
+async def _left(broker: TablesBroker) -> int:
+    def count(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT count(*) FROM message").fetchone()[0])
+
+    return await broker.run(count, is_write=False)

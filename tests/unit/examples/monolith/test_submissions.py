@@ -1,0 +1,198 @@
+"""Submissions: code is run for each validator, and the first success pays."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from tests.recordings.running import RunningMonolith, running_monolith, running_runner
+from tests.unit.examples.monolith.client import Client
+from tests.unit.examples.monolith.trees import container, content, editor, markdown, validator
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+DOUBLE = "print(2 * int(input()))"
+WRONG = "print(0)"
+NewUser = Callable[..., Client]
+
+
+@pytest.fixture(scope="module")
+def monolith(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMonolith]:
+    """One with a runner."""
+    database = tmp_path_factory.mktemp("monolith") / "monolith.sqlite3"
+    with (
+        running_runner() as runner,
+        running_monolith(database, seed="demo", environ={"RUNNER_API_URL": f"{runner.url}/"}) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def anonymous(monolith: RunningMonolith) -> Client:
+    return Client(monolith.host, monolith.port)
+
+
+@pytest.fixture(scope="module")
+def admin(anonymous: Client) -> Client:
+    return anonymous.login("admin", "admin")
+
+
+@pytest.fixture
+def database(monolith: RunningMonolith) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(monolith.database, timeout=30, isolation_level=None)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def new_content(admin: Client) -> Callable[..., dict[str, Any]]:
+    def create(root: object, reward: float = 50) -> dict[str, Any]:
+        answer = admin.post("/content", content(root, reward=reward))
+        assert answer.status == 201, answer.content
+        return dict(answer.data)
+
+    return create
+
+
+NewContent = Callable[..., dict[str, Any]]
+
+
+def first_of(made: dict[str, Any]) -> dict[str, Any]:
+    return dict(made["rootComponent"]["data"]["components"][0])
+
+
+def submission(made: dict[str, Any], code: str = DOUBLE, **fields: Any) -> dict[str, Any]:
+    sent = {"contentId": made["id"], "componentId": first_of(made)["id"], "language": "PYTHON", "code": code}
+    return sent | fields
+
+
+def points(user: Client) -> int:
+    return int(user.get("/user/@me").data["points"])
+
+
+def test_the_first_success_pays_and_no_later_one(verified: NewUser, new_content: NewContent) -> None:
+    user, made = verified(), new_content(container(editor(validator("2", "4"), validator("5", "10", hidden=True))))
+    ids = [each["id"] for each in first_of(made)["data"]["validators"]]
+    answer = user.post("/submission", submission(made, WRONG))
+    assert (answer.status, points(user)) == (201, 0)
+    assert answer.data == {"success": False, "validators": [{"success": False, "validator": each} for each in ids]}
+    for _ in range(2):
+        answer = user.post("/submission", submission(made))
+        assert answer.data == {"success": True, "validators": [{"success": True, "validator": each} for each in ids]}
+        assert points(user) == 50
+
+
+def test_the_last_attempt_and_the_last_success_are_kept(verified: NewUser, new_content: NewContent) -> None:
+    user, made = verified(), new_content(container(editor(validator("2", "4"))))
+    target = f"/submission/{first_of(made)['id']}"
+    assert user.get(target).status == 404
+    user.post("/submission", submission(made))
+    user.post("/submission", submission(made, WRONG))
+    kept = user.get(target).data
+    assert [kept[name]["data"]["code"] for name in ("lastAttempt", "lastSuccess")] == [WRONG, DOUBLE]
+    assert kept["lastAttempt"]["data"] == {"language": "PYTHON", "code": WRONG}
+    assert kept["lastAttempt"]["at"] >= kept["lastSuccess"]["at"]
+    assert len(kept["lastAttempt"]["at"]) == 13
+
+
+def test_no_validators_at_all_is_a_success(verified: NewUser, new_content: NewContent) -> None:
+    user, made = verified(), new_content(container(editor()))
+    assert user.post("/submission", submission(made, "no code at all")).data == {"success": True, "validators": []}
+    assert points(user) == 50
+
+
+def test_a_component_without_the_field_fails_without_running(verified: NewUser, new_content: NewContent) -> None:
+    user, made = verified(), new_content(container(markdown()))
+    assert user.post("/submission", submission(made)).data == {"success": False}
+    assert user.get(f"/submission/{first_of(made)['id']}").status == 200
+
+
+def test_a_component_without_data_has_no_such_field_either(verified: NewUser, new_content: NewContent) -> None:
+    made = new_content(container({"type": "markdown", "data": {}}))
+    assert verified().post("/submission", submission(made)).data == {"success": False}
+
+
+def test_first_successes_at_once_all_pay(verified: NewUser, new_content: NewContent) -> None:
+    """Fault F4. They begin together and end one after the other, or one would overwrite what the other has paid."""
+    user, made = verified(), new_content(container(editor(validator("2", "4"))))
+    together = Barrier(3)
+
+    def submit(number: int) -> int:
+        together.wait()
+        code = f"import time; time.sleep({0.5 * (number + 1)}); {DOUBLE}"
+        return user.post("/submission", submission(made, code)).status
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(submit, range(3))) == [201, 201, 201]
+    assert points(user) > 50
+
+
+def test_only_a_child_of_the_content_s_root_pays(verified: NewUser, new_content: NewContent) -> None:
+    user = verified()
+    made, deep = new_content(container(editor())), new_content(container(container(editor())))
+    inner = first_of(deep)["data"]["components"][0]["id"]
+    for sent in (submission(made, contentId=deep["id"]), submission(deep, componentId=inner)):
+        assert user.post("/submission", sent).data["success"] is True
+    assert points(user) == 0
+
+
+def test_a_content_that_is_not_there_or_has_no_children_is_found_out_after_the_run(
+    verified: NewUser, new_content: NewContent
+) -> None:
+    user, made, flat = verified(), new_content(container(editor())), new_content(markdown())
+    unknown = user.post("/submission", submission(made, contentId=UNKNOWN))
+    assert (unknown.status, unknown.json["message"]) == (404, "Resource not found")
+    childless = user.post("/submission", submission(made, contentId=flat["id"]))
+    assert (childless.status, childless.json["message"]) == (500, "Internal server error")
+    assert "lastSuccess" not in user.get(f"/submission/{first_of(made)['id']}").data
+
+
+@pytest.mark.parametrize("reward", [0.5, 2**31])
+def test_a_reward_that_the_points_column_does_not_take_is_a_500(
+    verified: NewUser, new_content: NewContent, reward: float
+) -> None:
+    user, made = verified(), new_content(container(editor()), reward)
+    answer = user.post("/submission", submission(made))
+    assert (answer.status, answer.json["message"]) == (500, "Internal Server Error")
+    assert points(user) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "success", "stdout", "exit_code"),
+    [
+        (DOUBLE, True, "4\n", 0),
+        ("print(' 4\\t\\u00a0')", True, " 4\t\u00a0\n", 0),
+        ("print(4, end='')", False, "4", 0),
+        ("print('4\\n')", False, "4\n\n", 0),
+        ("import sys; print(4); sys.exit(3)", False, "4\n", 3),
+    ],
+)
+def test_one_validator_runs_and_nothing_is_kept(
+    verified: NewUser, new_content: NewContent, code: str, success: bool, stdout: str, exit_code: int
+) -> None:
+    user, made = verified(), new_content(container(editor(validator("2", "4"))))
+    target = f"/submission/{first_of(made)['data']['validators'][0]['id']}"
+    answer = user.post(target, {"language": "PYTHON", "code": code})
+    run = {"stdout": stdout, "stderr": "", "exitCode": exit_code}
+    assert (answer.status, answer.data) == (201, {"success": success, "codeResult": run})
+    assert user.get(f"/submission/{first_of(made)['id']}").status == 404
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"language": "COBOL"},
+        {"language": "python"},
+        {"code": ""},
+        {"code": 1},
+        {"version": "3"},
+        {"contentId": ""},
+        {"componentId": "00000000-0000-1000-8000-000000000000"},
+    ],
+)
+def test_a_submission_that_is_none_is_refused(admin: Client, changes: dict[str, Any]) -> None:
+    sent = {"contentId": UNKNOWN, "componentId": UNKNOWN, "language": "PYTHON", "code": "x"}
+    assert admin.post("/submission", sent | changes).status == 400
+    assert admin.post("/submission", sent).status == 404

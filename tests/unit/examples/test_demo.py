@@ -1,0 +1,121 @@
+"""`make demo` and `make run` as a user meets them: lines that work when pasted, an end that leaves nothing behind."""
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[3]
+WITHIN_S = 60.0
+
+
+class Launcher:
+    """The launcher in a folder of its own, read line by line."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def until(self, text: str) -> str:
+        """What it printed up to the line with `text`."""
+        assert self._process.stdout is not None
+        printed = ""
+        async with asyncio.timeout(WITHIN_S):
+            while text not in printed:
+                line = await self._process.stdout.readline()
+                assert line, f"it ended before it printed {text!r}:\n{printed}"
+                printed += line.decode()
+        return printed
+
+    def parts(self) -> list[psutil.Process]:
+        """The processes that it has started."""
+        return psutil.Process(self._process.pid).children(recursive=True)
+
+    async def end(self, number: signal.Signals | None = None) -> tuple[int, str]:
+        """Exit code and the rest of what it printed."""
+        if number is not None:
+            self._process.send_signal(number)
+        rest, _ = await asyncio.wait_for(self._process.communicate(), WITHIN_S)
+        assert self._process.returncode is not None
+        return self._process.returncode, rest.decode()
+
+
+@asynccontextmanager
+async def launched(folder: Path, *options: str) -> AsyncIterator[Launcher]:
+    command = (sys.executable, "-u", "-m", "examples.demo", *options)
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = await asyncio.create_subprocess_exec(*command, cwd=folder, env=environ, stdout=PIPE, stderr=STDOUT)
+    try:
+        yield Launcher(process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.communicate()
+
+
+async def all_gone(parts: list[psutil.Process]) -> bool:
+    _, alive = await asyncio.to_thread(psutil.wait_procs, parts, 5)
+    return not alive
+
+
+async def paste(lines: str, folder: Path) -> str:
+    shell = await asyncio.create_subprocess_exec(
+        *("bash", "-euo", "pipefail", "-c", lines), cwd=folder, stdout=PIPE, stderr=STDOUT
+    )
+    output, _ = await asyncio.wait_for(shell.communicate(), WITHIN_S)
+    assert shell.returncode == 0, output.decode()
+    return output.decode()
+
+
+@pytest.mark.walk
+async def test_run_ends_its_start_with_lines_that_work_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
+    async with launched(tmp_path, "--keep") as launcher:
+        start = await launcher.until("Ctrl-C ends it all.")
+        lines = start.partition("to paste line by line:\n")[2].rpartition("\n\n")[0]
+        pasted = await paste(lines, tmp_path)
+        assert '"data":{"id":"11111111-1111-4111-8111-111111111111"' in pasted.replace(" ", "")
+        assert "items: legacy → shadow" in pasted
+        assert "item-bought" in pasted
+        assert "points: legacy → canary 100 %" in pasted
+        assert "ocation: /purchases/" in pasted
+        assert '"type":"hint","data":{"text":"Read stdin first"}}}' in pasted
+        assert pasted.rstrip().endswith("Subject: Verify your account")
+        (credential,) = tmp_path.glob(".run/*/operator-token")
+        assert stat.S_IMODE(credential.stat().st_mode) == 0o600
+        parts = launcher.parts()
+        assert len(parts) == 6
+        code, rest = await launcher.end(signal.SIGINT)
+    assert (code, rest.strip()) == (0, "Ended; nothing is left running.")
+    assert await all_gone(parts)
+    assert list(tmp_path.glob(".run/*")) == []
+
+
+@pytest.mark.walk
+async def test_a_demo_that_is_terminated_while_it_starts_leaves_no_process_behind(tmp_path: Path) -> None:
+    async with launched(tmp_path) as launcher:
+        await launcher.until("gateway  ")
+        parts = launcher.parts()
+        code, _ = await launcher.end(signal.SIGTERM)
+    assert code == 130
+    assert len(parts) >= 2
+    assert await all_gone(parts)
+
+
+@pytest.mark.walk
+async def test_a_demo_whose_part_ends_fails_with_a_sentence_and_leaves_no_process_behind(tmp_path: Path) -> None:
+    async with launched(tmp_path) as launcher:
+        await launcher.until("shop  ")
+        parts = launcher.parts()
+        shop = next(part for part in parts if "extracted.shop" in part.cmdline())
+        shop.kill()
+        code, rest = await launcher.end()
+    assert code == 1
+    assert "Failed: shop ended with exit code -9" in rest
+    assert await all_gone(parts)

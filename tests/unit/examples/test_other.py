@@ -1,0 +1,237 @@
+"""The gateway is generic: its wheel, installed alone, strangles a monolith that it has never heard of."""
+
+import asyncio
+import html
+import json
+import subprocess
+import sys
+import venv
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from ruamel.yaml import YAML
+
+from examples.demo.processes import Child, Children
+from examples.demo.system import inherited
+from parts.process import free_port
+from strangler_gateway.steps.decide import bucket
+
+ROOT = Path(__file__).parents[3]
+DEBUG_TOKEN = "a-debug-token-of-this-test"
+OPERATOR_TOKEN = "an-operator-token-of-this-test"
+PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
+OF_EXTRAS = ("sqlalchemy", "alembic", "asyncpg", "aio_pika", "aiormq")
+"""Some modules of the chassis need one of them; the gateway's own never do."""
+IMPORT_ALL = f"""
+import importlib, pkgutil, strangler_gateway, chassis
+for package in (strangler_gateway, chassis):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            if package is strangler_gateway or error.name.partition(".")[0] not in {OF_EXTRAS}:
+                raise
+"""
+
+
+@dataclass(frozen=True)
+class Clean:
+    """An environment that holds the wheel and what it declares, nothing else; `run` works in a folder of its own."""
+
+    folder: Path
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / "bin" / "python")
+
+    @property
+    def strangler(self) -> str:
+        return str(self.folder / "bin" / "strangler")
+
+    def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=inherited() | environ,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+
+def succeeded(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, f"{done.args}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    built = tmp_path_factory.mktemp("wheel")
+    build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(built), str(ROOT))
+    subprocess.run([*PIP, *build], check=True, timeout=120)
+    return next(built.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Clean:
+    """Pinned by the lock that the image uses; the registry is the one that pip is configured for."""
+    clean = Clean(tmp_path_factory.mktemp("clean"))
+    venv.create(clean.folder, with_pip=False)
+    install = (*PIP, "--python", clean.python, "install")
+    lock = str(ROOT / "deploy/gateway.lock")
+    subprocess.run([*install, "--no-compile", "--require-hashes", "-r", lock], check=True, timeout=240)
+    subprocess.run([*install, "--no-deps", "--no-index", str(wheel)], check=True, timeout=60)
+    return clean
+
+
+def test_the_wheel_holds_the_gateway_and_the_chassis_alone(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    folders = {name.split("/")[0] for name in names}
+    assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"strangler_gateway", "chassis"}
+    assert {"strangler_gateway/py.typed", "chassis/py.typed"} <= set(names)
+
+
+@pytest.mark.walk
+def test_the_wheel_declares_all_that_it_imports(clean: Clean) -> None:
+    succeeded(clean.run(sys.executable, "-m", "pip", "--python", clean.python, "check"))
+    succeeded(clean.run(clean.python, "-c", IMPORT_ALL))
+
+
+@pytest.mark.walk
+@pytest.mark.parametrize("ours", ["extracted", "legacy_adapter", "examples", "sqlalchemy"])
+def test_nothing_of_the_services_comes_with_it(clean: Clean, ours: str) -> None:
+    assert f"No module named '{ours}'" in clean.run(clean.python, "-c", f"import {ours}").stderr
+
+
+class Reader:
+    """A browser: cookies, forms, redirects. `shelf` gives the page and why it came from where it did."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.AsyncClient(base_url=url, follow_redirects=True, trust_env=False, timeout=10)
+
+    async def __aenter__(self) -> "Reader":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def log_in(self, name: str, password: str) -> "Reader":
+        assert "Log in" in (await self._http.get("/login")).text
+        page = await self._http.post("/login", data={"name": name, "password": password})
+        assert f"<h1>{name}</h1>" in page.text
+        return self
+
+    async def add(self, title: str) -> None:
+        assert html.escape(title) in (await self._http.post("/shelf", data={"title": title})).text
+
+    async def shelf(self) -> tuple[str, str]:
+        page = await self._http.get("/shelf", headers={"Strangler-Debug": DEBUG_TOKEN})
+        return page.text, page.headers["Strangler-Decision"].split(";")[1].strip()
+
+
+def write_routes(clean: Clean, monolith: Child) -> Path:
+    """`strangler init`, from the monolith's own access log."""
+    log = clean.folder / "access.log"
+    log.write_text(monolith.last_lines())
+    succeeded(clean.run(clean.strangler, "init", "--upstream", monolith.url, "--access-log", str(log)))
+    return clean.folder / "routes.yaml"
+
+
+def declare_shelf(file: Path, monolith: Child, service_port: int) -> None:
+    """What a person adds to the file that init has written: identity, the service, and the new end of one route."""
+    yaml = YAML()
+    routes: dict[str, Any] = yaml.load(file)
+    routes["identity"] = {"introspect": {"url": f"{monolith.url}/whoami", "forward": ["cookie"], "user": "$.user"}}
+    routes["services"]["shelf"] = {"url": f"http://127.0.0.1:{service_port}"}
+    (shelf,) = [route for route in routes["routes"] if route["match"] == {"methods": ["GET"], "path": "/shelf"}]
+    shelf |= {"id": "shelf", "extracted": "shelf", "shadow": {"pure": True}, "auth": {"require": "authenticated"}}
+    yaml.dump(routes, file)
+
+
+async def start_monolith(children: Children, clean: Clean, database: Path) -> Child:
+    """With a login and a look at the shelf in its access log."""
+    command = [clean.python, str(ROOT / "examples/other/monolith.py"), str(database)]
+    monolith = await children.start("monolith", command, inherited())
+    async with Reader(monolith.url) as reader:
+        await reader.log_in("ada", "byron")
+    return monolith
+
+
+async def start_gateway(children: Children, clean: Clean, routes: Path) -> Child:
+    """`strangler serve`, from the wheel."""
+    command = [clean.strangler, "serve", "--routes", str(routes), "--port", "0", "--admin-port", "0"]
+    tokens = {"STRANGLER_DEBUG_TOKEN": DEBUG_TOKEN, "STRANGLER_OPERATOR_TOKEN": OPERATOR_TOKEN}
+    return await children.start("gateway", command, inherited() | tokens)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Types `strangler` at a running gateway."""
+
+    clean: Clean
+    admin_url: str
+
+    async def types(self, *words: str) -> str:
+        environ = {"STRANGLER_ADMIN_URL": self.admin_url, "STRANGLER_ADMIN_TOKEN": OPERATOR_TOKEN}
+        return succeeded(await asyncio.to_thread(self.clean.run, self.clean.strangler, *words, **environ))
+
+    async def shelf_is_compared(self) -> dict[str, int]:
+        """Counters of shadow, once both readers' pages have been compared."""
+        async with asyncio.timeout(20):
+            while (shadow := await self._shadow())["compared"] + shadow["different"] < 2:
+                await asyncio.sleep(0.1)
+        return shadow
+
+    async def _shadow(self) -> dict[str, int]:
+        routes = json.loads(await self.types("routes", "--json"))["routes"]
+        shadow: dict[str, int] = next(route["shadow"] for route in routes if route["id"] == "shelf")
+        return shadow
+
+
+@pytest.mark.walk
+async def test_it_strangles_another_monolith(clean: Clean, tmp_path: Path) -> None:
+    """init → serve → shadow → canary → rollback; no page changes meanwhile."""
+    database, port = tmp_path / "reading.sqlite3", free_port()
+    async with Children() as children:
+        monolith = await start_monolith(children, clean, database)
+        routes = write_routes(clean, monolith)
+        declare_shelf(routes, monolith, port)
+        gateway = await start_gateway(children, clean, routes)
+        keys = f"{gateway.admin_url}/.well-known/jwks.json"
+        service = [clean.python, str(ROOT / "examples/other/service.py"), str(database), keys, "--port", str(port)]
+        await children.start("service", service, inherited())
+        await strangle(Operator(clean, gateway.admin_url), gateway.url)
+
+
+async def strangle(operator: Operator, url: str) -> None:
+    """Ada's and Alan's pages stay what they are; in canary one of them comes from the service."""
+    async with Reader(url) as ada, Reader(url) as alan:
+        await (await ada.log_in("ada", "byron")).add("Sketch of the <Analytical> Engine")
+        await (await alan.log_in("alan", "enigma")).add("On Computable Numbers")
+        pages = [(await ada.shelf())[0], (await alan.shelf())[0]]
+        assert "Computable" not in pages[0]
+
+        await operator.types("flip", "shelf", "--to", "shadow", "--why", "a first look")
+        assert [await ada.shelf(), await alan.shelf()] == [(page, "state_shadow") for page in pages]
+        assert (await operator.shelf_is_compared())["different"] == 0
+
+        share = share_between("shelf", "ada", "alan")
+        await operator.types("flip", "shelf", "--to", "canary", "--share", f"{share:g}", "--why", "no differences")
+        answers = [await ada.shelf(), await alan.shelf()]
+        assert [page for page, _ in answers] == pages
+        assert sorted(reason for _, reason in answers) == ["share_in", "share_out"]
+        await ada.add("added while in canary")
+        assert "added while in canary" in (await ada.shelf())[0]
+
+        await operator.types("rollback", "shelf")
+        assert {(await ada.shelf())[1], (await alan.shelf())[1]} == {"state_legacy"}
+
+
+def share_between(salt: str, one: str, other: str) -> float:
+    """Per cent at which just one of the two users is on the extracted side."""
+    return (min(bucket(salt, user.encode()) for user in (one, other)) + 1) / 100

@@ -1,0 +1,40 @@
+"""examples/service is there to be copied: the copy, under another name, passes the test that comes with it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SERVICE = ROOT / "examples/service"
+
+
+@pytest.mark.walk
+def test_a_copy_under_another_name_passes_its_own_test(tmp_path: Path) -> None:
+    copy = tmp_path / "greeter"
+    shutil.copytree(SERVICE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in copy.glob("*.py"):
+        file.write_text(file.read_text().replace("examples.service", "greeter"))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(copy)]
+    environ = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "8 passed" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_its_image_copies_every_folder_that_it_imports() -> None:
+    image = (SERVICE / "Dockerfile").read_text()
+    imported = set(
+        re.findall(r"^(?:from|import) (chassis|examples\.\w+)", (SERVICE / "main.py").read_text(), re.MULTILINE)
+    )
+    assert imported == {"chassis"}
+    assert "COPY chassis chassis" in image
+    assert "COPY examples/service examples/service" in image
+
+
+def test_without_its_settings_it_says_which_and_ends(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "examples.service.main"]
+    done = subprocess.run(command, cwd=ROOT, env={}, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "SERVICE_JWKS_URL" in done.stderr) == (2, True)

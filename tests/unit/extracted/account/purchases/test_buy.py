@@ -1,0 +1,335 @@
+"""A purchase as a conversation, without a broker: the design's sentences, each by its counterexample."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from chassis.messaging.envelope import new_id
+from examples.monolith.tables import transactions
+from extracted.account.purchases import messages
+from extracted.account.purchases.domain.purchase import Offer, Outcome, Reason, UnknownPurchase
+from extracted.account.purchases.domain.saga import Event, State
+from extracted.account.purchases.ports import OfferUnavailable
+from extracted.account.purchases.service.buy import Answered, OutboxStale
+from tests.unit.extracted.account.purchases.world import World
+
+ACCEPTED, OWNED = Outcome.ACCEPTED, Outcome.ALREADY_OWNED
+
+
+async def test_a_purchase_from_its_request_to_its_end(world: World) -> None:
+    user, item = world.user(25), world.shop.add(10)
+    answered, message = await world.ask(user, item)
+    assert (answered.outcome, answered.purchase_id) == (ACCEPTED, message)
+    (command,) = await world.published()
+    assert (command.type, command.request_id, command.causation_id) == (messages.DECREASE, message, message)
+    assert command.body == {"purchaseId": message, "userId": user, "itemId": item}
+    assert (await world.purchase(message)).state is State.DEBITED
+    await world.deliver(command)
+    assert (await world.purchase(message)).state is State.COMPLETED
+    assert world.points(user) == 15
+    (entry,) = await world.ledger()
+    assert (entry.purchase_id, entry.kind, entry.delta, entry.points_after) == (message, "debit", -10, 15)
+    assert world.shop.live(user, item) == message
+
+
+@pytest.mark.parametrize(("points", "outcome", "left"), [(10, ACCEPTED, 0), (9, Outcome.INSUFFICIENT_POINTS, 9)])
+async def test_the_last_point_can_be_spent_and_one_too_few_buys_nothing(
+    world: World, points: int, outcome: Outcome, left: int
+) -> None:
+    user = world.user(points)
+    answered, message = await world.ask(user, world.shop.add(10))
+    assert (answered.outcome, answered.purchase_id, world.points(user)) == (outcome, message, left)
+
+
+async def test_a_refused_request_leaves_a_rejected_purchase_and_asks_the_shop_nothing(world: World) -> None:
+    user, item = world.user(9), world.shop.add(10)
+    _, message = await world.ask(user, item)
+    purchase = await world.purchase(message)
+    assert (purchase.state, purchase.reason) == (State.REJECTED, Reason.INSUFFICIENT_POINTS)
+    assert (await world.ledger(), await world.commands()) == ([], [])
+    world.monolith.add_points(user, 1)
+    assert (await world.ask(user, item))[0].outcome is ACCEPTED  # a rejected one does not block
+
+
+async def test_a_deleted_user_buys_nothing(world: World) -> None:
+    user, item = world.user(), world.shop.add(0)
+    world.monolith.delete_user(user)
+    answered, message = await world.ask(user, item)
+    assert answered.outcome is Outcome.USER_DELETED
+    assert (await world.purchase(message)).reason is Reason.USER_DELETED
+
+
+async def test_a_refusal_of_the_shop_gives_the_points_back_once(world: World) -> None:
+    user, item = world.user(), world.shop.add(10, stock=0)
+    _, message = await world.ask(user, item)
+    await world.deliver(*await world.published())
+    purchase = await world.purchase(message)
+    assert (purchase.state, purchase.reason) == (State.REFUNDED, Reason.OUT_OF_STOCK)
+    assert (world.points(user), await world.kinds(message)) == (100, [("debit", -10), ("refund", 10)])
+    assert (await world.ask(user, item))[0].outcome is ACCEPTED  # a refunded one does not block
+
+
+async def test_one_request_row_a_message_is_kept_for_ever_and_answers_its_repeats(world: World) -> None:
+    """Without it a repeat after a refund would buy again, and one of an unknown item might find it."""
+    user, item, unknown = world.user(), world.shop.add(10, stock=0), new_id()
+    first, message = await world.ask(user, item)
+    joined, second = await world.ask(user, item)
+    await world.deliver(*await world.published())
+    missing, third = await world.ask(user, unknown)
+    world.shop.items[unknown] = replace(world.shop.items[item], id=unknown)
+    world.shop.stock[item] = 5
+    repeats = [
+        (await world.ask(user, wanted, id))[0] for wanted, id in ((item, message), (item, second), (unknown, third))
+    ]
+    assert [(one.outcome, one.purchase_id) for one in repeats] == [
+        (ACCEPTED, message),
+        (ACCEPTED, message),
+        (Outcome.UNKNOWN_ITEM, None),
+    ]
+    assert [(one.outcome, one.purchase_id) for one in (first, joined, missing)] == [
+        (one.outcome, one.purchase_id) for one in repeats
+    ]
+    assert {row.id: row.purchase_id for row in await world.requests()} == {
+        message: message,
+        second: message,
+        third: None,
+    }
+    assert (world.points(user), len(await world.purchases())) == (100, 1)
+
+
+async def test_the_same_message_with_another_content_is_a_conflict_and_changes_nothing(world: World) -> None:
+    user, item, other = world.user(), world.shop.add(10), world.shop.add(20)
+    _, message = await world.ask(user, item)
+    assert (await world.ask(user, other, message))[0].outcome is Outcome.CONFLICT
+    assert (await world.ask(world.user(), item, message))[0].outcome is Outcome.CONFLICT
+    assert (await world.ask(user, item, message))[0].outcome is ACCEPTED
+    assert (world.points(user), len(await world.purchases())) == (90, 1)
+
+
+async def test_an_open_purchase_is_joined_without_a_debit(world: World) -> None:
+    user, item = world.user(), world.shop.add(10)
+    _, message = await world.ask(user, item)
+    assert [(await world.ask(user, item))[0].purchase_id, (await world.call(user, item)).purchase_id] == [message] * 2
+    assert (world.points(user), len(await world.commands())) == (90, 1)
+
+
+async def test_an_open_purchase_is_joined_whatever_the_shop_says(world: World) -> None:
+    """To the shop, the item of an open purchase is bought already, or withdrawn since: both would be wrong answers.
+
+    A call does not even ask it.
+    """
+    user, item = world.user(), world.shop.add(10)
+    _, message = await world.ask(user, item)
+    world.shop.handle((await world.published())[0])  # its answer is under way
+    world.shop.items.clear()
+    world.shop.asked.clear()
+    assert await world.call(user, item) == Answered(ACCEPTED, message)
+    assert world.shop.asked == []
+    assert (await world.ask(user, item))[0] == Answered(ACCEPTED, message)
+
+
+async def test_a_conflict_at_the_purchase_row_joins_and_debits_nothing(world: World) -> None:
+    """Both have looked before either wrote."""
+    user, item = world.user(), world.shop.add(10)
+    offer = Offer(world.shop.items[item])
+    asked = [world.asked(user, item) for _ in range(2)]
+    answers = [await world.buying._written(one, None, offer, None) for one in asked]
+    assert answers == [Answered(ACCEPTED, asked[0].id)] * 2
+    assert (world.points(user), len(await world.purchases())) == (90, 1)
+    rows = {row.id: (row.outcome, row.purchase_id) for row in await world.requests()}
+    assert rows == {one.id: (ACCEPTED, asked[0].id) for one in asked}
+
+
+async def test_many_at_once_buy_once(world: World) -> None:
+    user, item = world.user(), world.shop.add(10)
+    asked = await asyncio.gather(*(world.ask(user, item) for _ in range(8)))
+    called = await asyncio.gather(*(world.call(user, item) for _ in range(4)))
+    assert len({answered.purchase_id for answered in [*called, *(answered for answered, _ in asked)]}) == 1
+    assert (world.points(user), len(await world.purchases())) == (90, 1)
+
+
+async def test_points_for_one_buy_one_of_many_items_at_once(world: World) -> None:
+    """The debit is conditional: nothing is read first."""
+    user, items = world.user(10), [world.shop.add(10) for _ in range(6)]
+    answers = await asyncio.gather(*(world.ask(user, item) for item in items))
+    outcomes = sorted(answered.outcome for answered, _ in answers)
+    assert outcomes == [ACCEPTED, *[Outcome.INSUFFICIENT_POINTS] * 5]
+    assert world.points(user) == 0
+
+
+async def test_one_that_is_completed_is_owned(world: World) -> None:
+    user, item = world.user(), world.shop.add(10)
+    _, message = await world.ask(user, item)
+    await world.deliver(*await world.published())
+    again, second = await world.ask(user, item)
+    assert (again.outcome, again.purchase_id) == (OWNED, message)
+    assert (await world.call(user, item)).outcome is OWNED
+    repeated, _ = await world.ask(user, item, second)
+    assert (repeated.outcome, repeated.purchase_id) == (OWNED, message)
+    assert world.points(user) == 90
+
+
+async def test_what_was_bought_through_the_monolith_is_owned_and_not_debited(world: World) -> None:
+    user, item = world.user(), world.shop.add(10)
+    world.monolith.add_purchase(user, item)
+    answered, message = await world.ask(user, item)
+    assert (answered.outcome, answered.purchase_id) == (OWNED, None)
+    repeated, _ = await world.ask(user, item, message)
+    assert (repeated.outcome, repeated.purchase_id) == (OWNED, None)
+    assert (world.points(user), await world.purchases()) == (100, [])
+
+
+async def test_a_completed_purchase_whose_row_was_removed_is_revoked_and_does_not_block(world: World) -> None:
+    user, item = world.user(), world.shop.add(10)
+    _, message = await world.ask(user, item)
+    await world.deliver(*await world.published())
+    world.monolith.delete(transactions, message)
+    again, second = await world.ask(user, item)
+    assert (again.outcome, again.purchase_id) == (ACCEPTED, second)
+    revoked = await world.purchase(message)
+    assert (revoked.state, revoked.revoked_at is not None, revoked.blocks) == (State.COMPLETED, True, False)
+    assert world.points(user) == 80
+
+
+async def test_a_purchase_that_completes_while_the_shop_is_asked_is_not_revoked(world: World) -> None:
+    """Shop was asked before it sold: that it had no row then tells nothing."""
+    user, item = world.user(), world.shop.add(10)
+    offer = Offer(world.shop.items[item])
+    late = world.asked(user, item)
+    _, message = await world.ask(user, item)
+    await world.deliver(*await world.published())
+    answered = await world.buying._written(late, None, offer, None)
+    assert answered == Answered(OWNED, message)
+    assert (await world.purchase(message)).revoked_at is None
+    assert world.points(user) == 90
+
+
+async def test_a_row_that_came_between_is_not_paid_for(world: World) -> None:
+    """The monolith sold it after we had looked: Shop refuses, and the points go back."""
+    user, item = world.user(), world.shop.add(10)
+    _, message = await world.ask(user, item)
+    world.monolith.add_purchase(user, item)
+    await world.deliver(*await world.published())
+    assert (await world.purchase(message)).reason is Reason.ALREADY_OWNED
+    assert world.points(user) == 100
+
+
+async def test_price_and_item_are_frozen_at_the_debit(world: World) -> None:
+    user, item = world.user(), world.shop.add(10, stock=0)
+    _, message = await world.ask(user, item)
+    world.shop.items[item] = replace(world.shop.items[item], cost=1, data={"text": "other"})
+    await world.deliver(*await world.published())
+    purchase = await world.purchase(message)
+    assert (purchase.price, purchase.item.cost, purchase.item.data) == (10, 10, {"text": "look"})
+    assert world.points(user) == 100
+
+
+async def test_a_reply_counts_once_and_never_in_a_terminal_state(world: World) -> None:
+    user, item = world.user(), world.shop.add(10)
+    _, message = await world.ask(user, item)
+    (command,) = await world.published()
+    sold = world.shop.handle(command)
+    refused = replace(sold, id=new_id(), type=messages.REFUSED, body={"purchaseId": message, "reason": "out_of_stock"})
+    for reply in (sold, sold, replace(sold, id=new_id()), refused, replace(refused, type=messages.CANCELLED)):
+        await world.settle(reply)
+    assert (await world.purchase(message)).state is State.COMPLETED
+    assert (world.points(user), await world.kinds(message)) == (90, [("debit", -10)])
+
+
+async def test_a_refusal_delivered_twice_at_once_refunds_once(world: World) -> None:
+    user, item = world.user(), world.shop.add(10, stock=0)
+    _, message = await world.ask(user, item)
+    refusals = [world.shop.handle(command) for command in await world.published() * 4]
+    await asyncio.gather(*(world.settle(refusal) for refusal in [*refusals, *refusals]))
+    assert (world.points(user), await world.kinds(message)) == (100, [("debit", -10), ("refund", 10)])
+
+
+async def test_a_reply_to_an_unknown_purchase_is_kept_for_a_human_and_can_be_handled_later(world: World) -> None:
+    reply = messages.Decided(new_id(), new_id(), Event.DECREASED)
+    for _ in range(2):  # the inbox does not take it for handled
+        with pytest.raises(UnknownPurchase):
+            await world.buying.settle(reply)
+
+
+async def test_a_refund_to_a_user_who_is_gone_settles_the_purchase(world: World) -> None:
+    user, item = world.user(), world.shop.add(10, stock=0)
+    _, message = await world.ask(user, item)
+    world.monolith.delete_user(user)
+    await world.deliver(*await world.published())
+    assert (await world.purchase(message)).state is State.REFUNDED
+    assert [entry.points_after for entry in await world.ledger() if entry.kind == "refund"] == [None]
+
+
+COSTS = {
+    "null is nothing": (None, 5, ACCEPTED, 5),
+    "nothing": (0, 0, ACCEPTED, 0),
+    "whole, as a double": (3.0, 5, ACCEPTED, 2),
+    "half a point": (1.5, 10, Outcome.FAILED, 10),
+    "half a point too dear": (10.5, 10, Outcome.INSUFFICIENT_POINTS, 10),
+    "too little for a double to tell": (1e-300, 10, ACCEPTED, 10),
+    "huge": (1e308, 10, Outcome.INSUFFICIENT_POINTS, 10),
+    "more than the column holds": (2**31, 2**31 - 1, Outcome.INSUFFICIENT_POINTS, 2**31 - 1),
+    "all that the column holds": (2**31 - 1, 2**31 - 1, ACCEPTED, 0),
+    "negative": (-5, 10, Outcome.FAILED, 10),
+}
+
+
+@pytest.mark.parametrize(("cost", "points", "outcome", "left"), COSTS.values(), ids=COSTS)
+async def test_a_cost(world: World, cost: float | None, points: int, outcome: Outcome, left: int) -> None:
+    user = world.user(points)
+    assert (await world.ask(user, world.shop.add(cost)))[0].outcome is outcome
+    assert world.points(user) == left
+
+
+async def test_an_unknown_item_is_told_and_an_odd_id_is_one(world: World) -> None:
+    for item in (new_id(), "abc", "a" * 1000, ""):
+        assert (await world.ask(world.user(), item))[0].outcome is Outcome.UNKNOWN_ITEM
+
+
+async def test_a_shop_that_is_away_leaves_the_message_to_be_handled_later(world: World) -> None:
+    user, item, message = world.user(), world.shop.add(10), new_id()
+    world.shop.is_away = True
+    with pytest.raises(OfferUnavailable):
+        await world.ask(user, item, message)
+    assert (await world.requests(), world.points(user)) == ([], 100)
+    world.shop.is_away = False
+    assert (await world.ask(user, item, message))[0].outcome is ACCEPTED
+
+
+async def test_an_outbox_older_than_two_seconds_refuses_a_call_before_the_debit_and_no_message(world: World) -> None:
+    user, item = world.user(), world.shop.add(10)
+    _, message = await world.ask(user, item)
+    world.clock.forward(2)
+    assert (await world.call(user, world.shop.add(1))).outcome is ACCEPTED
+    world.clock.forward(0.1)
+    with pytest.raises(OutboxStale):
+        await world.call(user, world.shop.add(1))
+    assert world.points(user) == 89
+    assert (await world.call(user, item)).purchase_id == message  # to join costs nothing
+    assert (await world.ask(user, world.shop.add(1)))[0].outcome is ACCEPTED
+
+
+async def test_the_shop_is_asked_outside_of_any_transaction(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock held while another service is waited for would stop everybody."""
+    user, item, opened = world.user(), world.shop.add(10), 0
+    write, find = world.store.write, world.shop.find
+
+    @asynccontextmanager
+    async def counted() -> AsyncIterator[object]:
+        nonlocal opened
+        async with write() as unit:
+            opened += 1
+            yield unit
+            opened -= 1
+
+    async def asked(user_id: str, item_id: str) -> Offer | None:
+        assert opened == 0
+        return await find(user_id, item_id)
+
+    monkeypatch.setattr(world.store, "write", counted, raising=False)
+    monkeypatch.setattr(world.shop, "find", asked)
+    assert (await world.ask(user, item))[0].outcome is ACCEPTED
+    assert world.shop.asked == [(user, item)]

@@ -1,0 +1,210 @@
+"""What operators see and do: lists, timelines, resume, cancel, refund, and the audit, over the operations API."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import delete, insert, update
+from starlette.responses import PlainTextResponse
+
+from chassis.messaging.envelope import new_id
+from chassis.outbox.failed_messages import Parked
+from chassis.outbox.failed_messages_store import StoredParked
+from examples.monolith.tables import transactions
+from extracted.account.purchases import messages
+from extracted.account.purchases.api import internal
+from extracted.account.purchases.domain.saga import State
+from extracted.account.purchases.service.operations import Kind, Operations
+from extracted.account.purchases.storage.operations import SqlOperations
+from legacy_adapter.account.purchase_rows import LegacyRows
+from tests.unit.extracted.account.purchases.world import World
+
+TOKEN = "an-operator-token"
+WHY = {"why": "a user has asked"}
+
+
+@dataclass
+class Desk:
+    """An operator's."""
+
+    world: World
+    operations: Operations
+    parked: Parked
+    http: httpx.AsyncClient
+
+    async def get(self, path: str, **query: str | int) -> Any:
+        answer = await self.http.get(f"/internal/{path}", params=query)
+        return answer.json() if answer.status_code == 200 else answer.status_code
+
+    async def post(self, path: str, body: object = WHY) -> tuple[int, Any]:
+        answer = await self.http.post(f"/internal/{path}", json=body)
+        return answer.status_code, answer.json()
+
+    async def breaches(self) -> list[tuple[str, str]]:
+        return [(one["kind"], one["purchaseId"]) for one in (await self.get("audit"))["breaches"]]
+
+    async def debited(self) -> tuple[str, str, str]:
+        """User, item, purchase."""
+        user, item = self.world.user(), self.world.shop.add(10)
+        return user, item, (await self.world.ask(user, item))[1]
+
+    async def completed(self) -> tuple[str, str, str]:
+        user, item, id = await self.debited()
+        await self.world.deliver(*await self.world.published())
+        return user, item, id
+
+    async def run(self, statement: Any) -> None:
+        async with self.world.database.write() as connection:
+            await connection.execute(statement)
+
+
+@pytest.fixture
+async def desk(world: World) -> AsyncIterator[Desk]:
+    operations = Operations(SqlOperations(world.database, world.store._kept, LegacyRows()), world.clock)
+    parked = Parked(world.tables.own, world.clock)
+
+    async def status() -> dict[str, object]:
+        return {"open": await operations.counts()}
+
+    app = internal.application(
+        PlainTextResponse("public"), TOKEN, operations, StoredParked(world.database, parked), status
+    )
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://account", headers=headers) as http:
+        yield Desk(world, operations, parked, http)
+
+
+async def test_nothing_is_told_without_the_credential(desk: Desk) -> None:
+    for headers in ({"Authorization": "Bearer another"}, {"Authorization": ""}):
+        for method, path in (("GET", "purchases"), ("GET", "audit"), ("POST", f"purchases/{new_id()}/cancel")):
+            assert (await desk.http.request(method, f"/internal/{path}", headers=headers)).status_code == 401
+    assert (await desk.http.get("/item")).text == "public"
+
+
+async def test_purchases_are_listed_by_state_and_age_page_by_page(desk: Desk) -> None:
+    ids = []
+    for _ in range(3):
+        ids.append((await desk.debited())[2])
+        desk.world.clock.forward(60)
+    await desk.world.deliver((await desk.world.published())[0])
+    assert [one["id"] for one in (await desk.get("purchases"))["purchases"]] == ids
+    assert [one["id"] for one in (await desk.get("purchases", state="DEBITED"))["purchases"]] == ids[1:]
+    assert [one["id"] for one in (await desk.get("purchases", older_than_s=90))["purchases"]] == ids[:2]
+    first = await desk.get("purchases", limit=2)
+    rest = await desk.get("purchases", limit=2, after=first["next"])
+    assert ([one["id"] for one in rest["purchases"]], rest["next"]) == (ids[2:], None)
+    assert (await desk.get("status"))["open"] == {"DEBITED": 2, "CANCELLING": 0}
+
+
+@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "x"}, {"older_than_s": "-1"}, {"state": "GONE"}])
+async def test_an_odd_question_is_refused(desk: Desk, query: dict[str, str]) -> None:
+    assert await desk.get("purchases", **query) == 400
+
+
+async def test_a_timeline_tells_steps_ledger_and_what_operators_did(desk: Desk) -> None:
+    _, _, id = await desk.debited()
+    await desk.post(f"purchases/{id}/resume")
+    await desk.world.deliver(*await desk.world.published())
+    told = await desk.get(f"purchases/{id}")
+    assert [step["step"] for step in told["steps"]][-1] == "completed"
+    assert [(line["kind"], line["delta"], line["pointsAfter"]) for line in told["ledger"]] == [("debit", -10, 90)]
+    assert [(one["action"], one["why"]) for one in told["interventions"]] == [("resumed", WHY["why"])]
+    assert await desk.get(f"purchases/{new_id()}") == 404
+
+
+async def test_a_resumed_purchase_asks_the_shop_at_once(desk: Desk) -> None:
+    _, _, id = await desk.debited()
+    await desk.world.published()
+    assert (await desk.post(f"purchases/{id}/resume"))[0] == 200
+    assert [command.type for command in await desk.world.published()] == [messages.DECREASE]
+
+
+async def test_a_cancelled_purchase_is_refunded_when_the_shop_has_agreed(desk: Desk) -> None:
+    user, _, id = await desk.debited()
+    await desk.world.published()
+    assert (await desk.post(f"purchases/{id}/cancel"))[1]["state"] == State.CANCELLING
+    assert desk.world.points(user) == 90
+    await desk.world.deliver(*await desk.world.published())
+    assert ((await desk.world.purchase(id)).state, desk.world.points(user)) == (State.REFUNDED, 100)
+
+
+@pytest.mark.parametrize("action", ["resume", "cancel"])
+async def test_a_settled_purchase_is_neither_resumed_nor_cancelled(desk: Desk, action: str) -> None:
+    _, _, id = await desk.completed()
+    assert (await desk.post(f"purchases/{id}/{action}"))[0] == 409
+    assert (await desk.post(f"purchases/{new_id()}/{action}"))[0] == 404
+
+
+@pytest.mark.parametrize("body", [None, {}, {"why": ""}, {"why": 1}, {"why": "\0"}, []])
+async def test_a_change_needs_a_reason(desk: Desk, body: object) -> None:
+    _, _, id = await desk.debited()
+    assert (await desk.post(f"purchases/{id}/cancel", body))[0] == 400
+    assert (await desk.world.purchase(id)).state is State.DEBITED
+
+
+async def test_a_charge_of_both_sides_is_found_and_the_later_one_refunded_once(desk: Desk) -> None:
+    """The live monolith sold it while the purchase was open: two live rows, two charges."""
+    user, item, id = await desk.completed()
+    assert (await desk.post(f"purchases/{id}/refund"))[0] == 409  # there is one row
+    desk.world.monolith.add_purchase(user, item)
+    assert await desk.breaches() == [(Kind.CHARGED_TWICE, id)]
+    answers = await asyncio.gather(*(desk.post(f"purchases/{id}/refund") for _ in range(2)), return_exceptions=True)
+    assert sum(1 for one in answers if isinstance(one, tuple) and one[0] == 200) == 1
+    assert (await desk.post(f"purchases/{id}/refund"))[0] == 409
+    assert (desk.world.points(user), (await desk.world.purchase(id)).state) == (100, State.COMPLETED)
+    assert await desk.world.kinds(id) == [("charged_twice", 10), ("debit", -10)]
+    assert await desk.breaches() == []
+
+
+async def test_books_that_are_right_have_no_breach(desk: Desk) -> None:
+    await desk.completed()
+    user, item, id = await desk.completed()
+    desk.world.monolith.change(transactions, id, deleted_at=desk.world.clock.now)  # removed since: as it should be
+    gone, _, _ = await desk.completed()
+    desk.world.monolith.delete_user(gone)
+    desk.world.shop.stock[item] = 0
+    await desk.world.ask(user, desk.world.shop.add(10, stock=0))
+    await desk.world.deliver(*await desk.world.published())
+    await desk.world.ask(user, desk.world.shop.add(1000))
+    await desk.debited()
+    assert await desk.breaches() == []
+
+
+async def test_each_kind_of_breach_is_found(desk: Desk) -> None:
+    world, ledger, purchases = desk.world, desk.world.tables.ledger, desk.world.tables.purchases
+    _, _, lost = await desk.completed()
+    await desk.run(delete(ledger).where(ledger.c.purchase_id == lost))
+    _, _, rowless = await desk.completed()
+    world.monolith.delete(transactions, rowless)
+    _, _, kept = await desk.completed()
+    await desk.run(update(purchases).where(purchases.c.id == kept).values(state="REFUNDED"))
+    line = {"purchase_id": new_id(), "kind": "debit", "delta": -1, "points_after": 0, "at": world.clock.now}
+    await desk.run(insert(ledger).values(line))
+    _, _, open_one = await desk.debited()
+    world.clock.forward(601)
+    assert sorted(await desk.breaches()) == sorted(
+        [
+            (Kind.LEDGER_DIFFERS, lost),
+            (Kind.COMPLETED_WITHOUT_ROW, rowless),
+            (Kind.LEDGER_DIFFERS, kept),
+            (Kind.ROW_OF_REFUNDED, kept),
+            (Kind.LEDGER_WITHOUT_PURCHASE, line["purchase_id"]),
+            (Kind.OPEN_TOO_LONG, open_one),
+        ]
+    )
+
+
+async def test_parked_messages_are_shown_grouped_and_tried_again(desk: Desk) -> None:
+    async with desk.world.database.write() as connection:
+        id = await desk.parked.record(connection, "account.purchases", {"id": new_id()}, b"{}", "not understood: so")
+    assert [one["id"] for one in (await desk.get("parked"))["parked"]] == [id]
+    assert [one["count"] for one in (await desk.get("parked/groups"))["groups"]] == [1]
+    assert (await desk.get(f"parked/{id}"))["body"] == "{}"
+    assert await desk.post("parked/redrive", {"ids": [id], **WHY}) == (200, {"count": 1})
+    async with desk.world.database.write() as connection:
+        assert [one.id for one in await desk.parked.due(connection, "account.purchases", timedelta(seconds=5))] == [id]

@@ -1,0 +1,140 @@
+"""Mailer's storage on a fresh database, and mails to put into it."""
+
+import asyncio
+import atexit
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+from sqlalchemy import Table, select
+
+from chassis.database import migrations
+from chassis.database.database import Database
+from chassis.database.own_tables import OwnTables
+from extracted.mailer.domain import Claimed, Policy, Raw, State, Templated, Wanted
+from extracted.mailer.storage import MIGRATIONS
+from extracted.mailer.storage.mails import StoredMails
+from extracted.mailer.storage.sendable import StoredSendable
+from extracted.mailer.storage.suppressions import StoredSuppressions
+from extracted.mailer.storage.tables import Tables, define
+from tests.support.connected import fresh_postgres
+
+LEASE = timedelta(minutes=20)
+
+
+def on_sqlite(folder: Path) -> str:
+    (folder / "mailer.sqlite3").touch()
+    return f"sqlite:///{folder / 'mailer.sqlite3'}"
+
+
+def on_postgres(_folder: Path) -> str:
+    return fresh_postgres()
+
+
+OpenDatabase = Callable[[Path], str]
+BOTH = (
+    pytest.param(on_sqlite, id="sqlite"),
+    pytest.param(on_postgres, id="postgresql", marks=pytest.mark.connected),
+)
+"""For the `params` of a fixture: it opens `request.param(folder)`."""
+
+
+@dataclass
+class Clock:
+    """Stands still until it is moved."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def after(self, **passed: float) -> datetime:
+        self.now += timedelta(**passed)
+        return self.now
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The storage under test. `url`: for a process that works on it, too."""
+
+    url: str
+    database: Database
+    tables: Tables
+    clock: Clock
+    mails: StoredMails
+    sendable: StoredSendable
+    suppressions: StoredSuppressions
+
+    async def claim(self, name: str = "a sender") -> Claimed | None:
+        return await self.sendable.claim(f"{name} {uuid.uuid4()}", self.clock() + LEASE)
+
+    async def claimed(self) -> Claimed:
+        found = await self.claim()
+        assert found is not None
+        return found
+
+    async def state(self, mail_id: str) -> State:
+        found = await self.mails.find(mail_id)
+        assert found is not None
+        return found[0].state
+
+    async def history(self, mail_id: str) -> list[str]:
+        found = await self.mails.find(mail_id)
+        assert found is not None
+        return [event.state.value for event in found[1]]
+
+    async def rows(self, table: Table) -> list[dict[str, Any]]:
+        async with self.database.read() as connection:
+            return [dict(row) for row in (await connection.execute(select(table))).mappings()]
+
+
+@asynccontextmanager
+async def kept(url: str) -> AsyncIterator[Kept]:
+    await asyncio.to_thread(_make, url)
+    database, clock = Database(url), Clock()
+    tables = define(OwnTables("mailer", database.is_sqlite))
+    parts = (database, tables, clock)
+    try:
+        yield Kept(url, *parts, StoredMails(*parts), StoredSendable(*parts), StoredSuppressions(*parts))
+    finally:
+        await database.aclose()
+
+
+def _make(url: str) -> None:
+    """On SQLite, migrations run once, and their file is copied: they take longer than most tests."""
+    file = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and file.stat().st_size == 0:
+        shutil.copyfile(_migrated(), file)
+    else:
+        _migrate(url)
+
+
+@cache
+def _migrated() -> Path:
+    folder = Path(mkdtemp(prefix="mailer-"))
+    atexit.register(shutil.rmtree, folder)
+    _migrate(on_sqlite(folder))
+    return folder / "mailer.sqlite3"
+
+
+def _migrate(url: str) -> None:
+    asyncio.run(migrations.upgrade(url, "mailer", MIGRATIONS))
+
+
+def wanted(key: str | None = None, recipient: str = "ada@example.org", **changes: Any) -> Wanted:
+    """A new one unless the key is given."""
+    content = Templated("verify_account", "en", {"username": "ada", "token": "t-1"})
+    parts: dict[str, Any] = {"content": content, "policy": Policy.AT_LEAST_ONCE} | changes
+    return Wanted(key or f"message:{uuid.uuid4()}", recipient, **parts)
+
+
+def raw(content: bytes = b"Subject: x\r\n\r\nbody\r\n") -> Raw:
+    return Raw("from@example.org", content, "<1@example.org>")

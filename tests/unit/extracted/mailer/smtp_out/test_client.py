@@ -1,0 +1,553 @@
+"""SMTP against a real server with faults: what each of them makes of a mail (messaging.md F29, F30)."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+from aiosmtplib.protocol import SMTPProtocol
+
+from extracted.mailer.delivery.provider import NotHandedOver, Provider, Timeouts, Tls
+from extracted.mailer.domain import Accepted, Outcome, Outgoing, Refused, Unanswered, Unreachable
+from extracted.mailer.smtp_out.client import SmtpTransport
+from tests.http.certificates import Authority
+from tests.support.smtp_faults import AUTH, DATA, DOT, EHLO, GREETING, MAIL, QUIT, RCPT, RSET, STARTTLS, Fault
+from tests.support.smtp_sink import Sink, running_sink
+from tests.unit.extracted.mailer.post import Hanging
+
+LONG = Timeouts(connect_s=10, command_s=10, data_s=10, dot_s=10, idle_s=30)
+SHORT = Timeouts(connect_s=0.5, command_s=0.5, data_s=0.5, dot_s=0.5, idle_s=30)
+"""Where one of them is to be seen."""
+HOST = "localhost"
+LOGIN = ("polycode", "s3cret-pässword")
+MESSAGE = b"Subject: hello\r\nX-PolyCode-Mail-Id: 1\r\n\r\nhello\r\n"
+
+
+def outgoing(message: bytes = MESSAGE, *, sender: str = "noreply@polycode.test", to: str = "ada@mail.test") -> Outgoing:
+    return Outgoing("1", sender, to, message)
+
+
+@asynccontextmanager
+async def to(sink: Sink, timeouts: Timeouts = LONG, **provider: object) -> AsyncIterator[SmtpTransport]:
+    values = {"host": HOST, "port": sink.port} | provider
+    transport = SmtpTransport(Provider(**values), timeouts)  # type: ignore[arg-type]  # each test names its own
+    try:
+        yield transport
+    finally:
+        await transport.aclose()
+
+
+async def sent(*faults: Fault, timeouts: Timeouts | None = None, message: bytes = MESSAGE) -> tuple[Outcome, Sink]:
+    """One mail to a server with these faults; where it hangs, time-outs are short."""
+    timeouts = timeouts or (SHORT if any(fault.do in ("hang", "slow") for fault in faults) else LONG)
+    async with running_sink() as sink:
+        sink.faults(*faults)
+        async with to(sink, timeouts) as transport:
+            return await transport.send(outgoing(message)), sink
+
+
+async def until(is_so: Callable[[], bool], within_s: float = 5.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come in time"
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("smtp"), "test")
+
+
+@pytest.fixture(scope="module")
+def tls(authority: Authority) -> ssl.SSLContext:
+    return server_context(authority, HOST)
+
+
+def server_context(authority: Authority, host: str) -> ssl.SSLContext:
+    pair = authority.issue(host)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    return context
+
+
+async def test_a_mail_arrives_with_its_envelope_and_the_answer_is_kept() -> None:
+    outcome, sink = await sent()
+
+    assert outcome == Accepted("2.0.0 taken")
+    (taken,) = sink.taken
+    assert (taken.sender, taken.recipients, taken.raw) == ("noreply@polycode.test", ("ada@mail.test",), MESSAGE)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b".\r\n",
+        b"..\r\n.\r\n",
+        b"a: b\r\n\r\n.hidden\r\n..twice\r\n...\r\n",
+        b"a: b\r\n\r\nno dot at the end.\r\n\r\n.\r\n\r\n",
+        b"\r\n",
+        b"\x00\xff\xfe raw \x80\r\n",
+        b"a: b\r\n\r\n" + b"x" * 5000 + b"\r\n",
+    ],
+)
+async def test_a_message_arrives_byte_for_byte(message: bytes) -> None:
+    outcome, sink = await sent(message=message)
+
+    assert isinstance(outcome, Accepted)
+    assert [taken.raw for taken in sink.taken] == [message]
+
+
+async def test_ten_megabytes_arrive_byte_for_byte() -> None:
+    message = b"a: b\r\n\r\n" + b".line\r\n" * 1_500_000
+
+    outcome, sink = await sent(message=message, timeouts=Timeouts())
+
+    assert isinstance(outcome, Accepted)
+    assert sink.taken[0].raw == message
+
+
+@pytest.mark.parametrize(
+    "broken", [b"a\n.\r\nMAIL FROM:<x@y>\r\n", b"a\r.\r\r\n", b"a\n\r\n", b"a\r\r\n", b"\n", b"a\r"]
+)
+async def test_a_bare_cr_or_lf_is_refused_before_a_server_sees_it(broken: bytes) -> None:
+    outcome, sink = await sent(message=broken)
+
+    assert isinstance(outcome, Refused)
+    assert (outcome.code, outcome.verb) == (554, "DATA")
+    assert sink.connections == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "nobody",
+        "a@b> SIZE=1",
+        "a b@c",
+        "a@b\r\nRCPT TO:<x@y>",
+        "<a@b>",
+        "a@b c",
+        '"a"b@c',
+        "@b",
+        "a@",
+        "x" * 320 + "@y",
+    ],
+)
+async def test_an_address_that_would_break_the_command_is_refused_here(address: str) -> None:
+    async with running_sink() as sink, to(sink) as transport:
+        outcome = await transport.send(outgoing(to=address))
+
+    assert isinstance(outcome, Refused)
+    assert (outcome.code, outcome.verb) == (553, "RCPT")
+    assert sink.connections == 0
+
+
+async def test_a_quoted_address_and_an_empty_sender_are_sent() -> None:
+    async with running_sink() as sink, to(sink) as transport:
+        await transport.send(outgoing(sender="", to='"a b\\"c"@mail.test'))
+
+    assert (sink.taken[0].sender, sink.taken[0].recipients) == ("", ('"a b\\"c"@mail.test',))
+
+
+@pytest.mark.parametrize(
+    ("offers", "options"),
+    [
+        (("8BITMIME",), "BODY=8BITMIME"),
+        ((), ""),
+        (("SIZE 1000", "8BITMIME"), "BODY=8BITMIME SIZE=8"),
+    ],
+)
+async def test_eight_bits_are_announced_where_that_is_offered(offers: tuple[str, ...], options: str) -> None:
+    async with running_sink(Sink(offers=offers)) as sink, to(sink) as transport:
+        assert isinstance(await transport.send(outgoing("é: é\r\n".encode())), Accepted)
+
+    assert sink.taken[0].options == options
+    assert sink.taken[0].raw == "é: é\r\n".encode()
+
+
+async def test_an_address_beyond_ascii_needs_a_provider_that_offers_it() -> None:
+    async with running_sink(Sink(offers=("SMTPUTF8",))) as sink, to(sink) as transport:
+        assert isinstance(await transport.send(outgoing(to="zoë@mail.test")), Accepted)
+        assert isinstance(await transport.send(outgoing()), Accepted)
+    async with running_sink(Sink(offers=())) as plain, to(plain) as transport:
+        outcome = await transport.send(outgoing(to="zoë@mail.test"))
+        after = await transport.send(outgoing())
+
+    assert [taken.options for taken in sink.taken] == ["SMTPUTF8", ""]
+    assert outcome == Refused(553, "5.6.7 Mailer: the address is not ASCII and the provider offers no SMTPUTF8", "RCPT")
+    assert isinstance(after, Accepted)
+    assert (plain.connections, plain.verbs["MAIL"], plain.verbs["RSET"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("verb", [MAIL, RCPT, DATA, DOT])
+@pytest.mark.parametrize("code", [450, 451, 452, 454, 500, 550, 552, 554])
+async def test_a_refusal_is_of_its_verb_and_keeps_its_text(verb: str, code: int) -> None:
+    outcome, sink = await sent(Fault(verb, code=code, text="4.7.1 not now\nsecond line\nthird"))
+
+    assert outcome == Refused(code, "4.7.1 not now / second line / third", verb)
+    assert sink.taken == []
+
+
+@pytest.mark.parametrize("verb", [MAIL, RCPT, DATA, DOT])
+@pytest.mark.parametrize("code", [451, 550])
+async def test_after_a_refusal_the_next_mail_goes_over_the_same_connection(verb: str, code: int) -> None:
+    async with running_sink() as sink, to(sink) as transport:
+        sink.faults(Fault(verb, code=code, times=1))
+        await transport.send(outgoing())
+        outcome = await transport.send(outgoing(to="grace@mail.test"))
+
+    assert isinstance(outcome, Accepted)
+    assert [taken.recipients for taken in sink.taken] == [("grace@mail.test",)]
+    assert sink.connections == 1
+
+
+@pytest.mark.parametrize(
+    "broken", [Fault(RSET, code=502), Fault(RSET, "drop"), Fault(RSET, "hang"), Fault(RSET, code=421)]
+)
+async def test_a_server_that_cannot_reset_gets_a_new_connection(broken: Fault) -> None:
+    async with running_sink() as sink, to(sink, SHORT if broken.do == "hang" else LONG) as transport:
+        sink.faults(Fault(RCPT, code=550, times=1), broken)
+        await transport.send(outgoing())
+        assert isinstance(await transport.send(outgoing()), Accepted)
+
+    assert sink.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Fault(GREETING, code=554, text="no service"), "greets with 554 no service"),
+        (Fault(GREETING, code=421, text="busy"), "greets with 421 busy"),
+        (Fault(GREETING, "drop"), "cannot be used"),
+        (Fault(GREETING, "hang"), "did not answer in time"),
+        (Fault(GREETING, text="no code at all\r\nxyz"), "250"),
+        (Fault(EHLO, code=421, text="later"), "421 later"),
+        (Fault(EHLO, "drop"), "cannot be used"),
+        (Fault(EHLO, "hang"), "did not answer in time"),
+        (Fault(MAIL, code=421, text="closing", drops=True), "421 to MAIL: closing"),
+        (Fault(RCPT, code=421, text="closing", drops=True), "421 to RCPT: closing"),
+        (Fault(DATA, code=421, text="closing", drops=True), "421 to DATA: closing"),
+        (Fault(MAIL, code=530, text="5.7.0 log in"), "530 to MAIL: 5.7.0 log in"),
+        (Fault(MAIL, code=354), "354 to MAIL"),
+        (Fault(DATA, code=250), "250 to DATA"),
+        (Fault(RCPT, code=999), "999 to RCPT"),
+        (Fault(RCPT, text="x" * 9000), "in RCPT"),
+        (Fault(MAIL, "drop"), "in MAIL"),
+        (Fault(RCPT, "drop"), "in RCPT"),
+        (Fault(DATA, "drop"), "in DATA"),
+        (Fault(MAIL, "hang"), "in MAIL: no answer in time"),
+        (Fault(RCPT, "hang"), "in RCPT: no answer in time"),
+        (Fault(DATA, "hang"), "in DATA: no answer in time"),
+    ],
+)
+async def test_before_the_message_was_handed_over_the_provider_was_away(fault: Fault, told: str) -> None:
+    outcome, sink = await sent(fault)
+
+    assert isinstance(outcome, Unreachable)
+    assert told in outcome.reason
+    assert sink.taken == []
+
+
+async def test_a_server_without_ehlo_is_greeted_the_old_way() -> None:
+    outcome, sink = await sent(Fault(EHLO, code=502))
+
+    assert isinstance(outcome, Accepted)
+    assert sink.verbs["HELO"] == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(DOT, "drop", takes=True),
+        Fault(DOT, "drop", takes=False),
+        Fault(DOT, "hang", takes=True),
+        Fault(DOT, "hang", seconds=0.7),
+        Fault(DOT, code=354),
+        Fault(DOT, code=999, takes=True),
+        Fault(DOT, text="y" * 9000),
+    ],
+)
+async def test_after_the_final_dot_anything_but_a_reply_is_ambiguous(fault: Fault) -> None:
+    outcome, _ = await sent(fault)
+
+    assert isinstance(outcome, Unanswered)
+    assert outcome.reason.startswith("the whole message was handed over, then: ")
+
+
+async def test_a_421_to_the_whole_message_is_an_answer() -> None:
+    outcome, _ = await sent(Fault(DOT, code=421, text="4.3.0 shutting down", drops=True))
+
+    assert outcome == Refused(421, "4.3.0 shutting down", ".")
+
+
+async def test_a_250_counts_though_the_connection_drops_right_after() -> None:
+    async with running_sink() as sink, to(sink) as transport:
+        sink.faults(Fault(DOT, drops=True, times=1))
+        outcomes = [await transport.send(outgoing()), await transport.send(outgoing())]
+
+    assert all(isinstance(outcome, Accepted) for outcome in outcomes)
+    assert sink.counts == {"1": 2}
+
+
+async def test_a_late_250_is_never_taken_for_the_next_mail() -> None:
+    async with running_sink() as sink, to(sink, SHORT) as transport:
+        sink.faults(Fault(DOT, "hang", seconds=0.7, times=1), Fault(DOT, code=550))
+        outcomes = [await transport.send(outgoing()), await transport.send(outgoing())]
+
+    assert isinstance(outcomes[0], Unanswered)
+    assert isinstance(outcomes[1], Refused)
+    assert sink.connections == 2
+
+
+async def test_an_answer_that_is_there_at_once_is_not_lost() -> None:
+    """On uvloop it may be read before anything else runs, and aiosmtplib drops what comes while it does not read."""
+    async with running_sink() as sink, to(sink, SHORT) as transport:
+        await transport.send(outgoing())
+        protocol = transport._idle[0]._client.protocol
+        assert protocol is not None
+        protocol.transport = AnswersAtOnce(protocol)
+        outcome = await transport.send(outgoing())
+        transport._idle[0].abort()  # the server still waits for the dot, and would not hear QUIT
+
+    assert outcome == Accepted("at once")
+
+
+class AnswersAtOnce(asyncio.Transport):
+    """Writes what it is given, but the final dot: that it answers itself."""
+
+    def __init__(self, protocol: SMTPProtocol) -> None:
+        super().__init__()
+        assert protocol.transport is not None
+        self._protocol, self._real = protocol, cast(asyncio.Transport, protocol.transport)
+
+    def is_closing(self) -> bool:
+        return self._real.is_closing()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if data == b".\r\n":
+            self._protocol.data_received(b"250 at once\r\n")
+        else:
+            self._real.write(data)
+
+
+async def test_a_reader_too_slow_for_the_message_has_not_got_it() -> None:
+    message = b"a: b\r\n\r\n" + b"x" * 20_000_000 + b"\r\n"
+
+    outcome, sink = await sent(Fault(DATA, "slow"), message=message)
+
+    assert outcome == Unreachable("in DATA: no answer in time")
+    assert sink.taken == []
+
+
+async def test_a_slow_reader_is_given_its_time() -> None:
+    message = b"a: b\r\n\r\n" + b"x" * 9_000_000 + b"\r\n"
+
+    outcome, sink = await sent(Fault(DATA, "slow", seconds=0.001), message=message, timeouts=Timeouts())
+
+    assert isinstance(outcome, Accepted)
+    assert sink.taken[0].raw == message
+
+
+async def test_a_connection_that_was_closed_while_idle_is_replaced() -> None:
+    async with running_sink() as sink, to(sink) as transport:
+        await transport.send(outgoing())
+        for session in list(sink.sessions):
+            session.drop()
+        outcome = await transport.send(outgoing())
+
+    assert isinstance(outcome, Accepted)
+    assert (sink.connections, sink.counts) == (2, {"1": 2})
+
+
+@pytest.mark.parametrize("fault", [Fault(MAIL, code=421, drops=True, times=1), Fault(MAIL, "drop", times=1)])
+async def test_a_used_connection_that_ends_at_the_first_command_is_replaced_once(fault: Fault) -> None:
+    async with running_sink() as sink, to(sink) as transport:
+        await transport.send(outgoing())
+        sink.faults(fault)
+        outcome = await transport.send(outgoing())
+
+    assert isinstance(outcome, Accepted)
+    assert (sink.connections, sink.counts) == (2, {"1": 2})
+
+
+async def test_a_used_connection_that_ends_later_is_no_reason_to_send_again() -> None:
+    async with running_sink() as sink, to(sink) as transport:
+        await transport.send(outgoing())
+        sink.faults(Fault(DOT, "drop", times=1))
+        outcome = await transport.send(outgoing())
+
+    assert isinstance(outcome, Unanswered)
+    assert (sink.connections, sink.counts) == (1, {"1": 2})
+
+
+async def test_mails_at_the_same_time_have_connections_of_their_own_which_are_used_again() -> None:
+    async with running_sink(Sink(latency_s=0.05)) as sink, to(sink) as transport:
+        for _ in range(2):
+            await asyncio.gather(*(transport.send(outgoing()) for _ in range(4)))
+
+    assert (sink.connections, sink.counts) == (4, {"1": 8})
+
+
+async def test_idle_connections_are_closed_with_quit() -> None:
+    async with running_sink() as sink, to(sink, Timeouts(idle_s=0.05)) as transport:
+        await transport.send(outgoing())
+        await until(lambda: not sink.sessions)
+
+        assert sink.verbs[QUIT] == 1
+
+
+async def test_closing_says_quit_and_does_not_wait_for_a_server_that_does_not_answer() -> None:
+    async with running_sink() as sink:
+        async with to(sink) as transport:
+            sink.faults(Fault(QUIT, "hang"))
+            await transport.send(outgoing())
+
+        assert sink.verbs[QUIT] == 1
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+@pytest.mark.parametrize("verb", [GREETING, EHLO, MAIL, RCPT, DATA, DOT])
+async def test_a_cancelled_mail_closes_its_connection_and_says_whether_it_was_handed_over(
+    verb: str, is_used: bool
+) -> None:
+    async with running_sink() as sink, to(sink, Timeouts()) as transport:
+        if is_used and verb not in (GREETING, EHLO):
+            await transport.send(outgoing())
+        sink.script = hanging = Hanging(verb)
+        sending = asyncio.create_task(transport.send(outgoing()))
+        await until(lambda: hanging.is_so)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await sending
+        assert isinstance(caught.value, NotHandedOver) == (verb != DOT)
+        await until(lambda: not sink.sessions)
+
+        assert isinstance(await transport.send(outgoing()), Accepted)
+
+
+async def test_nobody_listens() -> None:
+    async with running_sink() as sink:
+        pass
+    async with to(sink) as transport:
+        outcome = await transport.send(outgoing())
+
+    assert isinstance(outcome, Unreachable)
+    assert f"{HOST}:{sink.port} cannot be used" in outcome.reason
+
+
+@pytest.mark.parametrize("kind", [Tls.STARTTLS, Tls.IMPLICIT])
+async def test_tls_with_a_trusted_certificate(kind: Tls, tls: ssl.SSLContext, authority: Authority) -> None:
+    async with (
+        running_sink(Sink(tls=tls, login=LOGIN), is_implicit=kind is Tls.IMPLICIT) as sink,
+        to(sink, tls=kind, ca_file=authority.file, user=LOGIN[0], password=LOGIN[1]) as transport,
+    ):
+        assert isinstance(await transport.send(outgoing(b"." * 300_000 + b"\r\n")), Accepted)
+        assert isinstance(await transport.send(outgoing()), Accepted)
+
+    assert sink.taken[0].raw == b"." * 300_000 + b"\r\n"
+    assert all(taken.is_encrypted and taken.user == LOGIN[0] for taken in sink.taken)
+    assert sink.connections == 1
+
+
+@pytest.mark.parametrize("kind", [Tls.STARTTLS, Tls.IMPLICIT])
+@pytest.mark.parametrize("host", [HOST, "mail.elsewhere.test"])
+async def test_a_certificate_that_does_not_hold_ends_it_before_anything_is_told(
+    kind: Tls, host: str, authority: Authority
+) -> None:
+    """Of an authority that nobody trusts, and of another name."""
+    trusted = None if host == HOST else authority.file
+    sink = Sink(tls=server_context(authority, host), login=LOGIN)
+    async with (
+        running_sink(sink, is_implicit=kind is Tls.IMPLICIT),
+        to(sink, tls=kind, ca_file=trusted, user=LOGIN[0], password=LOGIN[1]) as transport,
+    ):
+        outcome = await transport.send(outgoing())
+
+    assert isinstance(outcome, Unreachable)
+    assert "certificate" in outcome.reason
+    assert (sink.verbs[AUTH], sink.verbs[MAIL]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda tls: Sink(login=LOGIN),
+        lambda tls: Sink(
+            tls=tls, login=LOGIN, script=lambda m: Fault(STARTTLS, code=454) if m.verb == STARTTLS else None
+        ),
+        lambda tls: Sink(
+            tls=tls, login=LOGIN, script=lambda m: Fault(STARTTLS, "drop") if m.verb == STARTTLS else None
+        ),
+        lambda tls: Sink(
+            tls=tls, login=LOGIN, script=lambda m: Fault(STARTTLS, "hang") if m.verb == STARTTLS else None
+        ),
+    ],
+)
+async def test_without_starttls_nothing_is_told(
+    make: Callable[[ssl.SSLContext], Sink], tls: ssl.SSLContext, authority: Authority
+) -> None:
+    async with (
+        running_sink(make(tls)) as sink,
+        to(sink, SHORT, tls=Tls.STARTTLS, ca_file=authority.file, user=LOGIN[0], password=LOGIN[1]) as transport,
+    ):
+        outcome = await transport.send(outgoing())
+
+    assert isinstance(outcome, Unreachable)
+    assert (sink.verbs[AUTH], sink.verbs[MAIL]) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", [Tls.STARTTLS, Tls.IMPLICIT])
+async def test_a_server_that_speaks_no_tls_where_it_should(kind: Tls) -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        for answer in (b"250-x\r\n250 STARTTLS\r\n", b"220 go\r\n", b"no TLS at all\r\n"):
+            if await reader.read(1000):
+                writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    async with server, to(Sink(port=server.sockets[0].getsockname()[1]), tls=kind) as transport:
+        assert isinstance(await transport.send(outgoing()), Unreachable)
+
+
+async def test_a_wrong_password_is_no_fault_of_a_mail_and_told_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
+    user, password = LOGIN[0], "wr0ng-password"
+
+    async with running_sink(Sink(login=LOGIN)) as sink, to(sink, user=user, password=password) as transport:
+        plain = await transport.send(outgoing())
+        sink.faults(Fault(AUTH, code=535, text=f"5.7.8 {user} with {password} is wrong"))
+        repeated = await transport.send(outgoing())
+
+    assert isinstance(plain, Unreachable)
+    assert "refuses AUTH: 535 5.7.8 wrong" in plain.reason
+    assert isinstance(repeated, Unreachable)
+    assert repeated.reason.endswith("535 (it repeats the password)")
+    assert password not in repr(transport.__dict__) + "".join(capfd.readouterr())
+
+
+async def test_what_a_server_says_is_bounded_and_harmless() -> None:
+    outcome, _ = await sent(
+        Fault(
+            RCPT,
+            code=550,
+            text="\x1b[31mred\x00\x07 \u202eevil \udcff".encode("utf-8", "replace").decode() + "z" * 3000,
+        )
+    )
+
+    assert isinstance(outcome, Refused)
+    assert outcome.response.startswith("\N{REPLACEMENT CHARACTER}[31mred")
+    assert outcome.response.isprintable()
+    assert len(outcome.response) == 1000
+
+
+def test_the_time_outs_of_a_mail_add_up() -> None:
+    assert Timeouts().total_s == 90 + 5 * 60 + 120 + 600
+
+
+def test_a_ca_file_that_is_none_is_refused_at_start(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        SmtpTransport(Provider(HOST, 25, Tls.IMPLICIT, ca_file=tmp_path / "none.pem"))

@@ -1,0 +1,150 @@
+"""What intake and operators do with rows: a key once, all or none, found again, changed by hand."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from extracted.mailer.domain import RAW, Policy, State, Templated
+from extracted.mailer.ports import KeyUsed, NotNow, Selection
+from tests.unit.extracted.mailer.databases import Kept, raw, wanted
+
+ALL = Selection(None, None, None, None, 100)
+
+
+async def test_a_request_becomes_a_row_that_is_found_with_its_history(store: Kept) -> None:
+    [mail] = await store.mails.add([wanted("message:1")])
+    found = await store.mails.find(mail.id)
+    assert found is not None
+    assert found[0] == mail
+    assert (mail.state, mail.attempts, mail.ambiguities, mail.due_at) == (State.QUEUED, 0, 0, store.clock())
+    assert [(event.state, event.by) for event in found[1]] == [(State.QUEUED, None)]
+    assert await store.mails.find("00000000-0000-4000-8000-000000000000") is None
+
+
+async def test_a_repeated_key_gives_the_same_mail_and_no_second_row(store: Kept) -> None:
+    [first] = await store.mails.add([wanted("message:1")])
+    [again] = await store.mails.add([wanted("message:1")])
+    assert again.id == first.id
+    assert len(await store.rows(store.tables.mails)) == 1
+    assert await store.history(first.id) == ["queued"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"recipient": "bob@example.org"},
+        {"content": Templated("verify_account", "en", {"username": "ada", "token": "t-2"})},
+        {"content": Templated("verify_account", "fr", {"username": "ada", "token": "t-1"})},
+        {"content": raw()},
+    ],
+)
+async def test_a_key_with_another_content_is_refused(store: Kept, other: dict[str, object]) -> None:
+    await store.mails.add([wanted("message:1")])
+    with pytest.raises(KeyUsed):
+        await store.mails.add([replace(wanted("message:1"), **other)])  # type: ignore[arg-type]  # a case's fields
+
+
+async def test_the_order_of_variables_makes_no_other_content(store: Kept) -> None:
+    swapped = Templated("verify_account", "en", {"token": "t-1", "username": "ada"})
+    [first] = await store.mails.add([wanted("message:1")])
+    [again] = await store.mails.add([wanted("message:1", content=swapped)])
+    assert again.id == first.id
+
+
+async def test_many_are_added_all_or_none(store: Kept) -> None:
+    await store.mails.add([wanted("message:3", "somebody@example.org")])
+    with pytest.raises(KeyUsed):
+        await store.mails.add([wanted(f"message:{n}") for n in range(500)])
+    assert len(await store.rows(store.tables.mails)) == 1
+    added = await store.mails.add([wanted(f"other:{n}") for n in range(500)])
+    assert [mail.key for mail in added] == [f"other:{n}" for n in range(500)]
+
+
+async def test_the_same_key_at_once_is_one_mail(store: Kept) -> None:
+    added = await asyncio.gather(*(store.mails.add([wanted("message:1")]) for _ in range(8)))
+    assert len({mail.id for [mail] in added}) == 1
+
+
+async def test_a_raw_message_for_several_is_kept_once_and_byte_for_byte(store: Kept) -> None:
+    content = bytes(range(256)) * 10
+    people = [wanted(f"smtp:{n}", f"p{n}@example.org", content=raw(content)) for n in range(3)]
+    added = await store.mails.add(people)
+    await store.mails.add(people)
+    assert [mail.kind for mail in added] == [RAW] * 3
+    [kept] = await store.rows(store.tables.contents)
+    assert kept["content"] == content
+    claimed = await store.claimed()
+    assert claimed.content == raw(content)
+
+
+async def test_mails_are_listed_newest_first_page_by_page(store: Kept) -> None:
+    ids = []
+    for n in range(5):
+        ids += [mail.id for mail in await store.mails.add([wanted(recipient=f"p{n % 2}@example.org")])]
+        store.clock.after(seconds=1)
+    first = await store.mails.select(replace(ALL, limit=2))
+    rest = await store.mails.select(replace(ALL, after=first[-1].id))
+    assert [mail.id for mail in (*first, *rest)] == ids[::-1]
+    assert len(await store.mails.select(replace(ALL, recipient="p0@example.org"))) == 3
+    assert await store.mails.select(replace(ALL, states=[State.SENT])) == []
+    assert await store.mails.select(replace(ALL, kind="team_left")) == []
+
+
+async def test_states_are_counted_each_of_them(store: Kept) -> None:
+    await store.mails.add([wanted(), wanted()])
+    await store.claim()
+    counted = await store.mails.counted()
+    assert set(counted) == set(State)
+    assert {state: n for state, n in counted.items() if n} == {State.QUEUED: 1, State.SENDING: 1}
+
+
+async def test_what_waits_is_cancelled_and_what_is_being_sent_is_not(store: Kept) -> None:
+    [mail] = await store.mails.add([wanted()])
+    cancelled = await store.mails.cancel(mail.id, "ada", "by mistake")
+    assert cancelled is not None
+    assert cancelled.state is State.CANCELLED
+    assert await store.claim() is None
+    [other] = await store.mails.add([wanted()])
+    await store.claimed()
+    with pytest.raises(NotNow, match="the mail is sending"):
+        await store.mails.cancel(other.id, "ada", "too late")
+    assert await store.mails.cancel("none", "ada", "x") is None
+
+
+async def test_the_history_tells_who_and_why(store: Kept) -> None:
+    [mail] = await store.mails.add([wanted()])
+    await store.mails.cancel(mail.id, "ada", "by mistake")
+    found = await store.mails.find(mail.id)
+    assert found is not None
+    assert [(event.state, event.detail, event.by) for event in found[1]][1:] == [(State.CANCELLED, "by mistake", "ada")]
+
+
+async def test_a_failed_mail_is_sent_again_with_all_attempts(store: Kept) -> None:
+    [mail] = await store.mails.add([wanted()])
+    await store.sendable.failed(await store.claimed(), "550 no", is_bounce=False)
+    retried = await store.mails.retry(mail.id, "ada", "the address is right")
+    assert retried is not None
+    assert (retried.state, retried.attempts) == (State.QUEUED, 0)
+    assert (await store.claimed()).mail_id == mail.id
+
+
+@pytest.mark.parametrize(("is_sent", "state"), [(True, State.SENT), (False, State.QUEUED)])
+async def test_an_ambiguous_one_is_decided(store: Kept, is_sent: bool, state: State) -> None:
+    [mail] = await store.mails.add([wanted(policy=Policy.AT_MOST_ONCE)])
+    await store.sendable.ambiguous(await store.claimed(), "no answer", None)
+    decided = await store.mails.decide(mail.id, is_sent, "ada", "asked the provider")
+    assert decided is not None
+    assert (decided.state, decided.ambiguities) == (state, 1)
+
+
+async def test_what_does_not_count_in_its_state_changes_nothing(store: Kept) -> None:
+    [mail] = await store.mails.add([wanted()])
+    for change in (
+        store.mails.decide(mail.id, True, "ada", "x"),
+        store.mails.decide(mail.id, False, "ada", "x"),
+        store.mails.retry(mail.id, "ada", "x"),
+    ):
+        with pytest.raises(NotNow, match="the mail is queued"):
+            await change
+    assert await store.history(mail.id) == ["queued"]

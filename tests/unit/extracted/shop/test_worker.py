@@ -1,0 +1,275 @@
+"""Commands in, decisions out, as Account meets it: another process, on the embedded parts and on the real ones."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from chassis.messaging.envelope import Envelope
+from chassis.messaging.open import open_broker
+from chassis.messaging.port import Broker, Delivery
+from chassis.messaging.topology import Topology, load
+from examples.monolith import tables as monolith
+from extracted.shop.decision import Purchase
+from extracted.shop.main import TOPOLOGY
+from tests.support.connected import fresh_rabbit, waiting
+from tests.support.monolith_file import MonolithData
+from tests.support.stores import Stores, on_real_parts, on_sqlite
+from tests.unit.extracted.shop.commands import cancel, decrease, purchase
+from tests.unit.extracted.shop.running import (
+    INTERNAL_TOKEN,
+    OPERATOR_TOKEN,
+    Gateway,
+    RunningShop,
+    ask,
+    bearer,
+    running_seller,
+)
+
+pytestmark = pytest.mark.walk
+
+WITHIN_S = 60.0
+SALES_AT_ONCE = 5
+DECREASED, CANCELLED = "shop.quantity_decreased.v1", "shop.purchase_cancelled.v1"
+
+
+def sqlite_broker(folder: Path) -> str:
+    return f"sqlite:///{folder / 'broker.sqlite3'}"
+
+
+def rabbit(_folder: Path) -> str:
+    return fresh_rabbit()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the shop runs on. `data`: the monolith's rows."""
+
+    stores: Stores
+    broker_url: str
+    data: MonolithData
+    gateway: Gateway
+    folder: Path
+
+    @contextmanager
+    def shop(self) -> Iterator[RunningShop]:
+        documents = {"DOCUMENTS_URL": self.stores.documents_url} if self.stores.documents_url else {}
+        own = {"BROKER_URL": self.broker_url} | documents
+        with running_seller(self.stores.database_url, self.gateway, self.folder, **own) as running:
+            yield running
+
+    def buyer(self) -> Purchase:
+        wanted = purchase()
+        self.data.add_user(user_id=wanted.user_id)
+        return wanted
+
+    def sold(self) -> list[str]:
+        return [row["id"] for row in self.data.rows(monolith.transactions)]
+
+
+OpenStores = Callable[[Path], Stores]
+OpenBroker = Callable[[Path], str]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param((on_sqlite, sqlite_broker), id="embedded"),
+        pytest.param((on_real_parts, rabbit), id="real parts", marks=pytest.mark.connected),
+    ]
+)
+def parts(request: pytest.FixtureRequest, gateway: Gateway, tmp_path: Path) -> Iterator[Parts]:
+    open_stores: OpenStores = request.param[0]
+    open_url: OpenBroker = request.param[1]
+    stores = open_stores(tmp_path)
+    data = MonolithData(stores)
+    yield Parts(stores, open_url(tmp_path), data, gateway, tmp_path)
+    data.close()
+
+
+class Account:
+    """Its side of the queues."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.told: list[Envelope] = []
+        self._news = asyncio.Event()
+
+    async def listen(self) -> None:
+        await self.broker.consume("account.decisions", self._hear)
+
+    async def ask(self, *commands: Envelope) -> None:
+        for command in commands:
+            await self.broker.publish("purchases.commands", command)
+
+    async def answers(self, count: int) -> list[Envelope]:
+        """As soon as there are so many in all."""
+        async with asyncio.timeout(WITHIN_S):
+            while len(self.told) < count:
+                self._news.clear()
+                await self._news.wait()
+        return self.told
+
+    async def _hear(self, delivery: Delivery) -> None:
+        self.told.append(delivery.envelope())
+        self._news.set()
+
+
+@asynccontextmanager
+async def account(parts: Parts) -> AsyncIterator[Account]:
+    """All queues are there: those of the shop before it starts."""
+    broker = open_broker(parts.broker_url, "account")
+    topology: Topology = load(TOPOLOGY)
+    await broker.declare(topology)
+    it = Account(broker)
+    await it.listen()
+    try:
+        yield it
+    finally:
+        await broker.aclose()
+
+
+def parked(shop: RunningShop) -> list[dict[str, Any]]:
+    answer = ask(shop.port, "/internal/parked", "GET", bearer(OPERATOR_TOKEN))
+    assert answer.status == 200, answer.body
+    found: list[dict[str, Any]] = json.loads(answer.body)["parked"]
+    return found
+
+
+async def parked_soon(shop: RunningShop, count: int) -> list[dict[str, Any]]:
+    async with asyncio.timeout(WITHIN_S):
+        while len(found := await asyncio.to_thread(parked, shop)) < count:
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def test_a_command_is_answered_by_a_decision(parts: Parts) -> None:
+    sold, cancelled = parts.buyer(), parts.buyer()
+    async with account(parts) as it:
+        with parts.shop():
+            asked = [decrease(sold), cancel(cancelled)]
+            await it.ask(*asked)
+            told = await it.answers(2)
+    assert {(one.type, one.request_id, one.causation_id) for one in told} == {
+        (DECREASED, sold.id, asked[0].id),
+        (CANCELLED, cancelled.id, asked[1].id),
+    }
+    assert parts.sold() == [sold.id]
+
+
+async def test_what_waited_in_the_queue_is_decided_when_the_shop_starts(parts: Parts) -> None:
+    buyers = [parts.buyer() for _ in range(5)]
+    async with account(parts) as it:
+        await it.ask(*(decrease(buyer) for buyer in buyers))
+        with parts.shop():
+            told = await it.answers(5)
+    assert {one.request_id for one in told} == {buyer.id for buyer in buyers} == set(parts.sold())
+
+
+@pytest.mark.parametrize("point", ["shop.before_commit", "shop.decided", "relay.confirmed"])
+async def test_a_shop_that_is_killed_decides_once_and_answers_when_it_is_back(
+    parts: Parts, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = parts.buyer()
+    async with account(parts) as it:
+        monkeypatch.setenv("FAILPOINTS", f"{point}=kill")
+        with parts.shop() as shop:
+            await it.ask(decrease(wanted))
+            assert await asyncio.to_thread(shop.process.wait, WITHIN_S) == -signal.SIGKILL
+        monkeypatch.delenv("FAILPOINTS")
+        with parts.shop():
+            told = await it.answers(1)
+            await it.ask(cancel(wanted))
+            async with asyncio.timeout(WITHIN_S):
+                while len({one.id for one in told}) < 2:
+                    await asyncio.sleep(0.05)
+    assert {one.type for one in told} == {DECREASED}
+    assert parts.sold() == [wanted.id]
+
+
+async def test_what_is_no_command_is_parked_with_its_reason_and_holds_up_no_other(parts: Parts) -> None:
+    good, of = parts.buyer(), parts.buyer()
+    bad = {
+        "later version": replace(decrease(of), type="shop.decrease_quantity.v2"),
+        "no purchase": decrease(of, purchaseId=None),
+        "no uuid": decrease(of, userId="x"),
+        "too long": replace(decrease(of), traceparent="x" * 300),
+    }
+    async with account(parts) as it:
+        with parts.shop() as shop:
+            for command in bad.values():
+                kind = command.type if command.type.endswith("v1") else "shop.decrease_quantity.v1"
+                await it.broker.publish("purchases.commands", command, routing_key=kind)
+            await it.ask(decrease(good))
+            assert [one.request_id for one in await it.answers(1)] == [good.id]
+            found = await parked_soon(shop, 4)
+    reasons = {row["messageId"]: row["reason"] for row in found}
+    assert "wanted shop.decrease_quantity.v1" in reasons[bad["later version"].id]
+    assert "purchaseId is missing" in reasons[bad["no purchase"].id]
+    assert "userId is missing or no UUID" in reasons[bad["no uuid"].id]
+    assert "traceparent" in reasons[bad["too long"].id]
+    assert {(row["queue"], row["attempts"], row["nextAttemptAt"]) for row in found} == {("shop.commands", 1, None)}
+    assert parts.sold() == [good.id]
+
+
+async def test_a_command_that_fails_is_parked_tried_again_and_re_driven_once_it_can_work(parts: Parts) -> None:
+    taken = parts.data.add_purchase(parts.buyer().user_id, parts.buyer().item_id)
+    wanted = Purchase(taken, parts.buyer().user_id, parts.buyer().item_id)
+    async with account(parts) as it:
+        with parts.shop() as shop:
+            await it.ask(decrease(wanted))
+            (row,) = await parked_soon(shop, 1)
+            assert "IntegrityError" in row["reason"]
+            assert row["nextAttemptAt"] is not None
+            parts.data.delete(monolith.transactions, taken)
+            body = json.dumps({"ids": [row["id"]], "why": "the other row is gone"}).encode()
+            answer = await asyncio.to_thread(
+                ask, shop.port, "/internal/parked/redrive", "POST", bearer(OPERATOR_TOKEN), body
+            )
+            assert json.loads(answer.body) == {"count": 1}
+            assert [one.type for one in await it.answers(1)] == [DECREASED]
+    assert parts.sold() == [taken]
+
+
+@pytest.mark.connected
+async def test_sales_that_hang_starve_no_offer(gateway: Gateway, tmp_path: Path) -> None:
+    stores = on_real_parts(tmp_path)
+    parts = Parts(stores, rabbit(tmp_path), MonolithData(stores), gateway, tmp_path)
+    buyers, item = [parts.buyer() for _ in range(12)], parts.data.add_item()
+    locked = 'SELECT 1 FROM "user" WHERE id = ANY(%s::uuid[]) FOR UPDATE'
+    async with account(parts) as it:
+        with parts.shop() as shop, psycopg.connect(stores.database_url) as holder:
+            holder.execute(locked, [[buyer.user_id for buyer in buyers]])
+            await it.ask(*(decrease(buyer) for buyer in buyers))
+            async with asyncio.timeout(WITHIN_S):
+                while waiting(stores.database_url) < SALES_AT_ONCE:
+                    await asyncio.sleep(0.05)
+            place = f"/internal/offers/{item}?user={buyers[0].user_id}"
+            answer = await asyncio.to_thread(ask, shop.port, place, "GET", bearer(INTERNAL_TOKEN))
+            assert answer.status == 200
+            assert waiting(stores.database_url) == SALES_AT_ONCE
+            holder.rollback()
+            await it.answers(len(buyers))
+    parts.data.close()
+
+
+async def test_sigterm_finishes_and_leaves_nothing_for_the_next_life_to_do_twice(parts: Parts) -> None:
+    buyers = [parts.buyer() for _ in range(30)]
+    async with account(parts) as it:
+        with parts.shop() as shop:
+            await it.ask(*(decrease(buyer) for buyer in buyers))
+            await it.answers(1)
+            shop.process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(shop.process.wait, WITHIN_S) == 0
+        with parts.shop():
+            async with asyncio.timeout(WITHIN_S):
+                while {one.request_id for one in it.told} != {buyer.id for buyer in buyers}:
+                    await asyncio.sleep(0.05)
+    assert {one.type for one in it.told} == {DECREASED}
+    assert sorted(parts.sold()) == sorted(buyer.id for buyer in buyers)

@@ -1,0 +1,218 @@
+"""Documents as the monolith would leave them: whole shapes, single fields set, nothing else touched.
+
+On SQLite, and on a server that speaks MongoDB's protocol.
+"""
+
+import asyncio
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chassis.database.database import Database
+from chassis.service.settings import SettingsInvalid
+from chassis.store import StoreUnavailable
+from legacy_adapter.documents.documents import DocumentStore, Selection, SqliteDocuments
+from legacy_adapter.documents.mongo import MongoDocuments
+from legacy_adapter.documents.stores import opened
+from tests.support.connected import expect_lost_updates
+from tests.support.monolith_file import MonolithData
+from tests.support.stores import EVERYWHERE, on_real_parts
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(params=EVERYWHERE)
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MonolithData]:
+    file = MonolithData(request.param(tmp_path))
+    yield file
+    file.close()
+
+
+@pytest.fixture
+async def documents(file: MonolithData) -> AsyncIterator[DocumentStore]:
+    stores = opened(file.url, file.documents_url)
+    yield stores.documents
+    await stores.aclose()
+
+
+def stored(file: MonolithData, item_id: str) -> dict[str, Any]:
+    """As it stands in the store, its fields in their order."""
+    document = file.item(item_id)
+    assert document is not None
+    return document
+
+
+def new(**fields: Any) -> dict[str, Any]:
+    return {"cost": 10, "type": "hint", "data": {"text": "a"}} | fields | {"id": str(uuid.uuid4())}
+
+
+async def test_a_new_document_has_the_shape_of_the_monoliths_own(file: MonolithData, documents: DocumentStore) -> None:
+    fields = new()
+    added = await documents.add("items", fields)
+    body = stored(file, fields["id"])
+    object_id = body["_id"]["$oid"]
+    assert re.fullmatch("[0-9a-f]{24}", object_id)
+    assert body == added == {"_id": {"$oid": object_id}, **fields, "__v": 0}
+    assert list(body) == ["_id", "cost", "type", "data", "id", "__v"]
+
+
+async def test_object_ids_never_repeat(documents: DocumentStore) -> None:
+    added = [await documents.add("items", new()) for _ in range(50)]
+    assert len({document["_id"]["$oid"] for document in added}) == 50
+
+
+async def test_set_fields_leaves_all_others_alone(file: MonolithData, documents: DocumentStore) -> None:
+    item = file.add_item(cost=1e21, sold={"by": ["a", None]}, __v=7)
+    before = stored(file, item)
+    assert await documents.set_fields("items", item, {"type": "validator"}) == before | {"type": "validator"}
+    after = stored(file, item)
+    assert (after, list(after)) == (before | {"type": "validator"}, list(before))
+
+
+async def test_a_field_is_set_as_a_whole(file: MonolithData, documents: DocumentStore) -> None:
+    item = file.add_item(data={"text": "old", "more": 1})
+    changed = await documents.set_fields("items", item, {"data": {"text": 'x\0"\u2028é'}})
+    assert changed is not None
+    assert changed["data"] == {"text": 'x\0"\u2028é'}
+    assert await documents.find_one("items", item) == changed
+
+
+async def test_no_fields_write_nothing(file: MonolithData, documents: DocumentStore) -> None:
+    item = file.add_item()
+    before = stored(file, item)
+    assert await documents.set_fields("items", item, {}) == before
+    assert stored(file, item) == before
+
+
+async def test_what_is_not_there_is_neither_set_nor_removed(documents: DocumentStore) -> None:
+    assert await documents.set_fields("items", "nope", {"cost": 1}) is None
+    assert await documents.set_fields("items", "nope", {}) is None
+    assert await documents.remove("items", "nope") is False
+
+
+async def test_several_are_found_by_their_ids(documents: DocumentStore) -> None:
+    first, second, _third = [await documents.add("items", new(cost=cost)) for cost in range(3)]
+    wanted = [second["id"], str(uuid.uuid4()), first["id"], second["id"].upper()]
+    found = await documents.find("items", Selection({"id": wanted}))
+    assert sorted(found, key=lambda one: int(one["cost"])) == [first, second]
+    assert await documents.find("items", Selection({"id": []})) == []
+
+
+async def test_a_removed_document_is_gone_and_the_others_stay(file: MonolithData, documents: DocumentStore) -> None:
+    gone, kept = file.add_item(), file.add_item()
+    assert await documents.remove("items", gone) is True
+    assert [document["id"] for document in await documents.find("items", Selection())] == [kept]
+
+
+async def test_sets_at_once_lose_no_field(file: MonolithData, documents: DocumentStore) -> None:
+    expect_lost_updates(file.documents_url)
+    item = file.add_item(**{f"f{n}": None for n in range(60)})
+    await asyncio.gather(*(documents.set_fields("items", item, {f"f{n}": n}) for n in range(60)))
+    found = await documents.find_one("items", item)
+    assert found is not None
+    assert [found.get(f"f{n}") for n in range(60)] == list(range(60))
+
+
+async def test_a_page_is_cut_after_filter_and_order(file: MonolithData, documents: DocumentStore) -> None:
+    cheap, dear, other = (file.add_item(cost=cost, type=kind) for cost, kind in ((1, "a"), (1e21, "a"), (5, "b")))
+    mid = file.add_item(cost=2.5, type="a")
+
+    async def ids(*, skip: int = 0, limit: int = 100, types: tuple[str, ...] = ("a",), **order: bool) -> list[str]:
+        found = await documents.find("items", Selection({"type": types}, order, skip, limit))
+        return [document["id"] for document in found]
+
+    assert await ids() == [cheap, dear, mid]
+    assert await ids(cost=False) == [cheap, mid, dear]
+    assert await ids(cost=True, types=("a", "b")) == [dear, other, mid, cheap]
+    assert await ids(skip=1, limit=1, cost=True) == [mid]
+    assert await ids(skip=2**62) == await ids(types=()) == []
+
+
+async def test_a_number_is_stored_as_javascript_stores_it(file: MonolithData, documents: DocumentStore) -> None:
+    """Beyond 32 bits a whole number is a double."""
+    added = await documents.add("items", new(cost=2**53 + 1, count=7))
+    kept = stored(file, added["id"])
+    assert (added["cost"], kept["count"]) == (kept["cost"], 7)
+    if file.documents_url:
+        assert isinstance(kept["cost"], float)
+
+
+async def test_a_file_that_is_not_there_is_a_store_that_is_away(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'nowhere.sqlite3'}")
+    documents = SqliteDocuments(database)
+    for asked in (
+        documents.add("items", new()),
+        documents.set_fields("items", "x", {"a": 1}),
+        documents.remove("items", "x"),
+    ):
+        with pytest.raises(StoreUnavailable):
+            await asked
+    await database.aclose()
+
+
+ASK_NOBODY = """
+import asyncio
+from chassis.store import StoreUnavailable
+from legacy_adapter.documents.documents import Selection
+from legacy_adapter.documents.mongo import MongoDocuments
+
+async def main():
+    documents = MongoDocuments("mongodb://127.0.0.1:1/nowhere", timeout_s=0.2)
+    for ask in (
+        lambda: documents.ping(),
+        lambda: documents.find_one("items", "x"),
+        lambda: documents.find("items", Selection()),
+        lambda: documents.add("items", {"id": "x"}),
+        lambda: documents.set_fields("items", "x", {"a": 1}),
+        lambda: documents.remove("items", "x"),
+    ):
+        try:
+            await ask()
+        except StoreUnavailable as error:
+            print(error)
+    await documents.aclose()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.walk
+def test_a_server_that_is_not_there_is_a_store_that_is_away() -> None:
+    """In a process of its own: pymongo's monitor may leave a socket unclosed that it was connecting."""
+    command = [sys.executable, "-c", ASK_NOBODY]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert len(told.splitlines()) == told.count("127.0.0.1:1:") == 6
+
+
+@pytest.mark.connected
+async def test_a_query_that_runs_for_too_long_is_given_up() -> None:
+    """With a time of zero milliseconds left, in effect: MongoDB counts 1, and the batch is not that fast."""
+    data = MonolithData(on_real_parts(Path()))
+    for _ in range(300):
+        data.add_item(data={"text": "x" * 1000})
+    assert data.documents_url is not None
+    documents = MongoDocuments(data.documents_url)
+    documents._timeout_ms = 1
+    with pytest.raises(StoreUnavailable):
+        await documents.find("items", Selection(limit=0))
+    await documents.aclose()
+    data.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nonsense", "mongodb://", "mongodb://127.0.0.1", "mongodb://127.0.0.1/", "http://x/y"]
+)
+def test_a_url_that_cannot_be_used_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(SettingsInvalid, match="mongodb://HOST/NAME"):
+        MongoDocuments(url)
+
+
+def test_postgresql_alone_has_no_documents() -> None:
+    with pytest.raises(SettingsInvalid, match="documents URL"):
+        opened("postgresql://127.0.0.1:1/x", None)

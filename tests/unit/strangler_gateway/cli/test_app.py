@@ -1,0 +1,401 @@
+"""The commands, against an admin API on a real port: what they print, and how they end."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from strangler_gateway.cli.app import app
+from tests.support.gateway.administered import OPERATOR, READER, AdminServer
+from tests.support.gateway.migrating import ROUTES
+from tests.support.gateway.publishing import PUBLISHING
+
+pytestmark = pytest.mark.walk
+
+DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
+NO_GATEWAY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[AdminServer]:
+    with AdminServer(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    for name in [name for name in os.environ if name.startswith("STRANGLER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("STRANGLER_ADMIN_TOKEN", OPERATOR)
+    monkeypatch.setenv("COLUMNS", "200")
+    if "server" in request.fixturenames:
+        monkeypatch.setenv("STRANGLER_ADMIN_URL", request.getfixturevalue("server").url)
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, words)
+
+
+def ok(*words: str) -> str:
+    result = run(*words)
+    assert result.exit_code == DONE, result.output
+    return result.stdout
+
+
+def said(*words: str, code: int = DONE) -> Any:
+    result = run(*words, "--json")
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)
+
+
+def flip(*words: str) -> str:
+    return ok("flip", *words, "--why", "ready")
+
+
+def process(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "strangler_gateway.cli.app", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=os.environ | environ)
+
+
+def test_a_flip_prints_before_after_digest_and_the_command_that_undoes_it(server: AdminServer) -> None:
+    shown = flip("items", "--to", "shadow")
+    assert "items: legacy → shadow" in shown
+    assert server.migration.served.digest in shown
+    [undo] = re.findall(r"undo: strangler (.*)", shown)
+    assert "shadow → legacy" in ok(*shlex.split(undo))
+
+
+def test_the_undo_of_a_move_back_goes_forward_step_by_step(server: AdminServer) -> None:
+    flip("items", "--to", "shadow")
+    server.world.compared()
+    flip("items", "--to", "canary", "--share", "12.5")
+    flip("items", "--to", "extracted")
+    commands = re.findall(r"^    strangler (.*)", ok("flip", "items", "--to", "shadow"), re.MULTILINE)
+    server.world.compared()
+    for command in commands:
+        ok(*shlex.split(command))
+    assert server.migration.served.units["items"].state == "extracted"
+
+
+def test_the_undo_names_the_gateway_that_was_named(server: AdminServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRANGLER_ADMIN_URL", NO_GATEWAY)
+    assert f"--to legacy --why undo --admin {server.url}\n" in flip("items", "--to", "shadow", "--admin", server.url)
+
+
+def test_a_refused_flip_tells_numbers_an_example_and_how_to_override(server: AdminServer) -> None:
+    flip("items", "--to", "shadow")
+    server.world.compared(different=3)
+    server.world.examples = {"item-read": [{"place": "$.price", "legacy": "number", "extracted": "string"}]}
+    result = run("flip", "items", "--to", "canary", "--share", "1", "--why", "ready")
+    assert result.exit_code == REFUSED
+    for part in ("items stays in shadow", "canary 1 %", "3 of 10", "$.price", "--force"):
+        assert part in result.stdout
+    assert "overridden: item-read: 3 of 10" in flip("items", "--to", "canary", "--share", "1", "--force")
+
+
+def test_force_is_not_offered_where_it_does_not_help(server: AdminServer) -> None:
+    result = run("flip", "items", "--to", "extracted", "--why", "ready", "--force")
+    assert (result.exit_code, "--force" in result.stdout) == (REFUSED, False)
+    assert "the next state is shadow" in result.stdout
+
+
+def test_a_flip_forward_without_why_is_refused(server: AdminServer) -> None:
+    result = run("flip", "items", "--to", "shadow")
+    assert (result.exit_code, "--why" in result.stdout) == (REFUSED, True)
+
+
+def test_a_dry_run_changes_nothing(server: AdminServer) -> None:
+    assert "would go legacy → shadow" in flip("items", "--to", "shadow", "--dry-run")
+    assert server.world.served == []
+
+
+def test_a_rollback_needs_no_word_and_release_lets_go(server: AdminServer) -> None:
+    flip("items", "--to", "shadow")
+    shown = ok("rollback", "items")
+    assert "items: shadow → legacy (on hold until `strangler release items`)" in shown
+    assert "    strangler release items\n    strangler flip items --to shadow --why undo\n" in shown
+    assert "is on hold" in run("flip", "items", "--to", "shadow", "--why", "x").stdout
+    assert "items: is not on hold any more; it is in legacy" in ok("release", "items")
+    flip("items", "--to", "shadow")
+
+
+def test_a_rollback_of_all_prints_every_unit(server: AdminServer) -> None:
+    shown = ok("rollback", "--all")
+    assert all(f"{unit}: " in shown for unit in ("items", "orders", "search"))
+
+
+def test_routes_lists_what_goes_where(server: AdminServer) -> None:
+    flip("items", "--to", "shadow")
+    ok("rollback", "items")
+    counts = server.world.stats.route("item-read")
+    counts.legacy, counts.errors_legacy, counts.shadow_compared, counts.shadow_different = 1234, 56, 78, 9
+    server.world.stats.undeclared["GET /a/{}/b"] = 17
+    shown = ok("routes")
+    [row] = [line for line in shown.splitlines() if line.startswith("item-read")]
+    assert re.split(r"\s{2,}", row.strip())[:9] == [
+        "item-read", "GET /item/{id}", "items", "legacy (held)", "1234", "0", "56", "78", "9"
+    ]  # fmt: skip
+    assert "17  GET /a/{}/b" in shown
+    assert "counted since 1970-01-12 13:46:40Z" in shown
+
+
+def test_nothing_from_outside_steers_the_terminal(server: AdminServer) -> None:
+    server.world.stats.undeclared["GET /\x1b[2J[red]/\r"] = 1
+    ok("flip", "items", "--to", "shadow", "--why", "\x1b]0;title\x07[bold]")
+    shown = ok("routes") + ok("log")
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert "[red]" in shown
+    assert "[bold]" in shown
+
+
+def test_log_tells_who_moved_what_and_why(server: AdminServer) -> None:
+    server.world.down.add("items")
+    ok("flip", "items", "--to", "shadow", "--why", "it is time", "--force")
+    ok("rollback", "orders")
+    lines = ok("log", "--unit", "items").splitlines()
+    assert len(lines) == 3
+    assert "legacy → shadow" in lines[-1]
+    assert "it is time; forced: unreachable" in lines[-1]
+    assert "(127.0.0.1)" in lines[-1]
+    assert len(said("log", "--limit", "2")["entries"]) == 2
+
+
+def test_diff_tells_what_the_file_asks_in_vain(server: AdminServer) -> None:
+    assert "the file says what is served" in ok("diff")
+    server.world.edit("items: {state: legacy", "items: {state: extracted")
+    assert "the file has changed since it was taken up" in ok("diff")
+    shown = ok("reload")
+    assert "items stays in legacy" in shown
+    assert "file extracted, served legacy: items is in legacy and cannot jump" in ok("diff")
+
+
+def test_reload_of_a_faulty_file_tells_every_fault_and_is_refused(server: AdminServer) -> None:
+    server.world.edit("version: 1", "version: 2")
+    server.world.edit("legacy: monolith", "legacy: nobody")
+    result = run("reload")
+    assert result.exit_code == REFUSED
+    assert len(re.findall(r"^line \d+: ", result.stdout, re.MULTILINE)) == 2
+    assert "the file is faulty" in ok("routes")
+    assert "the file cannot be taken up" in ok("diff")
+
+
+def test_differences_shows_the_examples(server: AdminServer) -> None:
+    assert "none was seen" in ok("differences", "search")
+    server.world.examples = {"search": [{"place": "$.a"}]}
+    assert "$.a" in ok("differences", "search")
+
+
+def test_explain_asks_the_gateway_or_a_file(server: AdminServer, tmp_path: Path) -> None:
+    shown = ok("explain", "GET", "/item/7", "--user", "alice")
+    assert "GET /item/7 goes to legacy (monolith): state_legacy" in shown
+    assert "route item-read (/item/{id}) of group items, legacy" in shown
+    file = tmp_path / "other.yaml"
+    file.write_text(ROUTES.replace("items: {state: legacy", "items: {state: canary, share: 100"))
+    shown = ok("explain", "get", "/item/7", "--user", "alice", "--routes", str(file), "--admin", NO_GATEWAY)
+    assert "goes to extracted (items): share_in" in shown
+    assert re.search(r"user alice is in bucket \d+ of 10000", shown)
+
+
+def test_explain_tells_the_message_that_a_request_would_become(tmp_path: Path) -> None:
+    file = tmp_path / "routes.yaml"
+    file.write_text(PUBLISHING.replace("g: {state: legacy}", "g: {state: extracted}"))
+    shown = ok("explain", "post", "/a", "--routes", str(file), "--admin", NO_GATEWAY)
+    assert "POST /a goes to extracted (message a.b.v1 to e): state_extracted" in shown
+
+
+def test_watch_ends_when_time_is_up(server: AdminServer) -> None:
+    shown = said("flip", "items", "--to", "shadow", "--why", "x", "--watch", "0.1s")
+    assert shown["watched"] == {
+        "legacy": 0, "extracted": 0, "errors_legacy": 0, "errors": 0, "compared": 0, "differences": 0
+    }  # fmt: skip
+
+
+def test_watch_tells_what_was_seen(server: AdminServer) -> None:
+    shown = flip("items", "--to", "shadow", "--watch", "0.1s")
+    assert "seen since the flip: legacy 0, extracted 0, errors legacy 0, errors 0" in shown
+
+
+def test_watch_stops_at_the_first_error_and_ends_as_refused(server: AdminServer) -> None:
+    counts = server.world.stats.route("order-write")
+    counts.errors_extracted = 5
+
+    def fail() -> None:
+        while server.migration.served.units["orders"].state != "canary":
+            time.sleep(0.005)
+        counts.extracted += 3
+        counts.errors_extracted += 2
+
+    traffic = threading.Thread(target=fail)
+    traffic.start()
+    result = run("flip", "orders", "--to", "canary", "--share", "1", "--why", "x", "--force", "--watch", "60s")
+    traffic.join()
+    assert result.exit_code == REFUSED
+    assert "warning: 2 errors since the flip; `strangler rollback orders` goes back at once" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("flip", "items", "--to", "gone"),
+        ("flip", "items", "--to", "canary"),
+        ("flip", "items", "--to", "shadow", "--share", "3"),
+        ("flip", "items", "--to", "canary", "--share", "0.001"),
+        ("flip", "items", "--to", "shadow", "--watch", "soon"),
+        ("flip", "item-read", "--to", "shadow"),
+        ("flip", "nobody", "--to", "shadow"),
+        ("flip", "items"),
+        ("rollback",),
+        ("rollback", "items", "--all"),
+        ("rollback", "nobody"),
+        ("release", "nobody"),
+        ("differences", "nobody"),
+        ("log", "--limit", "0"),
+        ("explain", "GET", "item"),
+        ("explain", "GET", "/", "--routes", "nowhere.yaml"),
+        ("check", "nowhere.yaml"),
+        ("serve", "--port", "99999"),
+        ("nothing",),
+    ],
+)
+def test_usage_ends_with_2(server: AdminServer, words: tuple[str, ...]) -> None:
+    assert run(*words).exit_code == USAGE
+    assert server.world.served == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("routes",),
+        ("flip", "items", "--to", "shadow"),
+        ("rollback", "--all"),
+        ("release", "items"),
+        ("reload",),
+        ("log",),
+        ("diff",),
+        ("differences", "x"),
+        ("explain", "GET", "/"),
+    ],
+)
+@pytest.mark.parametrize("url", [NO_GATEWAY, "http://nowhere.invalid", "no url"])
+def test_no_gateway_ends_with_3_and_tells_how_to_name_one(words: tuple[str, ...], url: str) -> None:
+    result = run(*words, "--admin", url)
+    assert result.exit_code == UNREACHABLE
+    assert "STRANGLER_ADMIN_URL" in result.stderr
+    assert said(*words, "--admin", url, code=UNREACHABLE)["error"] == "unreachable"
+
+
+def test_a_credential_comes_from_a_file_too(
+    server: AdminServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text(f"{OPERATOR}\n")
+    monkeypatch.delenv("STRANGLER_ADMIN_TOKEN")
+    assert said("routes", code=REFUSED)["error"] == "denied"
+    monkeypatch.setenv("STRANGLER_ADMIN_TOKEN_FILE", str(tmp_path / "token"))
+    ok("routes")
+    monkeypatch.setenv("STRANGLER_ADMIN_TOKEN_FILE", str(tmp_path / "nothing"))
+    assert run("routes").exit_code == USAGE
+
+
+def test_a_reader_is_refused_what_moves(server: AdminServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRANGLER_ADMIN_TOKEN", READER)
+    ok("routes")
+    result = run("rollback", "items")
+    assert (result.exit_code, "operator" in result.stderr) == (REFUSED, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "routes",
+        "log",
+        "diff",
+        "reload",
+        "release items",
+        "explain GET /",
+        "rollback items",
+        "differences search",
+        "flip items --to shadow --why x",
+    ],
+)
+def test_every_command_speaks_json(server: AdminServer, command: str) -> None:
+    assert isinstance(said(*command.split()), dict)
+
+
+def test_the_script_is_a_process_with_these_codes(server: AdminServer) -> None:
+    assert process("flip", "items", "--to", "shadow", "--why", "x").returncode == DONE
+    refused = process("flip", "items", "--to", "extracted", "--why", "x")
+    assert (refused.returncode, "cannot jump" in refused.stdout) == (REFUSED, True)
+    assert process("flip", "items").returncode == USAGE
+    lost = process("routes", STRANGLER_ADMIN_URL=NO_GATEWAY)
+    assert (lost.returncode, lost.stdout) == (UNREACHABLE, "")
+    assert "no gateway answers" in lost.stderr
+
+
+def test_a_proxy_of_the_environment_is_not_asked(server: AdminServer) -> None:
+    assert process("routes", HTTP_PROXY=NO_GATEWAY, ALL_PROXY=NO_GATEWAY, http_proxy=NO_GATEWAY).returncode == DONE
+
+
+def test_names_are_completed_from_the_gateway(tmp_path: Path) -> None:
+    with AdminServer(tmp_path, operator_token=None, reader_token=None) as server:
+        words = {"_STRANGLER_COMPLETE": "complete_bash", "COMP_WORDS": "strangler rollback it", "COMP_CWORD": "2"}
+        asked = process(**words, STRANGLER_ADMIN_URL=server.url)
+    assert asked.stdout.split() == ["items"]
+
+
+def test_check_reports_every_fault_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "routes.yaml"
+    file.write_text(ROUTES)
+    assert "4 routes, 4 units" in ok("check", str(file))
+    assert said("check", str(file))["faults"] == []
+    file.write_text(ROUTES.replace("version: 1", "version: 2").replace("legacy: monolith", "legacy: nobody", 1))
+    result = run("check", str(file))
+    assert result.exit_code == REFUSED
+    assert re.search(r"line 1: version", result.stdout)
+    assert len(said("check", str(file), code=REFUSED)["faults"]) == 2
+
+
+def test_schema_is_a_json_schema() -> None:
+    assert json.loads(ok("schema"))["$schema"].startswith("https://json-schema.org/")
+    assert said("schema")["type"] == "object"
+
+
+@pytest.mark.parametrize(
+    "command", ["", *(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)]
+)
+def test_every_command_has_help(command: str) -> None:
+    shown = ok(*filter(None, [command, "--help"]))
+    assert "Usage: " in shown
+    assert len(shown.splitlines()) > 5
+
+
+def test_init_writes_a_file_that_passes_check_and_never_overwrites(tmp_path: Path) -> None:
+    file, log = tmp_path / "routes.yaml", tmp_path / "access.log"
+    log.write_text('127.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "GET /item/7 HTTP/1.1" 200 5 "-" "-"\n')
+    words = ("init", "--upstream", "http://127.0.0.1:3000", "--access-log", str(log), "--output", str(file))
+    assert f"strangler check {file}" in ok(*words)
+    assert said("check", str(file))["faults"] == []
+    written = file.read_text()
+    result = run(*words)
+    assert (result.exit_code, "not overwritten" in result.stderr) == (REFUSED, True)
+    assert file.read_text() == written
+    assert "/item/{" in ok("explain", "GET", "/item/9", "--routes", str(file))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--upstream", "nowhere"), ("--upstream", "http://m", "--openapi", "none.json"), ("--access-log", "none.log")],
+)
+def test_init_without_a_usable_source_ends_with_2(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert run("init", *words, "--output", str(tmp_path / "routes.yaml")).exit_code == USAGE
+    assert not (tmp_path / "routes.yaml").exists()

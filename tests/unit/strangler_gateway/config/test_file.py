@@ -1,0 +1,388 @@
+"""routes.yaml becomes a table: the documented defaults, every field, the digest, the schema for editors."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any, cast
+
+import pytest
+
+from strangler_gateway.config.file import json_schema, load
+from strangler_gateway.table.faults import Fault, RoutesInvalid
+from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, Publish
+from strangler_gateway.table.routes import (
+    Auth,
+    ErrorTemplate,
+    IdentityRules,
+    PathRules,
+    RateLimit,
+    Rewrite,
+    Service,
+    ShadowRules,
+    State,
+    Timeouts,
+    Tls,
+    Unit,
+)
+
+MINIMAL = """\
+version: 1
+services: {monolith: {url: "http://127.0.0.1:3000"}}
+routes:
+  - {id: everything-else, match: {path: "/{rest...}"}, legacy: monolith}
+"""
+
+FULL = """\
+version: 1
+paths: {case_sensitive: false, trailing_slash: ignore, decode_literals: true}
+identity: {plugin: "legacy_adapter.identity:from_environment"}
+trusted_proxies: [10.0.0.0/8, "::1"]
+identity_headers: [X-User, "X-Auth-*"]
+errors:
+  default: {content_type: application/json, body: '{"statusCode":{status}}'}
+  429: {content_type: text/plain, body: "slow down"}
+services:
+  monolith: {url: "http://127.0.0.1:3000/base/"}
+  shop:
+    url: "https://shop.example"
+    timeout_s: {connect: 1, response: 30, idle: 0}
+    host: upstream
+    tls: {ca_file: /ca.pem, cert_file: /c.pem, key_file: /k.pem, server_name: s.example, verify: true}
+    max_connections: 10
+    breaker: {failures: 5, open_s: 2.5}
+    websocket_ping_s: 20
+  local: {url: "unix:/run/app.sock:/api"}
+groups:
+  items:
+    {state: canary, share: 12.5, salt: items-1, data: own, anonymous: "header:X-Device", serialize: user,
+     retire_after: 30d}
+  plain:
+routes:
+  - id: item-read
+    group: items
+    match: {methods: [GET, PURGE], path: "/item/{id}"}
+    legacy: monolith
+    extracted: shop
+    auth: {require: {roles: [admin, editor]}, enforce: gateway}
+    shadow: {pure: true, share: 50, timeout_s: 2, concurrency: 3, max_body: 64KiB, ignore: ["$.data.updatedAt"],
+             unordered: ["$.data"], headers: [ETag], show_values: true}
+    limit: {rate: "100/minute", by: address}
+    max_body: 10MiB
+    rewrite: {legacy: "/old/{id}", extracted: "/v1/{id}.json"}
+    ambiguous: reject
+  - id: local
+    group: plain
+    match: {path: "/local/{rest...}"}
+    legacy: local
+    auth: {require: authenticated}
+  - id: alone
+    match: {path: "/alone"}
+    legacy: monolith
+    extracted: shop
+    state: extracted
+    share: 7.5
+    salt: alone-2
+    new: true
+  - id: place
+    group: plain
+    match: {methods: [POST], path: "/orders"}
+    legacy: monolith
+    publish:
+      exchange: orders
+      type: order.requested.v1
+      body: {id: {type: string, format: uuid}, note: {type: string, max_length: 9, required: false}}
+      replies: gateway.replies
+      wait_s: 0
+      confirm_s: 1.5
+      location: "/orders/{message_id}"
+      queue: warehouse.orders
+      outcomes: {accepted: {status: 204, location: "/orders/{id}"}, busy: {status: 503, message: m, retry_after_s: 3}}
+      headers: {X-A: b}
+    auth: {require: authenticated, enforce: gateway}
+  - {id: everything-else, match: {path: "/{rest...}"}, legacy: monolith, state: legacy, auth: {require: open}}
+"""
+
+
+def test_the_minimal_file_has_the_documented_defaults() -> None:
+    table = load(MINIMAL, {})
+    monolith = Service(name="monolith", scheme="http", host="127.0.0.1", port=3000)
+    assert table.services == {"monolith": monolith}
+    assert monolith.timeouts == Timeouts(connect=5, response=75, idle=300)
+    assert monolith.host_policy == "preserve"
+    assert table.paths == PathRules(case_sensitive=True, trailing_slash="strict", decode_literals=False)
+    assert table.identity == IdentityRules("none")
+    assert (table.trusted_proxies, table.identity_headers, table.errors) == ((), (), {})
+    (route,) = table.routes
+    assert route.unit == Unit(name="everything-else", kind="route", salt="everything-else")
+    assert (route.unit.state, route.unit.share) == (State.LEGACY, 0)
+    assert (route.unit.anonymous, route.unit.data, route.unit.serialize) == ("legacy", "shared", None)
+    assert route.auth == Auth(require="open", enforce="upstream")
+    assert (route.methods, route.extracted, route.shadow, route.limit, route.max_body) == (None,) * 5
+    assert (route.ambiguous, route.undeclared, route.variables, route.line) == ("keep", True, ("rest",), 4)
+
+
+def test_every_field_arrives_in_the_table() -> None:
+    table = load(FULL, {})
+    assert table.paths == PathRules(case_sensitive=False, trailing_slash="ignore", decode_literals=True)
+    assert table.identity == IdentityRules("plugin", plugin="legacy_adapter.identity:from_environment")
+    assert table.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
+    assert table.identity_headers == ("x-user", "x-auth-*")
+    assert table.errors == {
+        "default": ErrorTemplate("application/json", '{"statusCode":{status}}'),
+        "429": ErrorTemplate("text/plain", "slow down"),
+    }
+    assert table.services["monolith"].base_path == b"/base"
+    assert table.services["shop"] == Service(
+        name="shop",
+        scheme="https",
+        host="shop.example",
+        port=443,
+        timeouts=Timeouts(connect=1, response=30, idle=0),
+        host_policy="upstream",
+        tls=Tls(ca_file="/ca.pem", cert_file="/c.pem", key_file="/k.pem", server_name="s.example"),
+        max_connections=10,
+        breaker_failures=5,
+        breaker_open_s=2.5,
+        websocket_ping_s=20,
+    )
+    local = table.services["local"]
+    assert (local.unix, local.base_path, local.authority) == ("/run/app.sock", b"/api", b"localhost")
+    assert table.units == {
+        "items": Unit(
+            name="items",
+            kind="group",
+            state=State.CANARY,
+            share=1250,
+            salt="items-1",
+            data="own",
+            anonymous="header:X-Device",
+            serialize="user",
+            retire_after_s=30 * 86400.0,
+        ),
+        "plain": Unit(name="plain", kind="group", salt="plain"),
+        "alone": Unit(name="alone", kind="route", state=State.EXTRACTED, share=750, salt="alone-2"),
+        "everything-else": Unit(name="everything-else", kind="route", salt="everything-else"),
+    }
+    item, other, alone, place, last = table.routes
+    assert item.methods == frozenset({b"GET", b"PURGE"})
+    assert (item.variables, item.ambiguous, item.undeclared) == (("id",), "reject", False)
+    assert item.unit is table.units["items"]
+    assert item.legacy is table.services["monolith"]
+    assert item.extracted is table.services["shop"]
+    assert item.auth == Auth(frozenset({"admin", "editor"}), "gateway")
+    assert item.shadow == ShadowRules(
+        pure=True,
+        share=5000,
+        timeout_s=2,
+        concurrency=3,
+        max_body=64 << 10,
+        ignore=("$.data.updatedAt",),
+        unordered=("$.data",),
+        headers=("etag",),
+        show_values=True,
+    )
+    assert (item.limit, item.max_body) == (RateLimit("100/minute", "address"), 10 << 20)
+    assert item.rewrite == Rewrite(legacy="/old/{id}", extracted="/v1/{id}.json")
+    assert other.auth == Auth("authenticated", "upstream")
+    assert alone.unit is table.units["alone"]
+    assert (alone.new, item.new) == (True, False)
+    assert (place.extracted, item.publish, [route.movable for route in table.routes]) == (
+        None,
+        None,
+        [True, False, True, True, False],
+    )
+    assert place.publish == Publish(
+        exchange="orders",
+        type="order.requested.v1",
+        replies="gateway.replies",
+        body=(BodyField("id", "string", "uuid"), BodyField("note", "string", max_length=9, required=False)),
+        wait_s=0,
+        confirm_s=1.5,
+        location="/orders/{message_id}",
+        outcomes=(
+            OutcomeRule("accepted", 204, location="/orders/{id}"),
+            OutcomeRule("busy", 503, message="m", retry_after_s=3),
+        ),
+        queue="warehouse.orders",
+        headers=(("X-A", "b"),),
+    )
+    assert last.undeclared
+
+
+@pytest.mark.parametrize(
+    ("identity", "kind", "options"),
+    [
+        ("none", "none", {}),
+        (
+            "{jwt: {jwks_url: 'https://id.example/jwks', audience: api, roles: $.realm.roles}}",
+            "jwt",
+            {"jwks_url": "https://id.example/jwks", "algorithms": ["RS256"], "user": "sub", "header": "authorization"},
+        ),
+        (
+            "{jwt: {key_env: JWT_KEY, algorithms: [HS256], cookie: session}}",
+            "jwt",
+            {"key_env": "JWT_KEY", "cookie": "session"},
+        ),
+        (
+            "{introspect: {url: 'http://m/user/@me?x=1', user: $.data.id}}",
+            "introspect",
+            {"url": "http://m/user/@me?x=1", "forward": ["authorization", "cookie"], "cache_s": 5.0},
+        ),
+    ],
+)
+def test_identity_is_none_or_one_provider_with_its_options(
+    identity: str, kind: str, options: dict[str, object]
+) -> None:
+    rules = load(MINIMAL.replace("routes:", f"identity: {identity}\nroutes:"), {}).identity
+    assert rules.kind == kind
+    assert options.items() <= dict(rules.options).items()
+
+
+@pytest.mark.parametrize(
+    ("url", "authority", "base"),
+    [
+        ("http://m", b"m", b""),
+        ("http://m:80/", b"m", b""),
+        ("https://m:80", b"m:80", b""),
+        ("http://[::1]:3000/a/b/", b"[::1]:3000", b"/a/b"),
+        ("http://M.Example:8080/A", b"m.example:8080", b"/A"),
+    ],
+)
+def test_an_address_becomes_host_port_and_base_path(url: str, authority: bytes, base: bytes) -> None:
+    service = load(MINIMAL.replace("http://127.0.0.1:3000", url), {}).services["monolith"]
+    assert (service.authority, service.base_path) == (authority, base)
+
+
+@pytest.mark.parametrize(
+    ("share", "basis_points"),
+    [
+        ("0", 0),
+        ("0.01", 1),
+        ("0.07", 7),
+        ("0.29", 29),
+        ("12.5", 1250),
+        ("33.33", 3333),
+        ("99.99", 9999),
+        ("100", 10000),
+    ],
+)
+def test_a_share_is_exact_to_a_hundredth_of_a_percent(share: str, basis_points: int) -> None:
+    assert load(FULL.replace("share: 12.5", f"share: {share}"), {}).units["items"].share == basis_points
+
+
+def test_a_file_with_faults_raises_all_of_them() -> None:
+    with pytest.raises(RoutesInvalid) as caught:
+        load(MINIMAL.replace("version: 1", "version: 3").replace("legacy: monolith", "legacy: m"), {})
+    assert [fault.line for fault in caught.value.faults] == [1, 4]
+    assert isinstance(caught.value.faults[0], Fault)
+    assert str(caught.value).startswith("line 1: version: wanted 1, seen 3\nline 4: ")
+
+
+def test_the_digest_tells_what_is_served_apart_from_how_it_is_written() -> None:
+    digest = load(FULL, {}).digest
+    assert len(digest) == 16
+    assert (
+        load("# a comment\n" + FULL.replace("{id: everything-else, ", "{ id: everything-else ,"), {}).digest == digest
+    )
+    changed = {
+        load(FULL.replace(before, after), {}).digest
+        for before, after in (
+            ("state: canary", "state: extracted"),
+            ("share: 12.5", "share: 12.51"),
+            ("salt: items-1", "salt: items-2"),
+            ("shop.example", "shop2.example"),
+            ("trailing_slash: ignore", "trailing_slash: strict"),
+            ("slow down", "slower"),
+            ("[GET, PURGE]", "[GET]"),
+            ("/alone", "/lonely"),
+            ("roles: [admin, editor]", "roles: [admin]"),
+            ("extracted: shop\n    state", "extracted: local\n    state"),
+            ("exchange: orders", "exchange: others"),
+            ("new: true", "new: false"),
+        )
+    }
+    assert len(changed - {digest}) == 12
+
+
+def test_the_order_of_methods_roles_and_services_is_no_change() -> None:
+    reordered = FULL.replace("[GET, PURGE]", "[PURGE, GET]").replace("[admin, editor]", "[editor, admin]")
+    assert load(reordered, {}).digest == load(FULL, {}).digest
+
+
+def test_every_process_finds_the_same_digest() -> None:
+    program = "import sys; from strangler_gateway.config.file import load; print(load(sys.stdin.read(), {}).digest)"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            input=FULL.replace("[admin, editor]", "[a, b, c, d, e, f]"),
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=60,
+        ).stdout
+        for seed in (1, 2, 3)
+    }
+    assert len(digests) == 1
+
+
+def test_new_units_take_the_place_of_old_ones_in_table_and_routes() -> None:
+    table = load(FULL, {})
+    moved = table.with_units({"items": replace(table.units["items"], state=State.LEGACY)})
+    assert moved.routes[0].unit is moved.units["items"]
+    assert moved.units["items"].state is State.LEGACY
+    assert moved.units["alone"] is table.units["alone"]
+    assert table.units["items"].state is State.CANARY
+    assert moved.digest != table.digest
+    assert moved.with_units({"items": table.units["items"]}).digest == table.digest
+    assert moved.digest == load(FULL.replace("state: canary", "state: legacy"), {}).digest
+
+
+def test_a_unit_that_the_table_does_not_have_cannot_be_put_in() -> None:
+    with pytest.raises(ValueError, match="no group or route is called other"):
+        load(FULL, {}).with_units({"other": Unit(name="other", kind="group")})
+
+
+def test_a_table_does_not_show_its_environment_in_the_digest_alone() -> None:
+    text = MINIMAL.replace("http://127.0.0.1:3000", "${URL}")
+    digests = {load(text, {"URL": url}).digest for url in ("http://a", "http://b", "http://a")}
+    assert len(digests) == 2
+
+
+Schema = dict[str, Any]
+
+
+def definition(name: str) -> Schema:
+    schema: Schema = json_schema()
+    return cast(Schema, schema["$defs"][name])
+
+
+def test_the_schema_names_what_is_required_and_nothing_more() -> None:
+    schema: Schema = json_schema()
+    assert json.loads(json.dumps(schema)) == schema
+    assert sorted(schema["required"]) == ["routes", "services", "version"]
+    assert definition("ServiceEntry")["required"] == ["url"]
+    assert sorted(definition("RouteEntry")["required"]) == ["id", "legacy", "match"]
+    assert definition("MatchRules")["required"] == ["path"]
+    assert sorted(definition("PublishEntry")["required"]) == ["exchange", "outcomes", "replies", "type"]
+    assert definition("BodyFieldEntry")["properties"]["type"]["anyOf"][0]["enum"][0] == "string"
+
+
+def test_the_schema_refuses_unknown_fields_everywhere() -> None:
+    parts = json_schema()["$defs"]
+    assert isinstance(parts, dict)
+    assert {part["additionalProperties"] for part in parts.values()} == {False}
+
+
+def test_the_schema_takes_a_variable_where_a_number_or_word_is_wanted() -> None:
+    group = definition("GroupEntry")["properties"]
+    for name in ("share", "state"):
+        variable = group[name]["anyOf"][1]
+        assert re.search(variable["pattern"], "${SHARE:-5}")
+        assert not re.search(variable["pattern"], "five")
+    assert group["share"]["anyOf"][0] == {"type": "number", "minimum": 0, "maximum": 100}
+    assert group["state"]["default"] == "legacy"

@@ -1,0 +1,71 @@
+"""A head that repeats the fields of the one before it is read by them, and means the same."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strangler_gateway.http.request_head import BadRequest, RequestHead, parse_request
+
+LIMITS = (16 * 1024, 64 * 1024, 200)
+LINES = st.sampled_from(
+    [
+        b"Host: shop.example",
+        b"Content-Length: 3",
+        b"Transfer-Encoding: chunked",
+        b"Connection: close",
+        b"Connection: X-Private, keep-alive",
+        b"X-Private: 1",
+        b"Expect: 100-continue",
+        b"Upgrade: websocket",
+        b"Connection: upgrade",
+        b"TE: trailers",
+        b"Authorization: Bearer a",
+        b"X-Request-Id: r-1",
+    ]
+)
+REQUEST_LINES = st.tuples(
+    st.sampled_from([b"GET", b"HEAD", b"POST", b"OPTIONS", b"CONNECT"]),
+    st.sampled_from([b"/a", b"/b?c=d", b"*", b"http://other.example/a", b"/a#f"]),
+    st.sampled_from([b"HTTP/1.1", b"HTTP/1.0"]),
+)
+
+
+def read(head: bytes, last: RequestHead | None) -> dict[str, object] | str:
+    try:
+        request = parse_request(head, *LIMITS, last)
+    except BadRequest as exc:
+        return exc.message
+    return {name: getattr(request, name) for name in MEANING}
+
+
+MEANING = [
+    *("method", "target", "path", "query", "version", "fields", "marks", "host", "has_host_field", "authorization"),
+    *("length", "keep_alive", "expect_continue", "websocket", "te_trailers", "connection"),
+]
+
+
+@given(before=REQUEST_LINES, after=REQUEST_LINES, fields=st.lists(LINES, max_size=5), other=st.lists(LINES, max_size=5))
+def test_a_head_means_the_same_whatever_came_before_it(
+    before: tuple[bytes, ...], after: tuple[bytes, ...], fields: list[bytes], other: list[bytes]
+) -> None:
+    for lines in (fields, other):
+        first = b"\r\n".join([b" ".join(before), *lines, b"", b""])
+        second = b"\r\n".join([b" ".join(after), *fields, b"", b""])
+        try:
+            last = parse_request(first, *LIMITS)
+        except BadRequest:
+            continue
+        assert read(second, last) == read(second, None)
+
+
+def test_repeated_fields_are_not_parsed_again() -> None:
+    first = parse_request(b"GET /a HTTP/1.1\r\nHost: shop.example\r\n\r\n", *LIMITS)
+    second = parse_request(b"GET /b?c HTTP/1.1\r\nHost: shop.example\r\n\r\n", *LIMITS, first)
+    assert second.fields is first.fields
+    assert (second.path, second.query, first.path) == (b"/b", b"?c", b"/a")
+
+
+def test_a_long_header_section_is_not_kept_for_the_next_request() -> None:
+    head = b"GET /a HTTP/1.1\r\nHost: shop.example\r\nX: " + b"x" * 4096 + b"\r\n\r\n"
+    first = parse_request(head, *LIMITS)
+    assert first.section == b""
+    assert parse_request(head, *LIMITS, first).fields is not first.fields

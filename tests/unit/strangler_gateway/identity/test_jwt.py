@@ -1,0 +1,231 @@
+"""The provider `jwt`: a signature names the user; every other token is refused."""
+
+import inspect
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from joserfc import jwt
+from joserfc.jwk import ECKey, Key, OctKey, RSAKey
+
+from chassis.auth.claims import NOBODY, Identity, IdentityUnavailable, Outcome
+from strangler_gateway.identity.jwt import JwtProvider
+from strangler_gateway.identity.rules import IdentityRulesInvalid, JwtOptions
+from tests.support.effort import examples
+from tests.support.origins import Answer, origin
+from tests.unit.chassis.auth.forged import hmac_signed, unsigned
+
+RSA = RSAKey.generate_key(2048)
+EC = ECKey.generate_key("P-256")
+OTHER = RSAKey.generate_key(2048)
+SECRET = "a shared secret that is long enough"
+NOW = int(time.time())
+GOOD = {"iss": "https://auth.example", "aud": "https://api.example", "sub": "alice", "exp": NOW + 86_400}
+
+
+def sign(claims: dict[str, Any], key: Key = RSA, alg: str = "RS256", **header: Any) -> str:
+    header = {"alg": alg, "kid": key.thumbprint()} | header
+    return jwt.encode(header, {n: v for n, v in claims.items() if v is not ...}, key, [alg])
+
+
+def bearer(token: str | bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"Host", b"x"), (b"aUthorization", b"Bearer " + (token.encode() if isinstance(token, str) else token))]
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> str:
+    path = tmp_path / "public.pem"
+    path.write_bytes(RSA.as_pem(private=False))
+    return str(path)
+
+
+@pytest.fixture
+def provider(key_file: str) -> JwtProvider:
+    return JwtProvider(checked(key_file))
+
+
+def checked(key_file: str, **changes: Any) -> JwtOptions:
+    options: dict[str, Any] = {
+        "algorithms": ["RS256"],
+        "issuer": GOOD["iss"],
+        "audience": GOOD["aud"],
+        "key_file": key_file,
+    }
+    return JwtOptions(**options | changes)
+
+
+def known(provider: JwtProvider, fields: list[tuple[bytes, bytes]]) -> Identity:
+    identity = provider.identify(fields)
+    assert isinstance(identity, Identity)
+    return identity
+
+
+def test_a_good_signature_names_the_user(provider: JwtProvider) -> None:
+    identity = known(provider, bearer(sign(GOOD)))
+    assert (identity.outcome, identity.subject, identity.expires_at) == (Outcome.USER, "alice", GOOD["exp"])
+
+
+def test_without_a_credential_nobody_is_named(provider: JwtProvider) -> None:
+    assert known(provider, [(b"Host", b"x"), (b"Authorization", b"")]) is NOBODY
+
+
+REFUSED: dict[str, Callable[[], str | bytes]] = {
+    "algorithm none": lambda: unsigned(GOOD),
+    "public key as shared secret": lambda: hmac_signed(GOOD, RSA.as_pem(private=False)),
+    "another algorithm of the family": lambda: sign(GOOD, alg="RS512"),
+    "another key": lambda: sign(GOOD, OTHER),
+    "another kind of key": lambda: sign(GOOD, EC, "ES256"),
+    "wrong issuer": lambda: sign(GOOD | {"iss": "https://other.example"}),
+    "wrong audience": lambda: sign(GOOD | {"aud": "https://other.example"}),
+    "no audience": lambda: sign(GOOD | {"aud": ...}),
+    "expired": lambda: sign(GOOD | {"exp": NOW - 1}),
+    "not yet valid": lambda: sign(GOOD | {"nbf": NOW + 80_000}),
+    "no end": lambda: sign(GOOD | {"exp": ...}),
+    "no user": lambda: sign(GOOD | {"sub": ...}),
+    "user as true": lambda: sign(GOOD | {"sub": True}),
+    "user as an object": lambda: sign(GOOD | {"sub": {"id": 1}}),
+    "empty user": lambda: sign(GOOD | {"sub": ""}),
+    "user with a line break": lambda: sign(GOOD | {"sub": "alice\r\nX-Admin: 1"}),
+    "endless user": lambda: sign(GOOD | {"sub": "x" * 257}),
+    "garbage": lambda: b"a.b.c",
+    "huge": lambda: b"x" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_any_other_token_is_refused(provider: JwtProvider, name: str) -> None:
+    assert known(provider, bearer(REFUSED[name]())).outcome is Outcome.REJECTED
+
+
+@pytest.mark.parametrize("value", [b"Basic YWxpY2U6c2VjcmV0", b"Bearer", b"Bearer  ", b"token"])
+def test_a_credential_of_another_scheme_is_refused(provider: JwtProvider, value: bytes) -> None:
+    assert known(provider, [(b"authorization", value)]).outcome is Outcome.REJECTED
+
+
+@given(value=st.binary(max_size=300))
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_garbage_breaks_nothing(provider: JwtProvider, value: bytes) -> None:
+    assert known(provider, [(b"authorization", b"Bearer x" + value)]).outcome is Outcome.REJECTED
+
+
+def test_a_verified_token_is_remembered_until_it_expires(key_file: str) -> None:
+    now = [float(NOW)]
+    provider = JwtProvider(checked(key_file), clock=lambda: now[0])
+    fields = bearer(sign(GOOD))
+    first = known(provider, fields)
+    assert known(provider, fields) is first
+    now[0] = NOW + 86_401.0
+    assert known(provider, fields).outcome is Outcome.REJECTED
+    assert provider.confirm(first, fields).outcome is Outcome.REJECTED
+
+
+def test_confirming_a_token_that_lives_changes_nothing(provider: JwtProvider) -> None:
+    identity = known(provider, bearer(sign(GOOD)))
+    assert provider.confirm(identity, []) is identity
+
+
+@pytest.mark.parametrize(
+    ("claims", "user", "roles", "expected"),
+    [
+        ({"uid": 42}, "uid", None, ("42", ())),
+        ({"sub": "a", "roles": ["x", "y", 3]}, "sub", "roles", ("a", ("x", "y"))),
+        ({"sub": "a", "scope": "x y"}, "sub", "scope", ("a", ("x", "y"))),
+        ({"sub": "a", "realm_access": {"roles": ["x"]}}, "sub", "$.realm_access.roles", ("a", ("x",))),
+        ({"sub": "a", "realm_access": {"roles": ["x"]}}, "sub", "/realm_access/roles", ("a", ("x",))),
+        ({"https://a.example/user": "a"}, "https://a.example/user", None, ("a", ())),
+        ({"sub": "a"}, "sub", "roles", ("a", ())),
+        ({"sub": "a", "roles": {"x": 1}}, "sub", "roles", ("a", ())),
+    ],
+)
+def test_user_and_roles_are_taken_from_the_claims_that_are_named(
+    key_file: str, claims: dict[str, Any], user: str, roles: str | None, expected: tuple[str, tuple[str, ...]]
+) -> None:
+    provider = JwtProvider(checked(key_file, user=user, roles=roles))
+    identity = known(provider, bearer(sign(GOOD | {"sub": ...} | claims)))
+    assert (identity.subject, identity.roles) == expected
+
+
+def test_a_token_may_come_in_a_cookie(key_file: str) -> None:
+    provider = JwtProvider(checked(key_file, cookie="session"))
+    fields = [(b"Cookie", b"theme=dark; session=" + sign(GOOD).encode()), (b"Authorization", b"Bearer x")]
+    assert known(provider, fields).subject == "alice"
+    assert known(provider, [(b"Cookie", b"theme=dark; session=")]) is NOBODY
+    assert known(provider, [(b"Cookie", b"session=x")]).outcome is Outcome.REJECTED
+
+
+def test_a_shared_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONOLITH_JWT_SECRET", SECRET)
+    provider = JwtProvider(JwtOptions(algorithms=["HS256"], key_env="MONOLITH_JWT_SECRET"))
+    token = sign({"sub": "alice", "exp": NOW + 3600}, OctKey.import_key(SECRET), "HS256")
+    assert known(provider, bearer(token)).subject == "alice"
+    assert (
+        known(provider, bearer(hmac_signed({"sub": "alice", "exp": NOW + 3600}, b"guess"))).outcome is Outcome.REJECTED
+    )
+
+
+async def test_a_key_set_is_read_once_and_then_known() -> None:
+    published = json.dumps({"keys": [{**RSA.as_dict(private=False), "kid": RSA.thumbprint()}]}).encode()
+    async with origin(lambda request: Answer(200, published)) as served:
+        provider = JwtProvider(JwtOptions(["RS256"], jwks_url=f"{served.url}/jwks"))
+        asked = provider.identify(bearer(sign(GOOD)))
+        assert inspect.isawaitable(asked)
+        assert (await asked).subject == "alice"
+        assert known(provider, bearer(sign(GOOD | {"sub": "bob"}))).subject == "bob"
+        unknown = provider.identify(bearer(sign(GOOD, OTHER)))
+        assert inspect.isawaitable(unknown)
+        assert (await unknown).outcome is Outcome.REJECTED
+        assert len(served.requests) == 1
+        await provider.aclose()
+
+
+async def test_while_the_key_set_was_never_read_the_identity_is_unavailable() -> None:
+    async with origin(lambda request: Answer(500)) as served:
+        provider = JwtProvider(JwtOptions(["RS256"], jwks_url=f"{served.url}/jwks"))
+        asked = provider.identify(bearer(sign(GOOD)))
+        assert inspect.isawaitable(asked)
+        with pytest.raises(IdentityUnavailable):
+            await asked
+        await provider.aclose()
+
+
+def test_a_key_set_may_be_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps({"keys": [{**EC.as_dict(private=False), "kid": EC.thumbprint()}]}))
+    provider = JwtProvider(JwtOptions(["ES256", "RS256"], jwks_file=str(path)))
+    assert known(provider, bearer(sign(GOOD, EC, "ES256"))).subject == "alice"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"algorithms": []}, "algorithms"),
+        ({"algorithms": ["none"]}, "none"),
+        ({"algorithms": ["RS256", "HS256"], "key_env": "MONOLITH_JWT_SECRET"}, "mixes"),
+        ({"algorithms": ["RS256"]}, "no key source"),
+        ({"algorithms": ["RS256"], "key_file": "a", "jwks_url": "http://b"}, "key_file"),
+        ({"algorithms": ["HS256"], "jwks_url": "http://b"}, "never a key set"),
+        ({"algorithms": ["RS256"], "key_env": "NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE is not set"),
+        ({"algorithms": ["RS256"], "key_file": "no/such/file"}, "No such file"),
+        ({"algorithms": ["RS256"], "jwks_file": "no/such/file"}, "No such file"),
+        ({"algorithms": ["RS256"], "key_env": "MONOLITH_JWT_SECRET"}, "none for RS256"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_with_the_reason(
+    options: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONOLITH_JWT_SECRET", SECRET)
+    with pytest.raises(IdentityRulesInvalid, match=told) as refused:
+        JwtProvider(JwtOptions(**options | {"key_file": options.get("key_file")}))
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("algorithms", [["RS256", "ES256"]])
+def test_one_key_verifies_algorithms_of_its_kind_alone(key_file: str, algorithms: list[str]) -> None:
+    provider = JwtProvider(checked(key_file, algorithms=algorithms))
+    assert known(provider, bearer(sign(GOOD))).subject == "alice"
+    assert known(provider, bearer(sign(GOOD, EC, "ES256"))).outcome is Outcome.REJECTED

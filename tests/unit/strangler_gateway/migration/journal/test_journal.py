@@ -1,0 +1,202 @@
+"""The journal outlives kills, torn lines and full disks, and reads what it wrote."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strangler_gateway.migration.journal.journal import MAX_LINE, Journal
+from strangler_gateway.migration.journal.journal_entry import Entry, Event, after, decode, encode
+from strangler_gateway.migration.states import LEGACY, Position
+from strangler_gateway.table.routes import State
+
+FLIP = Entry(1_700_000_000.125, Event.FLIP, "items", "alice (127.0.0.1)", "it is ready", LEGACY, Position(State.SHADOW))
+
+
+def entries(folder: Path) -> list[Entry]:
+    return list(Journal(folder).read())
+
+
+def append(folder: Path, *wanted: Entry) -> None:
+    journal = Journal(folder)
+    journal.append(wanted)
+    journal.close()
+
+
+def test_what_is_appended_is_read_again(tmp_path: Path) -> None:
+    append(tmp_path / "new" / "folder", FLIP, FLIP)
+    append(tmp_path / "new" / "folder", FLIP)
+    assert entries(tmp_path / "new" / "folder") == [FLIP] * 3
+
+
+def test_nobody_else_may_read_it(tmp_path: Path) -> None:
+    append(tmp_path / "state", FLIP)
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "state" / "journal.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_journal_is_an_empty_one(tmp_path: Path) -> None:
+    assert entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("left", [1, 20, len(encode(FLIP)) - 2])
+def test_a_torn_last_line_costs_nothing_else(tmp_path: Path, left: int) -> None:
+    append(tmp_path, FLIP)
+    with (tmp_path / "journal.jsonl").open("ab") as file:
+        file.write(encode(FLIP)[:left])
+    append(tmp_path, FLIP)
+    journal = Journal(tmp_path)
+    assert list(journal.read()) == [FLIP, FLIP]
+    assert list(journal.damaged) == [2]
+
+
+def test_a_last_line_without_its_line_end_counts(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").write_bytes(encode(FLIP).rstrip())
+    append(tmp_path, FLIP)
+    assert entries(tmp_path) == [FLIP, FLIP]
+
+
+def test_a_process_killed_while_it_writes_leaves_whole_entries(tmp_path: Path) -> None:
+    program = """
+        import sys
+        from dataclasses import replace
+        from pathlib import Path
+        from strangler_gateway.migration.journal.journal import Journal
+        from tests.unit.strangler_gateway.migration.journal.test_journal import FLIP
+        journal = Journal(Path(sys.argv[1]))
+        for number in range(100_000):
+            journal.append([replace(FLIP, why=str(number))])
+            print(number, flush=True)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while process.stdout.readline().strip() != "20":
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        told = [20, *map(int, process.stdout.read().split())]
+    append(tmp_path, FLIP)
+    *kept, last = entries(tmp_path)
+    assert last == FLIP
+    assert [int(entry.why) for entry in kept] == list(range(len(kept)))
+    assert len(kept) > told[-1]
+
+
+def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(tmp_path, FLIP)
+    write = os.write
+    room = iter([10])
+
+    def full(handle: int, data: bytes) -> int:
+        for size in room:
+            return write(handle, data[:size])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    journal = Journal(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            journal.append([FLIP, FLIP])
+    assert (tmp_path / "journal.jsonl").read_bytes() == encode(FLIP)
+    assert not journal.recent
+    journal.append([FLIP])
+    assert entries(tmp_path) == [FLIP, FLIP]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"{}\n",
+        b"[]\n",
+        b"null\n",
+        b"\xff\xfe\n",
+        b'{"time":1}\n',
+        b"[" * 5000 + b"\n",
+        b"x" * (3 * MAX_LINE) + b"\n",
+    ],
+    ids=["blank", "empty", "list", "null", "bytes", "other", "deep", "long"],
+)
+def test_a_damaged_line_is_skipped_and_told(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "journal.jsonl").write_bytes(encode(FLIP) + line + encode(FLIP))
+    journal = Journal(tmp_path)
+    assert list(journal.read()) == [FLIP, FLIP]
+    assert list(journal.damaged) == [2]
+
+
+def test_only_the_latest_entries_stay_in_memory(tmp_path: Path) -> None:
+    append(tmp_path, *[FLIP] * 1500)
+    journal = Journal(tmp_path)
+    assert sum(1 for _ in journal.read()) == 1500
+    assert len(journal.recent) == 1000
+
+
+def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
+    first, second = Journal(tmp_path), Journal(tmp_path)
+    first.open()
+    with pytest.raises(OSError, match="another gateway uses"):
+        second.append([FLIP])
+    first.close()
+    second.append([FLIP])
+    second.close()
+    assert entries(tmp_path) == [FLIP]
+
+
+def test_a_folder_that_cannot_be_is_an_error_of_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match="file"):
+        Journal(tmp_path / "file" / "state").open()
+
+
+positions = st.one_of(
+    st.builds(Position, st.sampled_from([State.LEGACY, State.SHADOW, State.EXTRACTED, State.RETIRED])),
+    st.builds(Position, st.just(State.CANARY), st.integers(0, 10_000)),
+)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
+
+
+@given(
+    st.builds(
+        Entry,
+        time=st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000),
+        event=st.sampled_from(Event),
+        unit=texts,
+        who=texts,
+        why=texts,
+        before=st.none() | positions,
+        after=positions,
+        digest=texts,
+        forced=st.lists(texts, max_size=3).map(tuple),
+        reasons=st.lists(texts, max_size=3).map(tuple),
+        asked=st.none() | positions,
+        baseline=st.none() | st.dictionaries(texts, st.tuples(*[st.integers(0, 10**9)] * 4), max_size=3),
+    )
+)
+def test_an_entry_is_one_line_and_comes_back_whole(entry: Entry) -> None:
+    line = encode(entry)
+    assert line.count(b"\n") == 1
+    assert decode(line) == entry
+
+
+def test_a_hold_lasts_until_it_is_released() -> None:
+    rollback = Entry(2.0, Event.ROLLBACK, "items", "bob", "errors", Position(State.SHADOW), LEGACY)
+    held = after(after(None, FLIP), rollback)
+    assert held.hold is not None
+    assert (held.position, held.hold.who) == (LEGACY, "bob")
+    later = after(held, Entry(3.0, Event.FILE, "items", "file", "", LEGACY, LEGACY))
+    assert later.hold == held.hold
+    assert after(later, Entry(4.0, Event.RELEASE, "items", "bob", "", LEGACY, LEGACY)).hold is None
+
+
+def test_a_higher_share_keeps_what_shadow_is_counted_from() -> None:
+    shadow = Entry(1.0, Event.FLIP, "items", "a", "", LEGACY, Position(State.SHADOW), baseline={"read": (1, 2, 3, 4)})
+    canary = Entry(2.0, Event.FLIP, "items", "a", "", shadow.after, Position(State.CANARY, 10))
+    standing = after(after(None, shadow), canary)
+    assert (standing.baseline, standing.counted_from, standing.since) == ({"read": (1, 2, 3, 4)}, 1.0, 2.0)

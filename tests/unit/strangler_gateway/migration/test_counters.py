@@ -1,0 +1,87 @@
+"""The counters outlive the process, and a file that cannot be used costs only the counting."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strangler_gateway.migration.counters import MAX_BYTES, Counters
+from strangler_gateway.migration.migration import Migration
+from strangler_gateway.telemetry.stats import Stats
+from tests.support.gateway.migrating import World
+
+
+def counters(path: Path, at: float = 0.0) -> tuple[Stats, Counters]:
+    stats = Stats(wall=lambda: at)
+    return stats, Counters(path, stats)
+
+
+def test_counting_goes_on_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "counters.json"
+    before, file = counters(path, at=5.0)
+    before.route("read").legacy = 7
+    before.route("read").last_legacy_at = 6.5
+    before.undeclared["GET /a"] = 3
+    file.write(file.snapshot())
+    after, again = counters(path, at=9.0)
+    assert again.restore() is None
+    assert after.snapshot() == before.snapshot()
+    assert (after.since, after.route("read").legacy) == (5.0, 7)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_written_while_nothing_changes(tmp_path: Path) -> None:
+    path = tmp_path / "counters.json"
+    stats, file = counters(path)
+    file.write(file.snapshot())
+    path.unlink()
+    file.write(file.snapshot())
+    assert not path.exists()
+    stats.route("read").legacy += 1
+    file.write(file.snapshot())
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b"\xff",
+        b'{"since": 1}',
+        b'{"since": "x", "routes": {}, "undeclared": {}}',
+        b'{"since": 1, "routes": 1, "undeclared": {}}',
+        b'{"since": 1, "routes": {"a": 1}, "undeclared": {}}',
+        b"[" * 5000,
+        b" " * (MAX_BYTES + 1),
+    ],
+    ids=["empty", "half", "list", "number", "bytes", "part", "since", "routes", "route", "deep", "big"],
+)
+def test_a_file_that_cannot_be_used_is_told_of(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "counters.json"
+    path.write_bytes(content)
+    stats, file = counters(path, at=3.0)
+    assert "starts anew" in (file.restore() or "")
+    assert stats.since == 3.0
+
+
+async def test_they_are_written_every_few_seconds_and_at_the_end(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.controller()
+    migration = Migration(world.path, world.state_dir, stats=world.stats, adopt=world.adopt, save_every_s=0.01)
+    await migration.start()
+
+    def saved() -> Any:
+        return json.loads((world.state_dir / "counters.json").read_text())["routes"]["search"]["legacy"]
+
+    world.stats.route("search").legacy = 41
+    async with asyncio.timeout(10):
+        while not (world.state_dir / "counters.json").exists() or saved() != 41:
+            await asyncio.sleep(0.005)
+    world.stats.route("search").legacy = 42
+    await migration.aclose()
+    assert saved() == 42

@@ -1,0 +1,117 @@
+"""`strangler inventory`: what is still to do, by requests and by users."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from chassis.auth.claims import NOBODY, Identity, Outcome
+from strangler_gateway.cli.app import app
+from strangler_gateway.migration.inventory import inventory
+from strangler_gateway.steps.decide import decide
+from strangler_gateway.table.routes import State
+from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.telemetry.user_sketch import MOST, Users, united
+from tests.support.gateway.administered import READER, AdminServer
+from tests.support.gateway.exchanges import exchange, gateway_for, route
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[AdminServer]:
+    with AdminServer(tmp_path) as running:
+        yield running
+
+
+def test_the_command_shows_sides_users_silence_and_strangers(server: AdminServer) -> None:
+    stats = server.world.stats
+    item = stats.route("item-read")
+    item.legacy, item.extracted, item.last_legacy_at = 30, 10, stats.wall() - 3 * DAY
+    item.users_legacy = Users()
+    item.users_legacy.add("ada")
+    stats.undeclared["GET /old/{}"] = 7
+    result = CliRunner().invoke(
+        app, ["inventory", "--admin", server.url], env={"STRANGLER_ADMIN_TOKEN": READER, "COLUMNS": "200"}
+    )
+    assert result.exit_code == 0, result.output
+    [row] = [line for line in result.stdout.splitlines() if line.startswith("item-read")]
+    assert row.split() == [
+        "item-read",
+        "GET",
+        "/item/{id}",
+        "legacy",
+        "30",
+        "10",
+        "25",
+        "%",
+        "1",
+        "0",
+        "3",
+        "days",
+        "ago",
+    ]
+    assert "declared, without traffic: order-write, search\n" in result.stdout
+    assert "7  GET /old/{}" in result.stdout
+
+
+def test_programs_get_the_same_as_json(server: AdminServer) -> None:
+    result = CliRunner().invoke(
+        app, ["inventory", "--json", "--admin", server.url], env={"STRANGLER_ADMIN_TOKEN": READER}
+    )
+    told = json.loads(result.stdout)
+    assert told["total"] == {
+        "requests": {"legacy": 0, "extracted": 0},
+        "users": {"legacy": 0, "extracted": 0},
+        "share": None,
+    }
+    assert told["without_traffic"] == ["item-read", "order-write", "search"]
+    assert told["routes"][0]["days_since_legacy"] is None
+
+
+def test_users_are_counted_once_a_side_by_identity_else_by_credential() -> None:
+    gateway = gateway_for(route(State.CANARY, share=5_000))
+    stats = Stats()
+    callers = [Identity(Outcome.USER, f"user-{n}") for n in range(50)]
+    for identity in (*callers, *callers, NOBODY):
+        x = exchange(gateway, {"Authorization": "Bearer changes-with-each-login"})
+        x.identity = identity
+        decide(gateway, x)
+        stats.count(x, 0.001)
+    for token in (b"Bearer a", b"Bearer b", b"Bearer a"):
+        x = exchange(gateway)
+        x.authorization = token
+        decide(gateway, x)
+        stats.count(x, 0.001)
+    users = inventory(gateway.matcher.table, stats)["total"]["users"]
+    assert users["extracted"] + users["legacy"] == pytest.approx(52, abs=2)
+    assert 15 < users["extracted"] < 35
+
+
+def test_a_route_that_only_the_gateway_answered_is_not_silent() -> None:
+    gateway = gateway_for(route())
+    gateway.stats.count(exchange(gateway), 0.001)
+    assert inventory(gateway.matcher.table, gateway.stats)["without_traffic"] == []
+
+
+@pytest.mark.parametrize("number", [0, 1, 100, 10_000])
+def test_the_estimate_is_near(number: int) -> None:
+    users = Users()
+    for n in range(number):
+        users.add(f"user {n}")
+        users.add(f"user {n}")
+    assert users.number == pytest.approx(number, rel=0.05)
+
+
+def test_whoever_is_on_two_routes_is_one_user_and_too_many_are_many() -> None:
+    one, other, full = Users(), Users(), Users()
+    for n in range(100):
+        one.add(f"{n}")
+        other.add(f"{n + 50}")
+    for n in range(400_000):
+        full.add(n.to_bytes(4, "big"))
+    assert united((one, other)) == pytest.approx(150, rel=0.05)
+    assert united(()) == 0
+    assert full.number == MOST

@@ -1,0 +1,204 @@
+"""The edges between the migration states, and what each needs."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strangler_gateway.migration.move_rules import Evidence, RouteEvidence, refusals, standing_refusals, warnings
+from strangler_gateway.migration.states import ORDER, Direction, Hold, Move, Position, undo
+from strangler_gateway.table.routes import State
+
+POSITIONS = {
+    "legacy": Position(State.LEGACY),
+    "shadow": Position(State.SHADOW),
+    "canary10": Position(State.CANARY, 1000),
+    "canary50": Position(State.CANARY, 5000),
+    "extracted": Position(State.EXTRACTED),
+    "retired": Position(State.RETIRED),
+}
+# = stays, > goes forward, < goes back, x jumps over a state, r only a rollback reopens
+EDGES = """
+                legacy  shadow  canary10  canary50  extracted  retired
+    legacy      =       >       x         x         x          x
+    shadow      <       =       >         >         x          x
+    canary10    <       <       =         >         >          x
+    canary50    <       <       <         =         >          x
+    extracted   <       <       <         <         =          >
+    retired     r       r       r         r         r          =
+"""
+WITHOUT_A_SAFE_METHOD = EDGES.replace(
+    "legacy      =       >       x         x         x", "legacy      =       >       >         >         x"
+)
+COMPARED = RouteEvidence("read", requests=9, compared=9)
+WRITE = RouteEvidence("write", safe=False, writes=True)
+DAY = 86400.0
+
+
+def edges(table: str) -> list[tuple[str, str, str]]:
+    head, *rows = (line.split() for line in table.strip().splitlines())
+    return [(row[0], after, sign) for row in rows for after, sign in zip(head, row[1:], strict=True)]
+
+
+def evidence(*routes: RouteEvidence) -> Evidence:
+    """All that every move needs."""
+    return Evidence(routes or (COMPARED,), now=100 * DAY, retire_after_s=14 * DAY)
+
+
+def move(before: str, after: str, *, why: str = "because", force: bool = False) -> Move:
+    return Move("items", POSITIONS[before], POSITIONS[after], why, force)
+
+
+def codes(before: str, after: str, known: Evidence, *, force: bool = False) -> list[str]:
+    wish = move(before, after, force=force)
+    return [refusal.code for refusal in standing_refusals(wish, refusals(wish, known))]
+
+
+@pytest.mark.parametrize(("before", "after", "sign"), edges(EDGES))
+def test_every_edge_is_as_drawn(before: str, after: str, sign: str) -> None:
+    assert codes(before, after, evidence()) == {"x": ["step"], "r": ["retired"]}.get(sign, [])
+
+
+@pytest.mark.parametrize(("before", "after", "sign"), edges(WITHOUT_A_SAFE_METHOD))
+def test_a_unit_without_a_safe_method_may_skip_shadow_alone(before: str, after: str, sign: str) -> None:
+    assert codes(before, after, evidence(WRITE)) == {"x": ["step"], "r": ["retired"]}.get(sign, [])
+
+
+@pytest.mark.parametrize(("before", "after", "sign"), edges(EDGES))
+def test_direction_is_as_drawn(before: str, after: str, sign: str) -> None:
+    drawn = {"=": Direction.NONE, "<": Direction.BACK, "r": Direction.BACK}.get(sign, Direction.FORWARD)
+    assert move(before, after).direction is drawn
+
+
+@pytest.mark.parametrize(("before", "after", "sign"), edges(EDGES))
+def test_force_never_jumps_over_a_state_nor_reopens_what_is_retired(before: str, after: str, sign: str) -> None:
+    assert codes(before, after, evidence(), force=True) == {"x": ["step"], "r": ["retired"]}.get(sign, [])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "known", "code"),
+    [
+        (
+            "legacy",
+            "shadow",
+            replace(evidence(), unreachable=("shop (h:1) accepts no connection: refused",)),
+            "unreachable",
+        ),
+        ("canary10", "canary50", replace(evidence(), unreachable=("shop: no answer",)), "unreachable"),
+        ("shadow", "canary10", evidence(replace(COMPARED, compared=0)), "not_compared"),
+        ("canary10", "canary50", evidence(replace(COMPARED, compared=0)), "not_compared"),
+        ("canary50", "extracted", evidence(replace(COMPARED, compared=0)), "not_compared"),
+        ("shadow", "canary10", evidence(COMPARED, RouteEvidence("other", requests=1)), "not_compared"),
+        ("shadow", "canary10", evidence(replace(COMPARED, different=1)), "differences"),
+        ("canary10", "canary50", evidence(replace(COMPARED, different=1)), "differences"),
+        ("canary50", "extracted", evidence(replace(COMPARED, different=1)), "differences"),
+        ("legacy", "canary10", replace(evidence(WRITE), data="own"), "own_data"),
+        ("canary10", "canary50", replace(evidence(COMPARED, WRITE), data="own"), "own_data"),
+    ],
+)
+def test_a_preflight_refuses_and_force_overrides(before: str, after: str, known: Evidence, code: str) -> None:
+    assert codes(before, after, known) == [code]
+    assert codes(before, after, known, force=True) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "known"),
+    [
+        ("legacy", "shadow", evidence(replace(COMPARED, compared=0))),
+        ("shadow", "canary10", evidence(COMPARED, RouteEvidence("never called"))),
+        ("shadow", "canary10", evidence(COMPARED, WRITE)),
+        ("shadow", "canary10", evidence(COMPARED, RouteEvidence("the monolith never had it", new=True, requests=5))),
+        ("legacy", "canary10", evidence(WRITE, RouteEvidence("the monolith never had it", new=True, requests=5))),
+        ("shadow", "canary10", evidence(COMPARED, RouteEvidence("no new end", new_end=False, requests=5))),
+        ("canary50", "extracted", replace(evidence(COMPARED, WRITE), data="own")),
+        ("shadow", "canary10", replace(evidence(), data="own")),
+    ],
+)
+def test_a_preflight_asks_for_no_more_than_it_can_have(before: str, after: str, known: Evidence) -> None:
+    assert codes(before, after, known) == []
+
+
+def test_a_refusal_tells_the_numbers_and_one_example() -> None:
+    example = {"path": "/item/{id}", "place": "$.price"}
+    known = evidence(replace(COMPARED, compared=12, different=3, example=example))
+    [refusal] = refusals(move("shadow", "canary10"), known)
+    assert "3 of 12" in refusal.message
+    assert refusal.example == example
+
+
+def test_a_route_that_nobody_called_in_shadow_is_told_of() -> None:
+    assert "idle" in "".join(warnings(move("shadow", "canary10"), evidence(COMPARED, RouteEvidence("idle"))))
+
+
+def test_a_move_forward_needs_a_why_and_no_force_replaces_it() -> None:
+    wish = move("legacy", "shadow", why="  ", force=True)
+    assert [r.code for r in standing_refusals(wish, refusals(wish, evidence()))] == ["why"]
+
+
+@pytest.mark.parametrize("before", ["legacy", "shadow", "canary10", "extracted"])
+def test_a_hold_stops_every_move_forward_force_or_not(before: str) -> None:
+    held = replace(evidence(), hold=Hold(1.0, "alice"))
+    forward = [name for name, position in POSITIONS.items() if position.rank > POSITIONS[before].rank]
+    assert all("held" in codes(before, after, held, force=True) for after in forward)
+
+
+def test_a_hold_stops_no_move_back() -> None:
+    assert codes("canary50", "canary10", replace(evidence(), hold=Hold(1.0, "alice"))) == []
+
+
+def test_a_unit_without_a_new_end_goes_nowhere() -> None:
+    assert codes("legacy", "shadow", evidence(replace(COMPARED, new_end=False))) == ["no_new_end"]
+
+
+def test_a_unit_retires_only_whole() -> None:
+    known = evidence(COMPARED, RouteEvidence("left behind", new_end=False))
+    assert codes("extracted", "retired", known) == ["no_new_end"]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        replace(evidence(), entered_at=87 * DAY),
+        replace(evidence(), counted_since=87 * DAY),
+        evidence(replace(COMPARED, last_legacy_at=87 * DAY)),
+    ],
+    ids=["extracted for too short", "counted for too short", "a legacy request too lately"],
+)
+def test_a_unit_retires_only_after_a_proven_rest_and_no_force_replaces_that(known: Evidence) -> None:
+    assert codes("extracted", "retired", known, force=True) == ["legacy_traffic"]
+    assert codes("extracted", "retired", replace(known, retire_after_s=12 * DAY)) == []
+
+
+def test_going_back_with_own_data_warns_of_writes_left_behind() -> None:
+    own = replace(evidence(WRITE), data="own")
+    assert "unknown to the monolith" in "".join(warnings(move("canary10", "legacy"), own))
+    assert warnings(move("shadow", "legacy"), own) == ()
+
+
+@pytest.mark.parametrize("share", [-1, 10_001])
+def test_a_share_outside_the_whole_cannot_be_said(share: int) -> None:
+    with pytest.raises(ValueError, match="basis points"):
+        Position(State.CANARY, share)
+
+
+def test_a_share_outside_canary_cannot_be_said() -> None:
+    with pytest.raises(ValueError, match="belongs to canary"):
+        Position(State.SHADOW, 1)
+
+
+places = st.sampled_from(ORDER).flatmap(
+    lambda state: st.builds(Position, st.just(state), st.integers(0, 10_000) if state is State.CANARY else st.just(0))
+)
+
+
+@given(places, places)
+def test_the_undo_leads_back_over_edges_that_exist(before: Position, after: Position) -> None:
+    steps, here = undo(before, after), after
+    if not steps:
+        assert after.state is State.RETIRED
+        return
+    for step in steps:
+        assert refusals(Move("items", here, step, "undo"), evidence()) == ()
+        here = step
+    assert here == before

@@ -1,0 +1,311 @@
+"""`strangler record`: taken from the traffic as it passes, bounded, without secrets, in nobody's way."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from strangler_gateway.exchange.taps import Copy
+from strangler_gateway.recording.record import MAX_BODY, MAX_UNDER_WAY, Recording, Wanted
+from strangler_gateway.recording.tap import Both, Take
+from strangler_gateway.steps.decide import decide
+from strangler_gateway.table.routes import ShadowRules, State
+from tests.http.gateway_process import GatewayProcess
+from tests.support.gateway.diary import PASSWORD, Diary, diary
+from tests.support.gateway.exchanges import ALICE, exchange, gateway_for, route
+
+pytestmark = pytest.mark.walk
+
+OPERATOR, READER = "operator-secret-1", "reader-secret-2"
+ROUTES = """\
+version: 1
+services:
+  diary: {{url: "{url}"}}
+routes:
+  - id: notes
+    match: {{path: "/notes/{{rest...}}"}}
+    legacy: diary
+  - id: everything-else
+    match: {{path: "/{{rest...}}"}}
+    legacy: diary
+"""
+
+
+@dataclass
+class Stage:
+    monolith: Diary
+    gateway: GatewayProcess
+    folder: Path
+
+    @property
+    def admin(self) -> str:
+        return f"http://127.0.0.1:{self.gateway.admin_port}"
+
+    def record(self, *words: str, to: str = "notes.jsonl", token: str = OPERATOR) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "strangler_gateway.cli.app", "record", "--to", str(self.folder / to), *words]
+        environ = os.environ | {"STRANGLER_ADMIN_URL": self.admin, "STRANGLER_ADMIN_TOKEN": token}
+        return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def recording(self, *words: str, to: str = "notes.jsonl") -> "subprocess.Popen[str]":
+        """One that has begun."""
+        process, path = self.record(*words, to=to), self.folder / to
+        until(lambda: path.exists() and path.stat().st_size > 0)
+        return process
+
+    def read(self, to: str = "notes.jsonl") -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / to).read_text().splitlines()]
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.gateway.port}", trust_env=False)
+
+
+def until(condition: Callable[[], bool], within_s: float = 15.0) -> None:
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@contextmanager
+def running_stage(folder: Path, lane: str) -> Iterator[Stage]:
+    with diary() as monolith:
+        routes = folder / "routes.yaml"
+        routes.write_text(ROUTES.format(url=monolith.url))
+        environ = {
+            "STRANGLER_LANE": lane,
+            "STRANGLER_OPERATOR_TOKEN": OPERATOR,
+            "STRANGLER_READER_TOKEN": READER,
+        }
+        gateway = GatewayProcess(routes, folder / "state", environ)
+        try:
+            yield Stage(monolith, gateway, folder)
+        finally:
+            gateway.stop()
+
+
+@pytest.fixture(params=["fast", "asgi"])
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+    with running_stage(tmp_path, request.param) as stage:
+        yield stage
+
+
+@pytest.fixture
+def any_stage(tmp_path: Path) -> Iterator[Stage]:
+    """On one lane, for what concerns the admin port alone."""
+    with running_stage(tmp_path, "fast") as stage:
+        yield stage
+
+
+def conversation(client: httpx.Client) -> str:
+    """Log in, write a note (chunked), read it; gives the token."""
+    token = str(client.post("/login", json={"name": "ada", "password": PASSWORD}).json()["accessToken"])
+    client.cookies.clear()
+    bearer = {"Authorization": f"Bearer {token}"}
+    note = client.post(
+        "/notes", content=iter([b'{"text": ', b'"hello"}']), headers=bearer | {"Content-Type": "application/json"}
+    )
+    assert client.get(f"/notes/{note.json()['id']}", headers=bearer).json() == note.json()
+    return token
+
+
+def test_a_conversation_is_recorded_in_order_and_without_secrets(stage: Stage) -> None:
+    process = stage.recording("--max", "3", "--json")
+    with stage.client() as client:
+        token = conversation(client)
+    output, complaint = process.communicate(timeout=20)
+    assert (process.returncode, complaint) == (0, "")
+    assert json.loads(output) == {
+        "file": str(stage.folder / "notes.jsonl"), "taken": 3, "left_out": {}, "left_s": json.loads(output)["left_s"]
+    }  # fmt: skip
+    meta, login, write, read = stage.read()
+    assert "meta" in meta
+    assert [one["method"] + " " + one["path"].rstrip("0123456789") for one in (login, write, read)] == [
+        "POST /login", "POST /notes", "GET /notes/"
+    ]  # fmt: skip
+    assert [one["actor"] for one in (login, write, read)] == ["anon", "u1", "u1"]
+    assert json.loads(write["request"]["body"]) == {"text": "hello"}
+    assert json.loads(read["response"]["body"])["text"] == "hello"
+    secret = json.loads(login["response"]["body"])["accessToken"]
+    assert ["Authorization", f"Bearer {secret}"] in read["request"]["headers"]
+    text = (stage.folder / "notes.jsonl").read_text()
+    assert [hidden for hidden in (token, PASSWORD, "X-Internal-Host", "db-7.internal") if hidden in text] == []
+    assert stat.S_IMODE((stage.folder / "notes.jsonl").stat().st_mode) == 0o600
+
+
+def test_only_an_operator_records_and_one_at_a_time(any_stage: Stage) -> None:
+    process = any_stage.recording("--for", "1m")
+    refused = [
+        (any_stage.record(to="b.jsonl"), 1, "one at a time"),
+        (any_stage.record(to="c.jsonl", token=READER), 1, "operator's credential"),
+        (any_stage.record("--route", "nowhere", to="d.jsonl"), 2, "nowhere"),
+        (any_stage.record(to="notes.jsonl"), 1, "not overwritten"),
+        (any_stage.record("--for", "soon", to="e.jsonl"), 2, "no duration"),
+    ]
+    for other, code, reason in refused:
+        _, complaint = other.communicate(timeout=20)
+        assert (other.returncode, reason in complaint) == (code, True), complaint
+    assert [path.name for path in any_stage.folder.glob("*.jsonl")] == ["notes.jsonl"]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_only_one_route_is_recorded(stage: Stage) -> None:
+    process = stage.recording("--route", "notes", "--for", "1m")
+    with stage.client() as client:
+        conversation(client)
+    until(lambda: len(stage.read()) == 2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert {one["path"].split("/")[1] for one in stage.read()[1:]} == {"notes"}
+
+
+def test_when_the_operator_leaves_the_recording_ends_and_the_next_may_begin(any_stage: Stage) -> None:
+    first = any_stage.recording(to="first.jsonl")
+    first.kill()
+    first.communicate(timeout=20)
+    any_stage.gateway.logged("recording ended", 10)
+    process = any_stage.recording("--for", "1s", to="second.jsonl")
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_without_a_gateway_nothing_is_written(tmp_path: Path) -> None:
+    stage = Stage(None, type("Nobody", (), {"admin_port": 9})(), tmp_path)  # type: ignore[arg-type]  # never asked
+    process = stage.record()
+    _, complaint = process.communicate(timeout=20)
+    assert (process.returncode, "no gateway answers" in complaint) == (3, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+# The same without sockets: bounds.
+
+
+def passes(copy: Copy, body: bytes = b"", answer: bytes = b"{}", status: int = 200) -> None:
+    if body:
+        copy.request_body(body)
+        copy.request_end()
+    copy.head(status, [(b"Content-Type", b"application/json")])
+    copy.body(answer)
+    copy.done()
+
+
+async def recorded(recording: Recording) -> list[str]:
+    found = []
+    while recording.waiting:
+        captured = await recording.take(0.0)
+        assert captured is not None
+        found.append(f"{captured.method} {captured.target} {captured.body!r} {captured.answer!r}")
+    return found
+
+
+async def test_nothing_is_copied_unless_somebody_records() -> None:
+    gateway = gateway_for(route(State.LEGACY))
+    x = exchange(gateway)
+    decide(gateway, x)
+    assert x.tap is None
+    gateway.recording = Recording(Wanted(60, 10))
+    decide(gateway, x)
+    assert isinstance(x.tap, Take)
+
+
+@pytest.mark.parametrize(
+    ("state", "share", "taken"), [(State.EXTRACTED, 0, False), (State.CANARY, 10_000, False), (State.CANARY, 0, True)]
+)
+async def test_only_the_legacy_side_is_recorded(state: State, share: int, taken: bool) -> None:
+    gateway = gateway_for(route(state, share=share))
+    gateway.recording = Recording(Wanted(60, 10))
+    x = exchange(gateway)
+    x.identity = ALICE
+    decide(gateway, x)
+    assert (x.tap is not None) == taken
+
+
+async def test_shadow_and_recording_share_an_exchange() -> None:
+    gateway = gateway_for(route(State.SHADOW, shadow=ShadowRules(share=10_000)))
+    gateway.recording = recording = Recording(Wanted(60, 10))
+    x = exchange(gateway)
+    decide(gateway, x)
+    assert isinstance(x.tap, Both)
+    passes(x.tap)
+    assert gateway.shadow._running == {"everything": 1}
+    await gateway.shadow.aclose()
+    assert await recorded(recording) == ["GET /item/1 b'' b'{}'"]
+
+
+async def test_what_is_not_whole_is_left_out_and_counted() -> None:
+    gateway = gateway_for(route(State.LEGACY))
+    gateway.recording = recording = Recording(Wanted(60, 10))
+
+    def tapped(**request: Any) -> Any:
+        x = exchange(gateway, request.pop("fields", None), **request)
+        recording.tap(x)
+        return x
+
+    passes(tapped().tap, answer=b"x" * (MAX_BODY + 1))
+    early = tapped(method="POST", fields={"Content-Length": "5"})
+    early.tap.request_body(b"ab")
+    early.tap.head(413, [])
+    early.tap.done()
+    gone = tapped()
+    gone.tap.head(200, [])
+    for release in gone.on_done:
+        release()
+    tapped().tap.head(200, [(b"Content-Type", b"text/event-stream")])
+    passes(tapped(method="POST", fields={"Content-Length": "2"}).tap, body=b"ab")
+    assert (recording.tally.taken, recording.tally.left_out) == (1, {"not_whole": 4})
+    assert await recorded(recording) == ["POST /item/1 b'ab' b'{}'"]
+
+
+async def test_it_is_bounded_in_number_memory_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway, clock = gateway_for(route(State.LEGACY)), [0.0]
+    recording = Recording(Wanted(60, 2), clock=lambda: clock[0])
+    taps = []
+    for _ in range(MAX_UNDER_WAY + 1):
+        x = exchange(gateway)
+        recording.tap(x)
+        taps.append(x.tap)
+    assert taps[-1] is None
+    for tap in taps[:3]:
+        assert tap is not None
+        passes(tap)
+    assert (recording.tally.taken, recording.full) == (2, True)
+    monkeypatch.setattr("strangler_gateway.recording.record.MAX_WAITING", 3)
+    other = Recording(Wanted(60, 10), clock=lambda: clock[0])
+    for _ in range(2):
+        x = exchange(gateway)
+        other.tap(x)
+        assert x.tap is not None
+        passes(x.tap)
+    assert (other.tally.taken, other.tally.left_out) == (1, {"too_many": 1})
+    clock[0] = 60.0
+    x = exchange(gateway)
+    other.tap(x)
+    assert (x.tap, other.over) == (None, True)
+
+
+async def test_a_share_takes_some_callers_with_all_their_requests() -> None:
+    gateway = gateway_for(route(State.LEGACY))
+    recording = Recording(Wanted(60, 10_000, share=2_500), salt="fixed")
+    taken: dict[int, set[bool]] = {}
+    for user in range(200):
+        for _ in range(2):
+            x = exchange(gateway, {"Authorization": f"Bearer {user}"})
+            recording.tap(x)
+            taken.setdefault(user, set()).add(x.tap is not None)
+            for release in x.on_done:
+                release()
+    assert all(len(each) == 1 for each in taken.values())
+    assert 30 < sum(each == {True} for each in taken.values()) < 70

@@ -1,0 +1,260 @@
+"""`strangler replay`: the recorded conversation with another server, in this run's ids and tokens."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from strangler_gateway.cli.app import app
+from strangler_gateway.recording.replay import Replay, Wishes
+from strangler_gateway.recording.replay_file import RecordingInvalid, load
+from strangler_gateway.recording.replay_values import Values
+from strangler_gateway.recording.scrub import Scrubber
+from strangler_gateway.recording.tap import Captured
+from tests.recordings.running import running_monolith
+from tests.support.gateway.diary import PASSWORD, Diary, diary
+
+PRODUCTION = Path(__file__).parents[3] / "recordings/production.jsonl"
+SETUP = f"echo secret-1={PASSWORD}"
+"""What stands for the password in the recording below."""
+
+
+def captured(
+    method: str, target: str, status: int, answer: Any, body: Any = None, token: str = "", **fields: str
+) -> Captured:
+    return Captured(
+        route="notes",
+        caller=token.encode(),
+        method=method,
+        target=target,
+        fields=[
+            *([(b"Content-Type", b"application/json")] if body else []),
+            *([(b"Authorization", f"Bearer {token}".encode())] if token else []),
+        ],
+        body=json.dumps(body).encode() if body else b"",
+        status=status,
+        answer_fields=[(b"Content-Type", b"application/json"), *((n.encode(), v.encode()) for n, v in fields.items())],
+        answer=json.dumps(answer).encode(),
+    )
+
+
+TOKEN, REF = "opaque-token-of-that-run", "0b0e3d4c-2f5a-4c1e-9a53-0a3a3f1f7a01"
+NOTE = {"id": 17, "ref": REF, "text": "hello"}
+CONVERSATION = [
+    captured("GET", "/health", 200, {"status": "ok"}),
+    captured("GET", "/me", 401, {"error": "log in"}),
+    captured(
+        "POST",
+        "/login",
+        200,
+        {"accessToken": TOKEN},
+        {"name": "ada", "password": PASSWORD},
+        **{"Set-Cookie": f"session={TOKEN}; Path=/; HttpOnly"},
+    ),
+    captured("POST", "/notes", 201, NOTE, {"text": "hello"}, TOKEN, Location="/notes/17"),
+    captured("GET", "/notes/17", 200, NOTE, token=TOKEN),
+]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    scrubber, path = Scrubber(), tmp_path / "notes.jsonl"
+    lines = [{"meta": {"what": "a test"}}, *map(scrubber.step, CONVERSATION)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert PASSWORD not in path.read_text()
+    assert TOKEN not in path.read_text()
+    return path
+
+
+@pytest.fixture
+def other() -> Iterator[Diary]:
+    with diary() as server:
+        yield server
+
+
+def run(recording: Path, against: str, *words: str) -> Result:
+    return CliRunner().invoke(app, ["replay", str(recording), "--against", against, *words])
+
+
+def said(recording: Path, against: str, *words: str) -> tuple[int, Any]:
+    result = run(recording, against, *words, "--json")
+    return result.exit_code, json.loads(result.stdout)
+
+
+def counts(told: Any) -> tuple[int, int, int]:
+    return told["same"], told["different"], told["skipped"]
+
+
+def places(told: Any) -> set[str]:
+    return {one["where"] for step in told["steps"] for one in step["differences"]}
+
+
+def test_another_run_with_its_own_ids_and_tokens_is_the_same(recording: Path, other: Diary) -> None:
+    code, told = said(recording, other.url, "--unsafe", "--setup", SETUP)
+    assert (code, counts(told)) == (0, (5, 0, 0)), told
+    assert other.seen[-1] == f"GET /notes/{other.next_id}"
+
+
+def test_a_difference_is_shown_with_its_place_and_ends_with_1(recording: Path, other: Diary) -> None:
+    other.prefix = "hm: "
+    result = run(recording, other.url, "--unsafe", "--setup", SETUP)
+    assert result.exit_code == 1
+    [line] = [line for line in result.stdout.splitlines() if "$.text" in line]
+    assert '"hello"' in line
+    assert '"hm: hello"' in line
+    assert "4 same, 1 different, 0 skipped" in result.stdout
+    assert run(recording, other.url, "--unsafe", "--setup", SETUP, "--ignore", "$.text").exit_code == 0
+
+
+def test_without_unsafe_no_write_is_sent_and_what_needs_one_is_skipped(recording: Path, other: Diary) -> None:
+    code, told = said(recording, other.url)
+    assert (code, counts(told)) == (0, (2, 0, 3))
+    assert other.seen == ["GET /health", "GET /me"]
+    assert {step["reason"] for step in told["steps"]} == {"", "not safe", "needs what a skipped step was answered"}
+
+
+def test_a_credential_that_is_given_goes_where_there_was_one(recording: Path, other: Diary) -> None:
+    other.tokens["own"], other.notes[17] = "ada", NOTE
+    lines = [json.loads(line) for line in recording.read_text().splitlines()]
+    recording.write_text("".join(json.dumps(line) + "\n" for line in lines if line.get("method") != "POST"))
+    assert counts(said(recording, other.url)[1]) == (2, 0, 1)
+    assert counts(said(recording, other.url, "--header", "Authorization: Bearer own")[1]) == (3, 0, 0)
+
+
+def test_a_wrong_status_of_a_write_is_a_difference_and_later_steps_still_run(recording: Path, other: Diary) -> None:
+    code, told = said(recording, other.url, "--unsafe", "--setup", "echo secret-1=wrong")
+    assert (code, told["same"]) == (1, 2)
+    assert "status" in places(told)
+
+
+def test_nothing_compared_is_no_success(recording: Path, other: Diary) -> None:
+    lines = recording.read_text().splitlines()
+    recording.write_text("\n".join(line for line in lines if '"GET"' not in line))
+    assert (run(recording, other.url).exit_code, other.seen) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        (["--against", "http://127.0.0.1:9"], 3, "nobody answers"),
+        (["--against", "ftp://x"], 2, "no http URL"),
+        (["--ignore", "data.id"], 2, "a path begins with $"),
+        (["--header", "no colon"], 2, "NAME: VALUE"),
+        (["--within", "soon"], 2, "no duration"),
+        (["--setup", "exit 3"], 1, "exit code 3"),
+    ],
+)
+def test_what_goes_wrong_has_its_exit_code(
+    recording: Path, other: Diary, words: list[str], code: int, reason: str
+) -> None:
+    result = run(recording, other.url, *words)
+    assert (result.exit_code, reason in result.output) == (code, True), result.output
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no json", "[1]", '{"step": 1}', '{"meta": {}}', CONVERSATION[0].target, "[" * 100_000]
+)
+def test_a_file_that_is_no_recording_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "odd.jsonl"
+    path.write_text(text)
+    with pytest.raises(RecordingInvalid):
+        load(path)
+
+
+@pytest.mark.parametrize(("field", "value"), [("path", "http://x/"), ("path", "/a\r\nX: y"), ("method", "GET /x")])
+def test_a_recording_cannot_smuggle_a_request(recording: Path, field: str, value: str) -> None:
+    lines = [json.loads(line) for line in recording.read_text().splitlines()]
+    lines[1][field] = value
+    recording.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(RecordingInvalid, match="line 2"):
+        load(recording)
+
+
+def test_when_time_is_up_nothing_is_sent_any_more(recording: Path, other: Diary) -> None:
+    clock = iter(range(100))
+    replay = Replay(load(recording), other.url, Wishes(unsafe=True, within_s=2.5), clock=lambda: float(next(clock)))
+    outcomes = [(result.outcome, result.reason) for result in replay.results()]
+    assert outcomes[0] == ("same", "")
+    assert outcomes[-1] == ("skipped", "no time was left")
+
+
+@pytest.mark.walk
+def test_the_recording_of_the_real_monolith_holds_for_what_is_safe(tmp_path: Path) -> None:
+    """But for steps whose token no recorded answer brings: the whole conversation had more steps."""
+    with running_monolith(tmp_path / "monolith.sqlite3") as monolith:
+        _, told = said(PRODUCTION, monolith.url)
+    steps = {step.name: step for step in load(PRODUCTION)}
+    answered = "".join(step.answer for step in steps.values())
+    differing = [steps[step["step"]] for step in told["steps"] if step["outcome"] == "different"]
+    assert told["same"] > 40
+    for step in differing:
+        token = dict(step.fields)["Authorization"].removeprefix("Bearer ")
+        assert token not in answered, step.name
+
+
+# Values alone.
+
+
+def values(**first_sent: int) -> Values:
+    return Values(first_sent)
+
+
+OTHER = "11111111-2222-4333-8444-555555555555"
+
+
+def test_one_recorded_value_is_one_value_now_and_not_another_s() -> None:
+    seen = values()
+    assert seen.expected(f"/a/{REF}", f"/a/{OTHER}") == f"/a/{OTHER}"
+    assert seen.own(f"see {REF}.") == f"see {OTHER}."
+    third = "99999999-2222-4333-8444-555555555555"
+    assert seen.expected(REF, third) == OTHER
+    assert seen.expected(third, OTHER) == third
+
+
+def test_the_text_around_a_value_has_to_be_the_same() -> None:
+    assert values().expected(f"a {REF} b", f"a {OTHER} c") == f"a {REF} b"
+    assert values().expected(REF, "no uuid") == REF
+
+
+def test_times_go_on_and_tell_nothing() -> None:
+    seen = values()
+    for recorded, now in (
+        ("2026-01-01T00:00:00.000Z", "2027-01-01T10:00:00.123Z"),
+        ("2026-01-01T00:00:00.000Z", "2028-01-01T10:00:00.000Z"),
+    ):
+        assert seen.expected(recorded, now) == now
+    assert seen.expected("2026-01-01T00:00:00.000Z", "tomorrow") == "2026-01-01T00:00:00.000Z"
+    assert seen.expected_number("createdAt", 1_700_000_000, 1_800_000_000) == 1_800_000_000
+
+
+def test_a_value_without_a_form_is_learnt_only_where_it_is_sent_later() -> None:
+    seen = values(blue=3)
+    seen.now = 1
+    assert seen.expected("blue", "green") == "green"
+    assert seen.expected("red", "green") == "red"
+    assert seen.target("/a/blue?x=blue") == "/a/green?x=green"
+
+
+def test_numbers_are_learnt_under_the_names_of_ids_alone() -> None:
+    seen = values()
+    assert seen.expected_number("noteId", 17, 42) == 42
+    assert seen.expected_number("count", 17, 42) == 17
+    assert seen.target("/notes/17?page=17&note_id=17") == "/notes/42?page=17&note_id=42"
+    assert seen.own_number("count", 17) == 17
+
+
+def test_where_an_answer_leads_may_bring_an_id() -> None:
+    seen = values(**{"17": 5})
+    assert seen.expected_target("/notes/17?x=1", "/notes/42?x=1") == "/notes/42?x=1"
+    assert seen.target("/notes/17") == "/notes/42"
+    assert seen.expected_target("/login", "/signup") == "/login"
+
+
+def test_a_pseudonym_is_whatever_stands_in_its_place() -> None:
+    seen = values()
+    assert seen.expected("session=secret-1; Path=/", "session=x.y/z; Path=/") == "session=x.y/z; Path=/"
+    assert seen.field("a=b; session=secret-1") == "a=b; session=x.y/z"
+    assert seen.own("secret-12") == "secret-12"

@@ -1,0 +1,154 @@
+"""What is remembered with a request's bytes is used only while nothing that it rests on has changed."""
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+
+from chassis.auth.claims import Fields, Identity
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.http.request_head import RequestHead
+from strangler_gateway.http.response_head import parse_response
+from strangler_gateway.steps.forward import client_lines
+from strangler_gateway.steps.identify import identify
+from strangler_gateway.steps.pipeline import Gateway, match, observe
+from strangler_gateway.table.routes import State
+from tests.support.gateway.exchanges import ALICE, MONOLITH, Provider, changed, exchange, gateway_for, route, table
+
+
+class Lasting(Provider):
+    """What it says holds until the identity's end."""
+
+    lasting = True
+
+
+def again(gateway: Gateway, x: Exchange, head: RequestHead | None = None) -> Exchange:
+    """The next request of the connection, with the very same bytes unless it has a head of its own."""
+    return gateway.exchange(head or x.head, x.peer, x.scheme)
+
+
+def test_a_new_table_is_asked_for_the_route_of_the_same_bytes() -> None:
+    gateway = gateway_for(route())
+    x = exchange(gateway)
+    assert match(gateway, x) is None
+    other = replace(route(), id="other", legacy=replace(MONOLITH, port=7))
+    gateway.adopt(table(other))
+    following = again(gateway, x)
+    assert match(gateway, following) is None
+    assert (following.route, following.table) == (other, gateway.matcher.table)
+
+
+def test_the_same_bytes_have_the_same_route_and_variables() -> None:
+    gateway = gateway_for(route())
+    x = exchange(gateway, target="/a/b?c")
+    match(gateway, x)
+    following = again(gateway, x)
+    assert match(gateway, following) is None
+    assert (following.route, following.variables) == (x.route, (b"a/b",))
+
+
+def test_the_same_fields_for_another_target_are_matched_anew() -> None:
+    gateway = gateway_for(route())
+    x = exchange(gateway, target="/a")
+    match(gateway, x)
+    following = again(gateway, x, x.head.again(b"/b", b""))
+    assert match(gateway, following) is None
+    assert following.variables == (b"b",)
+
+
+@pytest.mark.parametrize("of", ["body", "path", "preflight"])
+def test_what_the_route_refuses_it_refuses_again(of: str) -> None:
+    one = replace(route(), max_body=3, ambiguous="reject")
+    gateway = gateway_for(one)
+    x = {
+        "body": lambda: exchange(gateway, {"Content-Length": "4"}, method="POST"),
+        "path": lambda: exchange(gateway, target="/a/../b"),
+        "preflight": lambda: exchange(gateway, {"Max-Forwards": "0"}, method="OPTIONS"),
+    }[of]()
+    first, second = match(gateway, x), match(gateway, again(gateway, x))
+    assert first is not None
+    assert first == second
+
+
+def test_each_of_the_same_requests_has_an_id_of_its_own() -> None:
+    gateway = gateway_for(route())
+    x = exchange(gateway)
+    following = again(gateway, x)
+    observe(gateway, x)
+    observe(gateway, following)
+    assert len({x.request_id, following.request_id, b""}) == 3
+
+
+def test_a_lasting_provider_is_asked_once_for_the_same_fields_until_the_identity_ends() -> None:
+    provider = Lasting(changed(expires_at=100.0))
+    gateway = gateway_for(route(), provider)
+    x = exchange(gateway)
+    for now, asked in ((0.0, 1), (99.9, 1), (100.0, 2), (100.1, 3)):
+        gateway.wall = lambda now=now: now  # type: ignore[misc]  # mypy: lambda with a default
+        following = again(gateway, x)
+        identify(gateway, following)
+        assert following.identity == provider.known
+        assert provider.asked == asked
+
+
+class Unlasting(Provider):
+    """It may say something else the next time."""
+
+
+@pytest.mark.parametrize("said", [ALICE, changed(expires_at=100.0)])
+def test_another_provider_is_asked_each_time(said: Identity) -> None:
+    provider = Unlasting(said)
+    gateway = gateway_for(route(State.EXTRACTED), provider)
+    gateway.wall = lambda: 0.0
+    x = exchange(gateway)
+    for _ in range(3):
+        identify(gateway, again(gateway, x))
+    assert provider.asked == 3
+
+
+def test_what_one_provider_said_is_not_believed_of_the_next_one() -> None:
+    first, second = Lasting(changed(expires_at=1e12)), Lasting(changed(subject="bob", expires_at=1e12))
+    gateway = gateway_for(route(), first)
+    x = exchange(gateway)
+    identify(gateway, x)
+    gateway.provider = second
+    following = again(gateway, x)
+    identify(gateway, following)
+    assert following.identity == second.known
+
+
+def test_other_fields_are_not_taken_for_those_of_a_known_user() -> None:
+    class ByField(Lasting):
+        def identify(self, fields: Fields) -> Identity:
+            return changed(subject=dict(fields)[b"X-Who"].decode(), expires_at=1e12)
+
+    gateway = gateway_for(route(), ByField())
+    for who in ("alice", "bob"):
+        x = exchange(gateway, {"X-Who": who})
+        identify(gateway, x)
+        assert x.identity is not None
+        assert x.identity.subject == who
+
+
+def test_lines_of_a_repeated_answer_never_carry_another_users_cookie() -> None:
+    gateway = gateway_for(route())
+    x = exchange(gateway)
+    x.service = MONOLITH
+    head = parse_response(b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 0\r\n\r\n", b"GET")
+    plain = client_lines(gateway, x, head)
+    x.extra_fields.append((b"Set-Cookie", b"a=b"))
+    assert client_lines(gateway, x, head) == plain + b"Set-Cookie: a=b\r\n"
+    following = again(gateway, x)
+    following.service = MONOLITH
+    assert client_lines(gateway, following, head) == plain
+
+
+def test_a_new_table_says_anew_which_peers_are_trusted() -> None:
+    gateway = gateway_for(route())
+    x = exchange(gateway, {"X-Forwarded-For": "198.51.100.1"})
+    for networks, client in (((), x.peer), ((ip_network("192.0.2.0/24"),), "198.51.100.1"), ((), x.peer)):
+        gateway.adopt(replace(table(route()), trusted_proxies=networks))
+        for _ in range(2):
+            following = again(gateway, x)
+            observe(gateway, following)
+            assert (following.client, following.trusted) == (client, bool(networks))

@@ -1,0 +1,232 @@
+"""`strangler serve` and the commands against it, while clients keep calling."""
+
+import contextlib
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from strangler_gateway.cli.app import app
+from tests.http.gateway_process import GatewayProcess
+from tests.support.gateway.administered import OPERATOR
+
+ROUTES = """\
+version: 1
+services:
+  monolith: {{url: "http://127.0.0.1:{monolith}"}}
+  items: {{url: "http://127.0.0.1:{items}"}}
+groups:
+  items: {{state: legacy}}  # owned by team A
+routes:
+  - id: item-read
+    group: items
+    match: {{methods: [GET], path: "/item/{{id}}"}}
+    legacy: monolith
+    extracted: items
+    shadow: {{pure: true}}
+  - id: everything-else
+    match: {{path: "/{{rest...}}"}}
+    legacy: monolith
+"""
+
+
+class Upstream(ThreadingHTTPServer):
+    """Answers everything with the same JSON; `seen` counts."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.seen = 0
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Upstream)
+        self.server.seen += 1
+        body = json.dumps({"path": self.path}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent."""
+
+
+class Callers:
+    """A client that keeps calling on one connection; `failed` holds what went wrong."""
+
+    def __init__(self, port: int) -> None:
+        self.answered = 0
+        self.failed: list[object] = []
+        self._port = port
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._call)
+        self._thread.start()
+
+    def _call(self) -> None:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)) as connection:
+            self._call_on(connection)
+
+    def _call_on(self, connection: http.client.HTTPConnection) -> None:
+        connection.connect()
+        socket = connection.sock
+        while not self._end.is_set():
+            try:
+                connection.request("GET", f"/item/{self.answered}")
+                answer = connection.getresponse()
+                body = answer.read()
+                if answer.status != 200 or connection.sock is not socket:
+                    self.failed.append((answer.status, body, "or the connection was closed"))
+                    return
+                self.answered += 1
+            except OSError as exc:
+                self.failed.append(exc)
+                return
+            time.sleep(0.002)
+
+    def stop(self) -> None:
+        self._end.set()
+        self._thread.join(10)
+
+
+class Site:
+    """Both upstreams and a gateway before them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.monolith, self.items = Upstream(), Upstream()
+        self.routes = folder / "routes.yaml"
+        self.routes.write_text(ROUTES.format(monolith=self.monolith.port, items=self.items.port))
+        self.gateway = self.start()
+
+    def start(self) -> GatewayProcess:
+        return GatewayProcess(self.routes, self.folder / "state", {"STRANGLER_OPERATOR_TOKEN": OPERATOR})
+
+    def close(self) -> None:
+        self.gateway.stop()
+        self.monolith.close()
+        self.items.close()
+
+    def run(self, *words: str) -> Result:
+        """The command in this process; that it is one of its own, test_cli.py knows."""
+        environ = {
+            "STRANGLER_ADMIN_URL": f"http://127.0.0.1:{self.gateway.admin_port}",
+            "STRANGLER_ADMIN_TOKEN": OPERATOR,
+            "COLUMNS": "200",
+        }
+        return CliRunner().invoke(app, words, env=environ)
+
+    def ok(self, *words: str) -> str:
+        done = self.run(*words)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def shown(self) -> Any:
+        return next(route for route in json.loads(self.ok("routes", "--json"))["routes"] if route["id"] == "item-read")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    site.close()
+
+
+def until(true: Any, within_s: float = 30.0) -> None:
+    end = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def more_than(upstream: Upstream, least: int = 5) -> Any:
+    wanted = upstream.seen + least
+    return lambda: upstream.seen >= wanted
+
+
+def test_a_group_moves_and_rolls_back_under_traffic_without_a_lost_request(site: Site) -> None:
+    callers = Callers(site.gateway.port)
+    until(more_than(site.monolith))
+    site.ok("flip", "items", "--to", "shadow", "--why", "t")
+    until(lambda: site.shown()["shadow"]["compared"] >= 5)
+    site.ok("flip", "items", "--to", "canary", "--share", "10", "--why", "t")
+    site.ok("flip", "items", "--to", "extracted", "--why", "t")
+    until(more_than(site.items))
+    monolith = site.monolith.seen
+    until(more_than(site.items, 20))
+    assert site.monolith.seen <= monolith + 1
+    site.ok("rollback", "items")
+    until(more_than(site.monolith))
+    items = site.items.seen
+    until(more_than(site.monolith, 20))
+    assert site.items.seen <= items + 1
+    assert site.run("flip", "items", "--to", "shadow", "--why", "t").exit_code == 1
+    callers.stop()
+    assert callers.failed == []
+    assert callers.answered > 50
+    assert site.shown()["shadow"]["different"] == 0
+    assert "items: {state: legacy, share: 10}  # owned by team A" in site.routes.read_text()
+    assert site.gateway.complaints() == []
+
+
+def test_a_hold_and_the_counters_outlive_a_kill(site: Site) -> None:
+    site.ok("flip", "items", "--to", "shadow", "--why", "t")
+    site.ok("rollback", "items", "--why", "errors")
+    site.routes.write_text(site.routes.read_text().replace("state: legacy", "state: shadow"))
+    site.gateway.process.kill()
+    site.gateway.stop()
+    site.gateway = site.start()
+    assert (site.shown()["state"], site.shown()["held"]) == ("legacy", True)
+    assert "on hold" in site.ok("diff")
+    assert "rollback" in site.ok("log")
+
+
+def test_it_serves_before_its_upstreams_are_up_and_refuses_to_move_to_one(site: Site) -> None:
+    site.items.close()
+    refused = site.run("flip", "items", "--to", "shadow", "--why", "t")
+    assert (refused.exit_code, "accepts no connection" in refused.stdout) == (1, True)
+
+
+def test_a_bad_file_stops_the_start_with_every_fault(tmp_path: Path) -> None:
+    file = tmp_path / "routes.yaml"
+    file.write_text("version: 2\nservices: {}\n")
+    command = [sys.executable, "-m", "strangler_gateway.cli.app", "serve", "--routes", str(file), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != 0
+    assert "line 1: version" in done.stderr
+    assert "routes" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_state_directory_that_cannot_be_written_is_said_and_rollback_works(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file is in the way")
+    site = Site(tmp_path)
+    try:
+        site.gateway.logged("state directory")
+        assert "flips are off" in site.ok("routes")
+        refused = site.run("flip", "items", "--to", "shadow", "--why", "t")
+        assert (refused.exit_code, "flips are off" in refused.stdout) == (1, True)
+        assert "in memory" in site.ok("rollback", "items")
+        assert site.shown()["held"]
+    finally:
+        site.close()

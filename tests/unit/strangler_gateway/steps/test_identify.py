@@ -1,0 +1,140 @@
+"""Who a request is from, asked only where it matters, and never in the way of what the monolith can answer."""
+
+import asyncio
+import inspect
+import logging
+
+import pytest
+
+from chassis.auth.claims import Fields, Identity, IdentityUnavailable
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.identity.providers import load_plugin, open_provider
+from strangler_gateway.identity.rules import IdentityRulesInvalid
+from strangler_gateway.steps import identify as step
+from strangler_gateway.steps.identify import identify
+from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.table.routes import IdentityRules, RateLimit, State
+from tests.support.gateway.exchanges import ALICE, LaterProvider, Provider, exchange, gateway_for, route
+
+BY_USER = RateLimit("5/minute", by="user")
+BY_ADDRESS = RateLimit("5/minute", by="address")
+
+
+async def identified(gateway: Gateway) -> Exchange:
+    x = exchange(gateway)
+    outcome = identify(gateway, x)
+    if inspect.isawaitable(outcome):
+        assert await outcome is None
+    return x
+
+
+@pytest.mark.parametrize(
+    ("state", "limit", "asked"),
+    [
+        (State.LEGACY, None, 0),
+        (State.LEGACY, BY_ADDRESS, 0),
+        (State.LEGACY, BY_USER, 1),
+        (State.SHADOW, None, 1),
+        (State.CANARY, None, 1),
+        (State.EXTRACTED, None, 1),
+        (State.RETIRED, None, 1),
+    ],
+)
+async def test_nothing_is_asked_in_legacy_unless_a_limit_counts_users(
+    state: State, limit: RateLimit | None, asked: int
+) -> None:
+    provider = Provider()
+    x = await identified(gateway_for(route(state, limit=limit), provider))
+    assert provider.asked == asked
+    assert x.identity == (ALICE if asked else None)
+
+
+async def test_without_a_provider_nobody_is_known_and_nothing_is_unavailable() -> None:
+    x = await identified(gateway_for(route()))
+    assert (x.identity, x.identity_unavailable) == (None, False)
+
+
+async def test_a_provider_that_has_to_ask_is_waited_for() -> None:
+    x = await identified(gateway_for(route(), LaterProvider()))
+    assert x.identity == ALICE
+
+
+@pytest.mark.parametrize("kind", [Provider, LaterProvider])
+@pytest.mark.parametrize("error", [IdentityUnavailable("store away"), KeyError("a fault of the plugin")])
+async def test_a_provider_that_is_away_or_broken_makes_the_identity_unavailable(
+    kind: type[Provider], error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    x = await identified(gateway_for(route(), kind(error)))
+    assert (x.identity, x.identity_unavailable) == (None, True)
+    [record] = caplog.records
+    assert (record.levelno == logging.ERROR) is isinstance(error, KeyError)
+
+
+async def test_a_provider_that_hangs_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hanging(Provider):
+        async def identify(self, fields: Fields) -> Identity:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    monkeypatch.setattr(step, "TIMEOUT_S", 0.02)
+    x = await identified(gateway_for(route(), Hanging()))
+    assert x.identity_unavailable
+
+
+async def test_a_client_that_leaves_ends_the_waiting() -> None:
+    started = asyncio.Event()
+
+    class Hanging(Provider):
+        async def identify(self, fields: Fields) -> Identity:
+            started.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    task = asyncio.create_task(identified(gateway_for(route(), Hanging())))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def make_provider() -> Provider:
+    return Provider()
+
+
+def make_nonsense() -> object:
+    return object()
+
+
+def make_trouble() -> Provider:
+    raise RuntimeError("LEGACY_DATABASE is not set")
+
+
+def test_a_plugin_is_loaded_by_name() -> None:
+    plugin = IdentityRules("plugin", plugin=f"{__name__}:make_provider")
+    assert isinstance(open_provider(plugin), Provider)
+
+
+def test_identity_none_opens_no_provider() -> None:
+    assert open_provider(IdentityRules()) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("no_colon", "module:factory"),
+        (":factory", "module:factory"),
+        ("no_such_module_here:factory", "ModuleNotFoundError"),
+        (f"{__name__}:no_such_factory", "AttributeError"),
+        (f"{__name__}:make_trouble", "LEGACY_DATABASE is not set"),
+        (f"{__name__}:make_nonsense", "without identify, confirm, aclose"),
+    ],
+)
+def test_a_plugin_that_cannot_be_used_is_refused_with_the_reason(name: str, told: str) -> None:
+    with pytest.raises(IdentityRulesInvalid, match=told):
+        load_plugin(name)
+
+
+@pytest.mark.parametrize("kind", ["jwt", "introspect"])
+def test_options_that_a_provider_does_not_know_are_refused(kind: str) -> None:
+    with pytest.raises(IdentityRulesInvalid, match="colour"):
+        open_provider(IdentityRules(kind, options=(("colour", "red"),)))  # type: ignore[arg-type]  # both are kinds

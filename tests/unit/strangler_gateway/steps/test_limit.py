@@ -1,0 +1,122 @@
+"""Rate limits: none unless written, and then the same whichever side answers."""
+
+import pytest
+
+from chassis.auth.claims import NOBODY, Identity
+from strangler_gateway.exchange.exchange import Reply
+from strangler_gateway.steps.limit import Limiter, limit, network_of, parse_rate
+from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.table.routes import RateLimit, State
+from tests.support.gateway.exchanges import ALICE, changed, exchange, gateway_for, route
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def limited(
+    rate: str = "2/minute", by: str = "user", state: State = State.LEGACY, size: int = 100
+) -> tuple[Gateway, Clock]:
+    clock = Clock()
+    gateway = gateway_for(route(state, limit=RateLimit(rate, by)))  # type: ignore[arg-type]  # one of two words
+    gateway.limiter = Limiter(size, clock)
+    return gateway, clock
+
+
+def ask(gateway: Gateway, identity: Identity | None = None, peer: str = "192.0.2.7") -> Reply | None:
+    x = exchange(gateway, peer=peer)
+    x.identity = identity
+    outcome = limit(gateway, x)
+    assert outcome is None or isinstance(outcome, Reply)
+    return outcome
+
+
+def test_nothing_is_limited_unless_it_is_written() -> None:
+    gateway = gateway_for(route(State.LEGACY))
+    assert [ask(gateway) for _ in range(1_000)] == [None] * 1_000
+
+
+@pytest.mark.parametrize("state", State)
+def test_the_request_over_the_rate_gets_429_and_when_to_come_back(state: State) -> None:
+    gateway, clock = limited(state=state)
+    assert [ask(gateway, ALICE), ask(gateway, ALICE)] == [None, None]
+    clock.now += 17.5
+    reply = ask(gateway, ALICE)
+    assert reply is not None
+    assert (reply.status, reply.fields) == (429, ((b"Retry-After", b"43"),))
+
+
+def test_the_window_ends_and_another_begins() -> None:
+    gateway, clock = limited()
+    for _ in range(3):
+        reply = ask(gateway, ALICE)
+    assert reply is not None
+    clock.now += 60
+    assert [ask(gateway, ALICE) is None for _ in range(3)] == [True, True, False]
+
+
+def test_users_are_counted_apart_also_behind_one_address() -> None:
+    gateway, _ = limited("1/minute")
+    assert ask(gateway, ALICE) is None
+    assert ask(gateway, changed(subject="bob")) is None
+    assert ask(gateway, ALICE, peer="198.51.100.1") is not None
+
+
+@pytest.mark.parametrize("identity", [None, NOBODY])
+def test_whom_nobody_knows_is_counted_by_address(identity: Identity | None) -> None:
+    gateway, _ = limited("1/minute")
+    assert ask(gateway, identity) is None
+    assert ask(gateway, identity, peer="198.51.100.1") is None
+    assert ask(gateway, identity) is not None
+
+
+def test_by_address_the_user_does_not_matter() -> None:
+    gateway, _ = limited("1/minute", by="address")
+    assert ask(gateway, ALICE) is None
+    assert ask(gateway, changed(subject="bob")) is not None
+
+
+def test_a_user_named_like_an_address_does_not_use_up_its_rate() -> None:
+    gateway, _ = limited("1/minute")
+    assert ask(gateway, changed(subject="192.0.2.7")) is None
+    assert ask(gateway, None) is None
+
+
+def test_memory_is_bounded_and_the_oldest_window_is_forgotten_first() -> None:
+    gateway, _ = limited("1/minute", by="address", size=3)
+    for n in range(4):
+        assert ask(gateway, peer=f"192.0.2.{n}") is None
+    assert ask(gateway, peer="192.0.2.3") is not None
+    assert ask(gateway, peer="192.0.2.0") is None
+
+
+@pytest.mark.parametrize(
+    ("address", "counted_as"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("", ""),
+        ("not:an:address", "not:an:address"),
+    ],
+)
+def test_an_ipv6_network_counts_as_one_caller(address: str, counted_as: str) -> None:
+    assert network_of(address) == counted_as
+
+
+@pytest.mark.parametrize("text", ["", "many", "5", "0/minute", "5/fortnight", "-1/second"])
+def test_a_rate_that_cannot_be_meant_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="rate"):
+        parse_rate(text)
+
+
+@pytest.mark.parametrize("text", ["100/minute", "10/5 seconds", "1/hour", "7/2 days"])
+def test_a_rate_as_routes_yaml_spells_it_is_read(text: str) -> None:
+    assert parse_rate(text).amount == int(text.partition("/")[0])

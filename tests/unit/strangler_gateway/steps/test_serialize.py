@@ -1,0 +1,105 @@
+"""One write per user and group at a time, in order; bounded, and nobody waits for somebody who has left."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from strangler_gateway.exchange.exchange import Decision, Exchange, Reply
+from strangler_gateway.steps import serialize as module
+from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.steps.serialize import MAX_WAITING, Turns, serialize
+from strangler_gateway.table.routes import Side, State
+from tests.support.gateway.exchanges import ALICE, exchange, gateway_for, route
+
+KEY = ("points", "alice")
+
+
+async def test_turns_are_given_in_the_order_of_arrival() -> None:
+    turns, order = Turns(), []
+
+    async def write(name: int) -> None:
+        assert turns.take(KEY) or await turns.wait(KEY, 5)
+        order.append(name)
+        await asyncio.sleep(0)
+        turns.release(KEY)
+
+    await asyncio.gather(*(write(n) for n in range(5)))
+    assert order == [0, 1, 2, 3, 4]
+    assert turns.take(KEY)
+
+
+async def test_another_user_or_group_never_waits() -> None:
+    turns = Turns()
+    assert turns.take(KEY)
+    assert turns.take(("points", "bob"))
+    assert turns.take(("other", "alice"))
+
+
+async def test_waiting_ends_in_time_and_is_bounded() -> None:
+    turns = Turns()
+    turns.take(KEY)
+    waits = [asyncio.create_task(turns.wait(KEY, 0.05)) for _ in range(MAX_WAITING + 3)]
+    assert await asyncio.gather(*waits) == [False] * (MAX_WAITING + 3)
+    turns.release(KEY)
+    assert turns.take(KEY)
+
+
+async def test_who_leaves_while_waiting_is_passed_over() -> None:
+    turns = Turns()
+    turns.take(KEY)
+    first, second = asyncio.create_task(turns.wait(KEY, 5)), asyncio.create_task(turns.wait(KEY, 5))
+    await asyncio.sleep(0)
+    turns.release(KEY)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert await second
+    turns.release(KEY)
+    assert turns.take(KEY)
+
+
+def write(gateway: Gateway, side: Side = Side.LEGACY, method: str = "POST") -> Exchange:
+    x = exchange(gateway, method=method)
+    x.identity, x.decision = ALICE, Decision(side, "r")
+    return x
+
+
+def serialized(state: State) -> Gateway:
+    one = route(state)
+    return gateway_for(replace(one, unit=replace(one.unit, serialize="user")))
+
+
+async def test_the_second_write_goes_on_when_the_first_has_ended() -> None:
+    gateway = serialized(State.CANARY)
+    first, second = write(gateway), write(gateway, Side.EXTRACTED)
+    assert serialize(gateway, first) is None
+    waiting = asyncio.ensure_future(serialize(gateway, second))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    for release in first.on_done:
+        release()
+    assert await waiting is None
+    assert len(second.on_done) == 1
+
+
+@pytest.mark.parametrize(("state", "method"), [(State.LEGACY, "POST"), (State.CANARY, "GET")])
+def test_nothing_is_serialized_in_legacy_nor_a_safe_request(state: State, method: str) -> None:
+    gateway = serialized(state)
+    for _ in range(2):
+        x = write(gateway, method=method)
+        assert serialize(gateway, x) is None
+        assert x.on_done == []
+
+
+@pytest.mark.parametrize(("side", "status"), [(Side.LEGACY, None), (Side.EXTRACTED, 503)])
+async def test_past_the_bound_the_monolith_gets_it_and_a_service_does_not(
+    side: Side, status: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAIT_S", 0.01)
+    gateway = serialized(State.CANARY)
+    assert serialize(gateway, write(gateway)) is None
+    outcome = serialize(gateway, write(gateway, side))
+    answer = await outcome  # type: ignore[misc]
+    assert (answer.status if isinstance(answer, Reply) else None) == status
+    assert gateway.stats.route("everything").unserialized == 1

@@ -1,0 +1,92 @@
+"""Counters: by side, bounded, restored after a restart, exported without anybody's data."""
+
+import pytest
+
+from strangler_gateway.exchange.exchange import Decision, Exchange
+from strangler_gateway.http.request_head import parse_request
+from strangler_gateway.table.routes import Route, RouteTable, Service, Side, Unit
+from strangler_gateway.telemetry.stats import MAX_SHAPES, Stats, path_shape
+
+SERVICE = Service("m", "http", "h", 80)
+ROUTE = Route("all", "/{rest...}", None, Unit("all", "route"), SERVICE, undeclared=True)
+TABLE = RouteTable("d", (ROUTE,), {"m": SERVICE}, {"all": ROUTE.unit})
+
+
+def exchange(target: bytes = b"/", status: int = 200, side: Side | None = Side.LEGACY, stage: bytes = b"") -> Exchange:
+    head = parse_request(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target, 1000, 1000, 10)
+    x = Exchange(head, "1.2.3.4", b"http", 0.0)
+    x.table, x.route, x.status, x.stage = TABLE, ROUTE, status, stage
+    x.decision = None if side is None else Decision(side, "r")
+    return x
+
+
+def test_requests_errors_and_own_replies_are_told_apart() -> None:
+    stats = Stats(wall=lambda: 7.0)
+    for x in (
+        exchange(),
+        exchange(status=500),
+        exchange(status=200, stage=b"body"),
+        exchange(side=Side.EXTRACTED),
+        exchange(side=Side.EXTRACTED, status=502),
+        exchange(status=499, stage=b"client"),
+        exchange(side=None, status=429),
+    ):
+        stats.count(x, 0.003)
+    one = stats.route("all")
+    assert (one.legacy, one.errors_legacy, one.extracted, one.errors_extracted) == (4, 2, 2, 1)
+    assert (one.client_gone, one.own_replies, one.last_legacy_at) == (1, 1, 7.0)
+
+
+def test_a_snapshot_restores_every_counter() -> None:
+    stats = Stats()
+    stats.count(exchange(b"/a/17"), 0.1)
+    stats.route("all").shadow_different = 3
+    again = Stats()
+    again.restore(stats.snapshot())
+    assert again.snapshot() == stats.snapshot()
+
+
+@pytest.mark.parametrize(
+    "rubbish", [{}, {"routes": {"all": {"legacy": "x", "last_legacy_at": None}}}, {"undeclared": {}}]
+)
+def test_rubbish_in_a_snapshot_is_left_out(rubbish: dict[str, object]) -> None:
+    stats = Stats()
+    stats.restore(rubbish)
+    assert stats.route("all").legacy == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        (b"/user/6b05817d-2243-13e6-487d-37af00000000/teams", "GET /user/{}/teams"),
+        (b"/items/17", "GET /items/{}"),
+        (b"/a/@me", "GET /a/{}"),
+        (b"/a%20b/c", "GET /{}/c"),
+        (b"/" + b"x" * 40, "GET /{}"),
+        (b"/", "GET /"),
+        (b"*", "GET *"),
+    ],
+)
+def test_a_shape_holds_nobodys_data(path: bytes, shape: str) -> None:
+    assert path_shape(b"GET", path) == shape
+
+
+def test_shapes_are_bounded_whatever_is_asked_for() -> None:
+    stats = Stats()
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    for a in letters:
+        for b in letters:
+            stats.count(exchange(f"/{a}{b}".encode()), 0.001)
+    assert len(stats.undeclared) <= MAX_SHAPES + 1
+    assert sum(stats.undeclared.values()) == 26 * 26
+
+
+def test_prometheus_text_counts_by_route_side_and_status() -> None:
+    stats = Stats()
+    stats.count(exchange(b"/secret-token"), 0.003)
+    stats.count(exchange(side=Side.EXTRACTED, status=404), 0.3)
+    text = stats.prometheus(TABLE)
+    assert 'strangler_requests_total{route="all",side="legacy",status="200"} 1\n' in text
+    assert 'strangler_requests_total{route="all",side="extracted",status="404"} 1\n' in text
+    assert 'strangler_request_duration_seconds_bucket{route="all",side="legacy",le="0.005"} 1\n' in text
+    assert "secret-token" not in text
