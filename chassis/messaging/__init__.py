@@ -1,1 +1,1 @@
-"""Messages between deployables: one port, and what implements it (RabbitMQ, tables in SQLite, memory for tests)."""
+"""Messages between deployables: one port, and its brokers (RabbitMQ; an SQLite file). No service's messages here."""

@@ -1,4 +1,4 @@
-"""What every broker of ours that is taken from (tables, memory) shares: a running consumer of one queue."""
+"""A running consumer of one queue of a broker that is polled: SQLite here, memory in the tests."""
 
 import asyncio
 from dataclasses import dataclass

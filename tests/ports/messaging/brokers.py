@@ -12,12 +12,12 @@ import aio_pika
 from aio_pika.abc import HeadersType
 
 from chassis.messaging.envelope import Envelope, new_id
-from chassis.messaging.memory.broker import MemoryBroker
 from chassis.messaging.port import Broker, Delivery
 from chassis.messaging.rabbit.broker import RabbitBroker
 from chassis.messaging.sqlite.broker import TablesBroker
 from chassis.messaging.topology import Queue, Topology
 from tests.support.connected import fresh_rabbit
+from tests.support.memory_broker.broker import MemoryBroker
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
 DEADLINE_S = 10.0

@@ -11,7 +11,6 @@ import pytest
 
 from chassis.database.database import Database
 from chassis.messaging.envelope import Envelope, MessageInvalid, to_record
-from chassis.messaging.memory.broker import MemoryBroker
 from chassis.messaging.topology import Queue, Topology
 from chassis.outbox.consumer import Consumer, consume
 from chassis.outbox.failed_messages import ParkedMessage
@@ -19,6 +18,7 @@ from chassis.outbox.failed_messages_retry import MessageHandler, Patience
 from chassis.store import StoreUnavailable
 from tests.ports.outbox.brokers import until
 from tests.ports.outbox.service import Service, message
+from tests.support.memory_broker.broker import MemoryBroker
 
 QUEUE, EXCHANGE, TYPE = "account.purchases", "purchases", "shop.decrease_quantity.v1"
 QUICK = Patience(first_hold_s=0.01, last_hold_s=0.05, look_s=0.02, attempts=3)

@@ -9,12 +9,12 @@ from time import monotonic
 
 import pytest
 
-from chassis.messaging.memory.broker import Fault, MemoryBroker
 from chassis.messaging.port import Delivery
 from chassis.messaging.topology import load
 from extracted.mailer.main import TOPOLOGY
 from extracted.mailer.messages import WAKE_QUEUE
 from extracted.mailer.wakeups import WakeUps
+from tests.support.memory_broker.broker import Fault, MemoryBroker
 
 
 @dataclass

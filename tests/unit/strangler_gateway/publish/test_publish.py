@@ -12,12 +12,12 @@ import pytest
 
 from chassis.auth.claims import Identity, Outcome
 from chassis.messaging.envelope import Envelope
-from chassis.messaging.memory.broker import Fault, MemoryBroker
 from chassis.messaging.port import BrokerUnavailable, Handler, Unroutable
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.steps.pipeline import Gateway
 from tests.support.gateway.exchanges import Provider
 from tests.support.gateway.publishing import ARTICLE, QUEUE, SECRET, Warehouse, bearer, gateway_on, served
+from tests.support.memory_broker.broker import Fault, MemoryBroker
 from tests.support.origins import Answer, origin
 
 KEY = {"Idempotency-Key": "key-1"}

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from chassis.messaging.envelope import Envelope
-from chassis.messaging.memory.broker import Fault, Faults, MemoryBroker
 from chassis.messaging.port import BrokerUnavailable, Delivery, PublishRefused
 from tests.ports.messaging.brokers import OTHER, THINGS, TOPOLOGY, Collector, thing, until
+from tests.support.memory_broker.broker import Fault, Faults, MemoryBroker
 
 
 @pytest.fixture

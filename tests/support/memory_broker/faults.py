@@ -22,7 +22,7 @@ class Faults:
 
     def __init__(self, shares: dict[Fault, float] | None = None, *, seed: int = 0) -> None:
         self.shares = dict(shares or {})
-        self.random = random.Random(seed)  # noqa: S311  # tests alone
+        self.random = random.Random(seed)  # tests alone
         self._once: deque[frozenset[Fault]] = deque()
 
     def once(self, *faults: Fault) -> None:

@@ -14,10 +14,10 @@ import structlog
 
 from chassis.messaging.consumer_loop import ConsumerLoop, Taken
 from chassis.messaging.envelope import Envelope, encode_body, to_record
-from chassis.messaging.memory.faults import Fault, Faults
-from chassis.messaging.memory.queues import Line, Memory, Message
 from chassis.messaging.port import Delivery, Handler, Subscription
 from chassis.messaging.topology import Topology
+from tests.support.memory_broker.faults import Fault, Faults
+from tests.support.memory_broker.queues import Line, Memory, Message
 
 __all__ = ["Fault", "Faults", "MemoryBroker", "Pending"]
 log = structlog.get_logger("chassis.messaging")

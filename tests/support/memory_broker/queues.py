@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from chassis.messaging.consumer_loop import Taken
-from chassis.messaging.memory.faults import Fault, Faults
 from chassis.messaging.port import BrokerUnavailable, Delivery, PublishRefused, TopologyDiffers, Unroutable
 from chassis.messaging.topology import Queue, Topology
+from tests.support.memory_broker.faults import Fault, Faults
 
 _LONGEST_DELAY = 5
 

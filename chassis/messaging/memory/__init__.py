@@ -1,1 +1,0 @@
-"""The messaging port in memory, with faults on demand, for tests."""
