@@ -50,7 +50,7 @@ async def _gather(system: System, noticed: Noticed, stack: AsyncExitStack) -> li
     seeded = (ADMIN, *((f"{name}@example.org", f"{name}-secret") for name in SEEDED))
     for client, (identity, secret) in zip(clients, seeded, strict=True):
         await client.log_in(identity, secret)
-    salt = load((system.folder / "routes.yaml").read_text(), {}).units[GROUP].salt
+    salt = load((system.folder / "routes.yaml").read_text(), {}).movables[GROUP].salt
     while len(clients) < AT_LEAST or not any(
         bucket(salt, client.user.encode()) < FIRST_SHARE * 100 for client in clients[1:]
     ):

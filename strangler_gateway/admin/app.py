@@ -18,7 +18,7 @@ from strangler_gateway.recording.record import Recording
 from strangler_gateway.settings import Settings
 from strangler_gateway.steps.explain import explain
 from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.table.routes import State, Unit
+from strangler_gateway.table.routes import MigrationState, Movable
 from strangler_gateway.telemetry.stats import Stats
 
 MAX_LOG = 1000
@@ -196,7 +196,7 @@ class _Admin:
         reloaded = await self._migration.reload()
         return JSONResponse(views.reloaded(reloaded), 409 if reloaded.faults else 200)
 
-    def _unit(self, name: str) -> Unit:
+    def _unit(self, name: str) -> Movable:
         unit = self._migration.unit_of(name)
         if unit is None:
             raise strange(name)
@@ -205,5 +205,7 @@ class _Admin:
     def _movable(self) -> list[str]:
         """Units that have a new end, or have moved while they had one."""
         served = self._migration.served
-        ends = {route.unit.name for route in served.routes if route.movable}
-        return [name for name, unit in served.units.items() if name in ends or unit.state is not State.LEGACY]
+        ends = {route.movable.name for route in served.routes if route.has_new_end}
+        return [
+            name for name, unit in served.movables.items() if name in ends or unit.state is not MigrationState.LEGACY
+        ]

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from strangler_gateway.migration.journal.journal_entry import MAX_TEXT
 from strangler_gateway.migration.states import Position
 from strangler_gateway.recording.record import Wanted
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -34,14 +34,14 @@ class Flip(_Body):
     """A move of a unit. `share` in per cent: with canary, and with it alone."""
 
     unit: Name
-    to: State
+    to: MigrationState
     share: Share | None = None
     force: bool = False
     dry_run: bool = False
 
     @model_validator(mode="after")
     def _share_with_canary(self) -> "Flip":
-        if (self.to is State.CANARY) != (self.share is not None):
+        if (self.to is MigrationState.CANARY) != (self.share is not None):
             wanted = "canary needs a share (0 to 100)" if self.share is None else f"{self.to} takes no share"
             raise ValueError(wanted)
         return self

@@ -9,7 +9,7 @@ from strangler_gateway.migration.move_result import Outcome, Reloaded
 from strangler_gateway.migration.move_rules import Refusal
 from strangler_gateway.migration.states import percent
 from strangler_gateway.steps.explain import Explanation
-from strangler_gateway.table.routes import Route, State, Unit
+from strangler_gateway.table.routes import MigrationState, Movable, Route
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 
 View = dict[str, Any]
@@ -37,15 +37,15 @@ def status(migration: Migration) -> View:
 
 
 def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
-    standing = migration.standings[route.unit.name]
+    standing = migration.standings[route.movable.name]
     return {
         "id": route.id,
         "methods": sorted(method.decode() for method in route.methods) if route.methods else None,
         "path": route.path,
-        "unit": route.unit.name,
-        "kind": route.unit.kind,
-        "state": str(route.unit.state),
-        "share": _share(route.unit),
+        "unit": route.movable.name,
+        "kind": route.movable.kind,
+        "state": str(route.movable.state),
+        "share": _share(route.movable),
         "held": standing.hold is not None,
         "moved_at": iso(standing.since),
         "legacy": route.legacy.name,
@@ -136,8 +136,8 @@ def explanation(one: Explanation) -> View:
         "route": one.route.id,
         "path": one.route.path,
         "variables": dict(one.variables),
-        "unit": one.route.unit.name,
-        "kind": one.route.unit.kind,
+        "unit": one.route.movable.name,
+        "kind": one.route.movable.kind,
         **(place(one.position) or {}),
         "bucket": one.bucket,
         "side": str(one.side),
@@ -151,7 +151,7 @@ def explanation(one: Explanation) -> View:
 
 def meters(migration: Migration) -> str:
     """Migration's own lines in Prometheus' text format."""
-    units = migration.served.units
+    units = migration.served.movables
     return "".join(
         (
             "# TYPE strangler_unit_state gauge\n",
@@ -168,6 +168,6 @@ def meters(migration: Migration) -> str:
     )
 
 
-def _share(unit: Unit) -> float | None:
+def _share(unit: Movable) -> float | None:
     """Per cent in canary, else None."""
-    return percent(unit.share) if unit.state is State.CANARY else None
+    return percent(unit.share) if unit.state is MigrationState.CANARY else None

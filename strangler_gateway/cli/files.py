@@ -82,7 +82,7 @@ def _show(file: Path, report: Report) -> None:
         print(plain(f"{file}: warning: {warning}"))
     if report.table is not None:
         table = report.table
-        print(f"{file}: {len(table.routes)} routes, {len(table.units)} units, digest {table.digest}")
+        print(f"{file}: {len(table.routes)} routes, {len(table.movables)} units, digest {table.digest}")
     else:
         print(f"{len(report.faults)} faults", file=sys.stderr)
 

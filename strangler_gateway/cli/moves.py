@@ -12,7 +12,7 @@ from strangler_gateway.cli.move_output import show
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, Unit, UnitOrAll, given_admin
 from strangler_gateway.cli.output import plain
 from strangler_gateway.cli.watch import Watched, counted, seconds, watch
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 
 SERVES_WITHIN_S = 5.0
 
@@ -20,7 +20,9 @@ SERVES_WITHIN_S = 5.0
 def flip(
     context: typer.Context,
     unit: Unit,
-    to: Annotated[State, typer.Option(help="legacy, shadow, canary, extracted or retired: one step at a time.")],
+    to: Annotated[
+        MigrationState, typer.Option(help="legacy, shadow, canary, extracted or retired: one step at a time.")
+    ],
     share: Annotated[float | None, typer.Option(help="Per cent of the users, in steps of 0.01; with canary.")] = None,
     why: Annotated[str, typer.Option(help="Why, for the journal; needed to go forward.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would happen.")] = False,
@@ -45,7 +47,7 @@ def flip(
     duration = seconds(watch_for) if watch_for is not None else 0.0
     if duration is None:
         client.fail(USAGE, "usage", f"--watch {watch_for} is no duration; write 60s or 2m")
-    if (to is State.CANARY) != (share is not None):
+    if (to is MigrationState.CANARY) != (share is not None):
         client.fail(USAGE, "usage", "canary needs --share N" if share is None else f"{to} takes no --share")
     before = counted(client.get("routes"), unit) if duration else Watched()
     outcome = client.post("flip", unit=unit, to=str(to), share=share, why=why, dry_run=dry_run, force=force)

@@ -22,18 +22,18 @@ from strangler_gateway.table.template import parse
 def compile_table(file: RoutesFile, lines: Sequence[int]) -> r.RouteTable:
     """The table of a file that has no fault; `lines` holds the line of each route."""
     services = {name: _service(name, entry) for name, entry in file.services.items()}
-    units = {name: _unit(name, "group", group) for name, group in file.groups.items()}
-    units |= {entry.id: _unit(entry.id, "route", entry) for entry in file.routes if entry.group is None}
+    movables = {name: _movable(name, "group", group) for name, group in file.groups.items()}
+    movables |= {entry.id: _movable(entry.id, "route", entry) for entry in file.routes if entry.group is None}
     last = len(file.routes) - 1
     routes = tuple(
-        _route(entry, units, services, line=line, undeclared=at == last)
+        _route(entry, movables, services, line=line, undeclared=at == last)
         for at, (entry, line) in enumerate(zip(file.routes, lines, strict=True))
     )
     return r.RouteTable(
         digest="",
         routes=routes,
         services=services,
-        units=units,
+        movables=movables,
         paths=r.PathRules(**file.paths.model_dump()),
         identity=_identity(file.identity),
         trusted_proxies=tuple(network(text) for text in file.trusted_proxies),
@@ -51,9 +51,9 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
         port=address.port,
         unix=address.unix,
         base_path=address.base_path.encode(),
-        timeouts=r.Timeouts(**entry.timeout_s.model_dump()),
+        timeouts=r.ServiceTimeouts(**entry.timeout_s.model_dump()),
         host_policy=entry.host,
-        tls=r.Tls(**entry.tls.model_dump()) if entry.tls else r.Tls(),
+        tls=r.ServiceTls(**entry.tls.model_dump()) if entry.tls else r.ServiceTls(),
         max_connections=entry.max_connections,
         breaker_failures=entry.breaker.failures if entry.breaker else 0,
         breaker_open_s=entry.breaker.open_s if entry.breaker else 5.0,
@@ -61,11 +61,11 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
     )
 
 
-def _unit(name: str, kind: str, entry: UnitFields) -> r.Unit:
-    return r.Unit(
+def _movable(name: str, kind: str, entry: UnitFields) -> r.Movable:
+    return r.Movable(
         name=name,
         kind="group" if isinstance(entry, GroupEntry) else "route",
-        state=r.State(entry.state),
+        state=r.MigrationState(entry.state),
         share=round(entry.share * 100),
         salt=entry.salt or name,
         data=entry.data,
@@ -77,7 +77,7 @@ def _unit(name: str, kind: str, entry: UnitFields) -> r.Unit:
 
 def _route(
     entry: RouteEntry,
-    units: Mapping[str, r.Unit],
+    movables: Mapping[str, r.Movable],
     services: Mapping[str, r.Service],
     *,
     line: int,
@@ -88,7 +88,7 @@ def _route(
         id=entry.id,
         path=entry.match.path,
         methods=frozenset(method.encode() for method in methods) if methods else None,
-        unit=units[entry.group or entry.id],
+        movable=movables[entry.group or entry.id],
         legacy=services[entry.legacy],
         extracted=services[entry.extracted] if entry.extracted else None,
         publish=_publish(entry.publish) if entry.publish else None,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from strangler_gateway.migration.states import Position, position_of
-from strangler_gateway.table.routes import Route, RouteTable, State
+from strangler_gateway.table.routes import MigrationState, Route, RouteTable
 
 _REST = ("paths", "identity", "trusted_proxies", "identity_headers", "errors")
 
@@ -57,10 +57,10 @@ def compare(served: RouteTable, file: RouteTable, unread: bool, reason: Callable
 
 def _bare(route: Route) -> Route:
     """Without its place in the file, and without what `units` tells."""
-    return replace(route, line=0, unit=replace(route.unit, state=State.LEGACY, share=0))
+    return replace(route, line=0, movable=replace(route.movable, state=MigrationState.LEGACY, share=0))
 
 
 def _units(served: RouteTable, file: RouteTable, reason: Callable[[str], str]) -> Iterator[UnitDiff]:
-    for name, unit in file.units.items():
-        if name in served.units and position_of(unit) != position_of(served.units[name]):
-            yield UnitDiff(name, position_of(unit), position_of(served.units[name]), reason(name))
+    for name, unit in file.movables.items():
+        if name in served.movables and position_of(unit) != position_of(served.movables[name]):
+            yield UnitDiff(name, position_of(unit), position_of(served.movables[name]), reason(name))

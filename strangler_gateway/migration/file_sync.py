@@ -50,7 +50,7 @@ class Uptake:
     def _wishes(self, file: RouteTable) -> list[Move]:
         """What the file newly asks for."""
         standings = self.board.ledger.standings
-        wanted = {name: position_of(unit) for name, unit in file.units.items() if name in standings}
+        wanted = {name: position_of(unit) for name, unit in file.movables.items() if name in standings}
         return [
             Move(name, standings[name].position, to, f"file {file.digest}")
             for name, to in wanted.items()
@@ -60,7 +60,7 @@ class Uptake:
     def _entries(self, file: RouteTable, wishes: Sequence[Move], outcomes: Outcomes) -> list[Entry]:
         """What the journal is told. A refusal is told once, not at every reading of the same file."""
         ledger = self.board.ledger
-        entries = [self.judge.adoption(file, name) for name in file.units if name not in ledger.standings]
+        entries = [self.judge.adoption(file, name) for name in file.movables if name not in ledger.standings]
         for wish in wishes:
             if outcomes[wish.unit].done:
                 entries.append(self.judge.entry(Event.FILE, file, wish, "file"))

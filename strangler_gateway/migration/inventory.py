@@ -26,8 +26,8 @@ def inventory(table: RouteTable, stats: Stats) -> View:
                 "id": route.id,
                 "methods": sorted(method.decode() for method in route.methods) if route.methods else None,
                 "path": route.path,
-                "unit": route.unit.name,
-                "state": str(route.unit.state),
+                "unit": route.movable.name,
+                "state": str(route.movable.state),
                 **_share((counts[route.id],)),
                 **_last(counts[route.id], now),
             }

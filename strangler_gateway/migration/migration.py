@@ -33,7 +33,7 @@ from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.served_table import Board, NotServed
 from strangler_gateway.migration.states import LEGACY, Direction, Move, Position, position_of
 from strangler_gateway.table.faults import RoutesInvalid
-from strangler_gateway.table.routes import RouteTable, Unit
+from strangler_gateway.table.routes import Movable, RouteTable
 
 log = logging.getLogger(__name__)
 
@@ -125,10 +125,10 @@ class Migration:
         """Why flips are off: what keeps the state directory from being written."""
         return self._ledger.problem
 
-    def unit_of(self, name: str) -> Unit | None:
+    def unit_of(self, name: str) -> Movable | None:
         """What moves when a group or a route is named: of a route in a group, the group."""
         route = next((route for route in self.served.routes if route.id == name), None)
-        return self.served.units.get(name) or (route.unit if route else None)
+        return self.served.movables.get(name) or (route.movable if route else None)
 
     def log(self, limit: int = 100, unit: str | None = None) -> list[Entry]:
         """The latest entries of the journal, newest last."""
@@ -146,7 +146,7 @@ class Migration:
         self, name: str, to: Position, *, who: str, why: str = "", force: bool = False, dry_run: bool = False
     ) -> Outcome:
         """Moves a unit, if its edges and its preflight allow it. Raises KeyError for a unit that is not served."""
-        away = await self._judge.away(self._disk.table, [Move(name, position_of(self.served.units[name]), to)])
+        away = await self._judge.away(self._disk.table, [Move(name, position_of(self.served.movables[name]), to)])
         async with self._turn:
             move = Move(name, self.standings[name].position, to, why, force)
             outcome = self._judge.outcome(self._disk.table, move, self.standings[name], away)

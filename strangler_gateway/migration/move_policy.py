@@ -10,7 +10,7 @@ from strangler_gateway.migration.move_result import Outcome
 from strangler_gateway.migration.move_rules import Evidence, refusals, standing_refusals, warnings
 from strangler_gateway.migration.preflight import BrokerProbe, Counts, Examples, Probe
 from strangler_gateway.migration.states import Direction, Move, position_of, undo
-from strangler_gateway.table.routes import RouteTable, State
+from strangler_gateway.table.routes import MigrationState, RouteTable
 
 Away = Mapping[str, tuple[str, ...]]
 """By unit: its new ends that are not there, each with the reason."""
@@ -51,7 +51,7 @@ class Judge:
 
     def entry(self, event: Event, table: RouteTable, move: Move, who: str, forced: Sequence[str] = ()) -> Entry:
         """The move as a line of the journal. Entering shadow starts a new count of what is compared."""
-        enters = move.after.state is State.SHADOW and move.before.state is not State.SHADOW
+        enters = move.after.state is MigrationState.SHADOW and move.before.state is not MigrationState.SHADOW
         return Entry(
             self.clock(),
             event,
@@ -67,7 +67,7 @@ class Judge:
 
     def adoption(self, table: RouteTable, unit: str) -> Entry:
         """A unit that the journal does not know, as it stands in the file."""
-        here = position_of(table.units[unit])
+        here = position_of(table.movables[unit])
         baseline = preflight.baseline(table, unit, self.stats)
         why = f"file {table.digest}"
         return Entry(self.clock(), Event.ADOPTED, unit, "file", why, None, here, table.digest, baseline=baseline)
@@ -78,5 +78,5 @@ class Judge:
         return replace(entry, asked=wish.after, reasons=tuple(refusal.message for refusal in outcome.refusals))
 
     def _known(self, table: RouteTable, move: Move, standing: Standing, away: Away) -> Evidence:
-        unit, unreachable = table.units[move.unit], away.get(move.unit, ())
+        unit, unreachable = table.movables[move.unit], away.get(move.unit, ())
         return preflight.evidence(table, unit, standing, self.stats, self.examples, self.clock(), unreachable)

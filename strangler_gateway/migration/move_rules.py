@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from strangler_gateway.migration.states import ORDER, Direction, Hold, Move
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _found(checks: tuple[Check, ...], move: Move, evidence: Evidence) -> tuple[R
 
 
 def _reopened(move: Move) -> Iterator[Refusal]:
-    if move.before.state is State.RETIRED:
+    if move.before.state is MigrationState.RETIRED:
         yield Refusal(
             "retired", f"{move.unit} is retired: only a rollback reopens it, run `strangler rollback {move.unit}`"
         )
@@ -115,7 +115,7 @@ def _without_end(move: Move, evidence: Evidence) -> Iterator[Refusal]:
             "no_new_end",
             f"no route of {move.unit} has a new end: add `extracted:` or `publish:` to {_names(without)} first",
         )
-    elif without and move.after.state is State.RETIRED:
+    elif without and move.after.state is MigrationState.RETIRED:
         yield Refusal(
             "no_new_end", f"{_names(without)} still ends in the monolith: {move.unit} cannot retire before it moves"
         )
@@ -123,7 +123,7 @@ def _without_end(move: Move, evidence: Evidence) -> Iterator[Refusal]:
 
 def _one_step(move: Move, evidence: Evidence) -> Iterator[Refusal]:
     here, there = ORDER.index(move.before.state), ORDER.index(move.after.state)
-    if there - here <= 1 or (move.after.state is State.CANARY and not _readable(evidence)):
+    if there - here <= 1 or (move.after.state is MigrationState.CANARY and not _readable(evidence)):
         return
     following = ORDER[here + 1]
     yield Refusal(
@@ -140,7 +140,7 @@ def _unreachable(move: Move, evidence: Evidence) -> Iterator[Refusal]:
 
 def _uncompared(move: Move, evidence: Evidence) -> Iterator[Refusal]:
     """A route that nobody has called is no fault once others of its unit have been compared; see _uncalled."""
-    if move.after.state not in (State.CANARY, State.EXTRACTED):
+    if move.after.state not in (MigrationState.CANARY, MigrationState.EXTRACTED):
         return
     readable = _readable(evidence)
     none = not any(r.compared for r in readable)
@@ -159,7 +159,7 @@ def _why_uncompared(route: RouteEvidence) -> str:
 
 
 def _different(move: Move, evidence: Evidence) -> Iterator[Refusal]:
-    if move.after.state not in (State.CANARY, State.EXTRACTED):
+    if move.after.state not in (MigrationState.CANARY, MigrationState.EXTRACTED):
         return
     for route in evidence.routes:
         if route.different:
@@ -174,7 +174,7 @@ def _different(move: Move, evidence: Evidence) -> Iterator[Refusal]:
 
 def _own_writes(move: Move, evidence: Evidence) -> Iterator[Refusal]:
     writing = _writing(evidence)
-    if move.after.state is State.CANARY and evidence.data == "own" and writing:
+    if move.after.state is MigrationState.CANARY and evidence.data == "own" and writing:
         yield Refusal(
             "own_data",
             f"{move.unit} has `data: own` and {_names(writing)} writes: in canary the service and the monolith "
@@ -185,7 +185,7 @@ def _own_writes(move: Move, evidence: Evidence) -> Iterator[Refusal]:
 
 def _legacy_traffic(move: Move, evidence: Evidence) -> Iterator[Refusal]:
     """Never forcible: retired means that the monolith may be switched off."""
-    if move.after.state is not State.RETIRED:
+    if move.after.state is not MigrationState.RETIRED:
         return
     wanted = f"{_span(evidence.retire_after_s)} without a request to the monolith are wanted (`retire_after`)"
     last = max((r.last_legacy_at for r in evidence.routes), default=0.0)
@@ -200,14 +200,14 @@ def _legacy_traffic(move: Move, evidence: Evidence) -> Iterator[Refusal]:
 
 
 def _uncalled(move: Move, evidence: Evidence) -> Iterator[str]:
-    if move.direction is Direction.FORWARD and move.after.state in (State.CANARY, State.EXTRACTED):
+    if move.direction is Direction.FORWARD and move.after.state in (MigrationState.CANARY, MigrationState.EXTRACTED):
         for route in _readable(evidence):
             if not route.compared and not route.requests:
                 yield f"{route.id} was not called while in shadow: nothing is known of its answers"
 
 
 def _strands_writes(move: Move, evidence: Evidence) -> Iterator[str]:
-    served = move.before.state in (State.CANARY, State.EXTRACTED, State.RETIRED)
+    served = move.before.state in (MigrationState.CANARY, MigrationState.EXTRACTED, MigrationState.RETIRED)
     if move.direction is Direction.BACK and served and evidence.data == "own" and _writing(evidence):
         yield f"{move.unit} has `data: own`: what was written at the service is unknown to the monolith"
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
 from strangler_gateway.migration.move_rules import Evidence, RouteEvidence
 from strangler_gateway.table.publish_rules import Publish
-from strangler_gateway.table.routes import Route, RouteTable, Service, Unit
+from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
 from strangler_gateway.upstream.retry import SAFE
 
 PROBE_TIMEOUT_S = 2.0
@@ -88,12 +88,12 @@ async def unreachable(routes: Sequence[Route], probe: Probe, broker: BrokerProbe
 
 def routes_of(table: RouteTable, unit: str) -> list[Route]:
     """The routes that move with a unit."""
-    return [route for route in table.routes if route.unit.name == unit]
+    return [route for route in table.routes if route.movable.name == unit]
 
 
 def evidence(
     table: RouteTable,
-    unit: Unit,
+    unit: Movable,
     standing: Standing,
     stats: Counts,
     examples: Examples,
@@ -134,7 +134,7 @@ def _route(route: Route, counts: RouteCounts, baseline: Baseline, examples: Exam
     kept = examples(route.id) if different else ()
     return RouteEvidence(
         id=route.id,
-        new_end=route.movable,
+        new_end=route.has_new_end,
         safe=route.methods is None or not route.methods.isdisjoint(SAFE),
         new=route.new,
         writes=route.methods is None or not route.methods <= SAFE,

@@ -64,5 +64,5 @@ def _undone(entry: Entry) -> Entry:
 
 
 def _table(file: RouteTable, standings: Mapping[str, Standing]) -> RouteTable:
-    known = {name: unit for name, unit in file.units.items() if name in standings}
-    return file.with_units({name: placed(unit, standings[name].position) for name, unit in known.items()})
+    known = {name: unit for name, unit in file.movables.items() if name in standings}
+    return file.with_movables({name: placed(unit, standings[name].position) for name, unit in known.items()})

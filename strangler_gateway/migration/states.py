@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from strangler_gateway.table.routes import State, Unit
+from strangler_gateway.table.routes import MigrationState, Movable
 
-ORDER = tuple(State)
+ORDER = tuple(MigrationState)
 WHOLE = 10_000
 """Basis points: every user."""
 
@@ -14,13 +14,13 @@ WHOLE = 10_000
 class Position:
     """Where a unit stands: a state and, in canary alone, the share in basis points (else 0)."""
 
-    state: State
+    state: MigrationState
     share: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= WHOLE:
             raise ValueError(f"share {self.share} is not within 0 … {WHOLE} basis points")
-        if self.share and self.state is not State.CANARY:
+        if self.share and self.state is not MigrationState.CANARY:
             raise ValueError(f"a share belongs to canary, not to {self.state}")
 
     @property
@@ -29,15 +29,15 @@ class Position:
         return ORDER.index(self.state), self.share
 
     def __str__(self) -> str:
-        return f"{self.state} {percent(self.share):g} %" if self.state is State.CANARY else str(self.state)
+        return f"{self.state} {percent(self.share):g} %" if self.state is MigrationState.CANARY else str(self.state)
 
 
-LEGACY = Position(State.LEGACY)
+LEGACY = Position(MigrationState.LEGACY)
 
 
-def position_of(unit: Unit) -> Position:
+def position_of(unit: Movable) -> Position:
     """The position that a unit of a table is in."""
-    return Position(unit.state, unit.share if unit.state is State.CANARY else 0)
+    return Position(unit.state, unit.share if unit.state is MigrationState.CANARY else 0)
 
 
 def percent(share: int) -> float:
@@ -88,7 +88,7 @@ def undo(before: Position, after: Position) -> tuple[Position, ...]:
     """The flips that lead from `after` back to `before`, one step at a time; empty where only a rollback does."""
     back = Move("", after, before)
     if back.direction is not Direction.FORWARD:
-        return () if after.state is State.RETIRED else (before,)
+        return () if after.state is MigrationState.RETIRED else (before,)
     first, last = ORDER.index(after.state) + 1, ORDER.index(before.state)
-    between = [Position(s, WHOLE if s is State.CANARY else 0) for s in ORDER[first:last]]
+    between = [Position(s, WHOLE if s is MigrationState.CANARY else 0) for s in ORDER[first:last]]
     return (*between, before)

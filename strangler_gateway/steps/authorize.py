@@ -11,7 +11,7 @@ from strangler_gateway.exchange.exchange import Answer, Exchange, Later, Reply
 from strangler_gateway.exchange.exchange import Outcome as StepOutcome
 from strangler_gateway.steps.decide import IDENTITY_UNAVAILABLE
 from strangler_gateway.steps.identify import TIMEOUT_S
-from strangler_gateway.table.routes import Auth, Side, State
+from strangler_gateway.table.routes import Auth, MigrationState, Side
 
 if TYPE_CHECKING:
     from strangler_gateway.steps.pipeline import Gateway
@@ -124,7 +124,7 @@ def _unavailable(gateway: "Gateway", x: Exchange, error: Exception) -> Answer:
 
 def _elsewhere(x: Exchange) -> Answer:
     """The monolith can still tell who calls; where it no longer owns the route, nobody can."""
-    if x.route.unit.state in (State.EXTRACTED, State.RETIRED):
+    if x.route.movable.state in (MigrationState.EXTRACTED, MigrationState.RETIRED):
         return _UNAVAILABLE
     x.decision = IDENTITY_UNAVAILABLE
     x.service, x.publish = x.route.legacy, None

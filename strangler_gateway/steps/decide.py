@@ -6,7 +6,7 @@ import mmh3
 
 from strangler_gateway.exchange.exchange import Decision, Exchange, Outcome, Reply
 from strangler_gateway.steps.anonymous import anonymous_key
-from strangler_gateway.table.routes import Route, Service, Side, State
+from strangler_gateway.table.routes import MigrationState, Route, Service, Side
 from strangler_gateway.upstream.retry import SAFE
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BUCKETS = 10_000
 
 # Python 3.11 looks an enum member up in Python; on every request that is more than deciding costs.
-_LEGACY, _SHADOW, _CANARY, _EXTRACTED, _RETIRED = State
+_LEGACY, _SHADOW, _CANARY, _EXTRACTED, _RETIRED = MigrationState
 _SERVICE = Side.EXTRACTED
 
 _STATE_LEGACY = Decision(Side.LEGACY, "state_legacy")
@@ -44,7 +44,7 @@ def choose(
     fail_over: bool = False,
 ) -> Decision:
     """The side and why. `bucket` None: nobody known. `fail_over`: the new end is down and the request is safe."""
-    state = route.unit.state
+    state = route.movable.state
     if state is _LEGACY:
         return _STATE_LEGACY
     if not (route.extracted or route.publish):
@@ -59,7 +59,7 @@ def choose(
         return IDENTITY_UNAVAILABLE
     if state is _SHADOW:
         return _STATE_SHADOW
-    return _drawn(route.unit.share, bucket, fail_over)
+    return _drawn(route.movable.share, bucket, fail_over)
 
 
 def _drawn(share: int, bucket: int | None, fail_over: bool) -> Decision:
@@ -73,7 +73,7 @@ def _drawn(share: int, bucket: int | None, fail_over: bool) -> Decision:
 def decide(gateway: "Gateway", x: Exchange) -> Outcome:
     """Sets x.bucket, x.decision, x.service or x.publish, and x.tap where the request is compared or recorded."""
     route = x.route
-    state = route.unit.state
+    state = route.movable.state
     fail_over = False
     if state is _CANARY and (route.extracted or route.publish) and not x.identity_unavailable:
         x.bucket = _bucket(gateway, x)
@@ -108,7 +108,7 @@ def _fails_over(gateway: "Gateway", method: bytes, service: Service) -> bool:
 
 
 def _bucket(gateway: "Gateway", x: Exchange) -> int | None:
-    unit, identity = x.route.unit, x.identity
+    unit, identity = x.route.movable, x.identity
     if identity is not None and identity.subject is not None:
         return bucket(unit.salt, identity.subject.encode("utf-8", "surrogatepass"))
     if unit.anonymous == "legacy":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from strangler_gateway.migration.states import Position, position_of
 from strangler_gateway.steps.decide import bucket, choose
 from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.table.routes import Route, Service, Side, State
+from strangler_gateway.table.routes import MigrationState, Route, Service, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ def explain(matcher: Matcher, method: str, target: str, user: str | None = None)
     """`target` is a path, with or without a query; `user` the verified user id."""
     path = target.partition("?")[0].encode()
     route, captured = matcher.match(method.encode(), path)
-    unit = route.unit
-    drawn = unit.state is State.CANARY and user is not None and route.movable
+    unit = route.movable
+    drawn = unit.state is MigrationState.CANARY and user is not None and route.has_new_end
     number = bucket(unit.salt, (user or "").encode()) if drawn else None
     decision = choose(route, number)
     side = decision.side
@@ -54,7 +54,7 @@ def _compared(route: Route, method: str) -> bool:
 
 
 def _note(route: Route, reason: str) -> str:
-    by = route.unit.anonymous
+    by = route.movable.anonymous
     if reason != "anonymous" or by == "legacy":
         return ""
     return f"nobody is known: the gateway would draw by {by}, which cannot be told from here"

@@ -9,7 +9,7 @@ from strangler_gateway.exchange.exchange import Decision, Exchange
 from strangler_gateway.http import chunked
 from strangler_gateway.http.fields import Pairs, allowed_trailers
 from strangler_gateway.http.response_head import ResponseHead
-from strangler_gateway.table.routes import Side, State
+from strangler_gateway.table.routes import MigrationState, Side
 from strangler_gateway.upstream.awaitable_call import AsyncCall
 from strangler_gateway.upstream.call import TUNNEL_END_S, Call, Sink
 from strangler_gateway.upstream.heads_back import response_fields, response_lines, told_decision
@@ -37,7 +37,7 @@ def open_call(gateway: "Gateway", x: Exchange, sink: Sink) -> Call:
 def fail_over(gateway: "Gateway", x: Exchange, error: UpstreamError) -> bool:
     """In canary a safe request that the service did not answer goes to legacy instead; counted; a write never does."""
     decision = x.decision
-    if decision is None or decision.side is Side.LEGACY or x.route.unit.state is not State.CANARY:
+    if decision is None or decision.side is Side.LEGACY or x.route.movable.state is not MigrationState.CANARY:
         return False
     if x.method not in SAFE or x.head.length != 0 or error.stage == "body" or x.head.websocket:
         return False

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from chassis.auth.claims import Identity
 from strangler_gateway.exchange.exchange import Exchange, Later, Outcome
-from strangler_gateway.table.routes import Route, State
+from strangler_gateway.table.routes import MigrationState, Route
 
 if TYPE_CHECKING:
     from strangler_gateway.steps.pipeline import Gateway
 
 TIMEOUT_S = 5.0
-_LEGACY = State.LEGACY
+_LEGACY = MigrationState.LEGACY
 
 
 def identify(gateway: "Gateway", x: Exchange) -> Outcome:
@@ -38,7 +38,7 @@ def identify(gateway: "Gateway", x: Exchange) -> Outcome:
 
 
 def _asked_for(route: Route) -> bool:
-    return route.unit.state is not _LEGACY or (route.limit is not None and route.limit.by == "user")
+    return route.movable.state is not _LEGACY or (route.limit is not None and route.limit.by == "user")
 
 
 async def _later(gateway: "Gateway", x: Exchange, answer: Awaitable[Identity]) -> None:

@@ -5,13 +5,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from strangler_gateway.exchange.exchange import Answer, Exchange, Outcome, Reply
-from strangler_gateway.table.routes import Side, State
+from strangler_gateway.table.routes import MigrationState, Side
 from strangler_gateway.upstream.retry import SAFE
 
 if TYPE_CHECKING:
     from strangler_gateway.steps.pipeline import Gateway
 
-_LEGACY = State.LEGACY
+_LEGACY = MigrationState.LEGACY
 WAIT_S = 10.0
 MAX_WAITING = 16
 """Writes of one user that may wait; a client that sends more has no order to lose."""
@@ -79,7 +79,7 @@ class Turns:
 
 def serialize(gateway: "Gateway", x: Exchange) -> Outcome:
     """Takes the user's turn for a write of a group with `serialize: user`; nothing is serialised in state legacy."""
-    unit = x.route.unit
+    unit = x.route.movable
     if unit.serialize is None or unit.state is _LEGACY or x.method in SAFE:
         return None
     if x.identity is None or x.identity.subject is None:

@@ -11,7 +11,7 @@ from typing import Literal
 from strangler_gateway.table.publish_rules import Publish
 
 
-class State(StrEnum):
+class MigrationState(StrEnum):
     """The migration states, in their order (design: legacy → shadow → canary → extracted → retired)."""
 
     LEGACY = "legacy"
@@ -29,7 +29,7 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Timeouts:
+class ServiceTimeouts:
     """Seconds: to connect, to the response's header, between two bytes of a body (0 = no limit)."""
 
     connect: float = 5.0
@@ -38,7 +38,7 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
+class ServiceTls:
     """How an https origin is verified, and the client certificate shown to it."""
 
     ca_file: str | None = None
@@ -58,9 +58,9 @@ class Service:
     port: int
     unix: str | None = None
     base_path: bytes = b""
-    timeouts: Timeouts = Timeouts()
+    timeouts: ServiceTimeouts = ServiceTimeouts()
     host_policy: Literal["preserve", "upstream"] = "preserve"
-    tls: Tls = Tls()
+    tls: ServiceTls = ServiceTls()
     max_connections: int = 1000
     breaker_failures: int = 0
     """Consecutive connection failures that open the breaker; 0 = no breaker."""
@@ -76,12 +76,12 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class Movable:
     """What moves together through the migration: a group of routes, or a route that is in none."""
 
     name: str
     kind: Literal["group", "route"]
-    state: State = State.LEGACY
+    state: MigrationState = MigrationState.LEGACY
     share: int = 0
     """Basis points of users on the extracted side in canary: 0 … 10000."""
     salt: str = ""
@@ -138,7 +138,7 @@ class Route:
     id: str
     path: str
     methods: frozenset[bytes] | None
-    unit: Unit
+    movable: Movable
     legacy: Service
     extracted: Service | None = None
     variables: tuple[str, ...] = ()
@@ -157,7 +157,7 @@ class Route:
     line: int = 0
 
     @property
-    def movable(self) -> bool:
+    def has_new_end(self) -> bool:
         """It has a new end."""
         return self.extracted is not None or self.publish is not None
 
@@ -195,7 +195,7 @@ class RouteTable:
     digest: str
     routes: tuple[Route, ...]
     services: Mapping[str, Service]
-    units: Mapping[str, Unit]
+    movables: Mapping[str, Movable]
     paths: PathRules = PathRules()
     identity: IdentityRules = IdentityRules()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -204,14 +204,14 @@ class RouteTable:
     errors: Mapping[str, ErrorTemplate] = field(default_factory=dict)
     """By status ("401") or "default"."""
 
-    def with_units(self, units: Mapping[str, Unit]) -> "RouteTable":
-        """The same table with these units in place of those of the same name, and its new digest."""
-        strange = units.keys() - self.units.keys()
+    def with_movables(self, movables: Mapping[str, Movable]) -> "RouteTable":
+        """The same table with these movables in place of those of the same name, and its new digest."""
+        strange = movables.keys() - self.movables.keys()
         if strange:
             raise ValueError(f"no group or route is called {', '.join(sorted(strange))}")
-        merged = {**self.units, **units}
-        routes = tuple(replace(route, unit=merged[route.unit.name]) for route in self.routes)
-        return replace(self, routes=routes, units=merged).sealed()
+        merged = {**self.movables, **movables}
+        routes = tuple(replace(route, movable=merged[route.movable.name]) for route in self.routes)
+        return replace(self, routes=routes, movables=merged).sealed()
 
     def sealed(self) -> "RouteTable":
         """The same table under the digest of what it says: states and shares count, comments and lines do not."""
@@ -224,10 +224,10 @@ DIGEST_LENGTH = 16
 
 
 def _canonical(value: object) -> object:
-    """A value of this module as plain JSON. Services and units inside a route are named only: they stand elsewhere."""
+    """A value of this module as plain JSON. A route holds the names of its services and movable, not their contents."""
     if isinstance(value, Route):
         named = {part.name: _canonical(getattr(value, part.name)) for part in fields(value) if part.name != "line"}
-        return named | {"unit": value.unit.name, "legacy": value.legacy.name}
+        return named | {"movable": value.movable.name, "legacy": value.legacy.name}
     if is_dataclass(value):
         return {part.name: _canonical(getattr(value, part.name)) for part in fields(value)}
     if isinstance(value, Mapping):

@@ -39,7 +39,7 @@ class Routes:
         self.table = load(ROUTES.read_text(), {})
         self._matcher = Matcher(self.table)
         moving = [route for route in self.table.routes if route.extracted]
-        self.groups = {route.unit.name for route in moving}
+        self.groups = {route.movable.name for route in moving}
         self.services = {route.extracted.name for route in moving if route.extracted}
 
     def text(self, state: str, salt: str = "") -> str:

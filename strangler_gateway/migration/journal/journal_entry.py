@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from strangler_gateway.migration.states import LEGACY, Hold, Position, percent
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 
 MAX_TEXT = 1000
 """Characters of a `who` or a `why`."""
@@ -140,14 +140,14 @@ def place(position: Position | None) -> dict[str, object] | None:
     if position is None:
         return None
     shown: dict[str, object] = {"state": str(position.state)}
-    if position.state is State.CANARY:
+    if position.state is MigrationState.CANARY:
         shown["share"] = percent(position.share)
     return shown
 
 
 def parse_place(raw: Any) -> Position:
     """The position that `place` showed. Raises KeyError, TypeError, ValueError."""
-    return Position(State(raw["state"]), round(raw.get("share", 0) * 100))
+    return Position(MigrationState(raw["state"]), round(raw.get("share", 0) * 100))
 
 
 def _baseline(raw: Any) -> Baseline:

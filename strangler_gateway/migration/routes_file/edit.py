@@ -12,7 +12,7 @@ import yaml
 from strangler_gateway.config.yaml import source as yaml_source
 from strangler_gateway.migration.routes_file import atomic_file
 from strangler_gateway.migration.states import Position, percent
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -70,7 +70,7 @@ def rewrite(text: str, edits: tuple[Edit, ...]) -> str:
     for one in edits:
         units, key = _place_of(wanted, one)
         unit = units[key] or {}
-        if one.position.state is State.LEGACY and "state" not in unit:
+        if one.position.state is MigrationState.LEGACY and "state" not in unit:
             continue
         units[key] = unit | _fields(one.position)
         text = _rewritten(text, one)
@@ -81,7 +81,7 @@ def rewrite(text: str, edits: tuple[Edit, ...]) -> str:
 
 def _fields(position: Position) -> dict[str, object]:
     """What the file says of a position; outside canary the share stays as it is."""
-    share = {"share": percent(position.share)} if position.state is State.CANARY else {}
+    share = {"share": percent(position.share)} if position.state is MigrationState.CANARY else {}
     return {"state": str(position.state), **share}
 
 

@@ -11,7 +11,7 @@ from strangler_gateway.migration.routes_file.applied_wishes import LastSeen
 from strangler_gateway.migration.routes_file.edit import Edit, NotEdited, edit, read
 from strangler_gateway.migration.states import Position, position_of
 from strangler_gateway.table.faults import Fault
-from strangler_gateway.table.routes import RouteTable, State, Unit
+from strangler_gateway.table.routes import MigrationState, Movable, RouteTable
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ class RoutesOnDisk:
     def take(self, text: str, table: RouteTable, kept: Set[str]) -> None:
         """From here on the file says this; all of it is taken up but the `kept` units' wishes."""
         self.text, self.table = text, table
-        self._taken = {unit: where for unit, where in self._taken.items() if unit in table.units}
-        self._settle(name for name in table.units if name not in kept)
+        self._taken = {unit: where for unit, where in self._taken.items() if unit in table.movables}
+        self._settle(name for name in table.movables if name not in kept)
 
     def asks(self, unit: str, wanted: Position) -> bool:
         """Whether the file's position of the unit is a new wish: one that has not been taken up."""
@@ -53,7 +53,7 @@ class RoutesOnDisk:
 
     async def write(self, positions: Mapping[str, Position]) -> str | None:
         """Puts the positions into the file, other bytes untouched; None, or why it could not be done."""
-        known = {name: self.table.units[name] for name in positions if name in self.table.units}
+        known = {name: self.table.movables[name] for name in positions if name in self.table.movables}
         edits = tuple(Edit(name, unit.kind, positions[name]) for name, unit in known.items())
         try:
             edited = await asyncio.to_thread(edit, self.path, edits)
@@ -62,13 +62,13 @@ class RoutesOnDisk:
             return f"{exc}; the file still shows the old state, `strangler diff` tells"
         if edited.before == self.text:
             self.text = edited.after
-        self.table = self.table.with_units({name: placed(unit, positions[name]) for name, unit in known.items()})
+        self.table = self.table.with_movables({name: placed(unit, positions[name]) for name, unit in known.items()})
         self._settle(positions)
         return None
 
     def _settle(self, units: Iterable[str]) -> None:
         """What the file shows of these units is no wish any more: taken up, or overtaken by a later move."""
-        self._taken |= {name: position_of(self.table.units[name]) for name in units if name in self.table.units}
+        self._taken |= {name: position_of(self.table.movables[name]) for name in units if name in self.table.movables}
 
     async def remember(self) -> None:
         """Keeps what was taken up over a restart; a state directory that is away is told of elsewhere."""
@@ -78,8 +78,8 @@ class RoutesOnDisk:
             log.warning("what was taken up of %s cannot be kept: %s", self.path.name, exc)
 
 
-def placed(unit: Unit, position: Position) -> Unit:
+def placed(unit: Movable, position: Position) -> Movable:
     """The unit at a position; its share outside canary stays as the file has it."""
-    if position.state is State.CANARY:
+    if position.state is MigrationState.CANARY:
         return replace(unit, state=position.state, share=position.share)
     return replace(unit, state=position.state)

@@ -12,7 +12,16 @@ from strangler_gateway.identity.signer import Signer, ephemeral_signer
 from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.shadow import Shadow
 from strangler_gateway.steps.pipeline import Gateway
-from strangler_gateway.table.routes import Auth, RateLimit, Route, RouteTable, Service, ShadowRules, State, Unit
+from strangler_gateway.table.routes import (
+    Auth,
+    MigrationState,
+    Movable,
+    RateLimit,
+    Route,
+    RouteTable,
+    Service,
+    ShadowRules,
+)
 from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.stats import Stats
 
@@ -67,7 +76,7 @@ def told(answer: Identity | Exception) -> Identity:
 
 
 def route(
-    state: State = State.CANARY,
+    state: MigrationState = MigrationState.CANARY,
     *,
     share: int = 10_000,
     anonymous: str = "legacy",
@@ -79,7 +88,7 @@ def route(
     shadow: ShadowRules | None = None,
 ) -> Route:
     """One route that takes everything."""
-    unit = Unit("items", "group", state, share, salt, anonymous=anonymous)
+    unit = Movable("items", "group", state, share, salt, anonymous=anonymous)
     rest = {"auth": auth, "limit": limit, "shadow": shadow}
     return Route("everything", "/{rest...}", None, unit, legacy, extracted, ("rest",), **rest)  # type: ignore[arg-type]
 
@@ -87,7 +96,7 @@ def route(
 def table(*routes: Route) -> RouteTable:
     """Of these routes, with the services and units that they name."""
     services = {s.name: s for r in routes for s in (r.legacy, r.extracted) if s is not None}
-    return RouteTable("digest", routes, services, {r.unit.name: r.unit for r in routes})
+    return RouteTable("digest", routes, services, {r.movable.name: r.movable for r in routes})
 
 
 @cache

@@ -11,7 +11,7 @@ from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import Entry
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.states import Position
-from strangler_gateway.table.routes import RouteTable, Service, State
+from strangler_gateway.table.routes import MigrationState, RouteTable, Service
 from strangler_gateway.telemetry.stats import Stats
 
 ROUTES = """\
@@ -49,12 +49,13 @@ routes:
     legacy: monolith
 """
 LEGACY, SHADOW, EXTRACTED, RETIRED = (
-    Position(state) for state in (State.LEGACY, State.SHADOW, State.EXTRACTED, State.RETIRED)
+    Position(state)
+    for state in (MigrationState.LEGACY, MigrationState.SHADOW, MigrationState.EXTRACTED, MigrationState.RETIRED)
 )
 
 
 def canary(per_cent: float) -> Position:
-    return Position(State.CANARY, round(per_cent * 100))
+    return Position(MigrationState.CANARY, round(per_cent * 100))
 
 
 class Disk(Journal):

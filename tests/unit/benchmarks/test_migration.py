@@ -3,7 +3,7 @@
 from benchmarks.migration import KEY_ENV, TARGET, new_caller, routes_yaml
 from strangler_gateway.config.file import load
 from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 
 
 def test_the_benchmark_asks_for_a_declared_route_among_at_least_45() -> None:
@@ -17,7 +17,7 @@ def test_every_step_has_work_on_that_route() -> None:
     table = load(routes_yaml(8001, 8002), {KEY_ENV: new_caller().key})
     route, _ = Matcher(table).match(b"GET", TARGET.encode())
     assert table.identity.kind == "jwt"
-    assert (route.unit.state, route.unit.share) == (State.CANARY, 10_000)
+    assert (route.movable.state, route.movable.share) == (MigrationState.CANARY, 10_000)
     assert route.limit is not None
     assert route.extracted is not None
 

@@ -14,7 +14,7 @@ from strangler_gateway.migration.move_rules import refusals
 from strangler_gateway.migration.preflight import evidence
 from strangler_gateway.migration.states import Move, Position, position_of
 from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 from strangler_gateway.telemetry.stats import Stats
 
 HERE = Path(__file__).parent
@@ -97,8 +97,8 @@ def test_a_match_costs_microseconds(it: Matcher) -> None:
 
 def test_nothing_has_moved_and_what_is_extracted_can(it: Matcher) -> None:
     table = it.table
-    assert {unit.state for unit in table.units.values()} == {State.LEGACY}
-    movable = {(service.name, route.unit.name, route.id) for route in table.routes if (service := route.extracted)}
+    assert {unit.state for unit in table.movables.values()} == {MigrationState.LEGACY}
+    movable = {(service.name, route.movable.name, route.id) for route in table.routes if (service := route.extracted)}
     assert movable == {(service, group, route) for (service, group), ids in EXTRACTED.items() for route in ids.split()}
     assert [(route.id, str(route.publish)) for route in table.routes if route.publish] == [
         ("purchase-create", "message purchase.requested.v1 to purchases")
@@ -117,9 +117,9 @@ def test_a_service_answers_those_whom_it_refuses_itself(it: Matcher) -> None:
 
 
 def test_points_may_skip_shadow_since_nothing_in_it_can_be_compared(it: Matcher) -> None:
-    unit = it.table.units["points"]
+    unit = it.table.movables["points"]
     known = evidence(it.table, unit, Standing(), Stats(), lambda _: [], 0.0)
-    move = Move("points", position_of(unit), Position(State.CANARY, 500), "its first users")
+    move = Move("points", position_of(unit), Position(MigrationState.CANARY, 500), "its first users")
     assert refusals(move, known) == ()
 
 

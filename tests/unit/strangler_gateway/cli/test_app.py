@@ -84,7 +84,7 @@ def test_the_undo_of_a_move_back_goes_forward_step_by_step(server: AdminServer) 
     server.world.compared()
     for command in commands:
         ok(*shlex.split(command))
-    assert server.migration.served.units["items"].state == "extracted"
+    assert server.migration.served.movables["items"].state == "extracted"
 
 
 def test_the_undo_names_the_gateway_that_was_named(server: AdminServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +231,7 @@ def test_watch_stops_at_the_first_error_and_ends_as_refused(server: AdminServer)
     counts.errors_extracted = 5
 
     def fail() -> None:
-        while server.migration.served.units["orders"].state != "canary":
+        while server.migration.served.movables["orders"].state != "canary":
             time.sleep(0.005)
         counts.extracted += 3
         counts.errors_extracted += 2

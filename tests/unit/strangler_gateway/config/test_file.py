@@ -18,15 +18,15 @@ from strangler_gateway.table.routes import (
     Auth,
     ErrorTemplate,
     IdentityRules,
+    MigrationState,
+    Movable,
     PathRules,
     RateLimit,
     Rewrite,
     Service,
+    ServiceTimeouts,
+    ServiceTls,
     ShadowRules,
-    State,
-    Timeouts,
-    Tls,
-    Unit,
 )
 
 MINIMAL = """\
@@ -111,15 +111,15 @@ def test_the_minimal_file_has_the_documented_defaults() -> None:
     table = load(MINIMAL, {})
     monolith = Service(name="monolith", scheme="http", host="127.0.0.1", port=3000)
     assert table.services == {"monolith": monolith}
-    assert monolith.timeouts == Timeouts(connect=5, response=75, idle=300)
+    assert monolith.timeouts == ServiceTimeouts(connect=5, response=75, idle=300)
     assert monolith.host_policy == "preserve"
     assert table.paths == PathRules(case_sensitive=True, trailing_slash="strict", decode_literals=False)
     assert table.identity == IdentityRules("none")
     assert (table.trusted_proxies, table.identity_headers, table.errors) == ((), (), {})
     (route,) = table.routes
-    assert route.unit == Unit(name="everything-else", kind="route", salt="everything-else")
-    assert (route.unit.state, route.unit.share) == (State.LEGACY, 0)
-    assert (route.unit.anonymous, route.unit.data, route.unit.serialize) == ("legacy", "shared", None)
+    assert route.movable == Movable(name="everything-else", kind="route", salt="everything-else")
+    assert (route.movable.state, route.movable.share) == (MigrationState.LEGACY, 0)
+    assert (route.movable.anonymous, route.movable.data, route.movable.serialize) == ("legacy", "shared", None)
     assert route.auth == Auth(require="open", enforce="upstream")
     assert (route.methods, route.extracted, route.shadow, route.limit, route.max_body) == (None,) * 5
     assert (route.ambiguous, route.undeclared, route.variables, route.line) == ("keep", True, ("rest",), 4)
@@ -141,9 +141,9 @@ def test_every_field_arrives_in_the_table() -> None:
         scheme="https",
         host="shop.example",
         port=443,
-        timeouts=Timeouts(connect=1, response=30, idle=0),
+        timeouts=ServiceTimeouts(connect=1, response=30, idle=0),
         host_policy="upstream",
-        tls=Tls(ca_file="/ca.pem", cert_file="/c.pem", key_file="/k.pem", server_name="s.example"),
+        tls=ServiceTls(ca_file="/ca.pem", cert_file="/c.pem", key_file="/k.pem", server_name="s.example"),
         max_connections=10,
         breaker_failures=5,
         breaker_open_s=2.5,
@@ -151,11 +151,11 @@ def test_every_field_arrives_in_the_table() -> None:
     )
     local = table.services["local"]
     assert (local.unix, local.base_path, local.authority) == ("/run/app.sock", b"/api", b"localhost")
-    assert table.units == {
-        "items": Unit(
+    assert table.movables == {
+        "items": Movable(
             name="items",
             kind="group",
-            state=State.CANARY,
+            state=MigrationState.CANARY,
             share=1250,
             salt="items-1",
             data="own",
@@ -163,14 +163,14 @@ def test_every_field_arrives_in_the_table() -> None:
             serialize="user",
             retire_after_s=30 * 86400.0,
         ),
-        "plain": Unit(name="plain", kind="group", salt="plain"),
-        "alone": Unit(name="alone", kind="route", state=State.EXTRACTED, share=750, salt="alone-2"),
-        "everything-else": Unit(name="everything-else", kind="route", salt="everything-else"),
+        "plain": Movable(name="plain", kind="group", salt="plain"),
+        "alone": Movable(name="alone", kind="route", state=MigrationState.EXTRACTED, share=750, salt="alone-2"),
+        "everything-else": Movable(name="everything-else", kind="route", salt="everything-else"),
     }
     item, other, alone, place, last = table.routes
     assert item.methods == frozenset({b"GET", b"PURGE"})
     assert (item.variables, item.ambiguous, item.undeclared) == (("id",), "reject", False)
-    assert item.unit is table.units["items"]
+    assert item.movable is table.movables["items"]
     assert item.legacy is table.services["monolith"]
     assert item.extracted is table.services["shop"]
     assert item.auth == Auth(frozenset({"admin", "editor"}), "gateway")
@@ -188,9 +188,9 @@ def test_every_field_arrives_in_the_table() -> None:
     assert (item.limit, item.max_body) == (RateLimit("100/minute", "address"), 10 << 20)
     assert item.rewrite == Rewrite(legacy="/old/{id}", extracted="/v1/{id}.json")
     assert other.auth == Auth("authenticated", "upstream")
-    assert alone.unit is table.units["alone"]
+    assert alone.movable is table.movables["alone"]
     assert (alone.new, item.new) == (True, False)
-    assert (place.extracted, item.publish, [route.movable for route in table.routes]) == (
+    assert (place.extracted, item.publish, [route.has_new_end for route in table.routes]) == (
         None,
         None,
         [True, False, True, True, False],
@@ -271,7 +271,7 @@ def test_an_address_becomes_host_port_and_base_path(url: str, authority: bytes, 
     ],
 )
 def test_a_share_is_exact_to_a_hundredth_of_a_percent(share: str, basis_points: int) -> None:
-    assert load(FULL.replace("share: 12.5", f"share: {share}"), {}).units["items"].share == basis_points
+    assert load(FULL.replace("share: 12.5", f"share: {share}"), {}).movables["items"].share == basis_points
 
 
 def test_a_file_with_faults_raises_all_of_them() -> None:
@@ -332,19 +332,19 @@ def test_every_process_finds_the_same_digest() -> None:
 
 def test_new_units_take_the_place_of_old_ones_in_table_and_routes() -> None:
     table = load(FULL, {})
-    moved = table.with_units({"items": replace(table.units["items"], state=State.LEGACY)})
-    assert moved.routes[0].unit is moved.units["items"]
-    assert moved.units["items"].state is State.LEGACY
-    assert moved.units["alone"] is table.units["alone"]
-    assert table.units["items"].state is State.CANARY
+    moved = table.with_movables({"items": replace(table.movables["items"], state=MigrationState.LEGACY)})
+    assert moved.routes[0].movable is moved.movables["items"]
+    assert moved.movables["items"].state is MigrationState.LEGACY
+    assert moved.movables["alone"] is table.movables["alone"]
+    assert table.movables["items"].state is MigrationState.CANARY
     assert moved.digest != table.digest
-    assert moved.with_units({"items": table.units["items"]}).digest == table.digest
+    assert moved.with_movables({"items": table.movables["items"]}).digest == table.digest
     assert moved.digest == load(FULL.replace("state: canary", "state: legacy"), {}).digest
 
 
 def test_a_unit_that_the_table_does_not_have_cannot_be_put_in() -> None:
     with pytest.raises(ValueError, match="no group or route is called other"):
-        load(FULL, {}).with_units({"other": Unit(name="other", kind="group")})
+        load(FULL, {}).with_movables({"other": Movable(name="other", kind="group")})
 
 
 def test_a_table_does_not_show_its_environment_in_the_digest_alone() -> None:

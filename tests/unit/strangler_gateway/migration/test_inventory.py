@@ -11,7 +11,7 @@ from chassis.auth.claims import NOBODY, Identity, Outcome
 from strangler_gateway.cli.app import app
 from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.steps.decide import decide
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.telemetry.user_sketch import MOST, Users, united
 from tests.support.gateway.administered import READER, AdminServer
@@ -72,7 +72,7 @@ def test_programs_get_the_same_as_json(server: AdminServer) -> None:
 
 
 def test_users_are_counted_once_a_side_by_identity_else_by_credential() -> None:
-    gateway = gateway_for(route(State.CANARY, share=5_000))
+    gateway = gateway_for(route(MigrationState.CANARY, share=5_000))
     stats = Stats()
     callers = [Identity(Outcome.USER, f"user-{n}") for n in range(50)]
     for identity in (*callers, *callers, NOBODY):

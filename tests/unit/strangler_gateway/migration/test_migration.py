@@ -13,7 +13,7 @@ from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import Outcome
 from strangler_gateway.migration.states import Position, position_of
 from strangler_gateway.table.faults import RoutesInvalid
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 from strangler_gateway.telemetry.stats import Stats
 from tests.support.gateway.migrating import EXTRACTED, LEGACY, RETIRED, ROUTES, SHADOW, World, canary
 
@@ -38,7 +38,7 @@ def codes(outcome: Outcome) -> list[str]:
 
 
 def place(controller: Migration, unit: str = "items") -> Position:
-    return position_of(controller.served.units[unit])
+    return position_of(controller.served.movables[unit])
 
 
 async def flip(controller: Migration, to: Position, unit: str = "items", *, force: bool = False) -> Outcome:
@@ -76,7 +76,7 @@ async def test_a_flip_serves_journals_and_writes_the_file(world: World, migratio
     assert (outcome.before, outcome.after, outcome.undo) == (LEGACY, SHADOW, (LEGACY,))
     assert outcome.digest == migration.served.digest == world.served[-1].digest
     assert len(world.served) == 1
-    assert all(r.unit.state is State.SHADOW for r in migration.served.routes if r.unit.name == "items")
+    assert all(r.movable.state is MigrationState.SHADOW for r in migration.served.routes if r.movable.name == "items")
     entry = list(world.journal())[-1]
     assert (entry.event, entry.unit, entry.who, entry.why) == (Event.FLIP, "items", "alice", "because")
     assert (entry.before, entry.after, entry.digest, entry.time) == (LEGACY, SHADOW, outcome.digest, world.now)
@@ -250,10 +250,10 @@ async def test_the_first_start_adopts_the_file_as_it_stands(world: World) -> Non
     world.edit("items: {state: legacy", "items: {state: canary, share: 12.5")
     migration = world.controller()
     first = await migration.start()
-    assert position_of(first.units["items"]) == canary(12.5)
+    assert position_of(first.movables["items"]) == canary(12.5)
     assert world.served == []
     entries = list(world.journal())
-    assert {(e.unit, e.event, e.who) for e in entries} == {(u, Event.ADOPTED, "file") for u in first.units}
+    assert {(e.unit, e.event, e.who) for e in entries} == {(u, Event.ADOPTED, "file") for u in first.movables}
     assert {e.why for e in entries} == {f"file {load(world.path.read_text(), {}).digest}"}
     await migration.aclose()
 
@@ -504,7 +504,7 @@ async def test_two_flips_at_once_come_one_after_the_other(world: World, migratio
     world.compared()
     first, second = await asyncio.gather(flip(migration, canary(5)), flip(migration, canary(50)))
     assert {first.before, second.before} == {SHADOW, canary(5)}
-    assert [position_of(table.units["items"]) for table in world.served] == [SHADOW, canary(5), canary(50)]
+    assert [position_of(table.movables["items"]) for table in world.served] == [SHADOW, canary(5), canary(50)]
     journalled = [(entry.before, entry.after) for entry in world.journal() if entry.event is Event.FLIP]
     assert journalled == [(LEGACY, SHADOW), (SHADOW, canary(5)), (canary(5), canary(50))]
 

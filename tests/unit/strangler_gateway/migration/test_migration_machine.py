@@ -14,15 +14,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from strangler_gateway.migration.journal.journal_entry import Standing, after
 from strangler_gateway.migration.routes_file.edit import Edit, rewrite
 from strangler_gateway.migration.states import ORDER, Position, position_of
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 from tests.support.effort import examples
 from tests.support.gateway.migrating import LEGACY, World
 
 UNITS = {"items": "group", "orders": "group", "search": "route"}
 units = st.sampled_from(sorted(UNITS))
 positions = st.sampled_from(
-    [Position(state) for state in ORDER if state is not State.CANARY]
-    + [Position(State.CANARY, n) for n in (0, 1, 5000)]
+    [Position(state) for state in ORDER if state is not MigrationState.CANARY]
+    + [Position(MigrationState.CANARY, n) for n in (0, 1, 5000)]
 )
 
 
@@ -55,7 +55,7 @@ class MigrationMachine(RuleBasedStateMachine):
         self.before = self.places()
 
     def places(self) -> dict[str, Position]:
-        return {name: position_of(self.controller.served.units[name]) for name in UNITS}
+        return {name: position_of(self.controller.served.movables[name]) for name in UNITS}
 
     @rule(unit=units, to=positions, force=st.booleans(), why=st.sampled_from(["", "because"]))
     def flip(self, unit: str, to: Position, force: bool, why: str) -> None:
@@ -65,15 +65,15 @@ class MigrationMachine(RuleBasedStateMachine):
         if to.rank > before.rank:
             assert not (outcome.done and (unit in self.held or not why or self.away_or_unservable()))
         else:
-            assert outcome.done or before.state is State.RETIRED or self.world.unservable
+            assert outcome.done or before.state is MigrationState.RETIRED or self.world.unservable
 
     @rule(unit=units)
     def climb(self, unit: str) -> None:
         """Random moves alone would seldom come far."""
         here = self.places()[unit].state
-        if here is not State.RETIRED:
+        if here is not MigrationState.RETIRED:
             to = ORDER[ORDER.index(here) + 1]
-            self.flip(unit, Position(to, 5000 if to is State.CANARY else 0), True, "up")
+            self.flip(unit, Position(to, 5000 if to is MigrationState.CANARY else 0), True, "up")
 
     @rule(unit=units)
     def climb_to_the_top(self, unit: str) -> None:
@@ -113,7 +113,7 @@ class MigrationMachine(RuleBasedStateMachine):
     def climb_in_the_file(self, unit: str) -> None:
         here = self.places()[unit].state
         to = ORDER[min(ORDER.index(here) + 1, len(ORDER) - 1)]
-        self.edit_the_file(unit, Position(to, 5000 if to is State.CANARY else 0))
+        self.edit_the_file(unit, Position(to, 5000 if to is MigrationState.CANARY else 0))
         self.reload()
 
     @rule()
@@ -176,7 +176,7 @@ class MigrationMachine(RuleBasedStateMachine):
     @invariant()
     def retired_is_left_by_a_rollback_alone(self) -> None:
         for unit, place in self.places().items():
-            if self.before[unit].state is State.RETIRED and place.state is not State.RETIRED:
+            if self.before[unit].state is MigrationState.RETIRED and place.state is not MigrationState.RETIRED:
                 assert unit in self.rolled_back
         self.rolled_back.clear()
         self.before = self.places()
@@ -191,9 +191,9 @@ class MigrationMachine(RuleBasedStateMachine):
             "everything-else",
         }
         for route in self.controller.served.routes:
-            assert route.unit == self.controller.served.units[route.unit.name]
+            assert route.movable == self.controller.served.movables[route.movable.name]
         for unit in UNITS:
-            assert self.controller.standings[unit].position == position_of(self.controller.served.units[unit])
+            assert self.controller.standings[unit].position == position_of(self.controller.served.movables[unit])
 
     def replayed(self) -> dict[str, Position]:
         standings: dict[str, Standing] = {}

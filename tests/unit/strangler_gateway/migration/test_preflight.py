@@ -61,7 +61,7 @@ def test_only_what_was_counted_since_shadow_began_counts() -> None:
     counts.legacy, counts.extracted, counts.shadow_compared, counts.shadow_different = 50, 10, 30, 4
     standing = Standing(baseline=preflight.baseline(TABLE, "items", stats), counted_from=2.0)
     counts.legacy, counts.shadow_compared, counts.shadow_different, counts.shadow_failed = 57, 33, 5, 1
-    [route] = evidence(TABLE, TABLE.units["items"], standing, stats, lambda _: [{"n": 1}, {"n": 2}], 9.0).routes
+    [route] = evidence(TABLE, TABLE.movables["items"], standing, stats, lambda _: [{"n": 1}, {"n": 2}], 9.0).routes
     assert (route.requests, route.compared, route.different, route.failed) == (7, 3, 1, 1)
     assert route.example == {"n": 1}
 
@@ -70,7 +70,7 @@ def test_counters_that_began_later_are_counted_whole() -> None:
     stats = Stats(wall=lambda: 5.0)
     stats.route("item-read").shadow_compared = 3
     standing = Standing(baseline={"item-read": (99, 99, 99, 99)}, counted_from=2.0)
-    [route] = evidence(TABLE, TABLE.units["items"], standing, stats, lambda _: [], 9.0).routes
+    [route] = evidence(TABLE, TABLE.movables["items"], standing, stats, lambda _: [], 9.0).routes
     assert route.compared == 3
 
 
@@ -87,7 +87,7 @@ def test_counters_that_began_later_are_counted_whole() -> None:
 def test_methods_tell_what_can_be_compared_and_what_writes(methods: str | None, safe: bool, writes: bool) -> None:
     match = "match: {path: /search}" if methods is None else f"match: {{methods: {methods}, path: /search}}"
     table = load(ROUTES.replace('match: {methods: [GET], path: "/search"}', match), {})
-    [route] = evidence(table, table.units["search"], Standing(), Stats(), lambda _: [], 0.0).routes
+    [route] = evidence(table, table.movables["search"], Standing(), Stats(), lambda _: [], 0.0).routes
     assert (route.safe, route.writes, route.shadowed, route.new_end) == (safe, writes, True, True)
 
 
@@ -106,6 +106,6 @@ async def test_services_and_the_broker_are_asked_each_for_its_own() -> None:
 
 def test_a_message_is_a_new_end_that_writes_and_a_new_route_has_nothing_to_compare() -> None:
     table = load(PUBLISHING, {})
-    read, place = evidence(table, table.units["g"], Standing(), Stats(), lambda _: [], 0.0).routes
+    read, place = evidence(table, table.movables["g"], Standing(), Stats(), lambda _: [], 0.0).routes
     assert (place.new_end, place.safe, place.writes) == (True, False, True)
     assert (read.new_end, read.new, place.new) == (True, True, False)

@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from strangler_gateway.migration.move_rules import Evidence, RouteEvidence, refusals, standing_refusals, warnings
 from strangler_gateway.migration.states import ORDER, Direction, Hold, Move, Position, undo
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 
 POSITIONS = {
-    "legacy": Position(State.LEGACY),
-    "shadow": Position(State.SHADOW),
-    "canary10": Position(State.CANARY, 1000),
-    "canary50": Position(State.CANARY, 5000),
-    "extracted": Position(State.EXTRACTED),
-    "retired": Position(State.RETIRED),
+    "legacy": Position(MigrationState.LEGACY),
+    "shadow": Position(MigrationState.SHADOW),
+    "canary10": Position(MigrationState.CANARY, 1000),
+    "canary50": Position(MigrationState.CANARY, 5000),
+    "extracted": Position(MigrationState.EXTRACTED),
+    "retired": Position(MigrationState.RETIRED),
 }
 # = stays, > goes forward, < goes back, x jumps over a state, r only a rollback reopens
 EDGES = """
@@ -179,16 +179,18 @@ def test_going_back_with_own_data_warns_of_writes_left_behind() -> None:
 @pytest.mark.parametrize("share", [-1, 10_001])
 def test_a_share_outside_the_whole_cannot_be_said(share: int) -> None:
     with pytest.raises(ValueError, match="basis points"):
-        Position(State.CANARY, share)
+        Position(MigrationState.CANARY, share)
 
 
 def test_a_share_outside_canary_cannot_be_said() -> None:
     with pytest.raises(ValueError, match="belongs to canary"):
-        Position(State.SHADOW, 1)
+        Position(MigrationState.SHADOW, 1)
 
 
 places = st.sampled_from(ORDER).flatmap(
-    lambda state: st.builds(Position, st.just(state), st.integers(0, 10_000) if state is State.CANARY else st.just(0))
+    lambda state: st.builds(
+        Position, st.just(state), st.integers(0, 10_000) if state is MigrationState.CANARY else st.just(0)
+    )
 )
 
 
@@ -196,7 +198,7 @@ places = st.sampled_from(ORDER).flatmap(
 def test_the_undo_leads_back_over_edges_that_exist(before: Position, after: Position) -> None:
     steps, here = undo(before, after), after
     if not steps:
-        assert after.state is State.RETIRED
+        assert after.state is MigrationState.RETIRED
         return
     for step in steps:
         assert refusals(Move("items", here, step, "undo"), evidence()) == ()

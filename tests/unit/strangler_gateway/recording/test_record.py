@@ -20,7 +20,7 @@ from strangler_gateway.exchange.taps import Copy
 from strangler_gateway.recording.record import MAX_BODY, MAX_UNDER_WAY, Recording, Wanted
 from strangler_gateway.recording.tap import Both, Take
 from strangler_gateway.steps.decide import decide
-from strangler_gateway.table.routes import ShadowRules, State
+from strangler_gateway.table.routes import MigrationState, ShadowRules
 from tests.http.gateway_process import GatewayProcess
 from tests.support.gateway.diary import PASSWORD, Diary, diary
 from tests.support.gateway.exchanges import ALICE, exchange, gateway_for, route
@@ -212,7 +212,7 @@ async def recorded(recording: Recording) -> list[str]:
 
 
 async def test_nothing_is_copied_unless_somebody_records() -> None:
-    gateway = gateway_for(route(State.LEGACY))
+    gateway = gateway_for(route(MigrationState.LEGACY))
     x = exchange(gateway)
     decide(gateway, x)
     assert x.tap is None
@@ -222,9 +222,10 @@ async def test_nothing_is_copied_unless_somebody_records() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "share", "taken"), [(State.EXTRACTED, 0, False), (State.CANARY, 10_000, False), (State.CANARY, 0, True)]
+    ("state", "share", "taken"),
+    [(MigrationState.EXTRACTED, 0, False), (MigrationState.CANARY, 10_000, False), (MigrationState.CANARY, 0, True)],
 )
-async def test_only_the_legacy_side_is_recorded(state: State, share: int, taken: bool) -> None:
+async def test_only_the_legacy_side_is_recorded(state: MigrationState, share: int, taken: bool) -> None:
     gateway = gateway_for(route(state, share=share))
     gateway.recording = Recording(Wanted(60, 10))
     x = exchange(gateway)
@@ -234,7 +235,7 @@ async def test_only_the_legacy_side_is_recorded(state: State, share: int, taken:
 
 
 async def test_shadow_and_recording_share_an_exchange() -> None:
-    gateway = gateway_for(route(State.SHADOW, shadow=ShadowRules(share=10_000)))
+    gateway = gateway_for(route(MigrationState.SHADOW, shadow=ShadowRules(share=10_000)))
     gateway.recording = recording = Recording(Wanted(60, 10))
     x = exchange(gateway)
     decide(gateway, x)
@@ -246,7 +247,7 @@ async def test_shadow_and_recording_share_an_exchange() -> None:
 
 
 async def test_what_is_not_whole_is_left_out_and_counted() -> None:
-    gateway = gateway_for(route(State.LEGACY))
+    gateway = gateway_for(route(MigrationState.LEGACY))
     gateway.recording = recording = Recording(Wanted(60, 10))
 
     def tapped(**request: Any) -> Any:
@@ -270,7 +271,7 @@ async def test_what_is_not_whole_is_left_out_and_counted() -> None:
 
 
 async def test_it_is_bounded_in_number_memory_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    gateway, clock = gateway_for(route(State.LEGACY)), [0.0]
+    gateway, clock = gateway_for(route(MigrationState.LEGACY)), [0.0]
     recording = Recording(Wanted(60, 2), clock=lambda: clock[0])
     taps = []
     for _ in range(MAX_UNDER_WAY + 1):
@@ -297,7 +298,7 @@ async def test_it_is_bounded_in_number_memory_and_time(monkeypatch: pytest.Monke
 
 
 async def test_a_share_takes_some_callers_with_all_their_requests() -> None:
-    gateway = gateway_for(route(State.LEGACY))
+    gateway = gateway_for(route(MigrationState.LEGACY))
     recording = Recording(Wanted(60, 10_000, share=2_500), salt="fixed")
     taken: dict[int, set[bool]] = {}
     for user in range(200):

@@ -12,7 +12,7 @@ from strangler_gateway.http.response_head import parse_response
 from strangler_gateway.steps.forward import client_lines
 from strangler_gateway.steps.identify import identify
 from strangler_gateway.steps.pipeline import Gateway, match, observe
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 from tests.support.gateway.exchanges import ALICE, MONOLITH, Provider, changed, exchange, gateway_for, route, table
 
 
@@ -98,7 +98,7 @@ class Unlasting(Provider):
 @pytest.mark.parametrize("said", [ALICE, changed(expires_at=100.0)])
 def test_another_provider_is_asked_each_time(said: Identity) -> None:
     provider = Unlasting(said)
-    gateway = gateway_for(route(State.EXTRACTED), provider)
+    gateway = gateway_for(route(MigrationState.EXTRACTED), provider)
     gateway.wall = lambda: 0.0
     x = exchange(gateway)
     for _ in range(3):

@@ -17,7 +17,7 @@ from strangler_gateway.shadow.json_compare import Difference
 from strangler_gateway.shadow.shadow import Shadow
 from strangler_gateway.steps.decide import decide
 from strangler_gateway.steps.pipeline import Gateway
-from strangler_gateway.table.routes import Auth, Service, ShadowRules, State
+from strangler_gateway.table.routes import Auth, MigrationState, Service, ShadowRules
 from strangler_gateway.telemetry.stats import RouteStats
 from tests.support.gateway.exchanges import ALICE, LaterProvider, Provider, exchange, gateway_for, route, signer
 from tests.support.origins import Answer, Origin, Request, origin, until
@@ -96,7 +96,7 @@ async def stage(
     rules: ShadowRules = ShadowRules(timeout_s=2),  # noqa: B008  frozen
     auth: Auth = Auth(),  # noqa: B008  frozen
     provider: Provider | None = None,
-    state: State = State.SHADOW,
+    state: MigrationState = MigrationState.SHADOW,
 ) -> AsyncIterator[Stage]:
     async with origin(monolith or Side()) as left, origin(shop or Side()) as right:
         legacy, new = (
@@ -183,22 +183,24 @@ async def test_no_other_method_is_ever_sent_twice(method: str) -> None:
         assert s.counted() == {}
 
 
-@pytest.mark.parametrize("state", [State.LEGACY, State.CANARY, State.EXTRACTED, State.RETIRED])
-async def test_only_the_state_shadow_compares(state: State) -> None:
+@pytest.mark.parametrize(
+    "state", [MigrationState.LEGACY, MigrationState.CANARY, MigrationState.EXTRACTED, MigrationState.RETIRED]
+)
+async def test_only_the_state_shadow_compares(state: MigrationState) -> None:
     async with stage(state=state) as s:
         assert s.begin().tap is None
 
 
 @pytest.mark.parametrize("rules", [None, ShadowRules(pure=False), ShadowRules(share=0)])
 def test_a_route_that_does_not_allow_it_is_not_compared(rules: ShadowRules | None) -> None:
-    gateway = gateway_for(route(State.SHADOW, shadow=rules))
+    gateway = gateway_for(route(MigrationState.SHADOW, shadow=rules))
     x = exchange(gateway)
     decide(gateway, x)
     assert x.tap is None
 
 
 def test_the_share_is_a_sample_of_the_requests() -> None:
-    gateway = gateway_for(route(State.SHADOW, shadow=ShadowRules(share=2_500, concurrency=1_000)))
+    gateway = gateway_for(route(MigrationState.SHADOW, shadow=ShadowRules(share=2_500, concurrency=1_000)))
     drawn = iter(range(0, 10_000, 100))
     gateway.shadow = Shadow(sample=lambda below: next(drawn))
     taps = [gateway.shadow.tap(gateway, exchange(gateway)) for _ in range(100)]
@@ -385,7 +387,7 @@ async def test_equal_kinds_of_difference_are_one_example_with_a_count() -> None:
 
 def test_examples_are_capped_and_the_latest_comes_first() -> None:
     examples = Examples(clock=lambda: 1.0)
-    gateway = gateway_for(route(State.SHADOW, shadow=ShadowRules()))
+    gateway = gateway_for(route(MigrationState.SHADOW, shadow=ShadowRules()))
     for n in range(MAX_EXAMPLES + 5):
         examples.add(exchange(gateway), [Difference(f"$.{'x' * n}", "a", "b")])
     kept = examples.of("everything")

@@ -18,7 +18,7 @@ from strangler_gateway.identity.signer import KEY_FILE, Signer, SigningKeyInvali
 from strangler_gateway.steps.authorize import Grants, authorize
 from strangler_gateway.steps.decide import decide
 from strangler_gateway.steps.pipeline import Gateway
-from strangler_gateway.table.routes import Auth, Side, State
+from strangler_gateway.table.routes import Auth, MigrationState, Side
 from tests.support.gateway.exchanges import (
     ALICE,
     MONOLITH,
@@ -65,7 +65,7 @@ async def claimed(token: bytes | None, audience: str = "shop") -> Identity:
 
 async def test_the_monolith_is_never_spoken_for() -> None:
     provider = Provider(REJECTED)
-    x, reply = await authorized(gateway_for(route(State.LEGACY, auth=ADMINS), provider), REJECTED)
+    x, reply = await authorized(gateway_for(route(MigrationState.LEGACY, auth=ADMINS), provider), REJECTED)
     assert (reply, x.service, x.internal_token, provider.confirmed) == (None, MONOLITH, None, 0)
 
 
@@ -87,7 +87,7 @@ async def test_upstream_enforcement_passes_refused_callers_on_with_the_outcome(
     identity: Identity | None, require: object
 ) -> None:
     auth = Auth(require, "upstream")  # type: ignore[arg-type]  # one of three kinds
-    x, reply = await authorized(gateway_for(route(State.EXTRACTED, auth=auth), Provider()), identity)
+    x, reply = await authorized(gateway_for(route(MigrationState.EXTRACTED, auth=auth), Provider()), identity)
     told = await claimed(x.internal_token)
     assert reply is None
     assert (told.outcome, told.subject) == ((identity or NOBODY).outcome, None)
@@ -108,7 +108,7 @@ async def test_upstream_enforcement_passes_refused_callers_on_with_the_outcome(
     ],
 )
 async def test_gateway_enforcement_answers_by_itself(auth: Auth, identity: Identity, status: int | None) -> None:
-    x, reply = await authorized(gateway_for(route(State.EXTRACTED, auth=auth), Provider(identity)), identity)
+    x, reply = await authorized(gateway_for(route(MigrationState.EXTRACTED, auth=auth), Provider(identity)), identity)
     assert (reply.status if reply else None) == status
     assert (x.internal_token is None) is (reply is not None)
     if status == 401:
@@ -117,7 +117,7 @@ async def test_gateway_enforcement_answers_by_itself(auth: Auth, identity: Ident
 
 
 async def test_gateway_enforcement_without_a_provider_knows_nobody() -> None:
-    _, reply = await authorized(gateway_for(route(State.EXTRACTED, auth=USERS)), None)
+    _, reply = await authorized(gateway_for(route(MigrationState.EXTRACTED, auth=USERS)), None)
     assert reply is not None
     assert reply.status == 401
 
@@ -154,7 +154,7 @@ async def test_a_slow_answer_makes_the_grant_no_longer_good() -> None:
 @both_kinds
 async def test_a_refusal_is_never_kept(kind: type[Provider]) -> None:
     provider = kind(ALICE, REJECTED)
-    gateway = gateway_for(route(State.EXTRACTED, auth=USERS), provider)
+    gateway = gateway_for(route(MigrationState.EXTRACTED, auth=USERS), provider)
     for confirmed in (1, 2, 3):
         _, reply = await authorized(gateway)
         assert reply is not None
@@ -167,17 +167,17 @@ async def test_a_refusal_is_never_kept(kind: type[Provider]) -> None:
 @both_kinds
 async def test_before_a_refusal_the_state_is_read_again(kind: type[Provider]) -> None:
     provider = kind(ALICE)
-    gateway = gateway_for(route(State.EXTRACTED, auth=USERS), provider)
+    gateway = gateway_for(route(MigrationState.EXTRACTED, auth=USERS), provider)
     await authorized(gateway)
     provider.live = changed(roles=("admin",))
-    gateway.adopt(gateway_for(route(State.EXTRACTED, auth=ADMINS)).matcher.table)
+    gateway.adopt(gateway_for(route(MigrationState.EXTRACTED, auth=ADMINS)).matcher.table)
     _, reply = await authorized(gateway)
     assert (reply, provider.confirmed) == (None, 2)
 
 
 async def test_a_refusal_that_a_service_gets_told_is_not_kept_either() -> None:
     provider = Provider(ALICE, REJECTED)
-    gateway = gateway_for(route(State.EXTRACTED), provider)
+    gateway = gateway_for(route(MigrationState.EXTRACTED), provider)
     x, _ = await authorized(gateway)
     assert (await claimed(x.internal_token)).outcome is Outcome.REJECTED
     provider.live = ALICE
@@ -187,7 +187,7 @@ async def test_a_refusal_that_a_service_gets_told_is_not_kept_either() -> None:
 
 async def test_a_refusal_ends_the_grant_that_was_kept() -> None:
     provider = Provider(ALICE, changed(roles=("admin",)))
-    gateway = gateway_for(route(State.EXTRACTED, auth=ADMINS), provider)
+    gateway = gateway_for(route(MigrationState.EXTRACTED, auth=ADMINS), provider)
     await authorized(gateway)
     provider.live = REJECTED
     gateway.grants.put(ALICE, REJECTED, 0.0)
@@ -208,10 +208,11 @@ async def test_a_user_without_a_digest_is_asked_for_each_time() -> None:
 @both_kinds
 @pytest.mark.parametrize("error", [IdentityUnavailable("store away"), ValueError("a fault of the plugin")])
 @pytest.mark.parametrize(
-    ("state", "override"), [(State.SHADOW, Side.EXTRACTED), (State.CANARY, None), (State.CANARY, Side.EXTRACTED)]
+    ("state", "override"),
+    [(MigrationState.SHADOW, Side.EXTRACTED), (MigrationState.CANARY, None), (MigrationState.CANARY, Side.EXTRACTED)],
 )
 async def test_while_the_store_is_away_the_monolith_answers_what_it_owns(
-    kind: type[Provider], error: Exception, state: State, override: Side | None
+    kind: type[Provider], error: Exception, state: MigrationState, override: Side | None
 ) -> None:
     x, reply = await authorized(gateway_for(route(state), kind(ALICE, error)), override=override)
     assert x.decision is not None
@@ -219,9 +220,9 @@ async def test_while_the_store_is_away_the_monolith_answers_what_it_owns(
     assert (x.decision.side, x.internal_token) == (Side.LEGACY, None)
 
 
-@pytest.mark.parametrize("state", [State.EXTRACTED, State.RETIRED])
+@pytest.mark.parametrize("state", [MigrationState.EXTRACTED, MigrationState.RETIRED])
 @pytest.mark.parametrize("early", [True, False])
-async def test_while_the_store_is_away_an_extracted_route_answers_503(state: State, early: bool) -> None:
+async def test_while_the_store_is_away_an_extracted_route_answers_503(state: MigrationState, early: bool) -> None:
     gateway = gateway_for(route(state), Provider(ALICE, IdentityUnavailable("store away")))
     x, reply = await authorized(gateway, None if early else ALICE, unavailable=early)
     assert reply is not None

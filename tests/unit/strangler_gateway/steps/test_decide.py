@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chassis.auth.claims import NOBODY
 from strangler_gateway.steps.decide import bucket, choose, decide
-from strangler_gateway.table.routes import Side, State
+from strangler_gateway.table.routes import MigrationState, Side
 from tests.support.gateway.exchanges import ALICE, SHOP, exchange, gateway_for, route
 
 LEGACY, EXTRACTED = Side.LEGACY, Side.EXTRACTED
@@ -50,8 +50,8 @@ def test_a_bucket_is_murmur3_of_salt_and_key(salt: str, key: bytes) -> None:
 
 
 def side(share: int, user: str) -> Side:
-    one = route(State.CANARY, share=share)
-    return choose(one, bucket(one.unit.salt, user.encode())).side
+    one = route(MigrationState.CANARY, share=share)
+    return choose(one, bucket(one.movable.salt, user.encode())).side
 
 
 users = st.uuids().map(str) | st.text(min_size=1, max_size=40)
@@ -91,19 +91,19 @@ def test_another_salt_draws_other_users() -> None:
 @pytest.mark.parametrize(
     ("state", "override", "expected"),
     [
-        (State.LEGACY, None, (LEGACY, "state_legacy")),
-        (State.LEGACY, EXTRACTED, (LEGACY, "state_legacy")),
-        (State.SHADOW, None, (LEGACY, "state_shadow")),
-        (State.SHADOW, EXTRACTED, (EXTRACTED, "override")),
-        (State.CANARY, LEGACY, (LEGACY, "override")),
-        (State.CANARY, EXTRACTED, (EXTRACTED, "override")),
-        (State.EXTRACTED, None, (EXTRACTED, "state_extracted")),
-        (State.EXTRACTED, LEGACY, (LEGACY, "override")),
-        (State.RETIRED, None, (EXTRACTED, "state_retired")),
-        (State.RETIRED, LEGACY, (EXTRACTED, "state_retired")),
+        (MigrationState.LEGACY, None, (LEGACY, "state_legacy")),
+        (MigrationState.LEGACY, EXTRACTED, (LEGACY, "state_legacy")),
+        (MigrationState.SHADOW, None, (LEGACY, "state_shadow")),
+        (MigrationState.SHADOW, EXTRACTED, (EXTRACTED, "override")),
+        (MigrationState.CANARY, LEGACY, (LEGACY, "override")),
+        (MigrationState.CANARY, EXTRACTED, (EXTRACTED, "override")),
+        (MigrationState.EXTRACTED, None, (EXTRACTED, "state_extracted")),
+        (MigrationState.EXTRACTED, LEGACY, (LEGACY, "override")),
+        (MigrationState.RETIRED, None, (EXTRACTED, "state_retired")),
+        (MigrationState.RETIRED, LEGACY, (EXTRACTED, "state_retired")),
     ],
 )
-def test_state_and_override_decide(state: State, override: Side | None, expected: tuple[Side, str]) -> None:
+def test_state_and_override_decide(state: MigrationState, override: Side | None, expected: tuple[Side, str]) -> None:
     decision = choose(route(state), None, override)
     assert (decision.side, decision.reason) == expected
 
@@ -111,22 +111,22 @@ def test_state_and_override_decide(state: State, override: Side | None, expected
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (State.LEGACY, (LEGACY, "state_legacy")),
-        (State.SHADOW, (LEGACY, "identity_unavailable")),
-        (State.CANARY, (LEGACY, "identity_unavailable")),
-        (State.EXTRACTED, (EXTRACTED, "state_extracted")),
-        (State.RETIRED, (EXTRACTED, "state_retired")),
+        (MigrationState.LEGACY, (LEGACY, "state_legacy")),
+        (MigrationState.SHADOW, (LEGACY, "identity_unavailable")),
+        (MigrationState.CANARY, (LEGACY, "identity_unavailable")),
+        (MigrationState.EXTRACTED, (EXTRACTED, "state_extracted")),
+        (MigrationState.RETIRED, (EXTRACTED, "state_retired")),
     ],
 )
 def test_an_unavailable_identity_leaves_to_the_monolith_what_it_still_owns(
-    state: State, expected: tuple[Side, str]
+    state: MigrationState, expected: tuple[Side, str]
 ) -> None:
     decision = choose(route(state), 0, identity_unavailable=True)
     assert (decision.side, decision.reason) == expected
 
 
-@pytest.mark.parametrize("state", State)
-def test_a_route_without_a_new_end_stays_with_the_monolith(state: State) -> None:
+@pytest.mark.parametrize("state", MigrationState)
+def test_a_route_without_a_new_end_stays_with_the_monolith(state: MigrationState) -> None:
     assert choose(route(state, extracted=None), 0, EXTRACTED).side is LEGACY
 
 
@@ -211,8 +211,10 @@ def test_the_canary_gives_a_cookie_that_it_then_goes_by(sent: dict[str, str]) ->
     assert (second.bucket, second.extra_fields) == (first.bucket, [])
 
 
-@pytest.mark.parametrize("state", [State.LEGACY, State.SHADOW, State.EXTRACTED, State.RETIRED])
-def test_no_cookie_is_set_outside_a_canary(state: State) -> None:
+@pytest.mark.parametrize(
+    "state", [MigrationState.LEGACY, MigrationState.SHADOW, MigrationState.EXTRACTED, MigrationState.RETIRED]
+)
+def test_no_cookie_is_set_outside_a_canary(state: MigrationState) -> None:
     gateway = gateway_for(route(state, anonymous="cookie"))
     x = exchange(gateway)
     decide(gateway, x)

@@ -13,7 +13,7 @@ from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.steps import identify as step
 from strangler_gateway.steps.identify import identify
 from strangler_gateway.steps.pipeline import Gateway
-from strangler_gateway.table.routes import IdentityRules, RateLimit, State
+from strangler_gateway.table.routes import IdentityRules, MigrationState, RateLimit
 from tests.support.gateway.exchanges import ALICE, LaterProvider, Provider, exchange, gateway_for, route
 
 BY_USER = RateLimit("5/minute", by="user")
@@ -31,17 +31,17 @@ async def identified(gateway: Gateway) -> Exchange:
 @pytest.mark.parametrize(
     ("state", "limit", "asked"),
     [
-        (State.LEGACY, None, 0),
-        (State.LEGACY, BY_ADDRESS, 0),
-        (State.LEGACY, BY_USER, 1),
-        (State.SHADOW, None, 1),
-        (State.CANARY, None, 1),
-        (State.EXTRACTED, None, 1),
-        (State.RETIRED, None, 1),
+        (MigrationState.LEGACY, None, 0),
+        (MigrationState.LEGACY, BY_ADDRESS, 0),
+        (MigrationState.LEGACY, BY_USER, 1),
+        (MigrationState.SHADOW, None, 1),
+        (MigrationState.CANARY, None, 1),
+        (MigrationState.EXTRACTED, None, 1),
+        (MigrationState.RETIRED, None, 1),
     ],
 )
 async def test_nothing_is_asked_in_legacy_unless_a_limit_counts_users(
-    state: State, limit: RateLimit | None, asked: int
+    state: MigrationState, limit: RateLimit | None, asked: int
 ) -> None:
     provider = Provider()
     x = await identified(gateway_for(route(state, limit=limit), provider))

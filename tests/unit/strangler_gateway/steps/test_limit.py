@@ -6,7 +6,7 @@ from chassis.auth.claims import NOBODY, Identity
 from strangler_gateway.exchange.exchange import Reply
 from strangler_gateway.steps.limit import Limiter, limit, network_of, parse_rate
 from strangler_gateway.steps.pipeline import Gateway
-from strangler_gateway.table.routes import RateLimit, State
+from strangler_gateway.table.routes import MigrationState, RateLimit
 from tests.support.gateway.exchanges import ALICE, changed, exchange, gateway_for, route
 
 
@@ -20,7 +20,7 @@ class Clock:
 
 
 def limited(
-    rate: str = "2/minute", by: str = "user", state: State = State.LEGACY, size: int = 100
+    rate: str = "2/minute", by: str = "user", state: MigrationState = MigrationState.LEGACY, size: int = 100
 ) -> tuple[Gateway, Clock]:
     clock = Clock()
     gateway = gateway_for(route(state, limit=RateLimit(rate, by)))  # type: ignore[arg-type]  # one of two words
@@ -37,12 +37,12 @@ def ask(gateway: Gateway, identity: Identity | None = None, peer: str = "192.0.2
 
 
 def test_nothing_is_limited_unless_it_is_written() -> None:
-    gateway = gateway_for(route(State.LEGACY))
+    gateway = gateway_for(route(MigrationState.LEGACY))
     assert [ask(gateway) for _ in range(1_000)] == [None] * 1_000
 
 
-@pytest.mark.parametrize("state", State)
-def test_the_request_over_the_rate_gets_429_and_when_to_come_back(state: State) -> None:
+@pytest.mark.parametrize("state", MigrationState)
+def test_the_request_over_the_rate_gets_429_and_when_to_come_back(state: MigrationState) -> None:
     gateway, clock = limited(state=state)
     assert [ask(gateway, ALICE), ask(gateway, ALICE)] == [None, None]
     clock.now += 17.5

@@ -9,7 +9,7 @@ from strangler_gateway.exchange.exchange import Decision, Exchange, Reply
 from strangler_gateway.steps import serialize as module
 from strangler_gateway.steps.pipeline import Gateway
 from strangler_gateway.steps.serialize import MAX_WAITING, Turns, serialize
-from strangler_gateway.table.routes import Side, State
+from strangler_gateway.table.routes import MigrationState, Side
 from tests.support.gateway.exchanges import ALICE, exchange, gateway_for, route
 
 KEY = ("points", "alice")
@@ -65,13 +65,13 @@ def write(gateway: Gateway, side: Side = Side.LEGACY, method: str = "POST") -> E
     return x
 
 
-def serialized(state: State) -> Gateway:
+def serialized(state: MigrationState) -> Gateway:
     one = route(state)
-    return gateway_for(replace(one, unit=replace(one.unit, serialize="user")))
+    return gateway_for(replace(one, movable=replace(one.movable, serialize="user")))
 
 
 async def test_the_second_write_goes_on_when_the_first_has_ended() -> None:
-    gateway = serialized(State.CANARY)
+    gateway = serialized(MigrationState.CANARY)
     first, second = write(gateway), write(gateway, Side.EXTRACTED)
     assert serialize(gateway, first) is None
     waiting = asyncio.ensure_future(serialize(gateway, second))  # type: ignore[arg-type]
@@ -83,8 +83,8 @@ async def test_the_second_write_goes_on_when_the_first_has_ended() -> None:
     assert len(second.on_done) == 1
 
 
-@pytest.mark.parametrize(("state", "method"), [(State.LEGACY, "POST"), (State.CANARY, "GET")])
-def test_nothing_is_serialized_in_legacy_nor_a_safe_request(state: State, method: str) -> None:
+@pytest.mark.parametrize(("state", "method"), [(MigrationState.LEGACY, "POST"), (MigrationState.CANARY, "GET")])
+def test_nothing_is_serialized_in_legacy_nor_a_safe_request(state: MigrationState, method: str) -> None:
     gateway = serialized(state)
     for _ in range(2):
         x = write(gateway, method=method)
@@ -97,7 +97,7 @@ async def test_past_the_bound_the_monolith_gets_it_and_a_service_does_not(
     side: Side, status: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "WAIT_S", 0.01)
-    gateway = serialized(State.CANARY)
+    gateway = serialized(MigrationState.CANARY)
     assert serialize(gateway, write(gateway)) is None
     outcome = serialize(gateway, write(gateway, side))
     answer = await outcome  # type: ignore[misc]

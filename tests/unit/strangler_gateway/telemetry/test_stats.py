@@ -4,12 +4,12 @@ import pytest
 
 from strangler_gateway.exchange.exchange import Decision, Exchange
 from strangler_gateway.http.request_head import parse_request
-from strangler_gateway.table.routes import Route, RouteTable, Service, Side, Unit
+from strangler_gateway.table.routes import Movable, Route, RouteTable, Service, Side
 from strangler_gateway.telemetry.stats import MAX_SHAPES, Stats, path_shape
 
 SERVICE = Service("m", "http", "h", 80)
-ROUTE = Route("all", "/{rest...}", None, Unit("all", "route"), SERVICE, undeclared=True)
-TABLE = RouteTable("d", (ROUTE,), {"m": SERVICE}, {"all": ROUTE.unit})
+ROUTE = Route("all", "/{rest...}", None, Movable("all", "route"), SERVICE, undeclared=True)
+TABLE = RouteTable("d", (ROUTE,), {"m": SERVICE}, {"all": ROUTE.movable})
 
 
 def exchange(target: bytes = b"/", status: int = 200, side: Side | None = Side.LEGACY, stage: bytes = b"") -> Exchange:

@@ -11,14 +11,14 @@ from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.trust import client_behind, trusts
 from strangler_gateway.http.request_head import parse_request
 from strangler_gateway.http.response_head import parse_response
-from strangler_gateway.table.routes import Rewrite, Route, RouteTable, Service, Side, Unit
+from strangler_gateway.table.routes import Movable, Rewrite, Route, RouteTable, Service, Side
 from strangler_gateway.upstream.heads_back import response_fields, response_lines
 from strangler_gateway.upstream.heads_out import request_head, target_for
 from strangler_gateway.upstream.reference_mapping import map_cookie, map_reference
 
 SERVICE = Service("m", "http", "inside", 3000)
-ROUTE = Route("all", "/{rest...}", None, Unit("all", "route"), SERVICE)
-TABLE = RouteTable("d", (ROUTE,), {"m": SERVICE}, {"all": ROUTE.unit}, trusted_proxies=(ip_network("10.0.0.0/8"),))
+ROUTE = Route("all", "/{rest...}", None, Movable("all", "route"), SERVICE)
+TABLE = RouteTable("d", (ROUTE,), {"m": SERVICE}, {"all": ROUTE.movable}, trusted_proxies=(ip_network("10.0.0.0/8"),))
 
 
 def exchange(

@@ -370,7 +370,7 @@ def test_variables_are_put_in_and_typed_as_if_they_stood_there() -> None:
     table = check(file(by_variable), SERVICE="shop", SHARE="7.5").table
     assert table is not None
     first = table.routes[0]
-    assert (first.legacy.name, first.unit.share, first.max_body) == ("shop", 750, 10 << 20)
+    assert (first.legacy.name, first.movable.share, first.max_body) == ("shop", 750, 10 << 20)
     assert "trusted_proxies: wanted a list" in only_fault(file(head="trusted_proxies: ${NETS}"), NETS="[]")
 
 
@@ -405,7 +405,7 @@ def test_a_value_of_the_environment_is_never_shown() -> None:
 def test_a_value_of_the_environment_cannot_change_the_structure() -> None:
     table = check(file(route("salt: '${SALT}'")), SALT="a', state: retired, x: 'b").table
     assert table is not None
-    assert table.routes[0].unit.salt == "a', state: retired, x: 'b"
+    assert table.routes[0].movable.salt == "a', state: retired, x: 'b"
 
 
 def test_an_empty_variable_takes_the_default_as_in_a_shell() -> None:
@@ -417,7 +417,7 @@ def test_an_empty_variable_takes_the_default_as_in_a_shell() -> None:
 def test_a_doubled_dollar_stands_for_the_characters() -> None:
     table = check(file(route("salt: 'a$${B}'"))).table
     assert table is not None
-    assert table.routes[0].unit.salt == "a${B}"
+    assert table.routes[0].movable.salt == "a${B}"
 
 
 def test_all_faults_are_reported_at_once_in_the_order_of_the_file() -> None:

@@ -13,7 +13,7 @@ from strangler_gateway.config.checks.check import check_text
 from strangler_gateway.config.init.first_file import MAX_ROUTES, init_text, write_new
 from strangler_gateway.config.init.path_shapes import MAX_PATHS, Shapes
 from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.table.routes import RouteTable, State
+from strangler_gateway.table.routes import MigrationState, RouteTable
 from tests.support.effort import examples
 
 UPSTREAM = "http://127.0.0.1:3000"
@@ -52,7 +52,7 @@ def test_without_a_source_everything_goes_to_the_monolith_in_legacy() -> None:
     served = table(init_text(UPSTREAM))
     assert [route.path for route in served.routes] == ["/{rest...}"]
     assert served.services["monolith"].port == 3000
-    assert {unit.state for unit in served.units.values()} == {State.LEGACY}
+    assert {unit.state for unit in served.movables.values()} == {MigrationState.LEGACY}
 
 
 def test_the_file_explains_itself() -> None:

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from strangler_gateway.migration.journal.journal import MAX_LINE, Journal
 from strangler_gateway.migration.journal.journal_entry import Entry, Event, after, decode, encode
 from strangler_gateway.migration.states import LEGACY, Position
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 
-FLIP = Entry(1_700_000_000.125, Event.FLIP, "items", "alice (127.0.0.1)", "it is ready", LEGACY, Position(State.SHADOW))
+FLIP = Entry(
+    1_700_000_000.125, Event.FLIP, "items", "alice (127.0.0.1)", "it is ready", LEGACY, Position(MigrationState.SHADOW)
+)
 
 
 def entries(folder: Path) -> list[Entry]:
@@ -156,8 +158,13 @@ def test_a_folder_that_cannot_be_is_an_error_of_the_disk(tmp_path: Path) -> None
 
 
 positions = st.one_of(
-    st.builds(Position, st.sampled_from([State.LEGACY, State.SHADOW, State.EXTRACTED, State.RETIRED])),
-    st.builds(Position, st.just(State.CANARY), st.integers(0, 10_000)),
+    st.builds(
+        Position,
+        st.sampled_from(
+            [MigrationState.LEGACY, MigrationState.SHADOW, MigrationState.EXTRACTED, MigrationState.RETIRED]
+        ),
+    ),
+    st.builds(Position, st.just(MigrationState.CANARY), st.integers(0, 10_000)),
 )
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 
@@ -186,7 +193,7 @@ def test_an_entry_is_one_line_and_comes_back_whole(entry: Entry) -> None:
 
 
 def test_a_hold_lasts_until_it_is_released() -> None:
-    rollback = Entry(2.0, Event.ROLLBACK, "items", "bob", "errors", Position(State.SHADOW), LEGACY)
+    rollback = Entry(2.0, Event.ROLLBACK, "items", "bob", "errors", Position(MigrationState.SHADOW), LEGACY)
     held = after(after(None, FLIP), rollback)
     assert held.hold is not None
     assert (held.position, held.hold.who) == (LEGACY, "bob")
@@ -196,7 +203,9 @@ def test_a_hold_lasts_until_it_is_released() -> None:
 
 
 def test_a_higher_share_keeps_what_shadow_is_counted_from() -> None:
-    shadow = Entry(1.0, Event.FLIP, "items", "a", "", LEGACY, Position(State.SHADOW), baseline={"read": (1, 2, 3, 4)})
-    canary = Entry(2.0, Event.FLIP, "items", "a", "", shadow.after, Position(State.CANARY, 10))
+    shadow = Entry(
+        1.0, Event.FLIP, "items", "a", "", LEGACY, Position(MigrationState.SHADOW), baseline={"read": (1, 2, 3, 4)}
+    )
+    canary = Entry(2.0, Event.FLIP, "items", "a", "", shadow.after, Position(MigrationState.CANARY, 10))
     standing = after(after(None, shadow), canary)
     assert (standing.baseline, standing.counted_from, standing.since) == ({"read": (1, 2, 3, 4)}, 1.0, 2.0)

@@ -12,7 +12,7 @@ from strangler_gateway.config.file import load
 from strangler_gateway.config.yaml.source import read
 from strangler_gateway.migration.routes_file.edit import Edit, NotEdited, edit, rewrite
 from strangler_gateway.migration.states import Position, position_of
-from strangler_gateway.table.routes import State
+from strangler_gateway.table.routes import MigrationState
 from tests.support.gateway.migrating import EXTRACTED, LEGACY, ROUTES, SHADOW, canary
 
 
@@ -78,7 +78,7 @@ def test_every_way_to_write_a_unit_is_understood(text: str, wanted: Position) ->
     said = read(after.removeprefix("\ufeff"), {}).data
     unit = said["groups"]["items"] or {}  # type: ignore[index]
     assert unit.get("state", "legacy") == wanted.state
-    assert wanted.state is not State.CANARY or round(unit["share"] * 100) == wanted.share
+    assert wanted.state is not MigrationState.CANARY or round(unit["share"] * 100) == wanted.share
     unit_before = before["groups"]["items"] or {}  # type: ignore[index]
     assert {k: v for k, v in unit.items() if k not in ("state", "share")} == {
         k: v for k, v in unit_before.items() if k not in ("state", "share")
@@ -161,8 +161,10 @@ def test_what_is_no_routes_file_is_not_written(tmp_path: Path, content: bytes) -
     assert path.read_bytes() == content
 
 
-positions = st.sampled_from(State).flatmap(
-    lambda state: st.builds(Position, st.just(state), st.integers(0, 10_000) if state is State.CANARY else st.just(0))
+positions = st.sampled_from(MigrationState).flatmap(
+    lambda state: st.builds(
+        Position, st.just(state), st.integers(0, 10_000) if state is MigrationState.CANARY else st.just(0)
+    )
 )
 units = st.sampled_from([("items", "group"), ("orders", "group"), ("search", "route")])
 
@@ -176,5 +178,5 @@ def test_after_any_edits_the_file_says_the_last_of_each_and_keeps_its_comments(
         text = rewrite(text, (Edit(unit, kind, position),))  # type: ignore[arg-type]
     table = load(text, {})
     for (unit, _), position in dict(wanted).items():
-        assert position_of(table.units[unit]) == position
+        assert position_of(table.movables[unit]) == position
     assert text.count("#") == ROUTES.count("#")
