@@ -23,7 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.auth.claims import NOBODY, Fields, Identity
 from chassis.auth.tokens import TokenRejected
-from chassis.service.metrics import CONTENT_TYPE, Gauge, rendered
+from chassis.service.metrics import CONTENT_TYPE, Metric, rendered
 from chassis.service.trace_context import traceparent
 from chassis.store import StoreUnavailable
 
@@ -31,7 +31,7 @@ log = structlog.get_logger("chassis.service.web")
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 Check = Callable[[], Awaitable[None]]
-Metrics = Callable[[], Awaitable[Sequence[Gauge]]]
+Metrics = Callable[[], Awaitable[Sequence[Metric]]]
 """Raises StoreUnavailable."""
 KEEP_ALIVE_S = 120
 """Longer than the gateway keeps an idle connection, or it would write into one that is being closed."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chassis.service.metrics import Gauge
+from chassis.service.metrics import Metric, gauge
 from extracted.mailer.maintenance import Keeping
 from extracted.mailer.ports import Mails
 
@@ -27,13 +27,13 @@ class Reporting:
         provider = {"isAway": self.is_away(), "senders": self.senders}
         return {"mails": await self.mails.counted(), **waits, "provider": provider, "consumer": self.consumer()}
 
-    async def metrics(self) -> Sequence[Gauge]:
+    async def metrics(self) -> Sequence[Metric]:
         """The same as gauges. Raises StoreUnavailable."""
         age_s, counted = await self.keeping.oldest_due_s() or 0, await self.mails.counted()
         is_late = age_s > self.keeping.alarm_after.total_seconds()
         return (
-            Gauge("mailer_mails", "Mails by state.", {state.value: n for state, n in counted.items()}),
-            Gauge("mailer_oldest_due_seconds", "Age of the oldest mail that could be sent now.", age_s),
-            Gauge("mailer_is_late", "1: it is older than MAILER_ALARM_AFTER_S.", int(is_late)),
-            Gauge("mailer_provider_is_away", "1: nothing is sent until a probe gets through.", int(self.is_away())),
+            gauge("mailer_mails", "Mails by state.", {state.value: n for state, n in counted.items()}),
+            gauge("mailer_oldest_due_seconds", "Age of the oldest mail that could be sent now.", age_s),
+            gauge("mailer_is_late", "1: it is older than MAILER_ALARM_AFTER_S.", int(is_late)),
+            gauge("mailer_provider_is_away", "1: nothing is sent until a probe gets through.", int(self.is_away())),
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chassis.outbox.failed_messages_store import StoredParked
-from chassis.service.metrics import Gauge
+from chassis.service.metrics import Metric, gauge
 from extracted.shop.worker import Worker
 
 
@@ -16,15 +16,15 @@ class Measuring:
     worker: Worker
     messages: StoredParked
 
-    async def gauges(self) -> Sequence[Gauge]:
+    async def gauges(self) -> Sequence[Metric]:
         """Raises StoreUnavailable."""
         outbox, parked = await self.worker.relay.status(), await self.messages.grouped(None)
         waiting = Counter[str]()
         for group in parked:
             waiting[group.queue] += group.count
         return [
-            Gauge("shop_outbox_oldest_s", "The age of the oldest that waits.", outbox.oldest_s, "destination"),
-            Gauge("shop_outbox_waiting", "Messages that wait for the broker.", outbox.unpublished, "destination"),
-            Gauge("shop_parked_messages", "Messages that could not be handled.", waiting, "queue"),
-            Gauge("shop_held_messages", "Messages that wait for a store.", self.worker.held()),
+            gauge("shop_outbox_oldest_s", "The age of the oldest that waits.", outbox.oldest_s, "destination"),
+            gauge("shop_outbox_waiting", "Messages that wait for the broker.", outbox.unpublished, "destination"),
+            gauge("shop_parked_messages", "Messages that could not be handled.", waiting, "queue"),
+            gauge("shop_held_messages", "Messages that wait for a store.", self.worker.held()),
         ]

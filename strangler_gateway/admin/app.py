@@ -5,9 +5,10 @@ from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from chassis.service.metrics import CONTENT_TYPE, rendered
 from strangler_gateway.admin import bodies, views
 from strangler_gateway.admin.auth import Role, access
 from strangler_gateway.admin.recording import RecordingStream, about
@@ -19,6 +20,7 @@ from strangler_gateway.settings import Settings
 from strangler_gateway.steps.explain import explain
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import MigrationState, Movable
+from strangler_gateway.telemetry.metrics_page import request_metrics
 from strangler_gateway.telemetry.stats import Stats
 
 MAX_LOG = 1000
@@ -118,8 +120,8 @@ class _Admin:
         return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Response:
-        text = self._gateway.stats.prometheus(self._migration.served) + views.meters(self._migration)
-        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+        requests = request_metrics(self._gateway.stats, self._migration.served)
+        return Response(rendered(*requests, *views.migration_metrics(self._migration)), media_type=CONTENT_TYPE)
 
     async def jwks(self, request: Request) -> Response:
         signer = self._gateway.signer

@@ -1,7 +1,9 @@
 """What the admin API shows, as JSON-able values: shares in per cent, times in UTC."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from chassis.service.metrics import Metric, gauge
 from strangler_gateway.migration.diff import Diff
 from strangler_gateway.migration.journal.journal_entry import Entry, iso, place
 from strangler_gateway.migration.migration import Migration
@@ -149,22 +151,19 @@ def explanation(one: Explanation) -> View:
     }
 
 
-def meters(migration: Migration) -> str:
-    """Migration's own lines in Prometheus' text format."""
+def migration_metrics(migration: Migration) -> Sequence[Metric]:
+    """Where the units stand, and what is wrong with file and directory."""
     units = migration.served.movables
-    return "".join(
-        (
-            "# TYPE strangler_unit_state gauge\n",
-            *(f'strangler_unit_state{{unit="{name}",state="{unit.state}"}} 1\n' for name, unit in units.items()),
-            "# TYPE strangler_unit_share_percent gauge\n",
-            *(f'strangler_unit_share_percent{{unit="{name}"}} {_share(unit) or 0:g}\n' for name, unit in units.items()),
-            "# TYPE strangler_unit_held gauge\n",
-            *(f'strangler_unit_held{{unit="{n}"}} {migration.standings[n].hold is not None:d}\n' for n in units),
-            "# TYPE strangler_failed_reloads_total counter\n",
-            f"strangler_failed_reloads_total {migration.failed_reloads}\n",
-            "# TYPE strangler_state_dir_writable gauge\n",
-            f"strangler_state_dir_writable {migration.problem is None:d}\n",
-        )
+    states = [({"unit": name, "state": str(unit.state)}, 1) for name, unit in units.items()]
+    shares = {name: _share(unit) or 0 for name, unit in units.items()}
+    held = {name: int(migration.standings[name].hold is not None) for name in units}
+    failed = migration.failed_reloads
+    return (
+        Metric("strangler_unit_state", "gauge", "1: the unit is in this state.", states),
+        gauge("strangler_unit_share_percent", "Share of the users in canary.", shares, "unit"),
+        gauge("strangler_unit_held", "1: a rollback has put the unit on hold.", held, "unit"),
+        Metric("strangler_failed_reloads_total", "counter", "Routes files that were not accepted.", [({}, failed)]),
+        gauge("strangler_state_dir_writable", "0: flips are off.", int(migration.problem is None)),
     )
 
 

@@ -1,7 +1,6 @@
-"""What became of published messages: counters of a route, and their form for Prometheus."""
+"""What became of published messages: counters of a route."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -41,33 +40,3 @@ class Published:
     def ended(self, outcome: str) -> None:
         """A message that was published has this outcome."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-
-
-def rendered(routes: Iterable[tuple[str, Published]]) -> Iterator[str]:
-    """Lines in Prometheus' text format; nothing where no route publishes."""
-    known = list(routes)
-    if not known:
-        return
-    yield "# TYPE strangler_published_total counter\n"
-    yield from (f'strangler_published_total{{route="{name}"}} {one.confirmed}\n' for name, one in known)
-    for what, label, counts in (
-        ("failures", "reason", [(name, one.failures) for name, one in known]),
-        ("outcomes", "outcome", [(name, one.outcomes) for name, one in known]),
-    ):
-        yield f"# TYPE strangler_publish_{what}_total counter\n"
-        for name, seen in counts:
-            for word, n in sorted(seen.items()):
-                yield f'strangler_publish_{what}_total{{route="{name}",{label}="{word}"}} {n}\n'
-    for what in ("confirm", "reply"):
-        yield f"# TYPE strangler_publish_{what}_seconds histogram\n"
-        for name, one in known:
-            yield from _histogram(f"strangler_publish_{what}_seconds", name, getattr(one, what))
-
-
-def _histogram(meter: str, route: str, durations: Durations) -> Iterator[str]:
-    total = 0
-    for bound, n in zip((*map(str, BUCKETS_S), "+Inf"), durations.counts, strict=True):
-        total += n
-        yield f'{meter}_bucket{{route="{route}",le="{bound}"}} {total}\n'
-    yield f'{meter}_sum{{route="{route}"}} {durations.seconds:.6f}\n'
-    yield f'{meter}_count{{route="{route}"}} {total}\n'

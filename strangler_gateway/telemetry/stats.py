@@ -1,4 +1,4 @@
-"""What was seen: plain integers per route, exported when asked, and one log line a request."""
+"""What was seen: plain integers per route."""
 
 import re
 import time
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from strangler_gateway.exchange.exchange import Exchange
-from strangler_gateway.table.routes import RouteTable, Side
-from strangler_gateway.telemetry.publish_stats import Published, rendered
+from strangler_gateway.table.routes import Side
+from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.user_sketch import Users
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -164,10 +164,6 @@ class Stats:
             self.route(name).restore(values)
         self.undeclared.update({str(k): int(v) for k, v in saved.get("undeclared", {}).items()})
 
-    def prometheus(self, table: RouteTable) -> str:
-        """The counters in Prometheus' text format; labels are route ids of the table, never raw paths."""
-        return "".join(_render(self, table))
-
 
 def _users(stats: RouteStats, side: Side) -> Users:
     """The sketch of a side, made with its first user: most routes of most gateways have none."""
@@ -184,39 +180,3 @@ def path_shape(method: bytes, path: bytes) -> str:
     segments = path.decode("latin-1").split("/")
     shape = "/".join("{}" if _VARIABLE.fullmatch(s) else s for s in segments[:12])
     return f"{method.decode('latin-1')[:16]} {shape}"
-
-
-def _render(stats: Stats, table: RouteTable) -> list[str]:
-    lines = ["# TYPE strangler_requests_total counter\n"]
-    routes = [(route.id, stats.by_route[route.id]) for route in table.routes if route.id in stats.by_route]
-    for name, one in routes:
-        for side, statuses in (("legacy", one.statuses_legacy), ("extracted", one.statuses_extracted)):
-            for status, n in sorted(statuses.items()):
-                lines.append(f'strangler_requests_total{{route="{name}",side="{side}",status="{status}"}} {n}\n')
-    for counter in _COUNTERS[4:]:
-        lines.append(f"# TYPE strangler_{counter}_total counter\n")
-        lines += [f'strangler_{counter}_total{{route="{name}"}} {getattr(one, counter)}\n' for name, one in routes]
-    lines.append("# TYPE strangler_request_duration_seconds histogram\n")
-    for name, one in routes:
-        for index, (side, counts) in enumerate(
-            (("legacy", one.durations_legacy), ("extracted", one.durations_extracted))
-        ):
-            lines += _histogram(name, side, counts, one.seconds[index])
-    lines.append(f"# TYPE strangler_refused_total counter\nstrangler_refused_total {stats.refused}\n")
-    lines.append(
-        f"# TYPE strangler_undeclared_total counter\nstrangler_undeclared_total {sum(stats.undeclared.values())}\n"
-    )
-    lines += rendered((route.id, stats.published.get(route.id, Published())) for route in table.routes if route.publish)
-    return lines
-
-
-def _histogram(route: str, side: str, counts: list[int], seconds: float) -> list[str]:
-    total, lines = 0, []
-    for bound, n in zip((*map(str, BUCKETS_S), "+Inf"), counts, strict=True):
-        total += n
-        lines.append(
-            f'strangler_request_duration_seconds_bucket{{route="{route}",side="{side}",le="{bound}"}} {total}\n'
-        )
-    lines.append(f'strangler_request_duration_seconds_sum{{route="{route}",side="{side}"}} {seconds:.6f}\n')
-    lines.append(f'strangler_request_duration_seconds_count{{route="{route}",side="{side}"}} {total}\n')
-    return lines

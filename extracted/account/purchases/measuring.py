@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chassis.outbox.consumer import Consumer
 from chassis.outbox.failed_messages_store import StoredParked
 from chassis.outbox.relay import Relay
-from chassis.service.metrics import Gauge
+from chassis.service.metrics import Metric, gauge
 from extracted.account.purchases.auditing import Auditing
 from extracted.account.purchases.service.operations import Kind, Operations
 
@@ -22,7 +22,7 @@ class Measuring:
     auditing: Auditing
     consumers: Sequence[Consumer]
 
-    async def gauges(self) -> Sequence[Gauge]:
+    async def gauges(self) -> Sequence[Metric]:
         """Raises StoreUnavailable."""
         by_state: dict[str, float] = dict((await self.operations.counts()).items())
         oldest_s = await self.operations.oldest_open_s()
@@ -32,19 +32,19 @@ class Measuring:
             waiting[group.queue] += group.count
         held = {status.queue: float(status.held) for status in (consumer.status() for consumer in self.consumers)}
         return [
-            Gauge("account_open_purchases", "Purchases that the shop has not answered.", by_state),
-            Gauge("account_oldest_open_purchase_s", "Its age; 0: there is none.", oldest_s),
+            gauge("account_open_purchases", "Purchases that the shop has not answered.", by_state),
+            gauge("account_oldest_open_purchase_s", "Its age; 0: there is none.", oldest_s),
             *self._breaches(),
-            Gauge("account_outbox_oldest_s", "The age of the oldest that waits.", outbox.oldest_s, "destination"),
-            Gauge("account_outbox_waiting", "Messages that wait for the broker.", outbox.unpublished, "destination"),
-            Gauge("account_parked_messages", "Messages that could not be handled.", waiting, "queue"),
-            Gauge("account_held_messages", "Messages that wait for a store.", held, "queue"),
+            gauge("account_outbox_oldest_s", "The age of the oldest that waits.", outbox.oldest_s, "destination"),
+            gauge("account_outbox_waiting", "Messages that wait for the broker.", outbox.unpublished, "destination"),
+            gauge("account_parked_messages", "Messages that could not be handled.", waiting, "queue"),
+            gauge("account_held_messages", "Messages that wait for a store.", held, "queue"),
         ]
 
-    def _breaches(self) -> Sequence[Gauge]:
+    def _breaches(self) -> Sequence[Metric]:
         last = self.auditing.last
         if last is None:
             return ()
         found = Counter(breach.kind for breach in last.breaches)
         by_kind: dict[str, float] = {kind: found[kind] for kind in Kind}
-        return [Gauge("account_audit_breaches", "Found by the last audit; cut at 1000.", by_kind, "kind")]
+        return [gauge("account_audit_breaches", "Found by the last audit; cut at 1000.", by_kind, "kind")]

@@ -13,8 +13,10 @@ import pytest
 from chassis.auth.claims import Identity, Outcome
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.port import BrokerUnavailable, Handler, Unroutable
+from chassis.service.metrics import rendered
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.telemetry.metrics_page import request_metrics
 from tests.support.gateway.exchanges import Provider
 from tests.support.gateway.publishing import ARTICLE, QUEUE, SECRET, Warehouse, bearer, gateway_on, served
 from tests.support.memory_broker.broker import Fault, MemoryBroker
@@ -325,7 +327,7 @@ class Broken(MemoryBroker):
 
 
 def metrics(gateway: Gateway) -> str:
-    return gateway.stats.prometheus(gateway.matcher.table)
+    return rendered(*request_metrics(gateway.stats, gateway.matcher.table))
 
 
 @pytest.mark.parametrize(

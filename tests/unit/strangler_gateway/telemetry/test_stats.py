@@ -79,14 +79,3 @@ def test_shapes_are_bounded_whatever_is_asked_for() -> None:
             stats.count(exchange(f"/{a}{b}".encode()), 0.001)
     assert len(stats.undeclared) <= MAX_SHAPES + 1
     assert sum(stats.undeclared.values()) == 26 * 26
-
-
-def test_prometheus_text_counts_by_route_side_and_status() -> None:
-    stats = Stats()
-    stats.count(exchange(b"/secret-token"), 0.003)
-    stats.count(exchange(side=Side.EXTRACTED, status=404), 0.3)
-    text = stats.prometheus(TABLE)
-    assert 'strangler_requests_total{route="all",side="legacy",status="200"} 1\n' in text
-    assert 'strangler_requests_total{route="all",side="extracted",status="404"} 1\n' in text
-    assert 'strangler_request_duration_seconds_bucket{route="all",side="legacy",le="0.005"} 1\n' in text
-    assert "secret-token" not in text

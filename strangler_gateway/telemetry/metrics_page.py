@@ -1,0 +1,78 @@
+"""The gateway's counters for Prometheus. Labels hold words of routes.yaml, never what a client sent."""
+
+from collections.abc import Iterator, Sequence
+
+from chassis.service.metrics import Histogram, Metric
+from strangler_gateway.table.routes import RouteTable
+from strangler_gateway.telemetry import publish_stats
+from strangler_gateway.telemetry.publish_stats import Published
+from strangler_gateway.telemetry.stats import BUCKETS_S, RouteStats, Stats
+
+_HELP = {
+    "failovers": "Safe requests that went to the monolith because the service failed.",
+    "overrides_legacy": "Requests that a caller with the debug credential sent to the monolith.",
+    "client_gone": "Requests whose client left before the answer was complete.",
+    "own_replies": "Requests that the gateway answered itself.",
+    "shadow_compared": "Answers of monolith and service that were compared.",
+    "shadow_different": "Compared answers that differ.",
+    "shadow_moved": "Compared answers that differed only until both sides were read again.",
+    "shadow_failed": "Second calls without an answer that can be compared.",
+    "shadow_skipped": "Requests in shadow without a second call.",
+    "unserialized": "Writes sent while an earlier write of the same user was in flight.",
+}
+"""By counter of RouteStats."""
+
+
+def request_metrics(stats: Stats, table: RouteTable) -> Iterator[Metric | Histogram]:
+    """What became of requests and messages, by route of the table."""
+    routes = [(route.id, stats.by_route[route.id]) for route in table.routes if route.id in stats.by_route]
+    yield _requests(routes)
+    for counter, text in _HELP.items():
+        samples = [({"route": name}, getattr(one, counter)) for name, one in routes]
+        yield Metric(f"strangler_{counter}_total", "counter", text, samples)
+    yield _durations(routes)
+    undeclared = sum(stats.undeclared.values())
+    yield Metric("strangler_refused_total", "counter", "What never became a request.", [({}, stats.refused)])
+    yield Metric("strangler_undeclared_total", "counter", "Requests without a declared route.", [({}, undeclared)])
+    publishing = [(route.id, stats.published.get(route.id, Published())) for route in table.routes if route.publish]
+    if publishing:
+        yield from _publishing(publishing)
+
+
+def _requests(routes: Sequence[tuple[str, RouteStats]]) -> Metric:
+    samples = [
+        ({"route": name, "side": side, "status": str(status)}, count)
+        for name, one in routes
+        for side, statuses in (("legacy", one.statuses_legacy), ("extracted", one.statuses_extracted))
+        for status, count in sorted(statuses.items())
+    ]
+    return Metric("strangler_requests_total", "counter", "Requests by the side they went to.", samples)
+
+
+def _durations(routes: Sequence[tuple[str, RouteStats]]) -> Histogram:
+    series = [
+        ({"route": name, "side": side}, counts, seconds)
+        for name, one in routes
+        for side, counts, seconds in zip(
+            ("legacy", "extracted"), (one.durations_legacy, one.durations_extracted), one.seconds, strict=True
+        )
+    ]
+    return Histogram("strangler_request_duration_seconds", "Duration of requests.", BUCKETS_S, series)
+
+
+def _publishing(routes: Sequence[tuple[str, Published]]) -> Iterator[Metric | Histogram]:
+    confirmed = [({"route": name}, one.confirmed) for name, one in routes]
+    yield Metric("strangler_published_total", "counter", "Messages that the broker confirmed.", confirmed)
+    for what, label, text in (
+        ("failures", "reason", "Requests whose message the broker did not confirm."),
+        ("outcomes", "outcome", "Published messages by the consumer's reply."),
+    ):
+        samples = [
+            ({"route": name, label: word}, count)
+            for name, one in routes
+            for word, count in sorted(getattr(one, what).items())
+        ]
+        yield Metric(f"strangler_publish_{what}_total", "counter", text, samples)
+    for what, text in (("confirm", "Until the broker's confirm."), ("reply", "Until the consumer's reply.")):
+        series = [({"route": name}, getattr(one, what).counts, getattr(one, what).seconds) for name, one in routes]
+        yield Histogram(f"strangler_publish_{what}_seconds", text, publish_stats.BUCKETS_S, series)
