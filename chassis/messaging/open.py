@@ -34,7 +34,7 @@ def _rabbit(url: str, name: str) -> Broker:
     except ModuleNotFoundError as error:
         if error.name != "aio_pika":
             raise
-        raise SettingsInvalid("amqp:// needs aio-pika: install polycode-strangler[amqp]") from error
+        raise SettingsInvalid("amqp:// needs aio-pika: install strangler-gateway[amqp]") from error
     return RabbitBroker(url, name)
 
 

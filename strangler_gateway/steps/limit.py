@@ -6,26 +6,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from limits import RateLimitItem, parse
-
 from strangler_gateway.exchange.exchange import Exchange, Outcome, Reply
+from strangler_gateway.table.rate import Rate, parse_rate
 from strangler_gateway.table.routes import RateLimit
 
 if TYPE_CHECKING:
     from strangler_gateway.steps.pipeline import Gateway
 
 MAX_KEYS = 50_000
-
-
-def parse_rate(text: str) -> RateLimitItem:
-    """`100/minute`, `5 per 10 seconds`. Raises ValueError with what was seen and wanted."""
-    try:
-        item = parse(text)
-    except ValueError:
-        raise ValueError(f'rate "{text[:40]}" cannot be read; wanted one like "100/minute"') from None
-    if item.amount < 1 or item.get_expiry() < 1:
-        raise ValueError(f'rate "{text[:40]}" lets nothing pass; leave the limit out, or allow at least one')
-    return item
 
 
 Key = tuple[str, str, str]
@@ -43,7 +31,7 @@ class Limiter:
         self._clock = clock
         self._windows: dict[Key, list[float]] = {}
         """[requests, end of the window]"""
-        self._rates: dict[str, tuple[int, int]] = {}
+        self._rates: dict[str, Rate] = {}
 
     def over(self, rule: RateLimit, key: Key) -> int | None:
         """None when the request may pass; else the seconds until the caller may try again."""
@@ -65,9 +53,8 @@ class Limiter:
             del windows[next(iter(windows))]
         windows[key] = [1, end]
 
-    def _parsed(self, text: str) -> tuple[int, int]:
-        item = parse_rate(text)
-        self._rates[text] = rate = (item.amount, item.get_expiry())
+    def _parsed(self, text: str) -> Rate:
+        self._rates[text] = rate = parse_rate(text)
         return rate
 
 

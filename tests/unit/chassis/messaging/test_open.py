@@ -41,7 +41,7 @@ def test_amqp_without_its_library_says_what_to_install(monkeypatch: pytest.Monke
     for name in [name for name in sys.modules if name.startswith("chassis.messaging.rabbit")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "aio_pika", None)  # as if it were not there
-    with pytest.raises(SettingsInvalid, match=r"install polycode-strangler\[amqp\]"):
+    with pytest.raises(SettingsInvalid, match=r"install strangler-gateway\[amqp\]"):
         open_broker("amqp://user:word@host/vhost", "service")
 
 

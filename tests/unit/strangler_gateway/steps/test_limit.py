@@ -4,7 +4,7 @@ import pytest
 
 from chassis.auth.claims import NOBODY, Identity
 from strangler_gateway.exchange.exchange import Reply
-from strangler_gateway.steps.limit import Limiter, limit, network_of, parse_rate
+from strangler_gateway.steps.limit import Limiter, limit, network_of
 from strangler_gateway.steps.pipeline import Gateway
 from strangler_gateway.table.routes import MigrationState, RateLimit
 from tests.support.gateway.exchanges import ALICE, changed, exchange, gateway_for, route
@@ -109,14 +109,3 @@ def test_memory_is_bounded_and_the_oldest_window_is_forgotten_first() -> None:
 )
 def test_an_ipv6_network_counts_as_one_caller(address: str, counted_as: str) -> None:
     assert network_of(address) == counted_as
-
-
-@pytest.mark.parametrize("text", ["", "many", "5", "0/minute", "5/fortnight", "-1/second"])
-def test_a_rate_that_cannot_be_meant_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="rate"):
-        parse_rate(text)
-
-
-@pytest.mark.parametrize("text", ["100/minute", "10/5 seconds", "1/hour", "7/2 days"])
-def test_a_rate_as_routes_yaml_spells_it_is_read(text: str) -> None:
-    assert parse_rate(text).amount == int(text.partition("/")[0])
