@@ -21,7 +21,7 @@ from psycopg import sql
 
 from benchmarks.load import Generator, Load
 from benchmarks.processes import Child, start, wait_for_output
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from parts import mongo, postgres
 from parts.process import free_port
 from strangler_gateway.identity.signer import open_signer
@@ -88,7 +88,7 @@ class System:
     @property
     def internal_token(self) -> str:
         """What the gateway would send to the shop."""
-        user = Identity(Outcome.USER, str(uuid.UUID(int=1)), ("admin",))
+        user = Identity(AuthenticationOutcome.USER, str(uuid.UUID(int=1)), ("admin",))
         return open_signer(None, self.state).token(user, "shop").decode()
 
 

@@ -9,7 +9,7 @@ from joserfc.jwk import OctKey
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from chassis.auth.claims import NOBODY, Fields, Identity, IdentityUnavailable, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Fields, Identity, IdentityUnavailable
 from chassis.auth.jwt import Checks, TokenRejected, verify
 from chassis.database.database import Database
 from chassis.service import settings
@@ -67,14 +67,14 @@ class MonolithIdentity:
 
     async def confirm(self, identity: Identity, fields: Fields) -> Identity:
         """By the token's row, with the roles of now. Raises IdentityUnavailable."""
-        if identity.outcome is not Outcome.USER or identity.subject is None:
+        if identity.outcome is not AuthenticationOutcome.USER or identity.subject is None:
             return identity
         try:
             caller = await callers.find(self._database, identity.credential.hex(), identity.subject, self._clock())
         except StoreUnavailable as error:
             raise IdentityUnavailable(f"the monolith's database: {error}") from error
         if caller is None:
-            return Identity(Outcome.REJECTED, credential=identity.credential)
+            return Identity(AuthenticationOutcome.REJECTED, credential=identity.credential)
         return replace(identity, roles=caller.roles, expires_at=caller.expires_at)
 
     async def aclose(self) -> None:
@@ -85,11 +85,11 @@ class MonolithIdentity:
         try:
             claims = verify(token, self._key, self._checks, now)
         except TokenRejected:
-            return Identity(Outcome.REJECTED, credential=digest)
+            return Identity(AuthenticationOutcome.REJECTED, credential=digest)
         user_id = claims.get("internalIdentifier")
         if not isinstance(user_id, str) or not user_id:
-            return Identity(Outcome.REJECTED, credential=digest)
-        return Identity(Outcome.USER, user_id, expires_at=float(claims["exp"]), credential=digest)
+            return Identity(AuthenticationOutcome.REJECTED, credential=digest)
+        return Identity(AuthenticationOutcome.USER, user_id, expires_at=float(claims["exp"]), credential=digest)
 
 
 def from_environment() -> MonolithIdentity:

@@ -9,7 +9,7 @@ Fields = Sequence[tuple[bytes, bytes]]
 """Header fields in the order received: (name as sent, value without surrounding white space)."""
 
 
-class Outcome(StrEnum):
+class AuthenticationOutcome(StrEnum):
     """What became of the credential: there was none, it was refused, or it names a user."""
 
     MISSING = "missing"
@@ -21,14 +21,14 @@ class Outcome(StrEnum):
 class Identity:
     """The caller. `subject` is set for a user alone; `credential` is a digest of what was sent (a cache key)."""
 
-    outcome: Outcome
+    outcome: AuthenticationOutcome
     subject: str | None = None
     roles: tuple[str, ...] = ()
     expires_at: float | None = None
     credential: bytes = b""
 
 
-NOBODY = Identity(Outcome.MISSING)
+NOBODY = Identity(AuthenticationOutcome.MISSING)
 
 
 class IdentityUnavailable(Exception):

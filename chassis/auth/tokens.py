@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.auth.jwks import FixedKeys, KeySource, RemoteKeys
 from chassis.auth.jwt import Checks, TokenRejected, import_key, key_id, verify
 from chassis.ttl_cache import TtlCache
@@ -69,10 +69,10 @@ def _source(url: str | None, jwks: Mapping[str, Any] | None) -> KeySource:
 def _identity(claims: dict[str, Any], digest: bytes) -> Identity:
     subject, roles = claims.get("sub"), claims.get("roles", [])
     try:
-        outcome = Outcome(claims["outcome"])
+        outcome = AuthenticationOutcome(claims["outcome"])
     except (KeyError, ValueError, TypeError):
         raise TokenRejected("its outcome is none of missing, rejected, user") from None
-    if (outcome is Outcome.USER) != (isinstance(subject, str) and subject != ""):
+    if (outcome is AuthenticationOutcome.USER) != (isinstance(subject, str) and subject != ""):
         raise TokenRejected(f"outcome {outcome} and subject do not go together")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise TokenRejected("its roles are no list of names")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from extracted.wire.jsontext import stringify
 
 
@@ -89,8 +89,8 @@ def no_route(method: str, target: str) -> Answer:
 
 def refusal(identity: Identity, *, allowed: bool) -> Answer | None:
     """The guards' answer in the monolith's order: no credential, a bad one, not allowed; None lets the caller pass."""
-    if identity.outcome is Outcome.MISSING:
+    if identity.outcome is AuthenticationOutcome.MISSING:
         return UNAUTHORIZED
-    if identity.outcome is Outcome.REJECTED:
+    if identity.outcome is AuthenticationOutcome.REJECTED:
         return FORBIDDEN
     return None if allowed else FORBIDDEN_RESOURCE

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from chassis.auth.claims import NOBODY, Identity, IdentityUnavailable, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity, IdentityUnavailable
 from chassis.service.web import Verifier, caller
 from chassis.store import StoreUnavailable
 from extracted.wire import answers
@@ -39,7 +39,7 @@ def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded, anew: Anew |
     async def answer(call: Call) -> Answer:
         try:
             identity = await caller(call.fields, verifier)
-            if anew is not None and identity.outcome is Outcome.USER and not allowed(call, identity):
+            if anew is not None and identity.outcome is AuthenticationOutcome.USER and not allowed(call, identity):
                 identity = await anew(identity)
             return answers.refusal(identity, allowed=allowed(call, identity)) or await handler(call, identity)
         except StoreUnavailable as error:

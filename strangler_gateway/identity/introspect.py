@@ -10,7 +10,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from chassis.auth.claims import NOBODY, Fields, Identity, IdentityUnavailable, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Fields, Identity, IdentityUnavailable
 from chassis.ttl_cache import TtlCache
 from strangler_gateway.identity.rules import (
     IdentityRulesInvalid,
@@ -26,7 +26,7 @@ MAX_BYTES = 64 * 1024
 MAX_USERS = 10_000
 MAX_WAITING = 1_000
 MAX_CONNECTIONS = 32
-REJECTED = Identity(Outcome.REJECTED)
+REJECTED = Identity(AuthenticationOutcome.REJECTED)
 _REFUSALS = frozenset({301, 302, 303, 307, 308, 401, 403})
 """A login page to go to, or the plain refusal. 404 is none: it is what a wrong URL answers to everybody."""
 _NOT_FORWARDED = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding", b"accept", b"upgrade"})
@@ -109,7 +109,7 @@ class IntrospectProvider:
         except (httpx.HTTPError, TimeoutError, RuntimeError) as error:
             raise IdentityUnavailable(f"{self._url} did not tell: {type(error).__name__}") from error
         identity = replace(self._read(status, body), credential=digest)
-        if identity.outcome is Outcome.USER:
+        if identity.outcome is AuthenticationOutcome.USER:
             self._users.put(digest, identity, self._clock() + self._cache_s)
         else:
             self._users.drop(digest)
@@ -137,7 +137,9 @@ class IntrospectProvider:
         subject = subject_from(value_at(document, self._user))
         if subject is None:
             return REJECTED
-        return Identity(Outcome.USER, subject, roles_from(value_at(document, self._roles)) if self._roles else ())
+        return Identity(
+            AuthenticationOutcome.USER, subject, roles_from(value_at(document, self._roles)) if self._roles else ()
+        )
 
 
 def _forwarded(names: list[str]) -> list[bytes]:

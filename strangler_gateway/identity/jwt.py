@@ -12,7 +12,7 @@ from typing import Any
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
-from chassis.auth.claims import NOBODY, Fields, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Fields, Identity
 from chassis.auth.jwks import FixedKeys, KeySource, RemoteKeys
 from chassis.auth.jwt import Checks, TokenRejected, import_key, key_id, verify
 from chassis.ttl_cache import TtlCache
@@ -27,7 +27,7 @@ from strangler_gateway.identity.rules import (
 from strangler_gateway.table.json_path import parse_place, value_at
 
 MAX_USERS = 10_000
-REJECTED = Identity(Outcome.REJECTED)
+REJECTED = Identity(AuthenticationOutcome.REJECTED)
 _SHARED = frozenset({"HS256", "HS384", "HS512"})
 _PAIRS: dict[str, tuple[type[RSAKey] | type[ECKey] | type[OKPKey], str]] = {
     **{f"{family}{size}": (RSAKey, family) for family in ("RS", "PS") for size in (256, 384, 512)},
@@ -108,7 +108,7 @@ class JwtProvider:
         if subject is None:
             return replace(REJECTED, credential=digest)
         roles = roles_from(value_at(claims, self._roles)) if self._roles else ()
-        identity = Identity(Outcome.USER, subject, roles, float(claims["exp"]), digest)
+        identity = Identity(AuthenticationOutcome.USER, subject, roles, float(claims["exp"]), digest)
         self._verified.put(digest, identity, float(claims["exp"]))
         return identity
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from chassis.ttl_cache import TtlCache
 from strangler_gateway.exchange.exchange import Answer, Exchange, Later, Reply
 from strangler_gateway.exchange.exchange import Outcome as StepOutcome
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GRANT_TTL_S = 5.0
 MAX_GRANTS = 10_000
 
-_USER = Outcome.USER
+_USER = AuthenticationOutcome.USER
 _MONOLITH = Side.LEGACY
 _UNAVAILABLE = Reply(503, "proxy_internal_error", "The identity cannot be established now.", ((b"Retry-After", b"5"),))
 _UNAUTHENTICATED = Reply(401, "http_request_denied", "Authentication is required.", ((b"WWW-Authenticate", b"Bearer"),))
@@ -52,7 +52,7 @@ def refusal(auth: Auth, identity: Identity) -> Reply | None:
     if auth.require == "open":
         return None
     if identity.outcome is not _USER:
-        return _INVALID if identity.outcome is Outcome.REJECTED else _UNAUTHENTICATED
+        return _INVALID if identity.outcome is AuthenticationOutcome.REJECTED else _UNAUTHENTICATED
     if auth.require == "authenticated" or not auth.require.isdisjoint(identity.roles):
         return None
     return _FORBIDDEN

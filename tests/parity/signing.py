@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from examples.monolith import tables
 from extracted.wire import headers as wire_headers
 from tests.parity.sides import difference
@@ -77,7 +77,7 @@ class Signing:
             return f"the monolith does not let {name} in: {sent.status}"
         copy = self.twins.files[1]
         user_id = named(copy, tables.users, "username", name)["id"]
-        identity = Identity(Outcome.USER, user_id, tuple(sorted(roles_of(copy, user_id))))
+        identity = Identity(AuthenticationOutcome.USER, user_id, tuple(sorted(roles_of(copy, user_id))))
         self.known[name] = f"Bearer {json.loads(sent.body)['data']['accessToken']}", identity
         return ""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from examples.monolith import tables
 from tests.parity.sides import difference
 from tests.parity.signing import asked_for, masked, roles_of
@@ -97,7 +97,7 @@ class Teaming:
         if actor not in self.twins.ids:
             return self.twins.identity(credential) if credential else NOBODY
         user_id = self.twins.ids[actor]
-        return Identity(Outcome.USER, user_id, tuple(sorted(roles_of(self.twins.files[1], user_id))))
+        return Identity(AuthenticationOutcome.USER, user_id, tuple(sorted(roles_of(self.twins.files[1], user_id))))
 
     def _resolved(self, side: int, target: str, body: object) -> tuple[str, bytes | None]:
         def found(match: re.Match[str]) -> str:

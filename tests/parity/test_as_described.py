@@ -10,7 +10,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from extracted.account import api as account
 from extracted.shop import api as shop
 from extracted.wire.openapi import document
@@ -117,7 +117,7 @@ def _headers(
     """The client's token for the monolith; for a service the gateway's."""
     headers: dict[tuple[str, str], Mapping[str, str]] = {}
     for actor, roles in ACTORS.items():
-        known = Identity(Outcome.USER, users[actor], roles) if roles else NOBODY
+        known = Identity(AuthenticationOutcome.USER, users[actor], roles) if roles else NOBODY
         headers["monolith", actor] = {"Authorization": f"Bearer {file.login(users[actor])}"} if roles else {}
         for service in services:
             headers[service.name, actor] = service.gateway.authorization(known, service.name)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import vcr  # type: ignore[import-untyped]  # vcrpy has no types
 
-from chassis.auth.claims import Identity, IdentityUnavailable, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity, IdentityUnavailable
 from chassis.auth.jwks import RemoteKeys
 from strangler_gateway.identity.introspect import IntrospectProvider
 from strangler_gateway.identity.rules import IntrospectOptions
@@ -79,14 +79,14 @@ def keys_url() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("credential", "outcome", "subject"),
     [
-        ("known", Outcome.USER, USER),
-        ("another scheme", Outcome.USER, USER),
-        ("nonsense", Outcome.REJECTED, None),
-        ("alone", Outcome.REJECTED, None),
+        ("known", AuthenticationOutcome.USER, USER),
+        ("another scheme", AuthenticationOutcome.USER, USER),
+        ("nonsense", AuthenticationOutcome.REJECTED, None),
+        ("alone", AuthenticationOutcome.REJECTED, None),
     ],
 )
 async def test_the_monolith_is_asked_who_it_is(
-    monolith: tuple[str, str], credential: str, outcome: Outcome, subject: str | None
+    monolith: tuple[str, str], credential: str, outcome: AuthenticationOutcome, subject: str | None
 ) -> None:
     url, token = monolith
     sent = CREDENTIALS[credential].replace("known", token)
@@ -121,6 +121,6 @@ async def asked(options: IntrospectOptions, credential: str) -> Identity:
     provider = IntrospectProvider(options)
     try:
         fields = [(b"Authorization", credential.encode())]
-        return await provider.confirm(Identity(Outcome.MISSING), fields)
+        return await provider.confirm(Identity(AuthenticationOutcome.MISSING), fields)
     finally:
         await provider.aclose()

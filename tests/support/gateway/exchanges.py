@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 from io import BytesIO
 
-from chassis.auth.claims import Fields, Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Fields, Identity
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.http.request_head import parse_request
 from strangler_gateway.identity.signer import Signer, ephemeral_signer
@@ -28,8 +28,8 @@ from strangler_gateway.telemetry.stats import Stats
 MONOLITH = Service("monolith", "http", "127.0.0.1", 1)
 SHOP = Service("shop", "http", "127.0.0.1", 2)
 OPEN = Auth()
-ALICE = Identity(Outcome.USER, "alice", ("user",), credential=b"alice's digest")
-REJECTED = Identity(Outcome.REJECTED, credential=b"bad digest")
+ALICE = Identity(AuthenticationOutcome.USER, "alice", ("user",), credential=b"alice's digest")
+REJECTED = Identity(AuthenticationOutcome.REJECTED, credential=b"bad digest")
 
 
 class Provider:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.auth.claims import NOBODY, Identity, IdentityProvider, IdentityUnavailable, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity, IdentityProvider, IdentityUnavailable
 from chassis.database.database import Database
 from chassis.service.settings import SettingsInvalid
 from legacy_adapter.identity import MAX_TOKENS, MonolithIdentity, from_environment
@@ -46,10 +46,10 @@ async def test_a_token_with_a_live_row_names_its_user_and_all_roles(plugin: Plug
     user = monolith.add_user("user", "guest", "team::18091f0e-27ba-4a3a-b5a8-db560a593c1b::captain")
     token = monolith.login(user)
     known = plugin.identify(bearer(token))
-    assert (known.outcome, known.subject, known.roles) == (Outcome.USER, user, ())
+    assert (known.outcome, known.subject, known.roles) == (AuthenticationOutcome.USER, user, ())
     live = await plugin.confirm(known, bearer(token))
     assert live.roles == ("guest", "team::18091f0e-27ba-4a3a-b5a8-db560a593c1b::captain", "user")
-    assert (live.outcome, live.subject, live.credential) == (Outcome.USER, user, known.credential)
+    assert (live.outcome, live.subject, live.credential) == (AuthenticationOutcome.USER, user, known.credential)
     assert live.expires_at == pytest.approx(time.time() + 3 * 86400, abs=60)
 
 
@@ -72,7 +72,7 @@ def test_anything_but_scheme_and_token_counts_as_no_credential(plugin: Plugin, v
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "Foo", "Basic"])
 def test_the_scheme_is_not_looked_at(plugin: Plugin, monolith: MonolithFile, scheme: str) -> None:
     token = monolith.login(monolith.add_user("user"))
-    assert plugin.identify([(b"AUTHORIZATION", f"{scheme} {token}".encode())]).outcome is Outcome.USER
+    assert plugin.identify([(b"AUTHORIZATION", f"{scheme} {token}".encode())]).outcome is AuthenticationOutcome.USER
 
 
 def test_of_two_authorization_lines_the_first_counts_as_in_node(plugin: Plugin, monolith: MonolithFile) -> None:
@@ -127,13 +127,13 @@ def test_a_broken_token_is_rejected_even_where_it_has_a_row(plugin: Plugin, mono
         token = BROKEN[kind](claims_of(user))
     monolith.add_token_row(token, user, datetime.now(UTC) + timedelta(days=1))
     identity = plugin.identify(bearer(token))
-    assert (identity.outcome, identity.subject, identity.roles) == (Outcome.REJECTED, None, ())
+    assert (identity.outcome, identity.subject, identity.roles) == (AuthenticationOutcome.REJECTED, None, ())
 
 
 @given(st.binary(max_size=200).filter(lambda token: b" " not in token and token))
 def test_no_bytes_break_it(token: bytes) -> None:
     provider = MonolithIdentity(SECRET, ISSUER, AUDIENCE, Database("sqlite:///never-opened"))
-    assert provider.identify(bearer(token)).outcome is Outcome.REJECTED
+    assert provider.identify(bearer(token)).outcome is AuthenticationOutcome.REJECTED
 
 
 async def test_a_token_of_a_clock_ahead_passes_as_in_the_monolith(plugin: Plugin, monolith: MonolithFile) -> None:
@@ -143,15 +143,15 @@ async def test_a_token_of_a_clock_ahead_passes_as_in_the_monolith(plugin: Plugin
 
 async def test_a_token_without_a_row_is_rejected(plugin: Plugin, monolith: MonolithFile) -> None:
     token = sign(claims_of(monolith.add_user("admin")))
-    assert plugin.identify(bearer(token)).outcome is Outcome.USER
-    assert (await confirmed(plugin, token)).outcome is Outcome.REJECTED
+    assert plugin.identify(bearer(token)).outcome is AuthenticationOutcome.USER
+    assert (await confirmed(plugin, token)).outcome is AuthenticationOutcome.REJECTED
 
 
 async def test_a_row_that_expires_rejects_at_once(plugin: Plugin, monolith: MonolithFile) -> None:
     token = monolith.login(monolith.add_user("user"))
-    assert (await confirmed(plugin, token)).outcome is Outcome.USER
+    assert (await confirmed(plugin, token)).outcome is AuthenticationOutcome.USER
     monolith.expire(token)
-    assert (await confirmed(plugin, token)).outcome is Outcome.REJECTED
+    assert (await confirmed(plugin, token)).outcome is AuthenticationOutcome.REJECTED
 
 
 async def test_one_live_row_of_two_suffices(plugin: Plugin, monolith: MonolithFile) -> None:
@@ -165,7 +165,7 @@ async def test_a_row_of_another_user_does_not_count(plugin: Plugin, monolith: Mo
     victim, other = monolith.add_user("admin"), monolith.add_user("guest")
     token = sign(claims_of(victim))
     monolith.add_token_row(token, other, datetime.now(UTC) + timedelta(days=1))
-    assert (await confirmed(plugin, token)).outcome is Outcome.REJECTED
+    assert (await confirmed(plugin, token)).outcome is AuthenticationOutcome.REJECTED
 
 
 async def test_a_deleted_users_token_still_passes(plugin: Plugin, monolith: MonolithFile) -> None:
@@ -173,7 +173,7 @@ async def test_a_deleted_users_token_still_passes(plugin: Plugin, monolith: Mono
     token = monolith.login(user)
     monolith.delete_user(user)
     live = await confirmed(plugin, token)
-    assert (live.outcome, live.subject, live.roles) == (Outcome.USER, user, ("guest", "user"))
+    assert (live.outcome, live.subject, live.roles) == (AuthenticationOutcome.USER, user, ("guest", "user"))
 
 
 async def test_a_new_role_is_seen_without_a_new_token(plugin: Plugin, monolith: MonolithFile) -> None:
@@ -185,12 +185,12 @@ async def test_a_new_role_is_seen_without_a_new_token(plugin: Plugin, monolith: 
 
 
 async def test_a_user_without_roles_is_still_a_user(plugin: Plugin, monolith: MonolithFile) -> None:
-    assert (await confirmed(plugin, monolith.login(monolith.add_user()))).outcome is Outcome.USER
+    assert (await confirmed(plugin, monolith.login(monolith.add_user()))).outcome is AuthenticationOutcome.USER
 
 
 async def test_who_was_refused_already_is_not_looked_up(tmp_path: Path) -> None:
     provider = MonolithIdentity(SECRET, ISSUER, AUDIENCE, Database(f"sqlite:///{tmp_path}/nothing-here"))
-    for identity in (NOBODY, Identity(Outcome.REJECTED)):
+    for identity in (NOBODY, Identity(AuthenticationOutcome.REJECTED)):
         assert await provider.confirm(identity, []) is identity
 
 
@@ -209,7 +209,7 @@ def test_a_token_is_verified_once_and_forgotten_when_it_expires(monolith: Monoli
     first = provider.identify(bearer(token))
     assert provider.identify(bearer(token)) is first
     now += 3600
-    assert provider.identify(bearer(token)).outcome is Outcome.REJECTED
+    assert provider.identify(bearer(token)).outcome is AuthenticationOutcome.REJECTED
 
 
 def test_what_it_remembers_is_bounded(monolith: MonolithFile) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from chassis.auth.claims import IdentityUnavailable, Outcome
+from chassis.auth.claims import AuthenticationOutcome, IdentityUnavailable
 from chassis.auth.jwks import RemoteKeys
 from chassis.auth.jwt import MAX_BYTES
 from chassis.auth.tokens import TokenRejected, TokenVerifier
@@ -54,7 +54,7 @@ def verifier(*keys: ECKey | RSAKey) -> TokenVerifier:
 
 async def test_a_good_token_tells_who_calls() -> None:
     identity = await verifier().verify(signed(claims()))
-    assert (identity.outcome, identity.subject, identity.roles) == (Outcome.USER, "alice", ("user",))
+    assert (identity.outcome, identity.subject, identity.roles) == (AuthenticationOutcome.USER, "alice", ("user",))
     assert identity.credential
 
 
@@ -66,7 +66,7 @@ async def test_when_it_was_issued_decides_nothing(iat: object) -> None:
 @pytest.mark.parametrize("outcome", ["missing", "rejected"])
 async def test_a_refused_caller_is_told_as_one(outcome: str) -> None:
     identity = await verifier().verify(signed(claims(outcome=outcome, sub=..., roles=[])))
-    assert (identity.outcome, identity.subject) == (Outcome(outcome), None)
+    assert (identity.outcome, identity.subject) == (AuthenticationOutcome(outcome), None)
 
 
 FUTURE, PAST = int(time.time()) + 3_600, int(time.time()) - 3_600

@@ -15,12 +15,12 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from chassis.auth.claims import NOBODY, Identity, IdentityUnavailable, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity, IdentityUnavailable
 from chassis.auth.tokens import TokenVerifier
 from chassis.service import logs, web
 from strangler_gateway.identity.signer import Signer
 
-USER = Identity(Outcome.USER, "u1", ("guest", "user"))
+USER = Identity(AuthenticationOutcome.USER, "u1", ("guest", "user"))
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def signer() -> Signer:
 
 async def test_a_caller_is_whom_the_internal_token_names(signer: Signer) -> None:
     verifier = TokenVerifier("thing", jwks=signer.jwks())
-    for identity in (USER, NOBODY, Identity(Outcome.REJECTED)):
+    for identity in (USER, NOBODY, Identity(AuthenticationOutcome.REJECTED)):
         fields = [(b"AUTHORIZATION", b"bearer " + signer.token(identity, "thing"))]
         known = await web.caller(fields, verifier)
         assert (known.outcome, known.subject, known.roles) == (identity.outcome, identity.subject, identity.roles)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import Delivery
 from examples.monolith import tables
@@ -54,7 +54,7 @@ def signed_up(service: RunningService, name: str, **more: object) -> str:
 
 def who(user_id: str, *roles: str) -> Identity:
     """A verified user, unless told otherwise."""
-    return Identity(Outcome.USER, user_id, roles or ("guest", "user"))
+    return Identity(AuthenticationOutcome.USER, user_id, roles or ("guest", "user"))
 
 
 def email(data: MonolithData, address: str) -> dict[str, Any] | None:

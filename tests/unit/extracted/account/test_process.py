@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from tests.support.monolith_file import MonolithData, MonolithFile
 from tests.unit.extracted.running import ROOT, START_TIMEOUT_S, Gateway, RunningService, ask, running_service
 
 pytestmark = pytest.mark.walk
-ADMIN = Identity(Outcome.USER, "4c75e3f0-d974-40dd-8e6c-27e29c1df764", ("admin",))
+ADMIN = Identity(AuthenticationOutcome.USER, "4c75e3f0-d974-40dd-8e6c-27e29c1df764", ("admin",))
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -83,7 +83,7 @@ def test_a_token_for_another_service_is_none(account: RunningService) -> None:
 
 @pytest.mark.parametrize("content", [b'{"username": "tell-nobody\\u0000"}', b'{"description": "tell-nobody\\u0000"}'])
 def test_what_a_user_sent_is_not_logged(account: RunningService, monolith: MonolithData, content: bytes) -> None:
-    user = Identity(Outcome.USER, monolith.add_user("user"), ("user",))
+    user = Identity(AuthenticationOutcome.USER, monolith.add_user("user"), ("user",))
     answer = account.ask("/user/@me", user, method="PATCH", headers={"Content-Type": "application/json"}, body=content)
     assert answer.status == 500
     assert "tell-nobody" not in account.log.read_text()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from examples.monolith import tables
 from tests.recordings.replay import Step, load
 from tests.support.monolith_file import MonolithData
@@ -66,8 +66,8 @@ class Past:
         subjects = {"g": "e44adca0", "u1": U1, "u2": U2, "u3": U3, "admin": "4c75e3f0"}
         actor = ACTORS[step.name]
         if actor == "anon":
-            return Identity(Outcome.REJECTED) if step.request.header("Authorization") else NOBODY
-        return Identity(Outcome.USER, self.users[subjects[actor]], roles.get(actor, ("admin",)))
+            return Identity(AuthenticationOutcome.REJECTED) if step.request.header("Authorization") else NOBODY
+        return Identity(AuthenticationOutcome.USER, self.users[subjects[actor]], roles.get(actor, ("admin",)))
 
     def teams_are_made(self) -> None:
         for team in recorded("teams-all"):

@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from tests.support.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import RunningShop
 
-ADMIN = Identity(Outcome.USER, str(uuid.uuid4()), ("admin",))
+ADMIN = Identity(AuthenticationOutcome.USER, str(uuid.uuid4()), ("admin",))
 COSTS = (10, 0, 100000, 1.5, 10)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.service.settings import SettingsInvalid, load
 from extracted.shop.settings import Settings
 from tests.support.monolith_file import MonolithFile
@@ -109,7 +109,7 @@ def test_another_credential_opens_nothing_and_is_not_logged(
 
 
 def test_the_gateways_token_opens_nothing(seller: RunningShop, monolith: MonolithFile) -> None:
-    admin = Identity(Outcome.USER, monolith.add_user(), ("admin",))
+    admin = Identity(AuthenticationOutcome.USER, monolith.add_user(), ("admin",))
     assert seller.ask(f"/internal/offers/{monolith.add_item()}?user={admin.subject}", admin).status == 401
 
 

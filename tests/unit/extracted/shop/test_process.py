@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from tests.support.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import ROOT, START_TIMEOUT_S, Gateway, RunningShop, ask, running_shop, stop
 
 pytestmark = pytest.mark.walk
 
-ADMIN = Identity(Outcome.USER, "4c75e3f0-d974-40dd-8e6c-27e29c1df764", ("admin",))
+ADMIN = Identity(AuthenticationOutcome.USER, "4c75e3f0-d974-40dd-8e6c-27e29c1df764", ("admin",))
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -5,12 +5,12 @@ import uuid
 
 import pytest
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from tests.support.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import Answer, RunningShop
 
-ADMIN = Identity(Outcome.USER, str(uuid.uuid4()), ("admin",))
-USER = Identity(Outcome.USER, str(uuid.uuid4()), ("guest", "user"))
+ADMIN = Identity(AuthenticationOutcome.USER, str(uuid.uuid4()), ("admin",))
+USER = Identity(AuthenticationOutcome.USER, str(uuid.uuid4()), ("guest", "user"))
 JSON = {"Content-Type": "application/json"}
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 MOST = 2**31 - 1
@@ -73,7 +73,7 @@ def test_rules_come_before_the_item_is_looked_for(seller: RunningShop) -> None:
     ("identity", "answer"),
     [
         (NOBODY, (401, b'{"statusCode":401,"message":"Unauthorized"}')),
-        (Identity(Outcome.REJECTED), (403, b'{"statusCode":403,"message":"Forbidden"}')),
+        (Identity(AuthenticationOutcome.REJECTED), (403, b'{"statusCode":403,"message":"Forbidden"}')),
         (USER, (403, b'{"statusCode":403,"message":"Forbidden resource","error":"Forbidden"}')),
     ],
 )

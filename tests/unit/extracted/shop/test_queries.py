@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import event
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.database.database import Database
 from extracted.shop import api
 from extracted.shop.service import Shop
@@ -18,7 +18,7 @@ from tests.support.monolith_file import MonolithFile
 
 class AlwaysAdmin:
     async def verify(self, _token: bytes) -> Identity:
-        return Identity(Outcome.USER, "4c75e3f0-d974-40dd-8e6c-27e29c1df764", ("admin",))
+        return Identity(AuthenticationOutcome.USER, "4c75e3f0-d974-40dd-8e6c-27e29c1df764", ("admin",))
 
 
 @pytest.fixture

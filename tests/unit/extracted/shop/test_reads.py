@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 from joserfc.jwk import ECKey
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from strangler_gateway.identity.signer import Signer
 from tests.support.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import Answer, RunningShop, ask
 
-REJECTED = Identity(Outcome.REJECTED)
+REJECTED = Identity(AuthenticationOutcome.REJECTED)
 ROUTES = ("/item", "/item/{id}", "/item/bought/{id}")
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -26,7 +26,7 @@ UNEXPECTED = (500, b'{"statusCode":500,"message":"Internal server error"}')
 
 
 def user(*roles: str, subject: str | None = None) -> Identity:
-    return Identity(Outcome.USER, subject or str(uuid.uuid4()), roles)
+    return Identity(AuthenticationOutcome.USER, subject or str(uuid.uuid4()), roles)
 
 
 ADMIN = user("admin")

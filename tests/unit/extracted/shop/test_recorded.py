@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from tests.recordings.replay import Message, Replay, Step, load
 from tests.support.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import Gateway, RunningShop, running_shop
@@ -104,9 +104,9 @@ def _identity(step: Step) -> Identity:
         return NOBODY
     pieces = credential.split()[1].split(".")
     if len(pieces) != 3:
-        return Identity(Outcome.REJECTED)
+        return Identity(AuthenticationOutcome.REJECTED)
     claims = json.loads(base64.urlsafe_b64decode(pieces[1] + "=" * (-len(pieces[1]) % 4)))
-    return Identity(Outcome.USER, claims["internalIdentifier"], ROLES[claims["internalIdentifier"]])
+    return Identity(AuthenticationOutcome.USER, claims["internalIdentifier"], ROLES[claims["internalIdentifier"]])
 
 
 @pytest.mark.parametrize("step", [step.name for step in OURS])

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from tests.support.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import Gateway, RunningShop, running_shop
 
-ADMIN = Identity(Outcome.USER, str(uuid.uuid4()), ("admin",))
+ADMIN = Identity(AuthenticationOutcome.USER, str(uuid.uuid4()), ("admin",))
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,8 @@ def test_a_page_further_than_the_table_counts_is_the_databases_500(own: RunningS
     ("identity", "status"),
     [
         (NOBODY, 401),
-        (Identity(Outcome.REJECTED), 403),
-        (Identity(Outcome.USER, str(uuid.uuid4()), ("guest", "user")), 403),
+        (Identity(AuthenticationOutcome.REJECTED), 403),
+        (Identity(AuthenticationOutcome.USER, str(uuid.uuid4()), ("guest", "user")), 403),
     ],
 )
 def test_they_are_for_administrators_alone(own: RunningShop, identity: Identity, status: int) -> None:

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from tests.support.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import Answer, RunningShop
 
 JSON = {"Content-Type": "application/json"}
-ADMIN = Identity(Outcome.USER, str(uuid.uuid4()), ("admin",))
-USER = Identity(Outcome.USER, str(uuid.uuid4()), ("guest", "user"))
+ADMIN = Identity(AuthenticationOutcome.USER, str(uuid.uuid4()), ("admin",))
+USER = Identity(AuthenticationOutcome.USER, str(uuid.uuid4()), ("guest", "user"))
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 WRITES = [("POST", "/item"), ("PATCH", f"/item/{UNKNOWN}"), ("DELETE", f"/item/{UNKNOWN}")]
 GOOD = {"cost": 1.5, "type": "validator", "data": {"text": 'é "quoted"'}}
@@ -36,7 +36,7 @@ def told(answer: Answer) -> tuple[int, bytes]:
     ("identity", "answer"),
     [
         (NOBODY, (401, b'{"statusCode":401,"message":"Unauthorized"}')),
-        (Identity(Outcome.REJECTED), (403, b'{"statusCode":403,"message":"Forbidden"}')),
+        (Identity(AuthenticationOutcome.REJECTED), (403, b'{"statusCode":403,"message":"Forbidden"}')),
         (USER, (403, b'{"statusCode":403,"message":"Forbidden resource","error":"Forbidden"}')),
     ],
 )

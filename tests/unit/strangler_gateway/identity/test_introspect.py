@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chassis.auth.claims import NOBODY, Fields, Identity, IdentityUnavailable, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Fields, Identity, IdentityUnavailable
 from strangler_gateway.identity.introspect import IntrospectProvider
 from strangler_gateway.identity.rules import IdentityRulesInvalid, IntrospectOptions
 from tests.support.origins import Answer, Origin, Request, origin, until
@@ -79,7 +79,7 @@ async def who(provider: IntrospectProvider, fields: Fields = CREDENTIAL) -> Iden
 
 async def test_the_monolith_names_user_and_roles(provider: IntrospectProvider, served: Origin) -> None:
     identity = await who(provider)
-    assert (identity.outcome, identity.subject, identity.roles) == (Outcome.USER, "alice", ("user",))
+    assert (identity.outcome, identity.subject, identity.roles) == (AuthenticationOutcome.USER, "alice", ("user",))
     [request] = served.requests
     assert (request.method, request.target) == (b"GET", b"/user/@me")
 
@@ -101,7 +101,7 @@ async def test_a_credential_that_the_monolith_refuses_is_rejected(
     provider: IntrospectProvider, monolith: Monolith, status: int
 ) -> None:
     monolith.answer = Answer(status, b"{}", ((b"Location", b"/login"),))
-    assert (await who(provider)).outcome is Outcome.REJECTED
+    assert (await who(provider)).outcome is AuthenticationOutcome.REJECTED
 
 
 @pytest.mark.parametrize("body", [b"{}", b"null", b"[]", b'{"data": {"id": null}}', b'{"data": {"id": ""}}'])
@@ -109,7 +109,7 @@ async def test_an_answer_without_a_user_names_nobody(
     provider: IntrospectProvider, monolith: Monolith, body: bytes
 ) -> None:
     monolith.answer = Answer(200, body)
-    assert (await who(provider)).outcome is Outcome.REJECTED
+    assert (await who(provider)).outcome is AuthenticationOutcome.REJECTED
 
 
 @pytest.mark.parametrize(
@@ -174,8 +174,8 @@ async def test_confirming_asks_again_and_a_refusal_ends_what_was_remembered(
     identity = await who(provider)
     monolith.answer = Answer(401)
     confirmed = await provider.confirm(identity, CREDENTIAL)
-    assert confirmed.outcome is Outcome.REJECTED
-    assert (await who(provider)).outcome is Outcome.REJECTED
+    assert confirmed.outcome is AuthenticationOutcome.REJECTED
+    assert (await who(provider)).outcome is AuthenticationOutcome.REJECTED
 
 
 async def test_one_question_serves_all_who_wait_with_the_same_credential(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
-from chassis.auth.claims import NOBODY, Identity, IdentityUnavailable, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity, IdentityUnavailable
 from strangler_gateway.identity.jwt import JwtProvider
 from strangler_gateway.identity.rules import IdentityRulesInvalid, JwtOptions
 from tests.support.effort import examples
@@ -67,7 +67,11 @@ def known(provider: JwtProvider, fields: list[tuple[bytes, bytes]]) -> Identity:
 
 def test_a_good_signature_names_the_user(provider: JwtProvider) -> None:
     identity = known(provider, bearer(sign(GOOD)))
-    assert (identity.outcome, identity.subject, identity.expires_at) == (Outcome.USER, "alice", GOOD["exp"])
+    assert (identity.outcome, identity.subject, identity.expires_at) == (
+        AuthenticationOutcome.USER,
+        "alice",
+        GOOD["exp"],
+    )
 
 
 def test_without_a_credential_nobody_is_named(provider: JwtProvider) -> None:
@@ -99,18 +103,18 @@ REFUSED: dict[str, Callable[[], str | bytes]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_any_other_token_is_refused(provider: JwtProvider, name: str) -> None:
-    assert known(provider, bearer(REFUSED[name]())).outcome is Outcome.REJECTED
+    assert known(provider, bearer(REFUSED[name]())).outcome is AuthenticationOutcome.REJECTED
 
 
 @pytest.mark.parametrize("value", [b"Basic YWxpY2U6c2VjcmV0", b"Bearer", b"Bearer  ", b"token"])
 def test_a_credential_of_another_scheme_is_refused(provider: JwtProvider, value: bytes) -> None:
-    assert known(provider, [(b"authorization", value)]).outcome is Outcome.REJECTED
+    assert known(provider, [(b"authorization", value)]).outcome is AuthenticationOutcome.REJECTED
 
 
 @given(value=st.binary(max_size=300))
 @settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_garbage_breaks_nothing(provider: JwtProvider, value: bytes) -> None:
-    assert known(provider, [(b"authorization", b"Bearer x" + value)]).outcome is Outcome.REJECTED
+    assert known(provider, [(b"authorization", b"Bearer x" + value)]).outcome is AuthenticationOutcome.REJECTED
 
 
 def test_a_verified_token_is_remembered_until_it_expires(key_file: str) -> None:
@@ -120,8 +124,8 @@ def test_a_verified_token_is_remembered_until_it_expires(key_file: str) -> None:
     first = known(provider, fields)
     assert known(provider, fields) is first
     now[0] = NOW + 86_401.0
-    assert known(provider, fields).outcome is Outcome.REJECTED
-    assert provider.confirm(first, fields).outcome is Outcome.REJECTED
+    assert known(provider, fields).outcome is AuthenticationOutcome.REJECTED
+    assert provider.confirm(first, fields).outcome is AuthenticationOutcome.REJECTED
 
 
 def test_confirming_a_token_that_lives_changes_nothing(provider: JwtProvider) -> None:
@@ -155,7 +159,7 @@ def test_a_token_may_come_in_a_cookie(key_file: str) -> None:
     fields = [(b"Cookie", b"theme=dark; session=" + sign(GOOD).encode()), (b"Authorization", b"Bearer x")]
     assert known(provider, fields).subject == "alice"
     assert known(provider, [(b"Cookie", b"theme=dark; session=")]) is NOBODY
-    assert known(provider, [(b"Cookie", b"session=x")]).outcome is Outcome.REJECTED
+    assert known(provider, [(b"Cookie", b"session=x")]).outcome is AuthenticationOutcome.REJECTED
 
 
 def test_a_shared_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +168,8 @@ def test_a_shared_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPa
     token = sign({"sub": "alice", "exp": NOW + 3600}, OctKey.import_key(SECRET), "HS256")
     assert known(provider, bearer(token)).subject == "alice"
     assert (
-        known(provider, bearer(hmac_signed({"sub": "alice", "exp": NOW + 3600}, b"guess"))).outcome is Outcome.REJECTED
+        known(provider, bearer(hmac_signed({"sub": "alice", "exp": NOW + 3600}, b"guess"))).outcome
+        is AuthenticationOutcome.REJECTED
     )
 
 
@@ -178,7 +183,7 @@ async def test_a_key_set_is_read_once_and_then_known() -> None:
         assert known(provider, bearer(sign(GOOD | {"sub": "bob"}))).subject == "bob"
         unknown = provider.identify(bearer(sign(GOOD, OTHER)))
         assert inspect.isawaitable(unknown)
-        assert (await unknown).outcome is Outcome.REJECTED
+        assert (await unknown).outcome is AuthenticationOutcome.REJECTED
         assert len(served.requests) == 1
         await provider.aclose()
 
@@ -228,4 +233,4 @@ def test_options_that_cannot_work_are_refused_with_the_reason(
 def test_one_key_verifies_algorithms_of_its_kind_alone(key_file: str, algorithms: list[str]) -> None:
     provider = JwtProvider(checked(key_file, algorithms=algorithms))
     assert known(provider, bearer(sign(GOOD))).subject == "alice"
-    assert known(provider, bearer(sign(GOOD, EC, "ES256"))).outcome is Outcome.REJECTED
+    assert known(provider, bearer(sign(GOOD, EC, "ES256"))).outcome is AuthenticationOutcome.REJECTED

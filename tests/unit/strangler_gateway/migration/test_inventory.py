@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from strangler_gateway.cli.app import app
 from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.steps.decide import decide
@@ -74,7 +74,7 @@ def test_programs_get_the_same_as_json(server: AdminServer) -> None:
 def test_users_are_counted_once_a_side_by_identity_else_by_credential() -> None:
     gateway = gateway_for(route(MigrationState.CANARY, share=5_000))
     stats = Stats()
-    callers = [Identity(Outcome.USER, f"user-{n}") for n in range(50)]
+    callers = [Identity(AuthenticationOutcome.USER, f"user-{n}") for n in range(50)]
     for identity in (*callers, *callers, NOBODY):
         x = exchange(gateway, {"Authorization": "Bearer changes-with-each-login"})
         x.identity = identity

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.port import BrokerUnavailable, Handler, Unroutable
 from chassis.service.metrics import rendered
@@ -293,7 +293,7 @@ async def test_who_may_not_is_refused_by_the_gateway_in_its_own_shape(
 async def test_a_user_without_a_name_is_nobody(
     client: httpx.AsyncClient, gateway: Gateway, warehouse: Warehouse
 ) -> None:
-    gateway.provider = Provider(Identity(Outcome.USER, None, ("buyer",)))
+    gateway.provider = Provider(Identity(AuthenticationOutcome.USER, None, ("buyer",)))
     answer = await client.post("/orders", json={"articleId": ARTICLE})
     assert (answer.status_code, warehouse.taken) == (401, [])
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
-from chassis.auth.claims import NOBODY, Fields, Identity, IdentityUnavailable, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Fields, Identity, IdentityUnavailable
 from chassis.auth.tokens import TokenRejected, TokenVerifier
 from strangler_gateway.exchange.exchange import Exchange, Reply
 from strangler_gateway.identity.signer import KEY_FILE, Signer, SigningKeyInvalid, ephemeral_signer, open_signer
@@ -75,7 +75,7 @@ async def test_a_service_gets_the_live_roles_in_a_token_of_its_own(kind: type[Pr
     x, reply = await authorized(gateway_for(route(), kind(ALICE, live)))
     told = await claimed(x.internal_token)
     assert reply is None
-    assert (told.outcome, told.subject, told.roles) == (Outcome.USER, "alice", ("user", "admin"))
+    assert (told.outcome, told.subject, told.roles) == (AuthenticationOutcome.USER, "alice", ("user", "admin"))
     assert x.identity == live
     with pytest.raises(TokenRejected):
         await claimed(x.internal_token, audience="another-service")
@@ -179,7 +179,7 @@ async def test_a_refusal_that_a_service_gets_told_is_not_kept_either() -> None:
     provider = Provider(ALICE, REJECTED)
     gateway = gateway_for(route(MigrationState.EXTRACTED), provider)
     x, _ = await authorized(gateway)
-    assert (await claimed(x.internal_token)).outcome is Outcome.REJECTED
+    assert (await claimed(x.internal_token)).outcome is AuthenticationOutcome.REJECTED
     provider.live = ALICE
     x, _ = await authorized(gateway)
     assert (await claimed(x.internal_token)).subject == "alice"
@@ -256,8 +256,8 @@ async def test_a_token_is_used_again_for_thirty_seconds_and_lives_sixty() -> Non
     [
         (changed(subject="bob"), "shop"),
         (changed(roles=("admin",)), "shop"),
-        (Identity(Outcome.REJECTED), "shop"),
-        (Identity(Outcome.MISSING), "shop"),
+        (Identity(AuthenticationOutcome.REJECTED), "shop"),
+        (Identity(AuthenticationOutcome.MISSING), "shop"),
         (ALICE, "account"),
     ],
 )

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from chassis.database import migrations
 from chassis.messaging.envelope import Envelope, new_id
 from chassis.messaging.open import open_broker
@@ -61,7 +61,7 @@ class Shopping:
     broker_url: str
 
     def ask(self, method: str, target: str, user: str, **more: Any) -> Answer:
-        return self.account.ask(target, Identity(Outcome.USER, user, ("guest",)), method=method, **more)
+        return self.account.ask(target, Identity(AuthenticationOutcome.USER, user, ("guest",)), method=method, **more)
 
     def points(self, user: str) -> int:
         return next(int(row["points"]) for row in self.monolith.rows(tables.users) if row["id"] == user)
@@ -258,7 +258,7 @@ def test_without_a_broker_nothing_can_be_bought_and_the_rest_works(tmp_path: Pat
     monolith = MonolithData(on_sqlite(tmp_path))
     user, item = monolith.add_user("user", points=10), monolith.add_item(cost=1)
     with running_service("account", monolith.url, gateway) as account:
-        identity = Identity(Outcome.USER, user, ("user",))
+        identity = Identity(AuthenticationOutcome.USER, user, ("user",))
         assert account.ask(f"/item/buy/{item}", identity, method="POST").status == 404
         assert account.ask(f"/purchases/{uuid.uuid4()}", NOBODY).status == 404
         assert account.ask("/user/@me", identity).status == 200

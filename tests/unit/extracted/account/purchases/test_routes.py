@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from chassis.messaging.envelope import new_id
 from chassis.store import StoreUnavailable
 from examples.monolith.tables import transactions
@@ -35,7 +35,7 @@ NOT_FOUND = {"statusCode": 404, "message": "Resource not found", "error": "Not F
 class NamedByToken:
     async def verify(self, token: bytes) -> Identity:
         name, _, role = token.decode().partition(" ")
-        return Identity(Outcome.USER, name, (role or "guest",)) if name else NOBODY
+        return Identity(AuthenticationOutcome.USER, name, (role or "guest",)) if name else NOBODY
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from chassis.database import migrations
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import TopologyDiffers
@@ -36,7 +36,7 @@ SENDING_MAIL = (
     ("DELETE", f"/team/{UNKNOWN}/members"),
 )
 OPERATOR = "an-operator-of-the-test-run"
-ADMIN = Identity(Outcome.USER, UNKNOWN, ("admin",))
+ADMIN = Identity(AuthenticationOutcome.USER, UNKNOWN, ("admin",))
 
 
 @pytest.fixture

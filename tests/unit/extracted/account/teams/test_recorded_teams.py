@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.auth.claims import NOBODY, Identity, Outcome
+from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from chassis.database import migrations
 from examples.monolith import tables
 from extracted.account.purchases.storage import MIGRATIONS
@@ -73,9 +73,9 @@ class Conversation:
     def _identity(self, step: Step) -> Identity:
         actor = ACTORS[step.name]
         if actor == "anon":
-            return Identity(Outcome.REJECTED) if step.request.header("Authorization") else NOBODY
+            return Identity(AuthenticationOutcome.REJECTED) if step.request.header("Authorization") else NOBODY
         user = self.users[NAMES[actor]]
-        return Identity(Outcome.USER, user, tuple(roles_of(self.file, user)))
+        return Identity(AuthenticationOutcome.USER, user, tuple(roles_of(self.file, user)))
 
     def _own(self, text: str) -> str:
         return UUID.sub(lambda found: self.replay.bindings.own(found[0]), text)

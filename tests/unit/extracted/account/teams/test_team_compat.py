@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.database import migrations
 from examples.monolith import tables
 from extracted.account.purchases.storage import MIGRATIONS
@@ -51,7 +51,7 @@ def sides(monolith: MonolithData, gateway: Gateway, tmp_path_factory: pytest.Tem
 
 @pytest.fixture
 def admin(monolith: MonolithData) -> Identity:
-    return Identity(Outcome.USER, monolith.add_user("admin"), ADMIN)
+    return Identity(AuthenticationOutcome.USER, monolith.add_user("admin"), ADMIN)
 
 
 def sent(service: RunningService, who: Identity, method: str, target: str, body: object = None) -> Answer:
@@ -95,7 +95,7 @@ def test_an_id_that_is_none(sides: Sides, admin: Identity) -> None:
 
 
 def test_who_is_deleted_makes_no_team(sides: Sides) -> None:
-    gone = Identity(Outcome.USER, str(uuid.uuid4()), ("guest", "user"))
+    gone = Identity(AuthenticationOutcome.USER, str(uuid.uuid4()), ("guest", "user"))
     assert told(sent(sides.strict, gone, "POST", "/team", {"name": new_name()})) == FAILED
     assert told(sent(sides.improved, gone, "POST", "/team", {"name": new_name()})) == NOT_FOUND
 
@@ -138,7 +138,7 @@ def test_of_two_processes_at_once_one_makes_and_one_adds(sides: Sides, admin: Id
 
 
 def test_without_a_broker_teams_are_read_alone(account: RunningService, monolith: MonolithData) -> None:
-    admin = Identity(Outcome.USER, monolith.add_user("admin"), ADMIN)
+    admin = Identity(AuthenticationOutcome.USER, monolith.add_user("admin"), ADMIN)
     team = monolith.add_team(new_name(), admin.subject or "")
     assert account.ask(f"/team/{team}", admin).status == 200
     for method, target in (("POST", "/team"), ("PATCH", f"/team/{team}"), ("DELETE", f"/team/{team}/members")):

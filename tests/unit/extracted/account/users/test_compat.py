@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from tests.support.monolith_file import MonolithData
 from tests.unit.extracted.running import Answer, RunningService
 
@@ -51,7 +51,7 @@ def user(monolith: MonolithData) -> Identity:
     monolith.add_user(username="taken-by-another")
     subject = monolith.add_user("guest", "user")
     monolith.add_settings(subject, "cobol", "fr")
-    return Identity(Outcome.USER, subject, ("guest", "user"))
+    return Identity(AuthenticationOutcome.USER, subject, ("guest", "user"))
 
 
 def sent(service: RunningService, identity: Identity, fault: Fault) -> tuple[int, bytes]:
@@ -86,7 +86,7 @@ def test_a_reset_of_settings_never_finds_them_or_makes_them_those_of_a_new_user(
 
 
 def test_what_does_not_exist_is_404_either_way(account: RunningService, improved: RunningService) -> None:
-    admin = Identity(Outcome.USER, str(uuid.uuid4()), ("admin",))
+    admin = Identity(AuthenticationOutcome.USER, str(uuid.uuid4()), ("admin",))
     for service in (account, improved):
         for change in ({"username": "taken-by-another"}, {"username": None}, {"description": "a\0b"}):
             assert sent(service, admin, Fault(f"/user/{UNKNOWN}", NOT_FOUND, "PATCH", change)) == NOT_FOUND
@@ -94,7 +94,7 @@ def test_what_does_not_exist_is_404_either_way(account: RunningService, improved
 
 
 def test_whom_the_guards_refuse_learns_of_no_fault(account: RunningService, improved: RunningService) -> None:
-    guest = Identity(Outcome.USER, str(uuid.uuid4()), ("guest",))
+    guest = Identity(AuthenticationOutcome.USER, str(uuid.uuid4()), ("guest",))
     for service in (account, improved):
         for fault in FAULTS.values():
             assert sent(service, guest, fault)[0] == 403

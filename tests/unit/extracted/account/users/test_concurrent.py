@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from tests.support.monolith_file import MonolithData
 from tests.unit.extracted.running import RunningService
 
@@ -72,7 +72,7 @@ def award(monolith: MonolithData, user: str) -> None:
 
 
 def who(user: str) -> Identity:
-    return Identity(Outcome.USER, user, ("guest", "user"))
+    return Identity(AuthenticationOutcome.USER, user, ("guest", "user"))
 
 
 async def patched(

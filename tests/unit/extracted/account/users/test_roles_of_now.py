@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from chassis.auth.claims import Identity, Outcome
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from tests.support.monolith_file import MonolithData
 from tests.unit.extracted.running import RunningService
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.walk
 
 
 def as_told(user_id: str, *roles: str) -> Identity:
-    return Identity(Outcome.USER, user_id, roles)
+    return Identity(AuthenticationOutcome.USER, user_id, roles)
 
 
 def test_a_role_counts_from_when_it_was_given(account: RunningService, monolith: MonolithData) -> None:
@@ -38,5 +38,5 @@ def test_who_was_never_a_user_has_no_roles(account: RunningService) -> None:
 
 
 def test_no_role_helps_who_shows_no_credential_or_a_bad_one(account: RunningService) -> None:
-    assert account.ask("/user", Identity(Outcome.MISSING)).status == 401
-    assert account.ask("/user", Identity(Outcome.REJECTED)).status == 403
+    assert account.ask("/user", Identity(AuthenticationOutcome.MISSING)).status == 401
+    assert account.ask("/user", Identity(AuthenticationOutcome.REJECTED)).status == 403
