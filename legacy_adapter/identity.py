@@ -21,7 +21,7 @@ ALGORITHMS = ("HS256",)
 MAX_TOKENS = 10_000
 
 
-class Settings(settings.Settings):
+class Settings(settings.ServiceSettings):
     """The monolith's own variables, and its database. Secrets also from NAME_FILE."""
 
     model_config = SettingsConfigDict(env_prefix="")

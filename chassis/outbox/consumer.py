@@ -17,8 +17,8 @@ from chassis.database.database import Database
 from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope, MessageInvalid, to_record
 from chassis.messaging.port import Broker, Delivery, Subscription
-from chassis.outbox.failed_messages import Parked
-from chassis.outbox.failed_messages_retry import MessageHandler, ParkedRetry, Patience
+from chassis.outbox.failed_messages.retry import FailedMessageRetry, MessageHandler, RetryPolicy
+from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.store import StoreUnavailable
 
 log = structlog.get_logger("chassis.outbox.consumer")
@@ -30,23 +30,23 @@ async def consume(
     queue: str,
     handler: MessageHandler,
     database: Database,
-    parked: Parked,
+    failed_messages: FailedMessages,
     *,
     ready: Callable[[], Awaitable[None]] | None = None,
     prefetch: int = 20,
-    patience: Patience | None = None,
+    patience: RetryPolicy | None = None,
 ) -> "Consumer":
     """Starts it, whatever is away now. `handler` commits by itself, and is right when a message comes twice.
 
     `ready` raises StoreUnavailable as long as the handler's stores are away; the database's ping unless given.
     """
-    consumer = Consumer(queue, handler, database, parked, ready or database.ping, patience or Patience())
+    consumer = Consumer(queue, handler, database, failed_messages, ready or database.ping, patience or RetryPolicy())
     await consumer.start(broker, prefetch)
     return consumer
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ConsumerStatus:
     """`held`: messages that wait for a store, and why."""
 
     queue: str
@@ -67,17 +67,17 @@ class Consumer:
         queue: str,
         handler: MessageHandler,
         database: Database,
-        parked: Parked,
+        failed_messages: FailedMessages,
         ready: Callable[[], Awaitable[None]],
-        patience: Patience,
+        patience: RetryPolicy,
     ) -> None:
         self._queue = queue
         self._handler = handler
         self._database = database
-        self._parked = parked
+        self._failed_messages = failed_messages
         self._ready = ready
         self._patience = patience
-        self._retry = ParkedRetry(queue, handler, database, parked, patience)
+        self._retry = FailedMessageRetry(queue, handler, database, failed_messages, patience)
         self._subscriptions: list[Subscription] = []
         self._stopping = asyncio.Event()
         self._is_paused = False
@@ -111,10 +111,10 @@ class Consumer:
         if self._returning is not None:
             await self._returning
 
-    def status(self) -> Status:
+    def status(self) -> ConsumerStatus:
         """Now."""
         is_consuming = all(subscription.is_consuming for subscription in self._subscriptions)
-        return Status(self._queue, is_consuming, self._held, self._reason if self._held else None)
+        return ConsumerStatus(self._queue, is_consuming, self._held, self._reason if self._held else None)
 
     async def _on_message(self, delivery: Delivery) -> None:
         await self._holding(lambda: self._handle(delivery))
@@ -139,7 +139,7 @@ class Consumer:
     async def _park(self, delivery: Delivery, reason: str, retry_after: timedelta | None = None) -> None:
         message = (self._queue, delivery.properties, delivery.body, reason)
         async with self._database.write() as connection:
-            id = await self._parked.record(connection, *message, retry_after=retry_after)
+            id = await self._failed_messages.record(connection, *message, retry_after=retry_after)
         log.warning("message_parked", queue=self._queue, parked_id=id, reason=reason)
 
     async def _holding(self, act: Callable[[], Awaitable[None]]) -> None:

@@ -14,7 +14,7 @@ from chassis.database.database import Database
 from chassis.failpoints import reach
 from chassis.messaging.envelope import MessageInvalid, new_id
 from chassis.messaging.port import MessagingError, Publisher
-from chassis.outbox.outbox import Outbox, Waiting, exchange_of
+from chassis.outbox.outbox import Outbox, OutboxMessage, exchange_of
 from chassis.store import StoreUnavailable
 
 log = structlog.get_logger("chassis.outbox.relay")
@@ -23,7 +23,7 @@ _MARGIN = 1.25
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RelayPace:
     """How the relay works; seconds. `lease_s` is longer than a publish and its marking take.
 
     `window`: messages of one destination under way at once, each of at most 256 KiB: what it holds in memory.
@@ -67,10 +67,12 @@ class Batch:
     error: str | None = None
 
 
-class Lane:
+class DestinationWorker:
     """A task of the relay."""
 
-    def __init__(self, destination: str, database: Database, outbox: Outbox, publisher: Publisher, pace: Pace) -> None:
+    def __init__(
+        self, destination: str, database: Database, outbox: Outbox, publisher: Publisher, pace: RelayPace
+    ) -> None:
         self.trouble: Trouble | None = None
         self._destination = destination
         self._database = database
@@ -110,7 +112,7 @@ class Lane:
             batch = await self._publish(rows)
             await self._gather(batch)
 
-    async def _next(self, batch: Batch) -> Sequence[Waiting]:
+    async def _next(self, batch: Batch) -> Sequence[OutboxMessage]:
         """Settles a batch and claims the next; none where no more are likely, or it is to stop."""
         while True:
             try:
@@ -126,12 +128,12 @@ class Lane:
                 return ()
             await self._back_off()
 
-    def _went_well(self, batch: Batch, rows: Sequence[Waiting]) -> Sequence[Waiting]:
+    def _went_well(self, batch: Batch, rows: Sequence[OutboxMessage]) -> Sequence[OutboxMessage]:
         if batch.confirmed or not rows:
             self._recovered()
         return rows
 
-    async def _turn(self, batch: Batch) -> Sequence[Waiting]:
+    async def _turn(self, batch: Batch) -> Sequence[OutboxMessage]:
         wanted = self._wanted(batch)
         if not (wanted or batch.confirmed or batch.failed):
             return ()
@@ -142,7 +144,7 @@ class Lane:
             return ()
         return await self._claimed(batch.confirmed, wanted)
 
-    async def _claimed(self, confirmed: Sequence[str], wanted: int) -> Sequence[Waiting]:
+    async def _claimed(self, confirmed: Sequence[str], wanted: int) -> Sequence[OutboxMessage]:
         if wanted:
             self._woken.clear()
             self._claimed_at = time.monotonic()
@@ -159,7 +161,7 @@ class Lane:
             return 1
         return self._pace.window if batch.is_full or self._woken.is_set() else 0
 
-    async def _publish(self, rows: Sequence[Waiting]) -> Batch:
+    async def _publish(self, rows: Sequence[OutboxMessage]) -> Batch:
         batch = Batch(self._claim, is_full=len(rows) == self._limit, failed=[row.message_id for row in rows])
         with suppress(TimeoutError):
             async with asyncio.timeout(self._pace.publish_timeout_s * _MARGIN):
@@ -170,7 +172,7 @@ class Lane:
             await reach("relay.confirmed")
         return batch
 
-    async def _publish_one(self, row: Waiting, batch: Batch) -> None:
+    async def _publish_one(self, row: OutboxMessage, batch: Batch) -> None:
         timeout_s = self._pace.publish_timeout_s
         try:
             await self._publisher.publish(exchange_of(self._destination), row.envelope(), timeout_s=timeout_s)

@@ -27,7 +27,7 @@ _COMMITTED_WITHIN_S = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OutboxMessage:
     """A claimed message."""
 
     message_id: str
@@ -107,7 +107,7 @@ class Outbox:
 
     async def claim(
         self, connection: Connection, destination: str, claim: str, limit: int, lease: timedelta
-    ) -> list[Waiting]:
+    ) -> list[OutboxMessage]:
         """The oldest that nobody has a lease on, in one statement; `claim` is new each time: it fences the lease."""
         return _waiting(await self._claim.on(connection, self._claiming(destination, claim, limit, lease)))
 
@@ -117,7 +117,7 @@ class Outbox:
 
     async def turn(
         self, database: Database, confirmed: Sequence[str], destination: str, claim: str, limit: int, lease: timedelta
-    ) -> list[Waiting]:
+    ) -> list[OutboxMessage]:
         """`confirmed` (if any), and `claim` (unless `limit` is 0), as one transaction; on PostgreSQL one statement."""
         claiming = self._claiming(destination, claim, limit, lease)
         if self._turn is not None and confirmed and limit:
@@ -151,8 +151,8 @@ def exchange_of(destination: str) -> str:
     return destination.rpartition(" ")[0]
 
 
-def _waiting(rows: Sequence[Any]) -> list[Waiting]:
-    return sorted((Waiting(*row) for row in rows), key=lambda waiting: waiting.created_at)
+def _waiting(rows: Sequence[Any]) -> list[OutboxMessage]:
+    return sorted((OutboxMessage(*row) for row in rows), key=lambda waiting: waiting.created_at)
 
 
 def _padded(ids: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
 from chassis.messaging.port import Publisher
-from chassis.outbox.destination_worker import Lane, Pace, Trouble
+from chassis.outbox.destination_worker import DestinationWorker, RelayPace, Trouble
 from chassis.outbox.outbox import Outbox
 from chassis.store import StoreUnavailable
 
@@ -25,7 +25,7 @@ _AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class RelayStatus:
     """For metrics and people, by destination; `troubles` of "" is the database's."""
 
     unpublished: dict[str, int]
@@ -33,7 +33,7 @@ class Status:
     troubles: dict[str, Trouble]
 
 
-class Relay:
+class OutboxRelay:
     """One per process, beside any number of others on the same outbox. It starts and waits without a broker or store.
 
     `also_prune`: what else gets old in this database (the inbox).
@@ -44,15 +44,15 @@ class Relay:
         database: Database,
         outbox: Outbox,
         publisher: Publisher,
-        pace: Pace | None = None,
+        pace: RelayPace | None = None,
         also_prune: Sequence[Prune] = (),
     ) -> None:
         self._database = database
         self._outbox = outbox
-        self._pace = pace or Pace()
+        self._pace = pace or RelayPace()
         self._publisher = publisher
         self._prunes = (outbox.prune, *also_prune)
-        self._lanes: dict[str, Lane] = {}
+        self._workers: dict[str, DestinationWorker] = {}
         self._group: asyncio.TaskGroup | None = None
         self._stopping = asyncio.Event()
         self._store_trouble: Trouble | None = None
@@ -69,23 +69,23 @@ class Relay:
             finally:
                 self._group = None
             pruning.cancel()
-            for lane in self._lanes.values():
-                lane.stop()
+            for worker in self._workers.values():
+                worker.stop()
 
     def stop(self) -> None:
         """Ends `run` when what is under way has been confirmed and marked; nothing new is taken up."""
         self._stopping.set()
 
-    async def status(self) -> Status:
+    async def status(self) -> RelayStatus:
         """Raises StoreUnavailable."""
         async with self._database.read() as connection:
             ages = await self._outbox.oldest(connection)
             waiting = await self._outbox.unpublished(connection)
-        return Status(waiting, {name: age.total_seconds() for name, age in ages.items()}, self.troubles())
+        return RelayStatus(waiting, {name: age.total_seconds() for name, age in ages.items()}, self.troubles())
 
     def troubles(self) -> dict[str, Trouble]:
         """Of each destination that does not go on now; "" is the database."""
-        troubles = {name: lane.trouble for name, lane in self._lanes.items() if lane.trouble is not None}
+        troubles = {name: worker.trouble for name, worker in self._workers.items() if worker.trouble is not None}
         return troubles | ({"": self._store_trouble} if self._store_trouble else {})
 
     async def _look(self) -> float:
@@ -105,11 +105,11 @@ class Relay:
     def _wake(self, destination: str) -> None:
         if self._group is None:
             return
-        if destination not in self._lanes:
-            lane = Lane(destination, self._database, self._outbox, self._publisher, self._pace)
-            self._lanes[destination] = lane
-            self._group.create_task(lane.run(), context=Context())  # who woke it first is not who it works for
-        self._lanes[destination].wake()
+        if destination not in self._workers:
+            worker = DestinationWorker(destination, self._database, self._outbox, self._publisher, self._pace)
+            self._workers[destination] = worker
+            self._group.create_task(worker.run(), context=Context())  # who woke it first is not who it works for
+        self._workers[destination].wake()
 
     async def _prune(self) -> None:
         keep = timedelta(seconds=self._pace.keep_s)

@@ -12,7 +12,7 @@ def define(tables: OwnTables) -> None:
     """All three, for a migration."""
     outbox(tables)
     inbox(tables)
-    parked(tables)
+    failed_messages(tables)
 
 
 def outbox(tables: OwnTables) -> Table:
@@ -48,7 +48,7 @@ def inbox(tables: OwnTables) -> Table:
     return table
 
 
-def parked(tables: OwnTables) -> Table:
+def failed_messages(tables: OwnTables) -> Table:
     """A message that could not be handled a row. `size`: bytes of the body; a huge one is not kept (`body` NULL).
 
     `next_attempt_at` NULL: it waits for a human. `message_id` and `type` as far as they are text.

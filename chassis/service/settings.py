@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-T = TypeVar("T", bound="Settings")
+T = TypeVar("T", bound="ServiceSettings")
 
 
 class SettingsInvalid(Exception):
@@ -20,7 +20,7 @@ def revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-class Settings(BaseSettings):
+class ServiceSettings(BaseSettings):
     """To inherit: set `env_prefix`. A SecretStr field X comes from PREFIX_X, else from the file in PREFIX_X_FILE."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
@@ -72,6 +72,6 @@ def _read(variable: str, path: str) -> str:
         ) from error
 
 
-def _faults(settings: type[Settings], error: ValidationError) -> str:
+def _faults(settings: type[ServiceSettings], error: ValidationError) -> str:
     prefix = settings.model_config.get("env_prefix", "")
     return "\n".join(f"{prefix}{'.'.join(map(str, e['loc']))}".upper() + f": {e['msg']}" for e in error.errors())

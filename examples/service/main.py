@@ -19,7 +19,7 @@ JSON = "application/json; charset=utf-8"
 """As the monolith writes it."""
 
 
-class Settings(settings.Settings):
+class Settings(settings.ServiceSettings):
     """SERVICE_… in the environment."""
 
     model_config = SettingsConfigDict(env_prefix="SERVICE_")

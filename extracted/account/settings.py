@@ -9,7 +9,7 @@ from chassis.service import settings
 from extracted.account.domain import Compat
 
 
-class DatabaseSettings(settings.Settings):
+class DatabaseSettings(settings.ServiceSettings):
     """What migrations need."""
 
     model_config = SettingsConfigDict(env_prefix="ACCOUNT_")

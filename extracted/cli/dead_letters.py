@@ -28,7 +28,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """The messages, the longest kept first."""
-    found, code = of_each(_services(service), lambda name: list(islice(_parked(name, queue, as_json), limit)))
+    found, code = of_each(_services(service), lambda name: list(islice(_failed_messages(name, queue, as_json), limit)))
     if as_json:
         text.as_json(found)
     else:
@@ -109,10 +109,10 @@ def _chosen(service: str, ids: list[str] | None, everything: bool, queue: str | 
     """Of those that wait; ids are taken as they are."""
     if bool(ids) == everything:
         raise typer.BadParameter("name ids, or --all")
-    return ids or [str(one["id"]) for one in _parked(_known(service), queue, as_json)]
+    return ids or [str(one["id"]) for one in _failed_messages(_known(service), queue, as_json)]
 
 
-def _parked(service: str, queue: str | None, as_json: bool) -> Iterable[Any]:
+def _failed_messages(service: str, queue: str | None, as_json: bool) -> Iterable[Any]:
     return Client(service, as_json).pages("parked", "parked", queue=queue, limit=AT_ONCE)
 
 

@@ -16,8 +16,8 @@ from chassis.database.own_tables import OwnTables
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
 from chassis.messaging.topology import Topology
-from chassis.outbox.failed_messages import Parked
-from chassis.outbox.failed_messages_store import StoredParked
+from chassis.outbox.failed_messages.stored import StoredFailedMessages
+from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.service import logs, starting, web
 from chassis.service.settings import load, revealed
 from extracted.mailer import api, parts
@@ -104,14 +104,14 @@ class Own:
 
     def _joined(self) -> tuple[Worker, Reporting, api.Parts]:
         """What goes on by itself, what tells how it goes, and what is served."""
-        parked, suppressions = Parked(self._own, _now), StoredSuppressions(*self._store)
+        failed_messages, suppressions = FailedMessages(self._own, _now), StoredSuppressions(*self._store)
         worker = Worker(
             *(self._broker, _own_queues(), self.intake, self._wakeups, self._senders, self._keeping),
-            *(self.database, parked, self._settings.grace_s),
+            *(self.database, failed_messages, self._settings.grace_s),
         )
         reporting = Reporting(self._mails, self._keeping, worker.status, len(self._senders), self._is_away)
         operations = Operations(self._mails, suppressions, canonical, self._wakeups)
-        kept, status = StoredParked(self.database, parked), reporting.status
+        kept, status = StoredFailedMessages(self.database, failed_messages), reporting.status
         served = api.Parts(self.intake, operations, self._mails, suppressions, self._kinds, kept, status)
         return worker, reporting, served
 

@@ -11,7 +11,7 @@ from extracted.mailer.delivery.provider import Tls
 from extracted.mailer.loopback import is_loopback
 
 
-class OfMailer(settings.Settings):
+class OfMailer(settings.ServiceSettings):
     """What all have in common."""
 
     model_config = SettingsConfigDict(env_prefix="MAILER_")

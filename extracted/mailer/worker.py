@@ -11,7 +11,7 @@ from chassis.messaging.envelope import Envelope, MessageInvalid
 from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
 from chassis.outbox.consumer import Consumer, consume
-from chassis.outbox.failed_messages import Parked
+from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.service import starting
 from extracted.mailer import messages
 from extracted.mailer.maintenance import Keeping
@@ -45,7 +45,7 @@ class Worker:
     senders: Sequence[Sender]
     keeping: Keeping
     database: Database
-    parked: Parked
+    failed_messages: FailedMessages
     grace_s: float = GRACE_S
     consumer: Consumer | None = None
 
@@ -63,7 +63,7 @@ class Worker:
             sending = [asyncio.create_task(sender.run(), name=f"sender {n}") for n, sender in enumerate(self.senders)]
             woken = await self.broker.consume(messages.WAKE_QUEUE, self.wakeups.handle)
             stack.push_async_callback(woken.stop, self.grace_s)
-            requests = (self.broker, messages.REQUESTS_QUEUE, self.requested, self.database, self.parked)
+            requests = (self.broker, messages.REQUESTS_QUEUE, self.requested, self.database, self.failed_messages)
             self.consumer = consumer = await consume(*requests)
             try:
                 yield

@@ -17,10 +17,10 @@ from chassis.database.own_tables import OwnTables
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
 from chassis.messaging.topology import Topology
-from chassis.outbox.failed_messages import Parked
-from chassis.outbox.failed_messages_store import StoredParked
+from chassis.outbox.failed_messages.stored import StoredFailedMessages
+from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.outbox.outbox import Outbox
-from chassis.outbox.relay import Relay
+from chassis.outbox.relay import OutboxRelay
 from chassis.service import logs, starting, web
 from chassis.service.settings import load, revealed
 from extracted.shop import api
@@ -89,15 +89,15 @@ def _selling(settings: Settings, stores: Stores) -> Selling:
     assert settings.broker_url is not None, "whoever asks for it has a broker"
     database = Database(settings.database_url.get_secret_value())
     own, broker = OwnTables("shop", database.is_sqlite), open_broker(settings.broker_url.get_secret_value(), "shop")
-    tables, outbox, parked = ShopTables(own), Outbox(own, _now), Parked(own, _now)
-    relay = Relay(database, outbox, broker)
+    tables, outbox, failed_messages = ShopTables(own), Outbox(own, _now), FailedMessages(own, _now)
+    relay = OutboxRelay(database, outbox, broker)
     sales = Sales(StoredDecisions(database, tables, outbox, LegacyBought(), _now))
-    worker = Worker(broker, _own_queues(), relay, sales, database, parked)
+    worker = Worker(broker, _own_queues(), relay, sales, database, failed_messages)
     reading = stores.database
     records, transactions, messages = (
         StoredRecords(reading, tables),
         LegacyPurchases(reading),
-        StoredParked(reading, parked),
+        StoredFailedMessages(reading, failed_messages),
     )
     return Selling(
         database,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chassis.outbox.failed_messages_store import StoredParked
+from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.service.metrics import Metric, gauge
 from extracted.shop.worker import Worker
 
@@ -14,13 +14,13 @@ class Measuring:
     """Where things are sold."""
 
     worker: Worker
-    messages: StoredParked
+    messages: StoredFailedMessages
 
     async def gauges(self) -> Sequence[Metric]:
         """Raises StoreUnavailable."""
-        outbox, parked = await self.worker.relay.status(), await self.messages.grouped(None)
+        outbox, failed_messages = await self.worker.relay.status(), await self.messages.grouped(None)
         waiting = Counter[str]()
-        for group in parked:
+        for group in failed_messages:
             waiting[group.queue] += group.count
         return [
             gauge("shop_outbox_oldest_s", "The age of the oldest that waits.", outbox.oldest_s, "destination"),

@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from chassis.service import settings
 
 
-class DatabaseSettings(settings.Settings):
+class DatabaseSettings(settings.ServiceSettings):
     """What migrations need."""
 
     model_config = SettingsConfigDict(env_prefix="SHOP_")

@@ -12,8 +12,8 @@ from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
 from chassis.outbox import relay
 from chassis.outbox.consumer import Consumer, consume
-from chassis.outbox.failed_messages import Parked
-from chassis.outbox.relay import Relay
+from chassis.outbox.failed_messages.table import FailedMessages
+from chassis.outbox.relay import OutboxRelay
 from chassis.service import starting
 from extracted.shop.messages import COMMANDS, to_command
 from extracted.shop.service import Sales
@@ -27,10 +27,10 @@ class Worker:
 
     broker: Broker
     topology: Topology
-    relay: Relay
+    relay: OutboxRelay
     sales: Sales
     database: Database
-    parked: Parked
+    failed_messages: FailedMessages
     consumer: Consumer | None = None
 
     @asynccontextmanager
@@ -39,7 +39,9 @@ class Worker:
         sending = asyncio.create_task(self.relay.run(), name="relay")
         sending.add_done_callback(starting.expect_no_failure)
         declaring = asyncio.create_task(starting.declare(self.broker, self.topology), name="declare")
-        self.consumer = consumer = await consume(self.broker, COMMANDS, self.handle, self.database, self.parked)
+        self.consumer = consumer = await consume(
+            self.broker, COMMANDS, self.handle, self.database, self.failed_messages
+        )
         try:
             yield
         finally:
@@ -64,7 +66,7 @@ class Worker:
         return {"consumer": consumer, "outbox": _sending(await self.relay.status())}
 
 
-def _sending(now: relay.Status) -> Mapping[str, object]:
+def _sending(now: relay.RelayStatus) -> Mapping[str, object]:
     """By destination: an exchange, a blank, a type."""
     troubles = {name: trouble.reason for name, trouble in now.troubles.items()}
     return {"unpublished": now.unpublished, "oldestS": now.oldest_s, "troubles": troubles}

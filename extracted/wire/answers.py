@@ -9,7 +9,7 @@ from extracted.wire.jsontext import stringify
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """A status and its JSON text; `development`: the text outside production, where it is another; fields beside."""
 
     status: int
@@ -35,25 +35,25 @@ class Listing:
         return metadata | {name: {"keys": keys} for name, keys in keyed.items() if keys is not None}
 
 
-def one(data: object, status: int = 200) -> Answer:
+def one(data: object, status: int = 200) -> ApiResponse:
     """A single value in its envelope."""
-    return Answer(status, stringify({"metadata": {}, "data": data}))
+    return ApiResponse(status, stringify({"metadata": {}, "data": data}))
 
 
-def many(data: Sequence[object], listing: Listing, status: int = 200) -> Answer:
+def many(data: Sequence[object], listing: Listing, status: int = 200) -> ApiResponse:
     """A list in its envelope."""
-    return Answer(status, stringify({"metadata": listing.metadata(len(data)), "data": data}))
+    return ApiResponse(status, stringify({"metadata": listing.metadata(len(data)), "data": data}))
 
 
-def nothing(status: int) -> Answer:
+def nothing(status: int) -> ApiResponse:
     """What a handler that returns nothing gives: no `data`, which a 204 shows in its ETag alone."""
-    return Answer(status, stringify({"metadata": {}}))
+    return ApiResponse(status, stringify({"metadata": {}}))
 
 
-def error(status: int, message: object, name: str | None = None) -> Answer:
+def error(status: int, message: object, name: str | None = None) -> ApiResponse:
     """An error body; `name` is there only where the monolith gives the exception its own message."""
     body: dict[str, object] = {"statusCode": status, "message": message}
-    return Answer(status, stringify(body | ({} if name is None else {"error": name})))
+    return ApiResponse(status, stringify(body | ({} if name is None else {"error": name})))
 
 
 BAD_REQUEST: Final = error(400, "Bad Request")
@@ -65,29 +65,29 @@ CONFLICT: Final = error(409, "Resource already exists", "Conflict")
 UNAVAILABLE: Final = error(503, "Service Unavailable")
 """Not the monolith's: the service cannot tell who calls, since it never got the gateway's keys."""
 TOO_LARGE: Final = error(413, "request entity too large")
-STORE_FAILED: Final = Answer(500, error(500, "Internal Server Error").body, development=b"{}")
+STORE_FAILED: Final = ApiResponse(500, error(500, "Internal Server Error").body, development=b"{}")
 """A failure that the monolith catches: its database refused or failed. Outside production it shows the failure itself,
 often as {}; what it was stays in our log."""
 UNEXPECTED: Final = error(500, "Internal server error")
 """An exception that nobody caught: note the small s."""
 
 
-def in_development(answer: Answer) -> Answer:
+def in_development(answer: ApiResponse) -> ApiResponse:
     """The answer as it is outside production."""
     return answer if answer.development is None else replace(answer, body=answer.development)
 
 
-def invalid(faults: Sequence[str]) -> Answer:
+def invalid(faults: Sequence[str]) -> ApiResponse:
     """400 for a body that breaks rules; production does not tell which."""
-    return Answer(400, BAD_REQUEST.body, development=error(400, faults, "Bad Request").body)
+    return ApiResponse(400, BAD_REQUEST.body, development=error(400, faults, "Bad Request").body)
 
 
-def no_route(method: str, target: str) -> Answer:
+def no_route(method: str, target: str) -> ApiResponse:
     """404 for what no route takes; `target` with its query, as sent."""
     return error(404, f"Cannot {method} {target}", "Not Found")
 
 
-def refusal(identity: Identity, *, allowed: bool) -> Answer | None:
+def refusal(identity: Identity, *, allowed: bool) -> ApiResponse | None:
     """The guards' answer in the monolith's order: no credential, a bad one, not allowed; None lets the caller pass."""
     if identity.outcome is AuthenticationOutcome.MISSING:
         return UNAUTHORIZED

@@ -8,14 +8,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.claims import Fields
 from extracted.wire import answers, body, headers
-from extracted.wire.answers import UNEXPECTED, Answer, error, no_route
+from extracted.wire.answers import UNEXPECTED, ApiResponse, error, no_route
 from extracted.wire.query import Query, decode, parse
 
 _FIRST_ONLY = frozenset({"content-type", "content-length", "if-modified-since"})
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiRequest:
     """What a handler sees of a request. `variables`: decoded, in the order of the path; `body`: {} where none came."""
 
     fields: Fields
@@ -24,11 +24,11 @@ class Call:
     body: object
 
 
-Handler = Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[ApiRequest], Awaitable[ApiResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class ApiRoute:
     """`path` as in "/item/{id}": any case, with or without a slash at the end; GET takes HEAD too (Express 4)."""
 
     method: str
@@ -50,7 +50,7 @@ class Route:
         return self.method == method or (method == "HEAD" and self.method == "GET")
 
 
-def application(routes: Sequence[Route], *, production: bool) -> ASGIApp:
+def application(routes: Sequence[ApiRoute], *, production: bool) -> ASGIApp:
     """CORS, then the body, then the route, then its handler."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +73,7 @@ def failure(*, production: bool) -> ASGIApp:
     return answer
 
 
-async def respond(scope: Scope, send: Send, answer: Answer, *, production: bool) -> None:
+async def respond(scope: Scope, send: Send, answer: ApiResponse, *, production: bool) -> None:
     """Sends the answer as Express does: ETag on everything, 304 where the client's copy is fresh, HEAD without body."""
     request = _request(scope)
     answer = answer if production else answers.in_development(answer)
@@ -87,7 +87,7 @@ async def respond(scope: Scope, send: Send, answer: Answer, *, production: bool)
     await _start(send, status, fields, b"" if bodiless or scope["method"] == "HEAD" else answer.body)
 
 
-async def _answer(routes: Sequence[Route], scope: Scope, receive: Receive) -> Answer:
+async def _answer(routes: Sequence[ApiRoute], scope: Scope, receive: Receive) -> ApiResponse:
     try:
         content = await body.read(_request(scope), receive)
     except body.BodyRefused as refused:
@@ -103,7 +103,7 @@ async def _answer(routes: Sequence[Route], scope: Scope, receive: Receive) -> An
         if route.takes(scope["method"]):
             decoded = tuple(variable for variable in variables if variable is not None)
             query = parse(scope["query_string"].decode("latin-1"))
-            return await route.handler(Call(scope["headers"], decoded, query, content))
+            return await route.handler(ApiRequest(scope["headers"], decoded, query, content))
     return no_route(scope["method"], _target(scope))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from starlette.types import Receive
 
 from extracted.wire import jsonsyntax, jsontext, mediatype, query
-from extracted.wire.answers import TOO_LARGE, Answer, error
+from extracted.wire.answers import TOO_LARGE, ApiResponse, error
 
 _MOST_BYTES = 100 * 1024
 _MOST_PARAMETERS = 1000
@@ -20,7 +20,7 @@ _BOM = "\ufeff"
 class BodyRefused(Exception):
     """The body cannot be taken; `answer` says why."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: ApiResponse) -> None:
         super().__init__(answer.status)
         self.answer = answer
 

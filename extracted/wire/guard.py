@@ -8,20 +8,20 @@ from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity, Identit
 from chassis.service.web import Verifier, caller
 from chassis.store import StoreUnavailable
 from extracted.wire import answers
-from extracted.wire.answers import Answer
-from extracted.wire.application import Call, Handler
+from extracted.wire.answers import ApiResponse
+from extracted.wire.application import ApiRequest, Handler
 
 log = structlog.get_logger("wire.guard")
 
-Guarded = Callable[[Call, Identity], Awaitable[Answer]]
-Allowed = Callable[[Call, Identity], bool]
+Guarded = Callable[[ApiRequest, Identity], Awaitable[ApiResponse]]
+Allowed = Callable[[ApiRequest, Identity], bool]
 Anew = Callable[[Identity], Awaitable[Identity]]
 
 
 def unguarded(handler: Guarded) -> Handler:
     """For everybody, whatever the credential: the handler is told of nobody. A store that is away is a 500, too."""
 
-    async def answer(call: Call) -> Answer:
+    async def answer(call: ApiRequest) -> ApiResponse:
         try:
             return await handler(call, NOBODY)
         except StoreUnavailable as error:
@@ -36,7 +36,7 @@ def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded, anew: Anew |
     `anew`: looks up the roles of a user who would be refused, since the gateway's are some seconds old.
     """
 
-    async def answer(call: Call) -> Answer:
+    async def answer(call: ApiRequest) -> ApiResponse:
         try:
             identity = await caller(call.fields, verifier)
             if anew is not None and identity.outcome is AuthenticationOutcome.USER and not allowed(call, identity):
@@ -51,6 +51,6 @@ def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded, anew: Anew |
     return answer
 
 
-def _store_failed(error: StoreUnavailable) -> Answer:
+def _store_failed(error: StoreUnavailable) -> ApiResponse:
     log.error("store_unavailable", reason=str(error))
     return answers.STORE_FAILED

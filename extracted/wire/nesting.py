@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 Value: TypeAlias = str | bool | list["Value"] | dict[str, "Value"]
-Draft: TypeAlias = "str | bool | Items | Members"
+Draft: TypeAlias = "str | bool | ListDraft | ObjectDraft"
 _T = TypeVar("_T")
 
 PROTOTYPE = "__proto__"
@@ -14,25 +14,25 @@ _INTEGER = re.compile(r"0|[1-9][0-9]{0,9}")
 _INDICES = 2**32 - 1
 
 
-class Members(dict[str, Draft]):
+class ObjectDraft(dict[str, Draft]):
     """An object while it grows."""
 
 
-class Items(dict[int, Draft]):
+class ListDraft(dict[int, Draft]):
     """A list while it grows: by index, with gaps."""
 
-    def append(self, draft: Draft) -> "Items":
+    def append(self, draft: Draft) -> "ListDraft":
         """Behind the last one."""
         self[max(self, default=-1) + 1] = draft
         return self
 
 
-def put(query: Members, segments: Sequence[str], texts: Sequence[str], largest_index: int) -> None:
+def put(query: ObjectDraft, segments: Sequence[str], texts: Sequence[str], largest_index: int) -> None:
     """Adds what `a[b][]=text` says; several texts are a list."""
-    draft: Draft = texts[0] if len(texts) == 1 else Items(enumerate(texts))
+    draft: Draft = texts[0] if len(texts) == 1 else ListDraft(enumerate(texts))
     for segment in reversed(segments):
         draft = _inside(segment, draft, largest_index)
-    if isinstance(draft, Items | Members):
+    if isinstance(draft, ListDraft | ObjectDraft):
         _merge_members(query, _keyed(draft))
 
 
@@ -42,18 +42,18 @@ def ordered(members: Mapping[str, _T]) -> Iterable[tuple[str, _T]]:
     return sorted(members.items(), key=lambda member: integers.get(member[0], _INDICES))
 
 
-def members(draft: Members) -> dict[str, Value]:
+def members(draft: ObjectDraft) -> dict[str, Value]:
     """What has grown, without gaps."""
     return {key: _value(item) for key, item in ordered(draft)}
 
 
 def _inside(segment: str, draft: Draft, largest_index: int) -> Draft:
     if segment == "[]":
-        return draft if isinstance(draft, Items) else Items({0: draft})
+        return draft if isinstance(draft, ListDraft) else ListDraft({0: draft})
     name = segment[1:-1] if segment[0] + segment[-1] == "[]" else segment
     if name != segment and _INTEGER.fullmatch(name) and int(name) <= largest_index:
-        return Items({int(name): draft})
-    return Members() if name == PROTOTYPE else Members({name: draft})
+        return ListDraft({int(name): draft})
+    return ObjectDraft() if name == PROTOTYPE else ObjectDraft({name: draft})
 
 
 def _merged(target: Draft, source: Draft) -> Draft:
@@ -61,21 +61,21 @@ def _merged(target: Draft, source: Draft) -> Draft:
     match target, source:
         case _, "":
             return target
-        case Items(), str():
+        case ListDraft(), str():
             return target.append(source)
-        case Members(), str():
-            return target if source == PROTOTYPE else Members(target | {source: True})
-        case Items(), Items():
+        case ObjectDraft(), str():
+            return target if source == PROTOTYPE else ObjectDraft(target | {source: True})
+        case ListDraft(), ListDraft():
             return _merged_items(target, source)
-        case (Items() | Members(), Items() | Members()):
+        case (ListDraft() | ObjectDraft(), ListDraft() | ObjectDraft()):
             return _merge_members(_keyed(target), _keyed(source))
-        case _, Items():
-            return Items({0: target} | {index + 1: item for index, item in source.items()})
+        case _, ListDraft():
+            return ListDraft({0: target} | {index + 1: item for index, item in source.items()})
         case _:
-            return Items({0: target, 1: source})
+            return ListDraft({0: target, 1: source})
 
 
-def _merged_items(target: Items, source: Items) -> Items:
+def _merged_items(target: ListDraft, source: ListDraft) -> ListDraft:
     """Another item of the same index goes to the end, but for objects, which unite."""
     for index in sorted(source):
         there, item = target.get(index), source[index]
@@ -88,21 +88,23 @@ def _merged_items(target: Items, source: Items) -> Items:
     return target
 
 
-def _merge_members(target: Members, source: Members) -> Members:
+def _merge_members(target: ObjectDraft, source: ObjectDraft) -> ObjectDraft:
     for key, item in source.items():
         target[key] = _merged(target[key], item) if key in target else item
     return target
 
 
-def _keyed(draft: Items | Members) -> Members:
-    return draft if isinstance(draft, Members) else Members({str(index): draft[index] for index in sorted(draft)})
+def _keyed(draft: ListDraft | ObjectDraft) -> ObjectDraft:
+    return (
+        draft if isinstance(draft, ObjectDraft) else ObjectDraft({str(index): draft[index] for index in sorted(draft)})
+    )
 
 
 def _value(draft: Draft) -> Value:
     match draft:
-        case Members():
+        case ObjectDraft():
             return members(draft)
-        case Items():
+        case ListDraft():
             return [_value(draft[index]) for index in sorted(draft)]
         case _:
             return draft

@@ -5,7 +5,7 @@ from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from extracted.wire import nesting
-from extracted.wire.nesting import PROTOTYPE, Members, Value
+from extracted.wire.nesting import PROTOTYPE, ObjectDraft, Value
 
 Query: TypeAlias = dict[str, Value]
 
@@ -19,7 +19,7 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 def parse(text: str, *, deepest: int = _DEEPEST, largest_index: int = _LARGEST_INDEX) -> Query:
     """`text` is the part after the question mark, Latin-1 as Node hands it over."""
-    query = Members()
+    query = ObjectDraft()
     for key, texts in nesting.ordered(_pairs(text)):
         nesting.put(query, _segments(key, deepest), texts, largest_index)
     return nesting.members(query)

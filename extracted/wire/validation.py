@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from extracted.wire.answers import Answer, invalid
+from extracted.wire.answers import ApiResponse, invalid
 from extracted.wire.ids import is_uuid_v4
 
 _INHERITED: Final = frozenset(
@@ -54,7 +54,7 @@ class Property:
 Shape = Mapping[str, Property]
 
 
-def refusal(shape: Shape, body: object) -> Answer | None:
+def refusal(shape: Shape, body: object) -> ApiResponse | None:
     """400 with what is wrong (told in development alone); None where nothing is.
 
     A list has its indices for names, so an empty one is a body without properties.

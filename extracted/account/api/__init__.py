@@ -16,7 +16,7 @@ from extracted.account.teams.api import teams
 from extracted.account.users.api import user_settings, users
 from extracted.wire import application as wire
 from extracted.wire import openapi
-from extracted.wire.application import Route
+from extracted.wire.application import ApiRoute
 from extracted.wire.guard import guarded, unguarded
 
 DOCUMENT: Final = Path(__file__).parents[1] / "openapi.yaml"
@@ -37,7 +37,7 @@ def description() -> bytes:
     return openapi.served(DOCUMENT)
 
 
-def routes(account: Account, verifier: Verifier, more: Sequence[Described] = ()) -> Iterator[Route]:
+def routes(account: Account, verifier: Verifier, more: Sequence[Described] = ()) -> Iterator[ApiRoute]:
     """All that it serves to users."""
 
     async def anew(identity: Identity) -> Identity:
@@ -47,4 +47,4 @@ def routes(account: Account, verifier: Verifier, more: Sequence[Described] = ())
     of_account = chain.from_iterable(module.routes(account) for module in (users, user_settings, teams))
     for method, path, allowed, handler in (*of_account, *more):
         answer = translated(account.compat, handler)
-        yield Route(method, path, unguarded(answer) if allowed is None else guarded(verifier, allowed, answer, anew))
+        yield ApiRoute(method, path, unguarded(answer) if allowed is None else guarded(verifier, allowed, answer, anew))

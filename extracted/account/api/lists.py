@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from extracted.account.domain import Refused, Selected, Selection
 from extracted.wire import answers, listing
-from extracted.wire.answers import Answer
-from extracted.wire.application import Call
+from extracted.wire.answers import ApiResponse
+from extracted.wire.application import ApiRequest
 from extracted.wire.listing import Order, Page
 from extracted.wire.nesting import Value
 from extracted.wire.query import as_string
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 async def listed(
-    call: Call,
+    call: ApiRequest,
     select: Callable[[Selection], Awaitable[Selected[T]]],
     shown: Callable[[T], object],
     *,
     order_keys: Collection[str],
     filter_key: str,
-) -> Answer:
+) -> ApiResponse:
     """The page's values as `shown` shows them, and the total. Raises Refused."""
     page = listing.page(call.query)
     if page is None:

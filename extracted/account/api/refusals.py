@@ -8,8 +8,8 @@ import structlog
 
 from chassis.auth.claims import Identity
 from extracted.account.domain import AlreadyVerified, Compat, NameTaken, Refused, Taken
-from extracted.wire.answers import BAD_REQUEST, CONFLICT, NOT_FOUND, STORE_FAILED, Answer, error
-from extracted.wire.application import Call
+from extracted.wire.answers import BAD_REQUEST, CONFLICT, NOT_FOUND, STORE_FAILED, ApiResponse, error
+from extracted.wire.application import ApiRequest
 from extracted.wire.guard import Allowed, Guarded
 
 log = structlog.get_logger("account.api")
@@ -27,9 +27,9 @@ class NoId(Exception):
 class Refusals:
     """The monolith lets its database fail over all three (faults F11, F18)."""
 
-    name_taken: Answer = STORE_FAILED
-    no_id: Answer = STORE_FAILED
-    value: Answer = STORE_FAILED
+    name_taken: ApiResponse = STORE_FAILED
+    no_id: ApiResponse = STORE_FAILED
+    value: ApiResponse = STORE_FAILED
 
 
 OF: Final[Mapping[Compat, Refusals]] = {
@@ -42,7 +42,7 @@ def translated(compat: Compat, handler: Guarded) -> Guarded:
     """A handler whose refusals are answers; the log tells which, never the value."""
     refusals = OF[compat]
 
-    async def answer(call: Call, identity: Identity) -> Answer:
+    async def answer(call: ApiRequest, identity: Identity) -> ApiResponse:
         try:
             return await handler(call, identity)
         except (NoId, Refused) as failure:
@@ -56,7 +56,7 @@ def translated(compat: Compat, handler: Guarded) -> Guarded:
     return answer
 
 
-def _answer(refusals: Refusals, failure: Exception) -> Answer:
+def _answer(refusals: Refusals, failure: Exception) -> ApiResponse:
     if isinstance(failure, NameTaken):
         return refusals.name_taken
     return refusals.no_id if isinstance(failure, NoId) else refusals.value

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from chassis.outbox.consumer import Consumer
-from chassis.outbox.relay import Relay
+from chassis.outbox.relay import OutboxRelay
 from chassis.store import StoreUnavailable
 from extracted.account.purchases.service.operations import Audit, Operations
 
@@ -20,7 +20,7 @@ class Auditing:
     """One per process. `last`: what the timer found. `consumers`: those that run now."""
 
     def __init__(
-        self, operations: Operations, relay: Relay, consumers: Sequence[Consumer], every_s: float = EVERY_S
+        self, operations: Operations, relay: OutboxRelay, consumers: Sequence[Consumer], every_s: float = EVERY_S
     ) -> None:
         self._operations = operations
         self._relay = relay

@@ -13,7 +13,7 @@ from chassis.database.database import Database
 from chassis.messaging.envelope import Envelope, MessageInvalid
 from chassis.messaging.port import Broker
 from chassis.outbox.consumer import Consumer, consume
-from chassis.outbox.failed_messages import Parked
+from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.store import StoreUnavailable
 from extracted.account.purchases import messages
 from extracted.account.purchases.domain.purchase import UnknownPurchase
@@ -62,7 +62,7 @@ class Selling:
     shop_ready: Check
     reminding: Reminding
     database: Database
-    parked: Parked
+    failed_messages: FailedMessages
     consumers: list[Consumer]
 
     @asynccontextmanager
@@ -80,8 +80,10 @@ class Selling:
 
     async def _consume(self, queue: str) -> Consumer:
         if queue == messages.DECISIONS_QUEUE:
-            return await consume(self.broker, queue, self.handlers.decided, self.database, self.parked)
-        return await consume(self.broker, queue, self.handlers.requested, self.database, self.parked, ready=self._ready)
+            return await consume(self.broker, queue, self.handlers.decided, self.database, self.failed_messages)
+        return await consume(
+            self.broker, queue, self.handlers.requested, self.database, self.failed_messages, ready=self._ready
+        )
 
     async def _ready(self) -> None:
         """What a request to buy needs. Raises StoreUnavailable."""

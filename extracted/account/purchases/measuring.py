@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chassis.outbox.consumer import Consumer
-from chassis.outbox.failed_messages_store import StoredParked
-from chassis.outbox.relay import Relay
+from chassis.outbox.failed_messages.stored import StoredFailedMessages
+from chassis.outbox.relay import OutboxRelay
 from chassis.service.metrics import Metric, gauge
 from extracted.account.purchases.auditing import Auditing
 from extracted.account.purchases.service.operations import Kind, Operations
@@ -17,8 +17,8 @@ class Measuring:
     """`auditing`: its last finding; before the first there is no number of breaches."""
 
     operations: Operations
-    relay: Relay
-    messages: StoredParked
+    relay: OutboxRelay
+    messages: StoredFailedMessages
     auditing: Auditing
     consumers: Sequence[Consumer]
 
@@ -26,9 +26,9 @@ class Measuring:
         """Raises StoreUnavailable."""
         by_state: dict[str, float] = dict((await self.operations.counts()).items())
         oldest_s = await self.operations.oldest_open_s()
-        outbox, parked = await self.relay.status(), await self.messages.grouped(None)
+        outbox, failed_messages = await self.relay.status(), await self.messages.grouped(None)
         waiting = Counter[str]()
-        for group in parked:
+        for group in failed_messages:
             waiting[group.queue] += group.count
         held = {status.queue: float(status.held) for status in (consumer.status() for consumer in self.consumers)}
         return [

@@ -13,10 +13,10 @@ from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
 from chassis.outbox.consumer import Consumer
-from chassis.outbox.failed_messages import Parked
-from chassis.outbox.failed_messages_store import StoredParked
+from chassis.outbox.failed_messages.stored import StoredFailedMessages
+from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.outbox.outbox import Outbox
-from chassis.outbox.relay import Relay
+from chassis.outbox.relay import OutboxRelay
 from extracted.account.mail_requests import Posting
 from extracted.account.purchases.auditing import Auditing
 from extracted.account.purchases.consumers import Handlers, Selling
@@ -46,10 +46,10 @@ class Messaging:
 
     broker: Broker
     kept: Kept
-    parked: Parked
+    failed_messages: FailedMessages
     posting: Posting
     operations: Operations
-    messages: StoredParked
+    messages: StoredFailedMessages
     worker: Worker
     measuring: Measuring
     consumers: list[Consumer]
@@ -70,16 +70,18 @@ def messaging(settings: Settings, database: Database, points: Points, rows: Rows
     if settings.broker_url is None:
         return None
     own = OwnTables("account", database.is_sqlite)
-    outbox, parked = Outbox(own, now), Parked(own, now)
+    outbox, failed_messages = Outbox(own, now), FailedMessages(own, now)
     parts = kept(define(own), points, outbox, now)
     broker = open_broker(settings.broker_url.get_secret_value(), "account")
     operations = Operations(SqlOperations(database, parts, rows), now, patience(settings))
-    relay = Relay(database, outbox, broker)
+    relay = OutboxRelay(database, outbox, broker)
     consumers: list[Consumer] = []
-    auditing, messages = Auditing(operations, relay, consumers), StoredParked(database, parked)
+    auditing, messages = Auditing(operations, relay, consumers), StoredFailedMessages(database, failed_messages)
     worker = Worker(broker, own_queues(settings), relay, auditing)
     measuring = Measuring(operations, relay, messages, auditing, consumers)
-    return Messaging(broker, parts, parked, Posting(outbox, now), operations, messages, worker, measuring, consumers)
+    return Messaging(
+        broker, parts, failed_messages, Posting(outbox, now), operations, messages, worker, measuring, consumers
+    )
 
 
 def purchasing(settings: Settings, database: Database, with_broker: Messaging) -> Purchasing | None:
@@ -91,8 +93,8 @@ def purchasing(settings: Settings, database: Database, with_broker: Messaging) -
     buying = Buying(store, offers, now, Waiting(), patient)
     handlers = Handlers(buying, GatewayReplies(with_broker.broker), now)
     reminding = Reminding(store, now, patient)
-    parked, consumers = with_broker.parked, with_broker.consumers
-    selling = Selling(with_broker.broker, handlers, offers.ping, reminding, database, parked, consumers)
+    failed_messages, consumers = with_broker.failed_messages, with_broker.consumers
+    selling = Selling(with_broker.broker, handlers, offers.ping, reminding, database, failed_messages, consumers)
     return Purchasing(Calling(buying), Looking(store), offers, selling)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
-from chassis.outbox.relay import Relay
+from chassis.outbox.relay import OutboxRelay
 from chassis.service import starting
 from extracted.account.purchases.auditing import Auditing
 
@@ -21,7 +21,7 @@ class Worker:
 
     broker: Broker
     topology: Topology
-    relay: Relay
+    relay: OutboxRelay
     auditing: Auditing
 
     @asynccontextmanager

@@ -17,8 +17,8 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.credentials import Endpoint, guarded, refused
-from chassis.outbox import failed_messages_api as parked_api
-from chassis.outbox.failed_messages_api import ParkedMessages
+from chassis.service import failed_messages_api
+from chassis.service.failed_messages_api import FailedMessageOperations
 from extracted.mailer.api import asking, looking, operating
 from extracted.mailer.operations import Operations
 from extracted.mailer.ports import Kinds, Mails, Suppressions
@@ -44,7 +44,7 @@ class Parts:
     mails: Mails
     suppressions: Suppressions
     kinds: Kinds
-    parked: ParkedMessages
+    failed_messages: FailedMessageOperations
     status: Callable[[], Awaitable[Mapping[str, object]]]
 
 
@@ -64,7 +64,7 @@ def for_operators(parts: Parts) -> Iterator[tuple[str, str, Endpoint]]:
     yield from looking.routes(parts.mails, parts.kinds, parts.intake.canonical)
     yield from operating.routes(parts.operations, parts.suppressions)
     yield "GET", "/internal/status", partial(_status, parts)
-    yield from parked_api.routes(parts.parked)
+    yield from failed_messages_api.routes(parts.failed_messages)
 
 
 async def failure(scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,7 +14,7 @@ down_revision = None
 def upgrade() -> None:
     """Nothing was there before."""
     own = own_tables()
-    message_tables.parked(own)
+    message_tables.failed_messages(own)
     _mails(own)
     own.table("contents", Column("id", Text, primary_key=True), Column("content", LargeBinary, nullable=False))
     _events(own)

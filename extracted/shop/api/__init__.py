@@ -11,7 +11,7 @@ from extracted.shop.api import internal, items, purchases, quantities
 from extracted.shop.service import Shop, Stock
 from extracted.wire import application as wire
 from extracted.wire import openapi
-from extracted.wire.application import Route
+from extracted.wire.application import ApiRoute
 from extracted.wire.guard import guarded
 
 __all__ = ["application", "description", "failure", "internal", "routes"]
@@ -33,8 +33,8 @@ def description() -> bytes:
     return openapi.served(DOCUMENT)
 
 
-def routes(shop: Shop, verifier: Verifier, stock: Stock | None) -> Iterator[Route]:
+def routes(shop: Shop, verifier: Verifier, stock: Stock | None) -> Iterator[ApiRoute]:
     """All that it serves to users."""
     of_stock = () if stock is None else quantities.routes(stock)
     for method, path, allowed, handler in (*items.routes(shop), *purchases.routes(shop), *of_stock):
-        yield Route(method, path, guarded(verifier, allowed, handler))
+        yield ApiRoute(method, path, guarded(verifier, allowed, handler))

@@ -13,8 +13,8 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.credentials import guarded
-from chassis.outbox import failed_messages_api as parked_api
-from chassis.outbox.failed_messages_api import ParkedMessages
+from chassis.service import failed_messages_api
+from chassis.service.failed_messages_api import FailedMessageOperations
 from extracted.shop.api import offers, records
 from extracted.shop.ports import Records, TransactionRecords
 from extracted.shop.service import Shop
@@ -28,7 +28,7 @@ class Operations:
 
     records: Records
     transactions: TransactionRecords
-    parked: ParkedMessages
+    failed_messages: FailedMessageOperations
     status: Callable[[], Awaitable[Mapping[str, object]]]
 
 
@@ -65,7 +65,7 @@ def _for_operators(operations: Operations | None, token: str | None) -> Iterator
     yield Route("/internal/status", guarded(token, partial(_status, operations)))
     for path, endpoint in records.routes(operations.records, operations.transactions):
         yield Route(path, guarded(token, endpoint))
-    for method, path, endpoint in parked_api.routes(operations.parked):
+    for method, path, endpoint in failed_messages_api.routes(operations.failed_messages):
         yield Route(path, guarded(token, endpoint), methods=[method])
 
 

@@ -10,8 +10,8 @@ from extracted.shop.api.shown import found, shown
 from extracted.shop.domain import ItemFields, ItemSelection
 from extracted.shop.service import Shop
 from extracted.wire import answers, listing, validation
-from extracted.wire.answers import Answer
-from extracted.wire.application import Call
+from extracted.wire.answers import ApiResponse
+from extracted.wire.application import ApiRequest
 from extracted.wire.listing import Order, Page
 from extracted.wire.nesting import Value
 from extracted.wire.validation import NUMBER, STRING, Shape, at_least, nested, one_of, optional, required
@@ -32,12 +32,12 @@ def routes(shop: Shop) -> Iterator[Described]:
     yield "DELETE", "/item/{id}", is_admin, partial(_remove, shop)
 
 
-async def _create(shop: Shop, call: Call, _identity: Identity) -> Answer:
+async def _create(shop: Shop, call: ApiRequest, _identity: Identity) -> ApiResponse:
     fields = _fields(NEW_ITEM, call.body)
-    return fields if isinstance(fields, Answer) else answers.one(shown(await shop.create(fields)), 201)
+    return fields if isinstance(fields, ApiResponse) else answers.one(shown(await shop.create(fields)), 201)
 
 
-async def _list(shop: Shop, call: Call, _identity: Identity) -> Answer:
+async def _list(shop: Shop, call: ApiRequest, _identity: Identity) -> ApiResponse:
     page = listing.page(call.query)
     if page is None:
         return answers.BAD_REQUEST
@@ -45,26 +45,26 @@ async def _list(shop: Shop, call: Call, _identity: Identity) -> Answer:
     if order is None:
         return answers.UNEXPECTED
     selection = _selection(page, order, wanted)
-    if isinstance(selection, Answer):
+    if isinstance(selection, ApiResponse):
         return selection
     items = await shop.items.select(selection)
     return answers.many([shown(item) for item in items], listing.shown(page, order, wanted, matching=False))
 
 
-async def _get(shop: Shop, call: Call, _identity: Identity) -> Answer:
+async def _get(shop: Shop, call: ApiRequest, _identity: Identity) -> ApiResponse:
     return found(await shop.items.find(call.variables[0]))
 
 
-async def _change(shop: Shop, call: Call, _identity: Identity) -> Answer:
+async def _change(shop: Shop, call: ApiRequest, _identity: Identity) -> ApiResponse:
     fields = _fields(CHANGES, call.body)
-    return fields if isinstance(fields, Answer) else found(await shop.items.change(call.variables[0], fields))
+    return fields if isinstance(fields, ApiResponse) else found(await shop.items.change(call.variables[0], fields))
 
 
-async def _remove(shop: Shop, call: Call, _identity: Identity) -> Answer:
+async def _remove(shop: Shop, call: ApiRequest, _identity: Identity) -> ApiResponse:
     return answers.nothing(200) if await shop.items.remove(call.variables[0]) else answers.NOT_FOUND
 
 
-def _fields(shape: Shape, body: object) -> ItemFields | Answer:
+def _fields(shape: Shape, body: object) -> ItemFields | ApiResponse:
     """Those that were sent; or the 400."""
     refusal = validation.refusal(shape, body)
     if refusal is not None:
@@ -72,7 +72,7 @@ def _fields(shape: Shape, body: object) -> ItemFields | Answer:
     return validation.known(shape, body) if isinstance(body, dict) else {}
 
 
-def _selection(page: Page, order: Order, wanted: Mapping[str, Value]) -> ItemSelection | Answer:
+def _selection(page: Page, order: Order, wanted: Mapping[str, Value]) -> ItemSelection | ApiResponse:
     """Or the answer where the monolith trips: over an order as it builds its query, over the rest when it runs it."""
     descends = listing.descends(order["cost"]) if "cost" in order else None
     if "cost" in order and descends is None:

@@ -9,8 +9,8 @@ from extracted.shop.api.shown import found
 from extracted.shop.domain import Transaction
 from extracted.shop.service import NotAnId, Shop
 from extracted.wire import answers, listing
-from extracted.wire.answers import Answer, Listing
-from extracted.wire.application import Call
+from extracted.wire.answers import ApiResponse, Listing
+from extracted.wire.application import ApiRequest
 
 
 def routes(shop: Shop) -> Iterator[Described]:
@@ -19,14 +19,14 @@ def routes(shop: Shop) -> Iterator[Described]:
     yield "GET", "/transactions", is_admin, partial(_list, shop)
 
 
-async def _get_bought_item(shop: Shop, call: Call, identity: Identity) -> Answer:
+async def _get_bought_item(shop: Shop, call: ApiRequest, identity: Identity) -> ApiResponse:
     try:
         return found(await shop.bought(identity.subject or "", call.variables[0]))
     except NotAnId:
         return answers.STORE_FAILED  # the monolith lets PostgreSQL refuse it
 
 
-async def _list(shop: Shop, call: Call, _identity: Identity) -> Answer:
+async def _list(shop: Shop, call: ApiRequest, _identity: Identity) -> ApiResponse:
     page = listing.page(call.query)
     if page is None:
         return answers.BAD_REQUEST

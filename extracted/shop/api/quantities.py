@@ -9,8 +9,8 @@ from extracted.shop.api.callers import Described, is_admin
 from extracted.shop.domain import Quantity
 from extracted.shop.service import Stock
 from extracted.wire import answers, validation
-from extracted.wire.answers import Answer
-from extracted.wire.application import Call
+from extracted.wire.answers import ApiResponse
+from extracted.wire.application import ApiRequest
 from extracted.wire.validation import Rule, Shape, at_least, optional
 
 MOST: Final = 2**31 - 1
@@ -27,11 +27,11 @@ def routes(stock: Stock) -> Iterator[Described]:
     yield "PUT", "/item/{id}/quantity", is_admin, partial(_set, stock)
 
 
-async def _get(stock: Stock, call: Call, _identity: Identity) -> Answer:
+async def _get(stock: Stock, call: ApiRequest, _identity: Identity) -> ApiResponse:
     return _found(await stock.quantity(call.variables[0]))
 
 
-async def _set(stock: Stock, call: Call, _identity: Identity) -> Answer:
+async def _set(stock: Stock, call: ApiRequest, _identity: Identity) -> ApiResponse:
     """Null has to be said: a body that forgot the quantity would make the item unlimited."""
     refusal = validation.refusal(_NULLABLE, call.body)
     if refusal is not None or not isinstance(call.body, dict):
@@ -41,5 +41,5 @@ async def _set(stock: Stock, call: Call, _identity: Identity) -> Answer:
     return _found(await stock.set(call.variables[0], Quantity(call.body["quantity"])))
 
 
-def _found(quantity: Quantity | None) -> Answer:
+def _found(quantity: Quantity | None) -> ApiResponse:
     return answers.NOT_FOUND if quantity is None else answers.one({"quantity": quantity.left})

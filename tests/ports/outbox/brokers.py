@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from chassis.messaging.envelope import Envelope
-from chassis.outbox.relay import Relay
+from chassis.outbox.relay import OutboxRelay
 
 DEADLINE_S = 10
 
@@ -64,7 +64,7 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], deadline_s: flo
 
 
 @asynccontextmanager
-async def running(relay: Relay) -> AsyncIterator[None]:
+async def running(relay: OutboxRelay) -> AsyncIterator[None]:
     """Stopped as a service stops it."""
     task = asyncio.create_task(relay.run())
     yield

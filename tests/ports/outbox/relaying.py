@@ -11,18 +11,18 @@ from datetime import UTC, datetime
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
 from chassis.messaging.open import open_broker
-from chassis.outbox.destination_worker import Pace
+from chassis.outbox.destination_worker import RelayPace
 from chassis.outbox.outbox import Outbox
-from chassis.outbox.relay import Relay
+from chassis.outbox.relay import OutboxRelay
 from tests.ports.outbox.service import SERVICE, message
 
-PACE = Pace(lease_s=2, publish_timeout_s=1)
+PACE = RelayPace(lease_s=2, publish_timeout_s=1)
 
 
 async def main(database_url: str, broker_url: str, count: int) -> None:
     database, broker = Database(database_url, timeout_s=30), open_broker(broker_url, "relaying")
     outbox = Outbox(OwnTables(SERVICE, database.is_sqlite), lambda: datetime.now(UTC))
-    relay = Relay(database, outbox, broker, PACE)
+    relay = OutboxRelay(database, outbox, broker, PACE)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, relay.stop)
     running = asyncio.create_task(relay.run())
     for _ in range(count):

@@ -6,7 +6,7 @@ from pathlib import Path
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
 from chassis.messaging.envelope import Envelope, new_id
-from chassis.outbox.failed_messages import Parked
+from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.outbox.inbox import Inbox
 from chassis.outbox.outbox import Outbox
 
@@ -36,7 +36,7 @@ class Service:
         self.clock = clock
         self.outbox = Outbox(tables, clock)
         self.inbox = Inbox(tables, clock)
-        self.parked = Parked(tables, clock)
+        self.failed_messages = FailedMessages(tables, clock)
 
     async def put(self, *envelopes: Envelope, exchange: str = "purchases.commands") -> None:
         """In one transaction; a moment later each, and the relay is told."""

@@ -13,15 +13,15 @@ from chassis.database.database import Database
 from chassis.messaging.envelope import Envelope, MessageInvalid, to_record
 from chassis.messaging.topology import Queue, Topology
 from chassis.outbox.consumer import Consumer, consume
-from chassis.outbox.failed_messages import ParkedMessage
-from chassis.outbox.failed_messages_retry import MessageHandler, Patience
+from chassis.outbox.failed_messages.message import FailedMessage
+from chassis.outbox.failed_messages.retry import MessageHandler, RetryPolicy
 from chassis.store import StoreUnavailable
 from tests.ports.outbox.brokers import until
 from tests.ports.outbox.service import Service, message
 from tests.support.memory_broker.broker import MemoryBroker
 
 QUEUE, EXCHANGE, TYPE = "account.purchases", "purchases", "shop.decrease_quantity.v1"
-QUICK = Patience(first_hold_s=0.01, last_hold_s=0.05, look_s=0.02, attempts=3)
+QUICK = RetryPolicy(first_hold_s=0.01, last_hold_s=0.05, look_s=0.02, attempts=3)
 TOPOLOGY = Topology({EXCHANGE: ("gateway",)}, (Queue(QUEUE, "account", EXCHANGE, (TYPE,), 1000, 3),))
 
 
@@ -49,21 +49,21 @@ class World:
     def send_raw(self, properties: Mapping[str, object], body: bytes) -> None:
         self.broker.put(EXCHANGE, TYPE, properties, body)
 
-    async def parked(self) -> list[ParkedMessage]:
+    async def failed_messages(self) -> list[FailedMessage]:
         async with self.service.database.read() as connection:
-            return await self.service.parked.listed(connection)
+            return await self.service.failed_messages.listed(connection)
 
-    async def parked_one(self) -> ParkedMessage:
+    async def parked_one(self) -> FailedMessage:
         async def is_there() -> bool:
-            return await self.parked() != []
+            return await self.failed_messages() != []
 
         await until(is_there)
-        (one,) = await self.parked()
+        (one,) = await self.failed_messages()
         return one
 
     async def is_empty(self) -> bool:
         """Nothing is parked, nothing waits."""
-        return await self.parked() == [] and await self.broker.depth(QUEUE) == 0
+        return await self.failed_messages() == [] and await self.broker.depth(QUEUE) == 0
 
 
 @pytest.fixture
@@ -76,10 +76,10 @@ async def world(service: Service) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def consuming(
-    world: World, handler: MessageHandler | None = None, patience: Patience = QUICK
+    world: World, handler: MessageHandler | None = None, patience: RetryPolicy = QUICK
 ) -> AsyncIterator[Consumer]:
-    database, parked = world.service.database, world.service.parked
-    consumer = await consume(world.broker, QUEUE, handler or world.handle, database, parked, patience=patience)
+    database, failed_messages = world.service.database, world.service.failed_messages
+    consumer = await consume(world.broker, QUEUE, handler or world.handle, database, failed_messages, patience=patience)
     yield consumer
     await consumer.stop(1)
 
@@ -167,10 +167,10 @@ async def test_after_some_attempts_it_waits_for_a_human_and_a_redrive_gives_it_a
             await until(lambda attempts=attempts: _attempts(world, attempts))  # type: ignore[misc]
             world.service.clock.move(600)
         await until(lambda: _attempts(world, 3))
-        (one,) = await world.parked()
+        (one,) = await world.failed_messages()
         assert one.next_attempt_at is None
         async with world.service.database.write() as connection:
-            assert await world.service.parked.redrive(connection, [one.id]) == 1
+            assert await world.service.failed_messages.redrive(connection, [one.id]) == 1
         await until(lambda: _attempts(world, 1))
         world.service.clock.move(600)
         await until(lambda: world.handled == [sent])
@@ -178,7 +178,7 @@ async def test_after_some_attempts_it_waits_for_a_human_and_a_redrive_gives_it_a
 
 
 async def _attempts(world: World, attempts: int) -> bool:
-    return [one.attempts for one in await world.parked()] == [attempts]
+    return [one.attempts for one in await world.failed_messages()] == [attempts]
 
 
 async def test_the_same_message_parked_twice_is_one_row(world: World) -> None:
@@ -194,11 +194,11 @@ async def test_another_message_under_the_same_id_is_another_row(world: World) ->
     world.faults += [MessageInvalid("no")] * 2
     async with consuming(world):
         await world.send(sent, replace(sent, body={"forged": True}))
-        await until(lambda: _parked(world, 2))
+        await until(lambda: _failed_messages(world, 2))
 
 
-async def _parked(world: World, count: int) -> bool:
-    return len(await world.parked()) == count
+async def _failed_messages(world: World, count: int) -> bool:
+    return len(await world.failed_messages()) == count
 
 
 async def test_while_a_store_is_away_messages_are_held_without_an_attempt(world: World) -> None:
@@ -223,7 +223,7 @@ async def test_a_handler_is_not_tried_before_the_store_is_ready(world: World) ->
         if not is_ready:
             raise StoreUnavailable("still gone")
 
-    parts = (world.broker, QUEUE, world.handle, world.service.database, world.service.parked)
+    parts = (world.broker, QUEUE, world.handle, world.service.database, world.service.failed_messages)
     consumer = await consume(*parts, ready=ready, patience=QUICK)
     await world.send(sent := message())
     await until(lambda: asked >= 5)
@@ -236,7 +236,7 @@ async def test_a_handler_is_not_tried_before_the_store_is_ready(world: World) ->
 
 async def test_at_most_prefetch_messages_are_held(world: World) -> None:
     world.is_store_away = True
-    parts = (world.broker, QUEUE, world.handle, world.service.database, world.service.parked)
+    parts = (world.broker, QUEUE, world.handle, world.service.database, world.service.failed_messages)
     consumer = await consume(*parts, prefetch=5, patience=QUICK)
     await world.send(*(message() for _ in range(20)))
     await until(lambda: consumer.status().held == 5)
@@ -256,7 +256,7 @@ async def test_what_was_held_for_too_long_goes_back_until_it_is_a_dead_letter_th
         assert (one.queue, one.next_attempt_at, await world.broker.depth(f"{QUEUE}.dead")) == (QUEUE, None, 0)
         world.is_store_away = False
         async with world.service.database.write() as connection:
-            await world.service.parked.redrive(connection, [one.id])
+            await world.service.failed_messages.redrive(connection, [one.id])
         await until(world.is_empty)
     assert world.handled == [sent]
 
@@ -275,7 +275,7 @@ async def test_an_outage_counts_as_one_delivery_however_long_it_lasts(world: Wor
         if not is_ready:
             raise StoreUnavailable("gone")
 
-    parts = (world.broker, QUEUE, count, world.service.database, world.service.parked)
+    parts = (world.broker, QUEUE, count, world.service.database, world.service.failed_messages)
     consumer = await consume(*parts, ready=ready, patience=replace(QUICK, hold_s=0.02, last_hold_s=0.02))
     await world.send(sent := message())
     await until(lambda: deliveries == 1 and not consumer.status().is_consuming)
@@ -327,8 +327,8 @@ async def test_a_stop_lets_what_is_under_way_end_and_acknowledges_it(world: Worl
         await may_end.wait()
         await world.handle(envelope)
 
-    database, parked = world.service.database, world.service.parked
-    consumer = await consume(world.broker, QUEUE, slow, database, parked, prefetch=1, patience=QUICK)
+    database, failed_messages = world.service.database, world.service.failed_messages
+    consumer = await consume(world.broker, QUEUE, slow, database, failed_messages, prefetch=1, patience=QUICK)
     await world.send(message(), message())
     await began.wait()
     stopping = asyncio.create_task(consumer.stop())
@@ -343,7 +343,7 @@ async def test_two_consumers_share_the_retries(world: World) -> None:
     world.faults += [RuntimeError("passes")] * 6
     async with consuming(world), consuming(world):
         await world.send(*(message() for _ in range(6)))
-        await until(lambda: _parked(world, 6))
+        await until(lambda: _failed_messages(world, 6))
         world.service.clock.move(2)
         await until(world.is_empty)
     assert len({envelope.id for envelope in world.handled}) == len(world.handled) == 6
@@ -354,41 +354,41 @@ async def test_parked_messages_are_grouped_shown_and_discarded(world: World) -> 
     async with consuming(world):
         for _ in range(3):
             await world.send(message())
-        await until(lambda: _parked(world, 3))
-    parked = world.service.parked
+        await until(lambda: _failed_messages(world, 3))
+    failed_messages = world.service.failed_messages
     async with world.service.database.write() as connection:
-        groups = await parked.grouped(connection)
+        groups = await failed_messages.grouped(connection)
         assert [(group.reason, group.count) for group in groups] == [("not understood: a", 2), ("not understood: b", 1)]
-        listed = await parked.listed(connection, QUEUE, limit=2)
-        assert await parked.listed(connection, "elsewhere") == []
-        (last,) = await parked.listed(connection, QUEUE, after=listed[-1].id)
-        assert await parked.get(connection, last.id) == last
-        assert await parked.get(connection, "none") is None
-        assert await parked.discard(connection, [one.id for one in listed]) == 2
-        assert await parked.listed(connection) == [last]
+        listed = await failed_messages.listed(connection, QUEUE, limit=2)
+        assert await failed_messages.listed(connection, "elsewhere") == []
+        (last,) = await failed_messages.listed(connection, QUEUE, after=listed[-1].id)
+        assert await failed_messages.get(connection, last.id) == last
+        assert await failed_messages.get(connection, "none") is None
+        assert await failed_messages.discard(connection, [one.id for one in listed]) == 2
+        assert await failed_messages.listed(connection) == [last]
 
 
 async def test_a_lease_on_a_parked_message_ends(world: World) -> None:
-    parked, lease = world.service.parked, timedelta(seconds=10)
+    failed_messages, lease = world.service.failed_messages, timedelta(seconds=10)
     async with world.service.database.write() as connection:
-        await parked.record(connection, QUEUE, to_record(message()), b"{}", "why", retry_after=timedelta(0))
-        (first,) = await parked.due(connection, QUEUE, lease)
-        assert await parked.due(connection, QUEUE, lease) == []
+        await failed_messages.record(connection, QUEUE, to_record(message()), b"{}", "why", retry_after=timedelta(0))
+        (first,) = await failed_messages.due(connection, QUEUE, lease)
+        assert await failed_messages.due(connection, QUEUE, lease) == []
         world.service.clock.move(11)
-        (second,) = await parked.due(connection, QUEUE, lease)
-        await parked.failed(connection, first, "a late one", None)
-        after_late = await parked.get(connection, first.id)
+        (second,) = await failed_messages.due(connection, QUEUE, lease)
+        await failed_messages.failed(connection, first, "a late one", None)
+        after_late = await failed_messages.get(connection, first.id)
         assert after_late is not None
         assert (after_late.reason, after_late.attempts) == ("why", 1)
-        await parked.failed(connection, second, "the right one", None)
-        assert await parked.due(connection, QUEUE, lease) == []
+        await failed_messages.failed(connection, second, "the right one", None)
+        assert await failed_messages.due(connection, QUEUE, lease) == []
 
 
 async def test_a_clock_that_is_put_back_by_an_hour_holds_up_no_retry(world: World) -> None:
     world.faults.append(RuntimeError("passes"))
     async with consuming(world):
         await world.send(message())
-        await until(lambda: _parked(world, 1))
+        await until(lambda: _failed_messages(world, 1))
         world.service.clock.move(-3600)
         await until(world.is_empty)
     assert len(world.handled) == 1

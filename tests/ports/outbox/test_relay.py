@@ -13,13 +13,13 @@ from structlog.testing import capture_logs
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
 from chassis.messaging.port import BrokerUnavailable, PublishRefused, Unroutable
-from chassis.outbox.destination_worker import Pace
-from chassis.outbox.relay import Relay
+from chassis.outbox.destination_worker import RelayPace
+from chassis.outbox.relay import OutboxRelay
 from chassis.store import StoreUnavailable
 from tests.ports.outbox.brokers import Taking, running, until
 from tests.ports.outbox.service import SERVICE, Service, message
 
-QUICK = Pace(publish_timeout_s=0.2, poll_s=0.02, first_retry_s=0.01, last_retry_s=0.05)
+QUICK = RelayPace(publish_timeout_s=0.2, poll_s=0.02, first_retry_s=0.01, last_retry_s=0.05)
 NEVER_POLLS = replace(QUICK, poll_s=3600)
 DECREASE = "purchases.commands shop.decrease_quantity.v1"
 
@@ -32,7 +32,7 @@ async def all_out(service: Service) -> bool:
 async def test_everything_is_sent_once_and_marked(service: Service) -> None:
     broker, put = Taking(), [message() for _ in range(250)]
     await service.put(*put)
-    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, QUICK)):
         await until(lambda: all_out(service))
     assert broker.taken == put
     assert broker.most_under_way == QUICK.window
@@ -40,7 +40,7 @@ async def test_everything_is_sent_once_and_marked(service: Service) -> None:
 
 async def test_a_commit_wakes_the_relay_of_its_process_at_once(service: Service) -> None:
     broker = Taking()
-    async with running(Relay(service.database, service.outbox, broker, NEVER_POLLS)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, NEVER_POLLS)):
         await service.put(message())
         await until(lambda: len(broker.taken) == 1)
         await service.put(message())
@@ -51,7 +51,7 @@ async def test_it_does_not_log_under_the_request_that_woke_it_first(service: Ser
     broker = Taking()
     broker.faults["purchases.commands"] = Unroutable("no queue")
     with capture_logs([merge_contextvars]) as logs:
-        async with running(Relay(service.database, service.outbox, broker, NEVER_POLLS)):
+        async with running(OutboxRelay(service.database, service.outbox, broker, NEVER_POLLS)):
             with bound_contextvars(request_id="of somebody"):
                 await service.put(message())
             await until(lambda: broker.asked >= 1 and bool(logs))
@@ -60,7 +60,7 @@ async def test_it_does_not_log_under_the_request_that_woke_it_first(service: Ser
 
 async def test_what_another_process_put_is_found_by_looking(service: Service) -> None:
     broker, other = Taking(), Service(service.database, OwnTables(SERVICE, service.database.is_sqlite), service.clock)
-    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, QUICK)):
         await other.put(message())
         await until(lambda: len(broker.taken) == 1)
 
@@ -71,7 +71,7 @@ async def test_a_message_that_is_not_confirmed_is_never_marked_and_goes_later(
 ) -> None:
     broker, put = Taking(), message()
     broker.faults["purchases.commands"] = fault
-    relay = Relay(service.database, service.outbox, broker, QUICK)
+    relay = OutboxRelay(service.database, service.outbox, broker, QUICK)
     async with running(relay):
         await service.put(put)
         await until(lambda: broker.asked >= 3)
@@ -86,7 +86,7 @@ async def test_a_message_that_is_not_confirmed_is_never_marked_and_goes_later(
 async def test_a_publisher_that_cancels_what_it_waits_for_does_not_end_the_sending(service: Service) -> None:
     broker, put = Taking(), message()
     broker.faults["purchases.commands"] = asyncio.CancelledError()
-    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, QUICK)):
         await service.put(put)
         await until(lambda: broker.asked >= 2)
         del broker.faults["purchases.commands"]
@@ -97,7 +97,7 @@ async def test_a_publisher_that_cancels_what_it_waits_for_does_not_end_the_sendi
 async def test_what_a_publisher_fails_with_by_mistake_is_met_as_any_failure(service: Service) -> None:
     broker, put = Taking(), message()
     broker.faults["purchases.commands"] = KeyError("a mistake")
-    relay = Relay(service.database, service.outbox, broker, QUICK)
+    relay = OutboxRelay(service.database, service.outbox, broker, QUICK)
     async with running(relay):
         await service.put(put)
         await until(lambda: relay.troubles() != {})
@@ -112,7 +112,7 @@ async def test_a_message_that_can_never_be_sent_holds_up_no_other(service: Servi
     table = "account_outbox" if service.database.is_sqlite else "account.outbox"
     async with service.database.write() as connection:
         await connection.execute(text(f"UPDATE {table} SET properties = '{{}}' WHERE message_id = :id"), {"id": bad.id})
-    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, QUICK)):
         await until(lambda: len(broker.taken) == 1)
         await service.put(message())
         await until(lambda: len(broker.taken) == 2)
@@ -135,7 +135,7 @@ async def test_a_claim_that_was_committed_while_the_answer_was_lost_is_made_agai
 
     await service.put(message())
     monkeypatch.setattr(service.database, "once", losing)
-    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, QUICK)):
         await until(lambda: all_out(service))
     assert not losses
     assert len(broker.taken) == 1
@@ -145,7 +145,7 @@ async def test_a_full_queue_never_holds_up_another(service: Service) -> None:
     broker = Taking()
     broker.faults["mail"] = PublishRefused("full")
     await service.put(*(message() for _ in range(300)), exchange="mail")
-    async with running(Relay(service.database, service.outbox, broker, NEVER_POLLS)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, NEVER_POLLS)):
         await until(lambda: broker.asked >= QUICK.window)
         for sent in range(20):
             await service.put(message())
@@ -157,7 +157,7 @@ async def test_a_destination_that_takes_nothing_is_asked_with_one_message_at_a_t
     broker = Taking()
     broker.faults["purchases.commands"] = BrokerUnavailable("gone")
     await service.put(*(message() for _ in range(300)))
-    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, QUICK)):
         await until(lambda: broker.asked > QUICK.window)
         broker.most_under_way = 0
         await until(lambda: broker.asked > QUICK.window + 3)
@@ -169,7 +169,7 @@ async def test_a_broker_that_is_away_is_not_asked_without_pause(service: Service
     broker.faults["purchases.commands"] = BrokerUnavailable("gone")
     await service.put(message())
     async with running(
-        Relay(service.database, service.outbox, broker, replace(QUICK, first_retry_s=0.1, last_retry_s=0.1))
+        OutboxRelay(service.database, service.outbox, broker, replace(QUICK, first_retry_s=0.1, last_retry_s=0.1))
     ):
         began = time.monotonic()
         await until(lambda: broker.asked >= 4)
@@ -182,8 +182,8 @@ async def test_two_relays_share_the_work_and_send_nothing_twice(service: Service
     await service.put(*put)
     pace = replace(QUICK, window=10)
     first, second = (
-        Relay(service.database, service.outbox, broker, pace),
-        Relay(other.database, other.outbox, broker, pace),
+        OutboxRelay(service.database, service.outbox, broker, pace),
+        OutboxRelay(other.database, other.outbox, broker, pace),
     )
     async with running(first), running(second):
         await until(lambda: all_out(service))
@@ -203,14 +203,14 @@ async def test_a_crash_between_confirm_and_mark_sends_it_again_under_the_same_id
 
     with monkeypatch.context() as patch:
         patch.setattr("chassis.outbox.destination_worker.reach", hang)
-        crashing = asyncio.create_task(Relay(service.database, service.outbox, broker, QUICK).run())
+        crashing = asyncio.create_task(OutboxRelay(service.database, service.outbox, broker, QUICK).run())
         await service.put(put)
         await asyncio.wait_for(stopped.wait(), 10)
         crashing.cancel()
         await asyncio.wait([crashing])
     assert not await all_out(service)
     service.clock.move(QUICK.lease_s + 0.1)
-    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, QUICK)):
         await until(lambda: all_out(service))
     assert broker.taken == [put, put]
 
@@ -220,7 +220,7 @@ async def test_it_waits_for_a_database_that_is_away_and_goes_on(
 ) -> None:
     broker = Taking()
     away = Database("sqlite:////nowhere/at/all.sqlite3")
-    relay = Relay(service.database, service.outbox, broker, QUICK)
+    relay = OutboxRelay(service.database, service.outbox, broker, QUICK)
     for access in ("read", "write", "work", "once"):
         monkeypatch.setattr(service.database, access, getattr(away, access))
     async with running(relay):
@@ -242,7 +242,7 @@ async def test_a_batch_that_cannot_be_marked_now_is_marked_later_and_not_sent_ag
             monkeypatch.setattr(service.database, access, getattr(away, access))
 
     monkeypatch.setattr("chassis.outbox.destination_worker.reach", lose_the_database)
-    relay = Relay(service.database, service.outbox, broker, NEVER_POLLS)
+    relay = OutboxRelay(service.database, service.outbox, broker, NEVER_POLLS)
     async with running(relay):
         await service.put(message())
         await until(lambda: relay.troubles().get(DECREASE) is not None and relay.troubles()[DECREASE].attempts >= 2)
@@ -255,7 +255,7 @@ async def test_a_batch_that_cannot_be_marked_now_is_marked_later_and_not_sent_ag
 async def test_it_stops_when_what_is_under_way_has_been_marked(service: Service) -> None:
     broker = Taking()
     await service.put(*(message() for _ in range(1000)))
-    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, QUICK)):
         await until(lambda: len(broker.taken) > 0)
     async with service.database.read() as connection:
         assert await service.outbox.unpublished(connection) == {DECREASE: 1000 - len(broker.taken)}
@@ -264,7 +264,7 @@ async def test_it_stops_when_what_is_under_way_has_been_marked(service: Service)
 async def test_its_status_tells_what_waits_how_long_and_why(service: Service) -> None:
     broker = Taking()
     broker.faults["purchases.commands"] = PublishRefused("full")
-    relay = Relay(service.database, service.outbox, broker, QUICK)
+    relay = OutboxRelay(service.database, service.outbox, broker, QUICK)
     async with running(relay):
         await service.put(message(), message())
         service.clock.move(5)
@@ -278,7 +278,7 @@ async def test_its_status_tells_what_waits_how_long_and_why(service: Service) ->
 async def test_what_is_old_and_published_is_removed(service: Service) -> None:
     broker, put = Taking(), message()
     await service.put(put)
-    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, QUICK)):
         await until(lambda: all_out(service))
     service.clock.move(QUICK.keep_s + 1)
 
@@ -286,5 +286,5 @@ async def test_what_is_old_and_published_is_removed(service: Service) -> None:
         async with service.database.read() as connection:
             return await service.outbox.published_at(connection, put.id) is None
 
-    async with running(Relay(service.database, service.outbox, broker, QUICK)):
+    async with running(OutboxRelay(service.database, service.outbox, broker, QUICK)):
         await until(gone)

@@ -17,8 +17,8 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.credentials import Endpoint, guarded, refused
-from chassis.outbox import failed_messages_api as parked_api
-from chassis.outbox.failed_messages_api import ParkedMessages
+from chassis.service import failed_messages_api
+from chassis.service.failed_messages_api import FailedMessageOperations
 from extracted.account.purchases.api.purchases import shown, time
 from extracted.account.purchases.domain.purchase import Purchase
 from extracted.account.purchases.domain.saga import State
@@ -33,14 +33,14 @@ Change = Callable[[str, str], Awaitable[Purchase | None]]
 
 
 def application(
-    public: ASGIApp, token: str | None, operations: Operations, messages: ParkedMessages, status: Status
+    public: ASGIApp, token: str | None, operations: Operations, messages: FailedMessageOperations, status: Status
 ) -> ASGIApp:
     """`public` answers all other paths, and all where there is no credential."""
     if token is None:
         return public
     own = [
         Route(path, guarded(token, endpoint), methods=[method])
-        for method, path, endpoint in (*_routes(operations, status), *parked_api.routes(messages))
+        for method, path, endpoint in (*_routes(operations, status), *failed_messages_api.routes(messages))
     ]
     internal = Router(own, redirect_slashes=False)
 

@@ -16,15 +16,15 @@ from extracted.account.purchases.domain.saga import State
 from extracted.account.purchases.service.buy_now import Calling
 from extracted.account.purchases.service.queries import Found, Looking
 from extracted.wire import answers
-from extracted.wire.answers import Answer, error
-from extracted.wire.application import Call
+from extracted.wire.answers import ApiResponse, error
+from extracted.wire.application import ApiRequest
 
 log = structlog.get_logger("account.api")
 
 TOO_POOR: Final = error(403, "Not enought points!", "Forbidden")
 NOT_YET: Final = replace(answers.NOT_FOUND, fields=((b"retry-after", b"1"),))
 """It may be under way in a queue; another's looks the same."""
-_REFUSALS: Final[Mapping[Outcome, Answer]] = {
+_REFUSALS: Final[Mapping[Outcome, ApiResponse]] = {
     Outcome.UNKNOWN_ITEM: answers.NOT_FOUND,
     Outcome.USER_DELETED: answers.NOT_FOUND,
     Outcome.INSUFFICIENT_POINTS: TOO_POOR,
@@ -38,12 +38,12 @@ def routes(calling: Calling, looking: Looking) -> Iterator[Described]:
     yield "GET", "/purchases/{id}", _anybody, partial(_get, looking)
 
 
-def _anybody(_call: Call, _identity: Identity) -> bool:
+def _anybody(_call: ApiRequest, _identity: Identity) -> bool:
     """With a credential, guests too."""
     return True
 
 
-async def _buy(calling: Calling, call: Call, identity: Identity) -> Answer:
+async def _buy(calling: Calling, call: ApiRequest, identity: Identity) -> ApiResponse:
     item_id = call.variables[0]
     if canonical_uuid(item_id) is None:
         return answers.STORE_FAILED  # the monolith lets PostgreSQL refuse it
@@ -53,7 +53,7 @@ async def _buy(calling: Calling, call: Call, identity: Identity) -> Answer:
     return answers.one(bought.shown(), 201)
 
 
-async def _get(looking: Looking, call: Call, identity: Identity) -> Answer:
+async def _get(looking: Looking, call: ApiRequest, identity: Identity) -> ApiResponse:
     id = canonical_uuid(call.variables[0])
     found = None if id is None else await looking.find(id)
     if found is None or (ADMIN not in identity.roles and found.user_id != identity.subject):

@@ -11,8 +11,8 @@ from extracted.account.users.api.addresses import ADDRESS
 from extracted.account.users.api.of_user import is_own, of_user
 from extracted.account.users.emails import Emails
 from extracted.wire import answers, validation
-from extracted.wire.answers import Answer, Listing
-from extracted.wire.application import Call
+from extracted.wire.answers import ApiResponse, Listing
+from extracted.wire.application import ApiRequest
 from extracted.wire.guard import Guarded
 from extracted.wire.ids import canonical_uuid
 from extracted.wire.validation import Shape, required
@@ -29,19 +29,19 @@ def routes(emails: Emails) -> Iterator[Described]:
     yield "POST", "/user/email/regenerate-token/{emailId}", None, partial(_renew, emails)
 
 
-def _reads(call: Call, identity: Identity) -> bool:
+def _reads(call: ApiRequest, identity: Identity) -> bool:
     return domain.may_read_settings(identity.roles, own=is_own(call, identity))
 
 
-def _changes(call: Call, identity: Identity) -> bool:
+def _changes(call: ApiRequest, identity: Identity) -> bool:
     return domain.may_change_user(identity.roles, own=is_own(call, identity))
 
 
-async def _list(emails: Emails, _call: Call, user_id: str) -> Answer:
+async def _list(emails: Emails, _call: ApiRequest, user_id: str) -> ApiResponse:
     return answers.many([_shown(email) for email in await emails.of_user(user_id)], Listing())
 
 
-async def _add(emails: Emails, call: Call, user_id: str) -> Answer:
+async def _add(emails: Emails, call: ApiRequest, user_id: str) -> ApiResponse:
     refusal = validation.refusal(NEW, call.body)
     if refusal is not None:
         return refusal
@@ -54,20 +54,20 @@ def _deleting(emails: Emails) -> Guarded:
     return partial(_delete_any, emails) if emails.compat is Compat.STRICT else of_user(partial(_delete, emails))
 
 
-async def _delete_any(emails: Emails, call: Call, _identity: Identity) -> Answer:
+async def _delete_any(emails: Emails, call: ApiRequest, _identity: Identity) -> ApiResponse:
     return answers.UNEXPECTED if await emails.delete(_email_id(call.variables[1])) else answers.NOT_FOUND
 
 
-async def _delete(emails: Emails, call: Call, user_id: str) -> Answer:
+async def _delete(emails: Emails, call: ApiRequest, user_id: str) -> ApiResponse:
     found = await emails.delete(_email_id(call.variables[1]), user_id)
     return answers.nothing(204) if found else answers.NOT_FOUND
 
 
-async def _verify(emails: Emails, call: Call, _identity: Identity) -> Answer:
+async def _verify(emails: Emails, call: ApiRequest, _identity: Identity) -> ApiResponse:
     return answers.nothing(204) if await emails.verify(call.variables[0]) else answers.NOT_FOUND
 
 
-async def _renew(emails: Emails, call: Call, _identity: Identity) -> Answer:
+async def _renew(emails: Emails, call: ApiRequest, _identity: Identity) -> ApiResponse:
     return answers.nothing(204) if await emails.renew(_email_id(call.variables[0])) else answers.NOT_FOUND
 
 

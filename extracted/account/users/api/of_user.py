@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from chassis.auth.claims import Identity
-from extracted.wire.answers import Answer, error
-from extracted.wire.application import Call
+from extracted.wire.answers import ApiResponse, error
+from extracted.wire.application import ApiRequest
 from extracted.wire.guard import Guarded
 from extracted.wire.ids import canonical_uuid, is_uuid
 
@@ -13,10 +13,10 @@ OWN = "@me"
 """In a path: the caller."""
 INVALID_USER_ID: Final = error(400, "Invalid userId", "Bad Request")
 
-OfUser = Callable[[Call, str], Awaitable[Answer]]
+OfUser = Callable[[ApiRequest, str], Awaitable[ApiResponse]]
 
 
-def is_own(call: Call, identity: Identity) -> bool:
+def is_own(call: ApiRequest, identity: Identity) -> bool:
     """As spelled: one's own id in capitals is another's (corrections)."""
     return call.variables[0] in (OWN, identity.subject)
 
@@ -24,7 +24,7 @@ def is_own(call: Call, identity: Identity) -> bool:
 def of_user(handler: OfUser) -> Guarded:
     """A handler that gets the canonical id of the path's user; what is no id is 400, after the guards."""
 
-    async def answer(call: Call, identity: Identity) -> Answer:
+    async def answer(call: ApiRequest, identity: Identity) -> ApiResponse:
         user_id = _wanted(call.variables[0], identity)
         return INVALID_USER_ID if user_id is None else await handler(call, user_id)
 

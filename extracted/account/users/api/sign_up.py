@@ -9,8 +9,8 @@ from extracted.account.users.api.addresses import ADDRESS
 from extracted.account.users.api.users import shown
 from extracted.account.users.sign_up import SignUp
 from extracted.wire import answers, validation
-from extracted.wire.answers import Answer
-from extracted.wire.application import Call
+from extracted.wire.answers import ApiResponse
+from extracted.wire.application import ApiRequest
 from extracted.wire.validation import STRING, Shape, length, required
 
 NEW: Shape = {
@@ -25,7 +25,7 @@ def routes(sign_up: SignUp) -> Iterator[Described]:
     yield "POST", "/user", None, partial(_sign_up, sign_up)
 
 
-async def _sign_up(sign_up: SignUp, call: Call, _identity: Identity) -> Answer:
+async def _sign_up(sign_up: SignUp, call: ApiRequest, _identity: Identity) -> ApiResponse:
     refusal = validation.refusal(NEW, call.body)
     if refusal is not None:
         return refusal

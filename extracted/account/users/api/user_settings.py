@@ -10,8 +10,8 @@ from extracted.account.domain import Settings
 from extracted.account.service import Account
 from extracted.account.users.api.of_user import is_own, of_user
 from extracted.wire import answers, validation
-from extracted.wire.answers import Answer
-from extracted.wire.application import Call
+from extracted.wire.answers import ApiResponse
+from extracted.wire.application import ApiRequest
 from extracted.wire.validation import STRING, Shape, one_of, optional
 
 CHANGES: Shape = {"preferredEditingLanguage": optional(STRING), "preferredLanguage": optional(one_of(("en", "fr")))}
@@ -25,19 +25,19 @@ def routes(account: Account) -> Iterator[Described]:
     yield "POST", "/user/{id}/settings/reset", _changes, of_user(partial(_reset, account))
 
 
-def _reads(call: Call, identity: Identity) -> bool:
+def _reads(call: ApiRequest, identity: Identity) -> bool:
     return domain.may_read_settings(identity.roles, own=is_own(call, identity))
 
 
-def _changes(call: Call, identity: Identity) -> bool:
+def _changes(call: ApiRequest, identity: Identity) -> bool:
     return domain.may_change_user(identity.roles, own=is_own(call, identity))
 
 
-async def _get(account: Account, _call: Call, user_id: str) -> Answer:
+async def _get(account: Account, _call: ApiRequest, user_id: str) -> ApiResponse:
     return _found(await account.settings.find(user_id))
 
 
-async def _change(account: Account, call: Call, user_id: str) -> Answer:
+async def _change(account: Account, call: ApiRequest, user_id: str) -> ApiResponse:
     refusal = validation.refusal(CHANGES, call.body)
     if refusal is not None:
         return refusal
@@ -45,11 +45,11 @@ async def _change(account: Account, call: Call, user_id: str) -> Answer:
     return _found(await account.settings.change(user_id, changes))
 
 
-async def _reset(account: Account, _call: Call, user_id: str) -> Answer:
+async def _reset(account: Account, _call: ApiRequest, user_id: str) -> ApiResponse:
     return _found(await account.reset_settings(user_id), 201)
 
 
-def _found(settings: Settings | None, status: int = 200) -> Answer:
+def _found(settings: Settings | None, status: int = 200) -> ApiResponse:
     if settings is None:
         return answers.NOT_FOUND
     shown = {"preferredEditingLanguage": settings.editing_language, "preferredLanguage": settings.language}

@@ -11,8 +11,8 @@ from extracted.account.domain import User
 from extracted.account.service import Account
 from extracted.account.users.api.of_user import is_own, of_user
 from extracted.wire import answers, validation
-from extracted.wire.answers import Answer
-from extracted.wire.application import Call
+from extracted.wire.answers import ApiResponse
+from extracted.wire.application import ApiRequest
 from extracted.wire.validation import STRING, Shape, length, optional
 
 CHANGES: Shape = {"username": optional(STRING, *length(3, 20)), "description": optional(STRING)}
@@ -27,28 +27,28 @@ def routes(account: Account) -> Iterator[Described]:
     yield "GET", "/user/{id}/teams", _reads_user, of_user(partial(_teams, account))
 
 
-def _reads_users(_call: Call, identity: Identity) -> bool:
+def _reads_users(_call: ApiRequest, identity: Identity) -> bool:
     return domain.may_read_users(identity.roles)
 
 
-def _reads_user(call: Call, identity: Identity) -> bool:
+def _reads_user(call: ApiRequest, identity: Identity) -> bool:
     return domain.may_read_user(identity.roles, own=is_own(call, identity))
 
 
-def _changes_user(call: Call, identity: Identity) -> bool:
+def _changes_user(call: ApiRequest, identity: Identity) -> bool:
     return domain.may_change_user(identity.roles, own=is_own(call, identity))
 
 
-async def _list(account: Account, call: Call, _identity: Identity) -> Answer:
+async def _list(account: Account, call: ApiRequest, _identity: Identity) -> ApiResponse:
     return await listed(call, account.users.select, shown, order_keys=("points", "username"), filter_key="username")
 
 
-async def _get(account: Account, _call: Call, user_id: str) -> Answer:
+async def _get(account: Account, _call: ApiRequest, user_id: str) -> ApiResponse:
     found = await account.users.find(user_id)
     return answers.NOT_FOUND if found is None else answers.one(shown(found.user) | {"rank": found.rank})
 
 
-async def _change(account: Account, call: Call, user_id: str) -> Answer:
+async def _change(account: Account, call: ApiRequest, user_id: str) -> ApiResponse:
     refusal = validation.refusal(CHANGES, call.body)
     if refusal is not None:
         return refusal
@@ -56,11 +56,11 @@ async def _change(account: Account, call: Call, user_id: str) -> Answer:
     return answers.NOT_FOUND if user is None else answers.one(shown(user))
 
 
-async def _delete(account: Account, _call: Call, user_id: str) -> Answer:
+async def _delete(account: Account, _call: ApiRequest, user_id: str) -> ApiResponse:
     return answers.one({}, 204) if await account.users.delete(user_id) else answers.NOT_FOUND
 
 
-async def _teams(account: Account, _call: Call, user_id: str) -> Answer:
+async def _teams(account: Account, _call: ApiRequest, user_id: str) -> ApiResponse:
     teams = await account.users.teams(user_id)
     return answers.NOT_FOUND if teams is None else answers.one({"teams": [{"id": team} for team in teams]})
 

@@ -10,7 +10,7 @@ from chassis.service import settings
 from chassis.service.settings import SettingsInvalid, load
 
 
-class Settings(settings.Settings):
+class Settings(settings.ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="THING_")
 
     key: SecretStr

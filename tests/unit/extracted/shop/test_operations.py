@@ -12,7 +12,7 @@ import pytest
 
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
-from chassis.outbox.failed_messages import Parked
+from chassis.outbox.failed_messages.table import FailedMessages
 from extracted.shop.domain import Quantity
 from tests.support.monolith_file import MonolithFile
 from tests.unit.extracted.shop.commands import cancel, decrease, fresh_id
@@ -81,7 +81,7 @@ def park(file: MonolithFile, *messages: tuple[str, bytes, timedelta | None]) -> 
     """(reason, body, when it is tried again) of messages of an unknown type; their rows' ids."""
 
     async def act(shop: Selling) -> list[str]:
-        parked = Parked(OwnTables("shop", is_sqlite=True), lambda: datetime.now(UTC))
+        parked = FailedMessages(OwnTables("shop", is_sqlite=True), lambda: datetime.now(UTC))
         async with shop.database.write() as connection:
             return [
                 await parked.record(

@@ -135,7 +135,7 @@ async def account(parts: Parts) -> AsyncIterator[Account]:
         await broker.aclose()
 
 
-def parked(shop: RunningShop) -> list[dict[str, Any]]:
+def failed_messages(shop: RunningShop) -> list[dict[str, Any]]:
     answer = ask(shop.port, "/internal/parked", "GET", bearer(OPERATOR_TOKEN))
     assert answer.status == 200, answer.body
     found: list[dict[str, Any]] = json.loads(answer.body)["parked"]
@@ -144,7 +144,7 @@ def parked(shop: RunningShop) -> list[dict[str, Any]]:
 
 async def parked_soon(shop: RunningShop, count: int) -> list[dict[str, Any]]:
     async with asyncio.timeout(WITHIN_S):
-        while len(found := await asyncio.to_thread(parked, shop)) < count:
+        while len(found := await asyncio.to_thread(failed_messages, shop)) < count:
             await asyncio.sleep(0.05)
     return found
 

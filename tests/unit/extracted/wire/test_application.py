@@ -6,30 +6,30 @@ from collections.abc import Mapping
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from extracted.wire.answers import Answer, Listing, many, one
-from extracted.wire.application import Call, Route, application, failure
+from extracted.wire.answers import ApiResponse, Listing, many, one
+from extracted.wire.application import ApiRequest, ApiRoute, application, failure
 
 FIELDS = {"vary", "content-type", "content-length", "etag"}
 HELMET = 14
 
 
-async def echo(call: Call) -> Answer:
+async def echo(call: ApiRequest) -> ApiResponse:
     return one([*call.variables, call.query])
 
 
-async def nothing(_call: Call) -> Answer:
-    return Answer(204, b'{"metadata":{}}')
+async def nothing(_call: ApiRequest) -> ApiResponse:
+    return ApiResponse(204, b'{"metadata":{}}')
 
 
-async def created(_call: Call) -> Answer:
+async def created(_call: ApiRequest) -> ApiResponse:
     return one({"id": 1}, status=201)
 
 
 ROUTES = (
-    Route("GET", "/thing/{id}", echo),
-    Route("GET", "/thing/{id}/part/{name}", echo),
-    Route("POST", "/thing.x", created),
-    Route("DELETE", "/thing/{id}", nothing),
+    ApiRoute("GET", "/thing/{id}", echo),
+    ApiRoute("GET", "/thing/{id}/part/{name}", echo),
+    ApiRoute("POST", "/thing.x", created),
+    ApiRoute("DELETE", "/thing/{id}", nothing),
 )
 
 

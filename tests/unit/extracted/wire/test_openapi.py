@@ -15,7 +15,7 @@ from extracted.account.users.api import emails, sign_up
 from extracted.account.users.emails import Emails
 from extracted.shop import api as shop
 from extracted.shop.service import Shop
-from extracted.wire.application import Route
+from extracted.wire.application import ApiRoute
 from extracted.wire.openapi import document
 
 NOTHING = cast(Any, None)
@@ -53,17 +53,17 @@ def references(value: object) -> set[str]:
 
 
 @pytest.fixture(params=SERVICES)
-def service(request: pytest.FixtureRequest) -> tuple[dict[str, Any], list[Route]]:
+def service(request: pytest.FixtureRequest) -> tuple[dict[str, Any], list[ApiRoute]]:
     api, routes = SERVICES[request.param]
     return document(api.DOCUMENT), routes
 
 
-def test_what_is_described_is_what_is_served(service: tuple[dict[str, Any], list[Route]]) -> None:
+def test_what_is_described_is_what_is_served(service: tuple[dict[str, Any], list[ApiRoute]]) -> None:
     described, routes = service
     assert set(operations(described)) == {(route.method, route.path) for route in routes}
 
 
-def test_every_variable_of_a_path_is_described(service: tuple[dict[str, Any], list[Route]]) -> None:
+def test_every_variable_of_a_path_is_described(service: tuple[dict[str, Any], list[ApiRoute]]) -> None:
     described, _ = service
     for path, item in described["paths"].items():
         named = re.findall(r"\{(\w+)\}", path)
@@ -72,14 +72,14 @@ def test_every_variable_of_a_path_is_described(service: tuple[dict[str, Any], li
 
 
 def test_every_reference_leads_somewhere(
-    service: tuple[dict[str, Any], list[Route]],
+    service: tuple[dict[str, Any], list[ApiRoute]],
 ) -> None:
     described, _ = service
     there = {f"{kind}/{name}" for kind, named in described["components"].items() for name in named}
     assert references(described) - there == set()
 
 
-def test_every_operation_tells_what_the_guards_answer(service: tuple[dict[str, Any], list[Route]]) -> None:
+def test_every_operation_tells_what_the_guards_answer(service: tuple[dict[str, Any], list[ApiRoute]]) -> None:
     described, _ = service
     for operation in operations(described).values():
         assert {"400", "401", "403", "413", "500"} < set(operation["responses"])

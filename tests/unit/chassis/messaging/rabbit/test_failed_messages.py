@@ -14,11 +14,11 @@ from chassis.database import migrations
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
 from chassis.messaging.envelope import Envelope
-from chassis.outbox import failed_messages_api as parked_api
 from chassis.outbox.consumer import consume
-from chassis.outbox.failed_messages import Parked
-from chassis.outbox.failed_messages_retry import Patience
-from chassis.outbox.failed_messages_store import StoredParked
+from chassis.outbox.failed_messages.retry import RetryPolicy
+from chassis.outbox.failed_messages.stored import StoredFailedMessages
+from chassis.outbox.failed_messages.table import FailedMessages
+from chassis.service import failed_messages_api
 from tests.ports.outbox.service import REVISIONS, SERVICE
 from tests.support.connected import fresh_postgres, fresh_rabbit
 from tests.unit.chassis.messaging.rabbit.raw_rabbit import properties, put, short
@@ -26,7 +26,7 @@ from tests.unit.chassis.messaging.rabbit.test_unreadable import UNREADABLE
 from tests.unit.chassis.messaging.scene import QUEUE, TOPOLOGY, TYPE, Opened, an_envelope, until
 
 pytestmark = pytest.mark.connected
-QUICK = Patience(look_s=0.02)
+QUICK = RetryPolicy(look_s=0.02)
 
 
 @dataclass
@@ -34,8 +34,8 @@ class Operated:
     """A service's tables, what its handler got, and its interface for operators."""
 
     database: Database
-    parked: Parked = field(
-        default_factory=lambda: Parked(OwnTables(SERVICE, is_sqlite=False), lambda: datetime.now(UTC))
+    failed_messages: FailedMessages = field(
+        default_factory=lambda: FailedMessages(OwnTables(SERVICE, is_sqlite=False), lambda: datetime.now(UTC))
     )
     handled: list[Envelope] = field(default_factory=list)
 
@@ -44,8 +44,10 @@ class Operated:
 
     async def ask(self, path: str, **body: object) -> Any:
         """A change where there is a body."""
-        stored = StoredParked(self.database, self.parked)
-        app = Starlette(routes=[Route(at, do, methods=[method]) for method, at, do in parked_api.routes(stored)])
+        stored = StoredFailedMessages(self.database, self.failed_messages)
+        app = Starlette(
+            routes=[Route(at, do, methods=[method]) for method, at, do in failed_messages_api.routes(stored)]
+        )
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service/internal/") as client:
             answer = await (client.post(path, json=body) if body else client.get(path))
@@ -80,7 +82,7 @@ async def test_each_is_shown_with_its_reason_and_what_lies_behind_it_is_handled(
         return len(await operated.rows()) == len(UNREADABLE) + 2
 
     consumer = await consume(
-        broker, QUEUE.name, operated.handle, operated.database, operated.parked, prefetch=1, patience=QUICK
+        broker, QUEUE.name, operated.handle, operated.database, operated.failed_messages, prefetch=1, patience=QUICK
     )
     await until(are_parked)
     assert operated.handled == [sent]
@@ -104,7 +106,9 @@ async def test_driven_again_it_is_no_more_understood_than_before(opened: Opened,
     async def are_parked() -> bool:
         return [row["attempts"] for row in await operated.rows()] == [1]
 
-    consumer = await consume(broker, QUEUE.name, operated.handle, operated.database, operated.parked, patience=QUICK)
+    consumer = await consume(
+        broker, QUEUE.name, operated.handle, operated.database, operated.failed_messages, patience=QUICK
+    )
     await until(are_parked)
     (row,) = await operated.rows()
     assert await operated.ask("parked/redrive", ids=[row["id"]], why="a try") == {"count": 1}

@@ -12,8 +12,8 @@ from sqlalchemy import delete, insert, update
 from starlette.responses import PlainTextResponse
 
 from chassis.messaging.envelope import new_id
-from chassis.outbox.failed_messages import Parked
-from chassis.outbox.failed_messages_store import StoredParked
+from chassis.outbox.failed_messages.stored import StoredFailedMessages
+from chassis.outbox.failed_messages.table import FailedMessages
 from examples.monolith.tables import transactions
 from extracted.account.purchases import messages
 from extracted.account.purchases.api import internal
@@ -33,7 +33,7 @@ class Desk:
 
     world: World
     operations: Operations
-    parked: Parked
+    failed_messages: FailedMessages
     http: httpx.AsyncClient
 
     async def get(self, path: str, **query: str | int) -> Any:
@@ -65,18 +65,18 @@ class Desk:
 @pytest.fixture
 async def desk(world: World) -> AsyncIterator[Desk]:
     operations = Operations(SqlOperations(world.database, world.store._kept, LegacyRows()), world.clock)
-    parked = Parked(world.tables.own, world.clock)
+    failed_messages = FailedMessages(world.tables.own, world.clock)
 
     async def status() -> dict[str, object]:
         return {"open": await operations.counts()}
 
     app = internal.application(
-        PlainTextResponse("public"), TOKEN, operations, StoredParked(world.database, parked), status
+        PlainTextResponse("public"), TOKEN, operations, StoredFailedMessages(world.database, failed_messages), status
     )
     headers = {"Authorization": f"Bearer {TOKEN}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://account", headers=headers) as http:
-        yield Desk(world, operations, parked, http)
+        yield Desk(world, operations, failed_messages, http)
 
 
 async def test_nothing_is_told_without_the_credential(desk: Desk) -> None:
@@ -201,10 +201,14 @@ async def test_each_kind_of_breach_is_found(desk: Desk) -> None:
 
 async def test_parked_messages_are_shown_grouped_and_tried_again(desk: Desk) -> None:
     async with desk.world.database.write() as connection:
-        id = await desk.parked.record(connection, "account.purchases", {"id": new_id()}, b"{}", "not understood: so")
+        id = await desk.failed_messages.record(
+            connection, "account.purchases", {"id": new_id()}, b"{}", "not understood: so"
+        )
     assert [one["id"] for one in (await desk.get("parked"))["parked"]] == [id]
     assert [one["count"] for one in (await desk.get("parked/groups"))["groups"]] == [1]
     assert (await desk.get(f"parked/{id}"))["body"] == "{}"
     assert await desk.post("parked/redrive", {"ids": [id], **WHY}) == (200, {"count": 1})
     async with desk.world.database.write() as connection:
-        assert [one.id for one in await desk.parked.due(connection, "account.purchases", timedelta(seconds=5))] == [id]
+        assert [
+            one.id for one in await desk.failed_messages.due(connection, "account.purchases", timedelta(seconds=5))
+        ] == [id]

@@ -24,7 +24,7 @@ def differences(connection: Connection, expected: MetaData) -> list[object]:
 
 async def test_they_make_what_the_storage_expects(store: Kept) -> None:
     own = OwnTables("mailer", store.database.is_sqlite)
-    message_tables.parked(own)
+    message_tables.failed_messages(own)
     define(own)
     async with store.database.read() as connection:
         assert await connection.run_sync(differences, own.metadata) == []

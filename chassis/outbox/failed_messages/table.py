@@ -3,68 +3,29 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.own_tables import OwnTables
-from chassis.messaging.envelope import Envelope, MessageInvalid, from_record
 from chassis.outbox import tables as message_tables
+from chassis.outbox.failed_messages.message import MAX_BODY, FailedMessage, FailedMessageGroup
 from chassis.outbox.outbox import Clock
 
-MAX_BODY = 1024 * 1024
-"""Bytes; of a longer one only the size is kept."""
 LONGEST_WAIT: Final = timedelta(minutes=10)
 """Until the next attempt, unless told otherwise."""
 _MAX_PROPERTIES = 64 * 1024
 _MAX_TEXT = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class ParkedMessage:
-    """`next_attempt_at` None: it waits for a human. `body` None: it was too big to keep (`size` bytes)."""
-
-    id: str
-    queue: str
-    message_id: str | None
-    type: str | None
-    properties: str
-    body: bytes | None
-    size: int
-    reason: str
-    attempts: int
-    next_attempt_at: datetime | None
-    first_at: datetime
-    last_at: datetime
-
-    def envelope(self) -> Envelope:
-        """Raises MessageInvalid."""
-        if self.body is None:
-            raise MessageInvalid(f"the body was not kept: it has {self.size} bytes; kept are at most {MAX_BODY}")
-        return from_record(json.loads(self.properties), self.body)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Parked messages that have queue, type and reason in common."""
-
-    queue: str
-    type: str | None
-    reason: str
-    count: int
-    first_at: datetime
-    last_at: datetime
-
-
-class Parked:
+class FailedMessages:
     """One per process; all take the caller's connection and are part of its transaction."""
 
     def __init__(self, tables: OwnTables, clock: Clock) -> None:
         self._tables = tables
-        self._table = message_tables.parked(tables)
+        self._table = message_tables.failed_messages(tables)
         self._clock = clock
 
     async def record(
@@ -97,7 +58,7 @@ class Parked:
         lease: timedelta,
         limit: int = 20,
         within: timedelta = LONGEST_WAIT,
-    ) -> list[ParkedMessage]:
+    ) -> list[FailedMessage]:
         """Those to be tried again now; nobody else gets them within `lease`.
 
         What is due much later than `within` is so because the clock was put back.
@@ -114,10 +75,10 @@ class Parked:
         )
         claimed = update(table).where(table.c.id.in_(select(picked.c.id))).values(next_attempt_at=now + lease)
         rows = await connection.execute(claimed.returning(table))
-        return [ParkedMessage(**row) for row in rows.mappings()]
+        return [FailedMessage(**row) for row in rows.mappings()]
 
     async def failed(
-        self, connection: AsyncConnection, message: ParkedMessage, reason: str, retry_after: timedelta | None
+        self, connection: AsyncConnection, message: FailedMessage, reason: str, retry_after: timedelta | None
     ) -> None:
         """One attempt more; counts only while the lease of `due` is still this one."""
         now = self._clock()
@@ -125,30 +86,30 @@ class Parked:
         values = {"reason": _text(reason), "attempts": message.attempts + 1, "next_attempt_at": at, "last_at": now}
         await connection.execute(update(self._table).where(*self._leased(message)).values(**values))
 
-    async def handled(self, connection: AsyncConnection, message: ParkedMessage) -> None:
+    async def handled(self, connection: AsyncConnection, message: FailedMessage) -> None:
         """Done: the row goes."""
         await connection.execute(delete(self._table).where(self._table.c.id == message.id))
 
     async def listed(
         self, connection: AsyncConnection, queue: str | None = None, limit: int = 100, after: str = ""
-    ) -> list[ParkedMessage]:
+    ) -> list[FailedMessage]:
         """In the order of their ids, from the first after `after`."""
         page = self._select(queue).where(self._table.c.id > after).order_by(self._table.c.id).limit(limit)
-        return [ParkedMessage(**row) for row in (await connection.execute(page)).mappings()]
+        return [FailedMessage(**row) for row in (await connection.execute(page)).mappings()]
 
-    async def grouped(self, connection: AsyncConnection, queue: str | None = None) -> list[Group]:
+    async def grouped(self, connection: AsyncConnection, queue: str | None = None) -> list[FailedMessageGroup]:
         """How many there are of each kind, the biggest group first."""
         table = self._table
         kind = (table.c.queue, table.c.type, table.c.reason)
         numbers = (func.count(), func.min(table.c.first_at), func.max(table.c.last_at))
         counted = select(*kind, *numbers).group_by(*kind).order_by(func.count().desc())
         counted = counted if queue is None else counted.where(table.c.queue == queue)
-        return [Group(*row) for row in (await connection.execute(counted)).all()]
+        return [FailedMessageGroup(*row) for row in (await connection.execute(counted)).all()]
 
-    async def get(self, connection: AsyncConnection, id: str) -> ParkedMessage | None:
+    async def get(self, connection: AsyncConnection, id: str) -> FailedMessage | None:
         """By the id of its row."""
         row = (await connection.execute(self._select(None).where(self._table.c.id == id))).mappings().one_or_none()
-        return row and ParkedMessage(**row)
+        return row and FailedMessage(**row)
 
     async def redrive(self, connection: AsyncConnection, ids: Sequence[str]) -> int:
         """Tries them again from now on, with all attempts; returns how many there were."""
@@ -163,7 +124,7 @@ class Parked:
         chosen = select(self._table)
         return chosen if queue is None else chosen.where(self._table.c.queue == queue)
 
-    def _leased(self, message: ParkedMessage) -> tuple[ColumnElement[bool], ...]:
+    def _leased(self, message: FailedMessage) -> tuple[ColumnElement[bool], ...]:
         return self._table.c.id == message.id, self._table.c.next_attempt_at == message.next_attempt_at
 
 

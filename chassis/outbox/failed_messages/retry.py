@@ -11,7 +11,8 @@ import structlog
 
 from chassis.database.database import Database
 from chassis.messaging.envelope import Envelope, MessageInvalid
-from chassis.outbox.failed_messages import LONGEST_WAIT, Parked, ParkedMessage
+from chassis.outbox.failed_messages.message import FailedMessage
+from chassis.outbox.failed_messages.table import LONGEST_WAIT, FailedMessages
 from chassis.store import StoreUnavailable
 
 log = structlog.get_logger("chassis.outbox.consumer")
@@ -21,7 +22,7 @@ else is a fault that may pass."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How failures are met; seconds. After `attempts` a message waits for a human; after `hold_s` it goes back.
 
     `hold_s` is shorter than the broker waits for an acknowledgement (RabbitMQ: 30 minutes).
@@ -47,16 +48,21 @@ class Patience:
         return timedelta(seconds=_spread(self.first_retry_s, self.last_retry_s, attempts))
 
 
-class ParkedRetry:
+class FailedMessageRetry:
     """One queue's."""
 
     def __init__(
-        self, queue: str, handler: MessageHandler, database: Database, parked: Parked, patience: Patience
+        self,
+        queue: str,
+        handler: MessageHandler,
+        database: Database,
+        failed_messages: FailedMessages,
+        patience: RetryPolicy,
     ) -> None:
         self._queue = queue
         self._handler = handler
         self._database = database
-        self._parked = parked
+        self._failed_messages = failed_messages
         self._patience = patience
         self._may_go_on = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -101,12 +107,12 @@ class ParkedRetry:
             lease = timedelta(seconds=2 * self._patience.handler_timeout_s)
             within = timedelta(seconds=self._patience.last_retry_s)
             async with self._database.write() as connection:
-                due = await self._parked.due(connection, self._queue, lease, 1, within)
+                due = await self._failed_messages.due(connection, self._queue, lease, 1, within)
             if not due:
                 return
             await self._try(due[0])
 
-    async def _try(self, message: ParkedMessage) -> None:
+    async def _try(self, message: FailedMessage) -> None:
         """Raises StoreUnavailable: that is no attempt; it is tried again when the lease ends."""
         try:
             async with asyncio.timeout(self._patience.handler_timeout_s):
@@ -121,11 +127,11 @@ class ParkedRetry:
             await self._failed(message, f"{type(error).__name__}: {error}", after)
         else:
             async with self._database.write() as connection:
-                await self._parked.handled(connection, message)
+                await self._failed_messages.handled(connection, message)
 
-    async def _failed(self, message: ParkedMessage, reason: str, retry_after: timedelta | None) -> None:
+    async def _failed(self, message: FailedMessage, reason: str, retry_after: timedelta | None) -> None:
         async with self._database.write() as connection:
-            await self._parked.failed(connection, message, reason, retry_after)
+            await self._failed_messages.failed(connection, message, reason, retry_after)
 
 
 def _spread(first_s: float, last_s: float, times: int) -> float:

@@ -9,17 +9,15 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from chassis.auth.credentials import Endpoint, refused
+from chassis.outbox.failed_messages.message import FailedMessage, FailedMessageGroup
 from chassis.service import pages
-
-if TYPE_CHECKING:  # they know the database; here are their fields alone
-    from chassis.outbox.failed_messages import Group, ParkedMessage
 
 log = structlog.get_logger("chassis.outbox.failed_messages")
 
@@ -28,18 +26,18 @@ MOST_WORDS: Final = 500
 Change = Callable[[Sequence[str]], Awaitable[int]]
 
 
-class ParkedMessages(Protocol):
+class FailedMessageOperations(Protocol):
     """Where they are kept."""
 
-    async def listed(self, queue: str | None, after: str, limit: int) -> "Sequence[ParkedMessage]":
+    async def listed(self, queue: str | None, after: str, limit: int) -> Sequence[FailedMessage]:
         """In the order of their ids, from the first after `after`."""
         ...
 
-    async def grouped(self, queue: str | None) -> "Sequence[Group]":
+    async def grouped(self, queue: str | None) -> Sequence[FailedMessageGroup]:
         """By queue, type and reason."""
         ...
 
-    async def get(self, parked_id: str) -> "ParkedMessage | None":
+    async def get(self, parked_id: str) -> FailedMessage | None:
         """None: there is none."""
         ...
 
@@ -52,31 +50,31 @@ class ParkedMessages(Protocol):
         ...
 
 
-def routes(parked: ParkedMessages) -> Iterator[tuple[str, str, Endpoint]]:
+def routes(failed_messages: FailedMessageOperations) -> Iterator[tuple[str, str, Endpoint]]:
     """Method, path, endpoint; the paths with a word before the one with an id."""
-    yield "GET", "/internal/parked", partial(_list, parked)
-    yield "GET", "/internal/parked/groups", partial(_groups, parked)
-    yield "GET", "/internal/parked/{id}", partial(_get, parked)
-    yield "POST", "/internal/parked/redrive", partial(_change, "redrive", parked.redrive)
-    yield "POST", "/internal/parked/discard", partial(_change, "discard", parked.discard)
+    yield "GET", "/internal/parked", partial(_list, failed_messages)
+    yield "GET", "/internal/parked/groups", partial(_groups, failed_messages)
+    yield "GET", "/internal/parked/{id}", partial(_get, failed_messages)
+    yield "POST", "/internal/parked/redrive", partial(_change, "redrive", failed_messages.redrive)
+    yield "POST", "/internal/parked/discard", partial(_change, "discard", failed_messages.discard)
 
 
-async def _list(parked: ParkedMessages, request: Request) -> Response:
+async def _list(failed_messages: FailedMessageOperations, request: Request) -> Response:
     query = request.query_params
     limit = pages.limit(request, 100, MOST_PER_PAGE)
     if limit is None:
         return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}")
-    rows = [_shown(row) for row in await parked.listed(query.get("queue"), query.get("after", ""), limit)]
+    rows = [_shown(row) for row in await failed_messages.listed(query.get("queue"), query.get("after", ""), limit)]
     return JSONResponse({"parked": rows, "next": rows[-1]["id"] if len(rows) == limit else None})
 
 
-async def _groups(parked: ParkedMessages, request: Request) -> Response:
-    groups = [_group(group) for group in await parked.grouped(request.query_params.get("queue"))]
+async def _groups(failed_messages: FailedMessageOperations, request: Request) -> Response:
+    groups = [_group(group) for group in await failed_messages.grouped(request.query_params.get("queue"))]
     return JSONResponse({"groups": groups})
 
 
-async def _get(parked: ParkedMessages, request: Request) -> Response:
-    found = await parked.get(request.path_params["id"])
+async def _get(failed_messages: FailedMessageOperations, request: Request) -> Response:
+    found = await failed_messages.get(request.path_params["id"])
     if found is None:
         return refused(404, "there is no such message")
     content = {"properties": json.loads(found.properties), "body": _text(found.body)}
@@ -107,7 +105,7 @@ async def _asked(request: Request) -> tuple[list[str], str] | None:
     return ids, why[:MOST_WORDS]
 
 
-def _shown(row: "ParkedMessage") -> Mapping[str, object]:
+def _shown(row: FailedMessage) -> Mapping[str, object]:
     return {
         "id": row.id,
         "queue": row.queue,
@@ -122,7 +120,7 @@ def _shown(row: "ParkedMessage") -> Mapping[str, object]:
     }
 
 
-def _group(group: "Group") -> Mapping[str, object]:
+def _group(group: FailedMessageGroup) -> Mapping[str, object]:
     what = {"queue": group.queue, "type": group.type, "reason": group.reason, "count": group.count}
     return what | {"firstAt": _time(group.first_at), "lastAt": _time(group.last_at)}
 
