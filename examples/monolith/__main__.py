@@ -6,11 +6,11 @@ import os
 import sys
 
 from examples.monolith.app import create_app
-from examples.monolith.database import Database
-from examples.monolith.documents import ObjectIds
+from examples.monolith.http.serving import end_well_on_signals, listen
 from examples.monolith.seed import SEEDS, sow
-from examples.monolith.serving import end_well_on_signals, listen
 from examples.monolith.settings import Settings, SettingsInvalid, from_environment
+from examples.monolith.storage.database import Database
+from examples.monolith.storage.documents import ObjectIds
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:

@@ -7,60 +7,57 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from examples.monolith import (
-    authentication,
-    contents,
-    emails,
-    members,
-    modules,
-    platform,
-    shop,
-    submissions,
-    teams,
-    user_settings,
-    users,
-)
-from examples.monolith.access import Access, Asked, authenticate, authorize
-from examples.monolith.application import Application, no_route
-from examples.monolith.body import read_body
-from examples.monolith.database import Database
-from examples.monolith.documents import ObjectIds
-from examples.monolith.listing import read_page
-from examples.monolith.mailer import Mailer
-from examples.monolith.querystring import parse_query
-from examples.monolith.routing import NO_PAGE, Call, Route, Router
-from examples.monolith.runner import Runner
+from examples.monolith import platform
+from examples.monolith.auth.access import Access, Asked, authenticate, authorize
+from examples.monolith.auth.tokens import Subject, Tokens
+from examples.monolith.http.application import Application, no_route
+from examples.monolith.http.body import read_body
+from examples.monolith.http.listing import read_page
+from examples.monolith.http.querystring import parse_query
+from examples.monolith.http.wire import Answer, raw_path
+from examples.monolith.learning import contents, modules, submissions
+from examples.monolith.outgoing.mailer import Mailer
+from examples.monolith.outgoing.runner import Runner
+from examples.monolith.routing.call import NO_PAGE, Call, Monolith
+from examples.monolith.routing.routes import Route, Router
 from examples.monolith.settings import Settings
-from examples.monolith.tokens import Subject, Tokens
-from examples.monolith.validation import refuse_invalid, stripped
-from examples.monolith.wire import Answer, raw_path
+from examples.monolith.shop import items, purchases
+from examples.monolith.storage.database import Database
+from examples.monolith.storage.documents import ObjectIds
+from examples.monolith.teams import members, teams
+from examples.monolith.users import emails, log_in, user_settings, users
+from examples.monolith.validation.shapes import refuse_invalid, stripped
 
 ROUTES = (
     *platform.ROUTES,
-    *authentication.ROUTES,
+    *log_in.ROUTES,
     *users.ROUTES,
     *emails.ROUTES,
     *user_settings.ROUTES,
     *teams.ROUTES,
     *members.ROUTES,
-    *shop.ROUTES,
+    *items.ROUTES,
+    *purchases.ROUTES,
     *modules.ROUTES,
     *contents.ROUTES,
     *submissions.ROUTES,
 )
 
 
-class Monolith(Application):
-    """What handlers share, and the order in which a request is looked at."""
+class MonolithApplication(Application):
+    """Takes a request through its checks to its handler."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(production=settings.production)
-        self.settings = settings
-        self.database = Database(settings.database_url, settings.pool, settings.documents)
-        self.object_ids = ObjectIds()
-        self.tokens = Tokens(settings)
-        self.mailer = Mailer(settings.mail)
-        self.runner = Runner(settings.runner_url)
+        self.monolith = Monolith(
+            settings=settings,
+            database=Database(settings.database_url, settings.pool, settings.documents),
+            object_ids=ObjectIds(),
+            tokens=Tokens(settings),
+            mailer=Mailer(settings.mail),
+            runner=Runner(settings.runner_url),
+            metrics=self.metrics,
+        )
         self._router = Router(ROUTES)
 
     async def handled(self, request: Request) -> Answer:
@@ -73,15 +70,15 @@ class Monolith(Application):
         query = parse_query(request.scope["query_string"].decode("latin-1"))
         page = read_page(route.listing, query) if route.listing else NO_PAGE
         route.check(params)
-        return await route.handler(Call(self, params, self._validated(route, body) or {}, page, subject))
+        return await route.handler(Call(self.monolith, params, self._validated(route, body) or {}, page, subject))
 
     async def _guarded(
         self, access: Access, params: dict[str, str], body: Any, authorization: str | None
     ) -> Subject | None:
         if not access.authenticated:
             return None
-        async with self.database.read() as connection:
-            subject = await authenticate(connection, self.tokens, authorization)
+        async with self.monolith.database.read() as connection:
+            subject = await authenticate(connection, self.monolith.tokens, authorization)
             if access.permissions:
                 await authorize(connection, subject, access.permissions, Asked(params, body, subject.user_id))
         return subject
@@ -96,7 +93,8 @@ class Monolith(Application):
 
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application; tables are made when it starts, connections closed when it ends."""
-    monolith = Monolith(settings)
+    application = MonolithApplication(settings)
+    monolith = application.monolith
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -107,5 +105,5 @@ def create_app(settings: Settings) -> Starlette:
         await monolith.database.aclose()
 
     app = Starlette(lifespan=lifespan)
-    app.router.default = monolith  # every path, also those that no pattern of Starlette's matches
+    app.router.default = application  # every path, also those that no pattern of Starlette's matches
     return app

@@ -1,10 +1,10 @@
 """Contract section 9: health and metrics."""
 
-from examples.monolith.access import OPEN
-from examples.monolith.routing import Call, Route
-from examples.monolith.wire import Answer, enveloped
-
-METRICS_TYPE = "text/plain; charset=utf-8; version=0.0.4"
+from examples.monolith.auth.access import OPEN
+from examples.monolith.http.metrics import MEDIA_TYPE
+from examples.monolith.http.wire import Answer, enveloped
+from examples.monolith.routing.call import Call
+from examples.monolith.routing.routes import Route
 
 
 async def health(_call: Call) -> Answer:
@@ -12,7 +12,7 @@ async def health(_call: Call) -> Answer:
 
 
 async def metrics(call: Call) -> Answer:
-    return Answer(200, call.monolith.metrics.text().encode(), METRICS_TYPE)
+    return Answer(200, call.monolith.metrics.text().encode(), MEDIA_TYPE)
 
 
 ROUTES = (

@@ -7,13 +7,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from examples.monolith import documents
-from examples.monolith.access import SELF
-from examples.monolith.accounts import ADMIN_ROLE, GUEST_ROLE, USER_ROLE, NewUser, add_role, add_user, subject_of
-from examples.monolith.database import Database, insert_row
-from examples.monolith.documents import ObjectIds
-from examples.monolith.passwords import hashed
-from examples.monolith.tables import RESOURCES, auth_role_policies, auth_roles, items
+from examples.monolith.auth.access import SELF
+from examples.monolith.auth.passwords import hashed
+from examples.monolith.storage import documents
+from examples.monolith.storage.database import Database
+from examples.monolith.storage.documents import ObjectIds
+from examples.monolith.storage.rows import insert_row
+from examples.monolith.storage.tables import RESOURCES, auth_role_policies, auth_roles, items
+from examples.monolith.users.accounts import ADMIN_ROLE, GUEST_ROLE, USER_ROLE, NewUser, add_role, add_user, subject_of
 
 ROLES = {
     GUEST_ROLE: ("guest", "An account whose e-mail is not verified"),

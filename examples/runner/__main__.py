@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 
-from examples.monolith.serving import end_well_on_signals, listen
+from examples.monolith.http.serving import end_well_on_signals, listen
 from examples.monolith.settings import SettingsInvalid
 from examples.runner.app import create_app
 from examples.runner.settings import from_environment

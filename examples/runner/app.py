@@ -6,11 +6,12 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from examples.monolith.application import Application, no_route
-from examples.monolith.body import read_body
-from examples.monolith.platform import METRICS_TYPE
-from examples.monolith.refusals import bad_request
-from examples.monolith.validation import (
+from examples.monolith.http.application import Application, no_route
+from examples.monolith.http.body import read_body
+from examples.monolith.http.metrics import MEDIA_TYPE
+from examples.monolith.http.refusals import bad_request
+from examples.monolith.http.wire import Answer, enveloped, raw_path
+from examples.monolith.validation.shapes import (
     ARE_STRINGS,
     IS_ARRAY,
     IS_STRING,
@@ -21,7 +22,6 @@ from examples.monolith.validation import (
     refuse_invalid,
     required,
 )
-from examples.monolith.wire import Answer, enveloped, raw_path
 from examples.runner.languages import LANGUAGES, Unsupported, command_of
 from examples.runner.process import execute
 from examples.runner.settings import Settings
@@ -57,7 +57,7 @@ class Runner(Application):
             case "GET", "/health":
                 return enveloped({"status": "ok"})
             case "GET", "/metrics":
-                return Answer(200, self.metrics.text().encode(), METRICS_TYPE)
+                return Answer(200, self.metrics.text().encode(), MEDIA_TYPE)
             case _:
                 raise no_route(request)
 

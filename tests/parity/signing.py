@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import create_engine, text
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from extracted.wire import headers as wire_headers
 from tests.parity.sides import difference
 from tests.parity.twins import JSON, Twins

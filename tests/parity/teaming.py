@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from tests.parity.sides import difference
 from tests.parity.signing import asked_for, masked, roles_of
 from tests.parity.twins import JSON, Twins

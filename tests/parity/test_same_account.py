@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from tests.parity.twins import ACTORS, UNKNOWN, Twins, running_twins
 from tests.support.effort import examples
 from tests.support.stores import EVERYWHERE

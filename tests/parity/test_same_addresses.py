@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from examples.monolith.email_addresses import is_email
+from examples.monolith.validation.email_addresses import is_email
 from extracted.account.users.api.addresses import is_address
 
 TAKEN = [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from tests.parity.signing import PASSWORD, Signing, named, roles_of
 from tests.parity.twins import ACTORS, UNKNOWN, running_twins
 from tests.recordings.mail_sink import mail_server

@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from sqlalchemy import Table, create_engine, delete, insert, select, update
 
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from tests.support.monolith_items import ServerItems, TableItems
 from tests.support.stores import SECRET, Stores
 

@@ -6,7 +6,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 from sqlalchemy import Engine, delete, insert, select, update
 
-from examples.monolith import tables
+from examples.monolith.storage import tables
 
 Document = dict[str, Any]
 INT32 = range(-(2**31), 2**31)

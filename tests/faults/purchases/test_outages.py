@@ -2,7 +2,7 @@
 
 import pytest
 
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from tests.support.system.scene import IMPATIENT, Buyer, Scene
 
 PARTS = "real"

@@ -14,7 +14,7 @@ from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
 from chassis.outbox import tables as message_tables
 from chassis.outbox.outbox import Outbox
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from extracted.account.domain import Compat, Team
 from extracted.account.mail_requests import Posting
 from extracted.account.purchases.storage import MIGRATIONS

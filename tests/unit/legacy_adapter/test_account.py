@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from chassis.database.database import Database
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from extracted.account.domain import NameTaken, Refused, Selection, Settings
 from legacy_adapter.account.teams import LegacyTeams
 from legacy_adapter.account.users import LegacySettings, LegacyUsers

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from extracted.account.domain import Compat, MailAsked, Member, NameTaken, Refused, Taken, Team, Unfit
 from extracted.account.teams.team_writing import TeamWriting
 from legacy_adapter.account.team_writes import LegacyTeamWrites

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from extracted.account.domain import Compat, Taken, Team, Unfit
 from legacy_adapter.account.users import LegacyUsers
 from tests.support.stores import EVERYWHERE

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from extracted.account.domain import Taken, Team, Unfit
 from tests.support.connected import waiting
 from tests.support.stores import on_real_parts

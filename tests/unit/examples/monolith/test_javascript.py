@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from examples.monolith.javascript import parse, stringify
+from examples.monolith.http.javascript import parse, stringify
 
 
 @pytest.mark.parametrize(

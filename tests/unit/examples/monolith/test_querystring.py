@@ -2,8 +2,8 @@
 
 import pytest
 
-from examples.monolith.javascript import stringify
-from examples.monolith.querystring import TooManyParameters, parse_form, parse_query
+from examples.monolith.http.javascript import stringify
+from examples.monolith.http.querystring import TooManyParameters, parse_form, parse_query
 from tests.support.query_strings import FORMS, QUERIES
 
 

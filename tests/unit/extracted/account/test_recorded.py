@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from tests.recordings.replay import Step, load
 from tests.support.monolith_file import MonolithData
 from tests.support.stores import EVERYWHERE

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from examples.monolith.email_addresses import is_email
+from examples.monolith.validation.email_addresses import is_email
 from extracted.mailer.addresses import MAX_OCTETS, canonical
 from extracted.mailer.ports import RequestInvalid
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from chassis import failpoints
 from chassis.messaging.envelope import Envelope, MessageInvalid
-from examples.monolith import tables as monolith
+from examples.monolith.storage import tables as monolith
 from extracted.shop.decision import DECREASED as DECISION
 from extracted.shop.decision import Decision, Outcome, Purchase
 from extracted.shop.domain import Quantity

@@ -12,7 +12,7 @@ from chassis.database import migrations
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
 from chassis.outbox import tables as message_tables
-from examples.monolith import tables as monolith
+from examples.monolith.storage import tables as monolith
 from extracted.shop.storage import MIGRATIONS
 from extracted.shop.storage.tables import ShopTables
 from tests.unit.extracted.shop.databases import BOTH

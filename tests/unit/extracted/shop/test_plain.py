@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis.database.database import Database
-from examples.monolith import tables as monolith
+from examples.monolith.storage import tables as monolith
 from extracted.shop.decision import DECREASED, Purchase
 from extracted.shop.domain import Quantity
 from extracted.shop.messages import to_command

@@ -16,7 +16,7 @@ from chassis.messaging.envelope import Envelope
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, Delivery
 from chassis.messaging.topology import Topology, load
-from examples.monolith import tables as monolith
+from examples.monolith.storage import tables as monolith
 from extracted.shop.decision import Purchase
 from extracted.shop.main import TOPOLOGY
 from tests.support.connected import fresh_rabbit, waiting

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from chassis.messaging.envelope import new_id
-from examples.monolith.tables import transactions
+from examples.monolith.storage.tables import transactions
 from extracted.account.purchases import messages
 from extracted.account.purchases.domain.purchase import Offer, Outcome, Reason, UnknownPurchase
 from extracted.account.purchases.domain.saga import Event, State

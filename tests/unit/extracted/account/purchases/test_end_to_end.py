@@ -20,7 +20,7 @@ from chassis.database import migrations
 from chassis.messaging.envelope import Envelope, new_id
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, Delivery
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from extracted.account.purchases import messages
 from tests.recordings.replay import load
 from tests.support.connected import POSTGRES_URL, fresh_name, fresh_rabbit

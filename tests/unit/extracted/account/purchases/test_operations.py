@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from chassis.messaging.envelope import new_id
 from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.outbox.failed_messages.table import FailedMessages
-from examples.monolith.tables import transactions
+from examples.monolith.storage.tables import transactions
 from extracted.account.purchases import messages
 from extracted.account.purchases.api import internal
 from extracted.account.purchases.domain.saga import State

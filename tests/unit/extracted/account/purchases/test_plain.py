@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from chassis.messaging.envelope import new_id
-from examples.monolith.tables import users
+from examples.monolith.storage.tables import users
 from extracted.account.purchases import messages
 from extracted.account.purchases.domain.purchase import Item, Outcome, Purchase, Request
 from extracted.account.purchases.domain.saga import State

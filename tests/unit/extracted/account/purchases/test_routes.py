@@ -12,7 +12,7 @@ import pytest
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from chassis.messaging.envelope import new_id
 from chassis.store import StoreUnavailable
-from examples.monolith.tables import transactions
+from examples.monolith.storage.tables import transactions
 from extracted.account import api
 from extracted.account.purchases import messages
 from extracted.account.purchases.api import purchases

@@ -17,7 +17,7 @@ from chassis.database.own_tables import OwnTables
 from chassis.messaging.envelope import Envelope, new_id
 from chassis.outbox.outbox import Outbox
 from chassis.outbox.outbox import OutboxMessage as Put
-from examples.monolith import tables as monolith_tables
+from examples.monolith.storage import tables as monolith_tables
 from extracted.account.purchases import messages
 from extracted.account.purchases.domain.purchase import Asked, Entry, Item, Offer, Purchase, Request
 from extracted.account.purchases.ports import OfferUnavailable

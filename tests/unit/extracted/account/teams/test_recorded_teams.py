@@ -13,7 +13,7 @@ import pytest
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from chassis.database import migrations
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from extracted.account.purchases.storage import MIGRATIONS
 from tests.parity.signing import asked_for, roles_of
 from tests.parity.teaming import as_sent

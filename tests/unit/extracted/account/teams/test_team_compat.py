@@ -12,7 +12,7 @@ import pytest
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.database import migrations
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from extracted.account.purchases.storage import MIGRATIONS
 from tests.parity.signing import asked_for
 from tests.support.monolith_file import MonolithData

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from chassis.auth.claims import Identity
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from tests.unit.extracted.account.conftest import Mailing
 from tests.unit.extracted.account.mails import (
     JSON,

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from examples.monolith import tables
+from examples.monolith.storage import tables
 from tests.unit.extracted.account.conftest import Mailing
 from tests.unit.extracted.account.mails import (
     PASSWORD,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from examples.monolith.email_addresses import is_email
+from examples.monolith.validation.email_addresses import is_email
 from extracted.mailer.addresses import canonical
 from extracted.mailer.domain import Outgoing
 from extracted.mailer.smtp_in.envelope import path

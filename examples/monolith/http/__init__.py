@@ -1,0 +1,1 @@
+"""HTTP as Node, Express and Nest speak it: bodies, queries, JSON, error bodies, headers. No data, no routes."""

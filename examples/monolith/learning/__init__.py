@@ -1,0 +1,1 @@
+"""Contract section 6: modules, contents, their components, submissions."""

@@ -1,0 +1,69 @@
+"""Routes as Express matches them, and all that a route declares about itself."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from examples.monolith.auth.access import Access
+from examples.monolith.http.listing import Listing
+from examples.monolith.http.refusals import bad_request
+from examples.monolith.http.wire import Answer
+from examples.monolith.routing.call import Call
+from examples.monolith.validation.shapes import Shape
+
+_MALFORMED = re.compile(r"%(?![0-9a-fA-F]{2})")
+Handler = Callable[[Call], Awaitable[Answer]]
+Parameters = Mapping[str, str]
+"""What the path's variables stand for, decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route. `check` looks at the path before the body is validated; raises Refusal.
+
+    `body`: the shape that is validated, or a function that picks it by the body's content.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    access: Access
+    listing: Listing | None = None
+    body: Shape | Callable[[Any], Shape] | None = None
+    check: Callable[[Parameters], None] = lambda _params: None
+    pattern: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        expression = re.sub(r":(\w+)", r"(?P<\1>[^/]+?)", self.path)
+        object.__setattr__(self, "pattern", re.compile(f"{expression}/?", re.IGNORECASE))
+
+
+class Router:
+    """Finds routes: paths without regard to case and to one trailing slash, HEAD served by GET."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self._routes = routes
+
+    def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]] | None:
+        """`raw_path` as sent. Raises Refusal when a variable of any matching route cannot be decoded."""
+        wanted = "GET" if method == "HEAD" else method
+        for route in self._routes:
+            match = route.pattern.fullmatch(raw_path)
+            if match is None:
+                continue
+            params = {name: _decoded(value) for name, value in match.groupdict().items()}
+            if route.method == wanted:
+                return route, params
+        return None
+
+
+def _decoded(value: str) -> str:
+    """decodeURIComponent."""
+    try:
+        if _MALFORMED.search(value):
+            raise ValueError(value)
+        return unquote_to_bytes(value).decode()
+    except ValueError as error:
+        raise bad_request(f"Failed to decode param '{value}'") from error

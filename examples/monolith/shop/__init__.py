@@ -1,0 +1,1 @@
+"""Contract section 5: items, purchases, transactions."""

@@ -1,0 +1,1 @@
+"""Contract section 4.4: teams and their members."""

@@ -1,0 +1,1 @@
+"""Rules for request bodies, as class-validator applies them. Knows no route."""
