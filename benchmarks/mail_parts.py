@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
-from extracted.mailer.domain import Policy, State, Templated, Wanted
+from extracted.mailer.domain import MailRequest, MailState, Policy, Templated
 from extracted.mailer.storage.mails import StoredMails
 from extracted.mailer.storage.tables import define
 from parts import postgres, rabbit
@@ -108,14 +108,14 @@ async def _fill(url: str, number: int, are_retries: bool) -> None:
         await mails.add([_wanted() for _ in range(min(_AT_ONCE, number - begin))])
     if are_retries:
         async with database.write() as connection:
-            await connection.execute(update(tables.mails).values(state=State.DEFERRED.value, attempts=1))
+            await connection.execute(update(tables.mails).values(state=MailState.DEFERRED.value, attempts=1))
     await database.aclose()
 
 
-def _wanted() -> Wanted:
+def _wanted() -> MailRequest:
     key = uuid.uuid4().hex
     content = Templated("verify_account", "en", {"username": "ada", "token": key})
-    return Wanted(f"message:{key}", f"{key}@bench.test", content, Policy.AT_LEAST_ONCE)
+    return MailRequest(f"message:{key}", f"{key}@bench.test", content, Policy.AT_LEAST_ONCE)
 
 
 def cpu_s(pid: int) -> float:

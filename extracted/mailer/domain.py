@@ -11,7 +11,7 @@ RAW: str = "raw"
 """The kind of a mail that came in whole, by SMTP."""
 
 
-class State(StrEnum):
+class MailState(StrEnum):
     """Where a mail is. At rest: `sent`, `failed`, `ambiguous`, `suppressed`, `cancelled`."""
 
     QUEUED = "queued"
@@ -53,16 +53,16 @@ class Raw:
     message_id: str | None
 
 
-Content = Templated | Raw
+MailContent = Templated | Raw
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MailRequest:
     """A request for one mail to one address, checked. `key`: the same for each repetition of the request."""
 
     key: str
     recipient: str
-    content: Content
+    content: MailContent
     policy: Policy
 
 
@@ -80,7 +80,7 @@ class Mail:
     locale: str | None
     recipient: str
     policy: Policy
-    state: State
+    state: MailState
     attempts: int
     ambiguities: int
     reason: str | None
@@ -91,11 +91,11 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class MailEvent:
     """One line of a mail's history. `by`: who, where a human did it."""
 
     at: datetime
-    state: State
+    state: MailState
     detail: str
     by: str | None = None
 
@@ -121,19 +121,19 @@ class Claimed:
     claim: str
     attempt: int
     recipient: str
-    content: Content
+    content: MailContent
     policy: Policy
     created_at: datetime
     ambiguities: int = 0
 
     @property
-    def came_from(self) -> State:
+    def came_from(self) -> MailState:
         """In which it was: a first attempt that was none leaves it as fresh as before."""
-        return State.QUEUED if self.attempt == 1 else State.DEFERRED
+        return MailState.QUEUED if self.attempt == 1 else MailState.DEFERRED
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingMessage:
     """What goes over the wire: one envelope, one recipient, a whole message with CRLF line ends."""
 
     mail_id: str
@@ -150,7 +150,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """The provider answered 4xx or 5xx to this mail. `verb`: MAIL, RCPT, DATA, or `.` for the whole message."""
 
     code: int
@@ -177,4 +177,4 @@ class Unreachable:
     reason: str
 
 
-Outcome = Accepted | Refused | Unanswered | Unreachable
+DeliveryOutcome = Accepted | Rejected | Unanswered | Unreachable

@@ -20,108 +20,126 @@ from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.service import logs, starting, web
 from chassis.service.settings import load, revealed
-from extracted.mailer import api, parts
+from extracted.mailer import factories
 from extracted.mailer.addresses import canonical
-from extracted.mailer.delivery.sending import Sending, Tools, wake_one
-from extracted.mailer.maintenance import Keeping
-from extracted.mailer.operations import Operations
-from extracted.mailer.reporting import Reporting
+from extracted.mailer.api import application
+from extracted.mailer.delivery.notifier import SenderNotifier
+from extracted.mailer.delivery.sender import Sender, SenderContext, wake_one
+from extracted.mailer.maintenance import Maintenance
+from extracted.mailer.operations import MailOperations
 from extracted.mailer.service import Intake
-from extracted.mailer.settings import DatabaseSettings, Settings
+from extracted.mailer.settings import MailerDatabaseSettings, Settings
+from extracted.mailer.status import MailerStatus
 from extracted.mailer.storage import MIGRATIONS
+from extracted.mailer.storage.delivery_queue import StoredDeliveryQueue
 from extracted.mailer.storage.mails import StoredMails
-from extracted.mailer.storage.retention import StoredForgetting
-from extracted.mailer.storage.sendable import StoredSendable
+from extracted.mailer.storage.retention import StoredRetention
 from extracted.mailer.storage.suppressions import StoredSuppressions
 from extracted.mailer.storage.tables import define
-from extracted.mailer.wakeups import WakeUps
-from extracted.mailer.worker import Worker
+from extracted.mailer.worker import MailWorker
 
 TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
 FURTHER_CONNECTIONS: Final = 6
 """To the database, beside one a sender: requests, queues, what a clock does."""
-LEASE_BEYOND: Final = 1.1
-"""Times the longest that a mail can take: the rest is to note what became of it."""
+LEASE_FACTOR: Final = 1.1
+"""Of the longest time that a mail can take: the rest is for recording the result."""
 
 
 def build(settings: Settings) -> Starlette:
     """The application. Raises SettingsInvalid."""
-    own = Own(settings)
-    listener = parts.ingress(settings, own.intake)
+    process = MailerProcess(settings)
+    ingress = factories.ingress(settings, process.intake)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(own.database.aclose)
-            stack.push_async_callback(own.transport.aclose)
-            await stack.enter_async_context(own.worker.running())
-            if listener is not None:
-                await stack.enter_async_context(listener.running())
+            stack.push_async_callback(process.database.aclose)
+            stack.push_async_callback(process.transport.aclose)
+            await stack.enter_async_context(process.worker.running())
+            if ingress is not None:
+                await stack.enter_async_context(ingress.running())
             yield
 
-    credentials = api.Credentials(revealed(settings.internal_token), revealed(settings.operator_token))
+    tokens = application.ApiTokens(revealed(settings.internal_token), revealed(settings.operator_token))
     return web.application(
-        api.application(own.served, credentials),
-        failure=api.failure,
-        description=api.description(),
-        ready=own.database.ping,
+        application.application(process.route_dependencies, tokens),
+        failure=application.failure,
+        description=application.description(),
+        ready=process.database.ping,
         lifespan=lifespan,
-        metrics=own.reporting.metrics,
+        metrics=process.status.metrics,
     )
 
 
-class Own:
-    """Everything of one process, put together; nothing is opened yet. Raises SettingsInvalid."""
+class MailerProcess:
+    """Builds the objects of one process; opens nothing. Raises SettingsInvalid."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        url, pool_size = settings.database_url.get_secret_value(), settings.senders + FURTHER_CONNECTIONS
-        self.database = Database(url, pool_size=pool_size, timeout_s=settings.database_timeout_s)
-        self._own = OwnTables("mailer", self.database.is_sqlite)
-        self._store = (self.database, define(self._own), _now)
-        self._mails, self._sendable = StoredMails(*self._store), StoredSendable(*self._store)
-        self._broker = open_broker(settings.broker_url.get_secret_value(), "mailer")
-        self._kinds = parts.kinds(settings)
-        self._timeouts, self._patience = parts.timeouts(settings), parts.patience(settings)
-        self.transport = parts.transport(settings, settings, self._timeouts)
-        self._pacing = parts.pacing(settings, settings)
-        self._senders = self._made_senders()
-        self._wakeups = WakeUps(self._broker, _now, self._wake_here)
-        self.intake = Intake(self._mails, self._kinds, canonical, self._wakeups)
-        self._keeping = self._made_keeping()
-        self.worker, self.reporting, self.served = self._joined()
-
-    def _made_senders(self) -> Sequence[Sending]:
-        write = parts.writer(self._settings, self._kinds)
-        lease, among = timedelta(seconds=self._timeouts.total_s * LEASE_BEYOND), (_now, random.random)
-        tools = Tools(self._sendable, write, self.transport, self._pacing, lease, *among, self._patience)
-        return [Sending(tools) for _ in range(self._settings.senders)]
-
-    def _made_keeping(self) -> Keeping:
-        forgetting = StoredForgetting(*self._store, timedelta(days=self._settings.retention_days))
-        alarm_after = timedelta(seconds=self._settings.alarm_after_s)
-        return Keeping(self._mails, self._sendable, forgetting, _now, self._patience.again, alarm_after)
-
-    def _joined(self) -> tuple[Worker, Reporting, api.Parts]:
-        """What goes on by itself, what tells how it goes, and what is served."""
-        failed_messages, suppressions = FailedMessages(self._own, _now), StoredSuppressions(*self._store)
-        worker = Worker(
-            *(self._broker, _own_queues(), self.intake, self._wakeups, self._senders, self._keeping),
-            *(self.database, failed_messages, self._settings.grace_s),
+        self.database = Database(
+            settings.database_url.get_secret_value(),
+            pool_size=settings.senders + FURTHER_CONNECTIONS,
+            timeout_s=settings.database_timeout_s,
         )
-        reporting = Reporting(self._mails, self._keeping, worker.status, len(self._senders), self._is_away)
-        operations = Operations(self._mails, suppressions, canonical, self._wakeups)
-        kept, status = StoredFailedMessages(self.database, failed_messages), reporting.status
-        served = api.Parts(self.intake, operations, self._mails, suppressions, self._kinds, kept, status)
-        return worker, reporting, served
-
-    def _wake_here(self) -> bool:
-        is_one_idle = any(sender.is_idle for sender in self._senders)
-        wake_one(self._senders)
-        return is_one_idle
-
-    def _is_away(self) -> bool:
-        return self._pacing.is_open
+        own_tables = OwnTables("mailer", self.database.is_sqlite)
+        tables = define(own_tables)
+        broker = open_broker(settings.broker_url.get_secret_value(), "mailer")
+        mails = StoredMails(self.database, tables, _now)
+        queue = StoredDeliveryQueue(self.database, tables, _now)
+        suppressions = StoredSuppressions(self.database, tables, _now)
+        failed_messages = FailedMessages(own_tables, _now)
+        templates = factories.templates(settings)
+        retry_policy = factories.retry_policy(settings)
+        throttle = factories.throttle(settings, settings)
+        timeouts = factories.smtp_timeouts(settings)
+        self.transport = factories.transport(settings, settings, timeouts)
+        context = SenderContext(
+            queue=queue,
+            compose=factories.composer(settings, templates),
+            transport=self.transport,
+            throttle=throttle,
+            lease=timedelta(seconds=timeouts.total_s * LEASE_FACTOR),
+            clock=_now,
+            chance=random.random,
+            retry_policy=retry_policy,
+        )
+        senders = [Sender(context) for _ in range(settings.senders)]
+        notifier = SenderNotifier(broker, _now, wake_here=lambda: wake_one(senders))
+        self.intake = Intake(mails=mails, templates=templates, canonical=canonical, notifier=notifier)
+        maintenance = Maintenance(
+            mails=mails,
+            queue=queue,
+            retention=StoredRetention(self.database, tables, _now, timedelta(days=settings.retention_days)),
+            clock=_now,
+            again=retry_policy.again,
+            alarm_after=timedelta(seconds=settings.alarm_after_s),
+        )
+        self.worker = MailWorker(
+            broker=broker,
+            topology=_own_queues(),
+            intake=self.intake,
+            notifier=notifier,
+            senders=senders,
+            maintenance=maintenance,
+            database=self.database,
+            failed_messages=failed_messages,
+            grace_s=settings.grace_s,
+        )
+        self.status = MailerStatus(
+            mails=mails,
+            maintenance=maintenance,
+            consumer=self.worker.status,
+            senders=settings.senders,
+            is_away=lambda: throttle.is_open,
+        )
+        self.route_dependencies = application.RouteDependencies(
+            intake=self.intake,
+            operations=MailOperations(mails=mails, suppressions=suppressions, canonical=canonical, notifier=notifier),
+            mails=mails,
+            suppressions=suppressions,
+            templates=templates,
+            failed_messages=StoredFailedMessages(self.database, failed_messages),
+            status=self.status.status,
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _migrate() -> int:
-    url = load(DatabaseSettings).database_url.get_secret_value()
+    url = load(MailerDatabaseSettings).database_url.get_secret_value()
     if url.startswith("sqlite:///"):
         _made(Path(url.removeprefix("sqlite:///")))
     return starting.migrate(url, "mailer", MIGRATIONS)

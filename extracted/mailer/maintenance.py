@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from chassis.store import StoreUnavailable
-from extracted.mailer.ports import Mails, Sendable
+from extracted.mailer.ports import DeliveryQueue, Mails
 
 log = structlog.get_logger("mailer.keeping")
 
@@ -18,7 +18,7 @@ FORGET_EVERY_S: Final = 3600.0
 WATCH_EVERY_S: Final = 5.0
 
 
-class Forgetting(Protocol):
+class Retention(Protocol):
     """Removes what has been kept long enough."""
 
     async def forget(self) -> int:
@@ -27,12 +27,12 @@ class Forgetting(Protocol):
 
 
 @dataclass(slots=True)
-class Keeping:
+class Maintenance:
     """One per process; several processes do each other no harm. `again`: how long until an ambiguous one is due."""
 
     mails: Mails
-    sendable: Sendable
-    forgetting: Forgetting
+    queue: DeliveryQueue
+    retention: Retention
     clock: Callable[[], datetime]
     again: timedelta
     alarm_after: timedelta
@@ -41,12 +41,12 @@ class Keeping:
     async def expire(self) -> None:
         """Stale `sending`: their sender died, or hangs beyond its lease."""
         now = self.clock()
-        while count := await self.sendable.expire(now, now + self.again):
+        while count := await self.queue.expire(now, now + self.again):
             log.error("mails_ambiguous", count=count, reason="their lease ended")
 
     async def forget(self) -> None:
         """Content of mails at rest, whole rows, bounces."""
-        while count := await self.forgetting.forget():
+        while count := await self.retention.forget():
             log.info("contents_removed", count=count)
 
     async def watch(self) -> None:

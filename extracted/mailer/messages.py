@@ -14,7 +14,7 @@ WAKE: Final = "mailer.wake.v1"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MailRequested:
     """A request as it came: not checked against the kinds yet. `locale` None: the sender knows none."""
 
     key: str
@@ -24,7 +24,7 @@ class Asked:
     variables: dict[str, object]
 
 
-def asked(envelope: Envelope) -> Asked:
+def asked(envelope: Envelope) -> MailRequested:
     """{"kind", "recipient", "locale"?, "variables"}; its key is the message's id. Raises MessageInvalid."""
     if envelope.type != REQUESTED:
         raise MessageInvalid(f"{envelope.type} is no message for Mailer; wanted {REQUESTED}")
@@ -33,7 +33,7 @@ def asked(envelope: Envelope) -> Asked:
         raise MessageInvalid(f"{REQUESTED}: wanted kind and recipient as texts, variables as an object")
     if not isinstance(locale, str | None):
         raise MessageInvalid(f"{REQUESTED}: the locale is no text")
-    return Asked(f"message:{envelope.id}", kind, recipient, locale, variables)
+    return MailRequested(f"message:{envelope.id}", kind, recipient, locale, variables)
 
 
 def wake(now: datetime) -> Envelope:

@@ -7,15 +7,15 @@ from typing import Protocol
 
 from extracted.mailer.domain import (
     Claimed,
-    Event,
+    DeliveryOutcome,
     Mail,
-    Outcome,
-    Outgoing,
+    MailEvent,
+    MailRequest,
+    MailState,
+    OutgoingMessage,
     Policy,
-    State,
     Suppression,
     Variables,
-    Wanted,
 )
 
 
@@ -27,7 +27,7 @@ class RequestInvalid(Exception):
     """One sentence: what was seen and what was wanted; never the content."""
 
 
-class NotNow(Exception):
+class MailStateConflict(Exception):
     """What an operator asks for does not count in the state that the mail is in; says so in a sentence."""
 
 
@@ -40,7 +40,7 @@ class Rendered:
     html: str
 
 
-class Kinds(Protocol):
+class TemplateCatalog(Protocol):
     """The kinds of mail, each a folder of data and templates; read once, at start."""
 
     def names(self) -> Sequence[str]:
@@ -64,10 +64,10 @@ class Kinds(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class MailFilter:
     """None: all. `after`: an id; the mails that were asked for before it follow, the newest first."""
 
-    states: Sequence[State] | None
+    states: Sequence[MailState] | None
     kind: str | None
     recipient: str | None
     after: str | None
@@ -77,17 +77,17 @@ class Selection:
 class Mails(Protocol):
     """The rows: what the API and the intake need. All raise StoreUnavailable."""
 
-    async def add(self, wanted: Sequence[Wanted]) -> Sequence[Mail]:
+    async def add(self, wanted: Sequence[MailRequest]) -> Sequence[Mail]:
         """All or none, in one transaction; a key that is there already gives its mail. Raises KeyUsed."""
         ...
 
-    async def find(self, mail_id: str) -> tuple[Mail, Sequence[Event]] | None:
+    async def find(self, mail_id: str) -> tuple[Mail, Sequence[MailEvent]] | None:
         """With its history, oldest first."""
         ...
 
-    async def select(self, selection: Selection) -> Sequence[Mail]: ...
+    async def select(self, selection: MailFilter) -> Sequence[Mail]: ...
 
-    async def counted(self) -> Mapping[State, int]:
+    async def counted(self) -> Mapping[MailState, int]:
         """Every state, also with 0."""
         ...
 
@@ -120,7 +120,7 @@ class Suppressions(Protocol):
         ...
 
 
-class Waking(Protocol):
+class Notifier(Protocol):
     """Tells senders that there is something to send; never waits, never fails."""
 
     def wake(self, count: int) -> None:
@@ -128,7 +128,7 @@ class Waking(Protocol):
         ...
 
 
-class Sendable(Protocol):
+class DeliveryQueue(Protocol):
     """The rows: what senders need. A lost claim changes nothing (returns False). All raise StoreUnavailable."""
 
     async def claim(self, claim: str, lease_until: datetime) -> Claimed | None:
@@ -171,7 +171,7 @@ class Sendable(Protocol):
 class Transport(Protocol):
     """The way to a provider. Never raises for what a provider does; when cancelled it closes its connection."""
 
-    async def send(self, outgoing: Outgoing) -> Outcome:
+    async def send(self, outgoing: OutgoingMessage) -> DeliveryOutcome:
         """Cancelled: raises NotHandedOver where that is certain."""
         ...
 

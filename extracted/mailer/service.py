@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chassis.failpoints import reach
-from extracted.mailer.domain import Mail, Policy, Raw, Templated, Wanted
-from extracted.mailer.ports import Kinds, Mails, RequestInvalid, Waking
+from extracted.mailer.domain import Mail, MailRequest, Policy, Raw, Templated
+from extracted.mailer.ports import Mails, Notifier, RequestInvalid, TemplateCatalog
 
 Canonical = Callable[[str], str]
 """An address in the form in which addresses are compared. Raises RequestInvalid."""
@@ -16,17 +16,17 @@ class Intake:
     """Whoever asks has its mail when this returns: the rows are committed. The same key again: the same mail."""
 
     mails: Mails
-    kinds: Kinds
+    templates: TemplateCatalog
     canonical: Canonical
-    waking: Waking
+    notifier: Notifier
 
     async def templated(
         self, key: str, kind: str, recipient: str, locale: str | None, variables: Mapping[str, object]
     ) -> Mail:
         """Raises RequestInvalid, KeyUsed, StoreUnavailable."""
         address = self.canonical(recipient)
-        fitting, texts, policy = self.kinds.checked(kind, locale, variables)
-        [mail] = await self._added([Wanted(key, address, Templated(kind, fitting, texts), policy)])
+        fitting, texts, policy = self.templates.checked(kind, locale, variables)
+        [mail] = await self._added([MailRequest(key, address, Templated(kind, fitting, texts), policy)])
         return mail
 
     async def raw(self, key_of: Mapping[str, str], raw: Raw) -> Sequence[Mail]:
@@ -38,7 +38,7 @@ class Intake:
         if not key_of:
             raise RequestInvalid("the mail has no recipient; wanted at least one")
         wanted = [
-            Wanted(key, self._as_named(recipient), raw, Policy.AT_LEAST_ONCE) for recipient, key in key_of.items()
+            MailRequest(key, self._as_named(recipient), raw, Policy.AT_LEAST_ONCE) for recipient, key in key_of.items()
         ]
         return await self._added(wanted)
 
@@ -48,8 +48,8 @@ class Intake:
         except RequestInvalid:
             return recipient
 
-    async def _added(self, wanted: Sequence[Wanted]) -> Sequence[Mail]:
+    async def _added(self, wanted: Sequence[MailRequest]) -> Sequence[Mail]:
         mails = await self.mails.add(wanted)
         await reach("mailer.stored")
-        self.waking.wake(len(wanted))
+        self.notifier.wake(len(wanted))
         return mails

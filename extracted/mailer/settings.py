@@ -7,29 +7,29 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis.service import settings
-from extracted.mailer.delivery.provider import Tls
+from extracted.mailer.delivery.provider import TlsMode
 from extracted.mailer.loopback import is_loopback
 
 
-class OfMailer(settings.ServiceSettings):
+class MailerSettings(settings.ServiceSettings):
     """What all have in common."""
 
     model_config = SettingsConfigDict(env_prefix="MAILER_")
 
 
-class DatabaseSettings(OfMailer):
+class MailerDatabaseSettings(MailerSettings):
     """What migrations need."""
 
     database_url: SecretStr
     """Mailer's own tables: sqlite:///PATH or postgresql://…; it may hold a password."""
 
 
-class Outward(OfMailer):
+class ProviderSettings(MailerSettings):
     """Where mails go."""
 
     smtp_host: str = Field(min_length=1)
     smtp_port: int = Field(25, ge=1, le=65535)
-    smtp_tls: Tls = Tls.STARTTLS
+    smtp_tls: TlsMode = TlsMode.STARTTLS
     """none, starttls or implicit; certificates are verified."""
     smtp_ca_file: Path | None = None
     """Trusted instead of the system's authorities."""
@@ -44,7 +44,7 @@ class Outward(OfMailer):
     def _credentials_are_whole_and_safe(self) -> Self:
         if (self.smtp_user is None) != (self.smtp_password is None):
             raise ValueError("MAILER_SMTP_USER and MAILER_SMTP_PASSWORD: wanted both or none")
-        if self.smtp_user is not None and self.smtp_tls is Tls.NONE and not is_loopback(self.smtp_host):
+        if self.smtp_user is not None and self.smtp_tls is TlsMode.NONE and not is_loopback(self.smtp_host):
             raise ValueError(
                 "MAILER_SMTP_USER with MAILER_SMTP_TLS=none: the password would travel in plain text to "
                 "MAILER_SMTP_HOST; wanted TLS beyond this machine; set MAILER_SMTP_TLS to starttls or implicit, "
@@ -53,7 +53,7 @@ class Outward(OfMailer):
         return self
 
 
-class Ingress(OfMailer):
+class IngressSettings(MailerSettings):
     """Where the monolith's mails come in."""
 
     ingress_host: str = "127.0.0.1"
@@ -76,7 +76,7 @@ class Ingress(OfMailer):
         return self
 
 
-class Content(OfMailer):
+class ContentSettings(MailerSettings):
     """What stands in every mail."""
 
     public_www_url: str = Field(pattern=r"^https?://[^/\s]+\S*$")
@@ -87,7 +87,7 @@ class Content(OfMailer):
     from_: str = Field("noreply@polycode.do-2021.fr", validation_alias="MAILER_FROM")
 
 
-class Pace(OfMailer):
+class TimingSettings(MailerSettings):
     """How long each step may take, and how long until the next try; in seconds. Why these: provider.py, outcomes.py."""
 
     smtp_connect_s: float = Field(30, gt=0)
@@ -111,7 +111,7 @@ class Pace(OfMailer):
     """How long nothing is tried after five failures in a row; doubled up to a minute."""
 
 
-class Settings(DatabaseSettings, Outward, Ingress, Content, Pace):
+class Settings(MailerDatabaseSettings, ProviderSettings, IngressSettings, ContentSettings, TimingSettings):
     """Times in seconds unless they say days."""
 
     broker_url: SecretStr

@@ -14,10 +14,10 @@ from chassis.outbox.consumer import Consumer, consume
 from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.service import starting
 from extracted.mailer import messages
-from extracted.mailer.maintenance import Keeping
+from extracted.mailer.delivery.notifier import SenderNotifier
+from extracted.mailer.maintenance import Maintenance
 from extracted.mailer.ports import KeyUsed, RequestInvalid
 from extracted.mailer.service import Intake
-from extracted.mailer.wakeups import WakeUps
 
 GRACE_S: Final = 10.0
 
@@ -35,15 +35,15 @@ class Sender(Protocol):
 
 
 @dataclass(slots=True)
-class Worker:
+class MailWorker:
     """It starts whatever is away: broker, database, provider; each is waited for. `topology`: Mailer's own queues."""
 
     broker: Broker
     topology: Topology
     intake: Intake
-    wakeups: WakeUps
+    notifier: SenderNotifier
     senders: Sequence[Sender]
-    keeping: Keeping
+    maintenance: Maintenance
     database: Database
     failed_messages: FailedMessages
     grace_s: float = GRACE_S
@@ -54,14 +54,14 @@ class Worker:
         """Ends in order: nothing new is taken or begun, then what is under way is finished, within the grace."""
         others = [
             asyncio.create_task(starting.declare(self.broker, self.topology), name="declare"),
-            asyncio.create_task(self.wakeups.run(), name="wake"),
-            asyncio.create_task(self.keeping.run(), name="keep"),
+            asyncio.create_task(self.notifier.run(), name="wake"),
+            asyncio.create_task(self.maintenance.run(), name="keep"),
         ]
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.broker.aclose)
             stack.push_async_callback(_cancel, others)
             sending = [asyncio.create_task(sender.run(), name=f"sender {n}") for n, sender in enumerate(self.senders)]
-            woken = await self.broker.consume(messages.WAKE_QUEUE, self.wakeups.handle)
+            woken = await self.broker.consume(messages.WAKE_QUEUE, self.notifier.handle)
             stack.push_async_callback(woken.stop, self.grace_s)
             requests = (self.broker, messages.REQUESTS_QUEUE, self.requested, self.database, self.failed_messages)
             self.consumer = consumer = await consume(*requests)

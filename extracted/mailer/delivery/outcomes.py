@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from extracted.mailer.domain import Accepted, Claimed, Outcome, Policy, Refused, Unanswered, Unreachable
+from extracted.mailer.domain import Accepted, Claimed, DeliveryOutcome, Policy, Rejected, Unanswered, Unreachable
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long and how often. `first`, or `quota` where there is one, doubled up to `longest`: after a 4xx.
 
     `away`: after no provider was there. `again`: until a mail that got no answer is sent once more, at most
@@ -29,7 +29,7 @@ class Patience:
     give_up: timedelta = timedelta(days=5)
 
 
-PATIENCE: Final = Patience()
+RETRY_POLICY: Final = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,68 +93,70 @@ _NOBODY: Final = re.compile(
 )
 
 
-def decide(outcome: Outcome, claimed: Claimed, patience: Patience, chance: float, now: datetime) -> Verdict:
+def decide(
+    outcome: DeliveryOutcome, claimed: Claimed, retry_policy: RetryPolicy, chance: float, now: datetime
+) -> Verdict:
     """`chance`: random, in [0, 1): mails that were refused together do not come back together."""
     match outcome:
         case Accepted(response):
             return Sent(response)
         case Unanswered(reason):
-            return Ambiguous(reason, _again_at(claimed, patience, chance, now))
+            return Ambiguous(reason, _again_at(claimed, retry_policy, chance, now))
         case Unreachable(reason):
-            return _returned(reason, claimed, patience, chance, now)
-        case Refused() if outcome.is_final:
+            return _returned(reason, claimed, retry_policy, chance, now)
+        case Rejected() if outcome.is_final:
             return Failed(_told(outcome), _is_bounce(outcome))
-        case Refused():
-            return _put_off(outcome, claimed, patience, chance, now)
+        case Rejected():
+            return _put_off(outcome, claimed, retry_policy, chance, now)
 
 
-def _put_off(refused: Refused, claimed: Claimed, patience: Patience, chance: float, now: datetime) -> Verdict:
+def _put_off(refused: Rejected, claimed: Claimed, retry_policy: RetryPolicy, chance: float, now: datetime) -> Verdict:
     """A quota is nobody's fault: it ends a mail by its age alone."""
     is_quota, reason = _is_quota(refused), _told(refused)
-    is_over = claimed.attempt >= patience.attempts and not is_quota
-    if is_over or _is_old(claimed, patience, now):
+    is_over = claimed.attempt >= retry_policy.attempts and not is_quota
+    if is_over or _is_old(claimed, retry_policy, now):
         return _given_up(reason, claimed)
-    named = _named(refused.response, patience)
+    named = _named(refused.response, retry_policy)
     if named is not None:
-        return Deferred(reason, now + min(named * (1 + chance / 10), patience.longest_named))
-    first = patience.quota if is_quota else patience.first
+        return Deferred(reason, now + min(named * (1 + chance / 10), retry_policy.longest_named))
+    first = retry_policy.quota if is_quota else retry_policy.first
     doubled = first * 2.0 ** min(claimed.attempt - 1, 30)
-    return Deferred(reason, now + min(doubled, max(patience.longest, first)) * (0.5 + chance / 2))
+    return Deferred(reason, now + min(doubled, max(retry_policy.longest, first)) * (0.5 + chance / 2))
 
 
-def _returned(reason: str, claimed: Claimed, patience: Patience, chance: float, now: datetime) -> Verdict:
+def _returned(reason: str, claimed: Claimed, retry_policy: RetryPolicy, chance: float, now: datetime) -> Verdict:
     """Attempts do not bound it, so the mail's age does: both how long it goes on and how often it is tried."""
-    if _is_old(claimed, patience, now):
+    if _is_old(claimed, retry_policy, now):
         return _given_up(reason, claimed)
-    aged = min((now - claimed.created_at) / 10, patience.longest)
-    return Returned(reason, now + max(patience.away, aged) * (1 + chance / 10))
+    aged = min((now - claimed.created_at) / 10, retry_policy.longest)
+    return Returned(reason, now + max(retry_policy.away, aged) * (1 + chance / 10))
 
 
-def _again_at(claimed: Claimed, patience: Patience, chance: float, now: datetime) -> datetime | None:
+def _again_at(claimed: Claimed, retry_policy: RetryPolicy, chance: float, now: datetime) -> datetime | None:
     """Each time may be one more copy in somebody's mailbox: so it waits longer, and ends with a human."""
-    if claimed.policy is Policy.AT_MOST_ONCE or claimed.ambiguities >= patience.ambiguities:
+    if claimed.policy is Policy.AT_MOST_ONCE or claimed.ambiguities >= retry_policy.ambiguities:
         return None
-    return now + patience.again * 2.0**claimed.ambiguities * (1 + chance / 10)
+    return now + retry_policy.again * 2.0**claimed.ambiguities * (1 + chance / 10)
 
 
-def _is_old(claimed: Claimed, patience: Patience, now: datetime) -> bool:
-    return now - claimed.created_at >= patience.give_up
+def _is_old(claimed: Claimed, retry_policy: RetryPolicy, now: datetime) -> bool:
+    return now - claimed.created_at >= retry_policy.give_up
 
 
 def _given_up(reason: str, claimed: Claimed) -> Failed:
     return Failed(f"given up at attempt {claimed.attempt}; the last reason: {reason}", is_bounce=False)
 
 
-def _told(refused: Refused) -> str:
+def _told(refused: Rejected) -> str:
     verb = "the message" if refused.verb == "." else refused.verb
     return f"{refused.code} to {verb}: {refused.response}"
 
 
-def _is_quota(refused: Refused) -> bool:
+def _is_quota(refused: Rejected) -> bool:
     return refused.code in _QUOTA_CODES or _QUOTA.search(refused.response) is not None
 
 
-def _is_bounce(refused: Refused) -> bool:
+def _is_bounce(refused: Rejected) -> bool:
     """550 and 553 are said of policy, spam and relaying, too: the status (RFC 3463) decides, without one the words."""
     if refused.verb != "RCPT" or refused.code not in (550, 551, 553):
         return False
@@ -164,10 +166,10 @@ def _is_bounce(refused: Refused) -> bool:
     return _NOBODY.search(refused.response) is not None
 
 
-def _named(response: str, patience: Patience) -> timedelta | None:
+def _named(response: str, retry_policy: RetryPolicy) -> timedelta | None:
     """ "Try again in 300 seconds", "retry after 5 minutes"."""
     found = _NAMED.search(response)
     if found is None:
         return None
     seconds = timedelta(seconds=int(found[1]) * _UNIT_S[found[2][0].lower()])
-    return min(max(seconds, patience.shortest_named), patience.longest_named)
+    return min(max(seconds, retry_policy.shortest_named), retry_policy.longest_named)

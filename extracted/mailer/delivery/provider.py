@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 
-class Tls(StrEnum):
+class TlsMode(StrEnum):
     """How a connection is encrypted; both kinds verify the certificate."""
 
     NONE = "none"
@@ -20,7 +20,7 @@ class Provider:
 
     host: str
     port: int
-    tls: Tls = Tls.NONE
+    tls: TlsMode = TlsMode.NONE
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_file: Path | None = None
@@ -28,7 +28,7 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeouts:
+class SmtpTimeouts:
     """Seconds. `connect_s`: each step until AUTH is done, three times that for all. `command_s`: MAIL, RCPT, DATA.
 
     `data_s`: handing over the message. `dot_s`: the answer to all of it (RFC 5321 section 4.5.3.2.6 asks for ten
@@ -52,7 +52,7 @@ class Timeouts:
         return self.opening_s + 5 * self.command_s + self.data_s + self.dot_s
 
 
-TIMEOUTS = Timeouts()
+SMTP_TIMEOUTS = SmtpTimeouts()
 
 
 class NotHandedOver(asyncio.CancelledError):

@@ -11,35 +11,35 @@ import structlog
 
 from chassis.store import StoreUnavailable
 from extracted.mailer.delivery.outcomes import Ambiguous, Deferred, Failed, Returned, Sent, Verdict
-from extracted.mailer.domain import Claimed, Outcome, Refused, State, Templated, Unanswered, Unreachable
-from extracted.mailer.ports import Sendable
+from extracted.mailer.domain import Claimed, DeliveryOutcome, MailState, Rejected, Templated, Unanswered, Unreachable
+from extracted.mailer.ports import DeliveryQueue
 
 log = structlog.get_logger("mailer.sending")
 
 _FIRST_RETRY_S: Final = 0.1
 _STATES: Final = {
-    Sent: State.SENT,
-    Deferred: State.DEFERRED,
-    Failed: State.FAILED,
-    Ambiguous: State.AMBIGUOUS,
+    Sent: MailState.SENT,
+    Deferred: MailState.DEFERRED,
+    Failed: MailState.FAILED,
+    Ambiguous: MailState.AMBIGUOUS,
 }
 _EVENTS: Final = {Sent: "mail_sent", Deferred: "mail_deferred", Returned: "mail_returned"}
 """Of what an operator need not look at."""
 
 
 @dataclass(frozen=True, slots=True)
-class Noting:
+class ResultRecorder:
     """`lease`: so long it is tried; after it the row becomes ambiguous by itself."""
 
-    mails: Sendable
+    queue: DeliveryQueue
     lease: timedelta
     clock: Callable[[], datetime]
     last_retry_s: float
 
-    async def note(self, claimed: Claimed, verdict: Verdict, outcome: Outcome | None = None) -> None:
+    async def record(self, claimed: Claimed, verdict: Verdict, outcome: DeliveryOutcome | None = None) -> None:
         """Raises StoreUnavailable when the lease has ended."""
         until, retry_s = self.clock() + self.lease, _FIRST_RETRY_S
-        write = _writer(self.mails, claimed, verdict)
+        write = _writer(self.queue, claimed, verdict)
         while True:
             try:
                 _report(claimed, verdict, outcome, is_held=await write())
@@ -54,21 +54,21 @@ class Noting:
             retry_s = min(retry_s * 2, self.last_retry_s)
 
 
-def _writer(mails: Sendable, claimed: Claimed, verdict: Verdict) -> Callable[[], Awaitable[bool]]:
+def _writer(queue: DeliveryQueue, claimed: Claimed, verdict: Verdict) -> Callable[[], Awaitable[bool]]:
     match verdict:
         case Sent(response):
-            return partial(mails.sent, claimed, response)
+            return partial(queue.sent, claimed, response)
         case Deferred(reason, due_at):
-            return partial(mails.deferred, claimed, reason, due_at)
+            return partial(queue.deferred, claimed, reason, due_at)
         case Returned(reason, due_at):
-            return partial(mails.returned, claimed, reason, due_at)
+            return partial(queue.returned, claimed, reason, due_at)
         case Failed(reason, is_bounce):
-            return partial(mails.failed, claimed, reason, is_bounce)
+            return partial(queue.failed, claimed, reason, is_bounce)
         case Ambiguous(reason, until):
-            return partial(mails.ambiguous, claimed, reason, until)
+            return partial(queue.ambiguous, claimed, reason, until)
 
 
-def _report(claimed: Claimed, verdict: Verdict, outcome: Outcome | None, is_held: bool) -> None:
+def _report(claimed: Claimed, verdict: Verdict, outcome: DeliveryOutcome | None, is_held: bool) -> None:
     """For operators: which mail, never to whom. What a server said of a mail may name the address: it is in the row."""
     content = claimed.content
     facts = {
@@ -77,7 +77,7 @@ def _report(claimed: Claimed, verdict: Verdict, outcome: Outcome | None, is_held
         "state": str(_state(claimed, verdict)),
         "attempt": claimed.attempt,
     }
-    if isinstance(outcome, Refused):
+    if isinstance(outcome, Rejected):
         facts |= {"code": outcome.code, "verb": outcome.verb}
     if isinstance(outcome, Unreachable | Unanswered):
         facts["reason"] = outcome.reason
@@ -89,6 +89,6 @@ def _report(claimed: Claimed, verdict: Verdict, outcome: Outcome | None, is_held
         log.info(_EVENTS[type(verdict)], **facts)
 
 
-def _state(claimed: Claimed, verdict: Verdict) -> State:
+def _state(claimed: Claimed, verdict: Verdict) -> MailState:
     """As its line in the history has it."""
     return claimed.came_from if isinstance(verdict, Returned) else _STATES[type(verdict)]

@@ -4,10 +4,10 @@ import asyncio
 import ssl
 from typing import Final
 
-from extracted.mailer.delivery.provider import TIMEOUTS, NotHandedOver, Provider, Timeouts, Tls
-from extracted.mailer.domain import Outcome, Outgoing, Unreachable
-from extracted.mailer.smtp_out.connection import Connection
-from extracted.mailer.smtp_out.opening import Away, opened
+from extracted.mailer.delivery.provider import SMTP_TIMEOUTS, NotHandedOver, Provider, SmtpTimeouts, TlsMode
+from extracted.mailer.domain import DeliveryOutcome, OutgoingMessage, Unreachable
+from extracted.mailer.smtp_out.handshake import ProviderUnavailable, connect
+from extracted.mailer.smtp_out.provider_connection import ProviderConnection
 from extracted.mailer.smtp_out.text import unsendable
 
 _NEVER: Final = Unreachable("the connection was closed again before it took anything")
@@ -19,17 +19,17 @@ class SmtpTransport:
     What was idle for a while is closed.
     """
 
-    def __init__(self, provider: Provider, timeouts: Timeouts = TIMEOUTS) -> None:
+    def __init__(self, provider: Provider, timeouts: SmtpTimeouts = SMTP_TIMEOUTS) -> None:
         self._provider = provider
         self._timeouts = timeouts
-        is_plain = provider.tls is Tls.NONE
+        is_plain = provider.tls is TlsMode.NONE
         self._context = None if is_plain else ssl.create_default_context(cafile=provider.ca_file)
-        self._idle: list[Connection] = []
+        self._idle: list[ProviderConnection] = []
         self._is_closed = False
         self._pruning: asyncio.TimerHandle | None = None
         self._quitting: set[asyncio.Task[None]] = set()
 
-    async def send(self, outgoing: Outgoing) -> Outcome:
+    async def send(self, outgoing: OutgoingMessage) -> DeliveryOutcome:
         """A connection that a server has closed meanwhile is replaced once, before it has taken anything."""
         refused = unsendable(outgoing)
         if refused is not None:
@@ -46,22 +46,22 @@ class SmtpTransport:
         idle, self._idle = self._idle, []
         await asyncio.gather(*self._quitting, *(connection.quit() for connection in idle))
 
-    async def _anew(self, outgoing: Outgoing) -> Outcome:
+    async def _anew(self, outgoing: OutgoingMessage) -> DeliveryOutcome:
         try:
-            client = await opened(self._provider, self._timeouts, self._context)
-        except Away as away:
+            client = await connect(self._provider, self._timeouts, self._context)
+        except ProviderUnavailable as away:
             return Unreachable(str(away))
         except asyncio.CancelledError as cancelled:
             raise NotHandedOver from cancelled
-        return await self._over(Connection(client, self._timeouts), outgoing) or _NEVER
+        return await self._over(ProviderConnection(client, self._timeouts), outgoing) or _NEVER
 
-    async def _over(self, connection: Connection, outgoing: Outgoing) -> Outcome | None:
+    async def _over(self, connection: ProviderConnection, outgoing: OutgoingMessage) -> DeliveryOutcome | None:
         outcome = await connection.send(outgoing)
         if connection.is_usable:
             self._keep(connection)
         return outcome
 
-    def _taken(self) -> Connection | None:
+    def _taken(self) -> ProviderConnection | None:
         """The one that was used last: the others get old, and are closed."""
         while self._idle:
             connection = self._idle.pop()
@@ -69,7 +69,7 @@ class SmtpTransport:
                 return connection
         return None
 
-    def _keep(self, connection: Connection) -> None:
+    def _keep(self, connection: ProviderConnection) -> None:
         if self._is_closed:
             connection.abort()
             return

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from extracted.mailer.addresses import canonical
-from extracted.mailer.domain import Outgoing, Refused
+from extracted.mailer.domain import OutgoingMessage, Rejected
 from extracted.mailer.ports import RequestInvalid
 
 MAX_REPLY: Final = 1000
@@ -14,7 +14,7 @@ _ADDRESS: Final = re.compile(
 )
 
 
-def unsendable(outgoing: Outgoing) -> Refused | None:
+def unsendable(outgoing: OutgoingMessage) -> Rejected | None:
     """Refuses by ourselves what would break the protocol.
 
     A bare CR or LF is an end of line to some servers and none to others: a mail inside the mail could be smuggled past
@@ -22,14 +22,14 @@ def unsendable(outgoing: Outgoing) -> Refused | None:
     """
     for verb, address in (("MAIL", outgoing.sender), ("RCPT", outgoing.recipient)):
         if not (address == "" and verb == "MAIL") and not is_address(address):
-            return Refused(553, "5.1.3 Mailer: this is no address that can be written in SMTP", verb)
+            return Rejected(553, "5.1.3 Mailer: this is no address that can be written in SMTP", verb)
     try:
         canonical(outgoing.recipient)
     except RequestInvalid as fault:
-        return Refused(553, f"5.1.3 Mailer: {fault}", "RCPT")
+        return Rejected(553, f"5.1.3 Mailer: {fault}", "RCPT")
     message = outgoing.message
     if not message.count(b"\r\n") == message.count(b"\n") == message.count(b"\r"):
-        return Refused(554, "5.6.0 Mailer: the message has a bare CR or LF; wanted CRLF alone", "DATA")
+        return Rejected(554, "5.6.0 Mailer: the message has a bare CR or LF; wanted CRLF alone", "DATA")
     return None
 
 

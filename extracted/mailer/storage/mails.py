@@ -9,26 +9,26 @@ from sqlalchemy import ColumnElement, Row, func, insert, literal_column, select,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
-from extracted.mailer.domain import Event, Mail, Raw, State, Wanted
-from extracted.mailer.ports import KeyUsed, Selection
+from extracted.mailer.domain import Mail, MailEvent, MailRequest, MailState, Raw
+from extracted.mailer.ports import KeyUsed, MailFilter
 from extracted.mailer.storage import rows
-from extracted.mailer.storage.operated import OperatedMails
-from extracted.mailer.storage.tables import Tables
+from extracted.mailer.storage.operator_changes import OperatorChanges
+from extracted.mailer.storage.tables import MailTables
 
 AT_ONCE: Final = 200
 """Rows of one statement: a database takes some 32,000 parameters."""
 
 
-class StoredMails(OperatedMails):
+class StoredMails(OperatorChanges):
     """Implements the port Mails."""
 
-    def __init__(self, database: Database, tables: Tables, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, tables: MailTables, clock: Callable[[], datetime]) -> None:
         super().__init__(database, tables, clock)
         new = tables.own.insert(tables.mails).on_conflict_do_nothing(index_elements=[tables.mails.c.key])
         self._insert = new.returning(tables.mails)
         self._note = insert(tables.events)
 
-    async def add(self, wanted: Sequence[Wanted]) -> Sequence[Mail]:
+    async def add(self, wanted: Sequence[MailRequest]) -> Sequence[Mail]:
         """All or none; those that were there already are the ones that were there."""
         found: dict[str, Mail] = {}
         async with self._database.write() as connection:
@@ -36,12 +36,12 @@ class StoredMails(OperatedMails):
                 found |= await self._added(connection, wanted[begin : begin + AT_ONCE])
         return [found[one.key] for one in wanted]
 
-    async def _added(self, connection: AsyncConnection, wanted: Sequence[Wanted]) -> dict[str, Mail]:
+    async def _added(self, connection: AsyncConnection, wanted: Sequence[MailRequest]) -> dict[str, Mail]:
         now, contents = self._clock(), _contents(wanted)
         new = [rows.values(one, str(uuid.uuid4()), contents.get(_raw(one)), now) for one in wanted]
         added = (await connection.execute(self._insert, new)).all()
         if added:
-            queued = [rows.event_values(row.id, now, State.QUEUED, "asked for") for row in added]
+            queued = [rows.event_values(row.id, now, MailState.QUEUED, "asked for") for row in added]
             await connection.execute(self._note, queued)
         await self._keep(connection, contents, {row.content_id for row in added})
         return await self._checked(connection, wanted, {row.key: row for row in added})
@@ -52,7 +52,7 @@ class StoredMails(OperatedMails):
             await connection.execute(insert(self._tables.contents), kept)
 
     async def _checked(
-        self, connection: AsyncConnection, wanted: Sequence[Wanted], known: dict[str, Row[Any]]
+        self, connection: AsyncConnection, wanted: Sequence[MailRequest], known: dict[str, Row[Any]]
     ) -> dict[str, Mail]:
         """`known`: those that are new; what others hold under their keys is looked at."""
         mails, others = self._tables.mails, [one.key for one in wanted if one.key not in known]
@@ -64,7 +64,7 @@ class StoredMails(OperatedMails):
                 raise KeyUsed("the key belongs to a request for another mail")
         return {key: rows.mail(row) for key, row in known.items()}
 
-    async def find(self, mail_id: str) -> tuple[Mail, Sequence[Event]] | None:
+    async def find(self, mail_id: str) -> tuple[Mail, Sequence[MailEvent]] | None:
         """By one state of the data."""
         events = self._tables.events
         async with self._database.read() as connection:
@@ -73,7 +73,7 @@ class StoredMails(OperatedMails):
             lines = (await connection.execute(history)).all() if row is not None else ()
         return None if row is None else (rows.mail(row), [rows.event(line) for line in lines])
 
-    async def select(self, selection: Selection) -> Sequence[Mail]:
+    async def select(self, selection: MailFilter) -> Sequence[Mail]:
         """The newest first."""
         row = self._tables.mails.c
         found = select(self._tables.mails).where(*_conditions(self._tables, selection))
@@ -81,12 +81,12 @@ class StoredMails(OperatedMails):
         async with self._database.look() as connection:
             return [rows.mail(one) for one in await connection.execute(page)]
 
-    async def counted(self) -> Mapping[State, int]:
+    async def counted(self) -> Mapping[MailState, int]:
         """By an index alone."""
         state = self._tables.mails.c.state
         async with self._database.look() as connection:
             found = {row[0]: row[1] for row in await connection.execute(select(state, func.count()).group_by(state))}
-        return {one: found.get(one.value, 0) for one in State}
+        return {one: found.get(one.value, 0) for one in MailState}
 
     async def oldest_due(self) -> datetime | None:
         """A fresh one has waited since it was queued, however often no provider was there; a retry since it is due."""
@@ -99,16 +99,16 @@ class StoredMails(OperatedMails):
         return min((one for one in found if one is not None and one <= now), default=None)
 
 
-def _raw(wanted: Wanted) -> bytes | None:
+def _raw(wanted: MailRequest) -> bytes | None:
     return wanted.content.content if isinstance(wanted.content, Raw) else None
 
 
-def _contents(wanted: Sequence[Wanted]) -> dict[bytes | None, str]:
+def _contents(wanted: Sequence[MailRequest]) -> dict[bytes | None, str]:
     """Each different one once, with a new id."""
     return {content: str(uuid.uuid4()) for content in map(_raw, wanted) if content is not None}
 
 
-def _conditions(tables: Tables, selection: Selection) -> list[ColumnElement[bool]]:
+def _conditions(tables: MailTables, selection: MailFilter) -> list[ColumnElement[bool]]:
     row = tables.mails.c
     found: list[ColumnElement[bool]] = []
     if selection.states is not None:

@@ -8,20 +8,20 @@ from sqlalchemy import Select, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
-from extracted.mailer.domain import State
+from extracted.mailer.domain import MailState
 from extracted.mailer.storage.suppressions import FOR
-from extracted.mailer.storage.tables import Tables
+from extracted.mailer.storage.tables import MailTables
 
-AT_REST: Final = (State.SENT, State.FAILED, State.AMBIGUOUS, State.SUPPRESSED, State.CANCELLED)
+AT_REST: Final = (MailState.SENT, MailState.FAILED, MailState.AMBIGUOUS, MailState.SUPPRESSED, MailState.CANCELLED)
 ROWS_TIMES: Final = 12
 """Rows are kept so many times as long as contents: their keys tell a repetition, their history what was."""
 AT_ONCE: Final = 500
 
 
-class StoredForgetting:
+class StoredRetention:
     """Implements the port Forgetting."""
 
-    def __init__(self, database: Database, tables: Tables, clock: Callable[[], datetime], keep: timedelta) -> None:
+    def __init__(self, database: Database, tables: MailTables, clock: Callable[[], datetime], keep: timedelta) -> None:
         self._database = database
         self._tables = tables
         self._clock = clock

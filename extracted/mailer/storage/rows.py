@@ -7,12 +7,23 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from extracted.mailer.domain import RAW, Claimed, Content, Event, Mail, Policy, Raw, State, Templated, Wanted
+from extracted.mailer.domain import (
+    RAW,
+    Claimed,
+    Mail,
+    MailContent,
+    MailEvent,
+    MailRequest,
+    MailState,
+    Policy,
+    Raw,
+    Templated,
+)
 
 MOST_TEXT: Final = 4000
 
 
-def values(wanted: Wanted, mail_id: str, content_id: str | None, now: datetime) -> dict[str, object]:
+def values(wanted: MailRequest, mail_id: str, content_id: str | None, now: datetime) -> dict[str, object]:
     """A row of `mails` that is new. `content_id`: where the content of a raw one lies."""
     return {
         "id": mail_id,
@@ -20,7 +31,7 @@ def values(wanted: Wanted, mail_id: str, content_id: str | None, now: datetime) 
         "digest": digest(wanted),
         "recipient": wanted.recipient,
         "policy": wanted.policy.value,
-        "state": State.QUEUED.value,
+        "state": MailState.QUEUED.value,
         "attempts": 0,
         "ambiguities": 0,
         **_content_values(wanted.content, content_id),
@@ -28,7 +39,7 @@ def values(wanted: Wanted, mail_id: str, content_id: str | None, now: datetime) 
     }
 
 
-def _content_values(content: Content, content_id: str | None) -> dict[str, object]:
+def _content_values(content: MailContent, content_id: str | None) -> dict[str, object]:
     if isinstance(content, Raw):
         raw = {"sender": content.sender, "message_id": content.message_id, "content_id": content_id}
         return {"kind": RAW, "locale": None, "variables": None, **raw}
@@ -36,7 +47,7 @@ def _content_values(content: Content, content_id: str | None) -> dict[str, objec
     return {**templated, "sender": None, "message_id": None, "content_id": None}
 
 
-def digest(wanted: Wanted) -> str:
+def digest(wanted: MailRequest) -> str:
     """The same for the same recipient and content."""
     content = wanted.content
     if isinstance(content, Raw):
@@ -55,7 +66,7 @@ def mail(row: Row[Any]) -> Mail:
         row.locale,
         row.recipient,
         Policy(row.policy),
-        State(row.state),
+        MailState(row.state),
         row.attempts,
         row.ambiguities,
         row.reason,
@@ -69,7 +80,7 @@ def mail(row: Row[Any]) -> Mail:
 def claimed(row: Row[Any]) -> Claimed:
     """A row of `mails`, with the content of a raw one beside it (`raw`)."""
     if row.kind == RAW:
-        content: Content = Raw(row.sender, bytes(row.raw), row.message_id)
+        content: MailContent = Raw(row.sender, bytes(row.raw), row.message_id)
     else:
         content = Templated(row.kind, row.locale, json.loads(row.variables))
     policy = Policy(row.policy)
@@ -77,12 +88,12 @@ def claimed(row: Row[Any]) -> Claimed:
     return Claimed(row.id, row.claim, row.attempts, *known)
 
 
-def event(row: Row[Any]) -> Event:
+def event(row: Row[Any]) -> MailEvent:
     """A row of `events`."""
-    return Event(row.at, State(row.state), row.detail, row.by)
+    return MailEvent(row.at, MailState(row.state), row.detail, row.by)
 
 
-def event_values(mail_id: str, at: datetime, state: State, detail: str, by: str | None = None) -> dict[str, object]:
+def event_values(mail_id: str, at: datetime, state: MailState, detail: str, by: str | None = None) -> dict[str, object]:
     """The reverse."""
     return {"mail_id": mail_id, "at": at, "state": state.value, "detail": text(detail), "by": by and text(by)}
 

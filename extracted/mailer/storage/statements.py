@@ -19,8 +19,8 @@ from sqlalchemy import (
     update,
 )
 
-from extracted.mailer.domain import State
-from extracted.mailer.storage.tables import Tables
+from extracted.mailer.domain import MailState
+from extracted.mailer.storage.tables import MailTables
 
 SUPPRESSED = "nothing is sent to this address for now: it has bounced too often"
 
@@ -28,7 +28,7 @@ UNCHANGED: Final = {"of_reason": None, "of_response": None, "of_due": None, "of_
 """Parameters of `settle`: a reason and a response that were there stay."""
 
 
-def claim(tables: Tables) -> Update:
+def claim(tables: MailTables) -> Update:
     """Of `of_now`, `of_claim`, `of_lease`: takes the next due mail, or ends it where its address is suppressed.
 
     Returns its row, with its raw content. What somebody else is just claiming is passed over (on SQLite one writes at
@@ -42,7 +42,7 @@ def claim(tables: Tables) -> Update:
     chosen = select(fresh.c.id).union_all(select(again.c.id))
     barred = exists().where(tables.suppressions.c.recipient == row.recipient, tables.suppressions.c.until > now)
     taken = {
-        "state": _either(barred, State.SUPPRESSED.value, State.SENDING.value),
+        "state": _either(barred, MailState.SUPPRESSED.value, MailState.SENDING.value),
         "reason": case((barred, SUPPRESSED), else_=row.reason),
         "attempts": case((barred, row.attempts), else_=row.attempts + 1),
         "claim": case((barred, null()), else_=bindparam("of_claim", type_=row.claim.type)),
@@ -53,7 +53,7 @@ def claim(tables: Tables) -> Update:
     return update(mails).where(row.id.in_(chosen)).values(**changes).returning(mails, raw.label("raw"))
 
 
-def sent(tables: Tables) -> Select[Any]:
+def sent(tables: MailTables) -> Select[Any]:
     """Of `of_id`, `of_claim`, `of_now`, `of_response`: the mail is sent and its history says so; PostgreSQL alone.
 
     Returns one row, whether its address has bounced before; none where the claim was lost.
@@ -61,22 +61,28 @@ def sent(tables: Tables) -> Select[Any]:
     mails, row, events = tables.mails, tables.mails.c, tables.events
     id, now = bindparam("of_id", type_=row.id.type), bindparam("of_now", type_=row.changed_at.type)
     response = bindparam("of_response", type_=row.response.type)
-    held = row.id == id, row.claim == bindparam("of_claim", type_=row.claim.type), row.state == State.SENDING.value
-    values = {"state": State.SENT.value, "response": response, "claim": None, "lease_until": None, "changed_at": now}
+    held = row.id == id, row.claim == bindparam("of_claim", type_=row.claim.type), row.state == MailState.SENDING.value
+    values = {
+        "state": MailState.SENT.value,
+        "response": response,
+        "claim": None,
+        "lease_until": None,
+        "changed_at": now,
+    }
     bounced = exists(select(tables.bounces.c.at).where(tables.bounces.c.recipient == row.recipient))
     changed = update(mails).where(*held).values(**values).returning(row.id, bounced.label("has_bounced")).cte("changed")
-    event = select(changed.c.id, now, literal(State.SENT.value, events.c.state.type), response)
+    event = select(changed.c.id, now, literal(MailState.SENT.value, events.c.state.type), response)
     noted = insert(events).from_select(["mail_id", "at", "state", "detail"], event).cte("noted")
     return select(changed.c.has_bounced).add_cte(noted)
 
 
-def settle(tables: Tables) -> Update:
+def settle(tables: MailTables) -> Update:
     """What became of a claimed mail; only by who has the claim. Its parameters: UNCHANGED, and those without a default.
 
     Returns its id, and whether its address has bounced lately.
     """
     row, bounces = tables.mails.c, tables.bounces.c
-    has_claim = row.id == bindparam("of_id"), row.claim == bindparam("of_claim"), row.state == State.SENDING.value
+    has_claim = row.id == bindparam("of_id"), row.claim == bindparam("of_claim"), row.state == MailState.SENDING.value
     changes = {
         "state": bindparam("of_state", type_=row.state.type),
         "reason": func.coalesce(bindparam("of_reason", type_=row.reason.type), row.reason),
@@ -91,14 +97,14 @@ def settle(tables: Tables) -> Update:
     return update(tables.mails).where(*has_claim).values(**changes).returning(row.id, has_bounced)
 
 
-def soonest(tables: Tables) -> Select[Any]:
+def soonest(tables: MailTables) -> Select[Any]:
     """When the next fresh one and the next retry are due: one row of two."""
     row = tables.mails.c
     of = row.attempts == literal_column("0"), row.attempts > literal_column("0")
     return select(*(select(func.min(row.due_at)).where(row.due_at.is_not(None), one).scalar_subquery() for one in of))
 
 
-def _next(tables: Tables, of_kind: ColumnElement[bool], wanted: ColumnElement[bool]) -> Select[Any]:
+def _next(tables: MailTables, of_kind: ColumnElement[bool], wanted: ColumnElement[bool]) -> Select[Any]:
     row = tables.mails.c
     due = row.due_at <= bindparam("of_now", type_=row.due_at.type)
     found = select(row.id).where(due, of_kind, wanted).order_by(row.due_at).limit(literal_column("1"))

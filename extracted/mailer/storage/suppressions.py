@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
 from extracted.mailer.domain import Suppression
-from extracted.mailer.storage.tables import Tables
+from extracted.mailer.storage.tables import MailTables
 
 BOUNCES: Final = 3
 WITHIN: Final = timedelta(hours=24)
@@ -19,7 +19,7 @@ FOR: Final = timedelta(days=30)
 class BouncedAddresses:
     """All take the caller's connection and are part of its transaction."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: MailTables) -> None:
         self._tables = tables
 
     async def bounced(
@@ -50,7 +50,7 @@ class BouncedAddresses:
 class StoredSuppressions:
     """Implements the port Suppressions."""
 
-    def __init__(self, database: Database, tables: Tables, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, tables: MailTables, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._tables = tables
         self._clock = clock

@@ -11,7 +11,7 @@ _VACUUM = {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 5
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
+class MailTables:
     """Defined once per process."""
 
     own: OwnTables
@@ -22,9 +22,9 @@ class Tables:
     suppressions: Table
 
 
-def define(own: OwnTables) -> Tables:
+def define(own: OwnTables) -> MailTables:
     """On metadata that have none of them yet."""
-    return Tables(own, _mails(own), _contents(own), _events(own), _bounces(own), _suppressions(own))
+    return MailTables(own, _mails(own), _contents(own), _events(own), _bounces(own), _suppressions(own))
 
 
 def _mails(own: OwnTables) -> Table:

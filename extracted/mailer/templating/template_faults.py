@@ -6,7 +6,7 @@ from typing import Final
 from jinja2 import TemplateError
 
 from extracted.mailer.templating.render import HTML, SUBJECT, TEXT, Renderer
-from extracted.mailer.templating.variables import GIVEN, Kind, Links, filled
+from extracted.mailer.templating.variables import GIVEN, Links, MailTemplate, filled
 
 LAYOUT: Final = "layout"
 """The folder that is no kind."""
@@ -14,7 +14,7 @@ _LAYOUTS = frozenset({SUBJECT, TEXT, HTML})
 
 
 def template_faults(
-    renderer: Renderer, names: frozenset[str], kinds: Mapping[str, Kind], links: Links
+    renderer: Renderer, names: frozenset[str], templates: Mapping[str, MailTemplate], links: Links
 ) -> Iterator[str]:
     """Syntax of all templates; then of those that have it, and whose layouts have it, everything else."""
     faults = {name: fault for name in sorted(names) if (fault := _syntax_fault(renderer, name))}
@@ -22,10 +22,10 @@ def template_faults(
     yield from faults.values()
     if any(name.startswith(f"{LAYOUT}/") for name in faults):
         return
-    for name, kind in kinds.items():
-        for locale in sorted(kind.locales):
+    for name, mail_template in templates.items():
+        for locale in sorted(mail_template.locales):
             if f"{name}/{locale}.jinja" not in faults:
-                yield from _word_faults(renderer, name, kind, locale, links)
+                yield from _word_faults(renderer, name, mail_template, locale, links)
 
 
 def _syntax_fault(renderer: Renderer, name: str) -> str | None:
@@ -36,14 +36,16 @@ def _syntax_fault(renderer: Renderer, name: str) -> str | None:
     return None
 
 
-def _word_faults(renderer: Renderer, name: str, kind: Kind, locale: str, links: Links) -> Iterator[str]:
+def _word_faults(
+    renderer: Renderer, name: str, mail_template: MailTemplate, locale: str, links: Links
+) -> Iterator[str]:
     template = f"{name}/{locale}.jinja"
-    for variable in sorted(renderer.variables(template) - kind.variables.keys() - GIVEN):
+    for variable in sorted(renderer.variables(template) - mail_template.variables.keys() - GIVEN):
         yield f"{template}: uses the variable {variable}, which {name}/kind.yaml does not declare"
     known = {block for layout in _LAYOUTS for block in renderer.blocks(layout)}
     for block in sorted(renderer.blocks(template) - known):
         yield f"{template}: fills the block {block}, which no layout has"
-    if fault := _writing_fault(renderer, template, filled(links, locale, kind.samples)):
+    if fault := _writing_fault(renderer, template, filled(links, locale, mail_template.samples)):
         yield f"{template}: {fault}"
 
 

@@ -12,7 +12,7 @@ from extracted.mailer.domain import RAW, Policy
 from extracted.mailer.ports import RequestInvalid
 from extracted.mailer.templating.render import HTML, SUBJECT, TEXT, Renderer
 from extracted.mailer.templating.template_faults import LAYOUT, template_faults
-from extracted.mailer.templating.variables import GIVEN, Kind, Links, Variable, checked_variables
+from extracted.mailer.templating.variables import GIVEN, Links, MailTemplate, Variable, checked_variables
 
 ENGLISH: Final = "en"
 
@@ -34,19 +34,19 @@ class _Description(BaseModel):
     variables: Mapping[Annotated[str, Field(pattern=rf"^{_NAME}$")], Variable]
 
 
-def read(folder: Path, links: Links) -> tuple[Mapping[str, Kind], Renderer]:
+def read(folder: Path, links: Links) -> tuple[Mapping[str, MailTemplate], Renderer]:
     """Every kind by name, and what writes them. Raises TemplatesInvalid."""
     faults: list[str] = []
     texts = _texts(folder, faults)
-    kinds = _kinds(texts, faults)
-    templates = {name: text for name, text in texts.items() if not name.endswith(".yaml")}
-    renderer = Renderer(templates)
-    faults += template_faults(renderer, frozenset(templates), kinds, links)
+    templates = _templates(texts, faults)
+    jinja = {name: text for name, text in texts.items() if not name.endswith(".yaml")}
+    renderer = Renderer(jinja)
+    faults += template_faults(renderer, frozenset(jinja), templates, links)
     if not texts:
         faults = [f"{folder}: there is no kind of mail"]
     if faults:
         raise TemplatesInvalid("\n".join(faults))
-    return kinds, renderer
+    return templates, renderer
 
 
 def _texts(folder: Path, faults: list[str]) -> Mapping[str, str]:
@@ -69,9 +69,9 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _kinds(texts: Mapping[str, str], faults: list[str]) -> Mapping[str, Kind]:
+def _templates(texts: Mapping[str, str], faults: list[str]) -> Mapping[str, MailTemplate]:
     """Those with a description that holds."""
-    kinds: dict[str, Kind] = {}
+    templates: dict[str, MailTemplate] = {}
     for name in sorted({file.partition("/")[0] for file in texts if "/" in file} - {LAYOUT}):
         if not re.fullmatch(_NAME, name) or name == RAW:
             faults.append(f"{name}: no name for a kind; wanted small letters, digits and _, but not {RAW}")
@@ -79,8 +79,8 @@ def _kinds(texts: Mapping[str, str], faults: list[str]) -> Mapping[str, Kind]:
         if ENGLISH not in locales:
             faults.append(f"{name}/{ENGLISH}.jinja: missing; every kind has English")
         if description := _description(f"{name}/kind.yaml", texts, faults):
-            kinds[name] = Kind(description.policy, description.variables, frozenset(locales))
-    return kinds
+            templates[name] = MailTemplate(description.policy, description.variables, frozenset(locales))
+    return templates
 
 
 def _description(file: str, texts: Mapping[str, str], faults: list[str]) -> _Description | None:

@@ -7,10 +7,8 @@ from typing import Final
 
 from extracted.mailer.domain import Policy, Variables
 from extracted.mailer.ports import Rendered, RequestInvalid
-from extracted.mailer.templating.template_files import ENGLISH, TemplatesInvalid, read
-from extracted.mailer.templating.variables import Kind, Links, checked_variables, filled, shown
-
-__all__ = ["TEMPLATES", "Links", "Templates", "TemplatesInvalid"]
+from extracted.mailer.templating.template_files import ENGLISH, read
+from extracted.mailer.templating.variables import Links, MailTemplate, checked_variables, filled, shown
 
 TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
@@ -18,23 +16,23 @@ _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
 
 
 class Templates:
-    """The port `Kinds`: a folder of templates, read once. Raises TemplatesInvalid with all that is wrong in it."""
+    """Implements TemplateCatalog on a folder that is read once. Raises TemplatesInvalid, which lists every fault."""
 
     def __init__(self, links: Links, folder: Path = TEMPLATES) -> None:
         self._links = links
-        self._kinds, self._renderer = read(folder, links)
+        self._templates, self._renderer = read(folder, links)
 
     def names(self) -> Sequence[str]:
         """All, sorted."""
-        return sorted(self._kinds)
+        return sorted(self._templates)
 
     def locales(self, kind: str) -> Sequence[str]:
         """Those that the kind is written in, sorted. Raises RequestInvalid."""
-        return sorted(self._kind(kind).locales)
+        return sorted(self._template(kind).locales)
 
     def checked(self, kind: str, locale: str | None, variables: Mapping[str, object]) -> tuple[str, Variables, Policy]:
         """As the port has it."""
-        known = self._kind(kind)
+        known = self._template(kind)
         written_in = _locale(known, locale)
         return written_in, checked_variables(known.variables, variables), known.policy
 
@@ -45,22 +43,22 @@ class Templates:
 
     def preview(self, kind: str, locale: str | None) -> Rendered:
         """Written with the kind's sample values. Raises RequestInvalid."""
-        return self.rendered(kind, locale or ENGLISH, self._kind(kind).samples)
+        return self.rendered(kind, locale or ENGLISH, self._template(kind).samples)
 
-    def _kind(self, kind: str) -> Kind:
-        if kind not in self._kinds:
+    def _template(self, kind: str) -> MailTemplate:
+        if kind not in self._templates:
             raise RequestInvalid(
                 f"there is no kind of mail named {shown(kind)}; wanted one of {', '.join(self.names())}"
             )
-        return self._kinds[kind]
+        return self._templates[kind]
 
 
-def _locale(kind: Kind, asked: str | None) -> str:
+def _locale(template: MailTemplate, asked: str | None) -> str:
     if asked is None:
         return ENGLISH
     if not _LOCALE.fullmatch(asked):
         raise RequestInvalid("the locale is none; wanted a language tag such as en, fr or fr-CA")
-    by_lower = {locale.lower(): locale for locale in kind.locales}
+    by_lower = {locale.lower(): locale for locale in template.locales}
     return next((by_lower[tag] for tag in _wider(asked.lower().replace("_", "-")) if tag in by_lower), ENGLISH)
 
 

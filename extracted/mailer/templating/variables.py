@@ -43,7 +43,7 @@ class Variable(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class MailTemplate:
     """What a folder of templates says of itself."""
 
     policy: Policy

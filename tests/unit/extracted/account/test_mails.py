@@ -8,7 +8,7 @@ from extracted.account.domain import Addressee, Compat
 from extracted.mailer.templating.templates import Templates
 from extracted.mailer.templating.variables import Links
 
-KINDS = Templates(Links("https://polycode.example"))
+TEMPLATES = Templates(Links("https://polycode.example"))
 NAMES = st.text(st.characters(), min_size=3, max_size=20)
 
 
@@ -22,7 +22,7 @@ def test_every_name_that_the_monolith_takes_can_stand_in_a_mail(username: str, t
         mails.of_kind("team_left", Compat.STRICT)(to, {"team": team}),
         mails.of_kind("team_dissolved", Compat.IMPROVED)(to, {"team": team}),
     ]
-    assert [KINDS.checked(one.kind, one.locale, one.variables)[0] for one in asked] == ["en", "fr", "en", "fr"]
+    assert [TEMPLATES.checked(one.kind, one.locale, one.variables)[0] for one in asked] == ["en", "fr", "en", "fr"]
 
 
 def test_a_name_of_two_lines_is_one_in_a_mail() -> None:

@@ -19,12 +19,12 @@ from sqlalchemy import Table, select
 from chassis.database import migrations
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
-from extracted.mailer.domain import Claimed, Policy, Raw, State, Templated, Wanted
+from extracted.mailer.domain import Claimed, MailRequest, MailState, Policy, Raw, Templated
 from extracted.mailer.storage import MIGRATIONS
+from extracted.mailer.storage.delivery_queue import StoredDeliveryQueue
 from extracted.mailer.storage.mails import StoredMails
-from extracted.mailer.storage.sendable import StoredSendable
 from extracted.mailer.storage.suppressions import StoredSuppressions
-from extracted.mailer.storage.tables import Tables, define
+from extracted.mailer.storage.tables import MailTables, define
 from tests.support.connected import fresh_postgres
 
 LEASE = timedelta(minutes=20)
@@ -67,21 +67,21 @@ class Kept:
 
     url: str
     database: Database
-    tables: Tables
+    tables: MailTables
     clock: Clock
     mails: StoredMails
-    sendable: StoredSendable
+    queue: StoredDeliveryQueue
     suppressions: StoredSuppressions
 
     async def claim(self, name: str = "a sender") -> Claimed | None:
-        return await self.sendable.claim(f"{name} {uuid.uuid4()}", self.clock() + LEASE)
+        return await self.queue.claim(f"{name} {uuid.uuid4()}", self.clock() + LEASE)
 
     async def claimed(self) -> Claimed:
         found = await self.claim()
         assert found is not None
         return found
 
-    async def state(self, mail_id: str) -> State:
+    async def state(self, mail_id: str) -> MailState:
         found = await self.mails.find(mail_id)
         assert found is not None
         return found[0].state
@@ -103,7 +103,7 @@ async def kept(url: str) -> AsyncIterator[Kept]:
     tables = define(OwnTables("mailer", database.is_sqlite))
     parts = (database, tables, clock)
     try:
-        yield Kept(url, *parts, StoredMails(*parts), StoredSendable(*parts), StoredSuppressions(*parts))
+        yield Kept(url, *parts, StoredMails(*parts), StoredDeliveryQueue(*parts), StoredSuppressions(*parts))
     finally:
         await database.aclose()
 
@@ -129,11 +129,11 @@ def _migrate(url: str) -> None:
     asyncio.run(migrations.upgrade(url, "mailer", MIGRATIONS))
 
 
-def wanted(key: str | None = None, recipient: str = "ada@example.org", **changes: Any) -> Wanted:
+def wanted(key: str | None = None, recipient: str = "ada@example.org", **changes: Any) -> MailRequest:
     """A new one unless the key is given."""
     content = Templated("verify_account", "en", {"username": "ada", "token": "t-1"})
     parts: dict[str, Any] = {"content": content, "policy": Policy.AT_LEAST_ONCE} | changes
-    return Wanted(key or f"message:{uuid.uuid4()}", recipient, **parts)
+    return MailRequest(key or f"message:{uuid.uuid4()}", recipient, **parts)
 
 
 def raw(content: bytes = b"Subject: x\r\n\r\nbody\r\n") -> Raw:

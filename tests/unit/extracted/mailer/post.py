@@ -10,28 +10,28 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from extracted.mailer.delivery.outcomes import Patience
-from extracted.mailer.delivery.pacing import Breaking, Pacing
-from extracted.mailer.delivery.provider import Provider, Timeouts
-from extracted.mailer.delivery.sending import Sending, Tools
-from extracted.mailer.delivery.writing import Writer
-from extracted.mailer.domain import Event, Mail, Policy, State, Wanted
-from extracted.mailer.ports import Selection
+from extracted.mailer.delivery.composer import Composer
+from extracted.mailer.delivery.outcomes import RetryPolicy
+from extracted.mailer.delivery.provider import Provider, SmtpTimeouts
+from extracted.mailer.delivery.sender import Sender, SenderContext
+from extracted.mailer.delivery.throttle import BreakerLimits, Throttle
+from extracted.mailer.domain import Mail, MailEvent, MailRequest, MailState, Policy
+from extracted.mailer.ports import MailFilter
 from extracted.mailer.smtp_out.client import SmtpTransport
+from extracted.mailer.storage.delivery_queue import StoredDeliveryQueue
 from extracted.mailer.storage.mails import StoredMails
-from extracted.mailer.storage.sendable import StoredSendable
 from extracted.mailer.templating.templates import Templates
 from extracted.mailer.templating.variables import Links
 from tests.support.smtp_faults import Fault, Faults, Moment
 from tests.support.smtp_sink import Sink
 from tests.unit.extracted.mailer.databases import Kept, wanted
 
-LONG = Timeouts(connect_s=10, command_s=10, data_s=10, dot_s=10)
-SHORT = Timeouts(connect_s=0.5, command_s=0.5, data_s=0.5, dot_s=0.5)
+LONG = SmtpTimeouts(connect_s=10, command_s=10, data_s=10, dot_s=10)
+SHORT = SmtpTimeouts(connect_s=0.5, command_s=0.5, data_s=0.5, dot_s=0.5)
 SOON = timedelta(milliseconds=50)
-PATIENCE = Patience(first=SOON, longest=SOON, quota=2 * SOON, away=SOON, again=SOON, shortest_named=SOON)
-BREAKING = Breaking(failures=5, first_s=0.1, longest_s=0.2)
-WRITER = Writer(Templates(Links("https://www.polycode.test")), "PolyCode", "noreply@polycode.test")
+RETRY_POLICY = RetryPolicy(first=SOON, longest=SOON, quota=2 * SOON, away=SOON, again=SOON, shortest_named=SOON)
+BREAKER_LIMITS = BreakerLimits(failures=5, first_s=0.1, longest_s=0.2)
+WRITER = Composer(Templates(Links("https://www.polycode.test")), "PolyCode", "noreply@polycode.test")
 
 
 class Hanging:
@@ -56,8 +56,8 @@ class Post:
     """The rows, and who sends them."""
 
     mails: StoredMails
-    sendable: StoredSendable
-    senders: list[Sending]
+    queue: StoredDeliveryQueue
+    senders: list[Sender]
     tasks: list["asyncio.Task[None]"]
 
     async def ask(self, number: int = 1, **changes: Any) -> list[str]:
@@ -71,21 +71,21 @@ class Post:
     async def mail(self, mail_id: str) -> Mail:
         return (await self._found(mail_id))[0]
 
-    async def history(self, mail_id: str) -> list[State]:
+    async def history(self, mail_id: str) -> list[MailState]:
         return [event.state for event in (await self._found(mail_id))[1]]
 
-    async def counted(self) -> dict[State, int]:
+    async def counted(self) -> dict[MailState, int]:
         """Those that there are."""
         return {state: count for state, count in (await self.mails.counted()).items() if count}
 
     async def all(self) -> list[Mail]:
-        return list(await self.mails.select(Selection(None, None, None, None, 10_000)))
+        return list(await self.mails.select(MailFilter(None, None, None, None, 10_000)))
 
-    async def until(self, mail_id: str, *states: State, within_s: float = 10.0) -> Mail:
+    async def until(self, mail_id: str, *states: MailState, within_s: float = 10.0) -> Mail:
         await eventually(lambda: self._is_in(mail_id, states), within_s)
         return await self.mail(mail_id)
 
-    async def until_counted(self, wanted: dict[State, int], within_s: float = 20.0) -> None:
+    async def until_counted(self, wanted: dict[MailState, int], within_s: float = 20.0) -> None:
         await eventually(lambda: self._is_counted(wanted), within_s)
 
     async def stop(self) -> None:
@@ -93,19 +93,19 @@ class Post:
             sender.stop()
         await asyncio.gather(*self.tasks)
 
-    async def _found(self, mail_id: str) -> tuple[Mail, list[Event]]:
+    async def _found(self, mail_id: str) -> tuple[Mail, list[MailEvent]]:
         found = await self.mails.find(mail_id)
         assert found is not None
         return found[0], list(found[1])
 
-    async def _is_in(self, mail_id: str, states: tuple[State, ...]) -> bool:
+    async def _is_in(self, mail_id: str, states: tuple[MailState, ...]) -> bool:
         return (await self.mail(mail_id)).state in states
 
-    async def _is_counted(self, wanted: dict[State, int]) -> bool:
+    async def _is_counted(self, wanted: dict[MailState, int]) -> bool:
         return await self.counted() == wanted
 
 
-def _wanted(**changes: Any) -> Wanted:
+def _wanted(**changes: Any) -> MailRequest:
     return wanted(recipient=f"user-{random.getrandbits(48):x}@mail.test", **changes)
 
 
@@ -113,15 +113,17 @@ def _wanted(**changes: Any) -> Wanted:
 async def post(store: Kept, sink: Sink, senders: int = 1, **changes: Any) -> AsyncIterator[Post]:
     """At work until the block ends. `changes`: of the senders' tools, `timeouts`, `wrap` (of what they see of rows)."""
     transport = SmtpTransport(Provider("127.0.0.1", sink.port), timeouts := changes.pop("timeouts", LONG))
-    pacing, lease = Pacing(breaking=BREAKING), timedelta(seconds=timeouts.total_s + 5)
+    throttle, lease = Throttle(breaker_limits=BREAKER_LIMITS), timedelta(seconds=timeouts.total_s + 5)
     mails = StoredMails(store.database, store.tables, now)
-    sendable = StoredSendable(store.database, store.tables, now)
-    seen = changes.pop("wrap", lambda rows: rows)(sendable)
-    tools = Tools(seen, WRITER, transport, pacing, lease, now, random.random, PATIENCE, look_every_s=0.1)
-    made = [Sending(replace(tools, **changes)) for _ in range(senders)]
+    queue = StoredDeliveryQueue(store.database, store.tables, now)
+    seen = changes.pop("wrap", lambda rows: rows)(queue)
+    context = SenderContext(
+        seen, WRITER, transport, throttle, lease, now, random.random, RETRY_POLICY, look_every_s=0.1
+    )
+    made = [Sender(replace(context, **changes)) for _ in range(senders)]
     tasks = [asyncio.create_task(sender.run()) for sender in made]
     try:
-        yield Post(mails, sendable, made, tasks)
+        yield Post(mails, queue, made, tasks)
     finally:
         for task in tasks:
             task.cancel()

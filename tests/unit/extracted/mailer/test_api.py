@@ -11,8 +11,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from extracted.mailer import api
-from extracted.mailer.domain import State
+from extracted.mailer.api import application as api
+from extracted.mailer.domain import MailState
 from tests.unit.extracted.mailer.databases import BOTH
 from tests.unit.extracted.mailer.running import INTERNAL, OPERATOR, VARIABLES, RunningMailer, running_mailer
 from tests.unit.extracted.running import Answer
@@ -199,7 +199,7 @@ def test_an_address_that_is_not_suppressed_is_not_lifted(mailer: RunningMailer) 
 def test_the_status_counts_mails_and_tells_of_consumers_and_provider(mailer: RunningMailer) -> None:
     mailer.mail(fresh())
     status = mailer.json("GET", "/internal/status")
-    assert set(status["mails"]) == set(State)
+    assert set(status["mails"]) == set(MailState)
     assert status["oldestDueS"] > 0
     assert status["provider"] == {"isAway": False, "senders": 0}
     assert status["consumer"] == {"queue": "mailer.requests", "isConsuming": True, "held": 0, "reason": None}

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from extracted.mailer.addresses import canonical
 from extracted.mailer.ports import Rendered, RequestInvalid
 from extracted.mailer.templating.render import message
-from extracted.mailer.templating.templates import TEMPLATES, Links, Templates
+from extracted.mailer.templating.templates import TEMPLATES, Templates
+from extracted.mailer.templating.variables import Links
 from tests.unit.extracted.mailer.test_addresses import ADDRESSES, QUOTED
 
 SENDER = "noreply@polycode.do-2021.fr"

@@ -9,9 +9,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from chassis.service.settings import SettingsInvalid, load
-from extracted.mailer import parts
-from extracted.mailer.domain import Outgoing
-from extracted.mailer.main import Own
+from extracted.mailer import factories
+from extracted.mailer.domain import OutgoingMessage
+from extracted.mailer.main import MailerProcess
 from extracted.mailer.settings import Settings
 from extracted.mailer.smtp_in.ingress import Ingress
 from tests.http.certificates import Authority, Pair
@@ -39,8 +39,8 @@ async def first_line(settings: Settings) -> str:
 
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
         aimed = settings.model_copy(update={"smtp_port": server.sockets[0].getsockname()[1]})
-        transport = Own(aimed).transport
-        await transport.send(Outgoing("1", "a@polycode.test", "b@mail.test", b"Subject: x\r\n\r\n"))
+        transport = MailerProcess(aimed).transport
+        await transport.send(OutgoingMessage("1", "a@polycode.test", "b@mail.test", b"Subject: x\r\n\r\n"))
         await transport.aclose()
     return heard[0].decode()
 
@@ -75,7 +75,7 @@ def guarded(environ: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def ingress() -> Ingress:
     """As the settings want it."""
     settings = load(Settings)
-    made = parts.ingress(settings, Own(settings).intake)
+    made = factories.ingress(settings, MailerProcess(settings).intake)
     assert made is not None
     return made
 

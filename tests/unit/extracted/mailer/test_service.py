@@ -77,8 +77,8 @@ OpenUrl = Callable[[Path], str]
 )
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder: Path = tmp_path_factory.mktemp("service")
-    opened: tuple[OpenUrl, OpenUrl] = request.param
-    database, broker = (open_url(folder) for open_url in opened)
+    connect: tuple[OpenUrl, OpenUrl] = request.param
+    database, broker = (open_url(folder) for open_url in connect)
     with (
         running_sink(folder) as sink,
         running_mailer(database, broker, INGRESS_PORT="0", **sink.settings) as mailer,

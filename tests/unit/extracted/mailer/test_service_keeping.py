@@ -7,10 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from chassis.service.metrics import rendered
-from extracted.mailer.domain import State
-from extracted.mailer.maintenance import Keeping
-from extracted.mailer.reporting import Reporting
-from extracted.mailer.storage.retention import StoredForgetting
+from extracted.mailer.domain import MailState
+from extracted.mailer.maintenance import Maintenance
+from extracted.mailer.status import MailerStatus
+from extracted.mailer.storage.retention import StoredRetention
 from tests.unit.extracted.mailer.databases import LEASE, Kept, wanted
 
 ALARM = timedelta(minutes=5)
@@ -22,17 +22,17 @@ def logged() -> Iterator[list[dict[str, object]]]:
         yield lines  # type: ignore[misc]  # the library's own word for a dict
 
 
-def keeping(store: Kept) -> Keeping:
-    forgetting = StoredForgetting(store.database, store.tables, store.clock, timedelta(days=30))
-    return Keeping(store.mails, store.sendable, forgetting, store.clock, timedelta(minutes=15), ALARM)
+def maintenance(store: Kept) -> Maintenance:
+    retention = StoredRetention(store.database, store.tables, store.clock, timedelta(days=30))
+    return Maintenance(store.mails, store.queue, retention, store.clock, timedelta(minutes=15), ALARM)
 
 
 async def test_a_mail_whose_sender_died_is_due_again_later(store: Kept, logged: list[dict[str, object]]) -> None:
     [mail] = await store.mails.add([wanted()])
     await store.claimed()
     store.clock.after(seconds=LEASE.total_seconds() + 1)
-    await keeping(store).expire()
-    assert await store.state(mail.id) is State.DEFERRED
+    await maintenance(store).expire()
+    assert await store.state(mail.id) is MailState.DEFERRED
     assert await store.claim() is None
     store.clock.after(minutes=15)
     assert (await store.claimed()).attempt == 2
@@ -44,14 +44,14 @@ async def test_more_stale_ones_than_one_look_takes_are_all_ended(store: Kept) ->
     for _ in range(250):
         await store.claimed()
     store.clock.after(seconds=LEASE.total_seconds() + 1)
-    await keeping(store).expire()
-    assert (await store.mails.counted())[State.DEFERRED] == 250
+    await maintenance(store).expire()
+    assert (await store.mails.counted())[MailState.DEFERRED] == 250
 
 
 async def test_a_mail_that_waits_too_long_is_told_once_and_once_that_it_is_over(
     store: Kept, logged: list[dict[str, object]]
 ) -> None:
-    watched = keeping(store)
+    watched = maintenance(store)
     await watched.watch()
     await store.mails.add([wanted()])
     store.clock.after(minutes=5)
@@ -61,9 +61,9 @@ async def test_a_mail_that_waits_too_long_is_told_once_and_once_that_it_is_over(
     for _ in range(3):
         await watched.watch()
     assert [(line["event"], line["log_level"]) for line in logged] == [("mails_wait_too_long", "error")]
-    status = await Reporting(store.mails, watched, lambda: None, 4, lambda: False).status()
+    status = await MailerStatus(store.mails, watched, lambda: None, 4, lambda: False).status()
     assert (status["isLate"], status["oldestDueS"]) == (True, 301.0)
-    await store.sendable.sent(await store.claimed(), "250 ok")
+    await store.queue.sent(await store.claimed(), "250 ok")
     for _ in range(3):
         await watched.watch()
     assert [line["event"] for line in logged][1:] == ["mails_wait_no_longer"]
@@ -72,6 +72,6 @@ async def test_a_mail_that_waits_too_long_is_told_once_and_once_that_it_is_over(
 async def test_the_metrics_tell_the_same(store: Kept) -> None:
     await store.mails.add([wanted()])
     store.clock.after(minutes=10)
-    reporting = Reporting(store.mails, keeping(store), lambda: None, 4, lambda: True)
+    reporting = MailerStatus(store.mails, maintenance(store), lambda: None, 4, lambda: True)
     lines = rendered(*await reporting.metrics()).splitlines()
     assert {"mailer_oldest_due_seconds 600.0", "mailer_is_late 1", "mailer_provider_is_away 1"} <= set(lines)

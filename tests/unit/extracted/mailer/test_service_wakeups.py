@@ -11,9 +11,9 @@ import pytest
 
 from chassis.messaging.port import Delivery
 from chassis.messaging.topology import load
+from extracted.mailer.delivery.notifier import SenderNotifier
 from extracted.mailer.main import TOPOLOGY
 from extracted.mailer.messages import WAKE_QUEUE
-from extracted.mailer.wakeups import WakeUps
 from tests.support.memory_broker.broker import Fault, MemoryBroker
 
 
@@ -47,37 +47,37 @@ async def house() -> AsyncIterator[House]:
 
 
 @pytest.fixture
-async def wakeups(house: House) -> AsyncIterator[WakeUps]:
-    wakeups = WakeUps(house.broker, lambda: datetime.now(UTC), house.wake_here)
-    task = asyncio.create_task(wakeups.run())
-    yield wakeups
+async def notifier(house: House) -> AsyncIterator[SenderNotifier]:
+    notifier = SenderNotifier(house.broker, lambda: datetime.now(UTC), house.wake_here)
+    task = asyncio.create_task(notifier.run())
+    yield notifier
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
 
 
-async def test_an_idle_sender_here_is_woken_and_nobody_else(house: House, wakeups: WakeUps) -> None:
+async def test_an_idle_sender_here_is_woken_and_nobody_else(house: House, notifier: SenderNotifier) -> None:
     house.idle = 4
-    wakeups.wake(3)
+    notifier.wake(3)
     assert (house.woken, house.idle) == ([True] * 3, 1)
     assert await house.lie() == 0
 
 
-async def test_where_all_here_are_busy_others_are_told_by_few_messages(house: House, wakeups: WakeUps) -> None:
+async def test_where_all_here_are_busy_others_are_told_by_few_messages(house: House, notifier: SenderNotifier) -> None:
     for _ in range(50):
-        wakeups.wake(1)
+        notifier.wake(1)
     assert await house.lie() == 1
 
 
-async def test_a_message_wakes_one_here(house: House, wakeups: WakeUps) -> None:
+async def test_a_message_wakes_one_here(house: House, notifier: SenderNotifier) -> None:
     house.idle = 2
-    await wakeups.handle(Delivery(WAKE_QUEUE, {}, b"whatever it is"))
+    await notifier.handle(Delivery(WAKE_QUEUE, {}, b"whatever it is"))
     assert house.woken == [True]
 
 
-async def test_a_broker_that_is_away_ends_nothing(house: House, wakeups: WakeUps) -> None:
+async def test_a_broker_that_is_away_ends_nothing(house: House, notifier: SenderNotifier) -> None:
     house.broker.faults.once(Fault.UNAVAILABLE)
-    wakeups.wake(1)
+    notifier.wake(1)
     assert await house.lie() == 0
-    wakeups.wake(1)
+    notifier.wake(1)
     assert await house.lie() == 1

@@ -7,13 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extracted.mailer.delivery.outcomes import Ambiguous, Deferred, Failed, Patience, Returned, Sent, Verdict, decide
-from extracted.mailer.domain import Accepted, Claimed, Outcome, Policy, Refused, Templated, Unanswered, Unreachable
+from extracted.mailer.delivery.outcomes import Ambiguous, Deferred, Failed, RetryPolicy, Returned, Sent, Verdict, decide
+from extracted.mailer.domain import (
+    Accepted,
+    Claimed,
+    DeliveryOutcome,
+    Policy,
+    Rejected,
+    Templated,
+    Unanswered,
+    Unreachable,
+)
 from tests.support.effort import examples
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-PATIENCE = Patience()
+RETRY_POLICY = RetryPolicy()
 
 
 def claimed(attempt: int = 1, **changes: object) -> Claimed:
@@ -23,9 +32,13 @@ def claimed(attempt: int = 1, **changes: object) -> Claimed:
 
 
 def decided(
-    outcome: Outcome, mail: Claimed | None = None, *, chance: float = 0.0, patience: Patience = PATIENCE
+    outcome: DeliveryOutcome,
+    mail: Claimed | None = None,
+    *,
+    chance: float = 0.0,
+    retry_policy: RetryPolicy = RETRY_POLICY,
 ) -> Verdict:
-    return decide(outcome, mail or claimed(), patience, chance, NOW)
+    return decide(outcome, mail or claimed(), retry_policy, chance, NOW)
 
 
 def waits(verdict: Verdict) -> timedelta:
@@ -34,8 +47,8 @@ def waits(verdict: Verdict) -> timedelta:
     return verdict.due_at - NOW
 
 
-def busy(text: str = "4.3.0 busy", code: int = 451) -> Refused:
-    return Refused(code, text, "RCPT")
+def busy(text: str = "4.3.0 busy", code: int = 451) -> Rejected:
+    return Rejected(code, text, "RCPT")
 
 
 def test_what_was_accepted_is_sent() -> None:
@@ -95,21 +108,21 @@ def test_what_names_no_delay_is_none(text: str) -> None:
 @pytest.mark.parametrize(
     "refused",
     [
-        Refused(452, "4.5.3 too much", "RCPT"),
-        Refused(454, "Throttling failure: maximum sending rate exceeded", "."),
-        Refused(421, "4.7.0 closing", "."),
-        Refused(450, "rate limit reached", "MAIL"),
-        Refused(451, "too many messages", "."),
+        Rejected(452, "4.5.3 too much", "RCPT"),
+        Rejected(454, "Throttling failure: maximum sending rate exceeded", "."),
+        Rejected(421, "4.7.0 closing", "."),
+        Rejected(450, "rate limit reached", "MAIL"),
+        Rejected(451, "too many messages", "."),
     ],
 )
-def test_a_quota_waits_longer_and_never_ends_a_mail_by_attempts(refused: Refused) -> None:
+def test_a_quota_waits_longer_and_never_ends_a_mail_by_attempts(refused: Rejected) -> None:
     assert waits(decided(refused)) == 5 * MINUTE
     assert waits(decided(refused, claimed(3))) == 20 * MINUTE
     assert isinstance(decided(refused, claimed(500)), Deferred)
 
 
-@pytest.mark.parametrize("outcome", [Refused(452, "quota", "."), busy(), Unreachable("nobody there")])
-def test_after_five_days_the_last_reason_stands(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [Rejected(452, "quota", "."), busy(), Unreachable("nobody there")])
+def test_after_five_days_the_last_reason_stands(outcome: DeliveryOutcome) -> None:
     old = claimed(2, created_at=NOW - timedelta(days=5))
 
     verdict = decided(outcome, old)
@@ -123,7 +136,7 @@ def test_after_five_days_the_last_reason_stands(outcome: Outcome) -> None:
 def test_a_5xx_fails_at_once_with_the_whole_text(verb: str) -> None:
     text = "5.7.1 " + "a long explanation " * 40
 
-    verdict = decided(Refused(554, text, verb))
+    verdict = decided(Rejected(554, text, verb))
 
     assert isinstance(verdict, Failed)
     assert verdict.reason.endswith(text)
@@ -133,27 +146,27 @@ def test_a_5xx_fails_at_once_with_the_whole_text(verb: str) -> None:
 @pytest.mark.parametrize(
     ("refused", "is_bounce"),
     [
-        (Refused(550, "5.1.1 no such user", "RCPT"), True),
-        (Refused(550, "5.1.10 null MX", "RCPT"), True),
-        (Refused(550, "#5.1.0 Address rejected", "RCPT"), True),
-        (Refused(553, "5.1.3 bad address", "RCPT"), True),
-        (Refused(551, "user not local", "RCPT"), True),
-        (Refused(550, "No such user here", "RCPT"), True),
-        (Refused(550, "Recipient ada@mail.test does not exist", "RCPT"), True),
-        (Refused(550, "5.1.1 no such user", "."), False),
-        (Refused(550, "5.1.1 no such user", "MAIL"), False),
-        (Refused(550, "5.1.7 sender address rejected", "RCPT"), False),
-        (Refused(550, "5.1.8 sender domain not found", "RCPT"), False),
-        (Refused(550, "5.7.1 unknown user agent: spam", "RCPT"), False),
-        (Refused(550, "relaying denied", "RCPT"), False),
-        (Refused(550, "blocked by spam filter", "RCPT"), False),
-        (Refused(550, "15.1.1.5 is on a block list", "RCPT"), False),
-        (Refused(553, "sorry, relaying not allowed", "RCPT"), False),
-        (Refused(552, "5.2.2 mailbox full", "RCPT"), False),
-        (Refused(554, "5.1.1 no such user", "RCPT"), False),
+        (Rejected(550, "5.1.1 no such user", "RCPT"), True),
+        (Rejected(550, "5.1.10 null MX", "RCPT"), True),
+        (Rejected(550, "#5.1.0 Address rejected", "RCPT"), True),
+        (Rejected(553, "5.1.3 bad address", "RCPT"), True),
+        (Rejected(551, "user not local", "RCPT"), True),
+        (Rejected(550, "No such user here", "RCPT"), True),
+        (Rejected(550, "Recipient ada@mail.test does not exist", "RCPT"), True),
+        (Rejected(550, "5.1.1 no such user", "."), False),
+        (Rejected(550, "5.1.1 no such user", "MAIL"), False),
+        (Rejected(550, "5.1.7 sender address rejected", "RCPT"), False),
+        (Rejected(550, "5.1.8 sender domain not found", "RCPT"), False),
+        (Rejected(550, "5.7.1 unknown user agent: spam", "RCPT"), False),
+        (Rejected(550, "relaying denied", "RCPT"), False),
+        (Rejected(550, "blocked by spam filter", "RCPT"), False),
+        (Rejected(550, "15.1.1.5 is on a block list", "RCPT"), False),
+        (Rejected(553, "sorry, relaying not allowed", "RCPT"), False),
+        (Rejected(552, "5.2.2 mailbox full", "RCPT"), False),
+        (Rejected(554, "5.1.1 no such user", "RCPT"), False),
     ],
 )
-def test_only_a_mailbox_that_is_refused_counts_against_its_address(refused: Refused, is_bounce: bool) -> None:
+def test_only_a_mailbox_that_is_refused_counts_against_its_address(refused: Rejected, is_bounce: bool) -> None:
     verdict = decided(refused)
 
     assert isinstance(verdict, Failed)
@@ -180,7 +193,7 @@ def test_an_absent_provider_costs_no_attempt_and_is_asked_ever_more_rarely() -> 
 
 
 @given(
-    st.sampled_from([Refused(451, "x", "."), Refused(452, "x", "."), Unreachable("x"), Unanswered("x")]),
+    st.sampled_from([Rejected(451, "x", "."), Rejected(452, "x", "."), Unreachable("x"), Unanswered("x")]),
     st.integers(1, 10_000),
     st.integers(0, 10_000),
     st.floats(0, 1, exclude_max=True),
@@ -188,7 +201,7 @@ def test_an_absent_provider_costs_no_attempt_and_is_asked_ever_more_rarely() -> 
 )
 @settings(max_examples=examples(400))
 def test_every_mail_ends_or_waits_between_a_second_and_two_hours(
-    outcome: Outcome, attempt: int, ambiguities: int, chance: float, age: timedelta
+    outcome: DeliveryOutcome, attempt: int, ambiguities: int, chance: float, age: timedelta
 ) -> None:
     verdict = decided(outcome, claimed(attempt, ambiguities=ambiguities, created_at=NOW - age), chance=chance)
 

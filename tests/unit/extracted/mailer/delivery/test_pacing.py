@@ -2,17 +2,17 @@
 
 import pytest
 
-from extracted.mailer.delivery.pacing import Breaking, Pacing
+from extracted.mailer.delivery.throttle import BreakerLimits, Throttle
 
-BREAKING = Breaking(failures=3, first_s=10, longest_s=40)
-
-
-def pacing(rate_per_s: float | None = None, burst: int = 1) -> Pacing:
-    return Pacing(rate_per_s, burst, BREAKING)
+BREAKER_LIMITS = BreakerLimits(failures=3, first_s=10, longest_s=40)
 
 
-def opened(at: float = 0.0) -> Pacing:
-    made = pacing()
+def throttle(rate_per_s: float | None = None, burst: int = 1) -> Throttle:
+    return Throttle(rate_per_s, burst, BREAKER_LIMITS)
+
+
+def connect(at: float = 0.0) -> Throttle:
+    made = throttle()
     for _ in range(3):
         assert made.admit(at) == 0
         made.missed(at)
@@ -20,17 +20,17 @@ def opened(at: float = 0.0) -> Pacing:
 
 
 def test_without_a_rate_everything_goes_at_once() -> None:
-    assert {pacing().admit(0.0) for _ in range(100)} == {0.0}
+    assert {throttle().admit(0.0) for _ in range(100)} == {0.0}
 
 
 def test_a_rate_lets_one_through_at_a_time_and_tells_how_long_to_wait() -> None:
-    made = pacing(rate_per_s=10)
+    made = throttle(rate_per_s=10)
 
     assert [made.admit(now) for now in (0.0, 0.0, 0.05, 0.1, 0.1)] == pytest.approx([0, 0.1, 0.05, 0, 0.1])
 
 
 def test_a_burst_goes_at_once_and_is_earned_again() -> None:
-    made = pacing(rate_per_s=10, burst=3)
+    made = throttle(rate_per_s=10, burst=3)
 
     assert [made.admit(100.0) for _ in range(4)] == pytest.approx([0, 0, 0, 0.1])
     assert [made.admit(200.0) for _ in range(4)] == pytest.approx([0, 0, 0, 0.1])
@@ -38,7 +38,7 @@ def test_a_burst_goes_at_once_and_is_earned_again() -> None:
 
 @pytest.mark.parametrize("rate", [0.5, 3, 160, 1000])
 def test_over_a_long_time_the_rate_is_met_and_not_exceeded(rate: float) -> None:
-    made, now, passed = pacing(rate, burst=5), 0.0, 0
+    made, now, passed = throttle(rate, burst=5), 0.0, 0
     while now < 100:
         wait_s = made.admit(now)
         passed += wait_s == 0
@@ -48,7 +48,7 @@ def test_over_a_long_time_the_rate_is_met_and_not_exceeded(rate: float) -> None:
 
 
 def test_what_was_not_used_is_given_back() -> None:
-    made = pacing(rate_per_s=1)
+    made = throttle(rate_per_s=1)
 
     assert made.admit(0.0) == 0
     made.unused()
@@ -57,7 +57,7 @@ def test_what_was_not_used_is_given_back() -> None:
 
 
 def test_failures_in_a_row_open_the_breaker_for_all() -> None:
-    made = opened(at=5.0)
+    made = connect(at=5.0)
 
     assert made.is_open
     assert made.admit(5.0) == 10
@@ -65,7 +65,7 @@ def test_failures_in_a_row_open_the_breaker_for_all() -> None:
 
 
 def test_a_success_between_failures_keeps_it_closed() -> None:
-    made = pacing()
+    made = throttle()
     for _ in range(5):
         made.missed(0.0)
         made.missed(0.0)
@@ -76,7 +76,7 @@ def test_a_success_between_failures_keeps_it_closed() -> None:
 
 
 def test_one_sender_alone_tries_whether_the_provider_is_back() -> None:
-    made = opened()
+    made = connect()
 
     assert made.admit(10.0) == 0
     assert [made.admit(10.0 + n) > 0 for n in range(3)] == [True] * 3
@@ -86,7 +86,7 @@ def test_one_sender_alone_tries_whether_the_provider_is_back() -> None:
 
 
 def test_each_probe_that_fails_doubles_the_wait_up_to_a_bound() -> None:
-    made, now, waits = opened(), 10.0, []
+    made, now, waits = connect(), 10.0, []
     for _ in range(4):
         assert made.admit(now) == 0
         made.missed(now)
@@ -102,7 +102,7 @@ def test_each_probe_that_fails_doubles_the_wait_up_to_a_bound() -> None:
 
 
 def test_a_probe_that_found_no_mail_leaves_it_to_another() -> None:
-    made = opened()
+    made = connect()
 
     assert made.admit(10.0) == 0
     made.unused()
@@ -111,7 +111,7 @@ def test_a_probe_that_found_no_mail_leaves_it_to_another() -> None:
 
 
 def test_a_probe_that_has_to_wait_for_the_rate_leaves_it_to_another() -> None:
-    made = pacing(rate_per_s=0.05)
+    made = throttle(rate_per_s=0.05)
     assert made.admit(0.0) == 0
     for _ in range(3):
         made.missed(0.0)
@@ -121,7 +121,7 @@ def test_a_probe_that_has_to_wait_for_the_rate_leaves_it_to_another() -> None:
 
 
 def test_what_was_under_way_when_it_opened_does_not_open_it_longer() -> None:
-    made = opened()
+    made = connect()
 
     made.missed(3.0)
     assert made.admit(3.0) == 7

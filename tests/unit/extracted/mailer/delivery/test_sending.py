@@ -11,17 +11,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from chassis.store import StoreUnavailable
-from extracted.mailer.delivery.outcomes import Patience
-from extracted.mailer.delivery.pacing import Breaking, Pacing
-from extracted.mailer.delivery.provider import Timeouts
-from extracted.mailer.delivery.sending import wake_one
-from extracted.mailer.domain import Claimed, Outgoing, Policy, State
+from extracted.mailer.delivery.outcomes import RetryPolicy
+from extracted.mailer.delivery.provider import SmtpTimeouts
+from extracted.mailer.delivery.sender import wake_one
+from extracted.mailer.delivery.throttle import BreakerLimits, Throttle
+from extracted.mailer.domain import Claimed, MailState, OutgoingMessage, Policy
 from tests.support.smtp_faults import DATA, DOT, EHLO, GREETING, MAIL, RCPT, Fault
 from tests.support.smtp_sink import Sink, running_sink
 from tests.unit.extracted.mailer.databases import Kept, raw
 from tests.unit.extracted.mailer.post import (
-    BREAKING,
-    PATIENCE,
+    BREAKER_LIMITS,
+    RETRY_POLICY,
     SHORT,
     WRITER,
     Hanging,
@@ -33,7 +33,7 @@ from tests.unit.extracted.mailer.post import (
     post,
 )
 
-S = State
+S = MailState
 LONG = timedelta(hours=1)
 
 
@@ -102,7 +102,7 @@ async def test_a_5xx_fails_at_once_and_the_next_mail_goes(store: Kept, verb: str
 
 
 async def test_a_4xx_for_ever_ends_with_its_reason(store: Kept) -> None:
-    async with running_sink() as sink, post(store, sink, patience=replace(PATIENCE, attempts=3)) as sent:
+    async with running_sink() as sink, post(store, sink, retry_policy=replace(RETRY_POLICY, attempts=3)) as sent:
         sink.faults(Fault(RCPT, code=450, text="4.2.0 busy"))
         mail = await sent.until(await sent.ask_once(), S.FAILED)
 
@@ -178,7 +178,7 @@ async def test_a_sender_that_dies_after_the_250_leaves_it_ambiguous(
         await eventually(lambda: _is(lambda: len(sink.taken) == 2))
         assert await sent.counted() == {S.SENDING: 2}
         monkeypatch.delenv("FAILPOINTS")
-        assert await sent.sendable.expire(now() + LONG, now()) == 2
+        assert await sent.queue.expire(now() + LONG, now()) == 2
         await sent.until(again, S.SENT)
 
         assert await sent.counted() == {S.SENT: 1, S.AMBIGUOUS: 1}
@@ -187,7 +187,7 @@ async def test_a_sender_that_dies_after_the_250_leaves_it_ambiguous(
 
 
 async def test_a_hang_of_one_mail_holds_up_no_other(store: Kept) -> None:
-    async with running_sink() as sink, post(store, sink, 8, timeouts=Timeouts(dot_s=60)) as sent:
+    async with running_sink() as sink, post(store, sink, 8, timeouts=SmtpTimeouts(dot_s=60)) as sent:
         sink.faults(Fault(DOT, "hang", times=7))
         await sent.ask(60)
         await sent.until_counted({S.SENT: 53, S.SENDING: 7})
@@ -200,8 +200,8 @@ async def test_a_hang_of_one_mail_holds_up_no_other(store: Kept) -> None:
 async def test_a_quota_defers_all_and_fails_none_and_fresh_mail_goes_first_when_it_is_over(
     store: Kept, number: int
 ) -> None:
-    patience = replace(PATIENCE, quota=timedelta(seconds=2), longest=timedelta(seconds=2), attempts=1)
-    async with running_sink() as sink, post(store, sink, 4, patience=patience) as sent:
+    retry_policy = replace(RETRY_POLICY, quota=timedelta(seconds=2), longest=timedelta(seconds=2), attempts=1)
+    async with running_sink() as sink, post(store, sink, 4, retry_policy=retry_policy) as sent:
         throttled = Fault(DOT, code=454, text="Throttling failure")
         sink.faults(Fault(RCPT, code=452, text="4.5.3 quota", times=number - number // 10), throttled)
         old = await sent.ask(number)
@@ -229,7 +229,7 @@ async def test_a_provider_that_is_down_is_waited_for_without_touching_the_rows(s
         await asyncio.sleep(0.8)
         await sent.until_counted({S.QUEUED: number})  # one may just be the probe
         failed = len([mail for mail in await sent.all() if mail.reason is not None])
-        assert failed <= 10 + (time.monotonic() - began) / BREAKING.longest_s
+        assert failed <= 10 + (time.monotonic() - began) / BREAKER_LIMITS.longest_s
         async with running_sink(Sink(port=down.port)) as sink:
             await sent.until_counted({S.SENT: number}, 180)
 
@@ -253,14 +253,14 @@ async def test_fresh_mail_leaves_before_retries_that_are_due(store: Kept) -> Non
 
 
 async def test_a_mail_that_cannot_be_written_fails_once_and_tells_nothing_of_its_content(store: Kept) -> None:
-    def write(claimed: Claimed) -> Outgoing:
+    def write(claimed: Claimed) -> OutgoingMessage:
         if claimed.mail_id == bad:
             raise KeyError("token t-1 of ada")
         return WRITER(claimed)
 
     bad = ""
     with capture_logs() as logs:
-        async with running_sink() as sink, post(store, sink, write=write) as sent:
+        async with running_sink() as sink, post(store, sink, compose=write) as sent:
             bad = await sent.ask_once()
             good = await sent.ask_once()
             failed = await sent.until(bad, S.FAILED)
@@ -291,7 +291,7 @@ async def test_an_outcome_that_comes_too_late_changes_nothing(store: Kept) -> No
         async with running_sink(Sink(latency_s=2)) as sink, post(store, sink) as sent:
             mail_id = await sent.ask_once(Policy.AT_MOST_ONCE)
             await sent.until(mail_id, S.SENDING)
-            await sent.sendable.expire(now() + LONG, now())
+            await sent.queue.expire(now() + LONG, now())
             await eventually(lambda: _is(lambda: any(line["event"] == "lease_lost" for line in logs)))
 
             assert await sent.counted() == {S.AMBIGUOUS: 1}
@@ -315,7 +315,7 @@ async def ended(sent: Post) -> None:
 
 @pytest.mark.parametrize("verb", [GREETING, RCPT, DATA])
 async def test_a_sender_that_is_ended_gives_back_what_it_has_not_handed_over(store: Kept, verb: str) -> None:
-    async with running_sink() as sink, post(store, sink, timeouts=Timeouts()) as sent:
+    async with running_sink() as sink, post(store, sink, timeouts=SmtpTimeouts()) as sent:
         sink.script = hanging = Hanging(verb)
         mail_id = await sent.ask_once(Policy.AT_MOST_ONCE)
         await eventually(lambda: _is(lambda: hanging.is_so))
@@ -329,7 +329,7 @@ async def test_a_sender_that_is_ended_gives_back_what_it_has_not_handed_over(sto
 
 
 async def test_a_sender_that_is_ended_after_the_last_dot_leaves_its_mail_to_the_lease(store: Kept) -> None:
-    async with running_sink() as sink, post(store, sink, timeouts=Timeouts()) as sent:
+    async with running_sink() as sink, post(store, sink, timeouts=SmtpTimeouts()) as sent:
         sink.script = hanging = Hanging(DOT)
         await sent.ask_once()
         await eventually(lambda: _is(lambda: hanging.is_so))
@@ -341,7 +341,7 @@ async def test_a_sender_that_is_ended_does_not_wait_for_a_database_that_is_away(
     def wrap(rows: Any) -> Wrapped:
         return Wrapped(rows, returned=1_000)
 
-    async with running_sink() as sink, post(store, sink, timeouts=Timeouts(), wrap=wrap, give_back_s=0.2) as sent:
+    async with running_sink() as sink, post(store, sink, timeouts=SmtpTimeouts(), wrap=wrap, give_back_s=0.2) as sent:
         sink.script = hanging = Hanging(RCPT)
         await sent.ask_once()
         await eventually(lambda: _is(lambda: hanging.is_so))
@@ -372,8 +372,8 @@ async def test_one_idle_sender_is_woken_for_one_new_mail(store: Kept) -> None:
 
 
 async def test_a_retry_leaves_when_it_is_due_though_nobody_wakes_for_it(store: Kept) -> None:
-    patience = Patience(first=timedelta(seconds=0.4), longest=timedelta(seconds=0.4))
-    async with running_sink() as sink, post(store, sink, look_every_s=60, patience=patience) as sent:
+    retry_policy = RetryPolicy(first=timedelta(seconds=0.4), longest=timedelta(seconds=0.4))
+    async with running_sink() as sink, post(store, sink, look_every_s=60, retry_policy=retry_policy) as sent:
         sink.faults(Fault(RCPT, code=451, times=1))
         mail_id = await sent.ask_once()
         wake_one(sent.senders)
@@ -382,7 +382,7 @@ async def test_a_retry_leaves_when_it_is_due_though_nobody_wakes_for_it(store: K
 
 
 async def test_the_rate_holds_for_all_senders_together(store: Kept) -> None:
-    async with running_sink() as sink, post(store, sink, 4, pacing=Pacing(20, 1, BREAKING)) as sent:
+    async with running_sink() as sink, post(store, sink, 4, throttle=Throttle(20, 1, BREAKER_LIMITS)) as sent:
         await sent.ask(12)
         await sent.until_counted({S.SENT: 12})
 
@@ -393,7 +393,7 @@ async def test_the_rate_holds_for_all_senders_together(store: Kept) -> None:
 async def test_looking_in_vain_uses_nothing_of_the_rate(store: Kept) -> None:
     async with (
         running_sink() as sink,
-        post(store, sink, 3, pacing=Pacing(0.01, 1, BREAKING), look_every_s=0.02) as sent,
+        post(store, sink, 3, throttle=Throttle(0.01, 1, BREAKER_LIMITS), look_every_s=0.02) as sent,
     ):
         await asyncio.sleep(0.5)
         await sent.until(await sent.ask_once(), S.SENT, within_s=20)
@@ -406,8 +406,8 @@ async def test_while_the_breaker_is_open_nothing_is_claimed(store: Kept) -> None
         rows.append(Wrapped(given))
         return rows[0]
 
-    closed_late = Pacing(breaking=Breaking(failures=3, first_s=60))
-    async with running_sink() as sink, post(store, sink, pacing=closed_late, wrap=wrap) as sent:
+    closed_late = Throttle(breaker_limits=BreakerLimits(failures=3, first_s=60))
+    async with running_sink() as sink, post(store, sink, throttle=closed_late, wrap=wrap) as sent:
         sink.faults(Fault(GREETING, code=554))
         await sent.ask(10)
         await eventually(lambda: _is(lambda: sink.connections == 3))

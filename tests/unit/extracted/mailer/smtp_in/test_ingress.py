@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from examples.monolith.validation.email_addresses import is_email
 from extracted.mailer.addresses import canonical
-from extracted.mailer.domain import Outgoing
+from extracted.mailer.domain import OutgoingMessage
 from extracted.mailer.smtp_in.envelope import path
 from extracted.mailer.smtp_in.intake import message_id
 from extracted.mailer.smtp_in.values import Limits
@@ -150,7 +150,7 @@ async def test_what_the_monolith_may_take_for_an_address_is_kept_and_fails_later
     assert await wire.say(f"RCPT TO:<{address}>") == "250 2.1.5 OK"
     assert (await wire.data()).startswith("250 ")
     assert await ingress.shelf.recipients() == [address]
-    refused = unsendable(Outgoing("1", "a@example.org", address, MESSAGE))
+    refused = unsendable(OutgoingMessage("1", "a@example.org", address, MESSAGE))
     assert refused is not None
     assert (refused.code, refused.verb) == (553, "RCPT")
 

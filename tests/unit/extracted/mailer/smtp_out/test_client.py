@@ -11,28 +11,30 @@ from typing import cast
 import pytest
 from aiosmtplib.protocol import SMTPProtocol
 
-from extracted.mailer.delivery.provider import NotHandedOver, Provider, Timeouts, Tls
-from extracted.mailer.domain import Accepted, Outcome, Outgoing, Refused, Unanswered, Unreachable
+from extracted.mailer.delivery.provider import NotHandedOver, Provider, SmtpTimeouts, TlsMode
+from extracted.mailer.domain import Accepted, DeliveryOutcome, OutgoingMessage, Rejected, Unanswered, Unreachable
 from extracted.mailer.smtp_out.client import SmtpTransport
 from tests.http.certificates import Authority
 from tests.support.smtp_faults import AUTH, DATA, DOT, EHLO, GREETING, MAIL, QUIT, RCPT, RSET, STARTTLS, Fault
 from tests.support.smtp_sink import Sink, running_sink
 from tests.unit.extracted.mailer.post import Hanging
 
-LONG = Timeouts(connect_s=10, command_s=10, data_s=10, dot_s=10, idle_s=30)
-SHORT = Timeouts(connect_s=0.5, command_s=0.5, data_s=0.5, dot_s=0.5, idle_s=30)
+LONG = SmtpTimeouts(connect_s=10, command_s=10, data_s=10, dot_s=10, idle_s=30)
+SHORT = SmtpTimeouts(connect_s=0.5, command_s=0.5, data_s=0.5, dot_s=0.5, idle_s=30)
 """Where one of them is to be seen."""
 HOST = "localhost"
 LOGIN = ("polycode", "s3cret-pässword")
 MESSAGE = b"Subject: hello\r\nX-PolyCode-Mail-Id: 1\r\n\r\nhello\r\n"
 
 
-def outgoing(message: bytes = MESSAGE, *, sender: str = "noreply@polycode.test", to: str = "ada@mail.test") -> Outgoing:
-    return Outgoing("1", sender, to, message)
+def outgoing(
+    message: bytes = MESSAGE, *, sender: str = "noreply@polycode.test", to: str = "ada@mail.test"
+) -> OutgoingMessage:
+    return OutgoingMessage("1", sender, to, message)
 
 
 @asynccontextmanager
-async def to(sink: Sink, timeouts: Timeouts = LONG, **provider: object) -> AsyncIterator[SmtpTransport]:
+async def to(sink: Sink, timeouts: SmtpTimeouts = LONG, **provider: object) -> AsyncIterator[SmtpTransport]:
     values = {"host": HOST, "port": sink.port} | provider
     transport = SmtpTransport(Provider(**values), timeouts)  # type: ignore[arg-type]  # each test names its own
     try:
@@ -41,7 +43,9 @@ async def to(sink: Sink, timeouts: Timeouts = LONG, **provider: object) -> Async
         await transport.aclose()
 
 
-async def sent(*faults: Fault, timeouts: Timeouts | None = None, message: bytes = MESSAGE) -> tuple[Outcome, Sink]:
+async def sent(
+    *faults: Fault, timeouts: SmtpTimeouts | None = None, message: bytes = MESSAGE
+) -> tuple[DeliveryOutcome, Sink]:
     """One mail to a server with these faults; where it hangs, time-outs are short."""
     timeouts = timeouts or (SHORT if any(fault.do in ("hang", "slow") for fault in faults) else LONG)
     async with running_sink() as sink:
@@ -104,7 +108,7 @@ async def test_a_message_arrives_byte_for_byte(message: bytes) -> None:
 async def test_ten_megabytes_arrive_byte_for_byte() -> None:
     message = b"a: b\r\n\r\n" + b".line\r\n" * 1_500_000
 
-    outcome, sink = await sent(message=message, timeouts=Timeouts())
+    outcome, sink = await sent(message=message, timeouts=SmtpTimeouts())
 
     assert isinstance(outcome, Accepted)
     assert sink.taken[0].raw == message
@@ -116,7 +120,7 @@ async def test_ten_megabytes_arrive_byte_for_byte() -> None:
 async def test_a_bare_cr_or_lf_is_refused_before_a_server_sees_it(broken: bytes) -> None:
     outcome, sink = await sent(message=broken)
 
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Rejected)
     assert (outcome.code, outcome.verb) == (554, "DATA")
     assert sink.connections == 0
 
@@ -141,7 +145,7 @@ async def test_an_address_that_would_break_the_command_is_refused_here(address: 
     async with running_sink() as sink, to(sink) as transport:
         outcome = await transport.send(outgoing(to=address))
 
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Rejected)
     assert (outcome.code, outcome.verb) == (553, "RCPT")
     assert sink.connections == 0
 
@@ -178,7 +182,9 @@ async def test_an_address_beyond_ascii_needs_a_provider_that_offers_it() -> None
         after = await transport.send(outgoing())
 
     assert [taken.options for taken in sink.taken] == ["SMTPUTF8", ""]
-    assert outcome == Refused(553, "5.6.7 Mailer: the address is not ASCII and the provider offers no SMTPUTF8", "RCPT")
+    assert outcome == Rejected(
+        553, "5.6.7 Mailer: the address is not ASCII and the provider offers no SMTPUTF8", "RCPT"
+    )
     assert isinstance(after, Accepted)
     assert (plain.connections, plain.verbs["MAIL"], plain.verbs["RSET"]) == (1, 1, 0)
 
@@ -188,7 +194,7 @@ async def test_an_address_beyond_ascii_needs_a_provider_that_offers_it() -> None
 async def test_a_refusal_is_of_its_verb_and_keeps_its_text(verb: str, code: int) -> None:
     outcome, sink = await sent(Fault(verb, code=code, text="4.7.1 not now\nsecond line\nthird"))
 
-    assert outcome == Refused(code, "4.7.1 not now / second line / third", verb)
+    assert outcome == Rejected(code, "4.7.1 not now / second line / third", verb)
     assert sink.taken == []
 
 
@@ -281,7 +287,7 @@ async def test_after_the_final_dot_anything_but_a_reply_is_ambiguous(fault: Faul
 async def test_a_421_to_the_whole_message_is_an_answer() -> None:
     outcome, _ = await sent(Fault(DOT, code=421, text="4.3.0 shutting down", drops=True))
 
-    assert outcome == Refused(421, "4.3.0 shutting down", ".")
+    assert outcome == Rejected(421, "4.3.0 shutting down", ".")
 
 
 async def test_a_250_counts_though_the_connection_drops_right_after() -> None:
@@ -299,7 +305,7 @@ async def test_a_late_250_is_never_taken_for_the_next_mail() -> None:
         outcomes = [await transport.send(outgoing()), await transport.send(outgoing())]
 
     assert isinstance(outcomes[0], Unanswered)
-    assert isinstance(outcomes[1], Refused)
+    assert isinstance(outcomes[1], Rejected)
     assert sink.connections == 2
 
 
@@ -346,7 +352,7 @@ async def test_a_reader_too_slow_for_the_message_has_not_got_it() -> None:
 async def test_a_slow_reader_is_given_its_time() -> None:
     message = b"a: b\r\n\r\n" + b"x" * 9_000_000 + b"\r\n"
 
-    outcome, sink = await sent(Fault(DATA, "slow", seconds=0.001), message=message, timeouts=Timeouts())
+    outcome, sink = await sent(Fault(DATA, "slow", seconds=0.001), message=message, timeouts=SmtpTimeouts())
 
     assert isinstance(outcome, Accepted)
     assert sink.taken[0].raw == message
@@ -393,7 +399,7 @@ async def test_mails_at_the_same_time_have_connections_of_their_own_which_are_us
 
 
 async def test_idle_connections_are_closed_with_quit() -> None:
-    async with running_sink() as sink, to(sink, Timeouts(idle_s=0.05)) as transport:
+    async with running_sink() as sink, to(sink, SmtpTimeouts(idle_s=0.05)) as transport:
         await transport.send(outgoing())
         await until(lambda: not sink.sessions)
 
@@ -414,7 +420,7 @@ async def test_closing_says_quit_and_does_not_wait_for_a_server_that_does_not_an
 async def test_a_cancelled_mail_closes_its_connection_and_says_whether_it_was_handed_over(
     verb: str, is_used: bool
 ) -> None:
-    async with running_sink() as sink, to(sink, Timeouts()) as transport:
+    async with running_sink() as sink, to(sink, SmtpTimeouts()) as transport:
         if is_used and verb not in (GREETING, EHLO):
             await transport.send(outgoing())
         sink.script = hanging = Hanging(verb)
@@ -439,10 +445,10 @@ async def test_nobody_listens() -> None:
     assert f"{HOST}:{sink.port} cannot be used" in outcome.reason
 
 
-@pytest.mark.parametrize("kind", [Tls.STARTTLS, Tls.IMPLICIT])
-async def test_tls_with_a_trusted_certificate(kind: Tls, tls: ssl.SSLContext, authority: Authority) -> None:
+@pytest.mark.parametrize("kind", [TlsMode.STARTTLS, TlsMode.IMPLICIT])
+async def test_tls_with_a_trusted_certificate(kind: TlsMode, tls: ssl.SSLContext, authority: Authority) -> None:
     async with (
-        running_sink(Sink(tls=tls, login=LOGIN), is_implicit=kind is Tls.IMPLICIT) as sink,
+        running_sink(Sink(tls=tls, login=LOGIN), is_implicit=kind is TlsMode.IMPLICIT) as sink,
         to(sink, tls=kind, ca_file=authority.file, user=LOGIN[0], password=LOGIN[1]) as transport,
     ):
         assert isinstance(await transport.send(outgoing(b"." * 300_000 + b"\r\n")), Accepted)
@@ -453,16 +459,16 @@ async def test_tls_with_a_trusted_certificate(kind: Tls, tls: ssl.SSLContext, au
     assert sink.connections == 1
 
 
-@pytest.mark.parametrize("kind", [Tls.STARTTLS, Tls.IMPLICIT])
+@pytest.mark.parametrize("kind", [TlsMode.STARTTLS, TlsMode.IMPLICIT])
 @pytest.mark.parametrize("host", [HOST, "mail.elsewhere.test"])
 async def test_a_certificate_that_does_not_hold_ends_it_before_anything_is_told(
-    kind: Tls, host: str, authority: Authority
+    kind: TlsMode, host: str, authority: Authority
 ) -> None:
     """Of an authority that nobody trusts, and of another name."""
     trusted = None if host == HOST else authority.file
     sink = Sink(tls=server_context(authority, host), login=LOGIN)
     async with (
-        running_sink(sink, is_implicit=kind is Tls.IMPLICIT),
+        running_sink(sink, is_implicit=kind is TlsMode.IMPLICIT),
         to(sink, tls=kind, ca_file=trusted, user=LOGIN[0], password=LOGIN[1]) as transport,
     ):
         outcome = await transport.send(outgoing())
@@ -492,7 +498,7 @@ async def test_without_starttls_nothing_is_told(
 ) -> None:
     async with (
         running_sink(make(tls)) as sink,
-        to(sink, SHORT, tls=Tls.STARTTLS, ca_file=authority.file, user=LOGIN[0], password=LOGIN[1]) as transport,
+        to(sink, SHORT, tls=TlsMode.STARTTLS, ca_file=authority.file, user=LOGIN[0], password=LOGIN[1]) as transport,
     ):
         outcome = await transport.send(outgoing())
 
@@ -500,8 +506,8 @@ async def test_without_starttls_nothing_is_told(
     assert (sink.verbs[AUTH], sink.verbs[MAIL]) == (0, 0)
 
 
-@pytest.mark.parametrize("kind", [Tls.STARTTLS, Tls.IMPLICIT])
-async def test_a_server_that_speaks_no_tls_where_it_should(kind: Tls) -> None:
+@pytest.mark.parametrize("kind", [TlsMode.STARTTLS, TlsMode.IMPLICIT])
+async def test_a_server_that_speaks_no_tls_where_it_should(kind: TlsMode) -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 hello\r\n")
         for answer in (b"250-x\r\n250 STARTTLS\r\n", b"220 go\r\n", b"no TLS at all\r\n"):
@@ -538,16 +544,16 @@ async def test_what_a_server_says_is_bounded_and_harmless() -> None:
         )
     )
 
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Rejected)
     assert outcome.response.startswith("\N{REPLACEMENT CHARACTER}[31mred")
     assert outcome.response.isprintable()
     assert len(outcome.response) == 1000
 
 
 def test_the_time_outs_of_a_mail_add_up() -> None:
-    assert Timeouts().total_s == 90 + 5 * 60 + 120 + 600
+    assert SmtpTimeouts().total_s == 90 + 5 * 60 + 120 + 600
 
 
 def test_a_ca_file_that_is_none_is_refused_at_start(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        SmtpTransport(Provider(HOST, 25, Tls.IMPLICIT, ca_file=tmp_path / "none.pem"))
+        SmtpTransport(Provider(HOST, 25, TlsMode.IMPLICIT, ca_file=tmp_path / "none.pem"))

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from extracted.mailer.domain import RAW, Policy, State, Templated
-from extracted.mailer.ports import KeyUsed, NotNow, Selection
+from extracted.mailer.domain import RAW, MailState, Policy, Templated
+from extracted.mailer.ports import KeyUsed, MailFilter, MailStateConflict
 from tests.unit.extracted.mailer.databases import Kept, raw, wanted
 
-ALL = Selection(None, None, None, None, 100)
+ALL = MailFilter(None, None, None, None, 100)
 
 
 async def test_a_request_becomes_a_row_that_is_found_with_its_history(store: Kept) -> None:
@@ -17,8 +17,8 @@ async def test_a_request_becomes_a_row_that_is_found_with_its_history(store: Kep
     found = await store.mails.find(mail.id)
     assert found is not None
     assert found[0] == mail
-    assert (mail.state, mail.attempts, mail.ambiguities, mail.due_at) == (State.QUEUED, 0, 0, store.clock())
-    assert [(event.state, event.by) for event in found[1]] == [(State.QUEUED, None)]
+    assert (mail.state, mail.attempts, mail.ambiguities, mail.due_at) == (MailState.QUEUED, 0, 0, store.clock())
+    assert [(event.state, event.by) for event in found[1]] == [(MailState.QUEUED, None)]
     assert await store.mails.find("00000000-0000-4000-8000-000000000000") is None
 
 
@@ -87,7 +87,7 @@ async def test_mails_are_listed_newest_first_page_by_page(store: Kept) -> None:
     rest = await store.mails.select(replace(ALL, after=first[-1].id))
     assert [mail.id for mail in (*first, *rest)] == ids[::-1]
     assert len(await store.mails.select(replace(ALL, recipient="p0@example.org"))) == 3
-    assert await store.mails.select(replace(ALL, states=[State.SENT])) == []
+    assert await store.mails.select(replace(ALL, states=[MailState.SENT])) == []
     assert await store.mails.select(replace(ALL, kind="team_left")) == []
 
 
@@ -95,19 +95,19 @@ async def test_states_are_counted_each_of_them(store: Kept) -> None:
     await store.mails.add([wanted(), wanted()])
     await store.claim()
     counted = await store.mails.counted()
-    assert set(counted) == set(State)
-    assert {state: n for state, n in counted.items() if n} == {State.QUEUED: 1, State.SENDING: 1}
+    assert set(counted) == set(MailState)
+    assert {state: n for state, n in counted.items() if n} == {MailState.QUEUED: 1, MailState.SENDING: 1}
 
 
 async def test_what_waits_is_cancelled_and_what_is_being_sent_is_not(store: Kept) -> None:
     [mail] = await store.mails.add([wanted()])
     cancelled = await store.mails.cancel(mail.id, "ada", "by mistake")
     assert cancelled is not None
-    assert cancelled.state is State.CANCELLED
+    assert cancelled.state is MailState.CANCELLED
     assert await store.claim() is None
     [other] = await store.mails.add([wanted()])
     await store.claimed()
-    with pytest.raises(NotNow, match="the mail is sending"):
+    with pytest.raises(MailStateConflict, match="the mail is sending"):
         await store.mails.cancel(other.id, "ada", "too late")
     assert await store.mails.cancel("none", "ada", "x") is None
 
@@ -117,22 +117,24 @@ async def test_the_history_tells_who_and_why(store: Kept) -> None:
     await store.mails.cancel(mail.id, "ada", "by mistake")
     found = await store.mails.find(mail.id)
     assert found is not None
-    assert [(event.state, event.detail, event.by) for event in found[1]][1:] == [(State.CANCELLED, "by mistake", "ada")]
+    assert [(event.state, event.detail, event.by) for event in found[1]][1:] == [
+        (MailState.CANCELLED, "by mistake", "ada")
+    ]
 
 
 async def test_a_failed_mail_is_sent_again_with_all_attempts(store: Kept) -> None:
     [mail] = await store.mails.add([wanted()])
-    await store.sendable.failed(await store.claimed(), "550 no", is_bounce=False)
+    await store.queue.failed(await store.claimed(), "550 no", is_bounce=False)
     retried = await store.mails.retry(mail.id, "ada", "the address is right")
     assert retried is not None
-    assert (retried.state, retried.attempts) == (State.QUEUED, 0)
+    assert (retried.state, retried.attempts) == (MailState.QUEUED, 0)
     assert (await store.claimed()).mail_id == mail.id
 
 
-@pytest.mark.parametrize(("is_sent", "state"), [(True, State.SENT), (False, State.QUEUED)])
-async def test_an_ambiguous_one_is_decided(store: Kept, is_sent: bool, state: State) -> None:
+@pytest.mark.parametrize(("is_sent", "state"), [(True, MailState.SENT), (False, MailState.QUEUED)])
+async def test_an_ambiguous_one_is_decided(store: Kept, is_sent: bool, state: MailState) -> None:
     [mail] = await store.mails.add([wanted(policy=Policy.AT_MOST_ONCE)])
-    await store.sendable.ambiguous(await store.claimed(), "no answer", None)
+    await store.queue.ambiguous(await store.claimed(), "no answer", None)
     decided = await store.mails.decide(mail.id, is_sent, "ada", "asked the provider")
     assert decided is not None
     assert (decided.state, decided.ambiguities) == (state, 1)
@@ -145,6 +147,6 @@ async def test_what_does_not_count_in_its_state_changes_nothing(store: Kept) -> 
         store.mails.decide(mail.id, False, "ada", "x"),
         store.mails.retry(mail.id, "ada", "x"),
     ):
-        with pytest.raises(NotNow, match="the mail is queued"):
+        with pytest.raises(MailStateConflict, match="the mail is queued"):
             await change
     assert await store.history(mail.id) == ["queued"]

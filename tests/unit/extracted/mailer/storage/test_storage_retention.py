@@ -5,21 +5,21 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from extracted.mailer.domain import Policy, State
-from extracted.mailer.ports import NotNow
-from extracted.mailer.storage.retention import StoredForgetting
+from extracted.mailer.domain import MailState, Policy
+from extracted.mailer.ports import MailStateConflict
+from extracted.mailer.storage.retention import StoredRetention
 from tests.unit.extracted.mailer.databases import Kept, raw, wanted
 
 KEEP = timedelta(days=30)
 
 
 async def forget(store: Kept) -> int:
-    return await StoredForgetting(store.database, store.tables, store.clock, KEEP).forget()
+    return await StoredRetention(store.database, store.tables, store.clock, KEEP).forget()
 
 
 async def sent(store: Kept, **changes: object) -> str:
     [mail] = await store.mails.add([wanted(**changes)])  # type: ignore[arg-type]  # a case's fields
-    await store.sendable.sent(await store.claimed(), "250 ok")
+    await store.queue.sent(await store.claimed(), "250 ok")
     return mail.id
 
 
@@ -38,11 +38,11 @@ async def test_the_content_of_a_mail_at_rest_goes_after_its_time_and_the_row_sta
 
 async def test_a_raw_content_goes_when_no_mail_needs_it_any_more(store: Kept) -> None:
     await store.mails.add([wanted(f"smtp:{n}", f"p{n}@example.org", content=raw()) for n in range(2)])
-    await store.sendable.sent(await store.claimed(), "250 ok")
+    await store.queue.sent(await store.claimed(), "250 ok")
     store.clock.after(days=31)
     assert await forget(store) == 1
     assert len(await store.rows(store.tables.contents)) == 1
-    await store.sendable.sent(await store.claimed(), "250 ok")
+    await store.queue.sent(await store.claimed(), "250 ok")
     store.clock.after(days=31)
     assert await forget(store) == 1
     assert await store.rows(store.tables.contents) == []
@@ -50,7 +50,7 @@ async def test_a_raw_content_goes_when_no_mail_needs_it_any_more(store: Kept) ->
 
 async def test_what_may_still_be_sent_keeps_its_content_however_old(store: Kept) -> None:
     await store.mails.add([wanted(), wanted(), wanted()])
-    await store.sendable.deferred(await store.claimed(), "450", store.clock() + timedelta(days=500))
+    await store.queue.deferred(await store.claimed(), "450", store.clock() + timedelta(days=500))
     await store.claimed()
     store.clock.after(days=400)
     assert await forget(store) == 0
@@ -59,24 +59,24 @@ async def test_what_may_still_be_sent_keeps_its_content_however_old(store: Kept)
 
 async def test_a_mail_without_content_is_not_sent_again(store: Kept) -> None:
     [mail] = await store.mails.add([wanted()])
-    await store.sendable.failed(await store.claimed(), "550", is_bounce=False)
+    await store.queue.failed(await store.claimed(), "550", is_bounce=False)
     store.clock.after(days=31)
     await forget(store)
-    with pytest.raises(NotNow, match="content"):
+    with pytest.raises(MailStateConflict, match="content"):
         await store.mails.retry(mail.id, "ada", "late")
-    assert await store.state(mail.id) is State.FAILED
+    assert await store.state(mail.id) is MailState.FAILED
 
 
 async def test_an_ambiguous_one_without_content_can_still_be_decided_as_sent(store: Kept) -> None:
     [mail] = await store.mails.add([wanted(policy=Policy.AT_MOST_ONCE)])
-    await store.sendable.ambiguous(await store.claimed(), "no answer", None)
+    await store.queue.ambiguous(await store.claimed(), "no answer", None)
     store.clock.after(days=31)
     await forget(store)
-    with pytest.raises(NotNow, match="content"):
+    with pytest.raises(MailStateConflict, match="content"):
         await store.mails.decide(mail.id, False, "ada", "late")
     decided = await store.mails.decide(mail.id, True, "ada", "the provider has it")
     assert decided is not None
-    assert decided.state is State.SENT
+    assert decided.state is MailState.SENT
 
 
 async def test_rows_and_their_history_go_a_year_later(store: Kept) -> None:
@@ -90,7 +90,7 @@ async def test_rows_and_their_history_go_a_year_later(store: Kept) -> None:
 async def test_bounces_and_suppressions_that_count_no_more_are_forgotten(store: Kept) -> None:
     for _ in range(3):
         await store.mails.add([wanted()])
-        await store.sendable.failed(await store.claimed(), "550", is_bounce=True)
+        await store.queue.failed(await store.claimed(), "550", is_bounce=True)
         store.clock.after(seconds=1)
     await forget(store)
     assert len(await store.rows(store.tables.bounces)) == 3
@@ -103,6 +103,6 @@ async def test_bounces_and_suppressions_that_count_no_more_are_forgotten(store: 
 async def test_more_than_one_round_needs_are_forgotten_in_rounds(store: Kept) -> None:
     await store.mails.add([wanted() for _ in range(600)])
     async with store.database.write() as connection:
-        await connection.execute(update(store.tables.mails).values(state=State.CANCELLED.value, due_at=None))
+        await connection.execute(update(store.tables.mails).values(state=MailState.CANCELLED.value, due_at=None))
     store.clock.after(days=31)
     assert [await forget(store) for _ in range(3)] == [500, 100, 0]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text, update
 
-from extracted.mailer.domain import Claimed, Policy, State
+from extracted.mailer.domain import Claimed, MailState, Policy
 from tests.unit.extracted.mailer.databases import LEASE, Kept, wanted
 
 
@@ -22,7 +22,7 @@ async def test_a_claimed_mail_is_nobody_elses(store: Kept) -> None:
     claimed = await store.claimed()
     assert (claimed.mail_id, claimed.attempt, claimed.recipient) == (id, 1, "ada@example.org")
     assert await store.claim() is None
-    assert await store.state(id) is State.SENDING
+    assert await store.state(id) is MailState.SENDING
 
 
 async def test_many_senders_get_each_mail_once(store: Kept) -> None:
@@ -41,7 +41,7 @@ async def test_many_senders_get_each_mail_once(store: Kept) -> None:
 
 async def test_the_oldest_leaves_first_and_what_was_never_tried_before_retries(store: Kept) -> None:
     first, second = await add(store), await add(store)
-    await store.sendable.deferred(await store.claimed(), "450 later", store.clock())
+    await store.queue.deferred(await store.claimed(), "450 later", store.clock())
     third = await add(store)
     assert [(await store.claimed()).mail_id for _ in range(3)] == [second, third, first]
 
@@ -49,36 +49,36 @@ async def test_the_oldest_leaves_first_and_what_was_never_tried_before_retries(s
 async def test_a_retry_waits_until_it_is_due(store: Kept) -> None:
     id = await add(store)
     due_at = store.clock() + timedelta(minutes=1)
-    assert await store.sendable.deferred(await store.claimed(), "450 later", due_at)
-    assert (await store.state(id), await store.claim()) == (State.DEFERRED, None)
-    assert await store.sendable.next_due() == due_at
+    assert await store.queue.deferred(await store.claimed(), "450 later", due_at)
+    assert (await store.state(id), await store.claim()) == (MailState.DEFERRED, None)
+    assert await store.queue.next_due() == due_at
     store.clock.after(minutes=1)
     assert (await store.claimed()).attempt == 2
 
 
 async def test_a_mail_that_is_sent_keeps_what_the_provider_said(store: Kept) -> None:
     id = await add(store)
-    await store.sendable.deferred(await store.claimed(), "450 later", store.clock())
-    assert await store.sendable.sent(await store.claimed(), "250 2.0.0 Ok: queued as X")
+    await store.queue.deferred(await store.claimed(), "450 later", store.clock())
+    assert await store.queue.sent(await store.claimed(), "250 2.0.0 Ok: queued as X")
     found = await store.mails.find(id)
     assert found is not None
     mail, history = found
-    assert (mail.state, mail.attempts, mail.due_at) == (State.SENT, 2, None)
+    assert (mail.state, mail.attempts, mail.due_at) == (MailState.SENT, 2, None)
     assert (mail.reason, mail.response) == ("450 later", "250 2.0.0 Ok: queued as X")
-    assert [event.state for event in history] == [State.QUEUED, State.DEFERRED, State.SENT]
-    assert await store.sendable.next_due() is None
+    assert [event.state for event in history] == [MailState.QUEUED, MailState.DEFERRED, MailState.SENT]
+    assert await store.queue.next_due() is None
 
 
 async def test_an_attempt_that_was_none_is_not_counted_and_the_mail_stays_fresh(store: Kept) -> None:
     returned = await add(store)
-    assert await store.sendable.returned(await store.claimed(), "no connection", store.clock())
-    assert await store.state(returned) is State.QUEUED
+    assert await store.queue.returned(await store.claimed(), "no connection", store.clock())
+    assert await store.state(returned) is MailState.QUEUED
     retried = await add(store)
-    await store.sendable.deferred(await store.claimed(), "no matter", store.clock())
-    await store.sendable.deferred(await store.claimed(), "450 later", store.clock())
-    await store.sendable.returned(await store.claimed(), "no connection", store.clock())
+    await store.queue.deferred(await store.claimed(), "no matter", store.clock())
+    await store.queue.deferred(await store.claimed(), "450 later", store.clock())
+    await store.queue.returned(await store.claimed(), "no connection", store.clock())
     states = {await store.state(id) for id in (returned, retried)}
-    assert states == {State.DEFERRED}
+    assert states == {MailState.DEFERRED}
     assert {mail["attempts"] for mail in await store.rows(store.tables.mails)} == {1}
 
 
@@ -86,51 +86,53 @@ async def test_who_has_lost_its_claim_changes_nothing(store: Kept) -> None:
     id = await add(store)
     lost = await store.claimed()
     store.clock.after(seconds=LEASE.total_seconds() + 1)
-    assert await store.sendable.expire(store.clock(), store.clock()) == 1
+    assert await store.queue.expire(store.clock(), store.clock()) == 1
     claimed = await store.claimed()
     now = store.clock()
-    sendable = store.sendable
+    queue = store.queue
     for late in (
-        sendable.sent(lost, "250 ok"),
-        sendable.deferred(lost, "450", now),
-        sendable.returned(lost, "gone", now),
-        sendable.failed(lost, "550", is_bounce=True),
-        sendable.ambiguous(lost, "no answer", None),
+        queue.sent(lost, "250 ok"),
+        queue.deferred(lost, "450", now),
+        queue.returned(lost, "gone", now),
+        queue.failed(lost, "550", is_bounce=True),
+        queue.ambiguous(lost, "no answer", None),
     ):
         assert await late is False
     assert await store.history(id) == ["queued", "ambiguous"]
     assert await store.rows(store.tables.bounces) == []
-    assert await sendable.sent(claimed, "250 ok")
-    assert not await sendable.sent(claimed, "250 ok")
+    assert await queue.sent(claimed, "250 ok")
+    assert not await queue.sent(claimed, "250 ok")
 
 
 @pytest.mark.parametrize(
-    ("policy", "state"), [(Policy.AT_LEAST_ONCE, State.DEFERRED), (Policy.AT_MOST_ONCE, State.AMBIGUOUS)]
+    ("policy", "state"), [(Policy.AT_LEAST_ONCE, MailState.DEFERRED), (Policy.AT_MOST_ONCE, MailState.AMBIGUOUS)]
 )
-async def test_a_mail_whose_sender_died_is_ambiguous_by_its_policy(store: Kept, policy: Policy, state: State) -> None:
+async def test_a_mail_whose_sender_died_is_ambiguous_by_its_policy(
+    store: Kept, policy: Policy, state: MailState
+) -> None:
     id = await add(store, policy=policy)
     await store.claimed()
     due_at = store.clock() + LEASE * 2
-    assert await store.sendable.expire(store.clock(), due_at) == 0
+    assert await store.queue.expire(store.clock(), due_at) == 0
     store.clock.after(seconds=LEASE.total_seconds() + 1)
-    assert await store.sendable.expire(store.clock(), due_at) == 1
+    assert await store.queue.expire(store.clock(), due_at) == 1
     found = await store.mails.find(id)
     assert found is not None
     mail, history = found
     assert (mail.state, mail.ambiguities, mail.attempts) == (state, 1, 1)
-    assert mail.due_at == (due_at if state is State.DEFERRED else None)
-    assert history[-1].state is State.AMBIGUOUS
+    assert mail.due_at == (due_at if state is MailState.DEFERRED else None)
+    assert history[-1].state is MailState.AMBIGUOUS
     assert "its sender died" in history[-1].detail
-    assert await store.sendable.expire(store.clock(), due_at) == 0
+    assert await store.queue.expire(store.clock(), due_at) == 0
 
 
-@pytest.mark.parametrize(("again", "state"), [(timedelta(minutes=15), State.DEFERRED), (None, State.AMBIGUOUS)])
+@pytest.mark.parametrize(("again", "state"), [(timedelta(minutes=15), MailState.DEFERRED), (None, MailState.AMBIGUOUS)])
 async def test_no_answer_is_counted_whether_it_is_sent_again_or_waits(
-    store: Kept, again: timedelta | None, state: State
+    store: Kept, again: timedelta | None, state: MailState
 ) -> None:
     id = await add(store)
     due_at = None if again is None else store.clock() + again
-    assert await store.sendable.ambiguous(await store.claimed(), "no answer after the dot", due_at)
+    assert await store.queue.ambiguous(await store.claimed(), "no answer after the dot", due_at)
     found = await store.mails.find(id)
     assert found is not None
     assert (found[0].state, found[0].ambiguities, found[0].due_at) == (state, 1, due_at)
@@ -140,7 +142,7 @@ async def test_no_answer_is_counted_whether_it_is_sent_again_or_waits(
 async def bounce(store: Kept, recipient: str, times: int) -> None:
     for _ in range(times):
         await add(store, recipient)
-        assert await store.sendable.failed(await store.claimed(), "550 no such user", is_bounce=True)
+        assert await store.queue.failed(await store.claimed(), "550 no such user", is_bounce=True)
 
 
 async def test_an_address_that_bounces_three_times_within_a_day_is_sent_nothing_for_a_month(store: Kept) -> None:
@@ -148,9 +150,9 @@ async def test_an_address_that_bounces_three_times_within_a_day_is_sent_nothing_
     await add(store, "bad@example.org")
     barred, other = await add(store, "bad@example.org"), await add(store)
     assert (await store.claimed()).mail_id == other
-    assert await store.state(barred) is State.SUPPRESSED
+    assert await store.state(barred) is MailState.SUPPRESSED
     assert await store.history(barred) == ["queued", "suppressed"]
-    assert (await store.mails.counted())[State.SUPPRESSED] == 2
+    assert (await store.mails.counted())[MailState.SUPPRESSED] == 2
     [suppression] = await store.suppressions.listed("", 10)
     assert (suppression.recipient, suppression.reason) == ("bad@example.org", "550 no such user")
     assert await store.suppressions.listed("bad@example.org", 10) == []
@@ -172,7 +174,7 @@ async def test_bounces_of_different_days_or_addresses_suppress_nothing(store: Ke
 async def test_a_failure_that_is_no_bounce_is_not_held_against_the_address(store: Kept) -> None:
     for _ in range(3):
         await add(store)
-        await store.sendable.failed(await store.claimed(), "554 content refused", is_bounce=False)
+        await store.queue.failed(await store.claimed(), "554 content refused", is_bounce=False)
     assert await store.suppressions.listed("", 10) == []
 
 
@@ -182,7 +184,7 @@ async def test_a_success_makes_an_address_good_again(store: Kept) -> None:
     under_way: Claimed = await store.claimed()
     await bounce(store, "ada@example.org", 1)
     assert len(await store.suppressions.listed("", 10)) == 1
-    await store.sendable.sent(under_way, "250 ok")
+    await store.queue.sent(under_way, "250 ok")
     assert await store.suppressions.listed("", 10) == []
     await bounce(store, "ada@example.org", 2)
     assert await store.suppressions.listed("", 10) == []
@@ -203,10 +205,10 @@ async def test_an_outage_does_not_make_the_oldest_mail_look_young(store: Kept) -
     await add(store)
     assert await store.mails.oldest_due() == began
     store.clock.after(hours=1)
-    await store.sendable.returned(await store.claimed(), "no connection", store.clock() + timedelta(seconds=30))
+    await store.queue.returned(await store.claimed(), "no connection", store.clock() + timedelta(seconds=30))
     assert await store.mails.oldest_due() == began
     store.clock.after(seconds=30)
-    await store.sendable.deferred(await store.claimed(), "450", store.clock() + timedelta(hours=1))
+    await store.queue.deferred(await store.claimed(), "450", store.clock() + timedelta(hours=1))
     assert await store.mails.oldest_due() is None
     store.clock.after(hours=2)
     assert await store.mails.oldest_due() == store.clock() - timedelta(hours=1)
@@ -214,7 +216,7 @@ async def test_an_outage_does_not_make_the_oldest_mail_look_young(store: Kept) -
 
 async def test_odd_texts_of_a_provider_are_kept_as_far_as_they_can_be(store: Kept) -> None:
     id = await add(store)
-    await store.sendable.failed(await store.claimed(), "550 \0 \ud800 " + "x" * 100_000, is_bounce=True)
+    await store.queue.failed(await store.claimed(), "550 \0 \ud800 " + "x" * 100_000, is_bounce=True)
     found = await store.mails.find(id)
     assert found is not None
     assert found[0].reason is not None
@@ -239,10 +241,10 @@ async def plan(store: Kept) -> str:
     """How the database does what `claim` asks for."""
     seen: list[tuple[str, Any]] = []
 
-    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+    def record(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
         seen.append((statement, parameters))
 
-    event.listen(store.database.engine.sync_engine, "before_cursor_execute", note)
+    event.listen(store.database.engine.sync_engine, "before_cursor_execute", record)
     await store.claimed()
     word = "EXPLAIN QUERY PLAN" if store.database.is_sqlite else "EXPLAIN"
     [(statement, parameters)] = [one for one in seen if "UPDATE" in one[0]]

@@ -9,7 +9,8 @@ import pytest
 
 from extracted.mailer.ports import Rendered
 from extracted.mailer.templating.render import message
-from extracted.mailer.templating.templates import Links, Templates
+from extracted.mailer.templating.templates import Templates
+from extracted.mailer.templating.variables import Links
 from tests.recordings.mail_sink import read_html
 
 TEMPLATES = Templates(Links("https://polycode.do-2021.fr"))

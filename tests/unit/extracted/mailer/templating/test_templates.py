@@ -11,8 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from extracted.mailer.domain import Policy
-from extracted.mailer.ports import Kinds, RequestInvalid
-from extracted.mailer.templating.templates import TEMPLATES, Links, Templates, TemplatesInvalid
+from extracted.mailer.ports import RequestInvalid, TemplateCatalog
+from extracted.mailer.templating.template_files import TemplatesInvalid
+from extracted.mailer.templating.templates import TEMPLATES, Templates
+from extracted.mailer.templating.variables import Links
 from tests.docs.commands import boxes
 from tests.recordings.conversation import RecordedMail, recorded_mails
 from tests.recordings.mail_sink import read_html
@@ -40,7 +42,7 @@ def faults(folder: Path) -> list[str]:
 
 
 def test_the_kinds_are_known_with_their_policies() -> None:
-    kinds: Kinds = SHIPPED
+    kinds: TemplateCatalog = SHIPPED
     assert kinds.names() == ["team_dissolved", "team_joined", "team_left", "verify_account"]
     assert kinds.checked("verify_account", "en", VERIFY) == ("en", VERIFY, Policy.AT_LEAST_ONCE)
     assert kinds.checked("team_joined", "fr", JOINED) == ("fr", JOINED, Policy.AT_MOST_ONCE)

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from chassis.auth.credentials import Endpoint, refused
 from chassis.service import pages
-from extracted.mailer.api import bodies, shown
-from extracted.mailer.domain import State
-from extracted.mailer.ports import Kinds, Mails, RequestInvalid, Selection
+from extracted.mailer.api import bodies, views
+from extracted.mailer.domain import MailState
+from extracted.mailer.ports import MailFilter, Mails, RequestInvalid, TemplateCatalog
 from extracted.mailer.service import Canonical
 
 MOST_PER_PAGE: Final = 500
@@ -24,11 +24,11 @@ def one(mails: Mails) -> Iterator[tuple[str, str, Endpoint]]:
     yield "GET", "/mails/{id}", partial(_get, mails)
 
 
-def routes(mails: Mails, kinds: Kinds, canonical: Canonical) -> Iterator[tuple[str, str, Endpoint]]:
+def routes(mails: Mails, templates: TemplateCatalog, canonical: Canonical) -> Iterator[tuple[str, str, Endpoint]]:
     """For operators; the paths with a word come before the one with an id."""
     yield "GET", "/mails", partial(_list, mails, canonical)
-    yield "GET", "/mails/kinds", partial(_kinds, kinds)
-    yield "GET", "/mails/preview/{kind}", partial(_preview, kinds)
+    yield "GET", "/mails/kinds", partial(_kinds, templates)
+    yield "GET", "/mails/preview/{kind}", partial(_preview, templates)
 
 
 def mail_id(request: Request) -> str | None:
@@ -44,7 +44,7 @@ def unknown() -> Response:
 async def _get(mails: Mails, request: Request) -> Response:
     id = mail_id(request)
     found = None if id is None else await mails.find(id)
-    return unknown() if found is None else JSONResponse(shown.whole(*found))
+    return unknown() if found is None else JSONResponse(views.whole(*found))
 
 
 async def _list(mails: Mails, canonical: Canonical, request: Request) -> Response:
@@ -52,33 +52,33 @@ async def _list(mails: Mails, canonical: Canonical, request: Request) -> Respons
         selection = _selection(canonical, request)
     except RequestInvalid as error:
         return refused(400, str(error))
-    found = [shown.mail(mail) for mail in await mails.select(selection)]
+    found = [views.mail(mail) for mail in await mails.select(selection)]
     return JSONResponse({"mails": found, "next": found[-1]["id"] if len(found) == selection.limit else None})
 
 
-def _selection(canonical: Canonical, request: Request) -> Selection:
+def _selection(canonical: Canonical, request: Request) -> MailFilter:
     query, limit = request.query_params, pages.limit(request, 100, MOST_PER_PAGE)
     kind, recipient, after = query.get("kind"), query.get("recipient"), query.get("after")
     states = query.getlist("state")
     if limit is None:
         raise RequestInvalid(f"limit is no number from 1 to {MOST_PER_PAGE}")
-    if not set(states) <= set(State):
-        raise RequestInvalid(f"state is none of {', '.join(State)}")
+    if not set(states) <= set(MailState):
+        raise RequestInvalid(f"state is none of {', '.join(MailState)}")
     if after is not None and not _ID.fullmatch(after):
         raise RequestInvalid("after is no id of a mail")
     if kind is not None and not bodies.is_plain(kind):
         raise RequestInvalid("kind has a control character")
-    of = [State(state) for state in states] or None
-    return Selection(of, kind, None if recipient is None else canonical(recipient), after, limit)
+    of = [MailState(state) for state in states] or None
+    return MailFilter(of, kind, None if recipient is None else canonical(recipient), after, limit)
 
 
-async def _kinds(kinds: Kinds, _request: Request) -> Response:
-    return JSONResponse({"kinds": list(kinds.names())})
+async def _kinds(templates: TemplateCatalog, _request: Request) -> Response:
+    return JSONResponse({"kinds": list(templates.names())})
 
 
-async def _preview(kinds: Kinds, request: Request) -> Response:
+async def _preview(templates: TemplateCatalog, request: Request) -> Response:
     try:
-        seen = kinds.preview(request.path_params["kind"], request.query_params.get("locale"))
+        seen = templates.preview(request.path_params["kind"], request.query_params.get("locale"))
     except RequestInvalid as error:
-        return refused(404 if request.path_params["kind"] not in kinds.names() else 400, str(error))
+        return refused(404 if request.path_params["kind"] not in templates.names() else 400, str(error))
     return JSONResponse({"subject": seen.subject, "text": seen.text, "html": seen.html})

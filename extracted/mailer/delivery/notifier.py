@@ -13,8 +13,8 @@ PUBLISH_TIMEOUT_S: Final = 2.0
 AT_ONCE: Final = 100
 
 
-class WakeUps:
-    """Implements the port Waking. `wake_here`: an idle sender of this process looks at once; False: none is idle."""
+class SenderNotifier:
+    """Implements the port Notifier. `wake_here`: an idle sender of this process looks at once; False: none is idle."""
 
     def __init__(self, broker: Publisher, clock: Callable[[], datetime], wake_here: Callable[[], bool]) -> None:
         self._broker = broker

@@ -10,19 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
 from chassis.failpoints import reach
-from extracted.mailer.domain import Claimed, Policy, State
+from extracted.mailer.domain import Claimed, MailState, Policy
 from extracted.mailer.storage import rows, statements
 from extracted.mailer.storage.suppressions import BouncedAddresses
-from extracted.mailer.storage.tables import Tables
+from extracted.mailer.storage.tables import MailTables
 
 EXPIRED_AT_ONCE: Final = 200
 DIED: Final = "its sender died, or lost the database: the provider may have it"
 
 
-class StoredSendable:
+class StoredDeliveryQueue:
     """Implements the port Sendable."""
 
-    def __init__(self, database: Database, tables: Tables, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, tables: MailTables, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._tables = tables
         self._clock = clock
@@ -41,11 +41,11 @@ class StoredSendable:
                 row = (await connection.execute(self._claim, asked)).one_or_none()
             if row is None:
                 return None
-            if row.state == State.SENDING.value:
+            if row.state == MailState.SENDING.value:
                 await reach("mailer.claimed")
                 return rows.claimed(row)
             async with self._database.write() as connection:
-                await self._record(connection, [rows.event_values(row.id, now, State.SUPPRESSED, row.reason)])
+                await self._record(connection, [rows.event_values(row.id, now, MailState.SUPPRESSED, row.reason)])
 
     def _alone(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """For one statement that is its own transaction: on PostgreSQL one round trip instead of three."""
@@ -63,7 +63,7 @@ class StoredSendable:
         """On PostgreSQL it is one round trip instead of four, since it is each mail's."""
         if self._database.is_sqlite:
             async with self._database.write() as connection:
-                return await self._change(connection, claimed, State.SENT, response, of_response=response)
+                return await self._change(connection, claimed, MailState.SENT, response, of_response=response)
         asked = {"of_id": claimed.mail_id, "of_claim": claimed.claim, "of_now": self._clock(), "of_response": response}
         async with self._database.look() as connection:
             found: Row[Any] | None = (await connection.execute(self._sent, asked)).one_or_none()
@@ -71,7 +71,7 @@ class StoredSendable:
 
     async def deferred(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
         """It is no fresh one any more."""
-        return await self._changed(claimed, State.DEFERRED, reason, of_due=due_at)
+        return await self._changed(claimed, MailState.DEFERRED, reason, of_due=due_at)
 
     async def returned(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
         return await self._changed(claimed, claimed.came_from, reason, of_due=due_at, of_undone=1)
@@ -80,17 +80,17 @@ class StoredSendable:
         """With the bounce of its address in the same transaction."""
         text = rows.text(reason)
         async with self._database.write() as connection:
-            found = await self._change(connection, claimed, State.FAILED, reason, of_reason=text)
+            found = await self._change(connection, claimed, MailState.FAILED, reason, of_reason=text)
             if found is not None and is_bounce:
                 await self._addresses.bounced(connection, claimed.recipient, claimed.mail_id, text, self._clock())
         return found is not None
 
     async def ambiguous(self, claimed: Claimed, reason: str, due_at: datetime | None) -> bool:
         """In the history it is ambiguous either way."""
-        state = State.AMBIGUOUS if due_at is None else State.DEFERRED
+        state = MailState.AMBIGUOUS if due_at is None else MailState.DEFERRED
         noted = {"of_reason": rows.text(reason), "of_due": due_at, "of_more": 1, "of_state": state.value}
         async with self._database.write() as connection:
-            return await self._change(connection, claimed, State.AMBIGUOUS, reason, **noted) is not None
+            return await self._change(connection, claimed, MailState.AMBIGUOUS, reason, **noted) is not None
 
     async def expire(self, now: datetime, due_at: datetime) -> int:
         """At most so many at once. The history tells since when a sender had it."""
@@ -106,13 +106,13 @@ class StoredSendable:
             found = (await connection.execute(self._soonest)).one()
         return min((one for one in found if one is not None), default=None)
 
-    async def _changed(self, claimed: Claimed, state: State, reason: str, **changes: object) -> bool:
+    async def _changed(self, claimed: Claimed, state: MailState, reason: str, **changes: object) -> bool:
         noted = {"of_reason": rows.text(reason)} | changes
         async with self._database.write() as connection:
             return await self._change(connection, claimed, state, reason, **noted) is not None
 
     async def _change(
-        self, connection: AsyncConnection, claimed: Claimed, state: State, detail: str, **changes: object
+        self, connection: AsyncConnection, claimed: Claimed, state: MailState, detail: str, **changes: object
     ) -> Row[Any] | None:
         """With its line in the history. None: the claim was lost."""
         now = self._clock()
@@ -123,14 +123,14 @@ class StoredSendable:
         return found
 
     async def _expired(self, stale: Sequence[Row[str, str, datetime]], now: datetime, due_at: datetime) -> int:
-        again = {"state": State.DEFERRED.value, "due_at": due_at}
-        waits = {"state": State.AMBIGUOUS.value}
+        again = {"state": MailState.DEFERRED.value, "due_at": due_at}
+        waits = {"state": MailState.AMBIGUOUS.value}
         of = {policy: [row.id for row in stale if row.policy == policy.value] for policy in Policy}
         async with self._database.write() as connection:
             ids = await self._end(connection, of[Policy.AT_LEAST_ONCE], now, again)
             ids |= await self._end(connection, of[Policy.AT_MOST_ONCE], now, waits)
             details = {row.id: f"{DIED}; it had it since {row.changed_at.isoformat()}" for row in stale}
-            events = [rows.event_values(id, now, State.AMBIGUOUS, details[id]) for id in sorted(ids)]
+            events = [rows.event_values(id, now, MailState.AMBIGUOUS, details[id]) for id in sorted(ids)]
             await self._record(connection, events)
         return len(ids)
 

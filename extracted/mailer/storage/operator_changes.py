@@ -8,27 +8,27 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
-from extracted.mailer.domain import Mail, State
-from extracted.mailer.ports import NotNow
+from extracted.mailer.domain import Mail, MailState
+from extracted.mailer.ports import MailStateConflict
 from extracted.mailer.storage import rows
-from extracted.mailer.storage.tables import Tables
+from extracted.mailer.storage.tables import MailTables
 
-CANCELLED: Final = (State.QUEUED, State.DEFERRED)
-DECIDED: Final = (State.AMBIGUOUS,)
-RETRIED: Final = (State.DEFERRED, State.FAILED, State.SUPPRESSED, State.CANCELLED)
+CANCELLED: Final = (MailState.QUEUED, MailState.DEFERRED)
+DECIDED: Final = (MailState.AMBIGUOUS,)
+RETRIED: Final = (MailState.DEFERRED, MailState.FAILED, MailState.SUPPRESSED, MailState.CANCELLED)
 
 
-class OperatedMails:
+class OperatorChanges:
     """Half of the port Mails."""
 
-    def __init__(self, database: Database, tables: Tables, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, tables: MailTables, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._tables = tables
         self._clock = clock
 
     async def cancel(self, mail_id: str, by: str, why: str) -> Mail | None:
         """Not while a sender has it."""
-        changes = {"state": State.CANCELLED.value, "due_at": None}
+        changes = {"state": MailState.CANCELLED.value, "due_at": None}
         return await self._change(mail_id, CANCELLED, changes, by, why)
 
     async def retry(self, mail_id: str, by: str, why: str) -> Mail | None:
@@ -37,15 +37,15 @@ class OperatedMails:
 
     async def decide(self, mail_id: str, is_sent: bool, by: str, why: str) -> Mail | None:
         """What a human has found out."""
-        changes = {"state": State.SENT.value} if is_sent else self._anew()
+        changes = {"state": MailState.SENT.value} if is_sent else self._anew()
         return await self._change(mail_id, DECIDED, changes, by, why)
 
     def _anew(self) -> dict[str, object]:
         now = self._clock()
-        return {"state": State.QUEUED.value, "attempts": 0, "due_at": now, "queued_at": now}
+        return {"state": MailState.QUEUED.value, "attempts": 0, "due_at": now, "queued_at": now}
 
     async def _change(
-        self, mail_id: str, where: Sequence[State], changes: Mapping[str, object], by: str, why: str
+        self, mail_id: str, where: Sequence[MailState], changes: Mapping[str, object], by: str, why: str
     ) -> Mail | None:
         """In one statement, and only where it is in one of the states; without content it is queued no more."""
         mails, now = self._tables.mails, self._clock()
@@ -57,16 +57,16 @@ class OperatedMails:
                 await self._refuse(connection, mail_id, where)
                 return None
             if row.due_at is not None and row.variables is None and row.content_id is None:
-                raise NotNow("the content of this mail was removed after its time: it cannot be sent again")
-            line = rows.event_values(mail_id, now, State(row.state), why, by)
+                raise MailStateConflict("the content of this mail was removed after its time: it cannot be sent again")
+            line = rows.event_values(mail_id, now, MailState(row.state), why, by)
             await connection.execute(insert(self._tables.events), line)
         return rows.mail(row)
 
-    async def _refuse(self, connection: AsyncConnection, mail_id: str, where: Sequence[State]) -> None:
+    async def _refuse(self, connection: AsyncConnection, mail_id: str, where: Sequence[MailState]) -> None:
         """Unless there is no such mail."""
         row = await self._row(connection, mail_id)
         if row is not None:
-            raise NotNow(f"the mail is {row.state}; this can be done where it is {' or '.join(where)}")
+            raise MailStateConflict(f"the mail is {row.state}; this can be done where it is {' or '.join(where)}")
 
     async def _row(self, connection: AsyncConnection, mail_id: str) -> Row[Any] | None:
         mails = self._tables.mails

@@ -8,7 +8,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Breaking:
+class BreakerLimits:
     """Open after so many failures in a row, for `first_s`, doubled up to `longest_s` with each probe that fails."""
 
     failures: int = 5
@@ -16,10 +16,10 @@ class Breaking:
     longest_s: float = 60.0
 
 
-BREAKING: Final = Breaking()
+BREAKER_LIMITS: Final = BreakerLimits()
 
 
-class Bucket:
+class RateBucket:
     """At most `rate_per_s` on average and `burst` at once; None: no limit (the generic cell rate algorithm)."""
 
     def __init__(self, rate_per_s: float | None, burst: int = 1) -> None:
@@ -44,8 +44,8 @@ class Bucket:
 class Breaker:
     """Closed; open; half-open, when one sender tries whether the provider is there again."""
 
-    def __init__(self, breaking: Breaking = BREAKING) -> None:
-        self._breaking = breaking
+    def __init__(self, breaker_limits: BreakerLimits = BREAKER_LIMITS) -> None:
+        self._breaker_limits = breaker_limits
         self._failures = 0
         self._open_s = 0.0
         self._until: float | None = None
@@ -63,7 +63,7 @@ class Breaker:
         if now < self._until:
             return self._until - now
         if self._is_probed:
-            return self._breaking.first_s
+            return self._breaker_limits.first_s
         self._is_probed = True
         return 0.0
 
@@ -80,17 +80,19 @@ class Breaker:
         self._failures += 1
         if self._until is not None and now < self._until:
             return
-        if self._failures >= self._breaking.failures:
-            self._open_s = min(max(self._open_s * 2, self._breaking.first_s), self._breaking.longest_s)
+        if self._failures >= self._breaker_limits.failures:
+            self._open_s = min(max(self._open_s * 2, self._breaker_limits.first_s), self._breaker_limits.longest_s)
             self._until, self._is_probed = now + self._open_s, False
 
 
-class Pacing:
+class Throttle:
     """What a sender asks before it claims a mail, and tells afterwards: `admit`, then one of the other three."""
 
-    def __init__(self, rate_per_s: float | None = None, burst: int = 1, breaking: Breaking = BREAKING) -> None:
-        self._bucket = Bucket(rate_per_s, burst)
-        self._breaker = Breaker(breaking)
+    def __init__(
+        self, rate_per_s: float | None = None, burst: int = 1, breaker_limits: BreakerLimits = BREAKER_LIMITS
+    ) -> None:
+        self._bucket = RateBucket(rate_per_s, burst)
+        self._breaker = Breaker(breaker_limits)
 
     @property
     def is_open(self) -> bool:

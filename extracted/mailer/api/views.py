@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from extracted.mailer.domain import Event, Mail, Suppression
+from extracted.mailer.domain import Mail, MailEvent, Suppression
 
 
 def mail(one: Mail) -> Mapping[str, object]:
@@ -15,7 +15,7 @@ def mail(one: Mail) -> Mapping[str, object]:
     return {**what, **how, **said, **times}
 
 
-def whole(one: Mail, history: Sequence[Event]) -> Mapping[str, object]:
+def whole(one: Mail, history: Sequence[MailEvent]) -> Mapping[str, object]:
     """A row with its history, oldest first."""
     lines = [{"at": time(event.at), "state": event.state, "detail": event.detail, "by": event.by} for event in history]
     return {**mail(one), "history": lines}

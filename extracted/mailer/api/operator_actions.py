@@ -9,19 +9,19 @@ from starlette.responses import JSONResponse, Response
 
 from chassis.auth.credentials import Endpoint, refused
 from chassis.service import pages
-from extracted.mailer.api import bodies, looking, shown
+from extracted.mailer.api import bodies, mail_queries, views
 from extracted.mailer.api.bodies import BodyInvalid, BodyTooLarge
 from extracted.mailer.domain import Mail
-from extracted.mailer.operations import Operations, Reason
-from extracted.mailer.ports import NotNow, RequestInvalid, Suppressions
+from extracted.mailer.operations import MailOperations, OperatorReason
+from extracted.mailer.ports import MailStateConflict, RequestInvalid, Suppressions
 
 MOST_PER_PAGE: Final = 500
 MOST_WORDS: Final = 500
 OUTCOMES: Final = {"sent": True, "again": False}
-Change = Callable[[str, Reason], Awaitable[Mail | None]]
+Change = Callable[[str, OperatorReason], Awaitable[Mail | None]]
 
 
-def routes(operations: Operations, suppressions: Suppressions) -> Iterator[tuple[str, str, Endpoint]]:
+def routes(operations: MailOperations, suppressions: Suppressions) -> Iterator[tuple[str, str, Endpoint]]:
     """Method, path, endpoint."""
     yield "GET", "/mails/suppressions", partial(_list, suppressions)
     yield "POST", "/mails/suppressions/lift", _heeding(partial(_lift, operations))
@@ -38,7 +38,7 @@ def _heeding(endpoint: Endpoint) -> Endpoint:
             return await endpoint(request)
         except (BodyInvalid, RequestInvalid) as error:
             return refused(400, str(error))
-        except NotNow as error:
+        except MailStateConflict as error:
             return refused(409, str(error))
         except BodyTooLarge as error:
             return refused(413, str(error))
@@ -51,7 +51,7 @@ async def _change(change: Change, request: Request) -> Response:
     return await _changed(change, request, reason)
 
 
-async def _decide(operations: Operations, request: Request) -> Response:
+async def _decide(operations: MailOperations, request: Request) -> Response:
     body = await bodies.read(request, ("why", "by", "outcome"))
     reason, is_sent = _reason(body), OUTCOMES.get(str(body.get("outcome")))
     if is_sent is None:
@@ -59,27 +59,27 @@ async def _decide(operations: Operations, request: Request) -> Response:
     return await _changed(lambda id, why: operations.decide(id, is_sent, why), request, reason)
 
 
-async def _changed(change: Change, request: Request, reason: Reason) -> Response:
-    id = looking.mail_id(request)
+async def _changed(change: Change, request: Request, reason: OperatorReason) -> Response:
+    id = mail_queries.mail_id(request)
     mail = None if id is None else await change(id, reason)
-    return looking.unknown() if mail is None else JSONResponse(shown.mail(mail))
+    return mail_queries.unknown() if mail is None else JSONResponse(views.mail(mail))
 
 
 async def _list(suppressions: Suppressions, request: Request) -> Response:
     limit, after = pages.limit(request, 100, MOST_PER_PAGE), request.query_params.get("after", "")
     if limit is None or not bodies.is_plain(after):
         return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}, or after no address")
-    found = [shown.suppression(one) for one in await suppressions.listed(after, limit)]
+    found = [views.suppression(one) for one in await suppressions.listed(after, limit)]
     return JSONResponse({"suppressions": found, "next": found[-1]["recipient"] if len(found) == limit else None})
 
 
-async def _lift(operations: Operations, request: Request) -> Response:
+async def _lift(operations: MailOperations, request: Request) -> Response:
     body = await bodies.read(request, ("recipient", "why", "by"))
     if not await operations.lift(bodies.text(body, "recipient", 1000), _reason(body)):
         return refused(404, "this address is not suppressed")
     return JSONResponse({"lifted": True})
 
 
-def _reason(body: dict[str, object]) -> Reason:
+def _reason(body: dict[str, object]) -> OperatorReason:
     by = "an operator" if body.get("by") is None else bodies.text(body, "by", 100)
-    return Reason(by, bodies.text(body, "why", MOST_WORDS))
+    return OperatorReason(by, bodies.text(body, "why", MOST_WORDS))

@@ -14,15 +14,15 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
-from extracted.mailer.delivery.provider import Provider, Timeouts, Tls
+from extracted.mailer.delivery.provider import Provider, SmtpTimeouts, TlsMode
 from extracted.mailer.smtp_out.text import as_text
 
 
-class Away(Exception):
+class ProviderUnavailable(Exception):
     """There is no provider that would take a mail, whichever; why."""
 
 
-async def opened(provider: Provider, timeouts: Timeouts, context: ssl.SSLContext | None) -> SMTP:
+async def connect(provider: Provider, timeouts: SmtpTimeouts, context: ssl.SSLContext | None) -> SMTP:
     """Up to AUTH. Raises Away."""
     client = SMTP(
         hostname=provider.host,
@@ -31,8 +31,8 @@ async def opened(provider: Provider, timeouts: Timeouts, context: ssl.SSLContext
         password=provider.password,
         local_hostname=provider.name,
         timeout=timeouts.connect_s,
-        use_tls=provider.tls is Tls.IMPLICIT,
-        start_tls=provider.tls is Tls.STARTTLS,
+        use_tls=provider.tls is TlsMode.IMPLICIT,
+        start_tls=provider.tls is TlsMode.STARTTLS,
         tls_context=context,
     )
     try:
@@ -43,7 +43,7 @@ async def opened(provider: Provider, timeouts: Timeouts, context: ssl.SSLContext
         abort(client)
         if not isinstance(error, SMTPException | OSError | ValueError):
             raise
-        raise Away(_why(error, provider)) from error
+        raise ProviderUnavailable(_why(error, provider)) from error
     return client
 
 

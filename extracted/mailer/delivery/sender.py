@@ -13,12 +13,12 @@ import structlog
 
 from chassis.failpoints import reach
 from chassis.store import StoreUnavailable
-from extracted.mailer.delivery.outcomes import PATIENCE, Failed, Patience, Returned, Sent, decide
-from extracted.mailer.delivery.pacing import Pacing
+from extracted.mailer.delivery.outcomes import RETRY_POLICY, Failed, RetryPolicy, Returned, Sent, decide
 from extracted.mailer.delivery.provider import NotHandedOver
-from extracted.mailer.delivery.record_result import Noting
-from extracted.mailer.domain import Claimed, Outcome, Outgoing, Unanswered, Unreachable
-from extracted.mailer.ports import RequestInvalid, Sendable, Transport
+from extracted.mailer.delivery.record_result import ResultRecorder
+from extracted.mailer.delivery.throttle import Throttle
+from extracted.mailer.domain import Claimed, DeliveryOutcome, OutgoingMessage, Unanswered, Unreachable
+from extracted.mailer.ports import DeliveryQueue, RequestInvalid, Transport
 
 log = structlog.get_logger("mailer.sending")
 
@@ -27,35 +27,35 @@ GIVE_BACK_S: Final = 2.0
 _SHORTEST_S: Final = 0.05
 
 
-class Writing(Protocol):
+class MessageComposer(Protocol):
     """Makes a whole message of a claimed mail, the same at every attempt. Raises whatever it stumbles over."""
 
-    def __call__(self, claimed: Claimed) -> Outgoing: ...
+    def __call__(self, claimed: Claimed) -> OutgoingMessage: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class SenderContext:
     """What senders of one process share. `lease`: longer than `Timeouts.total_s`. `chance`: random, in [0, 1)."""
 
-    mails: Sendable
-    write: Writing
+    queue: DeliveryQueue
+    compose: MessageComposer
     transport: Transport
-    pacing: Pacing
+    throttle: Throttle
     lease: timedelta
     clock: Callable[[], datetime]
     chance: Callable[[], float]
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = RETRY_POLICY
     seconds: Callable[[], float] = time.monotonic
     look_every_s: float = LOOK_EVERY_S
     give_back_s: float = GIVE_BACK_S
 
 
-class Sending:
+class Sender:
     """One sender. Any number of them, in any number of processes, share the rows."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
-        self._noting = Noting(tools.mails, tools.lease, tools.clock, tools.look_every_s)
+    def __init__(self, context: SenderContext) -> None:
+        self._context = context
+        self._recorder = ResultRecorder(context.queue, context.lease, context.clock, context.look_every_s)
         self._woken = asyncio.Event()
         self._is_stopping = False
         self._is_idle = False
@@ -86,13 +86,13 @@ class Sending:
     async def _turn(self) -> float:
         """One mail, if there is one; the seconds until the next look."""
         try:
-            wait_s = self._tools.pacing.admit(self._tools.seconds())
-            return min(wait_s, self._tools.look_every_s) if wait_s > 0 else await self._next()
+            wait_s = self._context.throttle.admit(self._context.seconds())
+            return min(wait_s, self._context.look_every_s) if wait_s > 0 else await self._next()
         except StoreUnavailable as error:
             log.warning("store_unavailable", reason=str(error))
         except Exception:
             log.exception("sending_failed")
-        return self._tools.look_every_s
+        return self._context.look_every_s
 
     async def _next(self) -> float:
         is_told = False
@@ -108,64 +108,65 @@ class Sending:
                 await self._settle(claimed, outcome)
         finally:
             if not is_told:
-                self._tools.pacing.unused()
+                self._context.throttle.unused()
         return 0.0
 
     async def _claim(self) -> Claimed | None:
-        return await self._tools.mails.claim(uuid4().hex, self._tools.clock() + self._tools.lease)
+        return await self._context.queue.claim(uuid4().hex, self._context.clock() + self._context.lease)
 
     async def _until_due(self) -> float:
         self._is_idle = True
-        due = await self._tools.mails.next_due()
-        longest = self._tools.look_every_s
-        return longest if due is None else min(max((due - self._tools.clock()).total_seconds(), _SHORTEST_S), longest)
+        due = await self._context.queue.next_due()
+        longest = self._context.look_every_s
+        return longest if due is None else min(max((due - self._context.clock()).total_seconds(), _SHORTEST_S), longest)
 
-    async def _written(self, claimed: Claimed) -> Outgoing | None:
+    async def _written(self, claimed: Claimed) -> OutgoingMessage | None:
         """None: it cannot be written, so it has failed: it would fail each time."""
         try:
-            return self._tools.write(claimed)
+            return self._context.compose(claimed)
         except Exception as error:
             log.exception("mail_cannot_be_written", mail_id=claimed.mail_id)
             told = str(error) if isinstance(error, RequestInvalid) else type(error).__name__
-            await self._noting.note(claimed, Failed(f"it cannot be written: {told}", is_bounce=False))
+            await self._recorder.record(claimed, Failed(f"it cannot be written: {told}", is_bounce=False))
             return None
 
-    async def _sent(self, claimed: Claimed, outgoing: Outgoing) -> Outcome:
+    async def _sent(self, claimed: Claimed, outgoing: OutgoingMessage) -> DeliveryOutcome:
         try:
-            return await self._tools.transport.send(outgoing)
+            return await self._context.transport.send(outgoing)
         except NotHandedOver:
             await self._give_back(claimed)
             raise
 
     async def _give_back(self, claimed: Claimed) -> None:
         """For any other sender, at once. Where the database is away, its lease ends by itself."""
-        verdict = Returned("its sender was stopped before the message was handed over", self._tools.clock())
+        verdict = Returned("its sender was stopped before the message was handed over", self._context.clock())
         with suppress(StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(self._tools.give_back_s):
-                await self._noting.note(claimed, verdict)
+            async with asyncio.timeout(self._context.give_back_s):
+                await self._recorder.record(claimed, verdict)
 
-    def _tell_pacing(self, outcome: Outcome) -> None:
+    def _tell_pacing(self, outcome: DeliveryOutcome) -> None:
         """A provider that takes mails and never answers counts as away: each further one would be ambiguous, too."""
         if isinstance(outcome, Unreachable | Unanswered):
-            self._tools.pacing.missed(self._tools.seconds())
+            self._context.throttle.missed(self._context.seconds())
         else:
-            self._tools.pacing.reached()
+            self._context.throttle.reached()
 
-    async def _settle(self, claimed: Claimed, outcome: Outcome) -> None:
-        tools = self._tools
-        verdict = decide(outcome, claimed, tools.patience, tools.chance(), tools.clock())
+    async def _settle(self, claimed: Claimed, outcome: DeliveryOutcome) -> None:
+        context = self._context
+        verdict = decide(outcome, claimed, context.retry_policy, context.chance(), context.clock())
         if isinstance(verdict, Sent):
             await reach("mailer.accepted")
-        await self._noting.note(claimed, verdict, outcome)
+        await self._recorder.record(claimed, verdict, outcome)
 
     async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), seconds)
 
 
-def wake_one(senders: Sequence[Sending]) -> None:
-    """For one new mail: the others would find nothing. None is idle: the first that ends its mail looks anyway."""
+def wake_one(senders: Sequence[Sender]) -> bool:
+    """Wakes one idle sender, as one new mail needs one only. False: none is idle; the next free sender looks anyway."""
     for sender in senders:
         if sender.is_idle:
             sender.wake()
-            return
+            return True
+    return False

@@ -8,9 +8,9 @@ from typing import Final
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPServerDisconnected, SMTPTimeoutError
 
-from extracted.mailer.delivery.provider import NotHandedOver, Timeouts
-from extracted.mailer.domain import Accepted, Outcome, Outgoing, Refused, Unanswered, Unreachable
-from extracted.mailer.smtp_out.opening import abort, writable
+from extracted.mailer.delivery.provider import NotHandedOver, SmtpTimeouts
+from extracted.mailer.domain import Accepted, DeliveryOutcome, OutgoingMessage, Rejected, Unanswered, Unreachable
+from extracted.mailer.smtp_out.handshake import abort, writable
 from extracted.mailer.smtp_out.text import as_text, on_the_wire
 
 QUIT_S: Final = 2.0
@@ -24,15 +24,15 @@ _NOT_LET_IN: Final = {530, 534, 535, 538}
 class Stopped(Exception):
     """An answer that ends this mail's way: its outcome."""
 
-    def __init__(self, outcome: Refused | Unreachable | Unanswered) -> None:
+    def __init__(self, outcome: Rejected | Unreachable | Unanswered) -> None:
         super().__init__()
         self.outcome = outcome
 
 
-class Connection:
+class ProviderConnection:
     """Of a client that is let in (`opened`). One mail at a time."""
 
-    def __init__(self, client: SMTP, timeouts: Timeouts) -> None:
+    def __init__(self, client: SMTP, timeouts: SmtpTimeouts) -> None:
         self._client = client
         self._timeouts = timeouts
         self._is_used = False
@@ -46,7 +46,7 @@ class Connection:
         """As far as is known: a server may just be closing it."""
         return self._client.is_connected
 
-    async def send(self, outgoing: Outgoing) -> Outcome | None:
+    async def send(self, outgoing: OutgoingMessage) -> DeliveryOutcome | None:
         """None: it was used before and turned out to be closed before it took anything of this mail."""
         self._is_handed_over = False
         verb = "RSET"
@@ -90,8 +90,8 @@ class Connection:
         """Closes it at once."""
         abort(self._client)
 
-    def _stopped(self, outcome: Refused | Unreachable | Unanswered, verb: str) -> Outcome | None:
-        if isinstance(outcome, Refused) and verb != "RSET":
+    def _stopped(self, outcome: Rejected | Unreachable | Unanswered, verb: str) -> DeliveryOutcome | None:
+        if isinstance(outcome, Rejected) and verb != "RSET":
             return outcome
         self.abort()
         is_stale = self._is_used and verb in ("RSET", "MAIL")
@@ -105,14 +105,14 @@ class Connection:
             return Unanswered(f"the whole message was handed over, then: {what}")
         return Unreachable(f"in {'DATA' if verb == '.' else verb}: {what}")
 
-    def _mail(self, outgoing: Outgoing) -> str:
+    def _mail(self, outgoing: OutgoingMessage) -> str:
         """Raises Stopped for an address that this provider cannot take."""
         offers, options = self._client.supports_extension, [f"FROM:<{outgoing.sender}>"]
         if not (outgoing.sender + outgoing.recipient).isascii():
             if not offers("smtputf8"):
                 self._has_mail = False
                 text = "5.6.7 Mailer: the address is not ASCII and the provider offers no SMTPUTF8"
-                raise Stopped(Refused(553, text, "RCPT"))
+                raise Stopped(Rejected(553, text, "RCPT"))
             options.append("SMTPUTF8")
         if offers("8bitmime") and not outgoing.message.isascii():
             options.append("BODY=8BITMIME")
@@ -161,7 +161,7 @@ class Connection:
         if verb == "." and not self._is_handed_over:
             self.abort()  # it waits for the rest, which would be read as commands
         if is_mine and reply.code not in _NOT_LET_IN and (reply.code != 421 or self._is_handed_over):
-            raise Stopped(Refused(reply.code, text, verb))
+            raise Stopped(Rejected(reply.code, text, verb))
         if is_mine or not self._is_handed_over:
             raise Stopped(Unreachable(f"{reply.code} to {verb}: {text}"))
         raise Stopped(Unanswered(f"the whole message was handed over, then: {reply.code} {text}"))

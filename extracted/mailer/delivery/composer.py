@@ -2,31 +2,31 @@
 
 from dataclasses import dataclass
 
-from extracted.mailer.domain import Claimed, Outgoing, Raw, Templated
-from extracted.mailer.ports import Kinds
+from extracted.mailer.domain import Claimed, OutgoingMessage, Raw, Templated
+from extracted.mailer.ports import TemplateCatalog
 from extracted.mailer.templating.render import message
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
+class Composer:
     """`name`, `address`: whom templated mails are from."""
 
-    kinds: Kinds
+    templates: TemplateCatalog
     name: str
     address: str
 
-    def __call__(self, claimed: Claimed) -> Outgoing:
+    def __call__(self, claimed: Claimed) -> OutgoingMessage:
         """Raises RequestInvalid, or what the templates stumble over."""
         content = claimed.content
         if isinstance(content, Raw):
-            return Outgoing(claimed.mail_id, content.sender, claimed.recipient, content.content)
-        return Outgoing(claimed.mail_id, self.address, claimed.recipient, self._message(claimed, content))
+            return OutgoingMessage(claimed.mail_id, content.sender, claimed.recipient, content.content)
+        return OutgoingMessage(claimed.mail_id, self.address, claimed.recipient, self._message(claimed, content))
 
     def _message(self, claimed: Claimed, content: Templated) -> bytes:
         """Its Message-ID lets a provider's log be searched for it, and mailboxes see that two copies are one mail."""
         domain = self.address.rpartition("@")[2]
         return message(
-            self.kinds.rendered(content.kind, content.locale, content.variables),
+            self.templates.rendered(content.kind, content.locale, content.variables),
             sender_name=self.name,
             sender=self.address,
             recipient=claimed.recipient,

@@ -1,0 +1,90 @@
+"""Mailer's routes: services ask for mails, operators look and act. No user reaches them.
+
+Services: POST /mails, GET /mails/{id}. Operators: all. Without a credential in the settings its routes are not there.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import yaml
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chassis.auth.credentials import Endpoint, guarded, refused
+from chassis.service import failed_messages_api
+from chassis.service.failed_messages_api import FailedMessageOperations
+from extracted.mailer.api import mail_queries, mail_requests, operator_actions
+from extracted.mailer.operations import MailOperations
+from extracted.mailer.ports import Mails, Suppressions, TemplateCatalog
+from extracted.mailer.service import Intake
+
+DOCUMENT: Final = Path(__file__).parents[1] / "openapi.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiTokens:
+    """Tokens; None: nobody can show it."""
+
+    internal: str | None = field(repr=False)
+    operator: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDependencies:
+    """What the routes work on. `status`: how all goes, as JSON."""
+
+    intake: Intake
+    operations: MailOperations
+    mails: Mails
+    suppressions: Suppressions
+    templates: TemplateCatalog
+    failed_messages: FailedMessageOperations
+    status: Callable[[], Awaitable[Mapping[str, object]]]
+
+
+def application(dependencies: RouteDependencies, credentials: ApiTokens) -> ASGIApp:
+    """Routes whose credential is not set are not there (404)."""
+    return Router([*_routes(dependencies, credentials)], redirect_slashes=False)
+
+
+def for_services(dependencies: RouteDependencies) -> Iterator[tuple[str, str, Endpoint]]:
+    """Both credentials open them."""
+    yield from mail_requests.routes(dependencies.intake)
+    yield from mail_queries.one(dependencies.mails)
+
+
+def for_operators(dependencies: RouteDependencies) -> Iterator[tuple[str, str, Endpoint]]:
+    """Paths with a word; they come before those with an id."""
+    yield from mail_queries.routes(dependencies.mails, dependencies.templates, dependencies.intake.canonical)
+    yield from operator_actions.routes(dependencies.operations, dependencies.suppressions)
+    yield "GET", "/internal/status", partial(_status, dependencies)
+    yield from failed_messages_api.routes(dependencies.failed_messages)
+
+
+async def failure(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers where a route raised."""
+    await refused(500, "something went wrong; the log has it")(scope, receive, send)
+
+
+def description() -> bytes:
+    """The OpenAPI document, as JSON."""
+    document = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _routes(dependencies: RouteDependencies, credentials: ApiTokens) -> Iterator[Route]:
+    operator, services = credentials.operator, [one for one in (credentials.internal, credentials.operator) if one]
+    for method, path, endpoint in for_operators(dependencies) if operator else ():
+        yield Route(path, guarded(operator or "", endpoint), methods=[method])
+    for method, path, endpoint in for_services(dependencies) if services else ():
+        yield Route(path, guarded(services[0], endpoint, *services[1:]), methods=[method])
+
+
+async def _status(dependencies: RouteDependencies, _request: Request) -> Response:
+    return JSONResponse(await dependencies.status())
