@@ -32,9 +32,9 @@ def _rabbit(url: str, name: str) -> Broker:
     try:
         from chassis.messaging.rabbit.broker import RabbitBroker  # the library is an extra
     except ModuleNotFoundError as error:
-        if error.name != "aio_pika":
+        if error.name != "aiormq":
             raise
-        raise SettingsInvalid("amqp:// needs aio-pika: install strangler-gateway[amqp]") from error
+        raise SettingsInvalid("amqp:// needs aiormq: install strangler-gateway[amqp]") from error
     return RabbitBroker(url, name)
 
 

@@ -28,8 +28,7 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    for name in ("aiormq", "aio_pika"):  # each loss of a broker is told by ours
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # our own lines report each lost connection
     for name in ("httpx", "alembic"):  # their lines say nothing that ours do not
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(

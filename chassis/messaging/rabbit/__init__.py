@@ -1,1 +1,1 @@
-"""The messaging port on RabbitMQ. Only this folder knows aio-pika."""
+"""The messaging port on RabbitMQ. Only this folder imports the client library (aiormq, pamqp)."""

@@ -1,4 +1,4 @@
-"""The port on RabbitMQ, 3.10 to 4.x. The files rabbit*.py here are the only ones that know aio-pika."""
+"""The messaging port on RabbitMQ, 3.10 to 4.x."""
 
 import asyncio
 from contextlib import suppress
@@ -9,11 +9,12 @@ import structlog
 
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.port import Handler, TopologyDiffers
+from chassis.messaging.rabbit.batched_writer import BatchedWriter
 from chassis.messaging.rabbit.declare import TIMEOUT_S, ensure_exchange, ensure_queue
 from chassis.messaging.rabbit.errors import answered
-from chassis.messaging.rabbit.link import Link
+from chassis.messaging.rabbit.link import Link, Streams
 from chassis.messaging.rabbit.publisher import RabbitPublisher
-from chassis.messaging.rabbit.stream import ConsumingConnection, PublishingConnection
+from chassis.messaging.rabbit.raw_properties import RawPropertiesReader
 from chassis.messaging.rabbit.subscription import RabbitSubscription
 from chassis.messaging.topology import Queue, Topology
 
@@ -28,7 +29,7 @@ class RabbitBroker:
 
     def __init__(self, url: str, name: str) -> None:
         self._url, self._name = url, name
-        self._link = Link(url, name, PublishingConnection)
+        self._link = Link(url, name, _publishing)
         self._publisher = RabbitPublisher(self._link, name)
         self._declared: dict[str, Queue] = {}
         self._subscriptions: list[RabbitSubscription] = []
@@ -64,7 +65,7 @@ class RabbitBroker:
         )
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 20) -> RabbitSubscription:
-        link = Link(self._url, f"{self._name} {queue}", ConsumingConnection)
+        link = Link(self._url, f"{self._name} {queue}", _consuming)
         tend = partial(self._tend, link, queue)
         subscription = RabbitSubscription(link, partial(_same, queue), handler, prefetch=prefetch, tend=tend)
         self._subscriptions.append(subscription)
@@ -73,7 +74,7 @@ class RabbitBroker:
     async def replies(self, exchange: str, handler: Handler) -> str:
         """Waits for the queue where the broker is there; where it is not, the queue comes with it."""
         key = f"{self._name}.{uuid4().hex}"
-        link = Link(self._url, f"{self._name} {exchange}", ConsumingConnection)
+        link = Link(self._url, f"{self._name} {exchange}", _consuming)
         attach = partial(_reply_queue, link, exchange, key)
         subscription = RabbitSubscription(link, attach, handler, prefetch=REPLIES_PREFETCH, acknowledges=False)
         self._subscriptions.append(subscription)
@@ -104,6 +105,16 @@ class RabbitBroker:
             await ensure_queue(link, queue)
         except TopologyDiffers as error:  # what runs goes on; the next start says no
             log.error("topology differs", queue=name, reason=str(error))
+
+
+def _publishing(streams: Streams) -> Streams:
+    reader, writer = streams
+    return reader, BatchedWriter(writer, reader)
+
+
+def _consuming(streams: Streams) -> Streams:
+    reader, writer = streams
+    return RawPropertiesReader(reader), writer
 
 
 async def _same(name: str) -> str:

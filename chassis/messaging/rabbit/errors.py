@@ -1,12 +1,11 @@
-"""What aio-pika raises, as the port's errors: one table for publishing, one for all else."""
+"""Translates the library's errors to the port's: one table for publishing, one for everything else."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from aio_pika import exceptions as theirs
-from aiormq.exceptions import ChannelAccessRefused
+from aiormq import exceptions as theirs
 
 from chassis.messaging.port import BrokerUnavailable, MessagingError, PublishRefused, TopologyDiffers, Unroutable
 
@@ -20,12 +19,12 @@ class MayNot(TopologyDiffers):
 PUBLISHING: Table = {
     theirs.PublishError: Unroutable,
     theirs.DeliveryError: PublishRefused,
-    ChannelAccessRefused: PublishRefused,
+    theirs.ChannelAccessRefused: PublishRefused,
     theirs.ChannelNotFoundEntity: Unroutable,
 }
 """Most specific first. Whatever is not in a table leaves the outcome unknown: BrokerUnavailable."""
 ASKING: Table = {
-    ChannelAccessRefused: MayNot,
+    theirs.ChannelAccessRefused: MayNot,
     theirs.ChannelNotFoundEntity: TopologyDiffers,
     theirs.ChannelPreconditionFailed: TopologyDiffers,
 }

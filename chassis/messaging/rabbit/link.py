@@ -1,33 +1,32 @@
 """One connection to RabbitMQ: opened by use, let go of when it is lost, never with its password in a text."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urlsplit
 
-import aio_pika
+import aiormq
 from aiormq.abc import AbstractChannel as Channel
-from pamqp.common import FieldTable
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+from yarl import URL
 
 from chassis.messaging.rabbit.errors import answered
 from chassis.service.settings import SettingsInvalid
-
-if TYPE_CHECKING:
-    from aio_pika.abc import AbstractConnection
 
 HEARTBEAT_S = 5  # a connection that is silent for three of them is lost
 CONNECT_TIMEOUT_S = 5.0
 PORTS = {"amqp": 5672, "amqps": 5671}
 CLOSE_TIMEOUT_S = 3.0
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Link:
-    """`name`: what the broker's administrator sees. Errors are those of the port."""
+    """`name`: what the broker's administrator sees. `wrap`: around the connection's streams. Errors are the port's."""
 
-    def __init__(self, url: str, name: str, kind: "type[AbstractConnection]" = aio_pika.Connection) -> None:
-        self._url, self.name, self._kind = url, name, kind
-        self._connection: AbstractConnection | None = None
+    def __init__(self, url: str, name: str, wrap: Callable[[Streams], Streams]) -> None:
+        self._url, self.name, self._transport = url, name, _WrappedTransport(wrap)
+        self._connection: aiormq.Connection | None = None
         self._opening = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
         self.where = _where(url)
@@ -35,15 +34,16 @@ class Link:
     def __repr__(self) -> str:
         return f"Link({self.name} to {self.where})"
 
-    async def open(self) -> "AbstractConnection":
+    async def open(self) -> aiormq.Connection:
         """The connection that is there, or a new one. Raises BrokerUnavailable."""
         async with self._opening:
-            if self._connection is None or not _lives(self._connection):
+            if self._connection is None or not self._connection.is_opened:
                 self.abandon()
                 async with answered(f"connecting to {self.where}", CONNECT_TIMEOUT_S, {}):
-                    properties: FieldTable = {"connection_name": self.name}
-                    self._connection = await aio_pika.connect(
-                        self._url, heartbeat=HEARTBEAT_S, client_properties=properties, connection_class=self._kind
+                    self._connection = await aiormq.connect(
+                        URL(self._url).update_query(heartbeat=HEARTBEAT_S),
+                        client_properties={"connection_name": self.name},
+                        transport_factory=self._transport,
                     )
             return self._connection
 
@@ -51,9 +51,8 @@ class Link:
         """A new one: confirms publishes, raises for what comes back. Raises BrokerUnavailable."""
         connection = await self.open()
         async with answered(f"opening a channel at {self.where}", CONNECT_TIMEOUT_S, {}):
-            channel = connection.channel(on_return_raises=True)
-            await channel.initialize()
-            return await channel.get_underlay_channel()
+            await connection.ready()  # not while an alarm blocks it
+            return await connection.channel(on_return_raises=True)
 
     @asynccontextmanager
     async def for_once(self) -> AsyncIterator[Channel]:
@@ -81,12 +80,18 @@ class Link:
             await asyncio.wait(self._closing)
 
 
-def _lives(connection: "AbstractConnection") -> bool:
-    """At once, not when those who wait for its end have been told."""
-    return connection.transport is not None and connection.transport.connection.is_opened
+class _WrappedTransport(TransportFactory):
+    """Opens streams as the library does, and wraps them."""
+
+    def __init__(self, wrap: Callable[[Streams], Streams]) -> None:
+        self._wrap = wrap
+
+    async def create(self, url: URL, **more: Any) -> Streams:
+        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+        return self._wrap(await factory.create(url, **more))
 
 
-async def _close(connection: "AbstractConnection") -> None:
+async def _close(connection: aiormq.Connection) -> None:
     with suppress(Exception):
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await connection.close()

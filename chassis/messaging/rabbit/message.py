@@ -8,8 +8,7 @@ from pamqp.commands import Basic
 
 from chassis.messaging.envelope import UNREADABLE, Envelope, MessageInvalid
 from chassis.messaging.port import Delivery
-from chassis.messaging.rabbit.properties import read
-from chassis.messaging.rabbit.stream import wrapped_in
+from chassis.messaging.rabbit.raw_properties import raw_properties, read
 
 TRANSIENT, PERSISTENT = 1, 2
 _SHORT = 255  # bytes of a short string, as AMQP has them
@@ -59,11 +58,8 @@ def to_delivery(queue: str, message: DeliveredMessage) -> Delivery:
 
 
 def _properties(message: DeliveredMessage) -> tuple[Basic.Properties, dict[str, object]]:
-    """And what an operator is shown where they cannot be read: why, and the bytes, with escapes."""
-    came = message.header.properties
-    raw = wrapped_in(came.headers or {})
-    if raw is None:
-        return came, {}
+    """And what an operator sees where they cannot be read: why, and the bytes, with escapes."""
+    raw = raw_properties(message)
     properties, fault = read(raw)
     return properties, {} if fault is None else {UNREADABLE: fault, "received": repr(raw[:_SHOWN]), "size": len(raw)}
 

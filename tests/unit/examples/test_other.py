@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 DEBUG_TOKEN = "a-debug-token-of-this-test"
 OPERATOR_TOKEN = "an-operator-token-of-this-test"
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
-OF_EXTRAS = ("sqlalchemy", "alembic", "asyncpg", "aio_pika", "aiormq")
+OF_EXTRAS = ("sqlalchemy", "alembic", "asyncpg", "aiormq")
 """Some modules of the chassis need one of them; the gateway's own never do."""
 IMPORT_ALL = f"""
 import importlib, pkgutil, strangler_gateway, chassis

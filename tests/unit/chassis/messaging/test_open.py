@@ -40,7 +40,7 @@ async def test_amqp_means_rabbitmq(scheme: str) -> None:
 def test_amqp_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("chassis.messaging.rabbit")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "aio_pika", None)  # as if it were not there
+    monkeypatch.setitem(sys.modules, "aiormq", None)  # as if it were not there
     with pytest.raises(SettingsInvalid, match=r"install strangler-gateway\[amqp\]"):
         open_broker("amqp://user:word@host/vhost", "service")
 

@@ -80,7 +80,7 @@ async def test_a_cancellation_that_is_lost_on_the_way_is_made_again() -> None:
             lost.set()
         return "things"
 
-    link = Link("amqp://u:p@127.0.0.1:1/v", "tests")
+    link = Link("amqp://u:p@127.0.0.1:1/v", "tests", lambda streams: streams)
     subscription = RabbitSubscription(link, attach, open_keeper(), prefetch=1)
     await waits.wait()
     await asyncio.wait_for(subscription.stop(), WITHIN_S)

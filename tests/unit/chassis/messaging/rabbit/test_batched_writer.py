@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from chassis.messaging.rabbit.stream import _Gathering
+from chassis.messaging.rabbit.batched_writer import BatchedWriter
 
 
 class Transport(asyncio.Transport):
@@ -28,14 +28,14 @@ class Transport(asyncio.Transport):
         self.is_closed = True
 
 
-def gathering() -> tuple[Transport, _Gathering]:
+def writer_to_transport() -> tuple[Transport, BatchedWriter]:
     transport, reader = Transport(), asyncio.StreamReader()
     inner = asyncio.StreamWriter(transport, transport.get_protocol(), reader, asyncio.get_running_loop())
-    return transport, _Gathering(inner, reader)
+    return transport, BatchedWriter(inner, reader)
 
 
 async def test_what_is_written_in_one_turn_of_the_loop_is_one_packet_in_its_order() -> None:
-    transport, writer = gathering()
+    transport, writer = writer_to_transport()
     for turn in (b"one ", b"more "):
         for data in (turn, b"and ", b"on"):
             writer.write(data)
@@ -46,7 +46,7 @@ async def test_what_is_written_in_one_turn_of_the_loop_is_one_packet_in_its_orde
 
 
 async def test_what_is_written_before_the_end_goes_before_it() -> None:
-    transport, writer = gathering()
+    transport, writer = writer_to_transport()
     writer.write(b"close")
     writer.close()
     assert (transport.packets, transport.is_closed) == ([b"close"], True)
