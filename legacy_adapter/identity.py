@@ -15,7 +15,7 @@ from chassis.database.database import Database
 from chassis.service import settings
 from chassis.store import StoreUnavailable
 from chassis.ttl_cache import TtlCache
-from legacy_adapter import callers
+from legacy_adapter import live_tokens
 
 ALGORITHMS = ("HS256",)
 MAX_TOKENS = 10_000
@@ -70,12 +70,12 @@ class MonolithIdentity:
         if identity.outcome is not AuthenticationOutcome.USER or identity.subject is None:
             return identity
         try:
-            caller = await callers.find(self._database, identity.credential.hex(), identity.subject, self._clock())
+            token = await live_tokens.find(self._database, identity.credential.hex(), identity.subject, self._clock())
         except StoreUnavailable as error:
             raise IdentityUnavailable(f"the monolith's database: {error}") from error
-        if caller is None:
+        if token is None:
             return Identity(AuthenticationOutcome.REJECTED, credential=identity.credential)
-        return replace(identity, roles=caller.roles, expires_at=caller.expires_at)
+        return replace(identity, roles=token.roles, expires_at=token.expires_at)
 
     async def aclose(self) -> None:
         """Closes the connections."""

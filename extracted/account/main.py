@@ -14,28 +14,27 @@ from chassis.auth.tokens import TokenVerifier
 from chassis.database.database import Database
 from chassis.service import logs, starting, web
 from chassis.service.settings import load, revealed
-from extracted.account import api
+from extracted.account.api import application as api
 from extracted.account.api.refusals import Described
-from extracted.account.mail_requests import Posting
+from extracted.account.mail_requests.outbox import MailRequestOutbox
 from extracted.account.purchases import wiring
 from extracted.account.purchases.api import internal, purchases
 from extracted.account.purchases.storage import MIGRATIONS
-from extracted.account.purchases.wiring import Messaging
-from extracted.account.service import Account
+from extracted.account.purchases.wiring import Messaging, Purchasing
 from extracted.account.settings import DatabaseSettings, Settings
 from extracted.account.teams.api import teams
-from extracted.account.users.api import emails, sign_up
-from extracted.account.users.emails import Emails
-from extracted.account.users.sign_up import SignUp
-from legacy_adapter.account.emails import LegacyEmails
+from extracted.account.teams.service import TeamService
+from extracted.account.users.api import email_addresses, sign_up, user_settings, users
+from extracted.account.users.service import EmailAddressService, SignUp, UserService
+from legacy_adapter.account.email_addresses import LegacyEmailAddresses
 from legacy_adapter.account.passwords import Passwords
 from legacy_adapter.account.points import LegacyPoints
-from legacy_adapter.account.purchase_rows import LegacyRows
-from legacy_adapter.account.sign_up import LegacyAccounts
-from legacy_adapter.account.team_writes import LegacyTeamWrites
+from legacy_adapter.account.roles import LegacyRoles
+from legacy_adapter.account.sign_up import LegacySignUp
+from legacy_adapter.account.sold_rows import LegacySoldRows
+from legacy_adapter.account.team_changes import LegacyTeamChanges
 from legacy_adapter.account.teams import LegacyTeams
-from legacy_adapter.account.users import LegacySettings, LegacyUsers
-from legacy_adapter.roles import LegacyRoles
+from legacy_adapter.account.users import LegacyUsers, LegacyUserSettings
 
 CONNECTIONS: Final = 10
 
@@ -43,64 +42,79 @@ CONNECTIONS: Final = 10
 def build(settings: Settings) -> Starlette:
     """The application in shared mode: on the monolith's own tables."""
     production = settings.environment == "production"
-    url, timeout_s = settings.database_url.get_secret_value(), settings.database_timeout_s
-    database = Database(url, pool_size=CONNECTIONS, timeout_s=timeout_s)
+    database = Database(
+        settings.database_url.get_secret_value(), pool_size=CONNECTIONS, timeout_s=settings.database_timeout_s
+    )
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
     passwords = Passwords()
-    account = Account(
-        LegacyUsers(database),
-        LegacySettings(database),
-        LegacyTeams(database),
-        LegacyRoles(database),
-        settings.compat,
-    )
-    with_broker = wiring.messaging(settings, database, LegacyPoints(), LegacyRows())
-    bought = None if with_broker is None else wiring.purchasing(settings, database, with_broker)
-
-    more: list[Described] = []
-    if with_broker is not None:
-        more += _mailing(settings, database, with_broker.posting, passwords)
-    if bought is not None:
-        more += purchases.routes(bought.calling, bought.looking)
-    public = api.application(account, verifier, production=production, more=more)
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(database.aclose)
-            stack.push_async_callback(verifier.aclose)
-            stack.callback(passwords.close)
-            if with_broker is not None:
-                await wiring.start(stack, with_broker, bought)
-            yield
-
+    messaging = wiring.messaging(settings, database, LegacyPoints(), LegacySoldRows())
+    purchasing = None if messaging is None else wiring.purchasing(settings, database, messaging)
+    described = [*_routes(settings, database)]
+    if messaging is not None:
+        described += _mailing_routes(settings, database, messaging.posting, passwords)
+    if purchasing is not None:
+        described += purchases.routes(purchasing.calling, purchasing.looking)
+    public = api.application(described, verifier, LegacyRoles(database), settings.compat, production=production)
     return web.application(
-        public if with_broker is None else _with_operations(public, settings, with_broker),
+        public if messaging is None else _with_operations(public, settings, messaging),
         failure=api.failure(production=production),
         description=api.description(),
         ready=database.ping,
-        lifespan=lifespan,
-        metrics=None if with_broker is None else with_broker.measuring.gauges,
+        lifespan=lambda _app: _lifespan(database, verifier, passwords, messaging, purchasing),
+        metrics=None if messaging is None else messaging.measuring.gauges,
     )
 
 
-def _mailing(settings: Settings, database: Database, posting: Posting, passwords: Passwords) -> Iterator[Described]:
+def _routes(settings: Settings, database: Database) -> Iterator[Described]:
+    """The routes that need no broker."""
+    yield from users.routes(LegacyUsers(database))
+    service = UserService(LegacyUsers(database), LegacyUserSettings(database), settings.compat)
+    yield from user_settings.routes(service)
+    yield from teams.routes(LegacyTeams(database))
+
+
+def _mailing_routes(
+    settings: Settings, database: Database, mail_requests: MailRequestOutbox, passwords: Passwords
+) -> Iterator[Described]:
     """The routes that send mail."""
-    accounts, compat = LegacyAccounts(database, posting), settings.compat
+    compat = settings.compat
+    accounts = LegacySignUp(database, mail_requests)
     yield from sign_up.routes(SignUp(accounts, passwords.hashed, _new_token, compat))
-    yield from emails.routes(Emails(LegacyEmails(database, posting), _new_token, compat))
-    yield from teams.write_routes(LegacyTeamWrites(database, posting), compat)
+    addresses = LegacyEmailAddresses(database, mail_requests)
+    yield from email_addresses.routes(EmailAddressService(addresses, _new_token, compat))
+    yield from teams.write_routes(TeamService(LegacyTeamChanges(database, mail_requests), compat))
 
 
 def _new_token() -> str:
-    """As the monolith makes them."""
+    """Tokens look like the monolith's."""
     return str(uuid.uuid4())
 
 
-def _with_operations(public: ASGIApp, settings: Settings, with_broker: Messaging) -> ASGIApp:
-    token = revealed(settings.operator_token)
-    status = with_broker.worker.auditing.status
-    return internal.application(public, token, with_broker.operations, with_broker.messages, status)
+def _with_operations(public: ASGIApp, settings: Settings, messaging: Messaging) -> ASGIApp:
+    return internal.application(
+        public,
+        token=revealed(settings.operator_token),
+        operations=messaging.operations,
+        messages=messaging.messages,
+        status=messaging.worker.auditing.status,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(
+    database: Database,
+    verifier: TokenVerifier,
+    passwords: Passwords,
+    messaging: Messaging | None,
+    purchasing: Purchasing | None,
+) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.aclose)
+        stack.push_async_callback(verifier.aclose)
+        stack.callback(passwords.close)
+        if messaging is not None:
+            await wiring.start(stack, messaging, purchasing)
+        yield
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

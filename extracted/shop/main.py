@@ -34,9 +34,9 @@ from extracted.shop.storage.quantities import StoredQuantities
 from extracted.shop.storage.records import StoredRecords
 from extracted.shop.storage.tables import ShopTables
 from extracted.shop.worker import Worker
-from legacy_adapter.documents.stores import Stores, opened
-from legacy_adapter.shop.bought import LegacyBought
-from legacy_adapter.shop.items import LegacyItems, LegacyPurchases
+from legacy_adapter.shop.items import LegacyItems
+from legacy_adapter.shop.transactions import LegacyPurchases, LegacySales
+from legacy_adapter.stores import Stores, opened
 
 TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
 
@@ -91,7 +91,7 @@ def _selling(settings: Settings, stores: Stores) -> Selling:
     own, broker = OwnTables("shop", database.is_sqlite), open_broker(settings.broker_url.get_secret_value(), "shop")
     tables, outbox, failed_messages = ShopTables(own), Outbox(own, _now), FailedMessages(own, _now)
     relay = OutboxRelay(database, outbox, broker)
-    sales = Sales(StoredDecisions(database, tables, outbox, LegacyBought(), _now))
+    sales = Sales(StoredDecisions(database, tables, outbox, LegacySales(), _now))
     worker = Worker(broker, _own_queues(), relay, sales, database, failed_messages)
     reading = stores.database
     records, transactions, messages = (

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Update, bindparam, exists, select, update
 
 from chassis.database.prepared import Connection, Prepared
-from legacy_adapter.account.users import now
+from legacy_adapter.rows import now
 from legacy_adapter.tables import users
 
 _MOST = 2**31 - 1

@@ -8,23 +8,24 @@ from sqlalchemy import exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
-from extracted.account.domain import Addressee, LoginTaken, NewUser, Taken, User, Write
-from legacy_adapter.account.emails import add_email
-from legacy_adapter.account.outgoing import Outgoing
-from legacy_adapter.account.users import now, refuse_nul
-from legacy_adapter.inserting import inserted
-from legacy_adapter.roles import GUEST_ROLE, give_role
+from extracted.account.domain import AlreadyThere
+from extracted.account.mail_requests.domain import Addressee, ComposeMail
+from extracted.account.users.domain import LoginTaken, NewUser, User
+from legacy_adapter.account.email_addresses import add_email
+from legacy_adapter.account.mail_requests import MailRequests
+from legacy_adapter.account.roles import GUEST_ROLE, give_role
+from legacy_adapter.rows import inserted, now, refuse_nul
 from legacy_adapter.tables import credentials, subjects, user_emails, user_settings, users
 
 LANGUAGE = "en"
 
 
-class LegacyAccounts:
+class LegacySignUp:
     """Implements the port Accounts."""
 
-    def __init__(self, database: Database, outgoing: Outgoing, clock: Callable[[], datetime] = now) -> None:
+    def __init__(self, database: Database, mail_requests: MailRequests, clock: Callable[[], datetime] = now) -> None:
         self._database = database
-        self._outgoing = outgoing
+        self._mail_requests = mail_requests
         self._clock = clock
 
     async def is_taken(self, username: str, address: str) -> bool:
@@ -34,12 +35,12 @@ class LegacyAccounts:
         async with self._database.look() as connection:
             return bool(await connection.scalar(select(or_(named, mailed))))
 
-    async def add(self, new: NewUser, mail: Write) -> User:
+    async def add(self, new: NewUser, mail: ComposeMail) -> User:
         """The unique constraints decide who of several is first; the others wait for that, and leave nothing."""
         async with self._database.write() as connection:
             user = await self._add(connection, new)
-            await self._outgoing.put(connection, mail(Addressee(new.username, new.address, LANGUAGE)))
-        self._outgoing.wake()
+            await self._mail_requests.put(connection, mail(Addressee(new.username, new.address, LANGUAGE)))
+        self._mail_requests.wake()
         return user
 
     async def _add(self, connection: AsyncConnection, new: NewUser) -> User:
@@ -47,7 +48,7 @@ class LegacyAccounts:
         user = User(_id(), new.username, None, 0)
         row = {"id": user.id, "username": user.username, "description": user.description, "points": user.points}
         if not await inserted(connection, users, row, at, unless="username"):
-            raise Taken("another user has the name")
+            raise AlreadyThere("another user has the name")
         await add_email(connection, user.id, new.address, new.token, at)
         await _add_settings(connection, user.id, at)
         await give_role(connection, await _add_login(connection, user.id, new, at), GUEST_ROLE, at)

@@ -11,9 +11,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Table, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from extracted.account.domain import CAPTAIN, MEMBER, Addressee, role_in_team
-from legacy_adapter.inserting import inserted
-from legacy_adapter.roles import give_role
+from extracted.account.mail_requests.domain import Addressee
+from extracted.account.teams.domain import CAPTAIN, MEMBER, role_in_team
+from legacy_adapter.account.roles import give_role
+from legacy_adapter.rows import inserted
 from legacy_adapter.tables import (
     role_policies,
     roles,

@@ -7,8 +7,9 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
-from extracted.account.domain import Member, Selected, Selection, Team
-from legacy_adapter import sql_page
+from extracted.account.domain import ListPage, PageQuery
+from extracted.account.teams.domain import Member, Team
+from legacy_adapter import pages
 from legacy_adapter.tables import team_members, teams, users
 
 
@@ -24,13 +25,13 @@ class LegacyTeams:
             rows = (await connection.execute(select(teams).where(teams.c.id == team_id))).all()
             return next(iter(await with_members(connection, rows)), None)
 
-    async def select(self, selection: Selection) -> Selected[Team]:
+    async def select(self, selection: PageQuery) -> ListPage[Team]:
         """By three statements, however many there are."""
         async with self._database.read() as connection:
-            found = sql_page.rows(connection, teams, selection.containing, selection.descending)
+            found = pages.rows(connection, teams, selection.containing, selection.descending)
             page = (await connection.execute(found.offset(selection.offset).limit(selection.limit))).all()
-            total = await connection.scalar(sql_page.count(teams, selection.containing))
-            return Selected(await with_members(connection, page), total or 0)
+            total = await connection.scalar(pages.count(teams, selection.containing))
+            return ListPage(await with_members(connection, page), total or 0)
 
 
 async def with_members(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> Sequence[Team]:
@@ -45,7 +46,7 @@ async def _members(connection: AsyncConnection, team_ids: Iterable[str]) -> dict
         select(team_members.c.team_id, team_members.c.role, users.c.id, users.c.username, users.c.points)
         .join(users, users.c.id == team_members.c.user_id)
         .where(team_members.c.team_id.in_(of_teams))
-        .order_by(*sql_page.heap_order(connection, users))
+        .order_by(*pages.heap_order(connection, users))
     )
     for row in await connection.execute(statement):
         of_teams[row.team_id].append(Member(row.id, row.username, row.points, row.role))

@@ -11,7 +11,7 @@ from pymongo.uri_parser import parse_uri
 
 from chassis.service.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
-from legacy_adapter.documents.documents import Document, Selection
+from legacy_adapter.documents.port import Document, DocumentQuery
 
 _SMALLEST, _LARGEST = -(2**31), 2**31 - 1
 _NO_ENTRY = {13, 18}
@@ -45,12 +45,12 @@ class MongoDocuments:
             found = await self._database[collection].find_one({"id": public_id}, max_time_ms=self._timeout_ms)
         return None if found is None else _shown(found)
 
-    async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
+    async def find(self, collection: str, query: DocumentQuery) -> Sequence[Document]:
         """Without an order: MongoDB's natural one. Ties are left to the server, as the monolith leaves them."""
-        conditions = {name: {"$in": list(texts)} for name, texts in selection.equals.items()}
-        keys = [(name, -1 if descending else 1) for name, descending in selection.descending.items()]
+        conditions = {name: {"$in": list(texts)} for name, texts in query.equals.items()}
+        keys = [(name, -1 if descending else 1) for name, descending in query.descending.items()]
         cursor = self._database[collection].find(
-            conditions, skip=selection.skip, limit=selection.limit, sort=keys or None, max_time_ms=self._timeout_ms
+            conditions, skip=query.skip, limit=query.limit, sort=keys or None, max_time_ms=self._timeout_ms
         )
         async with _translated():
             return [_shown(found) async for found in cursor]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
-from extracted.account import api as account
+from extracted.account.api import application as account
 from extracted.shop import api as shop
 from extracted.wire.openapi import document
 from tests.recordings.running import running_monolith

@@ -1,9 +1,9 @@
-"""List routes on tables: a page by the client's wishes, and the metadata that repeat them."""
+"""Lists on tables: the page that the client asks for, and the metadata that repeat what it asked."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
-from extracted.account.domain import Refused, Selected, Selection
+from extracted.account.domain import ListPage, PageQuery, ValueRefused
 from extracted.wire import answers, listing
 from extracted.wire.answers import ApiResponse
 from extracted.wire.application import ApiRequest
@@ -16,33 +16,33 @@ T = TypeVar("T")
 
 async def listed(
     call: ApiRequest,
-    select: Callable[[Selection], Awaitable[Selected[T]]],
+    select: Callable[[PageQuery], Awaitable[ListPage[T]]],
     shown: Callable[[T], object],
     *,
     order_keys: Collection[str],
     filter_key: str,
 ) -> ApiResponse:
-    """The page's values as `shown` shows them, and the total. Raises Refused."""
+    """Answers with the page's values as `shown` shows them, and the total. Raises ValueRefused."""
     page = listing.page(call.query)
     if page is None:
         return answers.BAD_REQUEST
     order, wanted = listing.order(call.query, order_keys), listing.filters(call.query, (filter_key,))
     if order is None:
         return answers.UNEXPECTED
-    found = await select(_selection(page, order, wanted))
+    found = await select(_query(page, order, wanted))
     told = listing.shown(page, order, wanted, matching=True, total=found.total)
     return answers.many([shown(value) for value in found.values], told)
 
 
-def _selection(page: Page, order: Order, wanted: Mapping[str, Value]) -> Selection:
+def _query(page: Page, order: Order, wanted: Mapping[str, Value]) -> PageQuery:
     if page.offset > listing.LARGEST_OFFSET:
-        raise Refused("the page is further than the store counts")
+        raise ValueRefused("the page is further than the store counts")
     containing = {key: as_string(value) for key, value in wanted.items()}
-    return Selection(page.offset, page.limit, containing, {key: _descends(word) for key, word in order.items()})
+    return PageQuery(page.offset, page.limit, containing, {key: _descends(word) for key, word in order.items()})
 
 
 def _descends(direction: str | None) -> bool:
     descends = listing.sql_descends(direction)
     if descends is None:
-        raise Refused("the order has no direction that SQL knows")
+        raise ValueRefused("the order has no direction that SQL knows")
     return descends

@@ -1,4 +1,4 @@
-"""What a value that the store does not take is answered with: the one place where the two ways of `compat` part."""
+"""Answers to refusals: the one place where the answers of the two ways of `compat` differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Final
 import structlog
 
 from chassis.auth.claims import Identity
-from extracted.account.domain import AlreadyVerified, Compat, NameTaken, Refused, Taken
+from extracted.account.domain import AlreadyThere, Compat, NameTaken, ValueRefused
+from extracted.account.users.domain import AlreadyVerified
 from extracted.wire.answers import BAD_REQUEST, CONFLICT, NOT_FOUND, STORE_FAILED, ApiResponse, error
 from extracted.wire.application import ApiRequest
 from extracted.wire.guard import Allowed, Guarded
@@ -20,35 +21,35 @@ ALREADY_VERIFIED: Final = error(409, "Email was already verified.", "Conflict")
 
 
 class NoId(Exception):
-    """The text of the path cannot name a team, or an e-mail."""
+    """The text in the path cannot be the id of a team or of an e-mail address."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
-    """The monolith lets its database fail over all three (faults F11, F18)."""
+class RefusalAnswers:
+    """The monolith lets its database fail in all three cases (faults F11, F18)."""
 
     name_taken: ApiResponse = STORE_FAILED
     no_id: ApiResponse = STORE_FAILED
     value: ApiResponse = STORE_FAILED
 
 
-OF: Final[Mapping[Compat, Refusals]] = {
-    Compat.STRICT: Refusals(),
-    Compat.IMPROVED: Refusals(CONFLICT, NOT_FOUND, BAD_REQUEST),
+OF: Final[Mapping[Compat, RefusalAnswers]] = {
+    Compat.STRICT: RefusalAnswers(),
+    Compat.IMPROVED: RefusalAnswers(CONFLICT, NOT_FOUND, BAD_REQUEST),
 }
 
 
 def translated(compat: Compat, handler: Guarded) -> Guarded:
-    """A handler whose refusals are answers; the log tells which, never the value."""
+    """Turns the handler's refusals into answers; the log says which refusal, never the value."""
     refusals = OF[compat]
 
     async def answer(call: ApiRequest, identity: Identity) -> ApiResponse:
         try:
             return await handler(call, identity)
-        except (NoId, Refused) as failure:
+        except (NoId, ValueRefused) as failure:
             log.info("value_refused", reason=str(failure))
             return _answer(refusals, failure)
-        except Taken:
+        except AlreadyThere:
             return CONFLICT
         except AlreadyVerified:
             return ALREADY_VERIFIED
@@ -56,7 +57,7 @@ def translated(compat: Compat, handler: Guarded) -> Guarded:
     return answer
 
 
-def _answer(refusals: Refusals, failure: Exception) -> ApiResponse:
+def _answer(refusals: RefusalAnswers, failure: Exception) -> ApiResponse:
     if isinstance(failure, NameTaken):
         return refusals.name_taken
     return refusals.no_id if isinstance(failure, NoId) else refusals.value

@@ -17,7 +17,7 @@ from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.outbox.outbox import Outbox
 from chassis.outbox.relay import OutboxRelay
-from extracted.account.mail_requests import Posting
+from extracted.account.mail_requests.outbox import MailRequestOutbox
 from extracted.account.purchases.auditing import Auditing
 from extracted.account.purchases.consumers import Handlers, Selling
 from extracted.account.purchases.domain.saga import Patience
@@ -47,7 +47,7 @@ class Messaging:
     broker: Broker
     kept: Kept
     failed_messages: FailedMessages
-    posting: Posting
+    posting: MailRequestOutbox
     operations: Operations
     messages: StoredFailedMessages
     worker: Worker
@@ -80,7 +80,15 @@ def messaging(settings: Settings, database: Database, points: Points, rows: Rows
     worker = Worker(broker, own_queues(settings), relay, auditing)
     measuring = Measuring(operations, relay, messages, auditing, consumers)
     return Messaging(
-        broker, parts, failed_messages, Posting(outbox, now), operations, messages, worker, measuring, consumers
+        broker,
+        parts,
+        failed_messages,
+        MailRequestOutbox(outbox, now),
+        operations,
+        messages,
+        worker,
+        measuring,
+        consumers,
     )
 
 

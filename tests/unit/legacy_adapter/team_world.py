@@ -15,11 +15,12 @@ from chassis.database.own_tables import OwnTables
 from chassis.outbox import tables as message_tables
 from chassis.outbox.outbox import Outbox
 from examples.monolith.storage import tables
-from extracted.account.domain import Compat, Team
-from extracted.account.mail_requests import Posting
+from extracted.account.domain import Compat
+from extracted.account.mail_requests.outbox import MailRequestOutbox
 from extracted.account.purchases.storage import MIGRATIONS
-from extracted.account.teams.team_writing import TeamWriting
-from legacy_adapter.account.team_writes import LegacyTeamWrites
+from extracted.account.teams.domain import Team
+from extracted.account.teams.service import TeamService
+from legacy_adapter.account.team_changes import LegacyTeamChanges
 from tests.support.monolith_file import MonolithData
 from tests.support.stores import Stores
 
@@ -35,10 +36,10 @@ class TeamWorld:
 
     file: MonolithData
     database: Database
-    posting: Posting
+    posting: MailRequestOutbox
 
-    def writing(self, compat: Compat = Compat.STRICT) -> TeamWriting:
-        return TeamWriting(LegacyTeamWrites(self.database, self.posting, _now), compat)
+    def writing(self, compat: Compat = Compat.STRICT) -> TeamService:
+        return TeamService(LegacyTeamChanges(self.database, self.posting, _now), compat)
 
     def add_user(self, name: str, *, language: str = "fr", emails: int = 1) -> str:
         """The oldest e-mail is NAME-0@example.org."""
@@ -86,7 +87,7 @@ async def team_world(stores: Stores) -> AsyncIterator[TeamWorld]:
     file = MonolithData(stores)
     await migrations.upgrade(file.url, "account", MIGRATIONS)
     database = Database(file.url, pool_size=20, timeout_s=30)
-    yield TeamWorld(file, database, Posting(Outbox(OwnTables("account", database.is_sqlite), _now), _now))
+    yield TeamWorld(file, database, MailRequestOutbox(Outbox(OwnTables("account", database.is_sqlite), _now), _now))
     await database.aclose()
     file.close()
 

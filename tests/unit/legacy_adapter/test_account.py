@@ -12,13 +12,14 @@ from sqlalchemy import event
 
 from chassis.database.database import Database
 from examples.monolith.storage import tables
-from extracted.account.domain import NameTaken, Refused, Selection, Settings
+from extracted.account.domain import NameTaken, PageQuery, ValueRefused
+from extracted.account.users.domain import UserSettings
 from legacy_adapter.account.teams import LegacyTeams
-from legacy_adapter.account.users import LegacySettings, LegacyUsers
+from legacy_adapter.account.users import LegacyUsers, LegacyUserSettings
 from tests.support.monolith_file import MonolithData
 from tests.support.stores import EVERYWHERE
 
-ALL = Selection(0, 100)
+ALL = PageQuery(0, 100)
 LATER = datetime(2040, 1, 2, tzinfo=UTC)
 UNKNOWN = str(uuid.uuid4())
 
@@ -107,15 +108,15 @@ async def test_only_what_differs_is_written_and_dated(file: MonolithData, databa
 
 @pytest.mark.parametrize(
     ("changes", "refused"),
-    [({"username": "taken"}, NameTaken), ({"username": None}, Refused), ({"description": "a\0b"}, Refused)],
+    [({"username": "taken"}, NameTaken), ({"username": None}, ValueRefused), ({"description": "a\0b"}, ValueRefused)],
 )
 async def test_what_the_table_does_not_take_changes_nothing(
-    file: MonolithData, database: Database, changes: dict[str, str | None], refused: type[Refused]
+    file: MonolithData, database: Database, changes: dict[str, str | None], refused: type[ValueRefused]
 ) -> None:
     file.add_user(username="taken")
     user = file.add_user(username="mine")
     before = file.rows(tables.users)
-    with pytest.raises(Refused) as error:
+    with pytest.raises(ValueRefused) as error:
         await LegacyUsers(database).change(user, changes)
     assert type(error.value) is refused
     assert file.rows(tables.users) == before
@@ -125,10 +126,10 @@ async def test_what_the_table_does_not_take_changes_nothing(
 async def test_settings_end_with_their_user(file: MonolithData, database: Database) -> None:
     user = file.add_user()
     file.add_settings(user, "cobol", None)
-    settings = LegacySettings(database)
-    assert await settings.find(user) == Settings("cobol", None)
-    assert await settings.change(user, {"language": "fr"}) == Settings("cobol", "fr")
-    with pytest.raises(Refused):
+    settings = LegacyUserSettings(database)
+    assert await settings.find(user) == UserSettings("cobol", None)
+    assert await settings.change(user, {"language": "fr"}) == UserSettings("cobol", "fr")
+    with pytest.raises(ValueRefused):
         await settings.change(user, {"editing_language": "x" * 256})
     assert await LegacyUsers(database).delete(user) is True
     assert await LegacyUsers(database).delete(user) is False
@@ -144,8 +145,8 @@ async def test_a_nul_to_look_for_is_a_nought_as_sequelize_has_it_and_a_wildcard_
     file.add_team("Red 0", captain)
     file.add_team("Red", captain)
     for port, name in ((LegacyUsers(database), "username"), (LegacyTeams(database), "name")):
-        found = await port.select(Selection(0, 10, {name: "\0"}))
+        found = await port.select(PageQuery(0, 10, {name: "\0"}))
         assert (len(found.values), found.total) == (1, 1)
-    found = await LegacyUsers(database).select(Selection(0, 10, {"username": "aB%C"}))
+    found = await LegacyUsers(database).select(PageQuery(0, 10, {"username": "aB%C"}))
     assert [user.username for user in found.values] == ["Ab_c"]
-    assert (await LegacyTeams(database).select(Selection(0, 10, {"name": "\\_"}))).total == 0
+    assert (await LegacyTeams(database).select(PageQuery(0, 10, {"name": "\\_"}))).total == 0

@@ -9,9 +9,11 @@ import psycopg
 import pytest
 
 from chassis.database.database import Database
-from extracted.account.domain import Member, NameTaken, Ranked, Refused, Selection, Settings, Team, User
+from extracted.account.domain import NameTaken, PageQuery, ValueRefused
+from extracted.account.teams.domain import Member, Team
+from extracted.account.users.domain import RankedUser, User, UserSettings
 from legacy_adapter.account.teams import LegacyTeams
-from legacy_adapter.account.users import LegacySettings, LegacyUsers
+from legacy_adapter.account.users import LegacyUsers, LegacyUserSettings
 from tests.support.connected import fresh_postgres
 
 SCHEMA = Path(__file__).parents[2] / "recordings" / "schema.sql"
@@ -57,8 +59,8 @@ def add(connection: psycopg.Connection, table: str, **values: object) -> None:
 
 async def test_users_are_read_changed_and_deleted(tables: Tables) -> None:
     users, ada = LegacyUsers(tables.database), User(tables.ada, "Ada", None, 5)
-    assert await users.find(tables.ada) == Ranked(ada, 2)
-    assert list((await users.select(Selection(0, 10, {"username": "aD_"}))).values) == [ada]
+    assert await users.find(tables.ada) == RankedUser(ada, 2)
+    assert list((await users.select(PageQuery(0, 10, {"username": "aD_"}))).values) == [ada]
     assert await users.change(tables.ada, {"description": "é"}) == User(tables.ada, "Ada", "é", 5)
     assert await users.teams(tables.ada) == [tables.team]
     assert await users.teams(tables.bob) == []
@@ -68,20 +70,20 @@ async def test_users_are_read_changed_and_deleted(tables: Tables) -> None:
 
 async def test_what_the_tables_do_not_take_is_told_apart(tables: Tables) -> None:
     users = LegacyUsers(tables.database)
-    for name, refused in (("Bob", NameTaken), (None, Refused)):
-        with pytest.raises(Refused) as error:
+    for name, refused in (("Bob", NameTaken), (None, ValueRefused)):
+        with pytest.raises(ValueRefused) as error:
             await users.change(tables.ada, {"username": name, "description": "lost"})
         assert type(error.value) is refused
-    assert await users.find(tables.ada) == Ranked(User(tables.ada, "Ada", None, 5), 2)
+    assert await users.find(tables.ada) == RankedUser(User(tables.ada, "Ada", None, 5), 2)
 
 
 async def test_settings_are_read_changed_and_end_with_their_user(tables: Tables) -> None:
-    settings = LegacySettings(tables.database)
-    assert await settings.find(tables.bob) == Settings("javascript", "en")
+    settings = LegacyUserSettings(tables.database)
+    assert await settings.find(tables.bob) == UserSettings("javascript", "en")
     for changes, after in (
-        ({"language": "fr", "editing_language": None}, Settings(None, "fr")),
-        ({"language": "fr"}, Settings(None, "fr")),
-        ({"language": None}, Settings(None, None)),
+        ({"language": "fr", "editing_language": None}, UserSettings(None, "fr")),
+        ({"language": "fr"}, UserSettings(None, "fr")),
+        ({"language": None}, UserSettings(None, None)),
     ):
         assert await settings.change(tables.bob, changes) == after
     await LegacyUsers(tables.database).delete(tables.bob)
@@ -92,5 +94,5 @@ async def test_teams_are_read_with_their_members(tables: Tables) -> None:
     red = Team(tables.team, "Red", None, (Member(tables.ada, "Ada", 5, "captain"),))
     teams = LegacyTeams(tables.database)
     assert await teams.find(tables.team) == red
-    found = await teams.select(Selection(0, 10, {"name": "RED"}, {"name": True}))
+    found = await teams.select(PageQuery(0, 10, {"name": "RED"}, {"name": True}))
     assert (list(found.values), found.total) == ([red], 1)

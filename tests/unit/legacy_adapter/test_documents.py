@@ -17,9 +17,10 @@ import pytest
 from chassis.database.database import Database
 from chassis.service.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
-from legacy_adapter.documents.documents import DocumentStore, Selection, SqliteDocuments
 from legacy_adapter.documents.mongo import MongoDocuments
-from legacy_adapter.documents.stores import opened
+from legacy_adapter.documents.port import DocumentQuery, DocumentStore
+from legacy_adapter.documents.sqlite import SqliteDocuments
+from legacy_adapter.stores import opened
 from tests.support.connected import expect_lost_updates
 from tests.support.monolith_file import MonolithData
 from tests.support.stores import EVERYWHERE, on_real_parts
@@ -99,15 +100,15 @@ async def test_what_is_not_there_is_neither_set_nor_removed(documents: DocumentS
 async def test_several_are_found_by_their_ids(documents: DocumentStore) -> None:
     first, second, _third = [await documents.add("items", new(cost=cost)) for cost in range(3)]
     wanted = [second["id"], str(uuid.uuid4()), first["id"], second["id"].upper()]
-    found = await documents.find("items", Selection({"id": wanted}))
+    found = await documents.find("items", DocumentQuery({"id": wanted}))
     assert sorted(found, key=lambda one: int(one["cost"])) == [first, second]
-    assert await documents.find("items", Selection({"id": []})) == []
+    assert await documents.find("items", DocumentQuery({"id": []})) == []
 
 
 async def test_a_removed_document_is_gone_and_the_others_stay(file: MonolithData, documents: DocumentStore) -> None:
     gone, kept = file.add_item(), file.add_item()
     assert await documents.remove("items", gone) is True
-    assert [document["id"] for document in await documents.find("items", Selection())] == [kept]
+    assert [document["id"] for document in await documents.find("items", DocumentQuery())] == [kept]
 
 
 async def test_sets_at_once_lose_no_field(file: MonolithData, documents: DocumentStore) -> None:
@@ -124,7 +125,7 @@ async def test_a_page_is_cut_after_filter_and_order(file: MonolithData, document
     mid = file.add_item(cost=2.5, type="a")
 
     async def ids(*, skip: int = 0, limit: int = 100, types: tuple[str, ...] = ("a",), **order: bool) -> list[str]:
-        found = await documents.find("items", Selection({"type": types}, order, skip, limit))
+        found = await documents.find("items", DocumentQuery({"type": types}, order, skip, limit))
         return [document["id"] for document in found]
 
     assert await ids() == [cheap, dear, mid]
@@ -159,7 +160,7 @@ async def test_a_file_that_is_not_there_is_a_store_that_is_away(tmp_path: Path) 
 ASK_NOBODY = """
 import asyncio
 from chassis.store import StoreUnavailable
-from legacy_adapter.documents.documents import Selection
+from legacy_adapter.documents.port import DocumentQuery
 from legacy_adapter.documents.mongo import MongoDocuments
 
 async def main():
@@ -167,7 +168,7 @@ async def main():
     for ask in (
         lambda: documents.ping(),
         lambda: documents.find_one("items", "x"),
-        lambda: documents.find("items", Selection()),
+        lambda: documents.find("items", DocumentQuery()),
         lambda: documents.add("items", {"id": "x"}),
         lambda: documents.set_fields("items", "x", {"a": 1}),
         lambda: documents.remove("items", "x"),
@@ -200,7 +201,7 @@ async def test_a_query_that_runs_for_too_long_is_given_up() -> None:
     documents = MongoDocuments(data.documents_url)
     documents._timeout_ms = 1
     with pytest.raises(StoreUnavailable):
-        await documents.find("items", Selection(limit=0))
+        await documents.find("items", DocumentQuery(limit=0))
     await documents.aclose()
     data.close()
 

@@ -10,7 +10,7 @@ from sqlalchemy import Text, literal, select
 
 from chassis.database.database import Database
 from legacy_adapter.account.points import LegacyPoints
-from legacy_adapter.account.purchase_rows import LegacyRows
+from legacy_adapter.account.sold_rows import LegacySoldRows
 from tests.support.connected import fresh_postgres
 
 SCHEMA = Path(__file__).parents[2] / "recordings" / "schema.sql"
@@ -49,7 +49,7 @@ async def test_a_balance_is_debited_where_it_suffices_and_credited(database: Dat
 
 
 async def test_rows_are_told_live_or_removed_ones_own_or_anothers(database: Database) -> None:
-    rows, unknown = LegacyRows(), str(uuid.uuid4())
+    rows, unknown = LegacySoldRows(), str(uuid.uuid4())
     ours, theirs, none, user, nobody, item = (literal(id, Text) for id in (OURS, THEIRS, unknown, USER, NOBODY, ITEM))
     asked = {
         rows.has_row(theirs): True,

@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.storage import tables
-from extracted.account.domain import Compat, MailAsked, Member, NameTaken, Refused, Taken, Team, Unfit
-from extracted.account.teams.team_writing import TeamWriting
-from legacy_adapter.account.team_writes import LegacyTeamWrites
+from extracted.account.domain import AlreadyThere, Compat, NameTaken, ValueRefused
+from extracted.account.mail_requests.domain import MailRequest
+from extracted.account.teams.domain import Member, MembershipRefusal, Team
+from extracted.account.teams.service import TeamService
+from legacy_adapter.account.team_changes import LegacyTeamChanges
 from tests.support.stores import EVERYWHERE
 from tests.unit.legacy_adapter.team_world import TeamWorld, team_world
 
@@ -30,7 +32,7 @@ class OutboxLost(Exception):
 class Broken:
     """An outbox that fails at the last moment."""
 
-    async def put(self, _connection: AsyncConnection, _mail: MailAsked) -> None:
+    async def put(self, _connection: AsyncConnection, _mail: MailRequest) -> None:
         raise OutboxLost
 
     def wake(self) -> None:
@@ -65,14 +67,14 @@ async def test_a_taken_name_makes_nothing(world: TeamWorld) -> None:
     ada = world.add_user("Ada")
     await world.team(ada)
     before = world.rows()
-    with pytest.raises(Taken):
+    with pytest.raises(AlreadyThere):
         await world.writing().create(ada, {"name": "Red", "description": "another"})
     assert world.rows() == before
 
 
 @pytest.mark.parametrize("new", [{"name": "a\0b"}, {"name": "Red", "description": "a\0b"}])
 async def test_a_text_that_the_table_does_not_take_makes_nothing(world: TeamWorld, new: dict[str, str]) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(ValueRefused):
         await world.writing().create(world.add_user("Ada"), new)
     assert world.file.rows(tables.teams) == []
 
@@ -80,7 +82,7 @@ async def test_a_text_that_the_table_does_not_take_makes_nothing(world: TeamWorl
 async def test_who_is_deleted_makes_no_team(world: TeamWorld) -> None:
     ada = world.add_user("Ada")
     world.file.delete_user(ada)
-    assert await world.writing().create(ada, {"name": "Red"}) is Unfit.UNKNOWN
+    assert await world.writing().create(ada, {"name": "Red"}) is MembershipRefusal.UNKNOWN
     assert world.file.rows(tables.teams) == []
 
 
@@ -101,18 +103,18 @@ async def test_only_what_differs_of_a_team_is_written(world: TeamWorld) -> None:
     ("changes", "refused"),
     [
         ({"name": "Blue", "description": "lost"}, NameTaken),
-        ({"name": None, "description": "lost"}, Refused),
-        ({"description": "a\0b"}, Refused),
+        ({"name": None, "description": "lost"}, ValueRefused),
+        ({"description": "a\0b"}, ValueRefused),
     ],
 )
 async def test_what_the_table_does_not_take_changes_nothing(
-    world: TeamWorld, changes: dict[str, str | None], refused: type[Refused]
+    world: TeamWorld, changes: dict[str, str | None], refused: type[ValueRefused]
 ) -> None:
     ada = world.add_user("Ada")
     team = await world.team(ada)
     await world.team(ada, name="Blue")
     before = world.rows()
-    with pytest.raises(Refused) as error:
+    with pytest.raises(ValueRefused) as error:
         await world.writing().change(team, changes)
     assert type(error.value) is refused
     assert world.rows() == before
@@ -136,7 +138,7 @@ async def test_a_new_member_gets_role_row_and_mail_to_the_first_address(world: T
     }
     assert await world.mails() == [asked]
     for user in (bob, ada):
-        assert await writing.add_member(team, user, ada) is Unfit.ALREADY_MEMBER
+        assert await writing.add_member(team, user, ada) is MembershipRefusal.ALREADY_MEMBER
     assert await world.mails() == [asked]
 
 
@@ -161,7 +163,7 @@ async def test_a_member_that_goes_loses_role_and_row_and_gets_mail(world: TeamWo
             "variables": {"username": "Bob", "team": "Red"},
         }
     ]
-    assert await writing.remove_member(team, bob) is Unfit.NOT_MEMBER
+    assert await writing.remove_member(team, bob) is MembershipRefusal.NOT_MEMBER
     assert len(await world.mails()) == before + 1
 
 
@@ -169,7 +171,7 @@ async def test_a_captain_stays(world: TeamWorld) -> None:
     ada = world.add_user("Ada")
     team = await world.team(ada)
     before = world.rows()
-    assert await world.writing().remove_member(team, ada) is Unfit.CAPTAIN
+    assert await world.writing().remove_member(team, ada) is MembershipRefusal.CAPTAIN
     assert world.rows() == before
 
 
@@ -186,9 +188,9 @@ async def test_what_is_not_there_changes_nothing(world: TeamWorld) -> None:
     world.file.delete_user(gone)
     before, mails = world.rows(), await world.mails()
     for wanted_team, user, inviter in ((UNKNOWN, bob, ada), (team, gone, ada), (team, UNKNOWN, ada), (team, bob, gone)):
-        assert await writing.add_member(wanted_team, user, inviter) is Unfit.UNKNOWN
+        assert await writing.add_member(wanted_team, user, inviter) is MembershipRefusal.UNKNOWN
     for wanted_team, user in ((UNKNOWN, bob), (team, gone), (team, UNKNOWN)):
-        assert await writing.remove_member(wanted_team, user) is Unfit.UNKNOWN
+        assert await writing.remove_member(wanted_team, user) is MembershipRefusal.UNKNOWN
     assert await writing.delete(UNKNOWN, ada) is False
     assert (world.rows(), await world.mails()) == (before, mails)
 
@@ -197,7 +199,7 @@ async def test_a_team_without_roles_takes_no_member_but_lets_one_go(world: TeamW
     """The monolith never leaves one; a hand in the database may."""
     ada, bob, eve = (world.add_user(name) for name in ("Ada", "Bob", "Eve"))
     team = world.file.add_team("Red", ada, bob)
-    with pytest.raises(Refused):
+    with pytest.raises(ValueRefused):
         await world.writing().add_member(team, eve, ada)
     assert isinstance(await world.writing().remove_member(team, bob), Team)
     assert world.members(team) == {ada: "captain"}
@@ -244,7 +246,7 @@ async def test_a_change_whose_mail_cannot_be_asked_for_is_none(world: TeamWorld)
     ada, bob, eve = (world.add_user(name) for name in ("Ada", "Bob", "Eve"))
     team = await world.team(ada, bob)
     before = world.rows()
-    broken = TeamWriting(LegacyTeamWrites(world.database, Broken()), Compat.IMPROVED)
+    broken = TeamService(LegacyTeamChanges(world.database, Broken()), Compat.IMPROVED)
     for change in (broken.add_member(team, eve, ada), broken.remove_member(team, bob), broken.delete(team, ada)):
         with pytest.raises(OutboxLost):
             await change

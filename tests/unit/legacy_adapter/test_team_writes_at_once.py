@@ -10,7 +10,8 @@ from typing import TypeVar
 import pytest
 
 from examples.monolith.storage import tables
-from extracted.account.domain import Compat, Taken, Team, Unfit
+from extracted.account.domain import AlreadyThere, Compat
+from extracted.account.teams.domain import MembershipRefusal, Team
 from legacy_adapter.account.users import LegacyUsers
 from tests.support.stores import EVERYWHERE
 from tests.unit.legacy_adapter.team_world import TeamWorld, team_world
@@ -28,19 +29,19 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield world
 
 
-async def at_once(*changes: Awaitable[T]) -> list[T | Taken]:
+async def at_once(*changes: Awaitable[T]) -> list[T | AlreadyThere]:
     """What each came to; whatever else one raises fails the test."""
     async with asyncio.timeout(DEADLINE_S):
         found = await asyncio.gather(*changes, return_exceptions=True)
     for one in found:
-        if isinstance(one, BaseException) and not isinstance(one, Taken):
+        if isinstance(one, BaseException) and not isinstance(one, AlreadyThere):
             raise one
-    return [one for one in found if not isinstance(one, BaseException) or isinstance(one, Taken)]
+    return [one for one in found if not isinstance(one, BaseException) or isinstance(one, AlreadyThere)]
 
 
 def kinds(found: Sequence[object]) -> Counter[object]:
     """How many there are of each; all teams are one kind."""
-    return Counter(type(one) if isinstance(one, Team | Taken) else one for one in found)
+    return Counter(type(one) if isinstance(one, Team | AlreadyThere) else one for one in found)
 
 
 def assert_whole(world: TeamWorld, team: str) -> None:
@@ -52,7 +53,7 @@ async def test_of_several_of_one_name_one_is_made(world: TeamWorld) -> None:
     users = [world.add_user(f"user-{index}") for index in range(6)]
     for round_ in range(ROUNDS):
         found = await at_once(*(world.writing().create(user, {"name": f"Team {round_}"}) for user in users))
-        assert kinds(found) == {Team: 1, Taken: 5}
+        assert kinds(found) == {Team: 1, AlreadyThere: 5}
     made, members, roles, policies, held = map(len, world.rows())
     assert (made, members, policies) == (ROUNDS, ROUNDS, 2 * ROUNDS)
     assert (roles, held) == (1 + 2 * ROUNDS, 6 + 2 * ROUNDS)
@@ -64,7 +65,7 @@ async def test_who_is_added_several_times_is_a_member_once_and_told_once(world: 
     for round_ in range(ROUNDS):
         user = world.add_user(f"user-{round_}")
         found = await at_once(*(world.writing().add_member(team, user, ada) for _ in range(6)))
-        assert kinds(found) == {Team: 1, Unfit.ALREADY_MEMBER: 5}
+        assert kinds(found) == {Team: 1, MembershipRefusal.ALREADY_MEMBER: 5}
         assert_whole(world, team)
     assert len(await world.mails()) == ROUNDS
 
@@ -77,7 +78,7 @@ async def test_who_is_removed_several_times_is_told_once(world: TeamWorld) -> No
         await world.writing().add_member(team, user, ada)
         world.file.add_email(user, f"{user}@example.org")
         found = await at_once(*(world.writing().remove_member(team, user) for _ in range(6)))
-        assert kinds(found) == {Team: 1, Unfit.NOT_MEMBER: 5}
+        assert kinds(found) == {Team: 1, MembershipRefusal.NOT_MEMBER: 5}
         assert_whole(world, team)
     assert len(await world.mails()) == ROUNDS
 
@@ -108,7 +109,7 @@ async def test_a_team_that_goes_while_members_come_leaves_nothing(world: TeamWor
         removed = writing.remove_member(team, users[0])
         found = await at_once(*added[:3], deleted[0], removed, deleted[1], *added[3:])
         assert [one for one in found if isinstance(one, bool)].count(True) == 1
-        assert {one for one in found if not isinstance(one, Team)} <= {True, False, Unfit.UNKNOWN}
+        assert {one for one in found if not isinstance(one, Team)} <= {True, False, MembershipRefusal.UNKNOWN}
         assert world.rows() == untouched
 
 

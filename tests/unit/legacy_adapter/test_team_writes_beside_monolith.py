@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from examples.monolith.storage import tables
-from extracted.account.domain import Taken, Team, Unfit
+from extracted.account.domain import AlreadyThere
+from extracted.account.teams.domain import MembershipRefusal, Team
 from tests.support.connected import waiting
 from tests.support.stores import on_real_parts
 from tests.unit.legacy_adapter.team_world import TeamWorld, team_world
@@ -65,7 +66,7 @@ async def test_who_is_being_added_by_the_monolith_is_added_once(world: TeamWorld
         await blocked(world)
         connection.commit() if commits else connection.rollback()
         added = await asyncio.wait_for(ours, DEADLINE_S)
-    assert (added is Unfit.ALREADY_MEMBER) if commits else isinstance(added, Team)
+    assert (added is MembershipRefusal.ALREADY_MEMBER) if commits else isinstance(added, Team)
     assert world.members(team) == {ada: "captain", bob: "member"}
     assert world.holders(f"team::{team}::member") == sorted((ada, bob))
     assert len(await world.mails()) == (0 if commits else 1)
@@ -80,7 +81,7 @@ async def test_a_role_given_too_late_does_not_stay(world: TeamWorld) -> None:
         ours = asyncio.create_task(world.writing().add_member(team, bob, ada))
         await blocked(world)
         connection.commit()
-        assert await asyncio.wait_for(ours, DEADLINE_S) is Unfit.ALREADY_MEMBER
+        assert await asyncio.wait_for(ours, DEADLINE_S) is MembershipRefusal.ALREADY_MEMBER
     assert world.holders(f"team::{team}::member") == [ada]
 
 
@@ -93,7 +94,7 @@ async def test_who_is_being_removed_by_the_monolith_is_told_by_it_alone(world: T
         ours = asyncio.create_task(world.writing().remove_member(team, bob))
         await blocked(world)
         connection.commit()
-        assert await asyncio.wait_for(ours, DEADLINE_S) is Unfit.NOT_MEMBER
+        assert await asyncio.wait_for(ours, DEADLINE_S) is MembershipRefusal.NOT_MEMBER
     assert len(await world.mails()) == before
 
 
@@ -106,7 +107,7 @@ async def test_a_team_that_the_monolith_deletes_takes_nobody_in(world: TeamWorld
         await blocked(world)
         connection.execute("DELETE FROM team")
         connection.commit()
-        assert await asyncio.wait_for(ours, DEADLINE_S) is Unfit.UNKNOWN
+        assert await asyncio.wait_for(ours, DEADLINE_S) is MembershipRefusal.UNKNOWN
     assert await world.mails() == []
 
 
@@ -117,7 +118,7 @@ async def test_a_name_that_the_monolith_is_giving_away_is_taken(world: TeamWorld
         ours = asyncio.create_task(world.writing().create(ada, {"name": "Red"}))
         await blocked(world)
         connection.commit()
-        with pytest.raises(Taken):
+        with pytest.raises(AlreadyThere):
             await asyncio.wait_for(ours, DEADLINE_S)
 
 
@@ -132,4 +133,4 @@ async def test_who_is_being_deleted_by_the_monolith_is_waited_for(world: TeamWor
         await blocked(world)
         connection.commit() if commits else connection.rollback()
         found = await asyncio.wait_for(both, DEADLINE_S)
-    assert found == [Unfit.UNKNOWN] * 2 if commits else all(isinstance(one, Team) for one in found)
+    assert found == [MembershipRefusal.UNKNOWN] * 2 if commits else all(isinstance(one, Team) for one in found)

@@ -14,11 +14,12 @@ from chassis.database import migrations
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
 from chassis.outbox.outbox import Outbox
-from extracted.account.domain import Compat, Member, NameTaken, Refused, Taken, Team, Unfit
-from extracted.account.mail_requests import Posting
+from extracted.account.domain import AlreadyThere, Compat, NameTaken, ValueRefused
+from extracted.account.mail_requests.outbox import MailRequestOutbox
 from extracted.account.purchases.storage import MIGRATIONS
-from extracted.account.teams.team_writing import TeamWriting
-from legacy_adapter.account.team_writes import LegacyTeamWrites
+from extracted.account.teams.domain import Member, MembershipRefusal, Team
+from extracted.account.teams.service import TeamService
+from legacy_adapter.account.team_changes import LegacyTeamChanges
 from tests.support.connected import fresh_postgres
 
 SCHEMA = Path(__file__).parents[2] / "recordings" / "schema.sql"
@@ -33,7 +34,7 @@ class Tables:
     """Two users that can log in; Bob has an e-mail, and wishes French."""
 
     url: str
-    writing: TeamWriting
+    writing: TeamService
     ada: str
     bob: str
 
@@ -58,8 +59,8 @@ async def tables() -> AsyncIterator[Tables]:
         add(connection, "user_emails", user_id=bob, email="bob@example.org")
     await migrations.upgrade(url, "account", MIGRATIONS)
     database = Database(url)
-    posting = Posting(Outbox(OwnTables("account", is_sqlite=False), now), now)
-    yield Tables(url, TeamWriting(LegacyTeamWrites(database, posting), Compat.IMPROVED), ada, bob)
+    posting = MailRequestOutbox(Outbox(OwnTables("account", is_sqlite=False), now), now)
+    yield Tables(url, TeamService(LegacyTeamChanges(database, posting), Compat.IMPROVED), ada, bob)
     await database.aclose()
 
 
@@ -84,8 +85,8 @@ async def test_a_team_is_made_and_goes_with_all_its_rows(tables: Tables) -> None
     added = await writing.add_member(made.id, bob, ada)
     assert isinstance(added, Team)
     assert set(added.members) == {Member(ada, "Ada", 0, "captain"), Member(bob, "Bob", 0, "member")}
-    assert await writing.add_member(made.id, bob, ada) is Unfit.ALREADY_MEMBER
-    assert await writing.remove_member(made.id, ada) is Unfit.CAPTAIN
+    assert await writing.add_member(made.id, bob, ada) is MembershipRefusal.ALREADY_MEMBER
+    assert await writing.remove_member(made.id, ada) is MembershipRefusal.CAPTAIN
     assert isinstance(await writing.remove_member(made.id, bob), Team)
     assert isinstance(await writing.add_member(made.id, bob, ada), Team)
     assert tables.counts() == [1, 2, 2, 2, 3]
@@ -99,10 +100,10 @@ async def test_what_the_tables_do_not_take_is_told_apart(tables: Tables) -> None
     red = await tables.writing.create(tables.ada, {"name": "Red"})
     assert isinstance(red, Team)
     assert isinstance(await tables.writing.create(tables.ada, {"name": "Blue"}), Team)
-    with pytest.raises(Taken):
+    with pytest.raises(AlreadyThere):
         await tables.writing.create(tables.bob, {"name": "Red"})
-    for name, refused in (("Blue", NameTaken), (None, Refused)):
-        with pytest.raises(Refused) as error:
+    for name, refused in (("Blue", NameTaken), (None, ValueRefused)):
+        with pytest.raises(ValueRefused) as error:
             await tables.writing.change(red.id, {"name": name, "description": "lost"})
         assert type(error.value) is refused
     assert await tables.writing.change(red.id, {"description": "é"}) == Team(

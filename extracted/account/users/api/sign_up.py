@@ -1,13 +1,13 @@
-"""Sign-up (contract §4.1): anybody may; a login works at once, with the rights of a guest."""
+"""Sign-up (contract §4.1): anybody may sign up; the login works at once, with the rights of a guest."""
 
 from collections.abc import Iterator
 from functools import partial
 
 from chassis.auth.claims import Identity
 from extracted.account.api.refusals import Described
-from extracted.account.users.api.addresses import ADDRESS
+from extracted.account.users.api.email_syntax import ADDRESS
 from extracted.account.users.api.users import shown
-from extracted.account.users.sign_up import SignUp
+from extracted.account.users.service import SignUp
 from extracted.wire import answers, validation
 from extracted.wire.answers import ApiResponse
 from extracted.wire.application import ApiRequest
@@ -21,7 +21,7 @@ NEW: Shape = {
 
 
 def routes(sign_up: SignUp) -> Iterator[Described]:
-    """The one of them."""
+    """Its only route."""
     yield "POST", "/user", None, partial(_sign_up, sign_up)
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from chassis.auth.claims import Identity
-from extracted.account import domain
 from extracted.account.api.refusals import Described
-from extracted.account.domain import Settings
-from extracted.account.service import Account
+from extracted.account.users import domain
 from extracted.account.users.api.of_user import is_own, of_user
+from extracted.account.users.domain import UserSettings
+from extracted.account.users.service import UserService
 from extracted.wire import answers, validation
 from extracted.wire.answers import ApiResponse
 from extracted.wire.application import ApiRequest
@@ -18,11 +18,11 @@ CHANGES: Shape = {"preferredEditingLanguage": optional(STRING), "preferredLangua
 _FIELDS = {"preferredEditingLanguage": "editing_language", "preferredLanguage": "language"}
 
 
-def routes(account: Account) -> Iterator[Described]:
-    """All three of them."""
-    yield "GET", "/user/{id}/settings", _reads, of_user(partial(_get, account))
-    yield "PATCH", "/user/{id}/settings", _changes, of_user(partial(_change, account))
-    yield "POST", "/user/{id}/settings/reset", _changes, of_user(partial(_reset, account))
+def routes(users: UserService) -> Iterator[Described]:
+    """Read, change, reset."""
+    yield "GET", "/user/{id}/settings", _reads, of_user(partial(_get, users))
+    yield "PATCH", "/user/{id}/settings", _changes, of_user(partial(_change, users))
+    yield "POST", "/user/{id}/settings/reset", _changes, of_user(partial(_reset, users))
 
 
 def _reads(call: ApiRequest, identity: Identity) -> bool:
@@ -33,23 +33,23 @@ def _changes(call: ApiRequest, identity: Identity) -> bool:
     return domain.may_change_user(identity.roles, own=is_own(call, identity))
 
 
-async def _get(account: Account, _call: ApiRequest, user_id: str) -> ApiResponse:
-    return _found(await account.settings.find(user_id))
+async def _get(users: UserService, _call: ApiRequest, user_id: str) -> ApiResponse:
+    return _found(await users.settings.find(user_id))
 
 
-async def _change(account: Account, call: ApiRequest, user_id: str) -> ApiResponse:
+async def _change(users: UserService, call: ApiRequest, user_id: str) -> ApiResponse:
     refusal = validation.refusal(CHANGES, call.body)
     if refusal is not None:
         return refusal
     changes = {_FIELDS[name]: value for name, value in validation.texts(call.body).items()}
-    return _found(await account.settings.change(user_id, changes))
+    return _found(await users.settings.change(user_id, changes))
 
 
-async def _reset(account: Account, _call: ApiRequest, user_id: str) -> ApiResponse:
-    return _found(await account.reset_settings(user_id), 201)
+async def _reset(users: UserService, _call: ApiRequest, user_id: str) -> ApiResponse:
+    return _found(await users.reset_settings(user_id), 201)
 
 
-def _found(settings: Settings | None, status: int = 200) -> ApiResponse:
+def _found(settings: UserSettings | None, status: int = 200) -> ApiResponse:
     if settings is None:
         return answers.NOT_FOUND
     shown = {"preferredEditingLanguage": settings.editing_language, "preferredLanguage": settings.language}

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from functools import partial
 
 from chassis.auth.claims import Identity
-from extracted.account import domain
 from extracted.account.api.lists import listed
 from extracted.account.api.refusals import Described
-from extracted.account.domain import User
-from extracted.account.service import Account
+from extracted.account.domain import may_read_all
+from extracted.account.users import domain
 from extracted.account.users.api.of_user import is_own, of_user
+from extracted.account.users.domain import User
+from extracted.account.users.ports import UserStore
 from extracted.wire import answers, validation
 from extracted.wire.answers import ApiResponse
 from extracted.wire.application import ApiRequest
@@ -18,17 +19,17 @@ from extracted.wire.validation import STRING, Shape, length, optional
 CHANGES: Shape = {"username": optional(STRING, *length(3, 20)), "description": optional(STRING)}
 
 
-def routes(account: Account) -> Iterator[Described]:
-    """Sign-up is in a file of its own."""
-    yield "GET", "/user", _reads_users, partial(_list, account)
-    yield "GET", "/user/{id}", _reads_user, of_user(partial(_get, account))
-    yield "PATCH", "/user/{id}", _changes_user, of_user(partial(_change, account))
-    yield "DELETE", "/user/{id}", _changes_user, of_user(partial(_delete, account))
-    yield "GET", "/user/{id}/teams", _reads_user, of_user(partial(_teams, account))
+def routes(users: UserStore) -> Iterator[Described]:
+    """All routes of users but sign-up, which is in a file of its own."""
+    yield "GET", "/user", _reads_users, partial(_list, users)
+    yield "GET", "/user/{id}", _reads_user, of_user(partial(_get, users))
+    yield "PATCH", "/user/{id}", _changes_user, of_user(partial(_change, users))
+    yield "DELETE", "/user/{id}", _changes_user, of_user(partial(_delete, users))
+    yield "GET", "/user/{id}/teams", _reads_user, of_user(partial(_teams, users))
 
 
 def _reads_users(_call: ApiRequest, identity: Identity) -> bool:
-    return domain.may_read_users(identity.roles)
+    return may_read_all(identity.roles)
 
 
 def _reads_user(call: ApiRequest, identity: Identity) -> bool:
@@ -39,29 +40,29 @@ def _changes_user(call: ApiRequest, identity: Identity) -> bool:
     return domain.may_change_user(identity.roles, own=is_own(call, identity))
 
 
-async def _list(account: Account, call: ApiRequest, _identity: Identity) -> ApiResponse:
-    return await listed(call, account.users.select, shown, order_keys=("points", "username"), filter_key="username")
+async def _list(users: UserStore, call: ApiRequest, _identity: Identity) -> ApiResponse:
+    return await listed(call, users.select, shown, order_keys=("points", "username"), filter_key="username")
 
 
-async def _get(account: Account, _call: ApiRequest, user_id: str) -> ApiResponse:
-    found = await account.users.find(user_id)
+async def _get(users: UserStore, _call: ApiRequest, user_id: str) -> ApiResponse:
+    found = await users.find(user_id)
     return answers.NOT_FOUND if found is None else answers.one(shown(found.user) | {"rank": found.rank})
 
 
-async def _change(account: Account, call: ApiRequest, user_id: str) -> ApiResponse:
+async def _change(users: UserStore, call: ApiRequest, user_id: str) -> ApiResponse:
     refusal = validation.refusal(CHANGES, call.body)
     if refusal is not None:
         return refusal
-    user = await account.users.change(user_id, validation.texts(call.body))
+    user = await users.change(user_id, validation.texts(call.body))
     return answers.NOT_FOUND if user is None else answers.one(shown(user))
 
 
-async def _delete(account: Account, _call: ApiRequest, user_id: str) -> ApiResponse:
-    return answers.one({}, 204) if await account.users.delete(user_id) else answers.NOT_FOUND
+async def _delete(users: UserStore, _call: ApiRequest, user_id: str) -> ApiResponse:
+    return answers.one({}, 204) if await users.delete(user_id) else answers.NOT_FOUND
 
 
-async def _teams(account: Account, _call: ApiRequest, user_id: str) -> ApiResponse:
-    teams = await account.users.teams(user_id)
+async def _teams(users: UserStore, _call: ApiRequest, user_id: str) -> ApiResponse:
+    teams = await users.teams(user_id)
     return answers.NOT_FOUND if teams is None else answers.one({"teams": [{"id": team} for team in teams]})
 
 

@@ -21,7 +21,7 @@ from extracted.shop.storage import MIGRATIONS
 from extracted.shop.storage.decisions import StoredDecisions
 from extracted.shop.storage.quantities import StoredQuantities
 from extracted.shop.storage.tables import ShopTables
-from legacy_adapter.shop.bought import LegacyBought
+from legacy_adapter.shop.transactions import LegacySales
 from tests.support.monolith_file import MonolithData
 from tests.support.stores import Stores
 from tests.unit.extracted.shop.commands import purchase
@@ -99,7 +99,7 @@ async def selling(stores: Stores) -> AsyncIterator[Selling]:
 def assembled(data: MonolithData, database: Database) -> Selling:
     own = OwnTables("shop", database.is_sqlite)
     tables, outbox = ShopTables(own), Outbox(own, now)
-    decisions = StoredDecisions(database, tables, outbox, LegacyBought(), now)
+    decisions = StoredDecisions(database, tables, outbox, LegacySales(), now)
     return Selling(data, database, tables, outbox, Sales(decisions), StoredQuantities(database, tables, now))
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from extracted.shop.domain import Item, Offer
 from extracted.shop.service import Shop
-from legacy_adapter.documents.stores import opened
-from legacy_adapter.shop.items import LegacyItems, LegacyPurchases
+from legacy_adapter.shop.items import LegacyItems
+from legacy_adapter.shop.transactions import LegacyPurchases
+from legacy_adapter.stores import opened
 from tests.support.monolith_file import MonolithData, MonolithFile
 from tests.support.stores import EVERYWHERE
 from tests.unit.extracted.shop.running import INTERNAL_TOKEN, RunningShop, ask, bearer

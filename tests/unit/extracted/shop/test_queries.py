@@ -11,8 +11,9 @@ from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.database.database import Database
 from extracted.shop import api
 from extracted.shop.service import Shop
-from legacy_adapter.documents.documents import SqliteDocuments
-from legacy_adapter.shop.items import LegacyItems, LegacyPurchases
+from legacy_adapter.documents.sqlite import SqliteDocuments
+from legacy_adapter.shop.items import LegacyItems
+from legacy_adapter.shop.transactions import LegacyPurchases
 from tests.support.monolith_file import MonolithFile
 
 

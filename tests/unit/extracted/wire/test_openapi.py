@@ -6,13 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from extracted.account import api as account
+from extracted.account.api import application as account
 from extracted.account.domain import Compat
 from extracted.account.purchases.api import purchases
-from extracted.account.service import Account
 from extracted.account.teams.api import teams
-from extracted.account.users.api import emails, sign_up
-from extracted.account.users.emails import Emails
+from extracted.account.users.api import email_addresses, sign_up, user_settings, users
+from extracted.account.users.service import EmailAddressService
 from extracted.shop import api as shop
 from extracted.shop.service import Shop
 from extracted.wire.application import ApiRoute
@@ -27,14 +26,18 @@ SERVICES = {
         account,
         list(
             account.routes(
-                Account(NOTHING, NOTHING, NOTHING, NOTHING, Compat.STRICT),
-                NOTHING,
                 [
+                    *users.routes(NOTHING),
+                    *user_settings.routes(NOTHING),
+                    *teams.routes(NOTHING),
                     *purchases.routes(NOTHING, NOTHING),
                     *sign_up.routes(NOTHING),
-                    *emails.routes(Emails(NOTHING, NOTHING)),
-                    *teams.write_routes(NOTHING, Compat.STRICT),
+                    *email_addresses.routes(EmailAddressService(NOTHING, NOTHING, Compat.STRICT)),
+                    *teams.write_routes(NOTHING),
                 ],
+                NOTHING,
+                NOTHING,
+                Compat.STRICT,
             )
         ),
     ),

@@ -20,7 +20,7 @@ from extracted.account.purchases.api import internal
 from extracted.account.purchases.domain.saga import State
 from extracted.account.purchases.service.operations import Kind, Operations
 from extracted.account.purchases.storage.operations import SqlOperations
-from legacy_adapter.account.purchase_rows import LegacyRows
+from legacy_adapter.account.sold_rows import LegacySoldRows
 from tests.unit.extracted.account.purchases.world import World
 
 TOKEN = "an-operator-token"
@@ -64,7 +64,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(world: World) -> AsyncIterator[Desk]:
-    operations = Operations(SqlOperations(world.database, world.store._kept, LegacyRows()), world.clock)
+    operations = Operations(SqlOperations(world.database, world.store._kept, LegacySoldRows()), world.clock)
     failed_messages = FailedMessages(world.tables.own, world.clock)
 
     async def status() -> dict[str, object]:

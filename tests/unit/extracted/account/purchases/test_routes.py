@@ -13,7 +13,8 @@ from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from chassis.messaging.envelope import new_id
 from chassis.store import StoreUnavailable
 from examples.monolith.storage.tables import transactions
-from extracted.account import api
+from extracted.account.api import application as api
+from extracted.account.domain import Compat
 from extracted.account.purchases import messages
 from extracted.account.purchases.api import purchases
 from extracted.account.purchases.domain.saga import State
@@ -21,10 +22,7 @@ from extracted.account.purchases.service.buy import Buying
 from extracted.account.purchases.service.buy_now import WITHIN_S, Calling
 from extracted.account.purchases.service.queries import Looking
 from extracted.account.purchases.waiting import Waiting
-from extracted.account.service import Account
-from legacy_adapter.account.teams import LegacyTeams
-from legacy_adapter.account.users import LegacySettings, LegacyUsers
-from legacy_adapter.roles import LegacyRoles
+from legacy_adapter.account.roles import LegacyRoles
 from tests.unit.extracted.account.purchases.world import World
 
 STORE_FAILED = {"statusCode": 500, "message": "Internal Server Error"}
@@ -74,9 +72,8 @@ async def impatient(world: World) -> AsyncIterator[Front]:
 @asynccontextmanager
 async def opened(world: World, within_s: float) -> AsyncIterator[Front]:
     store = world.database
-    account = Account(LegacyUsers(store), LegacySettings(store), LegacyTeams(store), LegacyRoles(store))
-    routes = tuple(purchases.routes(Calling(world.buying, within_s), Looking(world.store)))
-    app = api.application(account, NamedByToken(), production=True, more=routes)
+    routes = purchases.routes(Calling(world.buying, within_s), Looking(world.store))
+    app = api.application(routes, NamedByToken(), LegacyRoles(store), Compat.STRICT, production=True)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://account") as http:
         yield Front(world, http)
 

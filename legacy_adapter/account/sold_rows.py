@@ -5,7 +5,7 @@ from sqlalchemy import ColumnElement, cast, exists
 from legacy_adapter.tables import UuidText, transactions, users
 
 
-class LegacyRows:
+class LegacySoldRows:
     """Implements the port Rows. All take columns (or values) with ids in canonical form, as text."""
 
     def has_row(self, purchase_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -9,20 +9,13 @@ from sqlalchemy import Row, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
-from extracted.account.domain import (
-    MOST_ADDRESS_CHARACTERS,
-    Addressee,
-    AlreadyVerified,
-    Email,
-    Refused,
-    Taken,
-    Write,
-)
-from legacy_adapter.account.outgoing import Outgoing
-from legacy_adapter.account.users import now
-from legacy_adapter.inserting import inserted
-from legacy_adapter.roles import USER_ROLE, give_role
-from legacy_adapter.sql_page import in_condition
+from extracted.account.domain import AlreadyThere, ValueRefused
+from extracted.account.mail_requests.domain import Addressee, ComposeMail
+from extracted.account.users.domain import MOST_ADDRESS_CHARACTERS, AlreadyVerified, EmailAddress
+from legacy_adapter.account.mail_requests import MailRequests
+from legacy_adapter.account.roles import USER_ROLE, give_role
+from legacy_adapter.pages import in_condition
+from legacy_adapter.rows import inserted, now
 from legacy_adapter.tables import subjects, user_emails, user_settings, users
 
 
@@ -30,30 +23,30 @@ class _NobodyToVerify(Exception):
     """The user of the e-mail is gone, so the token stays as it was."""
 
 
-class LegacyEmails:
+class LegacyEmailAddresses:
     """Implements the port EmailStore."""
 
-    def __init__(self, database: Database, outgoing: Outgoing, clock: Callable[[], datetime] = now) -> None:
+    def __init__(self, database: Database, mail_requests: MailRequests, clock: Callable[[], datetime] = now) -> None:
         self._database = database
-        self._outgoing = outgoing
+        self._mail_requests = mail_requests
         self._clock = clock
 
-    async def of_user(self, user_id: str) -> Sequence[Email]:
+    async def of_user(self, user_id: str) -> Sequence[EmailAddress]:
         """The oldest first: clients take the first for the main one."""
         mine = select(user_emails).where(user_emails.c.user_id == user_id).order_by(user_emails.c.created_at)
         async with self._database.read() as connection:
             return [_email(row) for row in await connection.execute(mine)]
 
-    async def add(self, user_id: str, address: str, token: str, mail: Write) -> Email | None:
+    async def add(self, user_id: str, address: str, token: str, mail: ComposeMail) -> EmailAddress | None:
         """The user's row is held until the commit: who is deleted meanwhile waits."""
         async with self._database.write() as connection:
             to = await _user(connection, user_id, address)
             if to is None:
                 return None
             email_id = await add_email(connection, user_id, address, token, self._clock())
-            await self._outgoing.put(connection, mail(to))
-        self._outgoing.wake()
-        return Email(email_id, address, is_verified=False)
+            await self._mail_requests.put(connection, mail(to))
+        self._mail_requests.wake()
+        return EmailAddress(email_id, address, is_verified=False)
 
     async def delete(self, email_id: str, user_id: str | None) -> bool:
         """By one statement."""
@@ -83,7 +76,7 @@ class LegacyEmails:
         await give_role(connection, subject_id, USER_ROLE, self._clock())
         return True
 
-    async def renew(self, email_id: str, token: str, mail: Write) -> bool:
+    async def renew(self, email_id: str, token: str, mail: ComposeMail) -> bool:
         """A verification at the same moment wins, or finds its token dead."""
         async with self._database.write() as connection:
             row = await self._renewed(connection, email_id, token)
@@ -91,8 +84,8 @@ class LegacyEmails:
                 return await _refuse_verified(connection, email_id)
             to = None if row.user_id is None else await _user(connection, row.user_id, row.email)
             if to is not None:
-                await self._outgoing.put(connection, mail(to))
-        self._outgoing.wake()
+                await self._mail_requests.put(connection, mail(to))
+        self._mail_requests.wake()
         return True
 
     async def _renewed(self, connection: AsyncConnection, email_id: str, token: str) -> Row[Any] | None:
@@ -104,12 +97,12 @@ class LegacyEmails:
 
 
 async def add_email(connection: AsyncConnection, user_id: str, address: str, token: str, at: datetime) -> str:
-    """Its id; it is not verified. Raises Taken, Refused."""
+    """Its id; it is not verified. Raises AlreadyThere, ValueRefused."""
     if len(address) > MOST_ADDRESS_CHARACTERS:
-        raise Refused(f"the column has {MOST_ADDRESS_CHARACTERS} characters")
+        raise ValueRefused(f"the column has {MOST_ADDRESS_CHARACTERS} characters")
     row = {"id": str(uuid.uuid4()), "email": address, "user_id": user_id, "verification_token": token}
     if not await inserted(connection, user_emails, row | {"is_verified": False}, at, unless="email"):
-        raise Taken("another user has the e-mail, or the same one")
+        raise AlreadyThere("another user has the e-mail, or the same one")
     return row["id"]
 
 
@@ -132,5 +125,5 @@ async def _refuse_verified(connection: AsyncConnection, email_id: str) -> bool:
     return False
 
 
-def _email(row: Row[Any]) -> Email:
-    return Email(row.id, row.email, row.is_verified)
+def _email(row: Row[Any]) -> EmailAddress:
+    return EmailAddress(row.id, row.email, row.is_verified)

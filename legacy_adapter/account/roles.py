@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
-from legacy_adapter.inserting import inserted
+from legacy_adapter.rows import inserted
 from legacy_adapter.tables import roles, subject_roles, subjects
 
 GUEST_ROLE: Final = "db78e634-1034-4bee-9e70-a1d56de1738d"

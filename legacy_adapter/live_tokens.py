@@ -12,14 +12,14 @@ from legacy_adapter.tables import access_tokens, roles, subject_roles, subjects
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class LiveToken:
     """`expires_at`: of the row that lives longest, in Unix seconds."""
 
     roles: tuple[str, ...]
     expires_at: float
 
 
-async def find(database: Database, token_digest: str, user_id: str, now: float) -> Caller | None:
+async def find(database: Database, token_digest: str, user_id: str, now: float) -> LiveToken | None:
     """By SHA-256 in hex, among rows of this user; None where none is live. Raises StoreUnavailable."""
     asked = {"digest": token_digest, "user_id": user_id, "now": datetime.fromtimestamp(now, UTC)}
     rows = await database.once(_LIVE, asked, writes=False)
@@ -27,7 +27,7 @@ async def find(database: Database, token_digest: str, user_id: str, now: float) 
         return None
     expires_at = max(row.expires_at for row in rows)
     names = dict.fromkeys(row.role for row in rows if row.role is not None)
-    return Caller(tuple(names), expires_at.replace(tzinfo=expires_at.tzinfo or UTC).timestamp())
+    return LiveToken(tuple(names), expires_at.replace(tzinfo=expires_at.tzinfo or UTC).timestamp())
 
 
 _LIVE: Final = Prepared(

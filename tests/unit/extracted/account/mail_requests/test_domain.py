@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extracted.account import mails
-from extracted.account.domain import Addressee, Compat
+from extracted.account.domain import Compat
+from extracted.account.mail_requests import domain as mails
+from extracted.account.mail_requests.domain import Addressee
 from extracted.mailer.templating.templates import Templates
 from extracted.mailer.templating.variables import Links
 

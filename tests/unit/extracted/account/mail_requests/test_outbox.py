@@ -17,10 +17,10 @@ from chassis.database.prepared import Connection
 from chassis.messaging.envelope import Envelope
 from chassis.outbox.outbox import Outbox
 from chassis.service import web
-from extracted.account.domain import MailAsked
-from extracted.account.mail_requests import Posting
+from extracted.account.mail_requests.domain import MailRequest
+from extracted.account.mail_requests.outbox import MailRequestOutbox
 
-MAIL = MailAsked("verify_account", "ada@example.org", "en", {"username": "ada", "token": "t"})
+MAIL = MailRequest("verify_account", "ada@example.org", "en", {"username": "ada", "token": "t"})
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NOWHERE = cast(AsyncConnection, None)
 
@@ -40,7 +40,7 @@ class Kept(Outbox):
         self.envelopes.append(envelope)
 
 
-def served(posting: Posting) -> Starlette:
+def served(posting: MailRequestOutbox) -> Starlette:
     """A service of which each request asks for a mail."""
 
     async def post(scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +58,7 @@ def served(posting: Posting) -> Starlette:
 
 async def test_a_mail_names_the_request_that_asked_for_it() -> None:
     outbox = Kept()
-    app = served(Posting(outbox, now))
+    app = served(MailRequestOutbox(outbox, now))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://account") as client:
         for request_id in ("r-1", "r-2"):
             await client.post("/", headers={"X-Request-Id": request_id})
@@ -68,7 +68,7 @@ async def test_a_mail_names_the_request_that_asked_for_it() -> None:
 @pytest.mark.parametrize(("sent", "told"), [([TRACE], TRACE), ([], None), (["00-odd"], None), ([TRACE, TRACE], None)])
 async def test_a_mail_belongs_to_the_trace_of_that_request(sent: list[str], told: str | None) -> None:
     outbox = Kept()
-    transport = httpx.ASGITransport(served(Posting(outbox, now)))
+    transport = httpx.ASGITransport(served(MailRequestOutbox(outbox, now)))
     async with httpx.AsyncClient(transport=transport, base_url="http://account") as client:
         await client.post("/", headers=[("Traceparent", one) for one in sent])
     assert [envelope.traceparent for envelope in outbox.envelopes] == [told]
@@ -76,5 +76,5 @@ async def test_a_mail_belongs_to_the_trace_of_that_request(sent: list[str], told
 
 async def test_without_a_request_it_names_none() -> None:
     outbox = Kept()
-    await Posting(outbox, now).put(NOWHERE, MAIL)
+    await MailRequestOutbox(outbox, now).put(NOWHERE, MAIL)
     assert [(envelope.request_id, envelope.traceparent) for envelope in outbox.envelopes] == [(None, None)]

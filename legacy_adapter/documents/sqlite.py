@@ -1,9 +1,8 @@
-"""The monolith's documents: a port as small as its readers need, and its SQLite form (a JSON column per collection)."""
+"""The monolith's documents in SQLite: one table per collection, with the document in a JSON column."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 from bson import ObjectId
 from sqlalchemy import (
@@ -23,48 +22,7 @@ from sqlalchemy import (
 )
 
 from chassis.database.database import Database
-
-Document = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """`equals`: field → the texts of which it has to be one. `descending`: number field → direction, in sort order."""
-
-    equals: Mapping[str, Collection[str]] = field(default_factory=dict)
-    descending: Mapping[str, bool] = field(default_factory=dict)
-    skip: int = 0
-    limit: int = 100
-
-
-class DocumentStore(Protocol):
-    """Collections of documents; their public id is the field `id`."""
-
-    async def find_one(self, collection: str, public_id: str) -> Document | None:
-        """Raises StoreUnavailable."""
-        ...
-
-    async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
-        """Without an order: in the order in which they were added. Raises StoreUnavailable."""
-        ...
-
-    async def add(self, collection: str, fields: Document) -> Document:
-        """`fields` with their public `id`, as a document of Mongoose's: a new `_id` before them, `__v` 0 behind.
-
-        In BSON, whole numbers beyond 32 bits are doubles, as in JavaScript. Raises StoreUnavailable.
-        """
-        ...
-
-    async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
-        """One `$set` of whole fields; `_id`, `__v` and all others stay as they are. No fields: nothing is written.
-
-        The document as it is then; None where there is none. Raises StoreUnavailable.
-        """
-        ...
-
-    async def remove(self, collection: str, public_id: str) -> bool:
-        """Whether there was one. Raises StoreUnavailable."""
-        ...
+from legacy_adapter.documents.port import Document, DocumentQuery
 
 
 class SqliteDocuments:
@@ -80,10 +38,10 @@ class SqliteDocuments:
             body = await connection.scalar(statement)
         return None if body is None else json.loads(body)
 
-    async def find(self, collection: str, selection: Selection) -> Sequence[Document]:
+    async def find(self, collection: str, query: DocumentQuery) -> Sequence[Document]:
         """Ties keep the order in which they were added."""
-        statement = _documents(collection).where(*_conditions(selection)).order_by(*_order(selection))
-        page = statement.offset(selection.skip).limit(selection.limit)
+        statement = _documents(collection).where(*_conditions(query)).order_by(*_order(query))
+        page = statement.offset(query.skip).limit(query.limit)
         async with self._database.read() as connection:
             return [json.loads(body) for body in await connection.scalars(page)]
 
@@ -130,8 +88,8 @@ def _member(name: str) -> ColumnElement[Any]:
     return func.json_extract(column("body"), f"$.{name}", type_=Float)
 
 
-def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
-    return [_text(name).in_(texts) for name, texts in selection.equals.items()]
+def _conditions(query: DocumentQuery) -> list[ColumnElement[bool]]:
+    return [_text(name).in_(texts) for name, texts in query.equals.items()]
 
 
 def _text(name: str) -> ColumnElement[Any]:
@@ -139,6 +97,6 @@ def _text(name: str) -> ColumnElement[Any]:
     return column("id") if name == "id" else func.json_extract(column("body"), f"$.{name}")
 
 
-def _order(selection: Selection) -> list[ColumnElement[Any]]:
-    keys = [(_member(name), descending) for name, descending in selection.descending.items()]
+def _order(query: DocumentQuery) -> list[ColumnElement[Any]]:
+    keys = [(_member(name), descending) for name, descending in query.descending.items()]
     return [*(key.desc() if descending else key.asc() for key, descending in keys), literal_column("rowid")]
