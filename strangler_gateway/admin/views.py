@@ -5,10 +5,10 @@ from typing import Any
 
 from chassis.service.metrics import Metric, gauge
 from strangler_gateway.migration.diff import Diff
-from strangler_gateway.migration.journal.journal_entry import Entry, iso, place
+from strangler_gateway.migration.journal.journal_entry import JournalEntry, iso, place
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.move_result import Outcome, Reloaded
-from strangler_gateway.migration.move_rules import Refusal
+from strangler_gateway.migration.move_result import MoveResult, Reloaded
+from strangler_gateway.migration.move_rules import MoveRefusal
 from strangler_gateway.migration.states import percent
 from strangler_gateway.steps.explain import Explanation
 from strangler_gateway.table.routes import MigrationState, Movable, Route
@@ -68,7 +68,7 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
     }
 
 
-def outcome(one: Outcome) -> View:
+def outcome(one: MoveResult) -> View:
     """What became of a move."""
     return {
         "unit": one.unit,
@@ -85,7 +85,7 @@ def outcome(one: Outcome) -> View:
     }
 
 
-def _refusal(refusal: Refusal) -> View:
+def _refusal(refusal: MoveRefusal) -> View:
     shown: View = {"code": refusal.code, "message": refusal.message, "forcible": refusal.forcible}
     return shown | ({"example": dict(refusal.example)} if refusal.example else {})
 
@@ -100,7 +100,7 @@ def reloaded(one: Reloaded) -> View:
     }
 
 
-def entry(one: Entry) -> View:
+def entry(one: JournalEntry) -> View:
     """A line of the journal."""
     shown: View = {
         "time": iso(one.time),

@@ -1,46 +1,48 @@
-"""Judges moves by what is known now, and words them for the journal."""
+"""Judges moves by what is known now, and writes them as entries of the journal."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from strangler_gateway.migration import preflight
-from strangler_gateway.migration.journal.journal_entry import Entry, Event, Standing
-from strangler_gateway.migration.move_result import Outcome
-from strangler_gateway.migration.move_rules import Evidence, refusals, standing_refusals, warnings
-from strangler_gateway.migration.preflight import BrokerProbe, Counts, Examples, Probe
+from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
+from strangler_gateway.migration.move_result import MoveResult
+from strangler_gateway.migration.move_rules import refusals, standing_refusals, warnings
+from strangler_gateway.migration.preflight import BrokerProbe, Examples, GatewayCounts, Probe
 from strangler_gateway.migration.states import Direction, Move, position_of, undo
 from strangler_gateway.table.routes import MigrationState, RouteTable
 
-Away = Mapping[str, tuple[str, ...]]
-"""By unit: its new ends that are not there, each with the reason."""
+Unreachable = Mapping[str, tuple[str, ...]]
+"""By unit: its new ends that do not answer, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class MovePolicy:
     """`clock` tells Unix seconds."""
 
-    stats: Counts
+    stats: GatewayCounts
     probe: Probe
     broker: BrokerProbe
     examples: Examples
     clock: Callable[[], float]
 
-    async def away(self, table: RouteTable, moves: Sequence[Move]) -> Away:
-        """Asks the new ends of what is to go forward, all at once."""
+    async def unreachable(self, table: RouteTable, moves: Sequence[Move]) -> Unreachable:
+        """Probes the new ends of all units that are to go forward, at once."""
         units = [move.unit for move in moves if move.direction is Direction.FORWARD]
         routes = [preflight.routes_of(table, unit) for unit in units]
         found = await asyncio.gather(*(preflight.unreachable(each, self.probe, self.broker) for each in routes))
         return dict(zip(units, found, strict=True))
 
-    def outcome(self, table: RouteTable, move: Move, standing: Standing, away: Away | None = None) -> Outcome:
+    def judge(
+        self, table: RouteTable, move: Move, standing: Standing, unreachable: Unreachable | None = None
+    ) -> MoveResult:
         """What would become of the move."""
-        known = self._known(table, move, standing, away or {})
+        unit, absent = table.movables[move.unit], (unreachable or {}).get(move.unit, ())
+        known = preflight.evidence(table, unit, standing, self.stats, self.examples, self.clock(), absent)
         found = refusals(move, known)
         left = standing_refusals(move, found)
-        return Outcome(
-            move.unit,
-            move.before,
+        return MoveResult(
+            move,
             move.before if left else move.after,
             refusals=left,
             overridden=tuple(refusal for refusal in found if refusal not in left),
@@ -49,34 +51,33 @@ class Judge:
             held=known.hold is not None,
         )
 
-    def entry(self, event: Event, table: RouteTable, move: Move, who: str, forced: Sequence[str] = ()) -> Entry:
-        """The move as a line of the journal. Entering shadow starts a new count of what is compared."""
+    def entry(
+        self, event: JournalEvent, table: RouteTable, move: Move, who: str, forced: Sequence[str] = ()
+    ) -> JournalEntry:
+        """The move as an entry. A unit that enters shadow starts a new count of compared answers."""
         enters = move.after.state is MigrationState.SHADOW and move.before.state is not MigrationState.SHADOW
-        return Entry(
-            self.clock(),
-            event,
-            move.unit,
-            who,
-            move.why,
-            move.before,
-            move.after,
-            table.digest,
-            tuple(forced),
-            baseline=preflight.baseline(table, move.unit, self.stats) if enters else None,
+        baseline = preflight.baseline(table, move.unit, self.stats) if enters else None
+        return JournalEntry(
+            self.clock(), event, move.unit, who, move.why, move.before, move.after, "", tuple(forced), baseline=baseline
         )
 
-    def adoption(self, table: RouteTable, unit: str) -> Entry:
+    def adoption(self, table: RouteTable, unit: str) -> JournalEntry:
         """A unit that the journal does not know, as it stands in the file."""
-        here = position_of(table.movables[unit])
-        baseline = preflight.baseline(table, unit, self.stats)
+        here, baseline = position_of(table.movables[unit]), preflight.baseline(table, unit, self.stats)
         why = f"file {table.digest}"
-        return Entry(self.clock(), Event.ADOPTED, unit, "file", why, None, here, table.digest, baseline=baseline)
+        return JournalEntry(self.clock(), JournalEvent.ADOPTED, unit, "file", why, None, here, baseline=baseline)
 
-    def refusal(self, wish: Move, outcome: Outcome) -> Entry:
-        """A wish of the file that is not granted; the unit stays."""
-        entry = Entry(self.clock(), Event.REFUSED, wish.unit, "file", wish.why, wish.before, wish.before)
-        return replace(entry, asked=wish.after, reasons=tuple(refusal.message for refusal in outcome.refusals))
-
-    def _known(self, table: RouteTable, move: Move, standing: Standing, away: Away) -> Evidence:
-        unit, unreachable = table.movables[move.unit], away.get(move.unit, ())
-        return preflight.evidence(table, unit, standing, self.stats, self.examples, self.clock(), unreachable)
+    def refusal(self, refused: MoveResult) -> JournalEntry:
+        """A wish of the file that is refused; the unit stays."""
+        move = refused.move
+        return JournalEntry(
+            self.clock(),
+            JournalEvent.REFUSED,
+            move.unit,
+            "file",
+            move.why,
+            move.before,
+            move.before,
+            reasons=tuple(refusal.message for refusal in refused.refusals),
+            asked=move.after,
+        )

@@ -1,53 +1,64 @@
-"""What became of a wish to move a unit."""
+"""What became of the wish to move a unit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from strangler_gateway.migration.move_rules import Refusal
-from strangler_gateway.migration.states import Position
+from strangler_gateway.migration.move_rules import MoveRefusal
+from strangler_gateway.migration.states import Move, Position
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """`after` is where the unit stands now (after a dry run: where it would). Refused: it stays at `before`."""
+class MoveResult:
+    """`after` is where the unit stands now (after a dry run: where it would). A refused unit stays at `before`."""
 
-    unit: str
-    before: Position
+    move: Move
     after: Position
-    refusals: tuple[Refusal, ...] = ()
-    overridden: tuple[Refusal, ...] = ()
-    """What `force` overrode."""
+    refusals: tuple[MoveRefusal, ...] = ()
+    overridden: tuple[MoveRefusal, ...] = ()
+    """Refusals that `force` overrode."""
     warnings: tuple[str, ...] = ()
     undo: tuple[Position, ...] = ()
-    """Flips that lead back, in order; empty where none does."""
+    """The flips that lead back, in order; empty if none does."""
     held: bool = False
     dry_run: bool = False
     digest: str = ""
     """Of the table that is served now."""
 
     @property
+    def unit(self) -> str:
+        """The unit that was to move."""
+        return self.move.unit
+
+    @property
+    def before(self) -> Position:
+        """Where the unit stood."""
+        return self.move.before
+
+    @property
     def done(self) -> bool:
-        """Whether the wish came true (or would)."""
+        """Whether the unit moved (or would move)."""
         return not self.refusals
 
     @property
     def reason(self) -> str:
-        """Why it was refused, in one line."""
+        """Why the move was refused, in one line."""
         return "; ".join(refusal.message for refusal in self.refusals)
+
+    def refused(self, code: str, message: str) -> "MoveResult":
+        """The same move, refused after all."""
+        return replace(self, after=self.before, refusals=(*self.refusals, MoveRefusal(code, message)))
+
+    def unrecorded(self, problem: str) -> "MoveResult":
+        """The same move forward, refused because it cannot be journalled."""
+        reason = f"the journal cannot be written ({problem}), so flips are off; a rollback still works, in memory"
+        return self.refused("journal", reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """What became of a reading of the routes file: the digest that is served, or the faults that keep the old one."""
+    """What became of a reload of the routes file: the digest that is served, or the faults that keep the old table."""
 
     digest: str
     faults: tuple[str, ...] = ()
-    moved: tuple[Outcome, ...] = ()
-    kept: tuple[Outcome, ...] = ()
-    """Units that the file wanted to move and that stay."""
-
-
-def unrecorded(problem: str) -> Refusal:
-    """A move forward that could not be journalled."""
-    return Refusal(
-        "journal", f"the journal cannot be written ({problem}), so flips are off; a rollback still works, in memory"
-    )
+    moved: tuple[MoveResult, ...] = ()
+    kept: tuple[MoveResult, ...] = ()
+    """Units that the file asked to move and that stay."""

@@ -51,7 +51,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class MoveRefusal:
     """Why a move is refused: a word for programs; a sentence with what was seen, what was wanted and what to do."""
 
     code: str
@@ -60,7 +60,7 @@ class Refusal:
     example: Mapping[str, object] | None = None
 
 
-def refusals(move: Move, evidence: Evidence) -> tuple[Refusal, ...]:
+def refusals(move: Move, evidence: Evidence) -> tuple[MoveRefusal, ...]:
     """Why the move is refused, `force` aside: the faults of the move itself, else of its preflight; empty: allowed."""
     if move.rollback or move.direction is Direction.NONE:
         return ()
@@ -69,7 +69,7 @@ def refusals(move: Move, evidence: Evidence) -> tuple[Refusal, ...]:
     return _found(_EDGES, move, evidence) or _found(_PREFLIGHT, move, evidence)
 
 
-def standing_refusals(move: Move, found: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+def standing_refusals(move: Move, found: tuple[MoveRefusal, ...]) -> tuple[MoveRefusal, ...]:
     """What remains of the refusals once `force` has overridden those that it may."""
     return tuple(r for r in found if not (move.force and r.forcible))
 
@@ -79,66 +79,66 @@ def warnings(move: Move, evidence: Evidence) -> tuple[str, ...]:
     return tuple(text for warn in _WARNINGS for text in warn(move, evidence))
 
 
-Check = Callable[[Move, Evidence], Iterator[Refusal]]
+Check = Callable[[Move, Evidence], Iterator[MoveRefusal]]
 
 
-def _found(checks: tuple[Check, ...], move: Move, evidence: Evidence) -> tuple[Refusal, ...]:
+def _found(checks: tuple[Check, ...], move: Move, evidence: Evidence) -> tuple[MoveRefusal, ...]:
     return tuple(refusal for check in checks for refusal in check(move, evidence))
 
 
-def _reopened(move: Move) -> Iterator[Refusal]:
+def _reopened(move: Move) -> Iterator[MoveRefusal]:
     if move.before.state is MigrationState.RETIRED:
-        yield Refusal(
+        yield MoveRefusal(
             "retired", f"{move.unit} is retired: only a rollback reopens it, run `strangler rollback {move.unit}`"
         )
 
 
-def _held(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+def _held(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     if evidence.hold is not None:
         why = f" ({evidence.hold.why})" if evidence.hold.why else ""
-        yield Refusal(
+        yield MoveRefusal(
             "held",
             f"{move.unit} was rolled back by {evidence.hold.who}{why} and is on hold: "
             f"run `strangler release {move.unit}` first",
         )
 
 
-def _without_why(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+def _without_why(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     if not move.why.strip():
-        yield Refusal("why", f"a move forward needs a reason: say why {move.unit} goes to {move.after} (`--why`)")
+        yield MoveRefusal("why", f"a move forward needs a reason: say why {move.unit} goes to {move.after} (`--why`)")
 
 
-def _without_end(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+def _without_end(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     without = [r.id for r in evidence.routes if not r.new_end]
     if evidence.routes and len(without) == len(evidence.routes):
-        yield Refusal(
+        yield MoveRefusal(
             "no_new_end",
             f"no route of {move.unit} has a new end: add `extracted:` or `publish:` to {_names(without)} first",
         )
     elif without and move.after.state is MigrationState.RETIRED:
-        yield Refusal(
+        yield MoveRefusal(
             "no_new_end", f"{_names(without)} still ends in the monolith: {move.unit} cannot retire before it moves"
         )
 
 
-def _one_step(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+def _one_step(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     here, there = ORDER.index(move.before.state), ORDER.index(move.after.state)
     if there - here <= 1 or (move.after.state is MigrationState.CANARY and not _readable(evidence)):
         return
     following = ORDER[here + 1]
-    yield Refusal(
+    yield MoveRefusal(
         "step",
         f"{move.unit} is in {move.before} and cannot jump to {move.after}: the next state is {following} "
         f"(legacy → shadow → canary → extracted → retired)",
     )
 
 
-def _unreachable(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+def _unreachable(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     for reason in evidence.unreachable:
-        yield Refusal("unreachable", reason, forcible=True)
+        yield MoveRefusal("unreachable", reason, forcible=True)
 
 
-def _uncompared(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+def _uncompared(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     """A route that nobody has called is no fault once others of its unit have been compared; see _uncalled."""
     if move.after.state not in (MigrationState.CANARY, MigrationState.EXTRACTED):
         return
@@ -146,7 +146,7 @@ def _uncompared(move: Move, evidence: Evidence) -> Iterator[Refusal]:
     none = not any(r.compared for r in readable)
     for route in readable:
         if not route.compared and (none or route.requests):
-            yield Refusal("not_compared", _why_uncompared(route), forcible=True)
+            yield MoveRefusal("not_compared", _why_uncompared(route), forcible=True)
 
 
 def _why_uncompared(route: RouteEvidence) -> str:
@@ -158,12 +158,12 @@ def _why_uncompared(route: RouteEvidence) -> str:
     return f"{seen}, at least 1 is wanted: leave it in shadow until requests have come"
 
 
-def _different(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+def _different(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     if move.after.state not in (MigrationState.CANARY, MigrationState.EXTRACTED):
         return
     for route in evidence.routes:
         if route.different:
-            yield Refusal(
+            yield MoveRefusal(
                 "differences",
                 f"{route.id}: {route.different} of {route.compared} answers differ, 0 are wanted: repair the service "
                 f"(or `ignore:` what may differ), then go back to legacy and to shadow again",
@@ -172,10 +172,10 @@ def _different(move: Move, evidence: Evidence) -> Iterator[Refusal]:
             )
 
 
-def _own_writes(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+def _own_writes(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     writing = _writing(evidence)
     if move.after.state is MigrationState.CANARY and evidence.data == "own" and writing:
-        yield Refusal(
+        yield MoveRefusal(
             "own_data",
             f"{move.unit} has `data: own` and {_names(writing)} writes: in canary the service and the monolith "
             "would not see each other's writes",
@@ -183,7 +183,7 @@ def _own_writes(move: Move, evidence: Evidence) -> Iterator[Refusal]:
         )
 
 
-def _legacy_traffic(move: Move, evidence: Evidence) -> Iterator[Refusal]:
+def _legacy_traffic(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     """Never forcible: retired means that the monolith may be switched off."""
     if move.after.state is not MigrationState.RETIRED:
         return
@@ -196,7 +196,7 @@ def _legacy_traffic(move: Move, evidence: Evidence) -> Iterator[Refusal]:
     ):
         seen = max(evidence.now - since, 0.0)
         if seen < evidence.retire_after_s:
-            yield Refusal("legacy_traffic", f"{move.unit} has been {what} for {_span(seen)} only; {wanted}")
+            yield MoveRefusal("legacy_traffic", f"{move.unit} has been {what} for {_span(seen)} only; {wanted}")
 
 
 def _uncalled(move: Move, evidence: Evidence) -> Iterator[str]:

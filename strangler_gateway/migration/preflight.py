@@ -15,7 +15,7 @@ PROBE_TIMEOUT_S = 2.0
 
 
 class RouteCounts(Protocol):
-    """Counters of one route since Counts.since."""
+    """Counters of one route since GatewayCounts.since."""
 
     @property
     def legacy(self) -> int: ...
@@ -31,7 +31,7 @@ class RouteCounts(Protocol):
     def last_legacy_at(self) -> float: ...
 
 
-class Counts(Protocol):
+class GatewayCounts(Protocol):
     """The gateway's counters; `since` in Unix seconds."""
 
     @property
@@ -95,7 +95,7 @@ def evidence(
     table: RouteTable,
     unit: Movable,
     standing: Standing,
-    stats: Counts,
+    stats: GatewayCounts,
     examples: Examples,
     now: float,
     unreachable: tuple[str, ...] = (),
@@ -116,7 +116,7 @@ def evidence(
     )
 
 
-def baseline(table: RouteTable, unit: str, stats: Counts) -> Baseline:
+def baseline(table: RouteTable, unit: str, stats: GatewayCounts) -> Baseline:
     """The unit's counters as they are; routes that have counted nothing are left out."""
     counts = {route.id: _counts(stats.route(route.id)) for route in routes_of(table, unit)}
     return {route: values for route, values in counts.items() if any(values)}

@@ -1,6 +1,6 @@
 """The migration states as values: where a unit stands, a move, and what undoes it. Pure, no clock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from strangler_gateway.table.routes import MigrationState, Movable
@@ -38,6 +38,13 @@ LEGACY = Position(MigrationState.LEGACY)
 def position_of(unit: Movable) -> Position:
     """The position that a unit of a table is in."""
     return Position(unit.state, unit.share if unit.state is MigrationState.CANARY else 0)
+
+
+def placed(unit: Movable, position: Position) -> Movable:
+    """The unit at a position; outside canary it keeps the share that the file gives it."""
+    if position.state is MigrationState.CANARY:
+        return replace(unit, state=position.state, share=position.share)
+    return replace(unit, state=position.state)
 
 
 def percent(share: int) -> float:

@@ -1,4 +1,4 @@
-"""The append-only journal: one JSON line an entry, on the disk before it counts."""
+"""The append-only journal: one JSON line per entry, on the disk before it counts."""
 
 import contextlib
 import fcntl
@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from strangler_gateway.migration.journal.journal_entry import Entry, decode, encode
+from strangler_gateway.migration.journal.journal_entry import JournalEntry, decode, encode
 
 MAX_LINE = 1 << 20
 KEPT = 1000
@@ -16,18 +16,18 @@ KEPT = 1000
 
 
 class Journal:
-    """`journal.jsonl` in the state directory, which one process at a time may write. Methods block."""
+    """`journal.jsonl` in the state directory; one process at a time may write it. Methods block."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "journal.jsonl"
-        self.recent: deque[Entry] = deque(maxlen=KEPT)
+        self.recent: deque[JournalEntry] = deque(maxlen=KEPT)
         self.damaged: deque[int] = deque(maxlen=20)
-        """Numbers of lines that are no entry; a torn last line (the process was killed) is one."""
+        """Numbers of the lines that are no entry, such as a torn last line (the process was killed)."""
         self._lock: int | None = None
         self._writing = threading.Lock()
 
     def open(self) -> None:
-        """Makes the directory and takes its lock. Raises OSError; may be called again."""
+        """Makes the directory and takes its lock; may be called again. Raises OSError."""
         if self._lock is not None:
             return
         folder = self.path.parent
@@ -45,13 +45,13 @@ class Journal:
         self._lock = lock
 
     def close(self) -> None:
-        """Gives the lock back."""
+        """Releases the lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
-    def read(self) -> Iterator[Entry]:
-        """Every entry, oldest first, in bounded memory. No file: nothing. Raises OSError."""
+    def read(self) -> Iterator[JournalEntry]:
+        """Every entry, oldest first, in bounded memory; none if there is no file. Raises OSError."""
         self.recent.clear()
         self.damaged.clear()
         with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
@@ -64,8 +64,8 @@ class Journal:
                     self.recent.append(entry)
                     yield entry
 
-    def append(self, entries: Sequence[Entry]) -> None:
-        """Writes the entries at once and waits for the disk. Raises OSError; then none of them counts."""
+    def append(self, entries: Sequence[JournalEntry]) -> None:
+        """Writes all entries and waits for the disk. Raises OSError, and then none of them counts."""
         with self._writing:
             self.open()
             handle = self._handle()
@@ -90,7 +90,7 @@ def _append(handle: int, data: bytes) -> None:
 
 
 def _mended(handle: int, size: int) -> bytes:
-    """A line end where the last line is torn, so that it spoils no other."""
+    """A line end if the last line is torn, so that the next one stays whole."""
     return b"" if size == 0 or os.pread(handle, 1, size - 1) == b"\n" else b"\n"
 
 
@@ -100,7 +100,7 @@ def _write(handle: int, data: bytes) -> None:
 
 
 def _lines(readline: Callable[[int], bytes]) -> Iterator[bytes]:
-    """Lines, each cut at MAX_LINE; the rest of a longer one is skipped."""
+    """Lines, each cut at MAX_LINE; the rest of a longer line is skipped."""
     while line := readline(MAX_LINE):
         yield line
         while len(line) == MAX_LINE and not line.endswith(b"\n"):

@@ -1,8 +1,8 @@
-"""One line of the journal: what became of a unit, who wanted it, and why; and where the unit stands after it."""
+"""One line of the journal: what happened to a unit, who asked for it and why; and where the unit stands after it."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -14,10 +14,10 @@ MAX_TEXT = 1000
 """Characters of a `who` or a `why`."""
 
 Baseline = Mapping[str, tuple[int, int, int, int]]
-"""Counters by route at the moment when a unit entered shadow: requests, compared, different, failed."""
+"""By route, the counters when its unit entered shadow: requests, compared, different, failed."""
 
 
-class Event(StrEnum):
+class JournalEvent(StrEnum):
     """What happened to the unit."""
 
     ADOPTED = "adopted"
@@ -28,15 +28,15 @@ class Event(StrEnum):
     REFUSED = "refused"
     """A move that the routes file asked for; the unit stays where it is."""
     FAILED = "failed"
-    """A flip that was written here and could not be served; `after` is where the unit remained."""
+    """A move that was journalled and could not be served; `after` is where the unit stayed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """`time` in Unix seconds; `digest` is that of the table served after it."""
+class JournalEntry:
+    """`time` in Unix seconds; `digest` of the table that is served after it."""
 
     time: float
-    event: Event
+    event: JournalEvent
     unit: str
     who: str
     why: str
@@ -50,12 +50,12 @@ class Entry:
     asked: Position | None = None
     """Of a refused move: what the file wanted."""
     baseline: Baseline | None = None
-    """Set where the unit enters shadow: later differences are counted from here."""
+    """Set when the unit enters shadow: differences count from here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a unit stands, since when, and what its shadow is counted from."""
+    """Where a unit stands, since when, and from where its shadow counts."""
 
     position: Position = LEGACY
     since: float = 0.0
@@ -67,15 +67,15 @@ class Standing:
     """When the baseline was taken."""
 
 
-def after(standing: Standing | None, entry: Entry) -> Standing:
+def after(standing: Standing | None, entry: JournalEntry) -> Standing:
     """Where the unit stands once the entry counts. A refused move changes nothing."""
     now = standing or Standing(entry.after, entry.time, entry.who, entry.why)
-    if entry.event is Event.REFUSED:
+    if entry.event is JournalEvent.REFUSED:
         return now
-    if entry.event is Event.RELEASE:
-        return Standing(now.position, now.since, now.who, now.why, None, now.baseline, now.counted_from)
+    if entry.event is JournalEvent.RELEASE:
+        return replace(now, hold=None)
     hold = now.hold
-    if entry.event is Event.ROLLBACK:
+    if entry.event is JournalEvent.ROLLBACK:
         hold = Hold(entry.time, entry.who, entry.why)
     since = now.since if standing and entry.after == now.position else entry.time
     baseline, counted_from = (
@@ -84,7 +84,7 @@ def after(standing: Standing | None, entry: Entry) -> Standing:
     return Standing(entry.after, since, entry.who, entry.why, hold, baseline, counted_from)
 
 
-def encode(entry: Entry) -> bytes:
+def encode(entry: JournalEntry) -> bytes:
     """The entry as one line of JSON, with its line end."""
     line: dict[str, object] = {
         "time": iso(entry.time),
@@ -107,14 +107,14 @@ def encode(entry: Entry) -> bytes:
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 
 
-def decode(line: bytes) -> Entry:
-    """Reads a line of the journal. Raises ValueError where it is not a whole entry."""
+def decode(line: bytes) -> JournalEntry:
+    """Reads a line of the journal. Raises ValueError if it is not a whole entry."""
     try:
         raw = json.loads(line)
         taken = raw["after"]
-        return Entry(
+        return JournalEntry(
             time=datetime.fromisoformat(raw["time"]).timestamp(),
-            event=Event(raw["event"]),
+            event=JournalEvent(raw["event"]),
             unit=_text(raw["unit"]),
             who=_text(raw["who"]),
             why=_text(raw["why"]),
@@ -136,7 +136,7 @@ def iso(time: float) -> str:
 
 
 def place(position: Position | None) -> dict[str, object] | None:
-    """A position as it is shown outside: the share in per cent, in canary alone."""
+    """A position as the API and the journal show it: the share in per cent, in canary only."""
     if position is None:
         return None
     shown: dict[str, object] = {"state": str(position.state)}
@@ -159,5 +159,5 @@ def _baseline(raw: Any) -> Baseline:
 
 def _text(raw: Any) -> str:
     if not isinstance(raw, str):
-        raise TypeError(f"a text is wanted, not {type(raw).__name__}")
+        raise TypeError(f"expected a text, got {type(raw).__name__}")
     return raw

@@ -1,4 +1,4 @@
-"""Where every unit stands, in memory; and what the store still has to be told of it."""
+"""Where every unit stands, in memory; and the entries that the journal does not hold yet."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from strangler_gateway.migration.journal.journal_entry import Entry, Event, Standing, after
+from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing, after, iso
 from strangler_gateway.migration.states import Move
 
 log = logging.getLogger(__name__)
@@ -14,11 +14,11 @@ log = logging.getLogger(__name__)
 MAX_OWED = 10_000
 
 
-class Store(Protocol):
-    """Keeps entries beyond the process. Methods block and raise OSError."""
+class JournalStore(Protocol):
+    """Keeps entries over restarts. Methods block and raise OSError."""
 
     @property
-    def recent(self) -> Iterable[Entry]:
+    def recent(self) -> Iterable[JournalEntry]:
         """The latest entries that were read or appended, oldest first."""
         ...
 
@@ -28,42 +28,42 @@ class Store(Protocol):
         ...
 
     def open(self) -> None:
-        """Makes the store writable by this process."""
+        """Makes this process the one that may write."""
         ...
 
     def close(self) -> None:
         """Ends that."""
         ...
 
-    def read(self) -> Iterator[Entry]:
+    def read(self) -> Iterator[JournalEntry]:
         """Every entry, oldest first."""
         ...
 
-    def append(self, entries: Sequence[Entry], /) -> None:
+    def append(self, entries: Sequence[JournalEntry], /) -> None:
         """Keeps all of the entries, or raises and keeps none."""
         ...
 
 
-class Ledger:
-    """The standings, and the entries that make them. `owed` are entries that count already and are not yet kept."""
+class Standings:
+    """The standings, and the entries that they follow from. `owed`: entries that count and are not in the store yet."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: JournalStore) -> None:
         self.store = store
-        self.standings: Mapping[str, Standing] = {}
-        self.refused: dict[str, Entry] = {}
-        """The last move of each unit that the file asked for in vain."""
+        self.by_unit: Mapping[str, Standing] = {}
+        self.refused: dict[str, JournalEntry] = {}
+        """By unit: the last move that the file asked for and did not get."""
         self.problem: str | None = None
         """Why the store could not be written, the last time it was tried."""
-        self._owed: deque[Entry] = deque(maxlen=MAX_OWED)
+        self._owed: deque[JournalEntry] = deque(maxlen=MAX_OWED)
 
     async def load(self) -> None:
-        """Replays the store; a store that is away leaves the standings empty, and says so in `problem`."""
+        """Replays the store. If it cannot be read, the standings stay empty and `problem` says why."""
         try:
             await asyncio.to_thread(self.store.open)
         except OSError as exc:
             self.problem = _reason(exc)
         try:
-            self.standings = await asyncio.to_thread(self._replay)
+            self.by_unit = await asyncio.to_thread(self._replay)
         except OSError as exc:
             self.problem = self.problem or _reason(exc)
 
@@ -73,40 +73,49 @@ class Ledger:
             standings[entry.unit] = after(standings.get(entry.unit), entry)
             self._note(entry)
         if self.store.damaged:
-            log.warning("the journal's lines %s are no entries and do not count", list(self.store.damaged))
+            log.warning("the journal's lines %s are damaged and are skipped", list(self.store.damaged))
         return standings
 
-    def preview(self, entries: Iterable[Entry]) -> Mapping[str, Standing]:
+    def preview(self, entries: Iterable[JournalEntry]) -> Mapping[str, Standing]:
         """The standings once the entries count."""
-        standings = dict(self.standings)
+        standings = dict(self.by_unit)
         for entry in entries:
             standings[entry.unit] = after(standings.get(entry.unit), entry)
         return standings
 
-    def stand(self, entries: Sequence[Entry], *, owed: bool = False) -> None:
-        """From here on the entries count. `owed`: the store is told with the next write."""
-        self.standings = self.preview(entries)
+    def apply(self, entries: Sequence[JournalEntry], *, owed: bool = False) -> None:
+        """From here on the entries count. `owed`: the next write puts them into the store."""
+        self.by_unit = self.preview(entries)
         for entry in entries:
             self._note(entry)
         if owed:
             self._owed.extend(entries)
 
-    def _note(self, entry: Entry) -> None:
-        if entry.event is Event.REFUSED:
+    def _note(self, entry: JournalEntry) -> None:
+        if entry.event is JournalEvent.REFUSED:
             self.refused[entry.unit] = entry
         else:
             self.refused.pop(entry.unit, None)
 
     def is_news(self, wish: Move) -> bool:
-        """Whether the refusal of this wish of the file has not been journalled yet."""
+        """Whether the refusal of this wish of the file is not in the journal yet."""
         last = self.refused.get(wish.unit)
         return last is None or (last.asked, last.why) != (wish.after, wish.why)
 
-    async def write(self, entries: Sequence[Entry] = ()) -> str | None:
-        """Tells the store what is owed and these entries; None, or why it could not be told (then all stays owed)."""
+    def reason(self, unit: str) -> str:
+        """Why the unit stands elsewhere than the file says."""
+        standing, refused = self.by_unit[unit], self.refused.get(unit)
+        if refused is not None:
+            return "; ".join(refused.reasons)
+        if standing.hold is not None:
+            return f"rolled back by {standing.hold.who} at {iso(standing.hold.since)} and on hold"
+        return f"moved by {standing.who} at {iso(standing.since)}; the file was not written, or has changed since"
+
+    async def write(self, entries: Sequence[JournalEntry] = ()) -> str | None:
+        """Writes what is owed and these entries; None, or why it failed (and then what was owed stays owed)."""
         owed = tuple(self._owed)
         try:
-            await asyncio.to_thread(self._tell, (*owed, *entries))
+            await asyncio.to_thread(self._put, (*owed, *entries))
         except OSError as exc:
             self.problem = _reason(exc)
             return self.problem
@@ -115,15 +124,15 @@ class Ledger:
         self.problem = None
         return None
 
-    def _tell(self, entries: Sequence[Entry]) -> None:
-        """With nothing to tell: finds out whether the store could be told."""
+    def _put(self, entries: Sequence[JournalEntry]) -> None:
+        """Without entries: finds out whether the store can be written."""
         if entries:
             self.store.append(entries)
         else:
             self.store.open()
 
-    def log(self, limit: int, unit: str | None = None) -> list[Entry]:
-        """The latest entries, newest last, those that are owed included."""
+    def log(self, limit: int, unit: str | None = None) -> list[JournalEntry]:
+        """The latest entries, newest last, including those that are owed."""
         entries = [e for e in (*self.store.recent, *self._owed) if unit is None or e.unit == unit]
         return entries[-limit:]
 

@@ -1,19 +1,25 @@
-"""routes.yaml as it lies on the disk: read whole, written unit by unit, and what of it has been taken up."""
+"""routes.yaml on the disk: read whole, written unit by unit; and which of its wishes have been applied.
+
+A file that a flip could not write shows the old state after a restart as well; that is no wish to go back.
+"""
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import replace
 from pathlib import Path
 
 from strangler_gateway.config.file import RoutesInvalid, load
-from strangler_gateway.migration.routes_file.applied_wishes import LastSeen
+from strangler_gateway.migration.journal.journal_entry import parse_place, place
+from strangler_gateway.migration.routes_file import atomic_file
 from strangler_gateway.migration.routes_file.edit import Edit, NotEdited, edit, read
-from strangler_gateway.migration.states import Position, position_of
+from strangler_gateway.migration.states import Position, placed, position_of
 from strangler_gateway.table.faults import Fault
-from strangler_gateway.table.routes import MigrationState, Movable, RouteTable
+from strangler_gateway.table.routes import RouteTable
 
 log = logging.getLogger(__name__)
+
+MAX_SEEN_BYTES = 4 << 20
 
 
 class RoutesOnDisk:
@@ -21,45 +27,47 @@ class RoutesOnDisk:
 
     table: RouteTable
 
-    def __init__(self, path: Path, seen: LastSeen, environ: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, seen: Path, environ: Mapping[str, str]) -> None:
+        """`seen`: the file in the state directory that keeps the applied wishes."""
         self.path = path
         self.text = ""
         """As last taken or written."""
         self._seen = seen
         self._environ = environ
-        self._taken: dict[str, Position] = {}
+        self._applied: dict[str, Position] = {}
+        """By unit: what the file says of it and does not ask for any more."""
 
     async def open(self) -> None:
-        """Recalls what was taken up before the last restart."""
-        self._taken = await asyncio.to_thread(self._seen.read)
+        """Recalls the wishes that were applied before the last restart."""
+        self._applied = await asyncio.to_thread(_recalled, self._seen)
 
     async def read(self) -> tuple[str, RouteTable]:
-        """The file's text and table. Raises RoutesInvalid, also for a file that is away or no text."""
+        """The file's text and table. Raises RoutesInvalid, also if the file is away or holds no text."""
         try:
             text = await asyncio.to_thread(read, self.path)
         except (OSError, ValueError) as exc:
             raise RoutesInvalid([Fault(1, "", f"{self.path.name} cannot be read: {exc}")]) from exc
         return text, await asyncio.to_thread(load, text, self._environ)
 
-    def take(self, text: str, table: RouteTable, kept: Set[str]) -> None:
-        """From here on the file says this; all of it is taken up but the `kept` units' wishes."""
+    def take(self, text: str, table: RouteTable, open_wishes: Set[str]) -> None:
+        """From here on the file says this; its wishes are applied, but for those of the units in `open_wishes`."""
         self.text, self.table = text, table
-        self._taken = {unit: where for unit, where in self._taken.items() if unit in table.movables}
-        self._settle(name for name in table.movables if name not in kept)
+        self._applied = {unit: where for unit, where in self._applied.items() if unit in table.movables}
+        self._settle(name for name in table.movables if name not in open_wishes)
 
     def asks(self, unit: str, wanted: Position) -> bool:
-        """Whether the file's position of the unit is a new wish: one that has not been taken up."""
-        return wanted != self._taken.get(unit)
+        """Whether the position that the file gives the unit is a wish that has not been applied."""
+        return wanted != self._applied.get(unit)
 
     async def write(self, positions: Mapping[str, Position]) -> str | None:
-        """Puts the positions into the file, other bytes untouched; None, or why it could not be done."""
+        """Writes the positions into the file and leaves its other bytes; None, or why it could not be written."""
         known = {name: self.table.movables[name] for name in positions if name in self.table.movables}
         edits = tuple(Edit(name, unit.kind, positions[name]) for name, unit in known.items())
         try:
             edited = await asyncio.to_thread(edit, self.path, edits)
         except NotEdited as exc:
             self._settle(positions)
-            return f"{exc}; the file still shows the old state, `strangler diff` tells"
+            return f"{exc}; the file still shows the old state, see `strangler diff`"
         if edited.before == self.text:
             self.text = edited.after
         self.table = self.table.with_movables({name: placed(unit, positions[name]) for name, unit in known.items()})
@@ -67,19 +75,24 @@ class RoutesOnDisk:
         return None
 
     def _settle(self, units: Iterable[str]) -> None:
-        """What the file shows of these units is no wish any more: taken up, or overtaken by a later move."""
-        self._taken |= {name: position_of(self.table.movables[name]) for name in units if name in self.table.movables}
+        """What the file says of these units is no wish any more: it was applied, or a later move overtook it."""
+        movables = self.table.movables
+        self._applied |= {name: position_of(movables[name]) for name in units if name in movables}
 
     async def remember(self) -> None:
-        """Keeps what was taken up over a restart; a state directory that is away is told of elsewhere."""
+        """Keeps the applied wishes over a restart; if the state directory is away, `problem` reports it elsewhere."""
+        data = json.dumps({unit: place(where) for unit, where in self._applied.items()}).encode()
         try:
-            await asyncio.to_thread(self._seen.write, dict(self._taken))
+            await asyncio.to_thread(atomic_file.replace, self._seen, data, 0o600)
         except OSError as exc:
-            log.warning("what was taken up of %s cannot be kept: %s", self.path.name, exc)
+            log.warning("the applied wishes of %s cannot be kept: %s", self.path.name, exc)
 
 
-def placed(unit: Movable, position: Position) -> Movable:
-    """The unit at a position; its share outside canary stays as the file has it."""
-    if position.state is MigrationState.CANARY:
-        return replace(unit, state=position.state, share=position.share)
-    return replace(unit, state=position.state)
+def _recalled(seen: Path) -> dict[str, Position]:
+    """By unit; nothing if the file cannot be read, and then everything in the routes file counts as a wish."""
+    try:
+        with seen.open("rb") as file:
+            raw = json.loads(file.read(MAX_SEEN_BYTES))
+        return {unit: parse_place(where) for unit, where in raw.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from strangler_gateway.migration.journal.journal import Journal
-from strangler_gateway.migration.journal.journal_entry import Entry
+from strangler_gateway.migration.journal.journal_entry import JournalEntry
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.states import Position
 from strangler_gateway.table.routes import MigrationState, RouteTable, Service
@@ -70,7 +70,7 @@ class Disk(Journal):
         self._look()
         super().open()
 
-    def append(self, entries: Sequence[Entry]) -> None:
+    def append(self, entries: Sequence[JournalEntry]) -> None:
         self._look()
         self.writing = True
         if self.hangs is not None:
@@ -141,7 +141,7 @@ class World:
         counts.shadow_compared += 10
         counts.shadow_different += different
 
-    def journal(self) -> Iterator[Entry]:
+    def journal(self) -> Iterator[JournalEntry]:
         return Journal(self.state_dir).read()
 
     def adopt(self, table: RouteTable) -> None:

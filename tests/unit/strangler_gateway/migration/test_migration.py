@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from strangler_gateway.config.file import load
-from strangler_gateway.migration.journal.journal_entry import Event
+from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.move_result import Outcome
+from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.states import Position, position_of
 from strangler_gateway.table.faults import RoutesInvalid
 from strangler_gateway.table.routes import MigrationState
@@ -33,7 +33,7 @@ async def migration(world: World) -> AsyncIterator[Migration]:
     await controller.aclose()
 
 
-def codes(outcome: Outcome) -> list[str]:
+def codes(outcome: MoveResult) -> list[str]:
     return [refusal.code for refusal in outcome.refusals]
 
 
@@ -41,7 +41,7 @@ def place(controller: Migration, unit: str = "items") -> Position:
     return position_of(controller.served.movables[unit])
 
 
-async def flip(controller: Migration, to: Position, unit: str = "items", *, force: bool = False) -> Outcome:
+async def flip(controller: Migration, to: Position, unit: str = "items", *, force: bool = False) -> MoveResult:
     return await controller.flip(unit, to, who="alice", why="because", force=force)
 
 
@@ -78,7 +78,7 @@ async def test_a_flip_serves_journals_and_writes_the_file(world: World, migratio
     assert len(world.served) == 1
     assert all(r.movable.state is MigrationState.SHADOW for r in migration.served.routes if r.movable.name == "items")
     entry = list(world.journal())[-1]
-    assert (entry.event, entry.unit, entry.who, entry.why) == (Event.FLIP, "items", "alice", "because")
+    assert (entry.event, entry.unit, entry.who, entry.why) == (JournalEvent.FLIP, "items", "alice", "because")
     assert (entry.before, entry.after, entry.digest, entry.time) == (LEGACY, SHADOW, outcome.digest, world.now)
     assert world.path.read_text() == ROUTES.replace("items: {state: legacy", "items: {state: shadow")
 
@@ -184,7 +184,7 @@ async def test_rollback_leads_to_legacy_from_every_state_and_holds(
     assert "items: {state: legacy" in world.path.read_text()
     assert codes(await flip(migration, SHADOW, force=True)) == ["held"]
     entry = list(world.journal())[-1]
-    assert (entry.event, entry.before, entry.after) == (Event.ROLLBACK, state, LEGACY)
+    assert (entry.event, entry.before, entry.after) == (JournalEvent.ROLLBACK, state, LEGACY)
 
 
 async def test_a_rollback_of_several_units_is_one_swap(world: World, migration: Migration) -> None:
@@ -253,7 +253,7 @@ async def test_the_first_start_adopts_the_file_as_it_stands(world: World) -> Non
     assert position_of(first.movables["items"]) == canary(12.5)
     assert world.served == []
     entries = list(world.journal())
-    assert {(e.unit, e.event, e.who) for e in entries} == {(u, Event.ADOPTED, "file") for u in first.movables}
+    assert {(e.unit, e.event, e.who) for e in entries} == {(u, JournalEvent.ADOPTED, "file") for u in first.movables}
     assert {e.why for e in entries} == {f"file {load(world.path.read_text(), {}).digest}"}
     await migration.aclose()
 
@@ -263,7 +263,7 @@ async def test_a_new_unit_in_a_later_file_is_adopted(world: World, migration: Mi
     world.edit("- id: search", f"{more}\n  - id: search")
     await migration.reload()
     assert place(migration, "more") == SHADOW
-    assert list(world.journal())[-1].event is Event.ADOPTED
+    assert list(world.journal())[-1].event is JournalEvent.ADOPTED
 
 
 async def test_an_edited_file_passes_the_same_edges(world: World, migration: Migration) -> None:
@@ -273,7 +273,7 @@ async def test_an_edited_file_passes_the_same_edges(world: World, migration: Mig
     assert place(migration) == SHADOW
     entry = list(world.journal())[-1]
     digest = load(world.path.read_text(), {}).digest
-    assert (entry.event, entry.who, entry.why) == (Event.FILE, "file", f"file {digest}")
+    assert (entry.event, entry.who, entry.why) == (JournalEvent.FILE, "file", f"file {digest}")
 
 
 async def test_a_refused_wish_of_the_file_keeps_that_unit_alone(world: World, migration: Migration) -> None:
@@ -287,7 +287,7 @@ async def test_a_refused_wish_of_the_file_keeps_that_unit_alone(world: World, mi
     [different] = (await migration.diff()).units
     assert (different.unit, different.file, different.served) == ("items", EXTRACTED, LEGACY)
     assert "cannot jump" in different.reason
-    refused = [entry for entry in world.journal() if entry.event is Event.REFUSED]
+    refused = [entry for entry in world.journal() if entry.event is JournalEvent.REFUSED]
     assert [(entry.asked, entry.after) for entry in refused] == [(EXTRACTED, LEGACY)]
 
 
@@ -298,7 +298,7 @@ async def test_a_refusal_is_journalled_once_and_judged_again_at_every_reload(
     world.edit("items: {state: legacy", "items: {state: shadow")
     for _ in range(3):
         assert [codes(kept) for kept in (await migration.reload()).kept] == [["unreachable"]]
-    assert len([entry for entry in world.journal() if entry.event is Event.REFUSED]) == 1
+    assert len([entry for entry in world.journal() if entry.event is JournalEvent.REFUSED]) == 1
     world.down.clear()
     assert [moved.after for moved in (await migration.reload()).moved] == [SHADOW]
 
@@ -440,7 +440,7 @@ async def test_a_rollback_works_in_memory_and_is_journalled_when_the_disk_is_bac
     assert place(migration) == LEGACY
     assert "in memory" in "".join(outcome.warnings)
     assert codes(await flip(migration, SHADOW)) == ["held"]
-    assert migration.log(1)[0].event is Event.ROLLBACK
+    assert migration.log(1)[0].event is JournalEvent.ROLLBACK
     world.disk.away = False
     again = await restarted(world, migration)
     assert (place(again), again.standings["items"].hold is not None) == (LEGACY, True)
@@ -453,7 +453,7 @@ async def test_flips_are_on_again_when_the_disk_is_back(world: World) -> None:
     world.disk.away = False
     assert (await flip(migration, SHADOW)).done
     assert migration.problem is None
-    assert [e.event for e in world.journal() if e.unit == "items"] == [Event.ADOPTED, Event.FLIP]
+    assert [e.event for e in world.journal() if e.unit == "items"] == [JournalEvent.ADOPTED, JournalEvent.FLIP]
     await migration.aclose()
 
 
@@ -505,7 +505,7 @@ async def test_two_flips_at_once_come_one_after_the_other(world: World, migratio
     first, second = await asyncio.gather(flip(migration, canary(5)), flip(migration, canary(50)))
     assert {first.before, second.before} == {SHADOW, canary(5)}
     assert [position_of(table.movables["items"]) for table in world.served] == [SHADOW, canary(5), canary(50)]
-    journalled = [(entry.before, entry.after) for entry in world.journal() if entry.event is Event.FLIP]
+    journalled = [(entry.before, entry.after) for entry in world.journal() if entry.event is JournalEvent.FLIP]
     assert journalled == [(LEGACY, SHADOW), (SHADOW, canary(5)), (canary(5), canary(50))]
 
 

@@ -13,20 +13,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strangler_gateway.migration.journal.journal import MAX_LINE, Journal
-from strangler_gateway.migration.journal.journal_entry import Entry, Event, after, decode, encode
+from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, after, decode, encode
 from strangler_gateway.migration.states import LEGACY, Position
 from strangler_gateway.table.routes import MigrationState
 
-FLIP = Entry(
-    1_700_000_000.125, Event.FLIP, "items", "alice (127.0.0.1)", "it is ready", LEGACY, Position(MigrationState.SHADOW)
+FLIP = JournalEntry(
+    1_700_000_000.125,
+    JournalEvent.FLIP,
+    "items",
+    "alice (127.0.0.1)",
+    "it is ready",
+    LEGACY,
+    Position(MigrationState.SHADOW),
 )
 
 
-def entries(folder: Path) -> list[Entry]:
+def entries(folder: Path) -> list[JournalEntry]:
     return list(Journal(folder).read())
 
 
-def append(folder: Path, *wanted: Entry) -> None:
+def append(folder: Path, *wanted: JournalEntry) -> None:
     journal = Journal(folder)
     journal.append(wanted)
     journal.close()
@@ -171,9 +177,9 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 
 @given(
     st.builds(
-        Entry,
+        JournalEntry,
         time=st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000),
-        event=st.sampled_from(Event),
+        event=st.sampled_from(JournalEvent),
         unit=texts,
         who=texts,
         why=texts,
@@ -186,26 +192,35 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
         baseline=st.none() | st.dictionaries(texts, st.tuples(*[st.integers(0, 10**9)] * 4), max_size=3),
     )
 )
-def test_an_entry_is_one_line_and_comes_back_whole(entry: Entry) -> None:
+def test_an_entry_is_one_line_and_comes_back_whole(entry: JournalEntry) -> None:
     line = encode(entry)
     assert line.count(b"\n") == 1
     assert decode(line) == entry
 
 
 def test_a_hold_lasts_until_it_is_released() -> None:
-    rollback = Entry(2.0, Event.ROLLBACK, "items", "bob", "errors", Position(MigrationState.SHADOW), LEGACY)
+    rollback = JournalEntry(
+        2.0, JournalEvent.ROLLBACK, "items", "bob", "errors", Position(MigrationState.SHADOW), LEGACY
+    )
     held = after(after(None, FLIP), rollback)
     assert held.hold is not None
     assert (held.position, held.hold.who) == (LEGACY, "bob")
-    later = after(held, Entry(3.0, Event.FILE, "items", "file", "", LEGACY, LEGACY))
+    later = after(held, JournalEntry(3.0, JournalEvent.FILE, "items", "file", "", LEGACY, LEGACY))
     assert later.hold == held.hold
-    assert after(later, Entry(4.0, Event.RELEASE, "items", "bob", "", LEGACY, LEGACY)).hold is None
+    assert after(later, JournalEntry(4.0, JournalEvent.RELEASE, "items", "bob", "", LEGACY, LEGACY)).hold is None
 
 
 def test_a_higher_share_keeps_what_shadow_is_counted_from() -> None:
-    shadow = Entry(
-        1.0, Event.FLIP, "items", "a", "", LEGACY, Position(MigrationState.SHADOW), baseline={"read": (1, 2, 3, 4)}
+    shadow = JournalEntry(
+        1.0,
+        JournalEvent.FLIP,
+        "items",
+        "a",
+        "",
+        LEGACY,
+        Position(MigrationState.SHADOW),
+        baseline={"read": (1, 2, 3, 4)},
     )
-    canary = Entry(2.0, Event.FLIP, "items", "a", "", shadow.after, Position(MigrationState.CANARY, 10))
+    canary = JournalEntry(2.0, JournalEvent.FLIP, "items", "a", "", shadow.after, Position(MigrationState.CANARY, 10))
     standing = after(after(None, shadow), canary)
     assert (standing.baseline, standing.counted_from, standing.since) == ({"read": (1, 2, 3, 4)}, 1.0, 2.0)
