@@ -183,7 +183,7 @@ def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises the signal again when it has finished
     with listener:
-        server = _Server(config)
+        server = _ServiceServer(config)
         server.run(sockets=[listener])
     return 0 if server.started else 1
 
@@ -201,7 +201,7 @@ class _Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
 
-class _Server(uvicorn.Server):
+class _ServiceServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         gc.collect()

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from extracted.cli import broker, dead_letters, mails, purchases, text
-from extracted.cli.client import SERVICES, Client, of_each
+from extracted.cli.client import SERVICES, OperationsClient, of_each
 
 app = typer.Typer(
     name="polycode",
@@ -23,7 +23,7 @@ app.add_typer(broker.app, name="broker")
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
     """How open purchases, mails, outboxes and consumers are, of all services that answer."""
-    found, code = of_each(SERVICES, lambda name: Client(name, as_json).get("status"))
+    found, code = of_each(SERVICES, lambda name: OperationsClient(name, as_json).get("status"))
     if as_json:
         text.as_json(found)
     else:

@@ -21,12 +21,12 @@ SERVICES = {
 """Where each is unless POLYCODE_…_URL says otherwise."""
 _CREDENTIAL = "POLYCODE_OPERATOR_TOKEN"
 
-Answer = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class OperationsClient:
     """One service. Methods end the command where there is no answer. `below`: where its paths begin."""
 
     service: str
@@ -38,15 +38,15 @@ class Client:
         """From the environment, else the default."""
         return (os.environ.get(f"POLYCODE_{self.service.upper()}_URL") or SERVICES[self.service]).rstrip("/")
 
-    def get(self, path: str, **query: object) -> Answer:
+    def get(self, path: str, **query: object) -> JsonObject:
         """What it shows."""
         return self._answer("GET", path, params={name: value for name, value in query.items() if value is not None})
 
-    def post(self, path: str, **asked: object) -> Answer:
+    def post(self, path: str, **asked: object) -> JsonObject:
         """What became of a wish."""
         return self._answer("POST", path, json=asked)
 
-    def pages(self, path: str, rows: str, **query: object) -> Iterator[Answer]:
+    def pages(self, path: str, rows: str, **query: object) -> Iterator[JsonObject]:
         """All rows of a list, page after page."""
         after: object = None
         while True:
@@ -61,7 +61,7 @@ class Client:
         print(json.dumps({"error": message}) if self.as_json else f"{self.service}: {message}", file=sys.stderr)
         raise typer.Exit(code)
 
-    def _answer(self, method: str, path: str, **content: Any) -> Answer:
+    def _answer(self, method: str, path: str, **content: Any) -> JsonObject:
         try:
             with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
                 response = client.request(method, f"{self.url}{self.below}{path}", headers=self._headers(), **content)
@@ -72,7 +72,7 @@ class Client:
             )
         return self._read(response)
 
-    def _read(self, response: httpx.Response) -> Answer:
+    def _read(self, response: httpx.Response) -> JsonObject:
         try:
             answer = response.json()
         except ValueError:
@@ -82,7 +82,7 @@ class Client:
             self._refused(response.status_code, content)
         return content
 
-    def _refused(self, status: int, content: Answer) -> NoReturn:
+    def _refused(self, status: int, content: JsonObject) -> NoReturn:
         """The service's own words where it has some; a 404 of its public routes means that it has no operations API."""
         if status == 401:
             self.fail(REFUSED, f"the credential is not the one of {self.url}; set {_CREDENTIAL} or {_CREDENTIAL}_FILE")

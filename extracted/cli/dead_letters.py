@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from extracted.cli import text
-from extracted.cli.client import DONE, REFUSED, SERVICES, Client, of_each
+from extracted.cli.client import DONE, REFUSED, SERVICES, OperationsClient, of_each
 
 app = typer.Typer(help="Messages that could not be handled: look, try again, discard.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -41,7 +41,7 @@ def list_(
 def groups(service: Service = None, queue: Queue = None, as_json: AsJson = False) -> None:
     """How many there are of each queue, type and reason."""
     found, code = of_each(
-        _services(service), lambda name: Client(name, as_json).get("parked/groups", queue=queue)["groups"]
+        _services(service), lambda name: OperationsClient(name, as_json).get("parked/groups", queue=queue)["groups"]
     )
     if as_json:
         text.as_json(found)
@@ -58,7 +58,7 @@ def groups(service: Service = None, queue: Queue = None, as_json: AsJson = False
 @app.command()
 def show(parked_id: Annotated[str, typer.Argument(metavar="ID")], service: OneService, as_json: AsJson = False) -> None:
     """One message with its properties and body."""
-    answer = Client(_known(service), as_json).get(f"parked/{parked_id}")
+    answer = OperationsClient(_known(service), as_json).get(f"parked/{parked_id}")
     if as_json:
         text.as_json(answer)
         return
@@ -92,7 +92,7 @@ def discard(
 
 
 def _change(word: str, service: str, ids: list[str], why: str, as_json: bool) -> None:
-    client, count = Client(service, as_json), 0
+    client, count = OperationsClient(service, as_json), 0
     for begin in range(0, len(ids), AT_ONCE):
         count += client.post(f"parked/{word}", ids=ids[begin : begin + AT_ONCE], why=why)["count"]
     if as_json:
@@ -113,7 +113,7 @@ def _chosen(service: str, ids: list[str] | None, everything: bool, queue: str | 
 
 
 def _failed_messages(service: str, queue: str | None, as_json: bool) -> Iterable[Any]:
-    return Client(service, as_json).pages("parked", "parked", queue=queue, limit=AT_ONCE)
+    return OperationsClient(service, as_json).pages("parked", "parked", queue=queue, limit=AT_ONCE)
 
 
 def _row(service: str, one: Any) -> tuple[object, ...]:

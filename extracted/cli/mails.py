@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from extracted.cli import text
-from extracted.cli.client import USAGE, Answer, Client
+from extracted.cli.client import USAGE, JsonObject, OperationsClient
 
 app = typer.Typer(help="Mails: look, cancel, retry, decide; previews; suppressed addresses.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -124,7 +124,7 @@ def lift(recipient: Annotated[str, typer.Argument(metavar="ADDRESS")], why: Why,
 def _change(mail_ids: list[str], word: str, as_json: bool, **asked: str) -> None:
     """One after another; ends at the first that is refused."""
     client = _mailer(as_json)
-    changed: list[Answer] = []
+    changed: list[JsonObject] = []
     try:
         for mail_id in map(_segment, mail_ids):
             changed.append(client.post(f"/{mail_id}/{word}", by=_by(), **asked))
@@ -132,15 +132,15 @@ def _change(mail_ids: list[str], word: str, as_json: bool, **asked: str) -> None
         _show(changed, as_json)
 
 
-def _show(changed: list[Answer], as_json: bool) -> None:
+def _show(changed: list[JsonObject], as_json: bool) -> None:
     if as_json and changed:
         text.as_json({"mails": changed})
     elif changed:
         text.table(_COLUMNS, [_row(one) for one in changed], "")
 
 
-def _mailer(as_json: bool) -> Client:
-    return Client("mailer", as_json, below="/mails")
+def _mailer(as_json: bool) -> OperationsClient:
+    return OperationsClient("mailer", as_json, below="/mails")
 
 
 def _row(one: Any) -> tuple[object, ...]:
@@ -162,7 +162,7 @@ def _by() -> str:
         return "an operator"
 
 
-def _write(client: Client, file: Path, content: str) -> None:
+def _write(client: OperationsClient, file: Path, content: str) -> None:
     try:
         file.write_text(content, encoding="utf-8")
     except OSError as error:

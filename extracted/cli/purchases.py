@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from extracted.cli import text
-from extracted.cli.client import DONE, REFUSED, Client
+from extracted.cli.client import DONE, REFUSED, OperationsClient
 
 app = typer.Typer(help="Purchases: look, resume, cancel, refund, audit.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -30,7 +30,7 @@ def list_(
 ) -> None:
     """The oldest first."""
     wanted = state.upper() if state else None
-    answer = Client("account", as_json).get("purchases", state=wanted, older_than_s=older_than, limit=limit)
+    answer = OperationsClient("account", as_json).get("purchases", state=wanted, older_than_s=older_than, limit=limit)
     if as_json:
         text.as_json(answer)
         return
@@ -42,7 +42,7 @@ def list_(
 @app.command()
 def show(purchase_id: PurchaseId, as_json: AsJson = False) -> None:
     """One purchase: its steps, its lines of the ledger, what operators did."""
-    answer = Client("account", as_json).get(f"purchases/{_segment(purchase_id)}")
+    answer = OperationsClient("account", as_json).get(f"purchases/{_segment(purchase_id)}")
     if as_json:
         text.as_json(answer)
         return
@@ -78,7 +78,7 @@ def refund(purchase_id: PurchaseId, why: Why, as_json: AsJson = False) -> None:
 @app.command()
 def audit(as_json: AsJson = False) -> None:
     """Check ledger against purchases against transactions. Exit 1 on a breach."""
-    answer = Client("account", as_json).get("audit")
+    answer = OperationsClient("account", as_json).get("audit")
     if as_json:
         text.as_json(answer)
     else:
@@ -88,7 +88,7 @@ def audit(as_json: AsJson = False) -> None:
 
 
 def _change(purchase_id: str, word: str, why: str, as_json: bool) -> None:
-    answer = Client("account", as_json).post(f"purchases/{_segment(purchase_id)}/{word}", why=why)
+    answer = OperationsClient("account", as_json).post(f"purchases/{_segment(purchase_id)}/{word}", why=why)
     if as_json:
         text.as_json(answer)
     else:

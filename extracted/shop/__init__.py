@@ -1,1 +1,1 @@
-"""Shop: items (hints, validators), how many are left, who has bought what; it decides what becomes of a purchase."""
+"""The shop: items, how many are left, who has bought them. It decides whether a purchase is sold."""

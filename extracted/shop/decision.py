@@ -1,20 +1,20 @@
-"""What becomes of a purchase in the shop: decided once, by whichever command comes first, and only repeated after."""
+"""What the shop decides on a purchase. The first command decides; every later one gets the same decision."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 
-class Outcome(StrEnum):
-    """DECREASED: sold, one less is left. CANCELLED: it will never be sold."""
+class SaleOutcome(StrEnum):
+    """DECREASED: sold, so one less is left. CANCELLED: will never be sold."""
 
     DECREASED = "decreased"
     REFUSED = "refused"
     CANCELLED = "cancelled"
 
 
-class Reason(StrEnum):
-    """Why a purchase is refused."""
+class SaleRefusal(StrEnum):
+    """Why the shop refuses a purchase."""
 
     ALREADY_OWNED = "already_owned"
     USER_DELETED = "user_deleted"
@@ -31,39 +31,39 @@ class Purchase:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """`reason`: of a refusal alone."""
+class SaleDecision:
+    """`reason`: only a refusal has one."""
 
-    outcome: Outcome
-    reason: Reason | None = None
+    outcome: SaleOutcome
+    reason: SaleRefusal | None = None
 
 
-DECREASED: Final = Decision(Outcome.DECREASED)
-CANCELLED: Final = Decision(Outcome.CANCELLED)
+DECREASED: Final = SaleDecision(SaleOutcome.DECREASED)
+CANCELLED: Final = SaleDecision(SaleOutcome.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a purchase while nobody else can decide on that user and item.
+    """What the stores hold about a purchase while nobody else can decide on that user and item.
 
-    `decided`: its decision, for `purchase`, if there is one. `is_owned`: another purchase of the item by the user, or
-    the monolith, left a live row. `is_limited`: somebody has set a quantity, so one has to be taken.
+    `decided`: the earlier decision, if any, and `purchase`: what it was made for. `is_owned`: the user has the item,
+    by another purchase or from the monolith. `is_limited`: the item has a quantity, so one has to be taken.
     """
 
     purchase: Purchase | None
-    decided: Decision | None
+    decided: SaleDecision | None
     is_owned: bool
     has_user: bool
     is_limited: bool
 
 
-def refusal(known: Known) -> Decision | None:
-    """Why a purchase that is not decided yet cannot be sold, whatever is left; None: it can."""
+def refusal(known: Known) -> SaleDecision | None:
+    """The refusal of an undecided purchase, whatever quantity is left. None: it can be sold."""
     if known.is_owned:
-        return Decision(Outcome.REFUSED, Reason.ALREADY_OWNED)
-    return None if known.has_user else Decision(Outcome.REFUSED, Reason.USER_DELETED)
+        return SaleDecision(SaleOutcome.REFUSED, SaleRefusal.ALREADY_OWNED)
+    return None if known.has_user else SaleDecision(SaleOutcome.REFUSED, SaleRefusal.USER_DELETED)
 
 
-def sold(*, taken: bool) -> Decision:
-    """By whether there was one left to take."""
-    return DECREASED if taken else Decision(Outcome.REFUSED, Reason.OUT_OF_STOCK)
+def sold(*, taken: bool) -> SaleDecision:
+    """A sale, or a refusal if nothing was left to take."""
+    return DECREASED if taken else SaleDecision(SaleOutcome.REFUSED, SaleRefusal.OUT_OF_STOCK)

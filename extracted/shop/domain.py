@@ -1,4 +1,4 @@
-"""Items and transactions as values, and who may see and change them."""
+"""Items, quantities and transactions as values, and who administers them."""
 
 import re
 import uuid
@@ -12,9 +12,9 @@ _UUID = re.compile(r"(\{)?(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}(?(1)\})")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """`cost` in points; `data` is what the buyer pays for, None while it is withheld.
+    """`cost` in points. `data` is what the buyer pays for; None for those who have not bought it.
 
-    A change may set any of the three to None: the monolith's validator lets null pass.
+    A change may set any of the three to None, because the monolith's validator accepts null.
     """
 
     id: str
@@ -23,13 +23,13 @@ class Item:
     data: Mapping[str, object] | None
 
     def withheld(self) -> "Item":
-        """The item as one sees it who has not bought it."""
+        """The item for somebody who has not bought it."""
         return replace(self, data=None)
 
 
 @dataclass(frozen=True, slots=True)
 class ItemSelection:
-    """A page of items; None: every type, no order."""
+    """A page of items. `types` None: every type. `cost_descending` None: no order."""
 
     offset: int
     limit: int
@@ -38,12 +38,12 @@ class ItemSelection:
 
 
 ItemFields = Mapping[str, object]
-"""`cost`, `type`, `data`: all of them for a new item, some for a change."""
+"""`cost`, `type`, `data`: all three for a new item, some of them for a change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An item as it can be bought now. `transaction_id`: the user has bought it already."""
+    """An item as it can be bought now. `transaction_id`: set if the user has bought it already."""
 
     item: Item
     transaction_id: str | None
@@ -58,7 +58,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """That a user has bought an item."""
+    """A user has bought an item."""
 
     id: str
     user_id: str
@@ -67,7 +67,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Transactions:
-    """One page, and how many there are on all of them."""
+    """One page, and the number of transactions on all pages."""
 
     page: Sequence[Transaction]
     total: int
@@ -75,7 +75,7 @@ class Transactions:
 
 @dataclass(frozen=True, slots=True)
 class TransactionRow:
-    """As it is kept, deleted or not; whoever wrote it. Ids of users and items may be missing: rows outlive them."""
+    """A stored row, deleted or not, whoever wrote it. User and item may be missing: rows outlive them."""
 
     id: str
     user_id: str | None
@@ -86,7 +86,7 @@ class TransactionRow:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """As it is kept, for ever. `outcome`: decreased, refused, cancelled; `reason`: of a refusal."""
+    """A stored row. `outcome`: decreased, refused, cancelled; `reason`: only a refusal has one."""
 
     purchase_id: str
     user_id: str
@@ -98,7 +98,7 @@ class DecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class StockRow:
-    """initial + restocked = available + sold; `available` None: unlimited again."""
+    """A stored row: initial + restocked = available + sold. `available` None: unlimited again."""
 
     item_id: str
     initial: int
@@ -108,10 +108,10 @@ class StockRow:
 
 
 def administers(roles: Collection[str]) -> bool:
-    """Items in full, what changes them, and transactions are for administrators; others read what they bought."""
+    """Administrators see and change everything. Others see what they have bought."""
     return ADMIN in roles
 
 
 def canonical_uuid(text: str) -> str | None:
-    """36 lower-case characters from any spelling that PostgreSQL reads (its manual, §8.12); None for anything else."""
+    """36 lower-case characters from any spelling that PostgreSQL accepts (its manual, §8.12); None for other text."""
     return str(uuid.UUID(text)) if _UUID.fullmatch(text) else None

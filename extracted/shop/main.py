@@ -1,4 +1,4 @@
-"""Composition root of the shop: settings in, a served application out."""
+"""Composition root of the shop: builds the application from settings, and serves it."""
 
 import argparse
 import asyncio
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from chassis.auth.tokens import TokenVerifier
@@ -23,17 +24,17 @@ from chassis.outbox.outbox import Outbox
 from chassis.outbox.relay import OutboxRelay
 from chassis.service import logs, starting, web
 from chassis.service.settings import load, revealed
-from extracted.shop import api
-from extracted.shop.api.internal import Credentials, Operations
-from extracted.shop.measuring import Measuring
+from extracted.shop.api import application, internal
+from extracted.shop.api.internal import InternalCredentials, OperatorViews
+from extracted.shop.metrics import ShopMetrics
 from extracted.shop.service import Sales, Shop, Stock
-from extracted.shop.settings import DatabaseSettings, Settings
+from extracted.shop.settings import Settings, ShopDatabaseSettings
 from extracted.shop.storage import MIGRATIONS
 from extracted.shop.storage.decisions import StoredDecisions
 from extracted.shop.storage.quantities import StoredQuantities
-from extracted.shop.storage.records import StoredRecords
+from extracted.shop.storage.records import StoredAuditRecords
 from extracted.shop.storage.tables import ShopTables
-from extracted.shop.worker import Worker
+from extracted.shop.worker import ShopWorker
 from legacy_adapter.shop.items import LegacyItems
 from legacy_adapter.shop.transactions import LegacyPurchases, LegacySales
 from legacy_adapter.stores import Stores, opened
@@ -42,79 +43,84 @@ TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Selling:
-    """What there is beside the monolith's own data, where items are sold through queues."""
+class SalesParts:
+    """What selling through queues adds. Its database connections are its own, so a sale that hangs blocks no reader."""
 
     database: Database
     stock: Stock
-    operations: Operations
-    worker: Worker
-    measuring: Measuring
+    views: OperatorViews
+    worker: ShopWorker
+    metrics: ShopMetrics
 
 
 def build(settings: Settings) -> Starlette:
-    """The application in shared mode: on the monolith's own tables and documents."""
+    """The application in shared mode: it works on the monolith's own tables and documents. Raises SettingsInvalid."""
     production = settings.environment == "production"
     stores = opened(settings.database_url.get_secret_value(), revealed(settings.documents_url))
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
-    shop = Shop(LegacyItems(stores.documents), LegacyPurchases(stores.database))
-    selling = _selling(settings, stores) if settings.broker_url else None
-    public = api.application(shop, verifier, production=production, stock=selling.stock if selling else None)
+    shop = Shop(items=LegacyItems(stores.documents), purchases=LegacyPurchases(stores.database))
+    sales = _sales(settings, settings.broker_url, stores) if settings.broker_url else None
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(stores.aclose)
             stack.push_async_callback(verifier.aclose)
-            if selling is not None:
-                stack.push_async_callback(selling.database.aclose)
-                await stack.enter_async_context(selling.worker.running())
+            if sales is not None:
+                stack.push_async_callback(sales.database.aclose)
+                await stack.enter_async_context(sales.worker.running())
             yield
 
     return web.application(
-        api.internal.application(public, shop, _credentials(settings), selling.operations if selling else None),
-        failure=api.failure(production=production),
-        description=api.description(),
+        internal.application(
+            application.application(shop, verifier, production=production, stock=sales.stock if sales else None),
+            shop=shop,
+            credentials=_credentials(settings),
+            views=sales.views if sales else None,
+        ),
+        failure=application.failure(production=production),
+        description=application.description(),
         ready=stores.ping,
         lifespan=lifespan,
-        metrics=selling.measuring.gauges if selling else None,
+        metrics=sales.metrics.gauges if sales else None,
     )
 
 
-def _selling(settings: Settings, stores: Stores) -> Selling:
-    """The shop's own tables, and what works on them: on connections apart, so that sales that hang starve no reader.
-
-    Raises SettingsInvalid.
-    """
-    assert settings.broker_url is not None, "whoever asks for it has a broker"
+def _sales(settings: Settings, broker_url: SecretStr, stores: Stores) -> SalesParts:
     database = Database(settings.database_url.get_secret_value())
-    own, broker = OwnTables("shop", database.is_sqlite), open_broker(settings.broker_url.get_secret_value(), "shop")
+    own = OwnTables("shop", database.is_sqlite)
     tables, outbox, failed_messages = ShopTables(own), Outbox(own, _now), FailedMessages(own, _now)
-    relay = OutboxRelay(database, outbox, broker)
-    sales = Sales(StoredDecisions(database, tables, outbox, LegacySales(), _now))
-    worker = Worker(broker, _own_queues(), relay, sales, database, failed_messages)
-    reading = stores.database
-    records, transactions, messages = (
-        StoredRecords(reading, tables),
-        LegacyPurchases(reading),
-        StoredFailedMessages(reading, failed_messages),
+    broker = open_broker(broker_url.get_secret_value(), "shop")
+    worker = ShopWorker(
+        broker=broker,
+        topology=_own_queues(),
+        relay=OutboxRelay(database, outbox, broker),
+        sales=Sales(StoredDecisions(database, tables, outbox, bought=LegacySales(), clock=_now)),
+        database=database,
+        failed_messages=failed_messages,
     )
-    return Selling(
-        database,
-        Stock(LegacyItems(stores.documents), StoredQuantities(reading, tables, _now)),
-        Operations(records, transactions, messages, worker.status),
-        worker,
-        Measuring(worker, messages),
+    failures = StoredFailedMessages(stores.database, failed_messages)
+    return SalesParts(
+        database=database,
+        stock=Stock(LegacyItems(stores.documents), StoredQuantities(stores.database, tables, _now)),
+        views=OperatorViews(
+            records=StoredAuditRecords(stores.database, tables),
+            transactions=LegacyPurchases(stores.database),
+            failed_messages=failures,
+            status=worker.status,
+        ),
+        worker=worker,
+        metrics=ShopMetrics(worker, failures),
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 served and stopped, 1 could not start, 2 wrong settings."""
+    """Returns the exit code: 0 after a normal stop, 1 if it cannot start, 2 for wrong settings."""
     return starting.run(_parser().parse_args(arguments), _migrate, _serve)
 
 
 def _migrate() -> int:
-    settings = load(DatabaseSettings)
+    settings = load(ShopDatabaseSettings)
     return starting.migrate(settings.database_url.get_secret_value(), "shop", MIGRATIONS)
 
 
@@ -128,16 +134,23 @@ def _serve(host: str, port: int) -> int:
 def _refusal(settings: Settings) -> str | None:
     if settings.broker_url is None:
         return None
-    urls = settings.database_url.get_secret_value(), settings.broker_url.get_secret_value()
-    return asyncio.run(starting.obstacle(*urls, "shop", MIGRATIONS, _own_queues()))
+    return asyncio.run(
+        starting.obstacle(
+            database_url=settings.database_url.get_secret_value(),
+            broker_url=settings.broker_url.get_secret_value(),
+            service="shop",
+            script_location=MIGRATIONS,
+            queues=_own_queues(),
+        )
+    )
 
 
 def _own_queues() -> Topology:
     return topology.load(TOPOLOGY).owned_by("shop")
 
 
-def _credentials(settings: Settings) -> Credentials:
-    return Credentials(revealed(settings.internal_token), revealed(settings.operator_token))
+def _credentials(settings: Settings) -> InternalCredentials:
+    return InternalCredentials(account=revealed(settings.internal_token), operator=revealed(settings.operator_token))
 
 
 def _now() -> datetime:
@@ -148,9 +161,9 @@ def _parser() -> argparse.ArgumentParser:
     return starting.parser(
         "shop",
         8102,
-        "Serves the shop's extracted routes; with a broker it sells, too.",
-        "SHOP_DATABASE_URL[_FILE] and SHOP_JWKS_URL are required, with PostgreSQL "
-        "SHOP_DOCUMENTS_URL[_FILE], too; SHOP_BROKER_URL[_FILE] (amqp://… or sqlite:///PATH), "
+        "Serves the shop's routes. With a broker it also sells items.",
+        "Required: SHOP_DATABASE_URL[_FILE], SHOP_JWKS_URL, and with PostgreSQL SHOP_DOCUMENTS_URL[_FILE]. "
+        "Optional: SHOP_BROKER_URL[_FILE] (amqp://… or sqlite:///PATH), "
         "SHOP_INTERNAL_TOKEN[_FILE] (Account's), SHOP_OPERATOR_TOKEN[_FILE], SHOP_AUDIENCE, SHOP_ISSUER, "
         "SHOP_ENVIRONMENT (production, development), SHOP_LOG_LEVEL, SHOP_GRACE_S.",
     )

@@ -1,4 +1,4 @@
-"""The shop's own copy of the messages it uses: Account's commands in, decisions out."""
+"""The shop's own copy of its messages: it receives commands from Account and sends decisions."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,41 +6,41 @@ from datetime import datetime
 from typing import Final
 
 from chassis.messaging.envelope import Envelope, MessageInvalid
-from extracted.shop.decision import Decision, Outcome, Purchase
+from extracted.shop.decision import Purchase, SaleDecision, SaleOutcome
 from extracted.shop.domain import canonical_uuid
 
 COMMANDS: Final = "shop.commands"
-"""The queue that they come from."""
+"""The queue that the shop reads."""
 DECISIONS: Final = "shop.decisions"
-"""The exchange that answers go to."""
+"""The exchange that the shop writes to."""
 DECREASE: Final = "shop.decrease_quantity.v1"
 CANCEL: Final = "shop.cancel_purchase.v1"
-_ANSWERS: Final[Mapping[Outcome, str]] = {
-    Outcome.DECREASED: "shop.quantity_decreased.v1",
-    Outcome.REFUSED: "shop.quantity_refused.v1",
-    Outcome.CANCELLED: "shop.purchase_cancelled.v1",
+_ANSWERS: Final[Mapping[SaleOutcome, str]] = {
+    SaleOutcome.DECREASED: "shop.quantity_decreased.v1",
+    SaleOutcome.REFUSED: "shop.quantity_refused.v1",
+    SaleOutcome.CANCELLED: "shop.purchase_cancelled.v1",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """To sell (decrease the quantity), or never to. `cause`: the message as it came."""
+class ShopCommand:
+    """Account's order to sell an item (`is_cancel`: never to sell it). `cause`: the message that carries it."""
 
     purchase: Purchase
     is_cancel: bool
     cause: Envelope
 
 
-def to_command(envelope: Envelope) -> Command:
+def to_command(envelope: Envelope) -> ShopCommand:
     """Unknown fields are ignored. Raises MessageInvalid."""
     if envelope.type not in (DECREASE, CANCEL):
-        raise MessageInvalid(f"{envelope.type} is no command of the shop's; wanted {DECREASE} or {CANCEL}")
+        raise MessageInvalid(f"{envelope.type} is not a command of the shop; expected {DECREASE} or {CANCEL}")
     purchase_id, user_id, item_id = (_id(envelope, name) for name in ("purchaseId", "userId", "itemId"))
-    return Command(Purchase(purchase_id, user_id, item_id), envelope.type == CANCEL, envelope)
+    return ShopCommand(Purchase(purchase_id, user_id, item_id), envelope.type == CANCEL, envelope)
 
 
-def answer(command: Command, decision: Decision, new_id: Callable[[], str], now: datetime) -> Envelope:
-    """What Account is told, however often it asks: a message of its own each time."""
+def answer(command: ShopCommand, decision: SaleDecision, new_id: Callable[[], str], now: datetime) -> Envelope:
+    """The answer to a command. Every answer is a new message, even to a command that was answered before."""
     body = {"purchaseId": command.purchase.id}
     return Envelope(
         id=new_id(),
@@ -58,5 +58,5 @@ def _id(envelope: Envelope, name: str) -> str:
     value = envelope.body.get(name)
     canonical = canonical_uuid(value) if isinstance(value, str) else None
     if canonical is None:
-        raise MessageInvalid(f"{envelope.type}: {name} is missing or no UUID")
+        raise MessageInvalid(f"{envelope.type}: {name} is missing or not a UUID")
     return canonical

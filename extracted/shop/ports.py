@@ -1,11 +1,11 @@
-"""What the shop's use cases need from outside."""
+"""What the shop's use cases need from outside: stores for items, purchases, quantities, decisions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from chassis.messaging.envelope import Envelope
-from extracted.shop.decision import Decision, Known, Purchase
+from extracted.shop.decision import Known, Purchase, SaleDecision
 from extracted.shop.domain import (
     DecisionRow,
     Item,
@@ -19,38 +19,38 @@ from extracted.shop.domain import (
 
 
 class Items(Protocol):
-    """Where items are kept; their ids are compared exactly as spelled."""
+    """The store of items. Ids are compared exactly as spelled."""
 
     async def find(self, item_id: str) -> Item | None:
-        """None: there is none."""
+        """None: there is no such item."""
         ...
 
     async def find_all(self, item_ids: Collection[str]) -> Mapping[str, Item]:
-        """By their ids, those that there are."""
+        """Id → item, for those that exist."""
         ...
 
     async def select(self, selection: ItemSelection) -> Sequence[Item]:
-        """One page; without an order, in that of the store."""
+        """One page. Without an order, in the order of the store."""
         ...
 
     async def add(self, item_id: str, fields: ItemFields) -> Item:
-        """A new one, under an id that nobody has."""
+        """Adds an item under a new id."""
         ...
 
     async def change(self, item_id: str, fields: ItemFields) -> Item | None:
-        """These fields at once, whatever else is changed meanwhile; None: there is none."""
+        """Changes these fields in one step, without touching others. None: there is no such item."""
         ...
 
     async def remove(self, item_id: str) -> bool:
-        """False: there was none. Its transactions stay."""
+        """False: there is no such item. Its transactions stay."""
         ...
 
 
 class Purchases(Protocol):
-    """Who has bought what. Ids in canonical form."""
+    """The store of transactions: who has bought what. Ids in canonical form."""
 
     async def live(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
-        """(user, item) → the id of a row that is not deleted, whoever recorded it, for those who have bought."""
+        """(user, item) → the id of a row that is not deleted, whoever wrote it. Pairs without one are left out."""
         ...
 
     async def page(self, offset: int, limit: int) -> Transactions:
@@ -59,69 +59,71 @@ class Purchases(Protocol):
 
 
 class Quantities(Protocol):
-    """How many of an item are left. Ids in canonical form."""
+    """The store of quantities: how many of an item are left. Ids in canonical form."""
 
     async def find(self, item_id: str) -> Quantity:
-        """Unlimited where nobody has set one."""
+        """Unlimited if nobody has set one."""
         ...
 
     async def set(self, item_id: str, quantity: Quantity) -> None:
-        """So many are left from now on; sales at the same time come before or after."""
+        """Sets how many are left from now on. A sale at the same time counts as before or as after."""
         ...
 
 
-class Deciding(Protocol):
-    """One transaction."""
+class DecisionTransaction(Protocol):
+    """One transaction about one purchase."""
 
     async def known(self, purchase: Purchase) -> Known:
-        """The one that the transaction is about."""
+        """What the stores hold about the purchase."""
         ...
 
     async def take(self, item_id: str) -> bool:
-        """One less is left; False: none was."""
+        """Takes one of what is left. False: none is left."""
         ...
 
-    async def record(self, purchase: Purchase, decided: Decision) -> None:
-        """For ever; with a row of `transactions` where it was sold. An answer has to follow."""
+    async def record(self, purchase: Purchase, decided: SaleDecision) -> None:
+        """Stores the decision for ever, and a row of `transactions` if it is a sale. `answer` must follow."""
         ...
 
     async def answer(self, envelope: Envelope) -> None:
-        """Goes out after the commit."""
+        """Sends the answer after the commit."""
         ...
 
 
 class Decisions(Protocol):
-    """Where they are kept."""
+    """The store of decisions."""
 
-    def transaction(self, purchase: Purchase) -> AbstractAsyncContextManager[Deciding]:
-        """Commits when the block ends well; until then nobody else decides on that user and item.
+    def transaction(self, purchase: Purchase) -> AbstractAsyncContextManager[DecisionTransaction]:
+        """Commits when the block ends without an exception. Until then nobody else can decide on that user and item.
 
         Raises StoreUnavailable.
         """
         ...
 
     async def sell(self, purchase: Purchase, envelope: Envelope) -> bool:
-        """A sale that nothing stands in the way of, at once: as Deciding's `record` and `answer`. False: something
-        does, or the store has no such way: nothing was written. Raises StoreUnavailable.
+        """Sells in one step if nothing prevents it, as `record` and `answer` of a DecisionTransaction do.
+
+        False: something prevents it, or the store cannot do it in one step; nothing was written. Raises
+        StoreUnavailable.
         """
         ...
 
 
-class Records(Protocol):
-    """What is kept, for audits: pages in the order of ids, from the first after `after` (None: the very first)."""
+class AuditRecords(Protocol):
+    """Pages of stored rows for audits, in the order of ids, from the first after `after` (None: from the start)."""
 
     async def decisions(self, after: str | None, limit: int) -> Sequence[DecisionRow]:
-        """By purchase."""
+        """By the id of the purchase."""
         ...
 
     async def stock(self, after: str | None, limit: int) -> Sequence[StockRow]:
-        """By item."""
+        """By the id of the item."""
         ...
 
 
 class TransactionRecords(Protocol):
-    """The same of `transactions`."""
+    """The same for `transactions`."""
 
     async def rows(self, after: str | None, limit: int) -> Sequence[TransactionRow]:
-        """Deleted ones, too."""
+        """Deleted rows included."""
         ...

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope, MessageInvalid, new_id
 from extracted.shop import decision, messages
-from extracted.shop.decision import CANCELLED, DECREASED, Decision, Known, Purchase
+from extracted.shop.decision import CANCELLED, DECREASED, Known, Purchase, SaleDecision
 from extracted.shop.domain import Item, ItemFields, Offer, Quantity, canonical_uuid
-from extracted.shop.messages import Command
-from extracted.shop.ports import Deciding, Decisions, Items, Purchases, Quantities
+from extracted.shop.messages import ShopCommand
+from extracted.shop.ports import Decisions, DecisionTransaction, Items, Purchases, Quantities
 
 
 class NotAnId(Exception):
-    """The text cannot name an item."""
+    """The text is not the id of an item."""
 
 
 def _random_id() -> str:
@@ -28,14 +28,14 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Sales:
-    """The shop's part in a purchase: it decides, once, whether the item is sold."""
+    """Decides whether an item is sold, once for each purchase."""
 
     decisions: Decisions
     clock: Callable[[], datetime] = _now
     new_id: Callable[[], str] = new_id
 
-    async def decide(self, command: Command) -> None:
-        """Answers each command, however often it comes. Raises MessageInvalid for one that belies the purchase."""
+    async def decide(self, command: ShopCommand) -> None:
+        """Answers every command, also a repeated one. Raises MessageInvalid for one that contradicts the decision."""
         if command.is_cancel or not await self.decisions.sell(command.purchase, self._answer(command, DECREASED)):
             async with self.decisions.transaction(command.purchase) as deciding:
                 decided = await self._decided(deciding, command)
@@ -43,10 +43,10 @@ class Sales:
                 await reach("shop.before_commit")
         await reach("shop.decided")
 
-    def _answer(self, command: Command, decided: Decision) -> Envelope:
+    def _answer(self, command: ShopCommand, decided: SaleDecision) -> Envelope:
         return messages.answer(command, decided, self.new_id, self.clock())
 
-    async def _decided(self, deciding: Deciding, command: Command) -> Decision:
+    async def _decided(self, deciding: DecisionTransaction, command: ShopCommand) -> SaleDecision:
         known = await deciding.known(command.purchase)
         if known.decided is None:
             decided = CANCELLED if command.is_cancel else await self._sold(deciding, command.purchase, known)
@@ -56,36 +56,36 @@ class Sales:
             raise MessageInvalid(f"purchase {command.purchase.id} was decided for another user or another item")
         return known.decided
 
-    async def _sold(self, deciding: Deciding, purchase: Purchase, known: Known) -> Decision:
+    async def _sold(self, deciding: DecisionTransaction, purchase: Purchase, known: Known) -> SaleDecision:
         refused = decision.refusal(known)
         return refused or decision.sold(taken=not known.is_limited or await deciding.take(purchase.item_id))
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """All of the shop but selling."""
+    """Items, and who has bought them."""
 
     items: Items
     purchases: Purchases
     new_id: Callable[[], str] = _random_id
 
     async def create(self, fields: ItemFields) -> Item:
-        """An item with all of its fields, under a new id."""
+        """Adds an item under a new id. `fields`: all of them."""
         return await self.items.add(self.new_id(), fields)
 
     async def bought(self, user_id: str, item_id: str) -> Item | None:
-        """The item as this user may see it; None: there is none. Raises NotAnId."""
+        """The item as this user may see it. None: there is no such item. Raises NotAnId."""
         canonical = canonical_uuid(item_id)
         if canonical is None:
-            raise NotAnId(f"{item_id!r} is no UUID")
+            raise NotAnId(f"{item_id!r} is not a UUID")
         has_bought = bool(await self.purchases.live([(user_id, canonical)]))
         item = await self.items.find(item_id)
         return item if item is None or has_bought else item.withheld()
 
     async def offers(self, asked: Sequence[tuple[str, str]]) -> list[Offer | None]:
-        """What Account asks before it charges users: each an id in canonical form, and an item's; None: no such item.
+        """Answers Account before it charges users. `asked`: (user id in canonical form, item id). None: no such item.
 
-        By one look at each store.
+        Reads each store once.
         """
         ids = {item: canonical for _, item in asked if (canonical := canonical_uuid(item)) is not None}
         items = await self.items.find_all(ids) if ids else {}
@@ -96,18 +96,18 @@ class Shop:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """How many of an item are left, for administrators. None as an answer: there is no such item."""
+    """How many of an item are left. All methods return None if there is no such item."""
 
     items: Items
     quantities: Quantities
 
     async def quantity(self, item_id: str) -> Quantity | None:
-        """As it is now."""
+        """The quantity now."""
         canonical = await self._existing(item_id)
         return None if canonical is None else await self.quantities.find(canonical)
 
     async def set(self, item_id: str, quantity: Quantity) -> Quantity | None:
-        """What was set."""
+        """Returns what was set."""
         canonical = await self._existing(item_id)
         if canonical is None:
             return None

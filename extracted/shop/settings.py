@@ -1,4 +1,4 @@
-"""What the shop is told from outside: SHOP_… in the environment. Each secret also as a file: SHOP_X_FILE."""
+"""The shop's settings: variables SHOP_… of the environment. Each secret can also come from a file: SHOP_X_FILE."""
 
 from typing import Literal
 
@@ -8,32 +8,32 @@ from pydantic_settings import SettingsConfigDict
 from chassis.service import settings
 
 
-class DatabaseSettings(settings.ServiceSettings):
-    """What migrations need."""
+class ShopDatabaseSettings(settings.ServiceSettings):
+    """The settings for `migrate`."""
 
     model_config = SettingsConfigDict(env_prefix="SHOP_")
 
     database_url: SecretStr
-    """The monolith's tables, and the shop's own: sqlite:///PATH or postgresql://…; it may hold a password."""
+    """The database with the monolith's tables and the shop's own: sqlite:///PATH or postgresql://…"""
 
 
-class Settings(DatabaseSettings):
-    """Times in seconds."""
+class Settings(ShopDatabaseSettings):
+    """The settings for `serve`. Times in seconds."""
 
     documents_url: SecretStr | None = None
-    """The monolith's documents: mongodb://HOST/NAME; none: in the same SQLite file."""
+    """The monolith's documents: mongodb://HOST/NAME. None: they are in the same SQLite file."""
     broker_url: SecretStr | None = None
-    """amqp://… or sqlite:///PATH; none: nothing is sold through queues, and items have no quantities."""
+    """amqp://… or sqlite:///PATH. None: the shop does not sell, and items have no quantities."""
     internal_token: SecretStr | None = Field(None, min_length=16)
-    """What Account shows to ask for offers; none: nobody can."""
+    """Account's credential for offers. None: the route does not exist."""
     operator_token: SecretStr | None = Field(None, min_length=16)
-    """What operators show; none: there is nothing to look at."""
+    """The operators' credential. None: their routes do not exist."""
     jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
     """The gateway's public keys: http://ADMIN_HOST:ADMIN_PORT/.well-known/jwks.json."""
     audience: str = "shop"
     """The service's name in routes.yaml."""
     issuer: str = "strangler"
     environment: Literal["production", "development"] = "production"
-    """As the monolith's NODE_ENV: helmet's header fields, or X-Powered-By."""
+    """As the monolith's NODE_ENV: production adds helmet's header fields, development X-Powered-By."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     grace_s: int = Field(20, ge=0)

@@ -1,4 +1,4 @@
-"""What goes on beside the requests: Account's commands in, decisions out."""
+"""The shop's background tasks: it handles Account's commands and sends its decisions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -22,8 +22,8 @@ GRACE_S: Final = 10.0
 
 
 @dataclass(slots=True)
-class Worker:
-    """It starts whatever is away, broker or database; each is waited for. `topology`: the shop's own queues."""
+class ShopWorker:
+    """Starts even if broker or database is away, and waits for them. `topology`: the shop's own queues."""
 
     broker: Broker
     topology: Topology
@@ -35,7 +35,7 @@ class Worker:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Ends in order: nothing new is taken, what is under way is finished, then the outbox gets what it can."""
+        """Stops in order: takes no new message, finishes what is under way, then sends what is in the outbox."""
         sending = asyncio.create_task(self.relay.run(), name="relay")
         sending.add_done_callback(starting.expect_no_failure)
         declaring = asyncio.create_task(starting.declare(self.broker, self.topology), name="declare")
@@ -53,20 +53,20 @@ class Worker:
             await self.broker.aclose()
 
     async def handle(self, envelope: Envelope) -> None:
-        """A command, in a transaction of its own. Raises MessageInvalid, StoreUnavailable."""
+        """Handles one command in a transaction of its own. Raises MessageInvalid, StoreUnavailable."""
         await self.sales.decide(to_command(envelope))
 
     def held(self) -> int:
-        """Messages that wait for a store."""
+        """How many messages wait for a store."""
         return 0 if self.consumer is None else self.consumer.status().held
 
     async def status(self) -> Mapping[str, object]:
-        """How it goes, as JSON. Raises StoreUnavailable."""
+        """The state of consumer and outbox, as JSON. Raises StoreUnavailable."""
         consumer = self.consumer and self.consumer.status().shown()
         return {"consumer": consumer, "outbox": _sending(await self.relay.status())}
 
 
 def _sending(now: relay.RelayStatus) -> Mapping[str, object]:
-    """By destination: an exchange, a blank, a type."""
+    """The keys are destinations: exchange, blank, type."""
     troubles = {name: trouble.reason for name, trouble in now.troubles.items()}
     return {"unpublished": now.unpublished, "oldestS": now.oldest_s, "troubles": troubles}

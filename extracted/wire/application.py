@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.claims import Fields
-from extracted.wire import answers, body, headers
-from extracted.wire.answers import UNEXPECTED, ApiResponse, error, no_route
+from extracted.wire import body, headers, responses
 from extracted.wire.query import Query, decode, parse
+from extracted.wire.responses import UNEXPECTED, ApiResponse, error, no_route
 
 _FIRST_ONLY = frozenset({"content-type", "content-length", "if-modified-since"})
 
@@ -76,7 +76,7 @@ def failure(*, production: bool) -> ASGIApp:
 async def respond(scope: Scope, send: Send, answer: ApiResponse, *, production: bool) -> None:
     """Sends the answer as Express does: ETag on everything, 304 where the client's copy is fresh, HEAD without body."""
     request = _request(scope)
-    answer = answer if production else answers.in_development(answer)
+    answer = answer if production else responses.in_development(answer)
     tag = headers.etag(answer.body)
     readable = scope["method"] in ("GET", "HEAD") and 200 <= answer.status < 300
     status = 304 if readable and headers.fresh(request, tag) else answer.status

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from starlette.types import Receive
 
 from extracted.wire import jsonsyntax, jsontext, mediatype, query
-from extracted.wire.answers import TOO_LARGE, ApiResponse, error
+from extracted.wire.responses import TOO_LARGE, ApiResponse, error
 
 _MOST_BYTES = 100 * 1024
 _MOST_PARAMETERS = 1000

@@ -7,9 +7,9 @@ import structlog
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity, IdentityUnavailable
 from chassis.service.web import Verifier, caller
 from chassis.store import StoreUnavailable
-from extracted.wire import answers
-from extracted.wire.answers import ApiResponse
+from extracted.wire import responses
 from extracted.wire.application import ApiRequest, Handler
+from extracted.wire.responses import ApiResponse
 
 log = structlog.get_logger("wire.guard")
 
@@ -41,16 +41,16 @@ def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded, anew: Anew |
             identity = await caller(call.fields, verifier)
             if anew is not None and identity.outcome is AuthenticationOutcome.USER and not allowed(call, identity):
                 identity = await anew(identity)
-            return answers.refusal(identity, allowed=allowed(call, identity)) or await handler(call, identity)
+            return responses.refusal(identity, allowed=allowed(call, identity)) or await handler(call, identity)
         except StoreUnavailable as error:
             return _store_failed(error)
         except IdentityUnavailable as error:
             log.error("identity_unavailable", reason=str(error))
-            return answers.UNAVAILABLE
+            return responses.UNAVAILABLE
 
     return answer
 
 
 def _store_failed(error: StoreUnavailable) -> ApiResponse:
     log.error("store_unavailable", reason=str(error))
-    return answers.STORE_FAILED
+    return responses.STORE_FAILED

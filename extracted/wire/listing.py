@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from extracted.wire.answers import Listing
 from extracted.wire.nesting import Value
 from extracted.wire.query import Query, as_string
+from extracted.wire.responses import Listing
 
 Order = Mapping[str, str | None]
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from extracted.wire.answers import ApiResponse, invalid
 from extracted.wire.ids import is_uuid_v4
+from extracted.wire.responses import ApiResponse, invalid
 
 _INHERITED: Final = frozenset(
     {

@@ -103,7 +103,7 @@ MUTATIONS = (
         "no decision row: decided from transactions",
         "extracted/shop/service.py",
         "            await deciding.record(command.purchase, decided)\n",
-        "            if decided.outcome is decision.Outcome.DECREASED:\n"
+        "            if decided.outcome is decision.SaleOutcome.DECREASED:\n"
         "                await deciding.record(command.purchase, decided)\n",
         f"{_FAULTS}/test_late.py::test_f08_a_cancel_overtakes_the_decrease_which_is_refused_when_it_comes[embedded]",
     ),
@@ -111,7 +111,7 @@ MUTATIONS = (
         "a refusal not kept",
         "extracted/shop/service.py",
         "            await deciding.record(command.purchase, decided)\n",
-        "            if decided.outcome is not decision.Outcome.REFUSED:\n"
+        "            if decided.outcome is not decision.SaleOutcome.REFUSED:\n"
         "                await deciding.record(command.purchase, decided)\n",
         f"{_FAULTS}/test_late.py::test_f08_a_refusal_stays_one_though_the_item_is_there_when_shop_is_asked_again"
         "[embedded]",

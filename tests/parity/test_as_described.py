@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from extracted.account.api import application as account
-from extracted.shop import api as shop
+from extracted.shop.api import application as shop
 from extracted.wire.openapi import document
 from tests.recordings.running import running_monolith
 from tests.support.monolith_file import SECRET, MonolithFile

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
 from extracted.account.domain import ListPage, PageQuery, ValueRefused
-from extracted.wire import answers, listing
-from extracted.wire.answers import ApiResponse
+from extracted.wire import listing, responses
 from extracted.wire.application import ApiRequest
 from extracted.wire.listing import Order, Page
 from extracted.wire.nesting import Value
 from extracted.wire.query import as_string
+from extracted.wire.responses import ApiResponse
 
 T = TypeVar("T")
 
@@ -25,13 +25,13 @@ async def listed(
     """Answers with the page's values as `shown` shows them, and the total. Raises ValueRefused."""
     page = listing.page(call.query)
     if page is None:
-        return answers.BAD_REQUEST
+        return responses.BAD_REQUEST
     order, wanted = listing.order(call.query, order_keys), listing.filters(call.query, (filter_key,))
     if order is None:
-        return answers.UNEXPECTED
+        return responses.UNEXPECTED
     found = await select(_query(page, order, wanted))
     told = listing.shown(page, order, wanted, matching=True, total=found.total)
-    return answers.many([shown(value) for value in found.values], told)
+    return responses.many([shown(value) for value in found.values], told)
 
 
 def _query(page: Page, order: Order, wanted: Mapping[str, Value]) -> PageQuery:

@@ -9,9 +9,9 @@ import structlog
 from chassis.auth.claims import Identity
 from extracted.account.domain import AlreadyThere, Compat, NameTaken, ValueRefused
 from extracted.account.users.domain import AlreadyVerified
-from extracted.wire.answers import BAD_REQUEST, CONFLICT, NOT_FOUND, STORE_FAILED, ApiResponse, error
 from extracted.wire.application import ApiRequest
 from extracted.wire.guard import Allowed, Guarded
+from extracted.wire.responses import BAD_REQUEST, CONFLICT, NOT_FOUND, STORE_FAILED, ApiResponse, error
 
 log = structlog.get_logger("account.api")
 

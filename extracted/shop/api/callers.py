@@ -5,15 +5,15 @@ from extracted.shop.domain import administers
 from extracted.wire.application import ApiRequest
 from extracted.wire.guard import Allowed, Guarded
 
-Described = tuple[str, str, Allowed, Guarded]
-"""A route: method, path, who may, and what it does."""
+GuardedRoute = tuple[str, str, Allowed, Guarded]
+"""Method, path, who may call it, and its handler."""
 
 
-def is_admin(_call: ApiRequest, identity: Identity) -> bool:
-    """Administrators alone."""
+def is_admin(_request: ApiRequest, identity: Identity) -> bool:
+    """Administrators only."""
     return administers(identity.roles)
 
 
-def is_known(_call: ApiRequest, _identity: Identity) -> bool:
-    """Everybody with a credential, guests too."""
+def has_credential(_request: ApiRequest, _identity: Identity) -> bool:
+    """Everybody with a valid credential, guests included."""
     return True

@@ -1,6 +1,6 @@
-"""Routes below /internal/, which no user reaches: Account's offers, and what operators look at and do.
+"""Routes below /internal/, which no user reaches: offers for Account, and what operators read and change.
 
-Each of the two credentials opens its own routes; without it they are not there.
+Account and operators have different credentials. A route whose credential is not configured does not exist.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -16,36 +16,38 @@ from chassis.auth.credentials import guarded
 from chassis.service import failed_messages_api
 from chassis.service.failed_messages_api import FailedMessageOperations
 from extracted.shop.api import offers, records
-from extracted.shop.ports import Records, TransactionRecords
+from extracted.shop.ports import AuditRecords, TransactionRecords
 from extracted.shop.service import Shop
 
 PREFIX = "/internal/"
 
 
 @dataclass(frozen=True, slots=True)
-class Operations:
-    """What operators look at. `status`: how queue and outbox are, as JSON."""
+class OperatorViews:
+    """What operators can read. `status`: the state of queue and outbox, as JSON."""
 
-    records: Records
+    records: AuditRecords
     transactions: TransactionRecords
     failed_messages: FailedMessageOperations
     status: Callable[[], Awaitable[Mapping[str, object]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """Tokens."""
+class InternalCredentials:
+    """Tokens; None: not configured."""
 
     account: str | None = field(repr=False)
     operator: str | None = field(repr=False)
 
 
-def application(public: ASGIApp, shop: Shop, credentials: Credentials, operations: Operations | None) -> ASGIApp:
-    """`public` answers all other paths, and all where there is no credential."""
-    own = [*_for_account(shop, credentials.account), *_for_operators(operations, credentials.operator)]
+def application(
+    public: ASGIApp, *, shop: Shop, credentials: InternalCredentials, views: OperatorViews | None
+) -> ASGIApp:
+    """Serves the internal routes; `public` answers every other path."""
+    own = [*_for_account(shop, credentials.account), *_for_operators(views, credentials.operator)]
     if not own:
         return public
-    internal = Router(own, redirect_slashes=False, default=public)  # whose 404 Account takes for no missing item
+    internal = Router(own, redirect_slashes=False, default=public)  # Account does not take its 404 for a missing item
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         is_internal = scope["type"] == "http" and scope["path"].startswith(PREFIX)
@@ -59,15 +61,15 @@ def _for_account(shop: Shop, token: str | None) -> Iterator[Route]:
         yield Route("/internal/offers/{item_id}", guarded(token, offers.endpoint(shop)))
 
 
-def _for_operators(operations: Operations | None, token: str | None) -> Iterator[Route]:
-    if token is None or operations is None:
+def _for_operators(views: OperatorViews | None, token: str | None) -> Iterator[Route]:
+    if token is None or views is None:
         return
-    yield Route("/internal/status", guarded(token, partial(_status, operations)))
-    for path, endpoint in records.routes(operations.records, operations.transactions):
+    yield Route("/internal/status", guarded(token, partial(_status, views)))
+    for path, endpoint in records.routes(views.records, views.transactions):
         yield Route(path, guarded(token, endpoint))
-    for method, path, endpoint in failed_messages_api.routes(operations.failed_messages):
+    for method, path, endpoint in failed_messages_api.routes(views.failed_messages):
         yield Route(path, guarded(token, endpoint), methods=[method])
 
 
-async def _status(operations: Operations, _request: Request) -> Response:
-    return JSONResponse(await operations.status())
+async def _status(views: OperatorViews, _request: Request) -> Response:
+    return JSONResponse(await views.status())

@@ -1,40 +1,40 @@
-"""What was bought, by whom (contract §5); buying itself is Account's."""
+"""The routes that tell who bought what (contract §5). Account has the route that buys."""
 
 from collections.abc import Iterator
 from functools import partial
 
 from chassis.auth.claims import Identity
-from extracted.shop.api.callers import Described, is_admin, is_known
-from extracted.shop.api.shown import found
+from extracted.shop.api.callers import GuardedRoute, has_credential, is_admin
+from extracted.shop.api.item_view import item_response
 from extracted.shop.domain import Transaction
 from extracted.shop.service import NotAnId, Shop
-from extracted.wire import answers, listing
-from extracted.wire.answers import ApiResponse, Listing
+from extracted.wire import listing, responses
 from extracted.wire.application import ApiRequest
+from extracted.wire.responses import ApiResponse, Listing
 
 
-def routes(shop: Shop) -> Iterator[Described]:
-    """Both of them."""
-    yield "GET", "/item/bought/{id}", is_known, partial(_get_bought_item, shop)
+def routes(shop: Shop) -> Iterator[GuardedRoute]:
+    """For users, then for administrators."""
+    yield "GET", "/item/bought/{id}", has_credential, partial(_get_bought_item, shop)
     yield "GET", "/transactions", is_admin, partial(_list, shop)
 
 
-async def _get_bought_item(shop: Shop, call: ApiRequest, identity: Identity) -> ApiResponse:
+async def _get_bought_item(shop: Shop, request: ApiRequest, identity: Identity) -> ApiResponse:
     try:
-        return found(await shop.bought(identity.subject or "", call.variables[0]))
+        return item_response(await shop.bought(identity.subject or "", request.variables[0]))
     except NotAnId:
-        return answers.STORE_FAILED  # the monolith lets PostgreSQL refuse it
+        return responses.STORE_FAILED  # as the monolith: PostgreSQL refuses the id
 
 
-async def _list(shop: Shop, call: ApiRequest, _identity: Identity) -> ApiResponse:
-    page = listing.page(call.query)
+async def _list(shop: Shop, request: ApiRequest, _identity: Identity) -> ApiResponse:
+    page = listing.page(request.query)
     if page is None:
-        return answers.BAD_REQUEST
+        return responses.BAD_REQUEST
     if page.offset > listing.LARGEST_OFFSET:
-        return answers.STORE_FAILED  # PostgreSQL again
+        return responses.STORE_FAILED  # PostgreSQL refuses the offset
     transactions = await shop.purchases.page(page.offset, page.limit)
     pagination = {"page": page.page, "limit": page.limit, "total": transactions.total}
-    return answers.many([_shown(one) for one in transactions.page], Listing(pagination))
+    return responses.many([_shown(one) for one in transactions.page], Listing(pagination))
 
 
 def _shown(transaction: Transaction) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What is kept, page by page, for audits: GET /internal/transactions, /internal/decisions, /internal/stock."""
+"""Pages of stored rows for audits: GET /internal/transactions, /internal/decisions, /internal/stock."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -11,14 +11,14 @@ from starlette.responses import JSONResponse, Response
 from chassis.auth.credentials import Endpoint, refused
 from chassis.service import pages
 from extracted.shop.domain import DecisionRow, StockRow, TransactionRow, canonical_uuid
-from extracted.shop.ports import Records, TransactionRecords
+from extracted.shop.ports import AuditRecords, TransactionRecords
 
 T = TypeVar("T")
 MOST_PER_PAGE: Final = 1000
 
 
-def routes(records: Records, transactions: TransactionRecords) -> Iterator[tuple[str, Endpoint]]:
-    """Path, endpoint. `?after=ID&limit=N`: the next page begins after `next`; null: this was the last."""
+def routes(records: AuditRecords, transactions: TransactionRecords) -> Iterator[tuple[str, Endpoint]]:
+    """(path, endpoint). `?after=ID&limit=N`: pass `next` as `after` to get the next page; null: this is the last."""
     yield "/internal/transactions", partial(_page, transactions.rows, _transaction)
     yield "/internal/decisions", partial(_page, records.decisions, _decision)
     yield "/internal/stock", partial(_page, records.stock, _stock)
@@ -26,15 +26,15 @@ def routes(records: Records, transactions: TransactionRecords) -> Iterator[tuple
 
 async def _page(
     select: Callable[[str | None, int], Awaitable[Sequence[T]]],
-    shown: Callable[[T], Mapping[str, object]],
+    view: Callable[[T], Mapping[str, object]],
     request: Request,
 ) -> Response:
     after, limit = request.query_params.get("after"), pages.limit(request, MOST_PER_PAGE, MOST_PER_PAGE)
     if limit is None:
-        return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}")
+        return refused(400, f"limit must be a number from 1 to {MOST_PER_PAGE}")
     if after is not None and canonical_uuid(after) is None:
-        return refused(400, "after is no UUID")
-    rows = [shown(row) for row in await select(after and canonical_uuid(after), limit)]
+        return refused(400, "after is not a UUID")
+    rows = [view(row) for row in await select(after and canonical_uuid(after), limit)]
     following = rows[-1]["id"] if len(rows) == limit else None
     return JSONResponse({"rows": rows, "next": following})
 
@@ -45,13 +45,13 @@ def _transaction(row: TransactionRow) -> Mapping[str, object]:
 
 
 def _decision(row: DecisionRow) -> Mapping[str, object]:
-    """`id`: the purchase's."""
+    """`id` is the purchase's."""
     what = {"outcome": row.outcome, "reason": row.reason, "decidedAt": _time(row.decided_at)}
     return {"id": row.purchase_id, "userId": row.user_id, "itemId": row.item_id, **what}
 
 
 def _stock(row: StockRow) -> Mapping[str, object]:
-    """`id`: the item's."""
+    """`id` is the item's."""
     counts = {"initial": row.initial, "restocked": row.restocked, "sold": row.sold, "available": row.available}
     return {"id": row.item_id, **counts}
 

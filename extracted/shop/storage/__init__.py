@@ -1,7 +1,7 @@
-"""The shop's own tables, beside the monolith's in one database: what it decided, and how many of an item are left."""
+"""Implements the shop's ports on its own tables, which lie beside the monolith's in one database. It knows no web."""
 
 from pathlib import Path
 from typing import Final
 
 MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
-"""What makes them."""
+"""Makes the tables."""

@@ -1,4 +1,4 @@
-"""Decisions and what they change, in one transaction with the monolith's own tables."""
+"""Stores decisions and what they change, in one transaction with the monolith's own tables."""
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ from chassis.database.prepared import Connection, Inserts, Prepared, prefixed
 from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope
 from chassis.outbox.outbox import PUT, Outbox
-from extracted.shop.decision import Decision, Known, Outcome, Purchase, Reason
+from extracted.shop.decision import Known, Purchase, SaleDecision, SaleOutcome, SaleRefusal
 from extracted.shop.messages import DECISIONS
 from extracted.shop.storage.plain import DECIDED, build_plain, decided_row
 from extracted.shop.storage.tables import ShopTables, uuid_text
@@ -34,26 +34,26 @@ Id = BindParameter[str]
 
 
 class Bought(Protocol):
-    """Who has bought what, as the monolith keeps it: parts of statements, since one transaction has to cover both.
+    """The monolith's record of who has bought what, as parts of SQL statements: one transaction covers both sides.
 
-    Statements are put together once; ids come as their parameters.
+    Statements are built once; ids are their parameters.
     """
 
     def is_owned(self, user_id: Id, item_id: Id) -> ColumnElement[bool]:
-        """There is a live row, whoever wrote it."""
+        """True if there is a live row, whoever wrote it."""
         ...
 
     def has_user(self, user_id: Id) -> ColumnElement[bool]:
-        """And the user stays until the end of the transaction."""
+        """True if the user exists; the user then stays until the end of the transaction."""
         ...
 
     @property
     def insertion(self) -> tuple[Table, Sequence[str]]:
-        """Where a live row goes: a table, and columns of it."""
+        """The table of live rows, and the columns to write."""
         ...
 
     def row(self, row_id: str, user_id: str, item_id: str, now: datetime) -> Mapping[str, object]:
-        """What it has in these columns."""
+        """The values of these columns."""
         ...
 
 
@@ -82,7 +82,7 @@ class StoredDecisions:
         self.plain = build_plain(tables, _unsold(bought), bought.insertion, outbox.table)
 
     async def sell(self, purchase: Purchase, envelope: Envelope) -> bool:
-        """By one statement, on PostgreSQL."""
+        """Works on PostgreSQL, by one statement."""
         if self.database.is_sqlite:
             return False
         now, ids = self.clock(), (purchase.id, purchase.user_id, purchase.item_id)
@@ -95,21 +95,21 @@ class StoredDecisions:
         await reach("shop.before_commit")
         try:
             is_sold = await self.database.locked(self.plain, _lock_key(purchase), values) == 1
-        except IntegrityError:  # all of it is undone; the long way says what stood in the way
+        except IntegrityError:  # nothing was written; the transaction finds out what prevents it
             return False
         if is_sold:
             self.outbox.wake()
         return is_sold
 
     @asynccontextmanager
-    async def transaction(self, purchase: Purchase) -> AsyncIterator["DecidingTransaction"]:
-        """The lock comes first: a snapshot of before it would miss what its last holder has committed."""
+    async def transaction(self, purchase: Purchase) -> AsyncIterator["StoredDecisionTransaction"]:
+        """Takes the lock first: an earlier snapshot would miss what the last holder of the lock has committed."""
         async with self.database.work(lock=_lock_key(purchase)) as connection:
-            yield DecidingTransaction(self, connection)
+            yield StoredDecisionTransaction(self, connection)
         self.outbox.wake()
 
 
-class DecidingTransaction:
+class StoredDecisionTransaction:
     """Implements the port Deciding."""
 
     def __init__(self, store: StoredDecisions, connection: Connection) -> None:
@@ -118,17 +118,17 @@ class DecidingTransaction:
         self._unwritten: list[Mapping[str, object]] = []
 
     async def known(self, purchase: Purchase) -> Known:
-        """By one statement."""
+        """Reads with one statement."""
         ids = {"purchase": purchase.id, "user": purchase.user_id, "item": purchase.item_id}
         (row,) = await self._store.look.on(self._connection, ids)
         return _known(row, purchase.id)
 
     async def take(self, item_id: str) -> bool:
-        """By one conditional update."""
+        """Updates only if one is left."""
         return len(await self._store.take.on(self._connection, {"item": item_id})) == 1
 
-    async def record(self, purchase: Purchase, decided: Decision) -> None:
-        """Written with the answer, which fails where there is one."""
+    async def record(self, purchase: Purchase, decided: SaleDecision) -> None:
+        """Is written together with the answer, which fails if there is a decision already."""
         now = self._store.clock()
         row = {
             "purchase_id": purchase.id,
@@ -139,12 +139,12 @@ class DecidingTransaction:
             "decided_at": now,
         }
         self._unwritten = [row]
-        if decided.outcome is Outcome.DECREASED:
+        if decided.outcome is SaleOutcome.DECREASED:
             ids = (purchase.id, purchase.user_id, purchase.item_id)
             self._unwritten.append(self._store.bought.row(*ids, now))
 
     async def answer(self, envelope: Envelope) -> None:
-        """Into the outbox, and what was recorded into its tables, by one statement."""
+        """Writes the message into the outbox and the recorded rows into their tables, by one statement."""
         store, rows = self._store, [*self._unwritten, self._store.outbox.row(DECISIONS, envelope)]
         self._unwritten = []
         inserts = (store.answered, store.refused, store.sold)[len(rows) - 1]
@@ -152,7 +152,7 @@ class DecidingTransaction:
 
 
 def _look(tables: ShopTables, bought: Bought) -> Select[Any]:
-    """One row, whether there is a decision or not."""
+    """Returns one row, with or without a decision."""
     purchase, user, item = (BindParameter[str](name, type_=uuid_text()) for name in ("purchase", "user", "item"))
     decisions, stock = tables.decisions, tables.stock.c
     limited = select(stock.item_id).where(stock.item_id == item, stock.available.is_not(None)).exists()
@@ -171,7 +171,7 @@ def _unsold(bought: Bought) -> ColumnElement[bool]:
 
 
 def _take(stock: Table) -> Update:
-    """One of what is left; somebody may have made the item unlimited meanwhile."""
+    """Takes one of what is left. The item may have become unlimited meanwhile."""
     row = stock.c
     left = or_(row.available > 0, row.available.is_(None))
     less = {"sold": row.sold + 1, "available": row.available - 1}
@@ -183,11 +183,11 @@ def _known(row: Any, purchase_id: str) -> Known:
     decided_for = decided = None
     if row.purchase_id is not None:
         decided_for = Purchase(purchase_id, row.user_id, row.item_id)
-        decided = Decision(Outcome(row.outcome), Reason(row.reason) if row.reason else None)
+        decided = SaleDecision(SaleOutcome(row.outcome), SaleRefusal(row.reason) if row.reason else None)
     return Known(decided_for, decided, row.is_owned, row.has_user, row.is_limited)
 
 
 def _lock_key(purchase: Purchase) -> int:
-    """64 bits, signed; two pairs with one key only wait for each other."""
+    """A signed number of 64 bits. If two pairs have the same key, one waits for the other."""
     pair = f"shop {purchase.user_id} {purchase.item_id}".encode()
     return int.from_bytes(hashlib.blake2b(pair, digest_size=8).digest(), "big", signed=True)

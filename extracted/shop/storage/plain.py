@@ -1,4 +1,4 @@
-"""A sale that nothing stands in the way of, as one statement of PostgreSQL."""
+"""A sale that nothing prevents, as one statement of PostgreSQL."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,10 +18,10 @@ DECIDED: Final = ("purchase_id", "user_id", "item_id", "outcome", "reason", "dec
 def build_plain(
     tables: ShopTables, unsold: ColumnElement[bool], sold: tuple[Table, Sequence[str]], out: Table
 ) -> Locked:
-    """Decision, row of `transactions`, answer: each only where the decision is new, and nothing refuses it.
+    """Writes decision, row of `transactions` and answer if the decision is new and nothing refuses the sale.
 
-    `unsold`: the user is there and has no such item, by the parameters `user` and `item`. An item with a quantity is
-    not for this way. Further parameters: columns of each row, after `decided_`, `sold_`, `message_`.
+    `unsold`: the user exists and does not have the item, by the parameters `user` and `item`. Items with a quantity
+    are excluded. Further parameters: the columns of each row, prefixed with `decided_`, `sold_`, `message_`.
     """
     decisions, stock = tables.decisions, tables.stock.c
     purchase, item = (BindParameter[str](name, type_=uuid_text()) for name in ("decided_purchase_id", "item"))
@@ -35,7 +35,7 @@ def build_plain(
 
 
 def decided_row(purchase: Purchase, now: datetime) -> dict[str, object]:
-    """The decision's row."""
+    """The row of the decision."""
     values = (purchase.id, purchase.user_id, purchase.item_id, DECREASED.outcome, DECREASED.reason, now)
     return dict(zip(DECIDED, values, strict=True))
 

@@ -1,4 +1,4 @@
-"""How many of an item are left."""
+"""Stores how many of an item are left."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +12,7 @@ from extracted.shop.storage.tables import ShopTables
 
 
 class StoredQuantities:
-    """Implements the port Quantities. At each moment: initial + restocked = available + sold."""
+    """Implements the port Quantities. Always: initial + restocked = available + sold."""
 
     def __init__(self, database: Database, tables: ShopTables, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -20,13 +20,13 @@ class StoredQuantities:
         self._clock = clock
 
     async def find(self, item_id: str) -> Quantity:
-        """No row: unlimited."""
+        """Unlimited if there is no row."""
         stock = self._tables.stock.c
         async with self._database.look() as connection:
             return Quantity(await connection.scalar(select(stock.available).where(stock.item_id == item_id)))
 
     async def set(self, item_id: str, quantity: Quantity) -> None:
-        """By one statement: a sale at the same time is counted as before or after."""
+        """Uses one statement, so a sale at the same time counts as before or as after."""
         statement = self._unlimited(item_id) if quantity.left is None else self._limited(item_id, quantity.left)
         async with self._database.write() as connection:
             await connection.execute(statement)

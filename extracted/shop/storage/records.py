@@ -1,4 +1,4 @@
-"""Pages of what is kept, for audits."""
+"""Reads pages of stored rows, for audits."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,21 +10,21 @@ from extracted.shop.domain import DecisionRow, StockRow
 from extracted.shop.storage.tables import ShopTables
 
 
-class StoredRecords:
-    """Implements the port Records."""
+class StoredAuditRecords:
+    """Implements the port AuditRecords."""
 
     def __init__(self, database: Database, tables: ShopTables) -> None:
         self._database = database
         self._tables = tables
 
     async def decisions(self, after: str | None, limit: int) -> Sequence[DecisionRow]:
-        """By the primary key."""
+        """In the order of the primary key."""
         row = self._tables.decisions.c
         columns = (row.purchase_id, row.user_id, row.item_id, row.outcome, row.reason, row.decided_at)
         return [DecisionRow(*one) for one in await self._page(row.purchase_id, columns, after, limit)]
 
     async def stock(self, after: str | None, limit: int) -> Sequence[StockRow]:
-        """By the primary key."""
+        """In the order of the primary key."""
         row = self._tables.stock.c
         columns = (row.item_id, row.initial, row.restocked, row.sold, row.available)
         return [StockRow(*one) for one in await self._page(row.item_id, columns, after, limit)]

@@ -10,10 +10,10 @@ from chassis.database.own_tables import Instant, OwnTables
 
 
 class ShopTables:
-    """Defined in the schema (or under the prefix) of `own`, once.
+    """The tables in the schema (or under the prefix) of `own`. Make one object a process.
 
-    decisions: one row for each purchase, kept for ever. stock: one for each item that ever had a quantity, kept when
-    the item is withdrawn; `available` NULL: unlimited again; `restocked` is net, so it may be negative.
+    decisions: one row for each purchase, kept for ever. stock: one row for each item that ever had a quantity, kept
+    when the item is removed; `available` NULL: unlimited again; `restocked` is net, so it may be negative.
     """
 
     def __init__(self, own: OwnTables) -> None:
@@ -44,5 +44,5 @@ class ShopTables:
 
 
 def uuid_text() -> TypeEngine[Any]:
-    """A UUID as its 36 characters; PostgreSQL's own type there."""
+    """A UUID: 36 characters in Python, the type uuid on PostgreSQL."""
     return String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")

@@ -15,18 +15,18 @@ from extracted.account.purchases.domain.purchase import Outcome, canonical_uuid
 from extracted.account.purchases.domain.saga import State
 from extracted.account.purchases.service.buy_now import Calling
 from extracted.account.purchases.service.queries import Found, Looking
-from extracted.wire import answers
-from extracted.wire.answers import ApiResponse, error
+from extracted.wire import responses
 from extracted.wire.application import ApiRequest
+from extracted.wire.responses import ApiResponse, error
 
 log = structlog.get_logger("account.api")
 
 TOO_POOR: Final = error(403, "Not enought points!", "Forbidden")
-NOT_YET: Final = replace(answers.NOT_FOUND, fields=((b"retry-after", b"1"),))
+NOT_YET: Final = replace(responses.NOT_FOUND, fields=((b"retry-after", b"1"),))
 """It may be under way in a queue; another's looks the same."""
 _REFUSALS: Final[Mapping[Outcome, ApiResponse]] = {
-    Outcome.UNKNOWN_ITEM: answers.NOT_FOUND,
-    Outcome.USER_DELETED: answers.NOT_FOUND,
+    Outcome.UNKNOWN_ITEM: responses.NOT_FOUND,
+    Outcome.USER_DELETED: responses.NOT_FOUND,
     Outcome.INSUFFICIENT_POINTS: TOO_POOR,
 }
 _WITHOUT_PURCHASE: Final = {Outcome.ALREADY_OWNED: "ALREADY_OWNED"}
@@ -46,11 +46,11 @@ def _anybody(_call: ApiRequest, _identity: Identity) -> bool:
 async def _buy(calling: Calling, call: ApiRequest, identity: Identity) -> ApiResponse:
     item_id = call.variables[0]
     if canonical_uuid(item_id) is None:
-        return answers.STORE_FAILED  # the monolith lets PostgreSQL refuse it
+        return responses.STORE_FAILED  # the monolith lets PostgreSQL refuse it
     bought = await calling.buy(identity.subject or "", item_id)
     if isinstance(bought, Outcome):
-        return _REFUSALS.get(bought, answers.STORE_FAILED)
-    return answers.one(bought.shown(), 201)
+        return _REFUSALS.get(bought, responses.STORE_FAILED)
+    return responses.one(bought.shown(), 201)
 
 
 async def _get(looking: Looking, call: ApiRequest, identity: Identity) -> ApiResponse:
@@ -58,7 +58,7 @@ async def _get(looking: Looking, call: ApiRequest, identity: Identity) -> ApiRes
     found = None if id is None else await looking.find(id)
     if found is None or (ADMIN not in identity.roles and found.user_id != identity.subject):
         return NOT_YET
-    return answers.one(shown(found))
+    return responses.one(shown(found))
 
 
 def shown(found: Found) -> dict[str, object]:

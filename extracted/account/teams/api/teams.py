@@ -12,10 +12,10 @@ from extracted.account.teams import domain
 from extracted.account.teams.domain import Member, MembershipRefusal, Team
 from extracted.account.teams.ports import TeamStore
 from extracted.account.teams.service import TeamService
-from extracted.wire import answers, validation
-from extracted.wire.answers import ApiResponse, error
+from extracted.wire import responses, validation
 from extracted.wire.application import ApiRequest
 from extracted.wire.ids import canonical_uuid, is_uuid
+from extracted.wire.responses import ApiResponse, error
 from extracted.wire.validation import STRING, UUID_V4, Shape, length, optional, required
 
 _NAME, _DESCRIPTION = (STRING, *length(3, 20)), (STRING, *length(0, 255))
@@ -24,7 +24,7 @@ CHANGES: Shape = {"name": optional(*_NAME), "description": optional(*_DESCRIPTIO
 WHO: Shape = {"userId": required(UUID_V4)}
 INVALID_TEAM_ID: Final = error(400, "Validation failed (uuid  is expected)", "Bad Request")
 _REFUSALS: Final[Mapping[MembershipRefusal, ApiResponse]] = {
-    MembershipRefusal.UNKNOWN: answers.NOT_FOUND,
+    MembershipRefusal.UNKNOWN: responses.NOT_FOUND,
     MembershipRefusal.ALREADY_MEMBER: error(409, "User is already a member of the team", "Conflict"),
     MembershipRefusal.NOT_MEMBER: error(404, "User is not a member of the team", "Not Found"),
     MembershipRefusal.CAPTAIN: error(409, "You cannot delete the captain of a team", "Conflict"),
@@ -74,7 +74,7 @@ async def _list(teams: TeamStore, call: ApiRequest, _identity: Identity) -> ApiR
 
 async def _get(teams: TeamStore, call: ApiRequest, _identity: Identity) -> ApiResponse:
     team = await teams.find(_team_id(call))
-    return answers.NOT_FOUND if team is None else answers.one(_shown(team))
+    return responses.NOT_FOUND if team is None else responses.one(_shown(team))
 
 
 async def _create(service: TeamService, call: ApiRequest, identity: Identity) -> ApiResponse:
@@ -84,7 +84,7 @@ async def _create(service: TeamService, call: ApiRequest, identity: Identity) ->
     team = await service.create(identity.subject or "", validation.texts(call.body))
     if isinstance(team, MembershipRefusal):
         raise NoId("the caller is deleted")  # the monolith lets its database fail
-    return answers.one(_shown(team), 201)
+    return responses.one(_shown(team), 201)
 
 
 async def _change(service: TeamService, call: ApiRequest, _identity: Identity) -> ApiResponse:
@@ -92,12 +92,12 @@ async def _change(service: TeamService, call: ApiRequest, _identity: Identity) -
     if refusal is not None:
         return refusal
     team = await service.change(_team_id(call), validation.texts(call.body))
-    return answers.NOT_FOUND if team is None else answers.one(_shown(team))
+    return responses.NOT_FOUND if team is None else responses.one(_shown(team))
 
 
 async def _delete(service: TeamService, call: ApiRequest, identity: Identity) -> ApiResponse:
     deleted = await service.delete(_team_id(call), identity.subject or "")
-    return answers.nothing(204) if deleted else answers.NOT_FOUND
+    return responses.nothing(204) if deleted else responses.NOT_FOUND
 
 
 async def _add_member(service: TeamService, call: ApiRequest, identity: Identity) -> ApiResponse:
@@ -130,7 +130,7 @@ def _who(call: ApiRequest) -> str | ApiResponse:
 
 
 def _settled(team: Team | MembershipRefusal, status: int = 200) -> ApiResponse:
-    return _REFUSALS[team] if isinstance(team, MembershipRefusal) else answers.one(_shown(team), status)
+    return _REFUSALS[team] if isinstance(team, MembershipRefusal) else responses.one(_shown(team), status)
 
 
 def _shown(team: Team) -> dict[str, object]:

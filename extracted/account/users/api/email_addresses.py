@@ -11,11 +11,11 @@ from extracted.account.users.api.email_syntax import ADDRESS
 from extracted.account.users.api.of_user import is_own, of_user
 from extracted.account.users.domain import EmailAddress
 from extracted.account.users.service import EmailAddressService
-from extracted.wire import answers, validation
-from extracted.wire.answers import ApiResponse, Listing
+from extracted.wire import responses, validation
 from extracted.wire.application import ApiRequest
 from extracted.wire.guard import Guarded
 from extracted.wire.ids import canonical_uuid
+from extracted.wire.responses import ApiResponse, Listing
 from extracted.wire.validation import Shape, required
 
 NEW: Shape = {"email": required(ADDRESS)}
@@ -39,7 +39,7 @@ def _changes(call: ApiRequest, identity: Identity) -> bool:
 
 
 async def _list(service: EmailAddressService, _call: ApiRequest, user_id: str) -> ApiResponse:
-    return answers.many([_shown(email) for email in await service.of_user(user_id)], Listing())
+    return responses.many([_shown(email) for email in await service.of_user(user_id)], Listing())
 
 
 async def _add(service: EmailAddressService, call: ApiRequest, user_id: str) -> ApiResponse:
@@ -47,7 +47,7 @@ async def _add(service: EmailAddressService, call: ApiRequest, user_id: str) -> 
     if refusal is not None:
         return refusal
     email = await service.add(user_id, validation.texts(call.body)["email"] or "")
-    return answers.NOT_FOUND if email is None else answers.one(_shown(email), 201)
+    return responses.NOT_FOUND if email is None else responses.one(_shown(email), 201)
 
 
 def _deleting(service: EmailAddressService) -> Guarded:
@@ -56,20 +56,20 @@ def _deleting(service: EmailAddressService) -> Guarded:
 
 
 async def _delete_any(service: EmailAddressService, call: ApiRequest, _identity: Identity) -> ApiResponse:
-    return answers.UNEXPECTED if await service.delete(_email_id(call.variables[1])) else answers.NOT_FOUND
+    return responses.UNEXPECTED if await service.delete(_email_id(call.variables[1])) else responses.NOT_FOUND
 
 
 async def _delete(service: EmailAddressService, call: ApiRequest, user_id: str) -> ApiResponse:
     found = await service.delete(_email_id(call.variables[1]), user_id)
-    return answers.nothing(204) if found else answers.NOT_FOUND
+    return responses.nothing(204) if found else responses.NOT_FOUND
 
 
 async def _verify(service: EmailAddressService, call: ApiRequest, _identity: Identity) -> ApiResponse:
-    return answers.nothing(204) if await service.verify(call.variables[0]) else answers.NOT_FOUND
+    return responses.nothing(204) if await service.verify(call.variables[0]) else responses.NOT_FOUND
 
 
 async def _renew(service: EmailAddressService, call: ApiRequest, _identity: Identity) -> ApiResponse:
-    return answers.nothing(204) if await service.renew(_email_id(call.variables[0])) else answers.NOT_FOUND
+    return responses.nothing(204) if await service.renew(_email_id(call.variables[0])) else responses.NOT_FOUND
 
 
 def _email_id(spelled: str) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from chassis.auth.claims import Identity
-from extracted.wire.answers import ApiResponse, error
 from extracted.wire.application import ApiRequest
 from extracted.wire.guard import Guarded
 from extracted.wire.ids import canonical_uuid, is_uuid
+from extracted.wire.responses import ApiResponse, error
 
 OWN = "@me"
 """In a path: the caller."""

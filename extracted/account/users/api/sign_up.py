@@ -8,9 +8,9 @@ from extracted.account.api.refusals import Described
 from extracted.account.users.api.email_syntax import ADDRESS
 from extracted.account.users.api.users import shown
 from extracted.account.users.service import SignUp
-from extracted.wire import answers, validation
-from extracted.wire.answers import ApiResponse
+from extracted.wire import responses, validation
 from extracted.wire.application import ApiRequest
+from extracted.wire.responses import ApiResponse
 from extracted.wire.validation import STRING, Shape, length, required
 
 NEW: Shape = {
@@ -31,4 +31,4 @@ async def _sign_up(sign_up: SignUp, call: ApiRequest, _identity: Identity) -> Ap
         return refusal
     sent = {name: text or "" for name, text in validation.texts(call.body).items()}
     user = await sign_up.sign_up(sent["username"], sent["password"], sent["email"])
-    return answers.one(shown(user), 201)
+    return responses.one(shown(user), 201)

@@ -9,9 +9,9 @@ from extracted.account.users import domain
 from extracted.account.users.api.of_user import is_own, of_user
 from extracted.account.users.domain import UserSettings
 from extracted.account.users.service import UserService
-from extracted.wire import answers, validation
-from extracted.wire.answers import ApiResponse
+from extracted.wire import responses, validation
 from extracted.wire.application import ApiRequest
+from extracted.wire.responses import ApiResponse
 from extracted.wire.validation import STRING, Shape, one_of, optional
 
 CHANGES: Shape = {"preferredEditingLanguage": optional(STRING), "preferredLanguage": optional(one_of(("en", "fr")))}
@@ -51,6 +51,6 @@ async def _reset(users: UserService, _call: ApiRequest, user_id: str) -> ApiResp
 
 def _found(settings: UserSettings | None, status: int = 200) -> ApiResponse:
     if settings is None:
-        return answers.NOT_FOUND
+        return responses.NOT_FOUND
     shown = {"preferredEditingLanguage": settings.editing_language, "preferredLanguage": settings.language}
-    return answers.one(shown, status)
+    return responses.one(shown, status)

@@ -11,9 +11,9 @@ from extracted.account.users import domain
 from extracted.account.users.api.of_user import is_own, of_user
 from extracted.account.users.domain import User
 from extracted.account.users.ports import UserStore
-from extracted.wire import answers, validation
-from extracted.wire.answers import ApiResponse
+from extracted.wire import responses, validation
 from extracted.wire.application import ApiRequest
+from extracted.wire.responses import ApiResponse
 from extracted.wire.validation import STRING, Shape, length, optional
 
 CHANGES: Shape = {"username": optional(STRING, *length(3, 20)), "description": optional(STRING)}
@@ -46,7 +46,7 @@ async def _list(users: UserStore, call: ApiRequest, _identity: Identity) -> ApiR
 
 async def _get(users: UserStore, _call: ApiRequest, user_id: str) -> ApiResponse:
     found = await users.find(user_id)
-    return answers.NOT_FOUND if found is None else answers.one(shown(found.user) | {"rank": found.rank})
+    return responses.NOT_FOUND if found is None else responses.one(shown(found.user) | {"rank": found.rank})
 
 
 async def _change(users: UserStore, call: ApiRequest, user_id: str) -> ApiResponse:
@@ -54,16 +54,16 @@ async def _change(users: UserStore, call: ApiRequest, user_id: str) -> ApiRespon
     if refusal is not None:
         return refusal
     user = await users.change(user_id, validation.texts(call.body))
-    return answers.NOT_FOUND if user is None else answers.one(shown(user))
+    return responses.NOT_FOUND if user is None else responses.one(shown(user))
 
 
 async def _delete(users: UserStore, _call: ApiRequest, user_id: str) -> ApiResponse:
-    return answers.one({}, 204) if await users.delete(user_id) else answers.NOT_FOUND
+    return responses.one({}, 204) if await users.delete(user_id) else responses.NOT_FOUND
 
 
 async def _teams(users: UserStore, _call: ApiRequest, user_id: str) -> ApiResponse:
     teams = await users.teams(user_id)
-    return answers.NOT_FOUND if teams is None else answers.one({"teams": [{"id": team} for team in teams]})
+    return responses.NOT_FOUND if teams is None else responses.one({"teams": [{"id": team} for team in teams]})
 
 
 def shown(user: User) -> dict[str, object]:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from chassis.messaging.envelope import Envelope
-from extracted.shop.decision import DECREASED, Decision, Known, Purchase
+from extracted.shop.decision import DECREASED, Known, Purchase, SaleDecision
 
 
 @dataclass
@@ -16,7 +16,7 @@ class State:
     users: set[str] = field(default_factory=set)
     rows: list[tuple[str, str, str]] = field(default_factory=list)
     left: dict[str, int] = field(default_factory=dict)
-    decisions: dict[str, tuple[Purchase, Decision]] = field(default_factory=dict)
+    decisions: dict[str, tuple[Purchase, SaleDecision]] = field(default_factory=dict)
     answers: list[Envelope] = field(default_factory=list)
 
 
@@ -49,7 +49,7 @@ class FakeDecisions:
         self.state.left[item_id] -= 1
         return True
 
-    async def record(self, purchase: Purchase, decided: Decision) -> None:
+    async def record(self, purchase: Purchase, decided: SaleDecision) -> None:
         self.state.decisions[purchase.id] = (purchase, decided)
         if decided == DECREASED:
             self.state.rows.append((purchase.id, purchase.user_id, purchase.item_id))

@@ -12,7 +12,7 @@ from chassis import failpoints
 from chassis.messaging.envelope import Envelope, MessageInvalid
 from examples.monolith.storage import tables as monolith
 from extracted.shop.decision import DECREASED as DECISION
-from extracted.shop.decision import Decision, Outcome, Purchase
+from extracted.shop.decision import Purchase, SaleDecision, SaleOutcome
 from extracted.shop.domain import Quantity
 from extracted.shop.messages import answer, to_command
 from tests.unit.extracted.shop.commands import NOW, cancel, decrease, fresh_id
@@ -260,5 +260,5 @@ async def test_a_decision_is_never_overwritten(shop: Selling) -> None:
 
 async def recorded(shop: Selling, wanted: Purchase, told: Envelope) -> None:
     async with shop.sales.decisions.transaction(wanted) as deciding:
-        await deciding.record(wanted, Decision(Outcome.DECREASED))
+        await deciding.record(wanted, SaleDecision(SaleOutcome.DECREASED))
         await deciding.answer(told)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from chassis.messaging.envelope import Envelope, MessageInvalid
-from extracted.shop.decision import CANCELLED, DECREASED, Decision, Outcome, Reason
-from extracted.shop.messages import Command, answer, to_command
+from extracted.shop.decision import CANCELLED, DECREASED, SaleDecision, SaleOutcome, SaleRefusal
+from extracted.shop.messages import ShopCommand, answer, to_command
 from tests.unit.extracted.shop.commands import NOW, cancel, decrease, fresh_id, purchase
 
 
@@ -24,7 +24,7 @@ def test_fields_that_a_later_version_adds_are_ignored() -> None:
 @pytest.mark.parametrize("name", ["purchaseId", "userId", "itemId"])
 @pytest.mark.parametrize("value", [None, "", 7, ["x"], "no-uuid", "'; DROP TABLE stock; --"])
 def test_a_field_that_is_missing_or_no_uuid_is_told_by_name_alone(name: str, value: object) -> None:
-    with pytest.raises(MessageInvalid, match=rf"^shop\.decrease_quantity\.v1: {name} is missing or no UUID$"):
+    with pytest.raises(MessageInvalid, match=rf"^shop\.decrease_quantity\.v1: {name} is missing or not a UUID$"):
         to_command(decrease(purchase(), **{name: value}))
 
 
@@ -40,12 +40,14 @@ def test_another_type_or_version_is_no_command(kind: str) -> None:
         (DECREASED, "shop.quantity_decreased.v1", {}),
         (CANCELLED, "shop.purchase_cancelled.v1", {}),
         *(
-            (Decision(Outcome.REFUSED, reason), "shop.quantity_refused.v1", {"reason": word})
-            for reason, word in zip(Reason, ("already_owned", "user_deleted", "out_of_stock"), strict=True)
+            (SaleDecision(SaleOutcome.REFUSED, reason), "shop.quantity_refused.v1", {"reason": word})
+            for reason, word in zip(SaleRefusal, ("already_owned", "user_deleted", "out_of_stock"), strict=True)
         ),
     ],
 )
-def test_an_answer_tells_the_decision_and_what_it_answers(decided: Decision, kind: str, more: dict[str, str]) -> None:
+def test_an_answer_tells_the_decision_and_what_it_answers(
+    decided: SaleDecision, kind: str, more: dict[str, str]
+) -> None:
     asked = decrease(purchase())
     of, own_id = to_command(asked), fresh_id()
     told = answer(of, decided, lambda: own_id, NOW)
@@ -56,6 +58,6 @@ def test_an_answer_tells_the_decision_and_what_it_answers(decided: Decision, kin
 
 
 def test_every_answer_is_a_message_of_its_own() -> None:
-    of: Command = to_command(decrease(purchase()))
+    of: ShopCommand = to_command(decrease(purchase()))
     ids = iter("ab")
     assert [answer(of, DECREASED, lambda: next(ids), NOW).id for _ in range(2)] == ["a", "b"]

@@ -92,7 +92,7 @@ def test_ids_of_items_are_compared_as_spelled(seller: RunningShop, monolith: Mon
 @pytest.mark.parametrize("query", ["", "?user=", "?user=me", "?USER=" + UNKNOWN])
 def test_without_a_user_there_is_no_offer(seller: RunningShop, monolith: MonolithFile, query: str) -> None:
     answer = ask(seller.port, f"/internal/offers/{monolith.add_item()}{query}", "GET", bearer(INTERNAL_TOKEN))
-    assert told(answer) == (400, {"error": "user is missing or no UUID"})
+    assert told(answer) == (400, {"error": "user is missing or not a UUID"})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.database.database import Database
-from extracted.shop import api
+from extracted.shop.api import application
 from extracted.shop.service import Shop
 from legacy_adapter.documents.sqlite import SqliteDocuments
 from legacy_adapter.shop.items import LegacyItems
@@ -45,7 +45,7 @@ async def test_100_rows_cost_as_many_queries_as_one(database: Database, route: s
 
     event.listen(database.engine.sync_engine, "before_cursor_execute", count)
     shop = Shop(LegacyItems(SqliteDocuments(database)), LegacyPurchases(database))
-    transport = httpx.ASGITransport(api.application(shop, AlwaysAdmin(), production=True))
+    transport = httpx.ASGITransport(application.application(shop, AlwaysAdmin(), production=True))
     async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
         for limit in (1, 100):
             answer = await client.get(f"{route}?limit={limit}", headers={"Authorization": "Bearer x"})

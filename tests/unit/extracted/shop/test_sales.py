@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from chassis.messaging.envelope import Envelope, MessageInvalid
-from extracted.shop.decision import Known, Purchase, Reason, refusal, sold
+from extracted.shop.decision import Known, Purchase, SaleRefusal, refusal, sold
 from extracted.shop.messages import to_command
 from extracted.shop.service import Sales
 from tests.unit.extracted.shop.commands import cancel, decrease, fresh_id, purchase
@@ -48,16 +48,16 @@ def shop() -> Shop:
 @pytest.mark.parametrize(("is_owned", "has_user"), list(itertools.product([False, True], repeat=2)))
 def test_an_item_that_is_owned_is_refused_before_a_user_that_is_gone(is_owned: bool, has_user: bool) -> None:
     reasons = {
-        (True, True): Reason.ALREADY_OWNED,
-        (True, False): Reason.ALREADY_OWNED,
-        (False, False): Reason.USER_DELETED,
+        (True, True): SaleRefusal.ALREADY_OWNED,
+        (True, False): SaleRefusal.ALREADY_OWNED,
+        (False, False): SaleRefusal.USER_DELETED,
     }
     decided = refusal(Known(None, None, is_owned, has_user, is_limited=True))
     assert (decided.reason if decided else None) == reasons.get((is_owned, has_user))
 
 
 def test_what_is_left_to_take_is_sold_and_nothing_else() -> None:
-    assert (sold(taken=True).reason, sold(taken=False).reason) == (None, Reason.OUT_OF_STOCK)
+    assert (sold(taken=True).reason, sold(taken=False).reason) == (None, SaleRefusal.OUT_OF_STOCK)
 
 
 async def test_an_unlimited_item_is_sold(shop: Shop) -> None:

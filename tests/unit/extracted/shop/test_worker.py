@@ -212,7 +212,7 @@ async def test_what_is_no_command_is_parked_with_its_reason_and_holds_up_no_othe
     reasons = {row["messageId"]: row["reason"] for row in found}
     assert "wanted shop.decrease_quantity.v1" in reasons[bad["later version"].id]
     assert "purchaseId is missing" in reasons[bad["no purchase"].id]
-    assert "userId is missing or no UUID" in reasons[bad["no uuid"].id]
+    assert "userId is missing or not a UUID" in reasons[bad["no uuid"].id]
     assert "traceparent" in reasons[bad["too long"].id]
     assert {(row["queue"], row["attempts"], row["nextAttemptAt"]) for row in found} == {("shop.commands", 1, None)}
     assert parts.sold() == [good.id]

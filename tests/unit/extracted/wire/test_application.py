@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from extracted.wire.answers import ApiResponse, Listing, many, one
 from extracted.wire.application import ApiRequest, ApiRoute, application, failure
+from extracted.wire.responses import ApiResponse, Listing, many, one
 
 FIELDS = {"vary", "content-type", "content-length", "etag"}
 HELMET = 14

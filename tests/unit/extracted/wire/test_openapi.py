@@ -12,7 +12,7 @@ from extracted.account.purchases.api import purchases
 from extracted.account.teams.api import teams
 from extracted.account.users.api import email_addresses, sign_up, user_settings, users
 from extracted.account.users.service import EmailAddressService
-from extracted.shop import api as shop
+from extracted.shop.api import application as shop
 from extracted.shop.service import Shop
 from extracted.wire.application import ApiRoute
 from extracted.wire.openapi import document

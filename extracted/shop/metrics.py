@@ -1,4 +1,4 @@
-"""What Prometheus reads of the shop: numbers alone."""
+"""The shop's metrics for Prometheus."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.service.metrics import Metric, gauge
-from extracted.shop.worker import Worker
+from extracted.shop.worker import ShopWorker
 
 
 @dataclass(frozen=True, slots=True)
-class Measuring:
-    """Where things are sold."""
+class ShopMetrics:
+    """Gauges of the outbox, of failed messages and of messages that are held."""
 
-    worker: Worker
+    worker: ShopWorker
     messages: StoredFailedMessages
 
     async def gauges(self) -> Sequence[Metric]:
