@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.migration import KEY_ENV, Caller, routes_yaml
-from benchmarks.processes import Child, Cores, find_program, start, wait_for_output, wait_until_accepts
+from benchmarks.migration import KEY_ENV, BenchmarkUser, routes_yaml
+from benchmarks.processes import BenchmarkProcess, Cores, find_program, start, wait_for_output, wait_until_accepts
 from parts.process import free_port
 
 _LISTENING = rb"listening on http://[^:\s]+:(\d+)"
@@ -19,7 +19,7 @@ class Design:
 
     name: str
     port: int
-    child: Child
+    child: BenchmarkProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class Stage:
 
     folder: Path
     cores: Cores | None
-    caller: Caller
+    caller: BenchmarkUser
     origin_port: int
     sink_port: int
 
-    def start(self, name: str, command: list[str], environ: Mapping[str, str] | None = None) -> Child:
+    def start(self, name: str, command: list[str], environ: Mapping[str, str] | None = None) -> BenchmarkProcess:
         return start(name, command, self.folder, self.cores.proxy if self.cores else None, environ)
 
     def write(self, name: str, text: str) -> Path:
@@ -97,7 +97,7 @@ def envoy(stage: Stage) -> Design | None:
     return _accepting(stage.start("envoy", command), port)
 
 
-def _accepting(child: Child, port: int) -> Design:
+def _accepting(child: BenchmarkProcess, port: int) -> Design:
     try:
         wait_until_accepts(child, port)
     except BaseException:

@@ -43,7 +43,7 @@ class End(asyncio.Protocol):
             self.other.transport.resume_reading()
 
 
-class Client(End):
+class ClientEnd(End):
     """The one that has come; its upstream is connected to, and what it sends before that is kept."""
 
     def __init__(self, turn: Turn, upstream_port: int) -> None:
@@ -74,7 +74,7 @@ class Client(End):
 async def main(port: int, upstream_port: int) -> None:
     turn = Turn()
     server = await asyncio.get_running_loop().create_server(
-        lambda: Client(turn, upstream_port), "127.0.0.1", port, backlog=4096
+        lambda: ClientEnd(turn, upstream_port), "127.0.0.1", port, backlog=4096
     )
     await server.serve_forever()
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
-class Caller(asyncio.Protocol):
+class LoadConnection(asyncio.Protocol):
     """One connection that asks again and again until it is told to stop."""
 
     def __init__(self, request: bytes, latencies: list[float], failures: list[str]) -> None:
@@ -71,7 +71,7 @@ async def run(url: str, connections: int, seconds: float, fields: list[str]) -> 
     callers = []
     for _ in range(connections):
         address = (parts.hostname or "127.0.0.1", parts.port or 80)
-        _, caller = await loop.create_connection(lambda: Caller(request, latencies, failures), *address)
+        _, caller = await loop.create_connection(lambda: LoadConnection(request, latencies, failures), *address)
         callers.append(caller)
     began = time.perf_counter()
     await asyncio.sleep(seconds)

@@ -28,7 +28,7 @@ def bytes_target(size: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class BenchmarkUser:
     """One user: the key that the gateway verifies with, and the token that it sends."""
 
     key: str
@@ -39,11 +39,11 @@ class Caller:
         return (("Authorization", f"Bearer {self.token}"),)
 
 
-def new_caller() -> Caller:
+def new_caller() -> BenchmarkUser:
     key = secrets.token_hex(32)
     now = int(time.time())
     claims = {"iss": _ISSUER, "aud": _AUDIENCE, "sub": "user-4711", "roles": ["user"], "iat": now, "exp": now + 3600}
-    return Caller(key, jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(key)))
+    return BenchmarkUser(key, jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(key)))
 
 
 def routes_yaml(origin_port: int, sink_port: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import peers
 from benchmarks.migration import bytes_target
 from benchmarks.origin import SMALL
-from benchmarks.processes import Child, find_program, start, wait_until_accepts
+from benchmarks.processes import BenchmarkProcess, find_program, start, wait_until_accepts
 from parts.process import free_port
 
 
@@ -42,12 +42,12 @@ def origins(folder: Path, core: int | None, sizes: tuple[int, ...]) -> Iterator[
         sink.end()
 
 
-def _python_origin(folder: Path, core: int | None) -> tuple[Child, int]:
+def _python_origin(folder: Path, core: int | None) -> tuple[BenchmarkProcess, int]:
     port = free_port()
     return start("sink", [sys.executable, "-m", "benchmarks.origin", str(port)], folder, core), port
 
 
-def _nginx_origin(program: str, folder: Path, core: int | None, sizes: tuple[int, ...]) -> tuple[Child, int]:
+def _nginx_origin(program: str, folder: Path, core: int | None, sizes: tuple[int, ...]) -> tuple[BenchmarkProcess, int]:
     port, own = free_port(), folder / "nginx-origin"
     files = own / "files"
     _write_files(files, sizes)

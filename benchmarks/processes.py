@@ -23,7 +23,7 @@ class DidNotStart(Exception):
 
 
 @dataclass(slots=True)
-class Child:
+class BenchmarkProcess:
     """A process that this run started; everything it writes is in `output`."""
 
     name: str
@@ -81,7 +81,7 @@ def pinned(core: int | None) -> Iterator[None]:
 
 def start(
     name: str, command: Sequence[str], folder: Path, core: int | None, environ: Mapping[str, str] | None = None
-) -> Child:
+) -> BenchmarkProcess:
     """Starts `command` on `core`, its output in `folder`. A session of its own: Ctrl-C reaches the benchmark alone."""
     output = folder / f"{name}.out"
     with pinned(core), output.open("wb") as sink:
@@ -93,17 +93,17 @@ def start(
             env={**os.environ, **(environ or {})},
             start_new_session=True,
         )
-    return Child(name, process, output)
+    return BenchmarkProcess(name, process, output)
 
 
-def wait_until_accepts(child: Child, port: int) -> None:
+def wait_until_accepts(child: BenchmarkProcess, port: int) -> None:
     """Returns when `port` accepts a connection. Raises DidNotStart."""
     for _ in _attempts(child):
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
             return
 
 
-def wait_for_output(child: Child, pattern: bytes) -> re.Match[bytes]:
+def wait_for_output(child: BenchmarkProcess, pattern: bytes) -> re.Match[bytes]:
     """The first match of `pattern` in the output. Raises DidNotStart."""
     for _ in _attempts(child):
         if found := re.search(pattern, child.output.read_bytes()):
@@ -111,7 +111,7 @@ def wait_for_output(child: Child, pattern: bytes) -> re.Match[bytes]:
     raise AssertionError("unreachable: _attempts raises")
 
 
-def _attempts(child: Child) -> Iterator[None]:
+def _attempts(child: BenchmarkProcess) -> Iterator[None]:
     deadline = time.monotonic() + _STARTS_WITHIN_S
     while time.monotonic() < deadline:
         if child.process.poll() is not None:

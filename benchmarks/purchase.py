@@ -42,7 +42,7 @@ LATE = 0.02
 """Share of orders that may be answered 202 (their outcome came later) at a rate that counts as sustained."""
 
 
-class Shopping:
+class Shoppers:
     """The running system and who has not bought what yet."""
 
     def __init__(self, running: System) -> None:
@@ -61,7 +61,7 @@ class Shopping:
             self._items.append(self.system.data.add_item(cost=1))
         return Order(self._tokens[number % USERS], self._items[number // USERS])
 
-    def run(self, rate: float, seconds: float) -> "Run":
+    def run(self, rate: float, seconds: float) -> "RateRun":
         """One load; waits until nothing is open any more."""
         orders = self.orders(int(rate * seconds))
         before, since = _cpu_s(self.system), time.time()
@@ -74,7 +74,7 @@ class Shopping:
         after = _cpu_s(self.system)
         used = {name: (after[name] - before[name]) * 1000 / max(1, len(took)) for name in OURS}
         ages = purchase_strain.outbox_ages_ms(self.system.stores.database_url, since)
-        return Run(rate, len(orders), arrivals, sorted(took), _medians(took), drained, used, ages)
+        return RateRun(rate, len(orders), arrivals, sorted(took), _medians(took), drained, used, ages)
 
     def _drain(self) -> float:
         """Seconds until the last open purchase was settled."""
@@ -89,7 +89,7 @@ class Shopping:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RateRun:
     """One rate. `took`: ms from due to settled, ascending. `cpu_ms`: processor time of each of ours a purchase."""
 
     rate: float
@@ -152,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             shop.system.broker_url, shop.system.stores.database_url, shop.users[0], options.seconds / 2
         )
         say(f"one confirmed publish after the other: {raw:.0f}/s; the monolith's single transaction: {single:.0f}/s")
-        best: Run | None = None
+        best: RateRun | None = None
         runs = []
         for rate in options.rates:
             run = shop.run(rate, options.seconds)
@@ -205,14 +205,14 @@ def _rates(text: str) -> list[float]:
 
 
 @contextmanager
-def shopping() -> Iterator[Shopping]:
+def shopping() -> Iterator[Shoppers]:
     """A fresh system on the running parts."""
     with tempfile.TemporaryDirectory() as folder:
         stores = Stores(fresh_postgres(), fresh_mongo())
         unarmed = {name: {"FAILPOINTS_FILE": ""} for name in OURS}  # which would be read at every step
         with system(Path(folder), stores, fresh_rabbit(), more=unarmed) as running:
             running.migrate()
-            shop = Shopping(running)
+            shop = Shoppers(running)
             running.start()
             yield shop
 

@@ -28,7 +28,7 @@ class Arrivals:
 
 async def arrive(port: int, orders: Sequence[Order], rate: float) -> Arrivals:
     """Sends `rate` orders a second until there are none left, and waits for their answers."""
-    found, free = Arrivals(), asyncio.Queue[_Connection | None]()
+    found, free = Arrivals(), asyncio.Queue[_OrderConnection | None]()
     for _ in range(_CONNECTIONS_MOST):
         free.put_nowait(None)
     began, wall = time.perf_counter(), time.time()
@@ -44,18 +44,18 @@ async def arrive(port: int, orders: Sequence[Order], rate: float) -> Arrivals:
 
 
 @dataclass(slots=True)
-class _Connection:
+class _OrderConnection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
 
 async def _order(
-    port: int, order: Order, free: "asyncio.Queue[_Connection | None]", found: Arrivals, due: float, wall: float
+    port: int, order: Order, free: "asyncio.Queue[_OrderConnection | None]", found: Arrivals, due: float, wall: float
 ) -> None:
     connection = await free.get()
     try:
         if connection is None:
-            connection = _Connection(*await asyncio.open_connection("127.0.0.1", port))
+            connection = _OrderConnection(*await asyncio.open_connection("127.0.0.1", port))
         status, location = await asyncio.wait_for(_ask(connection, order), 20)
     except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
         found.failed += 1
@@ -68,7 +68,7 @@ async def _order(
         found.begun[location.rpartition("/")[2]] = wall
 
 
-async def _ask(connection: _Connection, order: Order) -> tuple[int, str | None]:
+async def _ask(connection: _OrderConnection, order: Order) -> tuple[int, str | None]:
     body = b'{"itemId":"%b"}' % order.item_id.encode()
     connection.writer.write(
         b"POST /purchases HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %b\r\n"

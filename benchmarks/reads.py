@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.load import Generator, Load
-from benchmarks.processes import Child, start, wait_for_output
+from benchmarks.processes import BenchmarkProcess, start, wait_for_output
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from parts import mongo, postgres
 from parts.process import free_port
@@ -33,7 +33,7 @@ _USER = {"grantType": "implicit", "identity": "admin", "secret": "admin"}
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
+class MonolithStores:
     """Where the monolith's tables and documents are."""
 
     database: str
@@ -60,11 +60,11 @@ def read_overheads(folder: Path, rounds: int, seconds: float) -> dict[str, float
     return result
 
 
-def _sqlite(folder: Path) -> Stores:
-    return Stores(f"sqlite:///{folder / 'reads.sqlite3'}")
+def _sqlite(folder: Path) -> MonolithStores:
+    return MonolithStores(f"sqlite:///{folder / 'reads.sqlite3'}")
 
 
-def _real_parts() -> Stores | None:
+def _real_parts() -> MonolithStores | None:
     """Databases of this run alone on the parts that `make parts` has started."""
     name = f"bench_{uuid.uuid4().hex[:12]}"
     try:
@@ -72,11 +72,11 @@ def _real_parts() -> Stores | None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     except psycopg.OperationalError:
         return None
-    return Stores(f"{postgres.URL.rpartition('/')[0]}/{name}", f"{mongo.URL.rpartition('/')[0]}/{name}")
+    return MonolithStores(f"{postgres.URL.rpartition('/')[0]}/{name}", f"{mongo.URL.rpartition('/')[0]}/{name}")
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class ReadSystem:
     """The running system: ports, a user's token, an item to read, and the state that holds the signing key."""
 
     gateway: int
@@ -93,7 +93,7 @@ class System:
 
 
 @contextmanager
-def running(stores: Stores, folder: Path) -> Iterator[System]:
+def running(stores: MonolithStores, folder: Path) -> Iterator[ReadSystem]:
     """Starts the three processes, ends them when the block does."""
     secret = folder / "jwt-secret"
     secret.write_text(uuid.uuid4().hex * 2)
@@ -120,20 +120,20 @@ def running(stores: Stores, folder: Path) -> Iterator[System]:
         _started(closing, folder, "shop", ["extracted.shop"], shop, shop_port)
         token = _post(gateway, "/auth/token", _USER)["data"]["accessToken"]
         item = _get(gateway, "/item", token)["data"][0]["id"]
-        yield System(gateway, shop_port, token, item, state)
+        yield ReadSystem(gateway, shop_port, token, item, state)
 
 
 def _started(
     closing: ExitStack, folder: Path, name: str, module: list[str], environ: dict[str, str], port: int = 0
 ) -> tuple[int, str]:
     command = [sys.executable, "-m", *module, "--port", str(port)]
-    child: Child = start(name, command, folder, None, environ)
+    child: BenchmarkProcess = start(name, command, folder, None, environ)
     closing.callback(child.end)
     found: re.Match[bytes] = wait_for_output(child, _LISTENING)
     return int(found[1]), (found[2] or b"").decode()
 
 
-def _ratio(system: System, seconds: float) -> float:
+def _ratio(system: ReadSystem, seconds: float) -> float:
     direct = _load(system.shop, system.internal_token, system.item, seconds)
     through = _load(system.gateway, system.token, system.item, seconds)
     return through.p50_ms / direct.p50_ms

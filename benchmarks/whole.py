@@ -24,7 +24,7 @@ _SILENT_END, _ = os.pipe()
 _SILENT = SimpleNamespace(fileno=lambda: _SILENT_END)
 
 
-class Remembering:
+class RecordingTransport:
     """A transport that keeps what was written last; nothing ever waits to be read on its socket."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Pair:
     """One client connection and one pooled upstream connection, ready for request after request."""
 
     def __init__(self, gateway: Gateway, service: Service, app: object, loop: object) -> None:
-        self.client_side, self.upstream_side = Remembering(), Remembering()
+        self.client_side, self.upstream_side = RecordingTransport(), RecordingTransport()
         config = SimpleNamespace(loaded_app=app)
         state = SimpleNamespace(connections=set(), tasks=set())
         self.client = ClientConnection(gateway, config, state, {}, cast(asyncio.AbstractEventLoop, loop))
@@ -56,7 +56,7 @@ class Pair:
         pool.release(self.upstream, 3600.0)
 
 
-class Turns:
+class ManualLoop:
     """Of an event loop only `call_soon`, and its turns by hand."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class FastLane:
     """Exchanges callback to callback, those of all connections in the same two turns."""
 
     def __init__(self, gateway: Gateway, service: Service, response: bytes, connections: int = 1) -> None:
-        self._turns = Turns()
+        self._turns = ManualLoop()
         self._pairs = [Pair(gateway, service, None, self._turns) for _ in range(connections)]
         self._clients = [pair.client.data_received for pair in self._pairs]
         self._upstreams = [pair.upstream.data_received for pair in self._pairs]

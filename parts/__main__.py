@@ -12,7 +12,7 @@ from parts import docker, faketime, mongo, place, postgres, rabbit
 from parts.process import is_open
 
 
-class Part(Protocol):
+class PartModule(Protocol):
     """What each module of a part offers."""
 
     NAME: str
@@ -34,40 +34,40 @@ class Tool(Protocol):
     def install(self) -> None: ...
 
 
-PARTS: dict[str, Part] = {part.NAME: part for part in (postgres, mongo, rabbit)}
+PARTS: dict[str, PartModule] = {part.NAME: part for part in (postgres, mongo, rabbit)}
 TOOLS: dict[str, Tool] = {tool.NAME: tool for tool in (faketime,)}
-Verb = Callable[[Part, place.Place], str]
+Verb = Callable[[PartModule, place.Place], str]
 
 
-def install(part: Part | Tool, _place: place.Place | None = None) -> str:
+def install(part: PartModule | Tool, _place: place.Place | None = None) -> str:
     part.install()
     return "it is there"
 
 
-def build(part: Part, place: place.Place) -> str:
+def build(part: PartModule, place: place.Place) -> str:
     part.build(place)
     return "built"
 
 
-def start(part: Part, place: place.Place) -> str:
+def start(part: PartModule, place: place.Place) -> str:
     part.start(place)
     return f"runs, {part.URL}"
 
 
-def up(part: Part, place: place.Place) -> str:
+def up(part: PartModule, place: place.Place) -> str:
     """All three, each only where it is missing."""
     part.install()
     part.build(place)
     return start(part, place)
 
 
-def status(part: Part, place: place.Place) -> str:
+def status(part: PartModule, place: place.Place) -> str:
     if part.is_running(place):
         return f"runs, {part.URL}"
     return f"is not ours, but port {part.PORT} is open" if is_open(part.PORT) else "does not run"
 
 
-def stop(part: Part, place: place.Place) -> str:
+def stop(part: PartModule, place: place.Place) -> str:
     part.stop(place)
     return "stopped"
 

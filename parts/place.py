@@ -15,7 +15,7 @@ class PartFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class OsUser:
     """Who a part runs as; started by root, that is somebody else: PostgreSQL refuses root."""
 
     uid: int
@@ -31,7 +31,7 @@ class Place:
     """`root` holds a folder a part, and what was built."""
 
     root: Path
-    account: Account
+    account: OsUser
 
     def folder(self, name: str) -> Path:
         """A part's own, for its account alone."""
@@ -58,9 +58,9 @@ def from_environment() -> Place:
     return place
 
 
-def _account() -> Account:
+def _account() -> OsUser:
     if os.geteuid() != 0:
-        return Account(os.geteuid(), os.getegid())
+        return OsUser(os.geteuid(), os.getegid())
     name = os.environ.get("PARTS_USER") or ORDINARY_USER
     try:
         entry = pwd.getpwnam(name)
@@ -68,7 +68,7 @@ def _account() -> Account:
         raise PartFailed(f"there is no user {name}; name an ordinary one in PARTS_USER") from None
     if entry.pw_uid == 0:
         raise PartFailed(f"PARTS_USER is {name}, which is root; name an ordinary user")
-    return Account(entry.pw_uid, entry.pw_gid)
+    return OsUser(entry.pw_uid, entry.pw_gid)
 
 
 def _expect_reachable(place: Place) -> None:

@@ -13,7 +13,7 @@ from typing import TypedDict
 
 import psutil
 
-from parts.place import Account, PartFailed, Place
+from parts.place import OsUser, PartFailed, Place
 
 POLL_S = 0.05
 STOP_TIMEOUT_S = 15
@@ -21,7 +21,7 @@ _LOG_TAIL = 1500
 _CLOCK_SKEW_S = 2  # the kernel counts births from a boot time that clocks adjust
 
 
-class Identity(TypedDict, total=False):
+class ProcessUser(TypedDict, total=False):
     """Of a child process, as subprocess takes it."""
 
     user: int
@@ -31,12 +31,12 @@ class Identity(TypedDict, total=False):
 
 def run(
     command: Sequence[str | Path],
-    account: Account | None = None,
+    account: OsUser | None = None,
     cwd: Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> str:
     """What the command prints. Raises PartFailed with its last words where it fails."""
-    identity = _as(account) if account else Identity()
+    identity = _as(account) if account else ProcessUser()
     try:
         done = subprocess.run(  # noqa: S603  # our own commands
             [str(word) for word in command],
@@ -143,7 +143,7 @@ def is_open(port: int) -> bool:
     return True
 
 
-def _as(account: Account) -> Identity:
+def _as(account: OsUser) -> ProcessUser:
     if account.is_own:
         return {}
     return {"user": account.uid, "group": account.gid, "extra_groups": []}

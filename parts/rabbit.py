@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from parts import packages
-from parts.place import Account, PartFailed, Place
+from parts.place import OsUser, PartFailed, Place
 from parts.process import Daemon, free_port, is_open, run
 
 NAME = "rabbit"
@@ -40,7 +40,7 @@ class Ports:
     epmd: int
 
 
-class Server:
+class RabbitServer:
     """One broker and its port mapper. What it keeps stays in its folder over `stop` and `kill`."""
 
     def __init__(self, place: Place, ports: Ports) -> None:
@@ -100,12 +100,12 @@ class Server:
         }
 
 
-def own(folder: Path) -> Server:
+def own(folder: Path) -> RabbitServer:
     """One for a fault test, to be stopped and killed: on free ports, as whoever we are. Its owner stops it."""
     ports: set[int] = set()
     while len(ports) < 4:
         ports.add(free_port())
-    return Server(Place(folder, Account(os.geteuid(), os.getegid())), Ports(*ports))
+    return RabbitServer(Place(folder, OsUser(os.geteuid(), os.getegid())), Ports(*ports))
 
 
 def install() -> None:
@@ -137,8 +137,8 @@ def is_running(place: Place) -> bool:
     return _shared(place).process() is not None
 
 
-def _shared(place: Place) -> Server:
-    return Server(place, Ports(PORT, MANAGEMENT_PORT, PORT + 2, PORT + 3))
+def _shared(place: Place) -> RabbitServer:
+    return RabbitServer(place, Ports(PORT, MANAGEMENT_PORT, PORT + 2, PORT + 3))
 
 
 def _program(name: str) -> Path:

@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from chassis.messaging.port import Broker
-from chassis.messaging.sqlite.broker import TablesBroker
+from chassis.messaging.sqlite.broker import SqliteBroker
 from chassis.messaging.sqlite.jobs import LONGEST_LEASE_S
 from chassis.service.settings import SettingsInvalid
 
@@ -45,7 +45,7 @@ def _tables(path: Path, query: str, name: str) -> Broker:
         raise SettingsInvalid(f"the broker's URL has the unknown options {', '.join(sorted(options))}")
     if synchronous not in ("normal", "full"):
         raise SettingsInvalid("the broker's option synchronous is neither normal nor full")
-    return TablesBroker(path, name, lease_s=_lease_s(lease), is_full=synchronous == "full")
+    return SqliteBroker(path, name, lease_s=_lease_s(lease), is_full=synchronous == "full")
 
 
 def _lease_s(text: str) -> float:

@@ -36,7 +36,7 @@ class Soak:
 
     scene: Scene
     seed: int
-    server: rabbit.Server | None = None
+    server: rabbit.RabbitServer | None = None
     ended: threading.Event = field(default_factory=threading.Event)
     wrong: list[str] = field(default_factory=list)
     mishaps: int = 0
@@ -84,7 +84,7 @@ class Soak:
 
 
 @contextmanager
-def _scene(folder: Path, is_embedded: bool) -> Iterator[tuple[Scene, rabbit.Server | None]]:
+def _scene(folder: Path, is_embedded: bool) -> Iterator[tuple[Scene, rabbit.RabbitServer | None]]:
     with ExitStack() as stack:
         if is_embedded:
             yield stack.enter_context(embedded(folder, CANCEL_AFTER_S)), None

@@ -17,7 +17,7 @@ SILENCE_S = 2.0  # a broker that answers nobody for so long gets a new connectio
 
 
 @dataclass
-class _Lane:
+class _ExchangeChannel:
     """An exchange's channel. The broker closes a channel for a publish to an exchange that is missing or forbidden, and
     the whole connection for what follows on it: until one was confirmed, the next waits its turn."""
 
@@ -34,7 +34,7 @@ class _Lane:
 
 
 @dataclass(frozen=True)
-class _Message:
+class _Publication:
     exchange: str
     routing_key: str
     properties: Basic.Properties
@@ -46,7 +46,7 @@ class RabbitPublisher:
 
     def __init__(self, link: Link, sender: str) -> None:
         self._link, self._sender = link, sender
-        self._lanes: dict[str, _Lane] = {}
+        self._channels: dict[str, _ExchangeChannel] = {}
         self._same_id: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._heard_at = 0.0
 
@@ -65,7 +65,7 @@ class RabbitPublisher:
         if len(key.encode()) > 255:
             raise MessageInvalid("the routing key is longer than 255 bytes")
         properties = to_properties(envelope, sender=self._sender, persistent=persistent, expires_s=expires_s)
-        message = _Message(exchange, key, properties, encode_body(envelope.body))
+        message = _Publication(exchange, key, properties, encode_body(envelope.body))
         begun = asyncio.get_running_loop().time()
         try:
             async with answered(f"publishing to {exchange}", timeout_s, PUBLISHING), self._lock(envelope.id):
@@ -79,25 +79,25 @@ class RabbitPublisher:
         """One at a time under the same id: the library tells returned messages apart by it alone."""
         return self._same_id.setdefault(message_id, asyncio.Lock())
 
-    async def _sent(self, message: _Message) -> None:
-        lane = self._lanes.setdefault(message.exchange, _Lane())
-        if channel := lane.proven():
+    async def _sent(self, message: _Publication) -> None:
+        own = self._channels.setdefault(message.exchange, _ExchangeChannel())
+        if channel := own.proven():
             await _confirmed(channel, message)
             return
-        async with lane.turn:
-            if lane.channel is None or not lane.is_open:
-                lane.channel, lane.is_proven = await self._link.channel(), False
-            await _confirmed(lane.channel, message)
-            lane.is_proven = True
+        async with own.turn:
+            if own.channel is None or not own.is_open:
+                own.channel, own.is_proven = await self._link.channel(), False
+            await _confirmed(own.channel, message)
+            own.is_proven = True
 
     def _doubt(self, begun: float) -> None:
         """A half-open connection swallows everything until its heartbeats are missed: leave it before."""
         if asyncio.get_running_loop().time() - max(begun, self._heard_at) >= SILENCE_S:
-            self._lanes.clear()
+            self._channels.clear()
             self._link.abandon()
 
 
-async def _confirmed(channel: Channel, message: _Message) -> None:
+async def _confirmed(channel: Channel, message: _Publication) -> None:
     await channel.connection.ready()  # not while an alarm blocks it
     await channel.basic_publish(
         message.body,

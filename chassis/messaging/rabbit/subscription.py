@@ -11,7 +11,7 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from chassis.messaging.port import BrokerUnavailable, Handler, MessagingError
-from chassis.messaging.rabbit.acknowledging import Acknowledgements
+from chassis.messaging.rabbit.acknowledgements import Acknowledgements
 from chassis.messaging.rabbit.errors import answered
 from chassis.messaging.rabbit.link import Link
 from chassis.messaging.rabbit.message import to_delivery

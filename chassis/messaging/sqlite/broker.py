@@ -16,13 +16,13 @@ from typing import TypeVar
 
 import structlog
 
-from chassis.messaging.consumer_loop import ConsumerLoop
 from chassis.messaging.envelope import Envelope, encode_body, to_record
 from chassis.messaging.port import BrokerUnavailable, Handler, MessagingError
 from chassis.messaging.sqlite import jobs
+from chassis.messaging.sqlite.consumer_loop import ConsumerLoop
 from chassis.messaging.sqlite.queues import LeasedQueue, ReplyQueue
 from chassis.messaging.sqlite.schema import open_file
-from chassis.messaging.sqlite.thread import Job, TablesThread
+from chassis.messaging.sqlite.thread import Job, SqliteThread
 from chassis.messaging.topology import Topology
 
 T = TypeVar("T")
@@ -35,10 +35,10 @@ _LOOK_S = 1.0
 """How late at most a lease that has ended is seen."""
 _KEEP_S = 10.0
 _REPLIES_AT_ONCE = 100
-_in_process: "weakref.WeakSet[TablesBroker]" = weakref.WeakSet()
+_in_process: "weakref.WeakSet[SqliteBroker]" = weakref.WeakSet()
 
 
-class TablesBroker:
+class SqliteBroker:
     """`lease_s`, `silence_s`: at most 60; an exclusive queue goes when its owner was silent for so long.
 
     `clock`: the same for all processes of the host. `name`: of the deployable, for logs.
@@ -58,7 +58,7 @@ class TablesBroker:
         self.path = path.absolute()
         self.lease_s, self.clock = min(lease_s, jobs.LONGEST_LEASE_S), clock
         self._name, self._poll_s, self._silence_s = name, poll_s, min(silence_s, jobs.LONGEST_SILENCE_S)
-        self._thread = TablesThread(lambda: open_file(self.path, is_full=is_full, busy_s=5.0))
+        self._thread = SqliteThread(lambda: open_file(self.path, is_full=is_full, busy_s=5.0))
         self._consumers: list[ConsumerLoop] = []
         self._replies: dict[str, str] = {}  # queue → exchange
         self._held: dict[int, int] = {}  # id → token, of what is being handled

@@ -9,8 +9,8 @@ import secrets
 import sqlite3
 from collections.abc import Mapping
 
-from chassis.messaging.consumer_loop import Taken
 from chassis.messaging.port import Delivery, PublishRefused, TopologyDiffers, Unroutable
+from chassis.messaging.sqlite.consumer_loop import LeasedMessage
 from chassis.messaging.topology import Queue
 
 LONGEST_LEASE_S = 60.0
@@ -75,7 +75,7 @@ def put(
     )
 
 
-def take(connection: sqlite3.Connection, queue: str, at_most: int, now: float, lease_s: float) -> list[Taken]:
+def take(connection: sqlite3.Connection, queue: str, at_most: int, now: float, lease_s: float) -> list[LeasedMessage]:
     """The oldest that are ready, leased. What has expired or was delivered too often is put away instead.
 
     Raises TopologyDiffers.
@@ -103,7 +103,7 @@ def take(connection: sqlite3.Connection, queue: str, at_most: int, now: float, l
         elif limit is not None and count > limit:
             _bury(connection, number, now)
         else:
-            taken.append(Taken(number, token, Delivery(queue, _properties(properties), body, count, died)))
+            taken.append(LeasedMessage(number, token, Delivery(queue, _properties(properties), body, count, died)))
     return taken
 
 
@@ -115,7 +115,7 @@ def _delivery_limit(connection: sqlite3.Connection, queue: str) -> int | None:
     return limit
 
 
-def take_away(connection: sqlite3.Connection, queue: str, at_most: int, now: float) -> list[Taken]:
+def take_away(connection: sqlite3.Connection, queue: str, at_most: int, now: float) -> list[LeasedMessage]:
     """The oldest, deleted: of a queue of replies, where nothing is acknowledged."""
     rows = connection.execute(
         "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE queue = ? ORDER BY id LIMIT ?)"
@@ -123,7 +123,7 @@ def take_away(connection: sqlite3.Connection, queue: str, at_most: int, now: flo
         (queue, at_most),
     ).fetchall()
     return [
-        Taken(number, 0, Delivery(queue, _properties(properties), body))
+        LeasedMessage(number, 0, Delivery(queue, _properties(properties), body))
         for number, properties, body, expires_at in sorted(rows, key=lambda row: row[0])
         if expires_at is None or expires_at > now
     ]
@@ -138,12 +138,12 @@ def _properties(text: str) -> dict[str, object]:
     return properties if isinstance(properties, dict) else {}
 
 
-def acknowledge(connection: sqlite3.Connection, taken: Taken) -> None:
+def acknowledge(connection: sqlite3.Connection, taken: LeasedMessage) -> None:
     """Without effect where the lease was lost."""
     connection.execute("DELETE FROM message WHERE id = ? AND token = ?", (taken.number, taken.token))
 
 
-def give_back(connection: sqlite3.Connection, taken: Taken, now: float, *, failed: bool) -> None:
+def give_back(connection: sqlite3.Connection, taken: LeasedMessage, now: float, *, failed: bool) -> None:
     """At its old place; after too many failures among the dead letters. Without effect where the lease was lost."""
     row = connection.execute(
         "UPDATE message SET leased_until = 0, token = NULL, takes = takes - ? WHERE id = ? AND token = ?"

@@ -18,7 +18,7 @@ _AT_ONCE = 256
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _QueuedJob:
     job: Job[Any]
     is_write: bool
     loop: asyncio.AbstractEventLoop
@@ -27,13 +27,13 @@ class _Waiting:
     error: Exception | None = None
 
 
-class TablesThread:
+class SqliteThread:
     """Started by the first job; a file that cannot be opened is tried again by the next."""
 
     def __init__(self, open_file: Callable[[], sqlite3.Connection]) -> None:
         self._open_file = open_file
         self._connection: sqlite3.Connection | None = None
-        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_QueuedJob | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
@@ -46,7 +46,7 @@ class TablesThread:
             self._thread.start()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._waiting.put(_Waiting(job, is_write, loop, future))
+        self._waiting.put(_QueuedJob(job, is_write, loop, future))
         return await future
 
     async def aclose(self) -> None:
@@ -70,7 +70,7 @@ class TablesThread:
             self._connection.close()
             self._connection = None
 
-    def _next_batch(self) -> list[_Waiting]:
+    def _next_batch(self) -> list[_QueuedJob]:
         """Empty: closed."""
         first = self._waiting.get()
         batch = [first] if first else []
@@ -83,7 +83,7 @@ class TablesThread:
                 batch.append(following)
         return batch
 
-    def _commit(self, batch: list[_Waiting]) -> None:
+    def _commit(self, batch: list[_QueuedJob]) -> None:
         try:
             connection = self._connection = self._connection or self._open_file()
             is_write = any(one.is_write for one in batch)
@@ -96,7 +96,7 @@ class TablesThread:
                 one.error = _unavailable(error)
 
 
-def _do(waiting: _Waiting, connection: sqlite3.Connection) -> None:
+def _do(waiting: _QueuedJob, connection: sqlite3.Connection) -> None:
     try:
         waiting.result = waiting.job(connection)
     except MessagingError as refusal:
@@ -121,7 +121,7 @@ def _unavailable(error: Exception) -> BrokerUnavailable:
     return unavailable
 
 
-def _settle(batch: list[_Waiting]) -> None:
+def _settle(batch: list[_QueuedJob]) -> None:
     for one in batch:
         if one.future.done():  # whoever waited was cancelled
             continue

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.connected
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbit.Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbit.RabbitServer]:
     own = rabbit.own(tmp_path_factory.mktemp("broker"))
     own.start()
     yield own
@@ -21,13 +21,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbit.Server]:
 
 
 @pytest.fixture(scope="module")
-def shared(server: rabbit.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def shared(server: rabbit.RabbitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with on_parts(tmp_path_factory.mktemp("scene"), server=server) as scene:
         yield scene
 
 
 def test_f12_the_broker_is_killed_while_purchases_are_published_confirmed_and_consumed(
-    scene: Scene, server: rabbit.Server
+    scene: Scene, server: rabbit.RabbitServer
 ) -> None:
     with scene.asking(*scene.load(40, seed=12), tries=60):
         until(lambda: scene.books.read().decisions, "the first decisions")
@@ -37,7 +37,7 @@ def test_f12_the_broker_is_killed_while_purchases_are_published_confirmed_and_co
 
 
 def test_f12_while_the_broker_is_away_nothing_is_promised_and_what_was_debited_waits(
-    scene: Scene, server: rabbit.Server
+    scene: Scene, server: rabbit.RabbitServer
 ) -> None:
     buyer, late, item = scene.buyer(), scene.buyer(), scene.item()
     scene.account.arm("account.before_debit_commit=hang:50")

@@ -14,7 +14,7 @@ from aio_pika.abc import HeadersType
 from chassis.messaging.envelope import Envelope, new_id
 from chassis.messaging.port import Broker, Delivery
 from chassis.messaging.rabbit.broker import RabbitBroker
-from chassis.messaging.sqlite.broker import TablesBroker
+from chassis.messaging.sqlite.broker import SqliteBroker
 from chassis.messaging.topology import Queue, Topology
 from tests.support.connected import fresh_rabbit
 from tests.support.memory_broker.broker import MemoryBroker
@@ -64,10 +64,10 @@ class InTables:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "broker.db"
-        self._connections: list[TablesBroker] = []
+        self._connections: list[SqliteBroker] = []
 
-    async def connect(self, name: str = "service") -> TablesBroker:
-        self._connections.append(TablesBroker(self._path, name))
+    async def connect(self, name: str = "service") -> SqliteBroker:
+        self._connections.append(SqliteBroker(self._path, name))
         return self._connections[-1]
 
     async def put_raw(self, exchange: str, key: str, properties: Mapping[str, str], body: bytes) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from chassis.messaging.consumer_loop import ConsumerLoop, Taken
 from chassis.messaging.envelope import Envelope, encode_body, to_record
 from chassis.messaging.port import Delivery, Handler, Subscription
+from chassis.messaging.sqlite.consumer_loop import ConsumerLoop, LeasedMessage
 from chassis.messaging.topology import Topology
 from tests.support.memory_broker.faults import Fault, Faults
 from tests.support.memory_broker.queues import Line, Memory, Message
@@ -91,7 +91,7 @@ class MemoryBroker:
         self.memory.put(exchange, key, Delivery("", properties, body), expires_at)
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 20) -> Subscription:
-        source = _Source(self.memory, queue)
+        source = _PolledQueue(self.memory, queue)
         if self.is_stepped:
             self._stepped.append(stepped := _SteppedConsumer(queue, source, handler))
             return stepped
@@ -148,26 +148,26 @@ class MemoryBroker:
             self.memory.woken.remove(self._wake)
 
 
-class _Source:
+class _PolledQueue:
     """A Source over one queue in memory."""
 
     def __init__(self, memory: Memory, queue: str) -> None:
         self.memory, self.queue = memory, queue
 
-    async def take(self, at_most: int) -> list[Taken]:
+    async def take(self, at_most: int) -> list[LeasedMessage]:
         return self.memory.take(self.queue, at_most)
 
-    async def acknowledge(self, taken: Taken) -> None:
+    async def acknowledge(self, taken: LeasedMessage) -> None:
         self.memory.acknowledge(taken)
 
-    async def give_back(self, taken: Taken, *, failed: bool) -> None:
+    async def give_back(self, taken: LeasedMessage, *, failed: bool) -> None:
         self.memory.give_back(taken, failed=failed)
 
 
 class _SteppedConsumer:
     """A Subscription that is handed messages one at a time, by hand."""
 
-    def __init__(self, queue: str, source: _Source, handler: Handler) -> None:
+    def __init__(self, queue: str, source: _PolledQueue, handler: Handler) -> None:
         self.queue, self._source, self._handler = queue, source, handler
         self.is_consuming = True
 

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from chassis.messaging.consumer_loop import Taken
 from chassis.messaging.port import BrokerUnavailable, Delivery, PublishRefused, TopologyDiffers, Unroutable
+from chassis.messaging.sqlite.consumer_loop import LeasedMessage
 from chassis.messaging.topology import Queue, Topology
 from tests.support.memory_broker.faults import Fault, Faults
 
@@ -101,24 +101,24 @@ class Memory:
         free = [one for one in line.messages if one.token is None]
         return [one for one in free if not one.wait] or free
 
-    def take(self, queue: str, at_most: int) -> list[Taken]:
+    def take(self, queue: str, at_most: int) -> list[LeasedMessage]:
         """Raises TopologyDiffers."""
         return [self.take_one(queue, message) for message in self.ready(queue)[:at_most]]
 
-    def take_one(self, queue: str, message: Message) -> Taken:
+    def take_one(self, queue: str, message: Message) -> LeasedMessage:
         """One that is ready."""
         message.token, message.wait = next(self._numbers), 0
         for other in self.lines[queue].messages:
             other.wait = max(0, other.wait - 1)
-        return Taken(message.number, message.token, message.delivery)
+        return LeasedMessage(message.number, message.token, message.delivery)
 
-    def acknowledge(self, taken: Taken) -> None:
+    def acknowledge(self, taken: LeasedMessage) -> None:
         """Without effect where it was given back meanwhile."""
         line = self.lines.get(taken.delivery.queue)
         if line is not None:
             line.messages[:] = [one for one in line.messages if one.token != taken.token]
 
-    def give_back(self, taken: Taken, *, failed: bool) -> None:
+    def give_back(self, taken: LeasedMessage, *, failed: bool) -> None:
         """At its old place, or among the dead letters."""
         line = self.lines.get(taken.delivery.queue)
         for message in [one for one in line.messages if one.token == taken.token] if line else []:

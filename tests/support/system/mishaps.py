@@ -34,7 +34,7 @@ class Mishaps:
 
     scene: Scene
     chance: random.Random
-    server: rabbit.Server | None = None
+    server: rabbit.RabbitServer | None = None
 
     def one(self) -> str:
         """Breaks and mends; its name."""

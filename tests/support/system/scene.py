@@ -235,7 +235,7 @@ def embedded(folder: Path, cancel_after_s: int = PATIENT, data: Path | None = No
 def on_parts(
     folder: Path,
     cancel_after_s: int = PATIENT,
-    server: rabbit.Server | None = None,
+    server: rabbit.RabbitServer | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Scene]:
     """PostgreSQL, FerretDB and RabbitMQ (the shared one unless given), the first and the last through proxies.

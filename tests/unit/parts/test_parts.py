@@ -13,10 +13,10 @@ import yaml
 
 from parts import docker
 from parts.__main__ import PARTS
-from parts.place import Account, PartFailed, Place, from_environment
+from parts.place import OsUser, PartFailed, Place, from_environment
 from parts.process import Daemon, free_port, is_open
 
-OWN = Account(os.geteuid(), os.getegid())
+OWN = OsUser(os.geteuid(), os.getegid())
 DEADLINE_S = 20
 LISTENER = """
 import signal, socket, sys

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.connected
 GUEST = {"Authorization": f"Basic {b64encode(b'guest:guest').decode()}", "Content-Type": "application/json"}
 
 
-def asked(server: rabbit.Server, method: str, path: str) -> object:
+def asked(server: rabbit.RabbitServer, method: str, path: str) -> object:
     url = f"http://127.0.0.1:{server.ports.management}/api/{path}"
     with urlopen(Request(url, method=method, headers=GUEST), timeout=10) as answer:
         return json.loads(answer.read() or b"null")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chassis.messaging.open import open_broker
-from chassis.messaging.sqlite.broker import TablesBroker
+from chassis.messaging.sqlite.broker import SqliteBroker
 from chassis.service.settings import SettingsInvalid
 
 
@@ -20,13 +20,13 @@ from chassis.service.settings import SettingsInvalid
 )
 def test_sqlite_means_the_embedded_broker(url: str, path: Path) -> None:
     broker = open_broker(url, "service")
-    assert isinstance(broker, TablesBroker)
+    assert isinstance(broker, SqliteBroker)
     assert broker.path == path
 
 
 def test_the_lease_can_be_set() -> None:
     broker = open_broker("sqlite:///broker.db?lease_s=2.5", "service")
-    assert isinstance(broker, TablesBroker)
+    assert isinstance(broker, SqliteBroker)
     assert broker.lease_s == 2.5
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.connected
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbit.Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbit.RabbitServer]:
     """One of our own, to be killed."""
     server = rabbit.own(tmp_path_factory.mktemp("rabbit"))
     server.start()
@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbit.Server]:
 
 
 @pytest.fixture
-def url(server: rabbit.Server) -> str:
+def url(server: rabbit.RabbitServer) -> str:
     """Of an empty virtual host on it."""
     return fresh_rabbit(server.url, server.management_url)
 
@@ -65,7 +65,7 @@ async def blocked(broker: RabbitBroker) -> bool:
     return False
 
 
-def is_alarmed(server: rabbit.Server) -> bool:
+def is_alarmed(server: rabbit.RabbitServer) -> bool:
     checked = httpx.get(f"{server.management_url}/api/health/checks/local-alarms", timeout=10)
     return checked.status_code == httpx.codes.SERVICE_UNAVAILABLE
 
@@ -81,14 +81,14 @@ async def started(broker: RabbitBroker, keeper: Keeper, prefetch: int = 20) -> R
     return subscription
 
 
-async def restarted(server: rabbit.Server) -> None:
+async def restarted(server: rabbit.RabbitServer) -> None:
     await asyncio.sleep(rabbit.SETTLED_S)
     await in_thread(server.kill)
     await in_thread(server.start)
 
 
 async def test_a_broker_that_is_killed_loses_no_confirmed_message_and_gets_its_consumer_back(
-    server: rabbit.Server, url: str, opened: Opened
+    server: rabbit.RabbitServer, url: str, opened: Opened
 ) -> None:
     broker, keeper = opened(url), Keeper()
     subscription = await started(broker, keeper, prefetch=5)
@@ -106,7 +106,7 @@ async def test_a_broker_that_is_killed_loses_no_confirmed_message_and_gets_its_c
 
 
 async def test_while_the_broker_is_restarted_a_publish_is_confirmed_or_told_to_be_in_doubt(
-    server: rabbit.Server, url: str, opened: Opened
+    server: rabbit.RabbitServer, url: str, opened: Opened
 ) -> None:
     broker = opened(url)
     await broker.declare(TOPOLOGY)
@@ -136,7 +136,7 @@ async def test_while_the_broker_is_restarted_a_publish_is_confirmed_or_told_to_b
 
 
 async def test_without_a_broker_consuming_and_replies_wait_for_it_and_publishing_says_no_at_once(
-    server: rabbit.Server, url: str, opened: Opened
+    server: rabbit.RabbitServer, url: str, opened: Opened
 ) -> None:
     await in_thread(server.kill)
     broker, things, answers = opened(url), open_keeper(), open_keeper()
@@ -164,7 +164,7 @@ async def test_replies_come_under_the_same_key_on_a_new_connection(opened: Opene
 
 
 async def test_an_alarm_that_blocks_publishers_refuses_in_time_and_lets_consumers_go_on(
-    server: rabbit.Server, url: str, opened: Opened
+    server: rabbit.RabbitServer, url: str, opened: Opened
 ) -> None:
     broker, keeper = opened(url), Keeper()
     await started(broker, keeper)

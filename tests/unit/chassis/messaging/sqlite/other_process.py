@@ -11,24 +11,24 @@ from pathlib import Path
 
 from chassis.messaging.envelope import Envelope, new_id
 from chassis.messaging.port import Delivery
-from chassis.messaging.sqlite.broker import TablesBroker
+from chassis.messaging.sqlite.broker import SqliteBroker
 
 
-async def publish(broker: TablesBroker) -> None:
+async def publish(broker: SqliteBroker) -> None:
     while True:
         envelope = Envelope(new_id(), "thing.v1", {"filler": "x" * 2000}, datetime.now(UTC))
         await broker.publish("events", envelope)
         print(envelope.id, flush=True)
 
 
-async def consume(broker: TablesBroker) -> None:
+async def consume(broker: SqliteBroker) -> None:
     async def handle(delivery: Delivery) -> None:
         print(delivery.envelope().body["number"], flush=True)
 
     await _for_ever(broker, handle)
 
 
-async def hang(broker: TablesBroker) -> None:
+async def hang(broker: SqliteBroker) -> None:
     async def handle(delivery: Delivery) -> None:
         print(delivery.envelope().body["number"], flush=True)
         await asyncio.to_thread(sys.stdin.read)
@@ -37,7 +37,7 @@ async def hang(broker: TablesBroker) -> None:
     await _for_ever(broker, handle)
 
 
-async def _for_ever(broker: TablesBroker, handle: object) -> None:
+async def _for_ever(broker: SqliteBroker, handle: object) -> None:
     await broker.consume("things", handle, prefetch=5)  # type: ignore[arg-type]
     print("consuming", flush=True)
     await asyncio.Event().wait()
@@ -47,6 +47,6 @@ if __name__ == "__main__":
     what, path, lease_s = sys.argv[1:]
     asyncio.run(
         {"publish": publish, "consume": consume, "hang": hang}[what](
-            TablesBroker(Path(path), what, lease_s=float(lease_s))
+            SqliteBroker(Path(path), what, lease_s=float(lease_s))
         )
     )

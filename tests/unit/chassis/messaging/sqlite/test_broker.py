@@ -11,18 +11,18 @@ import pytest
 from chassis.messaging.envelope import MessageInvalid
 from chassis.messaging.port import BrokerUnavailable, TopologyDiffers, Unroutable
 from chassis.messaging.sqlite import jobs
-from chassis.messaging.sqlite.broker import TablesBroker
+from chassis.messaging.sqlite.broker import SqliteBroker
 from tests.ports.messaging.brokers import OTHER, THINGS, TOPOLOGY, Collector, thing, until
 
 
 @pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[TablesBroker]:
-    broker = TablesBroker(tmp_path / "folder" / "broker.db", "test")
+async def broker(tmp_path: Path) -> AsyncIterator[SqliteBroker]:
+    broker = SqliteBroker(tmp_path / "folder" / "broker.db", "test")
     yield broker
     await broker.aclose()
 
 
-async def test_a_file_that_cannot_be_opened_is_a_broker_that_is_away_until_it_can(broker: TablesBroker) -> None:
+async def test_a_file_that_cannot_be_opened_is_a_broker_that_is_away_until_it_can(broker: SqliteBroker) -> None:
     received = Collector()
     subscription = await broker.consume("things", received)
     with pytest.raises(BrokerUnavailable, match="unable to open"):
@@ -37,14 +37,14 @@ async def test_a_file_that_cannot_be_opened_is_a_broker_that_is_away_until_it_ca
     assert subscription.is_consuming
 
 
-async def test_replies_are_waited_for_though_the_file_is_away_at_first(broker: TablesBroker) -> None:
+async def test_replies_are_waited_for_though_the_file_is_away_at_first(broker: SqliteBroker) -> None:
     key = await broker.replies("answers", received := Collector())
     broker.path.parent.mkdir()
     await until(lambda: _is_routable(broker, key))
     await received.until(1)
 
 
-async def test_a_file_that_another_holds_locked_gives_no_confirm_in_time(broker: TablesBroker) -> None:
+async def test_a_file_that_another_holds_locked_gives_no_confirm_in_time(broker: SqliteBroker) -> None:
     broker.path.parent.mkdir()
     await broker.declare(TOPOLOGY)
     with sqlite3.connect(broker.path, isolation_level=None) as other:
@@ -58,7 +58,7 @@ async def test_a_file_that_another_holds_locked_gives_no_confirm_in_time(broker:
 
 @pytest.mark.parametrize("properties", ["no json", "[]"])
 async def test_a_row_that_a_hand_has_written_wrongly_is_a_message_that_is_none_of_ours(
-    broker: TablesBroker, properties: str
+    broker: SqliteBroker, properties: str
 ) -> None:
     broker.path.parent.mkdir()
     await broker.declare(TOPOLOGY)
@@ -70,7 +70,7 @@ async def test_a_row_that_a_hand_has_written_wrongly_is_a_message_that_is_none_o
         received.handled[0].envelope()
 
 
-async def test_a_consumer_outlives_tables_that_are_not_as_they_should_be(broker: TablesBroker) -> None:
+async def test_a_consumer_outlives_tables_that_are_not_as_they_should_be(broker: SqliteBroker) -> None:
     broker.path.parent.mkdir()
     await broker.declare(TOPOLOGY)
     subscription = await broker.consume("things", received := Collector())
@@ -84,7 +84,7 @@ async def test_a_consumer_outlives_tables_that_are_not_as_they_should_be(broker:
     await received.until(1)
 
 
-async def test_a_closed_broker_is_away(broker: TablesBroker) -> None:
+async def test_a_closed_broker_is_away(broker: SqliteBroker) -> None:
     broker.path.parent.mkdir()
     await broker.declare(TOPOLOGY)
     await broker.aclose()
@@ -94,7 +94,7 @@ async def test_a_closed_broker_is_away(broker: TablesBroker) -> None:
 
 
 async def test_every_connection_of_the_process_is_woken_without_waiting_for_a_poll(tmp_path: Path) -> None:
-    brokers = [TablesBroker(tmp_path / "broker.db", "test", poll_s=300) for _ in range(2)]
+    brokers = [SqliteBroker(tmp_path / "broker.db", "test", poll_s=300) for _ in range(2)]
     await brokers[0].declare(TOPOLOGY)
     received = [Collector(), Collector()]
     await brokers[0].consume("things", received[0])
@@ -107,7 +107,7 @@ async def test_every_connection_of_the_process_is_woken_without_waiting_for_a_po
     await asyncio.gather(*(broker.aclose() for broker in brokers))
 
 
-async def test_a_message_that_a_stop_cuts_off_goes_back_without_counting(broker: TablesBroker) -> None:
+async def test_a_message_that_a_stop_cuts_off_goes_back_without_counting(broker: SqliteBroker) -> None:
     broker.path.parent.mkdir()
     await broker.declare(TOPOLOGY)
     await broker.publish("events", thing())
@@ -119,7 +119,7 @@ async def test_a_message_that_a_stop_cuts_off_goes_back_without_counting(broker:
     assert received.handled[0].count == 0
 
 
-async def test_a_binding_that_nobody_wants_any_more_differs(broker: TablesBroker) -> None:
+async def test_a_binding_that_nobody_wants_any_more_differs(broker: SqliteBroker) -> None:
     broker.path.parent.mkdir()
     await broker.declare(TOPOLOGY)
     bind = "INSERT INTO binding VALUES ('elsewhere', 'key', 'things')"
@@ -128,10 +128,10 @@ async def test_a_binding_that_nobody_wants_any_more_differs(broker: TablesBroker
         await broker.declare(TOPOLOGY)
 
 
-async def test_a_queue_of_replies_lasts_as_long_as_its_owner(broker: TablesBroker) -> None:
+async def test_a_queue_of_replies_lasts_as_long_as_its_owner(broker: SqliteBroker) -> None:
     broker.path.parent.mkdir()
     await broker.declare(TOPOLOGY)
-    alive = TablesBroker(broker.path, "alive", silence_s=0.4)
+    alive = SqliteBroker(broker.path, "alive", silence_s=0.4)
     key = await alive.replies("answers", received := Collector())
     ended = alive.clock() + 0.4
     await broker.run(lambda connection: jobs.keep_replies(connection, "answers", "of a dead one", ended))
@@ -143,9 +143,9 @@ async def test_a_queue_of_replies_lasts_as_long_as_its_owner(broker: TablesBroke
     assert await _is_unroutable(broker, key)
 
 
-async def test_a_queue_of_replies_comes_back_when_its_owner_had_stood_still_for_too_long(broker: TablesBroker) -> None:
+async def test_a_queue_of_replies_comes_back_when_its_owner_had_stood_still_for_too_long(broker: SqliteBroker) -> None:
     broker.path.parent.mkdir()
-    owner = TablesBroker(broker.path, "owner", silence_s=0.2)
+    owner = SqliteBroker(broker.path, "owner", silence_s=0.2)
     key = await owner.replies("answers", received := Collector())
     await broker.run(lambda connection: jobs.delete_queue(connection, key))
 
@@ -156,13 +156,13 @@ async def test_a_queue_of_replies_comes_back_when_its_owner_had_stood_still_for_
 
 @pytest.mark.parametrize(("is_full", "synchronous"), [(False, 1), (True, 2)])
 async def test_confirms_wait_for_the_disk_if_that_is_asked_for(tmp_path: Path, is_full: bool, synchronous: int) -> None:
-    broker = TablesBroker(tmp_path / "broker.db", "test", is_full=is_full)
+    broker = SqliteBroker(tmp_path / "broker.db", "test", is_full=is_full)
     assert await broker.run(lambda c: c.execute("PRAGMA synchronous").fetchone()) == (synchronous,)
     assert await broker.run(lambda c: c.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
     await broker.aclose()
 
 
-async def test_a_refusal_takes_nothing_along_that_is_published_at_the_same_time(broker: TablesBroker) -> None:
+async def test_a_refusal_takes_nothing_along_that_is_published_at_the_same_time(broker: SqliteBroker) -> None:
     broker.path.parent.mkdir()
     await broker.declare(TOPOLOGY)
     wrong = [broker.publish("nowhere", thing()) for _ in range(20)]
@@ -174,7 +174,7 @@ async def test_a_refusal_takes_nothing_along_that_is_published_at_the_same_time(
     assert await broker.depth(THINGS.name) == 20
 
 
-async def _is_unroutable(broker: TablesBroker, key: str) -> bool:
+async def _is_unroutable(broker: SqliteBroker, key: str) -> bool:
     try:
         await broker.publish("answers", thing(), routing_key=key)
     except Unroutable:
@@ -182,5 +182,5 @@ async def _is_unroutable(broker: TablesBroker, key: str) -> bool:
     return False
 
 
-async def _is_routable(broker: TablesBroker, key: str) -> bool:
+async def _is_routable(broker: SqliteBroker, key: str) -> bool:
     return not await _is_unroutable(broker, key)

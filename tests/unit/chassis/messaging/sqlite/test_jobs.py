@@ -13,9 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from chassis.messaging.consumer_loop import Taken
 from chassis.messaging.port import PublishRefused
 from chassis.messaging.sqlite import jobs
+from chassis.messaging.sqlite.consumer_loop import LeasedMessage
 from chassis.messaging.sqlite.schema import open_file
 from chassis.messaging.topology import Queue
 
@@ -46,7 +46,7 @@ class Modelled:
 class Tables(RuleBasedStateMachine):
     """Puts, takings, acknowledgements (also too late), failures, lapsed leases."""
 
-    takings: Bundle[Taken] = Bundle("takings")
+    takings: Bundle[LeasedMessage] = Bundle("takings")
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,12 +84,12 @@ class Tables(RuleBasedStateMachine):
         return multiple(*taken)
 
     @rule(taken=consumes(takings))
-    def acknowledge(self, taken: Taken) -> None:
+    def acknowledge(self, taken: LeasedMessage) -> None:
         jobs.acknowledge(self.connection, taken)
         self.queue = [one for one in self.queue if not self._is(one, taken)]
 
     @rule(taken=consumes(takings), failed=st.booleans())
-    def give_back(self, taken: Taken, failed: bool) -> None:
+    def give_back(self, taken: LeasedMessage, failed: bool) -> None:
         jobs.give_back(self.connection, taken, self.now, failed=failed)
         for one in [one for one in self.queue if self._is(one, taken)]:
             one.takes, one.taken, one.until = one.takes - (not failed), None, 0.0
@@ -97,7 +97,7 @@ class Tables(RuleBasedStateMachine):
                 self._bury(one)
 
     @rule(taken=takings)
-    def renew(self, taken: Taken) -> None:
+    def renew(self, taken: LeasedMessage) -> None:
         jobs.renew(self.connection, [(taken.number, taken.token)], self.now + LEASE_S)
         for one in self.queue:
             if self._is(one, taken):
@@ -124,7 +124,7 @@ class Tables(RuleBasedStateMachine):
         assert lengths == {"things": len(self.queue), "things.dead": len(self.dead)}
 
     @staticmethod
-    def _is(one: Modelled, taken: Taken) -> bool:
+    def _is(one: Modelled, taken: LeasedMessage) -> bool:
         return one.taken == taken.token and one.body == taken.delivery.body
 
     def _bury(self, one: Modelled) -> None:

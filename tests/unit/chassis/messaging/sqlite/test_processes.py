@@ -14,7 +14,7 @@ from time import perf_counter
 import psutil
 import pytest
 
-from chassis.messaging.sqlite.broker import POLL_S, TablesBroker
+from chassis.messaging.sqlite.broker import POLL_S, SqliteBroker
 from chassis.messaging.topology import Queue, Topology
 from tests.ports.messaging.brokers import Collector, thing, until, until_depth
 
@@ -80,14 +80,14 @@ def is_writable(path: Path) -> bool:
 
 
 @pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[TablesBroker]:
-    broker = TablesBroker(tmp_path / "broker.db", "test", lease_s=10)
+async def broker(tmp_path: Path) -> AsyncIterator[SqliteBroker]:
+    broker = SqliteBroker(tmp_path / "broker.db", "test", lease_s=10)
     await broker.declare(TOPOLOGY)
     yield broker
     await broker.aclose()
 
 
-async def test_every_confirmed_message_survives_a_kill_of_its_publishers(broker: TablesBroker) -> None:
+async def test_every_confirmed_message_survives_a_kill_of_its_publishers(broker: SqliteBroker) -> None:
     confirmed: list[str] = []
     async with process("publish", broker.path) as one, process("publish", broker.path) as two:
         for running in (one, two):
@@ -104,7 +104,7 @@ async def test_every_confirmed_message_survives_a_kill_of_its_publishers(broker:
     connection.close()
 
 
-async def test_what_a_killed_process_was_handling_is_delivered_again_after_its_lease(broker: TablesBroker) -> None:
+async def test_what_a_killed_process_was_handling_is_delivered_again_after_its_lease(broker: SqliteBroker) -> None:
     async with process("hang", broker.path) as running:
         assert await line(running) == "consuming"
         await broker.publish("events", thing(7, TYPE))
@@ -119,7 +119,7 @@ async def test_what_a_killed_process_was_handling_is_delivered_again_after_its_l
     await until_depth(broker, "things", 0)
 
 
-async def test_a_process_that_stood_still_takes_nothing_from_who_has_its_message_now(broker: TablesBroker) -> None:
+async def test_a_process_that_stood_still_takes_nothing_from_who_has_its_message_now(broker: SqliteBroker) -> None:
     async with process("hang", broker.path) as running:
         assert await line(running) == "consuming"
         await broker.publish("events", thing(7, TYPE))
@@ -140,7 +140,7 @@ async def test_a_process_that_stood_still_takes_nothing_from_who_has_its_message
     assert len(received.begun) == 1
 
 
-async def test_processes_share_the_messages_each_of_which_is_handled_once(broker: TablesBroker) -> None:
+async def test_processes_share_the_messages_each_of_which_is_handled_once(broker: SqliteBroker) -> None:
     handled: list[str] = []
     async with AsyncExitStack() as stack:
         running = [await stack.enter_async_context(process("consume", broker.path, 10)) for _ in range(2)]
@@ -156,7 +156,7 @@ async def test_processes_share_the_messages_each_of_which_is_handled_once(broker
     assert sorted(map(int, handled)) == list(range(300))
 
 
-async def test_another_process_hears_of_a_message_by_its_poll(broker: TablesBroker) -> None:
+async def test_another_process_hears_of_a_message_by_its_poll(broker: SqliteBroker) -> None:
     """It looks by itself, for leases that have ended, once a second."""
 
     async def is_idle() -> bool:
@@ -175,8 +175,8 @@ async def test_another_process_hears_of_a_message_by_its_poll(broker: TablesBrok
     assert sorted(waits)[2] < 0.4
 
 
-async def test_a_slow_handler_keeps_its_message(broker: TablesBroker) -> None:
-    one, other = (TablesBroker(broker.path, name, lease_s=LEASE_S) for name in ("one", "other"))
+async def test_a_slow_handler_keeps_its_message(broker: SqliteBroker) -> None:
+    one, other = (SqliteBroker(broker.path, name, lease_s=LEASE_S) for name in ("one", "other"))
     await one.consume("things", slow := Collector(gate := asyncio.Event()))
     await broker.publish("events", thing(1, TYPE))
     await until(lambda: len(slow.begun) == 1)
@@ -190,7 +190,7 @@ async def test_a_slow_handler_keeps_its_message(broker: TablesBroker) -> None:
     assert await broker.depth("things") == 0
 
 
-async def _left(broker: TablesBroker) -> int:
+async def _left(broker: SqliteBroker) -> int:
     def count(connection: sqlite3.Connection) -> int:
         return int(connection.execute("SELECT count(*) FROM message").fetchone()[0])
 

@@ -14,7 +14,7 @@ RETRY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class LeasedMessage:
     """A message that is ours until the lease ends; `token` tells this taking from a later one."""
 
     number: int
@@ -22,14 +22,14 @@ class Taken:
     delivery: Delivery
 
 
-class Source(Protocol):
+class PolledQueue(Protocol):
     """One queue of a broker, as its consumer sees it. All raise BrokerUnavailable."""
 
-    async def take(self, at_most: int) -> list[Taken]: ...
+    async def take(self, at_most: int) -> list[LeasedMessage]: ...
 
-    async def acknowledge(self, taken: Taken) -> None: ...
+    async def acknowledge(self, taken: LeasedMessage) -> None: ...
 
-    async def give_back(self, taken: Taken, *, failed: bool) -> None:
+    async def give_back(self, taken: LeasedMessage, *, failed: bool) -> None:
         """Failed counts against the delivery limit."""
         ...
 
@@ -37,7 +37,7 @@ class Source(Protocol):
 class ConsumerLoop:
     """A Subscription: takes when woken, as long as fewer than `prefetch` are being handled."""
 
-    def __init__(self, source: Source, handler: Handler, prefetch: int, label: str) -> None:
+    def __init__(self, source: PolledQueue, handler: Handler, prefetch: int, label: str) -> None:
         self._source, self._handler, self._prefetch, self._label = source, handler, prefetch, label
         self._woken = asyncio.Event()
         self._handling: set[asyncio.Task[None]] = set()
@@ -109,7 +109,7 @@ class ConsumerLoop:
             if len(taken) < room:
                 return
 
-    async def _start(self, taken: Taken) -> None:
+    async def _start(self, taken: LeasedMessage) -> None:
         if self._is_paused or self._is_stopping:  # meanwhile
             await self._source.give_back(taken, failed=False)
             return
@@ -123,7 +123,7 @@ class ConsumerLoop:
             log.warning("the broker did not hear how it went", queue=self._label, reason=str(error))
         self.wake()
 
-    async def _handle(self, taken: Taken) -> None:
+    async def _handle(self, taken: LeasedMessage) -> None:
         try:
             await self._handler(taken.delivery)
         except asyncio.CancelledError:

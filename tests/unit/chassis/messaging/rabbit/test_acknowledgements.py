@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pamqp.commands import Basic
 
 from chassis.messaging.port import Delivery
-from chassis.messaging.rabbit.acknowledging import Tags
+from chassis.messaging.rabbit.acknowledgements import Tags
 from tests.support.connected import fresh_rabbit
 from tests.support.system.tcp_proxy import TcpProxy
 from tests.unit.chassis.messaging.scene import QUEUE, TOPOLOGY, Opened, an_envelope, sent, until
