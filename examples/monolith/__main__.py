@@ -1,4 +1,4 @@
-"""`python -m examples.monolith`: seeds the database where it is empty, serves it, says where on standard output."""
+"""`python -m examples.monolith`: fills an empty database with a seed, serves it, and prints the address."""
 
 import argparse
 import asyncio
@@ -6,8 +6,8 @@ import os
 import sys
 
 from examples.monolith.app import create_app
-from examples.monolith.http.serving import end_well_on_signals, listen
-from examples.monolith.seed import SEEDS, sow
+from examples.monolith.http.serving import exit_zero_on_signals, listen
+from examples.monolith.seed import SEEDS, fill_empty
 from examples.monolith.settings import Settings, SettingsInvalid, from_environment
 from examples.monolith.storage.database import Database
 from examples.monolith.storage.documents import ObjectIds
@@ -16,16 +16,16 @@ from examples.monolith.storage.documents import ObjectIds
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.monolith", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=3000, help="0: a free one")
-    parser.add_argument("--database", default="monolith.sqlite3", help="a file, or postgresql://…")
-    parser.add_argument("--documents", help="mongodb://HOST/NAME; without it documents are tables of the database")
-    parser.add_argument("--seed", choices=sorted(SEEDS), default="bare", help="what an empty database is filled with")
+    parser.add_argument("--port", type=int, default=3000, help="0 takes a free port")
+    parser.add_argument("--database", default="monolith.sqlite3", help="a file or postgresql://…")
+    parser.add_argument("--documents", help="mongodb://HOST/NAME; default: tables of the database")
+    parser.add_argument("--seed", choices=sorted(SEEDS), default="bare", help="what to fill an empty database with")
     return parser.parse_args(argv)
 
 
 async def serve(settings: Settings, host: str, port: int, seed: str) -> None:
     database = Database(settings.database_url, documents_url=settings.documents)
-    await sow(database, ObjectIds(), seed, settings.password_rounds)
+    await fill_empty(database, ObjectIds(), seed, settings.password_rounds)
     await database.aclose()
     await listen(create_app(settings), host, port)
 
@@ -37,7 +37,7 @@ def main() -> int:
     except (SettingsInvalid, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    end_well_on_signals()
+    exit_zero_on_signals()
     asyncio.run(serve(settings, options.host, options.port, options.seed))
     return 0
 

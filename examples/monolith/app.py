@@ -1,4 +1,4 @@
-"""The stand-in put together, and the order in which a request is looked at."""
+"""Puts the stand-in together, and shows the order in which a request is checked."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,18 +8,18 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from examples.monolith import platform
-from examples.monolith.auth.access import Access, Asked, authenticate, authorize
+from examples.monolith.auth.access import Guards, PermissionRequest, authenticate, authorize
 from examples.monolith.auth.tokens import Subject, Tokens
 from examples.monolith.http.application import Application, no_route
 from examples.monolith.http.body import read_body
 from examples.monolith.http.listing import read_page
 from examples.monolith.http.querystring import parse_query
-from examples.monolith.http.wire import Answer, raw_path
+from examples.monolith.http.wire import ResponseContent, raw_path
 from examples.monolith.learning import contents, modules, submissions
 from examples.monolith.outgoing.mailer import Mailer
-from examples.monolith.outgoing.runner import Runner
-from examples.monolith.routing.call import NO_PAGE, Call, Monolith
-from examples.monolith.routing.routes import Route, Router
+from examples.monolith.outgoing.runner_client import RunnerClient
+from examples.monolith.routing.checked_request import NO_PAGE, CheckedRequest, Monolith
+from examples.monolith.routing.endpoints import Endpoint, Router
 from examples.monolith.settings import Settings
 from examples.monolith.shop import items, purchases
 from examples.monolith.storage.database import Database
@@ -28,24 +28,24 @@ from examples.monolith.teams import members, teams
 from examples.monolith.users import emails, log_in, user_settings, users
 from examples.monolith.validation.shapes import refuse_invalid, stripped
 
-ROUTES = (
-    *platform.ROUTES,
-    *log_in.ROUTES,
-    *users.ROUTES,
-    *emails.ROUTES,
-    *user_settings.ROUTES,
-    *teams.ROUTES,
-    *members.ROUTES,
-    *items.ROUTES,
-    *purchases.ROUTES,
-    *modules.ROUTES,
-    *contents.ROUTES,
-    *submissions.ROUTES,
+ENDPOINTS = (
+    *platform.ENDPOINTS,
+    *log_in.ENDPOINTS,
+    *users.ENDPOINTS,
+    *emails.ENDPOINTS,
+    *user_settings.ENDPOINTS,
+    *teams.ENDPOINTS,
+    *members.ENDPOINTS,
+    *items.ENDPOINTS,
+    *purchases.ENDPOINTS,
+    *modules.ENDPOINTS,
+    *contents.ENDPOINTS,
+    *submissions.ENDPOINTS,
 )
 
 
 class MonolithApplication(Application):
-    """Takes a request through its checks to its handler."""
+    """Takes a request through all checks to its handler."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(production=settings.production)
@@ -55,35 +55,39 @@ class MonolithApplication(Application):
             object_ids=ObjectIds(),
             tokens=Tokens(settings),
             mailer=Mailer(settings.mail),
-            runner=Runner(settings.runner_url),
+            runner=RunnerClient(settings.runner_url),
             metrics=self.metrics,
         )
-        self._router = Router(ROUTES)
+        self._router = Router(ENDPOINTS)
 
-    async def handled(self, request: Request) -> Answer:
+    async def handle(self, request: Request) -> ResponseContent:
         body = await read_body(request)
         found = self._router.find(request.method, raw_path(request))
         if found is None:
             raise no_route(request)
         route, params = found
-        subject = await self._guarded(route.access, params, body, request.headers.get("authorization"))
+        subject = await self._guarded(route.guards, params, body, request.headers.get("authorization"))
         query = parse_query(request.scope["query_string"].decode("latin-1"))
         page = read_page(route.listing, query) if route.listing else NO_PAGE
         route.check(params)
-        return await route.handler(Call(self.monolith, params, self._validated(route, body) or {}, page, subject))
+        return await route.handler(
+            CheckedRequest(self.monolith, params, self._validated(route, body) or {}, page, subject)
+        )
 
     async def _guarded(
-        self, access: Access, params: dict[str, str], body: Any, authorization: str | None
+        self, guards: Guards, params: dict[str, str], body: Any, authorization: str | None
     ) -> Subject | None:
-        if not access.authenticated:
+        if not guards.authenticated:
             return None
         async with self.monolith.database.read() as connection:
             subject = await authenticate(connection, self.monolith.tokens, authorization)
-            if access.permissions:
-                await authorize(connection, subject, access.permissions, Asked(params, body, subject.user_id))
+            if guards.permissions:
+                await authorize(
+                    connection, subject, guards.permissions, PermissionRequest(params, body, subject.user_id)
+                )
         return subject
 
-    def _validated(self, route: Route, body: Any) -> Any:
+    def _validated(self, route: Endpoint, body: Any) -> Any:
         if route.body is None:
             return body
         shape = route.body(body) if callable(route.body) else route.body
@@ -92,7 +96,7 @@ class MonolithApplication(Application):
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The ASGI application; tables are made when it starts, connections closed when it ends."""
+    """The ASGI application. It creates tables when it starts and closes connections when it ends."""
     application = MonolithApplication(settings)
     monolith = application.monolith
 
@@ -105,5 +109,5 @@ def create_app(settings: Settings) -> Starlette:
         await monolith.database.aclose()
 
     app = Starlette(lifespan=lifespan)
-    app.router.default = application  # every path, also those that no pattern of Starlette's matches
+    app.router.default = application  # takes every path, also those that no pattern of Starlette matches
     return app

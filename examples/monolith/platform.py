@@ -2,20 +2,20 @@
 
 from examples.monolith.auth.access import OPEN
 from examples.monolith.http.metrics import MEDIA_TYPE
-from examples.monolith.http.wire import Answer, enveloped
-from examples.monolith.routing.call import Call
-from examples.monolith.routing.routes import Route
+from examples.monolith.http.wire import ResponseContent, data_response
+from examples.monolith.routing.checked_request import CheckedRequest
+from examples.monolith.routing.endpoints import Endpoint
 
 
-async def health(_call: Call) -> Answer:
-    return enveloped({"status": "ok"})
+async def health(_request: CheckedRequest) -> ResponseContent:
+    return data_response({"status": "ok"})
 
 
-async def metrics(call: Call) -> Answer:
-    return Answer(200, call.monolith.metrics.text().encode(), MEDIA_TYPE)
+async def metrics(request: CheckedRequest) -> ResponseContent:
+    return ResponseContent(200, request.monolith.metrics.text().encode(), MEDIA_TYPE)
 
 
-ROUTES = (
-    Route("GET", "/health", health, OPEN),
-    Route("GET", "/metrics", metrics, OPEN),
+ENDPOINTS = (
+    Endpoint("GET", "/health", health, OPEN),
+    Endpoint("GET", "/metrics", metrics, OPEN),
 )

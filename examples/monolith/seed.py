@@ -1,4 +1,4 @@
-"""What the database starts with: roles, their policies, and a few users."""
+"""Fills an empty database: roles with their policies, and a few users."""
 
 import uuid
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from examples.monolith.storage.tables import RESOURCES, auth_role_policies, auth
 from examples.monolith.users.accounts import ADMIN_ROLE, GUEST_ROLE, USER_ROLE, NewUser, add_role, add_user, subject_of
 
 ROLES = {
-    GUEST_ROLE: ("guest", "An account whose e-mail is not verified"),
-    USER_ROLE: ("user", "An account with a verified e-mail"),
+    GUEST_ROLE: ("guest", "An seeded_user whose e-mail is not verified"),
+    USER_ROLE: ("user", "An seeded_user with a verified e-mail"),
     ADMIN_ROLE: ("admin", "May everything"),
 }
 OWN_USER = {"id": SELF}
@@ -44,23 +44,23 @@ POLICIES: dict[str, list[Policy]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """A user of the seed and the secret that logs in; `more_roles` come beside the first."""
+class SeededUser:
+    """A user of the seed with the log-in secret; `more_roles` are added to the first role."""
 
     user: NewUser
     secret: str
     more_roles: tuple[str, ...] = ()
 
 
-def _bare(name: str, description: str, points: int, role: str) -> Account:
+def _bare(name: str, description: str, points: int, role: str) -> SeededUser:
     token = str(uuid.uuid4()) if role == GUEST_ROLE else None
     user = NewUser(name, f"{name}@example.org", token, description, points, role, identity=name)
-    return Account(user, secret=name)
+    return SeededUser(user, secret=name)
 
 
-def _demo(name: str, points: int) -> Account:
+def _demo(name: str, points: int) -> SeededUser:
     user = NewUser(name, f"{name}@example.org", points=points)
-    return Account(user, secret=f"{name}-secret", more_roles=(USER_ROLE,))
+    return SeededUser(user, secret=f"{name}-secret", more_roles=(USER_ROLE,))
 
 
 BARE = (
@@ -81,24 +81,24 @@ DEMO_ITEMS: tuple[dict[str, Any], ...] = (
     {"id": "44444444-4444-4444-8444-444444444444", "cost": 1000, "type": "hint", "data": {"text": "The whole answer"}},
     {"id": "55555555-5555-4555-8555-555555555555", "cost": 40, "type": "validator", "data": {"text": "An empty line"}},
 )
-SEEDS: dict[str, tuple[tuple[Account, ...], tuple[dict[str, Any], ...]]] = {
+SEEDS: dict[str, tuple[tuple[SeededUser, ...], tuple[dict[str, Any], ...]]] = {
     "bare": (BARE, ()),
     "demo": (DEMO, DEMO_ITEMS),
 }
 
 
-async def sow(database: Database, object_ids: ObjectIds, name: str, password_rounds: int) -> None:
-    """Tables and the named seed; a database that has roles already is left as it is."""
+async def fill_empty(database: Database, object_ids: ObjectIds, name: str, password_rounds: int) -> None:
+    """Creates tables and writes the named seed, unless the database has roles already."""
     await database.create_tables()
     async with database.read() as connection:
         if await connection.scalar(select(auth_roles.c.id).limit(1)):
             return
-    accounts, wares = SEEDS[name]
-    secrets = [await hashed(account.secret, password_rounds) for account in accounts]
+    seeded, wares = SEEDS[name]
+    secrets = [await hashed(seeded_user.secret, password_rounds) for seeded_user in seeded]
     async with database.write() as connection:
         await _add_roles(connection)
-        for account, secret in zip(accounts, secrets, strict=True):
-            await _add_account(connection, account, secret)
+        for seeded_user, secret in zip(seeded, secrets, strict=True):
+            await _add_account(connection, seeded_user, secret)
         for ware in wares:
             await documents.add(connection, items, object_ids.next(), ware)
 
@@ -117,7 +117,7 @@ async def _add_roles(connection: AsyncConnection) -> None:
             )
 
 
-async def _add_account(connection: AsyncConnection, account: Account, secret: str) -> None:
-    user_id = await add_user(connection, account.user, secret)
-    for role in account.more_roles:
+async def _add_account(connection: AsyncConnection, seeded_user: SeededUser, secret: str) -> None:
+    user_id = await add_user(connection, seeded_user.user, secret)
+    for role in seeded_user.more_roles:
         await add_role(connection, await subject_of(connection, user_id), role)

@@ -1,4 +1,4 @@
-"""What the stand-in is told from outside: command line and environment."""
+"""The stand-in's settings, from command line and environment."""
 
 import os
 import secrets
@@ -15,7 +15,7 @@ MAX_PORT = 65_535
 MAX_POOL = 1000
 PASSWORD_ROUNDS = 10
 MIN_ROUNDS, MAX_ROUNDS = 4, 31
-"""What bcrypt takes."""
+"""The range that bcrypt accepts."""
 
 
 class SettingsInvalid(Exception):
@@ -24,7 +24,7 @@ class SettingsInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Smtp:
-    """Where mail goes. `secure`: TLS from the first byte; else when the server offers it."""
+    """The mail server. `secure`: TLS from the first byte; otherwise when the server offers it."""
 
     host: str
     port: int
@@ -35,7 +35,7 @@ class Smtp:
 
 @dataclass(frozen=True, slots=True)
 class MailSettings:
-    """Without `smtp` no mail leaves. Links are `www_url` + path."""
+    """Without `smtp` no mail is sent. Links are `www_url` + path."""
 
     smtp: Smtp | None = None
     sender: str = DEFAULT_SENDER
@@ -47,12 +47,10 @@ class MailSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`database` is a file path or an SQLAlchemy URL, `documents` a MongoDB URL; without it documents are tables, too.
+    """`database` is a file path or an SQLAlchemy URL, `documents` a MongoDB URL; None: documents are tables, too.
 
-    `production` decides on helmet headers and terse errors.
-
-    Without `runner_url` no code is run. `pool`: the connections that too poor purchases can leak; None: none.
-    `password_rounds`: of bcrypt, for new passwords.
+    `production` selects helmet headers and short errors. Without `runner_url` no code runs.
+    `pool`: how many connections failed purchases can leak; None: they leak none. `password_rounds`: bcrypt's cost.
     """
 
     database: str
@@ -78,7 +76,7 @@ def is_url(database: str) -> bool:
 
 
 def from_environment(database: str, environ: Mapping[str, str], documents: str | None = None) -> Settings:
-    """Variables named in the contract have its names; the secret falls back to a file beside the database."""
+    """Reads the contract's variables; without AUTH_JWT_SECRET the secret is in a file beside the database."""
     return Settings(
         database=database,
         documents=documents,
@@ -94,7 +92,7 @@ def from_environment(database: str, environ: Mapping[str, str], documents: str |
 
 
 def mail_from_environment(environ: Mapping[str, str]) -> MailSettings:
-    """Raises SettingsInvalid for a provider that is not there, or SMTP without its server."""
+    """Raises SettingsInvalid for an unknown provider, and for SMTP without a server."""
     default = MailSettings()
     return MailSettings(
         smtp=smtp_from_environment(environ),
@@ -121,7 +119,7 @@ def smtp_from_environment(environ: Mapping[str, str]) -> Smtp | None:
 
 
 def whole_number(name: str, environ: Mapping[str, str], most: int, default: int = 0, *, least: int = 1) -> int:
-    """Raises SettingsInvalid for what is no whole number from `least` to `most`."""
+    """Raises SettingsInvalid unless the value is a whole number from `least` to `most`."""
     text = environ.get(name) or str(default)
     if not text.isdecimal() or not least <= int(text) <= most:
         raise SettingsInvalid(f"{name} is {text!r}; wanted a number, {least} to {most}")
@@ -129,9 +127,9 @@ def whole_number(name: str, environ: Mapping[str, str], most: int, default: int 
 
 
 def secret_beside(database: str) -> str:
-    """The text of `<database>.secret` (mode 0600), written on first use."""
+    """Reads `<database>.secret` (mode 0600); writes it on first use."""
     if is_url(database):
-        raise SettingsInvalid("AUTH_JWT_SECRET is not set; with a database URL it has to be")
+        raise SettingsInvalid("AUTH_JWT_SECRET is not set; a database URL requires it")
     path = Path(f"{database}.secret")
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,16 +1,16 @@
-"""Which command runs which language, as far as it is installed here."""
+"""Which installed program runs which language."""
 
 import shutil
 import sys
 from dataclasses import dataclass
 
 
-class Unsupported(Exception):
-    """No such language here; the message is the runner's."""
+class UnsupportedLanguage(Exception):
+    """The language cannot run here; the message is the runner's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class Interpreter:
     """`program` runs a file whose name ends in `suffix`."""
 
     program: str
@@ -18,14 +18,14 @@ class Command:
 
 
 LANGUAGES = ("NODE", "PYTHON", "JAVA", "RUST")
-COMMANDS = {"NODE": ("node", ".mjs"), "PYTHON": (sys.executable, ".py"), "JAVA": ("java", ".java")}
-"""RUST would have to be compiled first, and is left out."""
+PROGRAMS = {"NODE": ("node", ".mjs"), "PYTHON": (sys.executable, ".py"), "JAVA": ("java", ".java")}
+"""RUST is left out: it needs a compiler."""
 
 
-def command_of(language: str, version: str | None) -> Command:
-    """Raises Unsupported."""
-    name, suffix = COMMANDS.get(language, ("", ""))
+def interpreter_of(language: str, version: str | None) -> Interpreter:
+    """Raises UnsupportedLanguage."""
+    name, suffix = PROGRAMS.get(language, ("", ""))
     program = shutil.which(name) if name else None
     if program is None:
-        raise Unsupported(f"Language {language} for version {version or 'undefined'} is not supported")
-    return Command(program, suffix)
+        raise UnsupportedLanguage(f"Language {language} for version {version or 'undefined'} is not supported")
+    return Interpreter(program, suffix)

@@ -1,4 +1,4 @@
-"""One run: a process of its own, in a directory of its own, with limits, ended when its time is up."""
+"""One run: a process with its own directory and limits, killed when its time is up."""
 
 import asyncio
 import os
@@ -10,20 +10,20 @@ from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from examples.runner.languages import Command
+from examples.runner.languages import Interpreter
 
 TIMED_OUT = -128
 MAX_OUTPUT = 1 << 20
-"""Bytes kept of each stream; the rest is read and dropped."""
+"""How many bytes of each stream are kept; the rest is dropped."""
 DRAIN_S = 1
-"""How long output is waited for once the program has ended: something that it left behind may hold it open."""
+"""How long to read output after the program ended: a child process may hold the pipes open."""
 POLL_S = 0.01
 LARGEST_FILE = 16 << 20
 OPEN_FILES = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunResult:
     """`exit_code` is None when a signal ended the program."""
 
     stdout: str
@@ -31,10 +31,10 @@ class Run:
     exit_code: int | None
 
 
-async def execute(command: Command, source_code: str, stdin: str, *, timeout_s: float) -> Run:
-    """Standard input stays open behind `stdin`: a program that waits for its end is ended by the time limit."""
+async def execute(interpreter: Interpreter, source_code: str, stdin: str, *, timeout_s: float) -> RunResult:
+    """Leaves standard input open after `stdin`: a program that reads to the end runs into the time limit."""
     with TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True) as directory:
-        process = await _started(command.program, _written(directory, command, source_code), timeout_s)
+        process = await _started(interpreter.program, _written(directory, interpreter, source_code), timeout_s)
         try:
             return await _finished(process, stdin.encode(), timeout_s)
         finally:
@@ -42,14 +42,14 @@ async def execute(command: Command, source_code: str, stdin: str, *, timeout_s: 
             await process.wait()
 
 
-def _written(directory: str, command: Command, source_code: str) -> Path:
-    source = Path(directory, f"source{command.suffix}")
+def _written(directory: str, interpreter: Interpreter, source_code: str) -> Path:
+    source = Path(directory, f"source{interpreter.suffix}")
     source.write_text(source_code, encoding="utf-8")
     return source
 
 
 async def _started(program: str, source: Path, timeout_s: float) -> Process:
-    """A session of its own, so that all of it can be ended; nothing of this process's environment but the path."""
+    """Starts a session of its own, so that all its processes can be killed. Passes on only PATH."""
 
     def limit() -> None:
         for what, most in (
@@ -73,7 +73,7 @@ async def _started(program: str, source: Path, timeout_s: float) -> Process:
     )
 
 
-async def _finished(process: Process, stdin: bytes, timeout_s: float) -> Run:
+async def _finished(process: Process, stdin: bytes, timeout_s: float) -> RunResult:
     stdout, stderr = bytearray(), bytearray()
     readers = [asyncio.create_task(_read(process.stdout, stdout)), asyncio.create_task(_read(process.stderr, stderr))]
     writer = asyncio.create_task(_write(process, stdin))
@@ -86,11 +86,11 @@ async def _finished(process: Process, stdin: bytes, timeout_s: float) -> Run:
     finally:
         for task in (*readers, writer):
             task.cancel()
-    return Run(stdout.decode(errors="replace"), stderr.decode(errors="replace"), exit_code)
+    return RunResult(stdout.decode(errors="replace"), stderr.decode(errors="replace"), exit_code)
 
 
 async def _ended(process: Process) -> int:
-    """`Process.wait` waits for the pipes too, which something that was left behind may hold open: hence the polling."""
+    """Polls, because `Process.wait` also waits for the pipes, which a child process may hold open."""
     while process.returncode is None:  # noqa: ASYNC110
         await asyncio.sleep(POLL_S)
     return process.returncode
@@ -102,7 +102,7 @@ async def _read(stream: asyncio.StreamReader | None, kept: bytearray) -> None:
 
 
 async def _write(process: Process, stdin: bytes) -> None:
-    """A program that has ended reads no more."""
+    """Ignores that a program ended before it read its input."""
     try:
         if process.stdin is not None:
             process.stdin.write(stdin)

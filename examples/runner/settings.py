@@ -1,4 +1,4 @@
-"""What the runner is told from outside; the names are the monolith's."""
+"""The runner's settings, under the monolith's names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ LARGEST_TIMEOUT_MS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`timeout_s`: how long a run may take, from its start."""
+    """`timeout_s`: how long a run may take."""
 
     timeout_s: float = TIMEOUT_MS / 1000
     production: bool = True

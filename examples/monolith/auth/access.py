@@ -1,4 +1,4 @@
-"""Who may: the token guard, then the policies of the caller's roles."""
+"""Who may do what: a valid token first, then a policy of one of the caller's roles."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.auth.tokens import Subject, Tokens
-from examples.monolith.http.refusals import forbidden, unauthorized
+from examples.monolith.http.errors import forbidden, unauthorized
 from examples.monolith.storage.tables import auth_role_policies, auth_subject_roles
 
 SELF = "{{user.id}}"
-"""In a policy's attributes: the caller's own user id. Our own sign; the contract names none."""
+"""In a policy's attributes: the caller's own user id. We chose the sign; the contract names none."""
 OWN = "@me"
 """In a path: the caller."""
 
@@ -20,8 +20,8 @@ Attributes = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request asks for, and whose it is."""
+class PermissionRequest:
+    """What a permission is checked against: the path, the body and the caller."""
 
     params: Mapping[str, str]
     body: Any
@@ -30,41 +30,41 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What a route demands; `of` tells the attributes of what is asked for."""
+    """What a route demands. `of` gives the attributes of the resource that is asked for."""
 
     action: str
     resource: str
-    of: Callable[[Asked], Attributes] = lambda _asked: {}
+    of: Callable[[PermissionRequest], Attributes] = lambda _request: {}
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """A route's guards, in order: a live token, then one of the permissions (none: any user)."""
+class Guards:
+    """What a caller must have: a live token, then one of the permissions. No permissions: any user."""
 
     authenticated: bool = True
     permissions: tuple[Permission, ...] = ()
 
 
-OPEN = Access(authenticated=False)
-ANY_USER = Access()
+OPEN = Guards(authenticated=False)
+ANY_USER = Guards()
 
 
-def may(action: str, resource: str, of: Callable[[Asked], Attributes] = lambda _asked: {}) -> Access:
-    return Access(permissions=(Permission(action, resource, of),))
+def may(action: str, resource: str, of: Callable[[PermissionRequest], Attributes] = lambda _request: {}) -> Guards:
+    return Guards(permissions=(Permission(action, resource, of),))
 
 
-def of_user(attribute: str) -> Callable[[Asked], Attributes]:
+def of_user(attribute: str) -> Callable[[PermissionRequest], Attributes]:
     """The user of the path, under the name that policies on the resource use; `@me` is the caller."""
 
-    def attributes(asked: Asked) -> Attributes:
-        wanted = asked.params["userId"]
-        return {attribute: asked.user_id if wanted == OWN else wanted}
+    def attributes(request: PermissionRequest) -> Attributes:
+        wanted = request.params["userId"]
+        return {attribute: request.user_id if wanted == OWN else wanted}
 
     return attributes
 
 
 async def authenticate(connection: AsyncConnection, tokens: Tokens, authorization: str | None) -> Subject:
-    """`<any scheme> <token>`: two parts or 401, a live token or 403."""
+    """Reads `<any scheme> <token>`: 401 without two parts, 403 without a live token."""
     parts = (authorization or "").split(" ")
     if len(parts) != 2 or not all(parts):
         raise unauthorized()
@@ -75,17 +75,19 @@ async def authenticate(connection: AsyncConnection, tokens: Tokens, authorizatio
 
 
 async def authorize(
-    connection: AsyncConnection, subject: Subject, permissions: tuple[Permission, ...], asked: Asked
+    connection: AsyncConnection, subject: Subject, permissions: tuple[Permission, ...], request: PermissionRequest
 ) -> None:
-    """One of the permissions has to be covered by a policy of the caller's roles."""
+    """Raises HttpError unless a policy of the caller's roles covers one of the permissions."""
     for permission in permissions:
-        if await _permitted(connection, subject, permission, asked):
+        if await _permitted(connection, subject, permission, request):
             return
     raise forbidden("Forbidden resource")
 
 
-async def _permitted(connection: AsyncConnection, subject: Subject, permission: Permission, asked: Asked) -> bool:
-    wanted = permission.of(asked)
+async def _permitted(
+    connection: AsyncConnection, subject: Subject, permission: Permission, request: PermissionRequest
+) -> bool:
+    wanted = permission.of(request)
     policies = await connection.scalars(
         select(auth_role_policies.c.attributes)
         .join(auth_subject_roles, auth_subject_roles.c.role_id == auth_role_policies.c.role_id)
@@ -97,6 +99,6 @@ async def _permitted(connection: AsyncConnection, subject: Subject, permission: 
 
 
 def _covers(attributes: Mapping[str, Any] | None, wanted: Attributes, subject: Subject) -> bool:
-    """No attributes cover everything."""
+    """A policy without attributes covers everything."""
     own = {SELF: subject.user_id}
     return all(wanted.get(name) == own.get(value, value) for name, value in (attributes or {}).items())

@@ -1,4 +1,4 @@
-"""Password hashes as the monolith keeps them: bcrypt of the first 72 bytes; in a thread of their own."""
+"""Password hashes as the monolith keeps them: bcrypt of the first 72 bytes, computed in a thread."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Access tokens: HS256 JWTs that count only while their row in `auth_oauth2_token` does."""
+"""Access tokens: HS256 JWTs, valid only while `auth_oauth2_token` has a live row for them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ LIFETIME = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A row of `auth_subject`: its own id, and the id of the user it stands for."""
+    """A row of `auth_subject`: its id, and the id of its user."""
 
     id: str
     user_id: str
 
 
 class Tokens:
-    """Makes tokens and looks them up."""
+    """Makes and finds tokens."""
 
     def __init__(self, settings: Settings) -> None:
         self._key = OctKey.import_key(settings.secret)
@@ -34,7 +34,7 @@ class Tokens:
         self._audience = settings.audience
 
     async def issue(self, connection: AsyncConnection, subject: Subject) -> tuple[str, datetime]:
-        """A token and when its row expires. Twice within a second it is the same token, in two rows."""
+        """A token and when its row expires. Two calls within a second make the same token, in two rows."""
         now = datetime.now(UTC)
         token, expires_at = self._signed(subject, now), now + LIFETIME
         await insert_row(
@@ -49,8 +49,8 @@ class Tokens:
         return token, expires_at
 
     async def find(self, connection: AsyncConnection, token: str) -> Subject | None:
-        """Whose token it is; None when signature, issuer, audience or row do not hold."""
-        if not self._holds(token):
+        """Whose token it is; None when signature, issuer, audience or row is invalid."""
+        if not self._is_valid(token):
             return None
         row = await connection.execute(
             select(auth_subjects.c.id, auth_subjects.c.internal_identifier)
@@ -75,7 +75,7 @@ class Tokens:
         }
         return jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, self._key)
 
-    def _holds(self, token: str) -> bool:
+    def _is_valid(self, token: str) -> bool:
         rules = jwt.JWTClaimsRegistry(
             iss={"essential": True, "value": self._issuer}, aud={"essential": True, "value": self._audience}
         )
@@ -87,5 +87,5 @@ class Tokens:
 
 
 def digest(token: str) -> str:
-    """How a token's row names it: SHA-256 in hex."""
+    """What a token's row holds: its SHA-256 in hex."""
     return hashlib.sha256(token.encode()).hexdigest()

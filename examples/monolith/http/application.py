@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from examples.monolith.http.errors import HttpError, InternalFailure, UncaughtFailure, not_found
 from examples.monolith.http.metrics import Metrics
-from examples.monolith.http.refusals import InternalFailure, Refusal, UncaughtFailure, not_found
-from examples.monolith.http.wire import Answer, answer_json, preflight, raw_path, respond
+from examples.monolith.http.wire import ResponseContent, json_content, preflight, raw_path, respond
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ class Application(ABC):
         self.metrics = Metrics()
 
     @abstractmethod
-    async def handled(self, request: Request) -> Answer:
-        """Raises Refusal, InternalFailure, UncaughtFailure."""
+    async def handle(self, request: Request) -> ResponseContent:
+        """Raises HttpError, InternalFailure, UncaughtFailure."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -40,15 +40,15 @@ class Application(ABC):
         self.metrics.count(request.method, raw_path(request), response.status_code, perf_counter() - started)
         return response
 
-    async def _answer(self, request: Request) -> Answer:
-        """Every failure ends here as one of Nest's error bodies."""
+    async def _answer(self, request: Request) -> ResponseContent:
+        """Turns every failure into one of Nest's error bodies."""
         try:
-            return await self.handled(request)
-        except Refusal as refusal:
-            return answer_json(refusal.status, refusal.body())
+            return await self.handle(request)
+        except HttpError as refusal:
+            return json_content(refusal.status, refusal.body())
         except (InternalFailure, SQLAlchemyError, RecursionError) as failure:
             logger.warning("%s %s: %s", request.method, raw_path(request), type(failure).__name__)
-            return answer_json(500, Refusal(500).body() if self.production else {})
+            return json_content(500, HttpError(500).body() if self.production else {})
         except UncaughtFailure:
             return _uncaught()
         except Exception:
@@ -56,10 +56,10 @@ class Application(ABC):
             return _uncaught()
 
 
-def _uncaught() -> Answer:
-    return answer_json(500, Refusal(500, "Internal server error", named=False).body())
+def _uncaught() -> ResponseContent:
+    return json_content(500, HttpError(500, "Internal server error", named=False).body())
 
 
-def no_route(request: Request) -> Refusal:
+def no_route(request: Request) -> HttpError:
     target: bytes = request.scope["state"]["target"]
     return not_found(f"Cannot {request.method} {target.decode('latin-1')}")

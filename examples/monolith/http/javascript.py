@@ -24,7 +24,7 @@ def parse(text: str) -> Any:
         return _well_formed(value) if _SURROGATE.search(text) else value
     except RecursionError:
         find_fault(text)
-        return ()  # nested deeper than any body that passes validation; V8 reads it, the rules refuse it
+        return ()  # too deep for any body that passes validation; V8 reads it, the rules refuse it
     except ValueError:
         find_fault(text)
         raise
@@ -46,7 +46,7 @@ def stringify(value: Any) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A query's value inside a template string."""
+    """A query's value as JavaScript writes it into a template string."""
     match value:
         case bool():
             return str(value).lower()
@@ -77,7 +77,7 @@ def number_text(value: float) -> str:
 
 
 def _well_formed(value: Any) -> Any:
-    """Half of a surrogate pair becomes U+FFFD, as on its way through Node's UTF-8."""
+    """Half of a surrogate pair becomes U+FFFD, as Node's UTF-8 encoder does it."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

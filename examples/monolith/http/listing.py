@@ -1,26 +1,26 @@
-"""Paging, order and filter of the list routes: the query in, `metadata` out."""
+"""Paging, order and filters of the list routes: reads the query, writes `metadata`."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from examples.monolith.http.errors import UncaughtFailure, bad_request
 from examples.monolith.http.querystring import Value
-from examples.monolith.http.refusals import UncaughtFailure, bad_request
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 DESCENDS = {"asc": False, "desc": True}
-"""By direction, in lower case; every other is a 500."""
+"""Direction in lower case → descending; any other direction is a 500."""
 MONGO_DESCENDS = DESCENDS | {"ascending": False, "descending": True, "1": False, "-1": True}
 _LEADING_INTEGER = re.compile(r"\s*([+-]?\d{1,40})")
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list route can do; None: `metadata` does not speak of it. Filters: name → whether it means contains.
+    """What a list route can do; None: absent from `metadata`. Filters: name → true for "contains", false for "equals".
 
-    `arrays`: fields that are asked to hold any of a list, `[a,b]`; `metadata` does not speak of them.
+    `arrays`: fields that must hold one of a list, `[a,b]`; absent from `metadata`.
     """
 
     order_keys: tuple[str, ...] | None = None
@@ -30,7 +30,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One request's wishes. `order`: key → direction as sent, None when none was."""
+    """What one request asks for. `order`: key → direction as sent, None without one."""
 
     page: int
     limit: int
@@ -58,7 +58,7 @@ class Page:
 
 
 def read_page(listing: Listing, query: Mapping[str, Value]) -> Page:
-    """Raises Refusal for a page or limit out of range."""
+    """Raises HttpError when page or limit is out of range."""
     return Page(
         page=_positive(query.get("page"), default=1),
         limit=_positive(query.get("limit"), default=DEFAULT_LIMIT, largest=MAX_LIMIT),
@@ -77,7 +77,7 @@ def _positive(value: Value | None, default: int, largest: int | None = None) -> 
 
 
 def _parse_int(value: Value | None) -> int:
-    """JavaScript's parseInt, a double, 0 for no number; of a list the first element counts."""
+    """As JavaScript's parseInt; 0 for no number; the first element of a list counts."""
     while isinstance(value, list) and value:
         value = value[0]
     match = _LEADING_INTEGER.match(value) if isinstance(value, str) else None
@@ -101,7 +101,7 @@ def _order(allowed: tuple[str, ...], value: Value | None) -> dict[str, str | Non
 
 
 def mongo_order(page: Page) -> dict[str, bool]:
-    """Key → descending: no direction is ascending, a wrong one ends in an uncaught error (C6)."""
+    """Key → descending. No direction means ascending; a wrong one is an uncaught error (C6)."""
     return {key: _descending(direction or "asc") for key, direction in (page.order or {}).items()}
 
 

@@ -1,4 +1,4 @@
-"""The two series of the monolith's own in `/metrics`."""
+"""The two metrics that the monolith itself adds to `/metrics`."""
 
 MEDIA_TYPE = "text/plain; charset=utf-8; version=0.0.4"
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
@@ -7,7 +7,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 class Histogram:
-    """One label set's durations: observations up to each bound, and their sum."""
+    """Durations of one set of labels: the number up to each bound, and their sum."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BUCKETS_S) + 1)
@@ -20,7 +20,7 @@ class Histogram:
 
 
 class Metrics:
-    """Counts by method, status and path as sent; label sets beyond MAX_SERIES are dropped."""
+    """Counts by method, status and path as sent; drops new label sets beyond MAX_SERIES."""
 
     def __init__(self) -> None:
         self._exceptions: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""How the `qs` package (6.10) puts nested names together: lists with gaps while they grow, objects by name."""
+"""Merges nested names as the `qs` package (6.10) does. Lists have gaps while they grow."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _GAP = object()
 
 
 def wrapped(key: str, value: Any, max_index: int) -> Any:
-    """The list or object in which the key holds the value."""
+    """A list or object that holds the value under the key."""
     if key == "[]":
         return value if isinstance(value, list) else [value]
     name = key[1:-1] if key[0] == "[" and key[-1] == "]" else key
@@ -21,7 +21,7 @@ def wrapped(key: str, value: Any, max_index: int) -> Any:
 
 
 def merged(target: Any, source: Any) -> Any:
-    """An empty text adds nothing."""
+    """Merges source into target; an empty text adds nothing."""
     match target, source:
         case _, "":
             return target
@@ -47,7 +47,7 @@ def _united(target: Any, source: Any) -> Any:
 
 
 def _add(items: list[Any], index: int, item: Any) -> None:
-    """At its place in the list, or behind the others where another one is there."""
+    """Puts the item at its index, or at the end when the index is taken."""
     if item is _GAP:
         return
     items += [_GAP] * (index + 1 - len(items))
@@ -67,7 +67,7 @@ def _members(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def as_ordered(members: dict[str, Any]) -> dict[str, Any]:
-    """As JavaScript keeps them: keys that could be indices come first, in ascending order."""
+    """In JavaScript's order: keys that could be indices come first, ascending."""
     indices = sorted(int(key) for key in members if _INDEX.fullmatch(key) and int(key) <= _MAX_ARRAY_INDEX)
     return {str(index): members[str(index)] for index in indices} | members
 

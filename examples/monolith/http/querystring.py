@@ -1,4 +1,4 @@
-"""Query strings and forms as Express reads them with the `qs` package (6.10): brackets make lists and objects."""
+"""Reads query strings and forms as Express does with the `qs` package (6.10): brackets make lists and objects."""
 
 import re
 from typing import Any
@@ -17,16 +17,16 @@ Value = str | bool | list[Any] | dict[str, Any]
 
 
 class TooManyParameters(Exception):
-    """More `&` than the limit of a form allows."""
+    """A form has more parameters than allowed."""
 
 
 def parse_query(text: str) -> dict[str, Value]:
-    """Text to values by name; beyond 1000 parameters it is cut."""
+    """Values by name; parameters beyond 1000 are dropped."""
     return _parsed(text, MAX_DEPTH, MAX_INDEX)
 
 
 def parse_form(text: str) -> dict[str, Value]:
-    """A form nests as deep as it likes. Raises TooManyParameters, RecursionError."""
+    """As parse_query, with no limit of depth. Raises TooManyParameters, RecursionError."""
     separators = text.count("&")
     if separators >= MAX_PARAMETERS:
         raise TooManyParameters
@@ -44,7 +44,7 @@ def _parsed(text: str, max_depth: int, max_index: int) -> dict[str, Value]:
 
 
 def _collected(text: str) -> dict[str, list[str]]:
-    """Texts by name. An empty name counts for nothing, nor does the one that would set a prototype."""
+    """Texts by name, without the empty name and the one that would set a prototype."""
     collected: dict[str, list[str]] = {}
     for part in text.split("&")[:MAX_PARAMETERS]:
         closing = part.find("]=")
@@ -55,7 +55,7 @@ def _collected(text: str) -> dict[str, list[str]]:
 
 
 def _unquoted(text: str) -> str:
-    """Text that is no proper percent-encoding stays as it is, but for `+`."""
+    """Decodes `+` and percent-encoding; malformed percent-encoding stays as it is."""
     spaced = text.replace("+", " ")
     if _MALFORMED.search(spaced):
         return spaced
@@ -66,7 +66,7 @@ def _unquoted(text: str) -> str:
 
 
 def _path(name: str, max_depth: int) -> list[str]:
-    """`a[b][]` → a, [b], []. Text between and behind brackets is dropped; what is too deep stays one key."""
+    """`a[b][]` → a, [b], []. Drops text between and after brackets; what is too deep stays one key."""
     brackets = list(_BRACKETED.finditer(name))
     head = name[: brackets[0].start()] if brackets else name
     keys = [bracket[0] for bracket in brackets[:max_depth]]

@@ -1,4 +1,4 @@
-"""An application on a port, until a signal ends it."""
+"""Serves an application on a port until a signal ends the process."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ GRACE_S = 10
 
 
 class AnnouncingServer(uvicorn.Server):
-    """Prints the address once it accepts connections; port 0 is known only then."""
+    """Prints the address once it accepts connections: only then the number for port 0 is known."""
 
     async def startup(self, sockets: object = None) -> None:
         await super().startup()
@@ -22,27 +22,27 @@ class AnnouncingServer(uvicorn.Server):
                 print(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
 
 
-class KeepingTarget(HttpToolsProtocol):
-    """Tells the application the request target as it came: ASGI drops a question mark with nothing behind it."""
+class RawTargetProtocol(HttpToolsProtocol):
+    """Gives the application the request target as sent: ASGI drops a question mark without a query."""
 
     def on_headers_complete(self) -> None:
         self.scope["state"]["target"] = self.url
         super().on_headers_complete()
 
 
-def end_well_on_signals() -> None:
-    """uvicorn raises the signal that it caught again, once all is finished."""
+def exit_zero_on_signals() -> None:
+    """Exits with 0 on a signal: uvicorn raises the signal again after all requests are finished."""
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda *_: sys.exit(0))
 
 
 async def listen(app: ASGIApp, host: str, port: int) -> None:
-    """Port 0: a free one."""
+    """Serves until a signal; port 0 takes a free port."""
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=KeepingTarget,
+        http=RawTargetProtocol,
         ws="none",
         log_level="warning",
         access_log=False,

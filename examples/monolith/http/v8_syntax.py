@@ -1,4 +1,4 @@
-"""V8's words, as of Node 16, for text that is no JSON."""
+"""V8's error messages (Node 16) for text that is not JSON."""
 
 import re
 from typing import NoReturn
@@ -11,11 +11,11 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 
 
 class SyntaxFault(Exception):
-    """Text that is no JSON; the message is V8's."""
+    """The text is not JSON; the message is V8's."""
 
 
 def find_fault(text: str) -> None:
-    """Raises SyntaxFault where V8's parser stops; returns when it would read all of the text."""
+    """Raises SyntaxFault where V8's parser stops; returns when V8 would read all of the text."""
     _Scanner(text).scan()
 
 
@@ -43,7 +43,7 @@ class _Scanner:
                 return
 
     def _opens(self, closers: list[str]) -> bool:
-        """Reads one value; true when it has begun a container whose first value comes next."""
+        """Reads one value. True when it opened a container whose first value comes next."""
         self._space()
         char = self._peek()
         if char not in ("{", "["):
@@ -61,7 +61,7 @@ class _Scanner:
         return True
 
     def _continues(self, closer: str) -> bool:
-        """After a value: true when a comma announces another one, false when the container ends."""
+        """After a value: true when a comma follows, false when the container ends."""
         self._space()
         if self._peek() == ",":
             self.at += 1
@@ -156,7 +156,7 @@ class _Scanner:
         return self.text[self.at : self.at + 1]
 
     def _unexpected(self, *, plain: bool = False) -> NoReturn:
-        """`plain`: inside a string V8 names the character, whatever it is."""
+        """`plain`: inside a string V8 always names the character."""
         char = self._peek()
         position = utf16_length(self.text[: self.at])
         if not char:

@@ -1,4 +1,4 @@
-"""Answers on the wire as Express, helmet and cors shape them."""
+"""Responses as Express, helmet and cors write them."""
 
 import base64
 import hashlib
@@ -42,11 +42,11 @@ Headers = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Status and content, before the client's conditions are looked at."""
+class ResponseContent:
+    """Status and content, before the client's conditions (If-None-Match) are applied."""
 
     status: int
-    content: bytes
+    body: bytes
     media_type: str = JSON_TYPE
 
 
@@ -54,30 +54,31 @@ def raw_path(request: Request) -> str:
     return str(request.scope["raw_path"].decode("latin-1"))
 
 
-def answer_json(status: int, value: Any) -> Answer:
-    return Answer(status, stringify(value).encode(errors="backslashreplace"))  # half a surrogate pair as its escape
+def json_content(status: int, value: Any) -> ResponseContent:
+    """Half a surrogate pair is written as its escape."""
+    return ResponseContent(status, stringify(value).encode(errors="backslashreplace"))
 
 
-def enveloped(data: Any, status: int = 200, metadata: dict[str, Any] | None = None) -> Answer:
-    return answer_json(status, {"metadata": metadata or {}, "data": data})
+def data_response(data: Any, status: int = 200, metadata: dict[str, Any] | None = None) -> ResponseContent:
+    return json_content(status, {"metadata": metadata or {}, "data": data})
 
 
-def nothing(status: int) -> Answer:
-    """A handler that returned nothing: an envelope without `data`, which a 204 shows in its ETag alone."""
-    return answer_json(status, {"metadata": {}})
+def empty_response(status: int) -> ResponseContent:
+    """What a handler without a result sends: an envelope without `data`. A 204 shows it in its ETag only."""
+    return json_content(status, {"metadata": {}})
 
 
-def respond(request: Request, answer: Answer, *, production: bool) -> Response:
-    etag = entity_tag(answer.content)
-    status = 304 if is_fresh(request, answer.status, etag) else answer.status
+def respond(request: Request, content: ResponseContent, *, production: bool) -> Response:
+    etag = entity_tag(content.body)
+    status = 304 if is_fresh(request, content.status, etag) else content.status
     headers = [*_common(request, production), ("Vary", "Origin")]
     if status not in BODILESS:
-        headers += [("Content-Type", answer.media_type), ("Content-Length", str(len(answer.content)))]
-    return _response(status, b"" if status in BODILESS else answer.content, [*headers, ("ETag", etag)], request)
+        headers += [("Content-Type", content.media_type), ("Content-Length", str(len(content.body)))]
+    return _response(status, b"" if status in BODILESS else content.body, [*headers, ("ETag", etag)], request)
 
 
 def preflight(request: Request, *, production: bool) -> Response:
-    """Any OPTIONS, whatever its path and headers."""
+    """Answers any OPTIONS, whatever its path and headers."""
     headers = [
         *_common(request, production),
         ("Vary", "Origin, Access-Control-Request-Headers"),
@@ -94,7 +95,7 @@ def entity_tag(content: bytes) -> str:
 
 
 def is_fresh(request: Request, status: int, etag: str) -> bool:
-    """Whether the client's copy will do. No answer has a Last-Modified, so If-Modified-Since always says no."""
+    """Whether the client's copy is current. No response has a Last-Modified, so If-Modified-Since always means no."""
     if request.method not in ("GET", "HEAD") or not 200 <= status < 300:
         return False
     if _NO_CACHE.search(_joined(request, "cache-control")) or "if-modified-since" in request.headers:
@@ -104,7 +105,7 @@ def is_fresh(request: Request, status: int, etag: str) -> bool:
 
 
 def _joined(request: Request, name: str) -> str:
-    """A field that came in several lines, as Node hands it on; empty when it did not come."""
+    """All lines of a field, joined as Node joins them; empty when the field is absent."""
     return ", ".join(request.headers.getlist(name))
 
 
@@ -114,9 +115,9 @@ def _common(request: Request, production: bool) -> Headers:
 
 
 def _connection(request: Request) -> Headers:
-    """As Node tells; towards HTTP/1.0 the server below closes."""
-    asked = request.headers.get("connection", "").lower()
-    if request.scope["http_version"] == "1.0" or "close" in asked:
+    """As Node says it. The server below closes the connection after a request of HTTP/1.0."""
+    wanted = request.headers.get("connection", "").lower()
+    if request.scope["http_version"] == "1.0" or "close" in wanted:
         return [("Connection", "close")]
     return [("Connection", "keep-alive"), ("Keep-Alive", "timeout=5")]
 

@@ -1,4 +1,4 @@
-"""Contract section 6.2: what a component may be sent as."""
+"""Contract section 6.2: the shapes of components in requests."""
 
 from examples.monolith.validation.shapes import (
     ARE_STRINGS,
@@ -29,7 +29,7 @@ VALIDATOR: Shape = {
 
 
 def _component(known: Shape) -> Shape:
-    """`known`: what tells a node that is there already."""
+    """`known`: the properties that name an existing node."""
     data: dict[str, Property] = {
         "markdown": optional(IS_STRING),
         "items": optional(IS_ARRAY, ARE_STRINGS),

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.auth.access import may
+from examples.monolith.http.errors import UncaughtFailure, bad_request, not_found
 from examples.monolith.http.listing import Listing
-from examples.monolith.http.refusals import UncaughtFailure, bad_request, not_found
-from examples.monolith.http.wire import Answer, enveloped
+from examples.monolith.http.wire import ResponseContent, data_response
 from examples.monolith.learning.component_shapes import COMPONENT_CHANGES, NEW_COMPONENT
-from examples.monolith.learning.components import Trees, component_json
-from examples.monolith.routing.call import Call
-from examples.monolith.routing.routes import Route
+from examples.monolith.learning.component_trees import ComponentTrees, component_json
+from examples.monolith.routing.checked_request import CheckedRequest
+from examples.monolith.routing.endpoints import Endpoint
 from examples.monolith.storage import documents
 from examples.monolith.storage.documents import Document, plain, without_mongo_fields
 from examples.monolith.storage.minimized import minimized
@@ -42,39 +42,43 @@ CONTENT_CHANGES: Shape = {**NEW_CONTENT, "rootComponent": nested(COMPONENT_CHANG
 FIELDS = ("name", "description", "type", "reward", "rootComponent", "data")
 
 
-async def create_content(call: Call) -> Answer:
-    """A missing root passes validation, and fails later."""
-    object_ids = call.monolith.object_ids
-    async with call.monolith.database.write() as connection:
-        root = await Trees(connection, object_ids).create(call.body.get("rootComponent"))
-        new = _fields(call.body, root) | {"id": str(uuid.uuid4())}
+async def create_content(request: CheckedRequest) -> ResponseContent:
+    """A missing root passes validation and fails here."""
+    object_ids = request.monolith.object_ids
+    async with request.monolith.database.write() as connection:
+        root = await ComponentTrees(connection, object_ids).create(request.body.get("rootComponent"))
+        new = _fields(request.body, root) | {"id": str(uuid.uuid4())}
         content = await documents.add(connection, contents, object_ids.next(), new)
-        return enveloped(await _content_json(connection, content), 201)
+        return data_response(await _content_json(connection, content), 201)
 
 
-async def list_contents(call: Call) -> Answer:
-    async with call.monolith.database.read() as connection:
-        found = await documents.find_page(connection, contents, call.page)
+async def list_contents(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.read() as connection:
+        found = await documents.find_page(connection, contents, request.page)
         shown = await contents_json(connection, found)
-    return enveloped(shown, metadata=call.page.metadata(len(shown)))
+    return data_response(shown, metadata=request.page.metadata(len(shown)))
 
 
-async def get_content(call: Call) -> Answer:
-    async with call.monolith.database.read() as connection:
-        return enveloped(await _content_json(connection, await find_content(connection, call.params["contentId"])))
+async def get_content(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.read() as connection:
+        return data_response(
+            await _content_json(connection, await find_content(connection, request.params["contentId"]))
+        )
 
 
-async def replace_content(call: Call) -> Answer:
-    """The whole tree; a root without id takes the place of the old one."""
-    async with call.monolith.database.write() as connection:
-        content = await find_content(connection, call.params["contentId"])
+async def replace_content(request: CheckedRequest) -> ResponseContent:
+    """Replaces the whole tree; a root without id replaces the old root."""
+    async with request.monolith.database.write() as connection:
+        content = await find_content(connection, request.params["contentId"])
         old = await root_of(connection, content)
-        new = await _replaced(Trees(connection, call.monolith.object_ids), old, call.body["rootComponent"])
-        changed = await documents.set_fields(connection, contents, content["id"], _fields(call.body, new))
-        return enveloped(await _content_json(connection, changed or content))
+        new = await _replaced(
+            ComponentTrees(connection, request.monolith.object_ids), old, request.body["rootComponent"]
+        )
+        changed = await documents.set_fields(connection, contents, content["id"], _fields(request.body, new))
+        return data_response(await _content_json(connection, changed or content))
 
 
-async def _replaced(trees: Trees, old: Document, wanted: Document) -> Document:
+async def _replaced(trees: ComponentTrees, old: Document, wanted: Document) -> Document:
     if not wanted.get("id"):
         await trees.remove(old["id"])
         return await trees.create(wanted)
@@ -84,19 +88,19 @@ async def _replaced(trees: Trees, old: Document, wanted: Document) -> Document:
 
 
 def _fields(body: Document, root: Document) -> Document:
-    """In the order of the schema, whatever the order of the body."""
+    """Fields in the order of the schema, not of the body."""
     fields = body | {"rootComponent": root["_id"]}
     return {name: fields[name] for name in FIELDS}
 
 
-async def delete_content(call: Call) -> Answer:
-    """What was removed shows in the entity tag alone."""
-    async with call.monolith.database.write() as connection:
-        content = await find_content(connection, call.params["contentId"])
+async def delete_content(request: CheckedRequest) -> ResponseContent:
+    """Only the entity tag shows what was removed."""
+    async with request.monolith.database.write() as connection:
+        content = await find_content(connection, request.params["contentId"])
         root = await root_of(connection, content)
-        await Trees(connection, call.monolith.object_ids).remove(root["id"])
+        await ComponentTrees(connection, request.monolith.object_ids).remove(root["id"])
         await documents.remove(connection, contents, content["id"])
-    return enveloped(minimized(plain(content | {"rootComponent": without_mongo_fields(root)})), 204)
+    return data_response(minimized(plain(content | {"rootComponent": without_mongo_fields(root)})), 204)
 
 
 async def find_content(connection: AsyncConnection, content_id: str) -> Document:
@@ -126,7 +130,7 @@ async def _content_json(connection: AsyncConnection, content: Document) -> Docum
 
 
 async def contents_json(connection: AsyncConnection, found: Sequence[Document]) -> list[Document]:
-    """With their trees; fields in the order in which they are stored, empty objects left out (C3)."""
+    """Contents with their trees: fields in the stored order, without empty objects (C3)."""
     roots = await _roots_of(connection, found)
     return [_shown(content, roots.get(_root_id(content))) for content in found]
 
@@ -138,10 +142,10 @@ def _shown(content: Document, root: Document | None) -> Document:
 
 LISTING = Listing(("name", "reward"), {"name": True})
 
-ROUTES = (
-    Route("POST", "/content", create_content, may("create", "content"), body=NEW_CONTENT),
-    Route("GET", "/content", list_contents, may("read", "content"), listing=LISTING),
-    Route("GET", "/content/:contentId", get_content, may("read", "content")),
-    Route("PUT", "/content/:contentId", replace_content, may("update", "content"), body=CONTENT_CHANGES),
-    Route("DELETE", "/content/:contentId", delete_content, may("delete", "content")),
+ENDPOINTS = (
+    Endpoint("POST", "/content", create_content, may("create", "content"), body=NEW_CONTENT),
+    Endpoint("GET", "/content", list_contents, may("read", "content"), listing=LISTING),
+    Endpoint("GET", "/content/:contentId", get_content, may("read", "content")),
+    Endpoint("PUT", "/content/:contentId", replace_content, may("update", "content"), body=CONTENT_CHANGES),
+    Endpoint("DELETE", "/content/:contentId", delete_content, may("delete", "content")),
 )

@@ -1,4 +1,4 @@
-"""What a module refers to: modules, contents, its author; stored as ObjectIds and a user's id."""
+"""What a module refers to: modules, contents and its author, stored as ObjectIds and a user's id."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
@@ -6,7 +6,7 @@ from typing import Any, Self
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from examples.monolith.http.refusals import UncaughtFailure, not_found
+from examples.monolith.http.errors import UncaughtFailure, not_found
 from examples.monolith.learning.contents import contents_json
 from examples.monolith.storage import documents
 from examples.monolith.storage.documents import Document, plain
@@ -15,7 +15,7 @@ from examples.monolith.users.users import user_json
 
 COLLECTIONS = {"modules": modules, "contents": contents}
 Links = dict[str, Any]
-"""A module's `modules` and `contents`, as an answer shows them."""
+"""A module's `modules` and `contents`, as shown to the client."""
 
 
 class Authors:
@@ -26,18 +26,18 @@ class Authors:
 
     @classmethod
     async def of(cls, connection: AsyncConnection, found: Iterable[Document]) -> Self:
-        """In one query."""
+        """Loads the authors of these modules in one query."""
         wanted = {module["authorId"] for module in found}
         rows = await connection.execute(select(users).where(users.c.id.in_(wanted)))
         return cls({row.id: user_json(row) for row in rows})
 
     def json_of(self, user_id: str) -> Document:
-        """Empty when the user is gone."""
+        """The author as JSON; empty when the user is gone."""
         return self._shown.get(user_id, {})
 
 
 async def find_modules(connection: AsyncConnection, public_ids: Sequence[str]) -> list[Document]:
-    """References to modules. Raises Refusal when one is not there."""
+    """References to modules. Raises HttpError when one does not exist."""
     references = await _references(connection, modules, public_ids)
     if None in references:
         raise not_found()
@@ -45,12 +45,12 @@ async def find_modules(connection: AsyncConnection, public_ids: Sequence[str]) -
 
 
 async def find_contents(connection: AsyncConnection, public_ids: Sequence[str] | None) -> list[Document]:
-    """References to contents. To have none, or one that is not there, is an uncaught error (fault F17)."""
+    """References to contents. Raises UncaughtFailure without a list, or when one does not exist (fault F17)."""
     if public_ids is None:
         raise UncaughtFailure("contents are missing")
     references = await _references(connection, contents, public_ids)
     if None in references:
-        raise UncaughtFailure("a content is not there")
+        raise UncaughtFailure("a content does not exist")
     return [reference for reference in references if reference]
 
 
@@ -66,7 +66,7 @@ def object_ids_in(module: Document) -> Links:
 
 
 async def listed_links(connection: AsyncConnection, found: Sequence[Document]) -> list[Links]:
-    """Of each module: the public ids; what is gone is left out. One query a collection."""
+    """For each module the public ids of what exists, in one query per collection."""
     shown: list[Links] = [{} for _ in found]
     for name, collection in COLLECTIONS.items():
         wanted = {oid for module in found for oid in plain(module[name])}
@@ -77,7 +77,7 @@ async def listed_links(connection: AsyncConnection, found: Sequence[Document]) -
 
 
 async def full_links(connection: AsyncConnection, module: Document) -> Links:
-    """Modules as raw documents, contents with their trees; what is gone is left out."""
+    """Modules as raw documents, contents with their trees; without missing ones."""
     found = {
         name: await _in_order(connection, collection, plain(module[name])) for name, collection in COLLECTIONS.items()
     }

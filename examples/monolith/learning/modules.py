@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.auth.access import may
+from examples.monolith.http.errors import InternalFailure, not_found
 from examples.monolith.http.javascript import number_text
 from examples.monolith.http.listing import Listing
-from examples.monolith.http.refusals import InternalFailure, not_found
-from examples.monolith.http.wire import Answer, enveloped, nothing
+from examples.monolith.http.wire import ResponseContent, data_response, empty_response
 from examples.monolith.learning.module_links import (
     Authors,
     find_contents,
@@ -18,8 +18,8 @@ from examples.monolith.learning.module_links import (
     listed_links,
     object_ids_in,
 )
-from examples.monolith.routing.call import Call
-from examples.monolith.routing.routes import Route
+from examples.monolith.routing.checked_request import CheckedRequest
+from examples.monolith.routing.endpoints import Endpoint
 from examples.monolith.storage import documents
 from examples.monolith.storage.documents import Document, ObjectIds
 from examples.monolith.storage.tables import modules
@@ -46,54 +46,54 @@ FIELDS: dict[str, tuple[Check, ...]] = {
     "modules": (IS_ARRAY, ARE_STRINGS),
     "contents": (IS_ARRAY, ARE_STRINGS),
 }
-"""In the order of the schema."""
+"""The properties of a module, in the order of the schema."""
 NEW_MODULE: Shape = {name: Property(checks) for name, checks in FIELDS.items()}
 MODULE_CHANGES: Shape = {name: Property(checks, optional=True) for name, checks in FIELDS.items()}
 
 
-async def create_module(call: Call) -> Answer:
-    """The answer holds bare ObjectIds where every other shows modules and contents (C5)."""
-    new_id = call.monolith.object_ids.next()
-    async with call.monolith.database.write() as connection:
-        fields = await _fields(connection, call.body, call.monolith.object_ids)
-        new = fields | {"authorId": call.user_id, "id": str(uuid.uuid4())}
+async def create_module(request: CheckedRequest) -> ResponseContent:
+    """The answer shows bare ObjectIds; every other route shows modules and contents (C5)."""
+    new_id = request.monolith.object_ids.next()
+    async with request.monolith.database.write() as connection:
+        fields = await _fields(connection, request.body, request.monolith.object_ids)
+        new = fields | {"authorId": request.user_id, "id": str(uuid.uuid4())}
         module = await documents.add(connection, modules, new_id, new)
         authors = await Authors.of(connection, [module])
-    return enveloped(_shown(module, object_ids_in(module), authors), 201)
+    return data_response(_shown(module, object_ids_in(module), authors), 201)
 
 
-async def list_modules(call: Call) -> Answer:
-    async with call.monolith.database.read() as connection:
-        found = await documents.find_page(connection, modules, call.page)
+async def list_modules(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.read() as connection:
+        found = await documents.find_page(connection, modules, request.page)
         links = await listed_links(connection, found)
         authors = await Authors.of(connection, found)
     shown = [_shown(module, linked, authors) for module, linked in zip(found, links, strict=True)]
-    return enveloped(shown, metadata=call.page.metadata(len(shown)))
+    return data_response(shown, metadata=request.page.metadata(len(shown)))
 
 
-async def get_module(call: Call) -> Answer:
-    async with call.monolith.database.read() as connection:
-        return enveloped(await _module_json(connection, await _find_module(connection, call.params["moduleId"])))
+async def get_module(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.read() as connection:
+        return data_response(await _module_json(connection, await _find_module(connection, request.params["moduleId"])))
 
 
-async def change_module(call: Call) -> Answer:
-    async with call.monolith.database.write() as connection:
-        fields = await _fields(connection, call.body, call.monolith.object_ids)
-        module = await documents.set_fields(connection, modules, call.params["moduleId"], fields)
+async def change_module(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.write() as connection:
+        fields = await _fields(connection, request.body, request.monolith.object_ids)
+        module = await documents.set_fields(connection, modules, request.params["moduleId"], fields)
         if module is None:
             raise not_found()
-        return enveloped(await _module_json(connection, module))
+        return data_response(await _module_json(connection, module))
 
 
-async def delete_module(call: Call) -> Answer:
-    """Also when there is none."""
-    async with call.monolith.database.write() as connection:
-        await documents.remove(connection, modules, call.params["moduleId"])
-    return nothing(204)
+async def delete_module(request: CheckedRequest) -> ResponseContent:
+    """Succeeds also when there is no such module."""
+    async with request.monolith.database.write() as connection:
+        await documents.remove(connection, modules, request.params["moduleId"])
+    return empty_response(204)
 
 
 async def _fields(connection: AsyncConnection, body: Document, object_ids: ObjectIds) -> Document:
-    """As they are stored. `data` has no fields in the schema: whatever was sent is dropped (fault F17)."""
+    """Fields as stored. `data` has no fields in the schema, so what was sent is dropped (fault F17)."""
     links = {
         "modules": await find_modules(connection, body.get("modules") or []),
         "contents": await find_contents(connection, body.get("contents")),
@@ -107,12 +107,12 @@ async def _fields(connection: AsyncConnection, body: Document, object_ids: Objec
 
 
 def _tag(tag: Any) -> str:
-    """Tags are texts: a number becomes its text, anything else is a 500."""
+    """Tags are texts: a number becomes text; any other type is a 500."""
     if isinstance(tag, str):
         return tag
     if is_number(tag):
         return number_text(tag)
-    raise InternalFailure("a tag is no text")
+    raise InternalFailure("a tag is not a text")
 
 
 async def _find_module(connection: AsyncConnection, module_id: str) -> Document:
@@ -134,10 +134,10 @@ def _shown(module: Document, links: Document, authors: Authors) -> Document:
 
 LISTING = Listing(("name", "reward"), {"name": True, "authorId": False}, arrays=("tags",))
 
-ROUTES = (
-    Route("POST", "/module", create_module, may("create", "module"), body=NEW_MODULE),
-    Route("GET", "/module", list_modules, may("read", "module"), listing=LISTING),
-    Route("GET", "/module/:moduleId", get_module, may("read", "module")),
-    Route("PATCH", "/module/:moduleId", change_module, may("update", "module"), body=MODULE_CHANGES),
-    Route("DELETE", "/module/:moduleId", delete_module, may("delete", "module")),
+ENDPOINTS = (
+    Endpoint("POST", "/module", create_module, may("create", "module"), body=NEW_MODULE),
+    Endpoint("GET", "/module", list_modules, may("read", "module"), listing=LISTING),
+    Endpoint("GET", "/module/:moduleId", get_module, may("read", "module")),
+    Endpoint("PATCH", "/module/:moduleId", change_module, may("update", "module"), body=MODULE_CHANGES),
+    Endpoint("DELETE", "/module/:moduleId", delete_module, may("delete", "module")),
 )

@@ -1,4 +1,4 @@
-"""Mail out, by SMTP. Nobody waits for it: a mail that fails is an unhandled rejection (faults F7, C11)."""
+"""Sends mail by SMTP in the background. A mail that fails ends the process (faults F7, C11)."""
 
 import asyncio
 import logging
@@ -17,24 +17,24 @@ logger = logging.getLogger(__name__)
 
 
 class Mailer:
-    """Owns the mails that are under way."""
+    """Sends mails and keeps track of those under way."""
 
     def __init__(self, settings: MailSettings) -> None:
         self._settings = settings
         self._under_way: set[asyncio.Task[None]] = set()
 
     def send(self, mail: Mail) -> None:
-        """Begins to send it, and returns."""
+        """Starts to send the mail and returns at once."""
         smtp = self._settings.smtp
         if smtp is None:
-            logger.info("no mail server is configured: %r to nobody", mail.subject)
+            logger.info("no mail server is configured; %r is not sent", mail.subject)
             return
         task = asyncio.create_task(self._deliver(smtp, mail))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
     async def aclose(self) -> None:
-        """Waits a little for what is under way, and gives the rest up."""
+        """Waits up to CLOSE_S for mails under way, then cancels the rest."""
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=CLOSE_S)
             for task in late:

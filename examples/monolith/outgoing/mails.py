@@ -1,4 +1,4 @@
-"""The three mails of contract section 8, made of one template. Names go in as they are, markup and all."""
+"""The three mails of contract section 8, from one template. Names are not escaped, as in the monolith."""
 
 from dataclasses import dataclass
 from string import Template

@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.auth.access import may
+from examples.monolith.http.errors import not_found
 from examples.monolith.http.listing import Listing
-from examples.monolith.http.refusals import not_found
-from examples.monolith.http.wire import Answer, enveloped, nothing
-from examples.monolith.routing.call import Call
-from examples.monolith.routing.routes import Route
+from examples.monolith.http.wire import ResponseContent, data_response, empty_response
+from examples.monolith.routing.checked_request import CheckedRequest
+from examples.monolith.routing.endpoints import Endpoint
 from examples.monolith.storage import documents
 from examples.monolith.storage.documents import Document
 from examples.monolith.storage.tables import items
@@ -39,37 +39,37 @@ ITEM_CHANGES: Shape = {
 }
 
 
-async def create_item(call: Call) -> Answer:
-    new = {name: call.body[name] for name in NEW_ITEM} | {"id": str(uuid.uuid4())}
-    async with call.monolith.database.write() as connection:
-        item = await documents.add(connection, items, call.monolith.object_ids.next(), new)
-    return enveloped(item_json(item), 201)
+async def create_item(request: CheckedRequest) -> ResponseContent:
+    new = {name: request.body[name] for name in NEW_ITEM} | {"id": str(uuid.uuid4())}
+    async with request.monolith.database.write() as connection:
+        item = await documents.add(connection, items, request.monolith.object_ids.next(), new)
+    return data_response(item_json(item), 201)
 
 
-async def list_items(call: Call) -> Answer:
-    async with call.monolith.database.read() as connection:
-        found = await documents.find_page(connection, items, call.page)
-    return enveloped([item_json(item) for item in found], metadata=call.page.metadata(len(found)))
+async def list_items(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.read() as connection:
+        found = await documents.find_page(connection, items, request.page)
+    return data_response([item_json(item) for item in found], metadata=request.page.metadata(len(found)))
 
 
-async def get_item(call: Call) -> Answer:
-    async with call.monolith.database.read() as connection:
-        return enveloped(item_json(await find_item(connection, call.params["id"])))
+async def get_item(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.read() as connection:
+        return data_response(item_json(await find_item(connection, request.params["id"])))
 
 
-async def change_item(call: Call) -> Answer:
-    async with call.monolith.database.write() as connection:
-        item = await documents.set_fields(connection, items, call.params["id"], call.body)
+async def change_item(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.write() as connection:
+        item = await documents.set_fields(connection, items, request.params["id"], request.body)
     if item is None:
         raise not_found()
-    return enveloped(item_json(item))
+    return data_response(item_json(item))
 
 
-async def delete_item(call: Call) -> Answer:
-    async with call.monolith.database.write() as connection:
-        if not await documents.remove(connection, items, call.params["id"]):
+async def delete_item(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.write() as connection:
+        if not await documents.remove(connection, items, request.params["id"]):
             raise not_found()
-    return nothing(200)
+    return empty_response(200)
 
 
 async def find_item(connection: AsyncConnection, item_id: str) -> Document:
@@ -83,10 +83,10 @@ def item_json(item: Document) -> dict[str, Any]:
     return {name: item.get(name) for name in ("id", "cost", "type", "data")}
 
 
-ROUTES = (
-    Route("POST", "/item", create_item, may("create", "item"), body=NEW_ITEM),
-    Route("GET", "/item", list_items, may("read", "item"), listing=Listing(("cost",), {"type": False})),
-    Route("GET", "/item/:id", get_item, may("read", "item")),
-    Route("PATCH", "/item/:id", change_item, may("update", "item"), body=ITEM_CHANGES),
-    Route("DELETE", "/item/:id", delete_item, may("delete", "item")),
+ENDPOINTS = (
+    Endpoint("POST", "/item", create_item, may("create", "item"), body=NEW_ITEM),
+    Endpoint("GET", "/item", list_items, may("read", "item"), listing=Listing(("cost",), {"type": False})),
+    Endpoint("GET", "/item/:id", get_item, may("read", "item")),
+    Endpoint("PATCH", "/item/:id", change_item, may("update", "item"), body=ITEM_CHANGES),
+    Endpoint("DELETE", "/item/:id", delete_item, may("delete", "item")),
 )

@@ -1,4 +1,4 @@
-"""The stand-in's database: short reads on their own, writes one after another."""
+"""The stand-in's database: reads run on their own, writes one after another."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from examples.monolith.http.refusals import InternalFailure
+from examples.monolith.http.errors import InternalFailure
 from examples.monolith.storage.document_server import DocumentServer
 from examples.monolith.storage.documents import SERVER
 from examples.monolith.storage.regular_expressions import found_in
@@ -22,10 +22,10 @@ POOL_TIMEOUT_S = 60
 
 
 class Database:
-    """Opens connections. Raises SQLAlchemyError; callers leave it to the one place that answers 500.
+    """Opens connections. Raises SQLAlchemyError, which the application turns into a 500.
 
-    `documents_url`: a server that speaks MongoDB's protocol; None: documents are in tables of the same database.
-    `pool`: how many connections there are, and can be leaked; None: enough.
+    `documents_url`: a server that speaks MongoDB's protocol; None: documents are tables of the same database.
+    `pool`: how many connections exist and can leak; None: no limit.
     """
 
     def __init__(self, url: str, pool: int | None = None, documents_url: str | None = None) -> None:
@@ -33,7 +33,7 @@ class Database:
         options = _options(url) | {"execution_options": {SERVER: self._documents}}
         self._reader = create_async_engine(url, isolation_level="AUTOCOMMIT", **options)
         self._writer = create_async_engine(url, **options)
-        self._turn = asyncio.Lock()
+        self._write_lock = asyncio.Lock()
         self._pool = asyncio.Semaphore(pool) if pool else None
         if self._writer.dialect.name == "sqlite":
             _prepare_connections(self._reader)
@@ -42,18 +42,18 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Each statement sees what is committed when it runs, as at the monolith's READ COMMITTED."""
+        """Each statement sees what is committed when it runs, like the monolith's READ COMMITTED."""
         async with self._borrowed(), self._reader.connect() as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction, committed at the end of the block; within this process one after another, in their order."""
-        async with self._borrowed(), self._turn, self._writer.begin() as connection:
+        """One transaction, committed at the end of the block. Within this process writes run one after another."""
+        async with self._borrowed(), self._write_lock, self._writer.begin() as connection:
             yield connection
 
     async def leak(self) -> None:
-        """Takes a connection of the pool, and never gives it back."""
+        """Takes a connection from the pool and never returns it."""
         if self._pool is not None:
             await _acquire(self._pool)
 
@@ -84,15 +84,15 @@ class Database:
 
 
 async def _acquire(pool: asyncio.Semaphore) -> None:
-    """Waits as long as Sequelize does."""
+    """Waits as long as Sequelize waits."""
     try:
         await asyncio.wait_for(pool.acquire(), POOL_TIMEOUT_S)
     except TimeoutError as error:
-        raise InternalFailure("no connection is free") from error
+        raise InternalFailure("no database connection became free in time") from error
 
 
 def _options(url: str) -> dict[str, Any]:
-    """An infinite number is no JSON: SQLite would keep it, and choke on it later."""
+    """Refuses infinite numbers: they are not JSON, and SQLite could not read them back."""
     serializer = {"json_serializer": partial(json.dumps, allow_nan=False)}
     return serializer | ({"connect_args": {"timeout": BUSY_TIMEOUT_S}} if url.startswith("sqlite") else {})
 
@@ -108,7 +108,7 @@ def _prepare_connections(engine: AsyncEngine) -> None:
 
 
 def _begin_immediately(engine: AsyncEngine) -> None:
-    """What is read to be written stays as it was read: nobody else writes meanwhile."""
+    """Locks at the start, so that nobody else writes between a transaction's reads and writes."""
 
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: Connection) -> None:

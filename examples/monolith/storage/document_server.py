@@ -11,8 +11,8 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import PyMongoError
 from sqlalchemy import Table
 
+from examples.monolith.http.errors import InternalFailure, UncaughtFailure
 from examples.monolith.http.listing import Page, mongo_order
-from examples.monolith.http.refusals import InternalFailure, UncaughtFailure
 from examples.monolith.storage.document_tables import Key
 from examples.monolith.storage.regular_expressions import checked
 
@@ -22,14 +22,14 @@ Document = dict[str, Any]
 
 
 class DocumentServer:
-    """One database of the server; `url` names it. No operation is part of any transaction."""
+    """One database of the server; `url` names it. Operations are not part of a transaction."""
 
     def __init__(self, url: str) -> None:
         self._client: AsyncMongoClient[Document] = AsyncMongoClient(url, serverSelectionTimeoutMS=TIMEOUT_MS)
         self._database = self._client.get_default_database()
 
     async def create_indexes(self, collections: Iterable[Table]) -> None:
-        async with _failing():
+        async with _translated_errors():
             for collection in collections:
                 await self._of(collection).create_index("id", unique=True)
 
@@ -37,12 +37,12 @@ class DocumentServer:
         await self._client.close()
 
     async def insert(self, collection: Table, body: Document) -> None:
-        async with _failing():
+        async with _translated_errors():
             await self._of(collection).insert_one(_stored(body))
 
     async def find_one(self, collection: Table, wanted: Mapping[str, str]) -> Document | None:
-        """By text fields."""
-        async with _failing():
+        """The first document with these text fields."""
+        async with _translated_errors():
             found = await self._of(collection).find_one(dict(wanted), max_time_ms=TIMEOUT_MS)
         return None if found is None else _shown_document(found)
 
@@ -50,26 +50,26 @@ class DocumentServer:
         order = [(name, -1 if descending else 1) for name, descending in mongo_order(page).items()]
         conditions = _any_of(page) | _filters(page)
         pages: Any = {"skip": page.offset, "limit": page.limit, "sort": order or None, "max_time_ms": TIMEOUT_MS}
-        async with _failing():
+        async with _translated_errors():
             return [_shown_document(found) async for found in self._of(collection).find(conditions, **pages)]
 
     async def find_all(self, collection: Table, key: Key, values: Iterable[str]) -> list[Document]:
         wanted = [ObjectId(value) if key == "_id" else value for value in set(values)]
-        async with _failing():
+        async with _translated_errors():
             return [_shown_document(found) async for found in self._of(collection).find({key: {"$in": wanted}})]
 
     async def set_fields(self, collection: Table, public_id: str, fields: Mapping[str, Any]) -> Document | None:
         if not fields:
             return await self.find_one(collection, {"id": public_id})
         change = {"$set": _stored(dict(fields))}
-        async with _failing():
+        async with _translated_errors():
             changed = await self._of(collection).find_one_and_update(
                 {"id": public_id}, change, return_document=ReturnDocument.AFTER
             )
         return None if changed is None else _shown_document(changed)
 
     async def remove(self, collection: Table, public_id: str) -> bool:
-        async with _failing():
+        async with _translated_errors():
             return (await self._of(collection).delete_one({"id": public_id})).deleted_count > 0
 
     def _of(self, collection: Table) -> AsyncCollection[Document]:
@@ -77,8 +77,8 @@ class DocumentServer:
 
 
 @asynccontextmanager
-async def _failing() -> AsyncIterator[None]:
-    """Whatever the server or its driver refuses is the monolith's 500."""
+async def _translated_errors() -> AsyncIterator[None]:
+    """Turns errors of the server and its driver into the monolith's 500."""
     try:
         yield
     except (PyMongoError, BSONError, OverflowError) as error:
@@ -86,7 +86,7 @@ async def _failing() -> AsyncIterator[None]:
 
 
 def _stored(value: Any) -> Any:
-    """JSON to BSON: ObjectIds, and JavaScript's numbers, which are doubles beyond 32 bits."""
+    """JSON to BSON: ObjectIds, and numbers beyond 32 bits as doubles, as JavaScript has them."""
     match value:
         case {"$oid": str(object_id)}:
             return ObjectId(object_id)
@@ -122,19 +122,19 @@ def _filters(page: Page) -> Document:
 
 
 def _filter(name: str, value: Any, matching: bool) -> Any:
-    """A text, or for equality a list of texts one of which will do; Mongoose casts nothing else to text."""
+    """A condition on a text, or for equality on any of several texts; Mongoose casts no other type to text."""
     if isinstance(value, str):
         return {"$regex": checked(value)} if matching else value
     if matching or not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InternalFailure(f"{name} is no text")
+        raise InternalFailure(f"{name} is not a text")
     return {"$in": value}
 
 
 def _any_of(page: Page) -> Document:
-    """`[a,b]`: the brackets are cut off unseen; a list or an object has no text to cut."""
+    """`[a,b]`: drops first and last character unchecked, as the monolith does; a list or object fails."""
     conditions: Document = {}
     for name, value in page.arrays.items():
         if not isinstance(value, str):
-            raise UncaughtFailure(f"{name} is no text")
+            raise UncaughtFailure(f"{name} is not a text")
         conditions[name] = {"$in": value[1:-1].split(",")}
     return conditions

@@ -6,17 +6,17 @@ from typing import Any, Literal
 from sqlalchemy import Boolean, ColumnElement, Table, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from examples.monolith.http.errors import InternalFailure, UncaughtFailure
 from examples.monolith.http.listing import Page, mongo_order
-from examples.monolith.http.refusals import InternalFailure, UncaughtFailure
 from examples.monolith.storage.regular_expressions import checked
 
 Document = dict[str, Any]
 Key = Literal["_id", "id"]
-"""An ObjectId as its hex digits, a public id as it is."""
+"""`_id` is an ObjectId as hex digits, `id` the public id."""
 
 
 class DocumentTables:
-    """In one connection's transaction."""
+    """Works in the transaction of one connection."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -26,7 +26,7 @@ class DocumentTables:
         await self._connection.execute(insert(collection).values(row))
 
     async def find_one(self, collection: Table, wanted: Mapping[str, str]) -> Document | None:
-        """By text fields."""
+        """The first document with these text fields."""
         conditions = [_text(collection, name) == value for name, value in wanted.items()]
         body: Document | None = await self._connection.scalar(select(collection.c.body).where(*conditions).limit(1))
         return body
@@ -55,7 +55,7 @@ class DocumentTables:
 
 
 def _text(collection: Table, name: str) -> ColumnElement[Any]:
-    """`id` has a column and an index of its own."""
+    """`id` has its own column and index."""
     return collection.c.id if name == "id" else collection.c.body[name].as_string()
 
 
@@ -72,21 +72,21 @@ def _filters(collection: Table, page: Page) -> list[ColumnElement[bool]]:
 
 
 def _filter(collection: Table, name: str, value: Any, matching: bool) -> ColumnElement[bool]:
-    """A text, or for equality a list of texts one of which will do; Mongoose casts nothing else to text."""
+    """A condition on a text, or for equality on any of several texts; Mongoose casts no other type to text."""
     field = _field(collection, name)
     if isinstance(value, str):
         return func.found_in(checked(value), field, type_=Boolean) if matching else field == value
     if matching or not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InternalFailure(f"{name} is no text")
+        raise InternalFailure(f"{name} is not a text")
     return field.in_(value)
 
 
 def _any_of(collection: Table, page: Page) -> list[ColumnElement[bool]]:
-    """`[a,b]`: the brackets are cut off unseen; a list or an object has no text to cut."""
+    """`[a,b]`: drops first and last character unchecked, as the monolith does; a list or object fails."""
     conditions: list[ColumnElement[bool]] = []
     for name, value in page.arrays.items():
         if not isinstance(value, str):
-            raise UncaughtFailure(f"{name} is no text")
+            raise UncaughtFailure(f"{name} is not a text")
         element = func.json_each(collection.c.body, f"$.{name}").table_valued("value")
         conditions.append(select(element.c.value).where(element.c.value.in_(value[1:-1].split(","))).exists())
     return conditions

@@ -1,4 +1,4 @@
-"""The documents, as Mongoose writes and reads them; where they lie is the database's matter."""
+"""Documents as Mongoose writes and reads them, in tables or on a server."""
 
 import itertools
 import secrets
@@ -9,14 +9,14 @@ from typing import Any, Protocol
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from examples.monolith.http.errors import UncaughtFailure
 from examples.monolith.http.listing import Page
-from examples.monolith.http.refusals import UncaughtFailure
 from examples.monolith.storage.document_tables import DocumentTables, Key
 from examples.monolith.storage.minimized import minimized
 
 MAX_SKIP = 2**63 - 1
 SERVER = "document_server"
-"""The execution option of a connection whose documents are elsewhere."""
+"""The execution option of a connection that names the document server."""
 Document = dict[str, Any]
 
 
@@ -32,14 +32,14 @@ class Documents(Protocol):
 
 
 def documents_of(connection: AsyncConnection) -> Documents:
-    """On the server that the connection names, else in tables of the same database."""
+    """The server that the connection names, or tables of the same database."""
     assert connection.sync_connection is not None
     server: Documents | None = connection.sync_connection.get_execution_options().get(SERVER)
     return server or DocumentTables(connection)
 
 
 class ObjectIds:
-    """Twelve bytes as MongoDB makes them, in hex: seconds, process, counter."""
+    """Makes ObjectIds as MongoDB does: seconds, process, counter, twelve bytes in hex."""
 
     def __init__(self) -> None:
         self._process = secrets.token_bytes(5)
@@ -61,9 +61,9 @@ async def find_one(connection: AsyncConnection, collection: Table, public_id: st
 
 
 async def find_page(connection: AsyncConnection, collection: Table, page: Page) -> list[Document]:
-    """A list route's page, oldest first where no order is asked for.
+    """A page of a list route, oldest first by default.
 
-    Raises UncaughtFailure for what never gets as far as MongoDB, InternalFailure for what MongoDB refuses.
+    Raises UncaughtFailure for what fails before MongoDB, InternalFailure for what MongoDB refuses.
     """
     if page.offset > MAX_SKIP:
         raise UncaughtFailure("skip out of range")
@@ -73,7 +73,7 @@ async def find_page(connection: AsyncConnection, collection: Table, page: Page) 
 async def find_by_object_id(
     connection: AsyncConnection, collection: Table, object_ids: Iterable[str]
 ) -> dict[str, Document]:
-    """Documents by their ObjectIds, in one query; those that are gone are left out."""
+    """Documents by ObjectId, in one query; missing ones are left out."""
     found = await documents_of(connection).find_all(collection, "_id", object_ids)
     return {document["_id"]["$oid"]: document for document in found}
 
@@ -81,7 +81,7 @@ async def find_by_object_id(
 async def find_by_public_id(
     connection: AsyncConnection, collection: Table, public_ids: Iterable[str]
 ) -> dict[str, Document]:
-    """The same by their public ids."""
+    """The same by public id."""
     found = await documents_of(connection).find_all(collection, "id", public_ids)
     return {document["id"]: document for document in found}
 
@@ -89,7 +89,7 @@ async def find_by_public_id(
 async def set_fields(
     connection: AsyncConnection, collection: Table, public_id: str, fields: Mapping[str, Any]
 ) -> Document | None:
-    """A `$set`: the other fields stay. The document as it is now, or None when there is none."""
+    """Sets fields (`$set`) and keeps the others. Returns the changed document, None when there is none."""
     return await documents_of(connection).set_fields(collection, public_id, fields)
 
 
@@ -98,7 +98,7 @@ async def remove(connection: AsyncConnection, collection: Table, public_id: str)
 
 
 def plain(value: Any) -> Any:
-    """An ObjectId is its hex digits, at any depth."""
+    """Replaces each ObjectId, at any depth, by its hex digits."""
     match value:
         case {"$oid": object_id}:
             return object_id

@@ -1,4 +1,4 @@
-"""Documents as Mongoose stores and shows them: a field that holds an empty object is left out."""
+"""Documents as Mongoose stores and shows them: without fields that hold an empty object."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ _EMPTY = object()
 
 
 def minimized(document: dict[str, Any]) -> dict[str, Any]:
-    """At any depth; in a list an empty object stays."""
+    """Removes such fields at any depth; an empty object in a list stays."""
     smaller = {name: _minimized(value) for name, value in document.items()}
     return {name: value for name, value in smaller.items() if value is not _EMPTY}
 

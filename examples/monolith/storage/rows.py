@@ -17,7 +17,7 @@ async def insert_row(connection: AsyncConnection, table: Table, **values: Any) -
 
 
 async def change_row(connection: AsyncConnection, table: Table, row: Row[Any], **changes: Any) -> None:
-    """As Sequelize's update: only what differs is written, and nothing at all when nothing does."""
+    """Writes only the values that differ, and nothing when none does, as Sequelize's update."""
     differing = {name: value for name, value in changes.items() if row._mapping[name] != value}
     if differing:
         stamped = differing | {"updated_at": datetime.now(UTC)}
@@ -25,5 +25,5 @@ async def change_row(connection: AsyncConnection, table: Table, row: Row[Any], *
 
 
 def heap_order(connection: AsyncConnection, table: Table) -> tuple[ColumnElement[Any], ...]:
-    """Where no order is asked for: PostgreSQL's own; SQLite is told to give rows as written, a changed one last."""
+    """The order when none is requested: PostgreSQL's own; on SQLite rows as written, changed ones last."""
     return (table.c.updated_at, table.c.created_at) if connection.dialect.name == "sqlite" else ()

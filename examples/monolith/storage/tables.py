@@ -1,4 +1,4 @@
-"""The monolith's PostgreSQL tables, names and columns as they are; on SQLite with the nearest types."""
+"""The monolith's PostgreSQL tables with their own names and columns; SQLite uses the nearest types."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ metadata = MetaData()
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Timezone-aware in Python; SQLite has no zones, so the text there is UTC."""
+    """Timezone-aware in Python; SQLite has no zones and stores UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -41,7 +41,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class UuidText(TypeDecorator[str]):
-    """A UUID as its 36 lower-case characters; PostgreSQL's own type there, text elsewhere."""
+    """A UUID as 36 lower-case characters; PostgreSQL's own type there, text on SQLite."""
 
     impl = String(36)
     cache_ok = True
@@ -53,7 +53,7 @@ class UuidText(TypeDecorator[str]):
 
 
 def _enum(name: str, *values: str) -> Enum:
-    """PostgreSQL's own type there; text elsewhere, whatever it says."""
+    """PostgreSQL's own type there, unchecked text on SQLite."""
     return Enum(*values, name=f"enum_{name}", create_constraint=False)
 
 
@@ -173,7 +173,7 @@ auth_oauth2_tokens = _table(
 
 
 def collection(name: str) -> Table:
-    """A MongoDB collection: one document a row, the whole of it in `body`, rows in insertion order."""
+    """A MongoDB collection: one row per document, the whole document in `body`, rows in insertion order."""
     return Table(
         f"mongo_{name}",
         metadata,

@@ -1,11 +1,11 @@
-"""Rows that make up an account: user, e-mail, settings, subject, credentials, roles."""
+"""The rows of an account: user, e-mail, settings, subject, credentials, roles."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from examples.monolith.http.refusals import conflict, not_found
+from examples.monolith.http.errors import conflict, not_found
 from examples.monolith.storage.postgres_values import TEXT_WIDTH, postgres_text
 from examples.monolith.storage.rows import insert_row
 from examples.monolith.storage.tables import (
@@ -24,7 +24,7 @@ ADMIN_ROLE = "28fae61c-8f60-4a29-ba0d-09093ada8898"
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """Who signs up. Without a `verification_token` the e-mail is verified. `identity` logs in; None: the e-mail."""
+    """A user to add. Without `verification_token` the e-mail is verified. `identity` logs in; None: the e-mail."""
 
     username: str
     email: str
@@ -36,7 +36,7 @@ class NewUser:
 
 
 async def refuse_taken(connection: AsyncConnection, table: Table, **unique: str) -> None:
-    """Raises Refusal when a row has the value already."""
+    """Raises HttpError when a row already has the value."""
     ((name, value),) = unique.items()
     if (await connection.execute(select(table.c.id).where(table.c[name] == value))).first():
         raise conflict()
@@ -56,7 +56,7 @@ async def add_user(connection: AsyncConnection, new: NewUser, secret: str) -> st
 
 
 async def add_email(connection: AsyncConnection, user_id: str, email: str, verification_token: str | None) -> str:
-    """The e-mail's id; verified when there is no token. Raises IntegrityError when it is taken, InternalFailure."""
+    """The e-mail's id; verified without a token. Raises InternalFailure, IntegrityError when it is taken."""
     verified = verification_token is None
     row = {
         "email": postgres_text(email, TEXT_WIDTH),
@@ -73,7 +73,7 @@ async def _add_credentials(connection: AsyncConnection, subject_id: str, identit
 
 
 async def subject_of(connection: AsyncConnection, user_id: str | None) -> str:
-    """The id of the subject that stands for a user. Raises Refusal when there is none."""
+    """The id of a user's subject. Raises HttpError when there is none."""
     of_user = auth_subjects.c.internal_identifier == user_id
     subject_id = await connection.scalar(select(auth_subjects.c.id).where(of_user))
     if subject_id is None:
@@ -82,7 +82,7 @@ async def subject_of(connection: AsyncConnection, user_id: str | None) -> str:
 
 
 async def add_role(connection: AsyncConnection, subject_id: str, role_id: str) -> None:
-    """A role that is there already stays as it is."""
+    """Adds the role unless the subject has it."""
     held = auth_subject_roles.c.subject_id == subject_id, auth_subject_roles.c.role_id == role_id
     if await connection.scalar(select(auth_subject_roles.c.id).where(*held)) is None:
         await insert_row(connection, auth_subject_roles, subject_id=subject_id, role_id=role_id)

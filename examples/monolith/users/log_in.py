@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from examples.monolith.auth.access import OPEN
 from examples.monolith.auth.passwords import matches
 from examples.monolith.auth.tokens import Subject
-from examples.monolith.http.refusals import bad_request, unauthorized
-from examples.monolith.http.wire import Answer, enveloped
-from examples.monolith.routing.call import Call
-from examples.monolith.routing.routes import Route
+from examples.monolith.http.errors import bad_request, unauthorized
+from examples.monolith.http.wire import ResponseContent, data_response
+from examples.monolith.routing.checked_request import CheckedRequest
+from examples.monolith.routing.endpoints import Endpoint
 from examples.monolith.storage.postgres_values import condition_text
 from examples.monolith.storage.tables import auth_subject_credentials, auth_subjects
 from examples.monolith.validation.shapes import IS_STRING, IS_UUID_V4, Property, one_of, required
@@ -38,18 +38,18 @@ TOKEN_REQUEST = {
 }
 
 
-async def create_token(call: Call) -> Answer:
-    if call.body["grantType"] != "implicit":
+async def create_token(request: CheckedRequest) -> ResponseContent:
+    if request.body["grantType"] != "implicit":
         raise bad_request("Invalid grantType: grantType is not supported")
-    async with call.monolith.database.read() as connection:
-        subject = await _subject(connection, call.body["identity"], call.body["secret"])
-    async with call.monolith.database.write() as connection:
-        token, expires_at = await call.monolith.tokens.issue(connection, subject)
-    return enveloped({"accessToken": token, "tokenType": "Bearer", "expiresAt": iso(expires_at)}, 201)
+    async with request.monolith.database.read() as connection:
+        subject = await _subject(connection, request.body["identity"], request.body["secret"])
+    async with request.monolith.database.write() as connection:
+        token, expires_at = await request.monolith.tokens.issue(connection, subject)
+    return data_response({"accessToken": token, "tokenType": "Bearer", "expiresAt": iso(expires_at)}, 201)
 
 
 async def _subject(connection: AsyncConnection, identity: str, secret: str) -> Subject:
-    """The two refusals differ: they tell an unknown identity from a wrong secret."""
+    """Raises HttpError; the messages tell an unknown identity from a wrong secret."""
     result = await connection.execute(
         select(auth_subjects.c.id, auth_subjects.c.internal_identifier, auth_subject_credentials.c.secret)
         .join(auth_subjects, auth_subjects.c.id == auth_subject_credentials.c.subject_id)
@@ -64,8 +64,8 @@ async def _subject(connection: AsyncConnection, identity: str, secret: str) -> S
 
 
 def iso(moment: datetime) -> str:
-    """As JavaScript's toISOString: milliseconds, Z."""
+    """As JavaScript's toISOString: milliseconds and Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-ROUTES = (Route("POST", "/auth/token", create_token, OPEN, body=TOKEN_REQUEST),)
+ENDPOINTS = (Endpoint("POST", "/auth/token", create_token, OPEN, body=TOKEN_REQUEST),)

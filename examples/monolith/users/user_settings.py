@@ -6,10 +6,10 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.auth.access import may, of_user
-from examples.monolith.http.refusals import not_found
-from examples.monolith.http.wire import Answer, enveloped
-from examples.monolith.routing.call import Call
-from examples.monolith.routing.routes import Route
+from examples.monolith.http.errors import not_found
+from examples.monolith.http.wire import ResponseContent, data_response
+from examples.monolith.routing.checked_request import CheckedRequest
+from examples.monolith.routing.endpoints import Endpoint
 from examples.monolith.storage.postgres_values import TEXT_WIDTH, postgres_text
 from examples.monolith.storage.rows import change_row
 from examples.monolith.storage.tables import user_settings
@@ -23,21 +23,21 @@ SETTINGS_CHANGES: Shape = {
 }
 
 
-async def get_settings(call: Call) -> Answer:
-    async with call.monolith.database.read() as connection:
-        return enveloped(settings_json(await _find_settings(connection, wanted_user(call))))
+async def get_settings(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.read() as connection:
+        return data_response(settings_json(await _find_settings(connection, wanted_user(request))))
 
 
-async def change_settings(call: Call) -> Answer:
-    changes = {COLUMNS[name]: _fitting(value) for name, value in call.body.items()}
-    async with call.monolith.database.write() as connection:
-        settings = await _find_settings(connection, wanted_user(call))
+async def change_settings(request: CheckedRequest) -> ResponseContent:
+    changes = {COLUMNS[name]: _fitting(value) for name, value in request.body.items()}
+    async with request.monolith.database.write() as connection:
+        settings = await _find_settings(connection, wanted_user(request))
         await change_row(connection, user_settings, settings, **changes)
-        return enveloped(settings_json(await _find_settings(connection, wanted_user(call))))
+        return data_response(settings_json(await _find_settings(connection, wanted_user(request))))
 
 
-async def reset_settings(_call: Call) -> Answer:
-    """Looked for under the user's id as their own: never found (fault F16)."""
+async def reset_settings(_request: CheckedRequest) -> ResponseContent:
+    """Searches settings by the user's id instead of their own, so never finds them (fault F16)."""
     raise not_found()
 
 
@@ -59,8 +59,8 @@ def settings_json(settings: Row[Any]) -> dict[str, Any]:
 
 READ, UPDATE = (may(action, "user_settings", of_user("user_id")) for action in ("read", "update"))
 
-ROUTES = (
-    Route("GET", "/user/:userId/settings", get_settings, READ, check=check_user_id),
-    Route("PATCH", "/user/:userId/settings", change_settings, UPDATE, body=SETTINGS_CHANGES, check=check_user_id),
-    Route("POST", "/user/:userId/settings/reset", reset_settings, UPDATE, check=check_user_id),
+ENDPOINTS = (
+    Endpoint("GET", "/user/:userId/settings", get_settings, READ, check=check_user_id),
+    Endpoint("PATCH", "/user/:userId/settings", change_settings, UPDATE, body=SETTINGS_CHANGES, check=check_user_id),
+    Endpoint("POST", "/user/:userId/settings/reset", reset_settings, UPDATE, check=check_user_id),
 )

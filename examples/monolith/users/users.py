@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.monolith.auth.access import OPEN, OWN, may, of_user
 from examples.monolith.auth.passwords import hashed
+from examples.monolith.http.errors import bad_request, not_found
 from examples.monolith.http.listing import Listing
-from examples.monolith.http.refusals import bad_request, not_found
-from examples.monolith.http.wire import Answer, enveloped
+from examples.monolith.http.wire import ResponseContent, data_response
 from examples.monolith.outgoing.mails import verification
-from examples.monolith.routing.call import Call
-from examples.monolith.routing.routes import Parameters, Route
+from examples.monolith.routing.checked_request import CheckedRequest
+from examples.monolith.routing.endpoints import Endpoint, Parameters
 from examples.monolith.storage.postgres_values import postgres_text, postgres_texts
 from examples.monolith.storage.rows import change_row, heap_order
 from examples.monolith.storage.sql_page import count_of, rows_of
@@ -30,69 +30,69 @@ SIGN_UP: Shape = {
 USER_CHANGES: Shape = {"username": optional(*USERNAME), "description": optional(IS_STRING)}
 
 
-async def create_user(call: Call) -> Answer:
-    """The mail leaves before anything is written (fault F8)."""
+async def create_user(request: CheckedRequest) -> ResponseContent:
+    """Sends the mail before it writes anything (fault F8)."""
     token = str(uuid.uuid4())
-    new = NewUser(postgres_text(call.body["username"]), call.body["email"], token)
-    async with call.monolith.database.read() as connection:
+    new = NewUser(postgres_text(request.body["username"]), request.body["email"], token)
+    async with request.monolith.database.read() as connection:
         await _refuse_taken(connection, new)
-    call.monolith.mailer.send(verification(call.monolith.settings.mail, new.email, new.username, token))
-    secret = await hashed(call.body["password"], call.monolith.settings.password_rounds)
-    async with call.monolith.database.write() as connection:
+    request.monolith.mailer.send(verification(request.monolith.settings.mail, new.email, new.username, token))
+    secret = await hashed(request.body["password"], request.monolith.settings.password_rounds)
+    async with request.monolith.database.write() as connection:
         await _refuse_taken(connection, new)
         user_id = await add_user(connection, new, secret)
-        return enveloped(user_json(await find_user(connection, user_id)), 201)
+        return data_response(user_json(await find_user(connection, user_id)), 201)
 
 
 async def _refuse_taken(connection: AsyncConnection, new: NewUser) -> None:
-    """A login of that name is not looked for: it ends in a 500."""
+    """Does not check log-ins: one with that name ends in a 500."""
     await refuse_taken(connection, users, username=new.username)
     await refuse_taken(connection, user_emails, email=new.email)
 
 
-async def list_users(call: Call) -> Answer:
-    async with call.monolith.database.read() as connection:
-        found = [user_json(row) for row in await connection.execute(rows_of(connection, users, call.page))]
-        total = await count_of(connection, users, call.page)
-    return enveloped(found, metadata=call.page.metadata(len(found), total))
+async def list_users(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.read() as connection:
+        found = [user_json(row) for row in await connection.execute(rows_of(connection, users, request.page))]
+        total = await count_of(connection, users, request.page)
+    return data_response(found, metadata=request.page.metadata(len(found), total))
 
 
-async def get_user(call: Call) -> Answer:
-    async with call.monolith.database.read() as connection:
-        user = await find_user(connection, wanted_user(call))
-        return enveloped(user_json(user) | {"rank": await _rank(connection, user.points)})
+async def get_user(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.read() as connection:
+        user = await find_user(connection, wanted_user(request))
+        return data_response(user_json(user) | {"rank": await _rank(connection, user.points)})
 
 
-async def change_user(call: Call) -> Answer:
-    """A name that is taken, or null, fails in the database: 500 (fault F11)."""
-    async with call.monolith.database.write() as connection:
-        user = await find_user(connection, wanted_user(call))
-        await change_row(connection, users, user, **postgres_texts(call.body))
-        return enveloped(user_json(await find_user(connection, user.id)))
+async def change_user(request: CheckedRequest) -> ResponseContent:
+    """A taken name, or null, fails in the database: 500 (fault F11)."""
+    async with request.monolith.database.write() as connection:
+        user = await find_user(connection, wanted_user(request))
+        await change_row(connection, users, user, **postgres_texts(request.body))
+        return data_response(user_json(await find_user(connection, user.id)))
 
 
-async def delete_user(call: Call) -> Answer:
-    """The row alone: subject, credentials, tokens, e-mails and settings stay (fault F12)."""
-    async with call.monolith.database.write() as connection:
-        user = await find_user(connection, wanted_user(call))
+async def delete_user(request: CheckedRequest) -> ResponseContent:
+    """Deletes one row only: subject, credentials, tokens, e-mails and settings stay (fault F12)."""
+    async with request.monolith.database.write() as connection:
+        user = await find_user(connection, wanted_user(request))
         await connection.execute(delete(users).where(users.c.id == user.id))
-    return enveloped({}, 204)
+    return data_response({}, 204)
 
 
-async def list_teams_of_user(call: Call) -> Answer:
-    async with call.monolith.database.read() as connection:
-        user = await find_user(connection, wanted_user(call))
+async def list_teams_of_user(request: CheckedRequest) -> ResponseContent:
+    async with request.monolith.database.read() as connection:
+        user = await find_user(connection, wanted_user(request))
         mine = select(teams.c.id).join(team_members, team_members.c.team_id == teams.c.id)
         ids = await connection.scalars(
             mine.where(team_members.c.user_id == user.id).order_by(*heap_order(connection, teams))
         )
-        return enveloped({"teams": [{"id": team_id} for team_id in ids]})
+        return data_response({"teams": [{"id": team_id} for team_id in ids]})
 
 
-def wanted_user(call: Call) -> str:
-    """The id of the user of the path."""
-    wanted = call.params["userId"]
-    return call.user_id if wanted == OWN else str(uuid.UUID(wanted))
+def wanted_user(request: CheckedRequest) -> str:
+    """The id of the user that the path names."""
+    wanted = request.params["userId"]
+    return request.user_id if wanted == OWN else str(uuid.UUID(wanted))
 
 
 def check_user_id(params: Parameters) -> None:
@@ -119,11 +119,11 @@ def user_json(user: Row[Any]) -> dict[str, Any]:
 LISTING = Listing(("points", "username"), {"username": True})
 READ, UPDATE, DELETE = (may(action, "user", of_user("id")) for action in ("read", "update", "delete"))
 
-ROUTES = (
-    Route("POST", "/user", create_user, OPEN, body=SIGN_UP),
-    Route("GET", "/user", list_users, may("read", "user"), listing=LISTING),
-    Route("GET", "/user/:userId", get_user, READ, check=check_user_id),
-    Route("PATCH", "/user/:userId", change_user, UPDATE, body=USER_CHANGES, check=check_user_id),
-    Route("DELETE", "/user/:userId", delete_user, DELETE, check=check_user_id),
-    Route("GET", "/user/:userId/teams", list_teams_of_user, READ, check=check_user_id),
+ENDPOINTS = (
+    Endpoint("POST", "/user", create_user, OPEN, body=SIGN_UP),
+    Endpoint("GET", "/user", list_users, may("read", "user"), listing=LISTING),
+    Endpoint("GET", "/user/:userId", get_user, READ, check=check_user_id),
+    Endpoint("PATCH", "/user/:userId", change_user, UPDATE, body=USER_CHANGES, check=check_user_id),
+    Endpoint("DELETE", "/user/:userId", delete_user, DELETE, check=check_user_id),
+    Endpoint("GET", "/user/:userId/teams", list_teams_of_user, READ, check=check_user_id),
 )

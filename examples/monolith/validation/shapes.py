@@ -1,4 +1,4 @@
-"""Body validation (contract sections 2.2 and 2.3): unknown properties are refused, nothing is coerced."""
+"""Validates bodies (contract sections 2.2 and 2.3): refuses unknown properties, converts no value."""
 
 import math
 import re
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from examples.monolith.http.refusals import bad_request
+from examples.monolith.http.errors import bad_request
 from examples.monolith.validation.email_addresses import is_email
 
 _UUID_V4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -27,12 +27,12 @@ _INHERITED = frozenset(
         "__lookupSetter__",
     }
 )
-"""Names that every JavaScript object has: Nest drops such a property without a word."""
+"""Names that every JavaScript object has: Nest drops such properties silently."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule of one value, or of each value of a list. `words` follow the property's name."""
+    """A rule for one value, or for each value of a list. In messages `words` follow the property's name."""
 
     holds: Callable[[Any], bool]
     words: str
@@ -44,7 +44,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """`shape` is that of the value, or of each element; `optional` skips null and absence; `when` goes by the body."""
+    """`shape`: of the value or each element. `optional`: may be null or absent. `when`: for which bodies it counts."""
 
     checks: tuple[Check, ...]
     shape: "Shape | None" = None
@@ -56,14 +56,14 @@ Shape = Mapping[str, Property]
 
 
 def refuse_invalid(shape: Shape, body: Any, *, production: bool) -> None:
-    """Raises Refusal, in production without the messages. A list has its indices for names: an empty one has none."""
+    """Raises HttpError, in production without messages. A list counts as an object with indices for names."""
     fields = {str(index): item for index, item in enumerate(body)} if isinstance(body, list) else body
     if found := violations(shape, fields):
         raise bad_request(None if production else found)
 
 
 def stripped(shape: Shape | None, value: Any) -> Any:
-    """What the shape speaks of in a valid value."""
+    """A valid value without properties that the shape does not name."""
     match value:
         case dict() if shape is not None:
             return {name: stripped(shape[name].shape, item) for name, item in value.items() if name in shape}
@@ -74,11 +74,11 @@ def stripped(shape: Shape | None, value: Any) -> Any:
 
 
 def violations(shape: Shape, body: Any, prefix: str = "") -> list[str]:
-    """Messages, none when the body will do."""
+    """Messages; empty when the body is valid."""
     if not isinstance(body, dict):
         return ["unknown value was passed to the validate function"]
-    strangers = [name for name in body if name not in shape and name not in _INHERITED]
-    unknown = [f"{prefix}property {name} should not exist" for name in strangers]
+    unexpected = [name for name in body if name not in shape and name not in _INHERITED]
+    unknown = [f"{prefix}property {name} should not exist" for name in unexpected]
     known = [line for name, rules in shape.items() if rules.when(body) for line in _violated(rules, body, name, prefix)]
     return unknown + known
 
@@ -138,7 +138,7 @@ def is_number(value: Any) -> bool:
 
 
 def is_uuid(value: str) -> bool:
-    """A UUID of any version, as path parameters are looked at."""
+    """Whether it is a UUID of any version, as path parameters are checked."""
     return _UUID.fullmatch(value) is not None
 
 

@@ -1,24 +1,24 @@
-"""The runner application, over HTTP: contract section 7 as its client."""
+"""Client of the runner (contract section 7)."""
 
 from dataclasses import dataclass
 from typing import Any, Self
 
 import httpx
 
+from examples.monolith.http.errors import InternalFailure
 from examples.monolith.http.javascript import strip
-from examples.monolith.http.refusals import InternalFailure
 
 TIMEOUT_S = 60
-"""The web client's patience; the monolith's own client waits for ever."""
+"""As long as the web client waits; the monolith itself waits for ever."""
 
 
 class RunFailed(InternalFailure):
-    """The runner is away, or refuses, or says what nobody understands."""
+    """The runner is unreachable, refuses, or answers something unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What came out of a run. `exit_code` is None when the runner tells none."""
+class CodeResult:
+    """Result of a run. `exit_code` is None when the runner names none."""
 
     stdout: str
     stderr: Any
@@ -26,7 +26,7 @@ class Run:
 
     @classmethod
     def of(cls, answer: Any) -> Self:
-        """From the runner's answer. Raises RunFailed."""
+        """Reads the runner's answer. Raises RunFailed."""
         match answer:
             case {"data": {"stdout": str(stdout), **data}}:
                 return cls(stdout, data.get("stderr"), data.get("exitCode"))
@@ -34,13 +34,13 @@ class Run:
                 raise RunFailed("the runner's answer holds no output")
 
     def prints(self, expected: list[str]) -> bool:
-        """Whether it ended well and wrote these lines, each with its end; space around a line does not count."""
+        """Whether the run succeeded and wrote these lines, each with a line end; space around a line is ignored."""
         *lines, _rest = self.stdout.split("\n")
         return not self.exit_code and list(map(strip, lines)) == list(map(strip, expected))
 
 
-class Runner:
-    """Runs code where `url` tells; without one every run fails."""
+class RunnerClient:
+    """Sends code to the runner at `url`; without a URL every run fails."""
 
     def __init__(self, url: str | None) -> None:
         self._url = url
@@ -50,14 +50,14 @@ class Runner:
     def configured(self) -> bool:
         return self._url is not None
 
-    async def run(self, source_code: str, language: str, stdin: list[str]) -> Run:
+    async def run(self, source_code: str, language: str, stdin: list[str]) -> CodeResult:
         """Raises RunFailed."""
         if self._url is None:
             raise RunFailed("RUNNER_API_URL is not set")
         workload = {"sourceCode": source_code, "stdin": stdin, "settings": {"language": language}}
         try:
             answer = await self._client.post(f"{self._url.rstrip('/')}/run", json=workload)
-            return Run.of(answer.raise_for_status().json())
+            return CodeResult.of(answer.raise_for_status().json())
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise RunFailed(f"{type(error).__name__}: {error}") from error
 

@@ -10,27 +10,27 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from examples.monolith.http.refusals import InternalFailure, bad_request, not_found
+from examples.monolith.http.errors import InternalFailure, bad_request, not_found
 from examples.monolith.learning.component_shapes import VALIDATOR
 from examples.monolith.storage import documents
 from examples.monolith.storage.documents import Document, ObjectIds, without_mongo_fields
 from examples.monolith.storage.tables import components, validators
 
 Nodes = list[Document] | None
-"""A component's children or validators; None: it has no such field."""
+"""A component's children or validators; None: the component has no such field."""
 
 TYPES = ("container", "editor", "quizz", "markdown")
 
 
-class Trees:
-    """Writes trees in one transaction. What it returns are whole documents, as they are embedded."""
+class ComponentTrees:
+    """Writes trees in one transaction; returns whole documents, as parents embed them."""
 
     def __init__(self, connection: AsyncConnection, object_ids: ObjectIds) -> None:
         self._connection = connection
         self._object_ids = object_ids
 
     async def create(self, new: Document | None) -> Document:
-        """Raises InternalFailure when there is none, or one of an unknown type."""
+        """Raises InternalFailure for a missing component or an unknown type."""
         if new is None:
             raise InternalFailure("a component is missing")
         data = dict(new["data"])
@@ -41,7 +41,7 @@ class Trees:
         return await self._add(components, {"type": _type(new), "data": data})
 
     async def update(self, component_id: str, changes: Document) -> Document:
-        """Nodes without id are made, with id changed, those no longer named removed. Raises Refusal."""
+        """Creates nodes without id, changes nodes with id, removes nodes no longer named. Raises HttpError."""
         present = await self._find(component_id)
         data = dict(changes["data"])
         if data.get("components") is not None:
@@ -52,7 +52,7 @@ class Trees:
         return await self._set(components, component_id, changes | {"type": _type(changes), "data": data})
 
     async def remove(self, component_id: str) -> None:
-        """What is gone already is passed over."""
+        """Ignores a component that is gone."""
         present = await documents.find_one(self._connection, components, component_id)
         if present is not None:
             await self._remove_nodes(present, but={})
@@ -100,15 +100,15 @@ class Trees:
 
 
 def _type(component: Document) -> str:
-    """An unknown type passes validation, and fails later (fault F18)."""
+    """Raises InternalFailure for an unknown type, which passes validation (fault F18)."""
     kind = str(component["type"])
     if kind not in TYPES:
-        raise InternalFailure(f"{kind!r} is no type of component")
+        raise InternalFailure(f"{kind!r} is not a type of component")
     return kind
 
 
 def _validator(sent: Document) -> Document:
-    """In the order of the schema."""
+    """The validator's properties in the order of the schema."""
     return {name: sent[name] for name in VALIDATOR}
 
 
@@ -118,13 +118,13 @@ def _nodes(component: Document, name: str) -> Nodes:
 
 
 def _unknown(present: Nodes, wanted: list[Document]) -> list[str]:
-    """Ids that are asked for and not there."""
+    """Requested ids that do not exist."""
     known = {node["id"] for node in present or ()}
     return [node["id"] for node in wanted if node.get("id") and node["id"] not in known]
 
 
 def component_json(component: Document) -> Document:
-    """Without what is MongoDB's, at every node."""
+    """The tree without MongoDB's own fields."""
     shown = without_mongo_fields(component)
     if isinstance(data := shown.get("data"), dict):
         shown["data"] = dict(data)

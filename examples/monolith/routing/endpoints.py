@@ -1,4 +1,4 @@
-"""Routes as Express matches them, and all that a route declares about itself."""
+"""What a route declares, and how Express finds one."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,30 +6,30 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from examples.monolith.auth.access import Access
+from examples.monolith.auth.access import Guards
+from examples.monolith.http.errors import bad_request
 from examples.monolith.http.listing import Listing
-from examples.monolith.http.refusals import bad_request
-from examples.monolith.http.wire import Answer
-from examples.monolith.routing.call import Call
+from examples.monolith.http.wire import ResponseContent
+from examples.monolith.routing.checked_request import CheckedRequest
 from examples.monolith.validation.shapes import Shape
 
 _MALFORMED = re.compile(r"%(?![0-9a-fA-F]{2})")
-Handler = Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[CheckedRequest], Awaitable[ResponseContent]]
 Parameters = Mapping[str, str]
-"""What the path's variables stand for, decoded."""
+"""The path's variables, decoded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """One route. `check` looks at the path before the body is validated; raises Refusal.
+class Endpoint:
+    """One route. `check` checks the path before the body is validated; it raises HttpError.
 
-    `body`: the shape that is validated, or a function that picks it by the body's content.
+    `body`: the shape to validate, or a function that picks it by the body's content.
     """
 
     method: str
     path: str
     handler: Handler
-    access: Access
+    guards: Guards
     listing: Listing | None = None
     body: Shape | Callable[[Any], Shape] | None = None
     check: Callable[[Parameters], None] = lambda _params: None
@@ -41,13 +41,13 @@ class Route:
 
 
 class Router:
-    """Finds routes: paths without regard to case and to one trailing slash, HEAD served by GET."""
+    """Finds routes. Ignores case and one trailing slash; GET serves HEAD."""
 
-    def __init__(self, routes: tuple[Route, ...]) -> None:
+    def __init__(self, routes: tuple[Endpoint, ...]) -> None:
         self._routes = routes
 
-    def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]] | None:
-        """`raw_path` as sent. Raises Refusal when a variable of any matching route cannot be decoded."""
+    def find(self, method: str, raw_path: str) -> tuple[Endpoint, dict[str, str]] | None:
+        """`raw_path` as sent. Raises HttpError when a variable of any matching route cannot be decoded."""
         wanted = "GET" if method == "HEAD" else method
         for route in self._routes:
             match = route.pattern.fullmatch(raw_path)
@@ -60,7 +60,7 @@ class Router:
 
 
 def _decoded(value: str) -> str:
-    """decodeURIComponent."""
+    """As decodeURIComponent. Raises HttpError."""
     try:
         if _MALFORMED.search(value):
             raise ValueError(value)
