@@ -3,29 +3,18 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from strangler_gateway.migration.routes_file import atomic_file
+from strangler_gateway.telemetry.stats import Stats
 
 MAX_BYTES = 16 << 20
-
-
-class Countable(Protocol):
-    """What is kept: the gateway's Stats."""
-
-    def snapshot(self) -> dict[str, Any]:
-        """Everything that outlives the process, as JSON-able values."""
-        ...
-
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Continues from a snapshot."""
-        ...
 
 
 class Counters:
     """The file `counters.json`. Methods may block, except `snapshot`: call the rest from a thread."""
 
-    def __init__(self, path: Path, stats: Countable) -> None:
+    def __init__(self, path: Path, stats: Stats) -> None:
         self.path = path
         self.stats = stats
         self.written: Mapping[str, Any] | None = None

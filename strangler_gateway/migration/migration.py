@@ -8,39 +8,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
-from strangler_gateway.migration.counters import Countable, Counters
+from strangler_gateway.migration.counters import Counters
 from strangler_gateway.migration.diff import Diff, compare
 from strangler_gateway.migration.file_sync import FileSync
 from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
-from strangler_gateway.migration.journal.standings import JournalStore, Standings
+from strangler_gateway.migration.journal.standings import Standings
 from strangler_gateway.migration.move_policy import MovePolicy
 from strangler_gateway.migration.move_result import MoveResult, Reloaded
-from strangler_gateway.migration.preflight import (
-    BrokerProbe,
-    Examples,
-    GatewayCounts,
-    Probe,
-    accepts_connection,
-    no_broker,
-    no_examples,
-)
+from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe, accepts_connection
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.served_table import NotServed, ServedTable
 from strangler_gateway.migration.states import LEGACY, Direction, Move, Position, position_of
 from strangler_gateway.table.faults import RoutesInvalid
 from strangler_gateway.table.routes import Movable, RouteTable
+from strangler_gateway.telemetry.stats import Stats
 
 log = logging.getLogger(__name__)
 
 RECORD_TIMEOUT_S = 10.0
 """How long a rollback waits for the disk before it answers; it is served already."""
-
-
-class Meters(GatewayCounts, Countable, Protocol):
-    """The gateway's counters, as far as they are needed here."""
 
 
 class Migration:
@@ -55,14 +43,14 @@ class Migration:
         routes_path: Path,
         state_dir: Path,
         *,
-        stats: Meters,
+        stats: Stats,
         adopt: Callable[[RouteTable], None],
+        broker: BrokerProbe,
+        examples: Examples,
         probe: Probe = accepts_connection,
-        broker: BrokerProbe = no_broker,
-        examples: Examples = no_examples,
         environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
-        store: JournalStore | None = None,
+        journal: Journal | None = None,
         save_every_s: float = 5.0,
     ) -> None:
         """`adopt` swaps the whole served table, or raises and leaves the old one; `clock` tells Unix seconds."""
@@ -71,7 +59,7 @@ class Migration:
         """Of the file as it was last read; the last good table is served meanwhile."""
         self.failed_reloads = 0
         self._policy = MovePolicy(stats, probe, broker, examples, clock)
-        self._standings = Standings(store or Journal(state_dir))
+        self._standings = Standings(journal or Journal(state_dir))
         self._served = ServedTable(self._standings, self._policy, adopt)
         self._disk = RoutesOnDisk(
             routes_path, state_dir / "routes-seen.json", os.environ if environ is None else environ
@@ -102,7 +90,7 @@ class Migration:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._saver
             await self._save()
-        await asyncio.to_thread(self._standings.store.close)
+        await asyncio.to_thread(self._standings.journal.close)
 
     @property
     def served(self) -> RouteTable:

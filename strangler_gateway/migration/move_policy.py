@@ -8,9 +8,10 @@ from strangler_gateway.migration import preflight
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.move_rules import refusals, standing_refusals, warnings
-from strangler_gateway.migration.preflight import BrokerProbe, Examples, GatewayCounts, Probe
+from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
 from strangler_gateway.migration.states import Direction, Move, position_of, undo
 from strangler_gateway.table.routes import MigrationState, RouteTable
+from strangler_gateway.telemetry.stats import Stats
 
 Unreachable = Mapping[str, tuple[str, ...]]
 """By unit: its new ends that do not answer, each with the reason."""
@@ -20,7 +21,7 @@ Unreachable = Mapping[str, tuple[str, ...]]
 class MovePolicy:
     """`clock` tells Unix seconds."""
 
-    stats: GatewayCounts
+    stats: Stats
     probe: Probe
     broker: BrokerProbe
     examples: Examples

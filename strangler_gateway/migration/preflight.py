@@ -3,40 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
 
 from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
 from strangler_gateway.migration.move_rules import Evidence, RouteEvidence
 from strangler_gateway.table.publish_rules import Publish
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
+from strangler_gateway.telemetry.stats import RouteStats, Stats
 from strangler_gateway.upstream.retry import SAFE
 
 PROBE_TIMEOUT_S = 2.0
-
-
-class RouteCounts(Protocol):
-    """Counters of one route since GatewayCounts.since."""
-
-    @property
-    def legacy(self) -> int: ...
-    @property
-    def extracted(self) -> int: ...
-    @property
-    def shadow_compared(self) -> int: ...
-    @property
-    def shadow_different(self) -> int: ...
-    @property
-    def shadow_failed(self) -> int: ...
-    @property
-    def last_legacy_at(self) -> float: ...
-
-
-class GatewayCounts(Protocol):
-    """The gateway's counters; `since` in Unix seconds."""
-
-    @property
-    def since(self) -> float: ...
-    def route(self, route_id: str, /) -> RouteCounts: ...
 
 
 Probe = Callable[[Service], Awaitable[str | None]]
@@ -45,11 +20,6 @@ BrokerProbe = Callable[[Publish], Awaitable[str | None]]
 """None where its messages would arrive, else a sentence."""
 Examples = Callable[[str], Sequence[Mapping[str, object]]]
 """Differences that shadow kept of a route, the latest first."""
-
-
-def no_examples(route_id: str) -> Sequence[Mapping[str, object]]:
-    """For a gateway without shadow."""
-    return ()
 
 
 async def accepts_connection(service: Service) -> str | None:
@@ -72,11 +42,6 @@ async def accepts_connection(service: Service) -> str | None:
     return None
 
 
-async def no_broker(rules: Publish) -> str | None:
-    """For a gateway that publishes nothing."""
-    return f"a {rules} would not arrive: this gateway has no broker"
-
-
 async def unreachable(routes: Sequence[Route], probe: Probe, broker: BrokerProbe) -> tuple[str, ...]:
     """Which new ends are not there, each with what to do; all asked at once."""
     services = {route.extracted.name: route.extracted for route in routes if route.extracted}
@@ -95,7 +60,7 @@ def evidence(
     table: RouteTable,
     unit: Movable,
     standing: Standing,
-    stats: GatewayCounts,
+    stats: Stats,
     examples: Examples,
     now: float,
     unreachable: tuple[str, ...] = (),
@@ -116,17 +81,17 @@ def evidence(
     )
 
 
-def baseline(table: RouteTable, unit: str, stats: GatewayCounts) -> Baseline:
+def baseline(table: RouteTable, unit: str, stats: Stats) -> Baseline:
     """The unit's counters as they are; routes that have counted nothing are left out."""
     counts = {route.id: _counts(stats.route(route.id)) for route in routes_of(table, unit)}
     return {route: values for route, values in counts.items() if any(values)}
 
 
-def _counts(one: RouteCounts) -> tuple[int, int, int, int]:
+def _counts(one: RouteStats) -> tuple[int, int, int, int]:
     return one.legacy + one.extracted, one.shadow_compared, one.shadow_different, one.shadow_failed
 
 
-def _route(route: Route, counts: RouteCounts, baseline: Baseline, examples: Examples) -> RouteEvidence:
+def _route(route: Route, counts: RouteStats, baseline: Baseline, examples: Examples) -> RouteEvidence:
     before = baseline.get(route.id, (0, 0, 0, 0))
     requests, compared, different, failed = (
         max(now - then, 0) for now, then in zip(_counts(counts), before, strict=True)

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
 
+from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing, after, iso
 from strangler_gateway.migration.states import Move
 
@@ -14,52 +14,22 @@ log = logging.getLogger(__name__)
 MAX_OWED = 10_000
 
 
-class JournalStore(Protocol):
-    """Keeps entries over restarts. Methods block and raise OSError."""
-
-    @property
-    def recent(self) -> Iterable[JournalEntry]:
-        """The latest entries that were read or appended, oldest first."""
-        ...
-
-    @property
-    def damaged(self) -> Collection[int]:
-        """Lines that `read` had to skip."""
-        ...
-
-    def open(self) -> None:
-        """Makes this process the one that may write."""
-        ...
-
-    def close(self) -> None:
-        """Ends that."""
-        ...
-
-    def read(self) -> Iterator[JournalEntry]:
-        """Every entry, oldest first."""
-        ...
-
-    def append(self, entries: Sequence[JournalEntry], /) -> None:
-        """Keeps all of the entries, or raises and keeps none."""
-        ...
-
-
 class Standings:
-    """The standings, and the entries that they follow from. `owed`: entries that count and are not in the store yet."""
+    """The standings, and the entries that they follow from. `owed`: entries that count and are not written yet."""
 
-    def __init__(self, store: JournalStore) -> None:
-        self.store = store
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
         self.by_unit: Mapping[str, Standing] = {}
         self.refused: dict[str, JournalEntry] = {}
         """By unit: the last move that the file asked for and did not get."""
         self.problem: str | None = None
-        """Why the store could not be written, the last time it was tried."""
+        """Why the journal could not be written, the last time it was tried."""
         self._owed: deque[JournalEntry] = deque(maxlen=MAX_OWED)
 
     async def load(self) -> None:
-        """Replays the store. If it cannot be read, the standings stay empty and `problem` says why."""
+        """Replays the journal. If it cannot be read, the standings stay empty and `problem` says why."""
         try:
-            await asyncio.to_thread(self.store.open)
+            await asyncio.to_thread(self.journal.open)
         except OSError as exc:
             self.problem = _reason(exc)
         try:
@@ -69,11 +39,11 @@ class Standings:
 
     def _replay(self) -> Mapping[str, Standing]:
         standings: dict[str, Standing] = {}
-        for entry in self.store.read():
+        for entry in self.journal.read():
             standings[entry.unit] = after(standings.get(entry.unit), entry)
             self._note(entry)
-        if self.store.damaged:
-            log.warning("the journal's lines %s are damaged and are skipped", list(self.store.damaged))
+        if self.journal.damaged:
+            log.warning("the journal's lines %s are damaged and are skipped", list(self.journal.damaged))
         return standings
 
     def preview(self, entries: Iterable[JournalEntry]) -> Mapping[str, Standing]:
@@ -84,7 +54,7 @@ class Standings:
         return standings
 
     def apply(self, entries: Sequence[JournalEntry], *, owed: bool = False) -> None:
-        """From here on the entries count. `owed`: the next write puts them into the store."""
+        """From here on the entries count. `owed`: the next write puts them into the journal."""
         self.by_unit = self.preview(entries)
         for entry in entries:
             self._note(entry)
@@ -125,15 +95,15 @@ class Standings:
         return None
 
     def _put(self, entries: Sequence[JournalEntry]) -> None:
-        """Without entries: finds out whether the store can be written."""
+        """Without entries: finds out whether the journal can be written."""
         if entries:
-            self.store.append(entries)
+            self.journal.append(entries)
         else:
-            self.store.open()
+            self.journal.open()
 
     def log(self, limit: int, unit: str | None = None) -> list[JournalEntry]:
         """The latest entries, newest last, including those that are owed."""
-        entries = [e for e in (*self.store.recent, *self._owed) if unit is None or e.unit == unit]
+        entries = [e for e in (*self.journal.recent, *self._owed) if unit is None or e.unit == unit]
         return entries[-limit:]
 
 

@@ -11,6 +11,7 @@ from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.states import Position
+from strangler_gateway.table.publish_rules import Publish
 from strangler_gateway.table.routes import MigrationState, RouteTable, Service
 from strangler_gateway.telemetry.stats import Stats
 
@@ -56,6 +57,10 @@ LEGACY, SHADOW, EXTRACTED, RETIRED = (
 
 def canary(per_cent: float) -> Position:
     return Position(MigrationState.CANARY, round(per_cent * 100))
+
+
+async def no_broker(rules: Publish) -> str | None:
+    return f"a {rules} would not arrive: this gateway has no broker"
 
 
 class Disk(Journal):
@@ -110,7 +115,9 @@ class World:
     def state_dir(self) -> Path:
         return self.folder / "state"
 
-    def controller(self, *, away: bool = False, save_every_s: float = 3600.0) -> Migration:
+    def controller(
+        self, *, away: bool = False, save_every_s: float = 3600.0, journal: Journal | None = None
+    ) -> Migration:
         """As after a start of the process: nothing is left but what lies on the disk."""
         self.stats = Stats(wall=lambda: self.now)
         self.disk = Disk(self.state_dir)
@@ -121,10 +128,11 @@ class World:
             stats=self.stats,
             adopt=self.adopt,
             probe=self._probe,
+            broker=no_broker,
             examples=lambda route: self.examples.get(route, ()),
             environ={},
             clock=lambda: self.now,
-            store=self.disk,
+            journal=journal or self.disk,
             save_every_s=save_every_s,
         )
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from strangler_gateway.migration.counters import MAX_BYTES, Counters
-from strangler_gateway.migration.migration import Migration
 from strangler_gateway.telemetry.stats import Stats
 from tests.support.gateway.migrating import World
 
@@ -71,8 +70,7 @@ def test_a_file_that_cannot_be_used_is_told_of(tmp_path: Path, content: bytes) -
 
 async def test_they_are_written_every_few_seconds_and_at_the_end(tmp_path: Path) -> None:
     world = World(tmp_path)
-    world.controller()
-    migration = Migration(world.path, world.state_dir, stats=world.stats, adopt=world.adopt, save_every_s=0.01)
+    migration = world.controller(save_every_s=0.01)
     await migration.start()
 
     def saved() -> Any:

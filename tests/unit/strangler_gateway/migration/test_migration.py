@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from strangler_gateway.config.file import load
+from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.states import Position, position_of
 from strangler_gateway.table.faults import RoutesInvalid
 from strangler_gateway.table.routes import MigrationState
-from strangler_gateway.telemetry.stats import Stats
 from tests.support.gateway.migrating import EXTRACTED, LEGACY, RETIRED, ROUTES, SHADOW, World, canary
 
 DAY = 86400.0
@@ -422,7 +422,7 @@ async def test_without_a_state_directory_it_serves_and_flips_are_off(world: Worl
 
 async def test_a_real_directory_that_cannot_be_made_is_the_same(world: World) -> None:
     (world.folder / "state").write_text("a file is in the way")
-    migration = Migration(world.path, world.state_dir, stats=Stats(), adopt=world.adopt)
+    migration = world.controller(journal=Journal(world.state_dir))
     await migration.start()
     assert migration.problem is not None
     assert codes(await flip(migration, SHADOW, "orders", force=True)) == ["journal"]
