@@ -9,10 +9,10 @@ from joserfc.jwk import OctKey
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from chassis import settings
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Fields, Identity, IdentityUnavailable
 from chassis.auth.jwt import Checks, TokenRejected, verify
 from chassis.database.database import Database
-from chassis.service import settings
 from chassis.store import StoreUnavailable
 from chassis.ttl_cache import TtlCache
 from legacy_adapter import live_tokens

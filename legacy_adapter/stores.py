@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from chassis.database.database import Database
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 from legacy_adapter.documents.mongo import MongoDocuments
 from legacy_adapter.documents.port import DocumentStore
 from legacy_adapter.documents.sqlite import SqliteDocuments

@@ -15,7 +15,7 @@ import uvicorn
 
 from chassis.messaging.open import open_broker
 from chassis.service.logs import configure
-from chassis.service.settings import SettingsInvalid, revealed
+from chassis.settings import SettingsInvalid, revealed
 from strangler_gateway.admin.app import admin_app
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import Signer, SigningKeyInvalid, ephemeral_signer, open_signer

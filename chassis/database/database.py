@@ -19,7 +19,7 @@ from chassis.database.driver import AWAY, CLOSE_S, LOST, READ_ONLY, TRUSTED_S, D
 from chassis.database.locked import Locked
 from chassis.database.prepared import Connection as AnyConnection
 from chassis.database.prepared import Prepared
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 
 _BEGIN = "database_begin"

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from chassis.messaging.port import Broker
 from chassis.messaging.sqlite.broker import SqliteBroker
 from chassis.messaging.sqlite.jobs import LONGEST_LEASE_S
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 
 _WANTED = "wanted amqp://USER:PASSWORD@HOST/VHOST, amqps://… or sqlite:///PATH"
 

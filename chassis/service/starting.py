@@ -19,7 +19,7 @@ from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, MessagingError, TopologyDiffers
 from chassis.messaging.topology import Topology
 from chassis.service import web
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 
 log = structlog.get_logger("chassis.service.starting")

@@ -24,8 +24,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from chassis.auth.claims import NOBODY, Fields, Identity
 from chassis.auth.tokens import TokenRejected
 from chassis.service.metrics import CONTENT_TYPE, Metric, rendered
-from chassis.service.trace_context import traceparent
 from chassis.store import StoreUnavailable
+from chassis.trace_context import traceparent
 
 log = structlog.get_logger("chassis.service.web")
 

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
+from chassis import settings
 from chassis.auth.tokens import TokenVerifier
-from chassis.service import logs, settings, web
+from chassis.service import logs, web
 
 JSON = "application/json; charset=utf-8"
 """As the monolith writes it."""

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from chassis.auth.tokens import TokenVerifier
 from chassis.database.database import Database
 from chassis.service import logs, starting, web
-from chassis.service.settings import load, revealed
+from chassis.settings import load, revealed
 from extracted.account.api import application as api
 from extracted.account.api.refusals import Described
 from extracted.account.mail_requests.outbox import MailRequestOutbox

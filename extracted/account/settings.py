@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from chassis.service import settings
+from chassis import settings
 from extracted.account.domain import Compat
 
 

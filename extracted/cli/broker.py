@@ -13,7 +13,7 @@ from chassis.messaging.open import open_broker
 from chassis.messaging.port import MessagingError
 from chassis.messaging.rabbit.users import apply_users, permissions
 from chassis.messaging.topology import Topology, TopologyInvalid, load
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 from extracted.cli import text
 from extracted.cli.client import REFUSED, USAGE
 

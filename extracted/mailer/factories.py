@@ -3,7 +3,7 @@
 import ssl
 from datetime import timedelta
 
-from chassis.service.settings import SettingsInvalid, revealed
+from chassis.settings import SettingsInvalid, revealed
 from extracted.mailer.addresses import canonical
 from extracted.mailer.delivery.composer import Composer
 from extracted.mailer.delivery.outcomes import RetryPolicy

@@ -19,7 +19,7 @@ from chassis.messaging.topology import Topology
 from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.service import logs, starting, web
-from chassis.service.settings import load, revealed
+from chassis.settings import load, revealed
 from extracted.mailer import factories
 from extracted.mailer.addresses import canonical
 from extracted.mailer.api import application

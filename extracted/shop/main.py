@@ -23,7 +23,7 @@ from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.outbox.outbox import Outbox
 from chassis.outbox.relay import OutboxRelay
 from chassis.service import logs, starting, web
-from chassis.service.settings import load, revealed
+from chassis.settings import load, revealed
 from extracted.shop.api import application, internal
 from extracted.shop.api.internal import InternalCredentials, OperatorViews
 from extracted.shop.metrics import ShopMetrics

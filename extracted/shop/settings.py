@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from chassis.service import settings
+from chassis import settings
 
 
 class ShopDatabaseSettings(settings.ServiceSettings):

@@ -9,7 +9,7 @@ from pymongo import AsyncMongoClient, ReturnDocument
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 from legacy_adapter.documents.port import Document, DocumentQuery
 

@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 
+from chassis import trace_context
 from chassis.messaging.envelope import Body, Envelope, encode_body
-from chassis.service import trace_context
 from strangler_gateway.http.fields import Pairs
 
 _NAMESPACE = uuid.UUID("0b3a4c7e-5d0f-5c57-9d5e-3f6f0c1f2a61")

@@ -12,7 +12,7 @@ from aiormq.connection import TCPTransportFactory, TLSTransportFactory, Transpor
 from yarl import URL
 
 from chassis.messaging.rabbit.errors import answered
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 
 HEARTBEAT_S = 5  # a connection that is silent for three of them is lost
 CONNECT_TIMEOUT_S = 5.0

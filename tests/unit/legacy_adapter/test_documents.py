@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from chassis.database.database import Database
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 from legacy_adapter.documents.mongo import MongoDocuments
 from legacy_adapter.documents.port import DocumentQuery, DocumentStore

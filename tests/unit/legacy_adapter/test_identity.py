@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity, IdentityProvider, IdentityUnavailable
 from chassis.database.database import Database
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 from legacy_adapter.identity import MAX_TOKENS, MonolithIdentity, from_environment
 from tests.support.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithFile, claims_of, sign
 

@@ -10,7 +10,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from chassis.database.database import Database
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 
 DEADLINE_S = 10

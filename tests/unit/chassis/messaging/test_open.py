@@ -7,7 +7,7 @@ import pytest
 
 from chassis.messaging.open import open_broker
 from chassis.messaging.sqlite.broker import SqliteBroker
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 
 
 @pytest.mark.parametrize(

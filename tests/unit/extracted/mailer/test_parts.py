@@ -8,7 +8,7 @@ import aiosmtplib
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from chassis.service.settings import SettingsInvalid, load
+from chassis.settings import SettingsInvalid, load
 from extracted.mailer import factories
 from extracted.mailer.domain import OutgoingMessage
 from extracted.mailer.main import MailerProcess

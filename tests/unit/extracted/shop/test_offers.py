@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
-from chassis.service.settings import SettingsInvalid, load
+from chassis.settings import SettingsInvalid, load
 from extracted.shop.settings import Settings
 from tests.support.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import (

@@ -11,7 +11,7 @@ from chassis.messaging.envelope import MessageInvalid
 from chassis.messaging.port import BrokerUnavailable, Delivery, TopologyDiffers, Unroutable
 from chassis.messaging.rabbit.broker import RabbitBroker
 from chassis.messaging.topology import Queue, Topology
-from chassis.service.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid
 from tests.support.connected import RABBIT_URL, fresh_rabbit
 from tests.support.system.tcp_proxy import TcpProxy
 from tests.unit.chassis.messaging.scene import (

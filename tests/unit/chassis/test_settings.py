@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from chassis.service import settings
-from chassis.service.settings import SettingsInvalid, load
+from chassis import settings
+from chassis.settings import SettingsInvalid, load
 
 
 class Settings(settings.ServiceSettings):
