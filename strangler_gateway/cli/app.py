@@ -1,24 +1,54 @@
-"""The command `strangler`: look at a running gateway, move its routes, check its file, run it."""
+"""The command `strangler`: inspect a running gateway, move its routes, check its file, run it."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Any
 
 import typer
-from pydantic import ValidationError
+from typer.core import TyperGroup
 
-from strangler_gateway.cli import files as cli_files
-from strangler_gateway.cli import inventory as cli_inventory
-from strangler_gateway.cli import moves as cli_moves
-from strangler_gateway.cli import queries as cli_looks
-from strangler_gateway.cli import record as cli_record
-from strangler_gateway.cli import replay as cli_replay
-from strangler_gateway.cli.client import USAGE, fail
-from strangler_gateway.cli.options import AsJson
-from strangler_gateway.settings import Settings
+COMMANDS = {
+    "routes": "queries",
+    "flip": "moves",
+    "rollback": "moves",
+    "release": "moves",
+    "log": "queries",
+    "diff": "queries",
+    "differences": "queries",
+    "explain": "explain",
+    "inventory": "inventory",
+    "reload": "moves",
+    "record": "record",
+    "replay": "replay",
+    "serve": "serve",
+    "check": "files",
+    "init": "files",
+    "schema": "files",
+}
+"""The module of each command, in the order of the help."""
+
+
+class LazyCommands(TyperGroup):
+    """Imports the module of the command that is called, and all of them for the help alone: a flip starts at once."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]  # names alone; get_command builds
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name; None: there is none."""
+        return _command(cmd_name) if cmd_name in COMMANDS else None
+
+
+def _command(name: str) -> Any:
+    module = import_module(f"strangler_gateway.cli.{COMMANDS[name]}")
+    single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    single.command(name)(getattr(module, name))
+    return typer.main.get_command(single)
+
 
 app = typer.Typer(
     name="strangler",
+    cls=LazyCommands,
     help="Move routes from a monolith to services, one at a time, while it runs.\n\n"
     "Exit codes: 0 done, 1 refused, 2 usage, 3 no gateway answers.",
     no_args_is_help=True,
@@ -27,69 +57,9 @@ app = typer.Typer(
 )
 
 
-def serve(
-    routes: Annotated[Path | None, typer.Option(help="The routes file.  [default: routes.yaml]")] = None,
-    host: Annotated[str | None, typer.Option(help="Where clients come in.  [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.  [default: 8080]")] = None,
-    admin_host: Annotated[str | None, typer.Option(help="Of the admin API.  [default: 127.0.0.1]")] = None,
-    admin_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="0 takes a free one.  [default: 8081]")
-    ] = None,
-    state_dir: Annotated[
-        Path | None, typer.Option(help="Journal, counters, signing key.  [default: .strangler beside the routes file]")
-    ] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="PEM; read again when it changes.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM, of the certificate.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run the gateway. Every option may also be set as STRANGLER_…; secrets only so, or as STRANGLER_…_FILE."""
-    from strangler_gateway.main import serve as run  # a look or a flip does not wait for the proxy's modules
-
-    given: dict[str, Any] = {
-        "routes": routes,
-        "host": host,
-        "port": port,
-        "admin_host": admin_host,
-        "admin_port": admin_port,
-        "state_dir": state_dir,
-        "tls_cert": tls_cert,
-        "tls_key": tls_key,
-    }
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    except (ValidationError, OSError) as exc:
-        fail(USAGE, "settings", _without_values(exc), as_json)
-    raise typer.Exit(run(settings))
-
-
-def _without_values(exc: Exception) -> str:
-    """Which setting is wrong; what was set may be a secret."""
-    if not isinstance(exc, ValidationError):
-        return str(exc)
-    faults = exc.errors(include_input=False, include_url=False)
-    return "; ".join(f"STRANGLER_{'_'.join(map(str, f['loc'])).upper()}: {f['msg']}" for f in faults)
-
-
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    cli_looks.routes,
-    cli_moves.flip,
-    cli_moves.rollback,
-    cli_moves.release,
-    cli_looks.log,
-    cli_looks.diff,
-    cli_looks.differences,
-    cli_looks.explain,
-    cli_inventory.inventory,
-    cli_moves.reload,
-    cli_record.record,
-    cli_replay.replay,
-    serve,
-    cli_files.check,
-    cli_files.init,
-    cli_files.schema,
-)
-for _command in _COMMANDS:
-    app.command()(_command)
+@app.callback()
+def _group() -> None:
+    pass
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Speaks to a running gateway's admin API; its answers become exit codes."""
+"""Calls the admin API of a running gateway; its answers become exit codes."""
 
 import getpass
 import json
@@ -10,86 +10,79 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlencode
 
-import httpx
 import typer
 
+from strangler_gateway.cli.http_call import CallAnswer, CallFailed, call
 from strangler_gateway.cli.output import plain
 
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
 
 TIMEOUT_S = 20.0
-"""Longer than the gateway takes for a preflight, or for a disk that hangs."""
+"""Longer than the gateway needs for a preflight, or for a disk that hangs."""
 
 Answer = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
-    """Where the gateway is, and how the outcome is to be told. Methods end the command where there is no answer."""
+class AdminClient:
+    """The gateway's admin URL; `as_json`: print results as JSON. Without an answer, a method ends the command."""
 
     admin: str
     as_json: bool = False
 
-    def get(self, call: str, **query: str | int | None) -> Answer:
-        """What the gateway shows."""
-        return self._answer("GET", call, params={name: value for name, value in query.items() if value is not None})
+    def get(self, path: str, /, **query: str | int | None) -> Answer:
+        """What the gateway reports."""
+        with self._encodable():
+            target = f"{path}?{urlencode(_given(query))}"
+        with self._called("GET", target) as answer:
+            return self._read(answer)
 
-    def post(self, call: str, **asked: object) -> Answer:
-        """What became of a wish; a refusal (409) is an answer too."""
-        named = {"who": who(), **asked} if call != "reload" else {}
-        return self._answer("POST", call, json={name: value for name, value in named.items() if value is not None})
+    def post(self, path: str, /, **wish: object) -> Answer:
+        """The result of a request for a change; a refusal (409) is an answer too."""
+        with self._called("POST", path, {"who": who(), **wish} if path != "reload" else {}) as answer:
+            return self._read(answer)
 
     @contextmanager
-    def stream(self, call: str, **asked: object) -> Iterator[Iterator[str]]:
+    def stream(self, path: str, /, **wish: object) -> Iterator[Iterator[str]]:
         """The lines of an answer that goes on for as long as it is read."""
-        url = f"{self.admin.rstrip('/')}/{call}"
-        content = {"who": who(), **{name: value for name, value in asked.items() if value is not None}}
+        with self._called("POST", path, {"who": who(), **wish}) as answer:
+            if answer.status != 200:
+                refusal = self._read(answer)
+                self.fail(REFUSED, str(refusal.get("error", "refused")), str(refusal.get("message", answer.reason)))
+            yield answer.lines()
+
+    @contextmanager
+    def _called(self, method: str, target: str, wish: Mapping[str, object] | None = None) -> Iterator[CallAnswer]:
+        with self._encodable():
+            body = None if wish is None else json.dumps(_given(wish), ensure_ascii=False).encode()
         try:
-            with (
-                httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client,
-                client.stream("POST", url, headers=self._credential(), json=content) as response,
-            ):
-                if response.status_code != 200:
-                    response.read()
-                    self._refused(response)
-                yield response.iter_lines()
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            self._unreachable(exc)
+            with call(method, f"{self.admin.rstrip('/')}/{target}", self._credential(), body, TIMEOUT_S) as answer:
+                yield answer
+        except CallFailed as exc:
+            self.fail(UNREACHABLE, "unreachable", f"no gateway answers at {self.admin} ({exc}); {_WHERE}")
 
-    def _refused(self, response: httpx.Response) -> NoReturn:
-        """Where an answer was expected that is no JSON object, 409 is a refusal like any other."""
-        answer = self._read(response) if response.status_code != 409 else response.json()
-        self.fail(REFUSED, str(answer.get("error", "refused")), str(answer.get("message", response.reason_phrase)))
-
-    def _unreachable(self, exc: Exception) -> NoReturn:
-        reason = str(exc) or type(exc).__name__
-        self.fail(UNREACHABLE, "unreachable", f"no gateway answers at {self.admin} ({reason}); {_WHERE}")
-
-    def _answer(self, method: str, call: str, **content: Any) -> Answer:
-        url = f"{self.admin.rstrip('/')}/{call}"
+    @contextmanager
+    def _encodable(self) -> Iterator[None]:
         try:
-            with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
-                response = client.request(method, url, headers=self._credential(), **content)
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            self._unreachable(exc)
+            yield
         except UnicodeError:
-            self.fail(USAGE, "usage", "an argument is no text in UTF-8")
-        return self._read(response)
+            self.fail(USAGE, "usage", "an argument is not UTF-8 text")
 
-    def _read(self, response: httpx.Response) -> Answer:
+    def _read(self, answer: CallAnswer) -> Answer:
         try:
-            answer = response.json()
+            content = json.loads(answer.body())
         except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
+            content = None
+        if not isinstance(content, dict):
             self.fail(
-                UNREACHABLE, "unreachable", f"what answers at {self.admin} is no admin API of a gateway; {_WHERE}"
+                UNREACHABLE, "unreachable", f"what answers at {self.admin} is not a gateway's admin API; {_WHERE}"
             )
-        if response.status_code not in (200, 409):
-            code = _EXITS.get(response.status_code, UNREACHABLE)
-            self.fail(code, str(answer.get("error", "failed")), str(answer.get("message", response.reason_phrase)))
-        return answer
+        if answer.status not in (200, 409):
+            code = _EXITS.get(answer.status, UNREACHABLE)
+            self.fail(code, str(content.get("error", "failed")), str(content.get("message", answer.reason)))
+        return content
 
     def _credential(self) -> dict[str, str]:
         try:
@@ -100,6 +93,10 @@ class Client:
     def fail(self, code: int, error: str, message: str) -> NoReturn:
         """Ends the command: a sentence on stderr, or JSON on stdout."""
         fail(code, error, message, self.as_json)
+
+
+def _given(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def credential() -> dict[str, str]:
@@ -113,7 +110,7 @@ def credential() -> dict[str, str]:
 
 
 def fail(code: int, error: str, message: str, as_json: bool) -> NoReturn:
-    """Ends a command that came to nothing."""
+    """Ends a command that cannot do what was asked."""
     if as_json:
         print(json.dumps({"error": error, "message": message}, ensure_ascii=False))
     else:

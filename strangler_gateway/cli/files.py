@@ -21,7 +21,7 @@ from strangler_gateway.table.faults import Fault
 def check(
     file: Annotated[Path, typer.Argument(help="The routes file.")] = Path("routes.yaml"), as_json: AsJson = False
 ) -> None:
-    """Check a routes file: every fault, with its line. Variables come from this environment."""
+    """Check a routes file and print every fault with its line. Variables come from this environment."""
     try:
         report = check_text(read(file), os.environ)
     except (OSError, ValueError) as exc:
@@ -34,15 +34,15 @@ def check(
 
 
 def init(
-    upstream: Annotated[str, typer.Option(metavar="URL", help="Where the monolith answers.")],
+    upstream: Annotated[str, typer.Option(metavar="URL", help="The address of the monolith.")],
     openapi: Annotated[Path | None, typer.Option(metavar="FILE", help="Its OpenAPI document, JSON or YAML.")] = None,
-    access_log: Annotated[Path | None, typer.Option(metavar="FILE", help="An access log of it, CLF or JSON.")] = None,
+    access_log: Annotated[Path | None, typer.Option(metavar="FILE", help="Its access log, CLF or JSON.")] = None,
     output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")] = Path("routes.yaml"),
     as_json: AsJson = False,
 ) -> None:
-    """Write a first routes file: everything in legacy.
+    """Write a first routes file, with everything in legacy.
 
-    With a route for each path shape that the OpenAPI document or the access log shows. Never overwrites a file.
+    It has a route for each path shape in the OpenAPI document or the access log. Never overwrites a file.
     """
     try:
         text = _init_text(upstream, openapi, access_log)
@@ -51,9 +51,7 @@ def init(
     try:
         write_new(output, text)
     except FileExistsError:
-        fail(
-            REFUSED, "exists", f"{output} is there already and is not overwritten; name another with --output", as_json
-        )
+        fail(REFUSED, "exists", f"{output} exists and is not overwritten; name another file with --output", as_json)
     except OSError as exc:
         fail(USAGE, "unwritable", f"{output} cannot be written: {exc}", as_json)
     if as_json:

@@ -1,37 +1,37 @@
-"""The command `inventory`: how far the migration is."""
+"""The command `inventory`: how far the migration has come."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from strangler_gateway.cli.client import Client
+from strangler_gateway.cli.client import AdminClient
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
-from strangler_gateway.cli.output import console, moment, plain, table
+from strangler_gateway.cli.output import moment, plain, show_table
 
 SHOWN = 50
 _COLUMNS = ("route", "match", "state", "legacy", "extracted", "share", "users legacy", "users extracted", "last legacy")
 
 
 def inventory(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
-    """Show what is still to do.
+    """Show what is left to migrate.
 
-    Requests and users per side, days since the monolith was last asked, declared routes without traffic, traffic
-    without a declared route. Users: verified ids where the gateway asks for them, else credentials; an estimate.
+    Requests and users per side, days since the monolith was last used, declared routes without traffic, and traffic
+    without a declared route. Users are an estimate: verified ids where the gateway checks them, else credentials.
     """
-    answer = Client(admin, as_json).get("inventory")
+    answer = AdminClient(admin, as_json).get("inventory")
     if as_json:
         print(json.dumps(answer))
         return
     rows = [_row(route["id"], _match(route), route["state"], route, _days(route)) for route in answer["routes"]]
     rows.append(_row("all", "", "", answer["total"], ""))
-    console().print(table(_COLUMNS, rows, frozenset(_COLUMNS[3:])))
+    show_table(_COLUMNS, rows, frozenset(_COLUMNS[3:]))
     print(f"\nrequests since {moment(answer['since'])}, users since {moment(answer['users_since'])}")
     silent = answer["without_traffic"]
     print(plain(f"declared, without traffic: {', '.join(silent) or 'none'}"))
     if answer["undeclared"]:
         print("\ntraffic without a declared route, by path shape")
         shapes = [(shape["requests"], shape["shape"]) for shape in answer["undeclared"][:SHOWN]]
-        console().print(table(("requests", "shape"), shapes, frozenset({"requests"})))
+        show_table(("requests", "shape"), shapes, frozenset({"requests"}))
     else:
         print("traffic without a declared route: none")
 

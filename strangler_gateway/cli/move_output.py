@@ -1,42 +1,44 @@
-"""Tells what became of a move, and how to undo it."""
+"""Reports the result of a move, and how to undo it."""
 
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.console import Console
-from rich.text import Text
-
-from strangler_gateway.cli.output import command as to_paste
-from strangler_gateway.cli.output import console, plain, where
+from strangler_gateway.cli.output import show_lines, to_paste, where
 
 Outcome = Mapping[str, Any]
+Line = tuple[str, str]
+"""A text and its style."""
 
 
 def show(outcome: Outcome, admin: str | None, asked: str | None = None, still: str = "already is in") -> None:
-    """One unit: before → after and the undo; or why it stays. `asked`: where it was to go; `still`: nothing moved."""
-    screen = console()
+    """One movable: before → after and the undo; or why it stays.
+
+    `asked`: where it was to go; `still`: what is said where nothing moved.
+    """
+    show_lines(_lines(outcome, admin, asked, still))
+
+
+def _lines(outcome: Outcome, admin: str | None, asked: str | None, still: str) -> Iterator[Line]:
     unit, before, after = outcome["unit"], where(outcome["before"]), where(outcome["after"])
     if outcome["done"]:
-        screen.print(Text(plain(f"{unit}: {_moved(outcome, before, after, still)}"), style="bold"))
+        yield f"{unit}: {_moved(outcome, before, after, still)}", "bold"
     else:
-        screen.print(Text(plain(f"{unit} stays in {before}; {asked or 'the move'} is refused:"), style="bold red"))
-    _show_reasons(screen, outcome)
+        yield f"{unit} stays in {before}; {asked or 'the move'} is refused:", "bold red"
+    yield from ((f"  {text}", style) for text, style in _reasons(outcome))
     if outcome["done"] and outcome["before"] != outcome["after"] and not outcome["dry_run"]:
-        screen.print(Text(f"  serves as {outcome['digest']}"))
-        _show_undo(screen, undo(outcome, admin))
+        yield f"  serves as {outcome['digest']}", ""
+        yield from ((f"  {text}", "") for text in _undo(outcome, admin))
 
 
-def _show_undo(screen: Console, commands: list[str]) -> None:
+def _undo(outcome: Outcome, admin: str | None) -> list[str]:
+    commands = undo_commands(outcome, admin)
     if len(commands) == 1:
-        _line(screen, f"undo: {commands[0]}")
-        return
-    _line(screen, "undo, step by step as each preflight allows:")
-    for command in commands:
-        _line(screen, f"  {command}")
+        return [f"undo: {commands[0]}"]
+    return ["undo, step by step as each preflight allows:", *(f"  {command}" for command in commands)]
 
 
-def undo(outcome: Outcome, admin: str | None) -> list[str]:
+def undo_commands(outcome: Outcome, admin: str | None) -> list[str]:
     """The commands that undo a move, in order."""
     unit = outcome["unit"]
     commands = [to_paste(admin, "release", unit)] if outcome["held"] else []
@@ -59,18 +61,14 @@ def _to(place: Mapping[str, Any]) -> Iterator[str]:
     yield from ("--why", "undo")
 
 
-def _show_reasons(screen: Console, outcome: Outcome) -> None:
+def _reasons(outcome: Outcome) -> Iterator[Line]:
     for refusal in outcome["refusals"]:
-        _line(screen, refusal["message"], "red")
+        yield refusal["message"], "red"
         if "example" in refusal:
-            _line(screen, f"example: {json.dumps(refusal['example'], ensure_ascii=False)}")
+            yield f"example: {json.dumps(refusal['example'], ensure_ascii=False)}", ""
     if outcome["refusals"] and all(refusal["forcible"] for refusal in outcome["refusals"]):
-        _line(screen, "--force overrides this, and is journalled")
+        yield "--force overrides this; the journal records it", ""
     for refusal in outcome["overridden"]:
-        _line(screen, f"overridden: {refusal['message']}", "yellow")
+        yield f"overridden: {refusal['message']}", "yellow"
     for warning in outcome["warnings"]:
-        _line(screen, f"note: {warning}", "yellow")
-
-
-def _line(screen: Console, text: str, style: str = "") -> None:
-    screen.print(Text(f"  {plain(text)}", style=style), soft_wrap=True)
+        yield f"note: {warning}", "yellow"

@@ -1,4 +1,4 @@
-"""The commands that move units: flip, rollback, release, reload."""
+"""The commands that move groups and routes: flip, rollback, release, reload."""
 
 import json
 import time
@@ -7,9 +7,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from strangler_gateway.cli.client import DONE, REFUSED, USAGE, Answer, Client
+from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, Answer
 from strangler_gateway.cli.move_output import show
-from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, Unit, UnitOrAll, given_admin
+from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, MovableOrAll, given_admin
 from strangler_gateway.cli.output import plain
 from strangler_gateway.cli.watch import Watched, counted, seconds, watch
 from strangler_gateway.table.routes import MigrationState
@@ -19,15 +19,15 @@ SERVES_WITHIN_S = 5.0
 
 def flip(
     context: typer.Context,
-    unit: Unit,
+    unit: MovableName,
     to: Annotated[
         MigrationState, typer.Option(help="legacy, shadow, canary, extracted or retired: one step at a time.")
     ],
     share: Annotated[float | None, typer.Option(help="Per cent of the users, in steps of 0.01; with canary.")] = None,
-    why: Annotated[str, typer.Option(help="Why, for the journal; needed to go forward.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would happen.")] = False,
+    why: Annotated[str, typer.Option(help="The reason, for the journal; required to move forward.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Override a preflight that refuses; it is journalled.")
+        bool, typer.Option("--force", help="Move although the preflight refuses; the journal records it.")
     ] = False,
     watch_for: Annotated[
         str | None,
@@ -40,13 +40,13 @@ def flip(
 ) -> None:
     """Move a group or route to another state or share.
 
-    A move forward is refused while the service accepts no connection, while shadow has compared nothing or has seen
-    differences. To an earlier state or a lower share nothing is refused; in an emergency use rollback.
+    A move forward is refused while the service accepts no connection, or while shadow has compared nothing or has
+    seen differences. A move to an earlier state or a lower share is never refused; in an emergency use rollback.
     """
-    client = Client(admin, as_json)
+    client = AdminClient(admin, as_json)
     duration = seconds(watch_for) if watch_for is not None else 0.0
     if duration is None:
-        client.fail(USAGE, "usage", f"--watch {watch_for} is no duration; write 60s or 2m")
+        client.fail(USAGE, "usage", f"--watch {watch_for} is not a duration; write 60s or 2m")
     if (to is MigrationState.CANARY) != (share is not None):
         client.fail(USAGE, "usage", "canary needs --share N" if share is None else f"{to} takes no --share")
     before = counted(client.get("routes"), unit) if duration else Watched()
@@ -65,19 +65,20 @@ def flip(
 
 def rollback(
     context: typer.Context,
-    unit: UnitOrAll = None,
+    unit: MovableOrAll = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that has a new end.")] = False,
-    why: Annotated[str, typer.Option(help="Why, for the journal; may be left out.")] = "",
+    why: Annotated[str, typer.Option(help="The reason, for the journal; optional.")] = "",
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
 ) -> None:
-    """Back to the monolith, at once. Never refused.
+    """Send all requests to the monolith at once. Never refused.
 
-    From any state, without a question. The group is held then: nothing moves it forward before `strangler release`.
+    Works from any state and asks no question. It puts the group on hold: nothing moves it forward until
+    `strangler release`.
     """
-    client = Client(admin, as_json)
+    client = AdminClient(admin, as_json)
     if (unit is None) != everything:
-        client.fail(USAGE, "usage", "name a group or route, or say --all")
+        client.fail(USAGE, "usage", "name a group or route, or use --all")
     answer = client.post("rollback", unit=unit, all=everything, why=why)
     if not as_json:
         for outcome in answer["units"]:
@@ -89,39 +90,39 @@ def rollback(
 
 def release(
     context: typer.Context,
-    unit: Unit,
-    why: Annotated[str, typer.Option(help="Why, for the journal.")] = "",
+    unit: MovableName,
+    why: Annotated[str, typer.Option(help="The reason, for the journal.")] = "",
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
 ) -> None:
-    """End the hold that a rollback has put.
+    """End the hold that a rollback has set.
 
-    Moves nothing; the next flip may.
+    Moves nothing; afterwards a flip can.
     """
-    outcome = Client(admin, as_json).post("release", unit=unit, why=why)
+    outcome = AdminClient(admin, as_json).post("release", unit=unit, why=why)
     if not as_json:
         show(outcome, given_admin(context), "the release", still="is not on hold any more; it is in")
     _end(outcome, as_json, DONE if outcome["done"] else REFUSED)
 
 
 def reload(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
-    """Have the gateway read its routes file again.
+    """Make the gateway read its routes file again.
 
-    Tells the digest that serves then, or every fault of the file; a faulty file leaves the old table serving.
+    Prints the digest of the table that serves then, or every fault of the file; after a fault the old table serves on.
     """
-    answer = Client(admin, as_json).post("reload")
+    answer = AdminClient(admin, as_json).post("reload")
     if not as_json:
         for outcome in (*answer["moved"], *answer["kept"]):
             show(outcome, None, "what the file asks for")
         for fault in answer["faults"]:
             print(plain(fault))
-        serves = "the old table serves on" if answer["faults"] else "the file is taken up, it serves"
+        serves = "the old table serves on" if answer["faults"] else "the file is accepted, it serves"
         print(f"{serves}: {answer['digest']}")
     _end(answer, as_json, REFUSED if answer["faults"] else DONE)
 
 
-def _await_served(client: Client, outcome: Answer) -> None:
-    """Until the new table serves, or a later one."""
+def _await_served(client: AdminClient, outcome: Answer) -> None:
+    """Waits until the new table serves, or a later one."""
     end = time.monotonic() + SERVES_WITHIN_S
     while True:
         status = client.get("status")
@@ -133,7 +134,7 @@ def _await_served(client: Client, outcome: Answer) -> None:
 
 
 def _end_watched(outcome: Answer, seen: Watched, as_json: bool) -> None:
-    """Errors end the command as a refusal does, so that a script stops."""
+    """Errors give the exit code of a refusal, so that a script stops."""
     if not as_json:
         print(f"seen since the flip: {seen}")
     if seen.errors and not as_json:

@@ -1,23 +1,25 @@
 """Options that several commands share."""
 
+import json
 from typing import Annotated
 
-import httpx
 import typer
 
 from strangler_gateway.cli.client import credential
+from strangler_gateway.cli.http_call import CallFailed, call
 
 DEFAULT_ADMIN = "http://127.0.0.1:8081"
 COMPLETION_TIMEOUT_S = 0.5
 
 
-def _units(context: typer.Context, incomplete: str) -> list[str]:
+def _movables(context: typer.Context, incomplete: str) -> list[str]:
     """Completes names by asking the gateway, if it answers at once."""
     url = f"{context.params.get('admin') or DEFAULT_ADMIN}/routes"
     try:
-        answer = httpx.get(url, headers=credential(), timeout=COMPLETION_TIMEOUT_S, trust_env=False).json()
-        names = sorted({str(route["unit"]) for route in answer["routes"]})
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, KeyError, TypeError):
+        with call("GET", url, credential(), None, COMPLETION_TIMEOUT_S) as answer:
+            routes = json.loads(answer.body())["routes"]
+        names = sorted({str(route["unit"]) for route in routes})
+    except (CallFailed, OSError, ValueError, KeyError, TypeError):
         return []
     return [name for name in names if name.startswith(incomplete)]
 
@@ -32,15 +34,15 @@ Admin = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Unit = Annotated[
-    str, typer.Argument(metavar="GROUP|ROUTE", help="A group, or a route that is in none.", autocompletion=_units)
+MovableName = Annotated[
+    str, typer.Argument(metavar="GROUP|ROUTE", help="A group, or a route that is in none.", autocompletion=_movables)
 ]
-UnitOrAll = Annotated[
-    str | None, typer.Argument(metavar="[GROUP|ROUTE]", help="A group, or a route.", autocompletion=_units)
+MovableOrAll = Annotated[
+    str | None, typer.Argument(metavar="[GROUP|ROUTE]", help="A group, or a route.", autocompletion=_movables)
 ]
 
 
 def given_admin(context: typer.Context) -> str | None:
-    """The admin URL where it was typed: a command to paste needs it then."""
+    """The admin URL if it was typed: a command to paste repeats it."""
     source = context.get_parameter_source("admin")
     return str(context.params["admin"]) if source and source.name == "COMMANDLINE" else None

@@ -1,37 +1,21 @@
-"""Words for people on a terminal. What comes from requests or files never reaches the terminal raw."""
+"""Text and tables for a terminal. What comes from requests or files never reaches the terminal raw.
+
+`rich` is imported where something is drawn: importing it takes longer than a refused flip.
+"""
 
 import shlex
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 Place = Mapping[str, Any]
-
-
-def console() -> Console:
-    """Stdout; when it is no terminal, wide enough that no cell is cut."""
-    screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=240)
+Row = Sequence[object]
 
 
 def plain(text: object) -> str:
-    """The text without what would steer a terminal."""
+    """The text with every character escaped that would control a terminal."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(text))
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], numbers: frozenset[str] = frozenset()) -> Table:
-    """A plain table; columns in `numbers` stand to the right."""
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        shown.add_column(
-            column, justify="right" if column in numbers else "left", no_wrap=column in numbers, overflow="fold"
-        )
-    for row in rows:
-        shown.add_row(*(Text(plain(cell)) for cell in row))
-    return shown
 
 
 def where(place: Place) -> str:
@@ -40,11 +24,66 @@ def where(place: Place) -> str:
     return f"{place['state']} {share:g} %" if share is not None else str(place["state"])
 
 
-def command(admin: str | None, *words: str) -> str:
+def moment(time: str | None) -> str:
+    """`2026-01-31 12:00:00Z`."""
+    return f"{time[:10]} {time[11:19]}Z" if time else "-"
+
+
+def to_paste(admin: str | None, *words: str) -> str:
     """A command to paste, for the same gateway."""
     return shlex.join(("strangler", *words, *(("--admin", admin) if admin else ())))
 
 
-def moment(time: str | None) -> str:
-    """`2026-01-31 12:00:00Z`."""
-    return f"{time[:10]} {time[11:19]}Z" if time else "-"
+def show_progress(text: str) -> None:
+    """Replaces the line of progress on a terminal; nothing is written elsewhere. An empty text clears it."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{plain(text)}", end="", file=sys.stderr, flush=True)
+
+
+def show_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Lines, each with its rich style; a terminal wraps them by itself."""
+    from rich.text import Text
+
+    screen = _console()
+    for text, style in lines:
+        screen.print(Text(plain(text), style=style), soft_wrap=True)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Row], numbers: frozenset[str] = frozenset()) -> None:
+    """A table without lines; columns in `numbers` are aligned to the right."""
+    _console().print(_table(columns, rows, numbers))
+
+
+@contextmanager
+def live_row(columns: Sequence[str]) -> Iterator[Callable[[Row], None]]:
+    """On a terminal, a table of one row that is replaced; nothing is written elsewhere."""
+    from rich.live import Live
+
+    screen = _console()
+    if not screen.is_terminal:
+        yield lambda row: None
+        return
+    with Live(console=screen, auto_refresh=False) as live:
+        yield lambda row: live.update(_table(columns, [row], frozenset(columns)), refresh=True)
+
+
+def _console() -> Any:
+    """Stdout; when it is not a terminal, wide enough that no cell is cut."""
+    from rich.console import Console
+
+    screen = Console(highlight=False)
+    return screen if screen.is_terminal else Console(highlight=False, width=240)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Row], numbers: frozenset[str]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(
+            column, justify="right" if column in numbers else "left", no_wrap=column in numbers, overflow="fold"
+        )
+    for row in rows:
+        shown.add_row(*(Text(plain(cell)) for cell in row))
+    return shown

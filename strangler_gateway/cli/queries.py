@@ -1,66 +1,56 @@
-"""The commands that look: routes, log, diff, differences, explain."""
+"""The commands that report: routes, log, diff, differences."""
 
 import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
-from strangler_gateway.admin.views import explanation
-from strangler_gateway.cli.client import USAGE, Answer, Client, fail
+from strangler_gateway.cli.client import AdminClient, Answer
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
-from strangler_gateway.cli.output import console, moment, plain, table, where
-from strangler_gateway.config.file import load
-from strangler_gateway.migration.routes_file.edit import read
-from strangler_gateway.steps.explain import explain as explained
-from strangler_gateway.table.faults import RoutesInvalid
-from strangler_gateway.table.matcher import Matcher
+from strangler_gateway.cli.output import moment, plain, show_table, where
 
-_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _NUMBERS = frozenset({"legacy", "extracted", "errors", "compared", "differ", "requests"})
 
 
 def routes(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
-    """List the routes, where each goes, what was seen."""
-    answer = Client(admin, as_json).get("routes")
+    """List the routes: where each goes, and its counters."""
+    answer = AdminClient(admin, as_json).get("routes")
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
         return
     columns = ("route", "match", "group", "state", "legacy", "extracted", "errors", "compared", "differ", "since")
-    console().print(table(columns, [_row(route) for route in answer["routes"]], _NUMBERS))
+    show_table(columns, [_row(route) for route in answer["routes"]], _NUMBERS)
     print(f"\ncounted since {moment(answer['since'])}; table {answer['digest']}")
     for problem in _problems(answer):
         print(plain(problem))
     if answer["undeclared"]:
         print("\nundeclared traffic, by path shape")
         shapes = [(shape["requests"], shape["shape"]) for shape in answer["undeclared"][:20]]
-        console().print(table(("requests", "shape"), shapes, _NUMBERS))
+        show_table(("requests", "shape"), shapes, _NUMBERS)
 
 
 def log(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="So many of the latest entries.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many of the latest entries.")] = 20,
     unit: Annotated[str | None, typer.Option(help="Only of this group or route.")] = None,
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
 ) -> None:
     """Show who moved what, when and why.
 
-    The newest entry stands last.
+    The newest entry comes last.
     """
-    answer = Client(admin, as_json).get("log", limit=limit, unit=unit)
+    answer = AdminClient(admin, as_json).get("log", limit=limit, unit=unit)
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
         return
     columns = ("time", "what", "group", "move", "who", "why")
-    console().print(table(columns, [_entry(entry) for entry in answer["entries"]]))
+    show_table(columns, [_entry(entry) for entry in answer["entries"]])
 
 
 def diff(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
-    """Tell how the routes file differs from what is served."""
-    answer = Client(admin, as_json).get("diff")
+    """Show how the routes file differs from what is served."""
+    answer = AdminClient(admin, as_json).get("diff")
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
         return
@@ -72,9 +62,9 @@ def diff(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
         if answer[what]:
             print(plain(f"{what} in the file: {', '.join(answer[what])}"))
     if answer["faults"]:
-        print(f"the file cannot be taken up; table {answer['served_digest']} is served meanwhile")
+        print(f"the file cannot be used; table {answer['served_digest']} is served meanwhile")
     elif answer["unread"]:
-        print("the file has changed since it was taken up; `strangler reload` takes it up")
+        print("the file has changed since it was read; `strangler reload` reads it")
     if answer["same"]:
         print(f"the file says what is served: {answer['served_digest']}")
 
@@ -84,50 +74,18 @@ def differences(
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
 ) -> None:
-    """Show what differed in shadow.
+    """Show which answers differed in shadow.
 
-    One example of each kind, the latest first. Values only where the route allows them.
+    One example of each kind, the latest first; values only where the route allows it.
     """
-    answer = Client(admin, as_json).get("differences", route=route)
+    answer = AdminClient(admin, as_json).get("differences", route=route)
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
         return
     for example in answer["differences"]:
         print(plain(json.dumps(example, ensure_ascii=False)))
     if not answer["differences"]:
-        print("none was seen since the gateway was started")
-
-
-def explain(
-    method: Annotated[str, typer.Argument(help="GET, POST, …")],
-    path: Annotated[str, typer.Argument(help="As a client would send it: /item/3?x=1")],
-    user: Annotated[str | None, typer.Option(help="The verified user id; without it, nobody is known.")] = None,
-    routes: Annotated[Path | None, typer.Option(help="Ask this file instead of a gateway.")] = None,
-    admin: Admin = DEFAULT_ADMIN,
-    as_json: AsJson = False,
-) -> None:
-    """Tell where a request would go and why. Nothing is sent there."""
-    method = method.upper()
-    path = quote(os.fsencode(path), safe=_PRINTABLE)
-    if not path.startswith("/") and path != "*":
-        fail(USAGE, "usage", f"{path} is no path; it begins with /", as_json)
-    answer = (
-        explanation(explained(_matcher(routes, as_json), method, path, user))
-        if routes
-        else Client(admin, as_json).get("explain", method=method, path=path, user=user)
-    )
-    if as_json:
-        print(json.dumps(answer, ensure_ascii=False))
-        return
-    print(plain(_sentence(method, path, user, answer)))
-
-
-def _matcher(path: Path, as_json: bool) -> Matcher:
-    try:
-        return Matcher(load(read(path), os.environ))
-    except (OSError, ValueError) as exc:
-        faults = "\n".join(map(str, exc.faults)) if isinstance(exc, RoutesInvalid) else str(exc)
-        fail(USAGE, "routes", f"{path} cannot be used: {faults}", as_json)
+        print("no difference was seen since the gateway started")
 
 
 def _row(route: Mapping[str, Any]) -> tuple[object, ...]:
@@ -152,16 +110,3 @@ def _entry(entry: Mapping[str, Any]) -> tuple[object, ...]:
     move = before if before == after else f"{before} → {after}"
     why = [entry["why"], *entry.get("reasons", ()), *(f"forced: {code}" for code in entry["forced"])]
     return moment(entry["time"]), entry["event"], entry["unit"], move, entry["who"], "; ".join(filter(None, why))
-
-
-def _sentence(method: str, path: str, user: str | None, answer: Answer) -> str:
-    of = f"{answer['kind']} {answer['unit']}, {where(answer)}"
-    lines = [f"{method} {path} goes to {answer['side']} ({answer['service'] or answer['publish']}): {answer['reason']}"]
-    lines.append(f"route {answer['route']} ({answer['path']}) of {of}")
-    if answer["variables"]:
-        lines.append("variables " + ", ".join(f"{name}={value}" for name, value in answer["variables"].items()))
-    if answer["bucket"] is not None:
-        lines.append(f"user {user} is in bucket {answer['bucket']} of 10000")
-    if answer["compared"]:
-        lines.append("the service is asked too, after the answer has gone, and both are compared")
-    return "\n".join([*lines, *filter(None, [answer["note"]])])

@@ -8,10 +8,9 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from strangler_gateway.cli import progress as cli_progress
-from strangler_gateway.cli.client import DONE, REFUSED, UNREACHABLE, USAGE, Client, fail
+from strangler_gateway.cli.client import DONE, REFUSED, UNREACHABLE, USAGE, AdminClient, fail
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
-from strangler_gateway.cli.output import plain
+from strangler_gateway.cli.output import plain, show_progress
 from strangler_gateway.cli.watch import seconds
 from strangler_gateway.recording.body import LeftOut
 from strangler_gateway.recording.har import Archive, HarInvalid
@@ -54,12 +53,12 @@ def record(
         counts = _import(from_har, origin, to, as_json)
     else:
         wanted = {"for_s": duration, "max": most, "route": route, "share": share}
-        counts = _listen(Client(admin, as_json), wanted, to)
+        counts = _listen(AdminClient(admin, as_json), wanted, to)
     _tell(to, counts, as_json)
     raise typer.Exit(DONE)
 
 
-def _listen(client: Client, wanted: Mapping[str, object], to: Path) -> Counts:
+def _listen(client: AdminClient, wanted: Mapping[str, object], to: Path) -> Counts:
     """Writes the lines as they come; an interrupted recording is one, too."""
     counts: Counts | None = None
     with client.stream("record", **wanted) as lines, _opened(to, client.as_json) as file:
@@ -70,7 +69,7 @@ def _listen(client: Client, wanted: Mapping[str, object], to: Path) -> Counts:
                 if "end" in told:
                     break
                 if "progress" in told:
-                    cli_progress.show(_sentence(told["progress"]))
+                    show_progress(_sentence(told["progress"]))
                 else:
                     file.write(line + "\n")
                     file.flush()
@@ -79,7 +78,7 @@ def _listen(client: Client, wanted: Mapping[str, object], to: Path) -> Counts:
         except KeyboardInterrupt:
             counts = counts or {"taken": 0, "left_out": {}}
         finally:
-            cli_progress.clear()
+            show_progress("")
     return counts or {}
 
 

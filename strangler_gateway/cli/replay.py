@@ -11,10 +11,9 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from strangler_gateway.cli import progress as cli_progress
 from strangler_gateway.cli.client import DONE, REFUSED, UNREACHABLE, USAGE, fail
 from strangler_gateway.cli.options import AsJson
-from strangler_gateway.cli.output import console, plain, table
+from strangler_gateway.cli.output import plain, show_progress, show_table
 from strangler_gateway.cli.watch import seconds
 from strangler_gateway.recording.replay import Replay, Result, Wishes
 from strangler_gateway.recording.replay_client import NoAnswer
@@ -82,9 +81,9 @@ def _played(replay: Replay, steps: int) -> list[Result]:
     try:
         for result in replay.results():
             results.append(result)
-            cli_progress.show(f"{len(results)} of {steps}")
+            show_progress(f"{len(results)} of {steps}")
     finally:
-        cli_progress.clear()
+        show_progress("")
     return results
 
 
@@ -117,14 +116,14 @@ def _show(results: Sequence[Result], counts: Counter[str]) -> None:
         shapes.setdefault(shape, Counter())[result.outcome] += 1
     columns = ("request", "same", "different", "skipped")
     rows = [(shape, *(seen[outcome] for outcome in columns[1:])) for shape, seen in sorted(shapes.items())]
-    console().print(table(columns, rows, frozenset(columns[1:])))
+    show_table(columns, rows, frozenset(columns[1:]))
     differing = [(result, one) for result in results for one in result.differences]
     if differing:
         print()
         shown = [
             (r.step.name, f"{r.step.method} {r.step.target}", d.where, d.legacy, d.extracted) for r, d in differing
         ]
-        console().print(table(("step", "request", "where", "recorded", "received"), shown[:SHOWN]))
+        show_table(("step", "request", "where", "recorded", "received"), shown[:SHOWN])
     if len(differing) > SHOWN:
         print(f"and {len(differing) - SHOWN} differences more; --json prints all")
     for reason, n in Counter(result.reason for result in results if result.reason).most_common():

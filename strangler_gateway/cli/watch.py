@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.live import Live
-
-from strangler_gateway.cli.output import console, table
+from strangler_gateway.cli.output import live_row
 
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]+)?)(s|m|h|)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -57,12 +55,11 @@ def counted(answer: Answer, unit: str) -> Watched:
 
 
 def watch(look: Callable[[], Watched], duration_s: float, shown: bool) -> Watched:
-    """Looks once a second; gives what was seen last. `shown`: a live table, where there is a terminal."""
-    screen = console()
-    if not (shown and screen.is_terminal):
+    """Looks once a second and returns what was seen last. `shown`: a live table, where there is a terminal."""
+    if not shown:
         return _look_until(look, duration_s, lambda seen, left_s: None)
-    with Live(console=screen, auto_refresh=False) as live:
-        return _look_until(look, duration_s, lambda seen, left_s: live.update(_picture(seen, left_s), refresh=True))
+    with live_row(_COLUMNS) as show:
+        return _look_until(look, duration_s, lambda seen, left_s: show(_row(seen, left_s)))
 
 
 def _look_until(look: Callable[[], Watched], duration_s: float, tell: Callable[[Watched, float], None]) -> Watched:
@@ -75,15 +72,9 @@ def _look_until(look: Callable[[], Watched], duration_s: float, tell: Callable[[
         time.sleep(min(EVERY_S, left_s))
 
 
-def _picture(seen: Watched, left_s: float) -> Any:
-    columns = ("legacy", "extracted", "errors", "errors of legacy", "compared", "differences", "left")
-    row = (
-        seen.legacy,
-        seen.extracted,
-        seen.errors,
-        seen.errors_legacy,
-        seen.compared,
-        seen.differences,
-        f"{left_s:.0f} s",
-    )
-    return table(columns, [row], frozenset(columns))
+_COLUMNS = ("legacy", "extracted", "errors", "errors of legacy", "compared", "differences", "left")
+
+
+def _row(seen: Watched, left_s: float) -> tuple[object, ...]:
+    errors = (seen.errors, seen.errors_legacy)
+    return (seen.legacy, seen.extracted, *errors, seen.compared, seen.differences, f"{left_s:.0f} s")

@@ -1,0 +1,66 @@
+"""The command `explain`: where a request would go."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from strangler_gateway.admin.views import explanation
+from strangler_gateway.cli.client import USAGE, AdminClient, Answer, fail
+from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
+from strangler_gateway.cli.output import plain, where
+from strangler_gateway.config.file import load
+from strangler_gateway.migration.routes_file.edit import read
+from strangler_gateway.steps.explain import explain as explain_request
+from strangler_gateway.table.faults import RoutesInvalid
+from strangler_gateway.table.matcher import Matcher
+
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+def explain(
+    method: Annotated[str, typer.Argument(help="GET, POST, …")],
+    path: Annotated[str, typer.Argument(help="As a client would send it: /item/3?x=1")],
+    user: Annotated[str | None, typer.Option(help="The verified user id; without it the caller is unknown.")] = None,
+    routes: Annotated[Path | None, typer.Option(help="Read this routes file instead of asking a gateway.")] = None,
+    admin: Admin = DEFAULT_ADMIN,
+    as_json: AsJson = False,
+) -> None:
+    """Tell where a request would go and why. The request is not sent."""
+    method = method.upper()
+    path = quote(os.fsencode(path), safe=_PRINTABLE)
+    if not path.startswith("/") and path != "*":
+        fail(USAGE, "usage", f"{path} is not a path; a path begins with /", as_json)
+    answer = (
+        explanation(explain_request(_matcher(routes, as_json), method, path, user))
+        if routes
+        else AdminClient(admin, as_json).get("explain", method=method, path=path, user=user)
+    )
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False))
+        return
+    print(plain(_sentence(method, path, user, answer)))
+
+
+def _matcher(path: Path, as_json: bool) -> Matcher:
+    try:
+        return Matcher(load(read(path), os.environ))
+    except (OSError, ValueError) as exc:
+        faults = "\n".join(map(str, exc.faults)) if isinstance(exc, RoutesInvalid) else str(exc)
+        fail(USAGE, "routes", f"{path} cannot be used: {faults}", as_json)
+
+
+def _sentence(method: str, path: str, user: str | None, answer: Answer) -> str:
+    of = f"{answer['kind']} {answer['unit']}, {where(answer)}"
+    lines = [f"{method} {path} goes to {answer['side']} ({answer['service'] or answer['publish']}): {answer['reason']}"]
+    lines.append(f"route {answer['route']} ({answer['path']}) of {of}")
+    if answer["variables"]:
+        lines.append("variables " + ", ".join(f"{name}={value}" for name, value in answer["variables"].items()))
+    if answer["bucket"] is not None:
+        lines.append(f"user {user} is in bucket {answer['bucket']} of 10000")
+    if answer["compared"]:
+        lines.append("the service is asked too, after the answer has gone, and both are compared")
+    return "\n".join([*lines, *filter(None, [answer["note"]])])

@@ -1,0 +1,58 @@
+"""The command `serve`: the gateway itself."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from strangler_gateway.cli.client import USAGE, fail
+from strangler_gateway.cli.options import AsJson
+from strangler_gateway.settings import Settings
+
+
+def serve(
+    routes: Annotated[Path | None, typer.Option(help="The routes file.  [default: routes.yaml]")] = None,
+    host: Annotated[str | None, typer.Option(help="The address that clients connect to.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.  [default: 8080]")] = None,
+    admin_host: Annotated[str | None, typer.Option(help="The address of the admin API.  [default: 127.0.0.1]")] = None,
+    admin_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="0 takes a free one.  [default: 8081]")
+    ] = None,
+    state_dir: Annotated[
+        Path | None,
+        typer.Option(help="For journal, counters, signing key.  [default: .strangler beside the routes file]"),
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM file; it is read again when it changes.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file with the key of the certificate.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the gateway.
+
+    Each option can also be set as STRANGLER_…; secrets only there, or in a file that STRANGLER_…_FILE names.
+    """
+    from strangler_gateway.main import serve as run_gateway  # the help of all commands does not need the server
+
+    given: dict[str, Any] = {
+        "routes": routes,
+        "host": host,
+        "port": port,
+        "admin_host": admin_host,
+        "admin_port": admin_port,
+        "state_dir": state_dir,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+    }
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except (ValidationError, OSError) as exc:
+        fail(USAGE, "settings", _without_values(exc), as_json)
+    raise typer.Exit(run_gateway(settings))
+
+
+def _without_values(exc: Exception) -> str:
+    """Names the wrong settings without their values: a value may be a secret."""
+    if not isinstance(exc, ValidationError):
+        return str(exc)
+    faults = exc.errors(include_input=False, include_url=False)
+    return "; ".join(f"STRANGLER_{'_'.join(map(str, f['loc'])).upper()}: {f['msg']}" for f in faults)
