@@ -1,1 +1,1 @@
-"""Mechanism that every deployable needs; no business word."""
+"""Mechanism that every deployable needs. No business word may stand here, and nothing imports from above."""

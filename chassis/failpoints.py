@@ -1,8 +1,8 @@
-"""Named places where a test makes a process die, fail or hang (FAILPOINTS=a=kill,b=hang:3); else they do nothing.
+"""Named places where a fault test makes a real process die, fail or hang. Without a test they do nothing.
 
-For fault tests of real processes: `reach("account.committed")` stands right after the thing that it names. What the
-file FAILPOINTS_FILE holds is armed beside, from the moment at which it is written; a hang ends early when it is armed
-no more.
+FAILPOINTS=a=kill,b=hang:3 arms them. So does the content of the file FAILPOINTS_FILE, from the moment it is written;
+a hang ends early when its name is removed from the file. `reach("account.committed")` stands right after the step
+that it names.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ POLL_S = 0.02
 
 
 class FailpointReached(Exception):
-    """`name=raise` was asked for."""
+    """The test has armed this point with `name=raise`."""
 
 
 @cache
@@ -42,7 +42,7 @@ def _parsed(text: str) -> dict[str, tuple[str, float]]:
 
 
 async def reach(name: str) -> None:
-    """Nothing, unless the name is armed: kill ends the process by SIGKILL."""
+    """Does nothing unless the name is armed. `kill` ends the process with SIGKILL."""
     armed = _armed()
     if name not in armed:
         return
@@ -57,5 +57,5 @@ async def reach(name: str) -> None:
 async def _hang(name: str, seconds: float) -> None:
     now = asyncio.get_running_loop().time
     ends = now() + seconds
-    while name in _armed() and now() < ends:  # noqa: ASYNC110 - a file says when
+    while name in _armed() and now() < ends:  # noqa: ASYNC110 - a file ends the wait
         await asyncio.sleep(min(POLL_S, seconds))

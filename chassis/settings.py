@@ -1,4 +1,4 @@
-"""Settings of a deployable: environment variables with a prefix, checked once at the start; secrets also from files."""
+"""Settings of a deployable: environment variables with a prefix, checked once at start. Secrets may come from files."""
 
 import os
 from pathlib import Path
@@ -12,16 +12,16 @@ T = TypeVar("T", bound="ServiceSettings")
 
 
 class SettingsInvalid(Exception):
-    """What the environment says cannot be used; the message has one line a fault, and no value."""
+    """The environment has invalid settings. The message has one line for each fault and shows no value."""
 
 
 def revealed(secret: SecretStr | None) -> str | None:
-    """None: there is none."""
+    """The text of a secret; None if there is no secret."""
     return None if secret is None else secret.get_secret_value()
 
 
 class ServiceSettings(BaseSettings):
-    """To inherit: set `env_prefix`. A SecretStr field X comes from PREFIX_X, else from the file in PREFIX_X_FILE."""
+    """Base class; set `env_prefix`. A SecretStr field X comes from PREFIX_X, else from the file PREFIX_X_FILE."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
@@ -38,7 +38,7 @@ class ServiceSettings(BaseSettings):
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Reads each SecretStr field X from the file that PREFIX_X_FILE names, without surrounding white space."""
+    """Reads each SecretStr field X from the file that PREFIX_X_FILE names, and strips white space."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         variable = f"{self.config.get('env_prefix', '')}{field_name}_file".upper()
@@ -52,7 +52,7 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 def load(settings: type[T], **overrides: object) -> T:
-    """The settings from the environment; overrides (a command line) win. Raises SettingsInvalid with all faults."""
+    """Reads the environment; `overrides` (of a command line) win. Raises SettingsInvalid with all faults."""
     try:
         return settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:

@@ -1,5 +1,5 @@
-"""What all stores have in common, whatever library speaks to them."""
+"""The error that all stores share, whichever library they use."""
 
 
 class StoreUnavailable(Exception):
-    """The store cannot be reached, is locked for too long, or has no room for one more connection."""
+    """The store cannot be reached, is locked for too long, or accepts no more connections."""

@@ -1,4 +1,4 @@
-"""Questions that come close together, asked as one: under load each costs less; one that comes alone does not wait."""
+"""Combines questions that arrive close together into one. Under load each costs less; a single one does not wait."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,31 +13,31 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked(Generic[Question, Answer]):
+class _PendingQuestion(Generic[Question, Answer]):
     question: Question
     answer: "asyncio.Future[Answer]"
 
 
 class Together(Generic[Question, Answer]):
-    """One per loop. `ask`: the answers, in the order of the questions, from a look that begins after all were asked.
+    """Make one an event loop. `ask` returns the answers in the order of the questions, and reads after all were asked.
 
-    `gather_s`: from one `ask` to the next; after a pause nobody waits but for who asks in the same turn of the loop.
-    An `ask` that takes long holds up no other. `most`: questions in one.
+    `gather_s`: the least time between two calls of `ask`; after a pause it only waits for the same turn of the loop.
+    A slow `ask` delays no other. `most`: questions in one call.
     """
 
     def __init__(
         self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]], *, gather_s: float, most: int
     ) -> None:
         self._ask, self._gather_s, self._most = ask, gather_s, most
-        self._waiting: list[_Asked[Question, Answer]] = []
+        self._waiting: list[_PendingQuestion[Question, Answer]] = []
         self._next: asyncio.TimerHandle | None = None
         self._asked_at = float("-inf")
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def answer(self, question: Question) -> Answer:
-        """Raises what `ask` does."""
+        """Raises what `ask` raises."""
         loop = asyncio.get_running_loop()
-        asked: _Asked[Question, Answer] = _Asked(question, loop.create_future())
+        asked: _PendingQuestion[Question, Answer] = _PendingQuestion(question, loop.create_future())
         self._waiting.append(asked)
         if len(self._waiting) >= self._most:
             self._go()
@@ -55,7 +55,7 @@ class Together(Generic[Question, Answer]):
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
-    async def _answered(self, taken: Sequence[_Asked[Question, Answer]]) -> None:
+    async def _answered(self, taken: Sequence[_PendingQuestion[Question, Answer]]) -> None:
         try:
             answers = await self._ask([one.question for one in taken])
             for one, answer in zip(taken, answers, strict=True):
@@ -68,7 +68,7 @@ class Together(Generic[Question, Answer]):
                 await asyncio.gather(*(self._answered([one]) for one in taken))
 
 
-def _fail(taken: Sequence[_Asked[Question, Answer]], error: Exception) -> None:
+def _fail(taken: Sequence[_PendingQuestion[Question, Answer]], error: Exception) -> None:
     for one in taken:
         if not one.answer.done():
             one.answer.set_exception(error)

@@ -1,4 +1,4 @@
-"""A dictionary that forgets: each entry at its own time, and the oldest one when it is full."""
+"""A bounded cache: each entry expires at its own time, and a full cache drops its oldest entry."""
 
 from typing import Generic, TypeVar
 
@@ -7,7 +7,7 @@ V = TypeVar("V")
 
 
 class TtlCache(Generic[K, V]):
-    """At most `size` entries; the caller tells the time (seconds of any one clock)."""
+    """At most `size` entries. The caller passes the time, in seconds of any one clock."""
 
     __slots__ = ("_entries", "_size")
 
@@ -19,7 +19,7 @@ class TtlCache(Generic[K, V]):
         return len(self._entries)
 
     def get(self, key: K, now: float) -> V | None:
-        """The value, or None when it was never put or its time is over."""
+        """The value, or None if it was never put or has expired."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -37,5 +37,5 @@ class TtlCache(Generic[K, V]):
         entries[key] = (value, until)
 
     def drop(self, key: K) -> None:
-        """Forgets the value, if there is one."""
+        """Removes the value, if there is one."""
         self._entries.pop(key, None)

@@ -1,1 +1,1 @@
-"""Who is calling: shared values, signed tokens, published keys, operators' credentials."""
+"""Who is calling: identities, signed tokens, published keys, credentials of internal routes. It knows no store."""

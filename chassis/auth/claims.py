@@ -1,4 +1,4 @@
-"""Who a request is from, as far as its credential tells: the values that gateway, plugins and services share."""
+"""Who sent a request, according to its credential: the values that gateway, plugins and services share."""
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Fields = Sequence[tuple[bytes, bytes]]
 
 
 class AuthenticationOutcome(StrEnum):
-    """What became of the credential: there was none, it was refused, or it names a user."""
+    """The result of checking the credential: there was none, it was rejected, or it names a user."""
 
     MISSING = "missing"
     REJECTED = "rejected"
@@ -19,7 +19,7 @@ class AuthenticationOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The caller. `subject` is set for a user alone; `credential` is a digest of what was sent (a cache key)."""
+    """The caller. Only a user has a `subject`. `credential` is a digest of what was sent (a cache key)."""
 
     outcome: AuthenticationOutcome
     subject: str | None = None
@@ -32,20 +32,20 @@ NOBODY = Identity(AuthenticationOutcome.MISSING)
 
 
 class IdentityUnavailable(Exception):
-    """The identity cannot be established now: its store or authority is away."""
+    """The identity cannot be established now, because its store or authority does not answer."""
 
 
 class IdentityProvider(Protocol):
-    """Establishes who a request is from; `identity:` in routes.yaml names one."""
+    """Establishes who sent a request. `identity:` in routes.yaml names a provider."""
 
     def identify(self, fields: Fields) -> Identity | Awaitable[Identity]:
-        """The verified signature suffices. Plain value when known at once, else an awaitable."""
+        """Verifies the credential. Returns a plain value if it is known at once, else an awaitable."""
         ...
 
     def confirm(self, identity: Identity, fields: Fields) -> Identity | Awaitable[Identity]:
-        """The live state (token row, roles), before a service acts on it. Raises IdentityUnavailable."""
+        """Reads the current state (token row, roles) before a service acts on it. Raises IdentityUnavailable."""
         ...
 
     async def aclose(self) -> None:
-        """Releases what the provider holds."""
+        """Releases connections."""
         ...

@@ -1,4 +1,4 @@
-"""Routes that no user reaches: each opened by one token, which its service shares with another, or with operators."""
+"""Guards internal routes: each needs a token that the service shares with another service or with operators."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def guarded(token: str, endpoint: Endpoint, *others: str) -> Endpoint:
-    """`endpoint` for bearers of that token (or one of the others), else 401; 503 while the store is away."""
+    """Lets bearers of one of these tokens pass, others get 401. Answers 503 while the store is unavailable."""
     wanted = [f"Bearer {one}".encode() for one in (token, *others)]
 
     async def answer(request: Request) -> Response:
@@ -33,5 +33,5 @@ def guarded(token: str, endpoint: Endpoint, *others: str) -> Endpoint:
 
 
 def refused(status: int, why: str) -> Response:
-    """The body of every refusal."""
+    """A refusal: every one has this body."""
     return JSONResponse({"error": why}, status)

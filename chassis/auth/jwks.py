@@ -1,4 +1,4 @@
-"""A published key set (RFC 7517): cached, read again for a key that it lacks, kept while its source is away."""
+"""A published key set (RFC 7517): cached, read again for an unknown key, kept while its source is unavailable."""
 
 import asyncio
 import json
@@ -19,23 +19,23 @@ Jwk = Mapping[str, Any]
 
 
 class KeySource(Protocol):
-    """Where public keys come from, by key id; None as id asks for the only key of a set that has but one."""
+    """The source of public keys, by key id. The id None means the only key of a set of one."""
 
     def known(self, kid: str | None) -> Jwk | None:
-        """The key, if it can be told without waiting."""
+        """The key, if it is known without waiting."""
         ...
 
     async def find(self, kid: str | None) -> Jwk | None:
-        """The key, after asking for it. Raises IdentityUnavailable where no set has ever been read."""
+        """The key; asks the source if needed. Raises IdentityUnavailable if no set was ever read."""
         ...
 
     async def aclose(self) -> None:
-        """Releases what the source holds."""
+        """Releases connections."""
         ...
 
 
 class FixedKeys:
-    """A key set that was handed over."""
+    """A key set that does not change."""
 
     def __init__(self, keys: Mapping[str, Any]) -> None:
         self._keys = _by_id(keys)
@@ -45,15 +45,15 @@ class FixedKeys:
         return _pick(self._keys, kid)
 
     async def find(self, kid: str | None) -> Jwk | None:
-        """The same: there is nobody to ask."""
+        """The same, because there is no source to ask."""
         return self.known(kid)
 
     async def aclose(self) -> None:
-        """Holds nothing."""
+        """Does nothing."""
 
 
 class RemoteKeys:
-    """Read once per `refetch_s` at most, by one call for all who wait; past `ttl_s` in the background."""
+    """Reads the set at most once per `refetch_s`, for all who wait; after `ttl_s` again, in the background."""
 
     def __init__(
         self,
@@ -73,11 +73,11 @@ class RemoteKeys:
         self._reading: asyncio.Task[None] | None = None
 
     def known(self, kid: str | None) -> Jwk | None:
-        """The key, from a set that is not too old."""
+        """The key, if the set is younger than `ttl_s`."""
         return _pick(self._keys, kid) if self._clock() - self._read_at < self._ttl_s else None
 
     async def find(self, kid: str | None) -> Jwk | None:
-        """The key of that id; an unknown one makes the set be read again."""
+        """The key of that id. Reads the set again if the key is unknown."""
         key = _pick(self._keys, kid)
         if self.known(kid) is None and self._may_ask():
             reading = self._read_once()
@@ -122,7 +122,7 @@ class RemoteKeys:
         return body
 
     async def aclose(self) -> None:
-        """Ends a read under way, and the connection."""
+        """Cancels a read in progress and closes the connection."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
@@ -130,7 +130,7 @@ class RemoteKeys:
 
 
 def _by_id(document: Any) -> dict[str | None, Jwk]:
-    """Signature keys by id. Raises ValueError for what is no key set, or an empty one."""
+    """Signature keys by id. Raises ValueError if the document is not a key set or has no usable key."""
     keys = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(keys, list):
         raise ValueError('wanted a JSON object with "keys"')
@@ -141,7 +141,7 @@ def _by_id(document: Any) -> dict[str | None, Jwk]:
 
 
 def _verifies(key: Jwk) -> bool:
-    """A shared secret (`oct`) has no place in a published set: whoever reads it could sign."""
+    """Excludes shared secrets (`oct`): whoever reads a published one could sign tokens."""
     return key.get("kty") in ("EC", "RSA", "OKP") and key.get("use", "sig") == "sig"
 
 

@@ -1,4 +1,4 @@
-"""Reading a signed token (RFC 7519, RFC 8725): the algorithm is ours to choose, and nothing is believed unverified."""
+"""Verifies a signed token (RFC 7519, RFC 8725). We choose the algorithms, and trust nothing before verification."""
 
 import base64
 import json
@@ -16,12 +16,12 @@ MAX_BYTES = 16 * 1024
 
 
 class TokenRejected(Exception):
-    """The token is not one that we accept; the message tells why and never shows it."""
+    """The token is not accepted. The message tells why and never shows the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What a token must say. None for issuer or audience: not compared. `exp` is always required."""
+    """What a token must contain. Issuer or audience None: not compared. `exp` is always required."""
 
     algorithms: Collection[str]
     issuer: str | None
@@ -30,7 +30,7 @@ class Checks:
 
 
 def key_id(token: bytes) -> str | None:
-    """`kid` of the header, unverified, to choose the key by. Raises TokenRejected for what is no signed token."""
+    """The unverified `kid` of the header, to choose the key. Raises TokenRejected if this is not a signed token."""
     if len(token) > MAX_BYTES:
         raise TokenRejected(f"longer than {MAX_BYTES} bytes")
     if token.count(b".") != 2:
@@ -46,7 +46,7 @@ def key_id(token: bytes) -> str | None:
 
 
 def import_key(jwk: Mapping[str, Any]) -> Key:
-    """A key of a published set. Raises TokenRejected: a token that needs it cannot be verified."""
+    """Imports a published key. Raises TokenRejected if it cannot be used: then the token cannot be verified."""
     try:
         return JWKRegistry.import_key(dict(jwk))
     except (JoseError, ValueError, TypeError) as error:
@@ -54,10 +54,10 @@ def import_key(jwk: Mapping[str, Any]) -> Key:
 
 
 def verify(token: bytes, key: Key, checks: Checks, now: float) -> dict[str, Any]:
-    """The claims of a token that holds. Raises TokenRejected.
+    """The claims of a valid token. Raises TokenRejected.
 
-    When it was issued decides nothing (RFC 7519 §4.1.6 tells its age by it, no more): clocks of two hosts differ, and
-    the monolith does not look at it either.
+    `iat` is ignored (RFC 7519 §4.1.6 uses it only to tell the age): clocks of two hosts differ, and the monolith
+    ignores it too.
     """
     algorithms = list(checks.algorithms)
     try:
@@ -67,7 +67,7 @@ def verify(token: bytes, key: Key, checks: Checks, now: float) -> dict[str, Any]
         _registry(checks, int(now)).validate({name: value for name, value in claims.items() if name != "iat"})
     except JoseError as error:
         raise TokenRejected(str(error)) from None
-    except Exception as error:  # hostile bytes in a foreign parser: whatever it stumbles over is refused
+    except Exception as error:  # hostile bytes in a foreign parser: every failure is a rejection
         raise TokenRejected(f"unreadable: {type(error).__name__}") from None
     return claims
 

@@ -1,4 +1,4 @@
-"""What a service does with the gateway's internal token: verify it offline, and know who calls."""
+"""Verifies the gateway's internal token in a service, offline, and tells who calls."""
 
 import hashlib
 import time
@@ -19,7 +19,7 @@ MAX_TOKENS = 10_000
 
 
 class TokenVerifier:
-    """Verifies tokens for one service (`audience`: its name in routes.yaml); a verified one is remembered."""
+    """Verifies tokens for one service (`audience`: its name in routes.yaml), and caches verified ones."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class TokenVerifier:
         self._verified: TtlCache[bytes, Identity] = TtlCache(MAX_TOKENS)
 
     async def verify(self, token: bytes) -> Identity:
-        """Who calls. Raises TokenRejected, or IdentityUnavailable while no key set has ever been read."""
+        """Who calls. Raises TokenRejected, or IdentityUnavailable if no key set was ever read."""
         digest = hashlib.sha256(token).digest()
         now = self._clock()
         identity = self._verified.get(digest, now)

@@ -1,1 +1,1 @@
-"""Messages to send and messages received, in the service's own transactions: outbox, inbox, relay, failed messages."""
+"""Messages sent and received within a service's own transactions: outbox, relay, inbox, consumer. It knows no web."""

@@ -1,7 +1,7 @@
-"""The house's consumer: a message is acknowledged when it has been handled, or lies in the table of parked ones.
+"""The consumer of every service: it acknowledges a message when it is handled, or stored as a failed message.
 
-The database is away: held, until it is back. No message of ours, or of a type that nobody knows: parked for a human.
-Anything else that fails: parked, and tried again from there. Dead letters of the queue end in the same table.
+If the database is unavailable, the message is held until it is back. A message that cannot be understood is stored
+for a human. Any other failure: it is stored, and tried again from there. Dead letters are stored in the same table.
 """
 
 import asyncio
@@ -34,20 +34,22 @@ async def consume(
     *,
     ready: Callable[[], Awaitable[None]] | None = None,
     prefetch: int = 20,
-    patience: RetryPolicy | None = None,
+    retry_policy: RetryPolicy | None = None,
 ) -> "Consumer":
-    """Starts it, whatever is away now. `handler` commits by itself, and is right when a message comes twice.
+    """Starts a consumer, even if broker or database is unavailable. `handler` commits, and accepts repeated messages.
 
-    `ready` raises StoreUnavailable as long as the handler's stores are away; the database's ping unless given.
+    `ready` raises StoreUnavailable while the handler's stores are unavailable. Default: the ping of the database.
     """
-    consumer = Consumer(queue, handler, database, failed_messages, ready or database.ping, patience or RetryPolicy())
+    consumer = Consumer(
+        queue, handler, database, failed_messages, ready or database.ping, retry_policy or RetryPolicy()
+    )
     await consumer.start(broker, prefetch)
     return consumer
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerStatus:
-    """`held`: messages that wait for a store, and why."""
+    """`held`: how many messages wait for a store; `reason`: why."""
 
     queue: str
     is_consuming: bool
@@ -55,12 +57,12 @@ class ConsumerStatus:
     reason: str | None
 
     def shown(self) -> dict[str, object]:
-        """As operators see it."""
+        """The status as JSON, for operators."""
         return {"queue": self.queue, "isConsuming": self.is_consuming, "held": self.held, "reason": self.reason}
 
 
 class Consumer:
-    """Made by `consume`; ended by `stop`."""
+    """Made by `consume`. End it with `stop`."""
 
     def __init__(
         self,
@@ -69,15 +71,15 @@ class Consumer:
         database: Database,
         failed_messages: FailedMessages,
         ready: Callable[[], Awaitable[None]],
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
     ) -> None:
         self._queue = queue
         self._handler = handler
         self._database = database
         self._failed_messages = failed_messages
         self._ready = ready
-        self._patience = patience
-        self._retry = FailedMessageRetry(queue, handler, database, failed_messages, patience)
+        self._retry_policy = retry_policy
+        self._retry = FailedMessageRetry(queue, handler, database, failed_messages, retry_policy)
         self._subscriptions: list[Subscription] = []
         self._stopping = asyncio.Event()
         self._is_paused = False
@@ -86,13 +88,13 @@ class Consumer:
         self._reason: str | None = None
 
     async def start(self, broker: Broker, prefetch: int) -> None:
-        """Once."""
+        """Call it once."""
         self._retry.start()
         self._subscriptions.append(await broker.consume(self._queue, self._on_message, prefetch=prefetch))
         self._subscriptions.append(await broker.consume(f"{self._queue}.dead", self._on_dead_letter))
 
     async def pause(self) -> None:
-        """Nothing new is taken or tried again until `resume`."""
+        """Takes and retries nothing until `resume`."""
         self._is_paused = True
         self._retry.pause()
         await self._pause_subscriptions()
@@ -104,7 +106,7 @@ class Consumer:
             await self._resume_subscriptions()
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        """What is being handled ends well, at most `grace_s`; what is held goes back to the queue."""
+        """Finishes messages in progress within `grace_s`. Held messages go back to the queue."""
         self._stopping.set()
         stopping = (subscription.stop(grace_s) for subscription in self._subscriptions)
         await asyncio.gather(self._retry.stop(grace_s), *stopping)
@@ -112,7 +114,7 @@ class Consumer:
             await self._returning
 
     def status(self) -> ConsumerStatus:
-        """Now."""
+        """The status now."""
         is_consuming = all(subscription.is_consuming for subscription in self._subscriptions)
         return ConsumerStatus(self._queue, is_consuming, self._held, self._reason if self._held else None)
 
@@ -126,7 +128,7 @@ class Consumer:
     async def _handle(self, delivery: Delivery) -> None:
         try:
             envelope = _checked(delivery.envelope())
-            async with asyncio.timeout(self._patience.handler_timeout_s):
+            async with asyncio.timeout(self._retry_policy.handler_timeout_s):
                 await self._handler(envelope)
         except StoreUnavailable:
             raise
@@ -134,7 +136,7 @@ class Consumer:
             await self._park(delivery, f"not understood: {error}")
         except Exception as error:
             log.exception("handler_failed", queue=self._queue, message_id=str(delivery.properties.get("id")))
-            await self._park(delivery, f"{type(error).__name__}: {error}", self._patience.retry_after(1))
+            await self._park(delivery, f"{type(error).__name__}: {error}", self._retry_policy.retry_after(1))
 
     async def _park(self, delivery: Delivery, reason: str, retry_after: timedelta | None = None) -> None:
         message = (self._queue, delivery.properties, delivery.body, reason)
@@ -143,7 +145,7 @@ class Consumer:
         log.warning("message_parked", queue=self._queue, parked_id=id, reason=reason)
 
     async def _holding(self, act: Callable[[], Awaitable[None]]) -> None:
-        """As often as the store is away; raises StoreUnavailable when that takes too long, or all is to stop."""
+        """Repeats `act` while the store is unavailable. Raises StoreUnavailable after `hold_s`, or on `stop`."""
         try:
             await act()
         except StoreUnavailable as error:
@@ -153,22 +155,22 @@ class Consumer:
             finally:
                 self._held -= 1
 
-    async def _hold(self, act: Callable[[], Awaitable[None]], away: StoreUnavailable) -> None:
-        until, tries = time.monotonic() + self._patience.hold_s, 0
+    async def _hold(self, act: Callable[[], Awaitable[None]], unavailable: StoreUnavailable) -> None:
+        until, tries = time.monotonic() + self._retry_policy.hold_s, 0
         while not self._stopping.is_set() and time.monotonic() < until:
             tries += 1
-            await self._wait(self._patience.hold_pause_s(tries))
+            await self._wait(self._retry_policy.hold_pause_s(tries))
             if not await self._is_ready():
                 continue
             try:
                 return await act()
             except StoreUnavailable as error:
-                away, self._reason = error, str(error)
+                unavailable, self._reason = error, str(error)
         await self._leave_until_ready()
-        raise away
+        raise unavailable
 
     async def _leave_until_ready(self) -> None:
-        """What goes back counts as a failed delivery: once, not as often as the broker would hand it out again."""
+        """Pauses before the message goes back: each redelivery counts as a failed one, and the broker limits them."""
         if self._returning is not None or self._stopping.is_set():
             return
         self._returning = asyncio.create_task(self._return_when_ready(), name=f"wait for the store of {self._queue}")
@@ -176,7 +178,7 @@ class Consumer:
 
     async def _return_when_ready(self) -> None:
         while not self._stopping.is_set():
-            await self._wait(self._patience.last_hold_s)
+            await self._wait(self._retry_policy.last_hold_s)
             if await self._is_ready():
                 break
         self._returning = None
@@ -209,10 +211,10 @@ class Consumer:
 
 
 def _checked(envelope: Envelope) -> Envelope:
-    """What is to be stored with each message is short text. Raises MessageInvalid."""
+    """Checks that all properties are short text, since they are stored. Raises MessageInvalid."""
     wrong = [name for name, value in to_record(envelope).items() if value and not _is_short_text(value)]
     if wrong:
-        raise MessageInvalid(f"the properties {wrong} are no text of at most {_MAX_PROPERTY} characters")
+        raise MessageInvalid(f"the properties {wrong} must be text of at most {_MAX_PROPERTY} characters")
     return envelope
 
 

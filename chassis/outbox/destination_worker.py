@@ -1,4 +1,4 @@
-"""One destination of the relay: claim, publish, mark; back-off by itself while the destination does not take it."""
+"""The relay's worker for one destination: claims, publishes, marks. It backs off if the destination accepts nothing."""
 
 import asyncio
 import random
@@ -19,17 +19,17 @@ from chassis.store import StoreUnavailable
 
 log = structlog.get_logger("chassis.outbox.relay")
 _MARGIN = 1.25
-"""Of the time-out: a publisher that outlasts its own by so much is given up."""
+"""Factor on the time-out of the publisher: after that the worker gives it up."""
 
 
 @dataclass(frozen=True, slots=True)
 class RelayPace:
-    """How the relay works; seconds. `lease_s` is longer than a publish and its marking take.
+    """The timing of the relay, in seconds. `lease_s` must be longer than publishing and marking take.
 
-    `window`: messages of one destination under way at once, each of at most 256 KiB: what it holds in memory.
-    `gather_s`: at least so long from claim to claim, so that under load one claim takes several; the first after a
-    pause goes at once. `poll_s`: how soon messages of other processes are found. `keep_s`: how long what was published
-    stays.
+    `window`: messages of one destination in progress at once, each of at most 256 KiB; bounds the memory.
+    `gather_s`: the least time between two claims, so that under load one claim takes several messages; the first claim
+    after a pause does not wait. `poll_s`: how soon messages of other processes are found. `keep_s`: how long published
+    messages are kept.
     """
 
     window: int = 100
@@ -43,14 +43,14 @@ class RelayPace:
     prune_every_s: float = 3600
 
     def retry_s(self, failures: int) -> float:
-        """After so many in a row; with jitter, so that processes do not retry in step."""
+        """The pause after so many failures in a row, with jitter: processes must not retry in step."""
         longest = min(self.first_retry_s * 2.0 ** min(failures, 30), self.last_retry_s)
         return longest * random.uniform(0.5, 1)  # noqa: S311  # no secret
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why it does not go on, and how often it was tried in a row."""
+    """Why a destination does not make progress, and how many attempts have failed in a row."""
 
     reason: str
     attempts: int
@@ -58,7 +58,7 @@ class Trouble:
 
 @dataclass(slots=True)
 class Batch:
-    """What became of claimed rows. Those in neither list keep their lease, and are tried again when it ends."""
+    """The result for claimed rows. Rows in neither list keep their lease, and are tried again when it ends."""
 
     claim: str = ""
     is_full: bool = True
@@ -68,7 +68,7 @@ class Batch:
 
 
 class DestinationWorker:
-    """A task of the relay."""
+    """Runs as one task of the relay."""
 
     def __init__(
         self, destination: str, database: Database, outbox: Outbox, publisher: Publisher, pace: RelayPace
@@ -86,21 +86,21 @@ class DestinationWorker:
         self._claimed_at = 0.0
 
     def wake(self) -> None:
-        """There may be something new."""
+        """Tells it that there may be a new message."""
         self._woken.set()
 
     def stop(self) -> None:
-        """Ends `run` when what is under way has been settled."""
+        """Ends `run` after the batch in progress is settled."""
         self._stopping.set()
         self._woken.set()
 
     async def run(self) -> None:
-        """Until `stop`."""
+        """Runs until `stop`."""
         while not self._stopping.is_set():
             await self._woken.wait()
             try:
                 await self._send_all()
-            except Exception as error:  # one that nobody expects must not end the sending: what was claimed comes again
+            except Exception as error:  # an unexpected error must not end the worker; claimed messages are tried again
                 log.exception("relay_failed", destination=self._destination)
                 self._failed(f"{type(error).__name__}: {error}")
                 await self._back_off()
@@ -113,7 +113,7 @@ class DestinationWorker:
             await self._gather(batch)
 
     async def _next(self, batch: Batch) -> Sequence[OutboxMessage]:
-        """Settles a batch and claims the next; none where no more are likely, or it is to stop."""
+        """Settles a batch and claims the next. Empty if no more are likely, or on `stop`."""
         while True:
             try:
                 rows = await self._turn(batch)
@@ -123,7 +123,7 @@ class DestinationWorker:
                 batch = Batch()
             except StoreUnavailable as error:
                 self._woken.set()
-                self._failed(f"the database is away: {error}")
+                self._failed(f"the database is unavailable: {error}")
             if self._stopping.is_set():
                 return ()
             await self._back_off()
@@ -154,7 +154,7 @@ class DestinationWorker:
         return rows
 
     def _wanted(self, batch: Batch) -> int:
-        """After a failure one, to see whether it goes again."""
+        """How many to claim. After a failure only one, as a probe."""
         if self._stopping.is_set() or batch.error is not None:
             return 0
         if self.trouble is not None:
@@ -178,7 +178,7 @@ class DestinationWorker:
             await self._publisher.publish(exchange_of(self._destination), row.envelope(), timeout_s=timeout_s)
             batch.confirmed.append(row.message_id)
             batch.failed.remove(row.message_id)
-        except MessageInvalid as error:  # no fault of the destination: the others go on
+        except MessageInvalid as error:  # not a fault of the destination: other messages go on
             batch.failed.remove(row.message_id)
             log.error("message_cannot_be_sent", message_id=row.message_id, reason=str(error))
         except MessagingError as error:
@@ -186,7 +186,7 @@ class DestinationWorker:
         except asyncio.CancelledError:
             if asyncio.current_task().cancelling():  # type: ignore[union-attr]  # a coroutine runs in a task
                 raise
-            batch.error = "the publisher gave it up"  # a client library that cancels what it waits for cancels us, too
+            batch.error = "the publisher cancelled it"  # some client libraries cancel the task that waits for them
         except Exception as error:
             batch.error = f"{type(error).__name__}: {error}"
             log.exception("publish_failed", destination=self._destination)

@@ -1,8 +1,7 @@
-"""Which messages a consumer has handled already: saves work; business keys carry the safety.
+"""Records which messages a consumer has handled. It only saves work: business keys make repeated messages safe.
 
-For a handler whose work is dear and whose own rows do not tell that it was done. Where a business key is written in
-the same transaction anyway, as in all services so far, a row here decides nothing: leave it out
-(docs/decisions/business-keys-before-inbox.md).
+Use it for a handler whose work is expensive and whose own rows do not show that it was done. All services so far
+write a business key in the same transaction, so they do not need it (docs/decisions/business-keys-before-inbox.md).
 """
 
 from datetime import timedelta
@@ -16,9 +15,9 @@ from chassis.outbox.outbox import Clock
 
 
 class Inbox:
-    """One per process; all take the caller's connection and are part of its transaction.
+    """Make one a process. All methods take the caller's connection and are part of its transaction.
 
-    `Relay(…, also_prune=(inbox.prune,))` keeps it small.
+    `OutboxRelay(…, also_prune=(inbox.prune,))` keeps it small.
     """
 
     def __init__(self, tables: OwnTables, clock: Clock) -> None:
@@ -27,12 +26,12 @@ class Inbox:
         self._clock = clock
 
     async def first(self, connection: AsyncConnection, consumer: str, message_id: str) -> bool:
-        """False: handled before. While another transaction handles it, this one waits for its end (PostgreSQL)."""
+        """False: handled before. On PostgreSQL it waits while another transaction handles the same message."""
         row = {"consumer": consumer, "message_id": message_id, "handled_at": self._clock()}
         return (await connection.execute(self._insert, row)).rowcount == 1
 
     async def prune(self, connection: AsyncConnection, keep: timedelta, limit: int = 1000) -> int:
-        """Forgets at most `limit` of what was handled longer ago; returns how many."""
+        """Deletes at most `limit` records that are older than `keep`. Returns how many."""
         table = self._table
         old = select(table.c.consumer, table.c.message_id).where(table.c.handled_at < self._clock() - keep).limit(limit)
         key = tuple_(table.c.consumer, table.c.message_id)

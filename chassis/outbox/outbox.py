@@ -1,7 +1,4 @@
-"""Messages to be sent, written in the transaction that they tell of; `relay.py` brings them to the broker.
-
-All take the caller's connection and are part of its transaction.
-"""
+"""Stores messages in the transaction that they report. The relay (`relay.py`) publishes them after the commit."""
 
 import json
 import time
@@ -20,15 +17,15 @@ from chassis.outbox import statements
 from chassis.outbox import tables as message_tables
 
 Clock = Callable[[], datetime]
-"""The time now, in UTC."""
+"""Returns the time in UTC."""
 PUT: Final = ("message_id", "destination", "created_at", "properties", "body")
 _COMMITTED_WITHIN_S = 60
-"""A transaction that has put a message has ended by then."""
+"""The longest time from `put` to the commit of its transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A claimed message."""
+    """A message that a relay has claimed."""
 
     message_id: str
     created_at: datetime
@@ -36,12 +33,15 @@ class OutboxMessage:
     body: str
 
     def envelope(self) -> Envelope:
-        """As it was put. Raises MessageInvalid where somebody has changed the row."""
+        """The message as it was put. Raises MessageInvalid if somebody has changed the row."""
         return from_record(json.loads(self.properties), self.body.encode())
 
 
 class Outbox:
-    """One per process. A `destination` is an exchange and a type: what can be full or missing by itself."""
+    """Make one a process. All methods that take a connection are part of its transaction.
+
+    A destination is an exchange and a type, because one can be full or missing while others work.
+    """
 
     def __init__(self, tables: OwnTables, clock: Clock) -> None:
         self.table = table = message_tables.outbox(tables)
@@ -58,11 +58,11 @@ class Outbox:
         self._wakers: list[Callable[[str], None]] = []
 
     async def put(self, connection: Connection, exchange: str, envelope: Envelope) -> None:
-        """Sent after the commit, at least once, always under this message id. Raises MessageInvalid."""
+        """Stores a message. It is sent after the commit, at least once, with this message id. Raises MessageInvalid."""
         await self._put.on(connection, self.row(exchange, envelope))
 
     def row(self, exchange: str, envelope: Envelope) -> dict[str, object]:
-        """Of `table`, for a statement that writes more than it (columns: PUT). Raises MessageInvalid."""
+        """The row (columns PUT) for a statement that writes into several tables. Raises MessageInvalid."""
         destination = f"{exchange} {envelope.type}"
         row = {
             "message_id": envelope.id,
@@ -75,50 +75,50 @@ class Outbox:
         return row
 
     def wake(self) -> None:
-        """After the commit: the relay of this process looks at once. Without it, it does at its next poll."""
+        """Call it after the commit: this process's relay then sends at once instead of at its next poll."""
         recent = time.monotonic() - _COMMITTED_WITHIN_S
         for destination in [name for name, at in self._put_at.items() if at > recent]:
             for waker in self._wakers:
                 waker(destination)
 
     def on_wake(self, waker: Callable[[str], None]) -> None:
-        """Called with each destination that may have something new."""
+        """Registers a function to call with each destination that may have new messages."""
         self._wakers.append(waker)
 
     async def published_at(self, connection: Connection, message_id: str) -> datetime | None:
-        """When the broker's confirm was noted; None: not yet, never put, or pruned since."""
+        """When the broker confirmed it. None: not yet, never put, or deleted since."""
         found = await self._published_at.on(connection, {"id": message_id})
         return found[0].published_at if found else None
 
     async def oldest(self, connection: Connection) -> dict[str, timedelta]:
-        """Destination → the age of its oldest unpublished message. Cheap, however many there are."""
+        """Destination → the age of its oldest unpublished message. Fast, however many there are."""
         rows = await self._oldest.on(connection, {})
         now = self._clock()
         return {destination: max(now - since, timedelta(0)) for destination, since in rows}
 
     async def oldest_unpublished(self, connection: Connection, exchange: str | None = None) -> timedelta | None:
-        """The age of the oldest unpublished message, to any exchange or to one; None: all are out."""
+        """The age of the oldest unpublished message, to any exchange or to one. None: there is none."""
         ages = await self.oldest(connection)
         return max((age for name, age in ages.items() if exchange in (None, exchange_of(name))), default=None)
 
     async def unpublished(self, connection: Connection) -> dict[str, int]:
-        """Destination → how many wait. Counts them one by one: for metrics."""
+        """Destination → how many wait. Slow, since it counts rows; meant for metrics."""
         return dict(map(tuple, await self._unpublished.on(connection, {})))
 
     async def claim(
         self, connection: Connection, destination: str, claim: str, limit: int, lease: timedelta
     ) -> list[OutboxMessage]:
-        """The oldest that nobody has a lease on, in one statement; `claim` is new each time: it fences the lease."""
+        """Leases the oldest free messages, in one statement. `claim` must be new each time: it fences the lease."""
         return _waiting(await self._claim.on(connection, self._claiming(destination, claim, limit, lease)))
 
     async def confirmed(self, connection: Connection, ids: Sequence[str]) -> None:
-        """The broker has them: a fact, whoever has the lease by now. The first time stays."""
+        """Marks messages that the broker has, whoever holds the lease now. The first time of confirmation stays."""
         await self._confirm.on(connection, self._confirming(ids))
 
     async def turn(
         self, database: Database, confirmed: Sequence[str], destination: str, claim: str, limit: int, lease: timedelta
     ) -> list[OutboxMessage]:
-        """`confirmed` (if any), and `claim` (unless `limit` is 0), as one transaction; on PostgreSQL one statement."""
+        """`confirmed` (if any) and `claim` (unless `limit` is 0) in one transaction; on PostgreSQL in one statement."""
         claiming = self._claiming(destination, claim, limit, lease)
         if self._turn is not None and confirmed and limit:
             return _waiting(await database.once(self._turn, claiming | self._confirming(confirmed)))
@@ -129,11 +129,11 @@ class Outbox:
             return await self.claim(connection, destination, claim, limit, lease) if limit else []
 
     async def release(self, connection: Connection, ids: Sequence[str], claim: str) -> None:
-        """The lease ends now, unless it is somebody else's."""
+        """Ends the lease of these messages, unless somebody else holds it."""
         await self._release.on(connection, {"ids": self._ids(ids), "token": claim})
 
     def _claiming(self, destination: str, claim: str, limit: int, lease: timedelta) -> dict[str, object]:
-        """Who is let in first may have looked at the clock last: such a lease ends a little later than ours."""
+        """`latest` allows for transactions that read the clock after this one but ran before it."""
         now = self._clock()
         times = {"now": now, "lease_end": now + lease, "latest": now + 2 * lease}
         return {"to": destination, "token": claim, "at_most": limit, **times}
@@ -142,12 +142,12 @@ class Outbox:
         return {"ids": self._ids(ids), "at": self._clock()}
 
     async def prune(self, connection: AsyncConnection, keep: timedelta, limit: int = 1000) -> int:
-        """Removes at most `limit` of what was published longer ago; returns how many."""
+        """Deletes at most `limit` messages that were published longer ago than `keep`. Returns how many."""
         return (await connection.execute(self._prune, {"before": self._clock() - keep, "at_most": limit})).rowcount
 
 
 def exchange_of(destination: str) -> str:
-    """The exchange in it."""
+    """The exchange of a destination."""
     return destination.rpartition(" ")[0]
 
 
@@ -156,6 +156,6 @@ def _waiting(rows: Sequence[Any]) -> list[OutboxMessage]:
 
 
 def _padded(ids: Sequence[str]) -> list[str]:
-    """To the next power of two by repeating: a database prepares a statement per number of parameters."""
+    """Repeats the last id up to the next power of two: each number of parameters is one more prepared statement."""
     size: int = 1 << (len(ids) - 1).bit_length()
     return [*ids, *[ids[-1]] * (size - len(ids))]

@@ -1,7 +1,7 @@
-"""Brings what is in the outbox to the broker, each destination by itself: a full or missing queue holds up no other.
+"""Publishes the messages of the outbox, with one worker a destination: a full queue does not delay others.
 
-A message is marked as published after the broker has confirmed it; a crash between the two sends it once more, under
-the same message id.
+It marks a message as published after the broker has confirmed it. After a crash in between, the message is sent again
+with the same message id.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from chassis.outbox.outbox import Outbox
 from chassis.store import StoreUnavailable
 
 Prune = Callable[[AsyncConnection, timedelta, int], Awaitable[int]]
-"""(connection, age, limit) → how many rows of that age are gone, at most the limit."""
+"""(connection, age, limit) → how many older rows it has deleted, at most the limit."""
 _AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class RelayStatus:
-    """For metrics and people, by destination; `troubles` of "" is the database's."""
+    """For metrics and operators, by destination. The trouble of "" is the database's."""
 
     unpublished: dict[str, int]
     oldest_s: dict[str, float]
@@ -34,9 +34,9 @@ class RelayStatus:
 
 
 class OutboxRelay:
-    """One per process, beside any number of others on the same outbox. It starts and waits without a broker or store.
+    """Make one a process; any number of processes can share an outbox. It waits for an unavailable broker or database.
 
-    `also_prune`: what else gets old in this database (the inbox).
+    `also_prune`: deletes other old rows of this database, as those of the inbox.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OutboxRelay:
         outbox.on_wake(self._wake)
 
     async def run(self) -> None:
-        """Until `stop`, or cancelled; once."""
+        """Runs until `stop` or cancellation. Call it once."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             pruning = group.create_task(self._prune())
@@ -73,7 +73,7 @@ class OutboxRelay:
                 worker.stop()
 
     def stop(self) -> None:
-        """Ends `run` when what is under way has been confirmed and marked; nothing new is taken up."""
+        """Ends `run` after the messages in progress are confirmed and marked. Claims nothing new."""
         self._stopping.set()
 
     async def status(self) -> RelayStatus:
@@ -84,12 +84,12 @@ class OutboxRelay:
         return RelayStatus(waiting, {name: age.total_seconds() for name, age in ages.items()}, self.troubles())
 
     def troubles(self) -> dict[str, Trouble]:
-        """Of each destination that does not go on now; "" is the database."""
+        """Of each destination without progress. "" is the database."""
         troubles = {name: worker.trouble for name, worker in self._workers.items() if worker.trouble is not None}
         return troubles | ({"": self._store_trouble} if self._store_trouble else {})
 
     async def _look(self) -> float:
-        """What waits, whoever put it; returns the seconds until the next look."""
+        """Wakes the workers of all destinations with messages. Returns the seconds until the next poll."""
         try:
             async with self._database.read() as connection:
                 waiting = await self._outbox.oldest(connection)
@@ -108,7 +108,9 @@ class OutboxRelay:
         if destination not in self._workers:
             worker = DestinationWorker(destination, self._database, self._outbox, self._publisher, self._pace)
             self._workers[destination] = worker
-            self._group.create_task(worker.run(), context=Context())  # who woke it first is not who it works for
+            self._group.create_task(
+                worker.run(), context=Context()
+            )  # it must not inherit the context of whoever woke it first
         self._workers[destination].wake()
 
     async def _prune(self) -> None:

@@ -1,22 +1,22 @@
-"""The tables of outbox, inbox and parked messages that each service has beside its own; made by its first migration."""
+"""The tables of outbox, inbox and failed messages of a service. Its first migration creates them."""
 
 from sqlalchemy import Column, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text
 
 from chassis.database.own_tables import Instant, OwnTables
 
 _VACUUM = {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 5000}
-"""Rows stay for seconds in the index of those that wait: dead ones are cleared by their number, not their share."""
+"""Rows are in the index of waiting messages for seconds only, so the number of dead rows matters, not their share."""
 
 
 def define(tables: OwnTables) -> None:
-    """All three, for a migration."""
+    """Defines all three, for a migration."""
     outbox(tables)
     inbox(tables)
     failed_messages(tables)
 
 
 def outbox(tables: OwnTables) -> Table:
-    """A message a row. `destination`: exchange, a blank, type. A lease is `claimed_until` and whose `claim` it is."""
+    """One row a message. `destination`: exchange, blank, type. A lease: `claimed_until`, held by `claim`."""
     table = tables.table(
         "outbox",
         Column("message_id", Text, primary_key=True),
@@ -36,7 +36,7 @@ def outbox(tables: OwnTables) -> Table:
 
 
 def inbox(tables: OwnTables) -> Table:
-    """What each consumer has handled."""
+    """One row for each message that a consumer has handled."""
     table = tables.table(
         "inbox",
         Column("consumer", Text, nullable=False),
@@ -49,9 +49,10 @@ def inbox(tables: OwnTables) -> Table:
 
 
 def failed_messages(tables: OwnTables) -> Table:
-    """A message that could not be handled a row. `size`: bytes of the body; a huge one is not kept (`body` NULL).
+    """One row a failed message. `size`: of the body in bytes; a huge body is not kept (`body` NULL).
 
-    `next_attempt_at` NULL: it waits for a human. `message_id` and `type` as far as they are text.
+    `next_attempt_at` NULL: it waits for a human. `message_id` and `type` are NULL unless they are text. The table is
+    named `parked` in all databases.
     """
     table = tables.table(
         "parked",

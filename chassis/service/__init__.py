@@ -1,1 +1,1 @@
-"""What every service process needs: settings, logs, metrics, its web application, its start."""
+"""What every service process needs: logs, metrics, web application, start-up. No business word may stand here."""

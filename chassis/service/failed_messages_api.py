@@ -1,4 +1,4 @@
-"""Messages that could not be handled: looked at, tried again, discarded, by operators.
+"""The API with which operators read, retry and discard failed messages.
 
 GET /internal/parked?queue=&after=&limit= · GET /internal/parked/groups?queue= · GET /internal/parked/{id}
 POST /internal/parked/redrive and /internal/parked/discard {"ids": [...], "why": "..."}
@@ -27,10 +27,10 @@ Change = Callable[[Sequence[str]], Awaitable[int]]
 
 
 class FailedMessageOperations(Protocol):
-    """Where they are kept."""
+    """The store of failed messages."""
 
     async def listed(self, queue: str | None, after: str, limit: int) -> Sequence[FailedMessage]:
-        """In the order of their ids, from the first after `after`."""
+        """In the order of ids, from the first after `after`."""
         ...
 
     async def grouped(self, queue: str | None) -> Sequence[FailedMessageGroup]:
@@ -38,20 +38,20 @@ class FailedMessageOperations(Protocol):
         ...
 
     async def get(self, parked_id: str) -> FailedMessage | None:
-        """None: there is none."""
+        """None: there is no such message."""
         ...
 
     async def redrive(self, ids: Sequence[str]) -> int:
-        """Tries them again from now on; how many there were."""
+        """Makes them due now. Returns how many exist."""
         ...
 
     async def discard(self, ids: Sequence[str]) -> int:
-        """Forgets them; how many there were."""
+        """Deletes them. Returns how many existed."""
         ...
 
 
 def routes(failed_messages: FailedMessageOperations) -> Iterator[tuple[str, str, Endpoint]]:
-    """Method, path, endpoint; the paths with a word before the one with an id."""
+    """(method, path, endpoint). Paths with a fixed word come before the path with an id."""
     yield "GET", "/internal/parked", partial(_list, failed_messages)
     yield "GET", "/internal/parked/groups", partial(_groups, failed_messages)
     yield "GET", "/internal/parked/{id}", partial(_get, failed_messages)
@@ -63,7 +63,7 @@ async def _list(failed_messages: FailedMessageOperations, request: Request) -> R
     query = request.query_params
     limit = pages.limit(request, 100, MOST_PER_PAGE)
     if limit is None:
-        return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}")
+        return refused(400, f"limit must be a number from 1 to {MOST_PER_PAGE}")
     rows = [_shown(row) for row in await failed_messages.listed(query.get("queue"), query.get("after", ""), limit)]
     return JSONResponse({"parked": rows, "next": rows[-1]["id"] if len(rows) == limit else None})
 
@@ -81,11 +81,11 @@ async def _get(failed_messages: FailedMessageOperations, request: Request) -> Re
     return JSONResponse(dict(_shown(found)) | content)
 
 
-async def _change(word: str, change: Change, parked_request: Request) -> Response:
-    """Logged with who asks why, and how many it concerned."""
-    asked = await _asked(parked_request)
+async def _change(word: str, change: Change, request: Request) -> Response:
+    """Logs the reason and how many messages it changed."""
+    asked = await _asked(request)
     if asked is None:
-        return refused(400, f'wanted {{"ids": [1 to {MOST_PER_PAGE} texts], "why": "a reason"}}')
+        return refused(400, f'expected {{"ids": [1 to {MOST_PER_PAGE} texts], "why": "a reason"}}')
     ids, why = asked
     count = await change(ids)
     log.warning(f"parked_{word}", why=why, ids=ids[:20], asked=len(ids), count=count)
@@ -126,7 +126,7 @@ def _group(group: FailedMessageGroup) -> Mapping[str, object]:
 
 
 def _text(body: bytes | None) -> object:
-    """As text, else as {"base64": …}; None: it was not kept."""
+    """Text, or {"base64": …} for other bytes. None: the body was not kept."""
     if body is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Logs of a process: one JSON object a line on stderr; what the standard library logs goes the same way."""
+"""Logs of a process: one JSON object a line on stderr, including what the standard library logs."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ _SHARED: tuple[structlog.types.Processor, ...] = (
 
 
 def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Once a process, in its composition root. `service` stands in every line; uvicorn's own loggers are joined."""
+    """Call it once, in the composition root. Every line names `service`. Also takes over uvicorn's loggers."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_formatter(service))
     root = logging.getLogger()
@@ -29,7 +29,7 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # our own lines report each lost connection
-    for name in ("httpx", "alembic"):  # their lines say nothing that ours do not
+    for name in ("httpx", "alembic"):  # our own lines say the same
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -57,7 +57,7 @@ def _formatter(service: str) -> logging.Formatter:
 
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A last net, not a licence: values under a secret's usual names never reach the stream."""
+    """Hides values whose keys are usual names of secrets. A last defence: do not log secrets."""
     for key in event:
         if key.lower().replace("-", "_") in _SECRET_KEYS:
             event[key] = "[hidden]"

@@ -1,4 +1,4 @@
-"""The size of a page of an internal list."""
+"""The page size of an internal list."""
 
 import re
 
@@ -8,6 +8,6 @@ _SIZE = re.compile(r"[0-9]{1,4}")
 
 
 def limit(request: Request, default: int, most: int) -> int | None:
-    """From `?limit=N`, 1 to `most`; None for what is none."""
+    """N of `?limit=N`, from 1 to `most`; None if it is anything else."""
     text = request.query_params.get("limit", str(default))
     return int(text) if _SIZE.fullmatch(text) and 1 <= int(text) <= most else None

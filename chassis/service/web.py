@@ -1,4 +1,4 @@
-"""What the web application of a service needs: health, request id, one place for errors, who is calling, a server."""
+"""The web application of a service: health, request id, one place for errors, the caller, the server."""
 
 import gc
 import re
@@ -34,12 +34,12 @@ Check = Callable[[], Awaitable[None]]
 Metrics = Callable[[], Awaitable[Sequence[Metric]]]
 """Raises StoreUnavailable."""
 KEEP_ALIVE_S = 120
-"""Longer than the gateway keeps an idle connection, or it would write into one that is being closed."""
+"""Longer than the gateway keeps an idle connection. Otherwise the gateway could write into a closing one."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class Verifier(Protocol):
-    """Tells whom an internal token names; chassis.auth.tokens.TokenVerifier is one."""
+    """Tells whom an internal token names, as chassis.auth.tokens.TokenVerifier does."""
 
     async def verify(self, token: bytes) -> Identity:
         """Raises TokenRejected."""
@@ -55,10 +55,10 @@ def application(
     description: bytes | None = None,
     metrics: Metrics | None = None,
 ) -> Starlette:
-    """`routes` answers all but health, description and metrics; `failure` answers where `routes` raised.
+    """Serves health, description and metrics itself, and everything else from `routes`.
 
-    `ready` raises when the service cannot work now. `description`: an OpenAPI document as JSON, at /openapi.json.
-    `metrics`: gauges for Prometheus, at /metrics, open as health is: numbers alone.
+    `failure` answers when `routes` raises. `ready` raises if the service cannot work now. `description`: an OpenAPI
+    document as JSON, at /openapi.json. `metrics`: at /metrics, without a credential, since they are only numbers.
     """
 
     async def live(_request: Request) -> Response:
@@ -99,8 +99,9 @@ async def _measured(metrics: Metrics, _request: Request) -> Response:
 
 
 class RequestId:
-    """Binds the gateway's X-Request-Id (a new one where there is none, or an odd one) and the request's traceparent to
-    what is logged, and sent, meanwhile.
+    """Adds the gateway's X-Request-Id and the request's traceparent to all log lines and messages of a request.
+
+    Makes a new id if the field is missing or malformed.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -119,7 +120,7 @@ class RequestId:
 
 
 class CatchErrors:
-    """Logs what nobody expected and lets `failure` answer; an answer already under way is cut off instead."""
+    """Logs unexpected exceptions and lets `failure` answer. Aborts a response that has already begun."""
 
     def __init__(self, app: ASGIApp, failure: ASGIApp) -> None:
         self._app = app
@@ -146,7 +147,7 @@ class CatchErrors:
 
 
 async def caller(fields: Fields, verifier: Verifier) -> Identity:
-    """Whom the internal token names. None, or one that is not the gateway's: NOBODY, and a line in the log."""
+    """Whom the internal token names. Without a valid token of the gateway: NOBODY, and a line in the log."""
     values = [value for name, value in fields if name.lower() == b"authorization"]
     scheme, _, token = values[0].partition(b" ") if len(values) == 1 else (b"", b"", b"")
     if scheme.lower() != b"bearer":
@@ -160,9 +161,9 @@ async def caller(fields: Fields, verifier: Verifier) -> Identity:
 
 
 def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20) -> int:
-    """Serves until SIGTERM or SIGINT, then finishes what is under way (at most `grace_s`). Port 0 takes a free one.
+    """Serves until SIGTERM or SIGINT, then finishes open requests for at most `grace_s`. Port 0 means any free port.
 
-    Prints `listening on http://HOST:PORT` once it does. Returns the exit code: 1 where it cannot listen or start.
+    Prints `listening on http://HOST:PORT` when it listens. Returns the exit code: 1 if it cannot listen or start.
     """
     try:
         listener = _listen(host, port)
@@ -194,7 +195,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Protocol(HttpToolsProtocol):
-    """Tells the application the request target as it came: ASGI drops a question mark with nothing behind it."""
+    """Passes the request target as sent to the application: ASGI drops a question mark at its end."""
 
     def on_headers_complete(self) -> None:
         self.scope["state"]["target"] = self.url
@@ -205,7 +206,7 @@ class _ServiceServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         gc.collect()
-        gc.freeze()  # what start-up made stays for good: the collector need not look at it again
+        gc.freeze()  # objects of start-up live for ever: the collector can skip them
         for listener in (sockets or []) if self.started else []:
             host, port = listener.getsockname()[:2]
             print(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from chassis.auth.tokens import TokenVerifier
 from chassis.database.database import Database
-from chassis.service import logs, starting, web
+from chassis.service import logs, startup, web
 from chassis.settings import load, revealed
 from extracted.account.api import application as api
 from extracted.account.api.refusals import Described
@@ -119,30 +119,30 @@ async def _lifespan(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 served and stopped, or migrated; 1 could not start; 2 wrong settings."""
-    return starting.run(_parser().parse_args(arguments), _migrate, _serve)
+    return startup.run(_parser().parse_args(arguments), _migrate, _serve)
 
 
 def _migrate() -> int:
     settings = load(DatabaseSettings)
-    return starting.migrate(settings.database_url.get_secret_value(), "account", MIGRATIONS)
+    return startup.migrate(settings.database_url.get_secret_value(), "account", MIGRATIONS)
 
 
 def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("account", settings.log_level)
-    return starting.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
+    return startup.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
 
 
 def _refusal(settings: Settings) -> str | None:
     if settings.broker_url is None:
         return None
     urls = settings.database_url.get_secret_value(), settings.broker_url.get_secret_value()
-    return asyncio.run(starting.obstacle(*urls, "account", MIGRATIONS, wiring.own_queues(settings)))
+    return asyncio.run(startup.obstacle(*urls, "account", MIGRATIONS, wiring.own_queues(settings)))
 
 
 def _parser() -> argparse.ArgumentParser:
-    return starting.parser(
+    return startup.parser(
         "account",
         8103,
         "Serves Account's extracted routes; `migrate` makes or changes its own tables instead.",

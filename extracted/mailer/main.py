@@ -18,7 +18,7 @@ from chassis.messaging.open import open_broker
 from chassis.messaging.topology import Topology
 from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.outbox.failed_messages.table import FailedMessages
-from chassis.service import logs, starting, web
+from chassis.service import logs, startup, web
 from chassis.settings import load, revealed
 from extracted.mailer import factories
 from extracted.mailer.addresses import canonical
@@ -144,14 +144,14 @@ class MailerProcess:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 served and stopped, or migrated; 1 could not start; 2 wrong settings."""
-    return starting.run(_parser().parse_args(arguments), _migrate, _serve)
+    return startup.run(_parser().parse_args(arguments), _migrate, _serve)
 
 
 def _migrate() -> int:
     url = load(MailerDatabaseSettings).database_url.get_secret_value()
     if url.startswith("sqlite:///"):
         _made(Path(url.removeprefix("sqlite:///")))
-    return starting.migrate(url, "mailer", MIGRATIONS)
+    return startup.migrate(url, "mailer", MIGRATIONS)
 
 
 def _made(file: Path) -> None:
@@ -164,12 +164,12 @@ def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("mailer", settings.log_level)
-    return starting.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
+    return startup.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
 
 
 def _refusal(settings: Settings) -> str | None:
     urls = settings.database_url.get_secret_value(), settings.broker_url.get_secret_value()
-    return asyncio.run(starting.obstacle(*urls, "mailer", MIGRATIONS, _own_queues()))
+    return asyncio.run(startup.obstacle(*urls, "mailer", MIGRATIONS, _own_queues()))
 
 
 def _own_queues() -> Topology:
@@ -181,7 +181,7 @@ def _now() -> datetime:
 
 
 def _parser() -> argparse.ArgumentParser:
-    return starting.parser(
+    return startup.parser(
         "mailer",
         8104,
         "Sends PolyCode's mails; `migrate` makes or changes its own tables instead.",

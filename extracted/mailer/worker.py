@@ -12,7 +12,7 @@ from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
 from chassis.outbox.consumer import Consumer, consume
 from chassis.outbox.failed_messages.table import FailedMessages
-from chassis.service import starting
+from chassis.service import startup
 from extracted.mailer import messages
 from extracted.mailer.delivery.notifier import SenderNotifier
 from extracted.mailer.maintenance import Maintenance
@@ -53,7 +53,7 @@ class MailWorker:
     async def running(self) -> AsyncIterator[None]:
         """Ends in order: nothing new is taken or begun, then what is under way is finished, within the grace."""
         others = [
-            asyncio.create_task(starting.declare(self.broker, self.topology), name="declare"),
+            asyncio.create_task(startup.declare(self.broker, self.topology), name="declare"),
             asyncio.create_task(self.notifier.run(), name="wake"),
             asyncio.create_task(self.maintenance.run(), name="keep"),
         ]

@@ -22,7 +22,7 @@ from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.outbox.outbox import Outbox
 from chassis.outbox.relay import OutboxRelay
-from chassis.service import logs, starting, web
+from chassis.service import logs, startup, web
 from chassis.settings import load, revealed
 from extracted.shop.api import application, internal
 from extracted.shop.api.internal import InternalCredentials, OperatorViews
@@ -116,26 +116,26 @@ def _sales(settings: Settings, broker_url: SecretStr, stores: Stores) -> SalesPa
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 after a normal stop, 1 if it cannot start, 2 for wrong settings."""
-    return starting.run(_parser().parse_args(arguments), _migrate, _serve)
+    return startup.run(_parser().parse_args(arguments), _migrate, _serve)
 
 
 def _migrate() -> int:
     settings = load(ShopDatabaseSettings)
-    return starting.migrate(settings.database_url.get_secret_value(), "shop", MIGRATIONS)
+    return startup.migrate(settings.database_url.get_secret_value(), "shop", MIGRATIONS)
 
 
 def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("shop", settings.log_level)
-    return starting.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
+    return startup.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
 
 
 def _refusal(settings: Settings) -> str | None:
     if settings.broker_url is None:
         return None
     return asyncio.run(
-        starting.obstacle(
+        startup.obstacle(
             database_url=settings.database_url.get_secret_value(),
             broker_url=settings.broker_url.get_secret_value(),
             service="shop",
@@ -158,7 +158,7 @@ def _now() -> datetime:
 
 
 def _parser() -> argparse.ArgumentParser:
-    return starting.parser(
+    return startup.parser(
         "shop",
         8102,
         "Serves the shop's routes. With a broker it also sells items.",

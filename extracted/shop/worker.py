@@ -14,7 +14,7 @@ from chassis.outbox import relay
 from chassis.outbox.consumer import Consumer, consume
 from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.outbox.relay import OutboxRelay
-from chassis.service import starting
+from chassis.service import startup
 from extracted.shop.messages import COMMANDS, to_command
 from extracted.shop.service import Sales
 
@@ -37,8 +37,8 @@ class ShopWorker:
     async def running(self) -> AsyncIterator[None]:
         """Stops in order: takes no new message, finishes what is under way, then sends what is in the outbox."""
         sending = asyncio.create_task(self.relay.run(), name="relay")
-        sending.add_done_callback(starting.expect_no_failure)
-        declaring = asyncio.create_task(starting.declare(self.broker, self.topology), name="declare")
+        sending.add_done_callback(startup.expect_no_failure)
+        declaring = asyncio.create_task(startup.declare(self.broker, self.topology), name="declare")
         self.consumer = consumer = await consume(
             self.broker, COMMANDS, self.handle, self.database, self.failed_messages
         )

@@ -1,1 +1,1 @@
-"""Messages that a consumer could not handle: their table, their retries, what operators do with them."""
+"""Messages that a consumer could not handle: their table, and how they are retried. The API is in chassis/service."""

@@ -12,7 +12,7 @@ MAX_BODY = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FailedMessage:
-    """`next_attempt_at` None: it waits for a human. `body` None: it was too big to keep (`size` bytes)."""
+    """`next_attempt_at` None: it waits for a human. `body` None: it was too long to keep (`size` bytes)."""
 
     id: str
     queue: str
@@ -30,13 +30,13 @@ class FailedMessage:
     def envelope(self) -> Envelope:
         """Raises MessageInvalid."""
         if self.body is None:
-            raise MessageInvalid(f"the body was not kept: it has {self.size} bytes; kept are at most {MAX_BODY}")
+            raise MessageInvalid(f"the body was not kept: it has {self.size} bytes, the limit is {MAX_BODY}")
         return from_record(json.loads(self.properties), self.body)
 
 
 @dataclass(frozen=True, slots=True)
 class FailedMessageGroup:
-    """Parked messages that have queue, type and reason in common."""
+    """Failed messages with the same queue, type and reason."""
 
     queue: str
     type: str | None

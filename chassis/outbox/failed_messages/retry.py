@@ -1,4 +1,4 @@
-"""Tries parked messages again when they are due: a task of the consumer that parked them, beside those of others."""
+"""Retries failed messages when they are due, as a task of each consumer of their queue."""
 
 import asyncio
 import random
@@ -17,15 +17,16 @@ from chassis.store import StoreUnavailable
 
 log = structlog.get_logger("chassis.outbox.consumer")
 MessageHandler = Callable[[Envelope], Awaitable[None]]
-"""Does its own transaction. Raises MessageInvalid (also for a type that it does not know), StoreUnavailable; anything
-else is a fault that may pass."""
+"""Handles a message in its own transaction. Raises MessageInvalid (also for an unknown type) or StoreUnavailable;
+any other exception is a fault that may pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How failures are met; seconds. After `attempts` a message waits for a human; after `hold_s` it goes back.
+    """How often and when to retry; times in seconds. After `attempts` a message waits for a human.
 
-    `hold_s` is shorter than the broker waits for an acknowledgement (RabbitMQ: 30 minutes).
+    While a store is unavailable a message is held for `hold_s`, then it goes back to the queue. `hold_s` must be
+    shorter than the broker waits for an acknowledgement (RabbitMQ: 30 minutes).
     """
 
     handler_timeout_s: float = 60.0
@@ -38,18 +39,18 @@ class RetryPolicy:
     look_s: float = 1.0
 
     def hold_pause_s(self, tries: int) -> float:
-        """Before the next look whether the store is back."""
+        """The pause before the next check whether the store is back."""
         return _spread(self.first_hold_s, self.last_hold_s, tries)
 
     def retry_after(self, attempts: int) -> timedelta | None:
-        """None: it has failed as often as it may."""
+        """The time until the next attempt. None: no attempt is left."""
         if attempts >= self.attempts:
             return None
         return timedelta(seconds=_spread(self.first_retry_s, self.last_retry_s, attempts))
 
 
 class FailedMessageRetry:
-    """One queue's."""
+    """Retries the failed messages of one queue."""
 
     def __init__(
         self,
@@ -57,21 +58,21 @@ class FailedMessageRetry:
         handler: MessageHandler,
         database: Database,
         failed_messages: FailedMessages,
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
     ) -> None:
         self._queue = queue
         self._handler = handler
         self._database = database
         self._failed_messages = failed_messages
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._may_go_on = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Once."""
+        """Call it once."""
         self._may_go_on.set()
-        self._task = asyncio.create_task(self._run(), name=f"retry parked {self._queue}")
+        self._task = asyncio.create_task(self._run(), name=f"retry failed messages of {self._queue}")
 
     def pause(self) -> None:
         self._may_go_on.clear()
@@ -80,7 +81,7 @@ class FailedMessageRetry:
         self._may_go_on.set()
 
     async def stop(self, grace_s: float) -> None:
-        """The message that is being tried ends well, at most `grace_s`."""
+        """Finishes the message in progress within `grace_s`."""
         self._stopping.set()
         self._may_go_on.set()
         if self._task is None:
@@ -99,13 +100,13 @@ class FailedMessageRetry:
             except Exception:
                 log.exception("parked_retry_failed", queue=self._queue)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._patience.look_s)
+                await asyncio.wait_for(self._stopping.wait(), self._retry_policy.look_s)
 
     async def _try_due(self) -> None:
-        """One after another, each claimed as it comes: a crash leaves one lease alone."""
+        """Claims and tries one message at a time, so a crash leaves only one lease."""
         while self._may_go_on.is_set() and not self._stopping.is_set():
-            lease = timedelta(seconds=2 * self._patience.handler_timeout_s)
-            within = timedelta(seconds=self._patience.last_retry_s)
+            lease = timedelta(seconds=2 * self._retry_policy.handler_timeout_s)
+            within = timedelta(seconds=self._retry_policy.last_retry_s)
             async with self._database.write() as connection:
                 due = await self._failed_messages.due(connection, self._queue, lease, 1, within)
             if not due:
@@ -113,9 +114,9 @@ class FailedMessageRetry:
             await self._try(due[0])
 
     async def _try(self, message: FailedMessage) -> None:
-        """Raises StoreUnavailable: that is no attempt; it is tried again when the lease ends."""
+        """Raises StoreUnavailable: this is not an attempt, and the message is due again when the lease ends."""
         try:
-            async with asyncio.timeout(self._patience.handler_timeout_s):
+            async with asyncio.timeout(self._retry_policy.handler_timeout_s):
                 await self._handler(message.envelope())
         except StoreUnavailable:
             raise
@@ -123,7 +124,7 @@ class FailedMessageRetry:
             await self._failed(message, f"not understood: {error}", None)
         except Exception as error:
             log.exception("handler_failed", queue=self._queue, parked_id=message.id)
-            after = self._patience.retry_after(message.attempts + 1)
+            after = self._retry_policy.retry_after(message.attempts + 1)
             await self._failed(message, f"{type(error).__name__}: {error}", after)
         else:
             async with self._database.write() as connection:
@@ -135,5 +136,5 @@ class FailedMessageRetry:
 
 
 def _spread(first_s: float, last_s: float, times: int) -> float:
-    """Doubles each time; with jitter, so that processes do not come in step."""
+    """Doubles each time, with jitter: processes must not retry in step."""
     return min(first_s * 2.0 ** min(times - 1, 30), last_s) * random.uniform(0.5, 1)  # noqa: S311  # no secret

@@ -1,4 +1,4 @@
-"""Parked messages for operators: each look and each change in a transaction of its own."""
+"""What operators do with failed messages, each call in a transaction of its own."""
 
 from collections.abc import Sequence
 
@@ -8,33 +8,33 @@ from chassis.outbox.failed_messages.table import FailedMessages
 
 
 class StoredFailedMessages:
-    """Implements the port of chassis/outbox/failed_messages_api.py."""
+    """Implements the port FailedMessageOperations of chassis/service/failed_messages_api.py."""
 
     def __init__(self, database: Database, failed_messages: FailedMessages) -> None:
         self._database = database
         self._failed_messages = failed_messages
 
     async def listed(self, queue: str | None, after: str, limit: int) -> Sequence[FailedMessage]:
-        """In the order of their ids."""
+        """In the order of ids."""
         async with self._database.read() as connection:
             return await self._failed_messages.listed(connection, queue, limit, after)
 
     async def grouped(self, queue: str | None) -> Sequence[FailedMessageGroup]:
-        """The biggest group first."""
+        """The largest group first."""
         async with self._database.read() as connection:
             return await self._failed_messages.grouped(connection, queue)
 
-    async def get(self, parked_id: str) -> FailedMessage | None:
-        """None: there is none."""
+    async def get(self, message_id: str) -> FailedMessage | None:
+        """None: there is no such message."""
         async with self._database.read() as connection:
-            return await self._failed_messages.get(connection, parked_id)
+            return await self._failed_messages.get(connection, message_id)
 
     async def redrive(self, ids: Sequence[str]) -> int:
-        """How many there were."""
+        """Returns how many there were."""
         async with self._database.write() as connection:
             return await self._failed_messages.redrive(connection, ids)
 
     async def discard(self, ids: Sequence[str]) -> int:
-        """How many there were."""
+        """Returns how many there were."""
         async with self._database.write() as connection:
             return await self._failed_messages.discard(connection, ids)

@@ -1,4 +1,4 @@
-"""Messages that could not be handled, with the reason: retried from here, or kept until a human has looked."""
+"""Stores failed messages with the reason. They are retried from here, or wait for a human."""
 
 import hashlib
 import json
@@ -15,13 +15,13 @@ from chassis.outbox.failed_messages.message import MAX_BODY, FailedMessage, Fail
 from chassis.outbox.outbox import Clock
 
 LONGEST_WAIT: Final = timedelta(minutes=10)
-"""Until the next attempt, unless told otherwise."""
+"""The longest time until the next attempt, by default."""
 _MAX_PROPERTIES = 64 * 1024
 _MAX_TEXT = 1000
 
 
 class FailedMessages:
-    """One per process; all take the caller's connection and are part of its transaction."""
+    """Make one a process. All methods take the caller's connection and are part of its transaction."""
 
     def __init__(self, tables: OwnTables, clock: Clock) -> None:
         self._tables = tables
@@ -38,7 +38,7 @@ class FailedMessages:
         *,
         retry_after: timedelta | None = None,
     ) -> str:
-        """Parks it; the same message in the same queue once more: one row, one attempt more. Returns the row's id.
+        """Stores a failed message and returns the id of its row. A repeated message only counts one more attempt.
 
         `retry_after` None: it waits for a human.
         """
@@ -59,9 +59,9 @@ class FailedMessages:
         limit: int = 20,
         within: timedelta = LONGEST_WAIT,
     ) -> list[FailedMessage]:
-        """Those to be tried again now; nobody else gets them within `lease`.
+        """Leases messages that are due, so nobody else gets them within `lease`.
 
-        What is due much later than `within` is so because the clock was put back.
+        Also those that are due much later than `within`: a clock that was ahead stored them.
         """
         table, now = self._table, self._clock()
         at, latest = table.c.next_attempt_at, now + 2 * max(within, lease)
@@ -80,25 +80,25 @@ class FailedMessages:
     async def failed(
         self, connection: AsyncConnection, message: FailedMessage, reason: str, retry_after: timedelta | None
     ) -> None:
-        """One attempt more; counts only while the lease of `due` is still this one."""
+        """Counts one more failed attempt, unless the lease of `due` has ended and somebody else took the message."""
         now = self._clock()
         at = None if retry_after is None else now + retry_after
         values = {"reason": _text(reason), "attempts": message.attempts + 1, "next_attempt_at": at, "last_at": now}
         await connection.execute(update(self._table).where(*self._leased(message)).values(**values))
 
     async def handled(self, connection: AsyncConnection, message: FailedMessage) -> None:
-        """Done: the row goes."""
+        """Deletes a message that was handled."""
         await connection.execute(delete(self._table).where(self._table.c.id == message.id))
 
     async def listed(
         self, connection: AsyncConnection, queue: str | None = None, limit: int = 100, after: str = ""
     ) -> list[FailedMessage]:
-        """In the order of their ids, from the first after `after`."""
+        """In the order of ids, from the first after `after`."""
         page = self._select(queue).where(self._table.c.id > after).order_by(self._table.c.id).limit(limit)
         return [FailedMessage(**row) for row in (await connection.execute(page)).mappings()]
 
     async def grouped(self, connection: AsyncConnection, queue: str | None = None) -> list[FailedMessageGroup]:
-        """How many there are of each kind, the biggest group first."""
+        """How many there are of each queue, type and reason, the largest group first."""
         table = self._table
         kind = (table.c.queue, table.c.type, table.c.reason)
         numbers = (func.count(), func.min(table.c.first_at), func.max(table.c.last_at))
@@ -107,17 +107,17 @@ class FailedMessages:
         return [FailedMessageGroup(*row) for row in (await connection.execute(counted)).all()]
 
     async def get(self, connection: AsyncConnection, id: str) -> FailedMessage | None:
-        """By the id of its row."""
+        """By the id of its row; None: there is none."""
         row = (await connection.execute(self._select(None).where(self._table.c.id == id))).mappings().one_or_none()
         return row and FailedMessage(**row)
 
     async def redrive(self, connection: AsyncConnection, ids: Sequence[str]) -> int:
-        """Tries them again from now on, with all attempts; returns how many there were."""
+        """Makes them due now, with all attempts. Returns how many exist."""
         again = update(self._table).where(self._table.c.id.in_(ids))
         return (await connection.execute(again.values(attempts=0, next_attempt_at=self._clock()))).rowcount
 
     async def discard(self, connection: AsyncConnection, ids: Sequence[str]) -> int:
-        """Forgets them; returns how many there were."""
+        """Deletes them. Returns how many existed."""
         return (await connection.execute(delete(self._table).where(self._table.c.id.in_(ids)))).rowcount
 
     def _select(self, queue: str | None) -> Select[Any]:
@@ -129,7 +129,7 @@ class FailedMessages:
 
 
 def _row(queue: str, properties: Mapping[str, object], body: bytes) -> dict[str, object]:
-    """The id is made of what was received: another message that bears the same message id is another row."""
+    """The id is a digest of queue, message id and body, so another message with the same message id is another row."""
     message_id = properties.get("id")
     kept = json.dumps(dict(properties), default=str, skipkeys=True)
     if len(kept) > _MAX_PROPERTIES:
@@ -147,5 +147,5 @@ def _row(queue: str, properties: Mapping[str, object], body: bytes) -> dict[str,
 
 
 def _text(foreign: str) -> str:
-    """As a database takes it: no NUL, no half of a pair; shortened."""
+    """Text that a database accepts: without NUL and lone surrogates, shortened."""
     return foreign[:_MAX_TEXT].replace("\0", "\ufffd").encode(errors="replace").decode()

@@ -9,7 +9,7 @@ from typing import Final
 from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
 from chassis.outbox.relay import OutboxRelay
-from chassis.service import starting
+from chassis.service import startup
 from extracted.account.purchases.auditing import Auditing
 
 GRACE_S: Final = 10.0
@@ -28,9 +28,9 @@ class Worker:
     async def running(self) -> AsyncIterator[None]:
         """At the end the outbox gets what it can; who still writes into it has to end before."""
         relay = asyncio.create_task(self.relay.run(), name="relay")
-        relay.add_done_callback(starting.expect_no_failure)
+        relay.add_done_callback(startup.expect_no_failure)
         others = [
-            asyncio.create_task(starting.declare(self.broker, self.topology), name="declare"),
+            asyncio.create_task(startup.declare(self.broker, self.topology), name="declare"),
             asyncio.create_task(self.auditing.run(), name="audit"),
         ]
         try:

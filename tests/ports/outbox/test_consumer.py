@@ -76,10 +76,12 @@ async def world(service: Service) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def consuming(
-    world: World, handler: MessageHandler | None = None, patience: RetryPolicy = QUICK
+    world: World, handler: MessageHandler | None = None, retry_policy: RetryPolicy = QUICK
 ) -> AsyncIterator[Consumer]:
     database, failed_messages = world.service.database, world.service.failed_messages
-    consumer = await consume(world.broker, QUEUE, handler or world.handle, database, failed_messages, patience=patience)
+    consumer = await consume(
+        world.broker, QUEUE, handler or world.handle, database, failed_messages, retry_policy=retry_policy
+    )
     yield consumer
     await consumer.stop(1)
 
@@ -99,8 +101,8 @@ async def test_a_message_is_handled_and_gone(world: World) -> None:
         ({}, b"{}", "not understood: the properties"),
         (to_record(message()), b"not json", "not understood: the body is no JSON"),
         (to_record(message()) | {"time": "once"}, b"{}", "not understood: the time is none"),
-        (to_record(message()) | {"id": "x" * 256}, b"{}", "not understood: the properties ['id'] are no text"),
-        (to_record(message()) | {"subject": "a\0b"}, b"{}", "not understood: the properties ['subject'] are no text"),
+        (to_record(message()) | {"id": "x" * 256}, b"{}", "not understood: the properties ['id'] must be text"),
+        (to_record(message()) | {"subject": "a\0b"}, b"{}", "not understood: the properties ['subject'] must be text"),
         (to_record(message()) | {"type": 7}, b"{}", "not understood: the properties"),
         (to_record(message()) | {"type": "\udc80\0"}, b"\0\xff", "not understood: the "),
         (to_record(message()), b'"' + b"x" * 300_000 + b'"', "not understood: the body has 300002 bytes"),
@@ -224,7 +226,7 @@ async def test_a_handler_is_not_tried_before_the_store_is_ready(world: World) ->
             raise StoreUnavailable("still gone")
 
     parts = (world.broker, QUEUE, world.handle, world.service.database, world.service.failed_messages)
-    consumer = await consume(*parts, ready=ready, patience=QUICK)
+    consumer = await consume(*parts, ready=ready, retry_policy=QUICK)
     await world.send(sent := message())
     await until(lambda: asked >= 5)
     assert world.handled == []
@@ -237,7 +239,7 @@ async def test_a_handler_is_not_tried_before_the_store_is_ready(world: World) ->
 async def test_at_most_prefetch_messages_are_held(world: World) -> None:
     world.is_store_away = True
     parts = (world.broker, QUEUE, world.handle, world.service.database, world.service.failed_messages)
-    consumer = await consume(*parts, prefetch=5, patience=QUICK)
+    consumer = await consume(*parts, prefetch=5, retry_policy=QUICK)
     await world.send(*(message() for _ in range(20)))
     await until(lambda: consumer.status().held == 5)
     assert await world.broker.depth(QUEUE) == 15
@@ -249,7 +251,7 @@ async def test_what_was_held_for_too_long_goes_back_until_it_is_a_dead_letter_th
     world: World,
 ) -> None:
     world.is_store_away = True
-    async with consuming(world, patience=replace(QUICK, hold_s=0.05)):
+    async with consuming(world, retry_policy=replace(QUICK, hold_s=0.05)):
         await world.send(sent := message())
         one = await world.parked_one()
         assert one.reason.startswith("dead letter: delivery_limit")
@@ -276,7 +278,7 @@ async def test_an_outage_counts_as_one_delivery_however_long_it_lasts(world: Wor
             raise StoreUnavailable("gone")
 
     parts = (world.broker, QUEUE, count, world.service.database, world.service.failed_messages)
-    consumer = await consume(*parts, ready=ready, patience=replace(QUICK, hold_s=0.02, last_hold_s=0.02))
+    consumer = await consume(*parts, ready=ready, retry_policy=replace(QUICK, hold_s=0.02, last_hold_s=0.02))
     await world.send(sent := message())
     await until(lambda: deliveries == 1 and not consumer.status().is_consuming)
     assert await world.broker.depth(QUEUE) == 1
@@ -328,7 +330,7 @@ async def test_a_stop_lets_what_is_under_way_end_and_acknowledges_it(world: Worl
         await world.handle(envelope)
 
     database, failed_messages = world.service.database, world.service.failed_messages
-    consumer = await consume(world.broker, QUEUE, slow, database, failed_messages, prefetch=1, patience=QUICK)
+    consumer = await consume(world.broker, QUEUE, slow, database, failed_messages, prefetch=1, retry_policy=QUICK)
     await world.send(message(), message())
     await began.wait()
     stopping = asyncio.create_task(consumer.stop())

@@ -107,7 +107,7 @@ def test_migrate_makes_the_file_and_the_tables_and_does_nothing_twice(tmp_path: 
     for _ in range(2):
         done = run("migrate", environ={"PATH": os.environ["PATH"], "MAILER_DATABASE_URL": database})
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == "the tables of mailer are as this version wants them\n"
+        assert done.stdout == "the tables of mailer are up to date\n"
     with sqlite3.connect(tmp_path / "mailer.sqlite3") as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'mailer_%'")}
     assert {"mailer_mails", "mailer_events", "mailer_contents", "mailer_parked"} <= names

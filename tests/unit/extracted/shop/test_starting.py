@@ -65,7 +65,7 @@ def test_migrate_makes_them_needs_the_database_alone_and_does_nothing_twice(file
     for _ in range(2):
         done = run("migrate", SHOP_DATABASE_URL=file.url)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == "the tables of shop are as this version wants them\n"
+        assert done.stdout == "the tables of shop are up to date\n"
     with sqlite3.connect(file.path) as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'shop_%'")}
     assert {"shop_decisions", "shop_stock", "shop_outbox", "shop_inbox", "shop_parked"} <= names

@@ -82,7 +82,7 @@ async def test_each_is_shown_with_its_reason_and_what_lies_behind_it_is_handled(
         return len(await operated.rows()) == len(UNREADABLE) + 2
 
     consumer = await consume(
-        broker, QUEUE.name, operated.handle, operated.database, operated.failed_messages, prefetch=1, patience=QUICK
+        broker, QUEUE.name, operated.handle, operated.database, operated.failed_messages, prefetch=1, retry_policy=QUICK
     )
     await until(are_parked)
     assert operated.handled == [sent]
@@ -107,7 +107,7 @@ async def test_driven_again_it_is_no_more_understood_than_before(opened: Opened,
         return [row["attempts"] for row in await operated.rows()] == [1]
 
     consumer = await consume(
-        broker, QUEUE.name, operated.handle, operated.database, operated.failed_messages, patience=QUICK
+        broker, QUEUE.name, operated.handle, operated.database, operated.failed_messages, retry_policy=QUICK
     )
     await until(are_parked)
     (row,) = await operated.rows()

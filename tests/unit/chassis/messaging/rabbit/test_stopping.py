@@ -9,7 +9,7 @@ import pytest
 from chassis.messaging.rabbit.broker import RabbitBroker
 from chassis.messaging.rabbit.link import Link
 from chassis.messaging.rabbit.subscription import RabbitSubscription
-from chassis.service import starting
+from chassis.service import startup
 from tests.unit.chassis.messaging.scene import TOPOLOGY, open_keeper
 
 TURNS = range(25)
@@ -35,7 +35,7 @@ async def letting_go() -> AsyncIterator[tuple[str, asyncio.Event]]:
 
 async def cancelled(broker: RabbitBroker) -> Callable[[], Awaitable[object]]:
     """Declaring, as a service does from its start."""
-    declaring = asyncio.create_task(starting.declare(broker, TOPOLOGY))
+    declaring = asyncio.create_task(startup.declare(broker, TOPOLOGY))
 
     async def stop() -> None:
         declaring.cancel()

@@ -1,4 +1,4 @@
-"""How a service with tables and queues of its own starts: its command line, its migrations, a look whether all fits."""
+"""Starts a service that has tables and queues: command line, migrations, a check that both are as expected."""
 
 import argparse
 import asyncio
@@ -22,27 +22,31 @@ from chassis.service import web
 from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 
-log = structlog.get_logger("chassis.service.starting")
+log = structlog.get_logger("chassis.service.startup")
 
 DECLARE_WITHIN_S: Final = 5.0
 DECLARE_AGAIN_S: Final = 5.0
 
 
 def parser(service: str, port: int, description: str, environment: str) -> argparse.ArgumentParser:
-    """Of `python -m extracted.SERVICE [serve|migrate] [--host H] [--port P]`. `port`: unless given."""
+    """The parser of `python -m extracted.SERVICE [serve|migrate] [--host H] [--port P]`. `port`: the default."""
     made = argparse.ArgumentParser(
         prog=f"python -m extracted.{service}", description=description, epilog=f"Environment: {environment}"
     )
     made.add_argument(
-        "command", nargs="?", choices=("serve", "migrate"), default="serve", help="migrate: make its own tables, end"
+        "command",
+        nargs="?",
+        choices=("serve", "migrate"),
+        default="serve",
+        help="migrate: create or update the service's own tables, then exit",
     )
     made.add_argument("--host", default="127.0.0.1")
-    made.add_argument("--port", type=int, default=port, help="0 takes a free one")
+    made.add_argument("--port", type=int, default=port, help="0 means any free port")
     return made
 
 
 def run(options: argparse.Namespace, migrate: Callable[[], int], serve: Callable[[str, int], int]) -> int:
-    """What `parser` has read; the exit code, 2 for wrong settings, which are told."""
+    """Runs the command that `parser` has read. Returns the exit code: 2 for wrong settings, which it prints."""
     try:
         return migrate() if options.command == "migrate" else serve(options.host, options.port)
     except SettingsInvalid as error:
@@ -51,7 +55,7 @@ def run(options: argparse.Namespace, migrate: Callable[[], int], serve: Callable
 
 
 def serve(app: ASGIApp, refusal: str | None, host: str, port: int, *, grace_s: int) -> int:
-    """As `web.serve`; 1 where there is a reason not to, which is told."""
+    """As `web.serve`. Prints `refusal` and returns 1 if there is one."""
     if refusal is not None:
         print(refusal, file=sys.stderr)
         return 1
@@ -59,22 +63,22 @@ def serve(app: ASGIApp, refusal: str | None, host: str, port: int, *, grace_s: i
 
 
 def migrate(database_url: str, service: str, script_location: Path) -> int:
-    """The command `migrate`: tells what it did; 0, or 1 where the database is away. Raises SettingsInvalid."""
+    """Runs the command `migrate`. Returns 1 if the database is unavailable. Raises SettingsInvalid."""
     try:
         asyncio.run(migrations.upgrade(database_url, service, script_location))
     except StoreUnavailable as error:
         print(f"the database does not answer: {error}", file=sys.stderr)
         return 1
-    print(f"the tables of {service} are as this version wants them")
+    print(f"the tables of {service} are up to date")
     return 0
 
 
 async def obstacle(
     database_url: str, broker_url: str, service: str, script_location: Path, queues: Topology
 ) -> str | None:
-    """Why it cannot start: its tables or its queues are not as wanted. What is away is waited for later.
+    """Why the service cannot start: its tables or its queues differ from what it expects. None: it can.
 
-    Raises SettingsInvalid.
+    An unavailable database or broker is no obstacle: the service waits for it later. Raises SettingsInvalid.
     """
     database, broker = Database(database_url, pool_size=1), open_broker(broker_url, service)
     try:
@@ -88,7 +92,7 @@ async def obstacle(
 
 
 async def differing(broker: Broker, queues: Topology) -> str | None:
-    """One sentence where a queue is not as wanted; a broker that is away is waited for later."""
+    """One sentence if a queue differs. None if none does, or if the broker is unavailable."""
     try:
         async with asyncio.timeout(DECLARE_WITHIN_S):
             await broker.declare(queues)
@@ -100,7 +104,7 @@ async def differing(broker: Broker, queues: Topology) -> str | None:
 
 
 async def declare(broker: Broker, queues: Topology) -> None:
-    """Returns when it has worked: the broker may be away for now."""
+    """Declares the queues; tries again until the broker is available."""
     while True:
         try:
             await broker.declare(queues)
@@ -112,7 +116,7 @@ async def declare(broker: Broker, queues: Topology) -> None:
 
 
 def expect_no_failure(task: asyncio.Task[None]) -> None:
-    """For `add_done_callback` of what a service is nothing without, its relay: the process ends, to start anew."""
+    """For `add_done_callback` of a task that must never fail, as the relay: ends the process, so that it restarts."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("task_ended", task=task.get_name(), exc_info=error)
         os.kill(os.getpid(), signal.SIGTERM)
