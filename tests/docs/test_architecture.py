@@ -1,4 +1,4 @@
-"""docs/architecture.md names what is there."""
+"""docs/architecture.md names every folder, and no page names a file that does not exist."""
 
 import re
 from pathlib import Path
@@ -6,18 +6,24 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/architecture.md").read_text()
 PATH = re.compile(r"`([\w.-]+(?:/[\w.{},*-]+)*/?)`")
+MADE = {"dist", "build", "__pycache__"}
+FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "."} - MADE
+PAGES = [
+    page
+    for where in ("*.md", "docs/**/*.md", "*/*/README.md")
+    for page in ROOT.glob(where)
+    if ".venv" not in page.parts
+]
 
 
-def test_every_path_that_it_names_exists() -> None:
-    named = [path for path in PATH.findall(TEXT) if "/" in path or path.endswith((".py", ".md", ".yaml", ".toml"))]
-    assert len(named) > 30
-    assert [path for path in named if not (ROOT / path).exists()] == []
+def test_every_path_that_a_page_names_exists() -> None:
+    named = {path for page in PAGES for path in PATH.findall(page.read_text()) if path.partition("/")[0] in FOLDERS}
+    assert len(named) > 50
+    assert [path for path in sorted(named) if "/" in path and not list(ROOT.glob(path.rstrip("/")))] == []
 
 
-def test_it_names_every_folder_at_the_top() -> None:
-    made = {"dist", "build", "__pycache__"}
-    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "."} - made
-    assert {folder for folder in folders if f"`{folder}/" not in TEXT} == set()
+def test_the_architecture_names_every_folder_at_the_top() -> None:
+    assert {folder for folder in FOLDERS if f"`{folder}/" not in TEXT} == set()
 
 
 def test_every_folder_of_source_says_what_lives_there() -> None:
@@ -30,8 +36,8 @@ def test_every_folder_of_source_says_what_lives_there() -> None:
 
 
 def test_every_relative_link_of_the_documents_leads_somewhere() -> None:
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
-    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
+    links = [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
+    assert len(links) > 50
     assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
 
 
