@@ -1,1 +1,1 @@
-"""The development launcher: the whole system on free ports, for `make demo` and `make run`."""
+"""The development launcher: starts the whole system on free ports, for `make demo` and `make run`."""

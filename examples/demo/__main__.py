@@ -1,4 +1,4 @@
-"""`python -m examples.demo`: the story, or with --keep the running system. Leaves no process behind."""
+"""`python -m examples.demo`: plays the story; with --keep it starts the system and keeps it running."""
 
 import argparse
 import asyncio
@@ -10,33 +10,44 @@ from pathlib import Path
 
 import httpx
 
-from examples.demo import keep, story
-from examples.demo.crowd import NobodyInShare
-from examples.demo.processes import Child, Children, ProcessFailed, first
-from examples.demo.seen import NotSeen
-from examples.demo.system import System, start
+from examples.demo import running, story
+from examples.demo.counters import TooLittleTraffic
+from examples.demo.processes import LaunchedProcess, Launcher, ProcessFailed, first
+from examples.demo.system import DemoSystem, start
+from examples.demo.traffic import NoUserInShare
 
 DEMO_WITHIN_S = 150.0
-_FAILURES = (ProcessFailed, story.Failed, NotSeen, NobodyInShare, httpx.HTTPError, TimeoutError, ValueError, OSError)
+_FAILURES = (
+    ProcessFailed,
+    story.StoryFailed,
+    TooLittleTraffic,
+    NoUserInShare,
+    httpx.HTTPError,
+    TimeoutError,
+    ValueError,
+    OSError,
+)
 
 
 async def system_for(
-    use: Callable[[System], Coroutine[object, object, None]], folder: Path, *, with_mail: bool = False
+    use: Callable[[DemoSystem], Coroutine[object, object, None]], folder: Path, *, with_mail: bool = False
 ) -> None:
-    """Starts the system in `folder`, uses it, ends it. Raises one of the failures; also when a part ends meanwhile."""
-    print("Starting the stand-in monolith, the gateway and the extracted services, on free ports.", flush=True)
-    async with Children(started) as children:
-        system = await start(children, folder, with_mail=with_mail)
-        await first(use(system), children.watch())
+    """Starts the system in `folder`, uses it and ends it. Raises also when one of its processes ends early."""
+    print("Starting the stand-in monolith, the gateway and the extracted services on free ports.", flush=True)
+    async with Launcher(started) as launcher:
+        system = await start(launcher, folder, with_mail=with_mail)
+        await first(use(system), launcher.watch())
 
 
-def started(child: Child) -> None:
-    """Tells where a part listens."""
-    print(f"  {child.name:10}{child.url}{f'  (admin {child.admin_url})' if child.admin_url else ''}", flush=True)
+def started(process: LaunchedProcess) -> None:
+    """Prints where a process listens."""
+    print(
+        f"  {process.name:10}{process.url}{f'  (admin {process.admin_url})' if process.admin_url else ''}", flush=True
+    )
 
 
 async def until_signalled(work: Coroutine[object, object, None]) -> bool:
-    """Runs `work`; Ctrl-C, SIGTERM or a closed terminal cancel it, once, in order. False where that happened."""
+    """Runs `work`. The first Ctrl-C, SIGTERM or closed terminal cancels it. Returns false when cancelled."""
     task = asyncio.create_task(work)
     signalled = False
 
@@ -55,25 +66,25 @@ async def until_signalled(work: Coroutine[object, object, None]) -> bool:
 
 
 def demo() -> int:
-    """0: all was seen; 1: a failure, in a sentence; 130: interrupted."""
+    """The exit code: 0 when every step succeeded, 130 when interrupted."""
     with tempfile.TemporaryDirectory(prefix="strangler-demo-") as folder:
-        ended = asyncio.run(until_signalled(asyncio.wait_for(system_for(story.tell, Path(folder)), DEMO_WITHIN_S)))
+        ended = asyncio.run(until_signalled(asyncio.wait_for(system_for(story.play, Path(folder)), DEMO_WITHIN_S)))
     return 0 if ended else 130
 
 
 def run() -> int:
-    """0: ended by the user; 1: a failure, in a sentence."""
+    """The exit code: 0 when the user ended it."""
     Path(".run").mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=".run") as folder:
-        asyncio.run(until_signalled(system_for(keep.keep, Path(folder).resolve(), with_mail=True)))
-    print("\nEnded; nothing is left running.")
+        asyncio.run(until_signalled(system_for(running.keep_running, Path(folder).resolve(), with_mail=True)))
+    print("\nStopped. No process is left running.")
     return 0
 
 
 def main() -> int:
-    """The exit code."""
+    """The exit code; 1 after a failure, printed as a sentence."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
-    parser.add_argument("--keep", action="store_true", help="keep the system running, with lines to paste")
+    parser.add_argument("--keep", action="store_true", help="keep the system running and print commands to paste")
     try:
         return run() if parser.parse_args().keep else demo()
     except _FAILURES as error:

@@ -1,4 +1,4 @@
-"""People who use PolyCode all the while: they log in, read, and notice every answer that is not as it was before."""
+"""Clients of PolyCode: they log in, read, and record every answer that differs from the first one."""
 
 import asyncio
 import itertools
@@ -13,44 +13,44 @@ ANSWER_WITHIN_S = 10.0
 
 
 @dataclass(slots=True)
-class Noticed:
-    """What all clients together have seen so far. A failure: no answer, another status, another body than before."""
+class Observations:
+    """What all clients observed. A failure is no answer, a wrong status or a changed body."""
 
     answers: int = 0
     failures: int = 0
     examples: deque[str] = field(default_factory=lambda: deque(maxlen=5))
 
     def failure(self, sentence: str) -> None:
-        """Counts it; the last few are kept in words."""
+        """Counts a failure and keeps the last few sentences."""
         self.failures += 1
         self.examples.append(sentence)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A read that is repeated: its path and the status that the contract promises to this client."""
+class RepeatedRead:
+    """A read to repeat: its path, and the status that this client must get."""
 
     path: str
     status: int
 
 
-class Client:
-    """One person with an own connection. Raises httpx.HTTPError and ValueError where the log-in fails."""
+class DemoClient:
+    """One user with one connection. Log-in and sign-up raise httpx.HTTPError and ValueError."""
 
-    def __init__(self, url: str, noticed: Noticed) -> None:
+    def __init__(self, url: str, observed: Observations) -> None:
         self._http = httpx.AsyncClient(base_url=url, timeout=ANSWER_WITHIN_S, trust_env=False)
-        self._noticed = noticed
+        self._observed = observed
         self._first: dict[str, str] = {}
         self.user = ""
 
     async def log_in(self, identity: str, secret: str) -> None:
-        """With the monolith's own credentials, through the gateway."""
+        """Logs in at the monolith, through the gateway."""
         answer = await self._post("/auth/token", grantType="implicit", identity=identity, secret=secret)
         self._http.headers["Authorization"] = f"Bearer {answer['accessToken']}"
         self.user = (await self.read("/user/@me"))["id"]
 
     async def sign_up(self) -> None:
-        """A new account, logged in."""
+        """Creates an account and logs in."""
         name, secret = f"user-{secrets.token_hex(4)}", secrets.token_urlsafe()
         await self._post("/user", username=name, email=f"{name}@example.org", password=secret)
         await self.log_in(f"{name}@example.org", secret)
@@ -60,34 +60,34 @@ class Client:
         return data_of(await self._http.get(path))
 
     async def items(self) -> list[str]:
-        """Ids of the shop's items (an admin sees them)."""
+        """Ids of the shop's items; only an admin may list them."""
         return [item["id"] for item in await self.read("/item")]
 
-    async def call_for_ever(self, calls: list[Call], pause_s: float) -> None:
-        """One call after another; what is odd goes to `noticed`."""
-        for call in itertools.cycle(calls):
-            await self._call(call)
+    async def read_for_ever(self, reads: list[RepeatedRead], pause_s: float) -> None:
+        """Reads one path after another, without end; failures go to the observations."""
+        for read in itertools.cycle(reads):
+            await self._read(read)
             await asyncio.sleep(pause_s)
 
     async def aclose(self) -> None:
         """Closes the connection."""
         await self._http.aclose()
 
-    async def _call(self, call: Call) -> None:
+    async def _read(self, read: RepeatedRead) -> None:
         try:
-            answer = await self._http.get(call.path)
+            answer = await self._http.get(read.path)
         except httpx.HTTPError as error:
-            self._noticed.failure(f"GET {call.path}: {type(error).__name__} {error}")
+            self._observed.failure(f"GET {read.path}: {type(error).__name__} {error}")
         else:
-            self._noticed.answers += 1
-            self._compare(call, answer)
+            self._observed.answers += 1
+            self._compare(read, answer)
 
-    def _compare(self, call: Call, answer: httpx.Response) -> None:
-        before = self._first.setdefault(call.path, answer.text)
-        if answer.status_code != call.status:
-            self._noticed.failure(f"GET {call.path}: {answer.status_code} instead of {call.status}")
+    def _compare(self, read: RepeatedRead, answer: httpx.Response) -> None:
+        before = self._first.setdefault(read.path, answer.text)
+        if answer.status_code != read.status:
+            self._observed.failure(f"GET {read.path}: {answer.status_code} instead of {read.status}")
         elif answer.text != before:
-            self._noticed.failure(f"GET {call.path}: {answer.text[:200]} instead of {before[:200]}")
+            self._observed.failure(f"GET {read.path}: {answer.text[:200]} instead of {before[:200]}")
 
     async def _post(self, path: str, **body: str) -> Any:
         return data_of(await self._http.post(path, json=body))

@@ -1,4 +1,4 @@
-"""Processes of the launcher: started, awaited until they listen, watched, and ended whatever happens."""
+"""Starts processes, waits until they listen, watches them, and always ends them."""
 
 import asyncio
 import re
@@ -14,11 +14,11 @@ _LISTENING = re.compile(r"listening on ((?:http|smtp)://\S+?:\d+)(?: \(admin (ht
 
 
 class ProcessFailed(Exception):
-    """A process did not start, or ended before it was told to; the text carries its last lines."""
+    """A process did not start, or ended too early; the text has its last lines."""
 
 
-class Child:
-    """One process. `url` is where it listens; `admin_url` as well for a gateway."""
+class LaunchedProcess:
+    """One process. It listens at `url`; a gateway also at `admin_url`."""
 
     def __init__(self, name: str, process: Process) -> None:
         self.name = name
@@ -26,33 +26,33 @@ class Child:
         self._process = process
         self._listens = asyncio.Event()
         self._output: deque[str] = deque(maxlen=20)
-        self._reading = asyncio.create_task(self._read())
+        self._reader = asyncio.create_task(self._read())
 
     async def listening(self) -> None:
-        """Returns when it has said where it listens. Raises ProcessFailed."""
+        """Waits until the process says where it listens. Raises ProcessFailed."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._listens.wait(), STARTS_WITHIN_S)
         if not self.url:
             raise ProcessFailed(f"{self.name} did not start:\n  {self.last_lines()}")
 
     async def ended(self) -> None:
-        """Raises ProcessFailed when the process ends."""
+        """Waits until the process ends, then raises ProcessFailed."""
         code = await self._process.wait()
-        await self._reading
+        await self._reader
         raise ProcessFailed(f"{self.name} ended with exit code {code}:\n  {self.last_lines()}")
 
     async def end(self) -> None:
-        """SIGTERM, SIGKILL after a while; returns when it is gone and its output is read."""
+        """Sends SIGTERM, then SIGKILL after ENDS_WITHIN_S; returns when the process is gone and its output read."""
         self._signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(self._process.wait(), ENDS_WITHIN_S)
         except TimeoutError:
             self._signal(signal.SIGKILL)
             await self._process.wait()
-        await self._reading
+        await self._reader
 
     def last_lines(self) -> str:
-        """The end of what it wrote."""
+        """The last lines that it wrote."""
         return "\n  ".join(self._output) or "it wrote nothing"
 
     def _signal(self, number: signal.Signals) -> None:
@@ -63,33 +63,33 @@ class Child:
         assert self._process.stdout is not None
         try:
             async for line in self._process.stdout:
-                self._heard(line.decode(errors="replace").rstrip())
+                self._take_line(line.decode(errors="replace").rstrip())
         finally:
-            self._listens.set()  # whoever waits for it need not wait any longer
+            self._listens.set()  # nobody needs to wait any longer
 
-    def _heard(self, line: str) -> None:
+    def _take_line(self, line: str) -> None:
         self._output.append(line)
         if not self.url and (found := _LISTENING.match(line)):
             self.url, self.admin_url = found[1], found[2] or ""
             self._listens.set()
 
 
-class Children:
-    """All processes of one launcher; `async with` ends them, the last one first."""
+class Launcher:
+    """Starts processes; the end of `async with` ends them, the last one first."""
 
-    def __init__(self, started: Callable[[Child], None] = lambda child: None) -> None:
-        self._children: list[Child] = []
+    def __init__(self, started: Callable[[LaunchedProcess], None] = lambda child: None) -> None:
+        self._children: list[LaunchedProcess] = []
         self._started = started
 
-    async def __aenter__(self) -> "Children":
+    async def __aenter__(self) -> "Launcher":
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for child in reversed(self._children):
             await child.end()
 
-    async def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Child:
-        """Starts `command` with that environment alone and waits until it listens. Raises ProcessFailed."""
+    async def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> LaunchedProcess:
+        """Starts `command` with exactly this environment and waits until it listens. Raises ProcessFailed."""
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=DEVNULL,
@@ -97,21 +97,21 @@ class Children:
             stderr=STDOUT,
             limit=1 << 20,
             env=environ,
-            start_new_session=True,  # Ctrl-C reaches the launcher alone, which ends them in order
+            start_new_session=True,  # Ctrl-C reaches only the launcher, which ends them in order
         )
-        child = Child(name, process)
+        child = LaunchedProcess(name, process)
         self._children.append(child)
         await child.listening()
         self._started(child)
         return child
 
     async def watch(self) -> None:
-        """Raises ProcessFailed as soon as one of them ends."""
+        """Raises ProcessFailed as soon as one process ends."""
         await first(*(child.ended() for child in self._children))
 
 
 async def first(*coroutines: Coroutine[object, object, None]) -> None:
-    """Runs them together until one ends, or raises; the others are cancelled, and awaited."""
+    """Runs all until one returns or raises; cancels and awaits the others."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

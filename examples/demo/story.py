@@ -1,4 +1,4 @@
-"""The main job, told while it happens: one group goes to the service and back, and there again, under traffic."""
+"""Moves one group of routes to the service, back, and again, under traffic; prints each step."""
 
 import asyncio
 import shlex
@@ -8,109 +8,111 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from examples.demo.clients import Noticed
-from examples.demo.crowd import calling
-from examples.demo.seen import Counter, Counts
-from examples.demo.system import GROUP, STRANGLER, System
+from examples.demo.clients import Observations
+from examples.demo.counters import GroupCounters, GroupCounts
+from examples.demo.system import GROUP, STRANGLER, DemoSystem
+from examples.demo.traffic import client_traffic
 
 PAUSE_S = 0.15
 COMMAND_WITHIN_S = 20.0
 SEEN_WITHIN_S = 30.0
 
 
-class Failed(Exception):
-    """Something was not as it has to be; the text is a sentence for whoever watches."""
+class StoryFailed(Exception):
+    """A step had an unexpected result; the text is a sentence for the user."""
+
+
+EnoughTraffic = Callable[[GroupCounts], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A command as typed, and what has to be seen before the next one; `refused` where it must not come about."""
+class StoryStep:
+    """A command as typed, and the traffic to wait for after it. `refused`: the command must fail."""
 
     command: str
-    enough: Callable[[Counts], bool]
+    enough: EnoughTraffic
     refused: bool = False
 
 
-def _legacy(seen: Counts) -> bool:
+def _legacy_serves(seen: GroupCounts) -> bool:
     return seen.legacy >= 40
 
 
-def _compared(seen: Counts) -> bool:
+def _compared_enough(seen: GroupCounts) -> bool:
     return seen.least_compared >= 3 and seen.compared >= 40
 
 
-def _both(seen: Counts) -> bool:
+def _both_serve(seen: GroupCounts) -> bool:
     return seen.legacy >= 15 and seen.extracted >= 8
 
 
-def _extracted(seen: Counts) -> bool:
+def _service_serves(seen: GroupCounts) -> bool:
     return seen.extracted >= 40
 
 
 STEPS = (
-    Step(f"flip {GROUP} --to shadow --why 'compare before anybody depends on it'", _compared),
-    Step(f"flip {GROUP} --to canary --share 10 --why 'no differences'", _both),
-    Step(f"flip {GROUP} --to canary --share 50 --why 'no errors at 10 %'", _both),
-    Step(f"flip {GROUP} --to extracted --why 'no errors at 50 %'", _extracted),
-    Step(f"rollback {GROUP}", _legacy),
-    Step(f"release {GROUP}", _legacy),
-    Step(f"flip {GROUP} --to extracted --why 'it worked before'", _legacy, refused=True),
-    Step(f"flip {GROUP} --to shadow --why 'again, step by step'", _compared),
-    Step(f"flip {GROUP} --to canary --share 50 --why 'no differences'", _both),
-    Step(f"flip {GROUP} --to extracted --why 'no errors at 50 %'", _extracted),
+    StoryStep(f"flip {GROUP} --to shadow --why 'compare before anybody depends on it'", _compared_enough),
+    StoryStep(f"flip {GROUP} --to canary --share 10 --why 'no differences'", _both_serve),
+    StoryStep(f"flip {GROUP} --to canary --share 50 --why 'no errors at 10 %'", _both_serve),
+    StoryStep(f"flip {GROUP} --to extracted --why 'no errors at 50 %'", _service_serves),
+    StoryStep(f"rollback {GROUP}", _legacy_serves),
+    StoryStep(f"release {GROUP}", _legacy_serves),
+    StoryStep(f"flip {GROUP} --to extracted --why 'it worked before'", _legacy_serves, refused=True),
+    StoryStep(f"flip {GROUP} --to shadow --why 'again, step by step'", _compared_enough),
+    StoryStep(f"flip {GROUP} --to canary --share 50 --why 'no differences'", _both_serve),
+    StoryStep(f"flip {GROUP} --to extracted --why 'no errors at 50 %'", _service_serves),
 )
 
 
-async def tell(system: System) -> None:
-    """Runs all steps. Raises Failed, NotSeen, httpx.HTTPError."""
-    noticed = Noticed()
-    print("\nClients log in through the gateway, until somebody is among the first ten per cent.", flush=True)
-    async with aclosing(Counter(system, GROUP)) as counter, calling(system, noticed, PAUSE_S) as clients:
-        print(f"{clients} clients keep calling. Everything is in legacy.", flush=True)
-        await _look(counter, noticed, _legacy, await counter.read(), time.monotonic())
+async def play(system: DemoSystem) -> None:
+    """Runs all steps. Raises StoryFailed, TooLittleTraffic, httpx.HTTPError."""
+    observed = Observations()
+    print("\nClients log in through the gateway until one is in the first ten per cent.", flush=True)
+    async with aclosing(GroupCounters(system, GROUP)) as counters, client_traffic(system, observed, PAUSE_S) as clients:
+        print(f"{clients} clients send requests all the time. All routes are in legacy.", flush=True)
+        await _wait_for_traffic(counters, observed, _legacy_serves, await counters.read(), time.monotonic())
         for step in STEPS:
-            await _take(step, system, counter, noticed)
-    print(f"\nDone: {noticed.answers} answers to {clients} clients, failures: none.")
+            await _run_step(step, system, counters, observed)
+    print(f"\nDone: {clients} clients got {observed.answers} answers and no failures.")
 
 
-async def _take(step: Step, system: System, counter: Counter, noticed: Noticed) -> None:
+async def _run_step(step: StoryStep, system: DemoSystem, counters: GroupCounters, observed: Observations) -> None:
     print(f"\n$ strangler {step.command}", flush=True)
-    code, output = await _strangler(step.command, system)
+    code, output = await _run_command(step.command, system)
     print("\n".join(f"  {line}" for line in output.splitlines()))
-    if code != (1 if step.refused else 0):
-        raise Failed(
-            f"`strangler {step.command}` ended with exit code {code}, {'1' if step.refused else '0'} was wanted"
-        )
-    await _look(counter, noticed, step.enough, await counter.read(), time.monotonic())
+    expected = 1 if step.refused else 0
+    if code != expected:
+        raise StoryFailed(f"`strangler {step.command}` ended with exit code {code}, not {expected}")
+    await _wait_for_traffic(counters, observed, step.enough, await counters.read(), time.monotonic())
 
 
-async def _look(
-    counter: Counter, noticed: Noticed, enough: Callable[[Counts], bool], before: Counts, started: float
+async def _wait_for_traffic(
+    counters: GroupCounters, observed: Observations, enough: EnoughTraffic, before: GroupCounts, started: float
 ) -> None:
-    seen = await counter.until(enough, before, SEEN_WITHIN_S)
-    if troubles := _troubles(noticed, seen):
-        raise Failed(f"{'; '.join(troubles)} (seen: {seen})")
-    print(f"  seen in {time.monotonic() - started:.1f} s: {seen}, failures: none", flush=True)
+    seen = await counters.until(enough, before, SEEN_WITHIN_S)
+    if problems := _problems(observed, seen):
+        raise StoryFailed(f"{'; '.join(problems)} (counted: {seen})")
+    print(f"  after {time.monotonic() - started:.1f} s: {seen}, failures: none", flush=True)
 
 
-def _troubles(noticed: Noticed, seen: Counts) -> list[str]:
-    troubles = [f"a client noticed: {example}" for example in noticed.examples]
+def _problems(observed: Observations, seen: GroupCounts) -> list[str]:
+    problems = [f"a client failed: {example}" for example in observed.examples]
     if seen.errors:
-        troubles.append(f"{seen.errors} requests ended in an error")
+        problems.append(f"{seen.errors} requests ended in an error")
     if seen.different:
-        troubles.append(f"{seen.different} of {seen.compared} comparisons found the service's answer to differ")
-    return troubles
+        problems.append(f"in {seen.different} of {seen.compared} comparisons the service's answer differed")
+    return problems
 
 
-async def _strangler(command: str, system: System) -> tuple[int, str]:
-    """Exit code and output of the real command. Raises Failed."""
+async def _run_command(command: str, system: DemoSystem) -> tuple[int, str]:
+    """Runs the command; returns exit code and output. Raises StoryFailed."""
     process = await asyncio.create_subprocess_exec(
         STRANGLER, *shlex.split(command), stdout=PIPE, stderr=STDOUT, env=system.environ
     )
     try:
         output, _ = await asyncio.wait_for(process.communicate(), COMMAND_WITHIN_S)
     except TimeoutError:
-        raise Failed(f"`strangler {command}` did not end within {COMMAND_WITHIN_S:g} s") from None
+        raise StoryFailed(f"`strangler {command}` did not end within {COMMAND_WITHIN_S:g} s") from None
     finally:
         if process.returncode is None:
             process.kill()

@@ -1,4 +1,4 @@
-"""The system of the demo: stand-in monolith, services and gateway, on free ports, with credentials of its own."""
+"""The demo's system: stand-in monolith, services and gateway, on free ports, with fresh credentials."""
 
 import os
 import secrets
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.database import migrations
-from examples.demo.processes import Children
-from extracted.account.purchases.storage import MIGRATIONS as OF_ACCOUNT
-from extracted.mailer.storage import MIGRATIONS as OF_MAILER
-from extracted.shop.storage import MIGRATIONS as OF_SHOP
+from examples.demo.processes import Launcher
+from extracted.account.purchases.storage import MIGRATIONS as ACCOUNT_MIGRATIONS
+from extracted.mailer.storage import MIGRATIONS as MAILER_MIGRATIONS
+from extracted.shop.storage import MIGRATIONS as SHOP_MIGRATIONS
 from parts.process import free_port
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 STRANGLER = str(Path(sys.executable).with_name("strangler"))
 SERVICES = ("shop", "account")
-MIGRATIONS = {"shop": OF_SHOP, "account": OF_ACCOUNT}
+MIGRATIONS = {"shop": SHOP_MIGRATIONS, "account": ACCOUNT_MIGRATIONS}
 WWW_URL = "http://localhost:4200"
-"""Where the web client would be: links in mails begin with it."""
+"""The web client's address, with which links in mails begin."""
 GROUP = "items"
 """The group of routes that the story moves."""
 ADMIN = ("admin", "admin")
@@ -29,8 +29,8 @@ _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 
 @dataclass(frozen=True, slots=True)
-class System:
-    """Where it can be reached. `folder` holds routes.yaml, the state, database and broker of this run alone."""
+class DemoSystem:
+    """A running system. `folder` holds its routes.yaml, state, database and broker."""
 
     folder: Path
     url: str
@@ -38,22 +38,22 @@ class System:
 
     @property
     def operator_token(self) -> Path:
-        """The file with the credential that may flip, mode 0600."""
+        """The file with the operator's credential, mode 0600."""
         return token_file(self.folder)
 
     @property
     def mails(self) -> Path:
-        """A file for each mail, where there is a mailbox."""
+        """The folder with a file for each mail, when there is a mailbox."""
         return self.folder / "mails"
 
     @property
     def credential(self) -> dict[str, str]:
-        """The header field that lets an operator in."""
+        """The operator's header field for the admin API."""
         return {"Authorization": f"Bearer {self.operator_token.read_text().strip()}"}
 
     @property
     def environ(self) -> dict[str, str]:
-        """What `strangler` needs to find the gateway and be let in."""
+        """The environment in which `strangler` finds the gateway and its credential."""
         return inherited() | {
             "STRANGLER_ADMIN_URL": self.admin_url,
             "STRANGLER_ADMIN_TOKEN_FILE": str(self.operator_token),
@@ -61,36 +61,36 @@ class System:
 
 
 def inherited() -> dict[str, str]:
-    """The user's environment without what the parts of the system read."""
+    """The user's environment without variables that the system reads."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
-async def start(children: Children, folder: Path, *, with_mail: bool = False) -> System:
-    """Starts all of them in `folder`. Without mail the monolith has no mail server. Raises ProcessFailed."""
+async def start(launcher: Launcher, folder: Path, *, with_mail: bool = False) -> DemoSystem:
+    """Starts all processes in `folder`. Without mail the monolith has no mail server. Raises ProcessFailed."""
     shutil.copy(ROUTES, folder / "routes.yaml")
     for file in (token_file(folder), internal_token_file(folder)):
         write_secret(file)
-    mail = await post_office(children, folder) if with_mail else {}
+    mail = await start_mail(launcher, folder) if with_mail else {}
     database = folder / "monolith.sqlite3"
-    monolith = await children.start(
+    monolith = await launcher.start(
         "monolith", python("examples.monolith", "--seed", "demo", "--database", database), inherited() | mail
     )
     await migrate(database)
-    # the gateway has to know their ports first, since they ask the gateway for its keys
+    # the gateway must know the services' ports before they start, because they ask it for its keys
     ports = {service: free_port() for service in SERVICES}
-    gateway = await children.start("gateway", serve(folder), gateway_environ(folder, monolith.url, ports))
+    gateway = await launcher.start("gateway", serve(folder), gateway_environ(folder, monolith.url, ports))
     for service, port in ports.items():
         environ = inherited() | service_environ(service, folder, gateway.admin_url, ports)
-        await children.start(service, python(f"extracted.{service}", port=port), environ)
-    return System(folder, gateway.url, gateway.admin_url)
+        await launcher.start(service, python(f"extracted.{service}", port=port), environ)
+    return DemoSystem(folder, gateway.url, gateway.admin_url)
 
 
-async def post_office(children: Children, folder: Path) -> dict[str, str]:
-    """A mailbox, and Mailer before it; what the monolith has to be told so that its mails go there."""
-    mailbox = await children.start("mailbox", python("examples.mailbox", "--folder", folder / "mails"), inherited())
+async def start_mail(launcher: Launcher, folder: Path) -> dict[str, str]:
+    """Starts a mailbox and Mailer; returns the monolith's settings for sending its mails there."""
+    mailbox = await launcher.start("mailbox", python("examples.mailbox", "--folder", folder / "mails"), inherited())
     ingress, database = free_port(), folder / "mailer.sqlite3"
     database.touch(mode=0o600)
-    await migrations.upgrade(f"sqlite:///{database}", "mailer", OF_MAILER)
+    await migrations.upgrade(f"sqlite:///{database}", "mailer", MAILER_MIGRATIONS)
     environ = inherited() | {
         "MAILER_DATABASE_URL": f"sqlite:///{database}",
         "MAILER_BROKER_URL": broker_url(folder),
@@ -101,7 +101,7 @@ async def post_office(children: Children, folder: Path) -> dict[str, str]:
         "MAILER_PUBLIC_WWW_URL": WWW_URL,
         "MAILER_OPERATOR_TOKEN_FILE": str(token_file(folder)),
     }
-    await children.start("mailer", python("extracted.mailer"), environ)
+    await launcher.start("mailer", python("extracted.mailer"), environ)
     return {
         "EMAIL_PROVIDER": "SMTP",
         "SMTP_HOST": "127.0.0.1",
@@ -111,18 +111,18 @@ async def post_office(children: Children, folder: Path) -> dict[str, str]:
 
 
 async def migrate(database: Path) -> None:
-    """Makes the services' own tables beside the monolith's, as `python -m extracted.SERVICE migrate` does."""
+    """Creates the services' tables beside the monolith's, as `python -m extracted.SERVICE migrate` does."""
     for service, folder in MIGRATIONS.items():
         await migrations.upgrade(f"sqlite:///{database}", service, folder)
 
 
 def python(module: str, *options: object, port: int = 0) -> list[str]:
-    """The command of a part."""
+    """The command that starts a module on a port."""
     return [sys.executable, "-m", module, "--port", str(port), *map(str, options)]
 
 
 def serve(folder: Path) -> list[str]:
-    """The command of the gateway, on free ports."""
+    """The command that starts the gateway on free ports."""
     return [
         *(STRANGLER, "serve", "--routes", str(folder / "routes.yaml"), "--state-dir", str(folder / "state")),
         *("--port", "0", "--admin-port", "0"),
@@ -130,18 +130,18 @@ def serve(folder: Path) -> list[str]:
 
 
 def service_environ(service: str, folder: Path, admin_url: str, ports: Mapping[str, int]) -> dict[str, str]:
-    """What a service reads: where the monolith's data, the broker and the gateway's keys are, and credentials."""
+    """A service's settings: the monolith's data, the broker, the gateway's keys and credentials."""
     own = {
         "DATABASE_URL": f"sqlite:///{folder / 'monolith.sqlite3'}",
         "BROKER_URL": broker_url(folder),
         "JWKS_URL": f"{admin_url}/.well-known/jwks.json",
         "OPERATOR_TOKEN_FILE": str(token_file(folder)),
-    } | of_the_other(service, folder, ports)
+    } | peer_environ(service, folder, ports)
     return {f"{service.upper()}_{name}": value for name, value in own.items()}
 
 
-def of_the_other(service: str, folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
-    """Account asks Shop what an item costs, with a credential that Shop knows."""
+def peer_environ(service: str, folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
+    """Settings for calls between services: Account asks Shop for prices, with a credential that Shop knows."""
     token = str(internal_token_file(folder))
     if service == "shop":
         return {"INTERNAL_TOKEN_FILE": token}
@@ -149,12 +149,12 @@ def of_the_other(service: str, folder: Path, ports: Mapping[str, int]) -> dict[s
 
 
 def broker_url(folder: Path) -> str:
-    """Of the broker in tables of a file of its own."""
+    """The broker in tables of its own file."""
     return f"sqlite:///{folder / 'broker.sqlite3'}"
 
 
 def gateway_environ(folder: Path, monolith_url: str, ports: Mapping[str, int]) -> dict[str, str]:
-    """What routes.yaml, the gateway and its identity plugin read."""
+    """The variables that routes.yaml, the gateway and its identity plugin read."""
     database = folder / "monolith.sqlite3"
     urls = {f"{service.upper()}_URL": f"http://127.0.0.1:{port}" for service, port in ports.items()}
     return inherited() | {
@@ -169,16 +169,16 @@ def gateway_environ(folder: Path, monolith_url: str, ports: Mapping[str, int]) -
 
 
 def token_file(folder: Path) -> Path:
-    """Where the operator credential lies."""
+    """The file with the operator's credential."""
     return folder / "operator-token"
 
 
 def internal_token_file(folder: Path) -> Path:
-    """Where the credential lies that Account shows to Shop."""
+    """The file with the credential that Account sends to Shop."""
     return folder / "internal-token"
 
 
 def write_secret(path: Path) -> None:
-    """A new random credential, readable by its owner alone."""
+    """Writes a new random credential that only its owner can read."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_urlsafe(32) + "\n")

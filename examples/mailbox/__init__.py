@@ -1,1 +1,1 @@
-"""A mail server for development: it keeps each mail as a file, and delivers none."""
+"""A mail server for development: keeps each mail as a file and delivers none."""

@@ -1,4 +1,4 @@
-"""`python -m examples.mailbox --folder mails`: takes every mail, writes it to mails/0001.eml, and so on."""
+"""`python -m examples.mailbox --folder mails`: accepts every mail and writes mails/0001.eml, mails/0002.eml, …"""
 
 import argparse
 import asyncio
@@ -10,7 +10,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class Mailbox:
-    """aiosmtpd's handler. The folder is made; files of an earlier run stay."""
+    """aiosmtpd's handler. Creates the folder; keeps files of earlier runs."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -18,7 +18,7 @@ class Mailbox:
         self._numbers = count(1)
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
-        """The name is aiosmtpd's."""
+        """Writes the mail to the next free file. aiosmtpd prescribes the name of the method."""
         content = envelope.original_content or b""
         for number in self._numbers:
             file = self._folder / f"{number:04}.eml"
@@ -39,10 +39,10 @@ async def _serve(host: str, port: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """Until SIGTERM or Ctrl-C."""
+    """Serves until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m examples.mailbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--folder", type=Path, default=Path("mails"))
     given = parser.parse_args()
     asyncio.run(_serve(given.host, given.port, given.folder))

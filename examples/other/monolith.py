@@ -1,6 +1,6 @@
-"""A tiny monolith of another kind: reading lists, a session cookie, an HTML form; standard library and SQLite alone.
+"""A tiny monolith of another kind: reading lists, session cookies, HTML forms; standard library and SQLite only.
 
-It even keeps its passwords in clear, as monoliths do: a thing to strangle, not to copy.
+It stores passwords in clear text. It is here to be strangled: do not copy it.
 """
 
 import argparse
@@ -23,7 +23,7 @@ MAX_FORM = 10_000
 
 
 class ReadingList(BaseHTTPRequestHandler):
-    """One request. The path names the page, the cookie the reader."""
+    """Handles one request: the path names the page, the cookie the reader."""
 
     protocol_version = "HTTP/1.1"
     timeout = 60

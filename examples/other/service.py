@@ -1,4 +1,4 @@
-"""The page /shelf, extracted: reads the monolith's database, believes the gateway's token, knows no session."""
+"""The extracted page /shelf: reads the monolith's database and trusts the gateway's token; has no sessions."""
 
 import argparse
 import html
@@ -19,7 +19,7 @@ ADD = '<form method="post">Title <input name="title"><button>Add</button></form>
 
 
 def books_of(reader: str, database: Path) -> list[str]:
-    """Titles in the order they were added."""
+    """Titles in the order of adding."""
     with sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True) as connection:
         rows = connection.execute("SELECT title FROM book WHERE reader = ? ORDER BY rowid", (reader,))
         return [title for (title,) in rows]
@@ -32,7 +32,7 @@ def page(reader: str, titles: list[str]) -> str:
 
 
 def shelf(verifier: TokenVerifier, database: Path) -> Callable[[Request], Awaitable[Response]]:
-    """Without a reader it sends to the login, as the monolith does."""
+    """Without a reader it redirects to the log-in, as the monolith does."""
 
     async def endpoint(request: Request) -> Response:
         reader = (await web.caller(request.headers.raw, verifier)).subject
@@ -44,7 +44,7 @@ def shelf(verifier: TokenVerifier, database: Path) -> Callable[[Request], Awaita
 
 
 def main() -> int:
-    """The exit code. Prints where it listens."""
+    """Prints the address and serves; returns the exit code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("database", type=Path)
     parser.add_argument("jwks_url", help="the gateway's public keys: http://ADMIN/.well-known/jwks.json")

@@ -1,1 +1,1 @@
-"""The smallest service, to copy."""
+"""The smallest service. Copy this folder to start a new one."""

@@ -1,4 +1,4 @@
-"""A service of one route, whole: settings in, the gateway's token verified, an answer out. Copy the folder."""
+"""A complete service with one route: reads settings, verifies the gateway's token, answers. Copy the folder."""
 
 import argparse
 import sys
@@ -17,11 +17,11 @@ from chassis.auth.tokens import TokenVerifier
 from chassis.service import logs, web
 
 JSON = "application/json; charset=utf-8"
-"""As the monolith writes it."""
+"""The content type as the monolith writes it."""
 
 
 class Settings(settings.ServiceSettings):
-    """SERVICE_… in the environment."""
+    """Environment variables with the prefix SERVICE_."""
 
     model_config = SettingsConfigDict(env_prefix="SERVICE_")
 
@@ -32,7 +32,7 @@ class Settings(settings.ServiceSettings):
 
 
 def whoami(verifier: TokenVerifier) -> Callable[[Request], Awaitable[Response]]:
-    """The one route. Whoever is not known gets what the monolith answers him."""
+    """The one route. Unknown callers get the monolith's answer: 401."""
 
     async def endpoint(request: Request) -> Response:
         user = (await web.caller(request.headers.raw, verifier)).subject
@@ -42,11 +42,11 @@ def whoami(verifier: TokenVerifier) -> Callable[[Request], Awaitable[Response]]:
 
 
 FAILURE = Response("", 500)
-"""What a client sees where the route raised."""
+"""What a client gets when the route raises."""
 
 
 async def ready() -> None:
-    """Raises while the service cannot work: nothing here can be away."""
+    """Raises while the service cannot work. This one depends on nothing, so it never raises."""
 
 
 def build(verifier: TokenVerifier) -> Starlette:
@@ -62,10 +62,10 @@ def build(verifier: TokenVerifier) -> Starlette:
 
 
 def main() -> int:
-    """The exit code: 0 served and stopped, 1 could not listen, 2 wrong settings. Prints where it listens."""
+    """Prints the address and serves. The exit code: 0 stopped, 1 could not listen, 2 wrong settings."""
     parser = argparse.ArgumentParser(description="Answers who the gateway says you are.")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8103, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=8103, help="0 takes a free port")
     options = parser.parse_args()
     try:
         given = settings.load(Settings)

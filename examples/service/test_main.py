@@ -1,4 +1,4 @@
-"""The service as the gateway sees it: a signed token in, the monolith's answer out. Copied with it."""
+"""The service as the gateway sees it: a signed token in, the monolith's answer out. Copy it with the service."""
 
 import asyncio
 import time

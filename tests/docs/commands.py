@@ -7,7 +7,7 @@ import textwrap
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
-from examples.demo.system import System
+from examples.demo.system import DemoSystem
 
 ROOT = Path(__file__).parents[2]
 BOX = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -19,7 +19,7 @@ def boxes(page: str) -> list[str]:
     return [textwrap.dedent(box) for box in BOX.findall((ROOT / page).read_text())]
 
 
-async def paste(box: str, system: System) -> str:
+async def paste(box: str, system: DemoSystem) -> str:
     """What a shell prints, in the folder of routes.yaml; every command has to succeed."""
     script = box.replace("http://127.0.0.1:8081", system.admin_url).replace("http://127.0.0.1:8080", system.url)
     environ = system.environ | {"PATH": f"{Path(sys.executable).parent}:{system.environ['PATH']}"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.demo.processes import Children
-from examples.demo.system import System
+from examples.demo.processes import Launcher
+from examples.demo.system import DemoSystem
 from parts.process import free_port
 from tests.docs.commands import boxes, paste
 
@@ -22,10 +22,10 @@ PORTS = ("3000", "8080", "8081", "8090", "8091", "8103")
 class Shell:
     """Pastes boxes in one folder, on free ports; what a box starts with `&` at its end goes on until the test ends."""
 
-    def __init__(self, children: Children, folder: Path) -> None:
-        self._children = children
+    def __init__(self, launcher: Launcher, folder: Path) -> None:
+        self._launcher = launcher
         self._ports = {port: str(free_port()) for port in PORTS}
-        self.system = System(folder, *(f"http://127.0.0.1:{self._ports[port]}" for port in ("8080", "8081")))
+        self.system = DemoSystem(folder, *(f"http://127.0.0.1:{self._ports[port]}" for port in ("8080", "8081")))
 
     async def paste(self, box: str) -> str:
         text = box.replace("strangler serve &", "strangler serve --port 8080 --admin-port 8081 &").strip()
@@ -39,13 +39,13 @@ class Shell:
         folder, path = shlex.quote(str(self.system.folder)), shlex.quote(str(Path(sys.executable).parent))
         line = f"cd {folder} && PATH={path}:$PATH exec env {command}"
         tokens = {"STRANGLER_OPERATOR_TOKEN_FILE": str(self.system.operator_token)}
-        await self._children.start(command, ["bash", "-c", line], self.system.environ | tokens)
+        await self._launcher.start(command, ["bash", "-c", line], self.system.environ | tokens)
 
 
 async def test_the_walk_leads_from_the_monolith_to_the_service(tmp_path: Path) -> None:
     commands = boxes(PAGE)
-    async with Children() as children:
-        shell = Shell(children, tmp_path)
+    async with Launcher() as launcher:
+        shell = Shell(launcher, tmp_path)
         said = [await shell.paste(box) for box in commands]
         inventory = json.loads(await shell.paste("strangler inventory --json"))
     recorded, replayed = (next(i for i, box in enumerate(commands) if word in box) for word in ("record", "replay"))

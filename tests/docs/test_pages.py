@@ -12,12 +12,12 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
-from examples.demo.clients import Noticed
-from examples.demo.crowd import calling
-from examples.demo.keep import PAUSE_S
-from examples.demo.processes import Children
-from examples.demo.seen import Counter
-from examples.demo.system import GROUP, System, start
+from examples.demo.clients import Observations
+from examples.demo.counters import GroupCounters
+from examples.demo.processes import Launcher
+from examples.demo.running import PAUSE_S
+from examples.demo.system import GROUP, DemoSystem, start
+from examples.demo.traffic import client_traffic
 from tests.docs.commands import ROOT, boxes, paste
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.walk]
@@ -31,11 +31,11 @@ WATCHED = set(re.findall(r"`(strangler_\w+?)(?:_total)?`", (ROOT / OPERATING).re
 
 @dataclass(frozen=True)
 class Running:
-    """The system of `make run`, and what its clients have noticed."""
+    """The system of `make run`, and what its clients have observed."""
 
-    system: System
-    noticed: Noticed
-    counter: Counter
+    system: DemoSystem
+    observed: Observations
+    counter: GroupCounters
 
     async def admin(self, method: str, call: str, **asked: object) -> httpx.Response:
         headers = self.system.credential
@@ -66,18 +66,18 @@ class Running:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     folder: Path = tmp_path_factory.mktemp("running")
-    noticed = Noticed()
-    async with Children() as children:
-        system = await start(children, folder)
-        async with calling(system, noticed, PAUSE_S), aclosing(Counter(system, GROUP)) as counter:
-            yield Running(system, noticed, counter)
+    observed = Observations()
+    async with Launcher() as launcher:
+        system = await start(launcher, folder)
+        async with client_traffic(system, observed, PAUSE_S), aclosing(GroupCounters(system, GROUP)) as counter:
+            yield Running(system, observed, counter)
 
 
 async def test_the_tour_works_while_clients_are_calling(running: Running) -> None:
     tour = boxes("README.md")[1:]
     assert len(tour) >= 6
     await running.bring_to_legacy()
-    answers = running.noticed.answers
+    answers = running.observed.answers
     assert sum(PAUSE in box for box in tour) == 1
     for box in tour:
         before, pause, after = box.partition(PAUSE)
@@ -87,8 +87,8 @@ async def test_the_tour_works_while_clients_are_calling(running: Running) -> Non
             await running.counter.until(lambda counts: counts.least_compared >= 1, seen, COMPARED_WITHIN_S)
             await paste(after, running.system)
     assert await running.states() == {"legacy"}
-    assert running.noticed.answers > answers
-    assert list(running.noticed.examples) == []
+    assert running.observed.answers > answers
+    assert list(running.observed.examples) == []
 
 
 async def test_the_page_for_three_in_the_morning_works_on_a_group_that_was_flipped(running: Running) -> None:
@@ -102,4 +102,4 @@ async def test_the_page_for_three_in_the_morning_works_on_a_group_that_was_flipp
     for box in others:
         await paste(box, running.system)
     assert await running.metrics() >= WATCHED
-    assert list(running.noticed.examples) == []
+    assert list(running.observed.examples) == []

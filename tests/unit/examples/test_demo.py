@@ -1,4 +1,4 @@
-"""`make demo` and `make run` as a user meets them: lines that work when pasted, an end that leaves nothing behind."""
+"""`make demo` and `make run` as a user meets them: commands that work when pasted, no process left behind."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 WITHIN_S = 60.0
 
 
-class Launcher:
+class LauncherProcess:
     """The launcher in a folder of its own, read line by line."""
 
     def __init__(self, process: Process) -> None:
@@ -48,12 +48,12 @@ class Launcher:
 
 
 @asynccontextmanager
-async def launched(folder: Path, *options: str) -> AsyncIterator[Launcher]:
+async def launched(folder: Path, *options: str) -> AsyncIterator[LauncherProcess]:
     command = (sys.executable, "-u", "-m", "examples.demo", *options)
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(*command, cwd=folder, env=environ, stdout=PIPE, stderr=STDOUT)
     try:
-        yield Launcher(process)
+        yield LauncherProcess(process)
     finally:
         if process.returncode is None:
             process.terminate()
@@ -75,10 +75,10 @@ async def paste(lines: str, folder: Path) -> str:
 
 
 @pytest.mark.walk
-async def test_run_ends_its_start_with_lines_that_work_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
+async def test_run_prints_commands_that_work_and_ctrl_c_stops_everything(tmp_path: Path) -> None:
     async with launched(tmp_path, "--keep") as launcher:
-        start = await launcher.until("Ctrl-C ends it all.")
-        lines = start.partition("to paste line by line:\n")[2].rpartition("\n\n")[0]
+        start = await launcher.until("Ctrl-C stops everything.")
+        lines = start.partition("to paste into another terminal:\n")[2].rpartition("\n\n")[0]
         pasted = await paste(lines, tmp_path)
         assert '"data":{"id":"11111111-1111-4111-8111-111111111111"' in pasted.replace(" ", "")
         assert "items: legacy → shadow" in pasted
@@ -92,7 +92,7 @@ async def test_run_ends_its_start_with_lines_that_work_and_ctrl_c_ends_everythin
         parts = launcher.parts()
         assert len(parts) == 6
         code, rest = await launcher.end(signal.SIGINT)
-    assert (code, rest.strip()) == (0, "Ended; nothing is left running.")
+    assert (code, rest.strip()) == (0, "Stopped. No process is left running.")
     assert await all_gone(parts)
     assert list(tmp_path.glob(".run/*")) == []
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from ruamel.yaml import YAML
 
-from examples.demo.processes import Child, Children
+from examples.demo.processes import LaunchedProcess, Launcher
 from examples.demo.system import inherited
 from parts.process import free_port
 from strangler_gateway.steps.decide import bucket
@@ -134,7 +134,7 @@ class Reader:
         return page.text, page.headers["Strangler-Decision"].split(";")[1].strip()
 
 
-def write_routes(clean: Clean, monolith: Child) -> Path:
+def write_routes(clean: Clean, monolith: LaunchedProcess) -> Path:
     """`strangler init`, from the monolith's own access log."""
     log = clean.folder / "access.log"
     log.write_text(monolith.last_lines())
@@ -142,7 +142,7 @@ def write_routes(clean: Clean, monolith: Child) -> Path:
     return clean.folder / "routes.yaml"
 
 
-def declare_shelf(file: Path, monolith: Child, service_port: int) -> None:
+def declare_shelf(file: Path, monolith: LaunchedProcess, service_port: int) -> None:
     """What a person adds to the file that init has written: identity, the service, and the new end of one route."""
     yaml = YAML()
     routes: dict[str, Any] = yaml.load(file)
@@ -153,20 +153,20 @@ def declare_shelf(file: Path, monolith: Child, service_port: int) -> None:
     yaml.dump(routes, file)
 
 
-async def start_monolith(children: Children, clean: Clean, database: Path) -> Child:
+async def start_monolith(launcher: Launcher, clean: Clean, database: Path) -> LaunchedProcess:
     """With a login and a look at the shelf in its access log."""
     command = [clean.python, str(ROOT / "examples/other/monolith.py"), str(database)]
-    monolith = await children.start("monolith", command, inherited())
+    monolith = await launcher.start("monolith", command, inherited())
     async with Reader(monolith.url) as reader:
         await reader.log_in("ada", "byron")
     return monolith
 
 
-async def start_gateway(children: Children, clean: Clean, routes: Path) -> Child:
+async def start_gateway(launcher: Launcher, clean: Clean, routes: Path) -> LaunchedProcess:
     """`strangler serve`, from the wheel."""
     command = [clean.strangler, "serve", "--routes", str(routes), "--port", "0", "--admin-port", "0"]
     tokens = {"STRANGLER_DEBUG_TOKEN": DEBUG_TOKEN, "STRANGLER_OPERATOR_TOKEN": OPERATOR_TOKEN}
-    return await children.start("gateway", command, inherited() | tokens)
+    return await launcher.start("gateway", command, inherited() | tokens)
 
 
 @dataclass(frozen=True)
@@ -197,14 +197,14 @@ class Operator:
 async def test_it_strangles_another_monolith(clean: Clean, tmp_path: Path) -> None:
     """init → serve → shadow → canary → rollback; no page changes meanwhile."""
     database, port = tmp_path / "reading.sqlite3", free_port()
-    async with Children() as children:
-        monolith = await start_monolith(children, clean, database)
+    async with Launcher() as launcher:
+        monolith = await start_monolith(launcher, clean, database)
         routes = write_routes(clean, monolith)
         declare_shelf(routes, monolith, port)
-        gateway = await start_gateway(children, clean, routes)
+        gateway = await start_gateway(launcher, clean, routes)
         keys = f"{gateway.admin_url}/.well-known/jwks.json"
         service = [clean.python, str(ROOT / "examples/other/service.py"), str(database), keys, "--port", str(port)]
-        await children.start("service", service, inherited())
+        await launcher.start("service", service, inherited())
         await strangle(Operator(clean, gateway.admin_url), gateway.url)
 
 

@@ -1,4 +1,4 @@
-"""What the gateway has counted for one group, read from its admin API."""
+"""Reads from the admin API what the gateway counted for one group."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -7,18 +7,18 @@ from typing import Any
 
 import httpx
 
-from examples.demo.system import System
+from examples.demo.system import DemoSystem
 
 POLL_S = 0.1
 
 
-class NotSeen(Exception):
-    """What was waited for did not come about; the text says what was seen instead."""
+class TooLittleTraffic(Exception):
+    """The expected counters were not reached in time; the text has the counters."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Requests and comparisons of a group's routes; `least_compared` is of that read among those asked for."""
+class GroupCounts:
+    """Requests and comparisons of a group's routes. `least_compared`: of the read route with the fewest comparisons."""
 
     legacy: int = 0
     extracted: int = 0
@@ -28,27 +28,27 @@ class Counts:
     different: int = 0
     least_compared: int = 0
 
-    def since(self, before: "Counts") -> "Counts":
-        """What has been added."""
-        return Counts(*(getattr(self, f.name) - getattr(before, f.name) for f in fields(self)))
+    def since(self, before: "GroupCounts") -> "GroupCounts":
+        """The increase since `before`."""
+        return GroupCounts(*(getattr(self, f.name) - getattr(before, f.name) for f in fields(self)))
 
     def __str__(self) -> str:
         differences = f"differences {self.different} (of {self.compared} compared)"
         return f"legacy {self.legacy}, extracted {self.extracted}, {differences}, errors {self.errors}"
 
 
-class Counter:
-    """Reads the counters of `group`; holds one connection to the admin port."""
+class GroupCounters:
+    """Reads the counters of `group` over one connection to the admin port."""
 
-    def __init__(self, system: System, group: str) -> None:
+    def __init__(self, system: DemoSystem, group: str) -> None:
         self._http = httpx.AsyncClient(base_url=system.admin_url, trust_env=False, headers=system.credential)
         self._group = group
 
-    async def read(self) -> Counts:
-        """Since the gateway counts. Raises httpx.HTTPError."""
+    async def read(self) -> GroupCounts:
+        """The counters as they are. Raises httpx.HTTPError."""
         answer = await self._http.get("/routes")
         routes = [r for r in answer.raise_for_status().json()["routes"] if r["unit"] == self._group]
-        return Counts(
+        return GroupCounts(
             legacy=sum(r["requests"]["legacy"] for r in routes),
             extracted=sum(r["requests"]["extracted"] for r in routes),
             errors=sum(r["errors"]["legacy"] + r["errors"]["extracted"] for r in routes),
@@ -58,12 +58,12 @@ class Counter:
             least_compared=min((r["shadow"]["compared"] for r in routes if _is_read(r)), default=0),
         )
 
-    async def until(self, enough: Callable[[Counts], bool], before: Counts, within_s: float) -> Counts:
-        """What has been added since `before`, as soon as it is enough. Raises NotSeen."""
+    async def until(self, enough: Callable[[GroupCounts], bool], before: GroupCounts, within_s: float) -> GroupCounts:
+        """The increase since `before`, as soon as it is enough. Raises TooLittleTraffic."""
         deadline = asyncio.get_running_loop().time() + within_s
         while not enough(seen := (await self.read()).since(before)):
             if asyncio.get_running_loop().time() > deadline:
-                raise NotSeen(f"not enough traffic in {within_s:g} s: {seen}")
+                raise TooLittleTraffic(f"not enough traffic in {within_s:g} s: {seen}")
             await asyncio.sleep(POLL_S)
         return seen
 
@@ -73,5 +73,5 @@ class Counter:
 
 
 def _is_read(route: Mapping[str, Any]) -> bool:
-    """One that somebody has asked for: what the monolith never had is asked for by nobody here."""
+    """Whether it is a read route with requests: no client here uses routes that the monolith lacks."""
     return "GET" in (route["methods"] or ["GET"]) and sum(route["requests"].values()) > 0

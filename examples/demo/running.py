@@ -1,16 +1,16 @@
-"""The running system: what to paste, and clients that call meanwhile, so that a flip has something to go by."""
+"""Keeps the system running for `make run`: prints commands to paste and lets clients send requests."""
 
 import asyncio
 import os
 import shlex
 
-from examples.demo.clients import Noticed
-from examples.demo.crowd import calling
-from examples.demo.system import STRANGLER, System
+from examples.demo.clients import Observations
+from examples.demo.system import STRANGLER, DemoSystem
+from examples.demo.traffic import client_traffic
 
 PAUSE_S = 0.5
-LINES = """
-A few clients are calling all the while. In another terminal, to paste line by line:
+COMMANDS = """
+A few clients send requests all the time. Commands to paste into another terminal:
 
 export STRANGLER_ADMIN_URL={admin_url} STRANGLER_ADMIN_TOKEN_FILE={token_file}
 TOKEN=$(curl -s {url}/auth/token -H 'Content-Type: application/json' \\
@@ -27,19 +27,19 @@ curl -s {url}/user -H 'Content-Type: application/json' \\
   -d '{{"username": "carol", "email": "carol@example.org", "password": "carol-secret"}}'
 until grep -hs '^Subject' {mails}/*.eml; do sleep 0.2; done
 
-Ctrl-C ends it all."""
+Ctrl-C stops everything."""
 
 
-async def keep(system: System) -> None:
-    """Prints the lines and lets the clients call until it is cancelled."""
-    async with calling(system, Noticed(), PAUSE_S):
-        print(lines(system), flush=True)
+async def keep_running(system: DemoSystem) -> None:
+    """Prints the commands and runs clients until it is cancelled."""
+    async with client_traffic(system, Observations(), PAUSE_S):
+        print(commands(system), flush=True)
         await asyncio.Event().wait()
 
 
-def lines(system: System) -> str:
-    """A log-in, a read, a flip, `strangler routes`, something bought, and a mail sent, through queues."""
-    return LINES.format(
+def commands(system: DemoSystem) -> str:
+    """A log-in, a read, a flip, `strangler routes`, a purchase and a mail."""
+    return COMMANDS.format(
         url=system.url,
         admin_url=system.admin_url,
         token_file=shlex.quote(str(system.operator_token)),

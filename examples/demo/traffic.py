@@ -1,11 +1,11 @@
-"""Who is calling while the routes move: the admin, the seed's users, and new ones until every side has somebody."""
+"""The clients that send requests while routes move: the admin, the seeded users, and new users."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from examples.demo.clients import Call, Client, Noticed
-from examples.demo.system import ADMIN, GROUP, System
+from examples.demo.clients import DemoClient, Observations, RepeatedRead
+from examples.demo.system import ADMIN, GROUP, DemoSystem
 from strangler_gateway.config.file import load
 from strangler_gateway.steps.decide import bucket
 
@@ -16,18 +16,18 @@ AT_ONCE = 4
 MAX_SIGN_UPS = 100
 
 
-class NobodyInShare(Exception):
-    """A hundred sign-ups, and none of them within the first share: the buckets are not what they should be."""
+class NoUserInShare(Exception):
+    """None of a hundred new users is in the first share of the canary."""
 
 
 @asynccontextmanager
-async def calling(system: System, noticed: Noticed, pause_s: float) -> AsyncIterator[int]:
-    """Clients that call until the block ends; gives how many. Somebody is within the first ten per cent."""
+async def client_traffic(system: DemoSystem, observed: Observations, pause_s: float) -> AsyncIterator[int]:
+    """Lets clients read until the block ends; yields their number. At least one is in the first ten per cent."""
     async with AsyncExitStack() as stack:
-        clients = await _gather(system, noticed, stack)
+        clients = await _clients(system, observed, stack)
         items = await clients[0].items()
         tasks = [
-            asyncio.create_task(client.call_for_ever(_calls(index, items), pause_s))
+            asyncio.create_task(client.read_for_ever(_reads(index, items), pause_s))
             for index, client in enumerate(clients)
         ]
         try:
@@ -38,11 +38,11 @@ async def calling(system: System, noticed: Noticed, pause_s: float) -> AsyncIter
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _gather(system: System, noticed: Noticed, stack: AsyncExitStack) -> list[Client]:
-    """The admin first."""
+async def _clients(system: DemoSystem, observed: Observations, stack: AsyncExitStack) -> list[DemoClient]:
+    """Logs in the admin first, then the others, until a user is in the first share."""
 
-    def opened() -> Client:
-        client = Client(system.url, noticed)
+    def opened() -> DemoClient:
+        client = DemoClient(system.url, observed)
         stack.push_async_callback(client.aclose)
         return client
 
@@ -55,16 +55,17 @@ async def _gather(system: System, noticed: Noticed, stack: AsyncExitStack) -> li
         bucket(salt, client.user.encode()) < FIRST_SHARE * 100 for client in clients[1:]
     ):
         if len(clients) > MAX_SIGN_UPS:
-            raise NobodyInShare(f"none of {len(clients)} users is within the first {FIRST_SHARE:g} %")
+            raise NoUserInShare(f"none of {len(clients)} users is in the first {FIRST_SHARE:g} %")
         new = [opened() for _ in range(AT_ONCE)]
         await asyncio.gather(*(client.sign_up() for client in new))
         clients += new
     return clients
 
 
-def _calls(index: int, items: list[str]) -> list[Call]:
-    """The admin reads the shop; the others what they have bought, and what they may not see."""
+def _reads(index: int, items: list[str]) -> list[RepeatedRead]:
+    """The admin reads the shop; the others read what they bought, and the list that they may not see."""
     own = items[index % len(items)]
+    expected = {f"/item/bought/{own}": 200, "/user/@me": 200, "/item": 403}
     if index == 0:
-        return [Call("/item", 200), Call(f"/item/{own}", 200), Call(f"/item/bought/{own}", 200), Call("/user/@me", 200)]
-    return [Call(f"/item/bought/{own}", 200), Call("/item", 403), Call("/user/@me", 200)]
+        expected |= {"/item": 200, f"/item/{own}": 200}
+    return [RepeatedRead(path, status) for path, status in expected.items()]
