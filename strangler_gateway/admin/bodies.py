@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from strangler_gateway.migration.journal.journal_entry import MAX_TEXT
 from strangler_gateway.migration.states import Position
-from strangler_gateway.recording.record import Wanted
+from strangler_gateway.recording.record import RecordingRequest
 from strangler_gateway.table.routes import MigrationState
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -80,6 +80,6 @@ class Record(_Body):
     share: Share = 100.0
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> RecordingRequest:
         """The same for the recorder."""
-        return Wanted(self.for_s, self.max, self.route, round(self.share * 100))
+        return RecordingRequest(self.for_s, self.max, self.route, round(self.share * 100))

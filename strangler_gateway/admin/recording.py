@@ -13,8 +13,9 @@ from starlette.types import Receive, Scope, Send
 from strangler_gateway.migration.journal.journal_entry import iso
 from strangler_gateway.recording.body import LeftOut
 from strangler_gateway.recording.record import Recording, Tally
-from strangler_gateway.recording.scrub import Scrubber, Step
-from strangler_gateway.recording.tap import Captured
+from strangler_gateway.recording.scrub import Scrubber
+from strangler_gateway.recording.step import RecordedStep
+from strangler_gateway.recording.tap import CapturedExchange
 
 HEARTBEAT_S = 1.0
 INLINE_BYTES = 16 * 1024
@@ -59,14 +60,14 @@ async def _lines(recording: Recording, about: dict[str, Any]) -> AsyncIterator[b
     while not recording.over or recording.waiting:
         captured = await recording.take(min(HEARTBEAT_S, recording.left_s))
         if captured is not None and (step := await _step(scrubber, captured, recording.tally)):
-            yield _line(step)
+            yield _line(step.line())
         if time.monotonic() - told >= HEARTBEAT_S:
             told = time.monotonic()
             yield _line({"progress": _counts(recording)})
     yield _line({"end": _counts(recording)})
 
 
-async def _step(scrubber: Scrubber, captured: Captured, tally: Tally) -> Step | None:
+async def _step(scrubber: Scrubber, captured: CapturedExchange, tally: Tally) -> RecordedStep | None:
     try:
         if len(captured.body) + len(captured.answer) <= INLINE_BYTES:
             return scrubber.step(captured)

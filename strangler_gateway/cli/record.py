@@ -13,7 +13,7 @@ from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
 from strangler_gateway.cli.output import plain, show_progress
 from strangler_gateway.cli.watch import seconds
 from strangler_gateway.recording.body import LeftOut
-from strangler_gateway.recording.har import Archive, HarInvalid
+from strangler_gateway.recording.har import HarArchive, HarInvalid
 from strangler_gateway.recording.record import Tally
 from strangler_gateway.recording.scrub import Scrubber
 
@@ -31,7 +31,7 @@ def record(
         float, typer.Option(min=0.01, max=100, help="Per cent of the callers; of each, all requests.")
     ] = 100.0,
     from_har: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Take an HTTP archive (HAR) instead of a gateway's traffic.")
+        Path | None, typer.Option(metavar="FILE", help="Capture an HTTP archive (HAR) instead of a gateway's traffic.")
     ] = None,
     origin: Annotated[
         str | None, typer.Option(metavar="URL", help="Which origin of the archive.  [default: the one most called]")
@@ -85,7 +85,7 @@ def _listen(client: AdminClient, wanted: Mapping[str, object], to: Path) -> Coun
 def _import(source: Path, origin: str | None, to: Path, as_json: bool) -> Counts:
     scrubber, tally = Scrubber(), Tally()
     try:
-        archive = Archive(source, origin)
+        archive = HarArchive(source, origin)
     except (OSError, HarInvalid) as exc:
         fail(USAGE, "unreadable", f"{source} cannot be used: {exc}", as_json)
     with _opened(to, as_json) as file:
@@ -93,7 +93,7 @@ def _import(source: Path, origin: str | None, to: Path, as_json: bool) -> Counts
         _write(file, {"meta": meta})
         for captured in archive:
             try:
-                _write(file, scrubber.step(captured))
+                _write(file, scrubber.step(captured).line())
                 tally.taken += 1
             except LeftOut as exc:
                 tally.leave_out(str(exc))

@@ -15,9 +15,9 @@ from strangler_gateway.cli.client import DONE, REFUSED, UNREACHABLE, USAGE, fail
 from strangler_gateway.cli.options import AsJson
 from strangler_gateway.cli.output import plain, show_progress, show_table
 from strangler_gateway.cli.watch import seconds
-from strangler_gateway.recording.replay import Replay, Result, Wishes
-from strangler_gateway.recording.replay_client import NoAnswer
-from strangler_gateway.recording.replay_file import Pairs, RecordingInvalid, load
+from strangler_gateway.recording.client import NoAnswer
+from strangler_gateway.recording.replay import Replay, ReplayOptions, StepResult
+from strangler_gateway.recording.step import Pairs, RecordingInvalid, load
 from strangler_gateway.telemetry.stats import path_shape
 
 SETUP_WITHIN_S = 300.0
@@ -59,7 +59,7 @@ def replay(
     within_s = seconds(within)
     if not within_s:
         fail(USAGE, "usage", f"--within {within} is no duration; write 10m or 90s", as_json)
-    wishes = Wishes(
+    wishes = ReplayOptions(
         _fields(header or [], as_json), tuple(ignore or ()), _set_up(setup, as_json), unsafe, within_s=within_s
     )
     try:
@@ -76,8 +76,8 @@ def replay(
     raise typer.Exit(DONE if counts["same"] and not counts["different"] else REFUSED)
 
 
-def _played(replay: Replay, steps: int) -> list[Result]:
-    results: list[Result] = []
+def _played(replay: Replay, steps: int) -> list[StepResult]:
+    results: list[StepResult] = []
     try:
         for result in replay.results():
             results.append(result)
@@ -109,7 +109,7 @@ def _set_up(command: str | None, as_json: bool) -> Pairs:
     return tuple((match[1], match[2]) for match in found if match)
 
 
-def _show(results: Sequence[Result], counts: Counter[str]) -> None:
+def _show(results: Sequence[StepResult], counts: Counter[str]) -> None:
     shapes: dict[str, Counter[str]] = {}
     for result in results:
         shape = path_shape(result.step.method.encode(), result.step.target.partition("?")[0].encode())
@@ -137,7 +137,7 @@ _HOW = {
 }
 
 
-def _report(results: Sequence[Result], counts: Counter[str]) -> dict[str, Any]:
+def _report(results: Sequence[StepResult], counts: Counter[str]) -> dict[str, Any]:
     shown = [
         {
             "step": result.step.name,

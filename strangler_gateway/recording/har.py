@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from strangler_gateway.exchange.taps import Fields
 from strangler_gateway.recording.record import MAX_BODY, caller_of
-from strangler_gateway.recording.tap import Captured
+from strangler_gateway.recording.tap import CapturedExchange
 
 MAX_BYTES = 256 * 1024 * 1024
 _DECODED = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
@@ -21,7 +21,7 @@ class HarInvalid(ValueError):
     """The file is no HTTP archive."""
 
 
-class Archive:
+class HarArchive:
     """The exchanges of one origin; `others` counts those of other origins, `left_out` what no recording can hold."""
 
     def __init__(self, path: Path, origin: str | None = None) -> None:
@@ -32,7 +32,7 @@ class Archive:
         self.others = len(self._entries) - origins[self.origin]
         self.left_out = 0
 
-    def __iter__(self) -> Iterator[Captured]:
+    def __iter__(self) -> Iterator[CapturedExchange]:
         for entry in self._entries:
             if _origin(entry) != self.origin:
                 continue
@@ -68,7 +68,7 @@ def _origin(entry: dict[str, Any]) -> str:
     return f"{url.scheme}://{url.netloc}"
 
 
-def _captured(entry: dict[str, Any], origin: str) -> Captured | None:
+def _captured(entry: dict[str, Any], origin: str) -> CapturedExchange | None:
     """None: nobody answered, or the browser did from its cache."""
     request, answer = entry["request"], entry["response"]
     status = int(answer["status"])
@@ -76,7 +76,7 @@ def _captured(entry: dict[str, Any], origin: str) -> Captured | None:
         return None
     url, content = urlsplit(request["url"]), answer.get("content", {})
     fields = _fields(request["headers"])
-    return Captured(
+    return CapturedExchange(
         route="har",
         caller=caller_of(fields),
         method=str(request["method"]),

@@ -8,18 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from strangler_gateway.exchange.exchange import Exchange
-from strangler_gateway.recording.tap import Both, Captured, Take
+from strangler_gateway.recording.tap import Capture, CapturedExchange, TeeTap
 from strangler_gateway.steps.decide import BUCKETS, bucket
 
 MAX_BODY = 256 * 1024
-"""Both bodies of an exchange together, in bytes; a longer exchange is left out."""
+"""TeeTap bodies of an exchange together, in bytes; a longer exchange is left out."""
 MAX_UNDER_WAY = 100
 MAX_WAITING = 16 * 1024 * 1024
 """Bytes of whole exchanges that wait to be written; what comes on top is left out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RecordingRequest:
     """What an operator asked for. `share`: basis points of the callers, each with all requests."""
 
     for_s: float
@@ -43,13 +43,13 @@ class Tally:
 class Recording:
     """One at a time per gateway. `tap` is called by decide; `take` gives whole exchanges in the order of their ends."""
 
-    def __init__(self, wanted: Wanted, clock: Callable[[], float] = time.monotonic, salt: str = "") -> None:
+    def __init__(self, wanted: RecordingRequest, clock: Callable[[], float] = time.monotonic, salt: str = "") -> None:
         self.wanted = wanted
         self.tally = Tally()
         self._clock = clock
         self._ends_at = clock() + wanted.for_s
         self._salt = salt or secrets.token_hex(8)
-        self._whole: deque[Captured] = deque()
+        self._whole: deque[CapturedExchange] = deque()
         self._waiting = 0
         self._under_way = 0
         self._news = asyncio.Event()
@@ -82,11 +82,11 @@ class Recording:
             self.tally.leave_out("too_many")
             return
         self._under_way += 1
-        take = Take(MAX_BODY, x.head.length == 0, lambda take, whole: self._ended(x, take, whole))
+        take = Capture(MAX_BODY, x.head.length == 0, lambda take, whole: self._ended(x, take, whole))
         x.on_done.append(take.abandon)
-        x.tap = take if x.tap is None else Both(x.tap, take)
+        x.tap = take if x.tap is None else TeeTap(x.tap, take)
 
-    async def take(self, timeout_s: float) -> Captured | None:
+    async def take(self, timeout_s: float) -> CapturedExchange | None:
         """The next whole exchange; None where none came in time."""
         if not self._whole:
             self._news.clear()
@@ -105,14 +105,14 @@ class Recording:
             return False
         return wanted.share >= BUCKETS or bucket(self._salt, caller_of(x.fields) or x.client.encode()) < wanted.share
 
-    def _ended(self, x: Exchange, take: Take, whole: bool) -> None:
+    def _ended(self, x: Exchange, take: Capture, whole: bool) -> None:
         self._under_way -= 1
         if not whole:
             self.tally.leave_out("not_whole")
         elif not self.over:
             self._put(_captured(x, take))
 
-    def _put(self, captured: Captured) -> None:
+    def _put(self, captured: CapturedExchange) -> None:
         size = len(captured.body) + len(captured.answer)
         if self._waiting + size > MAX_WAITING:
             self.tally.leave_out("too_many")
@@ -123,9 +123,9 @@ class Recording:
         self._news.set()
 
 
-def _captured(x: Exchange, take: Take) -> Captured:
+def _captured(x: Exchange, take: Capture) -> CapturedExchange:
     scheme, host = x.public_scheme or x.scheme, x.public_host or x.host or b""
-    return Captured(
+    return CapturedExchange(
         route=x.route.id,
         caller=caller_of(x.fields),
         method=x.method.decode("latin-1"),

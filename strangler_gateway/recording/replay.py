@@ -7,12 +7,12 @@ from typing import Literal
 
 import httpx
 
-from strangler_gateway.recording.replay_body import answered_values, expected_body, request_body, sent_values
-from strangler_gateway.recording.replay_client import Answered, Client, NoAnswer
-from strangler_gateway.recording.replay_file import Pairs, Step
-from strangler_gateway.recording.replay_values import Values, varying
+from strangler_gateway.recording.client import NoAnswer, ReplayAnswer, ReplayClient
 from strangler_gateway.recording.scrub import ORIGIN
 from strangler_gateway.recording.secrets import PSEUDONYM
+from strangler_gateway.recording.step import CREDENTIALS, Pairs, RecordedStep
+from strangler_gateway.recording.step_values import answered_values, expected_body, request_body, sent_values
+from strangler_gateway.recording.values import ReplayValues, varying
 from strangler_gateway.shadow.comparison import Rules, Seen, compare
 from strangler_gateway.shadow.json_compare import Difference
 from strangler_gateway.table.routes import ShadowRules
@@ -20,22 +20,21 @@ from strangler_gateway.table.routes import ShadowRules
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = (*ShadowRules().headers, "allow", "access-control-allow-origin", "set-cookie", "www-authenticate")
 """Fields that are compared: shadow's, and what a recorded conversation shows besides."""
-CREDENTIALS = frozenset({"authorization", "cookie"})
-Outcome = Literal["same", "different", "skipped"]
+StepOutcome = Literal["same", "different", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class StepResult:
     """What became of a step; `reason` for a skipped one, in `differences` the recorded side is `legacy`."""
 
-    step: Step
-    outcome: Outcome
+    step: RecordedStep
+    outcome: StepOutcome
     differences: tuple[Difference, ...] = ()
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ReplayOptions:
     """How to play. A credential in `fields` goes with steps that had one, other fields go with every step."""
 
     fields: Pairs = field(default=(), repr=False)
@@ -53,28 +52,28 @@ class Replay:
 
     def __init__(
         self,
-        steps: Sequence[Step],
+        steps: Sequence[RecordedStep],
         against: str,
-        wishes: Wishes,
+        wishes: ReplayOptions,
         clock: Callable[[], float] = time.monotonic,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._steps = steps
         self._wishes = wishes
         self._clock = clock
-        self._client = Client(against, wishes.timeout_s, transport)
+        self._client = ReplayClient(against, wishes.timeout_s, transport)
         self._first_sent = _first_sent(steps)
-        self._values = Values(self._first_sent)
+        self._values = ReplayValues(self._first_sent)
         self._seen: set[str] = set()
-        """Values of steps that were played."""
+        """ReplayValues of steps that were played."""
         self._withheld: set[str] = set()
-        """Values that a skipped step would have been answered."""
+        """ReplayValues that a skipped step would have been answered."""
         self._rules = _rules(wishes.ignore)
         for recorded, own in wishes.values:
             self._values.bind(recorded, own)
 
-    def results(self) -> Iterator[Result]:
-        """Step by step. Raises NoAnswer where nobody answers the first step that is sent."""
+    def results(self) -> Iterator[StepResult]:
+        """RecordedStep by step. Raises NoAnswer where nobody answers the first step that is sent."""
         ends_at, first = self._clock() + self._wishes.within_s, True
         with self._client:
             for index, step in enumerate(self._steps):
@@ -82,12 +81,12 @@ class Replay:
                 reason = self._why_not(step) if self._clock() < ends_at else "no time was left"
                 if reason:
                     self._withheld |= set(self._introduced(step)) - self._seen
-                    yield Result(step, "skipped", reason=reason)
+                    yield StepResult(step, "skipped", reason=reason)
                     continue
                 yield self._play(step, first)
                 first = False
 
-    def _why_not(self, step: Step) -> str:
+    def _why_not(self, step: RecordedStep) -> str:
         if step.method not in SAFE and not self._wishes.unsafe:
             return "not safe"
         known = {name.lower() for name, _ in self._wishes.fields}
@@ -99,12 +98,12 @@ class Replay:
             return "needs a credential that the recording does not hold"
         return ""
 
-    def _lacks_credential(self, step: Step, known: set[str]) -> bool:
+    def _lacks_credential(self, step: RecordedStep, known: set[str]) -> bool:
         """Its pseudonym stands for one that no answer has brought: --header or --setup may."""
         own = (value for name, value in step.fields if name.lower() in CREDENTIALS and not known & CREDENTIALS)
         return any(not self._values.bound(name[0]) for value in own for name in PSEUDONYM.finditer(value))
 
-    def _play(self, step: Step, first: bool) -> Result:
+    def _play(self, step: RecordedStep, first: bool) -> StepResult:
         fields = [*self._fields(step), *self._given(step)]
         target = self._values.target(step.target)
         try:
@@ -112,30 +111,30 @@ class Replay:
         except NoAnswer as exc:
             if first:
                 raise
-            return Result(step, "different", (Difference("answer", str(step.status), str(exc)),))
+            return StepResult(step, "different", (Difference("answer", str(step.status), str(exc)),))
         differences = self._differences(step, answer)
         self._seen |= varying(step.target + step.body + answer.body)
         self._withheld -= self._seen
-        return Result(step, "different" if differences else "same", differences)
+        return StepResult(step, "different" if differences else "same", differences)
 
-    def _introduced(self, step: Step) -> Iterator[str]:
-        """Values of the recorded answer that have a known form, or that a later request sends first."""
+    def _introduced(self, step: RecordedStep) -> Iterator[str]:
+        """ReplayValues of the recorded answer that have a known form, or that a later request sends first."""
         for name, value in step.answer_fields:
             if name.lower() != "etag":
                 yield from varying(value)
         yield from varying(step.answer)
         yield from (value for value in answered_values(step) if self._first_sent.get(value, -1) > self._values.now)
 
-    def _fields(self, step: Step) -> Iterator[tuple[str, str]]:
+    def _fields(self, step: RecordedStep) -> Iterator[tuple[str, str]]:
         replaced = {name.lower() for name, _ in self._wishes.fields}
         if replaced & CREDENTIALS:
             replaced |= CREDENTIALS
         return ((name, self._values.field(value)) for name, value in step.fields if name.lower() not in replaced)
 
-    def _given(self, step: Step) -> Iterator[tuple[str, str]]:
-        return (pair for pair in self._wishes.fields if step.credential or pair[0].lower() not in CREDENTIALS)
+    def _given(self, step: RecordedStep) -> Iterator[tuple[str, str]]:
+        return (pair for pair in self._wishes.fields if step.has_credential or pair[0].lower() not in CREDENTIALS)
 
-    def _differences(self, step: Step, answer: Answered) -> tuple[Difference, ...]:
+    def _differences(self, step: RecordedStep, answer: ReplayAnswer) -> tuple[Difference, ...]:
         received = Seen(answer.status, answer.fields, answer.body.encode())
         body = expected_body(step.answer, answer.body, self._values)
         fields = list(self._expected_fields(step, answer))
@@ -144,7 +143,7 @@ class Replay:
             fields, received = _without_tag(fields), Seen(received.status, _without_tag(answer.fields), received.body)
         return compare(Seen(step.status, fields, body.encode()), received, self._rules)
 
-    def _expected_fields(self, step: Step, answer: Answered) -> Iterator[tuple[bytes, bytes]]:
+    def _expected_fields(self, step: RecordedStep, answer: ReplayAnswer) -> Iterator[tuple[bytes, bytes]]:
         """The recorded fields as they have to be now; equal names are taken in their order."""
         left = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in answer.fields]
         for name, value in step.answer_fields:
@@ -167,7 +166,7 @@ def _rules(ignore: tuple[str, ...]) -> Rules:
     return Rules(ShadowRules(ignore=paths, headers=names, show_values=True))
 
 
-def _first_sent(steps: Sequence[Step]) -> dict[str, int]:
+def _first_sent(steps: Sequence[RecordedStep]) -> dict[str, int]:
     first: dict[str, int] = {}
     for index, step in enumerate(steps):
         for value in sent_values(step):

@@ -1,13 +1,12 @@
 """A captured exchange as one step of a recording: by allow-list, so that what nobody thought of stays out."""
 
-from collections.abc import Iterable
-from typing import Any
 from urllib.parse import unquote
 
 from strangler_gateway.exchange.taps import Fields
 from strangler_gateway.recording.body import LeftOut, form, is_text, scrubbed
 from strangler_gateway.recording.secrets import Pseudonyms
-from strangler_gateway.recording.tap import Captured
+from strangler_gateway.recording.step import CREDENTIALS, Pairs, RecordedStep
+from strangler_gateway.recording.tap import CapturedExchange
 from strangler_gateway.shadow.content_coding import TooLarge, Undecodable, decode
 
 MAX_TEXT = 1 << 20
@@ -20,7 +19,7 @@ _REQUEST_FIELDS = """
     content-language content-type idempotency-key if-match if-modified-since if-none-match if-unmodified-since
     origin prefer range x-requested-with
 """
-_REQUEST = frozenset(_REQUEST_FIELDS.split())
+_REQUEST = CREDENTIALS | frozenset(_REQUEST_FIELDS.split())
 _ANSWER_FIELDS = """
     accept-patch accept-ranges access-control-allow-credentials access-control-allow-headers
     access-control-allow-methods access-control-allow-origin access-control-expose-headers
@@ -30,9 +29,7 @@ _ANSWER_FIELDS = """
     preference-applied referrer-policy retry-after strict-transport-security sunset vary www-authenticate
     x-content-type-options x-frame-options
 """
-_ANSWER = frozenset(_ANSWER_FIELDS.split())
-
-Step = dict[str, Any]
+_ANSWER = frozenset({"set-cookie", *_ANSWER_FIELDS.split()})
 
 
 class Scrubber:
@@ -43,31 +40,27 @@ class Scrubber:
         self._callers: dict[bytes, str] = {}
         self._steps = 0
 
-    def step(self, captured: Captured) -> Step:
-        """JSON-able, without secrets. Raises LeftOut."""
+    def step(self, captured: CapturedExchange) -> RecordedStep:
+        """The exchange without secrets. Raises LeftOut."""
         sent, got = _text(captured.body, captured.fields), _text(captured.answer, captured.answer_fields)
         if sent is None:
             raise LeftOut("no_text")
         actor = self._actor(captured.caller)
         known = self._pseudonyms
-        step = {
-            "actor": actor,
-            "method": captured.method,
-            "path": self._target(captured.target),
-            "request": {
-                "headers": [self._field(pair, captured) for pair in _kept(captured.fields, _REQUEST, _CREDENTIALS)],
-                "body": scrubbed(sent, _media_type(captured.fields), known) or None,
-            },
-            "response": {
-                "status": captured.status,
-                "headers": [self._field(pair, captured) for pair in _kept(captured.answer_fields, _ANSWER, _SET)],
-                "body": scrubbed(got, _media_type(captured.answer_fields), known) if got is not None else "",
-            },
-            "captures": {},
-            "flags": [] if got is not None else ["text"],
-        }
+        step = RecordedStep(
+            name=f"{captured.route}-{self._steps + 1}",
+            actor=actor,
+            method=captured.method,
+            target=self._target(captured.target),
+            fields=self._fields(captured.fields, _REQUEST, captured.origin),
+            body=scrubbed(sent, _media_type(captured.fields), known),
+            status=captured.status,
+            answer_fields=self._fields(captured.answer_fields, _ANSWER, captured.origin),
+            answer=scrubbed(got, _media_type(captured.answer_fields), known) if got is not None else "",
+            flags=frozenset() if got is not None else frozenset({"text"}),
+        )
         self._steps += 1
-        return {"step": f"{captured.route}-{self._steps}", **step}
+        return step
 
     def _actor(self, caller: bytes) -> str:
         if not caller:
@@ -90,21 +83,23 @@ class Scrubber:
             raise LeftOut("secret_in_path")  # encoded, so that it cannot be taken out without changing what is asked
         return self._pseudonyms.text(segment)
 
-    def _field(self, pair: tuple[bytes, bytes], captured: Captured) -> list[str]:
-        name, value = pair[0].decode("latin-1"), pair[1].decode("latin-1")
-        lower = name.lower()
-        if lower == "authorization":
-            return [name, self._credential(value)]
-        if lower == "cookie":
-            return [name, "; ".join(self._cookie(cookie) for cookie in value.split(";"))]
-        if lower == "set-cookie":
+    def _fields(self, fields: Fields, kept: frozenset[str], origin: str) -> Pairs:
+        texts = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
+        return tuple((name, self._value(name.lower(), value, origin)) for name, value in texts if name.lower() in kept)
+
+    def _value(self, name: str, value: str, origin: str) -> str:
+        if name == "authorization":
+            return self._credential(value)
+        if name == "cookie":
+            return "; ".join(self._cookie(cookie) for cookie in value.split(";"))
+        if name == "set-cookie":
             cookie, mark, attributes = value.partition(";")
-            return [name, self._cookie(cookie) + mark + attributes]
-        if lower in ("location", "link") and captured.origin:
-            value = value.replace(captured.origin, ORIGIN)
-        if lower == "location":
-            return [name, self._target(value)]
-        return [name, value if lower in _TAGS else self._pseudonyms.text(value)]
+            return self._cookie(cookie) + mark + attributes
+        if name in ("location", "link") and origin:
+            value = value.replace(origin, ORIGIN)
+        if name == "location":
+            return self._target(value)
+        return value if name in _TAGS else self._pseudonyms.text(value)
 
     def _credential(self, value: str) -> str:
         scheme, space, credential = value.partition(" ")
@@ -117,15 +112,8 @@ class Scrubber:
         return f"{name}={self._pseudonyms.of(value)}" if mark else self._pseudonyms.of(name)
 
 
-_CREDENTIALS = frozenset({"authorization", "cookie"})
-_SET = frozenset({"set-cookie"})
 _TAGS = frozenset({"etag", "if-match", "if-none-match"})
 """Entity tags look like keys; they tell nothing, and a replay has to send them back."""
-
-
-def _kept(fields: Fields, *names: frozenset[str]) -> Iterable[tuple[bytes, bytes]]:
-    wanted = frozenset().union(*names)
-    return (pair for pair in fields if pair[0].decode("latin-1").lower() in wanted)
 
 
 def _text(body: bytes, fields: Fields) -> str | None:

@@ -7,7 +7,7 @@ from strangler_gateway.exchange.taps import Copy, Fields, is_stream
 
 
 @dataclass(frozen=True, slots=True)
-class Captured:
+class CapturedExchange:
     """A whole exchange as it was: it holds secrets, so it is never shown, logged or written."""
 
     route: str
@@ -24,15 +24,15 @@ class Captured:
     """Scheme and authority that the client sees."""
 
 
-class Take:
-    """Both bodies, together up to `max_body` bytes. `on_end`, once: whether the exchange is whole, or let go."""
+class Capture:
+    """TeeTap bodies, together up to `max_body` bytes. `on_end`, once: whether the exchange is whole, or let go."""
 
     __slots__ = ("_max_body", "_on_end", "_sent_whole", "_size", "answer", "fields", "sent", "status")
 
-    def __init__(self, max_body: int, sent_whole: bool, on_end: Callable[["Take", bool], None]) -> None:
+    def __init__(self, max_body: int, sent_whole: bool, on_end: Callable[["Capture", bool], None]) -> None:
         self._max_body = max_body
         self._sent_whole = sent_whole
-        self._on_end: Callable[[Take, bool], None] | None = on_end
+        self._on_end: Callable[[Capture, bool], None] | None = on_end
         self._size = 0
         self.sent: list[bytes] = []
         self.answer: list[bytes] = []
@@ -77,7 +77,7 @@ class Take:
             self.sent, self.answer = [], []
 
 
-class Both:
+class TeeTap:
     """Two copies of one exchange: shadow's and the recording's."""
 
     __slots__ = ("_copies",)

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from strangler_gateway.cli.app import app
-from strangler_gateway.recording.replay_file import load
+from strangler_gateway.recording.step import load
 
 TOKEN = "opaque-token-of-a-person"
 

@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from strangler_gateway.exchange.taps import Copy
-from strangler_gateway.recording.record import MAX_BODY, MAX_UNDER_WAY, Recording, Wanted
-from strangler_gateway.recording.tap import Both, Take
+from strangler_gateway.recording.record import MAX_BODY, MAX_UNDER_WAY, Recording, RecordingRequest
+from strangler_gateway.recording.tap import Capture, TeeTap
 from strangler_gateway.steps.decide import decide
 from strangler_gateway.table.routes import MigrationState, ShadowRules
 from tests.http.gateway_process import GatewayProcess
@@ -216,9 +216,9 @@ async def test_nothing_is_copied_unless_somebody_records() -> None:
     x = exchange(gateway)
     decide(gateway, x)
     assert x.tap is None
-    gateway.recording = Recording(Wanted(60, 10))
+    gateway.recording = Recording(RecordingRequest(60, 10))
     decide(gateway, x)
-    assert isinstance(x.tap, Take)
+    assert isinstance(x.tap, Capture)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ async def test_nothing_is_copied_unless_somebody_records() -> None:
 )
 async def test_only_the_legacy_side_is_recorded(state: MigrationState, share: int, taken: bool) -> None:
     gateway = gateway_for(route(state, share=share))
-    gateway.recording = Recording(Wanted(60, 10))
+    gateway.recording = Recording(RecordingRequest(60, 10))
     x = exchange(gateway)
     x.identity = ALICE
     decide(gateway, x)
@@ -236,10 +236,10 @@ async def test_only_the_legacy_side_is_recorded(state: MigrationState, share: in
 
 async def test_shadow_and_recording_share_an_exchange() -> None:
     gateway = gateway_for(route(MigrationState.SHADOW, shadow=ShadowRules(share=10_000)))
-    gateway.recording = recording = Recording(Wanted(60, 10))
+    gateway.recording = recording = Recording(RecordingRequest(60, 10))
     x = exchange(gateway)
     decide(gateway, x)
-    assert isinstance(x.tap, Both)
+    assert isinstance(x.tap, TeeTap)
     passes(x.tap)
     assert gateway.shadow._running == {"everything": 1}
     await gateway.shadow.aclose()
@@ -248,7 +248,7 @@ async def test_shadow_and_recording_share_an_exchange() -> None:
 
 async def test_what_is_not_whole_is_left_out_and_counted() -> None:
     gateway = gateway_for(route(MigrationState.LEGACY))
-    gateway.recording = recording = Recording(Wanted(60, 10))
+    gateway.recording = recording = Recording(RecordingRequest(60, 10))
 
     def tapped(**request: Any) -> Any:
         x = exchange(gateway, request.pop("fields", None), **request)
@@ -272,7 +272,7 @@ async def test_what_is_not_whole_is_left_out_and_counted() -> None:
 
 async def test_it_is_bounded_in_number_memory_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     gateway, clock = gateway_for(route(MigrationState.LEGACY)), [0.0]
-    recording = Recording(Wanted(60, 2), clock=lambda: clock[0])
+    recording = Recording(RecordingRequest(60, 2), clock=lambda: clock[0])
     taps = []
     for _ in range(MAX_UNDER_WAY + 1):
         x = exchange(gateway)
@@ -284,7 +284,7 @@ async def test_it_is_bounded_in_number_memory_and_time(monkeypatch: pytest.Monke
         passes(tap)
     assert (recording.tally.taken, recording.full) == (2, True)
     monkeypatch.setattr("strangler_gateway.recording.record.MAX_WAITING", 3)
-    other = Recording(Wanted(60, 10), clock=lambda: clock[0])
+    other = Recording(RecordingRequest(60, 10), clock=lambda: clock[0])
     for _ in range(2):
         x = exchange(gateway)
         other.tap(x)
@@ -299,7 +299,7 @@ async def test_it_is_bounded_in_number_memory_and_time(monkeypatch: pytest.Monke
 
 async def test_a_share_takes_some_callers_with_all_their_requests() -> None:
     gateway = gateway_for(route(MigrationState.LEGACY))
-    recording = Recording(Wanted(60, 10_000, share=2_500), salt="fixed")
+    recording = Recording(RecordingRequest(60, 10_000, share=2_500), salt="fixed")
     taken: dict[int, set[bool]] = {}
     for user in range(200):
         for _ in range(2):

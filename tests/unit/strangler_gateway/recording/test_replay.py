@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from strangler_gateway.cli.app import app
-from strangler_gateway.recording.replay import Replay, Wishes
-from strangler_gateway.recording.replay_file import RecordingInvalid, load
-from strangler_gateway.recording.replay_values import Values
+from strangler_gateway.recording.replay import Replay, ReplayOptions
 from strangler_gateway.recording.scrub import Scrubber
-from strangler_gateway.recording.tap import Captured
+from strangler_gateway.recording.step import RecordingInvalid, load
+from strangler_gateway.recording.tap import CapturedExchange
+from strangler_gateway.recording.values import ReplayValues
 from tests.recordings.running import running_monolith
 from tests.support.gateway.diary import PASSWORD, Diary, diary
 
@@ -24,8 +24,8 @@ SETUP = f"echo secret-1={PASSWORD}"
 
 def captured(
     method: str, target: str, status: int, answer: Any, body: Any = None, token: str = "", **fields: str
-) -> Captured:
-    return Captured(
+) -> CapturedExchange:
+    return CapturedExchange(
         route="notes",
         caller=token.encode(),
         method=method,
@@ -62,7 +62,7 @@ CONVERSATION = [
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     scrubber, path = Scrubber(), tmp_path / "notes.jsonl"
-    lines = [{"meta": {"what": "a test"}}, *map(scrubber.step, CONVERSATION)]
+    lines = [{"meta": {"what": "a test"}}, *(scrubber.step(each).line() for each in CONVERSATION)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert PASSWORD not in path.read_text()
     assert TOKEN not in path.read_text()
@@ -175,7 +175,9 @@ def test_a_recording_cannot_smuggle_a_request(recording: Path, field: str, value
 
 def test_when_time_is_up_nothing_is_sent_any_more(recording: Path, other: Diary) -> None:
     clock = iter(range(100))
-    replay = Replay(load(recording), other.url, Wishes(unsafe=True, within_s=2.5), clock=lambda: float(next(clock)))
+    replay = Replay(
+        load(recording), other.url, ReplayOptions(unsafe=True, within_s=2.5), clock=lambda: float(next(clock))
+    )
     outcomes = [(result.outcome, result.reason) for result in replay.results()]
     assert outcomes[0] == ("same", "")
     assert outcomes[-1] == ("skipped", "no time was left")
@@ -195,11 +197,11 @@ def test_the_recording_of_the_real_monolith_holds_for_what_is_safe(tmp_path: Pat
         assert token not in answered, step.name
 
 
-# Values alone.
+# ReplayValues alone.
 
 
-def values(**first_sent: int) -> Values:
-    return Values(first_sent)
+def values(**first_sent: int) -> ReplayValues:
+    return ReplayValues(first_sent)
 
 
 OTHER = "11111111-2222-4333-8444-555555555555"

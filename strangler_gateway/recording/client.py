@@ -14,7 +14,7 @@ class NoAnswer(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ReplayAnswer:
     """Bytes that are no UTF-8 are replaced in `body`."""
 
     status: int
@@ -22,7 +22,7 @@ class Answered:
     body: str = field(repr=False)
 
 
-class Client:
+class ReplayClient:
     """To be closed (`with`). `origin`: scheme and authority of the server."""
 
     def __init__(self, base: str, timeout_s: float, transport: httpx.BaseTransport | None = None) -> None:
@@ -40,13 +40,13 @@ class Client:
         )
         self._http.headers.clear()
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> "ReplayClient":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def send(self, method: str, target: str, fields: Iterable[tuple[str, str]], body: str) -> Answered:
+    def send(self, method: str, target: str, fields: Iterable[tuple[str, str]], body: str) -> ReplayAnswer:
         """Raises NoAnswer."""
         whole = target if target == "*" else self._base_path + target
         pairs = (*fields, ("Accept-Encoding", "identity"))
@@ -58,7 +58,7 @@ class Client:
             )
             response = self._http.send(request, stream=True)
             try:
-                return Answered(response.status_code, response.headers.raw, _text(response))
+                return ReplayAnswer(response.status_code, response.headers.raw, _text(response))
             finally:
                 response.close()
         except (httpx.HTTPError, ValueError) as exc:

@@ -27,7 +27,7 @@ _TIME_NAME = re.compile(r"(?i).*(?:at|time|date|timestamp|iat|exp|nbf)$")
 _EPOCH = 1_000_000_000
 
 
-class Values:
+class ReplayValues:
     """`first_sent`: a value → the index of the step whose request has it first. `now`: the step that is played."""
 
     def __init__(self, first_sent: Mapping[str, int]) -> None:
@@ -125,7 +125,7 @@ class Values:
 
 
 def varying(text: str) -> set[str]:
-    """Values in a text that another run would have others for; not times."""
+    """ReplayValues in a text that another run would have others for; not times."""
     return {found for found in VARYING.findall(text) if _kind(found) not in _UNBOUND}
 
 
