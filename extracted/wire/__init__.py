@@ -1,1 +1,1 @@
-"""The public wire format that every service answers in: byte for byte the monolith's (Express, Nest)."""
+"""The wire format of all services, byte for byte the monolith's (Express, Nest). It knows no service and no store."""

@@ -1,4 +1,4 @@
-"""The ASGI application around a service's handlers: the order and the outer form in which the monolith answers."""
+"""The ASGI application around a service's handlers. It answers in the order and the form of the monolith."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +16,7 @@ _FIRST_ONLY = frozenset({"content-type", "content-length", "if-modified-since"})
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """What a handler sees of a request. `variables`: decoded, in the order of the path; `body`: {} where none came."""
+    """A request as a handler sees it. `variables`: decoded, in the order of the path. `body`: {} if there was none."""
 
     fields: Fields
     variables: tuple[str, ...]
@@ -29,7 +29,7 @@ Handler = Callable[[ApiRequest], Awaitable[ApiResponse]]
 
 @dataclass(frozen=True, slots=True)
 class ApiRoute:
-    """`path` as in "/item/{id}": any case, with or without a slash at the end; GET takes HEAD too (Express 4)."""
+    """`path` as "/item/{id}": any case, with or without a slash at the end. GET accepts HEAD too (Express 4)."""
 
     method: str
     path: str
@@ -41,17 +41,17 @@ class ApiRoute:
         object.__setattr__(self, "_pattern", re.compile(f"{escaped}/?", re.IGNORECASE))
 
     def match(self, path: str) -> tuple[str, ...] | None:
-        """The variables as sent, or None."""
+        """The variables as sent; None: another path."""
         found = self._pattern.fullmatch(path)
         return None if found is None else found.groups()
 
-    def takes(self, method: str) -> bool:
-        """Whether the method is this route's."""
+    def accepts(self, method: str) -> bool:
+        """Whether the route accepts the method."""
         return self.method == method or (method == "HEAD" and self.method == "GET")
 
 
 def application(routes: Sequence[ApiRoute], *, production: bool) -> ASGIApp:
-    """CORS, then the body, then the route, then its handler."""
+    """Handles CORS, then reads the body, then finds the route, then calls its handler."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,7 +65,7 @@ def application(routes: Sequence[ApiRoute], *, production: bool) -> ASGIApp:
 
 
 def failure(*, production: bool) -> ASGIApp:
-    """Answers where a handler raised: the monolith's uncaught 500."""
+    """Answers when a handler has raised: the monolith's 500 for an uncaught exception."""
 
     async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
         await respond(scope, send, UNEXPECTED, production=production)
@@ -74,7 +74,7 @@ def failure(*, production: bool) -> ASGIApp:
 
 
 async def respond(scope: Scope, send: Send, answer: ApiResponse, *, production: bool) -> None:
-    """Sends the answer as Express does: ETag on everything, 304 where the client's copy is fresh, HEAD without body."""
+    """Sends as Express does: every response has an ETag, 304 if the client's copy is fresh, no body for HEAD."""
     request = _request(scope)
     answer = answer if production else responses.in_development(answer)
     tag = headers.etag(answer.body)
@@ -98,9 +98,9 @@ async def _answer(routes: Sequence[ApiRoute], scope: Scope, receive: Receive) ->
         if raw is None:
             continue
         variables = [decode(variable) for variable in raw]
-        if None in variables:  # before the method is looked at, as in Express
+        if None in variables:  # before the method is checked, as in Express
             return error(400, f"Failed to decode param '{raw[variables.index(None)]}'", "Bad Request")
-        if route.takes(scope["method"]):
+        if route.accepts(scope["method"]):
             decoded = tuple(variable for variable in variables if variable is not None)
             query = parse(scope["query_string"].decode("latin-1"))
             return await route.handler(ApiRequest(scope["headers"], decoded, query, content))
@@ -125,7 +125,7 @@ def _raw_path(scope: Scope) -> bytes:
 
 
 def _target(scope: Scope) -> str:
-    """As sent, where the server tells."""
+    """The target as sent, if the server passes it on."""
     query: bytes = scope["query_string"]
     rebuilt = _raw_path(scope) + (b"?" + query if query else b"")
     return str(scope.get("state", {}).get("target", rebuilt).decode("latin-1"))

@@ -1,4 +1,4 @@
-"""Request bodies are read before anything else is looked at: what Express' body-parser refuses (corrections C7)."""
+"""Reads request bodies and refuses what Express' body-parser refuses (corrections C7). It runs before all else."""
 
 import zlib
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _BOM = "\ufeff"
 
 
 class BodyRefused(Exception):
-    """The body cannot be taken; `answer` says why."""
+    """The body is refused. `answer` is the response."""
 
     def __init__(self, answer: ApiResponse) -> None:
         super().__init__(answer.status)
@@ -26,7 +26,7 @@ class BodyRefused(Exception):
 
 
 async def read(fields: Mapping[str, str], receive: Receive) -> object:
-    """The value of a JSON or form body; {} for every other one, which stays unread. Raises BodyRefused."""
+    """The value of a JSON or form body. Other bodies stay unread and give {}. Raises BodyRefused."""
     media_type, charset = mediatype.parse(fields.get("content-type", ""))
     if not _has_body(fields) or media_type not in (_JSON, _FORM):
         return {}
@@ -52,14 +52,14 @@ def _unsupported(charset: str) -> BodyRefused:
 
 
 def _window(encoding: str) -> int | None:
-    """zlib's window bits for a content coding; None for identity."""
+    """The window bits of zlib for a content coding; None for identity."""
     if encoding != "identity" and encoding not in _WINDOWS:
         raise BodyRefused(error(415, f'unsupported content encoding "{encoding}"'))
     return _WINDOWS.get(encoding)
 
 
 async def _content(receive: Receive, window: int | None) -> bytes:
-    """Never more than the limit in memory, however well it was compressed."""
+    """Holds no more than the limit in memory, however well the body was compressed."""
     inflate = None if window is None else _Inflate(window)
     content = b""
     while True:
@@ -76,7 +76,7 @@ async def _content(receive: Receive, window: int | None) -> bytes:
 
 
 class _Inflate:
-    """gzip may come in several members; a zero byte behind one is padding, as for Node."""
+    """Inflates as Node does: gzip may have several members, and a zero byte after one begins padding."""
 
     def __init__(self, window: int) -> None:
         self._window = window
@@ -88,7 +88,7 @@ class _Inflate:
         return self._member.eof
 
     def add(self, chunk: bytes, most: int) -> bytes:
-        """What the chunk unpacks to, `most` bytes of it."""
+        """The content of the chunk, at most `most` bytes."""
         inflated = b""
         try:
             while chunk and most > len(inflated) and not self._ended(chunk):
@@ -99,7 +99,7 @@ class _Inflate:
         return inflated
 
     def _ended(self, chunk: bytes) -> bool:
-        """Whether what follows counts for nothing; else another member begins."""
+        """Whether the rest is ignored; otherwise another member begins."""
         if self._member.eof:
             self._padding = self._padding or self._window != _WINDOWS["gzip"] or chunk[0] == 0
             if not self._padding:
@@ -108,7 +108,7 @@ class _Inflate:
 
 
 def _form(text: str) -> object:
-    """A form nests as deep as it likes, and its lists are longer than a query's."""
+    """Parses a form: unlike a query it may nest to any depth, and its lists may be longer."""
     separators = text.count("&")
     if separators >= _MOST_PARAMETERS:
         raise BodyRefused(error(413, "too many parameters"))
@@ -119,7 +119,7 @@ def _form(text: str) -> object:
 
 
 def _json(text: str) -> object:
-    """Strict mode: an object or a list, or nothing at all."""
+    """Parses in strict mode: an object, a list, or nothing."""
     if not text:
         return {}
     content = text.lstrip(" \t\n\r")

@@ -1,4 +1,4 @@
-"""Who calls, and may he, before anything else of a call is looked at."""
+"""Checks who calls and whether the call is allowed, before anything else of the request is read."""
 
 from collections.abc import Awaitable, Callable
 
@@ -19,7 +19,7 @@ Anew = Callable[[Identity], Awaitable[Identity]]
 
 
 def unguarded(handler: Guarded) -> Handler:
-    """For everybody, whatever the credential: the handler is told of nobody. A store that is away is a 500, too."""
+    """Lets everybody call and passes NOBODY to the handler. An unavailable store is the monolith's 500."""
 
     async def answer(call: ApiRequest) -> ApiResponse:
         try:
@@ -31,9 +31,9 @@ def unguarded(handler: Guarded) -> Handler:
 
 
 def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded, anew: Anew | None = None) -> Handler:
-    """A handler for those alone whom `allowed` lets pass; a store that is away is the monolith's 500.
+    """Lets those call whom `allowed` accepts. An unavailable store is the monolith's 500.
 
-    `anew`: looks up the roles of a user who would be refused, since the gateway's are some seconds old.
+    `anew`: reads the roles of a user again before refusing, because the gateway's are some seconds old.
     """
 
     async def answer(call: ApiRequest) -> ApiResponse:

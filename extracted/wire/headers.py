@@ -1,4 +1,4 @@
-"""Header fields of every answer: helmet 5 in production, CORS for any origin, weak ETags (contract §2.4, §2.5)."""
+"""Header fields of every response: helmet 5 in production, CORS for any origin, weak ETags (contract §2.4, §2.5)."""
 
 import base64
 import hashlib
@@ -33,12 +33,12 @@ _NO_CACHE = re.compile(r"(?:^|,)\s*no-cache\s*(?:,|$)")
 
 
 def common(request: Mapping[str, str], *, production: bool) -> list[Field]:
-    """What every answer carries but a preflight's."""
+    """The fields of every response except a preflight's."""
     return [*(_HELMET if production else _EXPRESS), *_origin(request), (b"vary", b"Origin")]
 
 
 def preflight(request: Mapping[str, str], *, production: bool) -> list[Field]:
-    """The whole of the 204 to OPTIONS, with or without CORS fields in the request."""
+    """All fields of the 204 to OPTIONS, with or without CORS fields in the request."""
     asked = request.get("access-control-request-headers", "").encode("latin-1")
     return [
         *(_HELMET if production else _EXPRESS),
@@ -56,16 +56,16 @@ def content(body: bytes) -> list[Field]:
 
 
 def etag(body: bytes) -> bytes:
-    """As Express makes it: length in hexadecimal and the SHA-1, weak."""
+    """A weak ETag as Express makes it: length in hexadecimal and SHA-1."""
     digest = base64.b64encode(hashlib.sha1(body, usedforsecurity=False).digest())[:27]
     return b'W/"%x-%s"' % (len(body), digest)
 
 
 def fresh(request: Mapping[str, str], tag: bytes) -> bool:
-    """Whether the client's copy is the one with this ETag (RFC 9110 §13.1.2), no-cache in the request respected."""
+    """Whether the client's copy has this ETag (RFC 9110 §13.1.2). False if the request says no-cache."""
     none_match = request.get("if-none-match", "")
     if not none_match or "if-modified-since" in request or _NO_CACHE.search(request.get("cache-control", "")):
-        return False  # no answer has a Last-Modified, so no date makes a copy fresh
+        return False  # no response has Last-Modified, so no date makes a copy fresh
     opaque = tag.decode().removeprefix("W/")
     return none_match == "*" or opaque in {part.strip(" ").removeprefix("W/") for part in none_match.split(",")}
 

@@ -1,4 +1,4 @@
-"""Which texts are UUIDs: to the monolith's validator, and to PostgreSQL, which is more liberal."""
+"""Tells which texts are UUIDs for the monolith's validator, and for PostgreSQL, which accepts more spellings."""
 
 import re
 import uuid
@@ -9,15 +9,15 @@ _STORED = re.compile(r"(\{)?(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}(?(1)\})")
 
 
 def is_uuid(text: str) -> bool:
-    """Of any version, in either case, with its four dashes: what validator.js takes."""
+    """Any version, either case, four dashes: what validator.js accepts."""
     return _VALIDATED.fullmatch(text) is not None
 
 
 def is_uuid_v4(text: str) -> bool:
-    """The same of version 4 alone."""
+    """The same, version 4 only."""
     return _V4.fullmatch(text) is not None
 
 
 def canonical_uuid(text: str) -> str | None:
-    """36 lower-case characters from any spelling that PostgreSQL reads (its manual, §8.12); None for anything else."""
+    """36 lower-case characters from any spelling that PostgreSQL accepts (its manual, §8.12); None for other text."""
     return str(uuid.UUID(text)) if _STORED.fullmatch(text) else None

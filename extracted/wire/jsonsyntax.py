@@ -1,4 +1,4 @@
-"""The sentence with which V8 refuses text that is no JSON (as of Node 16): users see it in a 400."""
+"""The message with which V8 (Node 16) refuses text that is not JSON. Users see it in a 400."""
 
 import re
 
@@ -12,20 +12,20 @@ _DIGITS = frozenset("-0123456789")
 
 
 def fault(text: str) -> str | None:
-    """Why JSON.parse refuses `text`; None where it does not."""
+    """Why JSON.parse refuses `text`; None if it accepts it."""
     scanner = _Scanner(text)
     return None if scanner.accepts() else scanner.sentence()
 
 
 class _Scanner:
-    """Walks through the text without recursion; `_at` is left where V8 would stop."""
+    """Scans the text without recursion. `_at` ends where V8 would stop."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
 
     def accepts(self) -> bool:
-        """Token by token; `wanted` is what may stand next, and `closers` end the containers that are open."""
+        """Scans token by token. `wanted`: what may follow. `closers`: the ends of the open containers."""
         closers: list[str] = []
         wanted = "value"
         while wanted:
@@ -36,7 +36,7 @@ class _Scanner:
         return False
 
     def sentence(self) -> str:
-        """For what stands at `_at`; positions count UTF-16 units."""
+        """The message about the character at `_at`. Positions count UTF-16 units."""
         sign = self._sign()
         if not sign:
             return "Unexpected end of JSON input"
@@ -48,7 +48,7 @@ class _Scanner:
         return f"Unexpected token {first_unit(sign)} {place}"
 
     def _next(self, wanted: str, closers: list[str]) -> str:
-        """Takes one token and says what is wanted then; "" where the token cannot stand here."""
+        """Reads one token and returns what may follow; "" if the token is not allowed here."""
         sign = self._sign()
         if closers and sign == closers[-1] and wanted in ("after", "value or end", "key or end"):
             self._at += 1
@@ -114,5 +114,5 @@ class _Scanner:
 
 
 def first_unit(sign: str) -> str:
-    """The character, or the first half of what UTF-16 writes as two."""
+    """The character, or the first of the two units that UTF-16 writes for it."""
     return sign if sign <= "\uffff" else chr(0xD800 + ((ord(sign) - 0x10000) >> 10))

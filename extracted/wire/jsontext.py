@@ -1,4 +1,4 @@
-"""JSON text as JavaScript reads and writes it: JSON.parse, JSON.stringify (ECMA-262 §25.5)."""
+"""Reads and writes JSON as JavaScript does: JSON.parse, JSON.stringify (ECMA-262 §25.5)."""
 
 import json
 import math
@@ -12,9 +12,9 @@ TOO_DEEP: tuple[()] = ()
 
 
 def parse(text: str) -> object:
-    """The value of well-formed text: numbers as a double holds them, half a surrogate pair as U+FFFD.
+    """The value of well-formed text. Numbers become doubles, a lone surrogate becomes U+FFFD.
 
-    What is nested deeper than the parser goes becomes an empty tuple: no rule for a body accepts one.
+    Text that nests too deep for the parser becomes an empty tuple, which no rule for a body accepts.
     """
     try:
         value = json.loads(text, parse_int=_double, parse_float=_double)
@@ -24,8 +24,8 @@ def parse(text: str) -> object:
 
 
 def stringify(value: object) -> bytes:
-    """UTF-8 of JSON.stringify(value); a mapping's keys keep their order. Raises TypeError for what is not JSON."""
-    return _text(value).encode("utf-8", "backslashreplace")  # a lone surrogate is written as its escape
+    """JSON.stringify(value) in UTF-8, with keys in the order of the mapping. Raises TypeError for other values."""
+    return _text(value).encode("utf-8", "backslashreplace")  # writes a lone surrogate as an escape
 
 
 def _double(digits: str) -> int | float:
@@ -34,7 +34,7 @@ def _double(digits: str) -> int | float:
 
 
 def _scalar_values(value: object) -> object:
-    """As Node's UTF-8 makes them on the way to the database."""
+    """Replaces lone surrogates, as Node's UTF-8 does on the way to the database."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""Content-Type as Express reads it (RFC 9110 §8.3), and the charsets that its JSON parser knows."""
+"""Reads Content-Type as Express does (RFC 9110 §8.3), and knows the charsets of its JSON parser."""
 
 import re
 
@@ -9,7 +9,7 @@ _CODECS = ("utf-8", "utf-16", "utf-16le", "utf-16be", "utf-7")
 
 
 def parse(field: str) -> tuple[str, str]:
-    """Type and charset, of two the last, "utf-8" for none; a field that is not well-formed has no type."""
+    """(type, charset). The last charset wins; without one it is "utf-8". A malformed field has no type."""
     found = _CONTENT_TYPE.fullmatch(field)
     if found is None:
         return "", ""
@@ -19,6 +19,6 @@ def parse(field: str) -> tuple[str, str]:
 
 
 def codec(charset: str) -> str | None:
-    """Letters and digits decide, as for iconv-lite; None for a charset that it does not know."""
+    """Compares only letters and digits, as iconv-lite does. None: an unknown charset."""
     wanted = re.sub(r"[^a-z0-9]", "", charset)
     return next((name for name in _CODECS if name.replace("-", "") == wanted), None)

@@ -1,4 +1,4 @@
-"""Lists and objects that grow while a query is read, by the rules of the `qs` package."""
+"""Lists and objects under construction while a query is read, by the rules of the `qs` package."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,26 +9,26 @@ Draft: TypeAlias = "str | bool | ListDraft | ObjectDraft"
 _T = TypeVar("_T")
 
 PROTOTYPE = "__proto__"
-"""The one name that nothing is kept under."""
+"""The one name that is never stored."""
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,9}")
 _INDICES = 2**32 - 1
 
 
 class ObjectDraft(dict[str, Draft]):
-    """An object while it grows."""
+    """An object under construction."""
 
 
 class ListDraft(dict[int, Draft]):
-    """A list while it grows: by index, with gaps."""
+    """A list under construction, by index, with gaps."""
 
     def append(self, draft: Draft) -> "ListDraft":
-        """Behind the last one."""
+        """Adds it after the last index."""
         self[max(self, default=-1) + 1] = draft
         return self
 
 
 def put(query: ObjectDraft, segments: Sequence[str], texts: Sequence[str], largest_index: int) -> None:
-    """Adds what `a[b][]=text` says; several texts are a list."""
+    """Adds one parameter such as `a[b][]=text`. Several texts become a list."""
     draft: Draft = texts[0] if len(texts) == 1 else ListDraft(enumerate(texts))
     for segment in reversed(segments):
         draft = _inside(segment, draft, largest_index)
@@ -37,13 +37,13 @@ def put(query: ObjectDraft, segments: Sequence[str], texts: Sequence[str], large
 
 
 def ordered(members: Mapping[str, _T]) -> Iterable[tuple[str, _T]]:
-    """As JavaScript lists them: integers first, ascending (OrdinaryOwnPropertyKeys, ECMA-262 §10.1.11.1)."""
+    """The order of JavaScript: integers first, ascending (OrdinaryOwnPropertyKeys, ECMA-262 §10.1.11.1)."""
     integers = {key: int(key) for key in members if _INTEGER.fullmatch(key) and int(key) < _INDICES}
     return sorted(members.items(), key=lambda member: integers.get(member[0], _INDICES))
 
 
 def members(draft: ObjectDraft) -> dict[str, Value]:
-    """What has grown, without gaps."""
+    """The finished value, without gaps."""
     return {key: _value(item) for key, item in ordered(draft)}
 
 
@@ -57,7 +57,7 @@ def _inside(segment: str, draft: Draft, largest_index: int) -> Draft:
 
 
 def _merged(target: Draft, source: Draft) -> Draft:
-    """Target, which may change, with source in it; an empty text adds nothing."""
+    """Merges source into target, which may change. An empty text adds nothing."""
     match target, source:
         case _, "":
             return target
@@ -76,7 +76,7 @@ def _merged(target: Draft, source: Draft) -> Draft:
 
 
 def _merged_items(target: ListDraft, source: ListDraft) -> ListDraft:
-    """Another item of the same index goes to the end, but for objects, which unite."""
+    """An item with an index in use goes to the end; two objects are merged."""
     for index in sorted(source):
         there, item = target.get(index), source[index]
         if there is None:

@@ -1,4 +1,4 @@
-"""A service's OpenAPI document: written by hand in YAML beside the service, served whole as JSON."""
+"""Loads a service's OpenAPI document, which is written by hand in YAML, and serves it as JSON."""
 
 import json
 from pathlib import Path
@@ -17,11 +17,11 @@ _EVERYWHERE: Final = {
     "500": "Failed",
     "503": "Unavailable",
 }
-"""What the wire format itself answers, whatever the operation: status → response of the shared components."""
+"""Responses that every operation can give: status → name in the shared components."""
 
 
 def document(path: Path) -> dict[str, Any]:
-    """The document at `path`, with the shared components and the answers that every operation has."""
+    """The document at `path`, with the shared components and responses added."""
     own, shared = _read(path), _read(_SHARED)["components"]
     components = own.get("components", {})
     own["components"] = {kind: components.get(kind, {}) | shared.get(kind, {}) for kind in (shared | components)}
@@ -32,7 +32,7 @@ def document(path: Path) -> dict[str, Any]:
 
 
 def served(path: Path) -> bytes:
-    """The document as it goes out."""
+    """The document as JSON."""
     return json.dumps(document(path), ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -1,4 +1,4 @@
-"""The query string as Express 4 reads it (the `qs` package, extended): brackets nest, repeats become lists."""
+"""Reads a query string as Express 4 does (the `qs` package, extended): brackets nest, repeated keys become lists."""
 
 import re
 from typing import TypeAlias
@@ -18,7 +18,7 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
 def parse(text: str, *, deepest: int = _DEEPEST, largest_index: int = _LARGEST_INDEX) -> Query:
-    """`text` is the part after the question mark, Latin-1 as Node hands it over."""
+    """`text`: the part after the question mark, as Latin-1, as Node passes it on."""
     query = ObjectDraft()
     for key, texts in nesting.ordered(_pairs(text)):
         nesting.put(query, _segments(key, deepest), texts, largest_index)
@@ -26,7 +26,7 @@ def parse(text: str, *, deepest: int = _DEEPEST, largest_index: int = _LARGEST_I
 
 
 def decode(text: str) -> str | None:
-    """decodeURIComponent (ECMA-262 §19.2.6.2); None where it throws URIError."""
+    """decodeURIComponent (ECMA-262 §19.2.6.2); None if it throws URIError."""
     if _BAD_ESCAPE.search(text):
         return None
     try:
@@ -36,7 +36,7 @@ def decode(text: str) -> str | None:
 
 
 def as_string(value: Value) -> str:
-    """What String(value) gives in JavaScript."""
+    """String(value) of JavaScript."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -49,7 +49,7 @@ def as_string(value: Value) -> str:
 
 
 def _pairs(text: str) -> dict[str, list[str]]:
-    """Texts by key. An empty key counts for nothing, nor does the one that would set a prototype."""
+    """Key → texts. Skips empty keys and the key that would set a prototype."""
     pairs: dict[str, list[str]] = {}
     for part in text.split("&")[:_MOST_PARAMETERS]:
         bracket = part.find("]=")
@@ -67,7 +67,7 @@ def _component(text: str) -> str:
 
 
 def _segments(key: str, deepest: int) -> list[str]:
-    """`a[b][]` → ["a", "[b]", "[]"]; what is nested too deep stays one segment."""
+    """`a[b][]` → ["a", "[b]", "[]"]. What nests too deep stays one segment."""
     children = list(_BRACKETS.finditer(key))
     parent = key[: children[0].start()] if children else key
     rest = [f"[{key[found.start() :]}]" for found in children[deepest : deepest + 1]]

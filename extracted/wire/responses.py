@@ -1,4 +1,4 @@
-"""Answers as values: the success envelope and the monolith's error bodies (contract §2.1, §2.2)."""
+"""Responses as values: the success envelope and the monolith's error bodies (contract §2.1, §2.2)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from extracted.wire.jsontext import stringify
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """A status and its JSON text; `development`: the text outside production, where it is another; fields beside."""
+    """Status, JSON text, further header fields. `development`: the text outside production, if it differs."""
 
     status: int
     body: bytes
@@ -20,14 +20,14 @@ class ApiResponse:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the metadata of a list tells, in the order in which it is told; None leaves a part out."""
+    """The metadata of a list, in the order of the contract. None leaves a part out."""
 
     pagination: Mapping[str, object] | None = None
     order_by: Mapping[str, str] | None = None
     filters: Mapping[str, Mapping[str, object]] | None = None
 
     def metadata(self, count: int) -> dict[str, object]:
-        """With `count`, the number of elements in this answer."""
+        """The metadata with `count`, the number of elements in this response."""
         keyed = {"order-by": self.order_by, "filter": self.filters}
         metadata: dict[str, object] = {"count": count}
         if self.pagination is not None:
@@ -46,12 +46,12 @@ def many(data: Sequence[object], listing: Listing, status: int = 200) -> ApiResp
 
 
 def nothing(status: int) -> ApiResponse:
-    """What a handler that returns nothing gives: no `data`, which a 204 shows in its ETag alone."""
+    """A response without `data`. With 204 only the ETag shows that."""
     return ApiResponse(status, stringify({"metadata": {}}))
 
 
 def error(status: int, message: object, name: str | None = None) -> ApiResponse:
-    """An error body; `name` is there only where the monolith gives the exception its own message."""
+    """An error body. It has a `name` only if the monolith gives the exception its own message."""
     body: dict[str, object] = {"statusCode": status, "message": message}
     return ApiResponse(status, stringify(body | ({} if name is None else {"error": name})))
 
@@ -63,32 +63,32 @@ FORBIDDEN_RESOURCE: Final = error(403, "Forbidden resource", "Forbidden")
 NOT_FOUND: Final = error(404, "Resource not found", "Not Found")
 CONFLICT: Final = error(409, "Resource already exists", "Conflict")
 UNAVAILABLE: Final = error(503, "Service Unavailable")
-"""Not the monolith's: the service cannot tell who calls, since it never got the gateway's keys."""
+"""Not a response of the monolith: the service has no keys of the gateway yet, so it cannot tell who calls."""
 TOO_LARGE: Final = error(413, "request entity too large")
 STORE_FAILED: Final = ApiResponse(500, error(500, "Internal Server Error").body, development=b"{}")
-"""A failure that the monolith catches: its database refused or failed. Outside production it shows the failure itself,
-often as {}; what it was stays in our log."""
+"""A failure that the monolith catches: its database refused or failed. Outside production it shows the failure, often
+as {}; our log tells what it was."""
 UNEXPECTED: Final = error(500, "Internal server error")
-"""An exception that nobody caught: note the small s."""
+"""An uncaught exception. Note the small s."""
 
 
 def in_development(answer: ApiResponse) -> ApiResponse:
-    """The answer as it is outside production."""
+    """The response outside production."""
     return answer if answer.development is None else replace(answer, body=answer.development)
 
 
 def invalid(faults: Sequence[str]) -> ApiResponse:
-    """400 for a body that breaks rules; production does not tell which."""
+    """400 for a body that breaks rules. Production does not tell which."""
     return ApiResponse(400, BAD_REQUEST.body, development=error(400, faults, "Bad Request").body)
 
 
 def no_route(method: str, target: str) -> ApiResponse:
-    """404 for what no route takes; `target` with its query, as sent."""
+    """404 if no route matches. `target`: with its query, as sent."""
     return error(404, f"Cannot {method} {target}", "Not Found")
 
 
 def refusal(identity: Identity, *, allowed: bool) -> ApiResponse | None:
-    """The guards' answer in the monolith's order: no credential, a bad one, not allowed; None lets the caller pass."""
+    """The refusal, in the monolith's order: no credential, a bad one, not allowed. None: the caller may pass."""
     if identity.outcome is AuthenticationOutcome.MISSING:
         return UNAUTHORIZED
     if identity.outcome is AuthenticationOutcome.REJECTED:

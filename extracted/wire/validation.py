@@ -1,4 +1,4 @@
-"""Rules for bodies, in the words of class-validator: unknown properties are refused, nothing is coerced."""
+"""Rules for bodies, with the messages of class-validator. They refuse unknown properties and convert nothing."""
 
 import math
 from collections.abc import Callable, Collection, Mapping
@@ -24,12 +24,12 @@ _INHERITED: Final = frozenset(
         "__lookupSetter__",
     }
 )
-"""What every object of JavaScript has: the monolith drops it silently where it is sent."""
+"""Properties of every JavaScript object: the monolith drops them without an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a value has to be; `words` follow the property's name where it is not."""
+    """What a value must be. `words`: the message after the property's name if it is not."""
 
     holds: Callable[[object], bool]
     words: str
@@ -37,14 +37,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """Its rules, in the order in which they are told; an optional one may be null or missing; `shape`: of an object."""
+    """Rules in the order of their messages. `optional`: may be null or missing. `shape`: of an object."""
 
     rules: tuple[Rule, ...]
     optional: bool = False
     shape: "Shape | None" = None
 
     def faults(self, name: str, value: object, parent: str = "") -> list[str]:
-        """One sentence for each rule that is broken; where none is, those of what the value holds."""
+        """One sentence for each broken rule; if none is broken, the faults inside the value."""
         if self.optional and value is None:
             return []
         broken = [f"{parent}{name} {rule.words}" for rule in self.rules if not rule.holds(value)]
@@ -55,18 +55,18 @@ Shape = Mapping[str, Property]
 
 
 def refusal(shape: Shape, body: object) -> ApiResponse | None:
-    """400 with what is wrong (told in development alone); None where nothing is.
+    """400 with the faults, which only development shows. None: there are none.
 
-    A list has its indices for names, so an empty one is a body without properties.
+    The names of a list are its indices, so an empty list is a body without properties.
     """
     found = faults(shape, {str(index): item for index, item in enumerate(body)} if isinstance(body, list) else body)
     return invalid(found) if found else None
 
 
 def faults(shape: Shape, body: object, parent: str = "") -> list[str]:
-    """Unknown properties first, in the order of the body, then the known ones in the order of the shape.
+    """Faults of unknown properties in the order of the body, then of known ones in the order of the shape.
 
-    `parent`: where in the body this is, with its dot.
+    `parent`: the path of `body` with a dot at its end.
     """
     if not isinstance(body, dict):
         return ["unknown value was passed to the validate function"]
@@ -76,22 +76,22 @@ def faults(shape: Shape, body: object, parent: str = "") -> list[str]:
 
 
 def required(*rules: Rule) -> Property:
-    """A property that has to be there."""
+    """A property that must be present."""
     return Property(rules)
 
 
 def optional(*rules: Rule) -> Property:
-    """A property that may be left out, or null."""
+    """A property that may be missing or null."""
     return Property(rules, optional=True)
 
 
 def nested(shape: Shape, *, optional: bool = False) -> Property:
-    """A property that is an object of that shape."""
+    """A property that is an object of this shape."""
     return Property((OBJECT,), optional, shape)
 
 
 def known(shape: Shape, body: Mapping[str, object]) -> dict[str, object]:
-    """What the shape speaks of in a body that passed it, in the order of the shape."""
+    """The properties of the shape, in its order, from a body that has passed it."""
     sent = {name: (body[name], property_.shape) for name, property_ in shape.items() if name in body}
     return {
         name: known(inner, value) if inner and isinstance(value, dict) else value
@@ -100,7 +100,7 @@ def known(shape: Shape, body: Mapping[str, object]) -> dict[str, object]:
 
 
 def texts(body: object) -> dict[str, str | None]:
-    """The properties of a body that passed a shape of texts alone."""
+    """The properties of a body that has passed a shape of texts only."""
     members = body.items() if isinstance(body, dict) else ()
     told = {name: value for name, value in members if name not in _INHERITED}
     return {name: value for name, value in told.items() if value is None or isinstance(value, str)}
@@ -113,7 +113,7 @@ NUMBER: Final = Rule(lambda value: _is_number(value), "must be a number conformi
 
 
 def length(least: int, most: int) -> tuple[Rule, Rule]:
-    """In characters, a surrogate pair counting as one; the shorter bound is told first."""
+    """The length in characters; a surrogate pair counts as one. The message about the lower bound comes first."""
     return (
         Rule(
             lambda value: isinstance(value, str) and len(value) >= least,
@@ -135,7 +135,7 @@ def one_of(values: Collection[str]) -> Rule:
 
 
 def at_least(least: int) -> Rule:
-    """A number not below this one."""
+    """A number, at least this one."""
     return Rule(
         lambda value: isinstance(value, int | float) and _is_number(value) and value >= least,
         f"must not be less than {least}",
@@ -143,5 +143,5 @@ def at_least(least: int) -> Rule:
 
 
 def _is_number(value: object) -> bool:
-    """Neither NaN nor infinite: JSON's 1e999 is no number here."""
+    """Excludes NaN and infinity: 1e999 is not a number here."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

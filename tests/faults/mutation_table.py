@@ -59,7 +59,7 @@ MUTATIONS = (
     ),
     Mutation(
         "nack for reject",
-        "chassis.messaging.rabbit.acknowledgements.py",
+        "chassis/messaging/rabbit/acknowledgements.py",
         "self.channel.basic_reject(tag, requeue=True)",
         "self.channel.basic_nack(tag, requeue=True)",
         f"{_FRAMES}::test_what_a_handler_raises_for_is_rejected_into_the_queue_and_never_nacked",
