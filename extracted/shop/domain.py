@@ -1,13 +1,10 @@
 """Items, quantities and transactions as values, and who administers them."""
 
-import re
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 ADMIN = "admin"
-_UUID = re.compile(r"(\{)?(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}(?(1)\})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +107,3 @@ class StockRow:
 def administers(roles: Collection[str]) -> bool:
     """Administrators see and change everything. Others see what they have bought."""
     return ADMIN in roles
-
-
-def canonical_uuid(text: str) -> str | None:
-    """36 lower-case characters from any spelling that PostgreSQL accepts (its manual, §8.12); None for other text."""
-    return str(uuid.UUID(text)) if _UUID.fullmatch(text) else None

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from chassis.messaging.envelope import Envelope, MessageInvalid
+from chassis.uuid_text import canonical_uuid
 from extracted.shop.decision import Purchase, SaleDecision, SaleOutcome
-from extracted.shop.domain import canonical_uuid
 
 COMMANDS: Final = "shop.commands"
 """The queue that the shop reads."""

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope, MessageInvalid, new_id
+from chassis.uuid_text import canonical_uuid
 from extracted.shop import decision, messages
 from extracted.shop.decision import CANCELLED, DECREASED, Known, Purchase, SaleDecision
-from extracted.shop.domain import Item, ItemFields, Offer, Quantity, canonical_uuid
+from extracted.shop.domain import Item, ItemFields, Offer, Quantity
 from extracted.shop.messages import ShopCommand
 from extracted.shop.ports import Decisions, DecisionTransaction, Items, Purchases, Quantities
 

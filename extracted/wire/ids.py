@@ -1,11 +1,9 @@
-"""Tells which texts are UUIDs for the monolith's validator, and for PostgreSQL, which accepts more spellings."""
+"""Tells which texts are UUIDs for the monolith's validator."""
 
 import re
-import uuid
 
 _VALIDATED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _V4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_STORED = re.compile(r"(\{)?(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}(?(1)\})")
 
 
 def is_uuid(text: str) -> bool:
@@ -16,8 +14,3 @@ def is_uuid(text: str) -> bool:
 def is_uuid_v4(text: str) -> bool:
     """The same, version 4 only."""
     return _V4.fullmatch(text) is not None
-
-
-def canonical_uuid(text: str) -> str | None:
-    """36 lower-case characters from any spelling that PostgreSQL accepts (its manual, §8.12); None for other text."""
-    return str(uuid.UUID(text)) if _STORED.fullmatch(text) else None

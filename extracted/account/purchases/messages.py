@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from chassis.messaging.envelope import Envelope, MessageInvalid, new_id
-from extracted.account.purchases.domain.purchase import Asked, Outcome, Purchase, Reason, canonical_uuid, command_id
+from chassis.uuid_text import canonical_uuid
+from extracted.account.purchases.domain.purchase import Asked, Outcome, Purchase, Reason, command_id
 from extracted.account.purchases.domain.saga import Event
 
 REQUESTED: Final = "purchase.requested.v1"

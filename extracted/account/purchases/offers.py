@@ -5,8 +5,9 @@ import math
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
+from chassis.uuid_text import canonical_uuid
 from extracted.account.purchases.connections import Connections, NotHttp
-from extracted.account.purchases.domain.purchase import Item, Offer, canonical_uuid
+from extracted.account.purchases.domain.purchase import Item, Offer
 from extracted.account.purchases.ports import OfferUnavailable
 
 

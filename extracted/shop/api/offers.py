@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from chassis.auth.credentials import Endpoint, refused
 from chassis.together import Together
+from chassis.uuid_text import canonical_uuid
 from extracted.shop.api.item_view import item_view
-from extracted.shop.domain import Offer, canonical_uuid
+from extracted.shop.domain import Offer
 from extracted.shop.service import Shop
 from extracted.wire.jsontext import stringify
 

@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from chassis.auth.credentials import Endpoint, refused
 from chassis.service import pages
-from extracted.shop.domain import DecisionRow, StockRow, TransactionRow, canonical_uuid
+from chassis.uuid_text import canonical_uuid
+from extracted.shop.domain import DecisionRow, StockRow, TransactionRow
 from extracted.shop.ports import AuditRecords, TransactionRecords
 
 T = TypeVar("T")

@@ -9,9 +9,10 @@ from typing import Final
 import structlog
 
 from chassis.auth.claims import Identity
+from chassis.uuid_text import canonical_uuid
 from extracted.account.api.refusals import Described
 from extracted.account.domain import ADMIN
-from extracted.account.purchases.domain.purchase import Outcome, canonical_uuid
+from extracted.account.purchases.domain.purchase import Outcome
 from extracted.account.purchases.domain.saga import State
 from extracted.account.purchases.service.buy_now import Calling
 from extracted.account.purchases.service.queries import Found, Looking

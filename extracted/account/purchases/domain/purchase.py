@@ -1,6 +1,5 @@
 """Purchases, requests for them and offers as values, and what a cost comes to in points."""
 
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ MOST_POINTS = 2**31 - 1
 """The column that holds a balance takes no more."""
 UNPAYABLE = MOST_POINTS + 1
 """What a higher price is kept as."""
-_UUID = re.compile(r"(\{)?(?:[0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}(?(1)\})")
 
 
 class Outcome(StrEnum):
@@ -138,11 +136,6 @@ class Entry:
 
 DEBIT, REFUND, CHARGED_TWICE = "debit", "refund", "charged_twice"
 """Kinds of entries."""
-
-
-def canonical_uuid(text: str) -> str | None:
-    """36 lower-case characters from any spelling that PostgreSQL reads (its manual, §8.12); None for anything else."""
-    return str(uuid.UUID(text)) if _UUID.fullmatch(text) else None
 
 
 def command_id(purchase_id: str, number: int) -> str:

@@ -10,6 +10,7 @@ import structlog
 
 from chassis.failpoints import reach
 from chassis.messaging.envelope import Envelope
+from chassis.uuid_text import canonical_uuid
 from extracted.account.purchases import messages
 from extracted.account.purchases.domain.purchase import (
     REFUND,
@@ -23,7 +24,6 @@ from extracted.account.purchases.domain.purchase import (
     Reason,
     Request,
     UnknownPurchase,
-    canonical_uuid,
     fractional_price,
     whole_price,
 )

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 from chassis.auth.claims import Identity
+from chassis.uuid_text import canonical_uuid
 from extracted.account.api.lists import listed
 from extracted.account.api.refusals import Described, NoId
 from extracted.account.domain import may_read_all
@@ -14,7 +15,7 @@ from extracted.account.teams.ports import TeamStore
 from extracted.account.teams.service import TeamService
 from extracted.wire import responses, validation
 from extracted.wire.application import ApiRequest
-from extracted.wire.ids import canonical_uuid, is_uuid
+from extracted.wire.ids import is_uuid
 from extracted.wire.responses import ApiResponse, error
 from extracted.wire.validation import STRING, UUID_V4, Shape, length, optional, required
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from chassis.auth.claims import Identity
+from chassis.uuid_text import canonical_uuid
 from extracted.account.api.refusals import Described, NoId
 from extracted.account.domain import Compat
 from extracted.account.users import domain
@@ -14,7 +15,6 @@ from extracted.account.users.service import EmailAddressService
 from extracted.wire import responses, validation
 from extracted.wire.application import ApiRequest
 from extracted.wire.guard import Guarded
-from extracted.wire.ids import canonical_uuid
 from extracted.wire.responses import ApiResponse, Listing
 from extracted.wire.validation import Shape, required
 

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from chassis.auth.claims import Identity
+from chassis.uuid_text import canonical_uuid
 from extracted.wire.application import ApiRequest
 from extracted.wire.guard import Guarded
-from extracted.wire.ids import canonical_uuid, is_uuid
+from extracted.wire.ids import is_uuid
 from extracted.wire.responses import ApiResponse, error
 
 OWN = "@me"
