@@ -1,4 +1,4 @@
-"""A message as every part sees it, and its form on the wire (AMQP 0-9-1 basic properties; one JSON object as body)."""
+"""A message, and its form on the wire: AMQP 0-9-1 basic properties, and one JSON object as the body."""
 
 import json
 import re
@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 MAX_BODY = 256 * 1024
-"""Bytes; more is no message of ours."""
+"""In bytes."""
 UNREADABLE = "unreadable"
-"""Beside a message's properties where they could not be read, and says why."""
+"""The key of the reason why a message's properties could not be read."""
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\.v[1-9][0-9]{0,3}")
 
 Body = Mapping[str, object]
 
 
 class MessageInvalid(Exception):
-    """What was received is no message of ours; says what was seen and what was wanted, never the content."""
+    """The message breaks the format. The text says what was seen and what was wanted, never the content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """`id` is the same however often the message is sent; `type` is `name.vN`; `time` in UTC.
 
-    `subject`: the verified user, set by the gateway alone. `request_id`: what it is about, passed on along a saga.
-    `causation_id`: the message that led to this one. `traceparent`: W3C Trace Context.
-    `reply_to`: where an answer is waited for: a routing key in the exchange of replies.
+    `subject`: the verified user; only the gateway sets it. `request_id`: the request, the same in a whole saga.
+    `causation_id`: the message that caused this one. `traceparent`: W3C Trace Context.
+    `reply_to`: the routing key, in the exchange of replies, under which the sender waits for an answer.
     """
 
     id: str
@@ -45,16 +45,16 @@ class Envelope:
 
 
 def new_id() -> str:
-    """Of a message that nothing else names."""
+    """For a message whose id has no other source."""
     return str(uuid.uuid4())
 
 
 def encode_body(body: Body) -> bytes:
-    """Raises MessageInvalid where it is too long, or no JSON (NaN, foreign values)."""
+    """Raises MessageInvalid if it is too long, or cannot be JSON (NaN, other types)."""
     try:
         data = json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
-        raise MessageInvalid(f"the body is no JSON: {type(error).__name__}") from error
+        raise MessageInvalid(f"the body is not JSON: {type(error).__name__}") from error
     if len(data) > MAX_BODY:
         raise MessageInvalid(f"the body has {len(data)} bytes; wanted at most {MAX_BODY}")
     return data
@@ -67,14 +67,14 @@ def decode_body(data: bytes) -> dict[str, object]:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise MessageInvalid("the body is no JSON") from error
+        raise MessageInvalid("the body is not JSON") from error
     if not isinstance(body, dict):
         raise MessageInvalid(f"the body is a JSON {type(body).__name__}; wanted an object")
     return body
 
 
 def to_record(envelope: Envelope) -> dict[str, str | None]:
-    """Everything but the body, as text: for a row, or header fields."""
+    """Everything except the body, as text: for a database row or header fields."""
     return {
         "id": envelope.id,
         "type": envelope.type,
@@ -94,11 +94,11 @@ def from_record(record: Mapping[str, object], data: bytes) -> Envelope:
     texts = {name: record.get(name) for name in _FIELDS}
     wrong = [name for name, value in texts.items() if not isinstance(value, str | None)]
     if wrong or not texts["id"] or not texts["type"]:
-        raise MessageInvalid(f"the properties {wrong or ['id', 'type']} are missing or no text")
+        raise MessageInvalid(f"the properties {wrong or ['id', 'type']} are missing or not text")
     try:
         time = datetime.fromisoformat(str(texts.pop("time")))
     except ValueError as error:
-        raise MessageInvalid("the time is none (ISO 8601)") from error
+        raise MessageInvalid("the time is not in ISO 8601 format") from error
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     return Envelope(body=decode_body(data), time=aware, **texts)  # type: ignore[arg-type]  # checked above
 

@@ -1,4 +1,4 @@
-"""Which broker a URL means: amqp(s)://… is RabbitMQ, sqlite:///PATH the tables of the processes of one host."""
+"""Opens the broker that a URL names: amqp(s)://… is RabbitMQ, sqlite:///PATH a file shared by one host's processes."""
 
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,19 +12,19 @@ _WANTED = "wanted amqp://USER:PASSWORD@HOST/VHOST, amqps://… or sqlite:///PATH
 
 
 def open_broker(url: str, name: str) -> Broker:
-    """Not connected yet; `name`: of the deployable. Raises SettingsInvalid, which never shows the URL.
+    """Does not connect yet. `name`: the deployable's. Raises SettingsInvalid, which never shows the URL.
 
-    `sqlite:///PATH?lease_s=10&synchronous=full`: how soon the messages of a dead process are delivered again (s), and
-    whether confirms wait for the disk.
+    `sqlite:///PATH?lease_s=10&synchronous=full`: after how many seconds a dead process's messages are delivered again,
+    and that confirms wait for the disk.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise SettingsInvalid(f"the broker's URL is none; {_WANTED}") from None  # the cause would show the URL
+        raise SettingsInvalid(f"the broker's URL is not a URL; {_WANTED}") from None  # the cause would show the URL
     if parts.scheme in ("amqp", "amqps"):
         return _rabbit(url, name)
     if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
-        return _tables(Path(unquote(parts.path[1:])), parts.query, name)
+        return _sqlite(Path(unquote(parts.path[1:])), parts.query, name)
     raise SettingsInvalid(f"the broker's URL begins with {parts.scheme or 'nothing'}; {_WANTED}")
 
 
@@ -38,13 +38,13 @@ def _rabbit(url: str, name: str) -> Broker:
     return RabbitBroker(url, name)
 
 
-def _tables(path: Path, query: str, name: str) -> Broker:
+def _sqlite(path: Path, query: str, name: str) -> Broker:
     options = dict(parse_qsl(query, keep_blank_values=True))
     lease, synchronous = options.pop("lease_s", "10"), options.pop("synchronous", "normal")
     if options:
         raise SettingsInvalid(f"the broker's URL has the unknown options {', '.join(sorted(options))}")
     if synchronous not in ("normal", "full"):
-        raise SettingsInvalid("the broker's option synchronous is neither normal nor full")
+        raise SettingsInvalid("the broker's option synchronous must be normal or full")
     return SqliteBroker(path, name, lease_s=_lease_s(lease), is_full=synchronous == "full")
 
 
@@ -54,5 +54,5 @@ def _lease_s(text: str) -> float:
     except ValueError:
         lease_s = 0.0
     if not 0.1 <= lease_s <= LONGEST_LEASE_S:
-        raise SettingsInvalid(f"the broker's option lease_s is not between 0.1 and {LONGEST_LEASE_S:g}")
+        raise SettingsInvalid(f"the broker's option lease_s must be between 0.1 and {LONGEST_LEASE_S:g}")
     return lease_s

@@ -1,4 +1,4 @@
-"""The port that every broker implements, its values and its errors."""
+"""The port that every broker implements, with its values and errors."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ from chassis.messaging.topology import Topology
 
 
 class MessagingError(Exception):
-    """The root: a broker did not do what was asked."""
+    """The broker did not do what was asked."""
 
 
 class BrokerUnavailable(MessagingError):
-    """No connection, or it was lost, or it did not confirm in time: the message may be there, or not. Safe to repeat
-    under the same message id."""
+    """No connection, a lost connection, or no confirm in time. The broker may have the message or not.
+    Publishing it again under the same id is safe."""
 
 
 class Unroutable(MessagingError):
-    """No queue takes the message (`mandatory`): it is nowhere."""
+    """No queue is bound for the message (`mandatory`): the broker does not have it."""
 
 
 class PublishRefused(MessagingError):
-    """The broker answered no: a queue is full, or the user may not."""
+    """The broker refused: a queue is full, or the user lacks permission."""
 
 
 class TopologyDiffers(MessagingError):
-    """What exists at the broker is not what was wanted; one sentence says what, and what to do."""
+    """What exists at the broker differs from the topology. One sentence says what differs and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a consumer is handed. `properties` and `body` as received, whatever they are.
+    """What a consumer receives. `properties` and `body` are unchecked.
 
-    `count`: how often it was delivered before, as far as the broker tells. `died`: why it was dead-lettered.
+    `count`: how often it was delivered before, if the broker says so. `died`: why it was dead-lettered.
     """
 
     queue: str
@@ -48,31 +48,31 @@ class Delivery:
 
 
 Handler = Callable[[Delivery], Awaitable[None]]
-"""Returns after its commit: then the message is acknowledged. Where it raises, the message goes back to the queue
-(basic.reject with requeue) and counts against the delivery limit."""
+"""Returns after its commit; then the message is acknowledged. If it raises, the message returns to the queue
+(basic.reject with requeue), and this counts against the delivery limit."""
 
 
 class Subscription(Protocol):
-    """A running consumer of one queue, restored by itself when the broker was away."""
+    """A running consumer of one queue. It restores itself when the broker comes back."""
 
     @property
     def is_consuming(self) -> bool:
-        """The broker knows us as a consumer now."""
+        """Whether the broker currently has this consumer."""
         ...
 
     async def pause(self) -> None:
-        """No new deliveries until `resume`; those under way finish."""
+        """Stops new deliveries until `resume`; those under way finish."""
         ...
 
     async def resume(self) -> None: ...
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        """Cancels, finishes what is under way (at most `grace_s`), acknowledges it; the rest goes back."""
+        """Cancels the consumer, waits up to `grace_s` for what is under way, acknowledges it, returns the rest."""
         ...
 
 
 class Publisher(Protocol):
-    """What publishes."""
+    """The publishing half of a broker."""
 
     async def publish(
         self,
@@ -84,7 +84,7 @@ class Publisher(Protocol):
         expires_s: float | None = None,
         timeout_s: float = 5.0,
     ) -> None:
-        """Mandatory; returns when the broker has confirmed. `routing_key`: the type unless given.
+        """Mandatory; returns when the broker has confirmed. The default `routing_key` is the type.
 
         Raises BrokerUnavailable, Unroutable, PublishRefused, MessageInvalid.
         """
@@ -92,25 +92,25 @@ class Publisher(Protocol):
 
 
 class Broker(Publisher, Protocol):
-    """A connection to one broker; opened by use, it may be away at first. `handler`s run at most `prefetch` at once."""
+    """A connection to one broker, opened by the first use; the broker may be away then."""
 
     async def declare(self, topology: Topology) -> None:
-        """Makes what is missing; idempotent. Raises TopologyDiffers, BrokerUnavailable."""
+        """Creates what is missing; idempotent. Raises TopologyDiffers, BrokerUnavailable."""
         ...
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 20) -> Subscription:
-        """Returns at once, also while the broker is away."""
+        """Returns at once, even while the broker is away. At most `prefetch` handlers run at the same time."""
         ...
 
     async def replies(self, exchange: str, handler: Handler) -> str:
-        """An exclusive queue of this connection, bound in `exchange` (made where missing) under the key returned.
+        """Creates an exclusive queue, bound in `exchange` (created if missing) under the key that this returns.
 
-        Nothing is acknowledged there: what is not handled is lost. The key stays the same over reconnections.
+        Its messages are not acknowledged, so one that is not handled is lost. The key survives reconnections.
         """
         ...
 
     async def depth(self, queue: str) -> int:
-        """Messages ready in it. Raises BrokerUnavailable, TopologyDiffers where there is none."""
+        """The number of ready messages. Raises BrokerUnavailable, TopologyDiffers if the queue is missing."""
         ...
 
     async def ping(self) -> None:
@@ -118,5 +118,5 @@ class Broker(Publisher, Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Stops subscriptions, closes connections."""
+        """Stops the subscriptions and closes the connections."""
         ...

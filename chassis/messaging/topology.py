@@ -1,4 +1,4 @@
-"""Exchanges, queues and who may use them: one file for all brokers, read here (rule 8 of the messaging rules)."""
+"""Reads the topology file: exchanges, queues, and who may use them. The same file serves every broker."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -15,12 +15,12 @@ _QUEUE_FIELDS = ("owner", "exchange", "types", *_LIMITS)
 
 
 class TopologyInvalid(Exception):
-    """What the file says cannot be used; the message has one line a fault."""
+    """The file cannot be used. The message has one line per fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Durable, bounded, replicated; bound in `exchange` (direct) to each of `types`. Its dead letters: NAME.dead."""
+    """Durable, bounded, replicated; bound to each of `types` in the direct exchange `exchange`."""
 
     name: str
     owner: str
@@ -31,7 +31,7 @@ class Queue:
 
     @property
     def dead(self) -> str:
-        """Where its dead letters lie."""
+        """The queue of its dead letters."""
         return f"{self.name}.dead"
 
 
@@ -43,7 +43,7 @@ class Topology:
     queues: tuple[Queue, ...]
 
     def owned_by(self, owner: str) -> "Topology":
-        """The queues of one deployable, and the exchanges that they are bound in."""
+        """One deployable's queues, and the exchanges that they are bound to."""
         queues = tuple(queue for queue in self.queues if queue.owner == owner)
         used = {queue.exchange for queue in queues}
         return Topology({name: who for name, who in self.writers.items() if name in used}, queues)
@@ -56,12 +56,12 @@ def load(path: Path) -> Topology:
     except (OSError, UnicodeDecodeError) as error:
         raise TopologyInvalid(f"{path} cannot be read: {getattr(error, 'strerror', 'not UTF-8')}.") from error
     except yaml.YAMLError as error:
-        raise TopologyInvalid(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
+        raise TopologyInvalid(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     return parse(document)
 
 
 def parse(document: object) -> Topology:
-    """Of what YAML made of the file. Raises TopologyInvalid with all faults."""
+    """`document`: the parsed YAML. Raises TopologyInvalid with all faults."""
     faults = list(_document_faults(document))
     if faults:
         raise TopologyInvalid("\n".join(faults))
@@ -93,8 +93,8 @@ def _exchange_faults(name: object, exchange: object) -> Iterable[str]:
 
 def _queue_faults(name: object, queue: object, exchanges: Mapping[object, object]) -> Iterable[str]:
     yield from _name_faults("Queue", name)
-    if name in exchanges:  # a broker's permissions do not tell the two apart
-        yield f"Queue {name}: an exchange has that name, too, and who writes there could bind the queue; rename one."
+    if name in exchanges:  # a broker's permissions do not distinguish the two
+        yield f"Queue {name}: an exchange has the same name, so its writers could bind the queue; rename one of them."
     if not isinstance(queue, dict):
         yield f"Queue {name}: it must be a mapping with owner, exchange and types."
         return
@@ -105,7 +105,7 @@ def _queue_faults(name: object, queue: object, exchanges: Mapping[object, object
     if queue.get("exchange") not in exchanges:
         yield f"Queue {name}: its exchange {queue.get('exchange')} is not among `exchanges`."
     if not _are_texts(queue.get("types"), _MESSAGE_TYPE):
-        yield f"Queue {name}: `types` must be a list of message types (name.vN), at least one, none twice."
+        yield f"Queue {name}: `types` must be a list of at least one message type (name.vN), without duplicates."
     for limit in _LIMITS:
         if not _is_positive(queue.get(limit, 1)):
             yield f"Queue {name}: `{limit}` must be a whole number of at least 1."
@@ -113,9 +113,9 @@ def _queue_faults(name: object, queue: object, exchanges: Mapping[object, object
 
 def _name_faults(kind: str, name: object) -> Iterable[str]:
     if not _are_texts([name], _NAME):
-        yield f"{kind} {name}: a name has small letters, digits, dot, dash and underscore, at most 100."
+        yield f"{kind} {name}: a name has lower-case letters, digits, dot, dash and underscore, at most 100."
     if str(name).endswith(".dead"):
-        yield f"{kind} {name}: the ending .dead is kept for dead letters; choose another name."
+        yield f"{kind} {name}: the ending .dead is reserved for dead letters; choose another name."
 
 
 def _is_mapping(value: object, keys: tuple[str, ...]) -> TypeGuard[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""Acknowledgements of one channel, several by one frame: a broker takes as long for one as for many."""
+"""Sends several acknowledgements of one channel in one frame: a broker needs as long for one as for many."""
 
 import asyncio
 from bisect import bisect_right
@@ -11,37 +11,37 @@ from chassis.messaging.port import MessagingError
 from chassis.messaging.rabbit.errors import answered
 
 GATHER_S: Final = 0.05
-"""The longest that one waits for others: a crash meanwhile brings back what was handled, which is harmless."""
+"""How long an acknowledgement waits for others. After a crash meanwhile, handled messages come again: harmless."""
 TIMEOUT_S: Final = 5.0
 
 
 class Tags:
-    """Delivery tags, which count from 1 on each channel (AMQP 0-9-1 §3.1.10): what may be acknowledged."""
+    """Which delivery tags may be acknowledged. They count from 1 on each channel (AMQP 0-9-1 §3.1.10)."""
 
     def __init__(self) -> None:
-        self._through = 0  # all up to it are done with
-        self._beyond: set[int] = set()  # done with, after a gap
+        self._through = 0  # this one and all before it are settled
+        self._beyond: set[int] = set()  # settled, after a gap
         self._waiting: set[int] = set()
 
     @property
     def waiting(self) -> int:
-        """How many are handled, and not acknowledged."""
+        """How many are handled but not acknowledged."""
         return len(self._waiting)
 
     def handled(self, tag: int) -> None:
-        """It is to be acknowledged."""
+        """Marks it for acknowledgement."""
         self._waiting.add(tag)
         self.settled(tag)
 
     def settled(self, tag: int) -> None:
-        """The broker has been told, so that an acknowledgement of all up to a later one does not mean this one."""
+        """Its result is known, so an acknowledgement of "all up to a later tag" may include it."""
         self._beyond.add(tag)
         while self._through + 1 in self._beyond:
             self._through += 1
             self._beyond.remove(self._through)
 
     def take(self) -> list[tuple[int, bool]]:
-        """(tag, whether all up to it are meant): one frame up to the first that is not done with, then one each."""
+        """(tag, whether it includes all before it): one frame up to the first unsettled tag, then one each."""
         waiting = sorted(self._waiting)
         self._waiting.clear()
         covered = bisect_right(waiting, self._through)
@@ -49,7 +49,7 @@ class Tags:
 
 
 class Acknowledgements:
-    """`most`: so many are not kept waiting."""
+    """`most`: how many waiting acknowledgements are sent at once."""
 
     def __init__(self, channel: Channel, most: int) -> None:
         self.channel, self.most = channel, most
@@ -58,7 +58,7 @@ class Acknowledgements:
         self._is_gathering = False
 
     async def handled(self, tag: int) -> None:
-        """Returns when it was sent, or another call has undertaken to."""
+        """Returns when it is sent, or when another call has taken it over."""
         self._tags.handled(tag)
         if self._tags.waiting >= self.most:
             self._enough.set()
@@ -71,12 +71,12 @@ class Acknowledgements:
         await self.flush()
 
     async def rejected(self, tag: int) -> None:
-        """Back into the queue: never nack, RabbitMQ 4.3 counts only a reject against the delivery limit."""
+        """Returns it to the queue. Not by nack: RabbitMQ 4.3 counts only a reject against the delivery limit."""
         await self.channel.basic_reject(tag, requeue=True)
         self._tags.settled(tag)
 
     async def flush(self) -> None:
-        """Sends what waits. A lost channel is no error: it comes again."""
+        """Sends what waits. A lost channel is not an error: the messages come again."""
         self._is_gathering = False
         self._enough.clear()
         with suppress(MessagingError):

@@ -25,7 +25,7 @@ log = structlog.get_logger("chassis.messaging")
 
 
 class RabbitBroker:
-    """One connection to publish, one for each consumer: a slow or poisoned queue holds up nobody else."""
+    """One connection publishes and each consumer has its own, so a slow or poisoned queue delays no other."""
 
     def __init__(self, url: str, name: str) -> None:
         self._url, self._name = url, name
@@ -38,7 +38,7 @@ class RabbitBroker:
         return f"RabbitBroker({self._name} at {self._link.where})"
 
     async def declare(self, topology: Topology) -> None:
-        """Kept in mind: a queue, exchange or binding that is deleted under a consumer is made again."""
+        """Remembers the topology: a queue, exchange or binding that is deleted under a consumer is created again."""
         for exchange in topology.writers:
             await ensure_exchange(self._link, exchange)
         for queue in topology.queues:
@@ -72,7 +72,7 @@ class RabbitBroker:
         return subscription
 
     async def replies(self, exchange: str, handler: Handler) -> str:
-        """Waits for the queue where the broker is there; where it is not, the queue comes with it."""
+        """Waits for the queue; if the broker is away, the queue is created when it is back."""
         key = f"{self._name}.{uuid4().hex}"
         link = Link(self._url, f"{self._name} {exchange}", _consuming)
         attach = partial(_reply_queue, link, exchange, key)
@@ -84,7 +84,7 @@ class RabbitBroker:
         return key
 
     async def depth(self, queue: str) -> int:
-        async with self._link.for_once() as channel, answered(f"looking at {queue}", TIMEOUT_S):
+        async with self._link.for_once() as channel, answered(f"reading the depth of {queue}", TIMEOUT_S):
             return (await channel.queue_declare(queue, passive=True)).message_count or 0
 
     async def ping(self) -> None:
@@ -103,7 +103,7 @@ class RabbitBroker:
             return
         try:
             await ensure_queue(link, queue)
-        except TopologyDiffers as error:  # what runs goes on; the next start says no
+        except TopologyDiffers as error:  # a running consumer continues; the next start fails
             log.error("topology differs", queue=name, reason=str(error))
 
 
@@ -122,11 +122,11 @@ async def _same(name: str) -> str:
 
 
 async def _reply_queue(link: Link, exchange: str, key: str) -> str:
-    """A new one on each connection: the broker may not know yet that the last one is gone."""
+    """A new queue for each connection: the broker may still hold the previous one."""
     await ensure_exchange(link, exchange)
     name = f"{exchange}.{uuid4().hex}"
     channel = await link.channel()
-    async with answered(f"declaring replies in {exchange}", TIMEOUT_S):
+    async with answered(f"declaring a queue of replies in {exchange}", TIMEOUT_S):
         await channel.queue_declare(name, exclusive=True, auto_delete=True)
         await channel.queue_bind(name, exchange, key)
     return name

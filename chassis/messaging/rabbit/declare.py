@@ -1,4 +1,4 @@
-"""A topology at RabbitMQ: durable direct exchanges, bounded quorum queues, dead letters that are never dropped."""
+"""Declares a topology at RabbitMQ: durable direct exchanges, bounded quorum queues, dead letters never dropped."""
 
 from collections.abc import Mapping
 
@@ -9,12 +9,12 @@ from chassis.messaging.rabbit.link import Link
 from chassis.messaging.topology import Queue
 
 TIMEOUT_S = 10.0
-ENDLESS = 1_000_000_000  # RabbitMQ 4 drops what was delivered 20 times where nothing else is written
+ENDLESS = 1_000_000_000  # by default RabbitMQ 4 drops a message after 20 deliveries
 Arguments = Mapping[str, str | int]
 
 
 async def ensure_queue(link: Link, queue: Queue) -> None:
-    """With its exchange, its bindings, its dead letters. Raises TopologyDiffers, BrokerUnavailable."""
+    """With its exchange, bindings and queue of dead letters. Raises TopologyDiffers, BrokerUnavailable."""
     await ensure_exchange(link, queue.exchange)
     await ensure_exchange(link, queue.dead)
     async with link.for_once() as channel:
@@ -26,7 +26,7 @@ async def ensure_queue(link: Link, queue: Queue) -> None:
 
 
 def arguments(queue: Queue) -> Arguments:
-    """Full means refused, so that at-least-once dead-lettering holds."""
+    """A full queue refuses publishes: at-least-once dead-lettering requires that."""
     return _bounded(queue, queue.delivery_limit) | {
         "x-dead-letter-exchange": queue.dead,
         "x-dead-letter-routing-key": queue.dead,
@@ -35,7 +35,7 @@ def arguments(queue: Queue) -> Arguments:
 
 
 def dead_arguments(queue: Queue) -> Arguments:
-    """Nothing leaves it by itself."""
+    """No message leaves this queue unless a consumer takes it."""
     return _bounded(queue, ENDLESS)
 
 
@@ -49,7 +49,7 @@ def _bounded(queue: Queue, delivery_limit: int) -> dict[str, str | int]:
 
 
 async def ensure_exchange(link: Link, name: str) -> None:
-    """A user that may not make it is content where it is there."""
+    """A user without permission to create it only checks that it exists."""
     what = f"declaring the exchange {name}"
     try:
         async with link.for_once() as channel, answered(what, TIMEOUT_S):

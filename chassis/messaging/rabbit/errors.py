@@ -13,7 +13,7 @@ Table = Mapping[type[Exception], type[MessagingError]]
 
 
 class MayNot(TopologyDiffers):
-    """The broker's permissions do not let this user."""
+    """The user lacks permission at the broker."""
 
 
 PUBLISHING: Table = {
@@ -22,7 +22,7 @@ PUBLISHING: Table = {
     theirs.ChannelAccessRefused: PublishRefused,
     theirs.ChannelNotFoundEntity: Unroutable,
 }
-"""Most specific first. Whatever is not in a table leaves the outcome unknown: BrokerUnavailable."""
+"""Most specific first. After any other error the outcome is unknown: BrokerUnavailable."""
 ASKING: Table = {
     theirs.ChannelAccessRefused: MayNot,
     theirs.ChannelNotFoundEntity: TopologyDiffers,
@@ -35,8 +35,8 @@ _DIFFERENCE = re.compile(
 
 @asynccontextmanager
 async def answered(what: str, timeout_s: float, table: Table = ASKING) -> AsyncIterator[None]:
-    """The block's errors become ours; `what` was being done. A cancellation of the caller's own passes through, also
-    one that the library has lost because the connection was lost at that moment."""
+    """Translates the block's errors; `what` names the operation. The caller's own cancellation passes through, even if
+    the library lost it because the connection broke at that moment."""
     is_cancelled = _cancellation()
     try:
         async with asyncio.timeout(timeout_s):
@@ -45,7 +45,7 @@ async def answered(what: str, timeout_s: float, table: Table = ASKING) -> AsyncI
             except asyncio.CancelledError as error:
                 if is_cancelled():
                     raise
-                # the library ends what waits on a lost connection with it
+                # the library cancels what waits on a lost connection
                 raise BrokerUnavailable(f"{what}: the connection was lost") from error
     except Exception as error:
         if is_cancelled():
@@ -56,7 +56,7 @@ async def answered(what: str, timeout_s: float, table: Table = ASKING) -> AsyncI
 
 
 def _cancellation() -> Callable[[], bool]:
-    """Tells whether this task was cancelled since."""
+    """Returns whether this task has been cancelled since this call."""
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
     return lambda: task is None or task.cancelling() > before
@@ -74,14 +74,14 @@ def _ours(error: Exception, table: Table) -> type[MessagingError]:
 
 def _told(error: Exception) -> str:
     if isinstance(error, theirs.PublishError):
-        return "no queue takes it"
+        return "no queue is bound for it"
     if isinstance(error, theirs.DeliveryError):
         return "the broker refused it (a queue is full)"
     difference = _DIFFERENCE.search(str(error))
     if difference:
         argument, kind, name, wanted, seen = difference.groups()
         return (
-            f"the {kind} {name} exists with another {argument}: {seen.strip(chr(39))}, wanted {wanted.strip(chr(39))}; "
-            f"let it run empty and delete it, or change the topology"
+            f"the {kind} {name} exists with {argument} {seen.strip(chr(39))}, wanted {wanted.strip(chr(39))}; "
+            f"drain and delete it, or change the topology"
         )
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""One connection to RabbitMQ: opened by use, let go of when it is lost, never with its password in a text."""
+"""One connection to RabbitMQ, opened by the first use. No text shows its password."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +14,7 @@ from yarl import URL
 from chassis.messaging.rabbit.errors import answered
 from chassis.settings import SettingsInvalid
 
-HEARTBEAT_S = 5  # a connection that is silent for three of them is lost
+HEARTBEAT_S = 5  # a connection without one for three times as long is lost
 CONNECT_TIMEOUT_S = 5.0
 PORTS = {"amqp": 5672, "amqps": 5671}
 CLOSE_TIMEOUT_S = 3.0
@@ -22,7 +22,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Link:
-    """`name`: what the broker's administrator sees. `wrap`: around the connection's streams. Errors are the port's."""
+    """`name`: shown to the broker's administrator. `wrap`: replaces the connection's streams. Errors are the port's."""
 
     def __init__(self, url: str, name: str, wrap: Callable[[Streams], Streams]) -> None:
         self._url, self.name, self._transport = url, name, _WrappedTransport(wrap)
@@ -35,7 +35,7 @@ class Link:
         return f"Link({self.name} to {self.where})"
 
     async def open(self) -> aiormq.Connection:
-        """The connection that is there, or a new one. Raises BrokerUnavailable."""
+        """The open connection, or a new one. Raises BrokerUnavailable."""
         async with self._opening:
             if self._connection is None or not self._connection.is_opened:
                 self.abandon()
@@ -48,15 +48,15 @@ class Link:
             return self._connection
 
     async def channel(self) -> Channel:
-        """A new one: confirms publishes, raises for what comes back. Raises BrokerUnavailable."""
+        """A new channel that confirms publishes and raises for returned messages. Raises BrokerUnavailable."""
         connection = await self.open()
         async with answered(f"opening a channel at {self.where}", CONNECT_TIMEOUT_S, {}):
-            await connection.ready()  # not while an alarm blocks it
+            await connection.ready()  # an alarm at the broker blocks it
             return await connection.channel(on_return_raises=True)
 
     @asynccontextmanager
     async def for_once(self) -> AsyncIterator[Channel]:
-        """A channel that may be closed by what is asked on it."""
+        """A channel for one task: the broker closes it if the task fails."""
         channel = await self.channel()
         try:
             yield channel
@@ -66,7 +66,7 @@ class Link:
                     await channel.close()
 
     def abandon(self) -> None:
-        """The next use opens a new one; this one is closed meanwhile, however long it takes."""
+        """Closes the connection in the background; the next use opens a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             task = asyncio.create_task(_close(connection))
@@ -74,14 +74,14 @@ class Link:
             task.add_done_callback(self._closing.discard)
 
     async def aclose(self) -> None:
-        """Returns when everything is closed."""
+        """Returns when all connections are closed."""
         self.abandon()
         if self._closing:
             await asyncio.wait(self._closing)
 
 
 class _WrappedTransport(TransportFactory):
-    """Opens streams as the library does, and wraps them."""
+    """Opens streams as the library does, then wraps them."""
 
     def __init__(self, wrap: Callable[[Streams], Streams]) -> None:
         self._wrap = wrap
@@ -105,4 +105,4 @@ def _where(url: str) -> str:
             return f"{parts.hostname}:{port}"
     except (ValueError, KeyError):
         pass
-    raise SettingsInvalid("the broker's URL is none; wanted amqp://USER:PASSWORD@HOST:PORT/VHOST")
+    raise SettingsInvalid("the broker's URL is not a URL; wanted amqp://USER:PASSWORD@HOST:PORT/VHOST")

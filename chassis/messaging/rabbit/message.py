@@ -1,4 +1,4 @@
-"""An envelope as AMQP basic properties and headers, and what was received as a delivery."""
+"""Converts an envelope to AMQP basic properties, and a received message to a delivery."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,13 +11,13 @@ from chassis.messaging.port import Delivery
 from chassis.messaging.rabbit.raw_properties import raw_properties, read
 
 TRANSIENT, PERSISTENT = 1, 2
-_SHORT = 255  # bytes of a short string, as AMQP has them
+_SHORT = 255  # bytes of an AMQP short string
 _HEADERS = ("subject", "causation_id", "traceparent")
-_SHOWN = 4096  # bytes of properties that cannot be read
+_SHOWN = 4096  # bytes of unreadable properties
 
 
 def to_properties(envelope: Envelope, *, sender: str, persistent: bool, expires_s: float | None) -> Basic.Properties:
-    """`timestamp` has whole seconds, so the exact time is a header, too. Raises MessageInvalid."""
+    """AMQP's `timestamp` has whole seconds, so a header holds the exact time. Raises MessageInvalid."""
     short = {"id": envelope.id, "type": envelope.type, "request_id": envelope.request_id, "reply_to": envelope.reply_to}
     long = [name for name, text in short.items() if text is not None and len(text.encode()) > _SHORT]
     if long:
@@ -38,7 +38,7 @@ def to_properties(envelope: Envelope, *, sender: str, persistent: bool, expires_
 
 
 def to_delivery(queue: str, message: DeliveredMessage) -> Delivery:
-    """Never raises: what is no message of ours shows when its envelope is asked for."""
+    """Never raises: `Delivery.envelope` raises for an invalid message."""
     properties, unreadable = _properties(message)
     headers: Mapping[str, object] = properties.headers or {}
     sent = properties.timestamp
@@ -58,19 +58,19 @@ def to_delivery(queue: str, message: DeliveredMessage) -> Delivery:
 
 
 def _properties(message: DeliveredMessage) -> tuple[Basic.Properties, dict[str, object]]:
-    """And what an operator sees where they cannot be read: why, and the bytes, with escapes."""
+    """With what an operator sees if they cannot be read: the reason, and the bytes with escapes."""
     raw = raw_properties(message)
     properties, fault = read(raw)
     return properties, {} if fault is None else {UNREADABLE: fault, "received": repr(raw[:_SHOWN]), "size": len(raw)}
 
 
 def _plain(value: object) -> object:
-    """What every JSON knows, or a list that says what it was: no text, whatever it is."""
+    """A JSON scalar, or a list with the value's repr: a list is never taken for a text."""
     return value if value is None or isinstance(value, str | int | bool) else [repr(value)[:_SHORT]]
 
 
 def _count(headers: Mapping[str, object], redelivered: bool) -> int:
-    """Quorum queues count; others only tell that it is not the first time."""
+    """Quorum queues count deliveries; other queues only say that it is not the first."""
     count = headers.get("x-delivery-count")
     return count if isinstance(count, int) else int(redelivered)
 

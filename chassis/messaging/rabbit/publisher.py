@@ -1,4 +1,4 @@
-"""Publishing to RabbitMQ: mandatory, confirmed, in time, and one exchange's faults kept from the others."""
+"""Publishes to RabbitMQ: mandatory, confirmed, within a time limit; a faulty exchange does not affect the others."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from chassis.messaging.rabbit.errors import PUBLISHING, answered
 from chassis.messaging.rabbit.link import Link
 from chassis.messaging.rabbit.message import to_properties
 
-SILENCE_S = 2.0  # a broker that answers nobody for so long gets a new connection
+SILENCE_S = 2.0  # after so long without any answer, a new connection is opened
 
 
 @dataclass
 class _ExchangeChannel:
-    """An exchange's channel. The broker closes a channel for a publish to an exchange that is missing or forbidden, and
-    the whole connection for what follows on it: until one was confirmed, the next waits its turn."""
+    """The channel of one exchange. If an exchange is missing or forbidden, the broker closes the channel at the first
+    publish, and the connection at the second. So until one publish is confirmed, the next waits."""
 
     channel: Channel | None = None
     is_proven: bool = False
@@ -60,7 +60,7 @@ class RabbitPublisher:
         expires_s: float | None = None,
         timeout_s: float = 5.0,
     ) -> None:
-        """As the port has it; `timeout_s` holds for everything, the connection included."""
+        """See the port. `timeout_s` includes opening a connection."""
         key = routing_key or envelope.type
         if len(key.encode()) > 255:
             raise MessageInvalid("the routing key is longer than 255 bytes")
@@ -76,7 +76,7 @@ class RabbitPublisher:
         self._heard_at = asyncio.get_running_loop().time()
 
     def _lock(self, message_id: str) -> asyncio.Lock:
-        """One at a time under the same id: the library tells returned messages apart by it alone."""
+        """One publish per id at a time: the library identifies returned messages by id alone."""
         return self._same_id.setdefault(message_id, asyncio.Lock())
 
     async def _sent(self, message: _Publication) -> None:
@@ -91,14 +91,14 @@ class RabbitPublisher:
             own.is_proven = True
 
     def _doubt(self, begun: float) -> None:
-        """A half-open connection swallows everything until its heartbeats are missed: leave it before."""
+        """Leaves a half-open connection before its heartbeats are missed: it swallows everything."""
         if asyncio.get_running_loop().time() - max(begun, self._heard_at) >= SILENCE_S:
             self._channels.clear()
             self._link.abandon()
 
 
 async def _confirmed(channel: Channel, message: _Publication) -> None:
-    await channel.connection.ready()  # not while an alarm blocks it
+    await channel.connection.ready()  # an alarm at the broker blocks it
     await channel.basic_publish(
         message.body,
         exchange=message.exchange,

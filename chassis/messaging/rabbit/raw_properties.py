@@ -59,15 +59,15 @@ def _wrapped(whole: bytes) -> bytes:
 
 
 def raw_properties(message: DeliveredMessage) -> bytes:
-    """As the broker sent them."""
+    """The encoded properties, as the broker sent them."""
     raw = (message.header.properties.headers or {})["raw"]
     assert isinstance(raw, bytearray)
     return bytes(raw)
 
 
 def read(raw: bytes) -> tuple[Basic.Properties, str | None]:
-    """And the first error's name. Each property tells its length, so one that cannot be read leaves the others: a text
-    gets escapes, anything else is None."""
+    """The properties, and the first error's name. Each property tells its length, so one that cannot be decoded leaves
+    the others: a short text gets escapes, any other value is None."""
     properties, fault, flags, rest = Basic.Properties(), None, int.from_bytes(raw[:_FLAGS]), raw[_FLAGS:]
     for name, flag in properties.flags.items():
         if flags & flag:
@@ -75,7 +75,7 @@ def read(raw: bytes) -> tuple[Basic.Properties, str | None]:
             value, rest = rest[: _SIZES[kind](rest)], rest[_SIZES[kind](rest) :]
             try:
                 setattr(properties, name, decode.by_type(value, kind)[1])
-            except Exception as error:  # the library raises whatever it happens upon
+            except Exception as error:  # of many types
                 fault = fault or type(error).__name__
                 setattr(properties, name, value[1:].decode(errors="backslashreplace") if kind == "shortstr" else None)
     return properties, fault

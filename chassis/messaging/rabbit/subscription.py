@@ -1,4 +1,4 @@
-"""A consumer of one queue on a connection of its own, watched over: whatever ends it, it comes back."""
+"""A consumer of one queue on its own connection. A supervisor restores it, whatever ended it."""
 
 import asyncio
 import random
@@ -21,18 +21,18 @@ CHECK_EVERY_S = 10.0
 CANCEL_AGAIN_S = 1.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 3.0
 Attach = Callable[[], Awaitable[str]]
-"""On each new connection; returns the name of the queue to consume."""
+"""Called on each new connection; returns the name of the queue to consume."""
 Tend = Callable[[], Awaitable[None]]
-"""Makes what is missing: on each new connection and from time to time."""
+"""Creates what is missing. Called on each new connection and then regularly."""
 
 log = structlog.get_logger("chassis.messaging")
 
 
 class RabbitSubscription:
-    """Handlers run in tasks of their own: a lost connection does not cancel what is in the middle of a transaction.
+    """Handlers run in their own tasks, so a lost connection does not cancel a transaction in progress.
 
-    A connection begins with one message at a time, until one comes that was never delivered before: what ends process
-    or connection each time counts its deliveries alone, not those of the `prefetch` messages beside it.
+    A new connection takes one message at a time until it gets one that was never delivered before. So a message that
+    crashes the process or the connection raises only its own delivery count, not that of `prefetch` others.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class RabbitSubscription:
         self._prefetch, self._acknowledges = prefetch, acknowledges
         self._slots = asyncio.Semaphore(prefetch)
         self._under_way: set[asyncio.Task[None]] = set()
-        self._turn = asyncio.Lock()  # one change of the consumer at a time
+        self._turn = asyncio.Lock()  # held to change the consumer
         self._changed = asyncio.Event()  # the broker cancelled the consumer, or the channel ended
         self._channel: Channel | None = None
         self._acknowledgements: Acknowledgements | None = None
@@ -82,7 +82,7 @@ class RabbitSubscription:
         await _ended(self._under_way, grace_s)
         if self._acknowledgements is not None:
             await self._acknowledgements.flush()
-        while not self._task.done():  # asyncio.wait_for of Python 3.11 can lose one
+        while not self._task.done():  # asyncio.wait_for of Python 3.11 can lose a cancellation
             self._task.cancel()
             await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
         await self._link.aclose()
@@ -100,7 +100,7 @@ class RabbitSubscription:
             await asyncio.sleep(_wait_s(self._failures))
 
     async def _live(self) -> None:
-        """One connection, from its opening to its loss."""
+        """One connection, from opening to loss."""
         try:
             await self._tended()
             self._queue = await self._attach()
@@ -126,7 +126,7 @@ class RabbitSubscription:
         return channel
 
     async def _watch(self, channel: Channel) -> None:
-        """Waits for news, or for the time to ask. Raises MessagingError when the consumer is lost."""
+        """Waits for a change or for the next check. Raises MessagingError if the consumer is lost."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CHECK_EVERY_S):
                 await self._changed.wait()
@@ -145,11 +145,11 @@ class RabbitSubscription:
             await self._tend()
 
     async def _check(self, channel: Channel) -> None:
-        """On the consumer's own channel, so that its answer tells that the channel lives."""
-        async with answered(f"looking after {self._queue}", ANSWER_TIMEOUT_S):
+        """Asks on the consumer's channel, so an answer shows that the channel works."""
+        async with answered(f"checking the consumer of {self._queue}", ANSWER_TIMEOUT_S):
             seen = await channel.queue_declare(self._queue, passive=True)
         if not self._paused and not seen.consumer_count:
-            raise BrokerUnavailable("the broker knows of no consumer")
+            raise BrokerUnavailable("the broker has no consumer")
         self._failures = 0
 
     async def _begin(self, channel: Channel) -> None:
@@ -162,8 +162,8 @@ class RabbitSubscription:
             self._tags.add(str(done.consumer_tag))
 
     async def _cancel(self) -> None:
-        """Until the broker has said yes, messages come."""
-        with suppress(MessagingError):  # then the connection is gone, and the consumer with it
+        """Messages may come until the broker confirms."""
+        with suppress(MessagingError):  # without a connection there is no consumer
             async with answered(f"pausing {self._queue}", ANSWER_TIMEOUT_S):
                 for tag in [*self._tags]:
                     if self._channel is not None:
@@ -176,7 +176,7 @@ class RabbitSubscription:
         self._changed.set()
 
     async def _widen(self) -> None:
-        """By a second consumer: cancelling the first would count against the message that it holds."""
+        """Adds a second consumer: cancelling the first would count as a delivery of the message it holds."""
         async with self._turn:
             if self._channel is not None and len(self._tags) == 1 and self._prefetch > 1:
                 with suppress(MessagingError):  # the supervisor sees it, too
@@ -223,7 +223,7 @@ class RabbitSubscription:
 
 
 async def _ended(tasks: set[asyncio.Task[None]], grace_s: float) -> None:
-    """Those that are late are cancelled: what they hold goes back with the channel."""
+    """Cancels those that are late; their messages return to the queue when the channel closes."""
     if not tasks:
         return
     _done, late = await asyncio.wait(tasks, timeout=grace_s)

@@ -1,4 +1,4 @@
-"""One user of RabbitMQ a deployable: it reads its own queues and writes where the topology lets it, nothing else."""
+"""One RabbitMQ user per deployable: it reads its own queues and writes only where the topology allows it."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ _NOTHING = "^$"
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """Regular expressions over the names of queues and exchanges, as RabbitMQ has them."""
+    """RabbitMQ permissions: regular expressions over the names of queues and exchanges."""
 
     configure: str
     write: str
@@ -25,7 +25,7 @@ class Permissions:
 
 
 def permissions(topology: Topology) -> dict[str, Permissions]:
-    """By deployable. Exchanges are made by the administrator; `NAME.replies` is where the deployable NAME waits."""
+    """By deployable. The administrator creates exchanges; the deployable NAME waits for answers in `NAME.replies`."""
     return {name: _of(topology, name) for name in sorted(_deployables(topology))}
 
 
@@ -38,7 +38,7 @@ def _of(topology: Topology, name: str) -> Permissions:
     waiting = [rf"{re.escape(exchange)}\.[0-9a-f]+" for exchange in replies]
     return Permissions(
         configure=_any([*queues, *waiting]),
-        write=_any([*queues, *waiting, *writes]),  # binding a queue is writing to it
+        write=_any([*queues, *waiting, *writes]),  # binding a queue needs the right to write to it
         read=_any([*queues, *waiting, *bound, *_exactly(replies)]),
     )
 
@@ -46,14 +46,14 @@ def _of(topology: Topology, name: str) -> Permissions:
 async def apply_users(
     management_url: str, vhost: str, topology: Topology, passwords: Mapping[str, str], *, prefix: str = ""
 ) -> None:
-    """Makes or changes the users PREFIX+DEPLOYABLE that `passwords` names, and their permissions in that virtual host.
+    """Creates or updates the users PREFIX+DEPLOYABLE named in `passwords`, and their permissions in that virtual host.
 
-    `management_url`: http://ADMINISTRATOR:PASSWORD@HOST:PORT. Raises BrokerUnavailable, which shows no secret.
+    `management_url`: http://ADMINISTRATOR:PASSWORD@HOST:PORT. Raises BrokerUnavailable, which never shows a secret.
     """
     known = permissions(topology)
     unknown = sorted(passwords.keys() - known.keys())
     if unknown:
-        raise ValueError(f"the topology knows nobody named {', '.join(unknown)}")
+        raise ValueError(f"the topology has no deployable named {', '.join(unknown)}")
     async with _client(management_url) as client:
         for name, password in passwords.items():
             user, may = quote(prefix + name, safe=""), known[name]
@@ -63,7 +63,7 @@ async def apply_users(
 
 
 def _client(url: str) -> httpx.AsyncClient:
-    """The administrator's password goes into a header: errors show addresses."""
+    """Sends the administrator's password in a header, because errors show URLs."""
     parts = urlsplit(url)
     auth = (unquote(parts.username or ""), unquote(parts.password or ""))
     return httpx.AsyncClient(base_url=parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), auth=auth)

@@ -1,1 +1,1 @@
-"""The messaging port on tables of an SQLite file that the processes of one host share."""
+"""The messaging port on an SQLite file, for the processes of one host."""

@@ -1,8 +1,8 @@
-"""The embedded broker: queues in an SQLite file that the processes of one host share. It implements the port.
+"""The messaging port on an SQLite file that the processes of one host share.
 
-A message is taken under a lease, renewed while its handler runs; that of a process that has died, or stood still for
-longer than the lease, is delivered again. What was confirmed survives the death of every process. It does not survive
-a loss of power in the last moments before it, unless `is_full` makes each confirm wait for the disk.
+A consumer takes a message under a lease and renews it while the handler runs. If the process dies, or stands still for
+longer than the lease, the message is delivered again. A confirmed message survives the death of every process. A power
+failure may lose the last ones, unless `is_full` makes each confirm wait for the disk.
 """
 
 import asyncio
@@ -28,20 +28,20 @@ from chassis.messaging.topology import Topology
 T = TypeVar("T")
 log = structlog.get_logger("chassis.messaging")
 POLL_S = 0.05
-"""How late at most another process hears of a message."""
+"""The longest time until another process sees a message."""
 _BUSY_S = 1.0
-"""How long after a message it looks more often, every fifth of that."""
+"""For so long after a message, the file is checked five times as often."""
 _LOOK_S = 1.0
-"""How late at most a lease that has ended is seen."""
+"""The longest time until an ended lease is noticed."""
 _KEEP_S = 10.0
 _REPLIES_AT_ONCE = 100
 _in_process: "weakref.WeakSet[SqliteBroker]" = weakref.WeakSet()
 
 
 class SqliteBroker:
-    """`lease_s`, `silence_s`: at most 60; an exclusive queue goes when its owner was silent for so long.
+    """`lease_s`, `silence_s`: at most 60. An exclusive queue is deleted after its owner was silent for `silence_s`.
 
-    `clock`: the same for all processes of the host. `name`: of the deployable, for logs.
+    `clock`: shared by all processes of the host. `name`: the deployable's, for logs.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class SqliteBroker:
         self._thread = SqliteThread(lambda: open_file(self.path, is_full=is_full, busy_s=5.0))
         self._consumers: list[ConsumerLoop] = []
         self._replies: dict[str, str] = {}  # queue → exchange
-        self._held: dict[int, int] = {}  # id → token, of what is being handled
+        self._held: dict[int, int] = {}  # id → token of each message that is being handled
         self._busy_at = 0.0
         self._ticking: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         _in_process.add(self)
 
     async def run(self, job: Job[T], *, is_write: bool = True) -> T:
-        """One job in the broker's thread. Raises BrokerUnavailable and what the job refuses with."""
+        """Runs a job in the broker's thread. Raises BrokerUnavailable and the job's own MessagingError."""
         return await self._thread.run(job, is_write=is_write)
 
     async def declare(self, topology: Topology) -> None:
@@ -80,7 +80,7 @@ class SqliteBroker:
         envelope: Envelope,
         *,
         routing_key: str | None = None,
-        persistent: bool = True,  # everything is
+        persistent: bool = True,  # always
         expires_s: float | None = None,
         timeout_s: float = 5.0,
     ) -> None:
@@ -95,7 +95,7 @@ class SqliteBroker:
     async def put(
         self, exchange: str, key: str, properties: Mapping[str, object], body: bytes, expires_s: float | None = None
     ) -> None:
-        """As publish, whatever the message is."""
+        """Publishes without checking the message."""
         expires_at = None if expires_s is None else self.clock() + expires_s
         await self.run(lambda connection: jobs.put(connection, exchange, key, properties, body, expires_at))
         self.wake_all()
@@ -107,7 +107,7 @@ class SqliteBroker:
     async def replies(self, exchange: str, handler: Handler) -> str:
         queue = f"{exchange}.{secrets.token_hex(16)}"
         self._replies[queue] = exchange
-        with contextlib.suppress(BrokerUnavailable):  # the queue comes as soon as it can
+        with contextlib.suppress(BrokerUnavailable):  # `_tick` creates the queue later
             await self._keep(queue, exchange)
         source = ReplyQueue(self.run, self.clock, queue)
         self._start(ConsumerLoop(source, handler, _REPLIES_AT_ONCE, queue))
@@ -125,7 +125,7 @@ class SqliteBroker:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
-        with contextlib.suppress(MessagingError):  # else they are pruned by whoever is next
+        with contextlib.suppress(MessagingError):  # otherwise another process prunes them
             for queue in self._replies:
                 await self.run(lambda connection, queue=queue: jobs.delete_queue(connection, queue))  # type: ignore[misc]
         await self._thread.aclose()
@@ -134,7 +134,7 @@ class SqliteBroker:
         self._loop = asyncio.get_running_loop()
         self._consumers.append(consumer)
         if self._ticking is None:
-            self._ticking = asyncio.create_task(self._tick(), name=f"tables of {self._name}")
+            self._ticking = asyncio.create_task(self._tick(), name=f"broker of {self._name}")
         return consumer
 
     async def _keep(self, queue: str, exchange: str) -> None:
@@ -149,7 +149,7 @@ class SqliteBroker:
                 version = await self.run(jobs.changed, is_write=False)
                 if version != seen:
                     self._busy_at = now
-                if version != seen or now >= wake_at:  # others have written, or a lease of others may have ended
+                if version != seen or now >= wake_at:  # another process wrote, or its lease may have ended
                     seen, wake_at = version, now + min(_LOOK_S, self.lease_s / 4)
                     self._wake()
                 if now >= renew_at:
@@ -158,9 +158,9 @@ class SqliteBroker:
                 if now >= keep_at:
                     await self._keep_and_prune()
                     keep_at = now + min(_KEEP_S, self._silence_s / 4)
-            except Exception as error:  # the next round may do better; without it nothing would be renewed
+            except Exception as error:  # goes on: without this loop no lease would be renewed
                 is_known = isinstance(error, MessagingError)
-                log.warning("the broker's tables are away", reason=str(error), exc_info=not is_known)
+                log.warning("the broker's file cannot be used", reason=str(error), exc_info=not is_known)
             await asyncio.sleep(self._poll_s / (5 if self.clock() - self._busy_at < _BUSY_S else 1))
 
     async def _renew(self) -> None:
@@ -179,8 +179,8 @@ class SqliteBroker:
             consumer.wake()
 
     def wake_all(self) -> None:
-        """The consumers of this process, whatever connection they have: what it writes itself, no poll shows."""
-        self._busy_at = self.clock()  # an answer may come
+        """Wakes all consumers of this process: a poll does not show what the process itself wrote."""
+        self._busy_at = self.clock()  # an answer may come soon
         for broker in [*_in_process]:
             if broker.path == self.path and broker._loop is not None and broker._consumers:
                 _call_in(broker._loop, broker._wake)

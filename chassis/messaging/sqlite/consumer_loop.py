@@ -10,12 +10,12 @@ from chassis.messaging.port import Delivery, Handler, MessagingError
 
 log = structlog.get_logger("chassis.messaging")
 RETRY_S = 0.5
-"""Between two attempts to take from a broker that is away."""
+"""Between two attempts while the broker is away."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeasedMessage:
-    """A message that is ours until the lease ends; `token` tells this taking from a later one."""
+    """A message that belongs to this consumer until the lease ends. A later lease has another `token`."""
 
     number: int
     token: int
@@ -23,19 +23,19 @@ class LeasedMessage:
 
 
 class PolledQueue(Protocol):
-    """One queue of a broker, as its consumer sees it. All raise BrokerUnavailable."""
+    """One queue, as its consumer sees it. All methods raise BrokerUnavailable."""
 
     async def take(self, at_most: int) -> list[LeasedMessage]: ...
 
     async def acknowledge(self, taken: LeasedMessage) -> None: ...
 
     async def give_back(self, taken: LeasedMessage, *, failed: bool) -> None:
-        """Failed counts against the delivery limit."""
+        """`failed`: it counts against the delivery limit."""
         ...
 
 
 class ConsumerLoop:
-    """A Subscription: takes when woken, as long as fewer than `prefetch` are being handled."""
+    """A Subscription that takes messages when woken, while fewer than `prefetch` are being handled."""
 
     def __init__(self, source: PolledQueue, handler: Handler, prefetch: int, label: str) -> None:
         self._source, self._handler, self._prefetch, self._label = source, handler, prefetch, label
@@ -52,11 +52,11 @@ class ConsumerLoop:
 
     @property
     def is_stopped(self) -> bool:
-        """Nothing is taken or handled any more."""
+        """Whether it takes and handles nothing any more."""
         return self._task.done() and not self._handling
 
     def wake(self) -> None:
-        """There may be something to take."""
+        """Call this when there may be messages to take."""
         self._woken.set()
 
     async def pause(self) -> None:
@@ -69,13 +69,13 @@ class ConsumerLoop:
     async def stop(self, grace_s: float = 10.0) -> None:
         self._is_stopping = True
         self.wake()
-        await asyncio.gather(self._task, return_exceptions=True)  # never cancelled: what it has just taken goes back
+        await asyncio.gather(self._task, return_exceptions=True)  # not cancelled: it returns what it has just taken
         if self._handling:
             await asyncio.wait(self._handling, timeout=grace_s)
         await self._cancel()
 
     async def kill(self) -> None:
-        """As if the process had died: what it had taken goes back, and that counts."""
+        """Behaves as if the process had died: its messages return, and that counts as a delivery."""
         self._is_killed = self._is_stopping = True
         self.wake()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -110,7 +110,7 @@ class ConsumerLoop:
                 return
 
     async def _start(self, taken: LeasedMessage) -> None:
-        if self._is_paused or self._is_stopping:  # meanwhile
+        if self._is_paused or self._is_stopping:  # since `take` began
             await self._source.give_back(taken, failed=False)
             return
         task = asyncio.create_task(self._handle(taken), name=f"handle {self._label}")
@@ -120,7 +120,7 @@ class ConsumerLoop:
     def _handled(self, task: asyncio.Task[None]) -> None:
         self._handling.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.warning("the broker did not hear how it went", queue=self._label, reason=str(error))
+            log.warning("the result of a message was not recorded", queue=self._label, reason=str(error))
         self.wake()
 
     async def _handle(self, taken: LeasedMessage) -> None:

@@ -1,7 +1,7 @@
-"""What the embedded broker does in its tables: each function is one job inside a transaction.
+"""The SQL of the SQLite broker. Each function is one job inside a transaction.
 
-Times are seconds of a monotonic clock, which the processes of one host share; a lease that ends later than any that is
-given out comes from before a restart of the host, and has ended.
+Times are seconds of a monotonic clock that the processes of one host share. A lease that ends later than the longest
+lease allows dates from before a restart of the host, so it has ended.
 """
 
 import json
@@ -15,14 +15,14 @@ from chassis.messaging.topology import Queue
 
 LONGEST_LEASE_S = 60.0
 LONGEST_SILENCE_S = 60.0
-"""Of the owner of an exclusive queue."""
+"""After it, an exclusive queue is deleted."""
 DEAD_WAITS_S = 30.0
-"""How long a message that should be dead-lettered stays where it is while the queue of dead letters is full."""
+"""How long a message waits before it is dead-lettered again, if the queue of dead letters is full."""
 REPLIES_MAX_LENGTH = 10_000
 
 
 def declare(connection: sqlite3.Connection, queues: tuple[Queue, ...]) -> None:
-    """Makes what is missing. Raises TopologyDiffers before it writes."""
+    """Creates what is missing. Raises TopologyDiffers before it writes."""
     for queue in queues:
         _check(connection, queue)
     for queue in queues:
@@ -38,7 +38,7 @@ def _check(connection: sqlite3.Connection, queue: Queue) -> None:
     if row is not None and row != (queue.max_length, queue.delivery_limit):
         raise TopologyDiffers(
             f"queue {queue.name} exists with max_length {row[0]} and delivery_limit {row[1]}; wanted {queue.max_length}"
-            f" and {queue.delivery_limit}: change the topology, or let it run empty and delete it"
+            f" and {queue.delivery_limit}: change the topology, or drain and delete it"
         )
     bound = set(connection.execute("SELECT exchange, routing_key FROM binding WHERE queue = ?", (queue.name,)))
     if surplus := bound - {(queue.exchange, routing_key) for routing_key in queue.types}:
@@ -58,7 +58,7 @@ def put(
     body: bytes,
     expires_at: float | None,
 ) -> None:
-    """Into every queue that is bound, or none. Raises Unroutable, PublishRefused."""
+    """Adds it to every bound queue, or to none. Raises Unroutable, PublishRefused."""
     found = connection.execute(
         "SELECT name, length >= max_length FROM binding JOIN queue ON queue = name"
         " WHERE exchange = ? AND routing_key = ?",
@@ -76,7 +76,7 @@ def put(
 
 
 def take(connection: sqlite3.Connection, queue: str, at_most: int, now: float, lease_s: float) -> list[LeasedMessage]:
-    """The oldest that are ready, leased. What has expired or was delivered too often is put away instead.
+    """Leases the oldest ready messages. Deletes expired ones, dead-letters those delivered too often.
 
     Raises TopologyDiffers.
     """
@@ -116,7 +116,7 @@ def _delivery_limit(connection: sqlite3.Connection, queue: str) -> int | None:
 
 
 def take_away(connection: sqlite3.Connection, queue: str, at_most: int, now: float) -> list[LeasedMessage]:
-    """The oldest, deleted: of a queue of replies, where nothing is acknowledged."""
+    """Deletes and returns the oldest messages of a queue of replies, where nothing is acknowledged."""
     rows = connection.execute(
         "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE queue = ? ORDER BY id LIMIT ?)"
         " RETURNING id, properties, body, expires_at",
@@ -130,7 +130,7 @@ def take_away(connection: sqlite3.Connection, queue: str, at_most: int, now: flo
 
 
 def _properties(text: str) -> dict[str, object]:
-    """None where a hand wrote something else into the table: then the envelope is invalid, and the consumer says so."""
+    """Empty if someone edited the row by hand; the consumer then reports an invalid envelope."""
     try:
         properties = json.loads(text)
     except ValueError:
@@ -139,12 +139,12 @@ def _properties(text: str) -> dict[str, object]:
 
 
 def acknowledge(connection: sqlite3.Connection, taken: LeasedMessage) -> None:
-    """Without effect where the lease was lost."""
+    """Has no effect if the lease was lost."""
     connection.execute("DELETE FROM message WHERE id = ? AND token = ?", (taken.number, taken.token))
 
 
 def give_back(connection: sqlite3.Connection, taken: LeasedMessage, now: float, *, failed: bool) -> None:
-    """At its old place; after too many failures among the dead letters. Without effect where the lease was lost."""
+    """Back to its place, or to the dead letters after too many failures. Has no effect if the lease was lost."""
     row = connection.execute(
         "UPDATE message SET leased_until = 0, token = NULL, takes = takes - ? WHERE id = ? AND token = ?"
         " RETURNING takes > (SELECT delivery_limit FROM queue WHERE name = message.queue)",
@@ -172,7 +172,7 @@ def renew(connection: sqlite3.Connection, held: list[tuple[int, int]], until: fl
 
 
 def keep_replies(connection: sqlite3.Connection, exchange: str, queue: str, alive_until: float) -> None:
-    """Makes an exclusive queue, bound under its own name, or says that its owner is alive."""
+    """Creates an exclusive queue, bound under its own name, or records that its owner is alive."""
     connection.execute(
         "INSERT INTO queue (name, max_length, alive_until) VALUES (?, ?, ?)"
         " ON CONFLICT (name) DO UPDATE SET alive_until = excluded.alive_until",
@@ -188,7 +188,7 @@ def delete_queue(connection: sqlite3.Connection, queue: str) -> None:
 
 
 def prune(connection: sqlite3.Connection, now: float) -> None:
-    """Exclusive queues without an owner, and what has expired."""
+    """Deletes exclusive queues without an owner, and expired messages."""
     silent = connection.execute(
         "SELECT name FROM queue WHERE alive_until <= ? OR alive_until > ?", (now, now + LONGEST_SILENCE_S)
     ).fetchall()
@@ -198,7 +198,7 @@ def prune(connection: sqlite3.Connection, now: float) -> None:
 
 
 def depth(connection: sqlite3.Connection, queue: str, now: float) -> int:
-    """Messages ready. Raises TopologyDiffers."""
+    """The number of ready messages. Raises TopologyDiffers."""
     _delivery_limit(connection, queue)
     count: int = connection.execute(
         "SELECT count(*) FROM message WHERE queue = :queue AND coalesce(expires_at > :now, 1)"

@@ -1,4 +1,4 @@
-"""The two kinds of queue of the embedded broker, as a consumer sees them."""
+"""The two kinds of queue of the SQLite broker, as a consumer sees them."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -12,7 +12,7 @@ Clock = Callable[[], float]
 
 
 class JobRunner(Protocol):
-    """Does one job in the broker's thread. Raises BrokerUnavailable."""
+    """Runs a job in the broker's thread. Raises BrokerUnavailable."""
 
     async def __call__(self, job: Job[T], *, is_write: bool = True) -> T: ...
 
@@ -48,7 +48,7 @@ class LeasedQueue:
 
 
 class ReplyQueue:
-    """A PolledQueue: messages are deleted as they are taken."""
+    """Messages are deleted when they are taken."""
 
     def __init__(self, run: JobRunner, clock: Clock, queue: str) -> None:
         self._run, self._clock, self._queue = run, clock, queue

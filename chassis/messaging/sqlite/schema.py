@@ -1,4 +1,4 @@
-"""The tables of the embedded broker, and how their file is opened."""
+"""The tables of the SQLite broker, and how its file is opened."""
 
 import sqlite3
 import time
@@ -47,7 +47,7 @@ END;
 
 
 def open_file(path: Path, *, is_full: bool, busy_s: float) -> sqlite3.Connection:
-    """Makes the tables in a new file. `is_full`: every commit waits for the disk. Raises sqlite3.Error."""
+    """Creates the tables in a new file. `is_full`: every commit waits for the disk. Raises sqlite3.Error."""
     connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
     try:
         _turn_to_wal(connection, busy_s)
@@ -61,7 +61,7 @@ def open_file(path: Path, *, is_full: bool, busy_s: float) -> sqlite3.Connection
 
 
 def _turn_to_wal(connection: sqlite3.Connection, busy_s: float) -> None:
-    """SQLite does not wait by itself where several turn a new file at once."""
+    """Retries: SQLite itself does not wait while another process switches a new file."""
     deadline = time.monotonic() + busy_s
     while True:
         try:
@@ -74,7 +74,7 @@ def _turn_to_wal(connection: sqlite3.Connection, busy_s: float) -> None:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")  # of several processes that start, one makes them
+    connection.execute("BEGIN IMMEDIATE")  # of several starting processes, one creates them
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version not in (0, VERSION):
         raise sqlite3.DatabaseError(f"its tables have version {version}; wanted {VERSION}")

@@ -1,4 +1,4 @@
-"""One thread that owns a connection to SQLite; what waits at the same time is committed together."""
+"""A thread that owns a connection to SQLite. It commits jobs that wait at the same time together."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from chassis.messaging.port import BrokerUnavailable, MessagingError
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
-"""Refuses (MessagingError) before it writes: a refusal does not take the jobs beside it along."""
+"""May raise MessagingError, but only before it writes: the other jobs of the batch are still committed."""
 _AT_ONCE = 256
 
 
@@ -28,7 +28,7 @@ class _QueuedJob:
 
 
 class SqliteThread:
-    """Started by the first job; a file that cannot be opened is tried again by the next."""
+    """The first job starts it. If the file cannot be opened, the next job tries again."""
 
     def __init__(self, open_file: Callable[[], sqlite3.Connection]) -> None:
         self._open_file = open_file
@@ -38,11 +38,11 @@ class SqliteThread:
         self._is_closed = False
 
     async def run(self, job: Job[T], *, is_write: bool = True) -> T:
-        """Raises what the job refuses with, and BrokerUnavailable. Cancelled, the job may run all the same."""
+        """Raises the job's MessagingError, and BrokerUnavailable. A cancelled job may still run."""
         if self._is_closed:
             raise BrokerUnavailable("the broker was closed")
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="broker tables", daemon=True)
+            self._thread = threading.Thread(target=self._work, name="SQLite broker", daemon=True)
             self._thread.start()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -50,7 +50,7 @@ class SqliteThread:
         return await future
 
     async def aclose(self) -> None:
-        """After the jobs that wait."""
+        """Returns after the waiting jobs."""
         self._is_closed = True
         if self._thread is not None:
             self._waiting.put(None)
@@ -61,7 +61,7 @@ class SqliteThread:
             self._commit(batch)
             for loop in {one.loop for one in batch}:
                 mine = [one for one in batch if one.loop is loop]
-                with contextlib.suppress(RuntimeError):  # nobody is left there to hear it: the loop is closed
+                with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
                     loop.call_soon_threadsafe(_settle, mine)
         self._close()
 
@@ -71,7 +71,7 @@ class SqliteThread:
             self._connection = None
 
     def _next_batch(self) -> list[_QueuedJob]:
-        """Empty: closed."""
+        """Empty if the broker was closed."""
         first = self._waiting.get()
         batch = [first] if first else []
         with contextlib.suppress(queue.Empty):
@@ -90,7 +90,7 @@ class SqliteThread:
             with _transaction(connection) if is_write else contextlib.nullcontext():
                 for one in batch:
                     _do(one, connection)
-        except Exception as error:  # nothing of the batch stands
+        except Exception as error:  # the whole batch was rolled back
             self._close()
             for one in batch:
                 one.error = _unavailable(error)
@@ -116,14 +116,14 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _unavailable(error: Exception) -> BrokerUnavailable:
-    unavailable = BrokerUnavailable(f"the broker's tables: {error}")
+    unavailable = BrokerUnavailable(f"the broker's file: {error}")
     unavailable.__cause__ = error
     return unavailable
 
 
 def _settle(batch: list[_QueuedJob]) -> None:
     for one in batch:
-        if one.future.done():  # whoever waited was cancelled
+        if one.future.done():  # its caller was cancelled
             continue
         if one.error is not None:
             one.future.set_exception(one.error)

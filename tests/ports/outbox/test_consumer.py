@@ -99,8 +99,8 @@ async def test_a_message_is_handled_and_gone(world: World) -> None:
     ("properties", "body", "reason"),
     [
         ({}, b"{}", "not understood: the properties"),
-        (to_record(message()), b"not json", "not understood: the body is no JSON"),
-        (to_record(message()) | {"time": "once"}, b"{}", "not understood: the time is none"),
+        (to_record(message()), b"not json", "not understood: the body is not JSON"),
+        (to_record(message()) | {"time": "once"}, b"{}", "not understood: the time is not in ISO 8601 format"),
         (to_record(message()) | {"id": "x" * 256}, b"{}", "not understood: the properties ['id'] must be text"),
         (to_record(message()) | {"subject": "a\0b"}, b"{}", "not understood: the properties ['subject'] must be text"),
         (to_record(message()) | {"type": 7}, b"{}", "not understood: the properties"),

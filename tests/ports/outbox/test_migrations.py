@@ -94,7 +94,7 @@ async def test_two_services_live_beside_each_other(url: str, database: Database)
 @pytest.mark.walk
 async def test_several_processes_at_once_make_them_once(url: str, database: Database) -> None:
     call = f'asyncio.run(migrations.upgrade({url!r}, "account", Path({str(REVISIONS)!r})))'
-    code = f"import asyncio; from pathlib import Path; from chassis import migrations; {call}"
+    code = f"import asyncio; from pathlib import Path; from chassis.database import migrations; {call}"
     running = [await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT) for _ in range(3)]
     assert [await process.wait() for process in running] == [0, 0, 0]
     assert await migrations.head_missing(database, "account", REVISIONS) is None

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.connected
 ROOT = Path(__file__).parents[4]
 WITHIN_S = 60
 SLOW = """    migrations.op.execute("SELECT * FROM public.gate")\n"""
-MIGRATE = "import asyncio, sys, pathlib; from chassis import migrations; "
+MIGRATE = "import asyncio, sys, pathlib; from chassis.database import migrations; "
 MIGRATE += "asyncio.run(migrations.upgrade(sys.argv[1], 'account', pathlib.Path(sys.argv[2])))"
 
 

@@ -35,10 +35,10 @@ def test_the_topology_of_the_services_can_be_used() -> None:
     [
         ({"owner": 5}, "Queue things: `owner` must name one deployable."),
         ({"exchange": "nowhere"}, "Queue things: its exchange nowhere is not among `exchanges`."),
-        ({"types": ["thing"]}, "Queue things: `types` must be a list of message types"),
-        ({"types": ["thing.v1", "thing.v1"]}, "Queue things: `types` must be a list of message types"),
-        ({"types": []}, "Queue things: `types` must be a list of message types"),
-        ({"types": "thing.v1"}, "Queue things: `types` must be a list of message types"),
+        ({"types": ["thing"]}, "Queue things: `types` must be a list of at least one message type"),
+        ({"types": ["thing.v1", "thing.v1"]}, "Queue things: `types` must be a list of at least one message type"),
+        ({"types": []}, "Queue things: `types` must be a list of at least one message type"),
+        ({"types": "thing.v1"}, "Queue things: `types` must be a list of at least one message type"),
         ({"max_length": 0}, "Queue things: `max_length` must be a whole number of at least 1."),
         ({"delivery_limit": True}, "Queue things: `delivery_limit` must be a whole number of at least 1."),
         ({"max_lenght": 5}, "Queue things: max_lenght is unknown"),
@@ -60,12 +60,15 @@ def test_a_queue_that_cannot_be_used_is_told_by_name(change: dict[str, object], 
         ({"exchanges": [], "queues": {}}, "must be mappings from a name"),
         ({**GOOD, "exchanges": {"events": {"writers": []}}}, "Exchange events: it must have `writers`"),
         ({**GOOD, "exchanges": {**GOOD["exchanges"], "Ä": {"writers": ["a"]}}}, "Exchange Ä: a name has"),
-        ({**GOOD, "queues": {"things.dead": GOOD["queues"]["things"]}}, "Queue things.dead: the ending .dead is kept"),
+        (
+            {**GOOD, "queues": {"things.dead": GOOD["queues"]["things"]}},
+            "Queue things.dead: the ending .dead is reserved",
+        ),
         (
             {**GOOD, "exchanges": {**GOOD["exchanges"], "x.dead": {"writers": ["a"]}}},
             "Exchange x.dead: the ending .dead",
         ),
-        ({**GOOD, "queues": {"events": GOOD["queues"]["things"]}}, "Queue events: an exchange has that name, too"),
+        ({**GOOD, "queues": {"events": GOOD["queues"]["things"]}}, "Queue events: an exchange has the same name"),
         ({**GOOD, "queues": {"things": None}}, "Queue things: it must be a mapping"),
     ],
 )
@@ -81,7 +84,9 @@ def test_all_faults_are_told_at_once() -> None:
     assert len(str(caught.value).splitlines()) == 4
 
 
-@pytest.mark.parametrize(("data", "fault"), [(b"a: [", "is no YAML"), (b"\xff", "not UTF-8"), (None, "cannot be read")])
+@pytest.mark.parametrize(
+    ("data", "fault"), [(b"a: [", "is not YAML"), (b"\xff", "not UTF-8"), (None, "cannot be read")]
+)
 def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path: Path, data: bytes | None, fault: str) -> None:
     path = tmp_path / "topology.yaml"
     if data is not None:

@@ -200,5 +200,5 @@ async def test_a_mail_is_asked_for_by_account_and_read_by_mailer_alone(as_user: 
 
 
 async def test_a_user_that_the_topology_does_not_know_is_an_error() -> None:
-    with pytest.raises(ValueError, match="nobody named runner"):
+    with pytest.raises(ValueError, match="no deployable named runner"):
         await apply_users("http://127.0.0.1:1", "/", POLYCODE, {"runner": "s3cret"})
