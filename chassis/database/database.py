@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chassis.database.driver import AWAY, CLOSE_S, LOST, READ_ONLY, TRUSTED_S, Driver
-from chassis.database.locked import Locked
 from chassis.database.prepared import Connection as AnyConnection
 from chassis.database.prepared import Prepared
 from chassis.settings import SettingsInvalid
@@ -81,16 +80,6 @@ class Database:
                 return await prepared.on(direct, values)
         async with self.write() if writes else self.look() as connection:
             return await prepared.on(connection, values)
-
-    async def locked(self, statement: Locked, lock: int, values: Mapping[str, object]) -> int | None:
-        """By itself, while nobody else works under that number: how many rows it wrote; None: no such way.
-
-        Raises StoreUnavailable.
-        """
-        if self._driver is None:
-            return None
-        async with self._driver.single() as direct:
-            return await statement.on(direct, lock, values)
 
     async def ping(self) -> None:
         """Returns when the database answers. Raises StoreUnavailable."""

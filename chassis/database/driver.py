@@ -120,15 +120,6 @@ class Driver:
         return connection
 
 
-async def may_define(connection: Any, definition: str) -> bool:
-    """Runs it; False: this user has no right to."""
-    try:
-        await connection.execute(definition)
-    except asyncpg.InsufficientPrivilegeError:
-        return False
-    return True
-
-
 async def _lives(idle: _Idle) -> bool:
     if idle.connection.is_closed():
         return False

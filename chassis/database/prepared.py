@@ -29,12 +29,6 @@ class Compiled:
         self.text = str(compiled)
         self._names: Sequence[str] = compiled.positiontup or ()
         self._fixed = {name: bound.value for name, bound in compiled.binds.items() if not bound.required}
-        self._types = [compiled.binds[name].type for name in self._names]
-
-    @property
-    def types(self) -> list[str]:
-        """In PostgreSQL's words. Raises CompileError where a parameter has none."""
-        return [kind.compile(_DIALECT) for kind in self._types]
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
         """In the order of the text."""

@@ -100,14 +100,6 @@ class Decisions(Protocol):
         """
         ...
 
-    async def sell(self, purchase: Purchase, envelope: Envelope) -> bool:
-        """Sells in one step if nothing prevents it, as `record` and `answer` of a DecisionTransaction do.
-
-        False: something prevents it, or the store cannot do it in one step; nothing was written. Raises
-        StoreUnavailable.
-        """
-        ...
-
 
 class AuditRecords(Protocol):
     """Pages of stored rows for audits, in the order of ids, from the first after `after` (None: from the start)."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chassis.failpoints import reach
-from chassis.messaging.envelope import Envelope, MessageInvalid, new_id
+from chassis.messaging.envelope import MessageInvalid, new_id
 from chassis.uuid_text import canonical_uuid
 from extracted.shop import decision, messages
-from extracted.shop.decision import CANCELLED, DECREASED, Known, Purchase, SaleDecision
+from extracted.shop.decision import CANCELLED, Known, Purchase, SaleDecision
 from extracted.shop.domain import Item, ItemFields, Offer, Quantity
 from extracted.shop.messages import ShopCommand
 from extracted.shop.ports import Decisions, DecisionTransaction, Items, Purchases, Quantities
@@ -37,15 +37,11 @@ class Sales:
 
     async def decide(self, command: ShopCommand) -> None:
         """Answers every command, also a repeated one. Raises MessageInvalid for one that contradicts the decision."""
-        if command.is_cancel or not await self.decisions.sell(command.purchase, self._answer(command, DECREASED)):
-            async with self.decisions.transaction(command.purchase) as deciding:
-                decided = await self._decided(deciding, command)
-                await deciding.answer(self._answer(command, decided))
-                await reach("shop.before_commit")
+        async with self.decisions.transaction(command.purchase) as deciding:
+            decided = await self._decided(deciding, command)
+            await deciding.answer(messages.answer(command, decided, self.new_id, self.clock()))
+            await reach("shop.before_commit")
         await reach("shop.decided")
-
-    def _answer(self, command: ShopCommand, decided: SaleDecision) -> Envelope:
-        return messages.answer(command, decided, self.new_id, self.clock())
 
     async def _decided(self, deciding: DecisionTransaction, command: ShopCommand) -> SaleDecision:
         known = await deciding.known(command.purchase)

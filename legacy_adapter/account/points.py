@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Update, bindparam, exists, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, select, update
 
 from chassis.database.prepared import Connection, Prepared
 from legacy_adapter.rows import now
@@ -27,14 +27,11 @@ _OF_USER: Final[Any] = users.c.id == bindparam("user", type_=users.c.id.type)
 _POINTS: Final = Prepared(select(users.c.points).where(_OF_USER))
 _CREDIT: Final = Prepared(_change(_OF_USER))
 _ENOUGH: Final = users.c.points >= -bindparam("by", type_=users.c.points.type)
-_DEBIT: Final = _change(_OF_USER, _ENOUGH)
-_DEBIT_ALONE: Final = Prepared(_DEBIT)
+_DEBIT: Final = Prepared(_change(_OF_USER, _ENOUGH))
 
 
 class LegacyPoints:
     """Implements the port Points."""
-
-    most: int = _MOST
 
     def __init__(self, clock: Callable[[], datetime] = now) -> None:
         self._clock = clock
@@ -46,27 +43,12 @@ class LegacyPoints:
 
     async def debit(self, connection: Connection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: too few points, or no such user: nothing was changed."""
-        return None if points > _MOST else await self._changed(connection, _DEBIT_ALONE, user_id, -points)
+        return None if points > _MOST else await self._changed(connection, _DEBIT, user_id, -points)
 
     async def credit(self, connection: Connection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: there is no such user."""
         return await self._changed(connection, _CREDIT, user_id, points)
 
     async def _changed(self, connection: Connection, change: Prepared, user_id: str, by: int) -> int | None:
-        found = await change.on(connection, self._values(user_id, by))
+        found = await change.on(connection, {"user": user_id, "by": by, "at": self._clock()})
         return found[0].points if found else None
-
-    def debiting(self, *where: ColumnElement[bool]) -> Update:
-        """The conditional debit as a part of a statement."""
-        return _DEBIT.where(*where)
-
-    def payable(self) -> ColumnElement[bool]:
-        """There are points enough, as the statement sees them at its begin; the same parameters."""
-        return exists(select(users.c.id).where(_OF_USER, _ENOUGH))
-
-    def debit_values(self, user_id: str, points: int) -> dict[str, object]:
-        """Its parameters; at most `most` points."""
-        return self._values(user_id, -points)
-
-    def _values(self, user_id: str, by: int) -> dict[str, object]:
-        return {"user": user_id, "by": by, "at": self._clock()}

@@ -18,8 +18,8 @@ class Mutation:
 
 
 _HANDLED = "        await self._holding(lambda: self._handle(delivery))\n"
-_DEBIT = "_DEBIT: Final = _change(_OF_USER, _ENOUGH)"
-_PLAIN = "tests/unit/extracted/account/purchases/test_plain.py"
+_DEBIT = "_DEBIT: Final = Prepared(_change(_OF_USER, _ENOUGH))"
+_BUY = "tests/unit/extracted/account/purchases/test_buy.py"
 _JOINED = """\
             if other is not None:
                 return _joined(other)
@@ -75,7 +75,7 @@ MUTATIONS = (
         "unconditional debit",
         "legacy_adapter/account/points.py",
         _DEBIT,
-        "_DEBIT: Final = _change(_OF_USER)",
+        "_DEBIT: Final = Prepared(_change(_OF_USER))",
         f"{_FAULTS}/test_deliveries.py::test_f10_one_buys_much_at_once_with_points_for_one[embedded]",
     ),
     Mutation(
@@ -87,10 +87,10 @@ MUTATIONS = (
     ),
     Mutation(
         "sold though nothing was debited",
-        "extracted/account/purchases/storage/plain.py",
-        "case((balance.is_not(None), body))",
-        "body",
-        f"{_PLAIN}::test_a_purchase_that_is_open_is_not_paid_again_and_its_request_not_kept",
+        "extracted/account/purchases/storage/purchases.py",
+        "        if balance is not None:\n",
+        "        if True:\n",
+        f"{_BUY}::test_a_refused_request_leaves_a_rejected_purchase_and_asks_the_shop_nothing",
     ),
     Mutation(
         "refund by the clock alone",

@@ -1,4 +1,4 @@
-"""The one call to Shop, over HTTP: no cookies, no redirects, no proxies of the environment; connections are kept."""
+"""The one call to Shop over HTTP: without cookies, redirects or proxies; connections are persistent."""
 
 import json
 import math
@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from chassis.uuid_text import canonical_uuid
-from extracted.account.purchases.connections import Connections, NotHttp
 from extracted.account.purchases.domain.purchase import Item, Offer
 from extracted.account.purchases.ports import OfferUnavailable
+from extracted.account.purchases.shop_connections import ShopConnections, UnexpectedAnswer
 
 
 class HttpOffers:
-    """Implements the port Offers. `timeout_s` holds for the whole call."""
+    """Implements the port Offers. `timeout_s` limits the whole call."""
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 3.0) -> None:
-        self._connections = Connections(url, {"Authorization": f"Bearer {token}", "Accept": "application/json"})
+        self._connections = ShopConnections(url, {"Authorization": f"Bearer {token}", "Accept": "application/json"})
         self._base = urlsplit(url).path.rstrip("/")
         self._timeout_s = timeout_s
 
@@ -28,7 +28,7 @@ class HttpOffers:
         return _offer(status, _json(body))
 
     async def ping(self) -> None:
-        """Returns when the shop could answer. Raises OfferUnavailable."""
+        """Returns if Shop is ready. Raises OfferUnavailable."""
         status, _ = await self._get(f"{self._base}/health/ready")
         if status != 200:
             raise OfferUnavailable(f"the shop is not ready ({status})")
@@ -38,7 +38,7 @@ class HttpOffers:
             return await self._connections.get(target, self._timeout_s)
         except TimeoutError as error:
             raise OfferUnavailable("the shop did not answer in time") from error
-        except (OSError, EOFError, NotHttp) as error:
+        except (OSError, EOFError, UnexpectedAnswer) as error:
             raise OfferUnavailable(f"the shop cannot be reached ({type(error).__name__})") from error
 
     async def aclose(self) -> None:
@@ -56,7 +56,7 @@ def _json(body: bytes) -> object:
 def _offer(status: int, body: object) -> Offer | None:
     if not isinstance(body, Mapping):
         raise OfferUnavailable(f"the shop answered {status}, and no JSON object")
-    if status == 404 and "error" in body and "statusCode" not in body:  # a route that is not there answers otherwise
+    if status == 404 and "error" in body and "statusCode" not in body:  # a missing route answers in another form
         return None
     if status != 200:
         raise OfferUnavailable(f"the shop answered {status}")

@@ -147,21 +147,6 @@ class Store(Protocol):
         """Commits when its block ends well."""
         ...
 
-    async def buy(
-        self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope, request: Request | None
-    ) -> int | None:
-        """A purchase that nothing stands in the way of, at once: as a Unit's `keep` and `pay`. The balance afterwards.
-
-        None: something does stand in the way, or the store has no such way: nothing was written.
-        """
-        ...
-
-    async def settle(
-        self, purchase_id: str, event: Event, to: State, reason: Reason | None, now: datetime
-    ) -> Purchase | None:
-        """As a Unit's, and nothing else."""
-        ...
-
     def sent(self) -> None:
         """After a commit: the outbox has something new."""
         ...

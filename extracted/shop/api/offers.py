@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.auth.credentials import Endpoint, refused
-from chassis.together import Together
+from chassis.batcher import Batcher
 from chassis.uuid_text import canonical_uuid
 from extracted.shop.api.item_view import item_view
 from extracted.shop.domain import Offer
@@ -17,7 +17,7 @@ from extracted.wire.jsontext import stringify
 GATHER_WINDOW_S: Final = 0.02
 """How long a question waits for others under load. Questions that are asked together cost less."""
 MAX_TOGETHER: Final = 100
-Offers = Together[tuple[str, str], Offer | None]
+Offers = Batcher[tuple[str, str], Offer | None]
 
 
 def endpoint(shop: Shop) -> Endpoint:

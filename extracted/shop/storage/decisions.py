@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy import (
     BindParameter,
@@ -12,24 +12,21 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
-    and_,
     literal,
     or_,
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from chassis.database.database import Database
-from chassis.database.prepared import Connection, Inserts, Prepared, prefixed
-from chassis.failpoints import reach
+from chassis.database.prepared import Connection, Inserts, Prepared
 from chassis.messaging.envelope import Envelope
 from chassis.outbox.outbox import PUT, Outbox
 from extracted.shop.decision import Known, Purchase, SaleDecision, SaleOutcome, SaleRefusal
 from extracted.shop.messages import DECISIONS
-from extracted.shop.storage.plain import DECIDED, build_plain, decided_row
 from extracted.shop.storage.tables import ShopTables, uuid_text
 
+DECIDED: Final = ("purchase_id", "user_id", "item_id", "outcome", "reason", "decided_at")
 Id = BindParameter[str]
 
 
@@ -79,27 +76,6 @@ class StoredDecisions:
         self.answered = Inserts(out)
         self.refused = Inserts(decided, out)
         self.sold = Inserts(decided, bought.insertion, out)
-        self.plain = build_plain(tables, _unsold(bought), bought.insertion, outbox.table)
-
-    async def sell(self, purchase: Purchase, envelope: Envelope) -> bool:
-        """Works on PostgreSQL, by one statement."""
-        if self.database.is_sqlite:
-            return False
-        now, ids = self.clock(), (purchase.id, purchase.user_id, purchase.item_id)
-        rows = {
-            "decided_": decided_row(purchase, now),
-            "sold_": self.bought.row(*ids, now),
-            "message_": self.outbox.row(DECISIONS, envelope),
-        }
-        values = prefixed(rows) | {"user": purchase.user_id, "item": purchase.item_id}
-        await reach("shop.before_commit")
-        try:
-            is_sold = await self.database.locked(self.plain, _lock_key(purchase), values) == 1
-        except IntegrityError:  # nothing was written; the transaction finds out what prevents it
-            return False
-        if is_sold:
-            self.outbox.wake()
-        return is_sold
 
     @asynccontextmanager
     async def transaction(self, purchase: Purchase) -> AsyncIterator["StoredDecisionTransaction"]:
@@ -163,11 +139,6 @@ def _look(tables: ShopTables, bought: Bought) -> Select[Any]:
         bought.has_user(user).label("has_user"),
         limited.label("is_limited"),
     ).select_from(one.outerjoin(decisions, decisions.c.purchase_id == purchase))
-
-
-def _unsold(bought: Bought) -> ColumnElement[bool]:
-    user, item = (BindParameter[str](name, type_=uuid_text()) for name in ("user", "item"))
-    return and_(~bought.is_owned(user, item), bought.has_user(user))
 
 
 def _take(stock: Table) -> Update:

@@ -1,7 +1,6 @@
 """The use cases of a purchase: ask for one, take Shop's decision, wait for the outcome."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -29,7 +28,7 @@ from extracted.account.purchases.domain.purchase import (
 )
 from extracted.account.purchases.domain.saga import PATIENCE, STEPS, Effect, Event, Patience, State, step
 from extracted.account.purchases.messages import Decided
-from extracted.account.purchases.ports import Offers, OfferUnavailable, Paid, Reader, Store, Unit
+from extracted.account.purchases.ports import Offers, Paid, Reader, Store, Unit
 from extracted.account.purchases.waiting import Waiting
 
 log = structlog.get_logger("account.buying")
@@ -66,36 +65,21 @@ class Buying:
     patience: Patience = PATIENCE
 
     async def request(self, asked: Asked, *, refuse_stale: bool = False) -> Answered:
-        """One message, or one call, to one outcome; repeated, the same one. Raises OfferUnavailable, OutboxStale."""
-        offer = None if refuse_stale else await self._heard(asked)
-        answered = None if offer is None else await self._plain(asked, offer)
-        return answered or await self._after_a_look(asked, offer, refuse_stale)
+        """One message, or one call, to one outcome; repeated, the same one. Raises OfferUnavailable, OutboxStale.
 
-    async def _heard(self, asked: Asked) -> Offer | None:
-        """Of Shop, before anything is known here; None: nothing that counts before a look."""
-        with suppress(OfferUnavailable):
-            return await self.offers.find(asked.user_id, asked.item_id)
-        return None
-
-    async def _after_a_look(self, asked: Asked, heard: Offer | None, refuse_stale: bool) -> Answered:
-        """The long way. On what blocks, only what Shop says after the look counts.
-
-        An open purchase is joined without: to Shop the item may be bought already, or gone. Whether a completed one has
-        lost its row shows in an offer of after the look alone.
+        Account looks for a purchase that blocks before it asks Shop: only an offer made after that look can show that
+        a completed purchase has lost its row. An open purchase is joined without an offer: to Shop the item may be
+        bought already, or gone.
         """
         seen, age = await self._looked(asked, refuse_stale)
-        offer = heard if seen is None else None
-        if offer is None and (seen is None or not seen.is_open):
+        offer = None
+        if seen is None or not seen.is_open:
             offer = await self.offers.find(asked.user_id, asked.item_id)
         foregone = _foregone(seen, offer)
         if foregone is None and age is not None and age > STALE_OUTBOX:
             raise OutboxStale(f"the oldest command waits for {age.total_seconds():.1f} s")
         if foregone is not None and asked.digest is None:
             return foregone
-        if offer is not None and heard is None and seen is None:  # not tried yet
-            answered = await self._plain(asked, offer)
-            if answered is not None:
-                return answered
         return replace(await self._written(asked, seen, offer, foregone), offer=offer)
 
     async def _looked(self, asked: Asked, with_age: bool) -> tuple[Purchase | None, timedelta | None]:
@@ -106,28 +90,12 @@ class Buying:
         async with self.store.look() as reader:
             return await reader.blocking(asked.user_id, asked.item_id), None
 
-    async def _plain(self, asked: Asked, offer: Offer) -> Answered | None:
-        """The way of nearly all: one that is blocked finds no place for its row.
-
-        None: nothing was written, and the long way tells why.
-        """
-        if (price := _plain_price(offer)) is None:
-            return None
-        purchase = self._new(asked, offer, price)
-        row = None if asked.digest is None else self._request(asked, asked.digest)
-        balance = await self.store.buy(purchase, self._due_at(purchase), *self._command(purchase, asked), row)
-        return None if balance is None else await self._sent(Answered(Outcome.ACCEPTED, purchase.id, offer))
-
     async def _written(
         self, asked: Asked, seen: Purchase | None, offer: Offer | None, foregone: Answered | None
     ) -> Answered:
         async with self.store.write() as unit:
             answered = await self._in(unit, asked, seen, offer, foregone)
             await reach("account.before_debit_commit")
-        return await self._sent(answered)
-
-    async def _sent(self, answered: Answered) -> Answered:
-        """Once it is committed."""
         self.store.sent()
         await reach("account.debited")
         return answered
@@ -208,48 +176,25 @@ class Buying:
 
     async def settle(self, decided: Decided) -> None:
         """What Shop decided; again, or too late, it changes nothing. Raises UnknownPurchase."""
-        transition = STEPS[State.DEBITED, decided.event]
-        refunds = Effect.REFUND in transition.effects
-        settled = await (self._refund if refunds else self._settle)(decided, transition.next)
-        if settled is not None:
-            self.waiting.settled(settled)
-        await reach("account.settled")
-
-    async def _settle(self, decided: Decided, to: State) -> Purchase | None:
-        await reach("account.before_settle_commit")
-        settled = await self.store.settle(decided.purchase_id, decided.event, to, decided.reason, self.clock())
-        if settled is None:
-            async with self.store.look() as reader:
-                await _expect_known(reader, decided)
-        return settled
-
-    async def _refund(self, decided: Decided, to: State) -> Purchase | None:
+        to = STEPS[State.DEBITED, decided.event]
         now = self.clock()
         async with self.store.write() as unit:
-            settled = await unit.settle(decided.purchase_id, decided.event, to, decided.reason, now)
+            settled = await unit.settle(decided.purchase_id, decided.event, to.next, decided.reason, now)
             if settled is None:
                 await _expect_known(unit, decided)
-            else:
+            elif Effect.REFUND in to.effects:
                 balance = await unit.credit(settled.user_id, settled.price)
                 await unit.record(Entry(settled.id, REFUND, settled.price, balance, now))
                 await reach("account.before_refund_commit")
             await reach("account.before_settle_commit")
-        return settled
+        if settled is not None:
+            self.waiting.settled(settled)
+        await reach("account.settled")
 
 
 async def _expect_known(reader: Reader, decided: Decided) -> None:
     if await reader.find(decided.purchase_id) is None:
         raise UnknownPurchase("Shop decided about a purchase that is not known here")
-
-
-def _plain_price(offer: Offer) -> int | None:
-    """Of an item that can be bought, by a user with any points; None: the long way."""
-    if offer.transaction_id is not None:
-        return None
-    try:
-        return whole_price(offer.item.cost)
-    except CostInvalid:
-        return None
 
 
 def _foregone(seen: Purchase | None, offer: Offer | None) -> Answered | None:

@@ -1,16 +1,13 @@
 """The store of purchases: one transaction over Account's tables, the points, the inbox and the outbox."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy.exc import IntegrityError
-
 from chassis.database.database import Database
-from chassis.database.prepared import Connection, prefixed
-from chassis.failpoints import reach
+from chassis.database.prepared import Connection
 from chassis.messaging.envelope import Envelope
 from chassis.outbox.outbox import Outbox
 from extracted.account.purchases import messages
@@ -18,22 +15,14 @@ from extracted.account.purchases.domain.purchase import DEBIT, Entry, Outcome, P
 from extracted.account.purchases.domain.saga import Event, Silence, State
 from extracted.account.purchases.ports import Paid, Reader, Unit
 from extracted.account.purchases.storage import rows
-from extracted.account.purchases.storage.plain import Debits
 from extracted.account.purchases.storage.statements import Statements, build
 from extracted.account.purchases.storage.tables import Tables
 
 _SURELY_OUT = timedelta(seconds=1)
 
 
-class Points(Debits, Protocol):
+class Points(Protocol):
     """Where balances are kept, in the same database."""
-
-    most: int
-    """The highest balance that there can be."""
-
-    def debit_values(self, user_id: str, points: int) -> Mapping[str, object]:
-        """Parameters of `debiting`."""
-        ...
 
     async def points(self, connection: Connection, user_id: str) -> int | None:
         """None: there is no such user."""
@@ -61,7 +50,7 @@ class Kept:
 
 def kept(tables: Tables, points: Points, outbox: Outbox, clock: Callable[[], datetime]) -> Kept:
     """For one process."""
-    return Kept(tables, build(tables, points, outbox.table), points, outbox, clock)
+    return Kept(tables, build(tables), points, outbox, clock)
 
 
 class SqlStore:
@@ -88,40 +77,6 @@ class SqlStore:
         """Commits when its block ends well."""
         async with self._database.work() as connection:
             yield SqlUnit(connection, self._kept)
-
-    async def buy(
-        self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope, request: Request | None
-    ) -> int | None:
-        """By one statement, on PostgreSQL."""
-        plain = self._kept.statements.plain
-        if plain is None or purchase.price > self._kept.points.most:
-            return None
-        values = self._plain_values(purchase, due_at, exchange, command, request)
-        await reach("account.before_debit_commit")
-        try:
-            found = await self._database.once(plain.called if request is None else plain.requested, values)
-        except IntegrityError:  # all of it is undone; the long way says what stood in the way
-            return None
-        return found[0].balance if found else None
-
-    async def settle(
-        self, purchase_id: str, event: Event, to: State, reason: Reason | None, now: datetime
-    ) -> Purchase | None:
-        """By one statement."""
-        settle = self._kept.statements.settle[event]
-        found = await self._database.once(settle, _settled(purchase_id, to, reason, now))
-        return rows.purchase(found[0]) if found else None
-
-    def _plain_values(
-        self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope, request: Request | None
-    ) -> dict[str, object]:
-        parts = {
-            "request_": {} if request is None else rows.request_values(request),
-            "purchase_": {**rows.values(purchase), "due_at": due_at},
-            "entry_": rows.entry_values(Entry(purchase.id, DEBIT, -purchase.price, None, purchase.created_at)),
-            "message_": self._kept.outbox.row(exchange, command),
-        }
-        return prefixed(parts) | dict(self._kept.points.debit_values(purchase.user_id, purchase.price))
 
     def sent(self) -> None:
         """Wakes the relay of this process."""

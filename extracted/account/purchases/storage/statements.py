@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Table, bindparam, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, literal_column, or_, select, update
 
 from chassis.database.prepared import Prepared
 from extracted.account.purchases.domain.saga import BLOCKING, Event, State, counts_in
-from extracted.account.purchases.storage.plain import LINE, OPENED, Debits, Plain, build_plain
 from extracted.account.purchases.storage.tables import Tables
 
 
@@ -28,16 +27,16 @@ class Statements:
     look_again: Prepared
     revoke: Prepared
     asked_at: Prepared
-    plain: Plain | None
-    """On PostgreSQL."""
 
 
+_OPENED = ("id", "user_id", "item_id", "item", "price", "state", "asks", "asked_at", "created_at", "due_at")
+_LINE = ("purchase_id", "kind", "delta", "points_after", "at")
 _REJECTED = ("state", "reason", "settled_at", "asks", "asked_at", "due_at")
 _SETTLED = ("state", "reason", "settled_at", "due_at")
 _ASKED = ("asks", "asked_at", "due_at", "state", "first_confirmed_at", "cancelling_at")
 
 
-def build(tables: Tables, debits: Debits, outbox: Table) -> Statements:
+def build(tables: Tables) -> Statements:
     """For one process."""
     purchases, requests = tables.purchases, tables.requests
     one = purchases.c
@@ -58,8 +57,8 @@ def build(tables: Tables, debits: Debits, outbox: Table) -> Statements:
             tables.own.insert(requests).on_conflict_do_nothing().returning(requests.c.id), *requests.c.keys()
         ),
         change_request=Prepared(update(requests).where(requests.c.id == bindparam("of_id")), "outcome", "purchase_id"),
-        open=Prepared(tables.own.insert(purchases).on_conflict_do_nothing().returning(one.id), *OPENED),
-        record=Prepared(insert(tables.ledger), *LINE),
+        open=Prepared(tables.own.insert(purchases).on_conflict_do_nothing().returning(one.id), *_OPENED),
+        record=Prepared(insert(tables.ledger), *_LINE),
         reject=Prepared(update(purchases).where(of_id), *_REJECTED),
         settle={
             event: Prepared(
@@ -71,7 +70,6 @@ def build(tables: Tables, debits: Debits, outbox: Table) -> Statements:
         look_again=Prepared(update(purchases).where(*as_read), "due_at", "first_confirmed_at"),
         revoke=Prepared(update(purchases).where(of_id, *live).returning(one.id), "revoked_at"),
         asked_at=Prepared(select(one.asked_at).where(of_id)),
-        plain=None if tables.own.is_sqlite else build_plain(tables, debits, outbox),
     )
 
 

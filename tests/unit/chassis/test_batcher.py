@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from chassis.batcher import Batcher
 from chassis.store import StoreUnavailable
-from chassis.together import Together
 
 GATHER_S = 0.05
 
@@ -22,7 +22,7 @@ class Asked:
         self.gate = asyncio.Event()
         self.gate.set()
         self.fault = fault
-        self.together: Together[int, int] = Together(self._double, gather_s=gather_s, most=most)
+        self.together: Batcher[int, int] = Batcher(self._double, gather_s=gather_s, most=most)
 
     async def _double(self, numbers: Sequence[int]) -> list[int]:
         self.calls.append([*numbers])

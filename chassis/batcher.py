@@ -1,0 +1,74 @@
+"""Answers questions that come close together by one call: cheaper under load, and a single question does not wait."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from chassis.store import StoreUnavailable
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _PendingQuestion(Generic[Question, Answer]):
+    question: Question
+    answer: "asyncio.Future[Answer]"
+
+
+class Batcher(Generic[Question, Answer]):
+    """One per loop. `ask` starts after all its questions were put, and returns the answers in their order.
+
+    `gather_s`: time from one `ask` to the next. After a pause, questions wait only for those of the same turn of the
+    loop. A slow `ask` delays no other. `most`: questions in one `ask`.
+    """
+
+    def __init__(
+        self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]], *, gather_s: float, most: int
+    ) -> None:
+        self._ask, self._gather_s, self._most = ask, gather_s, most
+        self._pending: list[_PendingQuestion[Question, Answer]] = []
+        self._next: asyncio.TimerHandle | None = None
+        self._asked_at = float("-inf")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def answer(self, question: Question) -> Answer:
+        """Raises what `ask` raises."""
+        loop = asyncio.get_running_loop()
+        pending: _PendingQuestion[Question, Answer] = _PendingQuestion(question, loop.create_future())
+        self._pending.append(pending)
+        if len(self._pending) >= self._most:
+            self._start()
+        elif self._next is None:
+            self._next = loop.call_at(max(loop.time(), self._asked_at + self._gather_s), self._start)
+        return await pending.answer
+
+    def _start(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        self._next, self._asked_at = None, asyncio.get_running_loop().time()
+        batch, self._pending = [one for one in self._pending if not one.answer.done()], []
+        if batch:
+            task = asyncio.create_task(self._answer_all(batch), context=Context())  # it belongs to none of the callers
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer_all(self, batch: Sequence[_PendingQuestion[Question, Answer]]) -> None:
+        try:
+            answers = await self._ask([one.question for one in batch])
+            for one, answer in zip(batch, answers, strict=True):
+                if not one.answer.done():  # the caller may have gone
+                    one.answer.set_result(answer)
+        except Exception as error:  # the callers get it, whatever it is
+            if len(batch) == 1 or isinstance(error, StoreUnavailable):
+                _fail(batch, error)
+            else:  # one question may be at fault: the others do not fail because of it
+                await asyncio.gather(*(self._answer_all([one]) for one in batch))
+
+
+def _fail(batch: Sequence[_PendingQuestion[Question, Answer]], error: Exception) -> None:
+    for one in batch:
+        if not one.answer.done():
+            one.answer.set_exception(error)
