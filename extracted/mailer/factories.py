@@ -1,19 +1,20 @@
 """Builds the objects that depend on settings: provider, templates, ingress. A wrong setting is a SettingsInvalid."""
 
 import ssl
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from chassis.settings import SettingsInvalid, revealed
 from extracted.mailer.addresses import canonical
 from extracted.mailer.delivery.composer import Composer
-from extracted.mailer.delivery.outcomes import RetryPolicy
+from extracted.mailer.delivery.outcomes import DeliveryRetryPolicy
 from extracted.mailer.delivery.provider import Provider, SmtpTimeouts
 from extracted.mailer.delivery.throttle import BREAKER_LIMITS, BreakerLimits, Throttle
 from extracted.mailer.ports import RequestInvalid, TemplateCatalog
 from extracted.mailer.service import Intake
 from extracted.mailer.settings import ContentSettings, IngressSettings, ProviderSettings, TimingSettings
-from extracted.mailer.smtp_in.ingress import Ingress
-from extracted.mailer.smtp_in.values import IngressUnsafe, Listening, tls_context
+from extracted.mailer.smtp_in.endpoint import IngressEndpoint, IngressUnsafe
+from extracted.mailer.smtp_in.server import IngressServer
 from extracted.mailer.smtp_out.client import SmtpTransport
 from extracted.mailer.templating.template_files import TemplatesInvalid
 from extracted.mailer.templating.templates import Templates
@@ -51,9 +52,9 @@ def smtp_timeouts(timing: TimingSettings) -> SmtpTimeouts:
     )
 
 
-def retry_policy(timing: TimingSettings) -> RetryPolicy:
+def retry_policy(timing: TimingSettings) -> DeliveryRetryPolicy:
     """When a mail is tried again."""
-    return RetryPolicy(
+    return DeliveryRetryPolicy(
         first=timedelta(seconds=timing.retry_first_s),
         longest=timedelta(seconds=timing.retry_longest_s),
         attempts=timing.retry_attempts,
@@ -86,32 +87,34 @@ def transport(settings: ProviderSettings, content: ContentSettings, timeouts: Sm
         raise SettingsInvalid(f"MAILER_SMTP_CA_FILE cannot be used ({type(error).__name__})") from error
 
 
-def ingress(settings: IngressSettings, intake: Intake) -> Ingress | None:
+def ingress(settings: IngressSettings, intake: Intake, clock: Callable[[], datetime]) -> IngressServer | None:
     """None: no mail comes in by SMTP."""
     if settings.ingress_port is None:
         return None
+    user, password = settings.ingress_user, revealed(settings.ingress_password)
     try:
-        listening = Listening(
+        endpoint = IngressEndpoint(
             host=settings.ingress_host,
             port=settings.ingress_port,
-            user=settings.ingress_user,
-            password=revealed(settings.ingress_password),
+            login=None if user is None or password is None else (user, password),
             tls=_ingress_tls(settings),
             allows_plain=settings.ingress_allow_plain,
         )
     except IngressUnsafe as error:
         raise SettingsInvalid(str(error)) from error
-    return Ingress(listening, intake)
+    return IngressServer(endpoint, intake, clock)
 
 
 def _ingress_tls(settings: IngressSettings) -> ssl.SSLContext | None:
     certificate, key = settings.ingress_certificate_file, settings.ingress_key_file
     if certificate is None or key is None:
         return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        return tls_context(certificate, key)
+        context.load_cert_chain(certificate, key, password="")  # None would ask for one at the terminal
     except (OSError, ValueError) as error:
         raise SettingsInvalid(
             f"MAILER_INGRESS_CERTIFICATE_FILE and MAILER_INGRESS_KEY_FILE cannot be used ({type(error).__name__}); "
             "wanted a certificate and its key, both PEM, the key without a password"
         ) from error
+    return context

@@ -48,7 +48,7 @@ LEASE_FACTOR: Final = 1.1
 def build(settings: Settings) -> Starlette:
     """The application. Raises SettingsInvalid."""
     process = MailerProcess(settings)
-    ingress = factories.ingress(settings, process.intake)
+    ingress = factories.ingress(settings, process.intake, _now)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -9,7 +9,7 @@ from extracted.mailer.domain import Accepted, Claimed, DeliveryOutcome, Policy, 
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class DeliveryRetryPolicy:
     """How long and how often. `first`, or `quota` where there is one, doubled up to `longest`: after a 4xx.
 
     `away`: after no provider was there. `again`: until a mail that got no answer is sent once more, at most
@@ -29,7 +29,7 @@ class RetryPolicy:
     give_up: timedelta = timedelta(days=5)
 
 
-RETRY_POLICY: Final = RetryPolicy()
+RETRY_POLICY: Final = DeliveryRetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ _NOBODY: Final = re.compile(
 
 
 def decide(
-    outcome: DeliveryOutcome, claimed: Claimed, retry_policy: RetryPolicy, chance: float, now: datetime
+    outcome: DeliveryOutcome, claimed: Claimed, retry_policy: DeliveryRetryPolicy, chance: float, now: datetime
 ) -> Verdict:
     """`chance`: random, in [0, 1): mails that were refused together do not come back together."""
     match outcome:
@@ -110,7 +110,9 @@ def decide(
             return _put_off(outcome, claimed, retry_policy, chance, now)
 
 
-def _put_off(refused: Rejected, claimed: Claimed, retry_policy: RetryPolicy, chance: float, now: datetime) -> Verdict:
+def _put_off(
+    refused: Rejected, claimed: Claimed, retry_policy: DeliveryRetryPolicy, chance: float, now: datetime
+) -> Verdict:
     """A quota is nobody's fault: it ends a mail by its age alone."""
     is_quota, reason = _is_quota(refused), _told(refused)
     is_over = claimed.attempt >= retry_policy.attempts and not is_quota
@@ -124,7 +126,9 @@ def _put_off(refused: Rejected, claimed: Claimed, retry_policy: RetryPolicy, cha
     return Deferred(reason, now + min(doubled, max(retry_policy.longest, first)) * (0.5 + chance / 2))
 
 
-def _returned(reason: str, claimed: Claimed, retry_policy: RetryPolicy, chance: float, now: datetime) -> Verdict:
+def _returned(
+    reason: str, claimed: Claimed, retry_policy: DeliveryRetryPolicy, chance: float, now: datetime
+) -> Verdict:
     """Attempts do not bound it, so the mail's age does: both how long it goes on and how often it is tried."""
     if _is_old(claimed, retry_policy, now):
         return _given_up(reason, claimed)
@@ -132,14 +136,14 @@ def _returned(reason: str, claimed: Claimed, retry_policy: RetryPolicy, chance: 
     return Returned(reason, now + max(retry_policy.away, aged) * (1 + chance / 10))
 
 
-def _again_at(claimed: Claimed, retry_policy: RetryPolicy, chance: float, now: datetime) -> datetime | None:
+def _again_at(claimed: Claimed, retry_policy: DeliveryRetryPolicy, chance: float, now: datetime) -> datetime | None:
     """Each time may be one more copy in somebody's mailbox: so it waits longer, and ends with a human."""
     if claimed.policy is Policy.AT_MOST_ONCE or claimed.ambiguities >= retry_policy.ambiguities:
         return None
     return now + retry_policy.again * 2.0**claimed.ambiguities * (1 + chance / 10)
 
 
-def _is_old(claimed: Claimed, retry_policy: RetryPolicy, now: datetime) -> bool:
+def _is_old(claimed: Claimed, retry_policy: DeliveryRetryPolicy, now: datetime) -> bool:
     return now - claimed.created_at >= retry_policy.give_up
 
 
@@ -166,7 +170,7 @@ def _is_bounce(refused: Rejected) -> bool:
     return _NOBODY.search(refused.response) is not None
 
 
-def _named(response: str, retry_policy: RetryPolicy) -> timedelta | None:
+def _named(response: str, retry_policy: DeliveryRetryPolicy) -> timedelta | None:
     """ "Try again in 300 seconds", "retry after 5 minutes"."""
     found = _NAMED.search(response)
     if found is None:

@@ -13,7 +13,7 @@ import structlog
 
 from chassis.failpoints import reach
 from chassis.store import StoreUnavailable
-from extracted.mailer.delivery.outcomes import RETRY_POLICY, Failed, RetryPolicy, Returned, Sent, decide
+from extracted.mailer.delivery.outcomes import RETRY_POLICY, DeliveryRetryPolicy, Failed, Returned, Sent, decide
 from extracted.mailer.delivery.provider import NotHandedOver
 from extracted.mailer.delivery.record_result import ResultRecorder
 from extracted.mailer.delivery.throttle import Throttle
@@ -44,7 +44,7 @@ class SenderContext:
     lease: timedelta
     clock: Callable[[], datetime]
     chance: Callable[[], float]
-    retry_policy: RetryPolicy = RETRY_POLICY
+    retry_policy: DeliveryRetryPolicy = RETRY_POLICY
     seconds: Callable[[], float] = time.monotonic
     look_every_s: float = LOOK_EVERY_S
     give_back_s: float = GIVE_BACK_S

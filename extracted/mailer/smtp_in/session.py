@@ -1,17 +1,19 @@
-"""What a client may say, and what comes of it: aiosmtpd's commands, each in its turn, behind checks of our own."""
+"""The commands of a session: what each may be, and what it does. aiosmtpd runs them, behind checks of our own."""
 
-import asyncio
 import hashlib
 import hmac
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
 import structlog
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from extracted.mailer.smtp_in.connection import BYE, Connection, Goodbye, House
-from extracted.mailer.smtp_in.data import CRLF, Endless, Incoming
-from extracted.mailer.smtp_in.envelope import Commands, letter, path
+from extracted.mailer.smtp_in import paths
+from extracted.mailer.smtp_in.connection import AHEAD, BYE, GuardedConnection
+from extracted.mailer.smtp_in.endpoint import IngressEndpoint
+from extracted.mailer.smtp_in.incoming_message import CRLF, BufferBudget
+from extracted.mailer.smtp_in.submission import Submission
 
 log = structlog.get_logger("mailer.ingress")
 
@@ -26,142 +28,139 @@ _OTHER_PROTOCOLS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OP
 _VERBS: Final = ("EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT")
 
 
-class Conversation(Connection):
-    """Made for each connection."""
+class IngressSession(GuardedConnection):
+    """Made for each connection; aiosmtpd's handler, too. `submit`: takes a message, returns the reply to it."""
 
-    def __init__(self, house: House) -> None:
-        listening = house.listening
+    def __init__(
+        self,
+        endpoint: IngressEndpoint,
+        submit: Callable[[Submission], Awaitable[str]],
+        budget: BufferBudget,
+        others: set[GuardedConnection],
+    ) -> None:
+        self._endpoint = endpoint
+        self._submit = submit
+        self._path: str | None = None
         self._commands_since_mail = self._unknown_commands = self._failed_logins = 0
         super().__init__(
-            house,
-            Commands(house),
-            data_size_limit=listening.limits.size,
+            endpoint.limits,
+            budget,
+            others,
+            data_size_limit=endpoint.limits.size,
             enable_SMTPUTF8=True,
-            hostname=listening.name,
-            tls_context=listening.tls,
-            auth_require_tls=not listening.takes_plain_logins,
+            hostname=endpoint.name,
+            tls_context=endpoint.tls,
+            auth_require_tls=not endpoint.takes_plain_logins,
             authenticator=self._logged_in,
         )
 
-    async def obey(self, line: bytes) -> None:
-        """One command line, and the reply to it. Raises Goodbye."""
-        first, _, argument = line.removesuffix(CRLF).partition(b" ")
-        verb = first.decode("ascii", "replace").upper()
-        self._count(verb)
-        try:
-            async with asyncio.timeout(None if verb == "DATA" else self.limits.idle_s):
-                refused = _misread(verb, line) or self._fixed(verb)
-                await (self.push(refused) if refused else self._run(verb, argument.decode().strip()))
-        except TimeoutError:
-            raise Goodbye(f"421 4.4.2 {verb} took more than {self.limits.idle_s:g} s; connect again") from None
-
-    def _count(self, verb: str) -> None:
-        """Raises Goodbye for a client that is none, that does not wait its turn, or that only talks."""
+    def obey(self, line: bytes) -> None:
+        """Hangs up on a client that speaks another protocol, does not wait for replies, or sends commands alone."""
+        verb = line.removesuffix(CRLF).partition(b" ")[0].decode("ascii", "replace").upper()
         self._commands_since_mail += 1
         if verb in _OTHER_PROTOCOLS:
-            raise Goodbye("421 4.7.0 This is a mail server")
-        if self._reader._buffer:  # type: ignore[attr-defined]  # aiosmtpd, too, has no other way to know
-            raise Goodbye("554 5.5.0 More was sent before the reply; wait for each one (PIPELINING is not offered)")
-        if self._commands_since_mail > self.limits.commands:
-            raise Goodbye("421 4.7.0 Too many commands without a mail")
+            self.hang_up("421 4.7.0 This is a mail server")
+        elif self.pending:
+            self.hang_up(AHEAD)
+        elif self._commands_since_mail > self.limits.commands:
+            self.hang_up("421 4.7.0 Too many commands without a mail")
+        elif reply := malformed(verb, line) or _FIXED.get(verb):
+            self.answer(reply)
+        elif self._is_known(verb):
+            self.forward(line, verb)
+        else:
+            self._refuse_unknown()
 
-    def _fixed(self, verb: str) -> str | None:
-        if verb in _FIXED:
-            return _FIXED[verb]
-        if verb in _VERBS or (verb == "AUTH" and self._has_login) or (verb == "STARTTLS" and self._can_start_tls):
-            return None
+    def _is_known(self, verb: str) -> bool:
+        has_tls = self.tls_context is not None and self.session is not None and self.session.ssl is None
+        return (
+            verb in _VERBS or (verb == "AUTH" and self._endpoint.login is not None) or (verb == "STARTTLS" and has_tls)
+        )
+
+    def _refuse_unknown(self) -> None:
         self._unknown_commands += 1
         if self._unknown_commands >= self.limits.unknown_commands:
-            raise Goodbye("421 4.7.0 Too many unknown commands")
-        return "500 5.5.1 The command is unknown"
+            self.hang_up("421 4.7.0 Too many unknown commands")
+        else:
+            self.answer("500 5.5.1 The command is unknown")
 
-    async def _run(self, verb: str, argument: str) -> None:
-        await getattr(self, f"smtp_{verb}")(argument or None)
-
-    @property
-    def _has_login(self) -> bool:
-        return self.house.listening.user is not None
-
-    @property
-    def _can_start_tls(self) -> bool:
-        return self.tls_context is not None and self._tls_protocol is None
+    async def handle_EHLO(
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, replies: list[str]
+    ) -> list[str]:
+        """Offers no HELP, and a login only where there is one."""
+        session.host_name = hostname
+        offered = [reply for reply in replies[:-1] if self._endpoint.login or not reply.startswith("250-AUTH")]
+        return [*offered[:-1], offered[-1].replace("-", " ", 1)]
 
     async def check_auth_needed(self, caller_method: str) -> bool:
         """aiosmtpd's own check wants TLS everywhere."""
-        is_needed = self._has_login and self.session is not None and not self.session.authenticated
-        if is_needed:
-            await self.push("530 5.7.0 Log in first (AUTH)")
-        return is_needed
-
-    async def smtp_QUIT(self, arg: str | None) -> None:
-        """Ends the session."""
-        raise Goodbye(BYE)
+        if self._endpoint.login is None or (self.session is not None and self.session.authenticated):
+            return False
+        await self.push("530 5.7.0 Log in first (AUTH)")
+        return True
 
     async def smtp_AUTH(self, arg: str | None) -> None:
-        """The mechanism in any case of letters; too many wrong passwords end the session."""
+        """Takes the mechanism in any case; ends the session after too many wrong passwords."""
         mechanism, blank, rest = (arg or "").partition(" ")
-        try:
-            await super().smtp_AUTH(mechanism.upper() + blank + rest)
-        except ValueError:
-            raise Goodbye("500 5.5.2 The line is far too long") from None
+        await super().smtp_AUTH(mechanism.upper() + blank + rest)
         if self._failed_logins >= self.limits.failed_logins:
-            raise Goodbye("421 4.7.0 Too many failed logins")
+            self.hang_up("421 4.7.0 Too many failed logins")
 
     def _logged_in(self, _s: SMTP, session: Session, _e: Envelope, _mechanism: str, given: LoginPassword) -> AuthResult:
-        listening = self.house.listening
-        is_known = _same(given.login, listening.user) & _same(given.password, listening.password)
+        user, password = self._endpoint.login or ("", "")
+        is_known = _same(given.login, user) & _same(given.password, password) & (self._endpoint.login is not None)
         if not is_known:
             self._failed_logins += 1
             log.warning("login_failed", peer=str(session.peer[0]) if session.peer else None)
         return AuthResult(success=is_known, handled=False)
 
-    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
-        """aiosmtpd's own stumbles over some texts."""
-        return path(arg)
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        self._path, checked = paths.split(arg)
+        await super().smtp_MAIL(checked)
 
-    async def smtp_DATA(self, arg: str | None) -> None:
-        """Reads, checks, keeps, and only then replies."""
-        if await self._data_refused(arg):
-            return
-        self.is_in_data = True
-        try:
-            reply = await self._received()
-        except Endless:
-            raise Goodbye("552 5.3.4 The message has no end") from None
-        except TimeoutError:
-            raise Goodbye(f"421 4.4.2 The message took more than {self.limits.data_s:g} s") from None
-        finally:
-            self.is_in_data = False
-        self._set_post_data_state()  # type: ignore[no-untyped-call]  # aiosmtpd has no types here
-        await self.push(reply)
+    async def handle_MAIL(
+        self, _server: SMTP, _session: Session, envelope: Envelope, _: str, options: list[str]
+    ) -> str:
+        if self._path is None:
+            return paths.MALFORMED
+        envelope.mail_from = paths.sender(self._path)
+        envelope.mail_options.extend(options)
+        return "553 5.1.7 The sender's address is none" if envelope.mail_from is None else "250 2.1.0 OK"
 
-    async def _data_refused(self, arg: str | None) -> bool:
-        if await self.check_helo_needed() or await self.check_auth_needed("DATA"):
-            return True
-        if self.envelope is None or not self.envelope.rcpt_tos:
-            await self.push("503 5.5.1 Send RCPT first")
-            return True
-        if arg:
-            await self.push("501 5.5.4 DATA takes no argument")
-        return bool(arg)
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        self._path, checked = paths.split(arg)
+        await super().smtp_RCPT(checked)
 
-    async def _received(self) -> str:
-        """The reply. Raises Endless, TimeoutError."""
-        with Incoming(self.limits.size, self.house.room) as incoming:
-            self._reader.feed_data(CRLF)  # of the DATA command: nothing else is there, as `_count` has seen
-            async with asyncio.timeout(self.limits.data_s):
-                await self.push("354 End it with CR LF . CR LF")
-                await incoming.fill(self._reader)
-            content = incoming.content()
-            if incoming.refusal is not None:
-                log.warning("mail_refused", bytes=len(content), reason=incoming.refusal)
-                return incoming.refusal
-            self._commands_since_mail = 0
-            assert self.envelope is not None
-            return await self.house.take(letter(self.envelope, content))
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, _: str, _options: list[str]
+    ) -> str:
+        """Counts repeated recipients, too."""
+        if self._path is None:
+            return paths.MALFORMED
+        recipient = paths.recipient(self._path)
+        if recipient is None:
+            return "553 5.1.3 The recipient's address is none"
+        if len(envelope.rcpt_tos) >= self.limits.recipients:
+            return "452 4.5.3 Too many recipients"
+        envelope.rcpt_tos.append(recipient)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        """The reply to a whole message: what aiosmtpd has of it is empty."""
+        assert self.message is not None
+        content = self.message.content()
+        if self.message.refusal is not None:
+            log.warning("mail_refused", bytes=len(content), reason=self.message.refusal)
+            return self.message.refusal
+        self._commands_since_mail = 0
+        sender = "" if envelope.mail_from == paths.NO_PATH else str(envelope.mail_from)
+        return await self._submit(Submission(sender, tuple(dict.fromkeys(envelope.rcpt_tos)), content))
+
+    async def smtp_QUIT(self, arg: str | None) -> None:
+        self.hang_up(BYE)
 
 
-def _misread(verb: str, line: bytes) -> str | None:
+def malformed(verb: str, line: bytes) -> str | None:
     """The reply to a line that is not read any further."""
     if len(line) > COMMAND_BYTES.get(verb, 512):
         return "500 5.5.2 The command line is too long"
@@ -175,7 +174,7 @@ def _misread(verb: str, line: bytes) -> str | None:
     return "500 5.5.2 The command is neither ASCII nor an address in UTF-8"
 
 
-def _same(given: bytes, wanted: str | None) -> bool:
+def _same(given: bytes, wanted: str) -> bool:
     """In a time that tells nothing, not even the length."""
-    hashed = (hashlib.sha256(value).digest() for value in (given, (wanted or "").encode()))
+    hashed = (hashlib.sha256(value).digest() for value in (given, wanted.encode()))
     return hmac.compare_digest(*hashed)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from extracted.mailer.delivery.composer import Composer
-from extracted.mailer.delivery.outcomes import RetryPolicy
+from extracted.mailer.delivery.outcomes import DeliveryRetryPolicy
 from extracted.mailer.delivery.provider import Provider, SmtpTimeouts
 from extracted.mailer.delivery.sender import Sender, SenderContext
 from extracted.mailer.delivery.throttle import BreakerLimits, Throttle
@@ -29,7 +29,7 @@ from tests.unit.extracted.mailer.databases import Kept, wanted
 LONG = SmtpTimeouts(connect_s=10, command_s=10, data_s=10, dot_s=10)
 SHORT = SmtpTimeouts(connect_s=0.5, command_s=0.5, data_s=0.5, dot_s=0.5)
 SOON = timedelta(milliseconds=50)
-RETRY_POLICY = RetryPolicy(first=SOON, longest=SOON, quota=2 * SOON, away=SOON, again=SOON, shortest_named=SOON)
+RETRY_POLICY = DeliveryRetryPolicy(first=SOON, longest=SOON, quota=2 * SOON, away=SOON, again=SOON, shortest_named=SOON)
 BREAKER_LIMITS = BreakerLimits(failures=5, first_s=0.1, longest_s=0.2)
 WRITER = Composer(Templates(Links("https://www.polycode.test")), "PolyCode", "noreply@polycode.test")
 

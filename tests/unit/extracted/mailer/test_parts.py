@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiosmtplib
@@ -13,7 +14,7 @@ from extracted.mailer import factories
 from extracted.mailer.domain import OutgoingMessage
 from extracted.mailer.main import MailerProcess
 from extracted.mailer.settings import Settings
-from extracted.mailer.smtp_in.ingress import Ingress
+from extracted.mailer.smtp_in.server import IngressServer
 from tests.http.certificates import Authority, Pair
 
 REQUIRED = {"SMTP_HOST": "127.0.0.1", "SMTP_TLS": "none", "PUBLIC_WWW_URL": "https://polycode.example"}
@@ -72,10 +73,10 @@ def guarded(environ: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return environ
 
 
-def ingress() -> Ingress:
+def ingress() -> IngressServer:
     """As the settings want it."""
     settings = load(Settings)
-    made = factories.ingress(settings, MailerProcess(settings).intake)
+    made = factories.ingress(settings, MailerProcess(settings).intake, lambda: datetime.now(UTC))
     assert made is not None
     return made
 

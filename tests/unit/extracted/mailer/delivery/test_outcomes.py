@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extracted.mailer.delivery.outcomes import Ambiguous, Deferred, Failed, RetryPolicy, Returned, Sent, Verdict, decide
+from extracted.mailer.delivery.outcomes import (
+    Ambiguous,
+    Deferred,
+    DeliveryRetryPolicy,
+    Failed,
+    Returned,
+    Sent,
+    Verdict,
+    decide,
+)
 from extracted.mailer.domain import (
     Accepted,
     Claimed,
@@ -22,7 +31,7 @@ from tests.support.effort import examples
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-RETRY_POLICY = RetryPolicy()
+RETRY_POLICY = DeliveryRetryPolicy()
 
 
 def claimed(attempt: int = 1, **changes: object) -> Claimed:
@@ -36,7 +45,7 @@ def decided(
     mail: Claimed | None = None,
     *,
     chance: float = 0.0,
-    retry_policy: RetryPolicy = RETRY_POLICY,
+    retry_policy: DeliveryRetryPolicy = RETRY_POLICY,
 ) -> Verdict:
     return decide(outcome, mail or claimed(), retry_policy, chance, NOW)
 

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from chassis.store import StoreUnavailable
-from extracted.mailer.delivery.outcomes import RetryPolicy
+from extracted.mailer.delivery.outcomes import DeliveryRetryPolicy
 from extracted.mailer.delivery.provider import SmtpTimeouts
 from extracted.mailer.delivery.sender import wake_one
 from extracted.mailer.delivery.throttle import BreakerLimits, Throttle
@@ -372,7 +372,7 @@ async def test_one_idle_sender_is_woken_for_one_new_mail(store: Kept) -> None:
 
 
 async def test_a_retry_leaves_when_it_is_due_though_nobody_wakes_for_it(store: Kept) -> None:
-    retry_policy = RetryPolicy(first=timedelta(seconds=0.4), longest=timedelta(seconds=0.4))
+    retry_policy = DeliveryRetryPolicy(first=timedelta(seconds=0.4), longest=timedelta(seconds=0.4))
     async with running_sink() as sink, post(store, sink, look_every_s=60, retry_policy=retry_policy) as sent:
         sink.faults(Fault(RCPT, code=451, times=1))
         mail_id = await sent.ask_once()

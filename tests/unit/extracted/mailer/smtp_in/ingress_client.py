@@ -10,8 +10,8 @@ from typing import Any
 
 from chassis.store import StoreUnavailable
 from extracted.mailer.domain import Mail, MailRequest, Policy, Raw
-from extracted.mailer.smtp_in.ingress import Ingress
-from extracted.mailer.smtp_in.values import Limits, Listening
+from extracted.mailer.smtp_in.endpoint import IngressEndpoint, IngressLimits
+from extracted.mailer.smtp_in.server import IngressServer
 from tests.unit.extracted.mailer.databases import Kept, kept, on_sqlite
 
 TIMEOUT_S = 20
@@ -113,7 +113,7 @@ class Wire:
 class Listened:
     """`shelf`: where its mails go."""
 
-    ingress: Ingress
+    ingress: IngressServer
     shelf: Shelf
     wires: list[Wire] = field(default_factory=list)
 
@@ -142,12 +142,14 @@ class Listened:
 
 @asynccontextmanager
 async def listened(
-    folder: Path, limits: Limits | None = None, *, host: str = "127.0.0.1", **changes: Any
+    folder: Path, limits: IngressLimits | None = None, *, host: str = "127.0.0.1", **changes: Any
 ) -> AsyncIterator[Listened]:
-    """`changes`: of Listening."""
+    """`changes`: of IngressEndpoint."""
     async with kept(on_sqlite(folder)) as store:
         shelf = Shelf(store)
-        ingress = Ingress(Listening(host, 0, limits=limits or Limits(), **changes), shelf, store.clock)
+        ingress = IngressServer(
+            IngressEndpoint(host, 0, limits=limits or IngressLimits(), **changes), shelf, store.clock
+        )
         running = Listened(ingress, shelf)
         try:
             async with ingress.running():

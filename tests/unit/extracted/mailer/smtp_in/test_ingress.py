@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 from examples.monolith.validation.email_addresses import is_email
 from extracted.mailer.addresses import canonical
 from extracted.mailer.domain import OutgoingMessage
-from extracted.mailer.smtp_in.envelope import path
-from extracted.mailer.smtp_in.intake import message_id
-from extracted.mailer.smtp_in.values import Limits
+from extracted.mailer.smtp_in import paths
+from extracted.mailer.smtp_in.endpoint import IngressLimits
+from extracted.mailer.smtp_in.submission import message_id
 from extracted.mailer.smtp_out.text import unsendable
 from tests.unit.extracted.mailer.smtp_in.ingress_client import MESSAGE, Listened, listened
 
@@ -26,7 +26,7 @@ SIZE = 4096
 
 @pytest.fixture
 async def ingress(tmp_path: Path) -> AsyncIterator[Listened]:
-    async with listened(tmp_path, Limits(size=SIZE, recipients=3)) as running:
+    async with listened(tmp_path, IngressLimits(size=SIZE, recipients=3)) as running:
         yield running
 
 
@@ -231,8 +231,8 @@ EMAILS = st.builds(lambda atoms, labels, top: f"{'.'.join(atoms)}@{'.'.join(labe
 @given(EMAILS.filter(is_email))
 def test_whom_the_monolith_takes_as_a_user_the_ingress_takes_as_a_recipient(email: str) -> None:
     """A refusal would end its process (C11)."""
-    assert path(f"<{email}>") == (email, "")
-    assert canonical(email).lower() == email.lower()
+    assert paths.split(f"TO:<{email}>") == (email, "TO:<a@b>")
+    assert str(paths.recipient(email)).lower() == email.lower()
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from time import monotonic
 import pytest
 from structlog.testing import capture_logs
 
-from extracted.mailer.smtp_in.data import Endless, Incoming, Room
-from extracted.mailer.smtp_in.values import Limits
+from extracted.mailer.smtp_in.endpoint import IngressLimits
+from extracted.mailer.smtp_in.incoming_message import BufferBudget, Endless, IncomingMessage
 from tests.support.effort import examples
 from tests.unit.extracted.mailer.smtp_in.ingress_client import MESSAGE, Listened, Wire, listened
 
@@ -24,7 +24,7 @@ AHEAD = "554 5.5.0 More was sent before the reply; wait for each one (PIPELINING
 
 @pytest.fixture
 async def ingress(tmp_path: Path) -> AsyncIterator[Listened]:
-    async with listened(tmp_path, Limits(size=SIZE, commands=30)) as running:
+    async with listened(tmp_path, IngressLimits(size=SIZE, commands=30)) as running:
         yield running
 
 
@@ -56,7 +56,7 @@ async def test_a_message_of_nothing_is_refused(ingress: Listened) -> None:
 
 @pytest.mark.parametrize("extra", [1, 70_000])
 async def test_a_line_that_is_too_long_for_mail_is_refused(tmp_path: Path, extra: int) -> None:
-    async with listened(tmp_path, Limits(size=SIZE * 4)) as ingress:
+    async with listened(tmp_path, IngressLimits(size=SIZE * 4)) as ingress:
         wire = await ingress.greeted()
         long = b"x" * (998 + extra) + b"\r\n"
         for content in (long, b"a: b\r\n\r\n" + b"y\r\n" * 2000 + long + b"z\r\n" * 2000):
@@ -173,44 +173,43 @@ async def test_a_message_without_end_is_hung_up_on(ingress: Listened) -> None:
             await wire.send(b"x" * SIZE)
             await asyncio.sleep(0.005)  # faster would show nothing more
     assert monotonic() - began < 5
-    assert ingress.ingress._house.room.taken == 0
+    assert ingress.ingress.budget.used == 0
     assert await ingress.shelf.recipients() == []
 
 
 async def test_all_messages_together_have_so_much_room_and_no_more(tmp_path: Path) -> None:
-    async with listened(tmp_path, Limits(size=400_000, buffered=400_000)) as ingress:
+    async with listened(tmp_path, IngressLimits(size=400_000, buffered=400_000)) as ingress:
         first, second = [await (await ingress.greeted()).enveloped() for _ in range(2)]
         lines = b"x" * 98 + b"\r\n"
         await first.say("DATA")
         await first.send(b"Message-ID: <1@x>\r\n\r\n" + lines * 3000)
         async with asyncio.timeout(10):
-            while ingress.ingress._house.room.taken < 150_000:
+            while ingress.ingress.budget.used < 150_000:
                 await asyncio.sleep(0.01)
         assert (await second.data(b"a: b\r\n\r\n" + lines * 3000)).startswith("452 4.3.1 ")
         await first.send(b".\r\n")
         assert (await first.reply()).startswith("250 ")
         assert (await second.mail(b"a: b\r\n\r\n" + lines * 3000)).startswith("250 ")
-        assert ingress.ingress._house.room.taken == 0
+        assert ingress.ingress.budget.used == 0
 
 
-async def test_a_message_takes_its_room_and_gives_it_back() -> None:
-    room, reader = Room(10_000), asyncio.StreamReader(limit=64)
-    reader.feed_data(b"\r\n" + b"x" * 3000)
-    with Incoming(4000, room) as incoming:
-        filling = asyncio.create_task(incoming.fill(reader))
-        await asyncio.sleep(0)
-        assert 2990 < room.taken <= 3002
-        reader.feed_data(b"x" * 3000)
-        await asyncio.sleep(0)
-        assert (room.taken, incoming.refusal) == (0, "552 5.3.4 The message is larger than 4000 bytes")
-        reader.feed_data(b"x" * 3000)
-        with pytest.raises(Endless):
-            await filling
-    assert room.taken == 0
+def test_a_message_uses_the_budget_and_gives_it_back() -> None:
+    budget = BufferBudget(10_000)
+    message = IncomingMessage(4000, budget)
+    assert message.feed(b"x" * 3000) is None
+    assert 2990 < budget.used <= 3002
+    message.feed(b"x" * 3000)
+    assert (budget.used, message.refusal) == (0, "552 5.3.4 The message is larger than 4000 bytes")
+    with pytest.raises(Endless):
+        message.feed(b"x" * 70_000)
+    message = IncomingMessage(4000, budget)
+    message.feed(b"x" * 3000)
+    message.discard()
+    assert budget.used == 0
 
 
 async def test_one_connection_too_many_is_told_so(tmp_path: Path) -> None:
-    async with listened(tmp_path, Limits(connections=3)) as ingress:
+    async with listened(tmp_path, IngressLimits(connections=3)) as ingress:
         wires = [await ingress.greeted() for _ in range(3)]
         for _ in range(5):
             late = await ingress.connect()
@@ -222,7 +221,7 @@ async def test_one_connection_too_many_is_told_so(tmp_path: Path) -> None:
 
 
 async def test_a_flood_of_connections_leaves_those_that_are_there_alone(tmp_path: Path) -> None:
-    async with listened(tmp_path, Limits(connections=5)) as ingress:
+    async with listened(tmp_path, IngressLimits(connections=5)) as ingress:
         wire = await ingress.greeted()
         flood = await asyncio.gather(*(ingress.connect() for _ in range(200)))
         said = [await one.reply() for one in flood]
@@ -232,7 +231,7 @@ async def test_a_flood_of_connections_leaves_those_that_are_there_alone(tmp_path
 
 
 async def test_who_says_nothing_is_hung_up_on(tmp_path: Path) -> None:
-    async with listened(tmp_path, Limits(idle_s=0.2)) as ingress:
+    async with listened(tmp_path, IngressLimits(idle_s=0.2)) as ingress:
         wire = await ingress.connect()
         await wire.reply()
         assert await wire.reply() == "421 4.4.2 Nothing came for 0.2 s; connect again"
@@ -240,7 +239,7 @@ async def test_who_says_nothing_is_hung_up_on(tmp_path: Path) -> None:
 
 
 async def test_who_drips_a_command_is_hung_up_on(tmp_path: Path) -> None:
-    async with listened(tmp_path, Limits(idle_s=0.4)) as ingress:
+    async with listened(tmp_path, IngressLimits(idle_s=0.4)) as ingress:
         wire = await ingress.greeted()
         began = monotonic()
         assert (await dripped(wire, b"x")).startswith("421 4.4.2 Nothing came")
@@ -248,7 +247,7 @@ async def test_who_drips_a_command_is_hung_up_on(tmp_path: Path) -> None:
 
 
 async def test_who_drips_a_message_is_hung_up_on_and_nothing_is_kept(tmp_path: Path) -> None:
-    async with listened(tmp_path, Limits(data_s=0.4)) as ingress:
+    async with listened(tmp_path, IngressLimits(data_s=0.4)) as ingress:
         wire = await (await ingress.greeted()).enveloped()
         await wire.say("DATA")
         began = monotonic()
@@ -274,7 +273,7 @@ async def dripped(wire: Wire, drop: bytes) -> str:
 
 
 async def test_a_session_ends_after_its_time_however_busy_it_is(tmp_path: Path) -> None:
-    async with listened(tmp_path, Limits(session_s=0.5, commands=1_000_000)) as ingress:
+    async with listened(tmp_path, IngressLimits(session_s=0.5, commands=1_000_000)) as ingress:
         wire, said = await ingress.greeted(), "250 OK"
         while said == "250 OK":
             said = await wire.say("NOOP")
@@ -282,7 +281,7 @@ async def test_a_session_ends_after_its_time_however_busy_it_is(tmp_path: Path) 
 
 
 async def test_a_session_that_ends_finishes_the_message_that_is_under_way(tmp_path: Path) -> None:
-    async with listened(tmp_path, Limits(session_s=0.3)) as ingress:
+    async with listened(tmp_path, IngressLimits(session_s=0.3)) as ingress:
         wire = await (await ingress.greeted()).enveloped()
         await wire.say("DATA")
         await asyncio.sleep(0.5)
@@ -294,9 +293,9 @@ async def test_a_session_that_ends_finishes_the_message_that_is_under_way(tmp_pa
 
 @pytest.mark.walk
 async def test_who_does_not_read_its_replies_is_hung_up_on(tmp_path: Path) -> None:
-    async with listened(tmp_path, Limits(idle_s=0.3, commands=10_000_000)) as ingress:
+    async with listened(tmp_path, IngressLimits(idle_s=0.3, commands=10_000_000)) as ingress:
         wire = await ingress.connect_slowly()
-        house = ingress.ingress._house
+        connections = ingress.ingress.connections
 
         async def talk() -> None:
             with suppress(ConnectionError):
@@ -305,9 +304,9 @@ async def test_who_does_not_read_its_replies_is_hung_up_on(tmp_path: Path) -> No
 
         talking = asyncio.create_task(talk())
         async with asyncio.timeout(15):
-            while not house.open:
+            while not connections:
                 await asyncio.sleep(0.01)
-            while house.open:
+            while connections:
                 await asyncio.sleep(0.05)
         talking.cancel()
 
@@ -321,7 +320,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing(
         await wire.send(rest)
         wire.writer.transport.abort()
     async with asyncio.timeout(10):
-        while ingress.ingress._house.open:
+        while ingress.ingress.connections:
             await asyncio.sleep(0.01)
     assert await ingress.shelf.recipients() == []
     assert [line.message for line in caplog.records if line.levelno >= logging.WARNING] == []
@@ -347,7 +346,7 @@ WORDS = [
 async def test_random_clients_leave_no_trace(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Their mails would go to b@b.c: none of them has read a reply, so none may be taken."""
     chance = random.Random(20261126)
-    async with listened(tmp_path, Limits(size=SIZE), user="u", password="secret-of-ours") as ingress:
+    async with listened(tmp_path, IngressLimits(size=SIZE), login=("u", "secret-of-ours")) as ingress:
         with capture_logs() as lines:
             for _ in range(examples(40)):
                 await asyncio.gather(*(scatter(ingress, chance) for _ in range(50)))

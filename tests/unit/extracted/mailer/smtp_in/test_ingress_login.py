@@ -13,7 +13,7 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 
-from extracted.mailer.smtp_in.values import IngressUnsafe, Limits, Listening, tls_context
+from extracted.mailer.smtp_in.endpoint import IngressEndpoint, IngressLimits, IngressUnsafe
 from tests.http.certificates import Authority
 from tests.unit.extracted.mailer.smtp_in.ingress_client import MESSAGE, Listened, Wire, listened
 
@@ -28,7 +28,7 @@ def plain(user: str, password: str) -> str:
 
 @pytest.fixture
 async def ingress(tmp_path: Path) -> AsyncIterator[Listened]:
-    async with listened(tmp_path, user=USER, password=PASSWORD) as running:
+    async with listened(tmp_path, login=(USER, PASSWORD)) as running:
         yield running
 
 
@@ -40,7 +40,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def tls(authority: Authority) -> ssl.SSLContext:
     pair = authority.issue("localhost")
-    return tls_context(pair.cert, pair.key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.cert, pair.key)
+    return context
 
 
 def trusting(authority: Authority) -> ssl.SSLContext:
@@ -138,7 +140,7 @@ async def test_no_password_is_in_any_log(ingress: Listened, caplog: pytest.LogCa
     secrets = (PASSWORD, "hunter2", plain(USER, PASSWORD), plain(USER, "hunter2"), plain(USER, "hunter2")[8:])
     assert not any(secret in told for secret in secrets)
     assert [(line["event"], line["peer"]) for line in lines] == [("login_failed", "127.0.0.1")]
-    assert PASSWORD not in repr(Listening("127.0.0.1", 0, USER, PASSWORD))
+    assert PASSWORD not in repr(IngressEndpoint("127.0.0.1", 0, (USER, PASSWORD)))
 
 
 @pytest.mark.parametrize(
@@ -158,20 +160,15 @@ async def test_no_password_is_in_any_log(ingress: Listened, caplog: pytest.LogCa
 def test_a_password_over_a_network_wants_tls_or_a_clear_word(
     host: str, changes: dict[str, object], is_safe: bool
 ) -> None:
-    def made() -> Listening:
-        return Listening(host, 0, USER, PASSWORD, **changes)  # type: ignore[arg-type]  # a case's fields
+    def made() -> IngressEndpoint:
+        return IngressEndpoint(host, 0, (USER, PASSWORD), **changes)  # type: ignore[arg-type]  # a case's fields
 
     if is_safe:
-        assert made().user == USER
+        assert made().login is not None
     else:
         with pytest.raises(IngressUnsafe, match="travel in plain text; listen on 127"):
             made()
-    assert Listening(host, 0).user is None
-
-
-def test_half_a_login_is_none() -> None:
-    with pytest.raises(IngressUnsafe, match="not both"):
-        Listening("127.0.0.1", 0, USER)
+    assert IngressEndpoint(host, 0).login is None
 
 
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, uvloop.new_event_loop]
@@ -189,7 +186,7 @@ def test_tls_begins_where_it_is_asked_for(
     """Also in the event loop that serves HTTP beside."""
 
     async def work() -> None:
-        async with listened(tmp_path, tls=tls, user=USER, password=PASSWORD) as ingress:
+        async with listened(tmp_path, tls=tls, login=(USER, PASSWORD)) as ingress:
             await aiosmtplib.send(
                 MESSAGE,
                 sender="a@example.org",
@@ -211,7 +208,7 @@ def test_plain_sessions_work_in_both_event_loops(
     new_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path
 ) -> None:
     async def work() -> None:
-        async with listened(tmp_path, Limits(idle_s=0.5)) as ingress:
+        async with listened(tmp_path, IngressLimits(idle_s=0.5)) as ingress:
             assert (await (await ingress.greeted()).mail()).startswith("250 ")
             wire = await ingress.greeted()
             await wire.send(b"NOOP\r\nNOOP\r\n")
@@ -243,7 +240,7 @@ async def test_what_was_said_before_tls_is_forgotten_and_nothing_passes_over(
 
 
 async def test_a_password_waits_for_tls_where_there_is_tls(tmp_path: Path, tls: ssl.SSLContext) -> None:
-    async with listened(tmp_path, tls=tls, user=USER, password=PASSWORD, host="0.0.0.0") as ingress:
+    async with listened(tmp_path, tls=tls, login=(USER, PASSWORD), host="0.0.0.0") as ingress:
         wire = await ingress.connect()
         await wire.reply()
         assert "AUTH" not in await wire.say("EHLO x")
@@ -253,7 +250,7 @@ async def test_a_password_waits_for_tls_where_there_is_tls(tmp_path: Path, tls: 
 async def test_a_handshake_that_fails_leaves_nothing_behind(
     tmp_path: Path, tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with listened(tmp_path, Limits(idle_s=0.3, connections=2), tls=tls) as ingress:
+    async with listened(tmp_path, IngressLimits(idle_s=0.3, connections=2), tls=tls) as ingress:
         for noise in (b"MAIL FROM:<a@x>\r\n" * 3, b"\x16\x03\x01\x00\x05hello", b""):
             for _ in range(3):
                 wire = await ingress.greeted()
@@ -263,7 +260,7 @@ async def test_a_handshake_that_fails_leaves_nothing_behind(
                     wire.writer.transport.abort()
                 await ended(wire)
                 async with asyncio.timeout(10):
-                    while ingress.ingress._house.open:
+                    while ingress.ingress.connections:
                         await asyncio.sleep(0.01)
         assert (await (await ingress.greeted()).mail()).startswith("250 ")
 

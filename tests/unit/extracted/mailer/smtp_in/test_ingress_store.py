@@ -9,15 +9,15 @@ from structlog.testing import capture_logs
 
 from chassis.store import StoreUnavailable
 from extracted.mailer.domain import Raw
-from extracted.mailer.smtp_in.ingress import Ingress
-from extracted.mailer.smtp_in.intake import keys
-from extracted.mailer.smtp_in.values import Limits, Listening
+from extracted.mailer.smtp_in.endpoint import IngressEndpoint, IngressLimits
+from extracted.mailer.smtp_in.server import IngressServer
+from extracted.mailer.smtp_in.submission import keys
 from tests.unit.extracted.mailer.databases import kept, on_sqlite
 from tests.unit.extracted.mailer.smtp_in.ingress_client import MESSAGE, TIMEOUT_S, Listened, Shelf, Wire, listened
 
 AWAY = "451 4.3.0 The mail cannot be kept now; try again later"
-PATIENT = Limits(retry_s=0.02)
-HASTY = Limits(hold_s=1, retry_s=0.05, store_s=0.2)
+PATIENT = IngressLimits(retry_s=0.02)
+HASTY = IngressLimits(hold_s=1, retry_s=0.05, store_s=0.2)
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ async def test_the_same_mail_from_many_at_once_is_one_mail(ingress: Listened) ->
 async def test_when_it_stops_a_message_under_way_is_finished_and_nothing_else_is_begun(tmp_path: Path) -> None:
     async with kept(on_sqlite(tmp_path)) as store:
         shelf = Shelf(store)
-        ingress = Ingress(Listening("127.0.0.1", 0), shelf, store.clock)
+        ingress = IngressServer(IngressEndpoint("127.0.0.1", 0), shelf, store.clock)
         running = ingress.running()
         await running.__aenter__()
         listening = Listened(ingress, shelf)
@@ -179,12 +179,12 @@ async def test_when_it_stops_a_message_under_way_is_finished_and_nothing_else_is
 async def test_it_stops_within_its_grace_and_cuts_what_is_under_way_then(tmp_path: Path) -> None:
     async with kept(on_sqlite(tmp_path)) as store:
         shelf = Shelf(store)
-        ingress = Ingress(Listening("127.0.0.1", 0, limits=Limits(grace_s=0.2)), shelf)
+        ingress = IngressServer(IngressEndpoint("127.0.0.1", 0, limits=IngressLimits(grace_s=0.2)), shelf, store.clock)
         async with asyncio.timeout(5):
             async with ingress.running():
                 wire = await (await Listened(ingress, shelf).greeted()).enveloped()
                 await wire.say("DATA")
-            assert ingress._house.open == set()
+            assert ingress.connections == set()
             assert await wire.has_ended()
         wire.writer.close()
         assert await shelf.contents() == []
