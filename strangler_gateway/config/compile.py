@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from strangler_gateway.config.identity_model import Identity
+from strangler_gateway.config.identity_model import IdentityEntry
 from strangler_gateway.config.model import (
     AuthRules,
     GroupEntry,
+    MovableFields,
     RouteEntry,
     RoutesFile,
     ServiceEntry,
     ShadowEntry,
-    UnitFields,
 )
 from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.table import routes as r
@@ -61,7 +61,7 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
     )
 
 
-def _movable(name: str, kind: str, entry: UnitFields) -> r.Movable:
+def _movable(name: str, kind: str, entry: MovableFields) -> r.Movable:
     return r.Movable(
         name=name,
         kind="group" if isinstance(entry, GroupEntry) else "route",
@@ -133,7 +133,7 @@ def _publish(entry: PublishEntry) -> Publish:
     return Publish(**entry.model_dump(exclude=set(lists)), **lists)  # type: ignore[arg-type]  # each by its own name
 
 
-def _identity(entry: Identity | str) -> r.IdentityRules:
+def _identity(entry: IdentityEntry | str) -> r.IdentityRules:
     if isinstance(entry, str):
         return r.IdentityRules()
     if entry.plugin:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from strangler_gateway.config import field_types as t
-from strangler_gateway.config.strict_model import Part
+from strangler_gateway.config.strict_model import StrictModel
 
 Algorithm = Literal[
     "RS256",
@@ -24,7 +24,7 @@ Algorithm = Literal[
 ]
 
 
-class Jwt(Part):
+class Jwt(StrictModel):
     """A signed token in a header or cookie. Exactly one source of keys; a symmetric key is never in this file."""
 
     jwks_url: t.Url | None = None
@@ -48,7 +48,7 @@ class Jwt(Part):
         return self
 
 
-class Introspect(Part):
+class Introspect(StrictModel):
     """A URL of the monolith that tells who a request is from; the named headers are passed on to it."""
 
     url: t.Url
@@ -63,7 +63,7 @@ class Introspect(Part):
 _IDENTITY_WANTED = "wanted none, or a mapping with one key: jwt, introspect or plugin"
 
 
-class Identity(Part):
+class IdentityEntry(StrictModel):
     """Who a request is from: exactly one of the three."""
 
     jwt: Jwt | None = None
@@ -71,13 +71,13 @@ class Identity(Part):
     plugin: t.Plugin | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> "Identity":
+    def _one(self) -> "IdentityEntry":
         if len(self.model_fields_set) != 1 or None in (getattr(self, name) for name in self.model_fields_set):
             raise ValueError(_IDENTITY_WANTED)
         return self
 
 
 IdentityChoice = Annotated[
-    Annotated[Literal["none"], Tag(t.WORD)] | Annotated[Identity, Tag(t.MAPPING)],
+    Annotated[Literal["none"], Tag(t.WORD)] | Annotated[IdentityEntry, Tag(t.MAPPING)],
     Discriminator(t.word_or_mapping, custom_error_type="identity", custom_error_message=_IDENTITY_WANTED),
 ]

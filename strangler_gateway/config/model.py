@@ -7,10 +7,10 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from strangler_gateway.config import field_types as t
 from strangler_gateway.config.identity_model import IdentityChoice
 from strangler_gateway.config.publish_model import PublishEntry
-from strangler_gateway.config.strict_model import Part
+from strangler_gateway.config.strict_model import StrictModel
 
 
-class Paths(Part):
+class Paths(StrictModel):
     """How the monolith's router compares paths."""
 
     case_sensitive: bool = True
@@ -18,7 +18,7 @@ class Paths(Part):
     decode_literals: bool = False
 
 
-class TimeoutsS(Part):
+class TimeoutsEntry(StrictModel):
     """Seconds to connect, to the response's header, and between two bytes (0 = no limit)."""
 
     connect: t.Seconds = 5.0
@@ -26,7 +26,7 @@ class TimeoutsS(Part):
     idle: t.SecondsOrNone = 300.0
 
 
-class TlsOptions(Part):
+class TlsOptions(StrictModel):
     """How an https origin is verified, and the client certificate shown to it."""
 
     ca_file: str | None = None
@@ -42,18 +42,18 @@ class TlsOptions(Part):
         return self
 
 
-class BreakerRules(Part):
+class BreakerRules(StrictModel):
     """So many connection failures one after another open it, for so long."""
 
     failures: t.Count
     open_s: t.Seconds = 5.0
 
 
-class ServiceEntry(Part):
+class ServiceEntry(StrictModel):
     """An upstream: the monolith, or an extracted service."""
 
     url: t.Origin
-    timeout_s: TimeoutsS = TimeoutsS()
+    timeout_s: TimeoutsEntry = TimeoutsEntry()
     host: Literal["preserve", "upstream"] = "preserve"
     tls: TlsOptions | None = None
     max_connections: t.Count = 1000
@@ -61,7 +61,7 @@ class ServiceEntry(Part):
     websocket_ping_s: t.SecondsOrNone = 0.0
 
 
-class UnitFields(Part):
+class MovableFields(StrictModel):
     """What a group carries, and a route that is in no group."""
 
     state: t.StateName = "legacy"
@@ -73,7 +73,7 @@ class UnitFields(Part):
     retire_after: t.Duration = 14 * 86400.0
 
 
-class GroupEntry(UnitFields):
+class GroupEntry(MovableFields):
     """Routes that share a data owner, and so move together."""
 
 
@@ -85,7 +85,7 @@ def _defaults(value: object) -> object:
 GroupOrDefaults = Annotated[GroupEntry, BeforeValidator(_defaults, json_schema_input_type=GroupEntry | None)]
 
 
-class MatchRules(Part):
+class MatchRules(StrictModel):
     """Which requests a route takes; without `methods` every one, unknown ones too."""
 
     methods: list[t.Method] | None = Field(default=None, min_length=1)
@@ -98,14 +98,14 @@ class MatchRules(Part):
         return self
 
 
-class Roles(Part):
+class RolesEntry(StrictModel):
     """Any of these roles."""
 
     roles: list[str] = Field(min_length=1)
 
 
 Requirement = Annotated[
-    Annotated[Literal["open", "authenticated"], Tag(t.WORD)] | Annotated[Roles, Tag(t.MAPPING)],
+    Annotated[Literal["open", "authenticated"], Tag(t.WORD)] | Annotated[RolesEntry, Tag(t.MAPPING)],
     Discriminator(
         t.word_or_mapping,
         custom_error_type="requirement",
@@ -114,14 +114,14 @@ Requirement = Annotated[
 ]
 
 
-class AuthRules(Part):
+class AuthRules(StrictModel):
     """Who may call the extracted side, and who says so: the gateway, or the service (`upstream`)."""
 
     require: Requirement = "open"
     enforce: Literal["upstream", "gateway"] = "upstream"
 
 
-class ShadowEntry(Part):
+class ShadowEntry(StrictModel):
     """How answers of both sides are compared. `pure`: calling the service twice does no harm."""
 
     pure: bool = True
@@ -135,21 +135,21 @@ class ShadowEntry(Part):
     show_values: bool = False
 
 
-class LimitEntry(Part):
+class LimitEntry(StrictModel):
     """A rate limit: by verified user (address where nobody is known), or by address."""
 
     rate: t.Rate
     by: Literal["user", "address"] = "user"
 
 
-class RewriteRules(Part):
+class RewriteRules(StrictModel):
     """The path that a side gets instead: a template over the match's variables."""
 
     legacy: t.RewriteTemplate | None = None
     extracted: t.RewriteTemplate | None = None
 
 
-class RouteEntry(UnitFields):
+class RouteEntry(MovableFields):
     """One declared route."""
 
     id: t.Name
@@ -168,14 +168,14 @@ class RouteEntry(UnitFields):
     ambiguous: Literal["keep", "reject"] = "keep"
 
 
-class ErrorEntry(Part):
+class ErrorEntry(StrictModel):
     """A body that the gateway itself answers with."""
 
     content_type: t.MediaType
     body: str = Field(max_length=1 << 16)
 
 
-class RoutesFile(Part):
+class RoutesFile(StrictModel):
     """The whole file."""
 
     version: Literal[1]

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from strangler_gateway.config import field_types as t
-from strangler_gateway.config.strict_model import Part
+from strangler_gateway.config.strict_model import StrictModel
 
 
-class BodyFieldEntry(Part):
+class BodyFieldEntry(StrictModel):
     """One field of the JSON object that a request has to bring."""
 
     type: Literal["string", "integer", "number", "boolean", "object", "array"]
@@ -23,7 +23,7 @@ class BodyFieldEntry(Part):
         return self
 
 
-class OutcomeEntry(Part):
+class OutcomeEntry(StrictModel):
     """The answer to one word of the consumer."""
 
     status: t.AnswerStatus
@@ -39,7 +39,7 @@ class OutcomeEntry(Part):
         return self
 
 
-class PublishEntry(Part):
+class PublishEntry(StrictModel):
     """The new end of a route: a message, and how the consumer's word becomes the answer."""
 
     exchange: t.BrokerName

@@ -19,18 +19,18 @@ class _Taker:
 
 
 @dataclass(slots=True)
-class _Node:
+class _SegmentNode:
     """A position between the pieces of a path, in the tree of one method."""
 
-    literals: "dict[bytes, _Node]" = field(default_factory=dict)
-    variable: "_Node | None" = None
+    literals: "dict[bytes, _SegmentNode]" = field(default_factory=dict)
+    variable: "_SegmentNode | None" = None
     end: _Taker | None = None
     rest: _Taker | None = None
 
-    def child(self, segment: bytes | None) -> "_Node":
+    def child(self, segment: bytes | None) -> "_SegmentNode":
         if segment is not None:
-            return self.literals.setdefault(segment, _Node())
-        self.variable = self.variable or _Node()
+            return self.literals.setdefault(segment, _SegmentNode())
+        self.variable = self.variable or _SegmentNode()
         return self.variable
 
 
@@ -40,7 +40,7 @@ class _Tree:
     __slots__ = ("depth", "exact", "last", "top")
 
     def __init__(self, routes: Iterable[Route], rules: PathRules) -> None:
-        self.top = _Node()
+        self.top = _SegmentNode()
         self.exact: dict[bytes, Route] = {}
         self.depth = 0
         for route in routes:
@@ -114,7 +114,7 @@ def _takers(routes: Sequence[Route], method: bytes) -> list[Route]:
     return every + implied + [route for route in routes if route.methods and method in route.methods]
 
 
-def _greedy(node: _Node, keys: list[bytes]) -> _Taker | None:
+def _greedy(node: _SegmentNode, keys: list[bytes]) -> _Taker | None:
     """The taker on the way of literals, else variables. Found, it is the most specific one; most requests end here."""
     for key in keys:
         following = node.literals.get(key)
@@ -126,7 +126,7 @@ def _greedy(node: _Node, keys: list[bytes]) -> _Taker | None:
     return node.end
 
 
-def _find(node: _Node, keys: list[bytes], at: int, end: int, slash: bool) -> _Taker | None:
+def _find(node: _SegmentNode, keys: list[bytes], at: int, end: int, slash: bool) -> _Taker | None:
     """The most specific taker under a node. Each node of the tree is visited once at most, whatever the path."""
     if at == end:
         return node.end or (node.rest if slash else None)

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from strangler_gateway.config.field_types import MAPPING, WORD
 from strangler_gateway.config.model import RoutesFile
-from strangler_gateway.config.yaml.source import Source
+from strangler_gateway.config.yaml.source import LocatedYaml
 from strangler_gateway.table.faults import Fault, Place, quoted
 
 _WANTED = {
@@ -21,7 +21,7 @@ _WANTED = {
 }
 
 
-def validated(source: Source) -> tuple[RoutesFile | None, list[Fault]]:
+def validated(source: LocatedYaml) -> tuple[RoutesFile | None, list[Fault]]:
     """The file's model, or the faults of its fields."""
     try:
         return RoutesFile.model_validate(source.data), []
@@ -34,7 +34,7 @@ def _place(error: ErrorDetails) -> Place:
     return tuple(step for step in error["loc"] if step not in ("[key]", WORD, MAPPING))
 
 
-def _fault(source: Source, error: ErrorDetails) -> Fault | None:
+def _fault(source: LocatedYaml, error: ErrorDetails) -> Fault | None:
     place = _place(error)
     if any(place[: len(broken)] == broken for broken in source.broken):
         return None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from strangler_gateway.config.yaml.source import Source
+from strangler_gateway.config.yaml.source import LocatedYaml
 from strangler_gateway.table.faults import Place
 from strangler_gateway.table.routes import PathRules
 from strangler_gateway.table.template import Template, TemplateInvalid, parse
@@ -39,7 +39,7 @@ class Outline:
     statuses: frozenset[str]
 
 
-def outline(source: Source) -> Outline:
+def outline(source: LocatedYaml) -> Outline:
     """What can be read of the file."""
     data = source.data
     listed = data.get("routes")
@@ -65,7 +65,7 @@ def _paths(given: dict[str, Any]) -> PathRules:
     )
 
 
-def _route(source: Source, place: Place, route: dict[str, Any]) -> RouteOutline:
+def _route(source: LocatedYaml, place: Place, route: dict[str, Any]) -> RouteOutline:
     match = _mapping(route.get("match"))
     path = _texts(source, (*place, "match"), match, ("path",)).get("path")
     return RouteOutline(
@@ -81,7 +81,7 @@ def _route(source: Source, place: Place, route: dict[str, Any]) -> RouteOutline:
     )
 
 
-def _texts(source: Source, place: Place, given: dict[str, Any], names: tuple[str, ...]) -> dict[str, str]:
+def _texts(source: LocatedYaml, place: Place, given: dict[str, Any], names: tuple[str, ...]) -> dict[str, str]:
     found = {name: given.get(name) for name in names if (*place, name) not in source.broken}
     return {name: value for name, value in found.items() if isinstance(value, str)}
 

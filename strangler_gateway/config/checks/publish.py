@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from strangler_gateway.config.checks.outline import Outline, RouteOutline
-from strangler_gateway.config.yaml.source import Source
+from strangler_gateway.config.yaml.source import LocatedYaml
 from strangler_gateway.table.faults import Fault
 
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
-def publish_faults(source: Source, outline: Outline) -> Iterator[Fault]:
+def publish_faults(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
     """Every breach of a rule about `publish:`."""
     for route in outline.routes:
         if "publish" in route.fields:

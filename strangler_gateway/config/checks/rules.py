@@ -5,22 +5,22 @@ from collections.abc import Iterator
 from strangler_gateway.config.checks.outline import Outline, RouteOutline
 from strangler_gateway.config.checks.publish import publish_faults
 from strangler_gateway.config.field_types import references
-from strangler_gateway.config.model import UnitFields
-from strangler_gateway.config.yaml.source import Source
+from strangler_gateway.config.model import MovableFields
+from strangler_gateway.config.yaml.source import LocatedYaml
 from strangler_gateway.table.faults import Fault, quoted
 from strangler_gateway.table.template import shape
 
-UNIT_FIELDS = frozenset(UnitFields.model_fields)
+MOVABLE_FIELDS = frozenset(MovableFields.model_fields)
 MAX_METHODS = 64
 _LAST = 'the last route takes all the rest: match: {path: "/{rest...}"}, without methods'
 
 
-def rule_faults(source: Source, outline: Outline) -> list[Fault]:
+def rule_faults(source: LocatedYaml, outline: Outline) -> list[Fault]:
     """Every breach of a rule."""
     return [fault for rule in _RULES for fault in rule(source, outline)]
 
 
-def _ids(source: Source, outline: Outline) -> Iterator[Fault]:
+def _ids(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
     seen: dict[str, RouteOutline] = {}
     for route in outline.routes:
         name, at = route.names.get("id"), (*route.place, "id")
@@ -34,7 +34,7 @@ def _ids(source: Source, outline: Outline) -> Iterator[Fault]:
         seen.setdefault(name, route)
 
 
-def _undefined(source: Source, outline: Outline) -> Iterator[Fault]:
+def _undefined(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
     for route in outline.routes:
         for field, what, known in (
             ("legacy", "service", outline.services),
@@ -48,29 +48,29 @@ def _undefined(source: Source, outline: Outline) -> Iterator[Fault]:
                 yield source.fault((*route.place, field), message)
 
 
-def _group_or_route(source: Source, outline: Outline) -> Iterator[Fault]:
+def _group_or_route(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
     for route in outline.routes:
         if "group" in route.fields:
-            for field in sorted(UNIT_FIELDS & route.fields):
+            for field in sorted(MOVABLE_FIELDS & route.fields):
                 message = f'"{field}" belongs to the group that the route is in; write it there, not here'
                 yield source.fault((*route.place, field), message)
 
 
-def _reserved(source: Source, outline: Outline) -> Iterator[Fault]:
+def _reserved(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
     for route in outline.routes:
         if "aggregate" in route.fields:
             message = '"aggregate" is reserved for a later version; a route\'s new end is `extracted:` or `publish:`'
             yield source.fault((*route.place, "aggregate"), message)
 
 
-def _new(source: Source, outline: Outline) -> Iterator[Fault]:
+def _new(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
     for route in outline.routes:
         if route.is_new and "shadow" in route.fields:
             message = "the route is `new`: the monolith has no answer to compare with; take one of the two out"
             yield source.fault((*route.place, "shadow"), message)
 
 
-def _unreachable(source: Source, outline: Outline) -> Iterator[Fault]:
+def _unreachable(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
     taken: dict[object, RouteOutline] = {}
     for route in outline.routes:
         if route.template is None:
@@ -85,20 +85,20 @@ def _unreachable(source: Source, outline: Outline) -> Iterator[Fault]:
                 yield _clash(source, route, first, method)
 
 
-def _methods(source: Source, outline: Outline) -> Iterator[Fault]:
+def _methods(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
     """The matcher has a tree for each method that the file names."""
     named = {method for route in outline.routes for method in route.methods or ()}
     if len(named) > MAX_METHODS:
         yield source.fault(("routes",), f"names {len(named)} different methods; at most {MAX_METHODS} are taken")
 
 
-def _clash(source: Source, route: RouteOutline, first: RouteOutline, method: str | None) -> Fault:
+def _clash(source: LocatedYaml, route: RouteOutline, first: RouteOutline, method: str | None) -> Fault:
     line, asked = source.line(first.place), f"{method or 'every method'} {route.path}"
     message = f"never reached: the route {quoted(first.id)} on line {line} takes {asked}; remove one of the two"
     return source.fault((*route.place, "match", "path"), message)
 
 
-def _last_route(source: Source, outline: Outline) -> Iterator[Fault]:
+def _last_route(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
     if not outline.routes:
         return
     last = outline.routes[-1]
@@ -109,7 +109,7 @@ def _last_route(source: Source, outline: Outline) -> Iterator[Fault]:
         yield source.fault((*last.place, "match", "methods"), f"{_LAST}; take methods out")
 
 
-def _rewrites(source: Source, outline: Outline) -> Iterator[Fault]:
+def _rewrites(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
     for route in outline.routes:
         known = route.template.variables if route.template else ()
         for side, template in route.rewrites.items():
@@ -118,7 +118,7 @@ def _rewrites(source: Source, outline: Outline) -> Iterator[Fault]:
                 yield source.fault((*route.place, "rewrite", side), message)
 
 
-def _statuses(source: Source, outline: Outline) -> Iterator[Fault]:
+def _statuses(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
     for status in outline.statuses:
         if status != "default" and not (status.isascii() and status.isdigit() and 400 <= int(status[:4]) <= 599):
             message = f"{quoted(status)} is neither default nor a status from 400 to 599"

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-from strangler_gateway.config.yaml.source import Scalar, Source
+from strangler_gateway.config.yaml.source import LocatedYaml
 from strangler_gateway.table.faults import Fault, Place, spell
 
 _SHAPES = (
@@ -26,19 +26,20 @@ _NOT_RANDOM = frozenset({"salt", "body", "path"})
 _TO_DO = "take it out, give it by ${NAME} or a file of its own, and replace it: who could read this file knows it"
 
 
-def secret_faults(text: str, source: Source) -> list[Fault]:
+def secret_faults(text: str, source: LocatedYaml) -> list[Fault]:
     """Every place that seems to hold a secret. Places found are marked broken, so that nothing else quotes them."""
     found: dict[tuple[Place, int], Fault] = {}
     covered: set[int] = set()
-    for scalar in source.scalars:
-        what = secret_in(scalar.text)
+    for place, node in source.scalars:
+        line, end_line = node.start_mark.line + 1, node.end_mark.line + 1
+        what = secret_in(node.value)
         if what:
-            source.broken.add(scalar.place)
-            covered.update(range(scalar.line, scalar.end_line + 1))
-        what = f"holds {what}" if what else _suspect(scalar)
+            source.broken.add(place)
+            covered.update(range(line, end_line + 1))
+        what = f"holds {what}" if what else _suspect(place, node.value)
         if what:
-            source.hide(scalar.place, {scalar.text: "…"})
-            found[scalar.place, scalar.line] = Fault(scalar.line, spell(scalar.place), f"{what}; {_TO_DO}")
+            source.hide(place, {node.value: "…"})
+            found[place, line] = Fault(line, spell(place), f"{what}; {_TO_DO}")
     lines = enumerate(text.splitlines(), start=1)
     comments = ((number, what) for number, line in lines if number not in covered and (what := secret_in(line)))
     return [*found.values(), *(Fault(number, "", f"holds {what}; {_TO_DO}") for number, what in comments)]
@@ -49,9 +50,9 @@ def secret_in(text: str) -> str | None:
     return next((what for what, shape in _SHAPES if shape.search(text)), None)
 
 
-def _suspect(scalar: Scalar) -> str | None:
-    literal = _REFERENCE.sub("", scalar.text)
-    name = next((step for step in reversed(scalar.place) if isinstance(step, str)), "")
+def _suspect(place: Place, text: str) -> str | None:
+    literal = _REFERENCE.sub("", text)
+    name = next((step for step in reversed(place) if isinstance(step, str)), "")
     if literal and _TELLING.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).lower()):
         return "seems to hold a secret, by its name"
     if name not in _NOT_RANDOM and any(_is_random(found[0]) for found in _RANDOM.finditer(literal)):

@@ -2,31 +2,31 @@
 
 from collections.abc import Iterator, Mapping
 
-from strangler_gateway.config.model import RouteEntry, RoutesFile, UnitFields
-from strangler_gateway.config.yaml.source import Source
+from strangler_gateway.config.model import MovableFields, RouteEntry, RoutesFile
+from strangler_gateway.config.yaml.source import LocatedYaml
 from strangler_gateway.table.faults import Fault, Place
 
-Unit = tuple[Place, str, UnitFields, list[RouteEntry]]
+Unit = tuple[Place, str, MovableFields, list[RouteEntry]]
 
 
 BROKER = ("STRANGLER_BROKER_URL", "STRANGLER_BROKER_URL_FILE")
 
 
-def warnings_of(source: Source, file: RoutesFile, environ: Mapping[str, str]) -> list[Fault]:
+def warnings_of(source: LocatedYaml, file: RoutesFile, environ: Mapping[str, str]) -> list[Fault]:
     """Every warning about a file without fault, in the environment that it would be served in."""
     rules = (_unused_services, _unused_groups, _states, _same_service, _unverified, _nobody_known)
     found = [warning for rule in rules for warning in rule(source, file)]
     return found if any(environ.get(name) for name in BROKER) else [*found, *_no_broker(source, file)]
 
 
-def _unused_services(source: Source, file: RoutesFile) -> Iterator[Fault]:
+def _unused_services(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     used = {name for route in file.routes for name in (route.legacy, route.extracted)}
     for name in file.services:
         if name not in used:
             yield source.fault(("services", name), f'no route leads to the service "{name}"')
 
 
-def _unused_groups(source: Source, file: RoutesFile) -> Iterator[Fault]:
+def _unused_groups(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     used = {route.group for route in file.routes}
     for name in file.groups:
         if name not in used:
@@ -44,7 +44,7 @@ def _units(file: RoutesFile) -> Iterator[Unit]:
             yield ("routes", at), f'the route "{route.id}"', route, [route]
 
 
-def _states(source: Source, file: RoutesFile) -> Iterator[Fault]:
+def _states(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     for place, what, unit, routes in _units(file):
         at = (*place, "state")
         if unit.state != "legacy" and not any(route.extracted or route.publish for route in routes):
@@ -57,13 +57,13 @@ def _states(source: Source, file: RoutesFile) -> Iterator[Fault]:
             yield source.fault(at, f"{what} is in canary with a share of 0; everybody stays on legacy")
 
 
-def _same_service(source: Source, file: RoutesFile) -> Iterator[Fault]:
+def _same_service(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     for at, route in enumerate(file.routes):
         if route.extracted == route.legacy:
             yield source.fault(("routes", at, "extracted"), f'both ends are the service "{route.legacy}"')
 
 
-def _unverified(source: Source, file: RoutesFile) -> Iterator[Fault]:
+def _unverified(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     for name, service in file.services.items():
         place = ("services", name, "tls")
         if service.tls and not service.url.startswith("https:"):
@@ -72,7 +72,7 @@ def _unverified(source: Source, file: RoutesFile) -> Iterator[Fault]:
             yield source.fault((*place, "verify"), "nobody verifies this upstream; name its CA in ca_file")
 
 
-def _nobody_known(source: Source, file: RoutesFile) -> Iterator[Fault]:
+def _nobody_known(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     if not isinstance(file.identity, str):
         return
     for place, what, unit, routes in _units(file):
@@ -87,7 +87,7 @@ def _nobody_known(source: Source, file: RoutesFile) -> Iterator[Fault]:
                 yield source.fault(("routes", at, "auth", "require"), message)
 
 
-def _no_broker(source: Source, file: RoutesFile) -> Iterator[Fault]:
+def _no_broker(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     """Where something would be published now; a flip looks for the broker by itself."""
     for _, what, unit, routes in _units(file):
         for route in routes:

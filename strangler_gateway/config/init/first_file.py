@@ -9,7 +9,7 @@ from strangler_gateway.config.checks.check import check_text
 from strangler_gateway.config.init.access_log import shapes_of_log
 from strangler_gateway.config.init.openapi import shapes_of_openapi
 from strangler_gateway.config.init.path_shapes import Shape
-from strangler_gateway.config.yaml.scalars import Resolved, resolve
+from strangler_gateway.config.yaml.scalars import resolve
 
 MAX_ROUTES = 1000
 LAST_ROUTE = "everything-else"
@@ -101,7 +101,7 @@ def _route(shape: Shape, taken: set[str]) -> str:
 
 def _word(text: str) -> str:
     """In quotes only where a YAML reader would take the word for something else."""
-    return text if resolve(text) == Resolved(text) else json.dumps(text)
+    return text if resolve(text) == (text, None) else json.dumps(text)
 
 
 def _id(path: str, taken: set[str]) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import yaml
+
 from strangler_gateway.config.checks.secrets import secret_in
 from strangler_gateway.config.init.path_shapes import LONGEST, Shape
-from strangler_gateway.config.yaml.tree import Node, Unreadable, tree
+from strangler_gateway.config.yaml.tree import Unreadable, tree
 from strangler_gateway.table.template import TemplateInvalid, parse
 
 MAX_BYTES = 16 << 20
@@ -55,12 +57,14 @@ def _yaml(text: str) -> Any:
         raise ValueError(f"the OpenAPI document, line {exc.line}: {exc}") from exc
 
 
-def _shallow(node: Node, depth: int) -> Any:
-    if node.kind == "scalar" or depth == 0:
-        return node.text
-    if node.kind == "list":
-        return [_shallow(item, depth - 1) for item in node.items[:1]]
-    return {key.text: _shallow(value, depth - 1) for key, value in node.pairs()}
+def _shallow(node: yaml.Node, depth: int) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return node.value
+    if depth == 0:
+        return ""
+    if isinstance(node, yaml.SequenceNode):
+        return [_shallow(item, depth - 1) for item in node.value[:1]]
+    return {_shallow(key, 0): _shallow(value, depth - 1) for key, value in node.value}
 
 
 def _base(document: dict[str, Any]) -> str:

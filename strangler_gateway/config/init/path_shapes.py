@@ -41,8 +41,8 @@ class Shape:
 
 
 @dataclass(slots=True)
-class _Node:
-    children: "dict[str, _Node]" = field(default_factory=dict)
+class _PathNode:
+    children: "dict[str, _PathNode]" = field(default_factory=dict)
     methods: set[str] = field(default_factory=set)
     requests: int = 0
 
@@ -54,7 +54,7 @@ class Shapes:
     """Collects requests, bounded; `left_out` counts those whose path is too long, too deep or too much."""
 
     def __init__(self) -> None:
-        self._root = _Node()
+        self._root = _PathNode()
         self._room = MAX_PATHS
         self.left_out = 0
 
@@ -71,14 +71,14 @@ class Shapes:
         node.methods.add(method)
         node.requests += 1
 
-    def _walk(self, segments: list[str]) -> _Node | None:
+    def _walk(self, segments: list[str]) -> _PathNode | None:
         node = self._root
         for segment in segments:
             if segment not in node.children:
                 self._room -= 1
                 if self._room < 0:
                     return None
-                node.children[segment] = _Node()
+                node.children[segment] = _PathNode()
             node = node.children[segment]
         return node
 
@@ -95,24 +95,24 @@ def _plain(segments: list[str]) -> bool:
     return spelled and secret_in("/".join(segments)) is None
 
 
-def _fold(node: _Node) -> None:
+def _fold(node: _PathNode) -> None:
     literals = [segment for segment in node.children if segment not in ("", _VARIABLE)]
     if len(literals) > MAX_LITERALS:
-        into = node.children.setdefault(_VARIABLE, _Node())
+        into = node.children.setdefault(_VARIABLE, _PathNode())
         for segment in literals:
             _merge(into, node.children.pop(segment))
     for child in node.children.values():
         _fold(child)
 
 
-def _merge(into: _Node, other: _Node) -> None:
+def _merge(into: _PathNode, other: _PathNode) -> None:
     into.methods |= other.methods
     into.requests += other.requests
     for segment, child in other.children.items():
-        _merge(into.children.setdefault(segment, _Node()), child)
+        _merge(into.children.setdefault(segment, _PathNode()), child)
 
 
-def _shapes(node: _Node, path: str, variables: int = 0) -> Iterator[Shape]:
+def _shapes(node: _PathNode, path: str, variables: int = 0) -> Iterator[Shape]:
     if node.methods:
         yield Shape(path, node.methods, node.requests)
     for segment, child in node.children.items():

@@ -1,8 +1,7 @@
-"""Plain scalars: `${NAME}` and `${NAME:-default}`, and the spellings that YAML versions read differently."""
+"""Plain scalars: variables in them, and the spellings that YAML versions read differently."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 MAX_SUBSTITUTED = 1 << 20
 
@@ -17,29 +16,21 @@ _ODD_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 64
-"""Longer ones are text; no pattern below is tried on them."""
+"""Longer ones are text; no pattern is tried on them."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What a plain scalar means; `trap` says why it means different things to different readers."""
-
-    value: object
-    trap: str | None = None
-
-
-def resolve(text: str) -> Resolved:
-    """Text, number, true/false or null, by the rules on which YAML 1.1 and 1.2 agree."""
+def resolve(text: str) -> tuple[object, str | None]:
+    """Text, number, true/false or null where YAML 1.1 and 1.2 agree; else text, and why it is a trap."""
     if len(text) > _LONGEST:
-        return Resolved(text)
+        return text, None
     if text in _CONSTANTS:
-        return Resolved(_CONSTANTS[text])
+        return _CONSTANTS[text], None
     if _INTEGER.fullmatch(text):
-        return Resolved(int(text))
+        return int(text), None
     if _FLOAT.fullmatch(text):
-        return Resolved(float(text))
-    return Resolved(text, _trap(text))
+        return float(text), None
+    return text, _trap(text)
 
 
 def _trap(text: str) -> str | None:
@@ -57,38 +48,29 @@ def _trap(text: str) -> str | None:
 
 
 class Substitution:
-    """Puts values of the environment in the place of references. A message never holds one: it may be secret."""
+    """Replaces references by values of the environment. A message never holds one: it may be secret."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._left = MAX_SUBSTITUTED
 
-    def apply(self, text: str) -> tuple[str, list[str], dict[str, str]]:
-        """The text with its references replaced, what was wrong with them, and the values used (value → `${NAME}`)."""
-        problems: list[str] = []
-        used: dict[str, str] = {}
-        if "${" in text:
-            text = _REFERENCE.sub(lambda found: self._value(found, problems, used), text)
-        return text, problems, used
+    def apply(self, text: str, used: dict[str, str]) -> str:
+        """The text with its references replaced; notes the values in `used` (value → `${NAME}`). Raises ValueError."""
+        return _REFERENCE.sub(lambda found: self._value(found, used), text) if "${" in text else text
 
-    def _value(self, found: re.Match[str], problems: list[str], used: dict[str, str]) -> str:
+    def _value(self, found: re.Match[str], used: dict[str, str]) -> str:
         name, default = found[1], found[2]
         if found[0] == "$${":
             return "${"
         if name is None:
-            problems.append(
-                "${ does not begin a reference; write ${NAME} or ${NAME:-default}, or $${ for the characters"
-            )
-            return ""
+            raise ValueError("${ does not begin a reference; write ${NAME} or ${NAME:-default}, or $${ for ${ itself")
         given = self._environ.get(name)
         value = given if default is None else given or default
         if value is None:
-            problems.append(f"the variable {name} is not set; set it, or write ${{{name}:-default}}")
-            return ""
+            raise ValueError(f"the variable {name} is not set; set it, or write ${{{name}:-default}}")
         if given:
             used[given] = f"${{{name}}}"
         self._left -= len(value)
         if self._left < 0:
-            problems.append(f"the variables put more than {MAX_SUBSTITUTED} characters into the file")
-            return ""
+            raise ValueError(f"the variables put more than {MAX_SUBSTITUTED} characters into the file")
         return value

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from strangler_gateway.config.yaml.scalars import Substitution, resolve
-from strangler_gateway.config.yaml.tree import MAX_BYTES, Node, Unreadable, tree
-from strangler_gateway.table.faults import Fault, Place, quoted, spell
+import yaml
 
-__all__ = ["MAX_BYTES", "Scalar", "Source", "read"]
+from strangler_gateway.config.yaml.scalars import Substitution, resolve
+from strangler_gateway.config.yaml.tree import MAX_BYTES, MAX_DEPTH, Unreadable, line_of, tree
+from strangler_gateway.table.faults import Fault, Place, quoted, spell
 
 MAX_VALUES = 100_000
 MAX_CHARACTERS = 4 * MAX_BYTES
@@ -17,22 +17,12 @@ _TRAP_IN_VARIABLE = "what the variable puts here is read differently by YAML rea
 
 
 @dataclass(slots=True)
-class Scalar:
-    """A value as written, before substitution, and the lines (1-based) that it begins and ends on."""
-
-    place: Place
-    line: int
-    end_line: int
-    text: str
-
-
-@dataclass(slots=True)
-class Source:
-    """The file as data. `broken` places had a fault of their own."""
+class LocatedYaml:
+    """The file as data, with its lines. `scalars`: as written; `broken`: places with a fault of their own."""
 
     data: dict[str, object] = field(default_factory=dict)
     lines: dict[Place, int] = field(default_factory=dict)
-    scalars: list[Scalar] = field(default_factory=list)
+    scalars: list[tuple[Place, yaml.Node]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     broken: set[Place] = field(default_factory=set)
     _hidden: dict[Place, dict[str, str]] = field(default_factory=dict)
@@ -45,102 +35,85 @@ class Source:
 
     def fault(self, place: Place, message: str) -> Fault:
         """A fault at a place, without the texts that are hidden there or inside it."""
-        return Fault(self.line(place), spell(place), _without(message, self._hidden.get(place, {})))
+        for text, shown in self._hidden.get(place, {}).items():
+            if len(text) >= _SHORTEST_SECRET:
+                message = message.replace(quoted(text)[1:-1], shown).replace(text, shown)
+        return Fault(self.line(place), spell(place), message)
 
     def hide(self, place: Place, texts: Mapping[str, str]) -> None:
         """These texts never occur in a fault there or around it; each with what is shown instead."""
-        for depth in range(len(place) + 1):
+        for depth in range(len(place) + 1 if texts else 0):
             self._hidden.setdefault(place[:depth], {}).update(texts)
 
 
-def _without(message: str, texts: Mapping[str, str]) -> str:
-    for text, shown in texts.items():
-        if len(text) >= _SHORTEST_SECRET:
-            message = message.replace(quoted(text)[1:-1], shown).replace(text, shown)
-    return message
-
-
-def read(text: str, environ: Mapping[str, str]) -> Source:
-    """Parses and substitutes; never raises. What is wrong stands in `faults`; the rest is as complete as can be."""
-    source = Source()
+def read(text: str, environ: Mapping[str, str]) -> LocatedYaml:
+    """Parses and substitutes; never raises. `faults` holds what is wrong; the rest is as complete as possible."""
+    file = LocatedYaml()
     try:
-        root = tree(text)
+        _Construction(file, Substitution(environ)).run(tree(text))
     except Unreadable as exc:
-        source.faults.append(Fault(exc.line, "", str(exc)))
-        return source
-    _Construction(source, Substitution(environ)).run(root)
-    return source
+        file.faults.append(Fault(exc.line, "", str(exc)))
+    return file
 
 
 class _Construction:
     """Turns nodes into data, and notes lines, faults and raw scalars on the way."""
 
-    def __init__(self, source: Source, substitution: Substitution) -> None:
-        self.source = source
+    def __init__(self, file: LocatedYaml, substitution: Substitution) -> None:
+        self.file = file
         self.substitution = substitution
         self.values_left = MAX_VALUES
         self.characters_left = MAX_CHARACTERS
 
-    def run(self, root: Node) -> None:
-        if root.kind != "mapping":
-            self.source.faults.append(Fault(root.line, "", "the file is not a mapping; it begins with `version: 1`"))
-            return
-        try:
-            self.source.data = self._mapping(root, ())
-        except Unreadable as exc:
-            self.source.faults.append(Fault(exc.line, "", str(exc)))
-            self.source.data = {}
+    def run(self, root: yaml.Node) -> None:
+        if not isinstance(root, yaml.MappingNode):
+            raise Unreadable(line_of(root), "the file is not a mapping; it begins with `version: 1`")
+        self.file.data = self._mapping(root, ())
 
-    def _value(self, node: Node, place: Place) -> object:
+    def _value(self, node: yaml.Node, place: Place) -> object:
         self.values_left -= 1
-        self.characters_left -= len(node.text)
-        if self.values_left < 0 or self.characters_left < 0:
-            raise Unreadable(node.line, "grows too large: aliases count each time they are used; use fewer")
-        self.source.lines.setdefault(place, node.line)
-        if node.kind == "mapping":
+        self.characters_left -= len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+        if self.values_left < 0 or self.characters_left < 0 or len(place) > MAX_DEPTH:
+            raise Unreadable(line_of(node), "grows too large: aliases count each time they are used; use fewer")
+        self.file.lines.setdefault(place, line_of(node))
+        if isinstance(node, yaml.MappingNode):
             return self._mapping(node, place)
-        if node.kind == "list":
-            return [self._value(item, (*place, at)) for at, item in enumerate(node.items)]
-        return self._scalar(node, place)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, place)
+        return [self._value(item, (*place, at)) for at, item in enumerate(node.value)]
 
-    def _mapping(self, node: Node, place: Place) -> dict[str, object]:
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, object]:
         result: dict[str, object] = {}
-        for key, value in node.pairs():
-            name = self._key(key, place, result)
-            if name is not None:
-                self.source.lines[(*place, name)] = key.line
-                result[name] = self._value(value, (*place, name))
+        for key, value in node.value:
+            where = (*place, key.value)
+            if not isinstance(key, yaml.ScalarNode):
+                self._refuse(key, place, "a key is a mapping or list; keys are plain words")
+            elif key.value == "<<" and not key.style:
+                self._refuse(key, where, "merge keys are not YAML 1.2; write the fields, or alias a whole value")
+            elif key.value in result:
+                first = self.file.lines[where]
+                self._refuse(key, where, f"the key {quoted(key.value)} stands twice; it is already on line {first}")
+            else:
+                if not key.style and not key.value.isdecimal() and (trap := resolve(key.value)[1]):
+                    self._refuse(key, where, trap)
+                self.file.lines[where] = line_of(key)
+                result[key.value] = self._value(value, where)
         return result
 
-    def _key(self, node: Node, place: Place, seen: Mapping[str, object]) -> str | None:
-        if node.kind != "scalar":
-            self._refuse(node, place, "a key is a mapping or list; keys are plain words")
-            return None
-        where = (*place, node.text)
-        if node.plain and node.text == "<<":
-            self._refuse(node, where, "merge keys are not YAML 1.2; write the fields, or alias a whole value")
-            return None
-        if node.text in seen:
-            first = self.source.lines[where]
-            self._refuse(node, where, f"the key {quoted(node.text)} stands twice; it is already on line {first}")
-            return None
-        trap = resolve(node.text).trap if node.plain and not node.text.isdecimal() else None
-        if trap:
-            self._refuse(node, where, trap)
-        return node.text
+    def _scalar(self, node: yaml.ScalarNode, place: Place) -> object:
+        self.file.scalars.append((place, node))
+        used: dict[str, str] = {}
+        value: object = None
+        try:
+            value = self.substitution.apply(node.value, used)
+            value, trap = (value, None) if node.style else resolve(value)
+            if trap:
+                raise ValueError(_TRAP_IN_VARIABLE if used else trap)
+        except ValueError as exc:
+            self.file.broken.add(place)
+            self._refuse(node, place, str(exc))
+        self.file.hide(place, used)
+        return value
 
-    def _refuse(self, node: Node, place: Place, message: str) -> None:
-        self.source.faults.append(Fault(node.line, spell(place), message))
-
-    def _scalar(self, node: Node, place: Place) -> object:
-        self.source.scalars.append(Scalar(place, node.line, node.end_line, node.text))
-        text, problems, used = self.substitution.apply(node.text)
-        resolved = resolve(text) if node.plain else None
-        if resolved and resolved.trap:
-            problems.append(resolved.trap if not used else _TRAP_IN_VARIABLE)
-        if used:
-            self.source.hide(place, used)
-        for problem in problems:
-            self.source.broken.add(place)
-            self._refuse(node, place, problem)
-        return resolved.value if resolved else text
+    def _refuse(self, node: yaml.Node, place: Place, message: str) -> None:
+        self.file.faults.append(Fault(line_of(node), spell(place), message))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from strangler_gateway.config.yaml import source as yaml_source
+from strangler_gateway.config.yaml.tree import MAX_BYTES
 from strangler_gateway.migration.routes_file import atomic_file
 from strangler_gateway.migration.states import Position, percent
 from strangler_gateway.table.routes import MigrationState
@@ -56,9 +57,9 @@ def edit(path: Path, edits: tuple[Edit, ...]) -> Edited:
 def read(path: Path) -> str:
     """The file's text, line ends as they are. Raises OSError, ValueError (not UTF-8, too big)."""
     with path.open("rb") as file:
-        data = file.read(yaml_source.MAX_BYTES + 1)
-    if len(data) > yaml_source.MAX_BYTES:
-        raise ValueError(f"{path.name} has more than {yaml_source.MAX_BYTES} bytes")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"{path.name} has more than {MAX_BYTES} bytes")
     return data.decode()
 
 

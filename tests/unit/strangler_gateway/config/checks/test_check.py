@@ -485,10 +485,11 @@ def test_what_is_probably_not_meant_is_a_warning(fields: str, expected: str) -> 
         ("\ta: b", "not YAML"),
         ("a: \x00", "not YAML"),
         ("a: \ud800", "UTF-8"),
-        ("version: 1\n---\nversion: 1", "line 3: a second YAML document"),
+        ("version: 1\n---\nversion: 1", "line 2: a second YAML document"),
         ("a: !!python/object/apply:os.system [x]", "a tag (!) is not used here"),
         ("a: *b", "the alias *b names nothing"),
         ("a: &b [*b]", "the alias *b names nothing that is complete"),
+        ("a: &b [x]\nc: &b [y]", "line 2: not YAML: found duplicate anchor"),
         ("<<: {b: c}", "merge keys are not YAML 1.2"),
         ("? [a]\n: b", "a key is a mapping or list"),
         ("a: " + "[" * 40, "nested deeper than 32 levels"),
@@ -512,6 +513,11 @@ def test_aliases_cannot_make_a_small_file_huge() -> None:
 def test_a_long_text_behind_many_aliases_is_bounded_too() -> None:
     text = f"a: &a '{'x' * 100_000}'\nb: [{', '.join(['*a'] * 1000)}]"
     assert "grows too large" in only_fault(text)
+
+
+def test_a_chain_of_aliases_is_bounded_as_nesting_is() -> None:
+    links = [f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 400)]
+    assert "grows too large" in only_fault("\n".join(["a0: &a0 [x]", *links]))
 
 
 def test_an_alias_may_stand_for_a_value() -> None:
