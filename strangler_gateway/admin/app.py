@@ -1,4 +1,4 @@
-"""The admin API, on its own port: what is served, and the moves. Health, metrics and JWKS are open."""
+"""The admin API on its own port: shows what is served, and moves it. Health, metrics and JWKS need no credential."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from chassis.service.metrics import CONTENT_TYPE, rendered
 from strangler_gateway.admin import bodies, views
 from strangler_gateway.admin.auth import Role, access
 from strangler_gateway.admin.recording import RecordingStream, about
-from strangler_gateway.admin.requests import HANDLERS, Refused, asked_for, body, strange, who_asks
+from strangler_gateway.admin.requests import HANDLERS, AdminRefusal, asked_for, body, strange, who_asks
 from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.recording.record import Recording
@@ -107,7 +107,7 @@ class _Admin:
             fields = request.headers
             denied = self._access.denies(wanted, fields.get("authorization", ""), fields.get("host", ""))
             if denied is not None:
-                raise Refused(denied.status, "denied", denied.message)
+                raise AdminRefusal(denied.status, "denied", denied.message)
             return await endpoint(request)
 
         return guarded
@@ -145,7 +145,7 @@ class _Admin:
     async def log(self, request: Request) -> Response:
         limit = asked_for(request, "limit", "100")
         if not limit.isdecimal() or not 1 <= int(limit[:6]) <= MAX_LOG:
-            raise Refused(422, "invalid", f"limit: {limit[:20]!r} is no number from 1 to {MAX_LOG}")
+            raise AdminRefusal(422, "invalid", f"limit: {limit[:20]!r} is no number from 1 to {MAX_LOG}")
         entries = self._migration.log(int(limit), request.query_params.get("unit"))
         return JSONResponse({"entries": [views.entry(entry) for entry in entries]})
 
@@ -160,7 +160,7 @@ class _Admin:
         asked = await body(request, bodies.Flip)
         unit = self._unit(asked.unit)
         if unit.name != asked.unit:
-            raise Refused(422, "in_group", f"{asked.unit} moves with its group: flip {unit.name}")
+            raise AdminRefusal(422, "in_group", f"{asked.unit} moves with its group: flip {unit.name}")
         outcome = await self._migration.flip(
             unit.name,
             asked.position,
@@ -190,7 +190,7 @@ class _Admin:
         if asked.route is not None and asked.route not in {route.id for route in served.routes}:
             raise strange(asked.route)
         if self._gateway.recording is not None:
-            raise Refused(409, "recording", "a recording is under way; there is one at a time")
+            raise AdminRefusal(409, "recording", "a recording is under way; there is one at a time")
         who = who_asks(request, asked.who)
         return RecordingStream(self._gateway, Recording(asked.wanted), about(served.digest, asked.route), who)
 

@@ -1,4 +1,4 @@
-"""Who may use the admin API: bearer credentials of a reader and an operator, compared in constant time."""
+"""Who may use the admin API: bearer credentials of a reader and of an operator, compared in constant time."""
 
 import hashlib
 import hmac
@@ -10,7 +10,7 @@ from strangler_gateway.settings import Settings
 
 
 class Role(StrEnum):
-    """A reader looks; an operator moves routes, and may look too."""
+    """A reader may look; an operator may look and move routes."""
 
     READER = "reader"
     OPERATOR = "operator"
@@ -18,14 +18,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Why a caller is turned away."""
+    """Why a caller is refused."""
 
     status: int
     message: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Access:
+class AdminAccess:
     """Digests of the credentials. `loopback`: the admin port cannot be reached from another host."""
 
     operator: bytes | None
@@ -33,7 +33,7 @@ class Access:
     loopback: bool
 
     def denies(self, wanted: Role, authorization: str, host: str) -> Denied | None:
-        """None: come in. `authorization` and `host` are the header fields, "" where there is none."""
+        """None: allowed. `authorization` and `host` are the header fields, "" if there is none."""
         if wanted is Role.OPERATOR and self.operator is None:
             return Denied(403, f"writes are off: no operator credential is configured; {_HOW.format('OPERATOR')}")
         if self.operator is None and self.reader is None:
@@ -45,18 +45,20 @@ class Access:
             how = _HOW.format("READER")
             return Denied(403, f"reads are off: the admin port is not on loopback and has no credential; {how}")
         if not is_loopback(_name(host)):
-            return Denied(403, "reads without a credential need a loopback name in Host: a web page may be asking")
+            return Denied(
+                403, "reads without a credential require a loopback name in Host, because a web page may be asking"
+            )
         return None
 
     def _with_credential(self, wanted: Role, authorization: str) -> Denied | None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            return Denied(401, f"a credential of an {wanted} is needed; {_SEND}")
+            return Denied(401, f"the credential of an {wanted} is required; {_SEND}")
         given = _digest(token.strip())
         if _same(given, self.operator):
             return None
         if not _same(given, self.reader):
-            return Denied(401, f"the credential is not known; {_SEND}")
+            return Denied(401, f"the credential is unknown; {_SEND}")
         return (
             None
             if wanted is Role.READER
@@ -68,17 +70,17 @@ _HOW = "set STRANGLER_{0}_TOKEN or STRANGLER_{0}_TOKEN_FILE for the gateway and 
 _SEND = "send it as `Authorization: Bearer …` (commands: STRANGLER_ADMIN_TOKEN or STRANGLER_ADMIN_TOKEN_FILE)"
 
 
-def access(settings: Settings) -> Access:
-    """The credentials of the settings; a blank one is none."""
+def access(settings: Settings) -> AdminAccess:
+    """The credentials of the settings; a blank one counts as none."""
     operator, reader = (
         _digest(secret.get_secret_value().strip()) if secret and secret.get_secret_value().strip() else None
         for secret in (settings.operator_token, settings.reader_token)
     )
-    return Access(operator, reader, is_loopback(settings.admin_host))
+    return AdminAccess(operator, reader, is_loopback(settings.admin_host))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's alone."""
+    """Whether a host name or address is reachable from this machine only."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -93,7 +95,7 @@ def _name(host: str) -> str:
 
 
 def _digest(token: str) -> bytes:
-    """Of a fixed length, so that comparing tells nothing of the secret's."""
+    """Of a fixed length, so that a comparison does not reveal the length of the secret."""
     return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
 
 

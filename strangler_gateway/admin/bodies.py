@@ -1,4 +1,4 @@
-"""What the admin API is told: bodies and queries, checked."""
+"""The bodies of requests to the admin API, checked."""
 
 from typing import Annotated
 
@@ -26,12 +26,12 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     who: str = Field("", max_length=100)
-    """As the caller says; journalled beside what is known of him."""
+    """What the caller says; journalled with the address."""
     why: Text = ""
 
 
 class Flip(_Body):
-    """A move of a unit. `share` in per cent: with canary, and with it alone."""
+    """A move of a unit. `share` in per cent, only with canary."""
 
     unit: Name
     to: MigrationState
@@ -48,12 +48,12 @@ class Flip(_Body):
 
     @property
     def position(self) -> Position:
-        """Where the unit is to go."""
+        """Where the unit has to go."""
         return Position(self.to, round((self.share or 0) * 100))
 
 
 class Rollback(_Body):
-    """A unit, or all that can be rolled back."""
+    """One unit, or all that can be rolled back."""
 
     unit: Name | None = None
     all: bool = False
@@ -61,7 +61,7 @@ class Rollback(_Body):
     @model_validator(mode="after")
     def _one(self) -> "Rollback":
         if (self.unit is None) != self.all:
-            raise ValueError("name a unit, or say all, not both")
+            raise ValueError("name a unit or set all, not both")
         return self
 
 
@@ -81,5 +81,5 @@ class Record(_Body):
 
     @property
     def wanted(self) -> RecordingRequest:
-        """The same for the recorder."""
+        """The same, as the recorder takes it."""
         return RecordingRequest(self.for_s, self.max, self.route, round(self.share * 100))

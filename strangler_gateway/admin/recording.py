@@ -1,4 +1,4 @@
-"""Recording for the admin API: a recording's lines as one streamed answer; it ends with the caller's connection."""
+"""Streams a recording's lines as one answer of the admin API; it ends with the caller's connection."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from strangler_gateway.recording.tap import CapturedExchange
 
 HEARTBEAT_S = 1.0
 INLINE_BYTES = 16 * 1024
-"""Longer exchanges are scrubbed in a thread: the loop has users to serve."""
+"""Longer exchanges are scrubbed in a thread, so that they do not block the loop."""
 MEDIA_TYPE = "application/x-ndjson"
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Recorded(Protocol):
 
 
 class RecordingStream(StreamingResponse):
-    """A first line about the recording, steps and counts as they come, a last line with the counts."""
+    """A first line about the recording, then steps and counts, and a last line with the counts."""
 
     def __init__(self, gateway: Recorded, recording: Recording, about: dict[str, Any], who: str) -> None:
         super().__init__(_lines(recording, about), media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
@@ -39,7 +39,7 @@ class RecordingStream(StreamingResponse):
         self._recording = gateway.recording = recording
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """However it ends, nothing is copied afterwards."""
+        """When it ends, in whatever way, the recording ends."""
         log.info("recording for %g s begins, asked for by %s", self._recording.wanted.for_s, self._who)
         try:
             await super().__call__(scope, receive, send)
@@ -76,7 +76,7 @@ async def _step(scrubber: Scrubber, captured: CapturedExchange, tally: Tally) ->
         tally.taken -= 1
         tally.leave_out(str(exc))
     except Exception:
-        # Without the cause: its text may hold what has just been looked at.
+        # Not the cause: its text may hold a secret.
         tally.taken -= 1
         tally.leave_out("failed")
         log.error("an exchange of route %s could not be scrubbed and is left out", captured.route)

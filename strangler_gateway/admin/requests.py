@@ -1,4 +1,4 @@
-"""Reads requests of the admin API, bounded and checked, and turns refusals into answers."""
+"""Reads requests to the admin API, bounded and checked, and turns refusals into responses."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -13,8 +13,8 @@ MAX_BODY = 64 * 1024
 Body = TypeVar("Body", bound=BaseModel)
 
 
-class Refused(Exception):
-    """Becomes an answer: a word for programs, a sentence for people."""
+class AdminRefusal(Exception):
+    """Becomes a response: a code for programs, a sentence for people."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -22,34 +22,34 @@ class Refused(Exception):
         self.code = code
 
 
-def strange(name: str) -> Refused:
-    """For a name that the table does not have."""
-    return Refused(404, "unknown", f"no group or route is called {name[:200]!r}; `strangler routes` lists them")
+def strange(name: str) -> AdminRefusal:
+    """For a name that is not in the table."""
+    return AdminRefusal(404, "unknown", f"no group or route is called {name[:200]!r}; `strangler routes` lists them")
 
 
 def asked_for(request: Request, name: str, default: str = "") -> str:
-    """A field of the query. Raises Refused where it is missing."""
+    """A field of the query. Raises AdminRefusal if it is missing."""
     value = request.query_params.get(name, default)
     if not value:
-        raise Refused(422, "invalid", f"the query has no {name}")
+        raise AdminRefusal(422, "invalid", f"the query has no {name}")
     return value
 
 
 async def body(request: Request, model: type[Body]) -> Body:
-    """The body as JSON of that form. Raises Refused with every fault."""
+    """The body as that model. Raises AdminRefusal with every fault."""
     data = b""
     async for chunk in request.stream():
         data += chunk
         if len(data) > MAX_BODY:
-            raise Refused(413, "too_long", f"the body has more than {MAX_BODY} bytes")
+            raise AdminRefusal(413, "too_long", f"the body has more than {MAX_BODY} bytes")
     try:
         return model.model_validate_json(data)
     except ValidationError as exc:
-        raise Refused(422, "invalid", "; ".join(map(_fault, exc.errors(include_url=False)))) from None
+        raise AdminRefusal(422, "invalid", "; ".join(map(_fault, exc.errors(include_url=False)))) from None
 
 
 def who_asks(request: Request, said: str) -> str:
-    """For the journal: what the caller calls himself, and the address that he comes from."""
+    """For the journal: the name that the caller gives, and his address."""
     address = request.client.host if request.client else "a socket"
     name = "".join(c if c.isprintable() else "?" for c in said).strip()
     return f"{name or 'operator'} ({address})"
@@ -62,7 +62,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
 
 
 async def _refused(request: Request, exc: Exception) -> Response:
-    assert isinstance(exc, Refused)
+    assert isinstance(exc, AdminRefusal)
     fields = {"WWW-Authenticate": 'Bearer realm="strangler"'} if exc.status == 401 else None
     return JSONResponse({"error": exc.code, "message": str(exc)}, exc.status, headers=fields)
 
@@ -74,12 +74,12 @@ async def _no_such(request: Request, exc: Exception) -> Response:
 
 
 async def _broken(request: Request, exc: Exception) -> Response:
-    """Starlette raises it again after the answer, so that the server logs it."""
-    return JSONResponse({"error": "failed", "message": "the gateway failed here; its log tells why"}, 500)
+    """Starlette raises the error again after the response, so that the server logs it."""
+    return JSONResponse({"error": "failed", "message": "the gateway failed; see its log"}, 500)
 
 
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
-    Refused: _refused,
+    AdminRefusal: _refused,
     HTTPException: _no_such,
     Exception: _broken,
 }

@@ -1,4 +1,4 @@
-"""What the admin API shows, as JSON-able values: shares in per cent, times in UTC."""
+"""What the admin API returns, as JSON-able values: shares in per cent, times in UTC."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ View = dict[str, Any]
 
 
 def routes(migration: Migration, stats: Stats) -> View:
-    """Every route with its counters, undeclared traffic by path shape, and what is wrong with file and directory."""
+    """Every route with its counters, undeclared traffic by path shape, and problems of file and state directory."""
     shapes = sorted(stats.undeclared.items(), key=lambda item: -item[1])
     return status(migration) | {
         "since": iso(stats.since),
@@ -28,7 +28,7 @@ def routes(migration: Migration, stats: Stats) -> View:
 
 
 def status(migration: Migration) -> View:
-    """What is served, and what keeps flips off or a file from being taken up."""
+    """What is served, and why flips are off or the file is not taken up."""
     return {
         "digest": migration.served.digest,
         "swaps": migration.swaps,
@@ -91,7 +91,7 @@ def _refusal(refusal: MoveRefusal) -> View:
 
 
 def reloaded(one: Reloaded) -> View:
-    """What became of a reading of the file."""
+    """What became of a reload."""
     return {
         "digest": one.digest,
         "faults": list(one.faults),
@@ -117,7 +117,7 @@ def entry(one: JournalEntry) -> View:
 
 
 def diff(one: Diff) -> View:
-    """The file against what is served."""
+    """How the file differs from what is served."""
     units = [{"unit": u.unit, "file": place(u.file), "served": place(u.served), "reason": u.reason} for u in one.units]
     return {
         "same": one.same,
@@ -152,7 +152,7 @@ def explanation(one: Explanation) -> View:
 
 
 def migration_metrics(migration: Migration) -> Sequence[Metric]:
-    """Where the units stand, and what is wrong with file and directory."""
+    """Where the units stand, and problems of file and state directory."""
     units = migration.served.movables
     states = [({"unit": name, "state": str(unit.state)}, 1) for name, unit in units.items()]
     shares = {name: _share(unit) or 0 for name, unit in units.items()}

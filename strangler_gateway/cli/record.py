@@ -1,4 +1,4 @@
-"""The command `record`: what the monolith answers, as a file that `replay` reads."""
+"""The command `record`: writes the monolith's answers into a file that `replay` reads."""
 
 import json
 import os
@@ -22,33 +22,33 @@ Counts = Mapping[str, Any]
 
 def record(
     to: Annotated[
-        Path, typer.Option(metavar="FILE", help="The file to write, readable by you alone; never one that is there.")
+        Path, typer.Option(metavar="FILE", help="The file to write, readable only by you. It must not exist.")
     ],
-    for_: Annotated[str, typer.Option("--for", metavar="10m", help="How long.")] = "10m",
+    for_: Annotated[str, typer.Option("--for", metavar="10m", help="How long to record.")] = "10m",
     most: Annotated[int, typer.Option("--max", min=1, max=100_000, help="How many exchanges at most.")] = 1000,
-    route: Annotated[str | None, typer.Option(metavar="ID", help="Only this route.")] = None,
+    route: Annotated[str | None, typer.Option(metavar="ID", help="Record only this route.")] = None,
     share: Annotated[
-        float, typer.Option(min=0.01, max=100, help="Per cent of the callers; of each, all requests.")
+        float, typer.Option(min=0.01, max=100, help="Per cent of the callers; all requests of each.")
     ] = 100.0,
     from_har: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Capture an HTTP archive (HAR) instead of a gateway's traffic.")
+        Path | None, typer.Option(metavar="FILE", help="Read an HTTP archive (HAR) instead of a gateway's traffic.")
     ] = None,
     origin: Annotated[
-        str | None, typer.Option(metavar="URL", help="Which origin of the archive.  [default: the one most called]")
+        str | None, typer.Option(metavar="URL", help="Which origin of the archive.  [default: the one called most]")
     ] = None,
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
 ) -> None:
-    """Record what the monolith answers, without secrets.
+    """Record the monolith's answers, without secrets.
 
-    From the gateway's own traffic on the legacy side; ends when time is up, with --max exchanges, or with Ctrl-C.
-    Credentials, cookies, and what by name or looks is a secret become pseudonyms before anything is sent or written.
+    Takes the gateway's traffic on the legacy side. Ends when time is up, after --max exchanges, or with Ctrl-C.
+    Credentials, cookies and everything that looks like a secret become pseudonyms before they are sent or written.
     """
     duration = seconds(for_)
     if not duration:
-        fail(USAGE, "usage", f"--for {for_} is no duration; write 10m or 90s", as_json)
+        fail(USAGE, "usage", f"--for {for_} is not a duration; write 10m or 90s", as_json)
     if to.exists():
-        fail(REFUSED, "exists", f"{to} is there already and is not overwritten", as_json)
+        fail(REFUSED, "exists", f"{to} exists already and is not overwritten", as_json)
     if from_har is not None:
         counts = _import(from_har, origin, to, as_json)
     else:
@@ -59,7 +59,7 @@ def record(
 
 
 def _listen(client: AdminClient, wanted: Mapping[str, object], to: Path) -> Counts:
-    """Writes the lines as they come; an interrupted recording is one, too."""
+    """Writes the lines as they come; an interrupted recording is valid as well."""
     counts: Counts | None = None
     with client.stream("record", **wanted) as lines, _opened(to, client.as_json) as file:
         try:
@@ -74,7 +74,7 @@ def _listen(client: AdminClient, wanted: Mapping[str, object], to: Path) -> Coun
                     file.write(line + "\n")
                     file.flush()
             else:
-                client.fail(UNREACHABLE, "ended", f"the gateway has left; {to} holds what came before")
+                client.fail(UNREACHABLE, "ended", f"the gateway has stopped; {to} holds what came before")
         except KeyboardInterrupt:
             counts = counts or {"taken": 0, "left_out": {}}
         finally:

@@ -1,4 +1,4 @@
-"""The command `replay`: does another server answer as was recorded?"""
+"""The command `replay`: does another server answer as recorded?"""
 
 import json
 import re
@@ -27,30 +27,30 @@ _VALUE = re.compile(r"([^\s=]+)=(\S.*)")
 
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A recording.")],
-    against: Annotated[str, typer.Option(metavar="URL", help="Where the requests go.")],
+    against: Annotated[str, typer.Option(metavar="URL", help="The server to send the requests to.")],
     header: Annotated[
         list[str] | None,
-        typer.Option(metavar="'NAME: VALUE'", help="Sent with each request; a credential where the caller had one."),
+        typer.Option(
+            metavar="'NAME: VALUE'", help="Send this with each request; a credential only where the caller had one."
+        ),
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option(metavar="PATH", help="Do not compare: $.data.id, or 'header etag'.")
+        list[str] | None, typer.Option(metavar="PATH", help="Do not compare this: $.data.id, or 'header etag'.")
     ] = None,
     setup: Annotated[
         str | None,
-        typer.Option(
-            metavar="CMD", help="Run first, in a shell. Lines NAME=VALUE that it prints are this run's values."
-        ),
+        typer.Option(metavar="CMD", help="Run this first, in a shell. It may print NAME=VALUE: values of this run."),
     ] = None,
     unsafe: Annotated[
-        bool, typer.Option("--unsafe", help="Send writes, too; without it GET, HEAD and OPTIONS alone.")
+        bool, typer.Option("--unsafe", help="Send writes as well, not only GET, HEAD and OPTIONS.")
     ] = False,
-    within: Annotated[str, typer.Option(metavar="10m", help="After that nothing is sent any more.")] = "10m",
+    within: Annotated[str, typer.Option(metavar="10m", help="Send nothing after this time.")] = "10m",
     as_json: AsJson = False,
 ) -> None:
     """Replay a recording and compare.
 
-    Values that a recorded answer brought (ids, tokens) are replaced in later requests by those received now.
-    Exit code 1 where an answer differs, or where no step could be compared.
+    Later requests send the values (ids, tokens) that the server returns now in place of the recorded ones.
+    The exit code is 1 if an answer differs, or if no step could be compared.
     """
     try:
         steps = load(file)
@@ -58,7 +58,7 @@ def replay(
         fail(USAGE, "unreadable", f"{file} cannot be used: {exc}", as_json)
     within_s = seconds(within)
     if not within_s:
-        fail(USAGE, "usage", f"--within {within} is no duration; write 10m or 90s", as_json)
+        fail(USAGE, "usage", f"--within {within} is not a duration; write 10m or 90s", as_json)
     wishes = ReplayOptions(
         _fields(header or [], as_json), tuple(ignore or ()), _set_up(setup, as_json), unsafe, within_s=within_s
     )
@@ -67,7 +67,7 @@ def replay(
     except (httpx.InvalidURL, ValueError) as exc:
         fail(USAGE, "usage", str(exc), as_json)
     except NoAnswer as exc:
-        fail(UNREACHABLE, "unreachable", f"nobody answers at {against} ({exc})", as_json)
+        fail(UNREACHABLE, "unreachable", f"no server answers at {against} ({exc})", as_json)
     counts: Counter[str] = Counter(result.outcome for result in results)
     if as_json:
         print(json.dumps(_report(results, counts)))
@@ -102,7 +102,7 @@ def _set_up(command: str | None, as_json: bool) -> Pairs:
             command, shell=True, check=False, timeout=SETUP_WITHIN_S, stdout=subprocess.PIPE, text=True
         )
     except subprocess.TimeoutExpired:
-        fail(REFUSED, "setup", f"--setup did not end within {SETUP_WITHIN_S:g} s", as_json)
+        fail(REFUSED, "setup", f"--setup did not finish within {SETUP_WITHIN_S:g} s", as_json)
     if done.returncode:
         fail(REFUSED, "setup", f"--setup ended with exit code {done.returncode}; nothing was sent", as_json)
     found = (_VALUE.fullmatch(line) for line in done.stdout.splitlines())
@@ -125,14 +125,14 @@ def _show(results: Sequence[StepResult], counts: Counter[str]) -> None:
         ]
         show_table(("step", "request", "where", "recorded", "received"), shown[:SHOWN])
     if len(differing) > SHOWN:
-        print(f"and {len(differing) - SHOWN} differences more; --json prints all")
+        print(f"and {len(differing) - SHOWN} more differences; --json prints all")
     for reason, n in Counter(result.reason for result in results if result.reason).most_common():
         print(plain(f"{n} skipped: {reason}{_HOW.get(reason, '')}"))
     print(f"{counts['same']} same, {counts['different']} different, {counts['skipped']} skipped")
 
 
 _HOW = {
-    "not safe": " (--unsafe sends them: against a database of a test alone)",
+    "not safe": " (--unsafe sends them: use a test database only)",
     "needs a credential that the recording does not hold": " (--header 'Authorization: …', or --setup)",
 }
 

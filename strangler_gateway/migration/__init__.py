@@ -1,1 +1,1 @@
-"""Which group is in which state: the rules for moves, the moves themselves, and what outlives the process."""
+"""The state of each group or route: rules for moves, the moves, and the files that keep them over a restart."""

@@ -1,4 +1,4 @@
-"""Keeps the counters over restarts: written whole every few seconds, read at the start."""
+"""Keeps the counters over restarts: writes all of them every few seconds, reads them at the start."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ MAX_BYTES = 16 << 20
 
 
 class Counters:
-    """The file `counters.json`. Methods may block, except `snapshot`: call the rest from a thread."""
+    """The file `counters.json`. Methods block, except `snapshot`: call them from a thread."""
 
     def __init__(self, path: Path, stats: Stats) -> None:
         self.path = path
@@ -20,35 +20,35 @@ class Counters:
         self.written: Mapping[str, Any] | None = None
 
     def restore(self) -> str | None:
-        """Continues from the file; where it cannot be used, says why, and the counting starts anew."""
+        """Continues from the file. If it cannot be used, returns why, and the counters start anew."""
         try:
             with self.path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
             if len(data) > MAX_BYTES:
-                return f"{self.path.name} has more than {MAX_BYTES} bytes: the counting starts anew"
+                return f"{self.path.name} has more than {MAX_BYTES} bytes: the counters start anew"
             self.stats.restore(_whole(json.loads(data)))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, LookupError, RecursionError) as exc:
-            return f"{self.path.name} cannot be read ({exc}): the counting starts anew"
+            return f"{self.path.name} cannot be read ({exc}): the counters start anew"
         return None
 
     def snapshot(self) -> dict[str, Any]:
-        """What `write` is to write. Call it on the loop, where the counters change."""
+        """What `write` writes. Call it on the loop, where the counters change."""
         return self.stats.snapshot()
 
     def write(self, snapshot: dict[str, Any]) -> None:
-        """Replaces the file, where anything has changed since. Raises OSError."""
+        """Replaces the file if anything has changed. Raises OSError."""
         if snapshot != self.written:
             atomic_file.replace(self.path, json.dumps(snapshot, separators=(",", ":")).encode(), 0o600)
             self.written = snapshot
 
 
 def _whole(saved: Any) -> dict[str, Any]:
-    """The snapshot, if it has its form: half of one would claim that what it lacks was never counted."""
+    """The snapshot if it is complete: a part of one would say that the rest was never counted. Raises TypeError."""
     routes, undeclared = saved["routes"], saved["undeclared"]
     if not (isinstance(saved["since"], int | float) and isinstance(routes, dict) and isinstance(undeclared, dict)):
-        raise TypeError("it is no snapshot")
+        raise TypeError("it is not a snapshot")
     if not all(isinstance(route, dict) for route in routes.values()):
-        raise TypeError("it holds what is no route")
+        raise TypeError("a route in it is not an object")
     return dict(saved)

@@ -1,4 +1,4 @@
-"""The routes file against what is served."""
+"""How the routes file differs from what is served."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ _REST = ("paths", "identity", "trusted_proxies", "identity_headers", "errors")
 
 @dataclass(frozen=True, slots=True)
 class UnitDiff:
-    """A unit whose position in the file is not the one that is served, and why."""
+    """A unit that stands elsewhere than the file says, and why."""
 
     unit: str
     file: Position
@@ -21,7 +21,7 @@ class UnitDiff:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """`file_digest` None: the file on the disk is faulty. `unread`: it has changed since it was taken up."""
+    """`file_digest` None: the file is faulty. `unread`: it has changed since it was taken up."""
 
     served_digest: str
     file_digest: str | None
@@ -31,16 +31,16 @@ class Diff:
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    """Ids of routes, of which the file has more, fewer or other ones; and names of other parts of the file."""
+    """`added`, `removed`, `changed`: ids of routes; `changed` also names other parts of the file."""
 
     @property
     def same(self) -> bool:
-        """Whether a restart would serve what is served now."""
+        """Whether a restart would serve the same."""
         return not (self.faults or self.units or self.added or self.removed or self.changed)
 
 
 def compare(served: RouteTable, file: RouteTable, unread: bool, reason: Callable[[str], str]) -> Diff:
-    """`reason` tells why a unit stands elsewhere than the file says."""
+    """`reason` returns why a unit stands elsewhere than the file says."""
     here = {route.id: _bare(route) for route in served.routes}
     there = {route.id: _bare(route) for route in file.routes}
     changed = sorted(name for name in here.keys() & there.keys() if here[name] != there[name])
@@ -56,7 +56,7 @@ def compare(served: RouteTable, file: RouteTable, unread: bool, reason: Callable
 
 
 def _bare(route: Route) -> Route:
-    """Without its place in the file, and without what `units` tells."""
+    """Without its line in the file, and without the position, which `units` compares."""
     return replace(route, line=0, movable=replace(route.movable, state=MigrationState.LEGACY, share=0))
 
 

@@ -1,4 +1,4 @@
-"""What is still to do: routes without traffic, traffic without a route, what the monolith is still asked. Pure."""
+"""What is left to do: routes without traffic, traffic without a route, requests that still go to the monolith. Pure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +14,7 @@ View = dict[str, Any]
 
 
 def inventory(table: RouteTable, stats: Stats) -> View:
-    """JSON-able. Requests since `since`; users since `users_since`, since the sketches do not outlive the process."""
+    """JSON-able. Requests count from `since`; users from `users_since`, because a restart loses the sketches."""
     counts = {route.id: stats.route(route.id) for route in table.routes}
     now = stats.wall()
     return {
@@ -43,7 +43,7 @@ def inventory(table: RouteTable, stats: Stats) -> View:
 
 
 def _share(counts: Iterable[RouteStats]) -> View:
-    """Requests and users per side; `share`: per cent of the requests that services have answered."""
+    """Requests and users by side; `share`: per cent of the requests that went to services."""
     counts = list(counts)
     legacy, extracted = sum(one.legacy for one in counts), sum(one.extracted for one in counts)
     total = legacy + extracted

@@ -1,4 +1,4 @@
-"""What a move needs and why it is refused: the edges, then the preflight. Pure; refusals are values, all at once."""
+"""Why a move is refused: first its own faults, then its preflight. Pure; all refusals are returned at once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from strangler_gateway.table.routes import MigrationState
 
 @dataclass(frozen=True, slots=True)
 class RouteEvidence:
-    """What is known of one route of the unit, counted since the unit entered shadow."""
+    """What is known of one route of the unit. Counts start when the unit enters shadow."""
 
     id: str
     new_end: bool = True
@@ -26,33 +26,33 @@ class RouteEvidence:
     compared: int = 0
     different: int = 0
     failed: int = 0
-    """Second calls that came to nothing: no answer, too slow, too long."""
+    """Second calls without an answer to compare: none, too slow, too long."""
     example: Mapping[str, object] | None = None
     """One difference."""
     last_legacy_at: float = 0.0
-    """Unix seconds of the last request that went to the monolith; 0.0: none was seen."""
+    """Unix seconds of the last request that went to the monolith; 0.0: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that a move is judged by. Times in Unix seconds."""
+    """Everything that a move is judged by. Times are Unix seconds."""
 
     routes: tuple[RouteEvidence, ...]
     unreachable: tuple[str, ...] = ()
-    """New ends that are not there, each with the reason and what to do."""
+    """New ends that do not answer, each with the reason and what to do."""
     data: Literal["shared", "own"] = "shared"
     hold: Hold | None = None
     entered_at: float = 0.0
-    """When the unit came to its present position."""
+    """When the unit came to its position."""
     counted_since: float = 0.0
-    """Since when the counters have been kept without a gap."""
+    """Since when the counters have no gap."""
     now: float = 0.0
     retire_after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class MoveRefusal:
-    """Why a move is refused: a word for programs; a sentence with what was seen, what was wanted and what to do."""
+    """Why a move is refused: a code for programs; a sentence with what was found, what is required and what to do."""
 
     code: str
     message: str
@@ -61,7 +61,7 @@ class MoveRefusal:
 
 
 def refusals(move: Move, evidence: Evidence) -> tuple[MoveRefusal, ...]:
-    """Why the move is refused, `force` aside: the faults of the move itself, else of its preflight; empty: allowed."""
+    """Why the move is refused, whatever `force` says: its own faults, else those of its preflight; empty: allowed."""
     if move.rollback or move.direction is Direction.NONE:
         return ()
     if move.direction is Direction.BACK:
@@ -70,12 +70,12 @@ def refusals(move: Move, evidence: Evidence) -> tuple[MoveRefusal, ...]:
 
 
 def standing_refusals(move: Move, found: tuple[MoveRefusal, ...]) -> tuple[MoveRefusal, ...]:
-    """What remains of the refusals once `force` has overridden those that it may."""
+    """The refusals that `force` does not override."""
     return tuple(r for r in found if not (move.force and r.forcible))
 
 
 def warnings(move: Move, evidence: Evidence) -> tuple[str, ...]:
-    """What is allowed and yet worth knowing, as sentences."""
+    """What is allowed and worth knowing, as sentences."""
     return tuple(text for warn in _WARNINGS for text in warn(move, evidence))
 
 
@@ -139,7 +139,7 @@ def _unreachable(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
 
 
 def _uncompared(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
-    """A route that nobody has called is no fault once others of its unit have been compared; see _uncalled."""
+    """A route that nobody called is no fault if other routes of its unit have been compared; see _uncalled."""
     if move.after.state not in (MigrationState.CANARY, MigrationState.EXTRACTED):
         return
     readable = _readable(evidence)
@@ -154,8 +154,8 @@ def _why_uncompared(route: RouteEvidence) -> str:
     if not route.shadowed:
         return f"{seen}: the route has no `shadow: {{pure: true}}`; add it and leave it in shadow for a while"
     if route.failed:
-        return f"{seen}, {route.failed} second calls failed: look at the service, then leave it in shadow for a while"
-    return f"{seen}, at least 1 is wanted: leave it in shadow until requests have come"
+        return f"{seen}, {route.failed} second calls failed: check the service, then leave it in shadow for a while"
+    return f"{seen}, at least 1 is required: leave it in shadow until requests arrive"
 
 
 def _different(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
@@ -165,7 +165,7 @@ def _different(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
         if route.different:
             yield MoveRefusal(
                 "differences",
-                f"{route.id}: {route.different} of {route.compared} answers differ, 0 are wanted: repair the service "
+                f"{route.id}: {route.different} of {route.compared} answers differ, 0 may: fix the service "
                 f"(or `ignore:` what may differ), then go back to legacy and to shadow again",
                 forcible=True,
                 example=route.example,
@@ -184,10 +184,10 @@ def _own_writes(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
 
 
 def _legacy_traffic(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
-    """Never forcible: retired means that the monolith may be switched off."""
+    """`force` never overrides it: when everything is retired, the monolith may be switched off."""
     if move.after.state is not MigrationState.RETIRED:
         return
-    wanted = f"{_span(evidence.retire_after_s)} without a request to the monolith are wanted (`retire_after`)"
+    required = f"`retire_after` requires {_span(evidence.retire_after_s)} without a request to the monolith"
     last = max((r.last_legacy_at for r in evidence.routes), default=0.0)
     for what, since in (
         ("in this state", evidence.entered_at),
@@ -196,14 +196,14 @@ def _legacy_traffic(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     ):
         seen = max(evidence.now - since, 0.0)
         if seen < evidence.retire_after_s:
-            yield MoveRefusal("legacy_traffic", f"{move.unit} has been {what} for {_span(seen)} only; {wanted}")
+            yield MoveRefusal("legacy_traffic", f"{move.unit} has been {what} for {_span(seen)} only; {required}")
 
 
 def _uncalled(move: Move, evidence: Evidence) -> Iterator[str]:
     if move.direction is Direction.FORWARD and move.after.state in (MigrationState.CANARY, MigrationState.EXTRACTED):
         for route in _readable(evidence):
             if not route.compared and not route.requests:
-                yield f"{route.id} was not called while in shadow: nothing is known of its answers"
+                yield f"{route.id} was not called while in shadow: its answers were not compared"
 
 
 def _strands_writes(move: Move, evidence: Evidence) -> Iterator[str]:
@@ -218,7 +218,7 @@ _WARNINGS = (_uncalled, _strands_writes)
 
 
 def _readable(evidence: Evidence) -> list[RouteEvidence]:
-    """Routes that shadow can say something about."""
+    """Routes that shadow can compare."""
     return [r for r in evidence.routes if r.new_end and r.safe and not r.new]
 
 

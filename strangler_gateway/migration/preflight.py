@@ -1,4 +1,4 @@
-"""Gathers what a move is judged by: counters since shadow began, one difference, and whether the new ends are there."""
+"""Gathers what a move is judged by: counters since shadow began, one difference, and which new ends answer."""
 
 import asyncio
 import contextlib
@@ -15,15 +15,15 @@ PROBE_TIMEOUT_S = 2.0
 
 
 Probe = Callable[[Service], Awaitable[str | None]]
-"""None where the service accepts a connection, else a sentence."""
+"""None if the service accepts a connection, else a sentence."""
 BrokerProbe = Callable[[Publish], Awaitable[str | None]]
-"""None where its messages would arrive, else a sentence."""
+"""None if its messages would arrive, else a sentence."""
 Examples = Callable[[str], Sequence[Mapping[str, object]]]
-"""Differences that shadow kept of a route, the latest first."""
+"""The differences of a route that shadow kept, the latest first."""
 
 
 async def accepts_connection(service: Service) -> str | None:
-    """Connects and closes; no TLS handshake: a wrong certificate shows at the first request."""
+    """Connects and closes, without a TLS handshake: a wrong certificate shows at the first request."""
     where = service.unix or f"{service.host}:{service.port}"
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_S):
@@ -43,7 +43,7 @@ async def accepts_connection(service: Service) -> str | None:
 
 
 async def unreachable(routes: Sequence[Route], probe: Probe, broker: BrokerProbe) -> tuple[str, ...]:
-    """Which new ends are not there, each with what to do; all asked at once."""
+    """Which new ends do not answer, each with what to do; all are asked at once."""
     services = {route.extracted.name: route.extracted for route in routes if route.extracted}
     messages = dict.fromkeys(route.publish for route in routes if route.publish)
     answers = await asyncio.gather(*map(probe, services.values()))
@@ -52,7 +52,7 @@ async def unreachable(routes: Sequence[Route], probe: Probe, broker: BrokerProbe
 
 
 def routes_of(table: RouteTable, unit: str) -> list[Route]:
-    """The routes that move with a unit."""
+    """The routes that move with the unit."""
     return [route for route in table.routes if route.movable.name == unit]
 
 
@@ -82,7 +82,7 @@ def evidence(
 
 
 def baseline(table: RouteTable, unit: str, stats: Stats) -> Baseline:
-    """The unit's counters as they are; routes that have counted nothing are left out."""
+    """The unit's counters now, without routes that have counted nothing."""
     counts = {route.id: _counts(stats.route(route.id)) for route in routes_of(table, unit)}
     return {route: values for route, values in counts.items() if any(values)}
 

@@ -1,4 +1,4 @@
-"""The migration states as values: where a unit stands, a move, and what undoes it. Pure, no clock."""
+"""Migration states as values: where a unit stands, a move, and what undoes it. Pure, no clock."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,7 +12,7 @@ WHOLE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a unit stands: a state and, in canary alone, the share in basis points (else 0)."""
+    """Where a unit stands: a state and, only in canary, the share in basis points (else 0)."""
 
     state: MigrationState
     share: int = 0
@@ -36,7 +36,7 @@ LEGACY = Position(MigrationState.LEGACY)
 
 
 def position_of(unit: Movable) -> Position:
-    """The position that a unit of a table is in."""
+    """The position of a unit of a table."""
     return Position(unit.state, unit.share if unit.state is MigrationState.CANARY else 0)
 
 
@@ -62,9 +62,9 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A wish to go from one position to another.
+    """A request to go from one position to another.
 
-    `force` overrides the preflight, never the order of the states; a rollback goes to legacy, and nothing refuses it.
+    `force` overrides the preflight, never the order of the states. A rollback goes to legacy and is never refused.
     """
 
     unit: str
@@ -76,7 +76,7 @@ class Move:
 
     @property
     def direction(self) -> Direction:
-        """Forward is towards the services; a share that grows is forward as well."""
+        """Forward leads to the services; a growing share is forward as well."""
         if self.before == self.after:
             return Direction.NONE
         return Direction.FORWARD if self.after.rank > self.before.rank else Direction.BACK
@@ -84,7 +84,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Put by a rollback: nothing moves the unit forward until it is released."""
+    """Set by a rollback: nothing moves the unit forward until it is released."""
 
     since: float
     who: str
@@ -92,7 +92,7 @@ class Hold:
 
 
 def undo(before: Position, after: Position) -> tuple[Position, ...]:
-    """The flips that lead from `after` back to `before`, one step at a time; empty where only a rollback does."""
+    """The flips that lead from `after` back to `before`, one step at a time; empty if only a rollback does."""
     back = Move("", after, before)
     if back.direction is not Direction.FORWARD:
         return () if after.state is MigrationState.RETIRED else (before,)

@@ -1,1 +1,1 @@
-"""Records what the monolith answers, without secrets, and replays a recording against another server."""
+"""Records the monolith's answers without secrets, and replays a recording against another server."""

@@ -1,4 +1,4 @@
-"""Bodies of a recording: only those that are understood are kept, and those without their secrets."""
+"""Bodies of a recording: only bodies that can be parsed are kept, without their secrets."""
 
 import json
 from typing import Any
@@ -10,11 +10,11 @@ Json = Any
 
 
 class LeftOut(Exception):
-    """The exchange cannot be recorded safely; the text is a word for the tally."""
+    """The exchange cannot be recorded safely; the message is the reason in the tally."""
 
 
 def scrubbed(text: str, media_type: str, pseudonyms: Pseudonyms) -> str:
-    """The body without secrets, byte for byte where it held none. Raises LeftOut."""
+    """The body without secrets; byte for byte the same if it holds none. Raises LeftOut."""
     if not text:
         return text
     if media_type.endswith(("/json", "+json")):
@@ -25,7 +25,7 @@ def scrubbed(text: str, media_type: str, pseudonyms: Pseudonyms) -> str:
 
 
 def is_text(media_type: str) -> bool:
-    """Whether a body of this type is recorded; of others only that there was one."""
+    """Whether a body of this type is recorded; for other types only that there was one."""
     kind, _, sub = media_type.partition("/")
     return kind == "text" or sub in _TEXTS or sub.endswith(("+json", "+xml"))
 
@@ -34,7 +34,7 @@ _TEXTS = frozenset({"json", "xml", "x-www-form-urlencoded", "javascript", "graph
 
 
 def form(text: str, pseudonyms: Pseudonyms) -> str:
-    """A form or a query. Raises LeftOut where it is none."""
+    """A form or a query. Raises LeftOut if it is neither."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=1000)
     except ValueError as exc:
@@ -59,12 +59,12 @@ def _json(text: str, pseudonyms: Pseudonyms) -> str:
 def _members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise ValueError("a member stands there twice")  # the first one would escape the scrubbing
+        raise ValueError("a member occurs twice")  # the first one would not be scrubbed
     return members
 
 
 def _scrub(value: Json, pseudonyms: Pseudonyms, secret: bool) -> Json:
-    """`secret`: everything below stands under a telling name. true, false and null tell nothing."""
+    """`secret`: the name of an outer member tells a secret. true, false and null are none."""
     if isinstance(value, dict):
         return {
             pseudonyms.text(name): _scrub(inner, pseudonyms, secret or tells_secret(name))

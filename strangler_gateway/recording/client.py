@@ -1,4 +1,4 @@
-"""Sends recorded requests as they were written: raw target, no redirects, no cookies of its own, bounded answers."""
+"""Sends recorded requests as they are: raw target, no redirects, no cookies of its own, bounded answers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ MAX_ANSWER = 16 * 1024 * 1024
 
 
 class NoAnswer(Exception):
-    """Nobody answered, or not in time, or too much."""
+    """No answer came, or it was late, or too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayAnswer:
-    """Bytes that are no UTF-8 are replaced in `body`."""
+    """In `body`, bytes that are not UTF-8 are replaced."""
 
     status: int
     fields: list[tuple[bytes, bytes]] = field(repr=False)
@@ -23,7 +23,7 @@ class ReplayAnswer:
 
 
 class ReplayClient:
-    """To be closed (`with`). `origin`: scheme and authority of the server."""
+    """Use it in `with`. `origin`: scheme and authority of the server."""
 
     def __init__(self, base: str, timeout_s: float, transport: httpx.BaseTransport | None = None) -> None:
         url = httpx.URL(base.rstrip("/"))

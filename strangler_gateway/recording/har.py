@@ -1,4 +1,4 @@
-"""An HTTP archive (HAR 1.2), as browsers and proxies save it, as captured exchanges."""
+"""Reads an HTTP archive (HAR 1.2), as browsers and proxies save it, as captured exchanges."""
 
 import base64
 import binascii
@@ -22,10 +22,10 @@ class HarInvalid(ValueError):
 
 
 class HarArchive:
-    """The exchanges of one origin; `others` counts those of other origins, `left_out` what no recording can hold."""
+    """The exchanges of one origin. `others`: those of other origins; `left_out`: those that no recording can hold."""
 
     def __init__(self, path: Path, origin: str | None = None) -> None:
-        """Without an origin, the one most often called. Raises OSError, HarInvalid."""
+        """Without an origin: the one that is called most often. Raises OSError, HarInvalid."""
         self._entries = _entries(path)
         origins = Counter(_origin(entry) for entry in self._entries)
         self.origin = origin.rstrip("/") if origin else next((o for o, _ in origins.most_common(1)), "")
@@ -56,7 +56,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
         if not isinstance(entries, list) or not all(isinstance(entry["request"]["url"], str) for entry in entries):
             raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise HarInvalid("it is no HTTP archive: wanted JSON with log.entries, each with a request") from None
+        raise HarInvalid("it is no HTTP archive: expected JSON with log.entries, each with a request") from None
     return entries
 
 
@@ -69,7 +69,7 @@ def _origin(entry: dict[str, Any]) -> str:
 
 
 def _captured(entry: dict[str, Any], origin: str) -> CapturedExchange | None:
-    """None: nobody answered, or the browser did from its cache."""
+    """None: no server answered, or the browser answered from its cache."""
     request, answer = entry["request"], entry["response"]
     status = int(answer["status"])
     if not 200 <= status <= 599:
@@ -91,7 +91,7 @@ def _captured(entry: dict[str, Any], origin: str) -> CapturedExchange | None:
 
 
 def _fields(headers: list[dict[str, str]]) -> Fields:
-    """Without pseudo-fields, and without the codings that the archive has undone."""
+    """Without pseudo-fields, and without the fields of codings that the archive has removed."""
     pairs = [(header["name"].encode("latin-1"), header["value"].encode("utf-8")) for header in headers]
     return [pair for pair in pairs if not pair[0].startswith(b":") and pair[0].lower() not in _DECODED]
 

@@ -1,4 +1,4 @@
-"""A recording under way: which exchanges are taken, and what waits to be written. Bounded in every direction."""
+"""A running recording: which exchanges it takes, which wait to be written. Bounded in number, size and time."""
 
 import asyncio
 import secrets
@@ -12,15 +12,15 @@ from strangler_gateway.recording.tap import Capture, CapturedExchange, TeeTap
 from strangler_gateway.steps.decide import BUCKETS, bucket
 
 MAX_BODY = 256 * 1024
-"""TeeTap bodies of an exchange together, in bytes; a longer exchange is left out."""
+"""Bytes of both bodies of an exchange; a longer exchange is left out."""
 MAX_UNDER_WAY = 100
 MAX_WAITING = 16 * 1024 * 1024
-"""Bytes of whole exchanges that wait to be written; what comes on top is left out."""
+"""Bytes of whole exchanges that wait to be written; more are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingRequest:
-    """What an operator asked for. `share`: basis points of the callers, each with all requests."""
+    """What an operator asks for. `share`: basis points of the callers, each with all requests."""
 
     for_s: float
     exchanges: int
@@ -34,14 +34,14 @@ class Tally:
 
     taken: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
-    """By reason: not_whole (too long, a stream, the client left), too_many at a time, and what scrubbing refuses."""
+    """By reason: not_whole (too long, a stream, the client left), too_many at a time, and those of LeftOut."""
 
     def leave_out(self, reason: str) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
 
 
 class Recording:
-    """One at a time per gateway. `tap` is called by decide; `take` gives whole exchanges in the order of their ends."""
+    """One at a time per gateway. `take` returns whole exchanges in the order of their ends."""
 
     def __init__(self, wanted: RecordingRequest, clock: Callable[[], float] = time.monotonic, salt: str = "") -> None:
         self.wanted = wanted
@@ -56,26 +56,26 @@ class Recording:
 
     @property
     def left_s(self) -> float:
-        """Seconds until time is up."""
+        """Seconds until it ends."""
         return max(self._ends_at - self._clock(), 0.0)
 
     @property
     def waiting(self) -> bool:
-        """Whole exchanges have not been fetched yet."""
+        """Whether whole exchanges have not been fetched yet."""
         return bool(self._whole)
 
     @property
     def full(self) -> bool:
-        """As many have been taken as were wanted."""
+        """Whether as many exchanges were taken as the operator asked for."""
         return self.tally.taken >= self.wanted.exchanges
 
     @property
     def over(self) -> bool:
-        """No exchange is taken any more."""
+        """Whether no more exchanges are taken."""
         return self.full or not self.left_s
 
     def tap(self, x: Exchange) -> None:
-        """Has the exchange copied, beside shadow's copy of it, where it is wanted."""
+        """Copies the exchange if the operator asks for it, beside the copy that shadow takes."""
         if x.head.websocket or self.over or not self._wants(x):
             return
         if self._under_way >= MAX_UNDER_WAY:
@@ -87,7 +87,7 @@ class Recording:
         x.tap = take if x.tap is None else TeeTap(x.tap, take)
 
     async def take(self, timeout_s: float) -> CapturedExchange | None:
-        """The next whole exchange; None where none came in time."""
+        """The next whole exchange; None if none came in time."""
         if not self._whole:
             self._news.clear()
             try:
@@ -140,6 +140,6 @@ def _captured(x: Exchange, take: Capture) -> CapturedExchange:
 
 
 def caller_of(fields: list[tuple[bytes, bytes]]) -> bytes:
-    """The credential by which a caller is told from another: Authorization, else the cookies; empty: none."""
+    """The credential that tells callers apart: Authorization, else the cookies; empty: none."""
     by_name = {name.lower(): value for name, value in fields}
     return by_name.get(b"authorization") or by_name.get(b"cookie") or b""

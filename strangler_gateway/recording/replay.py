@@ -1,4 +1,4 @@
-"""Plays a recording against a server, step by step, and compares what comes back with what was recorded."""
+"""Sends the requests of a recording to a server, step by step, and compares the answers with the recorded ones."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +19,13 @@ from strangler_gateway.table.routes import ShadowRules
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = (*ShadowRules().headers, "allow", "access-control-allow-origin", "set-cookie", "www-authenticate")
-"""Fields that are compared: shadow's, and what a recorded conversation shows besides."""
+"""Fields that are compared: those of shadow, and others that matter to a client."""
 StepOutcome = Literal["same", "different", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What became of a step; `reason` for a skipped one, in `differences` the recorded side is `legacy`."""
+    """What became of a step. `reason`: of a skipped step; in `differences` the recorded side is `legacy`."""
 
     step: RecordedStep
     outcome: StepOutcome
@@ -35,20 +35,20 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """How to play. A credential in `fields` goes with steps that had one, other fields go with every step."""
+    """How to replay. A credential in `fields` goes with steps that had one, other fields with every step."""
 
     fields: Pairs = field(default=(), repr=False)
     ignore: tuple[str, ...] = ()
     """JSON paths (`$.data.id`) and `header NAME`."""
     values: Pairs = field(default=(), repr=False)
-    """Recorded values → own ones, known from the start."""
+    """Recorded values and those of this run, known from the start."""
     unsafe: bool = False
     timeout_s: float = 10.0
     within_s: float = 600.0
 
 
 class Replay:
-    """One conversation with one server. Raises httpx.InvalidURL for a URL that is none."""
+    """One conversation with one server. Raises httpx.InvalidURL."""
 
     def __init__(
         self,
@@ -65,15 +65,15 @@ class Replay:
         self._first_sent = _first_sent(steps)
         self._values = ReplayValues(self._first_sent)
         self._seen: set[str] = set()
-        """ReplayValues of steps that were played."""
+        """Values of steps that were sent."""
         self._withheld: set[str] = set()
-        """ReplayValues that a skipped step would have been answered."""
+        """Values that the answers of skipped steps would have brought."""
         self._rules = _rules(wishes.ignore)
         for recorded, own in wishes.values:
             self._values.bind(recorded, own)
 
     def results(self) -> Iterator[StepResult]:
-        """RecordedStep by step. Raises NoAnswer where nobody answers the first step that is sent."""
+        """Step by step. Raises NoAnswer if the first step that is sent gets no answer."""
         ends_at, first = self._clock() + self._wishes.within_s, True
         with self._client:
             for index, step in enumerate(self._steps):
@@ -99,7 +99,7 @@ class Replay:
         return ""
 
     def _lacks_credential(self, step: RecordedStep, known: set[str]) -> bool:
-        """Its pseudonym stands for one that no answer has brought: --header or --setup may."""
+        """Whether no answer has brought the credential behind the pseudonym; --header or --setup can."""
         own = (value for name, value in step.fields if name.lower() in CREDENTIALS and not known & CREDENTIALS)
         return any(not self._values.bound(name[0]) for value in own for name in PSEUDONYM.finditer(value))
 
@@ -118,7 +118,7 @@ class Replay:
         return StepResult(step, "different" if differences else "same", differences)
 
     def _introduced(self, step: RecordedStep) -> Iterator[str]:
-        """ReplayValues of the recorded answer that have a known form, or that a later request sends first."""
+        """Values of the recorded answer that have a known form, or that a later request is the first to send."""
         for name, value in step.answer_fields:
             if name.lower() != "etag":
                 yield from varying(value)
@@ -144,14 +144,14 @@ class Replay:
         return compare(Seen(step.status, fields, body.encode()), received, self._rules)
 
     def _expected_fields(self, step: RecordedStep, answer: ReplayAnswer) -> Iterator[tuple[bytes, bytes]]:
-        """The recorded fields as they have to be now; equal names are taken in their order."""
+        """The recorded fields as they have to be now; fields of one name are compared in their order."""
         left = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in answer.fields]
         for name, value in step.answer_fields:
             recorded = value.replace(ORIGIN, self._client.origin)
             at = next((i for i, (other, _) in enumerate(left) if other == name.lower()), None)
             own = self._values.own(recorded) if at is None else self._expected(name.lower(), recorded, left.pop(at)[1])
             if name.lower() == "etag" and step.answer and step.answer == answer.body:
-                own = recorded  # the same bytes: a client's cached copy has to stay good
+                own = recorded  # the same bytes: the copy in a client's cache has to stay valid
             yield name.encode("latin-1", "replace"), own.encode("latin-1", "replace")
 
     def _expected(self, name: str, recorded: str, received: str) -> str:
@@ -159,7 +159,7 @@ class Replay:
 
 
 def _rules(ignore: tuple[str, ...]) -> Rules:
-    """Raises ValueError for a path that cannot be read."""
+    """Raises ValueError for a path that cannot be parsed."""
     without = {place.removeprefix("header ").strip().lower() for place in ignore if place.startswith("header ")}
     paths = tuple(place for place in ignore if not place.startswith("header "))
     names = tuple(name for name in HEADERS if name not in without)

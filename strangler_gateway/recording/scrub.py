@@ -1,4 +1,4 @@
-"""A captured exchange as one step of a recording: by allow-list, so that what nobody thought of stays out."""
+"""Turns a captured exchange into one step of a recording; only fields on an allow-list are kept."""
 
 from urllib.parse import unquote
 
@@ -12,7 +12,7 @@ from strangler_gateway.shadow.content_coding import TooLarge, Undecodable, decod
 MAX_TEXT = 1 << 20
 MAX_CALLERS = 100_000
 ORIGIN = "{origin}"
-"""Stands in a recorded field for scheme and authority of the gateway."""
+"""Replaces scheme and authority of the gateway in a recorded field."""
 
 _REQUEST_FIELDS = """
     accept accept-language access-control-request-headers access-control-request-method cache-control
@@ -33,7 +33,7 @@ _ANSWER = frozenset({"set-cookie", *_ANSWER_FIELDS.split()})
 
 
 class Scrubber:
-    """Makes steps in order; a caller is `anon`, or `u1`, `u2`, … by the credential."""
+    """Makes the steps of one recording, in order."""
 
     def __init__(self) -> None:
         self._pseudonyms = Pseudonyms()
@@ -80,7 +80,7 @@ class Scrubber:
     def _segment(self, segment: str) -> str:
         decoded = unquote(segment)
         if decoded != segment and self._pseudonyms.text(decoded) != decoded:
-            raise LeftOut("secret_in_path")  # encoded, so that it cannot be taken out without changing what is asked
+            raise LeftOut("secret_in_path")  # encoded: to replace it would change the request
         return self._pseudonyms.text(segment)
 
     def _fields(self, fields: Fields, kept: frozenset[str], origin: str) -> Pairs:
@@ -113,11 +113,11 @@ class Scrubber:
 
 
 _TAGS = frozenset({"etag", "if-match", "if-none-match"})
-"""Entity tags look like keys; they tell nothing, and a replay has to send them back."""
+"""Entity tags look like keys, but they are no secrets, and a replay has to send them back."""
 
 
 def _text(body: bytes, fields: Fields) -> str | None:
-    """The body as text; None: it is none, and only that there was one can be told. Raises LeftOut."""
+    """The body as text; None: it is not text, and only its presence is recorded. Raises LeftOut."""
     if not body:
         return ""
     if not is_text(_media_type(fields)):

@@ -1,4 +1,4 @@
-"""What a recording must not hold: secrets by the name of their field and by their looks; each becomes a pseudonym."""
+"""Finds secrets by the name of their field and by their form, and replaces each by a pseudonym."""
 
 import hashlib
 import re
@@ -7,7 +7,7 @@ from itertools import pairwise
 
 MAX_PSEUDONYMS = 100_000
 PSEUDONYM = re.compile(r"secret-\d{1,7}(?:@pseudonym\.invalid)?")
-"""How pseudonyms look; an e-mail address gets one that is still an address."""
+"""The form of pseudonyms; the pseudonym of an e-mail address is an address."""
 
 _TELLING = """
     password passwd passphrase passcode pwd pass secret token jwt bearer credential credentials authorization
@@ -16,13 +16,13 @@ _TELLING = """
 _WORDS = frozenset(_TELLING.split())
 _KEYS = frozenset({"api", "access", "private", "signing", "encryption", "client", "shared"})
 _BENIGN = frozenset({"type", "at", "in", "on", "count", "length", "expiry", "expires", "enabled", "required", "policy"})
-"""Behind such a word stands something about the secret, not the secret."""
+"""A name that ends in such a word holds something about the secret, not the secret."""
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
 _NAMED = re.compile(
     r"(?i)((?:password|passwd|passphrase|pwd|secret|token|csrf\w*|xsrf\w*|session_?id|api_?key)\w{0,20}"
     r"[\"']?\s{0,5}(?:[:=]|\s[^<>]{0,200}?value=|\scontent=)\s{0,5}[\"']?)([^\s\"'<>&;,]{4,})"
 )
-"""In text that is no JSON and no form: a telling name, then `=`, `:` or an attribute, then the value."""
+"""In text that is neither JSON nor a form: a telling name, then `=`, `:` or an attribute, then the value."""
 _LOOKS = re.compile(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY.*?(?:-----END [A-Z ]{0,40}-----|\Z)"
     r"|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
@@ -37,19 +37,19 @@ _RUN = re.compile(r"[A-Za-z0-9_~+/=-]{6,}")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RANDOM_LENGTH = 24
 _PART_LENGTH = 16
-"""Of a part between slashes: base64 has them, too."""
+"""Of a part between slashes, which base64 has as well."""
 _HEX_LENGTH = 32
 
 
 class Pseudonyms:
-    """One pseudonym a value, in the order of appearance. Keeps keyed digests, never the values; bounded."""
+    """One pseudonym per value, in the order of appearance. Keeps keyed digests, never the values; bounded."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(16)
         self._names: dict[bytes, str] = {}
 
     def of(self, value: str) -> str:
-        """The pseudonym of a secret; an empty one, or one that is a pseudonym already, stays."""
+        """The pseudonym of a secret; an empty text or a pseudonym stays."""
         if not value or PSEUDONYM.fullmatch(value):
             return value
         digest = self._digest(value)
@@ -61,7 +61,7 @@ class Pseudonyms:
         return f"{name}@pseudonym.invalid" if _EMAIL.fullmatch(value) else name
 
     def text(self, text: str) -> str:
-        """The text without what looks like a secret, and without what was one elsewhere."""
+        """The text without parts that look like a secret, or that were a secret elsewhere."""
         if self._digest(text) in self._names:
             return self.of(text)
         text = _LOOKS.sub(lambda found: self.of(found[0]), text)
@@ -69,7 +69,7 @@ class Pseudonyms:
         return _RUN.sub(lambda found: self._run(found[0]), text)
 
     def page(self, text: str) -> str:
-        """The same for text without a structure that is understood: a value behind a telling name goes, too."""
+        """The same for text that cannot be parsed: a value after a telling name is replaced as well."""
         return self.text(_NAMED.sub(lambda found: found[1] + self.of(found[2]), text))
 
     def _run(self, run: str) -> str:
@@ -90,7 +90,7 @@ def tells_secret(name: str) -> bool:
 
 
 def _is_random(run: str) -> bool:
-    """Keys and tokens, not names, which are made of words, and not ids, which a replay has to see."""
+    """True for keys and tokens; false for names, which are made of words, and ids, which a replay needs."""
     if "/" in run:
         return any(_is_mixed(part, _PART_LENGTH) for part in run.split("/"))
     return _is_mixed(run, _RANDOM_LENGTH)

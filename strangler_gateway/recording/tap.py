@@ -1,4 +1,4 @@
-"""Keeps one whole exchange for a recording, as it passes. Never in the user's way."""
+"""Copies one exchange for a recording while it passes, without delaying it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from strangler_gateway.exchange.taps import Copy, Fields, is_stream
 
 @dataclass(frozen=True, slots=True)
 class CapturedExchange:
-    """A whole exchange as it was: it holds secrets, so it is never shown, logged or written."""
+    """A whole exchange, with its secrets: it must never be shown, logged or written."""
 
     route: str
     caller: bytes = field(repr=False)
-    """What tells one caller from another: the credential; empty where there is none."""
+    """The credential, which tells callers apart; empty if there is none."""
     method: str
     target: str = field(repr=False)
     fields: Fields = field(repr=False)
@@ -21,11 +21,11 @@ class CapturedExchange:
     answer_fields: Fields = field(repr=False)
     answer: bytes = field(repr=False)
     origin: str = ""
-    """Scheme and authority that the client sees."""
+    """Scheme and authority as the client sees them."""
 
 
 class Capture:
-    """TeeTap bodies, together up to `max_body` bytes. `on_end`, once: whether the exchange is whole, or let go."""
+    """Both bodies, together up to `max_body` bytes. `on_end` is called once: is the exchange whole, or abandoned?"""
 
     __slots__ = ("_max_body", "_on_end", "_sent_whole", "_size", "answer", "fields", "sent", "status")
 
@@ -54,11 +54,11 @@ class Capture:
         self._keep(self.answer, chunk)
 
     def done(self) -> None:
-        """An answer that came before the whole request was sent belongs to a request that nobody can send again."""
+        """Not whole if the answer came before the whole request: nobody could send that request again."""
         self._end(self._sent_whole)
 
     def abandon(self) -> None:
-        """Lets go of everything; nothing happens after `done`, and the second time."""
+        """Drops everything; does nothing after `done` or when called again."""
         self._end(False)
 
     def _keep(self, pieces: list[bytes], data: bytes) -> None:
@@ -78,7 +78,7 @@ class Capture:
 
 
 class TeeTap:
-    """Two copies of one exchange: shadow's and the recording's."""
+    """Two copies of one exchange: for shadow and for the recording."""
 
     __slots__ = ("_copies",)
 

@@ -1,4 +1,4 @@
-"""Values that differ from run to run: each recorded one is bound to the one that was received in its place. Pure."""
+"""Values that differ between runs: each recorded one is bound to the one received in its place. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ _KINDS = {
 VARYING = re.compile("|".join(f"(?:{pattern})" for pattern in _KINDS.values()))
 _SAME_KIND = {name: re.compile(pattern) for name, pattern in _KINDS.items()}
 _UNBOUND = frozenset({"time", "date"})
-"""Any value of the kind will do: the clock goes on."""
+"""Any value of the kind is right, because time goes on."""
 _SHARED = frozenset({"token", "pseudonym"})
-"""Two recorded ones may be one value now: two logins within a second."""
+"""Two recorded values may be one value now, such as two logins within a second."""
 _RUN = re.compile(r"[^/?&=;,\s\"]+")
 _ID = re.compile(r"(?:^|.*_)(?:id|ID|uid|key)$|.*[a-z](?:Id|ID|Key)$|^(?:number|slug|uuid)$")
 _TIME_NAME = re.compile(r"(?i).*(?:at|time|date|timestamp|iat|exp|nbf)$")
@@ -28,7 +28,7 @@ _EPOCH = 1_000_000_000
 
 
 class ReplayValues:
-    """`first_sent`: a value → the index of the step whose request has it first. `now`: the step that is played."""
+    """`first_sent`: by value, the index of the first step whose request has it. `now`: the step that is sent."""
 
     def __init__(self, first_sent: Mapping[str, int]) -> None:
         self.now = 0
@@ -37,7 +37,7 @@ class ReplayValues:
         self._recorded: dict[str, str] = {}
 
     def bind(self, recorded: str, own: str) -> bool:
-        """False where either is bound to something else already; of an entity tag the last one counts."""
+        """False if one of them is bound to something else already; of an entity tag the last binding counts."""
         if _kind(recorded) == "tag":
             self._own[recorded] = own
             return True
@@ -49,17 +49,17 @@ class ReplayValues:
         return True
 
     def bound(self, recorded: str) -> bool:
-        """Whether there is a value of this run for it."""
+        """Whether this run has a value for it."""
         return recorded in self._own
 
     def own(self, text: str) -> str:
-        """The text with the values of this run: as a whole, or those in it that have a known form."""
+        """The text with the values of this run, as a whole or for those parts that have a known form."""
         if text in self._own:
             return self._own[text]
         return VARYING.sub(lambda found: self._own.get(found[0], found[0]), text)
 
     def target(self, target: str) -> str:
-        """A path with its query; segments and values are compared decoded."""
+        """A path with its query; segments and values are looked up decoded."""
         path, mark, query = target.partition("?")
         spelled = _RUN.sub(lambda found: self._spelled(found[0]), path)
         pairs = (pair.partition("=") for pair in query.split("&"))
@@ -73,11 +73,11 @@ class ReplayValues:
         )
 
     def field(self, value: str) -> str:
-        """A field's value: credential, cookies, entity tags."""
+        """The value of a field: credential, cookies, entity tags."""
         return _RUN.sub(lambda found: self.own(found[0]), self.own(value))
 
     def expected(self, recorded: str, received: str) -> str:
-        """What has to stand here now: learns from what was received where a value is new."""
+        """What has to be here now; learns new values from what was received."""
         if recorded == received or recorded in self._own:
             return self._own.get(recorded, recorded)
         own = _between(VARYING.split(recorded), received)
@@ -89,7 +89,7 @@ class ReplayValues:
         return self.own(recorded)
 
     def expected_target(self, recorded: str, received: str) -> str:
-        """The same for where an answer leads to: a step of the path, too, may be an id that is sent later."""
+        """The same for a Location: a segment of the path may be an id that is sent later."""
         ours, theirs = _RUN.findall(recorded), _RUN.findall(received)
         if len(ours) == len(theirs):
             for one, other in zip(ours, theirs, strict=True):
@@ -98,7 +98,7 @@ class ReplayValues:
         return self.target(self.expected(recorded, received))
 
     def expected_number(self, name: str, recorded: int, received: int) -> int:
-        """The same for a number: only ids are bound, and times are let pass."""
+        """The same for a number: only ids are bound, and any time is right."""
         if _TIME_NAME.match(name) and min(recorded, received) >= _EPOCH and len(str(recorded)) == len(str(received)):
             return received
         if names_id(name):
@@ -106,7 +106,7 @@ class ReplayValues:
         return self.own_number(name, recorded)
 
     def own_number(self, name: str, recorded: int) -> int:
-        """The number of this run under that name."""
+        """The number that this run has under that name."""
         own = self._own.get(str(recorded), "") if names_id(name) else ""
         return int(own) if own.lstrip("-").isdecimal() else recorded
 
@@ -125,7 +125,7 @@ class ReplayValues:
 
 
 def varying(text: str) -> set[str]:
-    """ReplayValues in a text that another run would have others for; not times."""
+    """Values in a text that differ between runs, without times."""
     return {found for found in VARYING.findall(text) if _kind(found) not in _UNBOUND}
 
 
@@ -143,7 +143,7 @@ def _id_like(name: str, value: str) -> bool:
 
 
 def _between(pieces: list[str], text: str) -> list[str] | None:
-    """What stands in a text between fixed pieces, of which the first and the last are its ends; None: they do not."""
+    """What is in a text between fixed pieces, of which the first and the last are its ends; None if they do not fit."""
     if not text.startswith(pieces[0]):
         return None
     at, found = len(pieces[0]), []

@@ -1,1 +1,1 @@
-"""The append-only record of every change, and the states that follow from it."""
+"""The append-only record of every change, and the standings that follow from it."""

@@ -1,1 +1,1 @@
-"""routes.yaml on disk: reading what it asks for, writing a flip into it with its comments kept."""
+"""routes.yaml on the disk: reads its wishes, writes flips into it and keeps its comments."""

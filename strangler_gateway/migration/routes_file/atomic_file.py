@@ -1,4 +1,4 @@
-"""Replaces a file as a whole: a reader sees the old text or the new one, also after a crash."""
+"""Replaces a whole file: a reader sees the old text or the new one, also after a crash."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def replace(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Writes beside the file, waits for the disk, renames. Mode and owner stay; a new file is 0600. Raises OSError."""
+    """Writes a file beside it, waits for the disk, renames. Mode and owner stay; a new file is 0600. Raises OSError."""
     old = _stat(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -35,13 +35,13 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _keep_owner(handle: int, old: os.stat_result) -> None:
-    """Where we may: another user's file that we can only replace becomes ours."""
+    """If permitted: the file of another user, which we can only replace, becomes ours."""
     with contextlib.suppress(PermissionError):
         os.fchown(handle, old.st_uid, old.st_gid)
 
 
 def _sync_folder(folder: Path) -> None:
-    """So that the rename itself outlives a crash; some file systems refuse to sync a folder."""
+    """Makes the rename itself survive a crash; some file systems refuse to sync a folder."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Writes a unit's state and share into routes.yaml and leaves every other byte as it is, comments included."""
+"""Writes a unit's state and share into routes.yaml and leaves every other byte, comments included."""
 
 import contextlib
 import copy
@@ -19,12 +19,12 @@ _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class NotEdited(Exception):
-    """The file cannot be written; the message says why. What is served does not depend on it."""
+    """The file cannot be written; the message says why. It does not affect what is served."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What the file should say of a unit."""
+    """What the file has to say of a unit."""
 
     unit: str
     kind: Literal["group", "route"]
@@ -64,7 +64,7 @@ def read(path: Path) -> str:
 
 
 def rewrite(text: str, edits: tuple[Edit, ...]) -> str:
-    """The text with new states. The rest of it may be faulty as a routes file, not as YAML. Raises NotEdited."""
+    """The text with new states. It has to be YAML, not a routes file without faults. Raises NotEdited."""
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     text = text[len(mark) :]
     wanted = copy.deepcopy(yaml_source.read(text, {}).data)
@@ -76,18 +76,18 @@ def rewrite(text: str, edits: tuple[Edit, ...]) -> str:
         units[key] = unit | _fields(one.position)
         text = _rewritten(text, one)
     if yaml_source.read(text, {}).data != wanted:
-        raise NotEdited("the file would not mean what is meant (an alias or an odd form): edit it by hand")
+        raise NotEdited("an alias or an unusual form would change more than this: edit it by hand")
     return mark + text
 
 
 def _fields(position: Position) -> dict[str, object]:
-    """What the file says of a position; outside canary the share stays as it is."""
+    """How the file says a position; outside canary the share stays."""
     share = {"share": percent(position.share)} if position.state is MigrationState.CANARY else {}
     return {"state": str(position.state), **share}
 
 
 def _place_of(data: dict[str, Any], one: Edit) -> tuple[Any, Any]:
-    """What holds the unit in the file's data, and its key there; the unit is a mapping, or a group left blank."""
+    """The container of the unit in the file's data, and its key there; the unit is a mapping, or a blank group."""
     holder: Any = data.get("groups" if one.kind == "group" else "routes")
     with contextlib.suppress(KeyError, TypeError, IndexError, StopIteration):
         if one.kind == "group" and (holder[one.unit] is None or isinstance(holder[one.unit], dict)):
@@ -104,7 +104,7 @@ def _rewritten(text: str, one: Edit) -> str:
 
 
 def _with_field(text: str, one: Edit, name: str, value: str) -> str:
-    """The text with one field of the unit set: in its place, else beside the state, else beside the first field."""
+    """The text with one field of the unit set: in its place, or beside the state, or beside the first field."""
     key, unit = _located(text, one)
     if not isinstance(unit, yaml.MappingNode):
         at = text.index(":", key.end_mark.index) + 1
@@ -117,7 +117,7 @@ def _with_field(text: str, one: Edit, name: str, value: str) -> str:
 
 
 def _located(text: str, one: Edit) -> tuple[yaml.Node, yaml.Node]:
-    """The unit's nodes in the text: its key (of a route, its `id`) and its mapping."""
+    """The unit's nodes in the text: its key (for a route, its `id`) and its mapping."""
     try:
         root = yaml.compose(text, Loader=_Loader)
         top = {key.value: value for key, value in root.value} if root else {}
@@ -127,7 +127,7 @@ def _located(text: str, one: Edit) -> tuple[yaml.Node, yaml.Node]:
         ids = [(key, value, route) for route in routes for key, value in route.value if key.value == "id"]
         return next((key, route) for key, value, route in ids if value.value == one.unit)
     except (yaml.YAMLError, KeyError, AttributeError, TypeError, StopIteration, RecursionError) as exc:
-        raise NotEdited(f"{one.kind} {one.unit} is not found in the file's text") from exc
+        raise NotEdited(f"{one.kind} {one.unit} cannot be found in the text of the file") from exc
 
 
 def _replaced(text: str, key: yaml.Node, node: yaml.Node, value: str) -> str:
@@ -151,7 +151,7 @@ def _inserted(text: str, unit: yaml.MappingNode, beside: tuple[yaml.Node, yaml.N
 
 
 def _inserted_line(text: str, key: yaml.Node, node: yaml.Node, field: str) -> str:
-    """On the line after a one-line field, else before the field."""
+    """On the line after a one-line field, or before a longer field."""
     line_end = "\r\n" if "\r\n" in text else "\n"
     indent = " " * key.start_mark.column
     if isinstance(node, yaml.ScalarNode) and node.start_mark.line == node.end_mark.line == key.start_mark.line:

@@ -150,7 +150,7 @@ def test_only_an_operator_records_and_one_at_a_time(any_stage: Stage) -> None:
         (any_stage.record(to="c.jsonl", token=READER), 1, "operator's credential"),
         (any_stage.record("--route", "nowhere", to="d.jsonl"), 2, "nowhere"),
         (any_stage.record(to="notes.jsonl"), 1, "not overwritten"),
-        (any_stage.record("--for", "soon", to="e.jsonl"), 2, "no duration"),
+        (any_stage.record("--for", "soon", to="e.jsonl"), 2, "not a duration"),
     ]
     for other, code, reason in refused:
         _, complaint = other.communicate(timeout=20)

@@ -139,11 +139,11 @@ def test_nothing_compared_is_no_success(recording: Path, other: Diary) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        (["--against", "http://127.0.0.1:9"], 3, "nobody answers"),
+        (["--against", "http://127.0.0.1:9"], 3, "no server answers"),
         (["--against", "ftp://x"], 2, "no http URL"),
         (["--ignore", "data.id"], 2, "a path begins with $"),
         (["--header", "no colon"], 2, "NAME: VALUE"),
-        (["--within", "soon"], 2, "no duration"),
+        (["--within", "soon"], 2, "not a duration"),
         (["--setup", "exit 3"], 1, "exit code 3"),
     ],
 )
