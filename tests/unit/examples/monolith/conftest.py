@@ -26,11 +26,6 @@ def admin(anonymous: Client) -> Client:
 
 
 @pytest.fixture(scope="session")
-def guest(anonymous: Client) -> Client:
-    return anonymous.login("guest", "guest")
-
-
-@pytest.fixture(scope="session")
 def alice(anonymous: Client) -> Client:
     return anonymous.login("alice@example.org", "alice-secret")
 

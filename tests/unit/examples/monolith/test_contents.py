@@ -1,4 +1,4 @@
-"""Contents and the trees below them."""
+"""Contents and their trees: what no recorded request shows."""
 
 import json
 import sqlite3
@@ -34,16 +34,6 @@ def stored(database: sqlite3.Connection, collection: str, public_id: str) -> Any
     return json.loads(row[0]) if row else None
 
 
-def test_a_tree_comes_back_with_ids_and_without_mongodb_s_fields(new_content: NewContent, alice: Client) -> None:
-    made = new_content(container(markdown(), editor(validator("1", "2", hidden=True))))
-    text, code = made["rootComponent"]["data"]["components"]
-    assert list(made) == ["name", "description", "type", "reward", "rootComponent", "id"]
-    assert list(text) == ["type", "data", "id"]
-    assert list(code["data"]["validators"][0]) == ["isHidden", "input", "expected", "id"]
-    assert "_id" not in json.dumps(made)
-    assert alice.get(f"/content/{made['id']}").data == made
-
-
 def test_every_node_is_a_document_and_a_copy_in_its_parent(
     new_content: NewContent, database: sqlite3.Connection
 ) -> None:
@@ -72,41 +62,20 @@ def test_empty_objects_are_left_out(new_content: NewContent, sent: object, shown
 
 @pytest.mark.parametrize(
     ("changes", "status"),
-    [
-        ({"name": "ab"}, 400),
-        ({"description": "ab"}, 400),
-        ({"type": "question"}, 400),
-        ({"reward": -1}, 400),
-        ({"reward": "5"}, 400),
-        ({"reward": 0.5}, 201),
-        ({"data": None}, 400),
-        ({"data": []}, 400),
-        ({"id": UNKNOWN}, 400),
-        ({"rootComponent": None}, 500),
-        ({"rootComponent": "text"}, 400),
-        ({"rootComponent": {"type": "markdown"}}, 400),
-        ({"rootComponent": {"type": "mcq", "data": {}}}, 500),
-        ({"rootComponent": container({"type": "mcq", "data": {}})}, 500),
-        ({"rootComponent": {"type": "markdown", "data": {"mcq": 1}}}, 400),
-        ({"rootComponent": container(markdown() | {"id": UNKNOWN})}, 400),
-        ({"rootComponent": container({"type": 1, "data": {}})}, 400),
-        ({"rootComponent": editor(validator("1", "2") | {"weight": 1})}, 400),
-        ({"rootComponent": editor(validator("1", "2") | {"isHidden": "no"})}, 400),
-        ({"rootComponent": editor(validator("1", "2") | {"input": {"stdin": [1]}})}, 400),
-        ({"rootComponent": {"type": "editor", "data": {"editorSettings": {}}}}, 400),
-        ({"rootComponent": {"type": "editor", "data": {"items": [1]}}}, 400),
-        ({"rootComponent": {"type": "editor", "data": {"items": [UNKNOWN], "validators": None}}}, 201),
-    ],
-)
-def test_what_is_sent_is_looked_at_to_the_last_leaf(admin: Client, changes: dict[str, Any], status: int) -> None:
+    [({"name": "ab"}, 400), ({"description": "ab"}, 400), ({"type": "question"}, 400), ({"reward": 0.5}, 201),
+     ({"data": None}, 400), ({"data": []}, 400), ({"rootComponent": None}, 500), ({"rootComponent": "text"}, 400),
+     ({"rootComponent": {"type": "markdown"}}, 400), ({"rootComponent": {"type": "mcq", "data": {}}}, 500),
+     ({"rootComponent": container({"type": "mcq", "data": {}})}, 500),
+     ({"rootComponent": container(markdown() | {"id": UNKNOWN})}, 400),
+     ({"rootComponent": container({"type": 1, "data": {}})}, 400),
+     ({"rootComponent": editor(validator("1", "2") | {"isHidden": "no"})}, 400),
+     ({"rootComponent": editor(validator("1", "2") | {"input": {"stdin": [1]}})}, 400),
+     ({"rootComponent": {"type": "editor", "data": {"editorSettings": {}}}}, 400),
+     ({"rootComponent": {"type": "editor", "data": {"items": [UNKNOWN], "validators": None}}}, 201)],
+)  # fmt: skip
+def test_a_content_is_checked_to_the_last_leaf(admin: Client, changes: dict[str, Any], status: int) -> None:
     answer = admin.post("/content", content(markdown(), **changes))
     assert answer.status == status, answer.content
-
-
-def test_a_missing_root_is_a_500_in_capitals(admin: Client) -> None:
-    body = content(None)
-    del body["rootComponent"]
-    assert admin.post("/content", body).json == {"statusCode": 500, "message": "Internal Server Error"}
 
 
 @pytest.mark.parametrize(("depth", "status"), [(60, 201), (300, 500)])
@@ -170,20 +139,6 @@ def test_nodes_of_others_cannot_be_put(admin: Client, new_content: NewContent) -
     assert admin.get(f"/content/{made['id']}").data == made
 
 
-def test_a_node_looked_for_where_there_are_none_is_not_found_there(admin: Client, new_content: NewContent) -> None:
-    made = new_content(markdown())
-    root = made["rootComponent"] | {"data": {"components": [markdown() | {"id": UNKNOWN}]}}
-    answer = put(admin, made, root)
-    assert (answer.status, answer.json["message"]) == (400, f"Cannot add component with id {UNKNOWN}")
-
-
-def test_data_that_comes_later_comes_last(admin: Client, new_content: NewContent) -> None:
-    made = new_content(markdown())
-    body = content(made["rootComponent"], name=made["name"], data={"a": 1})
-    answer = admin.send("PUT", f"/content/{made['id']}", body)
-    assert list(answer.data) == ["name", "description", "type", "reward", "rootComponent", "id", "data"]
-
-
 def test_a_content_goes_with_its_tree(admin: Client, new_content: NewContent, database: sqlite3.Connection) -> None:
     made = new_content(container(editor(validator("1", "2"))))
     code = made["rootComponent"]["data"]["components"][0]
@@ -194,26 +149,11 @@ def test_a_content_goes_with_its_tree(admin: Client, new_content: NewContent, da
 
 @pytest.mark.parametrize(
     ("query", "status"),
-    [
-        ("name=[", 500),
-        ("name=(?=a)", 500),
-        ("name[]=a", 500),
-        ("name=a%00", 200),
-        ("name=(a*)*$", 200),
-        ("name=", 200),
-        ("order-by=reward:sideways", 500),
-        ("order-by=reward", 200),
-        ("limit=101", 400),
-    ],
-)
+    [("name=(?=a)", 500), ("name[]=a", 500), ("name=a%00", 200), ("name=(a*)*$", 200), ("name=", 200),
+     ("order-by=reward:sideways", 500), ("order-by=reward", 200)],
+)  # fmt: skip
 def test_names_are_searched_by_regular_expression(alice: Client, query: str, status: int) -> None:
     assert alice.get(f"/content?{query}").status == status
-
-
-def test_a_nul_is_searched_for_like_any_other_character(alice: Client, admin: Client, new_content: NewContent) -> None:
-    mark = new_content(markdown())["name"]
-    found = [alice.get(f"/{route}?name={mark}%00").data for route in ("content", "module")]
-    assert (found, admin.get("/item?type=%00").data) == ([[], []], [])
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400"])
@@ -230,22 +170,3 @@ def test_an_infinite_number_is_a_500_and_is_not_stored(
         assert admin.ask(method, target, JSON, body.encode()).status == 500
     assert database.execute(query).fetchone() == before
     assert admin.get(f"/content?name={made['name']}&order-by=reward:asc").data == [made]
-
-
-def test_a_regular_expression_knows_capitals(alice: Client, new_content: NewContent) -> None:
-    name = new_content(markdown())["name"]
-    found = [alice.get(f"/content?name={pattern}").data for pattern in (f"^{name}$", f"^{name.upper()}$", name[3:6])]
-    assert [name in [each["name"] for each in listed] for listed in found] == [True, False, True]
-    assert len(found[0]) == 1
-
-
-def test_contents_come_in_the_order_of_name_or_reward(alice: Client, new_content: NewContent) -> None:
-    mark = new_content(markdown(), reward=1)["name"]
-    others = [
-        new_content(markdown(), name=f"{mark}{letter}", reward=reward) for letter, reward in (("B", 3), ("a", 2.5))
-    ]
-    assert len(others) == 2
-    by_name = alice.get(f"/content?name={mark}&order-by=name:desc").data
-    by_reward = alice.get(f"/content?name={mark}&order-by=reward:asc").data
-    assert [each["name"].removeprefix(mark) for each in by_name] == ["a", "B", ""]
-    assert [each["reward"] for each in by_reward] == [1, 2.5, 3]

@@ -1,4 +1,4 @@
-"""Faults of the monolith that end it, or take it away: only where the part that fails is configured."""
+"""Faults that end the monolith or make it unavailable, where the part that fails is configured."""
 
 import socket
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ NOBODY = "alice@example.org"
 
 @contextmanager
 def dead_port() -> Iterator[int]:
-    """A port on which nobody answers, held so that nobody will."""
+    """A port that this process holds and on which nobody answers."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield int(held.getsockname()[1])
@@ -107,7 +107,7 @@ def test_without_a_runner_nothing_ends(admin: Client) -> None:
 
 
 def test_poor_purchases_take_connections_that_never_come_back(tmp_path: Path) -> None:
-    """Fault F2, where the pool is told to leak: what needs no database still answers."""
+    """Fault F2, with a pool that leaks: routes without database still answer."""
     dear = "44444444-4444-4444-8444-444444444444"
     with running_monolith(tmp_path / "monolith.sqlite3", seed="demo", environ={"LEAKING_POOL": "2"}) as running:
         client = Client(running.host, running.port)
