@@ -8,53 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extracted.wire.jsonsyntax import fault
-
-END = "Unexpected end of JSON input"
-FAULTS = {
-    "": END,
-    " \n": END,
-    "{": END,
-    '{"a"': END,
-    '{"a":': END,
-    '["x': END,
-    '["\\': END,
-    '["\\u00': END,
-    "[tru": END,
-    "[-": END,
-    "[1.": END,
-    "[1e+": END,
-    "{bad": "Unexpected token b in JSON at position 1",
-    '{"username": "a",}': "Unexpected token } in JSON at position 17",
-    "[1,]": "Unexpected token ] in JSON at position 3",
-    "[,1]": "Unexpected token , in JSON at position 1",
-    "[1 2]": "Unexpected number in JSON at position 3",
-    '[1 "a"]': "Unexpected string in JSON at position 3",
-    "{1:2}": "Unexpected number in JSON at position 1",
-    '{"a" 1}': "Unexpected number in JSON at position 5",
-    '{"a":1 "b":2}': "Unexpected string in JSON at position 7",
-    "{} x": "Unexpected token x in JSON at position 3",
-    "[]]": "Unexpected token ] in JSON at position 2",
-    "[}": "Unexpected token } in JSON at position 1",
-    "[01]": "Unexpected number in JSON at position 2",
-    "[-01]": "Unexpected number in JSON at position 3",
-    "[+1]": "Unexpected token + in JSON at position 1",
-    "[.5]": "Unexpected token . in JSON at position 1",
-    "[1.e5]": "Unexpected token e in JSON at position 3",
-    "[1e]": "Unexpected token ] in JSON at position 3",
-    "[nul]": "Unexpected token ] in JSON at position 4",
-    "[nil]": "Unexpected token i in JSON at position 2",
-    "[NaN]": "Unexpected token N in JSON at position 1",
-    "['a']": "Unexpected token ' in JSON at position 1",
-    '["\n"]': "Unexpected token \n in JSON at position 2",
-    '["\\x"]': "Unexpected token x in JSON at position 3",
-    '["\\9"]': "Unexpected number in JSON at position 3",
-    '["\\-"]': "Unexpected number in JSON at position 3",
-    '["\\u12g4"]': "Unexpected token g in JSON at position 6",
-    '["\\u12"]': "Unexpected string in JSON at position 6",
-    '["é\U0001f600" x': "Unexpected token x in JSON at position 7",
-    "[\U0001f600": "Unexpected token \ud83d in JSON at position 1",
-    "\u00a0[]": "Unexpected token \u00a0 in JSON at position 0",
-}
+from tests.support.json_texts import FAULTS
 
 
 @pytest.mark.parametrize(("text", "sentence"), FAULTS.items())

@@ -8,29 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extracted.wire.jsontext import parse, stringify
-
-NUMBERS = [
-    (0, "0"),
-    (-0.0, "0"),
-    (10.0, "10"),
-    (1.5, "1.5"),
-    (-0.1, "-0.1"),
-    (100000, "100000"),
-    (1e-6, "0.000001"),
-    (1.5e-6, "0.0000015"),
-    (1e-7, "1e-7"),
-    (1.25e-7, "1.25e-7"),
-    (123456789012345680000.0, "123456789012345680000"),
-    (1e20, "100000000000000000000"),
-    (1e21, "1e+21"),
-    (1.5e21, "1.5e+21"),
-    (-1e300, "-1e+300"),
-    (5e-324, "5e-324"),
-    (2**53 - 1, "9007199254740991"),
-    (2**53 + 1, "9007199254740992"),
-    (10**20 - 1, "100000000000000000000"),
-    (0.1 + 0.2, "0.30000000000000004"),
-]
+from tests.support.json_texts import NUMBERS
 
 
 @pytest.mark.parametrize(("number", "text"), NUMBERS)
