@@ -22,8 +22,8 @@ from strangler_gateway.table.template import parse
 def compile_table(file: RoutesFile, lines: Sequence[int]) -> r.RouteTable:
     """The table of a file that has no fault; `lines` holds the line of each route."""
     services = {name: _service(name, entry) for name, entry in file.services.items()}
-    movables = {name: _movable(name, "group", group) for name, group in file.groups.items()}
-    movables |= {entry.id: _movable(entry.id, "route", entry) for entry in file.routes if entry.group is None}
+    movables = {name: _movable(name, group) for name, group in file.groups.items()}
+    movables |= {entry.id: _movable(entry.id, entry) for entry in file.routes if entry.group is None}
     last = len(file.routes) - 1
     routes = tuple(
         _route(entry, movables, services, line=line, undeclared=at == last)
@@ -61,7 +61,7 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
     )
 
 
-def _movable(name: str, kind: str, entry: MovableFields) -> r.Movable:
+def _movable(name: str, entry: MovableFields) -> r.Movable:
     return r.Movable(
         name=name,
         kind="group" if isinstance(entry, GroupEntry) else "route",

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from strangler_gateway.config.checks.fields import validated
-from strangler_gateway.config.checks.outline import outline
 from strangler_gateway.config.checks.rules import rule_faults
 from strangler_gateway.config.checks.secrets import secret_faults
 from strangler_gateway.config.checks.warnings import warnings_of
@@ -32,7 +31,7 @@ def check_text(text: str, environ: Mapping[str, str]) -> Report:
     if not source.data and faults:
         return _refused(faults)
     file, found = validated(source)
-    faults += found + rule_faults(source, outline(source))
+    faults += found + rule_faults(source)
     if faults or file is None:
         return _refused(faults)
     lines = [source.line(("routes", at)) for at in range(len(file.routes))]

@@ -1,9 +1,7 @@
-"""Faults that span entries of the file: names, reach of routes, states, the last route."""
+"""Faults between entries of the file: names, reach of routes, states, the last route."""
 
-from collections.abc import Iterator
-
-from strangler_gateway.config.checks.outline import Outline, RouteOutline
 from strangler_gateway.config.checks.publish import publish_faults
+from strangler_gateway.config.checks.written import Found, WrittenFile, WrittenRoute
 from strangler_gateway.config.field_types import references
 from strangler_gateway.config.model import MovableFields
 from strangler_gateway.config.yaml.source import LocatedYaml
@@ -15,114 +13,107 @@ MAX_METHODS = 64
 _LAST = 'the last route takes all the rest: match: {path: "/{rest...}"}, without methods'
 
 
-def rule_faults(source: LocatedYaml, outline: Outline) -> list[Fault]:
+def rule_faults(source: LocatedYaml) -> list[Fault]:
     """Every breach of a rule."""
-    return [fault for rule in _RULES for fault in rule(source, outline)]
+    file = WrittenFile(source)
+    return [source.fault(place, message) for rule in _RULES for place, message in rule(file)]
 
 
-def _ids(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
-    seen: dict[str, RouteOutline] = {}
-    for route in outline.routes:
-        name, at = route.names.get("id"), (*route.place, "id")
+def _ids(file: WrittenFile) -> Found:
+    seen: dict[str, WrittenRoute] = {}
+    for route in file.routes:
+        name, at = route.text("id"), (*route.place, "id")
         if name is None:
             continue
         if name in seen:
-            line = source.line(seen[name].place)
-            yield source.fault(at, f"the id {quoted(name)} is already taken on line {line}; ids are unique")
-        elif name in outline.groups:
-            yield source.fault(at, f"{quoted(name)} is also the name of a group; a command could not tell them apart")
+            line = file.source.line(seen[name].place)
+            yield at, f"the id {quoted(name)} is already taken on line {line}; ids are unique"
+        elif name in file.groups:
+            yield at, f"{quoted(name)} is also the name of a group; a command could not tell them apart"
         seen.setdefault(name, route)
 
 
-def _undefined(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
-    for route in outline.routes:
-        for field, what, known in (
-            ("legacy", "service", outline.services),
-            ("extracted", "service", outline.services),
-            ("group", "group", outline.groups),
-        ):
-            name = route.names.get(field)
+def _undefined(file: WrittenFile) -> Found:
+    ends = (("legacy", "service", file.services), ("extracted", "service", file.services))
+    for route in file.routes:
+        for field, what, known in (*ends, ("group", "group", file.groups)):
+            name = route.text(field)
             if name is not None and name not in known:
                 defined = ", ".join(sorted(known)) or "none"
                 message = f"the {what} {quoted(name)} is not defined under {what}s; defined there: {defined}"
-                yield source.fault((*route.place, field), message)
+                yield (*route.place, field), message
 
 
-def _group_or_route(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
-    for route in outline.routes:
+def _group_or_route(file: WrittenFile) -> Found:
+    for route in file.routes:
         if "group" in route.fields:
-            for field in sorted(MOVABLE_FIELDS & route.fields):
+            for field in sorted(MOVABLE_FIELDS & route.fields.keys()):
                 message = f'"{field}" belongs to the group that the route is in; write it there, not here'
-                yield source.fault((*route.place, field), message)
+                yield (*route.place, field), message
 
 
-def _reserved(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
-    for route in outline.routes:
+def _reserved(file: WrittenFile) -> Found:
+    for route in file.routes:
         if "aggregate" in route.fields:
             message = '"aggregate" is reserved for a later version; a route\'s new end is `extracted:` or `publish:`'
-            yield source.fault((*route.place, "aggregate"), message)
+            yield (*route.place, "aggregate"), message
 
 
-def _new(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
-    for route in outline.routes:
-        if route.is_new and "shadow" in route.fields:
+def _new(file: WrittenFile) -> Found:
+    for route in file.routes:
+        if route.fields.get("new") is True and "shadow" in route.fields:
             message = "the route is `new`: the monolith has no answer to compare with; take one of the two out"
-            yield source.fault((*route.place, "shadow"), message)
+            yield (*route.place, "shadow"), message
 
 
-def _unreachable(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
-    taken: dict[object, RouteOutline] = {}
-    for route in outline.routes:
+def _unreachable(file: WrittenFile) -> Found:
+    taken: dict[object, WrittenRoute] = {}
+    for route in file.routes:
         if route.template is None:
             continue
-        if not outline.paths.decode_literals and not str(route.path).isascii():
-            message = "never reached: clients percent-encode such characters; write them so, or set decode_literals"
-            yield source.fault((*route.place, "match", "path"), message)
-        path = (shape(route.template, outline.paths), route.template.rest)
+        at = (*route.place, "match", "path")
+        if not file.paths.decode_literals and not str(route.path).isascii():
+            yield at, "never reached: clients percent-encode such characters; write them so, or set decode_literals"
+        path = (shape(route.template, file.paths), route.template.rest)
         clashes = [(method, taken.setdefault((path, method), route)) for method in route.methods or (None,)]
         for method, first in clashes:
             if first is not route:
-                yield _clash(source, route, first, method)
+                line, what = file.source.line(first.place), f"{method or 'every method'} {route.path}"
+                taker = f"the route {quoted(first.id)} on line {line} takes {what}"
+                yield at, f"never reached: {taker}; remove one of the two"
 
 
-def _methods(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
+def _methods(file: WrittenFile) -> Found:
     """The matcher has a tree for each method that the file names."""
-    named = {method for route in outline.routes for method in route.methods or ()}
+    named = {method for route in file.routes for method in route.methods or ()}
     if len(named) > MAX_METHODS:
-        yield source.fault(("routes",), f"names {len(named)} different methods; at most {MAX_METHODS} are taken")
+        yield ("routes",), f"names {len(named)} different methods; at most {MAX_METHODS} are taken"
 
 
-def _clash(source: LocatedYaml, route: RouteOutline, first: RouteOutline, method: str | None) -> Fault:
-    line, asked = source.line(first.place), f"{method or 'every method'} {route.path}"
-    message = f"never reached: the route {quoted(first.id)} on line {line} takes {asked}; remove one of the two"
-    return source.fault((*route.place, "match", "path"), message)
-
-
-def _last_route(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
-    if not outline.routes:
+def _last_route(file: WrittenFile) -> Found:
+    last = file.routes[-1] if file.routes else None
+    if last is None or last.template is None:
         return
-    last = outline.routes[-1]
-    if last.template is not None and not last.template.takes_all:
-        message = f"the last route is missing: the file ends with {quoted(last.id)} ({last.path}), and {_LAST}"
-        yield source.fault(last.place, message)
-    elif last.template is not None and last.methods is not None:
-        yield source.fault((*last.place, "match", "methods"), f"{_LAST}; take methods out")
+    if not last.template.takes_all:
+        yield last.place, f"the last route is missing: the file ends with {quoted(last.id)} ({last.path}), and {_LAST}"
+    elif last.methods is not None:
+        yield (*last.place, "match", "methods"), f"{_LAST}; take methods out"
 
 
-def _rewrites(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
-    for route in outline.routes:
+def _rewrites(file: WrittenFile) -> Found:
+    for route in file.routes:
         known = route.template.variables if route.template else ()
-        for side, template in route.rewrites.items():
-            for strange in sorted(references(template) - set(known)) if route.template else ():
+        for side in ("legacy", "extracted"):
+            template = route.text("rewrite", side)
+            for strange in sorted(references(template) - set(known)) if template and route.template else ():
                 message = f"{{{strange}}} is no variable of the route's path; there: {', '.join(known) or 'none'}"
-                yield source.fault((*route.place, "rewrite", side), message)
+                yield (*route.place, "rewrite", side), message
 
 
-def _statuses(source: LocatedYaml, outline: Outline) -> Iterator[Fault]:
-    for status in outline.statuses:
+def _statuses(file: WrittenFile) -> Found:
+    for status in file.statuses:
         if status != "default" and not (status.isascii() and status.isdigit() and 400 <= int(status[:4]) <= 599):
-            message = f"{quoted(status)} is neither default nor a status from 400 to 599"
-            yield source.fault(("errors", status), message)
+            yield ("errors", status), f"{quoted(status)} is neither default nor a status from 400 to 599"
 
 
 _RULES = (
