@@ -17,6 +17,7 @@ from chassis.messaging.open import open_broker
 from chassis.service.logs import configure
 from chassis.settings import SettingsInvalid, revealed
 from strangler_gateway.admin.app import admin_app
+from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import Signer, SigningKeyInvalid, ephemeral_signer, open_signer
 from strangler_gateway.migration.file_watch import Reloader
@@ -29,7 +30,6 @@ from strangler_gateway.server.listener import BACKLOG, listen
 from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.shadow import Shadow
 from strangler_gateway.steps.pipeline import Gateway
-from strangler_gateway.table.faults import RoutesInvalid
 from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.stats import Stats
 

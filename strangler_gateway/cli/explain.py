@@ -12,10 +12,10 @@ from strangler_gateway.admin.views import explanation
 from strangler_gateway.cli.client import USAGE, AdminClient, Answer, fail
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
 from strangler_gateway.cli.output import plain, where
+from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.config.file import load
 from strangler_gateway.migration.routes_file.edit import read
 from strangler_gateway.steps.explain import explain as explain_request
-from strangler_gateway.table.faults import RoutesInvalid
 from strangler_gateway.table.matcher import Matcher
 
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))

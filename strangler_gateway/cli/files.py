@@ -12,10 +12,10 @@ from strangler_gateway.cli.client import DONE, REFUSED, USAGE, fail
 from strangler_gateway.cli.options import AsJson
 from strangler_gateway.cli.output import plain
 from strangler_gateway.config.checks.check import Report, check_text
+from strangler_gateway.config.faults import Fault
 from strangler_gateway.config.file import json_schema
 from strangler_gateway.config.init.first_file import init_text, write_new
 from strangler_gateway.migration.routes_file.edit import read
-from strangler_gateway.table.faults import Fault
 
 
 def check(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from strangler_gateway.config.addresses import network, origin
 from strangler_gateway.config.identity_model import IdentityEntry
 from strangler_gateway.config.model import (
     AuthRules,
@@ -14,7 +15,6 @@ from strangler_gateway.config.model import (
 )
 from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.table import routes as r
-from strangler_gateway.table.addresses import network, origin
 from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, Publish
 from strangler_gateway.table.template import parse
 

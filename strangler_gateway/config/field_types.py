@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from strangler_gateway.table import addresses, json_path
-from strangler_gateway.table.faults import quoted
+from strangler_gateway.config import addresses
+from strangler_gateway.table import json_path
 from strangler_gateway.table.rate import parse_rate
-from strangler_gateway.table.template import parse
+from strangler_gateway.table.template import parse, quoted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from strangler_gateway.config.checks.check import check_text
+from strangler_gateway.config.faults import Fault, RoutesInvalid
 from strangler_gateway.config.model import RoutesFile
-from strangler_gateway.table.faults import Fault, RoutesInvalid
 from strangler_gateway.table.routes import RouteTable
 
 __all__ = ["Fault", "RoutesInvalid", "json_schema", "load"]

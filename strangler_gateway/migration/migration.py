@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.migration.counters import Counters
 from strangler_gateway.migration.diff import Diff, compare
 from strangler_gateway.migration.file_sync import FileSync
@@ -21,7 +22,6 @@ from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe, 
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.served_table import NotServed, ServedTable
 from strangler_gateway.migration.states import LEGACY, Direction, Move, Position, position_of
-from strangler_gateway.table.faults import RoutesInvalid
 from strangler_gateway.table.routes import Movable, RouteTable
 from strangler_gateway.telemetry.stats import Stats
 

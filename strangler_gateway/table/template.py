@@ -1,15 +1,16 @@
 """The paths of routes.yaml: `/item/{id}`, `/files/{rest...}`; a variable is a whole segment, the rest comes last."""
 
+import json
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from strangler_gateway.table.faults import quoted
 from strangler_gateway.table.routes import PathRules
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\.\.\.)?\}")
 _LITERAL = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2}|[^\x00-\x7f])*")
 MAX_SEGMENTS = 64
+SHOWN = 60
 
 
 class TemplateInvalid(ValueError):
@@ -83,3 +84,8 @@ def _checked_literal(piece: str, *, last: bool) -> str:
     if piece in (".", ".."):
         raise TemplateInvalid(f'has a segment "{piece}", which clients resolve before they send it')
     return piece
+
+
+def quoted(text: str) -> str:
+    """Text of the file inside a message: on one line and in quotes, or only measured where it is long."""
+    return json.dumps(text, ensure_ascii=False) if len(text) <= SHOWN else f"a text of {len(text)} characters"

@@ -8,8 +8,8 @@ from strangler_gateway.config.checks.rules import rule_faults
 from strangler_gateway.config.checks.secrets import secret_faults
 from strangler_gateway.config.checks.warnings import warnings_of
 from strangler_gateway.config.compile import compile_table
+from strangler_gateway.config.faults import Fault
 from strangler_gateway.config.yaml.source import read
-from strangler_gateway.table.faults import Fault
 from strangler_gateway.table.routes import RouteTable
 
 MAX_FAULTS = 100

@@ -6,10 +6,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from strangler_gateway.config.faults import Fault, Place
 from strangler_gateway.config.field_types import MAPPING, WORD
 from strangler_gateway.config.model import RoutesFile
 from strangler_gateway.config.yaml.source import LocatedYaml
-from strangler_gateway.table.faults import Fault, Place, quoted
+from strangler_gateway.table.template import quoted
 
 _WANTED = {
     "string_type": "a text",

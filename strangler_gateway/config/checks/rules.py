@@ -2,11 +2,11 @@
 
 from strangler_gateway.config.checks.publish import publish_faults
 from strangler_gateway.config.checks.written import Found, WrittenFile, WrittenRoute
+from strangler_gateway.config.faults import Fault
 from strangler_gateway.config.field_types import references
 from strangler_gateway.config.model import MovableFields
 from strangler_gateway.config.yaml.source import LocatedYaml
-from strangler_gateway.table.faults import Fault, quoted
-from strangler_gateway.table.template import shape
+from strangler_gateway.table.template import quoted, shape
 
 MOVABLE_FIELDS = frozenset(MovableFields.model_fields)
 MAX_METHODS = 64

@@ -5,8 +5,8 @@ import re
 from collections import Counter
 from itertools import pairwise
 
+from strangler_gateway.config.faults import Fault, Place, spell
 from strangler_gateway.config.yaml.source import LocatedYaml
-from strangler_gateway.table.faults import Fault, Place, spell
 
 _SHAPES = (
     ("a private key", re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY")),

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
+from strangler_gateway.config.faults import Fault, Place
 from strangler_gateway.config.model import MovableFields, RouteEntry, RoutesFile
 from strangler_gateway.config.yaml.source import LocatedYaml
-from strangler_gateway.table.faults import Fault, Place
 
 Unit = tuple[Place, str, MovableFields, list[RouteEntry]]
 

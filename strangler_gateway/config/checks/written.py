@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from strangler_gateway.config.faults import Place
 from strangler_gateway.config.yaml.source import LocatedYaml
-from strangler_gateway.table.faults import Place
 from strangler_gateway.table.routes import PathRules
 from strangler_gateway.table.template import Template, TemplateInvalid, parse
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from strangler_gateway.config.faults import Fault, Place, spell
 from strangler_gateway.config.yaml.scalars import Substitution, resolve
 from strangler_gateway.config.yaml.tree import MAX_BYTES, MAX_DEPTH, Unreadable, line_of, tree
-from strangler_gateway.table.faults import Fault, Place, quoted, spell
+from strangler_gateway.table.template import quoted
 
 MAX_VALUES = 100_000
 MAX_CHARACTERS = 4 * MAX_BYTES

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import pytest
 
+from strangler_gateway.config.faults import Fault, RoutesInvalid
 from strangler_gateway.config.file import json_schema, load
-from strangler_gateway.table.faults import Fault, RoutesInvalid
 from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, Publish
 from strangler_gateway.table.routes import (
     Auth,

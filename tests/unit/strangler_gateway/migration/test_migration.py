@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.config.file import load
 from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.states import Position, position_of
-from strangler_gateway.table.faults import RoutesInvalid
 from strangler_gateway.table.routes import MigrationState
 from tests.support.gateway.migrating import EXTRACTED, LEGACY, RETIRED, ROUTES, SHADOW, World, canary
 

@@ -1,9 +1,10 @@
 """What is wrong with a routes file: every fault at once, each with its line."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from strangler_gateway.table.template import quoted
 
 Place = tuple[str | int, ...]
 """Where a value stands in the file: keys and indexes from the top."""
@@ -37,12 +38,6 @@ def spell(place: Place) -> str:
     return text
 
 
-def quoted(text: str) -> str:
-    """Text of the file inside a message: on one line and in quotes, or only measured where it is long."""
-    return json.dumps(text, ensure_ascii=False) if len(text) <= SHOWN else f"a text of {len(text)} characters"
-
-
-SHOWN = 60
 _PLAIN = re.compile(r"[\w@/~$*-]{1,64}")
 
 
