@@ -1,1 +1,1 @@
-"""`polycode`: what operators of the services do, over their HTTP APIs alone."""
+"""`polycode`, the command for operators: it uses only the HTTP APIs of the services, and imports none of them."""

@@ -1,4 +1,4 @@
-"""`polycode broker`: makes the exchanges and queues of topology.yaml, and a user of RabbitMQ for each deployable."""
+"""`polycode broker`: creates the exchanges and queues of topology.yaml, and a RabbitMQ user for each deployable."""
 
 import asyncio
 import os
@@ -16,17 +16,18 @@ from chassis.messaging.topology import Topology, TopologyInvalid, load
 from chassis.settings import SettingsInvalid
 from extracted.cli import text
 from extracted.cli.client import REFUSED, USAGE
+from extracted.cli.options import AsJson
 
 TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
-app = typer.Typer(help="The broker: who sends what to whom.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-File = Annotated[Path, typer.Option("--topology", help="The file with exchanges and queues.")]
+app = typer.Typer(help="Create exchanges, queues and users of the broker.", no_args_is_help=True)
+File = Annotated[Path, typer.Option("--topology", help="The file that declares exchanges and queues.")]
 Url = Annotated[
     str,
     typer.Option(
         envvar="POLYCODE_BROKER_URL",
         metavar="URL",
-        help="amqp://ADMINISTRATOR:PASSWORD@HOST/VHOST, or sqlite:///PATH; better in the variable than typed.",
+        help="amqp://ADMINISTRATOR:PASSWORD@HOST/VHOST, or sqlite:///PATH; prefer the variable, which keeps the "
+        "password out of the shell's history.",
     ),
 ]
 Management = Annotated[
@@ -34,28 +35,27 @@ Management = Annotated[
     typer.Option(
         envvar="POLYCODE_BROKER_MANAGEMENT_URL",
         metavar="URL",
-        help="http://ADMINISTRATOR:PASSWORD@HOST:15672; better in the variable than typed.",
+        help="http://ADMINISTRATOR:PASSWORD@HOST:15672; prefer the variable here too.",
     ),
 ]
 Passwords = Annotated[
-    Path, typer.Option(metavar="FOLDER", help="One file for each user, made (mode 0600) where it is missing.")
+    Path, typer.Option(metavar="FOLDER", help="One file for each user. A missing file is created (mode 0600).")
 ]
 
 
 @app.command()
 def show(topology: File = TOPOLOGY, as_json: AsJson = False) -> None:
-    """Each deployable's permissions, as regular expressions over queues and exchanges."""
+    """Show the permissions of each deployable, as regular expressions on queues and exchanges."""
     found = permissions(_read(topology))
-    if as_json:
-        text.as_json({name: {"configure": p.configure, "write": p.write, "read": p.read} for name, p in found.items()})
-        return
+    answer = {name: {"configure": p.configure, "write": p.write, "read": p.read} for name, p in found.items()}
     rows = [(name, p.configure, p.write, p.read) for name, p in found.items()]
-    text.table(("deployable", "configure", "write", "read"), rows, "the file names nobody")
+    columns = ("deployable", "configure", "write", "read")
+    text.show(answer, columns, rows, as_json=as_json, empty="the file names no deployable")
 
 
 @app.command()
 def apply(url: Url, topology: File = TOPOLOGY) -> None:
-    """Make exchanges and queues where they are missing; run it again at will. Refused where one of them differs."""
+    """Create missing exchanges and queues. Safe to repeat. Fails if an existing one differs."""
     wanted = _read(topology)
     try:
         asyncio.run(_declare(url, wanted))
@@ -63,12 +63,12 @@ def apply(url: Url, topology: File = TOPOLOGY) -> None:
         _end(USAGE, str(error))
     except MessagingError as error:
         _end(REFUSED, str(error))
-    typer.echo(f"{len(wanted.writers)} exchanges and {len(wanted.queues)} queues are there")
+    typer.echo(f"{len(wanted.writers)} exchanges and {len(wanted.queues)} queues exist")
 
 
 @app.command()
 def users(url: Url, management: Management, passwords: Passwords, topology: File = TOPOLOGY) -> None:
-    """Make or change a user for each deployable: it reads its own queues, writes where the topology lets it."""
+    """Create or change a user for each deployable. It may read its own queues and write to what the topology allows."""
     wanted = _read(topology)
     known = {name: _password(passwords / name) for name in permissions(wanted)}
     vhost = unquote(urlsplit(url).path[1:]) or "/"
@@ -76,7 +76,7 @@ def users(url: Url, management: Management, passwords: Passwords, topology: File
         asyncio.run(apply_users(management, vhost, wanted, known))
     except MessagingError as error:
         _end(REFUSED, str(error))
-    typer.echo(f"users {', '.join(known)} may use the virtual host {vhost}; their passwords: {passwords}")
+    typer.echo(f"users of the virtual host {vhost}: {', '.join(known)}; their passwords are in {passwords}")
 
 
 async def _declare(url: str, topology: Topology) -> None:

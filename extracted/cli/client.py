@@ -1,4 +1,4 @@
-"""Speaks to the operations APIs of the services; what they answer becomes exit codes."""
+"""The client of the services' operations APIs. Errors end the command with an exit code."""
 
 import json
 import os
@@ -18,7 +18,7 @@ SERVICES = {
     "shop": "http://127.0.0.1:8102",
     "mailer": "http://127.0.0.1:8104",
 }
-"""Where each is unless POLYCODE_…_URL says otherwise."""
+"""Default addresses; POLYCODE_…_URL overrides them."""
 _CREDENTIAL = "POLYCODE_OPERATOR_TOKEN"
 
 JsonObject = Mapping[str, Any]
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class OperationsClient:
-    """One service. Methods end the command where there is no answer. `below`: where its paths begin."""
+    """Calls one service. Without a valid answer its methods end the command. `below`: the prefix of all paths."""
 
     service: str
     as_json: bool = False
@@ -35,15 +35,15 @@ class OperationsClient:
 
     @property
     def url(self) -> str:
-        """From the environment, else the default."""
+        """The address from the environment, or the default."""
         return (os.environ.get(f"POLYCODE_{self.service.upper()}_URL") or SERVICES[self.service]).rstrip("/")
 
     def get(self, path: str, **query: object) -> JsonObject:
-        """What it shows."""
+        """Reads."""
         return self._answer("GET", path, params={name: value for name, value in query.items() if value is not None})
 
     def post(self, path: str, **asked: object) -> JsonObject:
-        """What became of a wish."""
+        """Changes."""
         return self._answer("POST", path, json=asked)
 
     def pages(self, path: str, rows: str, **query: object) -> Iterator[JsonObject]:
@@ -57,7 +57,7 @@ class OperationsClient:
                 return
 
     def fail(self, code: int, message: str) -> NoReturn:
-        """Ends the command with a sentence, or its JSON form."""
+        """Ends the command with an error message, as text or JSON."""
         print(json.dumps({"error": message}) if self.as_json else f"{self.service}: {message}", file=sys.stderr)
         raise typer.Exit(code)
 
@@ -68,7 +68,7 @@ class OperationsClient:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             self.fail(
                 UNREACHABLE,
-                f"nothing answers at {self.url} ({type(error).__name__}); set POLYCODE_{self.service.upper()}_URL",
+                f"no answer from {self.url} ({type(error).__name__}); check POLYCODE_{self.service.upper()}_URL",
             )
         return self._read(response)
 
@@ -83,13 +83,16 @@ class OperationsClient:
         return content
 
     def _refused(self, status: int, content: JsonObject) -> NoReturn:
-        """The service's own words where it has some; a 404 of its public routes means that it has no operations API."""
+        """Fails with the service's own message, if any. A 404 of its public routes: it has no operations API."""
         if status == 401:
-            self.fail(REFUSED, f"the credential is not the one of {self.url}; set {_CREDENTIAL} or {_CREDENTIAL}_FILE")
+            self.fail(REFUSED, f"{self.url} refuses the credential; check {_CREDENTIAL} or {_CREDENTIAL}_FILE")
         if status == 404 and ("error" not in content or "statusCode" in content):
-            self.fail(REFUSED, f"{self.url} has no operations API; start it with {self.service.upper()}_OPERATOR_TOKEN")
-        said = content.get("error", "that is no answer of this service")
-        self.fail(UNREACHABLE if status >= 500 else REFUSED, f"{said} ({status} from {self.url})")
+            self.fail(
+                REFUSED,
+                f"{self.url} has no operations API; start the service with {self.service.upper()}_OPERATOR_TOKEN",
+            )
+        message = content.get("error", "this is not an answer of the service")
+        self.fail(UNREACHABLE if status >= 500 else REFUSED, f"{message} ({status} from {self.url})")
 
     def _headers(self) -> dict[str, str]:
         token = os.environ.get(_CREDENTIAL)
@@ -98,12 +101,12 @@ class OperationsClient:
             try:
                 token = Path(file).read_text().strip()
             except (OSError, UnicodeDecodeError) as error:
-                self.fail(USAGE, f"{_CREDENTIAL}_FILE names {file}, which cannot be read ({type(error).__name__})")
+                self.fail(USAGE, f"{_CREDENTIAL}_FILE: {file} cannot be read ({type(error).__name__})")
         return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def of_each(services: Iterable[str], ask: Callable[[str], T]) -> tuple[dict[str, T], int]:
-    """What those say that answer, and the exit code: the others have said why they do not."""
+    """The answers of those that answer, and the exit code. The others have printed an error."""
     found, code = {}, DONE
     for name in services:
         try:

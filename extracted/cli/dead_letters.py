@@ -1,4 +1,4 @@
-"""`polycode dead-letters`: messages that a service could not handle, and why; tried again through their keys."""
+"""`polycode dead-letters`: lists, shows, retries and discards messages that a service could not handle."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -8,61 +8,57 @@ import typer
 
 from extracted.cli import text
 from extracted.cli.client import DONE, REFUSED, SERVICES, OperationsClient, of_each
+from extracted.cli.options import AsJson
 
-app = typer.Typer(help="Messages that could not be handled: look, try again, discard.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Service = Annotated[str | None, typer.Option(help=f"One of {', '.join(SERVICES)}; else all of them.")]
-OneService = Annotated[str, typer.Option("--service", help=f"Whose: {', '.join(SERVICES)}.")]
-Queue = Annotated[str | None, typer.Option(help="Of one queue alone.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Which.")]
-All = Annotated[bool, typer.Option("--all", help="All that wait, of the service, or of its --queue.")]
-Why = Annotated[str, typer.Option("--why", help="The reason; it is logged.")]
+app = typer.Typer(help="List, show, retry and discard messages that could not be handled.", no_args_is_help=True)
+Service = Annotated[str | None, typer.Option(help=f"One of {', '.join(SERVICES)}. Default: all.")]
+OneService = Annotated[str, typer.Option("--service", help=f"One of {', '.join(SERVICES)}.")]
+Queue = Annotated[str | None, typer.Option(help="Only messages of this queue.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="The ids of messages.")]
+All = Annotated[bool, typer.Option("--all", help="All messages of the service, or of its --queue.")]
+Why = Annotated[str, typer.Option("--why", help="The reason. It is logged.")]
 AT_ONCE = 500
+_COLUMNS = ("service", "id", "queue", "type", "reason", "attempts", "next attempt", "last")
+_GROUP_COLUMNS = ("service", "count", "queue", "type", "reason", "last")
+_DONE = {"redrive": "will be tried again", "discard": "deleted"}
 
 
 @app.command("list")
 def list_(
     service: Service = None,
     queue: Queue = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many of a service.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="The largest number of messages of a service.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """The messages, the longest kept first."""
+    """List messages in the order of their ids."""
     found, code = of_each(_services(service), lambda name: list(islice(_failed_messages(name, queue, as_json), limit)))
-    if as_json:
-        text.as_json(found)
-    else:
-        columns = ("service", "id", "queue", "type", "reason", "attempts", "next attempt", "last")
-        text.table(columns, [_row(name, one) for name, rows in found.items() for one in rows], "no message waits")
+    rows = [_row(name, one) for name, ones in found.items() for one in ones]
+    text.show(found, _COLUMNS, rows, as_json=as_json, empty="no messages found")
     raise typer.Exit(code)
 
 
 @app.command()
 def groups(service: Service = None, queue: Queue = None, as_json: AsJson = False) -> None:
-    """How many there are of each queue, type and reason."""
+    """Count messages by queue, type and reason."""
     found, code = of_each(
         _services(service), lambda name: OperationsClient(name, as_json).get("parked/groups", queue=queue)["groups"]
     )
-    if as_json:
-        text.as_json(found)
-        raise typer.Exit(code)
     rows = [
         (name, one["count"], one["queue"], one["type"], one["reason"], text.moment(one["lastAt"]))
         for name, ones in found.items()
         for one in ones
     ]
-    text.table(("service", "count", "queue", "type", "reason", "last"), rows, "no message waits")
+    text.show(found, _GROUP_COLUMNS, rows, as_json=as_json, empty="no messages found")
     raise typer.Exit(code)
 
 
 @app.command()
-def show(parked_id: Annotated[str, typer.Argument(metavar="ID")], service: OneService, as_json: AsJson = False) -> None:
-    """One message with its properties and body."""
-    answer = OperationsClient(_known(service), as_json).get(f"parked/{parked_id}")
-    if as_json:
-        text.as_json(answer)
-        return
-    text.table(("what", ""), answer.items(), "")
+def show(
+    message_id: Annotated[str, typer.Argument(metavar="ID")], service: OneService, as_json: AsJson = False
+) -> None:
+    """Show one message with its properties and body."""
+    answer = OperationsClient(_known(service), as_json).get(f"parked/{message_id}")
+    text.show(answer, ("what", ""), answer.items(), as_json=as_json)
 
 
 @app.command()
@@ -74,7 +70,7 @@ def redrive(
     queue: Queue = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try messages again. What was done already is done once: its business key tells."""
+    """Try messages again. Work that was done already is not done twice."""
     _change("redrive", service, _chosen(service, ids, everything, queue, as_json), why, as_json)
 
 
@@ -87,28 +83,25 @@ def discard(
     queue: Queue = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forget messages for good."""
+    """Delete messages for ever."""
     _change("discard", service, _chosen(service, ids, everything, queue, as_json), why, as_json)
 
 
-def _change(word: str, service: str, ids: list[str], why: str, as_json: bool) -> None:
+def _change(verb: str, service: str, ids: list[str], why: str, as_json: bool) -> None:
     client, count = OperationsClient(service, as_json), 0
     for begin in range(0, len(ids), AT_ONCE):
-        count += client.post(f"parked/{word}", ids=ids[begin : begin + AT_ONCE], why=why)["count"]
+        count += client.post(f"parked/{verb}", ids=ids[begin : begin + AT_ONCE], why=why)["count"]
     if as_json:
-        text.as_json({"asked": len(ids), "count": count})
+        text.print_json({"asked": len(ids), "count": count})
     else:
-        typer.echo(f"{service}: {count} of {len(ids)} messages {_DONE[word]}")
+        typer.echo(f"{service}: {count} of {len(ids)} messages {_DONE[verb]}")
     raise typer.Exit(DONE if count == len(ids) else REFUSED)
 
 
-_DONE = {"redrive": "are tried again", "discard": "are gone"}
-
-
 def _chosen(service: str, ids: list[str] | None, everything: bool, queue: str | None, as_json: bool) -> list[str]:
-    """Of those that wait; ids are taken as they are."""
+    """The ids that were given, or all of the service."""
     if bool(ids) == everything:
-        raise typer.BadParameter("name ids, or --all")
+        raise typer.BadParameter("expected ids or --all")
     return ids or [str(one["id"]) for one in _failed_messages(_known(service), queue, as_json)]
 
 
@@ -127,5 +120,5 @@ def _services(service: str | None) -> list[str]:
 
 def _known(service: str) -> str:
     if service not in SERVICES:
-        raise typer.BadParameter(f"{service!r} is none of {', '.join(SERVICES)}", param_hint="--service")
+        raise typer.BadParameter(f"{service!r} is not one of {', '.join(SERVICES)}", param_hint="--service")
     return service

@@ -1,4 +1,4 @@
-"""`polycode purchases`: by state and age, one with its timeline, what operators do with one, the audit of the books."""
+"""`polycode purchases`: lists and shows purchases, acts on one, audits the books."""
 
 from typing import Annotated, Any
 
@@ -6,11 +6,11 @@ import typer
 
 from extracted.cli import text
 from extracted.cli.client import DONE, REFUSED, OperationsClient
+from extracted.cli.options import AsJson
 
-app = typer.Typer(help="Purchases: look, resume, cancel, refund, audit.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-PurchaseId = Annotated[str, typer.Argument(metavar="ID", help="Of the purchase.")]
-Why = Annotated[str, typer.Option("--why", help="The reason; it is logged, and kept with the purchase.")]
+app = typer.Typer(help="List, show, resume, cancel, refund and audit purchases.", no_args_is_help=True)
+PurchaseId = Annotated[str, typer.Argument(metavar="ID", help="The id of the purchase.")]
+Why = Annotated[str, typer.Option("--why", help="The reason. It is logged and kept with the purchase.")]
 _COLUMNS = ("purchase", "state", "reason", "user", "item", "price", "commands", "created", "settled")
 
 
@@ -24,75 +24,78 @@ def _seconds(value: str | int) -> int:
 @app.command("list")
 def list_(
     state: Annotated[str | None, typer.Option(help="DEBITED, CANCELLING, COMPLETED, REFUNDED or REJECTED.")] = None,
-    older_than: Annotated[int, typer.Option(parser=_seconds, metavar="TIME", help="Created before: 90s, 5m, 2h.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
+    older_than: Annotated[
+        int, typer.Option(parser=_seconds, metavar="TIME", help="Only purchases older than 90s, 5m, 2h.")
+    ] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The largest number of purchases.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """The oldest first."""
+    """List purchases, oldest first."""
     wanted = state.upper() if state else None
-    answer = OperationsClient("account", as_json).get("purchases", state=wanted, older_than_s=older_than, limit=limit)
-    if as_json:
-        text.as_json(answer)
-        return
-    text.table(_COLUMNS, [_row(one) for one in answer["purchases"]], "no such purchases")
-    if answer["next"]:
-        typer.echo(f"… and more; --limit shows up to 1000, --json tells where the next page begins ({answer['next']})")
+    answer = _account(as_json).get("purchases", state=wanted, older_than_s=older_than, limit=limit)
+    rows = [_row(one) for one in answer["purchases"]]
+    text.show(answer, _COLUMNS, rows, as_json=as_json, empty="no purchases found")
+    if answer["next"] and not as_json:
+        typer.echo(f"… and more: --limit shows up to 1000, --json tells where the next page begins ({answer['next']})")
 
 
 @app.command()
 def show(purchase_id: PurchaseId, as_json: AsJson = False) -> None:
-    """One purchase: its steps, its lines of the ledger, what operators did."""
-    answer = OperationsClient("account", as_json).get(f"purchases/{_segment(purchase_id)}")
+    """Show one purchase with its timeline: steps, ledger entries, operators' actions."""
+    answer = _account(as_json).get(f"purchases/{_checked(purchase_id)}")
     if as_json:
-        text.as_json(answer)
+        text.print_json(answer)
         return
-    text.table(_COLUMNS, [_row(answer)], "")
-    lines = [(one["at"], one["step"] if "step" in one else one.get("state"), "") for one in answer["steps"]]
-    lines += [
-        (one["at"], f"{one['kind']} {one['delta']:+d}", f"{text.plain(one['pointsAfter'])} left")
-        for one in answer["ledger"]
-    ]
-    lines += [(one["at"], one["action"], one["why"]) for one in answer["interventions"]]
-    timeline = sorted(lines, key=lambda line: line[0] or "")
-    text.table(("when", "what", ""), [(text.moment(at), what, more) for at, what, more in timeline], "")
+    text.print_table(_COLUMNS, [_row(answer)])
+    text.print_table(("when", "what", ""), [(text.moment(at), what, more) for at, what, more in _timeline(answer)])
 
 
 @app.command()
 def resume(purchase_id: PurchaseId, why: Why, as_json: AsJson = False) -> None:
-    """Ask the shop now what it would be asked later."""
+    """Ask the shop now instead of at the next time-out."""
     _change(purchase_id, "resume", why, as_json)
 
 
 @app.command()
 def cancel(purchase_id: PurchaseId, why: Why, as_json: AsJson = False) -> None:
-    """Ask the shop to cancel it. Points go back when it has; if it has sold already, the purchase completes."""
+    """Ask the shop to cancel. The points go back after that; if the shop has sold already, the purchase completes."""
     _change(purchase_id, "cancel", why, as_json)
 
 
 @app.command()
 def refund(purchase_id: PurchaseId, why: Why, as_json: AsJson = False) -> None:
-    """Give back the price of one that the monolith charged for, too; the purchase keeps its state."""
+    """Pay back the price of a purchase that the monolith charged too. The purchase keeps its state."""
     _change(purchase_id, "refund", why, as_json)
 
 
 @app.command()
 def audit(as_json: AsJson = False) -> None:
-    """Check ledger against purchases against transactions. Exit 1 on a breach."""
-    answer = OperationsClient("account", as_json).get("audit")
-    if as_json:
-        text.as_json(answer)
-    else:
-        rows = [(one["kind"], one["purchaseId"]) for one in answer["breaches"]]
-        text.table(("breach", "purchase"), rows, f"no breach, {text.moment(answer['at'])}")
+    """Compare ledger, purchases and transactions. Exit code 1 if there is a breach."""
+    answer = _account(as_json).get("audit")
+    rows = [(one["kind"], one["purchaseId"]) for one in answer["breaches"]]
+    nothing = f"no breach, {text.moment(answer['at'])}"
+    text.show(answer, ("breach", "purchase"), rows, as_json=as_json, empty=nothing)
     raise typer.Exit(REFUSED if answer["breaches"] else DONE)
 
 
-def _change(purchase_id: str, word: str, why: str, as_json: bool) -> None:
-    answer = OperationsClient("account", as_json).post(f"purchases/{_segment(purchase_id)}/{word}", why=why)
-    if as_json:
-        text.as_json(answer)
-    else:
-        text.table(_COLUMNS, [_row(answer)], "")
+def _account(as_json: bool) -> OperationsClient:
+    return OperationsClient("account", as_json)
+
+
+def _change(purchase_id: str, verb: str, why: str, as_json: bool) -> None:
+    answer = _account(as_json).post(f"purchases/{_checked(purchase_id)}/{verb}", why=why)
+    text.show(answer, _COLUMNS, [_row(answer)], as_json=as_json)
+
+
+def _timeline(purchase: Any) -> list[tuple[str | None, str, str]]:
+    """(time, what, more), oldest first."""
+    steps = [(one["at"], one["step"] if "step" in one else one.get("state"), "") for one in purchase["steps"]]
+    ledger = [
+        (one["at"], f"{one['kind']} {one['delta']:+d}", f"{text.plain(one['pointsAfter'])} left")
+        for one in purchase["ledger"]
+    ]
+    actions = [(one["at"], one["action"], one["why"]) for one in purchase["interventions"]]
+    return sorted(steps + ledger + actions, key=lambda line: line[0] or "")
 
 
 def _row(one: Any) -> tuple[object, ...]:
@@ -100,7 +103,7 @@ def _row(one: Any) -> tuple[object, ...]:
     return (*what, text.moment(one["createdAt"]), text.moment(one["settledAt"]))
 
 
-def _segment(purchase_id: str) -> str:
+def _checked(purchase_id: str) -> str:
     if not purchase_id.isascii() or not all(c.isalnum() or c == "-" for c in purchase_id):
         raise typer.BadParameter("the id of a purchase is a UUID", param_hint="ID")
     return purchase_id

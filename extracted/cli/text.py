@@ -1,4 +1,4 @@
-"""What people see: plain tables; what comes from messages never steers the terminal."""
+"""What the command prints: JSON or plain tables. Text from messages cannot control the terminal."""
 
 import json
 import re
@@ -12,25 +12,35 @@ from rich.text import Text
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def as_json(value: object) -> None:
+def show(
+    answer: object, columns: Sequence[str], rows: Iterable[Sequence[object]], *, as_json: bool, empty: str = ""
+) -> None:
+    """Prints `answer` as one line of JSON, or `rows` as a table; `empty` if there are no rows."""
+    if as_json:
+        print_json(answer)
+    else:
+        print_table(columns, rows, empty)
+
+
+def print_json(value: object) -> None:
     """One line."""
     print(json.dumps(value, ensure_ascii=False))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], nothing: str) -> None:
-    """Prints it; `nothing` where there are no rows."""
-    shown = Table(box=None, pad_edge=False, header_style="bold")
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "") -> None:
+    """Prints `empty` if there are no rows."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(plain(cell)) for cell in row))
+        table.add_row(*(Text(plain(cell)) for cell in row))
     screen = Console(highlight=False)
     screen = screen if screen.is_terminal else Console(highlight=False, width=240)
-    screen.print(shown if shown.row_count else nothing)
+    screen.print(table if table.row_count else empty)
 
 
 def plain(value: object) -> str:
-    """Without what would steer a terminal; None is `-`."""
+    """The text without control characters; None is `-`."""
     text = "-" if value is None else str(value)
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
@@ -43,8 +53,8 @@ def moment(time: str | None) -> str:
 
 
 def seconds(text: str) -> int:
-    """Of `90`, `90s`, `5m`, `2h`, `1d`. Raises ValueError."""
+    """The seconds in `90`, `90s`, `5m`, `2h`, `1d`. Raises ValueError."""
     found = re.fullmatch(r"(\d{1,7})([smhd]?)", text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is no time; wanted e.g. 90s, 5m, 2h, 1d")
+        raise ValueError(f"{text!r} is not a time; expected for example 90s, 5m, 2h, 1d")
     return int(found[1]) * _UNITS[found[2]]

@@ -1,9 +1,6 @@
 """`polycode broker`: the topology is made from its file, and each deployable's user."""
 
-import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,25 +9,21 @@ import pytest
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import BrokerUnavailable
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
-from tests.support.system.processes import ROOT
+from tests.unit.extracted.cli.polycode import Polycode
 
-
-def run(*words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    own = {"PATH": os.environ["PATH"]} | environ
-    command = [sys.executable, "-m", "extracted", "broker", *words]
-    return subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False, timeout=60)
+run = Polycode().run
 
 
 @pytest.mark.walk
 def test_exchanges_and_queues_are_made_once_and_for_all(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'broker.sqlite3'}"
     for _ in range(2):
-        done = run("apply", "--url", url)
-        assert (done.returncode, "6 exchanges and 5 queues" in done.stdout) == (0, True), done.stderr
+        done = run("broker", "apply", "--url", url)
+        assert (done.returncode, "6 exchanges and 5 queues exist" in done.stdout) == (0, True), done.stderr
 
 
 def test_who_may_what_is_shown() -> None:
-    shown = run("show").stdout
+    shown = run("broker", "show").stdout
     assert "shop" in shown
     assert r"account\.purchases" in shown
 
@@ -44,7 +37,7 @@ def test_who_may_what_is_shown() -> None:
     ],
 )
 def test_what_cannot_be_is_told_in_a_sentence_without_secrets(words: tuple[str, ...], said: str) -> None:
-    done = run(*words)
+    done = run("broker", *words)
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -55,10 +48,10 @@ def test_what_cannot_be_is_told_in_a_sentence_without_secrets(words: tuple[str, 
 async def test_each_deployable_gets_a_user_and_keeps_its_password(tmp_path: Path) -> None:
     url = fresh_rabbit()
     variables = {"POLYCODE_BROKER_URL": url, "POLYCODE_BROKER_MANAGEMENT_URL": RABBIT_MANAGEMENT_URL}
-    assert run("apply", **variables).returncode == 0
+    assert run("broker", "apply", **variables).returncode == 0
     passwords = []
     for _ in range(2):
-        done = run("users", "--passwords", str(tmp_path / "users"), **variables)
+        done = run("broker", "users", "--passwords", str(tmp_path / "users"), **variables)
         assert done.returncode == 0, done.stderr
         passwords.append((tmp_path / "users" / "shop").read_text())
     assert passwords[0] == passwords[1]
