@@ -41,7 +41,7 @@ class ConsumerLoop:
         self._source, self._handler, self._prefetch, self._label = source, handler, prefetch, label
         self._woken = asyncio.Event()
         self._handling: set[asyncio.Task[None]] = set()
-        self._is_paused = self._is_stopping = self._is_killed = False
+        self._is_paused = self._is_stopping = False
         self._is_reached = True
         self._task = asyncio.create_task(self._run(), name=f"consume {label}")
         self.wake()
@@ -72,13 +72,6 @@ class ConsumerLoop:
         await asyncio.gather(self._task, return_exceptions=True)  # not cancelled: it returns what it has just taken
         if self._handling:
             await asyncio.wait(self._handling, timeout=grace_s)
-        await self._cancel()
-
-    async def kill(self) -> None:
-        """Behaves as if the process had died: its messages return, and that counts as a delivery."""
-        self._is_killed = self._is_stopping = True
-        self.wake()
-        await asyncio.gather(self._task, return_exceptions=True)
         await self._cancel()
 
     async def _cancel(self) -> None:
@@ -127,7 +120,7 @@ class ConsumerLoop:
         try:
             await self._handler(taken.delivery)
         except asyncio.CancelledError:
-            await self._source.give_back(taken, failed=self._is_killed)
+            await self._source.give_back(taken, failed=False)
             raise
         except Exception:
             log.exception("a handler failed", queue=self._label, count=taken.delivery.count)

@@ -17,7 +17,7 @@ from chassis.messaging.rabbit.broker import RabbitBroker
 from chassis.messaging.sqlite.broker import SqliteBroker
 from chassis.messaging.topology import Queue, Topology
 from tests.support.connected import fresh_rabbit
-from tests.support.memory_broker.broker import MemoryBroker
+from tests.support.memory_broker import MemoryBroker
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
 DEADLINE_S = 10.0

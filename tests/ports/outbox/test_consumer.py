@@ -18,7 +18,7 @@ from chassis.outbox.failed_messages.retry import MessageHandler, RetryPolicy
 from chassis.store import StoreUnavailable
 from tests.ports.outbox.brokers import until
 from tests.ports.outbox.service import Service, message
-from tests.support.memory_broker.broker import MemoryBroker
+from tests.support.memory_broker import MemoryBroker
 
 QUEUE, EXCHANGE, TYPE = "account.purchases", "purchases", "shop.decrease_quantity.v1"
 QUICK = RetryPolicy(first_hold_s=0.01, last_hold_s=0.05, look_s=0.02, attempts=3)

@@ -14,7 +14,7 @@ from chassis.messaging.topology import load
 from extracted.mailer.delivery.notifier import SenderNotifier
 from extracted.mailer.main import TOPOLOGY
 from extracted.mailer.messages import WAKE_QUEUE
-from tests.support.memory_broker.broker import Fault, MemoryBroker
+from tests.support.memory_broker import Fault, MemoryBroker
 
 
 @dataclass
@@ -76,7 +76,7 @@ async def test_a_message_wakes_one_here(house: House, notifier: SenderNotifier) 
 
 
 async def test_a_broker_that_is_away_ends_nothing(house: House, notifier: SenderNotifier) -> None:
-    house.broker.faults.once(Fault.UNAVAILABLE)
+    house.broker.faults.append(Fault.UNAVAILABLE)
     notifier.wake(1)
     assert await house.lie() == 0
     notifier.wake(1)

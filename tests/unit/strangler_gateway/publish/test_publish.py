@@ -19,7 +19,7 @@ from strangler_gateway.steps.pipeline import Gateway
 from strangler_gateway.telemetry.metrics_page import request_metrics
 from tests.support.gateway.exchanges import Provider
 from tests.support.gateway.publishing import ARTICLE, QUEUE, SECRET, Warehouse, bearer, gateway_on, served
-from tests.support.memory_broker.broker import Fault, MemoryBroker
+from tests.support.memory_broker import Fault, MemoryBroker
 from tests.support.origins import Answer, origin
 
 KEY = {"Idempotency-Key": "key-1"}
@@ -342,7 +342,7 @@ async def test_what_the_broker_does_not_confirm_is_503_and_may_be_sent_again(
     fault: Fault,
     said: str,
 ) -> None:
-    broker.faults.once(fault)
+    broker.faults.append(fault)
     answer = await order(client, **KEY)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert said in answer.json()["detail"]

@@ -90,7 +90,7 @@ async def test_a_closed_broker_is_away(broker: SqliteBroker) -> None:
     await broker.aclose()
     with pytest.raises(BrokerUnavailable, match="closed"):
         await broker.publish("events", thing())
-    assert not [thread for thread in threading.enumerate() if thread.name == "broker tables"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "SQLite broker"]
 
 
 async def test_every_connection_of_the_process_is_woken_without_waiting_for_a_poll(tmp_path: Path) -> None:
