@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from chassis.messaging.port import Broker
-from tests.ports.messaging.brokers import TOPOLOGY, Brokers, InMemory, InRabbit, InTables
+from tests.ports.messaging.brokers import Brokers, InMemory, InRabbit, InTables
+from tests.support.messaging import TOPOLOGY
 
 BROKERS = (
     pytest.param(InMemory, id="memory"),

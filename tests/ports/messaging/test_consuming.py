@@ -6,7 +6,8 @@ import pytest
 
 from chassis.messaging.envelope import MessageInvalid
 from chassis.messaging.port import Broker
-from tests.ports.messaging.brokers import THINGS, TYPE, Brokers, Collector, thing, until, until_depth
+from tests.ports.messaging.brokers import Brokers
+from tests.support.messaging import THINGS, TYPE, Collector, thing, until, until_depth
 
 
 async def test_a_message_is_gone_when_its_handler_has_returned_and_not_before(brokers: Brokers, broker: Broker) -> None:
@@ -35,7 +36,7 @@ async def test_no_more_than_prefetch_are_handled_at_once(broker: Broker) -> None
 
 async def test_a_handler_that_fails_gets_the_message_again_until_it_is_a_dead_letter(broker: Broker) -> None:
     await broker.publish("events", sent := thing())
-    await broker.consume("things", failing := Collector(fails=True))
+    await broker.consume("things", failing := Collector(fails=100))
     await broker.consume(THINGS.dead, dead := Collector())
     await dead.until(1)
     assert [delivery.count for delivery in failing.begun] == [0, 1, 2]

@@ -7,7 +7,8 @@ import pytest
 from chassis.messaging.envelope import Envelope, MessageInvalid, new_id
 from chassis.messaging.port import Broker, PublishRefused, Unroutable
 from chassis.messaging.topology import Queue, Topology
-from tests.ports.messaging.brokers import NOW, OTHER, TYPE, Brokers, Collector, thing, until_depth
+from tests.ports.messaging.brokers import Brokers
+from tests.support.messaging import NOW, OTHER, TYPE, Collector, thing, until_depth
 
 
 async def test_a_message_arrives_as_it_was_sent(broker: Broker) -> None:

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from chassis.messaging.port import Broker, Unroutable
-from tests.ports.messaging.brokers import Brokers, Collector, thing, until
+from tests.ports.messaging.brokers import Brokers
+from tests.support.messaging import Collector, thing, until
 
 
 async def test_a_reply_reaches_the_connection_that_waits_for_it_alone(brokers: Brokers, broker: Broker) -> None:

@@ -10,7 +10,7 @@ from aiormq.abc import ChannelFrame
 from pamqp import commands
 from pamqp.body import ContentBody
 
-from tests.unit.chassis.messaging.scene import TYPE
+from tests.support.messaging import TYPE
 
 
 def short(raw: bytes) -> bytes:

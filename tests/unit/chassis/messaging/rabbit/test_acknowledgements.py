@@ -10,8 +10,9 @@ from pamqp.commands import Basic
 from chassis.messaging.port import Delivery
 from chassis.messaging.rabbit.acknowledgements import Tags
 from tests.support.connected import fresh_rabbit
+from tests.support.messaging import JUST_THINGS, THINGS, thing, until
 from tests.support.system.tcp_proxy import TcpProxy
-from tests.unit.chassis.messaging.scene import QUEUE, TOPOLOGY, Opened, an_envelope, sent, until
+from tests.unit.chassis.messaging.rabbit.scene import Opened, sent
 
 HANDLE, REJECT, TAKE = "handle", "reject", "take"
 
@@ -71,7 +72,7 @@ async def test_what_is_handled_at_once_takes_few_frames_and_what_fails_comes_aga
 ) -> None:
     url = fresh_rabbit()
     broker = opened(proxy.through(url))
-    await broker.declare(TOPOLOGY)
+    await broker.declare(JUST_THINGS)
     seen: dict[str, int] = {}
 
     async def handle(delivery: Delivery) -> None:
@@ -82,11 +83,11 @@ async def test_what_is_handled_at_once_takes_few_frames_and_what_fails_comes_aga
             raise RuntimeError("once")
 
     for number in range(100):
-        await broker.publish("events", an_envelope(request_id=str(number)))
-    await broker.consume(QUEUE.name, handle)
+        await broker.publish("events", thing(request_id=str(number)))
+    await broker.consume(THINGS.name, handle)
     await until(lambda: len(seen) == 100 and seen["37"] == 2)
     await broker.aclose()
-    assert await opened(url).depth(QUEUE.name) == 0
+    assert await opened(url).depth(THINGS.name) == 0
     assert seen == {str(number): 2 if number == 37 else 1 for number in range(100)}
     assert len(sent(proxy, Basic.Reject)) == 1
     assert len(sent(proxy, Basic.Ack)) < 50

@@ -21,9 +21,10 @@ from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.service import failed_messages_api
 from tests.ports.outbox.service import REVISIONS, SERVICE
 from tests.support.connected import fresh_postgres, fresh_rabbit
+from tests.support.messaging import JUST_THINGS, THINGS, TYPE, thing, until
 from tests.unit.chassis.messaging.rabbit.raw_rabbit import properties, put, short
+from tests.unit.chassis.messaging.rabbit.scene import Opened
 from tests.unit.chassis.messaging.rabbit.test_unreadable import UNREADABLE
-from tests.unit.chassis.messaging.scene import QUEUE, TOPOLOGY, TYPE, Opened, an_envelope, until
 
 pytestmark = pytest.mark.connected
 QUICK = RetryPolicy(look_s=0.02)
@@ -71,18 +72,24 @@ async def test_each_is_shown_with_its_reason_and_what_lies_behind_it_is_handled(
 ) -> None:
     url = fresh_rabbit()
     broker = opened(url)
-    await broker.declare(TOPOLOGY)
+    await broker.declare(JUST_THINGS)
     for number, raw in enumerate(UNREADABLE.values()):
-        await put(url, QUEUE.exchange, TYPE, raw.replace(b"raw-1", b"raw-%d" % number))
-    await put(url, QUEUE.dead, QUEUE.dead, properties(message_id=short(b"dead\xff")))
-    await broker.publish(QUEUE.dead, dead := an_envelope(), routing_key=QUEUE.dead)
-    await broker.publish(QUEUE.exchange, sent := an_envelope())
+        await put(url, THINGS.exchange, TYPE, raw.replace(b"raw-1", b"raw-%d" % number))
+    await put(url, THINGS.dead, THINGS.dead, properties(message_id=short(b"dead\xff")))
+    await broker.publish(THINGS.dead, dead := thing(), routing_key=THINGS.dead)
+    await broker.publish(THINGS.exchange, sent := thing())
 
     async def are_parked() -> bool:
         return len(await operated.rows()) == len(UNREADABLE) + 2
 
     consumer = await consume(
-        broker, QUEUE.name, operated.handle, operated.database, operated.failed_messages, prefetch=1, retry_policy=QUICK
+        broker,
+        THINGS.name,
+        operated.handle,
+        operated.database,
+        operated.failed_messages,
+        prefetch=1,
+        retry_policy=QUICK,
     )
     await until(are_parked)
     assert operated.handled == [sent]
@@ -100,14 +107,14 @@ async def test_each_is_shown_with_its_reason_and_what_lies_behind_it_is_handled(
 async def test_driven_again_it_is_no_more_understood_than_before(opened: Opened, operated: Operated) -> None:
     url = fresh_rabbit()
     broker = opened(url)
-    await broker.declare(TOPOLOGY)
-    await put(url, QUEUE.exchange, TYPE, UNREADABLE["what nobody here reads"])
+    await broker.declare(JUST_THINGS)
+    await put(url, THINGS.exchange, TYPE, UNREADABLE["what nobody here reads"])
 
     async def are_parked() -> bool:
         return [row["attempts"] for row in await operated.rows()] == [1]
 
     consumer = await consume(
-        broker, QUEUE.name, operated.handle, operated.database, operated.failed_messages, retry_policy=QUICK
+        broker, THINGS.name, operated.handle, operated.database, operated.failed_messages, retry_policy=QUICK
     )
     await until(are_parked)
     (row,) = await operated.rows()

@@ -15,8 +15,9 @@ from chassis.messaging.rabbit.broker import RabbitBroker
 from chassis.messaging.rabbit.subscription import RabbitSubscription
 from parts import rabbit
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
+from tests.support.messaging import JUST_THINGS, THINGS, Collector, thing, until
 from tests.support.system.tcp_proxy import TcpProxy
-from tests.unit.chassis.messaging.scene import QUEUE, TOPOLOGY, Keeper, Opened, an_envelope, open_keeper, sent, until
+from tests.unit.chassis.messaging.rabbit.scene import Opened, sent
 
 pytestmark = pytest.mark.connected
 
@@ -51,7 +52,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def published(broker: RabbitBroker, exchange: str = "events", key: str | None = None) -> bool:
     try:
-        await broker.publish(exchange, an_envelope(), routing_key=key)
+        await broker.publish(exchange, thing(), routing_key=key)
     except MessagingError:
         return False
     return True
@@ -59,7 +60,7 @@ async def published(broker: RabbitBroker, exchange: str = "events", key: str | N
 
 async def blocked(broker: RabbitBroker) -> bool:
     try:
-        await broker.publish("events", an_envelope(), timeout_s=1)
+        await broker.publish("events", thing(), timeout_s=1)
     except BrokerUnavailable:
         return True
     return False
@@ -74,9 +75,9 @@ async def in_thread(work: Callable[[], Any]) -> Any:
     return await asyncio.to_thread(work)
 
 
-async def started(broker: RabbitBroker, keeper: Keeper, prefetch: int = 20) -> RabbitSubscription:
-    await broker.declare(TOPOLOGY)
-    subscription = await broker.consume(QUEUE.name, keeper, prefetch=prefetch)
+async def started(broker: RabbitBroker, keeper: Collector, prefetch: int = 20) -> RabbitSubscription:
+    await broker.declare(JUST_THINGS)
+    subscription = await broker.consume(THINGS.name, keeper, prefetch=prefetch)
     await until(lambda: subscription.is_consuming)
     return subscription
 
@@ -90,9 +91,9 @@ async def restarted(server: rabbit.RabbitServer) -> None:
 async def test_a_broker_that_is_killed_loses_no_confirmed_message_and_gets_its_consumer_back(
     server: rabbit.RabbitServer, url: str, opened: Opened
 ) -> None:
-    broker, keeper = opened(url), Keeper()
+    broker, keeper = opened(url), Collector(asyncio.Event())
     subscription = await started(broker, keeper, prefetch=5)
-    confirmed = [an_envelope() for _ in range(20)]
+    confirmed = [thing() for _ in range(20)]
     for envelope in confirmed:
         await broker.publish("events", envelope)
     await until(lambda: len(keeper.begun) == 5)
@@ -101,7 +102,7 @@ async def test_a_broker_that_is_killed_loses_no_confirmed_message_and_gets_its_c
     await until(lambda: {envelope.id for envelope in confirmed} <= set(keeper.ids))
     await until(lambda: subscription.is_consuming)
     assert keeper.most_at_once <= 5
-    await broker.publish("events", last := an_envelope())
+    await broker.publish("events", last := thing())
     await until(lambda: last.id in keeper.ids)
 
 
@@ -109,12 +110,12 @@ async def test_while_the_broker_is_restarted_a_publish_is_confirmed_or_told_to_b
     server: rabbit.RabbitServer, url: str, opened: Opened
 ) -> None:
     broker = opened(url)
-    await broker.declare(TOPOLOGY)
+    await broker.declare(JUST_THINGS)
     confirmed, doubtful, over = [], [], asyncio.Event()
 
     async def publish() -> None:
         while not over.is_set():
-            envelope = an_envelope()
+            envelope = thing()
             try:
                 await broker.publish("events", envelope, timeout_s=1)
                 confirmed.append(envelope.id)
@@ -130,8 +131,8 @@ async def test_while_the_broker_is_restarted_a_publish_is_confirmed_or_told_to_b
     over.set()
     await asyncio.gather(*publishing)
     assert doubtful
-    keeper = open_keeper()
-    await broker.consume(QUEUE.name, keeper)
+    keeper = Collector()
+    await broker.consume(THINGS.name, keeper)
     await until(lambda: set(confirmed) <= set(keeper.ids))
 
 
@@ -139,15 +140,15 @@ async def test_without_a_broker_consuming_and_replies_wait_for_it_and_publishing
     server: rabbit.RabbitServer, url: str, opened: Opened
 ) -> None:
     await in_thread(server.kill)
-    broker, things, answers = opened(url), open_keeper(), open_keeper()
-    subscription = await broker.consume(QUEUE.name, things)
+    broker, things, answers = opened(url), Collector(), Collector()
+    subscription = await broker.consume(THINGS.name, things)
     key = await asyncio.wait_for(broker.replies("answers", answers), 3)
     with pytest.raises(BrokerUnavailable):
-        await asyncio.wait_for(broker.publish("events", an_envelope()), 3)
+        await asyncio.wait_for(broker.publish("events", thing()), 3)
     with pytest.raises(BrokerUnavailable):
         await broker.ping()
     await in_thread(server.start)
-    await broker.declare(TOPOLOGY)
+    await broker.declare(JUST_THINGS)
     await until(lambda: subscription.is_consuming)
 
     await until(lambda: published(broker, "answers", key))
@@ -155,7 +156,7 @@ async def test_without_a_broker_consuming_and_replies_wait_for_it_and_publishing
 
 
 async def test_replies_come_under_the_same_key_on_a_new_connection(opened: Opened, proxy: TcpProxy) -> None:
-    broker, keeper = opened(proxy.through(fresh_rabbit())), open_keeper()
+    broker, keeper = opened(proxy.through(fresh_rabbit())), Collector()
     key = await broker.replies("answers", keeper)
     proxy.cut()
 
@@ -166,9 +167,9 @@ async def test_replies_come_under_the_same_key_on_a_new_connection(opened: Opene
 async def test_an_alarm_that_blocks_publishers_refuses_in_time_and_lets_consumers_go_on(
     server: rabbit.RabbitServer, url: str, opened: Opened
 ) -> None:
-    broker, keeper = opened(url), Keeper()
+    broker, keeper = opened(url), Collector(asyncio.Event())
     await started(broker, keeper)
-    await broker.publish("events", an_envelope())
+    await broker.publish("events", thing())
     await until(lambda: bool(keeper.begun))
     await in_thread(lambda: server.control("set_vm_memory_high_watermark", "absolute", "1"))
     try:
@@ -177,7 +178,7 @@ async def test_an_alarm_that_blocks_publishers_refuses_in_time_and_lets_consumer
         keeper.gate.set()
         await until(lambda: bool(keeper.handled))
         with pytest.raises(BrokerUnavailable):
-            await asyncio.wait_for(broker.publish("events", an_envelope(), timeout_s=1), 3)
+            await asyncio.wait_for(broker.publish("events", thing(), timeout_s=1), 3)
     finally:
         await in_thread(lambda: server.control("set_vm_memory_high_watermark", "absolute", "1GB"))
 
@@ -187,59 +188,59 @@ async def test_an_alarm_that_blocks_publishers_refuses_in_time_and_lets_consumer
 @pytest.mark.usefixtures("never")
 async def test_a_queue_that_is_deleted_under_its_consumer_is_made_again_and_consumed(opened: Opened) -> None:
     url = fresh_rabbit()
-    broker, keeper = opened(url), open_keeper()
+    broker, keeper = opened(url), Collector()
     subscription = await started(broker, keeper)
     before = set(subscription._tags)
-    await deleted(url, QUEUE.name)  # the broker sends basic.cancel
+    await deleted(url, THINGS.name)  # the broker sends basic.cancel
     await until(lambda: bool(subscription._tags) and not before & subscription._tags)
-    await broker.publish("events", an_envelope())
+    await broker.publish("events", thing())
     await until(lambda: bool(keeper.handled))
 
 
 async def test_a_consumer_of_a_queue_that_others_make_waits_until_it_is_there(opened: Opened) -> None:
     url = fresh_rabbit()
-    consumer, maker, keeper = opened(url), opened(url), open_keeper()
-    subscription = await consumer.consume(QUEUE.name, keeper)
+    consumer, maker, keeper = opened(url), opened(url), Collector()
+    subscription = await consumer.consume(THINGS.name, keeper)
     await asyncio.wait_for(subscription.tried.wait(), 10)
     assert not subscription.is_consuming
-    await maker.declare(TOPOLOGY)
+    await maker.declare(JUST_THINGS)
     await until(lambda: subscription.is_consuming)
 
 
 @pytest.mark.usefixtures("never")
 async def test_a_channel_that_the_broker_closes_is_opened_again(opened: Opened) -> None:
-    broker, keeper = opened(fresh_rabbit()), open_keeper()
+    broker, keeper = opened(fresh_rabbit()), Collector()
     subscription = await started(broker, keeper)
     channel = subscription._channel
     assert channel is not None
     await channel.basic_ack(4711)  # PRECONDITION_FAILED - unknown delivery tag
     await until(lambda: channel.is_closed)
     await until(lambda: subscription.is_consuming)
-    await broker.publish("events", an_envelope())
+    await broker.publish("events", thing())
     await until(lambda: bool(keeper.handled))
 
 
 @pytest.mark.usefixtures("often")
 async def test_a_consumer_that_the_broker_has_forgotten_is_noticed_and_made_again(opened: Opened) -> None:
-    broker, keeper = opened(fresh_rabbit()), open_keeper()
+    broker, keeper = opened(fresh_rabbit()), Collector()
     subscription = await started(broker, keeper)
     channel, before = subscription._channel, set(subscription._tags)
     assert channel is not None
     for tag in before:
         await channel.basic_cancel(tag)  # nobody has told the subscription
     await until(lambda: bool(subscription._tags) and not before & subscription._tags)
-    await broker.publish("events", an_envelope())
+    await broker.publish("events", thing())
     await until(lambda: bool(keeper.handled))
 
 
 @pytest.mark.usefixtures("never")
 async def test_an_exchange_that_is_deleted_with_its_bindings_is_made_again(opened: Opened) -> None:
     url = fresh_rabbit()
-    broker, keeper = opened(url), open_keeper()
+    broker, keeper = opened(url), Collector()
     subscription = await started(broker, keeper)
-    await deleted(url, QUEUE.exchange, kind="exchanges")
+    await deleted(url, THINGS.exchange, kind="exchanges")
     with pytest.raises(Unroutable):
-        await broker.publish("events", an_envelope())
+        await broker.publish("events", thing())
     subscription._changed.set()  # it is looked after now
     await until(lambda: published(broker))
     await until(lambda: bool(keeper.handled))
@@ -250,18 +251,18 @@ async def test_an_exchange_that_is_deleted_with_its_bindings_is_made_again(opene
 async def test_a_half_open_connection_is_left_by_consumer_and_publisher(
     opened: Opened, proxy: TcpProxy, way: str
 ) -> None:
-    broker, keeper = opened(proxy.through(fresh_rabbit())), open_keeper()
+    broker, keeper = opened(proxy.through(fresh_rabbit())), Collector()
     subscription = await started(broker, keeper)
-    await broker.publish("events", an_envelope())
+    await broker.publish("events", thing())
     await until(lambda: len(keeper.handled) == 1)
     getattr(proxy, way).held = True
     with pytest.raises(BrokerUnavailable):
-        await broker.publish("events", an_envelope(), timeout_s=2.5)
+        await broker.publish("events", thing(), timeout_s=2.5)
     await until(lambda: not subscription.is_consuming)
     before = len(proxy.conversations)
     proxy.heal()
     await until(lambda: subscription.is_consuming)
-    await broker.publish("events", last := an_envelope())
+    await broker.publish("events", last := thing())
     await until(lambda: last.id in keeper.ids)
     assert len(proxy.conversations) > before
 
@@ -271,15 +272,15 @@ async def test_a_publisher_leaves_a_silent_connection_for_a_new_one_before_its_h
     opened: Opened, proxy: TcpProxy, way: str
 ) -> None:
     broker = opened(proxy.through(fresh_rabbit()))
-    await broker.declare(TOPOLOGY)
-    await broker.publish("events", an_envelope())
+    await broker.declare(JUST_THINGS)
+    await broker.publish("events", thing())
     before = len(proxy.conversations)
     getattr(proxy, way).held = True
     with pytest.raises(BrokerUnavailable):
-        await broker.publish("events", an_envelope(), timeout_s=rabbit_publisher.SILENCE_S)
+        await broker.publish("events", thing(), timeout_s=rabbit_publisher.SILENCE_S)
     assert len(proxy.conversations) == before
     with pytest.raises(BrokerUnavailable):
-        await broker.publish("events", an_envelope(), timeout_s=0.5)
+        await broker.publish("events", thing(), timeout_s=0.5)
     await until(lambda: len(proxy.conversations) == before + 1, within_s=10)
 
 
@@ -289,35 +290,35 @@ async def test_a_connection_cut_after_any_byte_leaves_a_doubt_and_the_next_publi
     opened: Opened, proxy: TcpProxy, way: str, after: int
 ) -> None:
     broker = opened(proxy.through(fresh_rabbit()))
-    await broker.declare(TOPOLOGY)
+    await broker.declare(JUST_THINGS)
     getattr(proxy, way).cut_after = after
     confirmed, doubts = 0, 0
     while not doubts:
         try:
-            await broker.publish("events", an_envelope())
+            await broker.publish("events", thing())
             confirmed += 1
         except BrokerUnavailable:
             doubts += 1
-    await broker.publish("events", an_envelope())
-    assert confirmed + 1 <= await broker.depth(QUEUE.name) <= confirmed + doubts + 1
+    await broker.publish("events", thing())
+    assert confirmed + 1 <= await broker.depth(THINGS.name) <= confirmed + doubts + 1
 
 
 async def test_while_paused_nothing_comes_and_nothing_under_way_is_lost_not_even_over_a_lost_connection(
     opened: Opened, proxy: TcpProxy
 ) -> None:
-    broker, keeper = opened(proxy.through(fresh_rabbit())), Keeper()
+    broker, keeper = opened(proxy.through(fresh_rabbit())), Collector(asyncio.Event())
     subscription = await started(broker, keeper)
-    await broker.publish("events", an_envelope())
+    await broker.publish("events", thing())
     await until(lambda: len(keeper.begun) == 1)
     await subscription.pause()
-    await broker.publish("events", an_envelope())
+    await broker.publish("events", thing())
     keeper.gate.set()
     await until(lambda: len(sent(proxy, commands.Basic.Ack)) == 1)
     proxy.cut()
     await until(lambda: subscription._channel is None)
     await until(lambda: subscription._channel is not None)
     assert not subscription.is_consuming
-    assert await broker.depth(QUEUE.name) == 1
+    assert await broker.depth(THINGS.name) == 1
     await subscription.resume()
     await until(lambda: len(keeper.handled) == 2)
     assert [delivery.count for delivery in keeper.begun] == [0, 0]
@@ -325,7 +326,7 @@ async def test_while_paused_nothing_comes_and_nothing_under_way_is_lost_not_even
 
 async def test_a_consumer_is_one_until_the_broker_has_let_it_go(opened: Opened, proxy: TcpProxy) -> None:
     broker = opened(proxy.through(fresh_rabbit()))
-    subscription = await started(broker, open_keeper())
+    subscription = await started(broker, Collector())
     proxy.up.held = True
     pausing = asyncio.create_task(subscription.pause())
     for _ in range(10):
@@ -334,35 +335,6 @@ async def test_a_consumer_is_one_until_the_broker_has_let_it_go(opened: Opened, 
     proxy.heal()
     await pausing
     assert not subscription.is_consuming
-
-
-async def test_a_stop_finishes_and_acknowledges_what_is_under_way_and_leaves_the_rest(opened: Opened) -> None:
-    broker, keeper = opened(fresh_rabbit()), Keeper()
-    subscription = await started(broker, keeper, prefetch=2)
-    for _ in range(5):
-        await broker.publish("events", an_envelope())
-    await until(lambda: len(keeper.begun) == 2)
-    stopping = asyncio.create_task(subscription.stop())
-    await until(lambda: not subscription.is_consuming)
-    keeper.gate.set()
-    await stopping
-    assert len(keeper.handled) == 2
-    again = open_keeper()
-    await broker.consume(QUEUE.name, again)
-    await until(lambda: len(again.handled) == 3)
-    assert [delivery.count for delivery in again.handled] == [0, 0, 0]
-
-
-async def test_a_stop_past_its_grace_gives_back_what_is_not_done(opened: Opened) -> None:
-    broker, keeper = opened(fresh_rabbit()), Keeper()
-    subscription = await started(broker, keeper)
-    await broker.publish("events", an_envelope())
-    await until(lambda: len(keeper.begun) == 1)
-    await asyncio.wait_for(subscription.stop(grace_s=0.1), 5)
-    assert keeper.handled == []
-    again = open_keeper()
-    await broker.consume(QUEUE.name, again)
-    await until(lambda: len(again.handled) == 1)
 
 
 async def deleted(url: str, name: str, kind: str = "queues") -> None:

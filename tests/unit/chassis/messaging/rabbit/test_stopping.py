@@ -10,7 +10,7 @@ from chassis.messaging.rabbit.broker import RabbitBroker
 from chassis.messaging.rabbit.link import Link
 from chassis.messaging.rabbit.subscription import RabbitSubscription
 from chassis.service import startup
-from tests.unit.chassis.messaging.scene import TOPOLOGY, open_keeper
+from tests.support.messaging import JUST_THINGS, Collector
 
 TURNS = range(25)
 """So many turns of the loop after the broker has let go: the loss passes through the library meanwhile."""
@@ -35,7 +35,7 @@ async def letting_go() -> AsyncIterator[tuple[str, asyncio.Event]]:
 
 async def cancelled(broker: RabbitBroker) -> Callable[[], Awaitable[object]]:
     """Declaring, as a service does from its start."""
-    declaring = asyncio.create_task(startup.declare(broker, TOPOLOGY))
+    declaring = asyncio.create_task(startup.declare(broker, JUST_THINGS))
 
     async def stop() -> None:
         declaring.cancel()
@@ -47,7 +47,7 @@ async def cancelled(broker: RabbitBroker) -> Callable[[], Awaitable[object]]:
 
 async def stopped(broker: RabbitBroker) -> Callable[[], Awaitable[object]]:
     """A consumer."""
-    subscription = await broker.consume("things", open_keeper())
+    subscription = await broker.consume("things", Collector())
     return subscription.stop
 
 
@@ -81,7 +81,7 @@ async def test_a_cancellation_that_is_lost_on_the_way_is_made_again() -> None:
         return "things"
 
     link = Link("amqp://u:p@127.0.0.1:1/v", "tests", lambda streams: streams)
-    subscription = RabbitSubscription(link, attach, open_keeper(), prefetch=1)
+    subscription = RabbitSubscription(link, attach, Collector(), prefetch=1)
     await waits.wait()
     await asyncio.wait_for(subscription.stop(), WITHIN_S)
     assert lost.is_set()

@@ -11,8 +11,9 @@ import pytest
 from chassis.messaging.envelope import MessageInvalid
 from chassis.messaging.rabbit.raw_properties import read
 from tests.support.connected import fresh_rabbit
+from tests.support.messaging import JUST_THINGS, THINGS, TYPE, Collector, thing, until
 from tests.unit.chassis.messaging.rabbit.raw_rabbit import bytes_of, field, long, properties, put, short
-from tests.unit.chassis.messaging.scene import QUEUE, TOPOLOGY, TYPE, Opened, an_envelope, open_keeper, until
+from tests.unit.chassis.messaging.rabbit.scene import Opened
 
 JUNK = b"\xff\xfe\x1b[31m\x00"
 DEEP = reduce(lambda inner, _: long(field(b"a", b"F", inner)), range(1500), long(b""))
@@ -28,13 +29,13 @@ UNREADABLE = {
 
 @pytest.mark.connected
 @pytest.mark.parametrize("raw", UNREADABLE.values(), ids=UNREADABLE.keys())
-@pytest.mark.parametrize("queue", [QUEUE.name, QUEUE.dead])
+@pytest.mark.parametrize("queue", [THINGS.name, THINGS.dead])
 async def test_it_is_handed_over_like_any_other_and_those_around_it_too(opened: Opened, queue: str, raw: bytes) -> None:
     url = fresh_rabbit()
-    broker, keeper = opened(url), open_keeper()
-    await broker.declare(TOPOLOGY)
-    exchange, key = (QUEUE.exchange, TYPE) if queue == QUEUE.name else (QUEUE.dead, QUEUE.dead)
-    before, after = an_envelope(), an_envelope()
+    broker, keeper = opened(url), Collector()
+    await broker.declare(JUST_THINGS)
+    exchange, key = (THINGS.exchange, TYPE) if queue == THINGS.name else (THINGS.dead, THINGS.dead)
+    before, after = thing(), thing()
     await broker.publish(exchange, before, routing_key=key)
     await put(url, exchange, key, raw, b'{"n": 1}')
     await broker.publish(exchange, after, routing_key=key)
@@ -56,11 +57,11 @@ async def test_it_is_handed_over_like_any_other_and_those_around_it_too(opened: 
 @pytest.mark.connected
 async def test_a_dead_letter_that_cannot_be_read_says_why_it_died(opened: Opened) -> None:
     url = fresh_rabbit()
-    broker, dead = opened(url), open_keeper()
-    await broker.declare(TOPOLOGY)
-    await broker.consume(QUEUE.name, open_keeper(fails=100))
-    await put(url, QUEUE.exchange, TYPE, properties(message_id=short(JUNK)))
-    await broker.consume(QUEUE.dead, dead)
+    broker, dead = opened(url), Collector()
+    await broker.declare(JUST_THINGS)
+    await broker.consume(THINGS.name, Collector(fails=100))
+    await put(url, THINGS.exchange, TYPE, properties(message_id=short(JUNK)))
+    await broker.consume(THINGS.dead, dead)
     await until(lambda: bool(dead.handled))
     (it,) = dead.handled
     assert (it.died, it.properties["id"]) == ("delivery_limit in things", "\\xff\\xfe\x1b[31m\x00")
@@ -69,10 +70,10 @@ async def test_a_dead_letter_that_cannot_be_read_says_why_it_died(opened: Opened
 @pytest.mark.connected
 async def test_as_a_reply_it_is_in_nobodys_way(opened: Opened) -> None:
     url = fresh_rabbit()
-    broker, keeper = opened(url), open_keeper()
+    broker, keeper = opened(url), Collector()
     key = await broker.replies("answers", keeper)
     await put(url, "answers", key, UNREADABLE["an id"])
-    await broker.publish("answers", sent := an_envelope(), routing_key=key, persistent=False)
+    await broker.publish("answers", sent := thing(), routing_key=key, persistent=False)
     await until(lambda: len(keeper.handled) == 2)
     assert keeper.handled[-1].envelope() == sent
 
@@ -87,7 +88,7 @@ async def test_a_consumer_speaks_what_its_url_says(opened: Opened, scheme: str, 
 
     async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        await opened(f"{scheme}://u:p@127.0.0.1:{port}/v").consume("things", open_keeper())
+        await opened(f"{scheme}://u:p@127.0.0.1:{port}/v").consume("things", Collector())
         assert await asyncio.wait_for(said.get(), 10) == first
 
 

@@ -1,10 +1,9 @@
 """Each deployable's user of RabbitMQ can do its part of PolyCode's topology, and not forge another's."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from chassis.messaging.rabbit.broker import RabbitBroker
 from chassis.messaging.rabbit.users import Permissions, apply_users, permissions
 from chassis.messaging.topology import load
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
-from tests.unit.chassis.messaging.scene import open_keeper, until
+from tests.support.messaging import Collector, until
 
 POLYCODE = load(Path(__file__).parents[5] / "extracted" / "topology.yaml")
 REQUESTED, COMMAND = "purchase.requested.v1", "shop.decrease_quantity.v1"
@@ -82,21 +81,25 @@ def test_who_has_no_queue_and_writes_nowhere_may_nothing() -> None:
 
 
 @pytest.mark.connected
-async def test_a_whole_purchase_goes_through_with_these_users(as_user: As) -> None:
-    gateway, account, shop = as_user("gateway"), as_user("account"), as_user("shop")
-    await account.declare(POLYCODE.owned_by("account"))
-    await shop.declare(POLYCODE.owned_by("shop"))
-    asked, commanded, decided, answered = (open_keeper() for _ in range(4))
+async def test_a_whole_purchase_and_its_mail_go_through_with_these_users(as_user: As) -> None:
+    gateway, account, shop, mailer = map(as_user, ("gateway", "account", "shop", "mailer"))
+    for broker, name in ((account, "account"), (shop, "shop"), (mailer, "mailer")):
+        await broker.declare(POLYCODE.owned_by(name))
+    asked, commanded, decided, answered, mailed, woken = (Collector() for _ in range(6))
+    await mailer.consume("mailer.requests", mailed)
+    await mailer.consume("mailer.senders", woken)
     await account.consume("account.purchases", asked)
     await account.consume("account.decisions", decided)
-    await account.consume("account.decisions.dead", open_keeper())
+    await account.consume("account.decisions.dead", Collector())
     await shop.consume("shop.commands", commanded)
     key = await gateway.replies("gateway.replies", answered)
     await gateway.publish("purchases", of_type(REQUESTED, reply_to=key))
     await account.publish("purchases.commands", of_type(COMMAND))
     await shop.publish("shop.decisions", of_type(DECISION))
     await account.publish("gateway.replies", of_type(REPLY), routing_key=key, persistent=False, expires_s=10)
-    await until(lambda: all(keeper.handled for keeper in (asked, commanded, decided, answered)))
+    await account.publish("mails", of_type("mail.requested.v1"))
+    await mailer.publish("mailer.wakeups", of_type("mailer.wake.v1"))
+    await until(lambda: all(one.handled for one in (asked, commanded, decided, answered, mailed, woken)))
 
 
 @pytest.mark.connected
@@ -145,34 +148,21 @@ async def test_the_queue_of_another_is_not_read_bound_emptied_or_deleted(
     url: str, user: str, queue: str, readable: str
 ) -> None:
     """Not even bound to an exchange that the user may read."""
+    attempts: list[Callable[[AbstractQueue], Awaitable[object]]] = [
+        lambda own: own.consume(_ignored),
+        lambda own: own.purge(),
+        lambda own: own.delete(),
+        lambda own: own.bind(readable, "stolen"),
+        lambda own: own.unbind(readable, "stolen"),
+    ]
     async with await aio_pika.connect(url_of(user, url)) as connection:
-        for attempt in (_consumed, _emptied, _deleted, partial(_bound, readable), partial(_unbound, readable)):
+        for attempt in attempts:
             channel = await connection.channel()
             with pytest.raises(ChannelAccessRefused, match=f"to queue '{queue}' in vhost"):
                 await attempt(await channel.get_queue(queue, ensure=False))
 
 
-async def _consumed(queue: AbstractQueue) -> None:
-    await queue.consume(_ignored)
-
-
 async def _ignored(_message: object) -> None: ...
-
-
-async def _emptied(queue: AbstractQueue) -> None:
-    await queue.purge()
-
-
-async def _deleted(queue: AbstractQueue) -> None:
-    await queue.delete()
-
-
-async def _bound(exchange: str, queue: AbstractQueue) -> None:
-    await queue.bind(exchange, "stolen")
-
-
-async def _unbound(exchange: str, queue: AbstractQueue) -> None:
-    await queue.unbind(exchange, "stolen")
 
 
 @pytest.mark.connected
@@ -185,18 +175,6 @@ async def test_a_management_api_that_refuses_is_told_without_its_password() -> N
     texts = f"{told.value!r} {told.value.__cause__!r} {refused.value!r} {refused.value.__cause__!r}"
     assert "sesame" not in texts
     assert "s3cret" not in texts
-
-
-@pytest.mark.connected
-async def test_a_mail_is_asked_for_by_account_and_read_by_mailer_alone(as_user: As) -> None:
-    account, mailer = as_user("account"), as_user("mailer")
-    asked, woken = open_keeper(), open_keeper()
-    await mailer.declare(POLYCODE.owned_by("mailer"))
-    await mailer.consume("mailer.requests", asked)
-    await mailer.consume("mailer.senders", woken)
-    await account.publish("mails", of_type("mail.requested.v1"))
-    await mailer.publish("mailer.wakeups", of_type("mailer.wake.v1"))
-    await until(lambda: bool(asked.handled and woken.handled))
 
 
 async def test_a_user_that_the_topology_does_not_know_is_an_error() -> None:

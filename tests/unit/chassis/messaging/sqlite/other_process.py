@@ -1,4 +1,4 @@
-"""Run by test_tables_processes.py as a process of its own on a shared broker: publish | consume | hang PATH LEASE_S.
+"""Run by test_processes.py as a process of its own on a shared broker: publish | consume | hang PATH LEASE_S.
 
 Tells what it did a line each on stdout: `publish` the id of each confirmed message, for ever; `consume` the number of
 each handled message; `hang` the number of a message that it then handles until its standard input ends.

@@ -12,7 +12,7 @@ from chassis.messaging.envelope import MessageInvalid
 from chassis.messaging.port import BrokerUnavailable, TopologyDiffers, Unroutable
 from chassis.messaging.sqlite import jobs
 from chassis.messaging.sqlite.broker import SqliteBroker
-from tests.ports.messaging.brokers import OTHER, THINGS, TOPOLOGY, Collector, thing, until
+from tests.support.messaging import OTHER, THINGS, TOPOLOGY, Collector, thing, until
 
 
 @pytest.fixture
@@ -20,6 +20,14 @@ async def broker(tmp_path: Path) -> AsyncIterator[SqliteBroker]:
     broker = SqliteBroker(tmp_path / "folder" / "broker.db", "test")
     yield broker
     await broker.aclose()
+
+
+@pytest.fixture
+async def declared(broker: SqliteBroker) -> SqliteBroker:
+    """Its file is there, with the topology."""
+    broker.path.parent.mkdir()
+    await broker.declare(TOPOLOGY)
+    return broker
 
 
 async def test_a_file_that_cannot_be_opened_is_a_broker_that_is_away_until_it_can(broker: SqliteBroker) -> None:
@@ -44,52 +52,44 @@ async def test_replies_are_waited_for_though_the_file_is_away_at_first(broker: S
     await received.until(1)
 
 
-async def test_a_file_that_another_holds_locked_gives_no_confirm_in_time(broker: SqliteBroker) -> None:
-    broker.path.parent.mkdir()
-    await broker.declare(TOPOLOGY)
-    with sqlite3.connect(broker.path, isolation_level=None) as other:
+async def test_a_file_that_another_holds_locked_gives_no_confirm_in_time(declared: SqliteBroker) -> None:
+    with sqlite3.connect(declared.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(BrokerUnavailable, match=r"no confirm within 0\.1 s"):
-            await broker.publish("events", thing(), timeout_s=0.1)
+            await declared.publish("events", thing(), timeout_s=0.1)
         other.execute("ROLLBACK")
     other.close()
-    await broker.publish("events", thing())
+    await declared.publish("events", thing())
 
 
 @pytest.mark.parametrize("properties", ["no json", "[]"])
 async def test_a_row_that_a_hand_has_written_wrongly_is_a_message_that_is_none_of_ours(
-    broker: SqliteBroker, properties: str
+    declared: SqliteBroker, properties: str
 ) -> None:
-    broker.path.parent.mkdir()
-    await broker.declare(TOPOLOGY)
     insert = "INSERT INTO message (queue, properties, body) VALUES ('things', ?, x'')"
-    await broker.run(lambda connection: connection.execute(insert, (properties,)).rowcount)
-    await broker.consume("things", received := Collector())
+    await declared.run(lambda connection: connection.execute(insert, (properties,)).rowcount)
+    await declared.consume("things", received := Collector())
     await received.until(1)
     with pytest.raises(MessageInvalid):
         received.handled[0].envelope()
 
 
-async def test_a_consumer_outlives_tables_that_are_not_as_they_should_be(broker: SqliteBroker) -> None:
-    broker.path.parent.mkdir()
-    await broker.declare(TOPOLOGY)
-    subscription = await broker.consume("things", received := Collector())
-    with sqlite3.connect(broker.path) as hand:
+async def test_a_consumer_outlives_tables_that_are_not_as_they_should_be(declared: SqliteBroker) -> None:
+    subscription = await declared.consume("things", received := Collector())
+    with sqlite3.connect(declared.path) as hand:
         hand.execute("ALTER TABLE message RENAME TO gone")
         await until(lambda: not subscription.is_consuming)
         hand.execute("ALTER TABLE gone RENAME TO message")
     hand.close()
     await until(lambda: subscription.is_consuming)
-    await broker.publish("events", thing())
+    await declared.publish("events", thing())
     await received.until(1)
 
 
-async def test_a_closed_broker_is_away(broker: SqliteBroker) -> None:
-    broker.path.parent.mkdir()
-    await broker.declare(TOPOLOGY)
-    await broker.aclose()
+async def test_a_closed_broker_is_away(declared: SqliteBroker) -> None:
+    await declared.aclose()
     with pytest.raises(BrokerUnavailable, match="closed"):
-        await broker.publish("events", thing())
+        await declared.publish("events", thing())
     assert not [thread for thread in threading.enumerate() if thread.name == "SQLite broker"]
 
 
@@ -107,40 +107,34 @@ async def test_every_connection_of_the_process_is_woken_without_waiting_for_a_po
     await asyncio.gather(*(broker.aclose() for broker in brokers))
 
 
-async def test_a_message_that_a_stop_cuts_off_goes_back_without_counting(broker: SqliteBroker) -> None:
-    broker.path.parent.mkdir()
-    await broker.declare(TOPOLOGY)
-    await broker.publish("events", thing())
-    stopped = await broker.consume("things", cut_off := Collector(asyncio.Event()))
+async def test_a_message_that_a_stop_cuts_off_goes_back_without_counting(declared: SqliteBroker) -> None:
+    await declared.publish("events", thing())
+    stopped = await declared.consume("things", cut_off := Collector(asyncio.Event()))
     await until(lambda: len(cut_off.begun) == 1)
     await stopped.stop(grace_s=0)
-    await broker.consume("things", received := Collector())
+    await declared.consume("things", received := Collector())
     await received.until(1)
     assert received.handled[0].count == 0
 
 
-async def test_a_binding_that_nobody_wants_any_more_differs(broker: SqliteBroker) -> None:
-    broker.path.parent.mkdir()
-    await broker.declare(TOPOLOGY)
+async def test_a_binding_that_nobody_wants_any_more_differs(declared: SqliteBroker) -> None:
     bind = "INSERT INTO binding VALUES ('elsewhere', 'key', 'things')"
-    await broker.run(lambda connection: connection.execute(bind).rowcount)
+    await declared.run(lambda connection: connection.execute(bind).rowcount)
     with pytest.raises(TopologyDiffers, match="things is also bound to elsewhere/key"):
-        await broker.declare(TOPOLOGY)
+        await declared.declare(TOPOLOGY)
 
 
-async def test_a_queue_of_replies_lasts_as_long_as_its_owner(broker: SqliteBroker) -> None:
-    broker.path.parent.mkdir()
-    await broker.declare(TOPOLOGY)
-    alive = SqliteBroker(broker.path, "alive", silence_s=0.4)
+async def test_a_queue_of_replies_lasts_as_long_as_its_owner(declared: SqliteBroker) -> None:
+    alive = SqliteBroker(declared.path, "alive", silence_s=0.4)
     key = await alive.replies("answers", received := Collector())
     ended = alive.clock() + 0.4
-    await broker.run(lambda connection: jobs.keep_replies(connection, "answers", "of a dead one", ended))
+    await declared.run(lambda connection: jobs.keep_replies(connection, "answers", "of a dead one", ended))
     await until(lambda: alive.clock() > ended)
-    await until(lambda: _is_unroutable(broker, "of a dead one"))
-    await broker.publish("answers", thing(), routing_key=key)
+    await until(lambda: _is_unroutable(declared, "of a dead one"))
+    await declared.publish("answers", thing(), routing_key=key)
     await received.until(1)
     await alive.aclose()
-    assert await _is_unroutable(broker, key)
+    assert await _is_unroutable(declared, key)
 
 
 async def test_a_queue_of_replies_comes_back_when_its_owner_had_stood_still_for_too_long(broker: SqliteBroker) -> None:
@@ -162,16 +156,14 @@ async def test_confirms_wait_for_the_disk_if_that_is_asked_for(tmp_path: Path, i
     await broker.aclose()
 
 
-async def test_a_refusal_takes_nothing_along_that_is_published_at_the_same_time(broker: SqliteBroker) -> None:
-    broker.path.parent.mkdir()
-    await broker.declare(TOPOLOGY)
-    wrong = [broker.publish("nowhere", thing()) for _ in range(20)]
-    right = [broker.publish("events", thing()) for _ in range(20)]
+async def test_a_refusal_takes_nothing_along_that_is_published_at_the_same_time(declared: SqliteBroker) -> None:
+    wrong = [declared.publish("nowhere", thing()) for _ in range(20)]
+    right = [declared.publish("events", thing()) for _ in range(20)]
     outcomes = await asyncio.gather(
         *(one for pair in zip(wrong, right, strict=True) for one in pair), return_exceptions=True
     )
     assert [type(outcome) for outcome in outcomes] == [Unroutable, type(None)] * 20
-    assert await broker.depth(THINGS.name) == 20
+    assert await declared.depth(THINGS.name) == 20
 
 
 async def _is_unroutable(broker: SqliteBroker, key: str) -> bool:

@@ -16,7 +16,7 @@ import pytest
 
 from chassis.messaging.sqlite.broker import POLL_S, SqliteBroker
 from chassis.messaging.topology import Queue, Topology
-from tests.ports.messaging.brokers import Collector, thing, until, until_depth
+from tests.support.messaging import Collector, thing, until, until_depth
 
 pytestmark = pytest.mark.walk
 

@@ -7,7 +7,7 @@ import pytest
 from chassis.messaging.rabbit.broker import RabbitBroker
 from tests.support.connected import RABBIT_URL
 from tests.support.system.tcp_proxy import TcpProxy
-from tests.unit.chassis.messaging.scene import Opened
+from tests.unit.chassis.messaging.rabbit.scene import Opened
 
 
 @pytest.fixture
