@@ -26,7 +26,7 @@ class Address:
 def origin(text: str) -> Address:
     """`http://host:port/base`, `https://…` or `unix:/socket:/base`. Raises ValueError."""
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("holds a blank, or a character that has to be percent-encoded")
+        raise ValueError("contains a blank, or a character that must be percent-encoded")
     if text.startswith("unix:"):
         return _unix(text.removeprefix("unix:"))
     try:
@@ -37,13 +37,13 @@ def origin(text: str) -> Address:
     if parts.scheme not in ("http", "https"):
         raise ValueError("wanted a URL that begins with http://, https:// or unix:")
     if "@" in parts.netloc:
-        raise ValueError("holds a user name or password; take it out, and let the service find it elsewhere")
+        raise ValueError("contains a user name or password; remove it, and give it to the service in another way")
     if "?" in text or "#" in text:
-        raise ValueError("a service is an origin with an optional base path; take out the query and fragment")
+        raise ValueError("a service is an origin with an optional base path; remove the query and fragment")
     if not _HOST.fullmatch(host) or port == 0:
         raise ValueError("has no usable host and port; write http://host:port")
     if not _BASE_PATH.fullmatch(parts.path):
-        raise ValueError("the base path holds an empty segment or a character that has to be percent-encoded")
+        raise ValueError("the base path contains an empty segment, or a character that must be percent-encoded")
     if parts.scheme == "https":
         return Address("https", host, port or 443, parts.path.rstrip("/"))
     return Address("http", host, port or 80, parts.path.rstrip("/"))
@@ -52,7 +52,7 @@ def origin(text: str) -> Address:
 def _unix(text: str) -> Address:
     socket, _, base = text.partition(":")
     if not socket.startswith("/") or not _BASE_PATH.fullmatch(base):
-        raise ValueError("wanted unix:/path/of/socket, with :/base/path behind it where there is one")
+        raise ValueError("wanted unix:/path/of/socket, followed by :/base/path if there is one")
     return Address("http", "localhost", 80, base.rstrip("/"), unix=socket)
 
 
@@ -68,4 +68,4 @@ def network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text)
     except ValueError as exc:
-        raise ValueError(f"{quoted(text)} is no network such as 10.0.0.0/8 (bits behind the mask are 0)") from exc
+        raise ValueError(f"{quoted(text)} is not a network such as 10.0.0.0/8 (the bits after the mask are 0)") from exc

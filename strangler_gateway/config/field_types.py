@@ -11,37 +11,36 @@ from strangler_gateway.table import json_path
 from strangler_gateway.table.rate import parse_rate
 from strangler_gateway.table.template import parse, quoted
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _SIZE = re.compile(r"([0-9]{1,15}) ?(B|KiB|MiB|GiB|kB|MB|GB)")
-_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.\.\.)?\}")
 _DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_BROKER_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,127}")
-_MESSAGE_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\.v[1-9][0-9]{0,3}")
-_JSON_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _ANSWERS = frozenset({200, 201, 202, 203, 204, 303, *range(400, 600)})
-_PLUGIN = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
-def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
-    """Takes what `read` takes (it raises ValueError), as it is written."""
+def _spelled(pattern: str, sentence: str) -> AfterValidator:
+    """A text that matches the pattern; the sentence refuses any other ({seen}: the text itself)."""
+    wanted = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if wanted.fullmatch(value):
+            return value
+        raise ValueError(sentence.replace("{seen}", quoted(value)))
+
+    return AfterValidator(check)
+
+
+def _checked(read: Callable[[str], object]) -> AfterValidator:
+    """A text that `read` accepts (it raises ValueError), as it is written."""
 
     def check(value: str) -> str:
         read(value)
         return value
 
-    return check
-
-
-def _name(value: str) -> str:
-    if _NAME.fullmatch(value):
-        return value
-    raise ValueError(
-        "a name has 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit"
-    )
+    return AfterValidator(check)
 
 
 def _token(value: str) -> str:
@@ -54,13 +53,13 @@ def _method(value: str) -> str:
     if value != _token(value).upper():
         raise ValueError(f"methods are case-sensitive; write {value.upper()}")
     if value == "CONNECT":
-        raise ValueError("CONNECT is never forwarded: the gateway is no tunnel; leave it out")
+        raise ValueError("CONNECT is never forwarded: the gateway is not a tunnel; leave it out")
     return value
 
 
 def _rewrite(value: str) -> str:
     if not _PATH.fullmatch(_REFERENCE.sub("x", value)):
-        raise ValueError(f"{quoted(value)} is no path: it begins with /, names variables as {{id}}, encodes all else")
+        raise ValueError(f"{quoted(value)} is not a path: write / first, variables as {{id}}, percent-encode the rest")
     return value
 
 
@@ -109,7 +108,7 @@ def _patience(value: object) -> float:
 
 def _size(value: object) -> int:
     if isinstance(value, str) and (found := _SIZE.fullmatch(value)):
-        return int(found[1]) * _UNITS[found[2]]
+        return int(found[1]) * _BYTES[found[2]]
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     raise ValueError('wanted a number of bytes, or a text such as "10MiB" or "64KiB"')
@@ -125,40 +124,6 @@ def _header_pattern(value: str) -> str:
     return _token(value.removesuffix("*") or "*").lower() + ("*" if value.endswith("*") else "")
 
 
-def _anonymous(value: str) -> str:
-    if value in ("legacy", "address", "random", "cookie"):
-        return value
-    if value.startswith("header:") and _TOKEN.fullmatch(value.removeprefix("header:")):
-        return value
-    raise ValueError("wanted legacy, address, random, cookie, or header:NAME")
-
-
-def _media_type(value: str) -> str:
-    if value and value.isprintable() and value.isascii() and "/" in value:
-        return value
-    raise ValueError("wanted a media type, such as application/json; charset=utf-8")
-
-
-def _broker_name(value: str) -> str:
-    if _BROKER_NAME.fullmatch(value):
-        return value
-    raise ValueError("a name at the broker has 1 to 127 letters, digits, dots, dashes, colons and underscores")
-
-
-def _message_type(value: str) -> str:
-    if _MESSAGE_TYPE.fullmatch(value):
-        return value
-    raise ValueError(
-        f"{quoted(value)} is no type of a message; wanted name.vN in small letters, such as order.placed.v1"
-    )
-
-
-def _json_name(value: str) -> str:
-    if _JSON_NAME.fullmatch(value):
-        return value
-    raise ValueError("a field of the body has 1 to 64 letters, digits and underscores, and begins with no digit")
-
-
 def _answer_status(value: int) -> int:
     if value in _ANSWERS:
         return value
@@ -171,38 +136,62 @@ def _header_value(value: str) -> str:
     raise ValueError("wanted printable ASCII, without blanks around it")
 
 
-def _plugin(value: str) -> str:
-    if _PLUGIN.fullmatch(value):
-        return value
-    raise ValueError('wanted "package.module:factory"')
-
-
 def _kind(value: object) -> str:
     names = {bool: "true or false", str: "a text", list: "a list", dict: "a mapping", type(None): "nothing"}
     return names.get(type(value), "a number")
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[
+    str,
+    _spelled(
+        r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        "a name has 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit",
+    ),
+]
 Token = Annotated[str, AfterValidator(_token)]
 Method = Annotated[str, AfterValidator(_method)]
-RoutePath = Annotated[str, AfterValidator(_checked(parse))]
-Origin = Annotated[str, AfterValidator(_checked(addresses.origin))]
-Network = Annotated[str, AfterValidator(_checked(addresses.network))]
 HeaderPattern = Annotated[str, AfterValidator(_header_pattern)]
-Anonymous = Annotated[str, AfterValidator(_anonymous)]
-MediaType = Annotated[str, AfterValidator(_media_type)]
-BrokerName = Annotated[str, AfterValidator(_broker_name)]
-MessageType = Annotated[str, AfterValidator(_message_type)]
-JsonName = Annotated[str, AfterValidator(_json_name)]
-AnswerStatus = Annotated[int, AfterValidator(_answer_status)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
-Plugin = Annotated[str, AfterValidator(_plugin)]
-JsonPlace = Annotated[str, AfterValidator(_checked(json_path.parse_place))]
-Url = Annotated[str, AfterValidator(_checked(addresses.check_url))]
-JsonPath = Annotated[str, AfterValidator(_checked(json_path.parse))]
+Anonymous = Annotated[
+    str,
+    _spelled(
+        f"legacy|address|random|cookie|header:{_TOKEN.pattern}",
+        "wanted legacy, address, random, cookie, or header:NAME",
+    ),
+]
+MediaType = Annotated[str, _spelled(r"[ -~]*/[ -~]*", "wanted a media type, such as application/json; charset=utf-8")]
+BrokerName = Annotated[
+    str,
+    _spelled(
+        r"[A-Za-z0-9_.:-]{1,127}",
+        "a name at the broker has 1 to 127 letters, digits, dots, dashes, colons and underscores",
+    ),
+]
+MessageType = Annotated[
+    str,
+    _spelled(
+        r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\.v[1-9][0-9]{0,3}",
+        "{seen} is not a message type; write name.vN in small letters, such as order.placed.v1",
+    ),
+]
+JsonName = Annotated[
+    str,
+    _spelled(
+        r"[A-Za-z_][A-Za-z0-9_]{0,63}",
+        "a field of the body has 1 to 64 letters, digits and underscores, and does not begin with a digit",
+    ),
+]
+AnswerStatus = Annotated[int, AfterValidator(_answer_status)]
+Plugin = Annotated[str, _spelled(r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", 'wanted "package.module:factory"')]
+RoutePath = Annotated[str, _checked(parse)]
+Origin = Annotated[str, _checked(addresses.origin)]
+Network = Annotated[str, _checked(addresses.network)]
+Url = Annotated[str, _checked(addresses.check_url)]
+JsonPlace = Annotated[str, _checked(json_path.parse_place)]
+JsonPath = Annotated[str, _checked(json_path.parse)]
+Rate = Annotated[str, _checked(parse_rate)]
 RewriteTemplate = Annotated[str, AfterValidator(_rewrite)]
 LocationTemplate = Annotated[str, AfterValidator(_location)]
-Rate = Annotated[str, AfterValidator(_checked(parse_rate))]
 Percent = Annotated[float, BeforeValidator(_percent), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})]
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 SecondsOrNone = Annotated[float, BeforeValidator(_seconds_or_none), WithJsonSchema({"type": "number", "minimum": 0})]

@@ -19,7 +19,7 @@ class BodyFieldEntry(StrictModel):
     @model_validator(mode="after")
     def _format(self) -> "BodyFieldEntry":
         if self.format and self.type != "string":
-            raise ValueError(f"format {self.format} is one of strings, and the type is {self.type}; take one of them")
+            raise ValueError(f"format {self.format} is for strings, and the type is {self.type}; change one of them")
         return self
 
 
@@ -35,7 +35,7 @@ class OutcomeEntry(StrictModel):
     @model_validator(mode="after")
     def _bodiless(self) -> "OutcomeEntry":
         if self.status == 204 and (self.body is not None or self.message is not None):
-            raise ValueError("204 has no body; take body and message out, or take another status")
+            raise ValueError("204 has no body; remove body and message, or use another status")
         return self
 
 

@@ -67,7 +67,7 @@ def _segment(piece: str, variables: list[str], *, last: bool) -> str | None:
     if found is None:
         return _checked_literal(piece, last=last)
     if found[2] and not last:
-        raise TemplateInvalid(f"{quoted(piece)} takes the rest of the path, so nothing can follow it")
+        raise TemplateInvalid(f"{quoted(piece)} takes the rest of the path; nothing can follow it")
     if found[1] in variables:
         raise TemplateInvalid(f'names the variable "{found[1]}" twice')
     variables.append(found[1])
@@ -78,11 +78,11 @@ def _checked_literal(piece: str, *, last: bool) -> str:
     if not piece and not last:
         raise TemplateInvalid('has an empty segment ("//"); leave such paths to the last route')
     if "{" in piece or "}" in piece:
-        raise TemplateInvalid(f"{quoted(piece)} is no variable; a variable is a whole segment: {{id}}, {{rest...}}")
+        raise TemplateInvalid(f"{quoted(piece)} is not a variable; a variable is a whole segment: {{id}}, {{rest...}}")
     if not _LITERAL.fullmatch(piece):
-        raise TemplateInvalid(f"{quoted(piece)} cannot stand in the path of a request; percent-encode it")
+        raise TemplateInvalid(f"{quoted(piece)} cannot occur in the path of a request; percent-encode it")
     if piece in (".", ".."):
-        raise TemplateInvalid(f'has a segment "{piece}", which clients resolve before they send it')
+        raise TemplateInvalid(f'has a segment "{piece}", which clients resolve before they send the path')
     return piece
 
 

@@ -45,7 +45,7 @@ def _fault(source: LocatedYaml, error: ErrorDetails) -> Fault | None:
 def _sentence(error: ErrorDetails, place: Place) -> str:
     kind, seen = error["type"], _seen(error["input"])
     if kind == "missing":
-        return f'"{place[-1]}" is missing; it is required here'
+        return f'"{place[-1]}" is missing; it is required'
     if kind == "extra_forbidden":
         return _unknown(str(place[-1]), place)
     if kind == "literal_error":
@@ -53,7 +53,7 @@ def _sentence(error: ErrorDetails, place: Place) -> str:
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if kind == "too_short":
-        return "is empty; at least one entry is needed"
+        return "is empty; at least one entry is required"
     if kind in _WANTED:
         return f"wanted {_WANTED[kind]}, seen {seen}" + _quoting(kind, error["input"])
     return f"{error['msg']}, seen {seen}"

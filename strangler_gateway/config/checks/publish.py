@@ -15,7 +15,7 @@ def publish_faults(file: WrittenFile) -> Found:
 
 def _ends(route: WrittenRoute) -> Found:
     if "extracted" in route.fields:
-        yield ("publish",), "a route has one new end, and this one has `extracted:` as well; take one of the two out"
+        yield ("publish",), "a route has one new end, and this one has `extracted:` as well; remove one of the two"
 
 
 def _request(route: WrittenRoute) -> Found:
@@ -25,7 +25,7 @@ def _request(route: WrittenRoute) -> Found:
         yield ("match", "methods"), f"a message changes something: wanted methods such as [POST], {seen}"
     if route.template is not None and route.template.variables:
         name = route.template.variables[0]
-        message = f"the message would not have {{{name}}}: only the body goes into it; take it from there"
+        message = f"the message would lack {{{name}}}: only the body goes into it; send the value there"
         yield ("match", "path"), message
 
 
@@ -35,11 +35,11 @@ def _caller(route: WrittenRoute) -> Found:
     if rules.get("require", "open") == "open":
         yield ("auth",), "a message carries a verified user: write auth: {require: authenticated, enforce: gateway}"
     elif rules.get("enforce") != "gateway":
-        yield ("auth",), "nobody behind a message can refuse a caller: write enforce: gateway"
+        yield ("auth",), "the consumer of a message cannot refuse a caller: write enforce: gateway"
 
 
 def _never(route: WrittenRoute) -> Found:
     if "shadow" in route.fields:
-        yield ("shadow",), "a message is not sent a second time to be compared; take the rules out"
+        yield ("shadow",), "a message is not sent twice for a comparison; remove the rules"
     if route.text("rewrite", "extracted") is not None:
-        yield ("rewrite", "extracted"), "a message has no path; take it out"
+        yield ("rewrite", "extracted"), "a message has no path; remove it"

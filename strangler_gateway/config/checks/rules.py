@@ -10,7 +10,7 @@ from strangler_gateway.table.template import quoted, shape
 
 MOVABLE_FIELDS = frozenset(MovableFields.model_fields)
 MAX_METHODS = 64
-_LAST = 'the last route takes all the rest: match: {path: "/{rest...}"}, without methods'
+_LAST = 'the last route takes everything else: match: {path: "/{rest...}"}, without methods'
 
 
 def rule_faults(source: LocatedYaml) -> list[Fault]:
@@ -29,7 +29,7 @@ def _ids(file: WrittenFile) -> Found:
             line = file.source.line(seen[name].place)
             yield at, f"the id {quoted(name)} is already taken on line {line}; ids are unique"
         elif name in file.groups:
-            yield at, f"{quoted(name)} is also the name of a group; a command could not tell them apart"
+            yield at, f"{quoted(name)} is also the name of a group; a command could not distinguish them"
         seen.setdefault(name, route)
 
 
@@ -62,7 +62,7 @@ def _reserved(file: WrittenFile) -> Found:
 def _new(file: WrittenFile) -> Found:
     for route in file.routes:
         if route.fields.get("new") is True and "shadow" in route.fields:
-            message = "the route is `new`: the monolith has no answer to compare with; take one of the two out"
+            message = "the route is `new`: the monolith has no answer to compare with; remove one of the two"
             yield (*route.place, "shadow"), message
 
 
@@ -97,7 +97,7 @@ def _last_route(file: WrittenFile) -> Found:
     if not last.template.takes_all:
         yield last.place, f"the last route is missing: the file ends with {quoted(last.id)} ({last.path}), and {_LAST}"
     elif last.methods is not None:
-        yield (*last.place, "match", "methods"), f"{_LAST}; take methods out"
+        yield (*last.place, "match", "methods"), f"{_LAST}; remove methods"
 
 
 def _rewrites(file: WrittenFile) -> Found:
@@ -106,7 +106,9 @@ def _rewrites(file: WrittenFile) -> Found:
         for side in ("legacy", "extracted"):
             template = route.text("rewrite", side)
             for strange in sorted(references(template) - set(known)) if template and route.template else ():
-                message = f"{{{strange}}} is no variable of the route's path; there: {', '.join(known) or 'none'}"
+                message = (
+                    f"{{{strange}}} is not a variable of the route's path; its variables: {', '.join(known) or 'none'}"
+                )
                 yield (*route.place, "rewrite", side), message
 
 

@@ -23,11 +23,13 @@ _RANDOM = re.compile(r"[A-Za-z0-9+/_=-]{32,}")
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-)?\}")
 _NOT_RANDOM = frozenset({"salt", "body", "path"})
 """Fields whose long texts are no secrets: a salt only spreads users, a body and a path are public."""
-_TO_DO = "take it out, give it by ${NAME} or a file of its own, and replace it: who could read this file knows it"
+_TO_DO = (
+    "remove it, give it by ${NAME} or in a file of its own, and replace it: everybody who could read this file knows it"
+)
 
 
 def secret_faults(text: str, source: LocatedYaml) -> list[Fault]:
-    """Every place that seems to hold a secret. Places found are marked broken, so that nothing else quotes them."""
+    """Every place that seems to contain a secret. Places found are marked broken, so that nothing else quotes them."""
     found: dict[tuple[Place, int], Fault] = {}
     covered: set[int] = set()
     for place, node in source.scalars:
@@ -36,13 +38,13 @@ def secret_faults(text: str, source: LocatedYaml) -> list[Fault]:
         if what:
             source.broken.add(place)
             covered.update(range(line, end_line + 1))
-        what = f"holds {what}" if what else _suspect(place, node.value)
+        what = f"contains {what}" if what else _suspect(place, node.value)
         if what:
             source.hide(place, {node.value: "…"})
             found[place, line] = Fault(line, spell(place), f"{what}; {_TO_DO}")
     lines = enumerate(text.splitlines(), start=1)
     comments = ((number, what) for number, line in lines if number not in covered and (what := secret_in(line)))
-    return [*found.values(), *(Fault(number, "", f"holds {what}; {_TO_DO}") for number, what in comments)]
+    return [*found.values(), *(Fault(number, "", f"contains {what}; {_TO_DO}") for number, what in comments)]
 
 
 def secret_in(text: str) -> str | None:
@@ -54,9 +56,9 @@ def _suspect(place: Place, text: str) -> str | None:
     literal = _REFERENCE.sub("", text)
     name = next((step for step in reversed(place) if isinstance(step, str)), "")
     if literal and _TELLING.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).lower()):
-        return "seems to hold a secret, by its name"
+        return "seems to contain a secret, by its name"
     if name not in _NOT_RANDOM and any(_is_random(found[0]) for found in _RANDOM.finditer(literal)):
-        return "holds a long random text, as keys and tokens are"
+        return "contains a long random text, as keys and tokens are"
     return None
 
 

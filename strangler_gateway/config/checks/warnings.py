@@ -54,7 +54,7 @@ def _states(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
         elif unit.state == "shadow" and not any(route.shadow for route in routes):
             yield source.fault(at, f"{what} is in shadow, but has no `shadow:` rules; nothing is compared")
         elif unit.state == "canary" and unit.share == 0:
-            yield source.fault(at, f"{what} is in canary with a share of 0; everybody stays on legacy")
+            yield source.fault(at, f"{what} is in canary with a share of 0: every user stays on legacy")
 
 
 def _same_service(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
@@ -67,9 +67,9 @@ def _unverified(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     for name, service in file.services.items():
         place = ("services", name, "tls")
         if service.tls and not service.url.startswith("https:"):
-            yield source.fault(place, "is without effect: the URL is not https")
+            yield source.fault(place, "has no effect: the URL is not https")
         elif service.tls and not service.tls.verify:
-            yield source.fault((*place, "verify"), "nobody verifies this upstream; name its CA in ca_file")
+            yield source.fault((*place, "verify"), "this upstream is not verified; name its CA in ca_file")
 
 
 def _nobody_known(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:

@@ -38,7 +38,7 @@ def shapes_of_log(lines: Iterable[str]) -> tuple[list[Shape], int]:
             shapes.add(method, path)
     if understood == 0:
         raise ValueError(
-            'no line tells of a request as access logs do: … [time] "GET /path HTTP/1.1" 200 …, or in JSON'
+            'no line describes a request as access logs do: … [time] "GET /path HTTP/1.1" 200 …, or in JSON'
         )
     return shapes.found(), shapes.left_out
 

@@ -58,7 +58,7 @@ def init_text(upstream: str, *, openapi: str | None = None, access_log: Iterable
     Raises ValueError with a sentence where the URL or the source cannot be used.
     """
     if openapi is not None and access_log is not None:
-        raise ValueError("an OpenAPI document and an access log at once; give one of them")
+        raise ValueError("an OpenAPI document and an access log at the same time; give one of them")
     head = _HEAD % json.dumps(upstream)
     faults = check_text(head + _LAST, {}).faults
     if faults:

@@ -41,7 +41,7 @@ def _trap(text: str) -> str | None:
         meant = _SWITCHES[lower]
         return f'{text} is {meant} to some YAML readers, a word to others; write {meant}, or "{text}" if that is meant'
     if _ODD_NUMBER.fullmatch(text):
-        return f'{text} is a different number to each YAML reader; write plain digits, or "{text}" if text is meant'
+        return f'{text} is a different number to each YAML reader; write plain digits, or "{text}" for a text'
     if _DATE.fullmatch(text):
         return f'{text} is a date to some YAML readers; write "{text}" in quotes'
     return None

@@ -14,7 +14,7 @@ MAX_VALUES = 100_000
 MAX_CHARACTERS = 4 * MAX_BYTES
 
 _SHORTEST_SECRET = 4
-_TRAP_IN_VARIABLE = "what the variable puts here is read differently by YAML readers (on, yes, 012, …); quote the value"
+_TRAP_IN_VARIABLE = "the variable's value is read differently by YAML readers (on, yes, 012, …); quote it"
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class _Construction:
                 self._refuse(key, where, "merge keys are not YAML 1.2; write the fields, or alias a whole value")
             elif key.value in result:
                 first = self.file.lines[where]
-                self._refuse(key, where, f"the key {quoted(key.value)} stands twice; it is already on line {first}")
+                self._refuse(key, where, f"the key {quoted(key.value)} is used twice; it is already on line {first}")
             else:
                 if not key.style and not key.value.isdecimal() and (trap := resolve(key.value)[1]):
                     self._refuse(key, where, trap)

@@ -32,7 +32,7 @@ def tree(text: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> y
     except (yaml.YAMLError, UnicodeError) as exc:
         raise Unreadable(1, "not YAML: a character that YAML does not allow; save the file as plain UTF-8") from exc
     if root is None:
-        raise Unreadable(1, "the file is empty; at least version, services and routes are needed")
+        raise Unreadable(1, "the file is empty; at least version, services and routes are required")
     return root
 
 

@@ -177,7 +177,7 @@ NO_LOGS = [
 
 @pytest.mark.parametrize("log", NO_LOGS)
 def test_a_file_that_is_no_access_log_is_refused(log: list[str]) -> None:
-    with pytest.raises(ValueError, match="no line tells of a request as access logs do"):
+    with pytest.raises(ValueError, match="no line describes a request as access logs do"):
         init_text(UPSTREAM, access_log=log)
 
 
