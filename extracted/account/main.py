@@ -20,7 +20,7 @@ from extracted.account.mail_requests.outbox import MailRequestOutbox
 from extracted.account.purchases import wiring
 from extracted.account.purchases.api import internal, purchases
 from extracted.account.purchases.storage import MIGRATIONS
-from extracted.account.purchases.wiring import Messaging, Purchasing
+from extracted.account.purchases.wiring import BrokerComponents, PurchaseComponents
 from extracted.account.settings import DatabaseSettings, Settings
 from extracted.account.teams.api import teams
 from extracted.account.teams.service import TeamService
@@ -47,21 +47,21 @@ def build(settings: Settings) -> Starlette:
     )
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
     passwords = Passwords()
-    messaging = wiring.messaging(settings, database, LegacyPoints(), LegacySoldRows())
-    purchasing = None if messaging is None else wiring.purchasing(settings, database, messaging)
+    with_broker = wiring.broker_components(settings, database, LegacyPoints(), LegacySoldRows())
+    with_shop = None if with_broker is None else wiring.purchase_components(settings, database, with_broker)
     described = [*_routes(settings, database)]
-    if messaging is not None:
-        described += _mailing_routes(settings, database, messaging.posting, passwords)
-    if purchasing is not None:
-        described += purchases.routes(purchasing.calling, purchasing.looking)
+    if with_broker is not None:
+        described += _mailing_routes(settings, database, with_broker.mail_requests, passwords)
+    if with_shop is not None:
+        described += purchases.routes(with_shop.buy_now, with_shop.queries)
     public = api.application(described, verifier, LegacyRoles(database), settings.compat, production=production)
     return web.application(
-        public if messaging is None else _with_operations(public, settings, messaging),
+        public if with_broker is None else _with_operations(public, settings, with_broker),
         failure=api.failure(production=production),
         description=api.description(),
         ready=database.ping,
-        lifespan=lambda _app: _lifespan(database, verifier, passwords, messaging, purchasing),
-        metrics=None if messaging is None else messaging.measuring.gauges,
+        lifespan=lambda _app: _lifespan(database, verifier, passwords, with_broker, with_shop),
+        metrics=None if with_broker is None else with_broker.metrics.gauges,
     )
 
 
@@ -90,13 +90,13 @@ def _new_token() -> str:
     return str(uuid.uuid4())
 
 
-def _with_operations(public: ASGIApp, settings: Settings, messaging: Messaging) -> ASGIApp:
+def _with_operations(public: ASGIApp, settings: Settings, with_broker: BrokerComponents) -> ASGIApp:
     return internal.application(
         public,
         token=revealed(settings.operator_token),
-        operations=messaging.operations,
-        messages=messaging.messages,
-        status=messaging.worker.auditing.status,
+        operations=with_broker.operations,
+        messages=with_broker.messages,
+        status=with_broker.worker.audit_timer.status,
     )
 
 
@@ -105,15 +105,15 @@ async def _lifespan(
     database: Database,
     verifier: TokenVerifier,
     passwords: Passwords,
-    messaging: Messaging | None,
-    purchasing: Purchasing | None,
+    with_broker: BrokerComponents | None,
+    with_shop: PurchaseComponents | None,
 ) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.aclose)
         stack.push_async_callback(verifier.aclose)
         stack.callback(passwords.close)
-        if messaging is not None:
-            await wiring.start(stack, messaging, purchasing)
+        if with_broker is not None:
+            await wiring.start(stack, with_broker, with_shop)
         yield
 
 

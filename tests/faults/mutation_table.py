@@ -29,17 +29,19 @@ _PAID_AND_JOINED = """\
                 await unit.debit(purchase.user_id, purchase.price)
                 return _joined(other)
         raise RuntimeError"""
-_ASKED_TO_CANCEL = "            asked = await act(unit, purchase, found, self.patience, now, silence.first)\n"
+_ASKED_TO_CANCEL = "            asked = await send_command(unit, purchase, found, self.timeouts, now, times.first)\n"
 _REFUNDED_BY_THE_CLOCK = """\
-            if found.next is State.CANCELLING:
-                await unit.settle(purchase.id, Event.CANCELLED, State.REFUNDED, Reason.CANCELLED, now)
+            if found.next is PurchaseState.CANCELLING:
+                await unit.settle(
+                    purchase.id, PurchaseEvent.CANCELLED, PurchaseState.REFUNDED, FailureReason.CANCELLED, now
+                )
                 balance = await unit.credit(purchase.user_id, purchase.price)
-                await unit.record(Entry(purchase.id, "refund", purchase.price, balance, now))
+                await unit.record(LedgerEntry(purchase.id, "refund", purchase.price, balance, now))
                 return
-            asked = await act(unit, purchase, found, self.patience, now, silence.first)
+            asked = await send_command(unit, purchase, found, self.timeouts, now, times.first)
 """
-_IMPORTED = "            from extracted.account.purchases.domain.purchase import Entry, Reason\n"
-_IMPORTED += "            from extracted.account.purchases.domain.saga import Event, State\n\n"
+_IMPORTED = "            from extracted.account.purchases.domain.purchase import FailureReason, LedgerEntry\n"
+_IMPORTED += "            from extracted.account.purchases.domain.saga import PurchaseEvent, PurchaseState\n\n"
 
 MUTATIONS = (
     Mutation(
@@ -126,15 +128,15 @@ MUTATIONS = (
     Mutation(
         "no request row",
         "extracted/account/purchases/service/buy.py",
-        "        return await unit.keep(self._request(asked, digest))\n",
-        "        return self._request(asked, digest) is not None\n",
+        "        return await unit.add_request(row)\n",
+        "        return row is not None\n",
         f"{_FAULTS}/test_deliveries.py::"
         "test_f11_the_same_key_for_something_else_is_refused_for_ever_and_is_another_users_own[embedded]",
     ),
     Mutation(
         "cancel asked once",
         "extracted/account/purchases/domain/saga.py",
-        "    (S.CANCELLING, E.UNANSWERED): Step(S.CANCELLING, (D.ASK_TO_CANCEL, D.ALARM)),\n",
+        "    (S.CANCELLING, E.UNANSWERED): Transition(S.CANCELLING, (D.ASK_TO_CANCEL, D.ALARM)),\n",
         "",
         f"{_FAULTS}/test_late.py::test_f08_a_lost_cancel_is_asked_again_until_shop_answers[embedded]",
     ),

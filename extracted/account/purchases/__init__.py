@@ -1,1 +1,1 @@
-"""Purchases: the saga between Account and Shop, seen from Account."""
+"""Purchases: Account's side of the saga between Account and Shop. Nothing about other subjects."""

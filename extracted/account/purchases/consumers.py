@@ -1,4 +1,4 @@
-"""What goes on beside the requests where things are sold: messages in, and the clock of open purchases."""
+"""What runs beside the requests where things are sold: incoming messages, and time-outs of open purchases."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,64 +18,64 @@ from chassis.store import StoreUnavailable
 from extracted.account.purchases import messages
 from extracted.account.purchases.domain.purchase import UnknownPurchase
 from extracted.account.purchases.replies import GatewayReplies
-from extracted.account.purchases.service.buy import Buying
-from extracted.account.purchases.service.saga_timeouts import AT_ONCE, Reminding
+from extracted.account.purchases.service.buy import PurchaseService
+from extracted.account.purchases.service.saga_timeouts import MOST_PER_CHECK, SagaTimeouts
 
 log = structlog.get_logger("account.selling")
 
 Check = Callable[[], Awaitable[None]]
-LOOK_EVERY_S: Final = 1.0
+CHECK_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Handlers:
-    """One a queue: what each does in a transaction of its own."""
+class MessageHandlers:
+    """Handles the messages of each queue in a transaction of its own."""
 
-    buying: Buying
+    purchases: PurchaseService
     replies: GatewayReplies
     clock: Callable[[], datetime]
 
     async def requested(self, envelope: Envelope) -> None:
-        """A request to buy. Raises MessageInvalid, StoreUnavailable (then it is tried again)."""
-        answered = await self.buying.request(messages.asked(envelope))
+        """Takes a request to buy. Raises MessageInvalid, or StoreUnavailable, which makes it come again."""
+        result = await self.purchases.buy(messages.purchase_request(envelope))
         if envelope.reply_to is not None:
-            named = answered.purchase_id or envelope.id
-            self.replies.send(envelope.reply_to, messages.reply(envelope, answered.outcome, named, self.clock()))
+            named = result.purchase_id or envelope.id
+            self.replies.send(envelope.reply_to, messages.reply(envelope, result.outcome, named, self.clock()))
 
     async def decided(self, envelope: Envelope) -> None:
-        """Shop's decision. Raises MessageInvalid, also for a purchase that is not known here."""
+        """Takes Shop's decision. Raises MessageInvalid, also for an unknown purchase."""
         try:
-            await self.buying.settle(messages.decided(envelope))
+            await self.purchases.settle(messages.shop_decision(envelope))
         except UnknownPurchase as error:
             raise MessageInvalid(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
-class Selling:
-    """Broker, database and Shop may be away; each is waited for. `shop_ready` raises StoreUnavailable.
+class PurchaseConsumers:
+    """Waits for broker, database and Shop if they are away. `shop_ready` raises StoreUnavailable.
 
-    `consumers`: has those that run now.
+    `consumers`: a list that holds those that run now.
     """
 
     broker: Broker
-    handlers: Handlers
+    handlers: MessageHandlers
     shop_ready: Check
-    reminding: Reminding
+    saga_timeouts: SagaTimeouts
     database: Database
     failed_messages: FailedMessages
     consumers: list[Consumer]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Ends in order: nothing new is taken, what is under way is finished."""
-        remind = asyncio.create_task(self._remind(), name="remind")
+        """At the end it takes nothing new and finishes what is under way."""
+        timeouts = asyncio.create_task(self._check_timeouts(), name="timeouts")
         for queue in (messages.PURCHASES_QUEUE, messages.DECISIONS_QUEUE):
             self.consumers.append(await self._consume(queue))
         try:
             yield
         finally:
-            remind.cancel()
-            await asyncio.gather(remind, *(consumer.stop() for consumer in self.consumers), return_exceptions=True)
+            timeouts.cancel()
+            await asyncio.gather(timeouts, *(consumer.stop() for consumer in self.consumers), return_exceptions=True)
             await self.handlers.replies.aclose()
 
     async def _consume(self, queue: str) -> Consumer:
@@ -86,18 +86,18 @@ class Selling:
         )
 
     async def _ready(self) -> None:
-        """What a request to buy needs. Raises StoreUnavailable."""
+        """Returns if database and Shop can serve a request to buy. Raises StoreUnavailable."""
         await self.database.ping()
         await self.shop_ready()
 
-    async def _remind(self) -> None:
-        """Looks at what is due once a second; for ever."""
+    async def _check_timeouts(self) -> None:
+        """Checks what is due once a second, for ever."""
         while True:
-            looked = 0
+            checked = 0
             try:
-                looked = await self.reminding.look()
+                checked = await self.saga_timeouts.check_due()
             except StoreUnavailable as error:
                 log.warning("store_unavailable", reason=str(error))
             except Exception:
                 log.exception("reminding_failed")
-            await asyncio.sleep(0 if looked == AT_ONCE else LOOK_EVERY_S)
+            await asyncio.sleep(0 if checked == MOST_PER_CHECK else CHECK_EVERY_S)

@@ -1,4 +1,4 @@
-"""Account's own copy of the messages that it takes and sends; fields that it does not know are ignored."""
+"""The messages that Account takes and sends, as its own copy. It ignores fields that it does not know."""
 
 import hashlib
 import json
@@ -9,8 +9,14 @@ from typing import Final
 
 from chassis.messaging.envelope import Envelope, MessageInvalid, new_id
 from chassis.uuid_text import canonical_uuid
-from extracted.account.purchases.domain.purchase import Asked, Outcome, Purchase, Reason, command_id
-from extracted.account.purchases.domain.saga import Event
+from extracted.account.purchases.domain.purchase import (
+    FailureReason,
+    Purchase,
+    PurchaseRequest,
+    RequestOutcome,
+    command_id,
+)
+from extracted.account.purchases.domain.saga import PurchaseEvent
 
 REQUESTED: Final = "purchase.requested.v1"
 DECREASE, CANCEL = "shop.decrease_quantity.v1", "shop.cancel_purchase.v1"
@@ -19,59 +25,61 @@ REPLY: Final = "purchase.reply.v1"
 PURCHASES_QUEUE, DECISIONS_QUEUE = "account.purchases", "account.decisions"
 COMMANDS_EXCHANGE, REPLIES_EXCHANGE = "purchases.commands", "gateway.replies"
 
-_REFUSALS: Final = frozenset({Reason.OUT_OF_STOCK, Reason.ALREADY_OWNED, Reason.USER_DELETED})
+_REFUSALS: Final = frozenset({FailureReason.OUT_OF_STOCK, FailureReason.ALREADY_OWNED, FailureReason.USER_DELETED})
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class ShopDecision:
     """Shop's answer about a purchase."""
 
     message_id: str
     purchase_id: str
-    event: Event
-    reason: Reason | None = None
+    event: PurchaseEvent
+    reason: FailureReason | None = None
 
 
-def asked(envelope: Envelope) -> Asked:
+def purchase_request(envelope: Envelope) -> PurchaseRequest:
     """A request to buy. Raises MessageInvalid."""
     if envelope.type != REQUESTED:
         raise MessageInvalid(f"the type is {envelope.type}; wanted {REQUESTED}")
     user_id = _uuid("subject", envelope.subject)
     item_id = _text(envelope, "itemId")
-    return Asked(_uuid("id", envelope.id), user_id, item_id, digest(user_id, envelope.body), envelope.traceparent)
+    return PurchaseRequest(
+        _uuid("id", envelope.id), user_id, item_id, digest(user_id, envelope.body), envelope.traceparent
+    )
 
 
 def digest(user_id: str, body: Mapping[str, object]) -> str:
-    """Of who asks for what: the same for the same content, however its JSON was written."""
+    """Of user and content; it does not depend on how the JSON was written."""
     content = json.dumps([user_id, body], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(content.encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def decided(envelope: Envelope) -> Decided:
+def shop_decision(envelope: Envelope) -> ShopDecision:
     """Raises MessageInvalid."""
     read = _DECISIONS.get(envelope.type)
     if read is None:
         raise MessageInvalid(f"the type is {envelope.type}; wanted one of {', '.join(_DECISIONS)}")
     event, reason = read(envelope)
-    return Decided(envelope.id, _uuid("purchaseId", _text(envelope, "purchaseId")), event, reason)
+    return ShopDecision(envelope.id, _uuid("purchaseId", _text(envelope, "purchaseId")), event, reason)
 
 
-def _refusal(envelope: Envelope) -> tuple[Event, Reason]:
+def _refusal(envelope: Envelope) -> tuple[PurchaseEvent, FailureReason]:
     reason = _text(envelope, "reason")
     if reason not in _REFUSALS:
         raise MessageInvalid(f"the reason is none of {', '.join(sorted(_REFUSALS))}")
-    return Event.REFUSED, Reason(reason)
+    return PurchaseEvent.REFUSED, FailureReason(reason)
 
 
-_DECISIONS: Final[Mapping[str, Callable[[Envelope], tuple[Event, Reason | None]]]] = {
-    DECREASED: lambda _: (Event.DECREASED, None),
+_DECISIONS: Final[Mapping[str, Callable[[Envelope], tuple[PurchaseEvent, FailureReason | None]]]] = {
+    DECREASED: lambda _: (PurchaseEvent.DECREASED, None),
     REFUSED: _refusal,
-    CANCELLED: lambda _: (Event.CANCELLED, Reason.CANCELLED),
+    CANCELLED: lambda _: (PurchaseEvent.CANCELLED, FailureReason.CANCELLED),
 }
 
 
 def command(kind: str, purchase: Purchase, time: datetime, traceparent: str | None = None) -> Envelope:
-    """The next message to Shop about a purchase: a new id each time, the purchase's id as what it is about."""
+    """The next command to Shop about a purchase, with a new id each time."""
     return Envelope(
         id=command_id(purchase.id, purchase.asks),
         type=kind,
@@ -84,8 +92,8 @@ def command(kind: str, purchase: Purchase, time: datetime, traceparent: str | No
     )
 
 
-def reply(request: Envelope, outcome: Outcome, purchase_id: str, time: datetime) -> Envelope:
-    """To the gateway that waits for it."""
+def reply(request: Envelope, outcome: RequestOutcome, purchase_id: str, time: datetime) -> Envelope:
+    """The reply to the gateway that waits for it."""
     return Envelope(
         id=new_id(),
         type=REPLY,

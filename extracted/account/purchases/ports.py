@@ -1,4 +1,4 @@
-"""What buying needs from outside: one transaction of the store, Shop's offers, the way back to the gateway."""
+"""What the use cases of a purchase need from outside: the store and Shop's offers."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -8,43 +8,42 @@ from typing import Protocol
 
 from chassis.messaging.envelope import Envelope
 from chassis.store import StoreUnavailable
-from extracted.account.purchases.domain.purchase import Entry, Offer, Outcome, Purchase, Reason, Request
-from extracted.account.purchases.domain.saga import Event, Silence, State
+from extracted.account.purchases.domain.purchase import (
+    FailureReason,
+    LedgerEntry,
+    Offer,
+    Purchase,
+    RequestOutcome,
+    RequestRecord,
+)
+from extracted.account.purchases.domain.saga import CommandTimes, PurchaseEvent, PurchaseState
 
 
 class OfferUnavailable(StoreUnavailable):
-    """Shop does not answer, or not as agreed."""
+    """Shop does not answer, or its answer is not as agreed."""
 
 
 class Offers(Protocol):
-    """The one call to Shop."""
+    """Shop's offers."""
 
     async def find(self, user_id: str, item_id: str) -> Offer | None:
         """None: there is no such item. Raises OfferUnavailable."""
         ...
 
 
-class Replies(Protocol):
-    """The way back to a gateway that waits."""
-
-    def send(self, routing_key: str, reply: Envelope) -> None:
-        """At once, and perhaps: a lost one costs a 202."""
-        ...
-
-
-class Reader(Protocol):
+class PurchaseReader(Protocol):
     """A transaction that reads one state of the store."""
 
-    async def request(self, message_id: str) -> Request | None:
+    async def request(self, message_id: str) -> RequestRecord | None:
         """What became of a message."""
         ...
 
     async def find(self, purchase_id: str) -> Purchase | None:
-        """By its own id."""
+        """None: there is no such purchase."""
         ...
 
     async def blocking(self, user_id: str, item_id: str) -> Purchase | None:
-        """The open or completed one, unless revoked."""
+        """The open or completed purchase, unless it is revoked."""
         ...
 
     async def oldest_command(self) -> timedelta | None:
@@ -52,101 +51,98 @@ class Reader(Protocol):
         ...
 
     async def due(self, now: datetime, within: timedelta, limit: int) -> Sequence[Purchase]:
-        """Open ones that are to be looked at, the longest due first; also those that are due later than `within`."""
+        """Open purchases to check, the longest due first; also those due only after `within` (a clock put back)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
-    """How far it came. `balance`: afterwards; None: nothing was debited."""
+class Payment:
+    """`is_opened` False: another purchase blocks. `balance`: after the debit; None: nothing was debited."""
 
     is_opened: bool
     balance: int | None = None
 
 
-class Unit(Reader, Protocol):
-    """A write transaction: all of it, or nothing."""
+class PurchaseUnitOfWork(PurchaseReader, Protocol):
+    """A write transaction: it writes everything or nothing."""
 
-    async def keep(self, request: Request) -> bool:
-        """False: that message has its row already."""
+    async def add_request(self, request: RequestRecord) -> bool:
+        """False: the message has a row already."""
         ...
 
-    async def change_request(self, message_id: str, outcome: Outcome, purchase_id: str | None) -> None:
-        """Where it led instead."""
+    async def change_request(self, message_id: str, outcome: RequestOutcome, purchase_id: str | None) -> None:
+        """Changes the outcome of a request."""
         ...
 
-    async def open(self, purchase: Purchase, due_at: datetime) -> bool:
-        """False: another of this user and item blocks."""
+    async def pay(self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope) -> Payment:
+        """Writes purchase, debit, ledger entry and command in this order; each only if the one before succeeded."""
         ...
 
-    async def pay(self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope) -> Paid:
-        """`open`, `debit`, `record`, `send`: in this order, each only where those before it succeeded."""
-        ...
-
-    async def reject(self, purchase_id: str, reason: Reason, now: datetime) -> None:
-        """One that was opened in this transaction, and could not be paid."""
+    async def reject(self, purchase_id: str, reason: FailureReason, now: datetime) -> None:
+        """Rejects a purchase that `pay` opened in this transaction and could not debit."""
         ...
 
     async def points(self, user_id: str) -> int | None:
-        """None: the user is gone."""
-        ...
-
-    async def debit(self, user_id: str, points: int) -> int | None:
-        """The balance afterwards; None: too few, or no user: nothing was changed."""
+        """The balance; None: the user is deleted."""
         ...
 
     async def credit(self, user_id: str, points: int) -> int | None:
-        """The balance afterwards; None: the user is gone."""
+        """The balance afterwards; None: the user is deleted."""
         ...
 
-    async def record(self, entry: Entry) -> None:
-        """A line of the ledger; a second one of its kind fails the transaction."""
+    async def record(self, entry: LedgerEntry) -> None:
+        """Adds an entry to the ledger; a second one of its kind fails the transaction."""
         ...
 
     async def settle(
-        self, purchase_id: str, event: Event, to: State, reason: Reason | None, now: datetime
+        self, purchase_id: str, event: PurchaseEvent, to: PurchaseState, reason: FailureReason | None, now: datetime
     ) -> Purchase | None:
-        """The purchase afterwards; None: the event does not count in its state, or there is none."""
+        """The purchase afterwards; None: there is none, or the event does not count in its state."""
         ...
 
-    async def silence(self, purchase: Purchase) -> Silence:
-        """Since when the broker has its commands."""
+    async def command_times(self, purchase: Purchase) -> CommandTimes:
+        """When the broker confirmed the purchase's commands."""
         ...
 
-    async def ask(
-        self, purchase: Purchase, to: State, due_at: datetime, now: datetime, first_confirmed_at: datetime | None
+    async def count_command(
+        self,
+        purchase: Purchase,
+        to: PurchaseState,
+        due_at: datetime,
+        now: datetime,
+        first_confirmed_at: datetime | None,
     ) -> bool:
-        """One more command is counted; False: the purchase has moved on since it was read."""
+        """Counts one more command. False: the purchase has changed since it was read."""
         ...
 
-    async def look_again(self, purchase: Purchase, due_at: datetime, first_confirmed_at: datetime | None) -> None:
-        """Nothing else changes."""
+    async def postpone(self, purchase: Purchase, due_at: datetime, first_confirmed_at: datetime | None) -> None:
+        """Changes when the purchase is due, unless it has changed since it was read."""
         ...
 
     async def revoke(self, purchase_id: str, now: datetime) -> bool:
-        """False: it is not COMPLETED, or revoked already."""
+        """False: it is not COMPLETED, or it is revoked already."""
         ...
 
     async def send(self, exchange: str, message: Envelope) -> None:
-        """Into the outbox."""
+        """Puts the message into the outbox."""
         ...
 
 
-class Store(Protocol):
-    """Where purchases are kept, with points, inbox and outbox. Raises StoreUnavailable."""
+class PurchaseStore(Protocol):
+    """The store of purchases, points, inbox and outbox. Raises StoreUnavailable."""
 
-    def read(self) -> AbstractAsyncContextManager[Reader]:
-        """One state of the data."""
+    def read(self) -> AbstractAsyncContextManager[PurchaseReader]:
+        """Several questions about one state of the data."""
         ...
 
-    def look(self) -> AbstractAsyncContextManager[Reader]:
-        """For one question alone: cheaper than `read`."""
+    def look(self) -> AbstractAsyncContextManager[PurchaseReader]:
+        """One question; cheaper than `read`."""
         ...
 
-    def write(self) -> AbstractAsyncContextManager[Unit]:
-        """Commits when its block ends well."""
+    def write(self) -> AbstractAsyncContextManager[PurchaseUnitOfWork]:
+        """Commits when its block ends without an exception."""
         ...
 
     def sent(self) -> None:
-        """After a commit: the outbox has something new."""
+        """Call it after a commit that has put a message into the outbox."""
         ...

@@ -1,4 +1,4 @@
-"""The way back to a gateway that waits: at once, not kept, and not waited for."""
+"""Replies to the gateway that waits: sent at once, not stored, without waiting for the broker."""
 
 import asyncio
 
@@ -16,14 +16,14 @@ MOST_AT_ONCE = 500
 
 
 class GatewayReplies:
-    """Implements the port Replies. One that is lost costs the client a 202 instead of the outcome."""
+    """If a reply is lost, the client gets a 202 instead of the outcome."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._tasks: set[asyncio.Task[None]] = set()
 
     def send(self, routing_key: str, reply: Envelope) -> None:
-        """Returns at once; too many that the broker does not take are dropped."""
+        """Returns at once; drops the reply if too many wait for the broker."""
         if len(self._tasks) >= MOST_AT_ONCE:
             return
         task = asyncio.create_task(self._publish(routing_key, reply))

@@ -1,4 +1,4 @@
-"""How Account's parts are put together where it has a broker; what lies in the monolith's tables comes as arguments."""
+"""Builds what Account needs with a broker. What lies in the monolith's tables comes as arguments."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -18,115 +18,128 @@ from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.outbox.outbox import Outbox
 from chassis.outbox.relay import OutboxRelay
 from extracted.account.mail_requests.outbox import MailRequestOutbox
-from extracted.account.purchases.auditing import Auditing
-from extracted.account.purchases.consumers import Handlers, Selling
-from extracted.account.purchases.domain.saga import Patience
-from extracted.account.purchases.measuring import Measuring
+from extracted.account.purchases.audit_timer import AuditTimer
+from extracted.account.purchases.consumers import MessageHandlers, PurchaseConsumers
+from extracted.account.purchases.domain.saga import TimeoutSettings
+from extracted.account.purchases.metrics import AccountMetrics
 from extracted.account.purchases.offers import HttpOffers
 from extracted.account.purchases.replies import GatewayReplies
-from extracted.account.purchases.service.buy import Buying
-from extracted.account.purchases.service.buy_now import Calling
-from extracted.account.purchases.service.operations import Operations
-from extracted.account.purchases.service.queries import Looking
-from extracted.account.purchases.service.saga_timeouts import Reminding
-from extracted.account.purchases.storage.audit import Rows
-from extracted.account.purchases.storage.operations import SqlOperations
-from extracted.account.purchases.storage.purchases import Kept, Points, SqlStore, kept
+from extracted.account.purchases.service.buy import PurchaseService
+from extracted.account.purchases.service.buy_now import BuyNow
+from extracted.account.purchases.service.operations import PurchaseOperations
+from extracted.account.purchases.service.queries import PurchaseQueries
+from extracted.account.purchases.service.saga_timeouts import SagaTimeouts
+from extracted.account.purchases.settlement_waiters import SettlementWaiters
+from extracted.account.purchases.storage.audit import SoldRows
+from extracted.account.purchases.storage.operations import SqlOperatorStore
+from extracted.account.purchases.storage.purchases import Points, SqlPurchaseStore, TransactionContext
+from extracted.account.purchases.storage.statements import build
 from extracted.account.purchases.storage.tables import define
-from extracted.account.purchases.waiting import Waiting
-from extracted.account.purchases.worker import Worker
+from extracted.account.purchases.worker import AccountWorker
 from extracted.account.settings import Settings
 
 TOPOLOGY: Final = Path(__file__).parents[2] / "topology.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Messaging:
-    """What there is with a broker: mail can be asked for, and purchases looked at. `consumers`: that run now."""
+class BrokerComponents:
+    """What runs with a broker: mail requests, the operators' use cases, the audit. `consumers`: those that run now."""
 
     broker: Broker
-    kept: Kept
+    context: TransactionContext
     failed_messages: FailedMessages
-    posting: MailRequestOutbox
-    operations: Operations
+    mail_requests: MailRequestOutbox
+    operations: PurchaseOperations
     messages: StoredFailedMessages
-    worker: Worker
-    measuring: Measuring
+    worker: AccountWorker
+    metrics: AccountMetrics
     consumers: list[Consumer]
 
 
 @dataclass(frozen=True, slots=True)
-class Purchasing:
-    """What there is with a broker and Shop."""
+class PurchaseComponents:
+    """What runs in addition with Shop."""
 
-    calling: Calling
-    looking: Looking
+    buy_now: BuyNow
+    queries: PurchaseQueries
     offers: HttpOffers
-    selling: Selling
+    consumers: PurchaseConsumers
 
 
-def messaging(settings: Settings, database: Database, points: Points, rows: Rows) -> Messaging | None:
-    """None: there is no broker. Raises SettingsInvalid."""
+def broker_components(
+    settings: Settings, database: Database, points: Points, sold_rows: SoldRows
+) -> BrokerComponents | None:
+    """None: the settings name no broker. Raises SettingsInvalid."""
     if settings.broker_url is None:
         return None
     own = OwnTables("account", database.is_sqlite)
     outbox, failed_messages = Outbox(own, now), FailedMessages(own, now)
-    parts = kept(define(own), points, outbox, now)
+    tables = define(own)
+    context = TransactionContext(tables, build(tables), points, outbox, now)
     broker = open_broker(settings.broker_url.get_secret_value(), "account")
-    operations = Operations(SqlOperations(database, parts, rows), now, patience(settings))
+    operations = PurchaseOperations(SqlOperatorStore(database, context, sold_rows), now, timeouts(settings))
     relay = OutboxRelay(database, outbox, broker)
     consumers: list[Consumer] = []
-    auditing, messages = Auditing(operations, relay, consumers), StoredFailedMessages(database, failed_messages)
-    worker = Worker(broker, own_queues(settings), relay, auditing)
-    measuring = Measuring(operations, relay, messages, auditing, consumers)
-    return Messaging(
-        broker,
-        parts,
-        failed_messages,
-        MailRequestOutbox(outbox, now),
-        operations,
-        messages,
-        worker,
-        measuring,
-        consumers,
+    audit_timer, messages = AuditTimer(operations, relay, consumers), StoredFailedMessages(database, failed_messages)
+    return BrokerComponents(
+        broker=broker,
+        context=context,
+        failed_messages=failed_messages,
+        mail_requests=MailRequestOutbox(outbox, now),
+        operations=operations,
+        messages=messages,
+        worker=AccountWorker(broker, own_queues(settings), relay, audit_timer),
+        metrics=AccountMetrics(operations, relay, messages, audit_timer, consumers),
+        consumers=consumers,
     )
 
 
-def purchasing(settings: Settings, database: Database, with_broker: Messaging) -> Purchasing | None:
-    """None: nothing is sold here."""
+def purchase_components(
+    settings: Settings, database: Database, with_broker: BrokerComponents
+) -> PurchaseComponents | None:
+    """None: the settings name no Shop, so nothing is sold here."""
     if settings.shop_url is None or settings.shop_token is None:
         return None
-    store, patient = SqlStore(database, with_broker.kept), patience(settings)
+    store = SqlPurchaseStore(database, with_broker.context)
     offers = HttpOffers(settings.shop_url, settings.shop_token.get_secret_value())
-    buying = Buying(store, offers, now, Waiting(), patient)
-    handlers = Handlers(buying, GatewayReplies(with_broker.broker), now)
-    reminding = Reminding(store, now, patient)
-    failed_messages, consumers = with_broker.failed_messages, with_broker.consumers
-    selling = Selling(with_broker.broker, handlers, offers.ping, reminding, database, failed_messages, consumers)
-    return Purchasing(Calling(buying), Looking(store), offers, selling)
+    service = PurchaseService(store, offers, now, SettlementWaiters(), timeouts(settings))
+    return PurchaseComponents(
+        buy_now=BuyNow(service),
+        queries=PurchaseQueries(store),
+        offers=offers,
+        consumers=PurchaseConsumers(
+            broker=with_broker.broker,
+            handlers=MessageHandlers(service, GatewayReplies(with_broker.broker), now),
+            shop_ready=offers.ping,
+            saga_timeouts=SagaTimeouts(store, now, timeouts(settings)),
+            database=database,
+            failed_messages=with_broker.failed_messages,
+            consumers=with_broker.consumers,
+        ),
+    )
 
 
-async def start(stack: AsyncExitStack, with_broker: Messaging, bought: Purchasing | None) -> None:
-    """Until the stack is closed: what takes messages in ends before what sends them."""
+async def start(stack: AsyncExitStack, with_broker: BrokerComponents, with_shop: PurchaseComponents | None) -> None:
+    """Runs all until the stack is closed. What takes messages in ends before what sends them."""
     stack.push_async_callback(with_broker.broker.aclose)
-    if bought is not None:
-        stack.push_async_callback(bought.offers.aclose)
+    if with_shop is not None:
+        stack.push_async_callback(with_shop.offers.aclose)
     await stack.enter_async_context(with_broker.worker.running())
-    if bought is not None:
-        await stack.enter_async_context(bought.selling.running())
+    if with_shop is not None:
+        await stack.enter_async_context(with_shop.consumers.running())
 
 
 def own_queues(settings: Settings) -> Topology:
-    """Queues of requests to buy are made where somebody takes them up."""
+    """Declares the queues only where something is sold."""
     declared = topology.load(TOPOLOGY)
     return declared.owned_by("account") if settings.sells else Topology({}, ())
 
 
-def patience(settings: Settings) -> Patience:
-    """How long Shop may take."""
-    return Patience(timedelta(seconds=settings.ask_again_s), timedelta(seconds=settings.cancel_after_s))
+def timeouts(settings: Settings) -> TimeoutSettings:
+    """How long Shop may be silent."""
+    return TimeoutSettings(timedelta(seconds=settings.ask_again_s), timedelta(seconds=settings.cancel_after_s))
 
 
 def now() -> datetime:
-    """In UTC."""
+    """The time in UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""What goes on beside the requests where there is a broker: messages out, and the audit."""
+"""What runs beside the requests with a broker: the outbox's relay and the audit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,28 +10,28 @@ from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
 from chassis.outbox.relay import OutboxRelay
 from chassis.service import startup
-from extracted.account.purchases.auditing import Auditing
+from extracted.account.purchases.audit_timer import AuditTimer
 
 GRACE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
-    """It starts whatever is away: broker, database; each is waited for. `topology`: the queues that are its own."""
+class AccountWorker:
+    """Starts even if broker or database are away, and waits for them. `topology`: Account's own queues."""
 
     broker: Broker
     topology: Topology
     relay: OutboxRelay
-    auditing: Auditing
+    audit_timer: AuditTimer
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """At the end the outbox gets what it can; who still writes into it has to end before."""
+        """At the end the relay sends what it can. Whoever writes into the outbox must end before."""
         relay = asyncio.create_task(self.relay.run(), name="relay")
         relay.add_done_callback(startup.expect_no_failure)
         others = [
             asyncio.create_task(startup.declare(self.broker, self.topology), name="declare"),
-            asyncio.create_task(self.auditing.run(), name="audit"),
+            asyncio.create_task(self.audit_timer.run(), name="audit"),
         ]
         try:
             yield

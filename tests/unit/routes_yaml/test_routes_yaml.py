@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chassis.messaging.topology import load
-from extracted.account.purchases.domain.purchase import Outcome
+from extracted.account.purchases.domain.purchase import RequestOutcome
 from strangler_gateway.config.checks.check import check_text
 from strangler_gateway.migration.journal.journal_entry import Standing
 from strangler_gateway.migration.move_rules import refusals
@@ -134,7 +134,7 @@ def test_what_is_published_reaches_a_queue_of_the_topology(it: Matcher) -> None:
 
 def test_every_word_that_the_consumer_has_for_a_purchase_has_its_answer(it: Matcher) -> None:
     rules = next(route.publish for route in it.table.routes if route.publish)
-    assert {outcome.word for outcome in rules.outcomes} == set(Outcome)
+    assert {outcome.word for outcome in rules.outcomes} == set(RequestOutcome)
 
 
 def test_what_the_monolith_never_had_is_not_in_the_list_of_its_routes(it: Matcher) -> None:

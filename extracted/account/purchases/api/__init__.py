@@ -1,1 +1,1 @@
-"""The HTTP routes of purchases, for users and for operators."""
+"""HTTP routes of purchases, for users and operators. No SQL."""

@@ -1,4 +1,4 @@
-"""Routes below /internal/, which no user reaches: what operators look at and do, with a credential of their own.
+"""Routes of operators below /internal/, with a credential of their own; users cannot reach them.
 
 GET /internal/purchases?state=&older_than_s=&after=&limit= · GET /internal/purchases/{id}
 POST /internal/purchases/{id}/resume, …/cancel, …/refund {"why": "..."}
@@ -21,9 +21,10 @@ from chassis.service import failed_messages_api
 from chassis.service.failed_messages_api import FailedMessageOperations
 from extracted.account.purchases.api.purchases import shown, time
 from extracted.account.purchases.domain.purchase import Purchase
-from extracted.account.purchases.domain.saga import State
-from extracted.account.purchases.service.operations import Audit, NotNow, Operations, Selection, Timeline
-from extracted.account.purchases.service.queries import Found
+from extracted.account.purchases.domain.saga import PurchaseState
+from extracted.account.purchases.operator_ports import Audit, InterventionRefused, PurchaseFilter, Timeline
+from extracted.account.purchases.service.operations import PurchaseOperations
+from extracted.account.purchases.service.queries import FoundPurchase
 
 PREFIX = "/internal/"
 MOST_PER_PAGE: Final = 1000
@@ -33,9 +34,13 @@ Change = Callable[[str, str], Awaitable[Purchase | None]]
 
 
 def application(
-    public: ASGIApp, token: str | None, operations: Operations, messages: FailedMessageOperations, status: Status
+    public: ASGIApp,
+    token: str | None,
+    operations: PurchaseOperations,
+    messages: FailedMessageOperations,
+    status: Status,
 ) -> ASGIApp:
-    """`public` answers all other paths, and all where there is no credential."""
+    """`public` answers all other paths; without a token it answers all paths."""
     if token is None:
         return public
     own = [
@@ -51,7 +56,7 @@ def application(
     return dispatch
 
 
-def _routes(operations: Operations, status: Status) -> Iterator[tuple[str, str, Endpoint]]:
+def _routes(operations: PurchaseOperations, status: Status) -> Iterator[tuple[str, str, Endpoint]]:
     yield "GET", "/internal/purchases", partial(_list, operations)
     yield "GET", "/internal/purchases/{id}", partial(_get, operations)
     yield "POST", "/internal/purchases/{id}/resume", partial(_change, operations.resume)
@@ -61,7 +66,7 @@ def _routes(operations: Operations, status: Status) -> Iterator[tuple[str, str, 
     yield "GET", "/internal/status", partial(_status, status)
 
 
-async def _list(operations: Operations, request: Request) -> Response:
+async def _list(operations: PurchaseOperations, request: Request) -> Response:
     selection = _selection(operations, request.query_params)
     if isinstance(selection, Response):
         return selection
@@ -69,19 +74,19 @@ async def _list(operations: Operations, request: Request) -> Response:
     return JSONResponse({"purchases": found, "next": found[-1]["id"] if len(found) == selection.limit else None})
 
 
-def _selection(operations: Operations, query: Mapping[str, str]) -> Selection | Response:
+def _selection(operations: PurchaseOperations, query: Mapping[str, str]) -> PurchaseFilter | Response:
     limit, age, state = query.get("limit", "100"), query.get("older_than_s", "0"), query.get("state")
     if not _is_number(limit) or not 1 <= int(limit) <= MOST_PER_PAGE:
         return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}")
     if not _is_number(age):
         return refused(400, "older_than_s is no number")
-    if state is not None and state not in list(State):
-        return refused(400, f"state is none of {', '.join(State)}")
+    if state is not None and state not in list(PurchaseState):
+        return refused(400, f"state is none of {', '.join(PurchaseState)}")
     older_than = operations.clock() - timedelta(seconds=int(age)) if int(age) else None
-    return Selection(int(limit), State(state) if state else None, older_than, query.get("after"))
+    return PurchaseFilter(int(limit), PurchaseState(state) if state else None, older_than, query.get("after"))
 
 
-async def _get(operations: Operations, request: Request) -> Response:
+async def _get(operations: PurchaseOperations, request: Request) -> Response:
     timeline = await operations.timeline(request.path_params["id"])
     return _unknown() if timeline is None else JSONResponse(_timeline(timeline))
 
@@ -92,12 +97,12 @@ async def _change(change: Change, request: Request) -> Response:
         return refused(400, 'wanted {"why": "a reason"}')
     try:
         purchase = await change(request.path_params["id"], why)
-    except NotNow as error:
+    except InterventionRefused as error:
         return refused(409, str(error))
     return _unknown() if purchase is None else JSONResponse(_row(purchase))
 
 
-async def _audit(operations: Operations, _request: Request) -> Response:
+async def _audit(operations: PurchaseOperations, _request: Request) -> Response:
     return JSONResponse(audited(await operations.audit()))
 
 
@@ -106,7 +111,7 @@ async def _status(status: Status, _request: Request) -> Response:
 
 
 def audited(audit: Audit) -> dict[str, object]:
-    """As it is shown."""
+    """The audit as JSON."""
     breaches = [{"kind": breach.kind, "purchaseId": breach.purchase_id} for breach in audit.breaches]
     return {"at": time(audit.at), "breaches": breaches}
 
@@ -132,7 +137,7 @@ def _timeline(timeline: Timeline) -> dict[str, object]:
         for line in timeline.ledger
     ]
     done = [{"action": one.action, "why": one.why, "at": time(one.at)} for one in timeline.interventions]
-    steps = shown(Found(None, timeline.purchase))["steps"]
+    steps = shown(FoundPurchase(None, timeline.purchase))["steps"]
     return {**_row(timeline.purchase), "steps": steps, "ledger": lines, "interventions": done}
 
 

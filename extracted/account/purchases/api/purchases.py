@@ -1,4 +1,4 @@
-"""Purchases: the monolith's own call that makes one, and what became of one."""
+"""The monolith's own call that buys, and the state of a purchase."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -12,10 +12,10 @@ from chassis.auth.claims import Identity
 from chassis.uuid_text import canonical_uuid
 from extracted.account.api.refusals import Described
 from extracted.account.domain import ADMIN
-from extracted.account.purchases.domain.purchase import Outcome
-from extracted.account.purchases.domain.saga import State
-from extracted.account.purchases.service.buy_now import Calling
-from extracted.account.purchases.service.queries import Found, Looking
+from extracted.account.purchases.domain.purchase import RequestOutcome
+from extracted.account.purchases.domain.saga import PurchaseState
+from extracted.account.purchases.service.buy_now import BuyNow
+from extracted.account.purchases.service.queries import FoundPurchase, PurchaseQueries
 from extracted.wire import responses
 from extracted.wire.application import ApiRequest
 from extracted.wire.responses import ApiResponse, error
@@ -24,57 +24,57 @@ log = structlog.get_logger("account.api")
 
 TOO_POOR: Final = error(403, "Not enought points!", "Forbidden")
 NOT_YET: Final = replace(responses.NOT_FOUND, fields=((b"retry-after", b"1"),))
-"""It may be under way in a queue; another's looks the same."""
-_REFUSALS: Final[Mapping[Outcome, ApiResponse]] = {
-    Outcome.UNKNOWN_ITEM: responses.NOT_FOUND,
-    Outcome.USER_DELETED: responses.NOT_FOUND,
-    Outcome.INSUFFICIENT_POINTS: TOO_POOR,
+"""The request may still be in a queue. Another user's purchase gets the same answer."""
+_REFUSALS: Final[Mapping[RequestOutcome, ApiResponse]] = {
+    RequestOutcome.UNKNOWN_ITEM: responses.NOT_FOUND,
+    RequestOutcome.USER_DELETED: responses.NOT_FOUND,
+    RequestOutcome.INSUFFICIENT_POINTS: TOO_POOR,
 }
-_WITHOUT_PURCHASE: Final = {Outcome.ALREADY_OWNED: "ALREADY_OWNED"}
+_WITHOUT_PURCHASE: Final = {RequestOutcome.ALREADY_OWNED: "ALREADY_OWNED"}
 
 
-def routes(calling: Calling, looking: Looking) -> Iterator[Described]:
-    """Both of them."""
-    yield "POST", "/item/buy/{id}", _anybody, partial(_buy, calling)
-    yield "GET", "/purchases/{id}", _anybody, partial(_get, looking)
+def routes(buy_now: BuyNow, queries: PurchaseQueries) -> Iterator[Described]:
+    """Both need a broker and Shop."""
+    yield "POST", "/item/buy/{id}", _anybody, partial(_buy, buy_now)
+    yield "GET", "/purchases/{id}", _anybody, partial(_get, queries)
 
 
 def _anybody(_call: ApiRequest, _identity: Identity) -> bool:
-    """With a credential, guests too."""
+    """Everybody with a credential, guests too."""
     return True
 
 
-async def _buy(calling: Calling, call: ApiRequest, identity: Identity) -> ApiResponse:
+async def _buy(buy_now: BuyNow, call: ApiRequest, identity: Identity) -> ApiResponse:
     item_id = call.variables[0]
     if canonical_uuid(item_id) is None:
         return responses.STORE_FAILED  # the monolith lets PostgreSQL refuse it
-    bought = await calling.buy(identity.subject or "", item_id)
-    if isinstance(bought, Outcome):
+    bought = await buy_now.buy(identity.subject or "", item_id)
+    if isinstance(bought, RequestOutcome):
         return _REFUSALS.get(bought, responses.STORE_FAILED)
     return responses.one(bought.shown(), 201)
 
 
-async def _get(looking: Looking, call: ApiRequest, identity: Identity) -> ApiResponse:
+async def _get(queries: PurchaseQueries, call: ApiRequest, identity: Identity) -> ApiResponse:
     id = canonical_uuid(call.variables[0])
-    found = None if id is None else await looking.find(id)
+    found = None if id is None else await queries.find(id)
     if found is None or (ADMIN not in identity.roles and found.user_id != identity.subject):
         return NOT_YET
     return responses.one(shown(found))
 
 
-def shown(found: Found) -> dict[str, object]:
-    """`steps` in their order; times in UTC."""
+def shown(found: FoundPurchase) -> dict[str, object]:
+    """`steps` in the order of time; times in UTC."""
     steps = [{"step": step, "at": time(at)} for step, at in found.steps()]
     times = {"created": steps[0]["at"], "settled": time(found.settled_at)}
     return {**_what(found), "steps": steps, "times": times}
 
 
-def _what(found: Found) -> dict[str, object]:
+def _what(found: FoundPurchase) -> dict[str, object]:
     if found.purchase is not None:
         one = found.purchase
         return {"id": one.id, "itemId": one.item_id, "state": one.state, "reason": one.reason}
     assert found.request is not None, "one of the two was found"
-    state = _WITHOUT_PURCHASE.get(found.request.outcome, State.REJECTED.value)
+    state = _WITHOUT_PURCHASE.get(found.request.outcome, PurchaseState.REJECTED.value)
     return {"id": found.request.id, "itemId": found.request.item_id, "state": state, "reason": found.request.outcome}
 
 

@@ -1,28 +1,28 @@
-"""Prints the states of a purchase as a mermaid picture: `python -m extracted.account.purchases.domain.picture`."""
+"""Draws the states of a purchase for docs/purchases.md: `python -m extracted.account.purchases.domain.picture`."""
 
 from itertools import groupby
 
-from extracted.account.purchases.domain.saga import OPEN, STEPS, State, Step
+from extracted.account.purchases.domain.saga import OPEN, TRANSITIONS, PurchaseState, Transition
 
 
 def picture() -> str:
-    """A stateDiagram; edges in the order of the table, those with the same ends and effects on one arrow."""
+    """A mermaid stateDiagram in the order of the table. Rows with the same ends and effects share an arrow."""
     return "\n".join(["stateDiagram-v2", *_edges(), *_ends()])
 
 
 def _edges() -> list[str]:
-    grouped = groupby(STEPS.items(), key=lambda row: (row[0][0], row[1]))
+    grouped = groupby(TRANSITIONS.items(), key=lambda row: (row[0][0], row[1]))
     return [_edge(state, step, [str(event) for (_, event), _ in rows]) for (state, step), rows in grouped]
 
 
-def _edge(state: State, step: Step, events: list[str]) -> str:
-    start = "[*]" if state is State.ASKED else state
+def _edge(state: PurchaseState, step: Transition, events: list[str]) -> str:
+    start = "[*]" if state is PurchaseState.ASKED else state
     done = f" / {', '.join(step.effects)}" if step.effects else ""
     return f"    {start} --> {step.next}: {', '.join(events)}{done}"
 
 
 def _ends() -> list[str]:
-    return [f"    {state} --> [*]" for state in State if state is not State.ASKED and state not in OPEN]
+    return [f"    {state} --> [*]" for state in PurchaseState if state is not PurchaseState.ASKED and state not in OPEN]
 
 
 if __name__ == "__main__":

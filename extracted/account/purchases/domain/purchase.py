@@ -1,4 +1,4 @@
-"""Purchases, requests for them and offers as values, and what a cost comes to in points."""
+"""Purchases, requests to buy and offers as values, and the price of a cost in points."""
 
 import uuid
 from collections.abc import Mapping
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from extracted.account.purchases.domain.saga import BLOCKING, OPEN, State
+from extracted.account.purchases.domain.saga import BLOCKING, OPEN, PurchaseState
 
 MOST_POINTS = 2**31 - 1
-"""The column that holds a balance takes no more."""
+"""The highest balance that its column holds."""
 UNPAYABLE = MOST_POINTS + 1
-"""What a higher price is kept as."""
+"""Stands for every higher price."""
 
 
-class Outcome(StrEnum):
-    """Of a request to buy, in the words of the reply to the gateway."""
+class RequestOutcome(StrEnum):
+    """What a request to buy comes to, in the words of the reply to the gateway."""
 
     ACCEPTED = "accepted"
     ALREADY_OWNED = "already_owned"
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-class Reason(StrEnum):
+class FailureReason(StrEnum):
     """Why a purchase is REJECTED (the first two) or REFUNDED."""
 
     INSUFFICIENT_POINTS = "insufficient_points"
@@ -38,7 +38,7 @@ class Reason(StrEnum):
 
 
 class CostInvalid(Exception):
-    """A cost that cannot be paid: the monolith fails over it, too, or nobody should be paid for buying."""
+    """A cost that nobody can pay: it is negative, or the monolith fails on it, too."""
 
 
 class UnknownPurchase(Exception):
@@ -47,7 +47,7 @@ class UnknownPurchase(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """As Shop tells it; what a client is shown. Frozen with a purchase at its debit."""
+    """An item as Shop describes it and as clients see it. A purchase keeps a copy from its debit."""
 
     id: str
     cost: float | None
@@ -55,23 +55,23 @@ class Item:
     data: Mapping[str, object] | None
 
     def shown(self) -> dict[str, object]:
-        """In the order of the contract."""
+        """In the contract's order."""
         return {"id": self.id, "cost": self.cost, "type": self.type, "data": self.data}
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """`transaction_id`: the live row of this user and item, whoever wrote it."""
+    """`transaction_id`: the live row of this user and item, whether the monolith or Shop wrote it."""
 
     item: Item
     transaction_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A wish to buy. `id` names it, and the purchase that it creates; `digest` is that of a message's content.
+class PurchaseRequest:
+    """A request to buy. Its `id` is also the id of the purchase that it creates.
 
-    `item_id` as spelled; `digest` None: it came by no message, and is not kept.
+    `item_id` as spelled. `digest`: of the message's content; None: it came by a call and is not stored.
     """
 
     id: str
@@ -82,30 +82,30 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What is kept of a message, for ever. `purchase_id`: where it led."""
+class RequestRecord:
+    """What is stored of a request, for ever. `purchase_id`: the purchase that it led to."""
 
     id: str
     user_id: str
     item_id: str
     digest: str
-    outcome: Outcome
+    outcome: RequestOutcome
     purchase_id: str | None
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """`price` in points, `item` as at the debit. `asks`: commands sent so far. `revoked`: the row is gone since."""
+    """`price` in points, `item` as at the debit. `asks`: commands sent so far. `revoked_at`: when its row was gone."""
 
     id: str
     user_id: str
     item_id: str
     item: Item
     price: int
-    state: State
+    state: PurchaseState
     created_at: datetime
-    reason: Reason | None = None
+    reason: FailureReason | None = None
     asks: int = 0
     first_confirmed_at: datetime | None = None
     cancelling_at: datetime | None = None
@@ -114,18 +114,18 @@ class Purchase:
 
     @property
     def is_open(self) -> bool:
-        """Shop has not answered."""
+        """True until Shop answers."""
         return self.state in OPEN
 
     @property
     def blocks(self) -> bool:
-        """No other purchase of the same user and item may be debited."""
+        """While it is true, no other purchase of the same user and item is debited."""
         return self.state in BLOCKING and self.revoked_at is None
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of the ledger; `points_after` is None where the user was gone. At most one of a kind a purchase."""
+class LedgerEntry:
+    """A line of the ledger, at most one per kind and purchase. `points_after` None: the user was deleted."""
 
     purchase_id: str
     kind: str
@@ -135,16 +135,16 @@ class Entry:
 
 
 DEBIT, REFUND, CHARGED_TWICE = "debit", "refund", "charged_twice"
-"""Kinds of entries."""
+"""Kinds of ledger entries."""
 
 
 def command_id(purchase_id: str, number: int) -> str:
-    """The message id of a purchase's command, counted from 0: a new one each time, and always the same."""
+    """The message id of a purchase's command number 0, 1, …; the same number always gives the same id."""
     return str(uuid.uuid5(uuid.UUID(purchase_id), f"command {number}"))
 
 
 def whole_price(cost: float | None) -> int | None:
-    """In points; null is nothing; None where the balance has to be looked at first. Raises CostInvalid."""
+    """The price in points; a null cost is 0. None: it depends on the balance. Raises CostInvalid."""
     cost = cost or 0
     if cost < 0:
         raise CostInvalid("the cost is negative")
@@ -154,7 +154,7 @@ def whole_price(cost: float | None) -> int | None:
 
 
 def fractional_price(cost: float, points: int) -> int:
-    """What the monolith's arithmetic in doubles takes, or UNPAYABLE. Raises CostInvalid for half a point."""
+    """The points that the monolith's arithmetic in doubles takes, or UNPAYABLE. Raises CostInvalid for half a point."""
     left = points - cost
     if left < 0:
         return UNPAYABLE

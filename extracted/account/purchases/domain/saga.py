@@ -1,4 +1,4 @@
-"""A purchase as a table of steps: state × event → next state and what has to be done. It does nothing itself."""
+"""A purchase as a table: state × event → next state and effects. It does no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 
-class State(StrEnum):
-    """Of a purchase. REJECTED was never debited; points of a REFUNDED one went back."""
+class PurchaseState(StrEnum):
+    """REJECTED: never debited. REFUNDED: the points went back."""
 
     ASKED = "ASKED"
     REJECTED = "REJECTED"
@@ -18,8 +18,8 @@ class State(StrEnum):
     REFUNDED = "REFUNDED"
 
 
-class Event(StrEnum):
-    """What happens to a purchase. `quantity_…` and `purchase_…` are Shop's words; the last five are ours."""
+class PurchaseEvent(StrEnum):
+    """What happens to a purchase. `quantity_…` and `purchase_…` are Shop's words."""
 
     PAID = "paid"
     TOO_POOR = "too_poor"
@@ -36,7 +36,7 @@ class Event(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a step wants done, in the transaction of the step. ALARM: somebody should look."""
+    """What to do in the transaction of the transition. ALARM: a person should look."""
 
     ASK_TO_DECREASE = "ask_to_decrease"
     ASK_TO_CANCEL = "ask_to_cancel"
@@ -47,108 +47,108 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One row of the table."""
+class Transition:
+    """The next state and the effects."""
 
-    next: State
+    next: PurchaseState
     effects: tuple[Effect, ...] = ()
 
 
-S, E, D = State, Event, Effect
-_REFUNDED: Final = Step(S.REFUNDED, (D.REFUND,))
+S, E, D = PurchaseState, PurchaseEvent, Effect
+_REFUNDED: Final = Transition(S.REFUNDED, (D.REFUND,))
 
-STEPS: Final[Mapping[tuple[State, Event], Step]] = {
-    (S.ASKED, E.PAID): Step(S.DEBITED, (D.ASK_TO_DECREASE,)),
-    (S.ASKED, E.TOO_POOR): Step(S.REJECTED),
-    (S.ASKED, E.USER_GONE): Step(S.REJECTED),
-    (S.DEBITED, E.DECREASED): Step(S.COMPLETED),
+TRANSITIONS: Final[Mapping[tuple[PurchaseState, PurchaseEvent], Transition]] = {
+    (S.ASKED, E.PAID): Transition(S.DEBITED, (D.ASK_TO_DECREASE,)),
+    (S.ASKED, E.TOO_POOR): Transition(S.REJECTED),
+    (S.ASKED, E.USER_GONE): Transition(S.REJECTED),
+    (S.DEBITED, E.DECREASED): Transition(S.COMPLETED),
     (S.DEBITED, E.REFUSED): _REFUNDED,
     (S.DEBITED, E.CANCELLED): _REFUNDED,
-    (S.DEBITED, E.UNANSWERED): Step(S.DEBITED, (D.ASK_TO_DECREASE,)),
-    (S.DEBITED, E.RESUMED): Step(S.DEBITED, (D.ASK_TO_DECREASE,)),
-    (S.DEBITED, E.OVERDUE): Step(S.CANCELLING, (D.ASK_TO_CANCEL,)),
-    (S.DEBITED, E.GIVEN_UP): Step(S.CANCELLING, (D.ASK_TO_CANCEL,)),
-    (S.CANCELLING, E.DECREASED): Step(S.COMPLETED),
+    (S.DEBITED, E.UNANSWERED): Transition(S.DEBITED, (D.ASK_TO_DECREASE,)),
+    (S.DEBITED, E.RESUMED): Transition(S.DEBITED, (D.ASK_TO_DECREASE,)),
+    (S.DEBITED, E.OVERDUE): Transition(S.CANCELLING, (D.ASK_TO_CANCEL,)),
+    (S.DEBITED, E.GIVEN_UP): Transition(S.CANCELLING, (D.ASK_TO_CANCEL,)),
+    (S.CANCELLING, E.DECREASED): Transition(S.COMPLETED),
     (S.CANCELLING, E.REFUSED): _REFUNDED,
     (S.CANCELLING, E.CANCELLED): _REFUNDED,
-    (S.CANCELLING, E.UNANSWERED): Step(S.CANCELLING, (D.ASK_TO_CANCEL, D.ALARM)),
-    (S.CANCELLING, E.RESUMED): Step(S.CANCELLING, (D.ASK_TO_CANCEL,)),
-    (S.COMPLETED, E.ROW_REMOVED): Step(S.COMPLETED, (D.MARK_REVOKED,)),
-    (S.COMPLETED, E.CHARGED_TWICE): Step(S.COMPLETED, (D.REFUND_THE_OTHER,)),
+    (S.CANCELLING, E.UNANSWERED): Transition(S.CANCELLING, (D.ASK_TO_CANCEL, D.ALARM)),
+    (S.CANCELLING, E.RESUMED): Transition(S.CANCELLING, (D.ASK_TO_CANCEL,)),
+    (S.COMPLETED, E.ROW_REMOVED): Transition(S.COMPLETED, (D.MARK_REVOKED,)),
+    (S.COMPLETED, E.CHARGED_TWICE): Transition(S.COMPLETED, (D.REFUND_THE_OTHER,)),
 }
-"""What is not in it does not count: a reply to a settled purchase, a time-out that came too late."""
+"""Other pairs change nothing: a reply to a settled purchase, a time-out that comes too late."""
 
 OPEN: Final = frozenset({S.DEBITED, S.CANCELLING})
-"""Debited, and Shop has not answered."""
+"""Debited, and not answered by Shop."""
 BLOCKING: Final = frozenset({*OPEN, S.COMPLETED})
-"""At most one purchase of a user and an item is in one of these (a revoked one aside)."""
+"""A user has at most one purchase of an item in these states, not counting revoked ones."""
 
 
-def step(state: State, event: Event) -> Step | None:
+def transition(state: PurchaseState, event: PurchaseEvent) -> Transition | None:
     """None: the event does not count in that state."""
-    return STEPS.get((state, event))
+    return TRANSITIONS.get((state, event))
 
 
-def counts_in(event: Event) -> frozenset[State]:
-    """The states that the event changes or lets act."""
-    return frozenset(state for state, known in STEPS if known is event)
+def counts_in(event: PurchaseEvent) -> frozenset[PurchaseState]:
+    """The states in which the event counts."""
+    return frozenset(state for state, known in TRANSITIONS if known is event)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long Shop may be silent; all but `look_again` are counted from the broker's confirm of a command."""
+class TimeoutSettings:
+    """How long Shop may be silent. All but `check_again` count from the broker's confirm of a command."""
 
     ask_again: timedelta = timedelta(seconds=5)
     cancel_after: timedelta = timedelta(seconds=30)
     longest: timedelta = timedelta(minutes=5)
-    look_again: timedelta = timedelta(seconds=2)
+    check_again: timedelta = timedelta(seconds=2)
 
 
-PATIENCE: Final = Patience()
+DEFAULT_TIMEOUTS: Final = TimeoutSettings()
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class CommandTimes:
     """Since when an open purchase waits. `first`, `last`: when the broker confirmed the first decrease and the newest
-    command, None while it has not; `cancelling`: since when points are wanted back."""
+    command; None: not yet. `cancelling`: when Account began to cancel."""
 
-    state: State
+    state: PurchaseState
     first: datetime | None
     last: datetime | None
     cancelling: datetime | None = None
 
 
-def overdue(silence: Silence, patience: Patience, now: datetime) -> Event | None:
-    """The event of a time-out; None: wait on. Nothing times out that the broker has not got: it is in the outbox.
+def timeout_event(times: CommandTimes, timeouts: TimeoutSettings, now: datetime) -> PurchaseEvent | None:
+    """The event of a time-out; None: nothing has timed out. A command that is still in the outbox never times out.
 
-    A confirm that is still to come is of a clock that was put back: nobody knows how long ago it was.
+    A confirm in the future means that the clock was put back. Its age is unknown, so Shop is asked again.
     """
-    if silence.last is None:
+    if times.last is None:
         return None
-    if silence.last > now:
+    if times.last > now:
         return E.UNANSWERED
-    if silence.state is S.DEBITED and silence.first is not None and now - silence.first >= patience.cancel_after:
+    if times.state is S.DEBITED and times.first is not None and now - times.first >= timeouts.cancel_after:
         return E.OVERDUE
-    return E.UNANSWERED if now - silence.last >= _wait(silence, patience) else None
+    return E.UNANSWERED if now - times.last >= _wait(times, timeouts) else None
 
 
-def as_of(silence: Silence, now: datetime) -> Silence:
-    """Its first confirm is not still to come: where the clock was put back, it counts from now."""
-    return replace(silence, first=silence.first and min(silence.first, now))
+def as_of(times: CommandTimes, now: datetime) -> CommandTimes:
+    """If the clock was put back, the first confirm counts from now instead of from the future."""
+    return replace(times, first=times.first and min(times.first, now))
 
 
-def look_at(silence: Silence, patience: Patience, now: datetime) -> datetime:
-    """When an open purchase has to be looked at again."""
-    if silence.last is None:
-        return now + patience.look_again
-    again = silence.last + _wait(silence, patience)
-    if silence.state is S.DEBITED and silence.first is not None:
-        again = min(again, silence.first + patience.cancel_after)
+def next_check_at(times: CommandTimes, timeouts: TimeoutSettings, now: datetime) -> datetime:
+    """When to check an open purchase again."""
+    if times.last is None:
+        return now + timeouts.check_again
+    again = times.last + _wait(times, timeouts)
+    if times.state is S.DEBITED and times.first is not None:
+        again = min(again, times.first + timeouts.cancel_after)
     return max(again, now)
 
 
-def _wait(silence: Silence, patience: Patience) -> timedelta:
-    """Before asking again; a cancel waits as long as was waited so far, so it doubles."""
-    if silence.cancelling is None or silence.last is None:
-        return patience.ask_again
-    return min(max(silence.last - silence.cancelling, patience.ask_again), patience.longest)
+def _wait(times: CommandTimes, timeouts: TimeoutSettings) -> timedelta:
+    """How long to wait before asking again. Before the next cancel it is as long as all waits so far: it doubles."""
+    if times.cancelling is None or times.last is None:
+        return timeouts.ask_again
+    return min(max(times.last - times.cancelling, timeouts.ask_again), timeouts.longest)

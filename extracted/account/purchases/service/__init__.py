@@ -1,1 +1,1 @@
-"""The use cases of a purchase."""
+"""Use cases of a purchase. They know ports, no SQL and no HTTP."""

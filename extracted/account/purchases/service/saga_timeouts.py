@@ -1,4 +1,4 @@
-"""The use case of the clock: Shop is asked again, then asked to cancel, for ever; points never go back by it alone."""
+"""The use case of the clock: asks Shop again, then to cancel, until Shop answers. It never gives points back itself."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,12 +10,21 @@ import structlog
 from chassis.store import StoreUnavailable
 from extracted.account.purchases import messages
 from extracted.account.purchases.domain.purchase import Purchase
-from extracted.account.purchases.domain.saga import PATIENCE, Effect, Patience, Step, as_of, look_at, overdue, step
-from extracted.account.purchases.ports import Store, Unit
+from extracted.account.purchases.domain.saga import (
+    DEFAULT_TIMEOUTS,
+    Effect,
+    TimeoutSettings,
+    Transition,
+    as_of,
+    next_check_at,
+    timeout_event,
+    transition,
+)
+from extracted.account.purchases.ports import PurchaseStore, PurchaseUnitOfWork
 
 log = structlog.get_logger("account.reminding")
 
-AT_ONCE: Final = 100
+MOST_PER_CHECK: Final = 100
 _COMMANDS: Final[Mapping[Effect, str]] = {
     Effect.ASK_TO_DECREASE: messages.DECREASE,
     Effect.ASK_TO_CANCEL: messages.CANCEL,
@@ -23,50 +32,55 @@ _COMMANDS: Final[Mapping[Effect, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reminding:
-    """Any number of processes may do it: what one has asked, the others see as asked."""
+class SagaTimeouts:
+    """Any number of processes may run it: each sees which commands the others have sent."""
 
-    store: Store
+    store: PurchaseStore
     clock: Callable[[], datetime]
-    patience: Patience = PATIENCE
+    timeouts: TimeoutSettings = DEFAULT_TIMEOUTS
 
-    async def look(self) -> int:
-        """Looks at what is due, the longest due first; how many there were. Raises StoreUnavailable."""
+    async def check_due(self) -> int:
+        """Checks the purchases that are due, the longest due first; returns how many. Raises StoreUnavailable."""
         async with self.store.read() as reader:
-            due = await reader.due(self.clock(), self.patience.longest, AT_ONCE)
+            due = await reader.due(self.clock(), self.timeouts.longest, MOST_PER_CHECK)
         for purchase in due:
-            await self._remind_of(purchase)
+            await self._check_safely(purchase)
         return len(due)
 
-    async def _remind_of(self, purchase: Purchase) -> None:
-        """One that fails holds up no other."""
+    async def _check_safely(self, purchase: Purchase) -> None:
+        """A purchase that fails does not delay the others."""
         try:
-            await self._remind(purchase)
+            await self._check(purchase)
         except StoreUnavailable:
             raise
         except Exception:
             log.exception("reminding_failed", purchase_id=purchase.id)
 
-    async def _remind(self, purchase: Purchase) -> None:
+    async def _check(self, purchase: Purchase) -> None:
         now = self.clock()
         async with self.store.write() as unit:
-            silence = as_of(await unit.silence(purchase), now)
-            event = overdue(silence, self.patience, now)
-            found = None if event is None else step(purchase.state, event)
+            times = as_of(await unit.command_times(purchase), now)
+            event = timeout_event(times, self.timeouts, now)
+            found = None if event is None else transition(purchase.state, event)
             if found is None:
-                await unit.look_again(purchase, look_at(silence, self.patience, now), silence.first)
+                await unit.postpone(purchase, next_check_at(times, self.timeouts, now), times.first)
                 return
-            asked = await act(unit, purchase, found, self.patience, now, silence.first)
+            asked = await send_command(unit, purchase, found, self.timeouts, now, times.first)
         if asked:
             self.store.sent()
-            _tell(purchase, found, now)
+            _log_silence(purchase, found, now)
 
 
-async def act(
-    unit: Unit, purchase: Purchase, found: Step, patience: Patience, now: datetime, first: datetime | None
+async def send_command(
+    unit: PurchaseUnitOfWork,
+    purchase: Purchase,
+    found: Transition,
+    timeouts: TimeoutSettings,
+    now: datetime,
+    first: datetime | None,
 ) -> bool:
-    """One more command to Shop; False: the purchase has moved on since it was read."""
-    if not await unit.ask(purchase, found.next, now + patience.ask_again, now, first):
+    """Sends Shop one more command. False: the purchase has changed since it was read."""
+    if not await unit.count_command(purchase, found.next, now + timeouts.ask_again, now, first):
         return False
     for effect in found.effects:
         if effect in _COMMANDS:
@@ -74,7 +88,7 @@ async def act(
     return True
 
 
-def _tell(purchase: Purchase, found: Step, now: datetime) -> None:
+def _log_silence(purchase: Purchase, found: Transition, now: datetime) -> None:
     waits_s = round((now - purchase.created_at).total_seconds(), 1)
-    tell = log.error if Effect.ALARM in found.effects else log.warning
-    tell("shop_is_silent", purchase_id=purchase.id, state=found.next, commands=purchase.asks + 1, waits_s=waits_s)
+    write = log.error if Effect.ALARM in found.effects else log.warning
+    write("shop_is_silent", purchase_id=purchase.id, state=found.next, commands=purchase.asks + 1, waits_s=waits_s)

@@ -1,7 +1,7 @@
-"""Where Account keeps purchases: tables of its own in the monolith's database, so that one transaction covers both."""
+"""Account's own tables, in the monolith's database so that one transaction covers both. No rules of the business."""
 
 from pathlib import Path
 from typing import Final
 
 MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
-"""What makes them."""
+"""The folder of the migrations that create the tables."""

@@ -1,4 +1,4 @@
-"""What operators read and change, beside what a purchase itself needs."""
+"""What operators read and change, in addition to what a purchase needs."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -8,48 +8,48 @@ from sqlalchemy import func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
-from extracted.account.purchases.domain.purchase import Entry, Purchase
-from extracted.account.purchases.domain.saga import OPEN, State
-from extracted.account.purchases.service.operations import Breach, Intervention, Selection
+from extracted.account.purchases.domain.purchase import LedgerEntry, Purchase
+from extracted.account.purchases.domain.saga import OPEN, PurchaseState
+from extracted.account.purchases.operator_ports import Breach, Intervention, PurchaseFilter
 from extracted.account.purchases.storage import audit, rows
-from extracted.account.purchases.storage.audit import Rows
-from extracted.account.purchases.storage.purchases import Kept, SqlUnit
+from extracted.account.purchases.storage.audit import SoldRows
+from extracted.account.purchases.storage.purchases import SqlPurchaseUnitOfWork, TransactionContext
 
 
-class SqlOperations:
-    """Implements the port Store of operations."""
+class SqlOperatorStore:
+    """Implements the port OperatorStore."""
 
-    def __init__(self, database: Database, kept: Kept, bought: Rows) -> None:
+    def __init__(self, database: Database, context: TransactionContext, bought: SoldRows) -> None:
         self._database = database
-        self._kept = kept
+        self._context = context
         self._bought = bought
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator["SqlChange"]:
+    async def read(self) -> AsyncIterator["SqlOperatorUnitOfWork"]:
         """One state of the data."""
         async with self._database.read() as connection:
-            yield SqlChange(connection, self._kept, self._bought)
+            yield SqlOperatorUnitOfWork(connection, self._context, self._bought)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator["SqlChange"]:
-        """Commits when its block ends well."""
+    async def write(self) -> AsyncIterator["SqlOperatorUnitOfWork"]:
+        """Commits when its block ends without an exception."""
         async with self._database.write() as connection:
-            yield SqlChange(connection, self._kept, self._bought)
+            yield SqlOperatorUnitOfWork(connection, self._context, self._bought)
 
     def sent(self) -> None:
         """Wakes the relay of this process."""
-        self._kept.outbox.wake()
+        self._context.outbox.wake()
 
 
-class SqlChange(SqlUnit):
-    """Implements the ports Records and Change on one connection."""
+class SqlOperatorUnitOfWork(SqlPurchaseUnitOfWork):
+    """Implements the port OperatorUnitOfWork on one connection."""
 
-    def __init__(self, connection: AsyncConnection, kept: Kept, bought: Rows) -> None:
-        super().__init__(connection, kept)
-        self._engine, self._tables = connection, kept.tables
+    def __init__(self, connection: AsyncConnection, context: TransactionContext, bought: SoldRows) -> None:
+        super().__init__(connection, context)
+        self._engine, self._tables = connection, context.tables
         self._bought = bought
 
-    async def listed(self, selection: Selection) -> Sequence[Purchase]:
+    async def listed(self, selection: PurchaseFilter) -> Sequence[Purchase]:
         """The oldest first."""
         table = self._tables.purchases
         found = select(table).order_by(table.c.created_at, table.c.id).limit(selection.limit)
@@ -62,22 +62,22 @@ class SqlChange(SqlUnit):
             found = found.where(tuple_(table.c.created_at, table.c.id) > last.scalar_subquery())
         return [rows.purchase(row) for row in await self._engine.execute(found)]
 
-    async def counts(self) -> dict[State, int]:
-        """Of open purchases."""
+    async def counts(self) -> dict[PurchaseState, int]:
+        """Counts open purchases."""
         table = self._tables.purchases
         counted = select(table.c.state, func.count()).where(table.c.due_at.is_not(None)).group_by(table.c.state)
         found = {row[0]: row[1] for row in await self._engine.execute(counted)}
         return {state: found.get(state.value, 0) for state in sorted(OPEN)}
 
     async def oldest_open(self) -> datetime | None:
-        """By the index of those that are due."""
+        """Uses the index of due purchases."""
         one = self._tables.purchases.c
         oldest: datetime | None = await self._engine.scalar(
             select(func.min(one.created_at)).where(one.due_at.is_not(None))
         )
         return oldest
 
-    async def ledger_of(self, purchase_id: str) -> Sequence[Entry]:
+    async def ledger_of(self, purchase_id: str) -> Sequence[LedgerEntry]:
         """In the order of time."""
         table = self._tables.ledger
         lines = select(table).where(table.c.purchase_id == purchase_id).order_by(table.c.at, table.c.kind)
@@ -91,7 +91,7 @@ class SqlChange(SqlUnit):
         return [Intervention(row.purchase_id, row.action, row.why, row.at, row.id) for row in found]
 
     async def breaches(self, opened_before: datetime, limit: int) -> Sequence[Breach]:
-        """At most so many of a kind."""
+        """At most `limit` per kind."""
         found = []
         for kind, statement in audit.statements(self._tables, self._bought, opened_before):
             ids = await self._engine.scalars(statement.limit(limit))
@@ -99,13 +99,13 @@ class SqlChange(SqlUnit):
         return found
 
     async def is_charged_twice(self, purchase_id: str) -> bool:
-        """The monolith has sold it, too, and it was not refunded for that."""
+        """The monolith sold the item, too, and the purchase was not refunded for that."""
         one = self._tables.purchases.c.id
         found = audit.charged_twice(self._tables, self._bought).where(one == purchase_id)
         return await self._engine.scalar(found) is not None
 
     async def intervene(self, intervention: Intervention) -> None:
-        """Kept with the purchase."""
+        """Stores the intervention."""
         row = {
             "id": intervention.id,
             "purchase_id": intervention.purchase_id,

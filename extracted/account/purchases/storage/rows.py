@@ -1,12 +1,19 @@
-"""Values from rows, and back."""
+"""Turns rows into values, and values into rows."""
 
 import json
 from typing import Any
 
 from sqlalchemy import Row
 
-from extracted.account.purchases.domain.purchase import Entry, Item, Outcome, Purchase, Reason, Request
-from extracted.account.purchases.domain.saga import State
+from extracted.account.purchases.domain.purchase import (
+    FailureReason,
+    Item,
+    LedgerEntry,
+    Purchase,
+    RequestOutcome,
+    RequestRecord,
+)
+from extracted.account.purchases.domain.saga import PurchaseState
 
 
 def purchase(row: Row[Any]) -> Purchase:
@@ -17,9 +24,9 @@ def purchase(row: Row[Any]) -> Purchase:
         row.item_id,
         Item(**json.loads(row.item)),
         row.price,
-        State(row.state),
+        PurchaseState(row.state),
         row.created_at,
-        Reason(row.reason) if row.reason else None,
+        FailureReason(row.reason) if row.reason else None,
         row.asks,
         row.first_confirmed_at,
         row.cancelling_at,
@@ -29,7 +36,7 @@ def purchase(row: Row[Any]) -> Purchase:
 
 
 def values(one: Purchase) -> dict[str, object]:
-    """Of a purchase that is opened: it has asked Shop once as soon as it is paid."""
+    """The row of a new purchase. It counts its first command, which is sent if the debit succeeds."""
     return {
         "id": one.id,
         "user_id": one.user_id,
@@ -43,12 +50,14 @@ def values(one: Purchase) -> dict[str, object]:
     }
 
 
-def request(row: Row[Any]) -> Request:
+def request(row: Row[Any]) -> RequestRecord:
     """A row of `purchase_requests`."""
-    return Request(row.id, row.user_id, row.item_id, row.digest, Outcome(row.outcome), row.purchase_id, row.at)
+    return RequestRecord(
+        row.id, row.user_id, row.item_id, row.digest, RequestOutcome(row.outcome), row.purchase_id, row.at
+    )
 
 
-def request_values(one: Request) -> dict[str, object]:
+def request_values(one: RequestRecord) -> dict[str, object]:
     """The reverse."""
     return {
         "id": one.id,
@@ -61,12 +70,12 @@ def request_values(one: Request) -> dict[str, object]:
     }
 
 
-def entry(row: Row[Any]) -> Entry:
+def entry(row: Row[Any]) -> LedgerEntry:
     """A row of `ledger`."""
-    return Entry(row.purchase_id, row.kind, row.delta, row.points_after, row.at)
+    return LedgerEntry(row.purchase_id, row.kind, row.delta, row.points_after, row.at)
 
 
-def entry_values(one: Entry) -> dict[str, object]:
+def entry_values(one: LedgerEntry) -> dict[str, object]:
     """The reverse."""
     return {
         "purchase_id": one.purchase_id,

@@ -1,30 +1,30 @@
-"""The statements of a purchase, built once: building one takes longer than the database takes for it."""
+"""The statements of a purchase. They are built once, because building one takes longer than running it."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, bindparam, insert, literal_column, or_, select, update
 
 from chassis.database.prepared import Prepared
-from extracted.account.purchases.domain.saga import BLOCKING, Event, State, counts_in
-from extracted.account.purchases.storage.tables import Tables
+from extracted.account.purchases.domain.saga import BLOCKING, PurchaseEvent, PurchaseState, counts_in
+from extracted.account.purchases.storage.tables import PurchaseTables
 
 
 @dataclass(frozen=True, slots=True)
-class Statements:
-    """Parameters: names of columns, those of conditions with `of_` before."""
+class PurchaseStatements:
+    """Parameters are named as the columns; those of conditions have the prefix `of_`."""
 
     request: Prepared
     find: Prepared
     blocking: Prepared
     due: Prepared
-    keep: Prepared
+    add_request: Prepared
     change_request: Prepared
     open: Prepared
     record: Prepared
     reject: Prepared
-    settle: dict[Event, Prepared]
-    ask: Prepared
-    look_again: Prepared
+    settle: dict[PurchaseEvent, Prepared]
+    count_command: Prepared
+    postpone: Prepared
     revoke: Prepared
     asked_at: Prepared
 
@@ -36,8 +36,8 @@ _SETTLED = ("state", "reason", "settled_at", "due_at")
 _ASKED = ("asks", "asked_at", "due_at", "state", "first_confirmed_at", "cancelling_at")
 
 
-def build(tables: Tables) -> Statements:
-    """For one process."""
+def build(tables: PurchaseTables) -> PurchaseStatements:
+    """Builds them; call it once per process."""
     purchases, requests = tables.purchases, tables.requests
     one = purchases.c
     blocks = among(one.state, BLOCKING), one.revoked_at.is_(None)
@@ -46,14 +46,14 @@ def build(tables: Tables) -> Statements:
     due = select(purchases).where(or_(one.due_at <= now, one.due_at > late))
     of_id = one.id == bindparam("of_id")
     as_read = of_id, one.state == bindparam("of_state"), one.asks == bindparam("of_asks")
-    live = among(one.state, counts_in(Event.ROW_REMOVED)), one.revoked_at.is_(None)
-    settling = [event for event in Event if counts_in(event)]
-    return Statements(
+    live = among(one.state, counts_in(PurchaseEvent.ROW_REMOVED)), one.revoked_at.is_(None)
+    settling = [event for event in PurchaseEvent if counts_in(event)]
+    return PurchaseStatements(
         request=Prepared(select(requests).where(requests.c.id == bindparam("of_id"))),
         find=Prepared(select(purchases).where(of_id)),
         blocking=Prepared(select(purchases).where(*same, *blocks)),
         due=Prepared(due.order_by(one.due_at).limit(bindparam("of_limit"))),
-        keep=Prepared(
+        add_request=Prepared(
             tables.own.insert(requests).on_conflict_do_nothing().returning(requests.c.id), *requests.c.keys()
         ),
         change_request=Prepared(update(requests).where(requests.c.id == bindparam("of_id")), "outcome", "purchase_id"),
@@ -66,13 +66,13 @@ def build(tables: Tables) -> Statements:
             )
             for event in settling
         },
-        ask=Prepared(update(purchases).where(*as_read).returning(one.id), *_ASKED),
-        look_again=Prepared(update(purchases).where(*as_read), "due_at", "first_confirmed_at"),
+        count_command=Prepared(update(purchases).where(*as_read).returning(one.id), *_ASKED),
+        postpone=Prepared(update(purchases).where(*as_read), "due_at", "first_confirmed_at"),
         revoke=Prepared(update(purchases).where(of_id, *live).returning(one.id), "revoked_at"),
         asked_at=Prepared(select(one.asked_at).where(of_id)),
     )
 
 
-def among(column: ColumnElement[str], states: frozenset[State]) -> ColumnElement[bool]:
-    """As words of the statement: a plan made once for all parameters can use an index of those states alone."""
+def among(column: ColumnElement[str], states: frozenset[PurchaseState]) -> ColumnElement[bool]:
+    """Writes the states into the text: a plan for all parameters can then use a partial index on these states."""
     return column.in_([literal_column(f"'{state.value}'") for state in sorted(states)])

@@ -1,4 +1,4 @@
-"""Account's own tables for purchases; outbox, inbox and parked messages lie beside them."""
+"""Account's own tables for purchases, next to those of outbox, inbox and failed messages."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from extracted.account.purchases.domain.saga import BLOCKING
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
-    """Defined once per process."""
+class PurchaseTables:
+    """One per process."""
 
     own: OwnTables
     purchases: Table
@@ -19,13 +19,13 @@ class Tables:
     interventions: Table
 
 
-def define(own: OwnTables) -> Tables:
-    """On metadata that have none of them yet."""
-    return Tables(own, _purchases(own), _requests(own), _ledger(own), _interventions(own))
+def define(own: OwnTables) -> PurchaseTables:
+    """Defines them; call it once per metadata."""
+    return PurchaseTables(own, _purchases(own), _requests(own), _ledger(own), _interventions(own))
 
 
 def _purchases(own: OwnTables) -> Table:
-    """`item` is the item's JSON at the debit. `due_at`: when an open one is looked at; NULL in the settled ones."""
+    """`item` is the item's JSON at the debit. `due_at`: when to check an open purchase; NULL if it is settled."""
     table = own.table(
         "purchases",
         Column("id", Text, primary_key=True),
@@ -51,7 +51,7 @@ def _purchases(own: OwnTables) -> Table:
 
 
 def _requests(own: OwnTables) -> Table:
-    """One row a message id, kept for ever."""
+    """One row per message id, never deleted."""
     return own.table(
         "purchase_requests",
         Column("id", Text, primary_key=True),
@@ -65,7 +65,7 @@ def _requests(own: OwnTables) -> Table:
 
 
 def _ledger(own: OwnTables) -> Table:
-    """What a purchase took and gave back: at most one line of a kind."""
+    """Debits and refunds: at most one entry per purchase and kind."""
     return own.table(
         "ledger",
         Column("purchase_id", Text, nullable=False),

@@ -10,13 +10,13 @@ import pytest
 from chassis.messaging.envelope import new_id
 from examples.monolith.storage.tables import transactions
 from extracted.account.purchases import messages
-from extracted.account.purchases.domain.purchase import Offer, Outcome, Reason, UnknownPurchase
-from extracted.account.purchases.domain.saga import Event, State
+from extracted.account.purchases.domain.purchase import FailureReason, Offer, RequestOutcome, UnknownPurchase
+from extracted.account.purchases.domain.saga import PurchaseEvent, PurchaseState
 from extracted.account.purchases.ports import OfferUnavailable
-from extracted.account.purchases.service.buy import Answered, OutboxStale
+from extracted.account.purchases.service.buy import OutboxStale, RequestResult
 from tests.unit.extracted.account.purchases.world import World
 
-ACCEPTED, OWNED = Outcome.ACCEPTED, Outcome.ALREADY_OWNED
+ACCEPTED, OWNED = RequestOutcome.ACCEPTED, RequestOutcome.ALREADY_OWNED
 
 
 async def test_a_purchase_from_its_request_to_its_end(world: World) -> None:
@@ -26,18 +26,18 @@ async def test_a_purchase_from_its_request_to_its_end(world: World) -> None:
     (command,) = await world.published()
     assert (command.type, command.request_id, command.causation_id) == (messages.DECREASE, message, message)
     assert command.body == {"purchaseId": message, "userId": user, "itemId": item}
-    assert (await world.purchase(message)).state is State.DEBITED
+    assert (await world.purchase(message)).state is PurchaseState.DEBITED
     await world.deliver(command)
-    assert (await world.purchase(message)).state is State.COMPLETED
+    assert (await world.purchase(message)).state is PurchaseState.COMPLETED
     assert world.points(user) == 15
     (entry,) = await world.ledger()
     assert (entry.purchase_id, entry.kind, entry.delta, entry.points_after) == (message, "debit", -10, 15)
     assert world.shop.live(user, item) == message
 
 
-@pytest.mark.parametrize(("points", "outcome", "left"), [(10, ACCEPTED, 0), (9, Outcome.INSUFFICIENT_POINTS, 9)])
+@pytest.mark.parametrize(("points", "outcome", "left"), [(10, ACCEPTED, 0), (9, RequestOutcome.INSUFFICIENT_POINTS, 9)])
 async def test_the_last_point_can_be_spent_and_one_too_few_buys_nothing(
-    world: World, points: int, outcome: Outcome, left: int
+    world: World, points: int, outcome: RequestOutcome, left: int
 ) -> None:
     user = world.user(points)
     answered, message = await world.ask(user, world.shop.add(10))
@@ -48,7 +48,7 @@ async def test_a_refused_request_leaves_a_rejected_purchase_and_asks_the_shop_no
     user, item = world.user(9), world.shop.add(10)
     _, message = await world.ask(user, item)
     purchase = await world.purchase(message)
-    assert (purchase.state, purchase.reason) == (State.REJECTED, Reason.INSUFFICIENT_POINTS)
+    assert (purchase.state, purchase.reason) == (PurchaseState.REJECTED, FailureReason.INSUFFICIENT_POINTS)
     assert (await world.ledger(), await world.commands()) == ([], [])
     world.monolith.add_points(user, 1)
     assert (await world.ask(user, item))[0].outcome is ACCEPTED  # a rejected one does not block
@@ -58,8 +58,8 @@ async def test_a_deleted_user_buys_nothing(world: World) -> None:
     user, item = world.user(), world.shop.add(0)
     world.monolith.delete_user(user)
     answered, message = await world.ask(user, item)
-    assert answered.outcome is Outcome.USER_DELETED
-    assert (await world.purchase(message)).reason is Reason.USER_DELETED
+    assert answered.outcome is RequestOutcome.USER_DELETED
+    assert (await world.purchase(message)).reason is FailureReason.USER_DELETED
 
 
 async def test_a_refusal_of_the_shop_gives_the_points_back_once(world: World) -> None:
@@ -67,7 +67,7 @@ async def test_a_refusal_of_the_shop_gives_the_points_back_once(world: World) ->
     _, message = await world.ask(user, item)
     await world.deliver(*await world.published())
     purchase = await world.purchase(message)
-    assert (purchase.state, purchase.reason) == (State.REFUNDED, Reason.OUT_OF_STOCK)
+    assert (purchase.state, purchase.reason) == (PurchaseState.REFUNDED, FailureReason.OUT_OF_STOCK)
     assert (world.points(user), await world.kinds(message)) == (100, [("debit", -10), ("refund", 10)])
     assert (await world.ask(user, item))[0].outcome is ACCEPTED  # a refunded one does not block
 
@@ -87,7 +87,7 @@ async def test_one_request_row_a_message_is_kept_for_ever_and_answers_its_repeat
     assert [(one.outcome, one.purchase_id) for one in repeats] == [
         (ACCEPTED, message),
         (ACCEPTED, message),
-        (Outcome.UNKNOWN_ITEM, None),
+        (RequestOutcome.UNKNOWN_ITEM, None),
     ]
     assert [(one.outcome, one.purchase_id) for one in (first, joined, missing)] == [
         (one.outcome, one.purchase_id) for one in repeats
@@ -103,8 +103,8 @@ async def test_one_request_row_a_message_is_kept_for_ever_and_answers_its_repeat
 async def test_the_same_message_with_another_content_is_a_conflict_and_changes_nothing(world: World) -> None:
     user, item, other = world.user(), world.shop.add(10), world.shop.add(20)
     _, message = await world.ask(user, item)
-    assert (await world.ask(user, other, message))[0].outcome is Outcome.CONFLICT
-    assert (await world.ask(world.user(), item, message))[0].outcome is Outcome.CONFLICT
+    assert (await world.ask(user, other, message))[0].outcome is RequestOutcome.CONFLICT
+    assert (await world.ask(world.user(), item, message))[0].outcome is RequestOutcome.CONFLICT
     assert (await world.ask(user, item, message))[0].outcome is ACCEPTED
     assert (world.points(user), len(await world.purchases())) == (90, 1)
 
@@ -126,9 +126,9 @@ async def test_an_open_purchase_is_joined_whatever_the_shop_says(world: World) -
     world.shop.handle((await world.published())[0])  # its answer is under way
     world.shop.items.clear()
     world.shop.asked.clear()
-    assert await world.call(user, item) == Answered(ACCEPTED, message)
+    assert await world.call(user, item) == RequestResult(ACCEPTED, message)
     assert world.shop.asked == []
-    assert (await world.ask(user, item))[0] == Answered(ACCEPTED, message)
+    assert (await world.ask(user, item))[0] == RequestResult(ACCEPTED, message)
 
 
 async def test_a_conflict_at_the_purchase_row_joins_and_debits_nothing(world: World) -> None:
@@ -136,8 +136,8 @@ async def test_a_conflict_at_the_purchase_row_joins_and_debits_nothing(world: Wo
     user, item = world.user(), world.shop.add(10)
     offer = Offer(world.shop.items[item])
     asked = [world.asked(user, item) for _ in range(2)]
-    answers = [await world.buying._written(one, None, offer, None) for one in asked]
-    assert answers == [Answered(ACCEPTED, asked[0].id)] * 2
+    answers = [await world.service._write(one, None, offer, None) for one in asked]
+    assert answers == [RequestResult(ACCEPTED, asked[0].id)] * 2
     assert (world.points(user), len(await world.purchases())) == (90, 1)
     rows = {row.id: (row.outcome, row.purchase_id) for row in await world.requests()}
     assert rows == {one.id: (ACCEPTED, asked[0].id) for one in asked}
@@ -156,7 +156,7 @@ async def test_points_for_one_buy_one_of_many_items_at_once(world: World) -> Non
     user, items = world.user(10), [world.shop.add(10) for _ in range(6)]
     answers = await asyncio.gather(*(world.ask(user, item) for item in items))
     outcomes = sorted(answered.outcome for answered, _ in answers)
-    assert outcomes == [ACCEPTED, *[Outcome.INSUFFICIENT_POINTS] * 5]
+    assert outcomes == [ACCEPTED, *[RequestOutcome.INSUFFICIENT_POINTS] * 5]
     assert world.points(user) == 0
 
 
@@ -190,7 +190,7 @@ async def test_a_completed_purchase_whose_row_was_removed_is_revoked_and_does_no
     again, second = await world.ask(user, item)
     assert (again.outcome, again.purchase_id) == (ACCEPTED, second)
     revoked = await world.purchase(message)
-    assert (revoked.state, revoked.revoked_at is not None, revoked.blocks) == (State.COMPLETED, True, False)
+    assert (revoked.state, revoked.revoked_at is not None, revoked.blocks) == (PurchaseState.COMPLETED, True, False)
     assert world.points(user) == 80
 
 
@@ -201,8 +201,8 @@ async def test_a_purchase_that_completes_while_the_shop_is_asked_is_not_revoked(
     late = world.asked(user, item)
     _, message = await world.ask(user, item)
     await world.deliver(*await world.published())
-    answered = await world.buying._written(late, None, offer, None)
-    assert answered == Answered(OWNED, message)
+    answered = await world.service._write(late, None, offer, None)
+    assert answered == RequestResult(OWNED, message)
     assert (await world.purchase(message)).revoked_at is None
     assert world.points(user) == 90
 
@@ -213,7 +213,7 @@ async def test_a_row_that_came_between_is_not_paid_for(world: World) -> None:
     _, message = await world.ask(user, item)
     world.monolith.add_purchase(user, item)
     await world.deliver(*await world.published())
-    assert (await world.purchase(message)).reason is Reason.ALREADY_OWNED
+    assert (await world.purchase(message)).reason is FailureReason.ALREADY_OWNED
     assert world.points(user) == 100
 
 
@@ -235,7 +235,7 @@ async def test_a_reply_counts_once_and_never_in_a_terminal_state(world: World) -
     refused = replace(sold, id=new_id(), type=messages.REFUSED, body={"purchaseId": message, "reason": "out_of_stock"})
     for reply in (sold, sold, replace(sold, id=new_id()), refused, replace(refused, type=messages.CANCELLED)):
         await world.settle(reply)
-    assert (await world.purchase(message)).state is State.COMPLETED
+    assert (await world.purchase(message)).state is PurchaseState.COMPLETED
     assert (world.points(user), await world.kinds(message)) == (90, [("debit", -10)])
 
 
@@ -248,10 +248,10 @@ async def test_a_refusal_delivered_twice_at_once_refunds_once(world: World) -> N
 
 
 async def test_a_reply_to_an_unknown_purchase_is_kept_for_a_human_and_can_be_handled_later(world: World) -> None:
-    reply = messages.Decided(new_id(), new_id(), Event.DECREASED)
+    reply = messages.ShopDecision(new_id(), new_id(), PurchaseEvent.DECREASED)
     for _ in range(2):  # the inbox does not take it for handled
         with pytest.raises(UnknownPurchase):
-            await world.buying.settle(reply)
+            await world.service.settle(reply)
 
 
 async def test_a_refund_to_a_user_who_is_gone_settles_the_purchase(world: World) -> None:
@@ -259,7 +259,7 @@ async def test_a_refund_to_a_user_who_is_gone_settles_the_purchase(world: World)
     _, message = await world.ask(user, item)
     world.monolith.delete_user(user)
     await world.deliver(*await world.published())
-    assert (await world.purchase(message)).state is State.REFUNDED
+    assert (await world.purchase(message)).state is PurchaseState.REFUNDED
     assert [entry.points_after for entry in await world.ledger() if entry.kind == "refund"] == [None]
 
 
@@ -267,18 +267,18 @@ COSTS = {
     "null is nothing": (None, 5, ACCEPTED, 5),
     "nothing": (0, 0, ACCEPTED, 0),
     "whole, as a double": (3.0, 5, ACCEPTED, 2),
-    "half a point": (1.5, 10, Outcome.FAILED, 10),
-    "half a point too dear": (10.5, 10, Outcome.INSUFFICIENT_POINTS, 10),
+    "half a point": (1.5, 10, RequestOutcome.FAILED, 10),
+    "half a point too dear": (10.5, 10, RequestOutcome.INSUFFICIENT_POINTS, 10),
     "too little for a double to tell": (1e-300, 10, ACCEPTED, 10),
-    "huge": (1e308, 10, Outcome.INSUFFICIENT_POINTS, 10),
-    "more than the column holds": (2**31, 2**31 - 1, Outcome.INSUFFICIENT_POINTS, 2**31 - 1),
+    "huge": (1e308, 10, RequestOutcome.INSUFFICIENT_POINTS, 10),
+    "more than the column holds": (2**31, 2**31 - 1, RequestOutcome.INSUFFICIENT_POINTS, 2**31 - 1),
     "all that the column holds": (2**31 - 1, 2**31 - 1, ACCEPTED, 0),
-    "negative": (-5, 10, Outcome.FAILED, 10),
+    "negative": (-5, 10, RequestOutcome.FAILED, 10),
 }
 
 
 @pytest.mark.parametrize(("cost", "points", "outcome", "left"), COSTS.values(), ids=COSTS)
-async def test_a_cost(world: World, cost: float | None, points: int, outcome: Outcome, left: int) -> None:
+async def test_a_cost(world: World, cost: float | None, points: int, outcome: RequestOutcome, left: int) -> None:
     user = world.user(points)
     assert (await world.ask(user, world.shop.add(cost)))[0].outcome is outcome
     assert world.points(user) == left
@@ -286,7 +286,7 @@ async def test_a_cost(world: World, cost: float | None, points: int, outcome: Ou
 
 async def test_an_unknown_item_is_told_and_an_odd_id_is_one(world: World) -> None:
     for item in (new_id(), "abc", "a" * 1000, ""):
-        assert (await world.ask(world.user(), item))[0].outcome is Outcome.UNKNOWN_ITEM
+        assert (await world.ask(world.user(), item))[0].outcome is RequestOutcome.UNKNOWN_ITEM
 
 
 async def test_a_shop_that_is_away_leaves_the_message_to_be_handled_later(world: World) -> None:

@@ -32,7 +32,7 @@ from tests.unit.extracted.running import ROOT, Answer, Gateway, RunningService, 
 pytestmark = pytest.mark.walk
 
 TOKEN = secrets.token_urlsafe()
-STEPS = {step.name: step for step in load(ROOT / "tests" / "recordings" / "production.jsonl")}
+TRANSITIONS = {step.name: step for step in load(ROOT / "tests" / "recordings" / "production.jsonl")}
 SETTLES_WITHIN_S = 15
 PER_CONNECTION = {"date", "connection", "keep-alive"}
 U1, GUEST = "cc398a7c-0fe4-406c-8ef5-4552b5d82a21", "e44adca0-47d9-49d0-abd9-5e771ad3676b"
@@ -103,7 +103,7 @@ def recorded(shopping: Shopping) -> dict[str, Answer]:
     monolith.add_item(DEAR, cost=100000, data={"text": "hint hhrcgx"})
     answers = {}
     for name, user in RECORDED.items():
-        step = STEPS[name]
+        step = TRANSITIONS[name]
         headers = {name: value for name, value in step.request.headers if name != "Authorization"}
         body = step.request.body.encode() or None
         answers[name] = shopping.ask(step.method, step.target, user, headers=headers, body=body)
@@ -112,7 +112,7 @@ def recorded(shopping: Shopping) -> dict[str, Answer]:
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_recorded_purchase_is_answered_as_the_monolith_answered(recorded: dict[str, Answer], name: str) -> None:
-    answer, wanted = recorded[name], STEPS[name].response
+    answer, wanted = recorded[name], TRANSITIONS[name].response
     assert (answer.status, answer.body.decode()) == (wanted.status, wanted.body)
     assert lasting(answer.headers) == lasting({name.lower(): value for name, value in wanted.headers})
 

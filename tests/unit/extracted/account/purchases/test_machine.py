@@ -22,9 +22,9 @@ from chassis.database import migrations
 from chassis.database.database import Database
 from chassis.messaging.envelope import Envelope, new_id
 from extracted.account.purchases import messages
-from extracted.account.purchases.domain.purchase import Asked, Offer, Purchase
-from extracted.account.purchases.domain.saga import STEPS, State
-from extracted.account.purchases.service.buy import _foregone
+from extracted.account.purchases.domain.purchase import Offer, Purchase, PurchaseRequest
+from extracted.account.purchases.domain.saga import TRANSITIONS, PurchaseState
+from extracted.account.purchases.service.buy import _without_purchase
 from tests.support.effort import examples
 from tests.support.monolith_file import MonolithFile
 from tests.unit.extracted.account.purchases.world import MIGRATIONS, ShopModel, World, requested, world
@@ -78,13 +78,13 @@ class Purchases(RuleBasedStateMachine):
         self.monolith = MonolithFile(self.folder / "db.sqlite3")
         self.world: World = self.do(self._opened)
         self.shop = MemoryShop(self.monolith)
-        object.__setattr__(self.world.buying, "offers", self.shop)
-        self.looks: list[tuple[Asked, Purchase | None, Offer | None]] = []
+        object.__setattr__(self.world.service, "offers", self.shop)
+        self.looks: list[tuple[PurchaseRequest, Purchase | None, Offer | None]] = []
         self.air: list[Envelope] = []
         self.sent: list[Envelope] = []
         self.granted: Counter[str] = Counter()
         self.stocked: Counter[str] = Counter()
-        self.seen: dict[str, State] = {}
+        self.seen: dict[str, PurchaseState] = {}
         self.crash_at: str | None = None
         self.patch.setattr("extracted.account.purchases.service.buy.reach", self.reach)
 
@@ -126,14 +126,14 @@ class Purchases(RuleBasedStateMachine):
 
     @rule(user=users, item=items)
     def a_user_calls(self, user: str, item: str) -> None:
-        asked = Asked(new_id(), user, item)
-        self.do(lambda: self.world.buying.request(asked))
+        asked = PurchaseRequest(new_id(), user, item)
+        self.do(lambda: self.world.service.buy(asked))
 
     @rule(user=users, item=items)
     def a_user_is_looked_up(self, user: str, item: str) -> None:
         """Between the looks and the transaction anything may happen."""
-        asked = messages.asked(requested(user, item))
-        seen, _ = self.do(lambda: self.world.buying._looked(asked, False))
+        asked = messages.purchase_request(requested(user, item))
+        seen, _ = self.do(lambda: self.world.service._blocking(asked, with_age=False))
         joins = seen is not None and seen.is_open
         self.looks.append((asked, seen, None if joins else self.do(lambda: self.shop.find(user, item))))
 
@@ -141,7 +141,7 @@ class Purchases(RuleBasedStateMachine):
     @rule(which=st.integers(0, 100))
     def what_was_seen_is_acted_on(self, which: int) -> None:
         asked, seen, offer = self.looks.pop(which % len(self.looks))
-        self.do(lambda: self.world.buying._written(asked, seen, offer, _foregone(seen, offer)))
+        self.do(lambda: self.world.service._write(asked, seen, offer, _without_purchase(seen, offer)))
 
     @rule(confirmed=st.booleans())
     def the_outbox_is_brought_away(self, confirmed: bool) -> None:
@@ -193,7 +193,7 @@ class Purchases(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 6, 31, 400]))
     def time_passes(self, seconds: int) -> None:
         self.world.clock.forward(seconds)
-        self.do(self.world.reminding.look)
+        self.do(self.world.saga_timeouts.check_due)
 
     @rule(user=users, item=items)
     def the_monolith_sells(self, user: str, item: str) -> None:
@@ -224,7 +224,7 @@ class Purchases(RuleBasedStateMachine):
 
     def deliver(self, message: Envelope) -> None:
         if message.type == messages.REQUESTED:
-            self.do(lambda: self.world.buying.request(messages.asked(message)))
+            self.do(lambda: self.world.service.buy(messages.purchase_request(message)))
         elif message.type in (messages.DECREASE, messages.CANCEL):
             self.air.append(self.shop.handle(message))
         else:
@@ -245,7 +245,7 @@ class Purchases(RuleBasedStateMachine):
             before = self.seen.get(one.id, one.state)
             assert before is one.state or any(
                 before is state and step.next is one.state
-                for (state, _), step in STEPS.items()
+                for (state, _), step in TRANSITIONS.items()
                 if state is not step.next
             )
             self.seen[one.id] = one.state
@@ -261,7 +261,7 @@ class Purchases(RuleBasedStateMachine):
     def points_add_up(self, purchases: list[Purchase]) -> None:
         spent: Counter[str] = Counter()
         for one in purchases:
-            spent[one.user_id] += 0 if one.state in (State.REJECTED, State.REFUNDED) else one.price
+            spent[one.user_id] += 0 if one.state in (PurchaseState.REJECTED, PurchaseState.REFUNDED) else one.price
         for user, granted in self.granted.items():
             assert self.world.points(user) == granted - spent[user] >= 0
 
@@ -270,12 +270,12 @@ class Purchases(RuleBasedStateMachine):
         for one in purchases:
             booked = sorted((entry.kind, entry.delta) for entry in lines if entry.purchase_id == one.id)
             debit, refund = ("debit", -one.price), ("refund", one.price)
-            wanted = {State.REJECTED: [], State.REFUNDED: [debit, refund]}.get(one.state, [debit])
+            wanted = {PurchaseState.REJECTED: [], PurchaseState.REFUNDED: [debit, refund]}.get(one.state, [debit])
             assert booked == wanted
             decision = self.shop.decisions.get(one.id, (None, None))[0]
-            assert one.state is not State.COMPLETED or decision == messages.DECREASED
-            assert one.state is not State.REFUNDED or decision in (messages.REFUSED, messages.CANCELLED)
-            assert one.state is not State.REJECTED or decision is None
+            assert one.state is not PurchaseState.COMPLETED or decision == messages.DECREASED
+            assert one.state is not PurchaseState.REFUNDED or decision in (messages.REFUSED, messages.CANCELLED)
+            assert one.state is not PurchaseState.REJECTED or decision is None
         assert {entry.purchase_id for entry in lines} <= {one.id for one in purchases}
 
     def stock_adds_up(self) -> None:
@@ -309,7 +309,7 @@ class Purchases(RuleBasedStateMachine):
         assert not [one for one in self.do(self.world.purchases) if one.is_open], "a purchase does not end"
         decided = {one.id: one.state for one in self.do(self.world.purchases)}
         for id, (kind, _) in self.shop.decisions.items():
-            assert (decided[id] is State.COMPLETED) == (kind == messages.DECREASED)
+            assert (decided[id] is PurchaseState.COMPLETED) == (kind == messages.DECREASED)
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ from chassis.outbox.failed_messages.table import FailedMessages
 from examples.monolith.storage.tables import transactions
 from extracted.account.purchases import messages
 from extracted.account.purchases.api import internal
-from extracted.account.purchases.domain.saga import State
-from extracted.account.purchases.service.operations import Kind, Operations
-from extracted.account.purchases.storage.operations import SqlOperations
+from extracted.account.purchases.domain.saga import PurchaseState
+from extracted.account.purchases.operator_ports import BreachKind
+from extracted.account.purchases.service.operations import PurchaseOperations
+from extracted.account.purchases.storage.operations import SqlOperatorStore
 from legacy_adapter.account.sold_rows import LegacySoldRows
 from tests.unit.extracted.account.purchases.world import World
 
@@ -32,7 +33,7 @@ class Desk:
     """An operator's."""
 
     world: World
-    operations: Operations
+    operations: PurchaseOperations
     failed_messages: FailedMessages
     http: httpx.AsyncClient
 
@@ -64,7 +65,9 @@ class Desk:
 
 @pytest.fixture
 async def desk(world: World) -> AsyncIterator[Desk]:
-    operations = Operations(SqlOperations(world.database, world.store._kept, LegacySoldRows()), world.clock)
+    operations = PurchaseOperations(
+        SqlOperatorStore(world.database, world.store._context, LegacySoldRows()), world.clock
+    )
     failed_messages = FailedMessages(world.tables.own, world.clock)
 
     async def status() -> dict[str, object]:
@@ -127,10 +130,10 @@ async def test_a_resumed_purchase_asks_the_shop_at_once(desk: Desk) -> None:
 async def test_a_cancelled_purchase_is_refunded_when_the_shop_has_agreed(desk: Desk) -> None:
     user, _, id = await desk.debited()
     await desk.world.published()
-    assert (await desk.post(f"purchases/{id}/cancel"))[1]["state"] == State.CANCELLING
+    assert (await desk.post(f"purchases/{id}/cancel"))[1]["state"] == PurchaseState.CANCELLING
     assert desk.world.points(user) == 90
     await desk.world.deliver(*await desk.world.published())
-    assert ((await desk.world.purchase(id)).state, desk.world.points(user)) == (State.REFUNDED, 100)
+    assert ((await desk.world.purchase(id)).state, desk.world.points(user)) == (PurchaseState.REFUNDED, 100)
 
 
 @pytest.mark.parametrize("action", ["resume", "cancel"])
@@ -144,7 +147,7 @@ async def test_a_settled_purchase_is_neither_resumed_nor_cancelled(desk: Desk, a
 async def test_a_change_needs_a_reason(desk: Desk, body: object) -> None:
     _, _, id = await desk.debited()
     assert (await desk.post(f"purchases/{id}/cancel", body))[0] == 400
-    assert (await desk.world.purchase(id)).state is State.DEBITED
+    assert (await desk.world.purchase(id)).state is PurchaseState.DEBITED
 
 
 async def test_a_charge_of_both_sides_is_found_and_the_later_one_refunded_once(desk: Desk) -> None:
@@ -152,11 +155,11 @@ async def test_a_charge_of_both_sides_is_found_and_the_later_one_refunded_once(d
     user, item, id = await desk.completed()
     assert (await desk.post(f"purchases/{id}/refund"))[0] == 409  # there is one row
     desk.world.monolith.add_purchase(user, item)
-    assert await desk.breaches() == [(Kind.CHARGED_TWICE, id)]
+    assert await desk.breaches() == [(BreachKind.CHARGED_TWICE, id)]
     answers = await asyncio.gather(*(desk.post(f"purchases/{id}/refund") for _ in range(2)), return_exceptions=True)
     assert sum(1 for one in answers if isinstance(one, tuple) and one[0] == 200) == 1
     assert (await desk.post(f"purchases/{id}/refund"))[0] == 409
-    assert (desk.world.points(user), (await desk.world.purchase(id)).state) == (100, State.COMPLETED)
+    assert (desk.world.points(user), (await desk.world.purchase(id)).state) == (100, PurchaseState.COMPLETED)
     assert await desk.world.kinds(id) == [("charged_twice", 10), ("debit", -10)]
     assert await desk.breaches() == []
 
@@ -189,12 +192,12 @@ async def test_each_kind_of_breach_is_found(desk: Desk) -> None:
     world.clock.forward(601)
     assert sorted(await desk.breaches()) == sorted(
         [
-            (Kind.LEDGER_DIFFERS, lost),
-            (Kind.COMPLETED_WITHOUT_ROW, rowless),
-            (Kind.LEDGER_DIFFERS, kept),
-            (Kind.ROW_OF_REFUNDED, kept),
-            (Kind.LEDGER_WITHOUT_PURCHASE, line["purchase_id"]),
-            (Kind.OPEN_TOO_LONG, open_one),
+            (BreachKind.LEDGER_DIFFERS, lost),
+            (BreachKind.COMPLETED_WITHOUT_ROW, rowless),
+            (BreachKind.LEDGER_DIFFERS, kept),
+            (BreachKind.ROW_OF_REFUNDED, kept),
+            (BreachKind.LEDGER_WITHOUT_PURCHASE, line["purchase_id"]),
+            (BreachKind.OPEN_TOO_LONG, open_one),
         ]
     )
 

@@ -7,8 +7,8 @@ import pytest
 
 from extracted.account.purchases import messages
 from extracted.account.purchases.domain.picture import picture
-from extracted.account.purchases.domain.saga import PATIENCE, STEPS
-from extracted.account.purchases.service.operations import Kind
+from extracted.account.purchases.domain.saga import DEFAULT_TIMEOUTS, TRANSITIONS
+from extracted.account.purchases.operator_ports import BreachKind
 from tests.unit.extracted.running import ROOT
 
 PAGE = (ROOT / "docs" / "purchases.md").read_text(encoding="utf-8")
@@ -22,8 +22,8 @@ def test_the_picture_is_the_table() -> None:
 def test_every_row_of_the_table_is_in_the_picture() -> None:
     edges = [line for line in picture().splitlines() if ": " in line]
     words = [(edge, event) for edge in edges for event in edge.partition(": ")[2].partition(" /")[0].split(", ")]
-    assert len(words) == len(STEPS)
-    assert {event for _, event in words} == {str(event) for _, event in STEPS}
+    assert len(words) == len(TRANSITIONS)
+    assert {event for _, event in words} == {str(event) for _, event in TRANSITIONS}
 
 
 def test_every_message_is_described() -> None:
@@ -34,15 +34,15 @@ def test_every_message_is_described() -> None:
 
 def test_every_breach_is_described() -> None:
     (table,) = re.findall(r"^\| breach \| says \|\n(.*?)\n\n", PAGE, re.MULTILINE | re.DOTALL)
-    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(Kind)
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(BreachKind)
 
 
 @pytest.mark.parametrize(
     ("time", "words"),
     [
-        (PATIENCE.ask_again, "| {:.0f} s, again and again |"),
-        (PATIENCE.cancel_after, "| {:.0f} s |"),
-        (PATIENCE.longest / 60, "doubling up to {:.0f} minutes"),
+        (DEFAULT_TIMEOUTS.ask_again, "| {:.0f} s, again and again |"),
+        (DEFAULT_TIMEOUTS.cancel_after, "| {:.0f} s |"),
+        (DEFAULT_TIMEOUTS.longest / 60, "doubling up to {:.0f} minutes"),
     ],
 )
 def test_the_clock_is_as_described(time: timedelta, words: str) -> None:

@@ -17,11 +17,11 @@ from extracted.account.api import application as api
 from extracted.account.domain import Compat
 from extracted.account.purchases import messages
 from extracted.account.purchases.api import purchases
-from extracted.account.purchases.domain.saga import State
-from extracted.account.purchases.service.buy import Buying
-from extracted.account.purchases.service.buy_now import WITHIN_S, Calling
-from extracted.account.purchases.service.queries import Looking
-from extracted.account.purchases.waiting import Waiting
+from extracted.account.purchases.domain.saga import PurchaseState
+from extracted.account.purchases.service.buy import PurchaseService
+from extracted.account.purchases.service.buy_now import WITHIN_S, BuyNow
+from extracted.account.purchases.service.queries import PurchaseQueries
+from extracted.account.purchases.settlement_waiters import SettlementWaiters
 from legacy_adapter.account.roles import LegacyRoles
 from tests.unit.extracted.account.purchases.world import World
 
@@ -72,7 +72,7 @@ async def impatient(world: World) -> AsyncIterator[Front]:
 @asynccontextmanager
 async def opened(world: World, within_s: float) -> AsyncIterator[Front]:
     store = world.database
-    routes = purchases.routes(Calling(world.buying, within_s), Looking(world.store))
+    routes = purchases.routes(BuyNow(world.service, within_s), PurchaseQueries(world.store))
     app = api.application(routes, NamedByToken(), LegacyRoles(store), Compat.STRICT, production=True)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://account") as http:
         yield Front(world, http)
@@ -194,12 +194,12 @@ async def test_time_up_after_the_debit_is_a_500_and_the_purchase_goes_on(front: 
 
 async def test_an_outcome_that_another_process_has_written_is_found(front: Front) -> None:
     world = front.world
-    elsewhere = Buying(world.store, world.shop, world.clock, Waiting())
+    elsewhere = PurchaseService(world.store, world.shop, world.clock, SettlementWaiters())
     user, item = world.user(25), world.shop.add(10)
     call = asyncio.create_task(front.buy(user, item))
     while not (commands := await world.published()):
         await asyncio.sleep(0.01)
-    await elsewhere.settle(messages.decided(world.shop.handle(commands[0])))
+    await elsewhere.settle(messages.shop_decision(world.shop.handle(commands[0])))
     assert await call == (201, shown(world, item))
 
 
@@ -223,7 +223,7 @@ async def test_a_purchase_is_shown_with_its_steps(front: Front) -> None:
     world.clock.forward(1.5)
     commands = await world.published()
     world.clock.forward(6)
-    await world.reminding.look()
+    await world.saga_timeouts.check_due()
     await world.deliver(*commands)
     status, data = await front.look(message, user)
     assert status == 200
@@ -269,7 +269,7 @@ async def test_a_call_without_a_message_has_a_purchase_to_look_at(front: Front, 
     await impatient.buy(user, item)
     (purchase,) = await world.purchases()
     status, data = await front.look(purchase.id, user)
-    assert (status, data["state"]) == (200, State.DEBITED)
+    assert (status, data["state"]) == (200, PurchaseState.DEBITED)
 
 
 async def test_a_purchase_whose_row_was_removed_is_bought_again(front: Front) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from extracted.account.purchases import messages
-from extracted.account.purchases.domain.saga import PATIENCE, State
+from extracted.account.purchases.domain.saga import DEFAULT_TIMEOUTS, PurchaseState
 from tests.unit.extracted.account.purchases.world import World
 
 WEEK_S = 7 * 24 * 3600
@@ -22,7 +22,7 @@ async def silent(world: World, seconds: int) -> list[str]:
     asked = []
     for _ in range(seconds):
         world.clock.forward(1)
-        await world.reminding.look()
+        await world.saga_timeouts.check_due()
         asked += [command.type for command in await world.published()]
     return asked
 
@@ -32,9 +32,9 @@ async def test_the_time_is_counted_from_the_brokers_confirm_not_from_the_debit(w
     _, message = await debited(world)
     for _ in range(60):
         world.clock.forward(1)
-        await world.reminding.look()
+        await world.saga_timeouts.check_due()
     assert [command.type for command in await world.commands()] == [messages.DECREASE]  # not once more, no cancel
-    assert (await world.purchase(message)).state is State.DEBITED
+    assert (await world.purchase(message)).state is PurchaseState.DEBITED
     await world.published()
     assert await silent(world, 4) == []
     assert await silent(world, 3) == [messages.DECREASE]
@@ -44,7 +44,7 @@ async def test_no_answer_is_the_same_command_again_under_a_new_message_id(world:
     _, message = await debited(world)
     (first,) = await world.published()
     world.clock.forward(5)
-    await world.reminding.look()
+    await world.saga_timeouts.check_due()
     (second,) = await world.commands()
     assert second == replace(first, id=second.id, causation_id=first.id, time=second.time)
     assert second.id != first.id
@@ -58,7 +58,7 @@ async def test_after_thirty_seconds_the_purchase_is_cancelled_by_message(world: 
     assert asked == [*[messages.DECREASE] * (len(asked) - 1), messages.CANCEL]
     assert len(asked) > 3
     purchase = await world.purchase(message)
-    assert (purchase.state, world.points(user)) == (State.CANCELLING, 90)
+    assert (purchase.state, world.points(user)) == (PurchaseState.CANCELLING, 90)
 
 
 async def test_points_do_not_go_back_by_the_clock_alone(world: World) -> None:
@@ -67,9 +67,9 @@ async def test_points_do_not_go_back_by_the_clock_alone(world: World) -> None:
     await silent(world, 35)
     for _ in range(50):
         world.clock.forward(WEEK_S / 50)
-        await world.reminding.look()
+        await world.saga_timeouts.check_due()
         await world.published()
-    assert (world.points(user), (await world.purchase(message)).state) == (90, State.CANCELLING)
+    assert (world.points(user), (await world.purchase(message)).state) == (90, PurchaseState.CANCELLING)
 
 
 async def test_a_cancel_is_asked_again_with_back_off_for_ever_until_the_shop_answers(world: World) -> None:
@@ -82,14 +82,14 @@ async def test_a_cancel_is_asked_again_with_back_off_for_ever_until_the_shop_ans
     for _ in range(300):
         world.clock.forward(6)
         since += 6
-        await world.reminding.look()
+        await world.saga_timeouts.check_due()
         for command in await world.published():
             gaps, since, last = [*gaps, since], 0, command
     assert gaps == sorted(gaps)
-    assert (gaps[0] < 10, gaps[-1] >= PATIENCE.longest.total_seconds(), len(gaps) > 7) == (True, True, True)
+    assert (gaps[0] < 10, gaps[-1] >= DEFAULT_TIMEOUTS.longest.total_seconds(), len(gaps) > 7) == (True, True, True)
     assert last is not None
     await world.deliver(last)
-    assert ((await world.purchase(message)).state, world.points(user)) == (State.REFUNDED, 100)
+    assert ((await world.purchase(message)).state, world.points(user)) == (PurchaseState.REFUNDED, 100)
     assert await silent(world, 60) == []
 
 
@@ -100,11 +100,11 @@ async def test_a_cancel_that_comes_after_the_sale_completes_the_purchase(world: 
         world.shop.handle(command)  # the answer is lost
     await silent(world, 29)
     world.clock.forward(1)
-    await world.reminding.look()
+    await world.saga_timeouts.check_due()
     (cancel,) = await world.published()
     assert cancel.type == messages.CANCEL
     await world.deliver(cancel)
-    assert ((await world.purchase(message)).state, world.points(user)) == (State.COMPLETED, 90)
+    assert ((await world.purchase(message)).state, world.points(user)) == (PurchaseState.COMPLETED, 90)
 
 
 async def test_a_decrease_that_comes_after_the_cancel_sells_nothing(world: World) -> None:
@@ -112,9 +112,9 @@ async def test_a_decrease_that_comes_after_the_cancel_sells_nothing(world: World
     (decrease,) = await world.published()  # it is overtaken
     await silent(world, 29)
     world.clock.forward(1)
-    await world.reminding.look()
+    await world.saga_timeouts.check_due()
     await world.deliver(*await world.published(), decrease)
-    assert ((await world.purchase(message)).state, world.points(user)) == (State.REFUNDED, 100)
+    assert ((await world.purchase(message)).state, world.points(user)) == (PurchaseState.REFUNDED, 100)
     assert world.shop.live(user, (await world.purchase(message)).item_id) is None
 
 
@@ -122,7 +122,7 @@ async def test_a_settled_purchase_is_not_looked_at(world: World) -> None:
     await debited(world)
     await world.deliver(*await world.published())
     assert await silent(world, 40) == []
-    assert await world.reminding.look() == 0
+    assert await world.saga_timeouts.check_due() == 0
 
 
 async def test_two_that_look_at_once_ask_once(world: World) -> None:
@@ -130,8 +130,8 @@ async def test_two_that_look_at_once_ask_once(world: World) -> None:
     await world.published()
     world.clock.forward(5)
     purchase = await world.purchase(message)
-    await world.reminding._remind(purchase)
-    await world.reminding._remind(purchase)
+    await world.saga_timeouts._check(purchase)
+    await world.saga_timeouts._check(purchase)
     assert len(await world.commands()) == 1
 
 
@@ -141,8 +141,8 @@ async def test_what_was_settled_meanwhile_is_not_asked_again(world: World) -> No
     world.clock.forward(31)
     purchase = await world.purchase(message)
     await world.deliver(*commands)
-    await world.reminding._remind(purchase)
-    assert ((await world.purchase(message)).state, await world.commands()) == (State.COMPLETED, [])
+    await world.saga_timeouts._check(purchase)
+    assert ((await world.purchase(message)).state, await world.commands()) == (PurchaseState.COMPLETED, [])
 
 
 async def test_a_confirm_that_the_outbox_has_forgotten_counts(world: World) -> None:
@@ -160,13 +160,13 @@ async def test_a_clock_that_was_put_back_delays_no_purchase(world: World) -> Non
     _, message = await debited(world)
     await world.published()
     world.clock.forward(1)
-    await world.reminding.look()
+    await world.saga_timeouts.check_due()
     world.clock.forward(-3600)
     asked = await silent(world, 40)
     assert asked[0] == messages.DECREASE
     assert messages.CANCEL in asked
     assert len(asked) < 12
-    assert (await world.purchase(message)).state is State.CANCELLING
+    assert (await world.purchase(message)).state is PurchaseState.CANCELLING
 
 
 async def test_a_clock_that_was_put_back_delays_no_cancel(world: World) -> None:
@@ -175,4 +175,4 @@ async def test_a_clock_that_was_put_back_delays_no_cancel(world: World) -> None:
     await silent(world, 32)
     world.clock.forward(-3600)
     assert (await silent(world, 2))[0] == messages.CANCEL
-    assert (await world.purchase(message)).state is State.CANCELLING
+    assert (await world.purchase(message)).state is PurchaseState.CANCELLING

@@ -19,14 +19,22 @@ from chassis.outbox.outbox import Outbox
 from chassis.outbox.outbox import OutboxMessage as Put
 from examples.monolith.storage import tables as monolith_tables
 from extracted.account.purchases import messages
-from extracted.account.purchases.domain.purchase import Asked, Entry, Item, Offer, Purchase, Request
+from extracted.account.purchases.domain.purchase import (
+    Item,
+    LedgerEntry,
+    Offer,
+    Purchase,
+    PurchaseRequest,
+    RequestRecord,
+)
 from extracted.account.purchases.ports import OfferUnavailable
-from extracted.account.purchases.service.buy import Answered, Buying
-from extracted.account.purchases.service.saga_timeouts import Reminding
+from extracted.account.purchases.service.buy import PurchaseService, RequestResult
+from extracted.account.purchases.service.saga_timeouts import SagaTimeouts
+from extracted.account.purchases.settlement_waiters import SettlementWaiters
 from extracted.account.purchases.storage import rows
-from extracted.account.purchases.storage.purchases import SqlStore, kept
-from extracted.account.purchases.storage.tables import Tables, define
-from extracted.account.purchases.waiting import Waiting
+from extracted.account.purchases.storage.purchases import SqlPurchaseStore, TransactionContext
+from extracted.account.purchases.storage.statements import build
+from extracted.account.purchases.storage.tables import PurchaseTables, define
 from legacy_adapter.account.points import LegacyPoints
 from tests.support.monolith_file import MonolithData
 
@@ -112,13 +120,13 @@ class World:
 
     monolith: MonolithData
     database: Database
-    tables: Tables
+    tables: PurchaseTables
     outbox: Outbox
-    store: SqlStore
+    store: SqlPurchaseStore
     clock: Clock
     shop: ShopModel
-    buying: Buying
-    reminding: Reminding
+    service: PurchaseService
+    saga_timeouts: SagaTimeouts
 
     def user(self, points: int = 100) -> str:
         return self.monolith.add_user("user", points=points)
@@ -127,20 +135,20 @@ class World:
         users = self.monolith.rows(monolith_tables.users)
         return next(int(row["points"]) for row in users if row["id"] == user_id)
 
-    async def ask(self, user_id: str, item_id: str, message_id: str | None = None) -> tuple[Answered, str]:
+    async def ask(self, user_id: str, item_id: str, message_id: str | None = None) -> tuple[RequestResult, str]:
         """By message; what it came to, and the message's id."""
         asked = self.asked(user_id, item_id, message_id)
-        return await self.buying.request(asked), asked.id
+        return await self.service.buy(asked), asked.id
 
-    def asked(self, user_id: str, item_id: str, message_id: str | None = None) -> Asked:
-        return messages.asked(requested(user_id, item_id, message_id))
+    def asked(self, user_id: str, item_id: str, message_id: str | None = None) -> PurchaseRequest:
+        return messages.purchase_request(requested(user_id, item_id, message_id))
 
-    async def call(self, user_id: str, item_id: str) -> Answered:
+    async def call(self, user_id: str, item_id: str) -> RequestResult:
         """As POST /item/buy does: by no message."""
-        return await self.buying.request(Asked(new_id(), user_id, item_id), refuse_stale=True)
+        return await self.service.buy(PurchaseRequest(new_id(), user_id, item_id), refuse_stale=True)
 
     async def settle(self, decision: Envelope) -> None:
-        await self.buying.settle(messages.decided(decision))
+        await self.service.settle(messages.shop_decision(decision))
 
     async def commands(self) -> list[Envelope]:
         """What the outbox has not brought away."""
@@ -179,10 +187,10 @@ class World:
     async def purchases(self) -> list[Purchase]:
         return [rows.purchase(row) for row in await self._all(self.tables.purchases)]
 
-    async def requests(self) -> list[Request]:
+    async def requests(self) -> list[RequestRecord]:
         return [rows.request(row) for row in await self._all(self.tables.requests)]
 
-    async def ledger(self) -> list[Entry]:
+    async def ledger(self) -> list[LedgerEntry]:
         return [rows.entry(row) for row in await self._all(self.tables.ledger)]
 
     async def kinds(self, purchase_id: str) -> list[tuple[str, int]]:
@@ -213,7 +221,7 @@ def world(monolith: MonolithData, database: Database) -> World:
     own, clock = OwnTables("account", database.is_sqlite), Clock()
     outbox = Outbox(own, clock)
     tables = define(own)
-    store = SqlStore(database, kept(tables, LegacyPoints(clock), outbox, clock))
+    store = SqlPurchaseStore(database, TransactionContext(tables, build(tables), LegacyPoints(clock), outbox, clock))
     shop = ShopModel(monolith)
-    buying = Buying(store, shop, clock, Waiting(0.05))
-    return World(monolith, database, tables, outbox, store, clock, shop, buying, Reminding(store, clock))
+    service = PurchaseService(store, shop, clock, SettlementWaiters(0.05))
+    return World(monolith, database, tables, outbox, store, clock, shop, service, SagaTimeouts(store, clock))

@@ -1,4 +1,4 @@
-"""Who waits in this process for a purchase to be settled: told by whoever settles it; slow polling finds the rest."""
+"""Callers of this process that wait until a purchase is settled. Other processes settle, too, so it also polls."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,21 +9,21 @@ from extracted.account.purchases.domain.purchase import Purchase
 Find = Callable[[str], Awaitable[Purchase | None]]
 
 
-class Waiting:
-    """One per process. `poll_s`: how often the store is asked beside."""
+class SettlementWaiters:
+    """One per process. `poll_s`: how often it asks the store meanwhile."""
 
     def __init__(self, poll_s: float = 0.5) -> None:
         self._poll_s = poll_s
         self._expected: dict[str, set[asyncio.Future[Purchase]]] = {}
 
     def settled(self, purchase: Purchase) -> None:
-        """After the commit."""
+        """Call it after the commit."""
         for future in self._expected.get(purchase.id, ()):
             if not future.done():
                 future.set_result(purchase)
 
     async def outcome(self, purchase_id: str, find: Find, timeout_s: float) -> Purchase | None:
-        """The settled purchase; None: time is up, or there is none."""
+        """The settled purchase; None: time is up, or there is no such purchase."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         with self._expecting(purchase_id, loop.create_future()) as future:

@@ -1,4 +1,4 @@
-"""What Prometheus reads of Account: numbers alone."""
+"""What Prometheus reads from Account."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,18 +8,19 @@ from chassis.outbox.consumer import Consumer
 from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.outbox.relay import OutboxRelay
 from chassis.service.metrics import Metric, gauge
-from extracted.account.purchases.auditing import Auditing
-from extracted.account.purchases.service.operations import Kind, Operations
+from extracted.account.purchases.audit_timer import AuditTimer
+from extracted.account.purchases.operator_ports import BreachKind
+from extracted.account.purchases.service.operations import PurchaseOperations
 
 
 @dataclass(frozen=True, slots=True)
-class Measuring:
-    """`auditing`: its last finding; before the first there is no number of breaches."""
+class AccountMetrics:
+    """The number of breaches is missing until the first audit has ended."""
 
-    operations: Operations
+    operations: PurchaseOperations
     relay: OutboxRelay
     messages: StoredFailedMessages
-    auditing: Auditing
+    audit_timer: AuditTimer
     consumers: Sequence[Consumer]
 
     async def gauges(self) -> Sequence[Metric]:
@@ -42,9 +43,9 @@ class Measuring:
         ]
 
     def _breaches(self) -> Sequence[Metric]:
-        last = self.auditing.last
+        last = self.audit_timer.last
         if last is None:
             return ()
         found = Counter(breach.kind for breach in last.breaches)
-        by_kind: dict[str, float] = {kind: found[kind] for kind in Kind}
+        by_kind: dict[str, float] = {kind: found[kind] for kind in BreachKind}
         return [gauge("account_audit_breaches", "Found by the last audit; cut at 1000.", by_kind, "kind")]

@@ -1,4 +1,4 @@
-"""The audit on a timer, and the numbers that operators watch."""
+"""Runs the audit on a timer, and reports the status that operators watch."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,18 +9,23 @@ import structlog
 from chassis.outbox.consumer import Consumer
 from chassis.outbox.relay import OutboxRelay
 from chassis.store import StoreUnavailable
-from extracted.account.purchases.service.operations import Audit, Operations
+from extracted.account.purchases.operator_ports import Audit
+from extracted.account.purchases.service.operations import PurchaseOperations
 
 log = structlog.get_logger("account.auditing")
 
 EVERY_S: Final = 600.0
 
 
-class Auditing:
-    """One per process. `last`: what the timer found. `consumers`: those that run now."""
+class AuditTimer:
+    """One per process. `last`: the last audit. `consumers`: those that run now."""
 
     def __init__(
-        self, operations: Operations, relay: OutboxRelay, consumers: Sequence[Consumer], every_s: float = EVERY_S
+        self,
+        operations: PurchaseOperations,
+        relay: OutboxRelay,
+        consumers: Sequence[Consumer],
+        every_s: float = EVERY_S,
     ) -> None:
         self._operations = operations
         self._relay = relay
@@ -29,7 +34,7 @@ class Auditing:
         self.last: Audit | None = None
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Runs until it is cancelled."""
         while True:
             try:
                 self.last = await self._operations.audit()
