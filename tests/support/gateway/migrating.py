@@ -101,6 +101,7 @@ class World:
     served: list[RouteTable] = field(default_factory=list)
     examples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     unservable: bool = False
+    controllers: list[Migration] = field(default_factory=list)
     stats: Stats = field(init=False)
     disk: Disk = field(init=False)
 
@@ -122,7 +123,7 @@ class World:
         self.stats = Stats(wall=lambda: self.now)
         self.disk = Disk(self.state_dir)
         self.disk.away = away
-        return Migration(
+        controller = Migration(
             self.path,
             self.state_dir,
             stats=self.stats,
@@ -135,6 +136,18 @@ class World:
             journal=journal or self.disk,
             save_every_s=save_every_s,
         )
+        self.controllers.append(controller)
+        return controller
+
+    async def started(self, **given: Any) -> Migration:
+        """A controller that serves."""
+        controller = self.controller(**given)
+        await controller.start()
+        return controller
+
+    async def aclose(self) -> None:
+        for controller in self.controllers:
+            await controller.aclose()
 
     def edit(self, old: str, new: str) -> None:
         """Somebody edits the routes file."""
@@ -148,6 +161,9 @@ class World:
         counts.legacy += 10
         counts.shadow_compared += 10
         counts.shadow_different += different
+
+    def last(self) -> JournalEntry:
+        return list(self.journal())[-1]
 
     def journal(self) -> Iterator[JournalEntry]:
         return Journal(self.state_dir).read()
