@@ -62,72 +62,43 @@ async def watching(path: Path, settle_s: float = 0.001) -> AsyncIterator[Reads]:
             await task
 
 
-def in_place(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
 def renamed(path: Path, text: str) -> None:
     other = path.with_name("other.tmp")
-    in_place(other, text)
+    other.write_text(text, encoding="utf-8")
     other.replace(path)
 
 
 def gone_and_back(path: Path, text: str) -> None:
     path.unlink()
-    in_place(path, text)
+    path.write_text(text, encoding="utf-8")
 
 
 def projected(path: Path, text: str) -> None:
     """As the kubelet does it: a new directory, and `..data` renamed over the old link to it."""
     directory = path.parent / f"..{text}"
     directory.mkdir()
-    in_place(directory / "routes.yaml", text)
+    (directory / "routes.yaml").write_text(text, encoding="utf-8")
     (path.parent / "..data_tmp").symlink_to(directory.name)
     (path.parent / "..data_tmp").replace(path.parent / "..data")
-    if not path.is_symlink():
-        path.unlink()
-        path.symlink_to("..data/routes.yaml")
-
-
-def link_target(path: Path, text: str) -> None:
-    if not path.is_symlink():
-        path.unlink()
-        path.symlink_to(path.with_name("target"))
-    renamed(path.with_name("target"), text)
-
-
-def turned(path: Path, text: str) -> None:
-    """A link that leads elsewhere from now on."""
-    in_place(path.with_name(text), text)
-    path.with_name("new").symlink_to(text)
-    path.with_name("new").replace(path)
-
-
-def directory_moved(path: Path, text: str) -> None:
-    path.parent.rename(path.parent.with_name(f"before {text}"))
-    path.parent.mkdir()
-    in_place(path, text)
+    path.unlink()
+    path.symlink_to("..data/routes.yaml")
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "folder" / "routes.yaml"
     path.parent.mkdir()
-    in_place(path, "first")
+    path.write_text("first", encoding="utf-8")
     return path
 
 
-@pytest.mark.parametrize("replace", [in_place, renamed, gone_and_back, projected, link_target, turned, directory_moved])
+@pytest.mark.parametrize("replace", [Path.write_text, renamed, gone_and_back, projected])
 async def test_every_change_is_taken_up_however_it_is_made(path: Path, replace: Callable[[Path, str], None]) -> None:
     async with watching(path) as reads:
         assert reads.seen == ["first"]
         for text in ("second", "third", "fourth"):
             replace(path, text)
             await reads.until_last(text)
-
-
-async def test_a_file_that_goes_is_told_of(path: Path) -> None:
-    async with watching(path) as reads:
         path.unlink()
         await reads.until_last(None)
 
@@ -141,7 +112,7 @@ async def test_a_circle_of_links_is_a_file_that_cannot_be_read(path: Path) -> No
 
 async def test_other_files_and_a_touch_reload_nothing(path: Path) -> None:
     async with watching(path) as reads:
-        in_place(path.with_name("access.log"), "x")
+        path.with_name("access.log").write_text("x", encoding="utf-8")
         os.utime(path)
         renamed(path, "first")
         await asyncio.sleep(5 * POLL_S)  # nothing is to happen: there is no condition to wait for

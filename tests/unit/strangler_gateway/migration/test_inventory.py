@@ -38,21 +38,7 @@ def test_the_command_shows_sides_users_silence_and_strangers(server: AdminServer
     )
     assert result.exit_code == 0, result.output
     [row] = [line for line in result.stdout.splitlines() if line.startswith("item-read")]
-    assert row.split() == [
-        "item-read",
-        "GET",
-        "/item/{id}",
-        "legacy",
-        "30",
-        "10",
-        "25",
-        "%",
-        "1",
-        "0",
-        "3",
-        "days",
-        "ago",
-    ]
+    assert " ".join(row.split()) == "item-read GET /item/{id} legacy 30 10 25 % 1 0 3 days ago"
     assert "declared, without traffic: order-write, search\n" in result.stdout
     assert "7  GET /old/{}" in result.stdout
 
@@ -62,11 +48,8 @@ def test_programs_get_the_same_as_json(server: AdminServer) -> None:
         app, ["inventory", "--json", "--admin", server.url], env={"STRANGLER_ADMIN_TOKEN": READER}
     )
     told = json.loads(result.stdout)
-    assert told["total"] == {
-        "requests": {"legacy": 0, "extracted": 0},
-        "users": {"legacy": 0, "extracted": 0},
-        "share": None,
-    }
+    nobody = {"legacy": 0, "extracted": 0}
+    assert told["total"] == {"requests": nobody, "users": nobody, "share": None}
     assert told["without_traffic"] == ["item-read", "order-write", "search"]
     assert told["routes"][0]["days_since_legacy"] is None
 

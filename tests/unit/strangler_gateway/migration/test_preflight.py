@@ -10,9 +10,10 @@ import pytest
 from strangler_gateway.config.file import load
 from strangler_gateway.migration import preflight
 from strangler_gateway.migration.journal.journal_entry import Standing
+from strangler_gateway.migration.move_rules import RouteEvidence
 from strangler_gateway.migration.preflight import accepts_connection, evidence
 from strangler_gateway.table.publish_rules import Publish
-from strangler_gateway.table.routes import Service
+from strangler_gateway.table.routes import RouteTable, Service
 from strangler_gateway.telemetry.stats import Stats
 from tests.support.gateway.migrating import ROUTES
 from tests.support.gateway.publishing import PUBLISHING
@@ -55,13 +56,18 @@ async def test_a_listener_that_does_not_accept_is_waited_for_so_long_only(monkey
         assert time.monotonic() - began < 30
 
 
+def route_of(table: RouteTable, unit: str, standing: Standing, stats: Stats) -> RouteEvidence:
+    [route] = evidence(table, table.movables[unit], standing, stats, lambda _: [{"n": 1}, {"n": 2}], 9.0).routes
+    return route
+
+
 def test_only_what_was_counted_since_shadow_began_counts() -> None:
     stats = Stats(wall=lambda: 1.0)
     counts = stats.route("item-read")
     counts.legacy, counts.extracted, counts.shadow_compared, counts.shadow_different = 50, 10, 30, 4
     standing = Standing(baseline=preflight.baseline(TABLE, "items", stats), counted_from=2.0)
     counts.legacy, counts.shadow_compared, counts.shadow_different, counts.shadow_failed = 57, 33, 5, 1
-    [route] = evidence(TABLE, TABLE.movables["items"], standing, stats, lambda _: [{"n": 1}, {"n": 2}], 9.0).routes
+    route = route_of(TABLE, "items", standing, stats)
     assert (route.requests, route.compared, route.different, route.failed) == (7, 3, 1, 1)
     assert route.example == {"n": 1}
 
@@ -70,24 +76,22 @@ def test_counters_that_began_later_are_counted_whole() -> None:
     stats = Stats(wall=lambda: 5.0)
     stats.route("item-read").shadow_compared = 3
     standing = Standing(baseline={"item-read": (99, 99, 99, 99)}, counted_from=2.0)
-    [route] = evidence(TABLE, TABLE.movables["items"], standing, stats, lambda _: [], 9.0).routes
-    assert route.compared == 3
+    assert route_of(TABLE, "items", standing, stats).compared == 3
 
 
 @pytest.mark.parametrize(
     ("methods", "safe", "writes"),
     [
-        ("[GET]", True, False),
-        ("[POST]", False, True),
-        ("[GET, POST]", True, True),
-        ("[OPTIONS, HEAD]", True, False),
-        (None, True, True),
+        ("methods: [GET], ", True, False),
+        ("methods: [POST], ", False, True),
+        ("methods: [GET, POST], ", True, True),
+        ("methods: [OPTIONS, HEAD], ", True, False),
+        ("", True, True),
     ],
 )
-def test_methods_tell_what_can_be_compared_and_what_writes(methods: str | None, safe: bool, writes: bool) -> None:
-    match = "match: {path: /search}" if methods is None else f"match: {{methods: {methods}, path: /search}}"
-    table = load(ROUTES.replace('match: {methods: [GET], path: "/search"}', match), {})
-    [route] = evidence(table, table.movables["search"], Standing(), Stats(), lambda _: [], 0.0).routes
+def test_methods_tell_what_can_be_compared_and_what_writes(methods: str, safe: bool, writes: bool) -> None:
+    table = load(ROUTES.replace('methods: [GET], path: "/search"', f'{methods}path: "/search"'), {})
+    route = route_of(table, "search", Standing(), Stats())
     assert (route.safe, route.writes, route.shadowed, route.new_end) == (safe, writes, True, True)
 
 

@@ -38,31 +38,13 @@ def append(folder: Path, *wanted: JournalEntry) -> None:
     journal.close()
 
 
-def test_what_is_appended_is_read_again(tmp_path: Path) -> None:
-    append(tmp_path / "new" / "folder", FLIP, FLIP)
-    append(tmp_path / "new" / "folder", FLIP)
-    assert entries(tmp_path / "new" / "folder") == [FLIP] * 3
-
-
-def test_nobody_else_may_read_it(tmp_path: Path) -> None:
-    append(tmp_path / "state", FLIP)
-    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "state" / "journal.jsonl").stat().st_mode & 0o777 == 0o600
-
-
-def test_no_journal_is_an_empty_one(tmp_path: Path) -> None:
-    assert entries(tmp_path) == []
-
-
-@pytest.mark.parametrize("left", [1, 20, len(encode(FLIP)) - 2])
-def test_a_torn_last_line_costs_nothing_else(tmp_path: Path, left: int) -> None:
-    append(tmp_path, FLIP)
-    with (tmp_path / "journal.jsonl").open("ab") as file:
-        file.write(encode(FLIP)[:left])
-    append(tmp_path, FLIP)
-    journal = Journal(tmp_path)
-    assert list(journal.read()) == [FLIP, FLIP]
-    assert list(journal.damaged) == [2]
+def test_what_is_appended_is_read_again_and_by_nobody_else(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    assert entries(folder) == []
+    append(folder, FLIP, FLIP)
+    append(folder, FLIP)
+    assert entries(folder) == [FLIP] * 3
+    assert [path.stat().st_mode & 0o777 for path in (folder, folder / "journal.jsonl")] == [0o700, 0o600]
 
 
 def test_a_last_line_without_its_line_end_counts(tmp_path: Path) -> None:
@@ -118,22 +100,24 @@ def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: p
     assert entries(tmp_path) == [FLIP, FLIP]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"\n",
-        b"{}\n",
-        b"[]\n",
-        b"null\n",
-        b"\xff\xfe\n",
-        b'{"time":1}\n',
-        b"[" * 5000 + b"\n",
-        b"x" * (3 * MAX_LINE) + b"\n",
-    ],
-    ids=["blank", "empty", "list", "null", "bytes", "other", "deep", "long"],
-)
+DAMAGED = {
+    "blank": b"\n",
+    "empty": b"{}\n",
+    "list": b"[]\n",
+    "null": b"null\n",
+    "bytes": b"\xff\xfe\n",
+    "other": b'{"time":1}\n',
+    "deep": b"[" * 5000 + b"\n",
+    "long": b"x" * (3 * MAX_LINE) + b"\n",
+    "torn at once": encode(FLIP)[:1],
+    "torn later": encode(FLIP)[:-2],
+}
+
+
+@pytest.mark.parametrize("line", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_line_is_skipped_and_told(tmp_path: Path, line: bytes) -> None:
-    (tmp_path / "journal.jsonl").write_bytes(encode(FLIP) + line + encode(FLIP))
+    (tmp_path / "journal.jsonl").write_bytes(encode(FLIP) + line)
+    append(tmp_path, FLIP)
     journal = Journal(tmp_path)
     assert list(journal.read()) == [FLIP, FLIP]
     assert list(journal.damaged) == [2]
@@ -163,14 +147,8 @@ def test_a_folder_that_cannot_be_is_an_error_of_the_disk(tmp_path: Path) -> None
         Journal(tmp_path / "file" / "state").open()
 
 
-positions = st.one_of(
-    st.builds(
-        Position,
-        st.sampled_from(
-            [MigrationState.LEGACY, MigrationState.SHADOW, MigrationState.EXTRACTED, MigrationState.RETIRED]
-        ),
-    ),
-    st.builds(Position, st.just(MigrationState.CANARY), st.integers(0, 10_000)),
+positions = st.builds(Position, st.sampled_from(MigrationState)) | st.builds(
+    Position, st.just(MigrationState.CANARY), st.integers(0, 10_000)
 )
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 

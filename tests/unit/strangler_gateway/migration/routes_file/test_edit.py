@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -127,38 +128,35 @@ def test_the_file_keeps_its_mode_and_its_link(tmp_path: Path) -> None:
     assert list(real.parent.iterdir()) == [real]
 
 
-def test_a_read_only_file_is_left_alone_also_by_root(tmp_path: Path) -> None:
-    path = tmp_path / "routes.yaml"
-    path.write_text(ROUTES)
-    path.chmod(0o444)
-    with pytest.raises(NotEdited, match="read-only"):
-        edit(path, group("items", SHADOW))
-    assert path.read_text() == ROUTES
+def full(handle: int) -> None:
+    raise OSError(28, "No space left on device")
 
 
-def test_a_failing_disk_leaves_the_old_file_and_nothing_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("content", "mode", "fsync", "reason"),
+    [
+        (ROUTES.encode(), 0o444, os.fsync, "read-only"),
+        (ROUTES.encode(), 0o644, full, "No space"),
+        (b"\xff\xfe", 0o644, os.fsync, "written"),
+        (b"x" * (2 << 20), 0o644, os.fsync, "bytes"),
+    ],
+    ids=["read-only, also for root", "full disk", "no text", "too big"],
+)
+def test_what_cannot_be_written_stays_and_nothing_is_left_beside_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: bytes,
+    mode: int,
+    fsync: Callable[[int], None],
+    reason: str,
 ) -> None:
     path = tmp_path / "routes.yaml"
-    path.write_text(ROUTES)
-
-    def full(handle: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(NotEdited, match="No space"):
-        edit(path, group("items", SHADOW))
-    assert path.read_text() == ROUTES
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"x" * (2 << 20)], ids=["no text", "too big"])
-def test_what_is_no_routes_file_is_not_written(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "routes.yaml"
     path.write_bytes(content)
-    with pytest.raises(NotEdited):
+    path.chmod(mode)
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(NotEdited, match=reason):
         edit(path, group("items", SHADOW))
-    assert path.read_bytes() == content
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (content, [path])
 
 
 positions = st.sampled_from(MigrationState).flatmap(
