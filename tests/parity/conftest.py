@@ -1,20 +1,61 @@
-"""Both sides over one set of stores, started once for all suites: on SQLite, and on the real parts."""
+"""Both sides of a service over their stores, started once for all suites: on SQLite, and on the real parts."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.parity.sides import Sides, running_sides
+from tests.parity.signing import Signing
+from tests.parity.teaming import Teaming
+from tests.parity.twins import Twins, running_twins
 from tests.support.stores import EVERYWHERE
+
+Folders = pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session", params=EVERYWHERE)
-def sides(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+def sides(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Sides]:
     with running_sides(request.param(tmp_path_factory.mktemp("production")), "production") as running:
         yield running
 
 
 @pytest.fixture(scope="session", params=EVERYWHERE)
-def sides_in_development(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+def sides_in_development(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Sides]:
     with running_sides(request.param(tmp_path_factory.mktemp("development")), "development") as running:
         yield running
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def twins(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Twins]:
+    with running_twins(Twins, tmp_path_factory.mktemp("twins"), "production", request.param) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def twins_in_development(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Twins]:
+    with running_twins(Twins, tmp_path_factory.mktemp("twins"), "development", request.param) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def signing(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Signing]:
+    with running_twins(Signing, tmp_path_factory.mktemp("signing"), "production", request.param) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def signing_in_development(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Signing]:
+    with running_twins(Signing, tmp_path_factory.mktemp("signing"), "development", request.param) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def teams(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Teaming]:
+    with running_twins(Teaming, tmp_path_factory.mktemp("teams"), "production", request.param) as running:
+        yield running.with_actors()
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def teams_in_development(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Teaming]:
+    with running_twins(Teaming, tmp_path_factory.mktemp("teams"), "development", request.param) as running:
+        yield running.with_actors()

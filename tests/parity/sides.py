@@ -1,4 +1,4 @@
-"""What both sides are asked with, and how their answers are compared."""
+"""Requests for both sides, and the comparison of their answers."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +13,7 @@ from tests.support.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData, 
 from tests.support.stores import Stores
 from tests.unit.extracted.running import Answer, Gateway, RunningService, ask, running_service
 
+Fields = Mapping[str, str] | None
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -26,21 +27,13 @@ ACTORS = (
     "other secret", "other audience", "other issuer", "guest", "user", "admin", "deleted",
 )  # fmt: skip
 IDS = (
-    HINT,
-    BOUGHT,
-    BOUGHT.upper(),
-    UNKNOWN,
-    "abc",
-    "%7B" + BOUGHT + "%7D",
-    BOUGHT.replace("-", ""),
-    "%zz",
-    "%00",
+    HINT, BOUGHT, BOUGHT.upper(), UNKNOWN, "abc", "%7B" + BOUGHT + "%7D", BOUGHT.replace("-", ""), "%zz", "%00",
     "a+b",
-)
+)  # fmt: skip
 
 
 def difference(legacy: Answer, extracted: Answer) -> str:
-    """What differs, besides what belongs to a connection; "" when nothing does."""
+    """What differs, except headers of the connection; "" when nothing does."""
     pairs = {"status": (legacy.status, extracted.status), "body": (legacy.body, extracted.body)}
     names = (legacy.headers.keys() | extracted.headers.keys()) - PER_CONNECTION
     pairs |= {name: (legacy.headers.get(name), extracted.headers.get(name)) for name in names}
@@ -52,7 +45,7 @@ def fill(file: MonolithData) -> dict[str, str]:
     for cost in (0.5, 1e21, 1e-7, 2**53 + 2, 12345678.9):
         file.add_item(cost=cost, type="validator", data={"text": f"é ✓ \u2028 {cost}"})
     file.add_item(BOUGHT, cost=3)
-    # the stand-in judges by policies, so its own roles have to be used
+    # the stand-in decides by policies, so tests must use its own roles
     names = {"guest": ("guest",), "user": ("guest", "user"), "admin": ("admin",), "deleted": ("guest", "user")}
     users = {name: file.add_user(*roles) for name, roles in names.items()}
     file.add_purchase(users["user"], BOUGHT)
@@ -86,29 +79,24 @@ class Sides:
     file: MonolithData
 
     def differ(
-        self,
-        actor: str,
-        target: str,
-        method: str = "GET",
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        self, actor: str, target: str, method: str = "GET", headers: Fields = None, body: bytes | None = None
     ) -> str:
         """What differs; "" when nothing does."""
         legacy = self.ask_monolith(actor, target, method, headers, body)
         return difference(legacy, self.ask_shop(actor, target, method, headers, body))
 
     def ask_monolith(
-        self, actor: str, target: str, method: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self, actor: str, target: str, method: str, headers: Fields = None, body: bytes | None = None
     ) -> Answer:
-        """With the client's credential."""
+        """Asks with the client's credential."""
         credential = self.credentials[actor]
         own = {"Authorization": credential} if credential else {}
         return ask(self.monolith_port, target, method, own | dict(headers or {}), body)
 
     def ask_shop(
-        self, actor: str, target: str, method: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self, actor: str, target: str, method: str, headers: Fields = None, body: bytes | None = None
     ) -> Answer:
-        """With the internal token that the gateway makes of the credential."""
+        """Asks with the internal token that the gateway makes of the credential."""
         identity = self.identity(self.credentials[actor])
         return self.shop.ask(target, identity, method=method, headers=headers, body=body)
 
@@ -118,7 +106,7 @@ class Sides:
 
 
 async def _established(plugin: MonolithIdentity, credentials: Iterable[str]) -> dict[str, Identity]:
-    """Credential → who that is; nothing changes here, so once, before anybody asks from several threads."""
+    """Credential → identity, once and before any thread asks: no role changes here."""
     try:
         return {credential: await _confirmed(plugin, credential) for credential in credentials}
     finally:

@@ -1,20 +1,17 @@
-"""Teams on both sides: their ids differ there, so targets, bodies, rows and mails go by names."""
+"""Teams on both sides: `<<NAME>>` stands for the id of that user or team, or of the twins' `ids`."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
+from chassis.auth.claims import AuthenticationOutcome, Identity
 from examples.monolith.storage import tables
 from tests.parity.sides import difference
-from tests.parity.signing import asked_for, masked, roles_of
-from tests.parity.twins import JSON, Twins
-from tests.recordings.mail_sink import MailSink, read_html
+from tests.parity.twins import Twins, asked_for, named, roles_of, without_ids
+from tests.recordings.mail_sink import read_html
 from tests.support.monolith_file import MonolithData
-from tests.unit.extracted.running import Answer, ask
 
 NAMED = re.compile(r"<<([^<>]+)>>")
 ROLE = re.compile(r"team::(.+)::(captain|member)")
@@ -27,59 +24,40 @@ Told = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Teaming:
-    """`<<NAME>>` in targets and bodies is the id of the user or team of that name, or of the twins' `ids`."""
+class Teaming(Twins):
+    """`known`: ids of teams by side and name, which stay known after the team is gone."""
 
-    twins: Twins
-    sink: MailSink
+    masked = staticmethod(without_ids)
     known: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    def with_actors(self) -> Self:
+        """With three users who have e-mails, and one who has none."""
+        for name in ("Ada", "Bob", "Eve"):
+            self.add_user(name, emails=2)
+        self.add_user("Silent", emails=0)
+        return self
 
     def add_user(self, name: str, *roles: str, emails: int = 1) -> None:
         """On both sides, and an actor from then on; verified, unless `roles` say otherwise."""
-        monolith, copy = self.twins.files
+        monolith, copy = self.files
         user = monolith.add_user(*(roles or ("guest", "user")), username=name)
         copy.add_user(*(roles or ("guest", "user")), username=name, user_id=user)
-        for file in self.twins.files:
+        for file in self.files:
             for index in range(emails):
                 file.add_email(user, f"{name}-{index}@example.org".lower())
-        self.twins.ids[name] = user  # type: ignore[index]  # a dict to us
-        self.twins.credentials[name] = f"Bearer {monolith.login(user)}"  # type: ignore[index]
-
-    def both(
-        self, actor: str, method: str, target: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[Answer, Answer]:
-        """A body that is no bytes goes as JSON."""
-        sent = dict(headers or {}) | (JSON if body is not None and headers is None else {})
-        credential = self.twins.credentials[actor]
-        own = {"Authorization": credential} if credential else {}
-        old, new = (self._resolved(side, target, body) for side in (0, 1))
-        identity = self._identity(actor)
-        return (
-            ask(self.twins.monolith_port, old[0], method, own | sent, old[1]),
-            self.twins.account.ask(new[0], identity, method=method, headers=sent, body=new[1]),
-        )
-
-    def differ(
-        self, actor: str, method: str, target: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> str:
-        """What differs besides the values of ids; "" when nothing does."""
-        return difference(*map(masked, self.both(actor, method, target, body, headers)))
+        self.ids[name] = user
+        self.credentials[name] = f"Bearer {monolith.login(user)}"
 
     def does(self, actor: str, method: str, target: str, body: object = None) -> int:
-        """The status, where both sides say the same and have written the same."""
-        old, new = self.both(actor, method, target, body)
-        assert difference(masked(old), masked(new)) == ""
+        """The status, when both sides answer and write the same."""
+        old, new = self.both(actor, target, method, body)
+        assert difference(without_ids(old), without_ids(new)) == ""
         assert self.unlike() == []
         return new.status
 
-    def unlike(self) -> list[str]:
-        """What the rows of one side say, and those of the other do not."""
-        monolith, account = map(told, self.twins.files)
-        return sorted(((monolith - account) + (account - monolith)).elements())
-
     def asked(self) -> Counter[Told]:
         """The mails that Account has asked for."""
-        mails = [mail for mail in asked_for(self.twins.files[1]) if mail["kind"] in TEXTS]
+        mails = [mail for mail in asked_for(self.files[1]) if mail["kind"] in TEXTS]
         return Counter(as_sent(mail) for mail in mails)
 
     def sent(self, wanted: Counter[Told]) -> Counter[Told]:
@@ -91,48 +69,41 @@ class Teaming:
             for mail in self.sink.mails
         )
 
-    def _identity(self, actor: str) -> Identity:
+    def who(self, actor: str) -> tuple[str, Identity]:
         """With the roles of now, as Account's own rows say."""
-        credential = self.twins.credentials[actor]
-        if actor not in self.twins.ids:
-            return self.twins.identity(credential) if credential else NOBODY
-        user_id = self.twins.ids[actor]
-        return Identity(AuthenticationOutcome.USER, user_id, tuple(sorted(roles_of(self.twins.files[1], user_id))))
+        if actor not in self.ids:
+            return super().who(actor)
+        user_id = self.ids[actor]
+        roles = tuple(sorted(roles_of(self.files[1], user_id)))
+        return self.credentials[actor], Identity(AuthenticationOutcome.USER, user_id, roles)
 
-    def _resolved(self, side: int, target: str, body: object) -> tuple[str, bytes | None]:
-        def found(match: re.Match[str]) -> str:
-            return self._id(side, match[1])
-
-        text = None if body is None or isinstance(body, bytes) else NAMED.sub(found, json.dumps(body)).encode()
-        return NAMED.sub(found, target), body if isinstance(body, bytes) else text
+    def resolved(self, side: int, text: str) -> str:
+        return NAMED.sub(lambda match: self._id(side, match[1]), text)
 
     def _id(self, side: int, name: str) -> str:
-        """Found once: it is asked for after the team is gone, too."""
-        if name in self.twins.ids:
-            return self.twins.ids[name]
+        if name in self.ids:
+            return self.ids[name]
         if (side, name) not in self.known:
-            rows = self.twins.files[side].rows(tables.teams)
-            self.known[side, name] = next(row["id"] for row in rows if row["name"] == name)
+            self.known[side, name] = str(named(self.files[side], tables.teams, "name", name)["id"])
         return self.known[side, name]
 
+    def told(self, file: MonolithData) -> Counter[str]:
+        """All that the rows of teams say, ids of teams replaced by names; of times, whether it was changed later."""
+        names = {row["id"]: row["name"] for row in file.rows(tables.teams)}
+        roles = {row["id"]: _role(row["name"], names) for row in file.rows(tables.auth_roles)}
+        subjects = {row["id"]: row["internal_identifier"] for row in file.rows(tables.auth_subjects)}
 
-def told(file: MonolithData) -> Counter[str]:
-    """All that the rows of teams say, ids of teams replaced by names; of times, whether it was changed later."""
-    names = {row["id"]: row["name"] for row in file.rows(tables.teams)}
-    roles = {row["id"]: _role(row["name"], names) for row in file.rows(tables.auth_roles)}
-    subjects = {row["id"]: row["internal_identifier"] for row in file.rows(tables.auth_subjects)}
+        def policy(row: Mapping[str, Any]) -> object:
+            attributes = {name: names.get(value, value) for name, value in (row["attributes"] or {}).items()}
+            return roles[row["role_id"]], row["action"], row["resource"], attributes
 
-    def policy(row: Mapping[str, Any]) -> object:
-        attributes = {name: names.get(value, value) for name, value in (row["attributes"] or {}).items()}
-        return roles[row["role_id"]], row["action"], row["resource"], attributes
-
-    facts: list[object] = [(row["name"], row["description"], _same(row)) for row in file.rows(tables.teams)]
-    members = file.rows(tables.team_members)
-    facts += [(names[row["team_id"]], row["user_id"], row["role"], _same(row)) for row in members]
-    facts += [(roles[row["id"]], _untold(row["description"]), _same(row)) for row in file.rows(tables.auth_roles)]
-    facts += [policy(row) for row in file.rows(tables.auth_role_policies)]
-    facts += [(subjects[row["subject_id"]], roles[row["role_id"]]) for row in file.rows(tables.auth_subject_roles)]
-    return Counter(map(repr, facts))
+        facts: list[object] = [(row["name"], row["description"], _same(row)) for row in file.rows(tables.teams)]
+        members = file.rows(tables.team_members)
+        facts += [(names[row["team_id"]], row["user_id"], row["role"], _same(row)) for row in members]
+        facts += [(roles[row["id"]], _untold(row["description"]), _same(row)) for row in file.rows(tables.auth_roles)]
+        facts += [policy(row) for row in file.rows(tables.auth_role_policies)]
+        facts += [(subjects[row["subject_id"]], roles[row["role_id"]]) for row in file.rows(tables.auth_subject_roles)]
+        return Counter(map(repr, facts))
 
 
 def _role(name: str, teams: Mapping[str, str]) -> tuple[str, ...]:

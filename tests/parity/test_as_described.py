@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -21,10 +21,6 @@ from tests.unit.extracted.running import Gateway, RunningService, ask
 from tests.unit.extracted.services import running_services
 
 pytestmark = pytest.mark.walk
-
-if TYPE_CHECKING:
-    from schemathesis import Case
-    from schemathesis.schemas import BaseSchema
 
 SERVICES = {"shop": shop, "account": account}
 DOCUMENTS = {name: document(api.DOCUMENT) for name, api in SERVICES.items()}
@@ -47,17 +43,17 @@ ACTORS = {"nobody": (), "guest": ("guest",), "user": ("guest", "user"), "admin":
 class Described:
     """All sides over one database. `headers`: by side and actor; `ids`: what there is, by the path's first word.
 
-    `schemas` and `checks` are schemathesis', which takes seconds to import: not for those who only collect tests.
+    `schemas` and `checks` are schemathesis', untyped here: its import takes seconds, which collecting tests must not.
     """
 
     urls: Mapping[str, str]
     headers: Mapping[tuple[str, str], Mapping[str, str]]
     ids: Mapping[str, list[str]]
     session: requests.Session
-    schemas: Mapping[str, "BaseSchema"]
+    schemas: Mapping[str, Any]
     checks: list[Any]
 
-    def call(self, case: "Case[Any]", side: str, actor: str) -> None:
+    def call(self, case: Any, side: str, actor: str) -> None:
         """Fails where the answer is not as described."""
         response = case.call(
             base_url=self.urls[side], session=self.session, headers=dict(self.headers[side, actor]), timeout=20
@@ -83,7 +79,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
         yield Described(urls, _headers(file, users, services), ids, session, _schemas(), _checks())
 
 
-def _schemas() -> "dict[str, BaseSchema]":
+def _schemas() -> dict[str, Any]:
     import schemathesis
 
     return {name: schemathesis.openapi.from_dict(described) for name, described in DOCUMENTS.items()}

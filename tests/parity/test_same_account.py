@@ -1,6 +1,5 @@
 """Account and the stand-in monolith: whoever asks for what, however it is spelled, both answer and do the same."""
 
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -8,27 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examples.monolith.storage import tables
-from tests.parity.twins import ACTORS, UNKNOWN, Twins, running_twins
+from tests.parity.sides import FORM, JSON, UNKNOWN
+from tests.parity.twins import ACTORS, Twins
 from tests.support.effort import examples
-from tests.support.stores import EVERYWHERE
 
 pytestmark = pytest.mark.walk
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-JSON = {"Content-Type": "application/json"}
 TOUCHED = (tables.users, tables.user_settings, tables.user_emails, tables.team_members, tables.transactions)
-
-
-@pytest.fixture(scope="module", params=EVERYWHERE)
-def twins(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
-    with running_twins(tmp_path_factory.mktemp("twins"), open_stores=request.param) as running:
-        yield running
-
-
-@pytest.fixture(scope="module", params=EVERYWHERE)
-def twins_in_development(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
-    with running_twins(tmp_path_factory.mktemp("development"), "development", request.param) as running:
-        yield running
 
 
 def users_of(twins: Twins) -> list[str]:

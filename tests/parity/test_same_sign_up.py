@@ -1,6 +1,5 @@
 """Sign-up and e-mails by Account and by the stand-in monolith: the same answers, the same rows, mail to the same."""
 
-from collections.abc import Iterator
 from itertools import count
 from urllib.parse import quote
 
@@ -9,32 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examples.monolith.storage import tables
-from tests.parity.signing import PASSWORD, Signing, named, roles_of
-from tests.parity.twins import ACTORS, UNKNOWN, running_twins
-from tests.recordings.mail_sink import mail_server
+from tests.parity.sides import FORM, JSON, UNKNOWN
+from tests.parity.signing import PASSWORD, Signing
+from tests.parity.twins import ACTORS, named, roles_of
 from tests.support.effort import examples
-from tests.support.stores import EVERYWHERE
 
 pytestmark = pytest.mark.walk
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-JSON = {"Content-Type": "application/json"}
 FRESH = (f"n{number}" for number in count(1000))
 """Names that nobody has."""
-
-
-@pytest.fixture(scope="module", params=EVERYWHERE)
-def signing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
-    folder = tmp_path_factory.mktemp("signing")
-    with mail_server() as (sink, smtp), running_twins(folder, open_stores=request.param, smtp=smtp) as twins:
-        yield Signing(twins, sink)
-
-
-@pytest.fixture(scope="module", params=EVERYWHERE)
-def in_development(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
-    folder = tmp_path_factory.mktemp("development")
-    with mail_server() as (sink, smtp), running_twins(folder, "development", request.param, smtp) as twins:
-        yield Signing(twins, sink)
 
 
 ADDRESSES: list[object] = [
@@ -184,7 +166,7 @@ def test_any_sign_up(signing: Signing, body: dict[str, object]) -> None:
 @pytest.mark.parametrize("actor", ACTORS)
 def test_everybody_may_the_same(signing: Signing, actor: str) -> None:
     """With ids of nothing and bodies that break the rules, so that nothing is written: the guards come first."""
-    ids = signing.twins.ids
+    ids = signing.ids
     own = [spelling for name in ("user", "guest", "admin") for spelling in (ids[name], ids[name].upper())]
     users = ["@me", "%40me", "@ME", ids["deleted"], UNKNOWN, *own, ids["user"].replace("-", ""), "abc", "%zz", "%00"]
     emails = [UNKNOWN, UNKNOWN.upper(), UNKNOWN.replace("-", ""), f"%7B{UNKNOWN}%7D", "abc", "%zz", "%00", "a+b"]
@@ -234,7 +216,7 @@ def test_from_sign_up_to_a_verified_user(signing: Signing) -> None:
     name = next(FRESH)
     mail = f"{name}@example.org"
     assert signing.sign_up(name) == ""
-    assert [roles_of(file, named(file, tables.users, "username", name)["id"]) for file in signing.twins.files] == [
+    assert [roles_of(file, named(file, tables.users, "username", name)["id"]) for file in signing.files] == [
         {"guest"}, {"guest"},
     ]  # fmt: skip
     steps = [
@@ -246,18 +228,18 @@ def test_from_sign_up_to_a_verified_user(signing: Signing) -> None:
     assert [signing.differ(name, target, method, {} if method == "POST" else None) for method, target in steps] == [
         ""
     ] * 4
-    old = [named(file, tables.user_emails, "email", mail)["verification_token"] for file in signing.twins.files]
+    old = [named(file, tables.user_emails, "email", mail)["verification_token"] for file in signing.files]
     assert signing.differ("nobody", f"/user/email/regenerate-token/{{id:{mail}}}", body={"a": 1}) == ""
     assert [signing.both("nobody", f"/user/email/validate/{token}")[side].status for side, token in enumerate(old)] == [
         404, 404,
     ]  # fmt: skip
     link = f"/user/email/validate/{{token:{mail}}}"
-    fresh_token = [named(file, tables.user_emails, "email", mail)["verification_token"] for file in signing.twins.files]
+    fresh_token = [named(file, tables.user_emails, "email", mail)["verification_token"] for file in signing.files]
     assert signing.differ("nobody", link) == ""
     assert signing.mailed(mail, 2) == ([old[0], fresh_token[0]], [old[1], fresh_token[1]])
     for side, token in enumerate(fresh_token):
         assert signing.both("nobody", f"/user/email/validate/{token}")[side].status == 404
-    assert [roles_of(file, named(file, tables.users, "username", name)["id"]) for file in signing.twins.files] == [
+    assert [roles_of(file, named(file, tables.users, "username", name)["id"]) for file in signing.files] == [
         {"guest", "user"}, {"guest", "user"},
     ]  # fmt: skip
     assert signing.differ("nobody", f"/user/email/regenerate-token/{{id:{mail}}}") == ""
@@ -309,15 +291,15 @@ def test_a_user_that_is_gone_leaves_an_e_mail_that_cannot_be_verified(signing: S
     assert [len(tokens) for tokens in signing.mailed(mail, 1)] == [1, 1]
 
 
-def test_development_tells_which_rule_is_broken(in_development: Signing) -> None:
+def test_development_tells_which_rule_is_broken(signing_in_development: Signing) -> None:
     parts = [{"username": name} for name in NAMES] + [{"password": password} for password in PASSWORDS]
     for body in [*BODIES, *(fresh(part, "abc") for part in parts)]:
-        assert (body, in_development.differ("nobody", "/user", body=body)) == (body, "")
+        assert (body, signing_in_development.differ("nobody", "/user", body=body)) == (body, "")
     for address in ADDRESSES:
         body = {"email": fresh(address, "dev")}
-        assert (address, in_development.differ("user", "/user/@me/email", body=body)) == (address, "")
+        assert (address, signing_in_development.differ("user", "/user/@me/email", body=body)) == (address, "")
     for target in ("abc", UNKNOWN, quote("a\0b")):
-        assert in_development.differ("nobody", f"/user/email/validate/{target}") == ""
-        assert in_development.differ("nobody", f"/user/email/regenerate-token/{target}") == ""
-        assert in_development.differ("user", f"/user/@me/email/{target}", "DELETE") == ""
-    assert in_development.unlike() == []
+        assert signing_in_development.differ("nobody", f"/user/email/validate/{target}") == ""
+        assert signing_in_development.differ("nobody", f"/user/email/regenerate-token/{target}") == ""
+        assert signing_in_development.differ("user", f"/user/@me/email/{target}", "DELETE") == ""
+    assert signing_in_development.unlike() == []

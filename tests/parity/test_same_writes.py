@@ -102,19 +102,10 @@ BODIES: dict[str, bytes] = {
     "more than 100 kB": text(**GOOD | {"data": {"text": "x" * 102_400}}),
 }  # fmt: skip
 FORMS = [
-    b"cost=5&type=hint&data[text]=x",
-    b"type=validator&data[text]=a+b%00%C3%A9",
-    b"type=validator",
-    b"type=hint&type=validator",
-    b"data[text]=x&data[text]=y",
-    b"data[text][]=x",
-    b"data[]=x",
-    b"data=x",
-    b"data[text]=&data[more]=1",
-    b"",
-    b"cost=",
-    b"type[]=hint",
-]
+    b"cost=5&type=hint&data[text]=x", b"type=validator&data[text]=a+b%00%C3%A9", b"type=validator",
+    b"type=hint&type=validator", b"data[text]=x&data[text]=y", b"data[text][]=x", b"data[]=x", b"data=x",
+    b"data[text]=&data[more]=1", b"", b"cost=", b"type[]=hint",
+]  # fmt: skip
 
 
 def settled(answer: Answer) -> Answer:

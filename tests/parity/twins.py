@@ -1,87 +1,110 @@
-"""Account and the stand-in monolith on two copies of one database: what is asked of both has to leave both alike."""
+"""Account and the stand-in monolith on two copies of one database, so that writes can be compared."""
 
 import asyncio
 import base64
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import Table
+from sqlalchemy import Table, create_engine, text
 
-from chassis.auth.claims import Identity
+from chassis.auth.claims import NOBODY, Identity
 from chassis.database import migrations
 from chassis.database.database import Database
+from examples.monolith.storage import tables
 from extracted.account.purchases.storage import MIGRATIONS
+from extracted.wire import headers as wire_headers
 from legacy_adapter.identity import MonolithIdentity
 from tests.parity.sides import ACTORS as EVERYBODY
-from tests.parity.sides import difference, fill
+from tests.parity.sides import JSON, Fields, difference, fill
+from tests.recordings.mail_sink import MailSink, mail_server
 from tests.recordings.running import running_monolith_on
 from tests.support.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
-from tests.support.stores import OpenStores, on_sqlite
+from tests.support.stores import OpenStores
 from tests.unit.extracted.running import Answer, Gateway, RunningService, ask, running_service
 
-JSON = {"Content-Type": "application/json"}
 ACTORS = (*EVERYBODY, "captain")
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
 STAMPS = ("created_at", "updated_at")
+UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
 class Twins:
-    """Both sides, each on a file of its own. `ids`: of users by the names of actors, and of the `team`."""
+    """Both sides, each on its own file. `ids`: of users by the names of actors, and of the `team`.
 
+    Subclasses create rows whose ids differ: targets, bodies and rows go by names. `sink` gets the monolith's mails.
+    """
+
+    default_method: ClassVar[str] = "GET"
     monolith_port: int
     account: RunningService
     files: tuple[MonolithData, MonolithData]
-    credentials: Mapping[str, str]
-    ids: Mapping[str, str]
+    credentials: dict[str, str]
+    ids: dict[str, str]
+    sink: MailSink
     identities: dict[str, Identity] = field(default_factory=dict)
 
+    def who(self, actor: str) -> tuple[str, Identity]:
+        """The actor's credential for the monolith, and who the gateway says it is."""
+        credential = self.credentials[actor]
+        return credential, self.identity(credential) if credential else NOBODY
+
+    def resolved(self, side: int, text: str) -> str:
+        """The text with this side's ids in place of names."""
+        return text
+
+    def told(self, file: MonolithData) -> Counter[str]:
+        """What the rows of one side say, with names in place of ids."""
+        raise NotImplementedError
+
     def both(
-        self,
-        actor: str,
-        target: str,
-        method: str = "GET",
-        body: object = None,
-        headers: Mapping[str, str] | None = None,
+        self, actor: str, target: str, method: str = "", body: object = None, headers: Fields = None
     ) -> tuple[Answer, Answer]:
         """What the monolith says, and what Account says. A body that is no bytes goes as JSON."""
         sent = dict(headers or {}) | (JSON if body is not None and headers is None else {})
-        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        credential = self.credentials[actor]
-        own = {"Authorization": credential} if credential else {}
+        credential, identity = self.who(actor)
+        own = sent | ({"Authorization": credential} if credential else {})
+        (old, content), (new, other) = ((self.resolved(side, target), self._content(side, body)) for side in (0, 1))
+        method = method or self.default_method
         return (
-            ask(self.monolith_port, target, method, own | sent, content),
-            self.account.ask(target, self.identity(credential), method=method, headers=sent, body=content),
+            ask(self.monolith_port, old, method, own, content),
+            self.account.ask(new, identity, method=method, headers=sent, body=other),
         )
 
-    def differ(
-        self,
-        actor: str,
-        target: str,
-        method: str = "GET",
-        body: object = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> str:
-        """What differs; "" when nothing does."""
-        return difference(*self.both(actor, target, method, body, headers))
+    def differ(self, actor: str, target: str, method: str = "", body: object = None, headers: Fields = None) -> str:
+        """What differs besides the ids of new rows; "" when nothing does."""
+        return difference(*map(self.masked, self.both(actor, target, method, body, headers)))
+
+    def masked(self, answer: Answer) -> Answer:
+        """The answer without values that have to differ."""
+        return answer
+
+    def unlike(self) -> list[str]:
+        """What the rows of one side say, and those of the other do not."""
+        monolith, account = map(self.told, self.files)
+        return sorted(((monolith - account) + (account - monolith)).elements())
 
     def rows(self, table: Table) -> list[list[dict[str, Any]]]:
-        """Of both files, without the times of writing."""
+        """The table in both files, without the times of writing."""
         return [
             [{name: value for name, value in row.items() if name not in STAMPS} for row in file.rows(table)]
             for file in self.files
         ]
 
     def identity(self, credential: str) -> Identity:
-        """As the gateway establishes it; no role changes here, so once."""
+        """As the gateway establishes it: once, because no role changes here."""
         if credential not in self.identities:
             fields = [(b"authorization", credential.encode())] if credential else []
             self.identities[credential] = asyncio.run(_confirmed(self.files[0].url, fields))
         return self.identities[credential]
+
+    def _content(self, side: int, body: object) -> bytes | None:
+        return body if body is None or isinstance(body, bytes) else self.resolved(side, json.dumps(body)).encode()
 
 
 async def _confirmed(url: str, fields: list[tuple[bytes, bytes]]) -> Identity:
@@ -92,25 +115,25 @@ async def _confirmed(url: str, fields: list[tuple[bytes, bytes]]) -> Identity:
         await plugin.aclose()
 
 
+AnyTwins = TypeVar("AnyTwins", bound=Twins)
+
+
 @contextmanager
-def running_twins(
-    folder: Path,
-    mode: str = "production",
-    open_stores: OpenStores = on_sqlite,
-    smtp: Mapping[str, str] | None = None,
-    **variables: str,
-) -> Iterator[Twins]:
-    """Account has a broker, and sells nothing. `smtp`: variables of the monolith; `variables`: ACCOUNT_… settings."""
+def running_twins(kind: type[AnyTwins], folder: Path, mode: str, open_stores: OpenStores) -> Iterator[AnyTwins]:
+    """`mode`: production or development. Account has a broker and sells nothing."""
     gateway = Gateway()
     stores = open_stores(folder)
-    with running_monolith_on(stores, seed="demo", environ={"NODE_ENV": mode, **(smtp or {})}) as monolith:
+    with (
+        mail_server() as (sink, smtp),
+        running_monolith_on(stores, seed="demo", environ={"NODE_ENV": mode, **smtp}) as monolith,
+    ):
         file = MonolithData(stores)
         credentials, ids = _filled(file, monolith.port)
         copy = file.copy(open_stores(_made(folder / "copy")))
         asyncio.run(migrations.upgrade(copy.url, "account", MIGRATIONS))
-        settings = {"ENVIRONMENT": mode, "BROKER_URL": f"sqlite:///{folder / 'broker.sqlite3'}"} | variables
+        settings = {"ENVIRONMENT": mode, "BROKER_URL": f"sqlite:///{folder / 'broker.sqlite3'}"}
         with running_service("account", copy.url, gateway, **settings) as account:
-            yield Twins(monolith.port, account, (file, copy), credentials, ids)
+            yield kind(monolith.port, account, (file, copy), credentials, ids, sink)
         file.close()
         copy.close()
     gateway.close()
@@ -142,3 +165,36 @@ def _filled(file: MonolithData, port: int) -> tuple[dict[str, str], dict[str, st
 def _user_of(credential: str) -> str:
     payload = credential.split(".")[1]
     return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["internalIdentifier"])
+
+
+def without_ids(answer: Answer) -> Answer:
+    """Without the values of ids; the ETag must be the body's own."""
+    if not UUID.search(answer.body):
+        return answer
+    assert answer.headers["etag"] == wire_headers.etag(answer.body).decode()
+    fields = {name: value for name, value in answer.headers.items() if name != "etag"}
+    return Answer(answer.status, fields, UUID.sub(b"ID", answer.body))
+
+
+def named(file: MonolithData, table: Table, column: str, value: str) -> dict[str, Any]:
+    """The one row with this value."""
+    return next(row for row in file.rows(table) if row[column] == value)
+
+
+def roles_of(file: MonolithData, user_id: str) -> set[str]:
+    """The user's roles in the tables."""
+    names = {row["id"]: str(row["name"]) for row in file.rows(tables.auth_roles)}
+    subject_id = file.subject_of(user_id)
+    return {names[row["role_id"]] for row in file.rows(tables.auth_subject_roles) if row["subject_id"] == subject_id}
+
+
+def asked_for(file: MonolithData) -> list[dict[str, Any]]:
+    """The bodies of Account's outbox, the oldest first."""
+    table = "account_outbox" if file.url.startswith("sqlite") else "account.outbox"
+    engine = create_engine(file.url.replace("postgresql://", "postgresql+psycopg://", 1))
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(text(f"SELECT body FROM {table} ORDER BY created_at"))
+            return [json.loads(row.body) for row in found]
+    finally:
+        engine.dispose()

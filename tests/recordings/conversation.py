@@ -1,9 +1,11 @@
-"""The recorded conversation: its steps in order, its mails, and what the system has to be told for it."""
+"""The recorded conversation: its steps, its mails, and the settings of the recorded monolith."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import httpx
 
 from tests.recordings.mail_sink import MailSink, ReceivedMail, read_html
 from tests.recordings.replay import Replay, Step, load
@@ -19,15 +21,12 @@ PRODUCTION = {
 RUNNER = {"RUNNER_TIMEOUT": "4000"}
 VERIFICATION = "/email/verification/"
 
-DIFFERS: dict[str, str] = {}
-"""Steps that are not answered as recorded: name → reason."""
-
 
 @dataclass(frozen=True)
 class RecordedMail:
     recipient: str
     nth: int
-    """Of those to this recipient, from 0."""
+    """Its place among the mails to this recipient, from 0."""
     headers: Mapping[str, str] = field(hash=False)
     lines: tuple[str, ...]
     links: tuple[str, ...]
@@ -47,16 +46,18 @@ def recorded_mails() -> list[RecordedMail]:
 
 
 def log_in(replay: Replay) -> str:
-    """The token of admin, whom the recording logs in before its first step."""
+    """Logs in admin, as the recording does before its first step; returns the token."""
     authorization = next(step for step in STEPS if step.name == "item-create").request.header("Authorization")
     assert authorization is not None
-    own = replay.login("admin", "admin")
+    asked = {"grantType": "implicit", "identity": "admin", "secret": "admin"}
+    answer = httpx.post(f"{replay.base_url}/auth/token", json=asked, trust_env=False).raise_for_status()
+    own = str(answer.json()["data"]["accessToken"])
     replay.bindings.bind(authorization.split()[1], own)
     return own
 
 
 def play(replay: Replay, sink: MailSink, steps: Iterable[Step] = STEPS) -> dict[str, list[str]]:
-    """What differs, by the names of the steps; links come from the mails of this run."""
+    """Plays the steps; returns what differs by step. Verification tokens come from the mails of this run."""
     mailed = {mail.token: mail for mail in recorded_mails() if mail.token}
     found: dict[str, list[str]] = {}
     for step in steps:
@@ -66,6 +67,23 @@ def play(replay: Replay, sink: MailSink, steps: Iterable[Step] = STEPS) -> dict[
         assert step.name not in found
         found[step.name] = replay.play(step)
     return found
+
+
+def mail_differences(
+    recorded: RecordedMail, own: ReceivedMail, replay: Replay, headers: Iterable[str], dead_links: bool = True
+) -> list[str]:
+    """What differs in these headers, in the lines and in the links; the monolith's mails have a link to nowhere."""
+    lines, links = read_html(own.html)
+    old, new = (recorded.links, links) if dead_links else (_alive(recorded.links), sorted({*_alive(links)}))
+    return [
+        *(f"{name}: {own.message[name]}" for name in headers if str(own.message[name]) != recorded.headers[name]),
+        *replay.text_differences("lines", "\n".join(recorded.lines), "\n".join(lines)),
+        *replay.text_differences("links", "\n".join(old), "\n".join(new)),
+    ]
+
+
+def _alive(links: Iterable[str]) -> list[str]:
+    return [link for link in links if link != "#"]
 
 
 def _token_of(mail: ReceivedMail) -> str:

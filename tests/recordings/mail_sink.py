@@ -1,4 +1,4 @@
-"""A mail server that keeps what it gets."""
+"""A mail server that keeps the mails it gets."""
 
 import re
 from asyncio import Server
@@ -9,7 +9,6 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
 from threading import Condition
-from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -29,7 +28,7 @@ class ReceivedMail:
 
     @property
     def html(self) -> str:
-        """The monolith's mails have nothing else, Mailer's a text part beside."""
+        """The HTML part, which is all of a monolith's mail; Mailer's mails have a text part, too."""
         part = self.message.get_body(("html",))
         assert part is not None
         return str(part.get_content())
@@ -44,7 +43,8 @@ class MailSink:
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         """The name is aiosmtpd's."""
-        message = message_from_bytes(_bytes(envelope.content), policy=policy.default)
+        assert isinstance(envelope.content, bytes)
+        message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         with self._arrived:
             self.mails.append(ReceivedMail(str(envelope.mail_from), tuple(envelope.rcpt_tos), message))
@@ -52,7 +52,7 @@ class MailSink:
         return "250 OK"
 
     def to(self, recipient: str, count: int) -> list[ReceivedMail]:
-        """The first `count` mails to somebody, once they are there."""
+        """Waits for the first `count` mails to this recipient."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self._to(recipient)) >= count, TIMEOUT_S):
                 raise AssertionError(f"{len(self._to(recipient))} mails to {recipient}, wanted {count}")
@@ -62,13 +62,8 @@ class MailSink:
         return [mail for mail in self.mails if mail.recipients == (recipient,)]
 
 
-def _bytes(content: Any) -> bytes:
-    assert isinstance(content, bytes)
-    return content
-
-
 class FreePortController(Controller):
-    """aiosmtpd connects to its own port once it is up; 0 has to be resolved by then."""
+    """aiosmtpd connects to its own port at start, so port 0 must be resolved before."""
 
     def _trigger_server(self) -> None:
         assert isinstance(self.server, Server)
@@ -78,7 +73,7 @@ class FreePortController(Controller):
 
 @contextmanager
 def mail_server() -> Iterator[tuple[MailSink, dict[str, str]]]:
-    """The sink, and the variables that point a monolith at it."""
+    """Yields the sink, and the monolith's settings for sending mail to it."""
     sink = MailSink()
     controller = FreePortController(sink, hostname="127.0.0.1", port=0)
     controller.start()
@@ -108,7 +103,7 @@ class _Reader(HTMLParser):
 
 
 def read_html(html: str) -> tuple[list[str], list[str]]:
-    """Lines of text, and what its links lead to."""
+    """Lines of text, and targets of links."""
     reader = _Reader()
     reader.feed(html)
     return reader.lines, reader.links

@@ -1,4 +1,4 @@
-"""Starts the stand-in monolith and its runner as their users do: a process of its own on a free port."""
+"""Starts the stand-in monolith and its runner as users do: as a process on a free port."""
 
 import os
 import select
@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 from tests.support.stores import SECRET, Stores
 
@@ -20,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 OWN_VARIABLES = ("AUTH_JWT", "NODE_ENV", "EMAIL_", "SMTP_", "MAIL_", "PUBLIC_WWW", "RUNNER_", "PASSWORD_")
-"""What the stand-ins read; the test's own environment is kept from them."""
+"""Variables of the stand-ins; they do not inherit them from the test's environment."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class RunningMonolith(Running):
 def running_monolith(
     database: Path, *, seed: str = "bare", environ: Mapping[str, str] | None = None
 ) -> Iterator[RunningMonolith]:
-    """`environ` is all of the monolith's variables, but that passwords are hashed cheaply."""
+    """`environ`: the monolith's variables. Passwords are hashed cheaply unless it says otherwise."""
     with _running(
         "examples.monolith", "--database", str(database), "--seed", seed, environ=CHEAP | dict(environ or {})
     ) as running:
@@ -54,7 +53,7 @@ def running_monolith(
 def running_monolith_on(
     stores: Stores, *, seed: str = "bare", environ: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
-    """The same on any stores. Without a file there is none for the secret beside it: one of our own, unless given."""
+    """The same on any stores. A database URL has no secret file beside it, so the secret is a fixed one by default."""
     documents = ("--documents", stores.documents_url) if stores.documents_url else ()
     variables = CHEAP | {"AUTH_JWT_SECRET": SECRET} | dict(environ or {})
     database = ("--database", stores.monolith_database)
@@ -81,7 +80,7 @@ def _running(module: str, *arguments: str, environ: Mapping[str, str] | None) ->
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
-    """SIGTERM, then the exit status; killed when it does not end in time."""
+    """Sends SIGTERM and returns the exit status; kills the process when it does not end in time."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:
@@ -93,15 +92,10 @@ def stop(process: subprocess.Popen[bytes]) -> int:
 
 def _announced(process: subprocess.Popen[bytes]) -> tuple[str, int]:
     """Host and port of the line `listening on http://…`."""
-    line = _first_line(process, monotonic() + START_TIMEOUT_S)
-    host, _, port = line.removeprefix("listening on http://").partition(":")
-    return host, int(port)
-
-
-def _first_line(process: subprocess.Popen[bytes], deadline: float) -> str:
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], deadline - monotonic())
+    ready, _, _ = select.select([process.stdout], [], [], START_TIMEOUT_S)
     line = process.stdout.readline().decode().strip() if ready else ""
-    if not line.startswith("listening on http://"):
-        raise AssertionError(f"{process.args!r} said {line!r} instead of where it listens")
-    return line
+    host, colon, port = line.removeprefix("listening on http://").partition(":")
+    if not line.startswith("listening on http://") or not colon:
+        raise AssertionError(f"{process.args!r} printed {line!r} instead of its address")
+    return host, int(port)

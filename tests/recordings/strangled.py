@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import httpx
 from ruamel.yaml import YAML
 
 from strangler_gateway.config.file import load
@@ -32,7 +32,7 @@ WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class Routes:
-    """routes.yaml, with every group that has a new end in one state."""
+    """routes.yaml, with every group that a service can answer in one state."""
 
     def __init__(self) -> None:
         self._outline: dict[str, Any] = YAML(typ="safe").load(ROUTES.read_text())
@@ -43,7 +43,7 @@ class Routes:
         self.services = {route.extracted.name for route in moving if route.extracted}
 
     def text(self, state: str, salt: str = "") -> str:
-        """As a file. `salt`: one for all groups."""
+        """The file's text. `salt`: one for all groups."""
         place = {"state": state} | ({"share": 50, "salt": salt} if state == "canary" else {})
         groups = {
             name: group | (place if name in self.groups else {}) for name, group in self._outline["groups"].items()
@@ -51,12 +51,12 @@ class Routes:
         return json.dumps(self._outline | {"groups": groups})  # JSON is YAML
 
     def route(self, step: Step) -> Route:
-        """Of the step; a preflight is not told apart."""
+        """The route that matches the step."""
         route, _ = self._matcher.match(step.method.encode(), step.target.partition("?")[0].encode())
         return route
 
     def moves(self, step: Step) -> bool:
-        """Whether there is a new end for the step."""
+        """Whether a service can answer the step."""
         return step.method != "OPTIONS" and self.route(step).extracted is not None
 
 
@@ -73,7 +73,7 @@ class Logged:
 
 @dataclass(frozen=True)
 class Parts:
-    """What it stands on."""
+    """Stores, broker and Mailer's database."""
 
     stores: Stores
     broker_url: str
@@ -86,7 +86,7 @@ def embedded(directory: Path) -> Parts:
 
 
 def real(directory: Path) -> Parts:
-    """Fails where a part is missing."""
+    """Fails when a part is missing."""
     stores = on_real_parts(directory)
     return Parts(stores, fresh_rabbit(), stores.database_url)
 
@@ -106,19 +106,14 @@ class Strangled:
         return f"http://127.0.0.1:{self.gateway.port}"
 
     def administer(self, method: str, path: str) -> dict[str, Any]:
-        """What the admin API says, or the test fails."""
-        connection = HTTPConnection("127.0.0.1", self.gateway.admin_port, timeout=20)
-        try:
-            connection.request(method, path, "{}", {"Authorization": f"Bearer {OPERATOR_TOKEN}"})
-            response = connection.getresponse()
-            content = response.read()
-            assert response.status == 200, content
-            return dict(json.loads(content))
-        finally:
-            connection.close()
+        """The admin API's answer; the test fails unless it is a 200."""
+        url = f"http://127.0.0.1:{self.gateway.admin_port}{path}"
+        headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+        answer = httpx.request(method, url, json={}, headers=headers, timeout=20, trust_env=False)
+        return dict(answer.raise_for_status().json())
 
     def requests(self) -> list[Logged]:
-        """All since the start, in order; ends the gateway, which writes the last lines then."""
+        """All requests in order. Stops the gateway, which writes its last lines then."""
         self.gateway.stop()
         lines = [json.loads(line) for line in self.log.read_text().splitlines()]
         names = Logged.__annotations__
@@ -127,7 +122,7 @@ class Strangled:
 
 @contextmanager
 def strangled(directory: Path, parts: Parts, state: str, runner_url: str) -> Iterator[Strangled]:
-    """From a bare seed, with every group that has a new end in that state."""
+    """Starts all from a bare seed, with every group that a service can answer in that state."""
     file, log = directory / "routes.yaml", directory / "access.log"
     routes = Routes()
     file.write_text(routes.text(state, "first"))
@@ -148,7 +143,7 @@ def strangled(directory: Path, parts: Parts, state: str, runner_url: str) -> Ite
 
 
 def _ingress(stack: ExitStack, parts: Parts, provider: Mapping[str, str]) -> int:
-    """The port of a Mailer that takes the monolith's mails, and Account's from the queue, and hands them over."""
+    """Starts a Mailer that sends the monolith's and Account's mails; returns the port of its ingress."""
     variables = {name: provider[name] for name in ("SMTP_HOST", "SMTP_PORT")}
     content = {"PUBLIC_WWW_URL": PRODUCTION["PUBLIC_WWW_URL"], "INGRESS_PORT": "0"}
     mailer = stack.enter_context(running_mailer(parts.mailer_url, parts.broker_url, **variables, **content))

@@ -1,6 +1,6 @@
-"""Our own HTTP clients on what the other side said once: the stand-in about a caller, the gateway about its keys.
+"""Our own HTTP clients on recorded answers: what the stand-in says about callers.
 
-With CASSETTES=rewrite in the environment, the real ones are asked and the cassettes written anew.
+CASSETTES=rewrite in the environment records them again from a running stand-in.
 """
 
 import os
@@ -14,12 +14,10 @@ import pytest
 import vcr  # type: ignore[import-untyped]  # vcrpy has no types
 
 from chassis.auth.claims import AuthenticationOutcome, Identity, IdentityUnavailable
-from chassis.auth.jwks import RemoteKeys
 from strangler_gateway.identity.introspect import IntrospectProvider
 from strangler_gateway.identity.rules import IntrospectOptions
 from tests.recordings.running import running_monolith
 from tests.support.monolith_file import SECRET, MonolithFile
-from tests.unit.extracted.running import Gateway
 
 CASSETTES = Path(__file__).with_name("cassettes")
 REWRITE = os.environ.get("CASSETTES") == "rewrite"
@@ -35,7 +33,7 @@ CREDENTIALS = {
 
 @contextmanager
 def cassette(name: str, known: str = "") -> Iterator[Any]:
-    """Plays what lies on the tape, and nothing else. `known`: the token that the tape does not keep."""
+    """Plays the cassette and nothing else. `known`: a token that must not be stored in it."""
 
     def kept(request: Any) -> Any:
         request.uri = re.sub(r"http://[^/]+", PLACE, request.uri)
@@ -55,7 +53,7 @@ def cassette(name: str, known: str = "") -> Iterator[Any]:
 
 @pytest.fixture
 def monolith(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """Its address, and the token of a known user: the real ones only where a tape is made."""
+    """Its address and the token of a known user; real ones only while recording."""
     if not REWRITE:
         yield PLACE, "known"
         return
@@ -64,16 +62,6 @@ def monolith(tmp_path: Path) -> Iterator[tuple[str, str]]:
         file = MonolithFile(path)
         yield running.url, file.login(file.add_user("guest", "user", user_id=USER, username="known"))
         file.close()
-
-
-@pytest.fixture
-def keys_url() -> Iterator[str]:
-    if not REWRITE:
-        yield f"{PLACE}/.well-known/jwks.json"
-        return
-    gateway = Gateway()
-    yield gateway.jwks_url
-    gateway.close()
 
 
 @pytest.mark.parametrize(
@@ -102,19 +90,6 @@ async def test_what_is_no_answer_about_a_caller_is_no_refusal(monolith: tuple[st
     options = IntrospectOptions(f"{url}/nowhere", ["authorization"], user="$.data.id")
     with cassette("nowhere.yaml"), pytest.raises(IdentityUnavailable, match="404"):
         await asked(options, "Bearer nonsense")
-
-
-async def test_the_gateways_keys_are_read(keys_url: str) -> None:
-    keys = RemoteKeys(keys_url)
-    with cassette("keys.yaml") as tape:
-        key = await keys.find(None)
-        assert key is not None
-        assert (key["kty"], key["crv"], key["alg"]) == ("EC", "P-256", "ES256")
-        assert "d" not in key
-        assert await keys.find(str(key["kid"])) == key
-        assert await keys.find("another") is None
-        assert REWRITE or tape.all_played
-    await keys.aclose()
 
 
 async def asked(options: IntrospectOptions, credential: str) -> Identity:

@@ -13,15 +13,15 @@ import httpx
 import pytest
 
 from strangler_gateway.steps.decide import bucket
-from tests.recordings.conversation import RUNNER, STEPS, RecordedMail, log_in, play, recorded_mails
-from tests.recordings.mail_sink import MailSink, ReceivedMail, read_html
+from tests.recordings.conversation import RUNNER, STEPS, RecordedMail, log_in, mail_differences, play, recorded_mails
+from tests.recordings.mail_sink import MailSink, ReceivedMail
 from tests.recordings.replay import Replay, Step
 from tests.recordings.running import running_runner
 from tests.recordings.strangled import SAFE, WRITES, Logged, Routes, Strangled, embedded, real, strangled
 
 
 def _of(*states: str) -> list[Any]:
-    """On the embedded parts, and on the real ones. Canary has both sides in it: the others are for make test-walks."""
+    """On the embedded parts, and on the real ones. Only canary, which uses both sides, runs in `make test`."""
     walks = {state: () if state == "canary" else (pytest.mark.walk,) for state in states}
     return [
         *(pytest.param((state, embedded), id=state, marks=marks) for state, marks in walks.items()),
@@ -30,12 +30,12 @@ def _of(*states: str) -> list[Any]:
 
 
 ALL_KNOWN = next(index for index, step in enumerate(STEPS) if step.name == "token-u3") + 1
-"""From here on, everybody who says something is known."""
+"""From this step on every actor has a token."""
 DIFFERS = {
     name: ["header content-length is None"]
     for name in ("health-options", "preflight-delete", "preflight-no-headers", "preflight-bad-token")
 }
-"""The monolith sends `Content-Length: 0` with a 204, which a gateway must not pass on (RFC 9110, 8.6)."""
+"""The monolith sends `Content-Length: 0` with a 204, which a gateway must not forward (RFC 9110, 8.6)."""
 OF_A_CONNECTION = frozenset({"connection", "keep-alive"})
 """Each hop has its own (RFC 9110, 7.6.1): the gateway keeps connections alive by its own rules."""
 SEEN = ("From", "To", "Subject")
@@ -45,7 +45,7 @@ POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Played:
-    """What became of the conversation in one state. `actors`: by the user's token, in this run's words."""
+    """The conversation as played in one state. `actors`: each actor's token in this run."""
 
     state: str
     routes: Routes
@@ -58,14 +58,14 @@ class Played:
     sent: int
 
     def moved(self) -> list[tuple[Step, Logged]]:
-        """The steps that have a new end, and where each of them went."""
+        """The steps that a service can answer, and the request of each in the access log."""
         answered = zip(STEPS, self.requests[1:], strict=True)
         return [(step, request) for step, request in answered if self.routes.moves(step)]
 
 
 @pytest.fixture(scope="module")
 def runner_url() -> Iterator[str]:
-    """Node has run once: its first start may take seconds, and a run that is ended is answered otherwise."""
+    """A runner in which Node ran once: its first start may take longer than the recorded time limit."""
     with running_runner(RUNNER) as runner:
         trivial = {"sourceCode": "", "stdin": [], "settings": {"language": "NODE"}}
         httpx.post(f"{runner.url}/run", json=trivial, trust_env=False, timeout=60).raise_for_status()
@@ -86,7 +86,10 @@ def played(
         if state == "canary":
             _divide(system, [_user(actors[name]) for name in ("admin", "u2")], [_user(actors[n]) for n in ("u1", "g")])
         differences |= _play(system, state, replay, range(ALL_KNOWN, len(STEPS)))
-        mails = {mail: _mail_differences(mail, replay, system.sink) for mail in recorded_mails()}
+        mails = {
+            mail: mail_differences(mail, _own(mail, system.sink), replay, SEEN, dead_links=False)
+            for mail in recorded_mails()
+        }
         replay.close()
         shadow = _compared(system, STEPS) if state == "shadow" else {}
         examples = [example for route in shadow for example in _examples(system, route)]
@@ -95,7 +98,7 @@ def played(
 
 
 def _play(system: Strangled, state: str, replay: Replay, numbers: range) -> dict[str, list[str]]:
-    """In shadow a write waits for comparisons: of two answers that differ, both sides are asked anew."""
+    """In shadow a write waits for comparisons, because a comparison that finds a difference reads both sides again."""
     found: dict[str, list[str]] = {}
     for number in numbers:
         if state == "shadow" and STEPS[number].method in WRITES:
@@ -104,18 +107,8 @@ def _play(system: Strangled, state: str, replay: Replay, numbers: range) -> dict
     return found
 
 
-def _mail_differences(recorded: RecordedMail, replay: Replay, sink: MailSink) -> list[str]:
-    """In what a reader sees; the monolith's second link leads nowhere, Mailer's where it says."""
-    own = _own(recorded, sink)
-    lines, links = read_html(own.html)
-    said = [f"{name}: {own.message[name]}" for name in SEEN if str(own.message[name]) != recorded.headers[name]]
-    said += replay.text_differences("lines", "\n".join(recorded.lines), "\n".join(lines))
-    leads = [link for link in recorded.links if link != "#"]
-    return said + replay.text_differences("links", "\n".join(leads), "\n".join(sorted({*links} - {"#"})))
-
-
 def _own(recorded: RecordedMail, sink: MailSink) -> ReceivedMail:
-    """Several senders keep no order among the mails to one user: the same of those with its subject."""
+    """The mail with the same subject and place: several senders keep no order among mails to one user."""
     alike = [mail for mail in recorded_mails() if mail.recipient == recorded.recipient]
     subject = recorded.headers["Subject"]
     own = [mail for mail in sink.to(recorded.recipient, len(alike)) if mail.subject == subject]
@@ -124,14 +117,10 @@ def _own(recorded: RecordedMail, sink: MailSink) -> ReceivedMail:
 
 
 def _tokens(replay: Replay) -> dict[str, str]:
-    """This run's, by actor: each logs in with one step."""
+    """This run's tokens by actor: each actor logs in with one step."""
     names = {f"token-{actor}": actor for actor in ("g", "u1", "u2", "u3")}
-    recorded = {names[step.name]: _token(step.response.body) for step in STEPS if step.name in names}
-    return {actor: replay.bindings.own(token) for actor, token in recorded.items()}
-
-
-def _token(body: str) -> str:
-    return str(json.loads(body)["data"]["accessToken"])
+    bodies = {names[step.name]: json.loads(step.response.body) for step in STEPS if step.name in names}
+    return {actor: replay.bindings.own(body["data"]["accessToken"]) for actor, body in bodies.items()}
 
 
 def _user(token: str) -> str:
@@ -140,7 +129,7 @@ def _user(token: str) -> str:
 
 
 def _divide(system: Strangled, new: list[str], old: list[str]) -> None:
-    """Edits the salt in routes.yaml so that these users are on either side of 50 %, and has it read."""
+    """Edits the salt in routes.yaml so that these users are on either side of 50 %, and reloads it."""
     salts = (f"canary-{number}" for number in count())
     salt = next(
         salt
@@ -155,7 +144,7 @@ def _divide(system: Strangled, new: list[str], old: list[str]) -> None:
 
 
 def _compared(system: Strangled, steps: Sequence[Step]) -> dict[str, dict[str, int]]:
-    """The counters of every compared route, once no comparison of these steps is under way."""
+    """The counters of every compared route, once all comparisons of these steps have ended."""
     wanted = Counter(system.routes.route(step).id for step in steps if _comparable(system.routes, step))
     deadline = time.monotonic() + COMPARED_WITHIN_S
     while True:

@@ -15,8 +15,8 @@ from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from chassis.database import migrations
 from examples.monolith.storage import tables
 from extracted.account.purchases.storage import MIGRATIONS
-from tests.parity.signing import asked_for, roles_of
 from tests.parity.teaming import as_sent
+from tests.parity.twins import asked_for, roles_of
 from tests.recordings.replay import Message, Replay, Step, load
 from tests.support.monolith_file import MonolithData
 from tests.support.stores import EVERYWHERE
