@@ -23,6 +23,8 @@ from strangler_gateway.table.routes import (
     PathRules,
     RateLimit,
     Rewrite,
+    Route,
+    RouteTable,
     Service,
     ServiceTimeouts,
     ServiceTls,
@@ -109,23 +111,16 @@ routes:
 
 def test_the_minimal_file_has_the_documented_defaults() -> None:
     table = load(MINIMAL, {})
-    monolith = Service(name="monolith", scheme="http", host="127.0.0.1", port=3000)
-    assert table.services == {"monolith": monolith}
-    assert monolith.timeouts == ServiceTimeouts(connect=5, response=75, idle=300)
-    assert monolith.host_policy == "preserve"
-    assert table.paths == PathRules(case_sensitive=True, trailing_slash="strict", decode_literals=False)
-    assert table.identity == IdentityRules("none")
-    assert (table.trusted_proxies, table.identity_headers, table.errors) == ((), (), {})
-    (route,) = table.routes
-    assert route.movable == Movable(name="everything-else", kind="route", salt="everything-else")
-    assert (route.movable.state, route.movable.share) == (MigrationState.LEGACY, 0)
-    assert (route.movable.anonymous, route.movable.data, route.movable.serialize) == ("legacy", "shared", None)
-    assert route.auth == Auth(require="open", enforce="upstream")
-    assert (route.methods, route.extracted, route.shadow, route.limit, route.max_body) == (None,) * 5
-    assert (route.ambiguous, route.undeclared, route.variables, route.line) == ("keep", True, ("rest",), 4)
+    monolith = Service("monolith", "http", "127.0.0.1", 3000)
+    movable = Movable("everything-else", "route", salt="everything-else")
+    last = Route(movable.name, "/{rest...}", None, movable, monolith, variables=("rest",), undeclared=True, line=4)
+    assert table == RouteTable(table.digest, (last,), {"monolith": monolith}, {movable.name: movable})
+    assert (monolith.timeouts, monolith.host_policy) == (ServiceTimeouts(5, 75, 300), "preserve")
+    assert (movable.state, movable.share, movable.anonymous, movable.data) == ("legacy", 0, "legacy", "shared")
+    assert (last.auth, last.ambiguous) == (Auth(require="open", enforce="upstream"), "keep")
 
 
-def test_every_field_arrives_in_the_table() -> None:
+def test_every_field_of_the_file_arrives_in_the_table() -> None:
     table = load(FULL, {})
     assert table.paths == PathRules(case_sensitive=False, trailing_slash="ignore", decode_literals=True)
     assert table.identity == IdentityRules("plugin", plugin="legacy_adapter.identity:from_environment")
@@ -135,70 +130,62 @@ def test_every_field_arrives_in_the_table() -> None:
         "default": ErrorTemplate("application/json", '{"statusCode":{status}}'),
         "429": ErrorTemplate("text/plain", "slow down"),
     }
-    assert table.services["monolith"].base_path == b"/base"
-    assert table.services["shop"] == Service(
-        name="shop",
-        scheme="https",
-        host="shop.example",
-        port=443,
-        timeouts=ServiceTimeouts(connect=1, response=30, idle=0),
-        host_policy="upstream",
-        tls=ServiceTls(ca_file="/ca.pem", cert_file="/c.pem", key_file="/k.pem", server_name="s.example"),
-        max_connections=10,
-        breaker_failures=5,
-        breaker_open_s=2.5,
-        websocket_ping_s=20,
-    )
-    local = table.services["local"]
-    assert (local.unix, local.base_path, local.authority) == ("/run/app.sock", b"/api", b"localhost")
-    assert table.movables == {
-        "items": Movable(
-            name="items",
-            kind="group",
-            state=MigrationState.CANARY,
-            share=1250,
-            salt="items-1",
-            data="own",
-            anonymous="header:X-Device",
-            serialize="user",
-            retire_after_s=30 * 86400.0,
+    assert table.services == {
+        "monolith": Service("monolith", "http", "127.0.0.1", 3000, base_path=b"/base"),
+        "local": Service("local", "http", "localhost", 80, "/run/app.sock", b"/api"),
+        "shop": Service(
+            "shop",
+            "https",
+            "shop.example",
+            443,
+            timeouts=ServiceTimeouts(connect=1, response=30, idle=0),
+            host_policy="upstream",
+            tls=ServiceTls(ca_file="/ca.pem", cert_file="/c.pem", key_file="/k.pem", server_name="s.example"),
+            max_connections=10,
+            breaker_failures=5,
+            breaker_open_s=2.5,
+            websocket_ping_s=20,
         ),
-        "plain": Movable(name="plain", kind="group", salt="plain"),
-        "alone": Movable(name="alone", kind="route", state=MigrationState.EXTRACTED, share=750, salt="alone-2"),
-        "everything-else": Movable(name="everything-else", kind="route", salt="everything-else"),
     }
+    items = Movable(
+        "items", "group", MigrationState.CANARY, 1250, "items-1", "own", "header:X-Device", "user", 30 * 86400.0
+    )
+    assert table.movables == {
+        "items": items,
+        "plain": Movable("plain", "group", salt="plain"),
+        "alone": Movable("alone", "route", MigrationState.EXTRACTED, 750, "alone-2"),
+        "everything-else": Movable("everything-else", "route", salt="everything-else"),
+    }
+
+
+def test_every_field_of_a_route_arrives_in_the_table() -> None:
+    table = load(FULL, {})
     item, other, alone, place, last = table.routes
-    assert item.methods == frozenset({b"GET", b"PURGE"})
-    assert (item.variables, item.ambiguous, item.undeclared) == (("id",), "reject", False)
-    assert item.movable is table.movables["items"]
-    assert item.legacy is table.services["monolith"]
-    assert item.extracted is table.services["shop"]
-    assert item.auth == Auth(frozenset({"admin", "editor"}), "gateway")
-    assert item.shadow == ShadowRules(
-        pure=True,
-        share=5000,
-        timeout_s=2,
-        concurrency=3,
-        max_body=64 << 10,
-        ignore=("$.data.updatedAt",),
-        unordered=("$.data",),
-        headers=("etag",),
-        show_values=True,
+    assert item == Route(
+        "item-read",
+        "/item/{id}",
+        frozenset({b"GET", b"PURGE"}),
+        table.movables["items"],
+        table.services["monolith"],
+        table.services["shop"],
+        ("id",),
+        auth=Auth(frozenset({"admin", "editor"}), "gateway"),
+        shadow=ShadowRules(
+            True, 5000, 2, 3, 64 << 10, ("$.data.updatedAt",), ("$.data",), headers=("etag",), show_values=True
+        ),
+        limit=RateLimit("100/minute", "address"),
+        max_body=10 << 20,
+        rewrite=Rewrite(legacy="/old/{id}", extracted="/v1/{id}.json"),
+        ambiguous="reject",
+        line=item.line,
     )
-    assert (item.limit, item.max_body) == (RateLimit("100/minute", "address"), 10 << 20)
-    assert item.rewrite == Rewrite(legacy="/old/{id}", extracted="/v1/{id}.json")
     assert other.auth == Auth("authenticated", "upstream")
-    assert alone.movable is table.movables["alone"]
-    assert (alone.new, item.new) == (True, False)
-    assert (place.extracted, item.publish, [route.has_new_end for route in table.routes]) == (
-        None,
-        None,
-        [True, False, True, True, False],
-    )
+    assert (alone.movable, alone.new) == (table.movables["alone"], True)
+    assert [route.has_new_end for route in table.routes] == [True, False, True, True, False]
     assert place.publish == Publish(
-        exchange="orders",
-        type="order.requested.v1",
-        replies="gateway.replies",
+        "orders",
+        "order.requested.v1",
+        "gateway.replies",
         body=(BodyField("id", "string", "uuid"), BodyField("note", "string", max_length=9, required=False)),
         wait_s=0,
         confirm_s=1.5,
@@ -257,21 +244,10 @@ def test_an_address_becomes_host_port_and_base_path(url: str, authority: bytes, 
     assert (service.authority, service.base_path) == (authority, base)
 
 
-@pytest.mark.parametrize(
-    ("share", "basis_points"),
-    [
-        ("0", 0),
-        ("0.01", 1),
-        ("0.07", 7),
-        ("0.29", 29),
-        ("12.5", 1250),
-        ("33.33", 3333),
-        ("99.99", 9999),
-        ("100", 10000),
-    ],
-)
-def test_a_share_is_exact_to_a_hundredth_of_a_percent(share: str, basis_points: int) -> None:
-    assert load(FULL.replace("share: 12.5", f"share: {share}"), {}).movables["items"].share == basis_points
+@pytest.mark.parametrize("basis_points", [0, 1, 7, 29, 1250, 3333, 9999, 10000])
+def test_a_share_is_exact_to_a_hundredth_of_a_percent(basis_points: int) -> None:
+    text = FULL.replace("share: 12.5", f"share: {basis_points / 100}")
+    assert load(text, {}).movables["items"].share == basis_points
 
 
 def test_a_file_with_faults_raises_all_of_them() -> None:
@@ -282,35 +258,34 @@ def test_a_file_with_faults_raises_all_of_them() -> None:
     assert str(caught.value).startswith("line 1: version: wanted 1, seen 3\nline 4: ")
 
 
-def test_the_digest_tells_what_is_served_apart_from_how_it_is_written() -> None:
+CHANGES = (
+    ("state: canary", "state: extracted"),
+    ("share: 12.5", "share: 12.51"),
+    ("salt: items-1", "salt: items-2"),
+    ("shop.example", "shop2.example"),
+    ("trailing_slash: ignore", "trailing_slash: strict"),
+    ("slow down", "slower"),
+    ("[GET, PURGE]", "[GET]"),
+    ("/alone", "/lonely"),
+    ("roles: [admin, editor]", "roles: [admin]"),
+    ("extracted: shop\n    state", "extracted: local\n    state"),
+    ("exchange: orders", "exchange: others"),
+    ("new: true", "new: false"),
+)
+
+
+def test_the_digest_depends_on_what_is_served_and_not_on_how_it_is_written() -> None:
     digest = load(FULL, {}).digest
     assert len(digest) == 16
-    assert (
-        load("# a comment\n" + FULL.replace("{id: everything-else, ", "{ id: everything-else ,"), {}).digest == digest
-    )
-    changed = {
-        load(FULL.replace(before, after), {}).digest
-        for before, after in (
-            ("state: canary", "state: extracted"),
-            ("share: 12.5", "share: 12.51"),
-            ("salt: items-1", "salt: items-2"),
-            ("shop.example", "shop2.example"),
-            ("trailing_slash: ignore", "trailing_slash: strict"),
-            ("slow down", "slower"),
-            ("[GET, PURGE]", "[GET]"),
-            ("/alone", "/lonely"),
-            ("roles: [admin, editor]", "roles: [admin]"),
-            ("extracted: shop\n    state", "extracted: local\n    state"),
-            ("exchange: orders", "exchange: others"),
-            ("new: true", "new: false"),
-        )
-    }
-    assert len(changed - {digest}) == 12
-
-
-def test_the_order_of_methods_roles_and_services_is_no_change() -> None:
+    spaced = "# a comment\n" + FULL.replace("{id: everything-else, ", "{ id: everything-else ,")
     reordered = FULL.replace("[GET, PURGE]", "[PURGE, GET]").replace("[admin, editor]", "[editor, admin]")
-    assert load(reordered, {}).digest == load(FULL, {}).digest
+    assert [load(text, {}).digest for text in (spaced, reordered)] == [digest, digest]
+    changed = {load(FULL.replace(before, after), {}).digest for before, after in CHANGES}
+    assert len(changed - {digest}) == len(CHANGES)
+    by_environment = [
+        load(MINIMAL.replace("http://127.0.0.1:3000", "${U}"), {"U": f"http://{n}"}).digest for n in "aab"
+    ]
+    assert by_environment[0] == by_environment[1] != by_environment[2]
 
 
 def test_every_process_finds_the_same_digest() -> None:
@@ -330,27 +305,16 @@ def test_every_process_finds_the_same_digest() -> None:
     assert len(digests) == 1
 
 
-def test_new_units_take_the_place_of_old_ones_in_table_and_routes() -> None:
+def test_movables_replace_those_of_the_same_name_in_table_and_routes() -> None:
     table = load(FULL, {})
     moved = table.with_movables({"items": replace(table.movables["items"], state=MigrationState.LEGACY)})
     assert moved.routes[0].movable is moved.movables["items"]
-    assert moved.movables["items"].state is MigrationState.LEGACY
     assert moved.movables["alone"] is table.movables["alone"]
     assert table.movables["items"].state is MigrationState.CANARY
-    assert moved.digest != table.digest
+    assert moved.digest == load(FULL.replace("state: canary", "state: legacy"), {}).digest != table.digest
     assert moved.with_movables({"items": table.movables["items"]}).digest == table.digest
-    assert moved.digest == load(FULL.replace("state: canary", "state: legacy"), {}).digest
-
-
-def test_a_unit_that_the_table_does_not_have_cannot_be_put_in() -> None:
     with pytest.raises(ValueError, match="no group or route is called other"):
-        load(FULL, {}).with_movables({"other": Movable(name="other", kind="group")})
-
-
-def test_a_table_does_not_show_its_environment_in_the_digest_alone() -> None:
-    text = MINIMAL.replace("http://127.0.0.1:3000", "${URL}")
-    digests = {load(text, {"URL": url}).digest for url in ("http://a", "http://b", "http://a")}
-    assert len(digests) == 2
+        table.with_movables({"other": Movable("other", "group")})
 
 
 Schema = dict[str, Any]
