@@ -49,17 +49,13 @@ def from_openapi(document: object) -> Declared:
 
 
 def test_without_a_source_everything_goes_to_the_monolith_in_legacy() -> None:
-    served = table(init_text(UPSTREAM))
+    text = init_text(UPSTREAM)
+    served = table(text)
     assert [route.path for route in served.routes] == ["/{rest...}"]
     assert served.services["monolith"].port == 3000
-    assert {unit.state for unit in served.movables.values()} == {MigrationState.LEGACY}
-
-
-def test_the_file_explains_itself() -> None:
-    comments = [text for text in init_text(UPSTREAM).splitlines() if text.lstrip().startswith("#")]
-    assert len(comments) > 10
-    for word in ("strangler check", "strangler serve", "strangler flip", "Express", "undeclared"):
-        assert any(word in comment for comment in comments), word
+    assert {movable.state for movable in served.movables.values()} == {MigrationState.LEGACY}
+    comments = " ".join(line for line in text.splitlines() if line.lstrip().startswith("#"))
+    assert all(word in comments for word in ("strangler check", "strangler serve", "strangler flip", "Express"))
 
 
 @pytest.mark.parametrize("url", ["https://m.example/base", "unix:/run/m.sock", "http://[::1]:3000", "${M:-http://m}"])
@@ -86,36 +82,29 @@ def test_words_stay_words(word: str) -> None:
     assert from_log(line(f"GET /item/{word}")) == {f"/item/{word}": ["GET"]}
 
 
-def test_several_values_in_one_path_have_names_of_their_own() -> None:
-    assert from_log(line(f"DELETE /user/{UUID}/email/7")) == {"/user/{id}/email/{id2}": ["DELETE"]}
+FORGED = r' "-" "x\" [24/Nov/2026] \"GET /forged HTTP/1.1\" 200 1"'
 
 
-def test_methods_of_one_shape_are_gathered_and_implied_ones_left_out() -> None:
-    log = [line(f"{method} /item/1") for method in ("GET", "HEAD", "PATCH", "OPTIONS", "CONNECT")]
-    assert from_log(*log, line("HEAD /health"), line("OPTIONS /nothing")) == {
-        "/health": ["GET"],
-        "/item/{id}": ["GET", "PATCH"],
-    }
-
-
-def test_queries_are_no_part_of_a_shape_and_absolute_targets_are() -> None:
-    log = [line("GET /item?page=1"), line("GET http://m.example/item?x"), line("GET http://m.example")]
-    assert from_log(*log) == {"/": ["GET"], "/item": ["GET"]}
-
-
-def test_what_the_monolith_does_not_serve_and_static_files_are_left_to_the_last_route() -> None:
-    log = [line("GET /wp-login.php", 404), line("POST /item", 405), line("GET /app.3f2a.js"), line("GET /a", 401)]
-    assert from_log(*log) == {"/a": ["GET"]}
-
-
-def test_the_combined_format_is_read_and_a_user_agent_cannot_forge_a_request() -> None:
-    forged = r' "-" "x\" [24/Nov/2026] \"GET /forged HTTP/1.1\" 200 1"'
-    assert from_log(line("GET /real", tail=forged), line("GET /also", tail=' "http://m/" "curl/8"')) == {
-        "/also": ["GET"],
-        "/real": ["GET"],
-    }
-    unreadable = line("GET /real").replace("GET /real HTTP/1.1", "-")
-    assert from_log(line("GET /real"), unreadable + forged) == {"/real": ["GET"]}
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        ([line(f"DELETE /user/{UUID}/email/7")], {"/user/{id}/email/{id2}": ["DELETE"]}),
+        (
+            [line(f"{method} /item/1") for method in ("GET", "HEAD", "PATCH", "OPTIONS", "CONNECT")],
+            {"/item/{id}": ["GET", "PATCH"]},
+        ),
+        ([line("HEAD /health"), line("OPTIONS /nothing")], {"/health": ["GET"]}),
+        ([line("GET /item?page=1"), line("GET http://m.example/item?x")], {"/item": ["GET"]}),
+        ([line("GET http://m.example")], {"/": ["GET"]}),
+        ([line("GET /wp-login.php", 404), line("POST /item", 405), line("GET /a", 401)], {"/a": ["GET"]}),
+        ([line("GET /app.3f2a.js")], {}),
+        ([line("GET /real", tail=FORGED)], {"/real": ["GET"]}),
+        ([line("GET /also", tail=' "http://m/" "curl/8"')], {"/also": ["GET"]}),
+        ([line("GET /a"), line("GET /real").replace("GET /real HTTP/1.1", "-") + FORGED], {"/a": ["GET"]}),
+    ],
+)
+def test_a_log_in_common_or_combined_format_gives_shapes_with_their_methods(log: list[str], expected: Declared) -> None:
+    assert from_log(*log) == expected
 
 
 def test_each_route_shows_how_often_it_was_asked_for() -> None:
@@ -165,20 +154,13 @@ def test_logs_of_json_lines_are_read(written: dict[str, object]) -> None:
     assert from_log(json.dumps(written), json.dumps(written | {"status": 404})) == {"/item/{id}": ["GET"]}
 
 
-NO_LOGS = [
-    [],
-    ["nothing of the kind"],
-    ['{"method": "GET"}'],
-    ['{"method": 1, "path": [], "status": {}}'],
-    ["{" * 20_000],
-    ["{}"],
-]
-
-
-@pytest.mark.parametrize("log", NO_LOGS)
-def test_a_file_that_is_no_access_log_is_refused(log: list[str]) -> None:
+@pytest.mark.parametrize(
+    "line",
+    ["", "nothing of the kind", '{"method": "GET"}', '{"method": 1, "path": [], "status": {}}', "{" * 20_000, "{}"],
+)
+def test_a_file_that_is_no_access_log_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match="no line describes a request as access logs do"):
-        init_text(UPSTREAM, access_log=log)
+        init_text(UPSTREAM, access_log=[line])
 
 
 def test_a_huge_log_gives_a_bounded_file_of_the_most_asked_for_routes() -> None:
@@ -261,18 +243,14 @@ def test_two_sources_at_once_are_refused() -> None:
         init_text(UPSTREAM, openapi="{}", access_log=[])
 
 
-def test_a_file_that_exists_is_never_overwritten(tmp_path: Path) -> None:
-    path = tmp_path / "routes.yaml"
+def test_a_file_that_exists_is_never_overwritten_and_a_link_to_nowhere_not_followed(tmp_path: Path) -> None:
+    path, link = tmp_path / "routes.yaml", tmp_path / "link.yaml"
     write_new(path, "mine")
-    with pytest.raises(FileExistsError):
-        write_new(path, "other")
+    link.symlink_to(tmp_path / "elsewhere")
+    for each in (path, link):
+        with pytest.raises(FileExistsError):
+            write_new(each, "other")
     assert path.read_text(encoding="utf-8") == "mine"
-
-
-def test_a_link_to_nowhere_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "routes.yaml").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(FileExistsError):
-        write_new(tmp_path / "routes.yaml", "text")
 
 
 segments = st.one_of(
