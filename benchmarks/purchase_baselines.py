@@ -4,8 +4,9 @@ import asyncio
 import time
 import uuid
 
-import aio_pika
+import aiormq
 import psycopg
+from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 _QUEUE: FieldTable = {"x-queue-type": "quorum", "x-max-length": 1_000_000, "x-overflow": "reject-publish"}
@@ -13,17 +14,18 @@ _QUEUE: FieldTable = {"x-queue-type": "quorum", "x-max-length": 1_000_000, "x-ov
 
 async def publishes_per_s(broker_url: str, seconds: float) -> float:
     """Persistent, mandatory, confirmed, to a quorum queue; one after the other on one channel."""
-    connection = await aio_pika.connect(broker_url)
-    async with connection:
+    async with aiormq.connect(broker_url) as connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        queue = await channel.declare_queue("baseline", durable=True, arguments=_QUEUE)
-        message = aio_pika.Message(b"x" * 200, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        await channel.queue_declare("baseline", durable=True, arguments=_QUEUE)
         count, began = 0, time.perf_counter()
         while time.perf_counter() - began < seconds:
-            await channel.default_exchange.publish(message, queue.name, mandatory=True, timeout=5)
+            persistent = Basic.Properties(delivery_mode=2)
+            await channel.basic_publish(
+                b"x" * 200, routing_key="baseline", properties=persistent, mandatory=True, timeout=5
+            )
             count += 1
         rate = count / (time.perf_counter() - began)
-        await queue.delete(if_unused=False, if_empty=False)
+        await channel.queue_delete("baseline")
         return rate
 
 

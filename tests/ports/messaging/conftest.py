@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from chassis.messaging.port import Broker
-from tests.ports.messaging.brokers import Brokers, InMemory, InRabbit, InTables
+from tests.ports.messaging.brokers import Brokers, InMemory, InRabbit, InSqlite
 from tests.support.messaging import TOPOLOGY
 
 BROKERS = (
     pytest.param(InMemory, id="memory"),
-    pytest.param(InTables, id="tables"),
+    pytest.param(InSqlite, id="sqlite"),
     pytest.param(InRabbit, id="rabbit", marks=pytest.mark.connected),
 )
 

@@ -99,6 +99,11 @@ async def test_a_message_is_handled_and_gone(world: World) -> None:
     ("properties", "body", "reason"),
     [
         ({}, b"{}", "not understood: the properties"),
+        (
+            {"id": "\\xff", "unreadable": "ValueError"},
+            b"{}",
+            "not understood: the properties cannot be read (ValueError)",
+        ),
         (to_record(message()), b"not json", "not understood: the body is not JSON"),
         (to_record(message()) | {"time": "once"}, b"{}", "not understood: the time is not in ISO 8601 format"),
         (to_record(message()) | {"id": "x" * 256}, b"{}", "not understood: the properties ['id'] must be text"),

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aio_pika
+import aiormq
 import pytest
-from aio_pika.abc import AbstractQueue
+from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused
 
 from chassis.messaging.envelope import Envelope, new_id
@@ -148,18 +148,17 @@ async def test_the_queue_of_another_is_not_read_bound_emptied_or_deleted(
     url: str, user: str, queue: str, readable: str
 ) -> None:
     """Not even bound to an exchange that the user may read."""
-    attempts: list[Callable[[AbstractQueue], Awaitable[object]]] = [
-        lambda own: own.consume(_ignored),
-        lambda own: own.purge(),
-        lambda own: own.delete(),
-        lambda own: own.bind(readable, "stolen"),
-        lambda own: own.unbind(readable, "stolen"),
+    attempts: list[Callable[[AbstractChannel], Awaitable[object]]] = [
+        lambda channel: channel.basic_consume(queue, _ignored),
+        lambda channel: channel.queue_purge(queue),
+        lambda channel: channel.queue_delete(queue),
+        lambda channel: channel.queue_bind(queue, readable, "stolen"),
+        lambda channel: channel.queue_unbind(queue, readable, "stolen"),
     ]
-    async with await aio_pika.connect(url_of(user, url)) as connection:
+    async with aiormq.connect(url_of(user, url)) as connection:
         for attempt in attempts:
-            channel = await connection.channel()
             with pytest.raises(ChannelAccessRefused, match=f"to queue '{queue}' in vhost"):
-                await attempt(await channel.get_queue(queue, ensure=False))
+                await attempt(await connection.channel())
 
 
 async def _ignored(_message: object) -> None: ...

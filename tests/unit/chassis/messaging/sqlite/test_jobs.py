@@ -146,14 +146,6 @@ def connection(tmp_path: Path) -> Any:
     connection.close()
 
 
-def test_a_message_whose_process_dies_each_time_becomes_a_dead_letter(connection: sqlite3.Connection) -> None:
-    put(connection, b"killer")
-    for deliveries in range(THINGS.delivery_limit + 1):
-        assert len(jobs.take(connection, "things", 1, 100.0 * deliveries, LEASE_S)) == 1
-    assert jobs.take(connection, "things", 1, 1000.0, LEASE_S) == []
-    assert [one.delivery.body for one in jobs.take(connection, "things.dead", 1, 1000.0, LEASE_S)] == [b"killer"]
-
-
 def test_dead_letters_have_no_delivery_limit(connection: sqlite3.Connection) -> None:
     jobs.declare(connection, (Queue("dead", "a", "events", ("dead.v1",), delivery_limit=1),))
     connection.execute("INSERT INTO message (queue, properties, body) VALUES ('things.dead', '{}', x'')")

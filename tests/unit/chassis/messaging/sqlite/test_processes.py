@@ -7,7 +7,7 @@ import sqlite3
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from time import perf_counter
 
@@ -140,22 +140,6 @@ async def test_a_process_that_stood_still_takes_nothing_from_who_has_its_message
     assert len(received.begun) == 1
 
 
-async def test_processes_share_the_messages_each_of_which_is_handled_once(broker: SqliteBroker) -> None:
-    handled: list[str] = []
-    async with AsyncExitStack() as stack:
-        running = [await stack.enter_async_context(process("consume", broker.path, 10)) for _ in range(2)]
-        for one in running:
-            assert await line(one) == "consuming"
-        for number in range(300):
-            await broker.publish("events", thing(number, TYPE))
-        async with asyncio.timeout(30):
-            while await _left(broker):
-                await asyncio.sleep(0.01)
-        shares = [await killed(one) for one in running]
-    handled = shares[0] + shares[1]
-    assert sorted(map(int, handled)) == list(range(300))
-
-
 async def test_another_process_hears_of_a_message_by_its_poll(broker: SqliteBroker) -> None:
     """It looks by itself, for leases that have ended, once a second."""
 
@@ -173,21 +157,6 @@ async def test_another_process_hears_of_a_message_by_its_poll(broker: SqliteBrok
             assert await line(running) == str(number)
             waits.append(perf_counter() - sent)
     assert sorted(waits)[2] < 0.4
-
-
-async def test_a_slow_handler_keeps_its_message(broker: SqliteBroker) -> None:
-    one, other = (SqliteBroker(broker.path, name, lease_s=LEASE_S) for name in ("one", "other"))
-    await one.consume("things", slow := Collector(gate := asyncio.Event()))
-    await broker.publish("events", thing(1, TYPE))
-    await until(lambda: len(slow.begun) == 1)
-    await other.consume("things", quick := Collector())
-    await asyncio.sleep(2 * LEASE_S)  # for longer than a lease that nobody renews
-    gate.set()
-    await slow.until(1)
-    await one.aclose()
-    await other.aclose()
-    assert not quick.begun
-    assert await broker.depth("things") == 0
 
 
 async def _left(broker: SqliteBroker) -> int:
