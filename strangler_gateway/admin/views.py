@@ -28,7 +28,7 @@ def routes(migration: Migration, stats: Stats) -> View:
 
 
 def status(migration: Migration) -> View:
-    """What is served, and why flips are off or the file is not taken up."""
+    """What is served, and why flips are off or the file is refused."""
     return {
         "digest": migration.served.digest,
         "swaps": migration.swaps,

@@ -21,7 +21,7 @@ class UnitDiff:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """`file_digest` None: the file is faulty. `unread`: it has changed since it was taken up."""
+    """`file_digest` None: the file is faulty. `unread`: it has changed since it was loaded."""
 
     served_digest: str
     file_digest: str | None

@@ -1,4 +1,4 @@
-"""Takes up a routes file in one pass: its wishes, against where the units stand, become moves."""
+"""Applies a routes file in one pass: compares its wishes with the standings and makes moves of them."""
 
 import logging
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FileSync:
-    """The caller takes up one file at a time; a rollback may come in between."""
+    """The caller applies one file at a time; a rollback may come in between."""
 
     served: ServedTable
     policy: MovePolicy
     disk: RoutesOnDisk
 
-    async def take(self, text: str, file: RouteTable) -> Reloaded:
+    async def apply(self, text: str, file: RouteTable) -> Reloaded:
         """Judges, journals, serves. If a wish is refused, that unit alone stays where it is. Raises NotServed."""
         standings, wishes = self.served.standings, self._wishes(file)
         unreachable = await self.policy.unreachable(file, wishes)
@@ -32,7 +32,7 @@ class FileSync:
         kept = tuple(result for result in results if not result.done)
         for result in kept:
             log.warning("the file asks for a move of %s that is refused: %s", result.unit, result.reason)
-        self.disk.take(text, file, open_wishes={r.unit for r in kept if r.refusals[0].code != OVERTAKEN})
+        self.disk.accept(text, file, open_wishes={r.unit for r in kept if r.refusals[0].code != OVERTAKEN})
         await self.disk.remember()
         return Reloaded(self.served.table.digest, (), moved, kept)
 

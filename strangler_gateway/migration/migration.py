@@ -79,7 +79,7 @@ class Migration:
         for reason in filter(None, (self.problem, unread)):
             log.warning("state directory %s: %s", self.state_dir, reason)
         async with self._turn:
-            await self._sync.take(text, file)
+            await self._sync.apply(text, file)
         self._saver = asyncio.create_task(self._save_for_ever())
         return self.served
 
@@ -174,14 +174,14 @@ class Migration:
             return self._now(result)
 
     async def reload(self) -> Reloaded:
-        """Takes up the file as it is now; a faulty file leaves the last good table in service."""
+        """Applies the file as it is now; a faulty file leaves the last good table in use."""
         async with self._turn:
             try:
-                reloaded = await self._sync.take(*await self._disk.read())
+                reloaded = await self._sync.apply(*await self._disk.read())
             except (RoutesInvalid, NotServed) as exc:
                 return self._bad(exc)
             self.faults = ()
-            log.info("the routes file is taken up, table %s is served", reloaded.digest)
+            log.info("the routes file is accepted, table %s is served", reloaded.digest)
             return reloaded
 
     async def _enact(self, judged: MoveResult, who: str) -> MoveResult:
@@ -220,7 +220,7 @@ class Migration:
     def _bad(self, exc: RoutesInvalid | NotServed) -> Reloaded:
         self.faults = tuple(map(str, exc.faults)) if isinstance(exc, RoutesInvalid) else (str(exc),)
         self.failed_reloads += 1
-        log.error("the routes file is not taken up, the last good table stays: %s", "; ".join(self.faults))
+        log.error("the routes file is refused, the last good table stays in use: %s", "; ".join(self.faults))
         return Reloaded(self.served.digest, self.faults)
 
     async def _save_for_ever(self) -> None:

@@ -111,7 +111,6 @@ def decode(line: bytes) -> JournalEntry:
     """Reads a line of the journal. Raises ValueError if it is not a whole entry."""
     try:
         raw = json.loads(line)
-        taken = raw["after"]
         return JournalEntry(
             time=datetime.fromisoformat(raw["time"]).timestamp(),
             event=JournalEvent(raw["event"]),
@@ -119,7 +118,7 @@ def decode(line: bytes) -> JournalEntry:
             who=_text(raw["who"]),
             why=_text(raw["why"]),
             before=None if raw["before"] is None else parse_place(raw["before"]),
-            after=parse_place(taken),
+            after=parse_place(raw["after"]),
             digest=_text(raw["digest"]),
             forced=tuple(map(_text, raw.get("forced", ()))),
             reasons=tuple(map(_text, raw.get("reasons", ()))),

@@ -31,7 +31,7 @@ class RoutesOnDisk:
         """`seen`: the file in the state directory that keeps the applied wishes."""
         self.path = path
         self.text = ""
-        """As last taken or written."""
+        """As last accepted or written."""
         self._seen = seen
         self._environ = environ
         self._applied: dict[str, Position] = {}
@@ -49,7 +49,7 @@ class RoutesOnDisk:
             raise RoutesInvalid([Fault(1, "", f"{self.path.name} cannot be read: {exc}")]) from exc
         return text, await asyncio.to_thread(load, text, self._environ)
 
-    def take(self, text: str, table: RouteTable, open_wishes: Set[str]) -> None:
+    def accept(self, text: str, table: RouteTable, open_wishes: Set[str]) -> None:
         """From here on the file says this; its wishes are applied, but for those of the units in `open_wishes`."""
         self.text, self.table = text, table
         self._applied = {unit: where for unit, where in self._applied.items() if unit in table.movables}
