@@ -1,4 +1,4 @@
-"""The gateway's identity plugin for the monolith's access tokens: a signature, a live row, roles from the tables."""
+"""The gateway's identity plugin for the monolith's access tokens: it checks signature and live row, and reads roles."""
 
 import hashlib
 import time
@@ -22,7 +22,7 @@ MAX_TOKENS = 10_000
 
 
 class Settings(settings.ServiceSettings):
-    """The monolith's own variables, and its database. Secrets also from NAME_FILE."""
+    """The monolith's own variables, and its database. A secret NAME can also be read from NAME_FILE."""
 
     model_config = SettingsConfigDict(env_prefix="")
 
@@ -33,7 +33,7 @@ class Settings(settings.ServiceSettings):
 
 
 class MonolithIdentity:
-    """An identity provider (chassis.auth.claims); the caller keeps what `confirm` grants, if anybody."""
+    """An identity provider (chassis.auth.claims). It does not cache what `confirm` grants; the caller may."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class MonolithIdentity:
         self._verified: TtlCache[bytes, Identity] = TtlCache(size)
 
     def identify(self, fields: Fields) -> Identity:
-        """By signature, issuer, audience and expiry; each good token is verified once."""
+        """Checks signature, issuer, audience and expiry; it verifies each valid token once."""
         token = _token(fields)
         if token is None:
             return NOBODY
@@ -66,7 +66,7 @@ class MonolithIdentity:
         return identity
 
     async def confirm(self, identity: Identity, fields: Fields) -> Identity:
-        """By the token's row, with the roles of now. Raises IdentityUnavailable."""
+        """Checks the token's row and reads the current roles. Raises IdentityUnavailable."""
         if identity.outcome is not AuthenticationOutcome.USER or identity.subject is None:
             return identity
         try:
@@ -93,7 +93,7 @@ class MonolithIdentity:
 
 
 def from_environment() -> MonolithIdentity:
-    """What `identity: {plugin: "legacy_adapter.identity:from_environment"}` calls. Raises SettingsInvalid."""
+    """Called for `identity: {plugin: "legacy_adapter.identity:from_environment"}`. Raises SettingsInvalid."""
     loaded = settings.load(Settings)
     return MonolithIdentity(
         loaded.auth_jwt_secret.get_secret_value(),
@@ -104,7 +104,7 @@ def from_environment() -> MonolithIdentity:
 
 
 def _token(fields: Fields) -> bytes | None:
-    """`<any scheme> <token>`: two parts, the first Authorization line alone counts (as Node has it); else None."""
+    """The token of `<any scheme> <token>`. As in Node, only the first Authorization line counts. None: no token."""
     for name, value in fields:
         if len(name) == 13 and name.lower() == b"authorization":
             parts = value.split(b" ")

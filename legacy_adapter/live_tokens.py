@@ -1,4 +1,4 @@
-"""Who may act with an access token: its live row, and the roles of its subject, as the tables say now."""
+"""Reads the live row of an access token and the current roles of its subject."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,22 +7,22 @@ from typing import Final
 from sqlalchemy import bindparam, select
 
 from chassis.database.database import Database
-from chassis.database.prepared import Prepared
+from chassis.database.prepared import PreparedStatement
 from legacy_adapter.tables import access_tokens, roles, subject_roles, subjects
 
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
-    """`expires_at`: of the row that lives longest, in Unix seconds."""
+    """`expires_at`: of the row that expires last, in Unix seconds."""
 
     roles: tuple[str, ...]
     expires_at: float
 
 
 async def find(database: Database, token_digest: str, user_id: str, now: float) -> LiveToken | None:
-    """By SHA-256 in hex, among rows of this user; None where none is live. Raises StoreUnavailable."""
+    """By the token's SHA-256 in hex, among this user's rows. None: no row is live. Raises StoreUnavailable."""
     asked = {"digest": token_digest, "user_id": user_id, "now": datetime.fromtimestamp(now, UTC)}
-    rows = await database.once(_LIVE, asked, writes=False)
+    rows = await database.execute(_LIVE, asked, writes=False)
     if not rows:
         return None
     expires_at = max(row.expires_at for row in rows)
@@ -30,7 +30,7 @@ async def find(database: Database, token_digest: str, user_id: str, now: float) 
     return LiveToken(tuple(names), expires_at.replace(tzinfo=expires_at.tzinfo or UTC).timestamp())
 
 
-_LIVE: Final = Prepared(
+_LIVE: Final = PreparedStatement(
     select(access_tokens.c.token_expire_at.label("expires_at"), roles.c.name.label("role"))
     .join(subjects, subjects.c.id == access_tokens.c.subject_id)
     .outerjoin(subject_roles, subject_roles.c.subject_id == subjects.c.id)
@@ -39,4 +39,4 @@ _LIVE: Final = Prepared(
     .where(subjects.c.internal_identifier == bindparam("user_id"))
     .order_by(roles.c.name)
 )
-"""A row for each role and live token: two logins within a second share one. A deleted user's subject is still there."""
+"""One row per role and live token; two logins within a second share a token. A deleted user's subject still exists."""

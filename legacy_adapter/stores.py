@@ -1,4 +1,4 @@
-"""The monolith's two stores, chosen by their URLs: what a service in shared mode opens."""
+"""The monolith's two stores, chosen by their URLs, as a service in shared mode opens them."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ from legacy_adapter.documents.sqlite import SqliteDocuments
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
-    """`server` is where the documents are, when that is not the database."""
+class MonolithStores:
+    """`server`: where the documents are, unless they are in the database."""
 
     database: Database
     documents: DocumentStore
     server: MongoDocuments | None = None
 
     async def ping(self) -> None:
-        """Returns when both answer. Raises StoreUnavailable."""
+        """Returns if both answer. Raises StoreUnavailable."""
         await self.database.ping()
         if self.server is not None:
             await self.server.ping()
@@ -30,12 +30,12 @@ class Stores:
             await self.server.aclose()
 
 
-def opened(database_url: str, documents_url: str | None) -> Stores:
-    """Without `documents_url` the documents are JSON in the SQLite file. Raises SettingsInvalid."""
+def opened(database_url: str, documents_url: str | None) -> MonolithStores:
+    """Without `documents_url`, the documents are JSON in the SQLite file. Raises SettingsInvalid."""
     database = Database(database_url)
     if documents_url is not None:
         server = MongoDocuments(documents_url)
-        return Stores(database, server, server)
+        return MonolithStores(database, server, server)
     if not database.is_sqlite:
         raise SettingsInvalid("the documents are not in PostgreSQL: wanted a documents URL, mongodb://HOST/NAME")
-    return Stores(database, SqliteDocuments(database))
+    return MonolithStores(database, SqliteDocuments(database))

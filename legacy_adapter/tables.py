@@ -1,4 +1,4 @@
-"""The monolith's PostgreSQL tables as far as they are used here; never created or altered. On SQLite: text."""
+"""The monolith's PostgreSQL tables, as far as they are used here. They are never created or altered."""
 
 from sqlalchemy import JSON, Boolean, Column, DateTime, Enum, Integer, MetaData, String, Table, Text, TypeDecorator
 from sqlalchemy.dialects import postgresql
@@ -14,8 +14,8 @@ _RESOURCES = (
 )  # fmt: skip
 
 
-class UuidText(TypeDecorator[str]):
-    """A UUID as its 36 characters in Python, whatever the database makes of it."""
+class MonolithUuid(TypeDecorator[str]):
+    """A UUID as 36 characters in Python; a text on SQLite."""
 
     impl = String(36)
     cache_ok = True
@@ -28,9 +28,9 @@ class UuidText(TypeDecorator[str]):
 transactions = Table(
     "transactions",
     metadata,
-    Column("id", UuidText),
-    Column("user_id", UuidText),
-    Column("Object_id", UuidText, key="item_id"),
+    Column("id", MonolithUuid),
+    Column("user_id", MonolithUuid),
+    Column("Object_id", MonolithUuid, key="item_id"),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
     Column("deleted_at", DateTime(timezone=True)),
@@ -40,13 +40,13 @@ access_tokens = Table(
     metadata,
     Column("hashed_token", String),
     Column("token_expire_at", DateTime(timezone=True)),
-    Column("subject_id", UuidText),
+    Column("subject_id", MonolithUuid),
 )
 subjects = Table(
     "auth_subject",
     metadata,
-    Column("id", UuidText),
-    Column("internal_identifier", UuidText),
+    Column("id", MonolithUuid),
+    Column("internal_identifier", MonolithUuid),
     Column("type", Enum("user", name="enum_auth_subject_type")),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
@@ -54,27 +54,27 @@ subjects = Table(
 credentials = Table(
     "auth_subject_credentials",
     metadata,
-    Column("id", UuidText),
+    Column("id", MonolithUuid),
     Column("type", Enum("email_with_password", name="enum_auth_subject_credentials_type")),
     Column("identity", String(255)),
     Column("secret", String(255)),
-    Column("subject_id", UuidText),
+    Column("subject_id", MonolithUuid),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )
 subject_roles = Table(
     "auth_subject_roles",
     metadata,
-    Column("id", UuidText),
-    Column("subject_id", UuidText),
-    Column("role_id", UuidText),
+    Column("id", MonolithUuid),
+    Column("subject_id", MonolithUuid),
+    Column("role_id", MonolithUuid),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )
 roles = Table(
     "auth_role",
     metadata,
-    Column("id", UuidText),
+    Column("id", MonolithUuid),
     Column("name", String(255)),
     Column("description", String(255)),
     Column("created_at", DateTime(timezone=True)),
@@ -83,11 +83,11 @@ roles = Table(
 role_policies = Table(
     "auth_role_policies",
     metadata,
-    Column("id", UuidText),
+    Column("id", MonolithUuid),
     Column("action", Enum(*_ACTIONS, name="enum_auth_role_policies_action")),
     Column("resource", Enum(*_RESOURCES, name="enum_auth_role_policies_resource")),
     Column("attributes", JSON(none_as_null=True)),
-    Column("role_id", UuidText),
+    Column("role_id", MonolithUuid),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )
@@ -95,7 +95,7 @@ role_policies = Table(
 users = Table(
     "user",
     metadata,
-    Column("id", UuidText),
+    Column("id", MonolithUuid),
     Column("username", String(255)),
     Column("description", Text),
     Column("points", Integer),
@@ -105,9 +105,9 @@ users = Table(
 user_emails = Table(
     "user_emails",
     metadata,
-    Column("id", UuidText),
+    Column("id", MonolithUuid),
     Column("email", String(255)),
-    Column("user_id", UuidText),
+    Column("user_id", MonolithUuid),
     Column("verification_token", String(255)),
     Column("is_verified", Boolean),
     Column("created_at", DateTime(timezone=True)),
@@ -116,8 +116,8 @@ user_emails = Table(
 user_settings = Table(
     "user_settings",
     metadata,
-    Column("id", UuidText),
-    Column("user_id", UuidText),
+    Column("id", MonolithUuid),
+    Column("user_id", MonolithUuid),
     Column("preferred_editing_language", String(255), key="editing_language"),
     Column("preferred_language", Enum("en", "fr", name="enum_user_settings_preferred_language"), key="language"),
     Column("created_at", DateTime(timezone=True)),
@@ -126,7 +126,7 @@ user_settings = Table(
 teams = Table(
     "team",
     metadata,
-    Column("id", UuidText),
+    Column("id", MonolithUuid),
     Column("name", String(255)),
     Column("description", Text),
     Column("created_at", DateTime(timezone=True)),
@@ -135,10 +135,10 @@ teams = Table(
 team_members = Table(
     "team_members",
     metadata,
-    Column("id", UuidText),
+    Column("id", MonolithUuid),
     Column("role", Enum("captain", "member", name="enum_team_members_role")),
-    Column("team_id", UuidText),
-    Column("user_id", UuidText),
+    Column("team_id", MonolithUuid),
+    Column("user_id", MonolithUuid),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
 )

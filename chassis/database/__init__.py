@@ -1,1 +1,1 @@
-"""A service's database: connections, transactions, its own tables beside the monolith's, migrations."""
+"""The SQL database of a service: connections, prepared statements, own tables, migrations. No service's tables."""

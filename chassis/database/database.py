@@ -1,4 +1,4 @@
-"""The SQL database of a process: an async engine, read and write transactions, and one error when it is away."""
+"""The SQL database of a process: read and write transactions, and one exception if it is unavailable."""
 
 import asyncio
 import math
@@ -16,8 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chassis.database.driver import AWAY, CLOSE_S, LOST, READ_ONLY, TRUSTED_S, Driver
-from chassis.database.prepared import Connection as AnyConnection
-from chassis.database.prepared import Prepared
+from chassis.database.prepared import AnyConnection, PreparedStatement
 from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 
@@ -28,10 +27,11 @@ _USED = "used_at"
 
 
 class Database:
-    """One per process. `url`: sqlite:///PATH or postgresql://… (by asyncpg); an SQLite file is never created here.
+    """One per process. `url`: sqlite:///PATH or postgresql://…; it never creates an SQLite file.
 
-    `timeout_s`: how long a connection, a lock, a statement may be waited for. On PostgreSQL `pool_size` holds twice:
-    for `read`, `look` and `write`, and for `once` and `work`.
+    `timeout_s` limits the wait for a connection, a lock, a statement. On PostgreSQL there are two pools of `pool_size`:
+    the engine's for `read`, `look` and `write`, the driver's for `prepared_look`, `prepared_write` and `execute`, which
+    take prepared statements only and cost a tenth (docs/decisions/driver-for-hot-statements.md).
     Raises SettingsInvalid for a URL that cannot be used.
     """
 
@@ -49,32 +49,34 @@ class Database:
         return _transaction(self._reader)
 
     def look(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """For one statement that reads: on PostgreSQL without a transaction around it, so in one round trip, not three.
+        """For one statement that reads. On PostgreSQL it takes one round trip instead of three: it has no transaction.
 
         Raises StoreUnavailable.
         """
         return _transaction(self._single)
 
     def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction that commits when its block ends well.
+        """A transaction that commits when its block ends without an exception.
 
-        On SQLite it takes the write lock at once; on PostgreSQL it is READ COMMITTED, so conditions go into the writes.
+        On SQLite it takes the write lock at once. On PostgreSQL it is READ COMMITTED: put conditions into the writes.
         """
         return _transaction(self._writer, writes=True)
 
-    def work(self, lock: int | None = None) -> AbstractAsyncContextManager[AnyConnection]:
-        """As `write`, for prepared statements alone: on PostgreSQL without the engine, for what each message costs.
+    def prepared_write(self, lock: int | None = None) -> AbstractAsyncContextManager[AnyConnection]:
+        """As `write`, for prepared statements only.
 
-        `lock`: 64 bits, signed; until the end nobody else works under that number. (On SQLite one writes at a time.)
+        `lock`: a signed number of 64 bits; until the end nobody else holds it. (On SQLite one writes at a time.)
         """
         return self.write() if self._driver is None else self._driver.transaction(lock)
 
-    def single(self) -> AbstractAsyncContextManager[AnyConnection]:
-        """As `look`, for prepared statements."""
+    def prepared_look(self) -> AbstractAsyncContextManager[AnyConnection]:
+        """As `look`, for prepared statements only."""
         return self.look() if self._driver is None else self._driver.single()
 
-    async def once(self, prepared: Prepared, values: Mapping[str, object], *, writes: bool = True) -> Sequence[Any]:
-        """One statement, all of it or nothing; its rows. On PostgreSQL in one round trip. Raises StoreUnavailable."""
+    async def execute(
+        self, prepared: PreparedStatement, values: Mapping[str, object], *, writes: bool = True
+    ) -> Sequence[Any]:
+        """One statement, in one round trip on PostgreSQL; its rows. Raises StoreUnavailable."""
         if self._driver is not None:
             async with self._driver.single() as direct:
                 return await prepared.on(direct, values)
@@ -82,12 +84,12 @@ class Database:
             return await prepared.on(connection, values)
 
     async def ping(self) -> None:
-        """Returns when the database answers. Raises StoreUnavailable."""
+        """Returns if the database answers. Raises StoreUnavailable."""
         async with self.read() as connection:
             await connection.execute(text("SELECT 1"))
 
     async def aclose(self) -> None:
-        """Closes every connection: politely, but a server that does not answer is not waited for long."""
+        """Closes every connection; it does not wait long for a server that does not answer."""
         with suppress(TimeoutError, OSError):
             async with asyncio.timeout(CLOSE_S):
                 await self.engine.dispose()
@@ -105,8 +107,8 @@ async def _transaction(engine: AsyncEngine, *, writes: bool = False) -> AsyncIte
     except exc.DBAPIError as error:
         if not _is_away(error, writes):
             raise
-        raise StoreUnavailable(str(error.orig)) from error  # SQLAlchemy's own text carries the statement's parameters
-    except LOST as error:  # as it connects or waits in vain, SQLAlchemy lets it through
+        raise StoreUnavailable(str(error.orig)) from error  # SQLAlchemy's own text contains the statement's parameters
+    except LOST as error:  # SQLAlchemy does not wrap failures to connect and time-outs
         raise StoreUnavailable(str(error) or "it did not answer in time") from error
 
 
@@ -114,7 +116,7 @@ def _is_away(error: exc.DBAPIError, writes: bool) -> bool:
     if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
         return True
     state = str(getattr(error.orig, "sqlstate", None))
-    # to a writer, a server that takes no writes is away, too; a reader that writes is at fault itself
+    # for a writer, a read-only server is unavailable, too; a reader that writes is a programming error
     return state[:2] in AWAY or (writes and state == READ_ONLY)
 
 
@@ -145,7 +147,7 @@ def _postgres(url: URL, timeout_s: float, pool: dict[str, Any]) -> AsyncEngine:
 
 
 def _session(timeout_s: float) -> dict[str, Any]:
-    """The server gives up a statement or a lock by itself; we give up the server a little later."""
+    """The server cancels a statement or a wait for a lock; the client gives up a second later."""
     own_ms = str(int(timeout_s * 1000))
     session = {"timezone": "UTC", "statement_timeout": own_ms, "lock_timeout": own_ms}
     session["idle_in_transaction_session_timeout"] = str(_IDLE_TIMEOUT_MS)
@@ -153,7 +155,7 @@ def _session(timeout_s: float) -> dict[str, Any]:
 
 
 def _driver_options(url: URL, timeout_s: float) -> dict[str, Any]:
-    """The engine's own reading of the URL, so that both connect alike."""
+    """Reads the URL as the engine does, so that both connect in the same way."""
     dialect = url.set(drivername="postgresql+asyncpg").get_dialect()()
     return dict(dialect.create_connect_args(url)[1]) | _session(timeout_s)
 
@@ -163,13 +165,13 @@ def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
 
 
 def _expect_alive(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """As SQLAlchemy's pre-ping, but only after a rest; an end that the server has told is seen without asking."""
+    """As SQLAlchemy's pre-ping, but only after a pause; a connection closed by the server is noticed without a ping."""
     if connection.driver_connection.is_closed():
         raise exc.DisconnectionError
     if time.monotonic() - record.info.get(_USED, math.inf) > TRUSTED_S:
         try:
             connection.ping()
-        except Exception as error:  # the driver's own, or the network's: either way it is of no use
+        except Exception as error:  # of the driver or the network: the connection is useless
             raise exc.DisconnectionError from error
 
 
@@ -182,19 +184,19 @@ def _sqlite(url: URL, timeout_s: float, pool: dict[str, Any]) -> AsyncEngine:
 
 
 def _existing_file(url: URL) -> URL:
-    """The same file through a URI that fails where there is no file, instead of making an empty one."""
+    """The same file as a URI that fails if the file is missing, instead of creating an empty one."""
     quoted = (url.database or "").replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     return URL.create("sqlite+aiosqlite", database=f"file:{quoted}", query={"mode": "rw", "uri": "true"})
 
 
 def _expect_file(path: str, *_: object) -> None:
-    """Before the driver tries: where opening fails, its thread may outlive the event loop that it reports to."""
+    """Fails before the driver tries: after a failed open, its thread may outlive the event loop."""
     if not os.path.exists(path):
         raise sqlite3.OperationalError("unable to open database file")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """WAL lets readers go on beside the writer."""
+    """WAL lets readers read while somebody writes."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
@@ -202,5 +204,5 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """At the start of the block; the driver would wait for the first write, and two readers could not both go on."""
+    """Begins at the start of the block. The driver would begin at the first write, and two readers could then block."""
     connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))

@@ -1,7 +1,6 @@
-"""PostgreSQL's driver itself, for the few statements that every message costs: a tenth of the time of a general layer.
+"""PostgreSQL's driver for prepared statements, which cost a tenth of the CPU of the engine's.
 
-The only file that knows asyncpg's errors. Its connections are apart from the engine's, so that neither starves the
-other.
+Only this file knows asyncpg's errors. Its connections are separate from the engine's, so neither starves the other.
 """
 
 import asyncio
@@ -17,18 +16,18 @@ from sqlalchemy import exc
 from chassis.store import StoreUnavailable
 
 TRUSTED_S: Final = 1.0
-"""A connection that was used within it is not asked whether it still works."""
+"""A connection that was used within this time is not pinged before its next use."""
 CLOSE_S: Final = 2.0
 READ_ONLY: Final = "25006"
 AWAY: Final = {"08", "28", "3D", "40", "53", "55", "57"}
-"""PostgreSQL's classes (its manual, appendix A): no connection, no entry, no such database, a deadlock, full, locked
-for too long, cancelled."""
+"""PostgreSQL's error classes (its manual, appendix A): no connection, no entry, no such database, deadlock, full,
+locked for too long, cancelled."""
 LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-"""What is raised without a word of the server's: the connection is no more, or it does not answer."""
+"""Raised without an error from the server: the connection is lost, or the server does not answer."""
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]  # as asyncpg's manual makes one
-    """Columns as attributes, too."""
+    """Its columns are attributes, too."""
 
     __slots__ = ()
 
@@ -46,7 +45,7 @@ class _Idle:
 
 
 class Driver:
-    """Up to `size` connections, opened as they are needed. `options`: what asyncpg.connect takes."""
+    """Up to `size` connections, opened on demand. `options`: arguments of asyncpg.connect."""
 
     def __init__(self, options: Mapping[str, Any], size: int, timeout_s: float) -> None:
         self._options = options
@@ -56,14 +55,14 @@ class Driver:
 
     @asynccontextmanager
     async def single(self) -> AsyncIterator[Any]:
-        """A connection on which each statement is a transaction. Raises StoreUnavailable."""
+        """A connection on which each statement is its own transaction. Raises StoreUnavailable."""
         async with self._slot():
             connection = None
             try:
                 connection = await self._taken()
                 yield connection
             except BaseException as error:
-                if not isinstance(error, asyncpg.PostgresError):  # in doubt, or in the middle of something
+                if not isinstance(error, asyncpg.PostgresError):  # its state is unknown
                     _end(connection)
                 if (ours := _ours(error)) is not None:
                     raise ours from error
@@ -74,9 +73,9 @@ class Driver:
 
     @asynccontextmanager
     async def transaction(self, lock: int | None = None) -> AsyncIterator[Any]:
-        """READ COMMITTED; commits when its block ends well. Raises StoreUnavailable.
+        """READ COMMITTED; commits when its block ends without an exception. Raises StoreUnavailable.
 
-        `lock`: nobody else has the advisory lock of that number until the end; taken before the first snapshot.
+        `lock`: an advisory lock that it holds until the end, and takes before its first snapshot.
         """
         locked = "" if lock is None else f"; SELECT pg_advisory_xact_lock({lock:d})"
         async with self.single() as connection:
@@ -88,10 +87,10 @@ class Driver:
                 _end(connection)  # the server rolls back
                 raise
             if ended != "COMMIT":
-                raise RuntimeError(f"a transaction ended with {ended}: an error in it was passed over")
+                raise RuntimeError(f"a transaction ended with {ended}: an error in it was ignored")
 
     async def aclose(self) -> None:
-        """Closes what is idle: politely, but not for long."""
+        """Closes the idle connections, and does not wait long."""
         idle, self._idle = self._idle, []
         closing = (one.connection.close(timeout=CLOSE_S) for one in idle)
         await asyncio.gather(*closing, return_exceptions=True)
@@ -104,7 +103,7 @@ class Driver:
             except TimeoutError as error:
                 raise StoreUnavailable("no connection became free in time") from error
         else:
-            await self._slots.acquire()  # at once, without a task of its own
+            await self._slots.acquire()  # without a task of its own
         try:
             yield
         finally:
@@ -138,7 +137,7 @@ def _end(connection: Any) -> None:
 
 
 def _ours(error: BaseException) -> Exception | None:
-    """As from the engine; None: as it is."""
+    """The exception that the engine would raise; None: the error itself."""
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
         return exc.IntegrityError("a prepared statement", None, error, hide_parameters=True)
     if isinstance(error, asyncpg.PostgresError):

@@ -1,6 +1,6 @@
-"""Migrations of a service's own tables by Alembic; the monolith's tables beside them are never touched.
+"""Migrations of a service's own tables with Alembic. They never touch the monolith's tables.
 
-A revision file of a service calls `own_tables()`, defines tables on it, and `create(tables)`.
+A revision file calls `own_tables()`, defines tables on it, and calls `create(tables)`.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
 
 _TIMEOUT_S = 60.0
-"""How long one that migrates waits for another that does."""
+"""How long a migration waits for another one."""
 _ONE_AT_A_TIME = threading.Lock()
-"""What a revision file sees of Alembic (`context`, `op`) is there once a process."""
+"""Alembic's `context` and `op`, which revision files use, are global to a process."""
 
 
 async def upgrade(database_url: str, service: str, script_location: Path) -> None:
-    """Brings the service's tables to the newest revision in the folder; one transaction, one process at a time.
+    """Upgrades the service's tables to the newest revision in the folder; one transaction, one process at a time.
 
     Does nothing where they are there, or further. Raises StoreUnavailable, SettingsInvalid.
     """
@@ -35,7 +35,7 @@ async def upgrade(database_url: str, service: str, script_location: Path) -> Non
 
 
 async def head_missing(database: Database, service: str, script_location: Path) -> str | None:
-    """None: the tables are what this code wants, or newer. Else one sentence that says what to do.
+    """None: the tables are at this code's revision or newer. Otherwise a sentence that says what to do.
 
     Raises StoreUnavailable.
     """
@@ -50,18 +50,18 @@ async def head_missing(database: Database, service: str, script_location: Path) 
 
 
 def own_tables() -> OwnTables:
-    """Within a migration: of its service, none defined yet."""
+    """Within a migration: the tables of its service, none defined yet."""
     service = str(context.config.attributes["service"])
     return OwnTables(service, op.get_bind().dialect.name == "sqlite")
 
 
 def create(tables: OwnTables) -> None:
-    """Within a migration: makes all that was defined."""
+    """Within a migration: creates all tables that were defined."""
     tables.metadata.create_all(op.get_bind(), checkfirst=False)
 
 
 def run() -> None:
-    """For Alembic's env.py alone."""
+    """Called by Alembic's env.py only."""
     attributes = context.config.attributes
     context.configure(connection=attributes["connection"], **_versions(attributes["connection"], attributes["service"]))
     context.run_migrations()
@@ -92,7 +92,7 @@ def _upgrade(connection: Connection, service: str, script_location: Path) -> Non
 
 
 def _alone(connection: Connection, service: str) -> None:
-    """SQLite's write lock is held already. The schema is asked for first: to make one needs a right, to look none."""
+    """SQLite holds its write lock already. It checks for the schema first: creating one needs a permission."""
     if connection.dialect.name == "sqlite":
         return
     number = int.from_bytes(hashlib.sha256(f"migrate {service}".encode()).digest()[:8], signed=True)

@@ -1,4 +1,4 @@
-"""Where a service's own tables lie beside the monolith's: a schema of its own on PostgreSQL, a prefix on SQLite."""
+"""A service's own tables next to the monolith's: in a schema on PostgreSQL, with a prefix on SQLite."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy.schema import SchemaItem
 
 
 class Instant(TypeDecorator[datetime]):
-    """A time in UTC, with its zone in Python; to a microsecond. Text of one length on SQLite, so it compares."""
+    """A time in UTC, with its zone in Python, to a microsecond. On SQLite a text of fixed length, so that it sorts."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -23,7 +23,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 class OwnTables:
-    """One per process. `service`: lower-case letters, the service's name; no other service may have it."""
+    """One per process. `service`: the service's name in lower-case letters, unique among services."""
 
     def __init__(self, service: str, is_sqlite: bool) -> None:
         self.service = service
@@ -32,17 +32,17 @@ class OwnTables:
         self.metadata = MetaData(schema=self.schema)
 
     def name(self, name: str) -> str:
-        """Of a table, index or constraint, as the database knows it (within the schema)."""
+        """The name of a table, index or constraint in the database (within the schema)."""
         return f"{self.service}_{name}" if self.is_sqlite else name
 
     def table(self, name: str, *items: SchemaItem, **options: Any) -> Table:
-        """A table of the service, by its plain name; defined once."""
+        """Defines a table of the service, by its plain name."""
         return Table(self.name(name), self.metadata, *items, **options)
 
     def index(self, name: str, *columns: Any, where: Any = None, unique: bool = False) -> Index:
-        """`where`: it holds those rows alone. Index names are shared by all tables: say the table's too."""
+        """`where`: a partial index. Index names are unique across tables, so include the table's name."""
         return Index(self.name(name), *columns, unique=unique, postgresql_where=where, sqlite_where=where)
 
     def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
-        """An INSERT that knows ON CONFLICT."""
+        """An INSERT that supports ON CONFLICT."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)

@@ -138,7 +138,7 @@ class DestinationWorker:
         if not (wanted or batch.confirmed or batch.failed):
             return ()
         if batch.failed:
-            async with self._database.work() as connection:
+            async with self._database.prepared_write() as connection:
                 await self._outbox.release(connection, batch.failed, batch.claim)
         if not (wanted or batch.confirmed):
             return ()

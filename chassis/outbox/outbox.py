@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
-from chassis.database.prepared import Connection, Prepared
+from chassis.database.prepared import AnyConnection, PreparedStatement
 from chassis.messaging.envelope import Envelope, encode_body, from_record, to_record
 from chassis.outbox import statements
 from chassis.outbox import tables as message_tables
@@ -47,17 +47,23 @@ class Outbox:
         self.table = table = message_tables.outbox(tables)
         among = statements.one_of_list(table) if tables.is_sqlite else statements.one_of_array(table)
         self._ids = _padded if tables.is_sqlite else list
-        self._put, self._claim = Prepared(statements.put(table), *PUT), Prepared(statements.claim(table))
-        self._confirm = Prepared(statements.confirm(table, among))
-        self._release = Prepared(statements.release(table, among))
-        self._turn = None if tables.is_sqlite else Prepared(statements.turn(table))
-        self._oldest, self._unpublished = Prepared(statements.oldest(table)), Prepared(statements.unpublished(table))
-        self._published_at, self._prune = Prepared(statements.published_at(table)), statements.prune(table)
+        self._put, self._claim = (
+            PreparedStatement(statements.put(table), *PUT),
+            PreparedStatement(statements.claim(table)),
+        )
+        self._confirm = PreparedStatement(statements.confirm(table, among))
+        self._release = PreparedStatement(statements.release(table, among))
+        self._turn = None if tables.is_sqlite else PreparedStatement(statements.turn(table))
+        self._oldest, self._unpublished = (
+            PreparedStatement(statements.oldest(table)),
+            PreparedStatement(statements.unpublished(table)),
+        )
+        self._published_at, self._prune = PreparedStatement(statements.published_at(table)), statements.prune(table)
         self._clock = clock
         self._put_at: dict[str, float] = {}
         self._wakers: list[Callable[[str], None]] = []
 
-    async def put(self, connection: Connection, exchange: str, envelope: Envelope) -> None:
+    async def put(self, connection: AnyConnection, exchange: str, envelope: Envelope) -> None:
         """Stores a message. It is sent after the commit, at least once, with this message id. Raises MessageInvalid."""
         await self._put.on(connection, self.row(exchange, envelope))
 
@@ -85,33 +91,33 @@ class Outbox:
         """Registers a function to call with each destination that may have new messages."""
         self._wakers.append(waker)
 
-    async def published_at(self, connection: Connection, message_id: str) -> datetime | None:
+    async def published_at(self, connection: AnyConnection, message_id: str) -> datetime | None:
         """When the broker confirmed it. None: not yet, never put, or deleted since."""
         found = await self._published_at.on(connection, {"id": message_id})
         return found[0].published_at if found else None
 
-    async def oldest(self, connection: Connection) -> dict[str, timedelta]:
+    async def oldest(self, connection: AnyConnection) -> dict[str, timedelta]:
         """Destination → the age of its oldest unpublished message. Fast, however many there are."""
         rows = await self._oldest.on(connection, {})
         now = self._clock()
         return {destination: max(now - since, timedelta(0)) for destination, since in rows}
 
-    async def oldest_unpublished(self, connection: Connection, exchange: str | None = None) -> timedelta | None:
+    async def oldest_unpublished(self, connection: AnyConnection, exchange: str | None = None) -> timedelta | None:
         """The age of the oldest unpublished message, to any exchange or to one. None: there is none."""
         ages = await self.oldest(connection)
         return max((age for name, age in ages.items() if exchange in (None, exchange_of(name))), default=None)
 
-    async def unpublished(self, connection: Connection) -> dict[str, int]:
+    async def unpublished(self, connection: AnyConnection) -> dict[str, int]:
         """Destination → how many wait. Slow, since it counts rows; meant for metrics."""
         return dict(map(tuple, await self._unpublished.on(connection, {})))
 
     async def claim(
-        self, connection: Connection, destination: str, claim: str, limit: int, lease: timedelta
+        self, connection: AnyConnection, destination: str, claim: str, limit: int, lease: timedelta
     ) -> list[OutboxMessage]:
         """Leases the oldest free messages, in one statement. `claim` must be new each time: it fences the lease."""
         return _waiting(await self._claim.on(connection, self._claiming(destination, claim, limit, lease)))
 
-    async def confirmed(self, connection: Connection, ids: Sequence[str]) -> None:
+    async def confirmed(self, connection: AnyConnection, ids: Sequence[str]) -> None:
         """Marks messages that the broker has, whoever holds the lease now. The first time of confirmation stays."""
         await self._confirm.on(connection, self._confirming(ids))
 
@@ -121,14 +127,14 @@ class Outbox:
         """`confirmed` (if any) and `claim` (unless `limit` is 0) in one transaction; on PostgreSQL in one statement."""
         claiming = self._claiming(destination, claim, limit, lease)
         if self._turn is not None and confirmed and limit:
-            return _waiting(await database.once(self._turn, claiming | self._confirming(confirmed)))
+            return _waiting(await database.execute(self._turn, claiming | self._confirming(confirmed)))
         if not confirmed:
-            return _waiting(await database.once(self._claim, claiming))
-        async with database.work() as connection:
+            return _waiting(await database.execute(self._claim, claiming))
+        async with database.prepared_write() as connection:
             await self.confirmed(connection, confirmed)
             return await self.claim(connection, destination, claim, limit, lease) if limit else []
 
-    async def release(self, connection: Connection, ids: Sequence[str], claim: str) -> None:
+    async def release(self, connection: AnyConnection, ids: Sequence[str], claim: str) -> None:
         """Ends the lease of these messages, unless somebody else holds it."""
         await self._release.on(connection, {"ids": self._ids(ids), "token": claim})
 

@@ -37,7 +37,7 @@ from extracted.shop.storage.tables import ShopTables
 from extracted.shop.worker import ShopWorker
 from legacy_adapter.shop.items import LegacyItems
 from legacy_adapter.shop.transactions import LegacyPurchases, LegacySales
-from legacy_adapter.stores import Stores, opened
+from legacy_adapter.stores import MonolithStores, opened
 
 TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
 
@@ -86,7 +86,7 @@ def build(settings: Settings) -> Starlette:
     )
 
 
-def _sales(settings: Settings, broker_url: SecretStr, stores: Stores) -> SalesParts:
+def _sales(settings: Settings, broker_url: SecretStr, stores: MonolithStores) -> SalesParts:
     database = Database(settings.database_url.get_secret_value())
     own = OwnTables("shop", database.is_sqlite)
     tables, outbox, failed_messages = ShopTables(own), Outbox(own, _now), FailedMessages(own, _now)

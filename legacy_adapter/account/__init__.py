@@ -1,1 +1,1 @@
-"""Account's ports on the monolith's tables."""
+"""Account's ports on the monolith's tables. No documents."""

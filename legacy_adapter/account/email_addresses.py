@@ -1,4 +1,4 @@
-"""Account's port for e-mails on the monolith's tables. What is true at once is decided by the statements that write."""
+"""Account's port for e-mail addresses on the monolith's tables. The writing statements decide races."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -20,11 +20,11 @@ from legacy_adapter.tables import subjects, user_emails, user_settings, users
 
 
 class _NobodyToVerify(Exception):
-    """The user of the e-mail is gone, so the token stays as it was."""
+    """The user is deleted, so the token stays."""
 
 
 class LegacyEmailAddresses:
-    """Implements the port EmailStore."""
+    """Implements the port EmailAddressStore."""
 
     def __init__(self, database: Database, mail_requests: MailRequests, clock: Callable[[], datetime] = now) -> None:
         self._database = database
@@ -32,13 +32,13 @@ class LegacyEmailAddresses:
         self._clock = clock
 
     async def of_user(self, user_id: str) -> Sequence[EmailAddress]:
-        """The oldest first: clients take the first for the main one."""
+        """The oldest first: clients use the first as the main address."""
         mine = select(user_emails).where(user_emails.c.user_id == user_id).order_by(user_emails.c.created_at)
         async with self._database.read() as connection:
             return [_email(row) for row in await connection.execute(mine)]
 
     async def add(self, user_id: str, address: str, token: str, mail: ComposeMail) -> EmailAddress | None:
-        """The user's row is held until the commit: who is deleted meanwhile waits."""
+        """Locks the user's row until the commit, so that the user is not deleted meanwhile."""
         async with self._database.write() as connection:
             to = await _user(connection, user_id, address)
             if to is None:
@@ -49,14 +49,14 @@ class LegacyEmailAddresses:
         return EmailAddress(email_id, address, is_verified=False)
 
     async def delete(self, email_id: str, user_id: str | None) -> bool:
-        """By one statement."""
+        """One statement."""
         its = user_emails.c.id == email_id
         where = its if user_id is None else its & (user_emails.c.user_id == user_id)
         async with self._database.write() as connection:
             return (await connection.execute(delete(user_emails).where(where))).rowcount > 0
 
     async def verify(self, token: str) -> bool:
-        """Of two at once one finds the token; a token whose user is gone is kept."""
+        """Of two calls at once, one finds the token. A token of a deleted user stays."""
         try:
             async with self._database.write() as connection:
                 return await self._verified(connection, token)
@@ -77,7 +77,7 @@ class LegacyEmailAddresses:
         return True
 
     async def renew(self, email_id: str, token: str, mail: ComposeMail) -> bool:
-        """A verification at the same moment wins, or finds its token dead."""
+        """A verification at the same time wins, or its token is replaced first."""
         async with self._database.write() as connection:
             row = await self._renewed(connection, email_id, token)
             if row is None:
@@ -97,17 +97,17 @@ class LegacyEmailAddresses:
 
 
 async def add_email(connection: AsyncConnection, user_id: str, address: str, token: str, at: datetime) -> str:
-    """Its id; it is not verified. Raises AlreadyThere, ValueRefused."""
+    """Adds an unverified address; returns its id. Raises AlreadyThere, ValueRefused."""
     if len(address) > MOST_ADDRESS_CHARACTERS:
         raise ValueRefused(f"the column has {MOST_ADDRESS_CHARACTERS} characters")
     row = {"id": str(uuid.uuid4()), "email": address, "user_id": user_id, "verification_token": token}
     if not await inserted(connection, user_emails, row | {"is_verified": False}, at, unless="email"):
-        raise AlreadyThere("another user has the e-mail, or the same one")
+        raise AlreadyThere("a user has the e-mail address")
     return row["id"]
 
 
 async def _user(connection: AsyncConnection, user_id: str, address: str) -> Addressee | None:
-    """Its row cannot be deleted before the transaction ends; others may change it."""
+    """Locks the user's row against deletion, not against changes."""
     statement = (
         select(users.c.username, user_settings.c.language)
         .select_from(users.outerjoin(user_settings, user_settings.c.user_id == users.c.id))
@@ -119,7 +119,7 @@ async def _user(connection: AsyncConnection, user_id: str, address: str) -> Addr
 
 
 async def _refuse_verified(connection: AsyncConnection, email_id: str) -> bool:
-    """False: there is none. Raises AlreadyVerified."""
+    """False: there is no such address. Raises AlreadyVerified."""
     if await connection.scalar(select(exists().where(user_emails.c.id == email_id))):
         raise AlreadyVerified("the e-mail is verified")
     return False

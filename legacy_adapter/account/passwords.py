@@ -1,4 +1,4 @@
-"""Password hashes as the monolith makes and reads them: bcrypt, 10 rounds, of the first 72 bytes."""
+"""Password hashes in the monolith's form: bcrypt, 10 rounds, of the first 72 bytes."""
 
 import asyncio
 import os
@@ -12,19 +12,19 @@ COUNTED_BYTES: Final = 72
 
 
 class Passwords:
-    """Hashes in threads of its own, one a core: a crowd that signs up waits in line, and nobody else does."""
+    """Hashes in its own threads, one per core, so that many sign-ups delay only each other."""
 
     def __init__(self, threads: int = os.cpu_count() or 1) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
 
     async def hashed(self, password: str) -> str:
-        """60 characters; takes about 50 ms of a core."""
+        """Returns 60 characters; takes about 50 ms of a core."""
         counted = password.encode()[:COUNTED_BYTES]
         loop = asyncio.get_running_loop()
         return (await loop.run_in_executor(self._threads, _hash, counted)).decode()
 
     def close(self) -> None:
-        """What waits is dropped; what is being made is not waited for."""
+        """Drops what waits, and does not wait for running hashes."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -1,6 +1,6 @@
-"""Account's port for points on the monolith's table: a balance changes by one conditional statement, never by value.
+"""Account's port for points on the monolith's table. One conditional statement changes a balance, without a read first.
 
-All take the caller's connection and are part of its transaction.
+All methods run in the transaction of the caller's connection.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Update, bindparam, select, update
 
-from chassis.database.prepared import Connection, Prepared
+from chassis.database.prepared import AnyConnection, PreparedStatement
 from legacy_adapter.rows import now
 from legacy_adapter.tables import users
 
 _MOST = 2**31 - 1
-"""An `integer` of PostgreSQL."""
+"""The largest `integer` of PostgreSQL."""
 
 
 def _change(*where: ColumnElement[bool]) -> Update:
@@ -24,10 +24,10 @@ def _change(*where: ColumnElement[bool]) -> Update:
 
 
 _OF_USER: Final[Any] = users.c.id == bindparam("user", type_=users.c.id.type)
-_POINTS: Final = Prepared(select(users.c.points).where(_OF_USER))
-_CREDIT: Final = Prepared(_change(_OF_USER))
+_POINTS: Final = PreparedStatement(select(users.c.points).where(_OF_USER))
+_CREDIT: Final = PreparedStatement(_change(_OF_USER))
 _ENOUGH: Final = users.c.points >= -bindparam("by", type_=users.c.points.type)
-_DEBIT: Final = Prepared(_change(_OF_USER, _ENOUGH))
+_DEBIT: Final = PreparedStatement(_change(_OF_USER, _ENOUGH))
 
 
 class LegacyPoints:
@@ -36,19 +36,19 @@ class LegacyPoints:
     def __init__(self, clock: Callable[[], datetime] = now) -> None:
         self._clock = clock
 
-    async def points(self, connection: Connection, user_id: str) -> int | None:
+    async def points(self, connection: AnyConnection, user_id: str) -> int | None:
         """None: there is no such user."""
         found = await _POINTS.on(connection, {"user": user_id})
         return found[0].points if found else None
 
-    async def debit(self, connection: Connection, user_id: str, points: int) -> int | None:
-        """The balance afterwards; None: too few points, or no such user: nothing was changed."""
+    async def debit(self, connection: AnyConnection, user_id: str, points: int) -> int | None:
+        """The balance afterwards; None: too few points, or no such user; nothing was changed."""
         return None if points > _MOST else await self._changed(connection, _DEBIT, user_id, -points)
 
-    async def credit(self, connection: Connection, user_id: str, points: int) -> int | None:
+    async def credit(self, connection: AnyConnection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: there is no such user."""
         return await self._changed(connection, _CREDIT, user_id, points)
 
-    async def _changed(self, connection: Connection, change: Prepared, user_id: str, by: int) -> int | None:
+    async def _changed(self, connection: AnyConnection, change: PreparedStatement, user_id: str, by: int) -> int | None:
         found = await change.on(connection, {"user": user_id, "by": by, "at": self._clock()})
         return found[0].points if found else None

@@ -1,4 +1,4 @@
-"""Roles of the monolith's subjects. Those that everybody gets have the ids that the monolith was seeded with."""
+"""Roles of the monolith's subjects. The ids of the two common roles are those of the monolith's seed."""
 
 import uuid
 from datetime import datetime
@@ -25,18 +25,18 @@ _OF_USER: Final = (
 
 
 class LegacyRoles:
-    """Implements the port Roles. A deleted user keeps them (fault F12)."""
+    """Implements the port RoleStore. A deleted user keeps its roles (fault F12)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def of_user(self, user_id: str) -> tuple[str, ...]:
-        """By one statement."""
+        """One statement."""
         async with self._database.look() as connection:
             return tuple(await connection.scalars(_OF_USER, {"user": user_id}))
 
 
 async def give_role(connection: AsyncConnection, subject_id: str, role_id: str, at: datetime) -> None:
-    """One that is there stays as it is."""
+    """Does nothing if the subject has the role already."""
     row = {"id": str(uuid.uuid4()), "subject_id": subject_id, "role_id": role_id}
     await inserted(connection, subject_roles, row, at, unless="subject_id role_id")

@@ -1,4 +1,4 @@
-"""Account's port for signing up on the monolith's tables: every row that the monolith writes, in one transaction."""
+"""Account's port for sign-up on the monolith's tables: all rows that the monolith writes, in one transaction."""
 
 import uuid
 from collections.abc import Callable
@@ -21,7 +21,7 @@ LANGUAGE = "en"
 
 
 class LegacySignUp:
-    """Implements the port Accounts."""
+    """Implements the port SignUpStore."""
 
     def __init__(self, database: Database, mail_requests: MailRequests, clock: Callable[[], datetime] = now) -> None:
         self._database = database
@@ -29,14 +29,14 @@ class LegacySignUp:
         self._clock = clock
 
     async def is_taken(self, username: str, address: str) -> bool:
-        """By one statement."""
+        """One statement."""
         refuse_nul({"username": username})
         named, mailed = exists().where(users.c.username == username), exists().where(user_emails.c.email == address)
         async with self._database.look() as connection:
             return bool(await connection.scalar(select(or_(named, mailed))))
 
     async def add(self, new: NewUser, mail: ComposeMail) -> User:
-        """The unique constraints decide who of several is first; the others wait for that, and leave nothing."""
+        """The unique constraints decide which of several is first. The others wait for it and write nothing."""
         async with self._database.write() as connection:
             user = await self._add(connection, new)
             await self._mail_requests.put(connection, mail(Addressee(new.username, new.address, LANGUAGE)))
@@ -62,7 +62,7 @@ async def _add_settings(connection: AsyncConnection, user_id: str, at: datetime)
 
 
 async def _add_login(connection: AsyncConnection, user_id: str, new: NewUser, at: datetime) -> str:
-    """The id of the subject. Raises LoginTaken."""
+    """Returns the id of the subject. Raises LoginTaken."""
     subject_id = _id()
     subject = {"id": subject_id, "internal_identifier": user_id, "type": "user", "created_at": at, "updated_at": at}
     await connection.execute(insert(subjects).values(subject))

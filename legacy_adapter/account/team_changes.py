@@ -1,7 +1,7 @@
-"""Account's port for changes of teams on the monolith's tables: all rows that the monolith writes and mail, or nothing.
+"""Account's port for changes of teams on the monolith's tables: all rows of the monolith's and the mail, or nothing.
 
-Rows are locked in one order: the role of the members, users, who holds the role, members, the team. The monolith's own
-writes meet ours at the tables' constraints.
+Rows are locked in this order: the members' role, users, holders of the role, members, the team. The monolith does not
+know these locks; the tables' constraints decide between its writes and ours.
 """
 
 import uuid
@@ -26,7 +26,7 @@ from legacy_adapter.tables import team_members, teams, users
 
 
 class _Undone(Exception):
-    """Nothing that the transaction has written stays."""
+    """Rolls the transaction back."""
 
     def __init__(self, why: MembershipRefusal) -> None:
         super().__init__(why)
@@ -34,7 +34,7 @@ class _Undone(Exception):
 
 
 class LegacyTeamChanges:
-    """Implements the port TeamWrites."""
+    """Implements the port TeamChanges."""
 
     def __init__(self, database: Database, mail_requests: MailRequests, clock: Callable[[], datetime] = now) -> None:
         self._database = database
@@ -42,18 +42,18 @@ class LegacyTeamChanges:
         self._clock = clock
 
     async def create(self, captain_id: str, new: Changes) -> Team | MembershipRefusal:
-        """Between two at once the unique name decides."""
+        """The unique name decides between two at once."""
         refuse_nul(new)
         return await self._settled(partial(self._create, captain_id, new))
 
     async def change(self, team_id: str, changes: Changes) -> Team | None:
-        """Only the named columns are written."""
+        """Writes only the named columns."""
         async with refusing(self._database.write() if changes else self._database.read()) as connection:
             row = await changed(connection, teams, teams.c.id == team_id, changes, self._clock())
             return None if row is None else await _shown(connection, row)
 
     async def delete(self, team_id: str, by: str, mail: ComposeMailWith | None) -> bool:
-        """Its roles first, so that nobody joins meanwhile; the schema cascades to the rest."""
+        """Removes the roles first, so that nobody joins meanwhile; the schema cascades to the rest."""
         async with self._database.write() as connection:
             if await _found(connection, team_id) is None:
                 return False
@@ -70,11 +70,11 @@ class LegacyTeamChanges:
     async def add_member(
         self, team_id: str, user_id: str, inviter_id: str, mail: ComposeMailWith
     ) -> Team | MembershipRefusal:
-        """Role, member and mail."""
+        """Writes role, member and mail."""
         return await self._settled(partial(self._add, team_id, user_id, inviter_id, mail))
 
     async def remove_member(self, team_id: str, user_id: str, mail: ComposeMailWith) -> Team | MembershipRefusal:
-        """Role, member and mail."""
+        """Writes role, member and mail."""
         return await self._settled(partial(self._remove, team_id, user_id, mail))
 
     async def _settled(self, change: Callable[[AsyncConnection], Awaitable[Team]]) -> Team | MembershipRefusal:
@@ -123,7 +123,7 @@ class LegacyTeamChanges:
 
 
 async def _join(connection: AsyncConnection, team_id: str, user_id: str, role_id: str | None, at: datetime) -> None:
-    """What was read may be old by now where the monolith writes: the constraint has the last word."""
+    """The monolith may have written since the role was read: the constraint decides."""
     if await team_rows.role_in(connection, team_id, user_id) is not None:
         raise _Undone(MembershipRefusal.ALREADY_MEMBER)
     subject_id = await _subject(connection, user_id)
@@ -135,7 +135,7 @@ async def _join(connection: AsyncConnection, team_id: str, user_id: str, role_id
 
 
 async def _leave(connection: AsyncConnection, team_id: str, user_id: str, role_id: str | None) -> None:
-    """What was read may be old by now, as above."""
+    """The monolith may have written since the role was read: the condition decides."""
     role = await team_rows.role_in(connection, team_id, user_id)
     if role != MEMBER:
         raise _Undone(MembershipRefusal.NOT_MEMBER if role is None else MembershipRefusal.CAPTAIN)
@@ -161,7 +161,7 @@ async def _team(connection: AsyncConnection, team_id: str) -> Row[Any]:
 
 
 async def _username(connection: AsyncConnection, user_id: str) -> str:
-    """Who deletes the user waits until the transaction ends."""
+    """Locks the user's row against deletion until the transaction ends."""
     held = select(users.c.username).where(users.c.id == user_id).with_for_update(read=True, key_share=True)
     name: str | None = await connection.scalar(held)
     if name is None:

@@ -1,6 +1,6 @@
-"""Rows that a team consists of beside its own: roles, their policies, members, and where mail reaches these.
+"""A team's further rows: roles, policies, members, and the members' mail addresses.
 
-All take the caller's connection and are part of its transaction.
+All functions run in the transaction of the caller's connection.
 """
 
 import uuid
@@ -30,7 +30,7 @@ _DESCRIPTIONS: Final = {CAPTAIN: "Role for captain of the team", MEMBER: "Role f
 
 
 async def add_roles(connection: AsyncConnection, team_id: str, name: str | None, captain: str, at: datetime) -> None:
-    """Two, both the captain's; that of a member has no policy. `captain`: the id of a subject."""
+    """Adds two roles and gives both to the captain (a subject's id). The member's role has no policy."""
     added = {role: await _add_role(connection, team_id, role, name, at) for role in (CAPTAIN, MEMBER)}
     for resource, attributes in (("team", {"id": team_id}), ("team_member", {"team_id": team_id})):
         policy = {"action": "manage", "resource": resource, "attributes": attributes, "role_id": added[CAPTAIN]}
@@ -51,26 +51,26 @@ async def _add(connection: AsyncConnection, table: Table, at: datetime, **values
 
 
 async def lock_role_of_members(connection: AsyncConnection, team_id: str) -> str | None:
-    """Its id. Whoever else adds or removes members here, or deletes the team, waits until the transaction ends."""
+    """Returns its id. Others who add or remove members, or delete the team, wait until the transaction ends."""
     by_name = select(roles.c.id).where(roles.c.name == role_in_team(team_id, MEMBER))
     role_id: str | None = await connection.scalar(by_name.with_for_update(key_share=True))
     return role_id
 
 
 async def remove_roles(connection: AsyncConnection, team_id: str) -> None:
-    """Both; the schema cascades to policies and to who holds them."""
+    """Removes both roles; the schema cascades to policies and holders."""
     names = [role_in_team(team_id, role) for role in (CAPTAIN, MEMBER)]
     await connection.execute(delete(roles).where(roles.c.name.in_(names)))
 
 
 async def take_role(connection: AsyncConnection, subject_id: str, role_id: str | None) -> None:
-    """Whether it was held or not."""
+    """Does nothing if the subject does not have the role."""
     held = subject_roles.c.subject_id == subject_id, subject_roles.c.role_id == role_id
     await connection.execute(delete(subject_roles).where(*held))
 
 
 async def subject_of(connection: AsyncConnection, user_id: str) -> str | None:
-    """The id of the subject that stands for a user."""
+    """The id of the user's subject."""
     of_user = subjects.c.internal_identifier == user_id
     subject_id: str | None = await connection.scalar(select(subjects.c.id).where(of_user))
     return subject_id
@@ -84,19 +84,19 @@ async def role_in(connection: AsyncConnection, team_id: str, user_id: str) -> st
 
 
 async def add_member(connection: AsyncConnection, team_id: str, user_id: str, role: str, at: datetime) -> bool:
-    """False: somebody else has added the user meanwhile."""
+    """False: the user has been added meanwhile."""
     row = {"id": str(uuid.uuid4()), "team_id": team_id, "user_id": user_id, "role": role}
     return await inserted(connection, team_members, row, at, unless="team_id user_id")
 
 
 async def remove_member(connection: AsyncConnection, team_id: str, user_id: str) -> bool:
-    """False: the user is none, or is the captain."""
+    """False: the user is not a member, or is the captain."""
     its = team_members.c.team_id == team_id, team_members.c.user_id == user_id, team_members.c.role == MEMBER
     return (await connection.execute(delete(team_members).where(*its))).rowcount > 0
 
 
 async def addressees(connection: AsyncConnection, *who: ColumnElement[bool]) -> Sequence[Addressee]:
-    """Of those users that have an e-mail, verified or not: their first."""
+    """The first address, verified or not, of each user that has one."""
     statement = (
         select(users.c.id, users.c.username, user_emails.c.email, user_settings.c.language)
         .join(user_emails, user_emails.c.user_id == users.c.id)

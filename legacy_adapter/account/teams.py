@@ -14,28 +14,28 @@ from legacy_adapter.tables import team_members, teams, users
 
 
 class LegacyTeams:
-    """Implements the port Teams."""
+    """Implements the port TeamStore."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def find(self, team_id: str) -> Team | None:
-        """Team, then members, of one moment."""
+        """Reads team and members in one state of the data."""
         async with self._database.read() as connection:
             rows = (await connection.execute(select(teams).where(teams.c.id == team_id))).all()
             return next(iter(await with_members(connection, rows)), None)
 
-    async def select(self, selection: PageQuery) -> ListPage[Team]:
-        """By three statements, however many there are."""
+    async def select(self, query: PageQuery) -> ListPage[Team]:
+        """Three statements, however long the page is."""
         async with self._database.read() as connection:
-            found = pages.rows(connection, teams, selection.containing, selection.descending)
-            page = (await connection.execute(found.offset(selection.offset).limit(selection.limit))).all()
-            total = await connection.scalar(pages.count(teams, selection.containing))
+            found = pages.rows(connection, teams, query.containing, query.descending)
+            page = (await connection.execute(found.offset(query.offset).limit(query.limit))).all()
+            total = await connection.scalar(pages.count(teams, query.containing))
             return ListPage(await with_members(connection, page), total or 0)
 
 
 async def with_members(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> Sequence[Team]:
-    """The teams of these rows, by one more statement."""
+    """Reads the members of all these teams with one statement."""
     members = await _members(connection, [row.id for row in rows])
     return [Team(row.id, row.name, row.description, tuple(members[row.id])) for row in rows]
 

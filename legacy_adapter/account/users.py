@@ -1,4 +1,4 @@
-"""Account's ports for users and settings on the monolith's tables: one conditional statement for each change."""
+"""Account's ports for users and settings on the monolith's tables."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -15,14 +15,14 @@ from legacy_adapter.tables import team_members, teams, user_settings, users
 
 
 class LegacyUsers:
-    """Implements the port Users."""
+    """Implements the port UserStore."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = now) -> None:
         self._database = database
         self._clock = clock
 
     async def find(self, user_id: str) -> RankedUser | None:
-        """User and rank by one statement, so of one moment."""
+        """Reads user and rank with one statement, so both are of one moment."""
         ahead = users.alias("ahead")
         rank = select(1 + func.count()).select_from(ahead).where(ahead.c.points > users.c.points).scalar_subquery()
         statement = select(users, rank.label("rank")).where(users.c.id == user_id)
@@ -30,27 +30,27 @@ class LegacyUsers:
             row = (await connection.execute(statement)).first()
         return None if row is None else RankedUser(_user(row), row.rank)
 
-    async def select(self, selection: PageQuery) -> ListPage[User]:
-        """By two statements, however many there are."""
+    async def select(self, query: PageQuery) -> ListPage[User]:
+        """Two statements, however long the page is."""
         async with self._database.read() as connection:
-            found = pages.rows(connection, users, selection.containing, selection.descending)
-            page = await connection.execute(found.offset(selection.offset).limit(selection.limit))
-            total = await connection.scalar(pages.count(users, selection.containing))
+            found = pages.rows(connection, users, query.containing, query.descending)
+            page = await connection.execute(found.offset(query.offset).limit(query.limit))
+            total = await connection.scalar(pages.count(users, query.containing))
         return ListPage([_user(row) for row in page], total or 0)
 
     async def change(self, user_id: str, changes: Changes) -> User | None:
-        """Only the named columns are written, so what others change meanwhile stays."""
+        """Writes only the named columns, so that what others change meanwhile stays."""
         row = await _changed(self._database, users, users.c.id == user_id, changes, self._clock())
         return None if row is None else _user(row)
 
     async def delete(self, user_id: str) -> bool:
-        """The row alone: login, tokens, e-mails and settings stay (fault F12); the schema cascades to the rest."""
+        """Deletes only the user's row: login, tokens, addresses and settings stay (fault F12); the schema cascades."""
         async with self._database.write() as connection:
             gone = await connection.execute(delete(users).where(users.c.id == user_id))
         return gone.rowcount > 0
 
     async def teams(self, user_id: str) -> Sequence[str] | None:
-        """A user without teams is one row without a team."""
+        """A user without teams gives one row without a team."""
         joined = users.outerjoin(team_members, team_members.c.user_id == users.c.id)
         joined = joined.outerjoin(teams, teams.c.id == team_members.c.team_id)
         async with self._database.read() as connection:
@@ -61,21 +61,21 @@ class LegacyUsers:
 
 
 class LegacyUserSettings:
-    """Implements the port UserSettings. A deleted user's row has lost its user: it is never found again."""
+    """Implements the port UserSettingsStore. A deleted user's settings lose their user and are not found."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = now) -> None:
         self._database = database
         self._clock = clock
 
     async def find(self, user_id: str) -> UserSettings | None:
-        """By the user they belong to."""
+        """By their user."""
         statement = select(user_settings).where(user_settings.c.user_id == user_id)
         async with self._database.read() as connection:
             row = (await connection.execute(statement)).first()
         return None if row is None else _settings(row)
 
     async def change(self, user_id: str, changes: Changes) -> UserSettings | None:
-        """Only the named columns are written."""
+        """Writes only the named columns."""
         where = user_settings.c.user_id == user_id
         row = await _changed(self._database, user_settings, where, changes, self._clock())
         return None if row is None else _settings(row)

@@ -1,1 +1,1 @@
-"""The monolith's documents: one port, on MongoDB and on JSON columns."""
+"""The monolith's documents: one port, on MongoDB and on SQLite. No meaning of a document's fields."""

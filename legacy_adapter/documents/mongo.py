@@ -1,4 +1,4 @@
-"""The monolith's documents where they really are: collections of a server that speaks MongoDB's protocol."""
+"""The monolith's documents on a server that speaks MongoDB's protocol."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ _NO_ENTRY = {13, 18}
 class MongoDocuments:
     """One per process, on one loop. `url` names the database: mongodb://HOST/NAME. Raises SettingsInvalid.
 
-    `timeout_s`: how long a server, a connection, an answer may be waited for; the server gives up a query after it.
+    `timeout_s` limits the wait for a server, a connection, an answer; the server cancels a query after it.
     """
 
     def __init__(self, url: str, *, timeout_s: float = 5.0, pool_size: int = 10) -> None:
@@ -46,7 +46,7 @@ class MongoDocuments:
         return None if found is None else _shown(found)
 
     async def find(self, collection: str, query: DocumentQuery) -> Sequence[Document]:
-        """Without an order: MongoDB's natural one. Ties are left to the server, as the monolith leaves them."""
+        """Without an order, in MongoDB's natural one. The server orders ties, as for the monolith."""
         conditions = {name: {"$in": list(texts)} for name, texts in query.equals.items()}
         keys = [(name, -1 if descending else 1) for name, descending in query.descending.items()]
         cursor = self._database[collection].find(
@@ -56,14 +56,14 @@ class MongoDocuments:
             return [_shown(found) async for found in cursor]
 
     async def add(self, collection: str, fields: Document) -> Document:
-        """As Mongoose would have written it."""
+        """As Mongoose would write it."""
         document = {"_id": ObjectId(), **_stored(fields), "__v": 0}
         async with _translated():
             await self._database[collection].insert_one(document)
         return _shown(document)
 
     async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
-        """One command, so that of two at once none undoes the other's fields."""
+        """One command, so that two at once keep each other's fields."""
         if not fields:
             return await self.find_one(collection, public_id)
         async with _translated():
@@ -81,7 +81,7 @@ class MongoDocuments:
             return (await self._database[collection].delete_one({"id": public_id})).deleted_count > 0
 
     async def ping(self) -> None:
-        """Returns when the server answers. Raises StoreUnavailable."""
+        """Returns if the server answers. Raises StoreUnavailable."""
         async with _translated():
             await self._client.admin.command("ping")
 
@@ -91,7 +91,7 @@ class MongoDocuments:
 
 
 def _stored(value: Any) -> Any:
-    """JavaScript's numbers in BSON: beyond 32 bits a whole number is a double."""
+    """Stores numbers as JavaScript does: a whole number beyond 32 bits is a double."""
     match value:
         case Mapping():
             return {name: _stored(item) for name, item in value.items()}
@@ -104,7 +104,7 @@ def _stored(value: Any) -> Any:
 
 
 def _shown(found: dict[str, Any]) -> Document:
-    """With `_id` as the other store has it."""
+    """With `_id` in the form of the other store."""
     return found | {"_id": {"$oid": str(found["_id"])}}
 
 
@@ -131,5 +131,5 @@ async def _translated() -> AsyncIterator[None]:
 
 
 def _first_line(error: PyMongoError) -> str:
-    """Without the description of the topology that follows."""
+    """Drops the description of the topology that follows."""
     return str(error).partition(", Timeout:")[0].partition("\n")[0]

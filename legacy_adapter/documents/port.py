@@ -1,4 +1,4 @@
-"""The port for the monolith's documents: what both stores do."""
+"""The port for the monolith's documents."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DocumentQuery:
-    """`equals`: field → the texts of which it has to be one. `descending`: number field → direction, in sort order."""
+    """`equals`: field → texts, one of which it must be. `descending`: number field → direction, in sort order."""
 
     equals: Mapping[str, Collection[str]] = field(default_factory=dict)
     descending: Mapping[str, bool] = field(default_factory=dict)
@@ -18,30 +18,30 @@ class DocumentQuery:
 
 
 class DocumentStore(Protocol):
-    """Collections of documents; their public id is the field `id`."""
+    """Collections of documents. Their public id is the field `id`."""
 
     async def find_one(self, collection: str, public_id: str) -> Document | None:
         """Raises StoreUnavailable."""
         ...
 
     async def find(self, collection: str, query: DocumentQuery) -> Sequence[Document]:
-        """Without an order: in the order in which they were added. Raises StoreUnavailable."""
+        """Without an order, in the order of insertion. Raises StoreUnavailable."""
         ...
 
     async def add(self, collection: str, fields: Document) -> Document:
-        """`fields` with their public `id`, as a document of Mongoose's: a new `_id` before them, `__v` 0 behind.
+        """Adds the document as Mongoose does: a new `_id` before `fields` (which contain `id`), `__v` 0 after them.
 
         In BSON, whole numbers beyond 32 bits are doubles, as in JavaScript. Raises StoreUnavailable.
         """
         ...
 
     async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
-        """One `$set` of whole fields; `_id`, `__v` and all others stay as they are. No fields: nothing is written.
+        """One `$set` of whole fields; all others stay. If there are no fields, nothing is written.
 
-        The document as it is then; None where there is none. Raises StoreUnavailable.
+        Returns the document afterwards; None: there is none. Raises StoreUnavailable.
         """
         ...
 
     async def remove(self, collection: str, public_id: str) -> bool:
-        """Whether there was one. Raises StoreUnavailable."""
+        """False: there is none. Raises StoreUnavailable."""
         ...

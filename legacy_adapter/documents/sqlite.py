@@ -26,7 +26,7 @@ from legacy_adapter.documents.port import Document, DocumentQuery
 
 
 class SqliteDocuments:
-    """Collection x is the table mongo_x(_id, id, body), the whole document in `body`."""
+    """Collection x is the table mongo_x(_id, id, body); `body` is the whole document."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,14 +39,14 @@ class SqliteDocuments:
         return None if body is None else json.loads(body)
 
     async def find(self, collection: str, query: DocumentQuery) -> Sequence[Document]:
-        """Ties keep the order in which they were added."""
+        """Ties keep the order of insertion."""
         statement = _documents(collection).where(*_conditions(query)).order_by(*_order(query))
         page = statement.offset(query.skip).limit(query.limit)
         async with self._database.read() as connection:
             return [json.loads(body) for body in await connection.scalars(page)]
 
     async def add(self, collection: str, fields: Document) -> Document:
-        """As the monolith's own process would have written it."""
+        """As the monolith would write it."""
         object_id = str(ObjectId())
         document = {"_id": {"$oid": object_id}, **fields, "__v": 0}
         row = {"_id": object_id, "id": fields["id"], "body": json.dumps(document)}
@@ -55,7 +55,7 @@ class SqliteDocuments:
         return document
 
     async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
-        """One statement, so that of two at once none undoes the other's fields."""
+        """One statement, so that two at once keep each other's fields."""
         if not fields:
             return await self.find_one(collection, public_id)
         async with self._database.write() as connection:

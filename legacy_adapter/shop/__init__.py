@@ -1,1 +1,1 @@
-"""Shop's ports on the monolith's tables and documents."""
+"""Shop's ports on the monolith's tables and documents. No users' data."""

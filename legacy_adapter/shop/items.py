@@ -1,4 +1,4 @@
-"""The shop's ports on the monolith's data: items are documents, purchases are rows of `transactions`."""
+"""The shop's port for items on the monolith's documents."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -15,12 +15,12 @@ class LegacyItems:
         self._documents = documents
 
     async def find(self, item_id: str) -> Item | None:
-        """By public id, exactly as spelled."""
+        """By public id, compared exactly as spelled."""
         document = await self._documents.find_one(_COLLECTION, item_id)
         return None if document is None else _item(document)
 
     async def find_all(self, item_ids: Collection[str]) -> Mapping[str, Item]:
-        """By public ids, exactly as spelled."""
+        """By public ids, compared exactly as spelled."""
         found = await self._documents.find(_COLLECTION, DocumentQuery({"id": item_ids}, limit=len(item_ids)))
         return {document["id"]: _item(document) for document in found}
 
@@ -34,7 +34,7 @@ class LegacyItems:
         return [_item(document) for document in found]
 
     async def add(self, item_id: str, fields: ItemFields) -> Item:
-        """The fields of a new item have the names that the monolith's document gives them."""
+        """An item's fields have the same names in the monolith's document."""
         return _item(await self._documents.add(_COLLECTION, {**fields, "id": item_id}))
 
     async def change(self, item_id: str, fields: ItemFields) -> Item | None:
@@ -43,7 +43,7 @@ class LegacyItems:
         return None if document is None else _item(document)
 
     async def remove(self, item_id: str) -> bool:
-        """The document itself, as the monolith does."""
+        """Removes the document, as the monolith does."""
         return await self._documents.remove(_COLLECTION, item_id)
 
 

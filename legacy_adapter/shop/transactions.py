@@ -1,4 +1,4 @@
-"""What the shop's decisions need of the monolith's tables, as parts of its own transaction."""
+"""The shop's ports on the monolith's table `transactions`: who has bought what."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -6,33 +6,33 @@ from datetime import UTC, datetime
 from sqlalchemy import ARRAY, BindParameter, ColumnElement, Table, bindparam, exists, func, select, tuple_
 
 from chassis.database.database import Database
-from chassis.database.prepared import Prepared
+from chassis.database.prepared import PreparedStatement
 from extracted.shop.domain import Transaction, TransactionRow, Transactions
 from legacy_adapter.pages import heap_order
 from legacy_adapter.tables import transactions, users
 
 _ROW = transactions.c
 _LIVE = select(_ROW.id, _ROW.user_id, _ROW.item_id.label("item_id")).where(_ROW.deleted_at.is_(None))
-_OF_LIST = Prepared(_LIVE.where(tuple_(_ROW.user_id, _ROW.item_id).in_(bindparam("pairs", expanding=True))))
+_OF_LIST = PreparedStatement(_LIVE.where(tuple_(_ROW.user_id, _ROW.item_id).in_(bindparam("pairs", expanding=True))))
 _ARRAYS = (bindparam("users", type_=ARRAY(_ROW.user_id.type)), bindparam("items", type_=ARRAY(_ROW.item_id.type)))
-_OF_ARRAYS = Prepared(
+_OF_ARRAYS = PreparedStatement(
     _LIVE.where(tuple_(_ROW.user_id, _ROW.item_id).in_(select(*(func.unnest(array) for array in _ARRAYS))))
 )
 
 
 class LegacyPurchases:
-    """Implements the port Purchases: a row counts while it is not deleted, whoever wrote it."""
+    """Implements the ports Purchases and TransactionRecords. A row counts until it is deleted, whoever wrote it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def live(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
-        """By one statement; of several rows of a pair, which the monolith's race can leave, any."""
+        """One statement. The monolith's race can leave several rows of a pair: it returns any of them."""
         if self._database.is_sqlite:
-            rows = await self._database.once(_OF_LIST, {"pairs": list(pairs)}, writes=False)
+            rows = await self._database.execute(_OF_LIST, {"pairs": list(pairs)}, writes=False)
         else:
             users, items = [user for user, _item in pairs], [item for _user, item in pairs]
-            rows = await self._database.once(_OF_ARRAYS, {"users": users, "items": items}, writes=False)
+            rows = await self._database.execute(_OF_ARRAYS, {"users": users, "items": items}, writes=False)
         return {(row.user_id, row.item_id): row.id for row in rows}
 
     async def page(self, offset: int, limit: int) -> Transactions:
@@ -46,7 +46,7 @@ class LegacyPurchases:
             return Transactions([Transaction(*one) for one in found], total or 0)
 
     async def rows(self, after: str | None, limit: int) -> Sequence[TransactionRow]:
-        """Implements the port TransactionRecords: the primary key tells where a page begins."""
+        """One page in the order of the primary key."""
         row = transactions.c
         page = select(row.id, row.user_id, row.item_id, row.created_at, row.deleted_at).order_by(row.id).limit(limit)
         page = page if after is None else page.where(row.id > after)
@@ -57,7 +57,7 @@ class LegacyPurchases:
 def _row(
     row_id: str, user_id: str | None, item_id: str | None, created_at: datetime, deleted_at: datetime | None
 ) -> TransactionRow:
-    """SQLite has no zones: the time there is UTC."""
+    """SQLite stores no zones; its times are UTC."""
     deleted = deleted_at and _zoned(deleted_at)
     return TransactionRow(row_id, user_id, item_id, _zoned(created_at), deleted)
 
@@ -67,7 +67,7 @@ def _zoned(time: datetime) -> datetime:
 
 
 class LegacySales:
-    """Users and rows of `transactions`; ids in canonical form."""
+    """Implements the port Bought, as parts of the shop's statements; ids in canonical form."""
 
     def is_owned(self, user_id: BindParameter[str], item_id: BindParameter[str]) -> ColumnElement[bool]:
         """There is a row that is not deleted."""
@@ -75,15 +75,15 @@ class LegacySales:
         return exists().where(row.user_id == user_id, row.item_id == item_id, row.deleted_at.is_(None))
 
     def has_user(self, user_id: BindParameter[str]) -> ColumnElement[bool]:
-        """Held by the lock that a foreign key takes: points may change meanwhile, the user cannot go."""
+        """Locks the user as a foreign key does: points may change meanwhile, the user cannot be deleted."""
         held = select(users.c.id).where(users.c.id == user_id).with_for_update(read=True, key_share=True)
         return held.exists()
 
     @property
     def insertion(self) -> tuple[Table, Sequence[str]]:
-        """A live row."""
+        """The table, and the columns of a live row."""
         return transactions, ("id", "user_id", "item_id", "created_at", "updated_at")
 
     def row(self, row_id: str, user_id: str, item_id: str, now: datetime) -> Mapping[str, object]:
-        """What it has in these columns."""
+        """The values of these columns."""
         return {"id": row_id, "user_id": user_id, "item_id": item_id, "created_at": now, "updated_at": now}

@@ -18,7 +18,7 @@ class Mutation:
 
 
 _HANDLED = "        await self._holding(lambda: self._handle(delivery))\n"
-_DEBIT = "_DEBIT: Final = Prepared(_change(_OF_USER, _ENOUGH))"
+_DEBIT = "_DEBIT: Final = PreparedStatement(_change(_OF_USER, _ENOUGH))"
 _BUY = "tests/unit/extracted/account/purchases/test_buy.py"
 _JOINED = """\
             if other is not None:
@@ -77,7 +77,7 @@ MUTATIONS = (
         "unconditional debit",
         "legacy_adapter/account/points.py",
         _DEBIT,
-        "_DEBIT: Final = Prepared(_change(_OF_USER))",
+        "_DEBIT: Final = PreparedStatement(_change(_OF_USER))",
         f"{_FAULTS}/test_deliveries.py::test_f10_one_buys_much_at_once_with_points_for_one[embedded]",
     ),
     Mutation(

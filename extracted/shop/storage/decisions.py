@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from chassis.database.database import Database
-from chassis.database.prepared import Connection, Inserts, Prepared
+from chassis.database.prepared import AnyConnection, PreparedInserts, PreparedStatement
 from chassis.messaging.envelope import Envelope
 from chassis.outbox.outbox import PUT, Outbox
 from extracted.shop.decision import Known, Purchase, SaleDecision, SaleOutcome, SaleRefusal
@@ -70,17 +70,17 @@ class StoredDecisions:
         self.outbox = outbox
         self.bought = bought
         self.clock = clock
-        self.look = Prepared(_look(tables, bought))
-        self.take = Prepared(_take(tables.stock))
+        self.look = PreparedStatement(_look(tables, bought))
+        self.take = PreparedStatement(_take(tables.stock))
         decided, out = (tables.decisions, DECIDED), (outbox.table, PUT)
-        self.answered = Inserts(out)
-        self.refused = Inserts(decided, out)
-        self.sold = Inserts(decided, bought.insertion, out)
+        self.answered = PreparedInserts(out)
+        self.refused = PreparedInserts(decided, out)
+        self.sold = PreparedInserts(decided, bought.insertion, out)
 
     @asynccontextmanager
     async def transaction(self, purchase: Purchase) -> AsyncIterator["StoredDecisionTransaction"]:
         """Takes the lock first: an earlier snapshot would miss what the last holder of the lock has committed."""
-        async with self.database.work(lock=_lock_key(purchase)) as connection:
+        async with self.database.prepared_write(lock=_lock_key(purchase)) as connection:
             yield StoredDecisionTransaction(self, connection)
         self.outbox.wake()
 
@@ -88,7 +88,7 @@ class StoredDecisions:
 class StoredDecisionTransaction:
     """Implements the port Deciding."""
 
-    def __init__(self, store: StoredDecisions, connection: Connection) -> None:
+    def __init__(self, store: StoredDecisions, connection: AnyConnection) -> None:
         self._store = store
         self._connection = connection
         self._unwritten: list[Mapping[str, object]] = []

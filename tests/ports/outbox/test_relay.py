@@ -123,7 +123,7 @@ async def test_a_message_that_can_never_be_sent_holds_up_no_other(service: Servi
 async def test_a_claim_that_was_committed_while_the_answer_was_lost_is_made_again_when_its_lease_ends(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broker, once, losses = Taking(), service.database.once, [1]
+    broker, once, losses = Taking(), service.database.execute, [1]
 
     async def losing(*statement: Any, **how: Any) -> Any:
         rows = await once(*statement, **how)
@@ -134,7 +134,7 @@ async def test_a_claim_that_was_committed_while_the_answer_was_lost_is_made_agai
         return rows
 
     await service.put(message())
-    monkeypatch.setattr(service.database, "once", losing)
+    monkeypatch.setattr(service.database, "execute", losing)
     async with running(OutboxRelay(service.database, service.outbox, broker, QUICK)):
         await until(lambda: all_out(service))
     assert not losses
@@ -221,7 +221,7 @@ async def test_it_waits_for_a_database_that_is_away_and_goes_on(
     broker = Taking()
     away = Database("sqlite:////nowhere/at/all.sqlite3")
     relay = OutboxRelay(service.database, service.outbox, broker, QUICK)
-    for access in ("read", "write", "work", "once"):
+    for access in ("read", "write", "prepared_write", "execute"):
         monkeypatch.setattr(service.database, access, getattr(away, access))
     async with running(relay):
         await until(lambda: relay.troubles().get("", None) is not None and relay.troubles()[""].attempts >= 3)
@@ -238,7 +238,7 @@ async def test_a_batch_that_cannot_be_marked_now_is_marked_later_and_not_sent_ag
     away = Database("sqlite:////nowhere/at/all.sqlite3")
 
     async def lose_the_database(_name: str) -> None:
-        for access in ("write", "work", "once"):
+        for access in ("write", "prepared_write", "execute"):
             monkeypatch.setattr(service.database, access, getattr(away, access))
 
     monkeypatch.setattr("chassis.outbox.destination_worker.reach", lose_the_database)

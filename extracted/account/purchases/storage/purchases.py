@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from chassis.database.database import Database
-from chassis.database.prepared import Connection
+from chassis.database.prepared import AnyConnection
 from chassis.messaging.envelope import Envelope
 from chassis.outbox.outbox import Outbox
 from extracted.account.purchases import messages
@@ -32,15 +32,15 @@ _SURELY_OUT = timedelta(seconds=1)
 class Points(Protocol):
     """Where balances are stored, in the same database."""
 
-    async def points(self, connection: Connection, user_id: str) -> int | None:
+    async def points(self, connection: AnyConnection, user_id: str) -> int | None:
         """None: there is no such user."""
         ...
 
-    async def debit(self, connection: Connection, user_id: str, points: int) -> int | None:
+    async def debit(self, connection: AnyConnection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: too few points, or no such user: nothing was changed."""
         ...
 
-    async def credit(self, connection: Connection, user_id: str, points: int) -> int | None:
+    async def credit(self, connection: AnyConnection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: there is no such user."""
         ...
 
@@ -72,13 +72,13 @@ class SqlPurchaseStore:
     @asynccontextmanager
     async def look(self) -> AsyncIterator[PurchaseReader]:
         """For one statement."""
-        async with self._database.single() as connection:
+        async with self._database.prepared_look() as connection:
             yield SqlPurchaseUnitOfWork(connection, self._context)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[PurchaseUnitOfWork]:
         """Commits when its block ends without an exception."""
-        async with self._database.work() as connection:
+        async with self._database.prepared_write() as connection:
             yield SqlPurchaseUnitOfWork(connection, self._context)
 
     def sent(self) -> None:
@@ -89,7 +89,7 @@ class SqlPurchaseStore:
 class SqlPurchaseUnitOfWork:
     """Implements the port PurchaseUnitOfWork on one connection."""
 
-    def __init__(self, connection: Connection, context: TransactionContext) -> None:
+    def __init__(self, connection: AnyConnection, context: TransactionContext) -> None:
         self._connection = connection
         self._context = context
         self._statements = context.statements

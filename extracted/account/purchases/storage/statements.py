@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, bindparam, insert, literal_column, or_, select, update
 
-from chassis.database.prepared import Prepared
+from chassis.database.prepared import PreparedStatement
 from extracted.account.purchases.domain.saga import BLOCKING, PurchaseEvent, PurchaseState, counts_in
 from extracted.account.purchases.storage.tables import PurchaseTables
 
@@ -13,20 +13,20 @@ from extracted.account.purchases.storage.tables import PurchaseTables
 class PurchaseStatements:
     """Parameters are named as the columns; those of conditions have the prefix `of_`."""
 
-    request: Prepared
-    find: Prepared
-    blocking: Prepared
-    due: Prepared
-    add_request: Prepared
-    change_request: Prepared
-    open: Prepared
-    record: Prepared
-    reject: Prepared
-    settle: dict[PurchaseEvent, Prepared]
-    count_command: Prepared
-    postpone: Prepared
-    revoke: Prepared
-    asked_at: Prepared
+    request: PreparedStatement
+    find: PreparedStatement
+    blocking: PreparedStatement
+    due: PreparedStatement
+    add_request: PreparedStatement
+    change_request: PreparedStatement
+    open: PreparedStatement
+    record: PreparedStatement
+    reject: PreparedStatement
+    settle: dict[PurchaseEvent, PreparedStatement]
+    count_command: PreparedStatement
+    postpone: PreparedStatement
+    revoke: PreparedStatement
+    asked_at: PreparedStatement
 
 
 _OPENED = ("id", "user_id", "item_id", "item", "price", "state", "asks", "asked_at", "created_at", "due_at")
@@ -49,27 +49,29 @@ def build(tables: PurchaseTables) -> PurchaseStatements:
     live = among(one.state, counts_in(PurchaseEvent.ROW_REMOVED)), one.revoked_at.is_(None)
     settling = [event for event in PurchaseEvent if counts_in(event)]
     return PurchaseStatements(
-        request=Prepared(select(requests).where(requests.c.id == bindparam("of_id"))),
-        find=Prepared(select(purchases).where(of_id)),
-        blocking=Prepared(select(purchases).where(*same, *blocks)),
-        due=Prepared(due.order_by(one.due_at).limit(bindparam("of_limit"))),
-        add_request=Prepared(
+        request=PreparedStatement(select(requests).where(requests.c.id == bindparam("of_id"))),
+        find=PreparedStatement(select(purchases).where(of_id)),
+        blocking=PreparedStatement(select(purchases).where(*same, *blocks)),
+        due=PreparedStatement(due.order_by(one.due_at).limit(bindparam("of_limit"))),
+        add_request=PreparedStatement(
             tables.own.insert(requests).on_conflict_do_nothing().returning(requests.c.id), *requests.c.keys()
         ),
-        change_request=Prepared(update(requests).where(requests.c.id == bindparam("of_id")), "outcome", "purchase_id"),
-        open=Prepared(tables.own.insert(purchases).on_conflict_do_nothing().returning(one.id), *_OPENED),
-        record=Prepared(insert(tables.ledger), *_LINE),
-        reject=Prepared(update(purchases).where(of_id), *_REJECTED),
+        change_request=PreparedStatement(
+            update(requests).where(requests.c.id == bindparam("of_id")), "outcome", "purchase_id"
+        ),
+        open=PreparedStatement(tables.own.insert(purchases).on_conflict_do_nothing().returning(one.id), *_OPENED),
+        record=PreparedStatement(insert(tables.ledger), *_LINE),
+        reject=PreparedStatement(update(purchases).where(of_id), *_REJECTED),
         settle={
-            event: Prepared(
+            event: PreparedStatement(
                 update(purchases).where(of_id, among(one.state, counts_in(event))).returning(purchases), *_SETTLED
             )
             for event in settling
         },
-        count_command=Prepared(update(purchases).where(*as_read).returning(one.id), *_ASKED),
-        postpone=Prepared(update(purchases).where(*as_read), "due_at", "first_confirmed_at"),
-        revoke=Prepared(update(purchases).where(of_id, *live).returning(one.id), "revoked_at"),
-        asked_at=Prepared(select(one.asked_at).where(of_id)),
+        count_command=PreparedStatement(update(purchases).where(*as_read).returning(one.id), *_ASKED),
+        postpone=PreparedStatement(update(purchases).where(*as_read), "due_at", "first_confirmed_at"),
+        revoke=PreparedStatement(update(purchases).where(of_id, *live).returning(one.id), "revoked_at"),
+        asked_at=PreparedStatement(select(one.asked_at).where(of_id)),
     )
 
 

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from chassis.database.own_tables import OwnTables
-from chassis.database.prepared import Connection
+from chassis.database.prepared import AnyConnection
 from chassis.messaging.envelope import Envelope
 from chassis.outbox.outbox import Outbox
 from chassis.service import web
@@ -36,7 +36,7 @@ class Kept(Outbox):
         super().__init__(OwnTables("account", is_sqlite=True), now)
         self.envelopes: list[Envelope] = []
 
-    async def put(self, connection: Connection, exchange: str, envelope: Envelope) -> None:
+    async def put(self, connection: AnyConnection, exchange: str, envelope: Envelope) -> None:
         self.envelopes.append(envelope)
 
 
