@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -49,10 +48,9 @@ class Recording:
         self._clock = clock
         self._ends_at = clock() + wanted.for_s
         self._salt = salt or secrets.token_hex(8)
-        self._whole: deque[CapturedExchange] = deque()
+        self._whole: asyncio.Queue[CapturedExchange] = asyncio.Queue()
         self._waiting = 0
         self._under_way = 0
-        self._news = asyncio.Event()
 
     @property
     def left_s(self) -> float:
@@ -62,7 +60,7 @@ class Recording:
     @property
     def waiting(self) -> bool:
         """Whether whole exchanges have not been fetched yet."""
-        return bool(self._whole)
+        return not self._whole.empty()
 
     @property
     def full(self) -> bool:
@@ -82,20 +80,17 @@ class Recording:
             self.tally.leave_out("too_many")
             return
         self._under_way += 1
-        take = Capture(MAX_BODY, x.head.length == 0, lambda take, whole: self._ended(x, take, whole))
-        x.on_done.append(take.abandon)
-        x.tap = take if x.tap is None else TeeTap(x.tap, take)
+        capture = Capture(MAX_BODY, x.head.length == 0, lambda capture, whole: self._ended(x, capture, whole))
+        x.on_done.append(capture.abandon)
+        x.tap = capture if x.tap is None else TeeTap(x.tap, capture)
 
     async def take(self, timeout_s: float) -> CapturedExchange | None:
         """The next whole exchange; None if none came in time."""
-        if not self._whole:
-            self._news.clear()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._news.wait()
-            except TimeoutError:
-                return None
-        captured = self._whole.popleft()
+        try:
+            async with asyncio.timeout(timeout_s):
+                captured = await self._whole.get()
+        except TimeoutError:
+            return None
         self._waiting -= len(captured.body) + len(captured.answer)
         return captured
 
@@ -105,12 +100,12 @@ class Recording:
             return False
         return wanted.share >= BUCKETS or bucket(self._salt, caller_of(x.fields) or x.client.encode()) < wanted.share
 
-    def _ended(self, x: Exchange, take: Capture, whole: bool) -> None:
+    def _ended(self, x: Exchange, capture: Capture, whole: bool) -> None:
         self._under_way -= 1
         if not whole:
             self.tally.leave_out("not_whole")
         elif not self.over:
-            self._put(_captured(x, take))
+            self._put(_captured(x, capture))
 
     def _put(self, captured: CapturedExchange) -> None:
         size = len(captured.body) + len(captured.answer)
@@ -119,11 +114,10 @@ class Recording:
             return
         self.tally.taken += 1
         self._waiting += size
-        self._whole.append(captured)
-        self._news.set()
+        self._whole.put_nowait(captured)
 
 
-def _captured(x: Exchange, take: Capture) -> CapturedExchange:
+def _captured(x: Exchange, capture: Capture) -> CapturedExchange:
     scheme, host = x.public_scheme or x.scheme, x.public_host or x.host or b""
     return CapturedExchange(
         route=x.route.id,
@@ -131,10 +125,10 @@ def _captured(x: Exchange, take: Capture) -> CapturedExchange:
         method=x.method.decode("latin-1"),
         target=x.target.decode("latin-1"),
         fields=x.fields,
-        body=b"".join(take.sent),
-        status=take.status,
-        answer_fields=take.fields,
-        answer=b"".join(take.answer),
+        body=b"".join(capture.sent),
+        status=capture.status,
+        answer_fields=capture.fields,
+        answer=b"".join(capture.answer),
         origin=f"{scheme.decode('latin-1')}://{host.decode('latin-1')}",
     )
 
