@@ -17,8 +17,8 @@ _HELP = {
     "shadow_different": "Compared answers that differ.",
     "shadow_moved": "Compared answers that differed only until both sides were read again.",
     "shadow_failed": "Second calls without an answer that can be compared.",
-    "shadow_skipped": "Requests in shadow without a second call.",
-    "unserialized": "Writes sent while an earlier write of the same user was in flight.",
+    "shadow_skipped": "Requests in shadow that were not compared.",
+    "unserialized": "Writes whose turn did not come in time.",
 }
 """By counter of RouteStats."""
 
