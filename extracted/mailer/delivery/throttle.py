@@ -20,17 +20,16 @@ BREAKER_LIMITS: Final = BreakerLimits()
 
 
 class RateBucket:
-    """At most `rate_per_s` on average and `burst` at once; None: no limit (the generic cell rate algorithm)."""
+    """At most one each `1 / rate_per_s` seconds; None: no limit."""
 
-    def __init__(self, rate_per_s: float | None, burst: int = 1) -> None:
+    def __init__(self, rate_per_s: float | None) -> None:
         self._interval_s = 1 / rate_per_s if rate_per_s else 0.0
-        self._ahead_s = self._interval_s * (burst - 1)
         self._next = float("-inf")
 
     def take(self, now: float) -> float:
         """0: one is taken; else the seconds until there is one."""
         next_at = max(self._next, now)
-        wait_s = next_at - self._ahead_s - now
+        wait_s = next_at - now
         if wait_s > 0:
             return wait_s
         self._next = next_at + self._interval_s
@@ -88,10 +87,8 @@ class Breaker:
 class Throttle:
     """What a sender asks before it claims a mail, and tells afterwards: `admit`, then one of the other three."""
 
-    def __init__(
-        self, rate_per_s: float | None = None, burst: int = 1, breaker_limits: BreakerLimits = BREAKER_LIMITS
-    ) -> None:
-        self._bucket = RateBucket(rate_per_s, burst)
+    def __init__(self, rate_per_s: float | None = None, breaker_limits: BreakerLimits = BREAKER_LIMITS) -> None:
+        self._bucket = RateBucket(rate_per_s)
         self._breaker = Breaker(breaker_limits)
 
     @property

@@ -2,9 +2,7 @@
 
 import asyncio
 import random
-import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,8 +13,7 @@ from extracted.mailer.delivery.outcomes import DeliveryRetryPolicy
 from extracted.mailer.delivery.provider import Provider, SmtpTimeouts
 from extracted.mailer.delivery.sender import Sender, SenderContext
 from extracted.mailer.delivery.throttle import BreakerLimits, Throttle
-from extracted.mailer.domain import Mail, MailEvent, MailRequest, MailState, Policy
-from extracted.mailer.ports import MailFilter
+from extracted.mailer.domain import Mail, MailState, Policy
 from extracted.mailer.smtp_out.client import SmtpTransport
 from extracted.mailer.storage.delivery_queue import StoredDeliveryQueue
 from extracted.mailer.storage.mails import StoredMails
@@ -31,7 +28,7 @@ SHORT = SmtpTimeouts(connect_s=0.5, command_s=0.5, data_s=0.5, dot_s=0.5)
 SOON = timedelta(milliseconds=50)
 RETRY_POLICY = DeliveryRetryPolicy(first=SOON, longest=SOON, quota=2 * SOON, away=SOON, again=SOON, shortest_named=SOON)
 BREAKER_LIMITS = BreakerLimits(failures=5, first_s=0.1, longest_s=0.2)
-WRITER = Composer(Templates(Links("https://www.polycode.test")), "PolyCode", "noreply@polycode.test")
+COMPOSER = Composer(Templates(Links("https://www.polycode.test")), "PolyCode", "noreply@polycode.test")
 
 
 class Hanging:
@@ -60,89 +57,70 @@ class Post:
     senders: list[Sender]
     tasks: list["asyncio.Task[None]"]
 
-    async def ask(self, number: int = 1, **changes: Any) -> list[str]:
-        """So many new mails, each to an address of its own; their ids."""
-        return [mail.id for mail in await self.mails.add([_wanted(**changes) for _ in range(number)])]
-
-    async def ask_once(self, policy: Policy = Policy.AT_LEAST_ONCE, **changes: Any) -> str:
-        (mail_id,) = await self.ask(policy=policy, **changes)
-        return mail_id
+    async def ask(self, number: int = 1, policy: Policy = Policy.AT_LEAST_ONCE) -> str:
+        """So many new mails, each to an address of its own; the id of the last."""
+        people = [f"user-{random.getrandbits(48):x}@mail.test" for _ in range(number)]
+        return (await self.mails.add([wanted(recipient=one, policy=policy) for one in people]))[-1].id
 
     async def mail(self, mail_id: str) -> Mail:
-        return (await self._found(mail_id))[0]
+        found = await self.mails.find(mail_id)
+        assert found is not None
+        return found[0]
 
     async def history(self, mail_id: str) -> list[MailState]:
-        return [event.state for event in (await self._found(mail_id))[1]]
+        found = await self.mails.find(mail_id)
+        assert found is not None
+        return [event.state for event in found[1]]
 
     async def counted(self) -> dict[MailState, int]:
         """Those that there are."""
         return {state: count for state, count in (await self.mails.counted()).items() if count}
 
-    async def all(self) -> list[Mail]:
-        return list(await self.mails.select(MailFilter(None, None, None, None, 10_000)))
-
-    async def until(self, mail_id: str, *states: MailState, within_s: float = 10.0) -> Mail:
-        await eventually(lambda: self._is_in(mail_id, states), within_s)
-        return await self.mail(mail_id)
-
-    async def until_counted(self, wanted: dict[MailState, int], within_s: float = 20.0) -> None:
-        await eventually(lambda: self._is_counted(wanted), within_s)
+    async def until(self, mail_id: str, state: MailState, within_s: float = 10.0) -> Mail:
+        async with asyncio.timeout(within_s):
+            while (mail := await self.mail(mail_id)).state is not state:
+                await asyncio.sleep(0.05)
+        return mail
 
     async def stop(self) -> None:
         for sender in self.senders:
             sender.stop()
         await asyncio.gather(*self.tasks)
 
-    async def _found(self, mail_id: str) -> tuple[Mail, list[MailEvent]]:
-        found = await self.mails.find(mail_id)
-        assert found is not None
-        return found[0], list(found[1])
-
-    async def _is_in(self, mail_id: str, states: tuple[MailState, ...]) -> bool:
-        return (await self.mail(mail_id)).state in states
-
-    async def _is_counted(self, wanted: dict[MailState, int]) -> bool:
-        return await self.counted() == wanted
-
-
-def _wanted(**changes: Any) -> MailRequest:
-    return wanted(recipient=f"user-{random.getrandbits(48):x}@mail.test", **changes)
+    async def end(self) -> None:
+        """As a process ends whose grace is over."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
 @asynccontextmanager
 async def post(store: Kept, sink: Sink, senders: int = 1, **changes: Any) -> AsyncIterator[Post]:
-    """At work until the block ends. `changes`: of the senders' tools, `timeouts`, `wrap` (of what they see of rows)."""
+    """At work until the block ends. `changes`: of the senders' context, `timeouts`, `wrap` (what they see of rows)."""
     transport = SmtpTransport(Provider("127.0.0.1", sink.port), timeouts := changes.pop("timeouts", LONG))
-    throttle, lease = Throttle(breaker_limits=BREAKER_LIMITS), timedelta(seconds=timeouts.total_s + 5)
     mails = StoredMails(store.database, store.tables, now)
     queue = StoredDeliveryQueue(store.database, store.tables, now)
-    seen = changes.pop("wrap", lambda rows: rows)(queue)
     context = SenderContext(
-        seen, WRITER, transport, throttle, lease, now, random.random, RETRY_POLICY, look_every_s=0.1
+        queue=changes.pop("wrap", lambda rows: rows)(queue),
+        compose=COMPOSER,
+        transport=transport,
+        throttle=Throttle(breaker_limits=BREAKER_LIMITS),
+        lease=timedelta(seconds=timeouts.total_s + 5),
+        clock=now,
+        chance=random.random,
+        retry_policy=RETRY_POLICY,
+        look_every_s=0.1,
     )
     made = [Sender(replace(context, **changes)) for _ in range(senders)]
-    tasks = [asyncio.create_task(sender.run()) for sender in made]
+    running = Post(mails, queue, made, [asyncio.create_task(sender.run()) for sender in made])
     try:
-        yield Post(mails, queue, made, tasks)
+        yield running
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await running.end()
         await transport.aclose()
 
 
-async def eventually(is_so: Callable[[], Awaitable[bool]], within_s: float = 10.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not await is_so():
-        assert time.monotonic() < deadline, "it did not come in time"
-        await asyncio.sleep(0.05)
-
-
-def order_of(sink: Sink) -> list[str]:
-    """The ids of mails, as they came."""
-    return [taken.id for taken in sink.taken]
-
-
-def deliveries(sink: Sink) -> Counter[int]:
-    """How often once, how often twice…"""
-    return Counter(sink.counts.values())
+async def eventually(is_so: Callable[[], bool], within_s: float = 10.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not is_so():
+            await asyncio.sleep(0.02)

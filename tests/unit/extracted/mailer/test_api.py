@@ -81,26 +81,17 @@ def test_what_stands_in_a_mail_is_shown_to_nobody_and_logged_nowhere(mailer: Run
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"{", "no JSON"),
-        (b"[" * 100_000, "no JSON"),
-        (b"\xff", "no JSON"),
-        ([], "an object"),
-        ({"kind": "verify_account", "recipient": "ada@example.org"}, "variables"),
-        (wanted(kind=7), "kind"),
-        (wanted(kind="x\n"), "kind"),
-        (wanted(kind="none"), "verify_account"),
-        (wanted(recipient="ada"), "no @"),
-        (wanted(recipient="ada@example.org\r\nBcc: all@example.org"), "recipient"),
-        (wanted(recipient="a\u0000@example.org"), "recipient"),
-        (wanted(locale=7), "locale"),
-        (wanted(locale="not a locale"), "locale"),
-        (wanted(variables={"username": "ada"}), "token"),
-        (wanted(variables={"username": "ada", "token": 7}), "token"),
-        (wanted(variables=VARIABLES | {"more": "x"}), "more"),
-        (wanted(variables={"username": "\ud800", "token": "t"}), "username"),
-        (wanted(more="x"), "unknown"),
+         (b"{", "no JSON"), (b"[" * 100_000, "no JSON"), (b"\xff", "no JSON"), ([], "an object"),
+         ({"kind": "verify_account", "recipient": "ada@example.org"}, "variables"), (wanted(kind=7), "kind"),
+         (wanted(kind="x\n"), "kind"), (wanted(kind="none"), "verify_account"), (wanted(recipient="ada"), "no @"),
+         (wanted(recipient="ada@example.org\r\nBcc: all@example.org"), "recipient"),
+         (wanted(recipient="a\u0000@example.org"), "recipient"), (wanted(locale=7), "locale"),
+         (wanted(locale="not a locale"), "locale"), (wanted(variables={"username": "ada"}), "token"),
+         (wanted(variables={"username": "ada", "token": 7}), "token"),
+         (wanted(variables=VARIABLES | {"more": "x"}), "more"),
+         (wanted(variables={"username": "\ud800", "token": "t"}), "username"), (wanted(more="x"), "unknown"),
     ],
-)
+)  # fmt: skip
 def test_a_request_that_is_not_right_is_refused_with_a_sentence(mailer: RunningMailer, body: object, said: str) -> None:
     answer = post(mailer, body)
     assert answer.status == 400, answer

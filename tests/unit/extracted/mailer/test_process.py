@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 from chassis.messaging.open import open_broker
 from chassis.messaging.topology import Topology, load
 from extracted.mailer.main import TOPOLOGY
-from tests.support.connected import fresh_postgres, fresh_rabbit
+from tests.support.connected import fresh_rabbit
 from tests.support.smtp_faults import DOT, RCPT, Fault
 from tests.support.system.waiting import until
 from tests.unit.extracted.mailer.running import (
@@ -114,12 +113,6 @@ def test_migrate_makes_the_file_and_the_tables_and_does_nothing_twice(tmp_path: 
     assert oct((tmp_path / "mailer.sqlite3").stat().st_mode)[-3:] == "600"
 
 
-@pytest.mark.connected
-def test_migrate_makes_them_on_postgresql_in_a_schema_of_their_own(broker: str) -> None:
-    done = run("migrate", environ=settings(fresh_postgres(), broker))
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all", "postgresql://x@127.0.0.1:1/x"])
 def test_a_database_that_cannot_be_migrated_is_told_in_a_sentence(broker: str, url: str) -> None:
     ended = run("migrate", environ=settings(url, broker))
@@ -202,9 +195,3 @@ def test_a_port_that_is_taken_ends_it(database: str, broker: str) -> None:
         ended = run("--port", str(taken.getsockname()[1]), environ=environ)
     assert ended.returncode == 1
     assert json.loads(ended.stderr)["event"] == "cannot_listen"
-
-
-def test_it_ends_at_once_where_nothing_is_under_way(database: str, broker: str) -> None:
-    with running_mailer(database, broker, GRACE_S="60") as mailer:
-        mailer.process.send_signal(signal.SIGTERM)
-        assert mailer.process.wait(30) == 0

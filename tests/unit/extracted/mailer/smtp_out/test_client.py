@@ -2,11 +2,10 @@
 
 import asyncio
 import ssl
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from aiosmtplib.protocol import SMTPProtocol
@@ -17,11 +16,8 @@ from extracted.mailer.smtp_out.client import SmtpTransport
 from tests.http.certificates import Authority
 from tests.support.smtp_faults import AUTH, DATA, DOT, EHLO, GREETING, MAIL, QUIT, RCPT, RSET, STARTTLS, Fault
 from tests.support.smtp_sink import Sink, running_sink
-from tests.unit.extracted.mailer.post import Hanging
+from tests.unit.extracted.mailer.post import LONG, SHORT, Hanging, eventually
 
-LONG = SmtpTimeouts(connect_s=10, command_s=10, data_s=10, dot_s=10, idle_s=30)
-SHORT = SmtpTimeouts(connect_s=0.5, command_s=0.5, data_s=0.5, dot_s=0.5, idle_s=30)
-"""Where one of them is to be seen."""
 HOST = "localhost"
 LOGIN = ("polycode", "s3cret-pässword")
 MESSAGE = b"Subject: hello\r\nX-PolyCode-Mail-Id: 1\r\n\r\nhello\r\n"
@@ -54,13 +50,6 @@ async def sent(
             return await transport.send(outgoing(message)), sink
 
 
-async def until(is_so: Callable[[], bool], within_s: float = 5.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come in time"
-        await asyncio.sleep(0.01)
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("smtp"), "test")
@@ -80,7 +69,6 @@ def server_context(authority: Authority, host: str) -> ssl.SSLContext:
 
 async def test_a_mail_arrives_with_its_envelope_and_the_answer_is_kept() -> None:
     outcome, sink = await sent()
-
     assert outcome == Accepted("2.0.0 taken")
     (taken,) = sink.taken
     assert (taken.sender, taken.recipients, taken.raw) == ("noreply@polycode.test", ("ada@mail.test",), MESSAGE)
@@ -89,29 +77,15 @@ async def test_a_mail_arrives_with_its_envelope_and_the_answer_is_kept() -> None
 @pytest.mark.parametrize(
     "message",
     [
-        b".\r\n",
-        b"..\r\n.\r\n",
-        b"a: b\r\n\r\n.hidden\r\n..twice\r\n...\r\n",
-        b"a: b\r\n\r\nno dot at the end.\r\n\r\n.\r\n\r\n",
-        b"\r\n",
-        b"\x00\xff\xfe raw \x80\r\n",
-        b"a: b\r\n\r\n" + b"x" * 5000 + b"\r\n",
+        b".\r\n", b"..\r\n.\r\n", b"a: b\r\n\r\n.hidden\r\n..twice\r\n...\r\n", b"\r\n", b"\x00\xff\xfe raw \x80\r\n",
+        b"a: b\r\n\r\nno dot at the end.\r\n\r\n.\r\n\r\n", b"a: b\r\n\r\n" + b"x" * 5000 + b"\r\n",
+        b"a: b\r\n\r\n" + b".line\r\n" * 1_500_000,
     ],
-)
+)  # fmt: skip
 async def test_a_message_arrives_byte_for_byte(message: bytes) -> None:
-    outcome, sink = await sent(message=message)
-
+    outcome, sink = await sent(message=message, timeouts=SmtpTimeouts(data_s=60, dot_s=60))
     assert isinstance(outcome, Accepted)
     assert [taken.raw for taken in sink.taken] == [message]
-
-
-async def test_ten_megabytes_arrive_byte_for_byte() -> None:
-    message = b"a: b\r\n\r\n" + b".line\r\n" * 1_500_000
-
-    outcome, sink = await sent(message=message, timeouts=SmtpTimeouts())
-
-    assert isinstance(outcome, Accepted)
-    assert sink.taken[0].raw == message
 
 
 @pytest.mark.parametrize(
@@ -119,7 +93,6 @@ async def test_ten_megabytes_arrive_byte_for_byte() -> None:
 )
 async def test_a_bare_cr_or_lf_is_refused_before_a_server_sees_it(broken: bytes) -> None:
     outcome, sink = await sent(message=broken)
-
     assert isinstance(outcome, Rejected)
     assert (outcome.code, outcome.verb) == (554, "DATA")
     assert sink.connections == 0
@@ -128,47 +101,27 @@ async def test_a_bare_cr_or_lf_is_refused_before_a_server_sees_it(broken: bytes)
 @pytest.mark.parametrize(
     "address",
     [
-        "",
-        "nobody",
-        "a@b> SIZE=1",
-        "a b@c",
-        "a@b\r\nRCPT TO:<x@y>",
-        "<a@b>",
-        "a@b c",
-        '"a"b@c',
-        "@b",
-        "a@",
+        "", "nobody", "a@b> SIZE=1", "a b@c", "a@b\r\nRCPT TO:<x@y>", "<a@b>", "a@b c", '"a"b@c', "@b", "a@",
         "x" * 320 + "@y",
     ],
-)
+)  # fmt: skip
 async def test_an_address_that_would_break_the_command_is_refused_here(address: str) -> None:
     async with running_sink() as sink, to(sink) as transport:
         outcome = await transport.send(outgoing(to=address))
-
     assert isinstance(outcome, Rejected)
     assert (outcome.code, outcome.verb) == (553, "RCPT")
     assert sink.connections == 0
 
 
-async def test_a_quoted_address_and_an_empty_sender_are_sent() -> None:
-    async with running_sink() as sink, to(sink) as transport:
-        await transport.send(outgoing(sender="", to='"a b\\"c"@mail.test'))
-
-    assert (sink.taken[0].sender, sink.taken[0].recipients) == ("", ('"a b\\"c"@mail.test',))
-
-
 @pytest.mark.parametrize(
     ("offers", "options"),
     [
-        (("8BITMIME",), "BODY=8BITMIME"),
-        ((), ""),
-        (("SIZE 1000", "8BITMIME"), "BODY=8BITMIME SIZE=8"),
+         (("8BITMIME",), "BODY=8BITMIME"), ((), ""), (("SIZE 1000", "8BITMIME"), "BODY=8BITMIME SIZE=8"),
     ],
-)
+)  # fmt: skip
 async def test_eight_bits_are_announced_where_that_is_offered(offers: tuple[str, ...], options: str) -> None:
     async with running_sink(Sink(offers=offers)) as sink, to(sink) as transport:
         assert isinstance(await transport.send(outgoing("é: é\r\n".encode())), Accepted)
-
     assert sink.taken[0].options == options
     assert sink.taken[0].raw == "é: é\r\n".encode()
 
@@ -180,7 +133,6 @@ async def test_an_address_beyond_ascii_needs_a_provider_that_offers_it() -> None
     async with running_sink(Sink(offers=())) as plain, to(plain) as transport:
         outcome = await transport.send(outgoing(to="zoë@mail.test"))
         after = await transport.send(outgoing())
-
     assert [taken.options for taken in sink.taken] == ["SMTPUTF8", ""]
     assert outcome == Rejected(
         553, "5.6.7 Mailer: the address is not ASCII and the provider offers no SMTPUTF8", "RCPT"
@@ -193,7 +145,6 @@ async def test_an_address_beyond_ascii_needs_a_provider_that_offers_it() -> None
 @pytest.mark.parametrize("code", [450, 451, 452, 454, 500, 550, 552, 554])
 async def test_a_refusal_is_of_its_verb_and_keeps_its_text(verb: str, code: int) -> None:
     outcome, sink = await sent(Fault(verb, code=code, text="4.7.1 not now\nsecond line\nthird"))
-
     assert outcome == Rejected(code, "4.7.1 not now / second line / third", verb)
     assert sink.taken == []
 
@@ -205,7 +156,6 @@ async def test_after_a_refusal_the_next_mail_goes_over_the_same_connection(verb:
         sink.faults(Fault(verb, code=code, times=1))
         await transport.send(outgoing())
         outcome = await transport.send(outgoing(to="grace@mail.test"))
-
     assert isinstance(outcome, Accepted)
     assert [taken.recipients for taken in sink.taken] == [("grace@mail.test",)]
     assert sink.connections == 1
@@ -219,7 +169,6 @@ async def test_a_server_that_cannot_reset_gets_a_new_connection(broken: Fault) -
         sink.faults(Fault(RCPT, code=550, times=1), broken)
         await transport.send(outgoing())
         assert isinstance(await transport.send(outgoing()), Accepted)
-
     assert sink.connections == 2
 
 
@@ -252,7 +201,6 @@ async def test_a_server_that_cannot_reset_gets_a_new_connection(broken: Fault) -
 )
 async def test_before_the_message_was_handed_over_the_provider_was_away(fault: Fault, told: str) -> None:
     outcome, sink = await sent(fault)
-
     assert isinstance(outcome, Unreachable)
     assert told in outcome.reason
     assert sink.taken == []
@@ -260,7 +208,6 @@ async def test_before_the_message_was_handed_over_the_provider_was_away(fault: F
 
 async def test_a_server_without_ehlo_is_greeted_the_old_way() -> None:
     outcome, sink = await sent(Fault(EHLO, code=502))
-
     assert isinstance(outcome, Accepted)
     assert sink.verbs["HELO"] == 1
 
@@ -268,25 +215,19 @@ async def test_a_server_without_ehlo_is_greeted_the_old_way() -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(DOT, "drop", takes=True),
-        Fault(DOT, "drop", takes=False),
-        Fault(DOT, "hang", takes=True),
-        Fault(DOT, "hang", seconds=0.7),
-        Fault(DOT, code=354),
-        Fault(DOT, code=999, takes=True),
-        Fault(DOT, text="y" * 9000),
+         Fault(DOT, "drop", takes=True), Fault(DOT, "drop", takes=False), Fault(DOT, "hang", takes=True),
+         Fault(DOT, "hang", seconds=0.7), Fault(DOT, code=354), Fault(DOT, code=999, takes=True),
+         Fault(DOT, text="y" * 9000),
     ],
-)
+)  # fmt: skip
 async def test_after_the_final_dot_anything_but_a_reply_is_ambiguous(fault: Fault) -> None:
     outcome, _ = await sent(fault)
-
     assert isinstance(outcome, Unanswered)
     assert outcome.reason.startswith("the whole message was handed over, then: ")
 
 
 async def test_a_421_to_the_whole_message_is_an_answer() -> None:
     outcome, _ = await sent(Fault(DOT, code=421, text="4.3.0 shutting down", drops=True))
-
     assert outcome == Rejected(421, "4.3.0 shutting down", ".")
 
 
@@ -294,7 +235,6 @@ async def test_a_250_counts_though_the_connection_drops_right_after() -> None:
     async with running_sink() as sink, to(sink) as transport:
         sink.faults(Fault(DOT, drops=True, times=1))
         outcomes = [await transport.send(outgoing()), await transport.send(outgoing())]
-
     assert all(isinstance(outcome, Accepted) for outcome in outcomes)
     assert sink.counts == {"1": 2}
 
@@ -303,7 +243,6 @@ async def test_a_late_250_is_never_taken_for_the_next_mail() -> None:
     async with running_sink() as sink, to(sink, SHORT) as transport:
         sink.faults(Fault(DOT, "hang", seconds=0.7, times=1), Fault(DOT, code=550))
         outcomes = [await transport.send(outgoing()), await transport.send(outgoing())]
-
     assert isinstance(outcomes[0], Unanswered)
     assert isinstance(outcomes[1], Rejected)
     assert sink.connections == 2
@@ -318,7 +257,6 @@ async def test_an_answer_that_is_there_at_once_is_not_lost() -> None:
         protocol.transport = AnswersAtOnce(protocol)
         outcome = await transport.send(outgoing())
         transport._idle[0].abort()  # the server still waits for the dot, and would not hear QUIT
-
     assert outcome == Accepted("at once")
 
 
@@ -342,20 +280,9 @@ class AnswersAtOnce(asyncio.Transport):
 
 async def test_a_reader_too_slow_for_the_message_has_not_got_it() -> None:
     message = b"a: b\r\n\r\n" + b"x" * 20_000_000 + b"\r\n"
-
     outcome, sink = await sent(Fault(DATA, "slow"), message=message)
-
     assert outcome == Unreachable("in DATA: no answer in time")
     assert sink.taken == []
-
-
-async def test_a_slow_reader_is_given_its_time() -> None:
-    message = b"a: b\r\n\r\n" + b"x" * 9_000_000 + b"\r\n"
-
-    outcome, sink = await sent(Fault(DATA, "slow", seconds=0.001), message=message, timeouts=SmtpTimeouts())
-
-    assert isinstance(outcome, Accepted)
-    assert sink.taken[0].raw == message
 
 
 async def test_a_connection_that_was_closed_while_idle_is_replaced() -> None:
@@ -364,7 +291,6 @@ async def test_a_connection_that_was_closed_while_idle_is_replaced() -> None:
         for session in list(sink.sessions):
             session.drop()
         outcome = await transport.send(outgoing())
-
     assert isinstance(outcome, Accepted)
     assert (sink.connections, sink.counts) == (2, {"1": 2})
 
@@ -375,7 +301,6 @@ async def test_a_used_connection_that_ends_at_the_first_command_is_replaced_once
         await transport.send(outgoing())
         sink.faults(fault)
         outcome = await transport.send(outgoing())
-
     assert isinstance(outcome, Accepted)
     assert (sink.connections, sink.counts) == (2, {"1": 2})
 
@@ -385,7 +310,6 @@ async def test_a_used_connection_that_ends_later_is_no_reason_to_send_again() ->
         await transport.send(outgoing())
         sink.faults(Fault(DOT, "drop", times=1))
         outcome = await transport.send(outgoing())
-
     assert isinstance(outcome, Unanswered)
     assert (sink.connections, sink.counts) == (1, {"1": 2})
 
@@ -394,15 +318,13 @@ async def test_mails_at_the_same_time_have_connections_of_their_own_which_are_us
     async with running_sink(Sink(latency_s=0.05)) as sink, to(sink) as transport:
         for _ in range(2):
             await asyncio.gather(*(transport.send(outgoing()) for _ in range(4)))
-
     assert (sink.connections, sink.counts) == (4, {"1": 8})
 
 
 async def test_idle_connections_are_closed_with_quit() -> None:
     async with running_sink() as sink, to(sink, SmtpTimeouts(idle_s=0.05)) as transport:
         await transport.send(outgoing())
-        await until(lambda: not sink.sessions)
-
+        await eventually(lambda: not sink.sessions)
         assert sink.verbs[QUIT] == 1
 
 
@@ -411,7 +333,6 @@ async def test_closing_says_quit_and_does_not_wait_for_a_server_that_does_not_an
         async with to(sink) as transport:
             sink.faults(Fault(QUIT, "hang"))
             await transport.send(outgoing())
-
         assert sink.verbs[QUIT] == 1
 
 
@@ -425,13 +346,12 @@ async def test_a_cancelled_mail_closes_its_connection_and_says_whether_it_was_ha
             await transport.send(outgoing())
         sink.script = hanging = Hanging(verb)
         sending = asyncio.create_task(transport.send(outgoing()))
-        await until(lambda: hanging.is_so)
+        await eventually(lambda: hanging.is_so)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await sending
         assert isinstance(caught.value, NotHandedOver) == (verb != DOT)
-        await until(lambda: not sink.sessions)
-
+        await eventually(lambda: not sink.sessions)
         assert isinstance(await transport.send(outgoing()), Accepted)
 
 
@@ -440,7 +360,6 @@ async def test_nobody_listens() -> None:
         pass
     async with to(sink) as transport:
         outcome = await transport.send(outgoing())
-
     assert isinstance(outcome, Unreachable)
     assert f"{HOST}:{sink.port} cannot be used" in outcome.reason
 
@@ -453,7 +372,6 @@ async def test_tls_with_a_trusted_certificate(kind: TlsMode, tls: ssl.SSLContext
     ):
         assert isinstance(await transport.send(outgoing(b"." * 300_000 + b"\r\n")), Accepted)
         assert isinstance(await transport.send(outgoing()), Accepted)
-
     assert sink.taken[0].raw == b"." * 300_000 + b"\r\n"
     assert all(taken.is_encrypted and taken.user == LOGIN[0] for taken in sink.taken)
     assert sink.connections == 1
@@ -472,36 +390,23 @@ async def test_a_certificate_that_does_not_hold_ends_it_before_anything_is_told(
         to(sink, tls=kind, ca_file=trusted, user=LOGIN[0], password=LOGIN[1]) as transport,
     ):
         outcome = await transport.send(outgoing())
-
     assert isinstance(outcome, Unreachable)
     assert "certificate" in outcome.reason
     assert (sink.verbs[AUTH], sink.verbs[MAIL]) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda tls: Sink(login=LOGIN),
-        lambda tls: Sink(
-            tls=tls, login=LOGIN, script=lambda m: Fault(STARTTLS, code=454) if m.verb == STARTTLS else None
-        ),
-        lambda tls: Sink(
-            tls=tls, login=LOGIN, script=lambda m: Fault(STARTTLS, "drop") if m.verb == STARTTLS else None
-        ),
-        lambda tls: Sink(
-            tls=tls, login=LOGIN, script=lambda m: Fault(STARTTLS, "hang") if m.verb == STARTTLS else None
-        ),
-    ],
-)
+@pytest.mark.parametrize("fault", [None, {"code": 454}, {"do": "drop"}, {"do": "hang"}])
 async def test_without_starttls_nothing_is_told(
-    make: Callable[[ssl.SSLContext], Sink], tls: ssl.SSLContext, authority: Authority
+    fault: dict[str, Any] | None, tls: ssl.SSLContext, authority: Authority
 ) -> None:
+    """None: it is not offered."""
+    sink = Sink(tls=None if fault is None else tls, login=LOGIN)
+    sink.faults(Fault(STARTTLS, **(fault or {})))
     async with (
-        running_sink(make(tls)) as sink,
+        running_sink(sink),
         to(sink, SHORT, tls=TlsMode.STARTTLS, ca_file=authority.file, user=LOGIN[0], password=LOGIN[1]) as transport,
     ):
         outcome = await transport.send(outgoing())
-
     assert isinstance(outcome, Unreachable)
     assert (sink.verbs[AUTH], sink.verbs[MAIL]) == (0, 0)
 
@@ -522,12 +427,10 @@ async def test_a_server_that_speaks_no_tls_where_it_should(kind: TlsMode) -> Non
 
 async def test_a_wrong_password_is_no_fault_of_a_mail_and_told_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
     user, password = LOGIN[0], "wr0ng-password"
-
     async with running_sink(Sink(login=LOGIN)) as sink, to(sink, user=user, password=password) as transport:
         plain = await transport.send(outgoing())
         sink.faults(Fault(AUTH, code=535, text=f"5.7.8 {user} with {password} is wrong"))
         repeated = await transport.send(outgoing())
-
     assert isinstance(plain, Unreachable)
     assert "refuses AUTH: 535 5.7.8 wrong" in plain.reason
     assert isinstance(repeated, Unreachable)
@@ -536,22 +439,12 @@ async def test_a_wrong_password_is_no_fault_of_a_mail_and_told_nowhere(capfd: py
 
 
 async def test_what_a_server_says_is_bounded_and_harmless() -> None:
-    outcome, _ = await sent(
-        Fault(
-            RCPT,
-            code=550,
-            text="\x1b[31mred\x00\x07 \u202eevil \udcff".encode("utf-8", "replace").decode() + "z" * 3000,
-        )
-    )
-
+    text = "\x1b[31mred\x00\x07 \u202eevil \udcff".encode("utf-8", "replace").decode() + "z" * 3000
+    outcome, _ = await sent(Fault(RCPT, code=550, text=text))
     assert isinstance(outcome, Rejected)
     assert outcome.response.startswith("\N{REPLACEMENT CHARACTER}[31mred")
     assert outcome.response.isprintable()
     assert len(outcome.response) == 1000
-
-
-def test_the_time_outs_of_a_mail_add_up() -> None:
-    assert SmtpTimeouts().total_s == 90 + 5 * 60 + 120 + 600
 
 
 def test_a_ca_file_that_is_none_is_refused_at_start(tmp_path: Path) -> None:

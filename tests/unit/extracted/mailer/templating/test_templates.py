@@ -175,11 +175,6 @@ def test_links_follow_the_settings() -> None:
     assert teams[0] == "http://localhost:3001/my/teams"
 
 
-def test_links_lead_to_the_web_alone() -> None:
-    with pytest.raises(ValueError, match="https"):
-        Links("javascript:alert(1)")
-
-
 Spoiling = Callable[[Path], object]
 
 
@@ -264,3 +259,8 @@ def test_the_page_on_adding_a_mail_makes_a_kind(tmp_path: Path) -> None:
     assert Templates(LINKS, folder).preview(EXAMPLE, "fr") == SHIPPED.preview(EXAMPLE, "fr")
     made = {path.name: path.read_text() for path in (folder / EXAMPLE).iterdir()}
     assert made == {path.name: path.read_text() for path in (TEMPLATES / EXAMPLE).iterdir()}
+
+
+def test_links_lead_to_the_web_alone() -> None:
+    with pytest.raises(ValueError, match="https"):
+        Links("javascript:alert(1)")

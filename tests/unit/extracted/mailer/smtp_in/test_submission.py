@@ -61,18 +61,6 @@ async def test_a_reply_waits_for_a_store_that_comes_back(ingress: Listened) -> N
     assert await ingress.shelf.recipients() == ["b@example.org"]
 
 
-async def test_it_listens_while_the_store_is_away_and_says_so_in_the_end(tmp_path: Path) -> None:
-    async with listened(tmp_path, HASTY) as ingress:
-        ingress.shelf.is_away = True
-        wire = await ingress.greeted()
-        with capture_logs() as lines:
-            assert await wire.mail() == AWAY
-        assert ingress.shelf.calls > 2
-        assert [(line["event"], line["reason"]) for line in lines] == [("mail_not_taken", "the database is away")]
-        ingress.shelf.is_away = False
-        assert (await wire.mail()).startswith("250 ")
-
-
 async def test_a_store_that_hangs_is_given_up(tmp_path: Path) -> None:
     async with listened(tmp_path, HASTY) as ingress:
         ingress.shelf.gate.clear()
@@ -100,13 +88,6 @@ async def test_a_repeated_mail_is_the_same_mail_however_late_it_comes(ingress: L
         ingress.shelf.kept.clock.after(hours=hours)
         assert await (await ingress.greeted()).mail() == first
     assert await ingress.shelf.recipients() == ["b@example.org"]
-
-
-async def test_a_repeated_mail_for_one_more_is_a_mail_for_that_one(ingress: Listened) -> None:
-    wire = await ingress.greeted()
-    await wire.mail(MESSAGE, "b@example.org")
-    await wire.mail(MESSAGE, "b@example.org", "c@example.org")
-    assert await ingress.shelf.recipients() == ["b@example.org", "c@example.org"]
 
 
 async def test_another_content_under_the_same_message_id_is_another_mail(ingress: Listened) -> None:
@@ -142,13 +123,6 @@ def test_a_key_tells_message_sender_recipient_and_content_apart() -> None:
     assert len(set(made)) == len(made) == 10
     assert keys(base, ["b@x"]) == keys(base, ["b@x"])
     assert all(key.startswith("smtp:") for key in made)
-
-
-async def test_the_same_mail_from_many_at_once_is_one_mail(ingress: Listened) -> None:
-    wires = [await ingress.greeted() for _ in range(8)]
-    said = await asyncio.gather(*(wire.mail() for wire in wires))
-    assert len(set(said)) == 1
-    assert await ingress.shelf.recipients() == ["b@example.org"]
 
 
 async def test_when_it_stops_a_message_under_way_is_finished_and_nothing_else_is_begun(tmp_path: Path) -> None:

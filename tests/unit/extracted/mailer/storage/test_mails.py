@@ -6,10 +6,8 @@ from dataclasses import replace
 import pytest
 
 from extracted.mailer.domain import RAW, MailState, Policy, Templated
-from extracted.mailer.ports import KeyUsed, MailFilter, MailStateConflict
+from extracted.mailer.ports import KeyUsed, MailStateConflict
 from tests.unit.extracted.mailer.databases import Kept, raw, wanted
-
-ALL = MailFilter(None, None, None, None, 100)
 
 
 async def test_a_request_becomes_a_row_that_is_found_with_its_history(store: Kept) -> None:
@@ -78,27 +76,6 @@ async def test_a_raw_message_for_several_is_kept_once_and_byte_for_byte(store: K
     assert claimed.content == raw(content)
 
 
-async def test_mails_are_listed_newest_first_page_by_page(store: Kept) -> None:
-    ids = []
-    for n in range(5):
-        ids += [mail.id for mail in await store.mails.add([wanted(recipient=f"p{n % 2}@example.org")])]
-        store.clock.after(seconds=1)
-    first = await store.mails.select(replace(ALL, limit=2))
-    rest = await store.mails.select(replace(ALL, after=first[-1].id))
-    assert [mail.id for mail in (*first, *rest)] == ids[::-1]
-    assert len(await store.mails.select(replace(ALL, recipient="p0@example.org"))) == 3
-    assert await store.mails.select(replace(ALL, states=[MailState.SENT])) == []
-    assert await store.mails.select(replace(ALL, kind="team_left")) == []
-
-
-async def test_states_are_counted_each_of_them(store: Kept) -> None:
-    await store.mails.add([wanted(), wanted()])
-    await store.claim()
-    counted = await store.mails.counted()
-    assert set(counted) == set(MailState)
-    assert {state: n for state, n in counted.items() if n} == {MailState.QUEUED: 1, MailState.SENDING: 1}
-
-
 async def test_what_waits_is_cancelled_and_what_is_being_sent_is_not(store: Kept) -> None:
     [mail] = await store.mails.add([wanted()])
     cancelled = await store.mails.cancel(mail.id, "ada", "by mistake")
@@ -112,16 +89,6 @@ async def test_what_waits_is_cancelled_and_what_is_being_sent_is_not(store: Kept
     assert await store.mails.cancel("none", "ada", "x") is None
 
 
-async def test_the_history_tells_who_and_why(store: Kept) -> None:
-    [mail] = await store.mails.add([wanted()])
-    await store.mails.cancel(mail.id, "ada", "by mistake")
-    found = await store.mails.find(mail.id)
-    assert found is not None
-    assert [(event.state, event.detail, event.by) for event in found[1]][1:] == [
-        (MailState.CANCELLED, "by mistake", "ada")
-    ]
-
-
 async def test_a_failed_mail_is_sent_again_with_all_attempts(store: Kept) -> None:
     [mail] = await store.mails.add([wanted()])
     await store.queue.failed(await store.claimed(), "550 no", is_bounce=False)
@@ -129,6 +96,8 @@ async def test_a_failed_mail_is_sent_again_with_all_attempts(store: Kept) -> Non
     assert retried is not None
     assert (retried.state, retried.attempts) == (MailState.QUEUED, 0)
     assert (await store.claimed()).mail_id == mail.id
+    with pytest.raises(MailStateConflict, match="the mail is sending"):
+        await store.mails.decide(mail.id, True, "ada", "x")
 
 
 @pytest.mark.parametrize(("is_sent", "state"), [(True, MailState.SENT), (False, MailState.QUEUED)])
@@ -138,15 +107,3 @@ async def test_an_ambiguous_one_is_decided(store: Kept, is_sent: bool, state: Ma
     decided = await store.mails.decide(mail.id, is_sent, "ada", "asked the provider")
     assert decided is not None
     assert (decided.state, decided.ambiguities) == (state, 1)
-
-
-async def test_what_does_not_count_in_its_state_changes_nothing(store: Kept) -> None:
-    [mail] = await store.mails.add([wanted()])
-    for change in (
-        store.mails.decide(mail.id, True, "ada", "x"),
-        store.mails.decide(mail.id, False, "ada", "x"),
-        store.mails.retry(mail.id, "ada", "x"),
-    ):
-        with pytest.raises(MailStateConflict, match="the mail is queued"):
-            await change
-    assert await store.history(mail.id) == ["queued"]

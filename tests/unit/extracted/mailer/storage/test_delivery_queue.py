@@ -171,13 +171,6 @@ async def test_bounces_of_different_days_or_addresses_suppress_nothing(store: Ke
     assert await store.suppressions.listed("", 10) == []
 
 
-async def test_a_failure_that_is_no_bounce_is_not_held_against_the_address(store: Kept) -> None:
-    for _ in range(3):
-        await add(store)
-        await store.queue.failed(await store.claimed(), "554 content refused", is_bounce=False)
-    assert await store.suppressions.listed("", 10) == []
-
-
 async def test_a_success_makes_an_address_good_again(store: Kept) -> None:
     await bounce(store, "ada@example.org", 2)
     await add(store)
@@ -188,16 +181,6 @@ async def test_a_success_makes_an_address_good_again(store: Kept) -> None:
     assert await store.suppressions.listed("", 10) == []
     await bounce(store, "ada@example.org", 2)
     assert await store.suppressions.listed("", 10) == []
-
-
-async def test_an_operator_lifts_a_suppression_and_its_mail_can_be_retried(store: Kept) -> None:
-    await bounce(store, "ada@example.org", 3)
-    barred = await add(store)
-    assert await store.claim() is None
-    assert await store.suppressions.lift("ada@example.org")
-    assert not await store.suppressions.lift("ada@example.org")
-    await store.mails.retry(barred, "ada", "the mailbox is there again")
-    assert (await store.claimed()).mail_id == barred
 
 
 async def test_an_outage_does_not_make_the_oldest_mail_look_young(store: Kept) -> None:
