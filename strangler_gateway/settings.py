@@ -1,4 +1,4 @@
-"""What one gateway process is told from outside: command line, environment STRANGLER_*, or secret files."""
+"""The settings of a gateway process: from the command line, the environment (STRANGLER_*) or secret files."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ _SECRETS = ("broker_url", "debug_token", "operator_token", "reader_token", "sign
 
 
 class Settings(BaseSettings):
-    """Sizes in bytes, times in seconds; 0 as a port takes a free one. Secrets also come from NAME_FILE."""
+    """Sizes in bytes, times in seconds; port 0 takes a free one. A secret can also come from the file in NAME_FILE."""
 
     model_config = SettingsConfigDict(env_prefix="STRANGLER_", frozen=True, extra="ignore")
 
@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     log_file: Path | None = None
 
     broker_url: SecretStr | None = None
-    """amqp://… or sqlite:///PATH, for routes that publish; it may hold a password."""
+    """amqp://… or sqlite:///PATH, for routes that publish; it may contain a password."""
     debug_token: SecretStr | None = None
     operator_token: SecretStr | None = None
     reader_token: SecretStr | None = None
@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     max_response_header: int = Field(64 * 1024, ge=256)
     max_connections: int = Field(10_000, ge=1)
     max_waiting: int = Field(1_000, ge=1)
-    """Requests that wait for the outcome of their message at once."""
+    """How many requests may wait for the result of their message at the same time."""
     header_timeout_s: float = Field(30.0, gt=0)
     body_timeout_s: float = Field(60.0, gt=0)
     keep_alive_s: float = Field(75.0, gt=0)
@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _read_secret_files(cls, values: Any) -> Any:
-        """STRANGLER_X_FILE names a file that holds secret X."""
+        """STRANGLER_X_FILE names a file that contains the secret X."""
         for name in _SECRETS:
             path = os.environ.get(f"STRANGLER_{name.upper()}_FILE")
             if path and not values.get(name):
@@ -61,7 +61,7 @@ class Settings(BaseSettings):
 
     @property
     def state(self) -> Path:
-        """The state directory: as set, else .strangler beside the routes file."""
+        """The state directory; by default .strangler beside the routes file."""
         return self.state_dir or self.routes.resolve().parent / ".strangler"
 
 

@@ -1,1 +1,4 @@
-"""The `strangler` command: one module a group of verbs. It talks to the admin API; it holds no migration rule."""
+"""The `strangler` command: one module for each group of verbs.
+
+It calls the admin API and prints the answers; migration rules stay in the gateway.
+"""

@@ -1,4 +1,4 @@
-"""The commands that need no running gateway: check, init, schema."""
+"""The commands that work without a running gateway: check, init, schema."""
 
 import json
 import os

@@ -35,7 +35,7 @@ def to_paste(admin: str | None, *words: str) -> str:
 
 
 def show_progress(text: str) -> None:
-    """Replaces the line of progress on a terminal; nothing is written elsewhere. An empty text clears it."""
+    """Replaces the line of progress on a terminal, and writes nothing elsewhere. An empty text clears it."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{plain(text)}", end="", file=sys.stderr, flush=True)
 

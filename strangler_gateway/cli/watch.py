@@ -1,4 +1,4 @@
-"""`flip --watch`: the traffic of a unit after a flip, until time is up or an error appears."""
+"""`flip --watch`: the traffic of a group or route after a flip, until time is up or an error appears."""
 
 import re
 import time
@@ -17,7 +17,7 @@ Answer = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What was seen of the unit since the flip. `errors`: of the new end, and what failed over because of it."""
+    """What was counted since the flip. `errors`: of the new end, and requests that failed over because of it."""
 
     legacy: int = 0
     extracted: int = 0
@@ -36,13 +36,13 @@ class Watched:
 
 
 def seconds(text: str) -> float | None:
-    """`60s`, `2m`, `90`; None where it is no duration."""
+    """`60s`, `2m`, `90`; None if it is not a duration."""
     match = _DURATION.fullmatch(text.strip())
     return float(match[1]) * _SECONDS[match[2]] if match else None
 
 
 def counted(answer: Answer, unit: str) -> Watched:
-    """The counters of a unit in what the admin API shows of all routes."""
+    """The counters of one movable in the admin API's answer about all routes."""
     rows = [route for route in answer["routes"] if route["unit"] == unit]
     return Watched(
         legacy=sum(row["requests"]["legacy"] for row in rows),
@@ -55,7 +55,7 @@ def counted(answer: Answer, unit: str) -> Watched:
 
 
 def watch(look: Callable[[], Watched], duration_s: float, shown: bool) -> Watched:
-    """Looks once a second and returns what was seen last. `shown`: a live table, where there is a terminal."""
+    """Looks once a second and returns what was seen last. `shown`: in a live table, on a terminal."""
     if not shown:
         return _look_until(look, duration_s, lambda seen, left_s: None)
     with live_row(_COLUMNS) as show:

@@ -1,1 +1,4 @@
-"""routes.yaml as text → an immutable table, or all its faults with their lines. Requests are never served from here."""
+"""Turns the text of routes.yaml into an immutable table, or lists all its faults with their lines.
+
+Nothing here serves requests or moves routes; it imports only `table` and `http`.
+"""

@@ -1,4 +1,4 @@
-"""Addresses in routes.yaml: of services, keys, networks. No message repeats a URL: it may hold a secret."""
+"""Addresses in routes.yaml: services, keys, networks. No message repeats a URL, because it may contain a secret."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _BASE_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An origin, and the path before every target (no slash at its end); `unix`: a socket instead of host and port."""
+    """An origin, and the path before every target (no trailing slash); `unix`: a socket instead of host and port."""
 
     scheme: Literal["http", "https"]
     host: str
@@ -33,7 +33,7 @@ def origin(text: str) -> Address:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise ValueError("the port or host of the URL cannot be read") from None
+        raise ValueError("the port or host of the URL is not valid") from None
     if parts.scheme not in ("http", "https"):
         raise ValueError("wanted a URL that begins with http://, https:// or unix:")
     if "@" in parts.netloc:

@@ -1,4 +1,4 @@
-"""Turns the checked file into the values that requests are served by."""
+"""Turns the checked file into the table that serves requests."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ from strangler_gateway.table.template import parse
 
 
 def compile_table(file: RoutesFile, lines: Sequence[int]) -> r.RouteTable:
-    """The table of a file that has no fault; `lines` holds the line of each route."""
+    """The table of a file without faults; `lines` holds the line of each route."""
     services = {name: _service(name, entry) for name, entry in file.services.items()}
     movables = {name: _movable(name, group) for name, group in file.groups.items()}
     movables |= {entry.id: _movable(entry.id, entry) for entry in file.routes if entry.group is None}

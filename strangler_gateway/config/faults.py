@@ -1,4 +1,4 @@
-"""What is wrong with a routes file: every fault at once, each with its line."""
+"""The faults of a routes file, each with its line."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from strangler_gateway.table.template import quoted
 
 Place = tuple[str | int, ...]
-"""Where a value stands in the file: keys and indexes from the top."""
+"""The place of a value in the file: keys and indexes from the top."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,7 +23,7 @@ class Fault:
 
 
 class RoutesInvalid(ValueError):
-    """The routes file cannot be served; `faults` is never empty and in the order of the file."""
+    """The routes file cannot be served. `faults` is never empty, and has the order of the file."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(sorted(faults))

@@ -1,4 +1,4 @@
-"""The front door of routes.yaml: text in, RouteTable or every fault out."""
+"""Entry point of routes.yaml: text in, RouteTable or every fault out."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,7 @@ def json_schema() -> Schema:
 
 
 def _or_variable(part: object) -> object:
-    """The same schema, but wherever no text is taken `${NAME}` is taken as well."""
+    """The same schema, where every field that is not a text accepts `${NAME}` too."""
     if isinstance(part, list):
         return [_or_variable(each) for each in part]
     if not isinstance(part, dict):
@@ -45,6 +45,6 @@ def _or_variable(part: object) -> object:
 def _inside(key: str, value: object) -> object:
     if key in ("default", "required"):
         return value
-    if key in ("properties", "$defs") and isinstance(value, dict):  # by name: not the words of a schema
+    if key in ("properties", "$defs") and isinstance(value, dict):  # these keys are names, not words of JSON Schema
         return {name: _or_variable(each) for name, each in value.items()}
     return _or_variable(value)

@@ -49,7 +49,7 @@ class Jwt(StrictModel):
 
 
 class Introspect(StrictModel):
-    """A URL of the monolith that tells who a request is from; the named headers are passed on to it."""
+    """A URL of the monolith that tells who sent a request; it receives the named headers."""
 
     url: t.Url
     forward: list[t.Token] = Field(default=["authorization", "cookie"], min_length=1)
@@ -64,7 +64,7 @@ _IDENTITY_WANTED = "wanted none, or a mapping with one key: jwt, introspect or p
 
 
 class IdentityEntry(StrictModel):
-    """Who a request is from: exactly one of the three."""
+    """Who sent a request: exactly one of the three."""
 
     jwt: Jwt | None = None
     introspect: Introspect | None = None

@@ -1,4 +1,4 @@
-"""The fields of routes.yaml, with their defaults. What spans several entries is judged in `check`."""
+"""The fields of routes.yaml, with their defaults. `checks` judges what spans several entries."""
 
 from typing import Annotated, Literal
 
@@ -43,7 +43,7 @@ class TlsOptions(StrictModel):
 
 
 class BreakerRules(StrictModel):
-    """So many connection failures one after another open it, for so long."""
+    """`failures` connection failures in a row open the breaker for `open_s` seconds."""
 
     failures: t.Count
     open_s: t.Seconds = 5.0
@@ -62,7 +62,7 @@ class ServiceEntry(StrictModel):
 
 
 class MovableFields(StrictModel):
-    """What a group carries, and a route that is in no group."""
+    """The fields of a group, and of a route that is in no group."""
 
     state: t.StateName = "legacy"
     share: t.Percent = 0.0
@@ -78,7 +78,7 @@ class GroupEntry(MovableFields):
 
 
 def _defaults(value: object) -> object:
-    """A group with nothing behind its name has the defaults."""
+    """A group whose name has no value has the defaults."""
     return {} if value is None else value
 
 
@@ -86,7 +86,7 @@ GroupOrDefaults = Annotated[GroupEntry, BeforeValidator(_defaults, json_schema_i
 
 
 class MatchRules(StrictModel):
-    """Which requests a route takes; without `methods` every one, unknown ones too."""
+    """Which requests a route takes; without `methods` every method, unknown ones too."""
 
     methods: list[t.Method] | None = Field(default=None, min_length=1)
     path: t.RoutePath
@@ -122,7 +122,7 @@ class AuthRules(StrictModel):
 
 
 class ShadowEntry(StrictModel):
-    """How answers of both sides are compared. `pure`: calling the service twice does no harm."""
+    """How the answers of both sides are compared. `pure`: a second call of the service does no harm."""
 
     pure: bool = True
     share: t.Percent = 100.0
@@ -143,7 +143,7 @@ class LimitEntry(StrictModel):
 
 
 class RewriteRules(StrictModel):
-    """The path that a side gets instead: a template over the match's variables."""
+    """The path that each side receives instead: a template over the variables of the match."""
 
     legacy: t.RewriteTemplate | None = None
     extracted: t.RewriteTemplate | None = None
@@ -169,7 +169,7 @@ class RouteEntry(MovableFields):
 
 
 class ErrorEntry(StrictModel):
-    """A body that the gateway itself answers with."""
+    """The body of an answer that the gateway makes itself."""
 
     content_type: t.MediaType
     body: str = Field(max_length=1 << 16)

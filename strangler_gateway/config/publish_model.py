@@ -9,7 +9,7 @@ from strangler_gateway.config.strict_model import StrictModel
 
 
 class BodyFieldEntry(StrictModel):
-    """One field of the JSON object that a request has to bring."""
+    """One field of the JSON object that a request must contain."""
 
     type: Literal["string", "integer", "number", "boolean", "object", "array"]
     format: Literal["uuid"] | None = None
@@ -24,7 +24,7 @@ class BodyFieldEntry(StrictModel):
 
 
 class OutcomeEntry(StrictModel):
-    """The answer to one word of the consumer."""
+    """The answer for one result word of the consumer."""
 
     status: t.AnswerStatus
     message: str | None = Field(default=None, min_length=1, max_length=1000)
@@ -40,7 +40,7 @@ class OutcomeEntry(StrictModel):
 
 
 class PublishEntry(StrictModel):
-    """The new end of a route: a message, and how the consumer's word becomes the answer."""
+    """The new end of a route: a message, and how the consumer's result becomes the answer."""
 
     exchange: t.BrokerName
     type: t.MessageType

@@ -1,9 +1,9 @@
-"""What every mapping of routes.yaml has in common."""
+"""The base of every mapping in routes.yaml."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class StrictModel(BaseModel):
-    """Every mapping of the file: unknown fields are refused, nothing is coerced."""
+    """A mapping of the file: unknown fields are refused, and no type is converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,1 +1,1 @@
-"""What requests are served by: routes, templates, the matcher. Immutable values, no I/O."""
+"""The table that serves requests: routes, templates, the matcher, rates. Immutable values, no I/O, no library."""

@@ -1,11 +1,11 @@
-"""Places in a JSON document, as routes.yaml spells them: `$.data.items[*].id`, or RFC 6901 (`/data/id`)."""
+"""Places in a JSON document, as routes.yaml writes them: `$.data.items[*].id`, or RFC 6901 (`/data/id`)."""
 
 import re
 from enum import Enum
 
 
 class Wildcard(Enum):
-    """A step that takes everything on its level."""
+    """A step that selects everything on its level."""
 
     ELEMENT = "[*]"
     MEMBER = ".*"
@@ -20,7 +20,7 @@ _STEP = re.compile(
 
 
 def parse(text: str) -> Path:
-    """The steps of `$.a["b c"][*].c[0]`. Raises ValueError with what cannot be read."""
+    """The steps of `$.a["b c"][*].c[0]`. Raises ValueError with the part that cannot be read."""
     if not text.startswith("$"):
         raise ValueError(f'"{text}": a path begins with $, as in $.data.id')
     steps: list[Step] = []
@@ -57,7 +57,7 @@ def parse_place(text: str) -> Path:
 
 
 def value_at(document: object, path: Path) -> object:
-    """What stands there; None where nothing does."""
+    """The value at a path; None if there is none."""
     for step in path:
         if isinstance(document, dict) and isinstance(step, str):
             document = document.get(step)

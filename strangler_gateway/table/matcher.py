@@ -1,4 +1,4 @@
-"""Finds the route of a request: the most specific path wins, segment by segment literal > variable > rest."""
+"""Finds the route of a request. The most specific path wins: segment by segment, literal > variable > rest."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from strangler_gateway.table.template import Template, parse, shape
 
 @dataclass(frozen=True, slots=True)
 class _Taker:
-    """A route, and how its variables are picked from a path split at "/" (`rest_from` times; -1: at every one)."""
+    """A route, and how to pick its variables from a path that is split at "/" (`rest_from` times; -1: always)."""
 
     route: Route
     pick: Callable[[list[bytes]], tuple[bytes, ...]]
@@ -20,7 +20,7 @@ class _Taker:
 
 @dataclass(slots=True)
 class _SegmentNode:
-    """A position between the pieces of a path, in the tree of one method."""
+    """A position between two segments of a path, in the tree of one method."""
 
     literals: "dict[bytes, _SegmentNode]" = field(default_factory=dict)
     variable: "_SegmentNode | None" = None
@@ -35,7 +35,7 @@ class _SegmentNode:
 
 
 class _Tree:
-    """The paths that one method takes. `exact` holds those without a variable, by the whole path."""
+    """The routes of one method. `exact` holds those without a variable, by the whole path."""
 
     __slots__ = ("depth", "exact", "last", "top")
 
@@ -47,7 +47,7 @@ class _Tree:
             self._add(route, parse(route.path), rules)
         last = self.top.child(b"").rest
         if last is None:
-            raise ValueError("no route takes every path and method: the last one has to be /{rest...}")
+            raise ValueError("no route takes every path and method: the last one must be /{rest...}")
         self.last = last
 
     def _add(self, route: Route, template: Template, rules: PathRules) -> None:
@@ -66,7 +66,7 @@ class _Tree:
 
 
 class Matcher:
-    """The table's paths, compiled; immutable. No path raises, and each finds a route: the last takes all."""
+    """The compiled paths of a table; immutable. Every path finds a route and none raises: the last takes all."""
 
     __slots__ = ("_decode", "_fold", "_other", "_slash", "_trees", "table")
 
@@ -80,7 +80,7 @@ class Matcher:
         self._other = _Tree(_takers(table.routes, b""), table.paths)
 
     def match(self, method: bytes, path: bytes) -> tuple[Route, tuple[bytes, ...]]:
-        """The route, and what its variables captured, as sent. `path` is raw and has no query."""
+        """The route and the values of its variables, as sent. `path` is raw and has no query."""
         tree = self._trees.get(method, self._other)
         bare = path[:-1] if self._slash and path[-1:] == b"/" else path
         key = bare.lower() if self._fold else bare
@@ -108,14 +108,14 @@ def _picker(positions: list[int]) -> Callable[[list[bytes]], tuple[bytes, ...]]:
 
 
 def _takers(routes: Sequence[Route], method: bytes) -> list[Route]:
-    """The routes that take a method, those that name it last: they win where the path is the same."""
+    """The routes of a method. Those that name it come last: they win if the path is the same."""
     every = [route for route in routes if route.methods is None]
     implied = [route for route in routes if method == b"HEAD" and route.methods and b"GET" in route.methods]
     return every + implied + [route for route in routes if route.methods and method in route.methods]
 
 
 def _greedy(node: _SegmentNode, keys: list[bytes]) -> _Taker | None:
-    """The taker on the way of literals, else variables. Found, it is the most specific one; most requests end here."""
+    """Follows literals, else variables. What it finds is the most specific taker; most requests end here."""
     for key in keys:
         following = node.literals.get(key)
         if following is None:
@@ -127,7 +127,7 @@ def _greedy(node: _SegmentNode, keys: list[bytes]) -> _Taker | None:
 
 
 def _find(node: _SegmentNode, keys: list[bytes], at: int, end: int, slash: bool) -> _Taker | None:
-    """The most specific taker under a node. Each node of the tree is visited once at most, whatever the path."""
+    """The most specific taker under a node. It visits each node at most once, whatever the path."""
     if at == end:
         return node.end or (node.rest if slash else None)
     key = keys[at]

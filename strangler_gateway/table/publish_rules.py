@@ -1,9 +1,9 @@
-"""How a request becomes a message, and a consumer's word an answer: values, as routes.yaml says them."""
+"""How a request becomes a message, and the consumer's result an answer: the values of `publish:`."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["string", "integer", "number", "boolean", "object", "array"]
+JsonType = Literal["string", "integer", "number", "boolean", "object", "array"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +11,7 @@ class BodyField:
     """One field of the request's JSON object. `max_length`: characters of a string, entries of an array."""
 
     name: str
-    type: Kind
+    type: JsonType
     format: Literal["uuid"] | None = None
     max_length: int = 1000
     required: bool = True
@@ -19,7 +19,7 @@ class BodyField:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRule:
-    """The answer to one word of the consumer. `location` and `body` are templates over the reply's texts."""
+    """The answer for one result word of the consumer. `location` and `body`: templates over the texts of its reply."""
 
     word: str
     status: int
@@ -31,10 +31,10 @@ class OutcomeRule:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """The new end of a route that is no service but a message of this type in this exchange.
+    """The new end of a route that sends a message of this type to this exchange instead of calling a service.
 
-    `wait_s`: how long the consumer's word is waited for; `confirm_s`: how long the broker's confirm is.
-    `queue`: what a flip looks for; `headers`: fields of every answer of this end.
+    `wait_s`: the longest wait for the consumer's result; `confirm_s`: for the broker's confirm.
+    `queue`: must exist before a flip; `headers`: fields of every answer of this end.
     """
 
     exchange: str
@@ -49,7 +49,7 @@ class Publish:
     headers: tuple[tuple[str, str], ...] = ()
 
     def outcome(self, word: str) -> OutcomeRule | None:
-        """None: routes.yaml does not know the word."""
+        """The rule for a word; None: routes.yaml does not have it."""
         return next((rule for rule in self.outcomes if rule.word == word), None)
 
     def __str__(self) -> str:

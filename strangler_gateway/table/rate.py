@@ -1,4 +1,4 @@
-"""Rates as routes.yaml spells them: `100/minute`, `5 per 10 seconds`."""
+"""Rates as routes.yaml writes them: `100/minute`, `5 per 10 seconds`."""
 
 import re
 from typing import NamedTuple
@@ -10,7 +10,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "month": 30 *
 
 
 class Rate(NamedTuple):
-    """So many requests in a window of so many seconds."""
+    """At most `amount` requests in a window of `window_s` seconds."""
 
     amount: int
     window_s: int

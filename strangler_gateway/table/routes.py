@@ -1,4 +1,4 @@
-"""The values that routes.yaml becomes: one immutable RouteTable, read once a request and swapped whole."""
+"""The values of routes.yaml: one immutable RouteTable. Each request reads it once; it is replaced as a whole."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from strangler_gateway.table.publish_rules import Publish
 
 
 class MigrationState(StrEnum):
-    """The migration states, in their order (design: legacy → shadow → canary → extracted → retired)."""
+    """The migration states, in their order."""
 
     LEGACY = "legacy"
     SHADOW = "shadow"
@@ -39,7 +39,7 @@ class ServiceTimeouts:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTls:
-    """How an https origin is verified, and the client certificate shown to it."""
+    """How an https origin is verified, and the client certificate that it receives."""
 
     ca_file: str | None = None
     cert_file: str | None = None
@@ -50,7 +50,7 @@ class ServiceTls:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """An upstream origin. `base_path` is put before the target (no trailing slash); `unix` replaces host and port."""
+    """An upstream origin. `base_path` goes before the target (no trailing slash); `unix` replaces host and port."""
 
     name: str
     scheme: Literal["http", "https"]
@@ -69,7 +69,7 @@ class Service:
 
     @property
     def authority(self) -> bytes:
-        """host[:port] as in a Host field; the port is left out where it is the scheme's default."""
+        """host[:port] as in a Host field, without the scheme's default port."""
         default = 443 if self.scheme == "https" else 80
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (host if self.port == default else f"{host}:{self.port}").encode()
@@ -83,7 +83,7 @@ class Movable:
     kind: Literal["group", "route"]
     state: MigrationState = MigrationState.LEGACY
     share: int = 0
-    """Basis points of users on the extracted side in canary: 0 … 10000."""
+    """Basis points of the users on the extracted side in canary: 0 … 10000."""
     salt: str = ""
     data: Literal["shared", "own"] = "shared"
     anonymous: str = "legacy"
@@ -102,7 +102,7 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class ShadowRules:
-    """How a route is compared. Paths as in routes.yaml: `$.data.updatedAt`, `[*]` for each element."""
+    """How the answers of a route are compared. Paths: `$.data.updatedAt`, `[*]` for each element."""
 
     pure: bool = True
     share: int = 10000
@@ -117,7 +117,7 @@ class ShadowRules:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """`rate` as in "100/minute"; counted by verified user (address where nobody is known) or by address."""
+    """`rate` as in "100/minute", counted by verified user (by address if the user is unknown) or by address."""
 
     rate: str
     by: Literal["user", "address"] = "user"
@@ -125,7 +125,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """Templates over the match's variables, per side; Location and Set-Cookie are mapped back."""
+    """A path template over the match's variables for each side; Location and Set-Cookie are mapped back."""
 
     legacy: str | None = None
     extracted: str | None = None
@@ -133,7 +133,7 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One declared route; `variables` names what its path captures, in order."""
+    """One declared route; `variables`: the names in its path, in order."""
 
     id: str
     path: str
@@ -149,16 +149,16 @@ class Route:
     rewrite: Rewrite = Rewrite()
     ambiguous: Literal["keep", "reject"] = "keep"
     undeclared: bool = False
-    """The last route: what it takes is counted as undeclared traffic."""
+    """It is the last route: its requests count as undeclared traffic."""
     publish: Publish | None = None
-    """Instead of `extracted`: what it takes becomes a message."""
+    """Instead of `extracted`: its requests become messages."""
     new: bool = False
-    """The monolith never had it: there is nothing to compare."""
+    """The monolith never had it, so there is nothing to compare."""
     line: int = 0
 
     @property
     def has_new_end(self) -> bool:
-        """It has a new end."""
+        """Whether there is a place besides the monolith that it can go to."""
         return self.extracted is not None or self.publish is not None
 
 
@@ -173,7 +173,7 @@ class PathRules:
 
 @dataclass(frozen=True, slots=True)
 class ErrorTemplate:
-    """Shape of a body that the gateway itself answers with; {status} {reason} {message} {code} {request_id}."""
+    """The body of an answer that the gateway makes itself; {status} {reason} {message} {code} {request_id}."""
 
     content_type: str
     body: str
@@ -181,7 +181,7 @@ class ErrorTemplate:
 
 @dataclass(frozen=True, slots=True)
 class IdentityRules:
-    """Which provider establishes identity, and its options (`jwt`, `introspect`), or `module:factory` for a plugin."""
+    """The identity provider and its options (`jwt`, `introspect`), or `module:factory` of a plugin."""
 
     kind: Literal["none", "jwt", "introspect", "plugin"] = "none"
     plugin: str | None = None
@@ -190,7 +190,7 @@ class IdentityRules:
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """Everything that a request needs of routes.yaml."""
+    """Everything in routes.yaml that serving a request needs."""
 
     digest: str
     routes: tuple[Route, ...]
@@ -200,12 +200,12 @@ class RouteTable:
     identity: IdentityRules = IdentityRules()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     identity_headers: tuple[str, ...] = ()
-    """Lower-case names, `*` at the end for a prefix, dropped from every client besides the built-in ones."""
+    """Fields that no client may send, besides the built-in ones: lower case, a prefix ends with `*`."""
     errors: Mapping[str, ErrorTemplate] = field(default_factory=dict)
     """By status ("401") or "default"."""
 
     def with_movables(self, movables: Mapping[str, Movable]) -> "RouteTable":
-        """The same table with these movables in place of those of the same name, and its new digest."""
+        """A table with these movables instead of those of the same name, and with its own digest."""
         strange = movables.keys() - self.movables.keys()
         if strange:
             raise ValueError(f"no group or route is called {', '.join(sorted(strange))}")
@@ -214,7 +214,7 @@ class RouteTable:
         return replace(self, routes=routes, movables=merged).sealed()
 
     def sealed(self) -> "RouteTable":
-        """The same table under the digest of what it says: states and shares count, comments and lines do not."""
+        """The same table with the digest of its content: states and shares count, comments and lines do not."""
         said = {part.name: _canonical(getattr(self, part.name)) for part in fields(self) if part.name != "digest"}
         text = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH])

@@ -1,4 +1,4 @@
-"""The paths of routes.yaml: `/item/{id}`, `/files/{rest...}`; a variable is a whole segment, the rest comes last."""
+"""Paths of routes.yaml: `/item/{id}`, `/files/{rest...}`. A variable is a whole segment, the rest the last one."""
 
 import json
 import re
@@ -14,12 +14,12 @@ SHOWN = 60
 
 
 class TemplateInvalid(ValueError):
-    """The path cannot be understood; the text says what was seen and what to write."""
+    """The path is not valid; the text says what was seen and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A parsed path. `segments` hold a literal's text, or None for a variable; `rest`: a last `{name...}` follows."""
+    """A parsed path. `segments`: the text of a literal, or None for a variable; `rest`: it ends with `{name...}`."""
 
     segments: tuple[str | None, ...]
     variables: tuple[str, ...]
@@ -36,7 +36,7 @@ def parse(path: str) -> Template:
         raise TemplateInvalid(f'{quoted(path)} does not start with "/"')
     pieces = path[1:].split("/")
     if len(pieces) > MAX_SEGMENTS:
-        raise TemplateInvalid(f"has {len(pieces)} segments; at most {MAX_SEGMENTS} are taken")
+        raise TemplateInvalid(f"has {len(pieces)} segments; at most {MAX_SEGMENTS} are allowed")
     variables: list[str] = []
     segments = [_segment(piece, variables, last=at == len(pieces) - 1) for at, piece in enumerate(pieces)]
     rest = bool(_is_rest(pieces[-1]))
@@ -44,7 +44,7 @@ def parse(path: str) -> Template:
 
 
 def shape(template: Template, rules: PathRules) -> tuple[bytes | None, ...]:
-    """The segments as they are compared; two routes with one shape (and `rest`) take the same paths."""
+    """The segments in the form that is compared; two routes with the same shape and `rest` take the same paths."""
     segments = template.segments
     if rules.trailing_slash == "ignore" and segments and segments[-1] == "" and not template.rest:
         segments = segments[:-1]
@@ -52,7 +52,7 @@ def shape(template: Template, rules: PathRules) -> tuple[bytes | None, ...]:
 
 
 def literal(text: str, rules: PathRules) -> bytes:
-    """A literal of the file as bytes that a request's segment, treated alike, is compared with."""
+    """A literal of the file as bytes; a request's segment is converted the same way before the comparison."""
     raw = unquote_to_bytes(text) if rules.decode_literals else text.encode()
     return raw if rules.case_sensitive else raw.lower()
 
@@ -87,5 +87,5 @@ def _checked_literal(piece: str, *, last: bool) -> str:
 
 
 def quoted(text: str) -> str:
-    """Text of the file inside a message: on one line and in quotes, or only measured where it is long."""
+    """A text of the file for a message: in quotes and on one line; of a long one only the length."""
     return json.dumps(text, ensure_ascii=False) if len(text) <= SHOWN else f"a text of {len(text)} characters"

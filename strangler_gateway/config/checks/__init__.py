@@ -1,1 +1,1 @@
-"""What `strangler check` looks for: faults that refuse a file, and warnings that do not."""
+"""The checks of `strangler check`: faults refuse a file, warnings do not. No check does I/O."""

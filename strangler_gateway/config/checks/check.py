@@ -1,4 +1,4 @@
-"""Judges a routes file: all faults at once, warnings, and the table where there is no fault."""
+"""Checks a routes file: all faults at once, warnings, and the table if there is no fault."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ MAX_FAULTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`table` is None exactly when there is a fault; both lists are in the order of the file."""
+    """`table` is None exactly when there is a fault; both lists have the order of the file."""
 
     faults: tuple[Fault, ...]
     warnings: tuple[Fault, ...]
@@ -25,7 +25,7 @@ class Report:
 
 
 def check_text(text: str, environ: Mapping[str, str]) -> Report:
-    """Checks a routes file against the environment that its variables come from; never raises."""
+    """Checks a routes file; its variables come from `environ`. Never raises."""
     source = read(text, environ)
     faults = source.faults + secret_faults(text, source)
     if not source.data and faults:

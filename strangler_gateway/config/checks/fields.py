@@ -31,7 +31,7 @@ def validated(source: LocatedYaml) -> tuple[RoutesFile | None, list[Fault]]:
 
 
 def _place(error: ErrorDetails) -> Place:
-    """The place in the file: without pydantic's marks for keys and for members of a union."""
+    """The place in the file, without pydantic's marks for keys and for members of a union."""
     return tuple(step for step in error["loc"] if step not in ("[key]", WORD, MAPPING))
 
 
@@ -82,7 +82,7 @@ def _unknown(name: str, place: Place) -> str:
 
 
 def _fields(place: Place) -> set[str]:
-    """The fields of the mapping that holds a place, found by walking the model along it."""
+    """The fields of the mapping that contains a place; walks the model along the place."""
     kind: Any = RoutesFile
     for step in place[:-1]:
         kind = _inside(kind, step)
@@ -90,7 +90,7 @@ def _fields(place: Place) -> set[str]:
 
 
 def _inside(kind: Any, step: str | int) -> Any:
-    """What stands at a step inside a model, list or mapping, without `| None` and annotations around it."""
+    """The type at one step inside a model, list or mapping, without `| None` and annotations around it."""
     return _core(kind.model_fields[str(step)].annotation if _is_model(kind) else kind.__args__[-1])
 
 

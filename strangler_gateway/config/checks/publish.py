@@ -1,4 +1,4 @@
-"""Faults of routes whose new end is a message: what only a service behind the route could do cannot be asked of it."""
+"""Faults of routes whose new end is a message: they ask for what only a service behind the route can do."""
 
 from strangler_gateway.config.checks.written import Found, WrittenFile, WrittenRoute
 

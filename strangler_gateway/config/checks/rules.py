@@ -84,7 +84,7 @@ def _unreachable(file: WrittenFile) -> Found:
 
 
 def _methods(file: WrittenFile) -> Found:
-    """The matcher has a tree for each method that the file names."""
+    """Bounds the matcher's memory: it has a tree for each method that the file names."""
     named = {method for route in file.routes for method in route.methods or ()}
     if len(named) > MAX_METHODS:
         yield ("routes",), f"names {len(named)} different methods; at most {MAX_METHODS} are taken"

@@ -1,4 +1,4 @@
-"""Finds secrets written into the file, comments included. What is found is never repeated in a message."""
+"""Finds secrets in the file, comments included. No message repeats what was found."""
 
 import math
 import re
@@ -22,7 +22,7 @@ _TELLING = re.compile(
 _RANDOM = re.compile(r"[A-Za-z0-9+/_=-]{32,}")
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-)?\}")
 _NOT_RANDOM = frozenset({"salt", "body", "path"})
-"""Fields whose long texts are no secrets: a salt only spreads users, a body and a path are public."""
+"""Fields whose long texts are not secrets: a salt only spreads users, a body and a path are public."""
 _TO_DO = (
     "remove it, give it by ${NAME} or in a file of its own, and replace it: everybody who could read this file knows it"
 )
@@ -48,7 +48,7 @@ def secret_faults(text: str, source: LocatedYaml) -> list[Fault]:
 
 
 def secret_in(text: str) -> str | None:
-    """What kind of secret the text holds by its shape ("a private key"); None: none that is known."""
+    """The kind of secret that the text contains, by its shape ("a private key"); None: no known kind."""
     return next((what for what, shape in _SHAPES if shape.search(text)), None)
 
 
@@ -63,7 +63,7 @@ def _suspect(place: Place, text: str) -> str | None:
 
 
 def _is_random(text: str) -> bool:
-    """Names are made of words: they repeat letters, and seldom go from one kind of character to another."""
+    """Unlike random text, names consist of words: they repeat letters and seldom change the kind of character."""
     if re.fullmatch(r"[0-9a-fA-F]+", text):
         return _bits(text) >= 3.0 and not text.isdecimal()
     kinds = ["0" if c.isdigit() else "a" if c.islower() else "A" if c.isupper() else "-" for c in text]
@@ -72,5 +72,5 @@ def _is_random(text: str) -> bool:
 
 
 def _bits(text: str) -> float:
-    """Shannon entropy a character."""
+    """Shannon entropy per character."""
     return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())

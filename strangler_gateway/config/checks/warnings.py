@@ -1,4 +1,4 @@
-"""What can be served and is probably not meant."""
+"""Warnings: the file can be served, but it is probably not what was meant."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,14 +6,13 @@ from strangler_gateway.config.faults import Fault, Place
 from strangler_gateway.config.model import MovableFields, RouteEntry, RoutesFile
 from strangler_gateway.config.yaml.source import LocatedYaml
 
-Unit = tuple[Place, str, MovableFields, list[RouteEntry]]
-
-
+_Entries = tuple[Place, str, MovableFields, list[RouteEntry]]
+"""The place of a group or single route, its name in a sentence, its fields, and its routes."""
 BROKER = ("STRANGLER_BROKER_URL", "STRANGLER_BROKER_URL_FILE")
 
 
 def warnings_of(source: LocatedYaml, file: RoutesFile, environ: Mapping[str, str]) -> list[Fault]:
-    """Every warning about a file without fault, in the environment that it would be served in."""
+    """Every warning about a file without faults; `environ`: where it would be served."""
     rules = (_unused_services, _unused_groups, _states, _same_service, _unverified, _nobody_known)
     found = [warning for rule in rules for warning in rule(source, file)]
     return found if any(environ.get(name) for name in BROKER) else [*found, *_no_broker(source, file)]
@@ -33,7 +32,7 @@ def _unused_groups(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
             yield source.fault(("groups", name), f'no route is in the group "{name}"')
 
 
-def _units(file: RoutesFile) -> Iterator[Unit]:
+def _movables(file: RoutesFile) -> Iterator[_Entries]:
     routes = file.routes
     for name, group in file.groups.items():
         members = [route for route in routes if route.group == name]
@@ -45,15 +44,15 @@ def _units(file: RoutesFile) -> Iterator[Unit]:
 
 
 def _states(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
-    for place, what, unit, routes in _units(file):
+    for place, what, movable, routes in _movables(file):
         at = (*place, "state")
-        if unit.state != "legacy" and not any(route.extracted or route.publish for route in routes):
+        if movable.state != "legacy" and not any(route.extracted or route.publish for route in routes):
             yield source.fault(
-                at, f"{what} is in {unit.state}, but nothing in it has a new end (`extracted:`, `publish:`)"
+                at, f"{what} is in {movable.state}, but nothing in it has a new end (`extracted:`, `publish:`)"
             )
-        elif unit.state == "shadow" and not any(route.shadow for route in routes):
+        elif movable.state == "shadow" and not any(route.shadow for route in routes):
             yield source.fault(at, f"{what} is in shadow, but has no `shadow:` rules; nothing is compared")
-        elif unit.state == "canary" and unit.share == 0:
+        elif movable.state == "canary" and movable.share == 0:
             yield source.fault(at, f"{what} is in canary with a share of 0: every user stays on legacy")
 
 
@@ -75,8 +74,8 @@ def _unverified(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
 def _nobody_known(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     if not isinstance(file.identity, str):
         return
-    for place, what, unit, routes in _units(file):
-        if unit.serialize:
+    for place, what, movable, routes in _movables(file):
+        if movable.serialize:
             yield source.fault((*place, "serialize"), f"{what} is serialised by user, but identity is none")
         for route in routes:
             if route.auth.require != "open" and (route.extracted or route.publish):
@@ -88,9 +87,9 @@ def _nobody_known(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
 
 
 def _no_broker(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
-    """Where something would be published now; a flip looks for the broker by itself."""
-    for _, what, unit, routes in _units(file):
+    """Only for routes that would publish now: a flip checks the broker itself."""
+    for _, what, movable, routes in _movables(file):
         for route in routes:
-            if route.publish and unit.state not in ("legacy", "shadow"):
-                message = f"{what} is in {unit.state}, but {BROKER[0]} is not set here: without it the answer is 503"
+            if route.publish and movable.state not in ("legacy", "shadow"):
+                message = f"{what} is in {movable.state}, but {BROKER[0]} is not set here: without it the answer is 503"
                 yield source.fault(("routes", file.routes.index(route), "publish"), message)

@@ -1,4 +1,4 @@
-"""Path shapes of an access log: common or combined format, or one JSON object a line."""
+"""Path shapes of an access log: common or combined format, or one JSON object per line."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _METHOD = ("method", "request_method", "requestmethod", "http_method", "verb")
 _TARGET = ("uri", "request_uri", "path", "requestpath", "url", "target")
 _STATUS = ("status", "status_code", "statuscode", "downstreamstatus", "response_code")
 _NOT_SERVED = frozenset({"400", "404", "405", "408", "410", "414", "431", "501"})
-"""What the monolith answers where it has no route: those paths are nobody's."""
+"""What the monolith answers where it has no route; such paths are left out."""
 _STATIC = re.compile(r".*\.(?:avif|css|eot|gif|ico|jpe?g|m?js|map|mp4|png|svg|ttf|txt|webmanifest|webp|woff2?|xml)")
 
 Request = tuple[str, str, str]
@@ -24,7 +24,7 @@ Request = tuple[str, str, str]
 def shapes_of_log(lines: Iterable[str]) -> tuple[list[Shape], int]:
     """The shapes of the requests that the monolith served, and how many requests no route can be declared for.
 
-    Raises ValueError where no line is one of an access log.
+    Raises ValueError if no line is from an access log.
     """
     shapes, understood = Shapes(), 0
     for line in lines:

@@ -1,4 +1,4 @@
-"""Writes a first routes file: everything in legacy, one route for each path shape that is known of the monolith."""
+"""Writes a first routes file: everything in legacy, one route for each known path shape of the monolith."""
 
 import json
 import re
@@ -16,18 +16,18 @@ LAST_ROUTE = "everything-else"
 
 _HEAD = """\
 # Which requests go to the monolith, and which to extracted services. Written by `strangler init`: nothing has moved
-# yet, every request goes on to the monolith as it came. Look it over, then:
-#   strangler check FILE              reports every fault and what is probably not meant
+# yet, every request still goes to the monolith as it came. Review the file, then:
+#   strangler check FILE              reports every fault, and warns of probable mistakes
 #   strangler serve --routes FILE     starts the gateway in front of the monolith
-# To extract a route: start the service, name it under `services`, give the route its `extracted:` end and rules for
-# `shadow`, then move it with `strangler flip ROUTE --to shadow --why "..."`.
+# To extract a route: start the service, name it under `services`, give the route `extracted:` and `shadow:` rules,
+# then move it with `strangler flip ROUTE --to shadow --why "..."`.
 version: 1
 
-# How the monolith's router compares paths; else requests slip past their route. For Express (and Nest on it):
+# How the monolith's router compares paths; a wrong value lets requests miss their route. For Express (and Nest):
 #   {case_sensitive: false, trailing_slash: ignore, decode_literals: false}
 paths: {case_sensitive: true, trailing_slash: strict, decode_literals: false}
 
-# Who a request is from; needed for a canary by user. In place of none one of:
+# How the gateway knows who sent a request; a canary by user needs it. Instead of none, one of:
 #   {jwt: {jwks_url: "https://...", issuer: "https://...", audience: api}}
 #   {introspect: {url: "http://.../me", user: $.id}}
 #   {plugin: "package.module:factory"}
@@ -37,14 +37,14 @@ services:
   monolith: {url: %s}
   # catalogue: {url: "http://127.0.0.1:8102", timeout_s: {connect: 1, response: 30, idle: 60}}
 
-# Routes that share the owner of their data move together, in a group:
+# Routes whose data has one owner move together, in a group:
 # groups:
 #   items: {state: legacy, share: 0, salt: items-1}
 
 routes:
 """
 _LAST = f"""\
-  # All the rest goes to the monolith, and is counted as undeclared traffic (`strangler routes` shows it).
+  # Everything else goes to the monolith, and is counted as undeclared traffic (`strangler routes` shows it).
   - id: {LAST_ROUTE}
     match: {{path: "/{{rest...}}"}}
     legacy: monolith
@@ -53,9 +53,9 @@ _LAST = f"""\
 
 
 def init_text(upstream: str, *, openapi: str | None = None, access_log: Iterable[str] | None = None) -> str:
-    """The text of a routes file for the monolith at that URL; its routes come from at most one of the two sources.
+    """The text of a routes file for the monolith at this URL; its routes come from at most one of the two sources.
 
-    Raises ValueError with a sentence where the URL or the source cannot be used.
+    Raises ValueError with a sentence if the URL or the source cannot be used.
     """
     if openapi is not None and access_log is not None:
         raise ValueError("an OpenAPI document and an access log at the same time; give one of them")
@@ -100,7 +100,7 @@ def _route(shape: Shape, taken: set[str]) -> str:
 
 
 def _word(text: str) -> str:
-    """In quotes only where a YAML reader would take the word for something else."""
+    """In quotes only if a YAML reader would read the word as something else."""
     return text if resolve(text) == (text, None) else json.dumps(text)
 
 

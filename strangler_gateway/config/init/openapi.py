@@ -36,7 +36,7 @@ def shapes_of_openapi(text: str) -> list[Shape]:
 
 
 def _document(text: str) -> dict[str, Any]:
-    """The document down to the names of each path's fields; what lies deeper is not needed."""
+    """The document down to the names of each path's fields; nothing deeper is needed."""
     if len(text) > MAX_BYTES:
         raise ValueError(f"the OpenAPI document has more than {MAX_BYTES} bytes")
     try:
@@ -81,7 +81,7 @@ def _base(document: dict[str, Any]) -> str:
 
 
 def _path(path: str) -> str | None:
-    """As routes.yaml writes it; None where no route can be declared for it."""
+    """As routes.yaml writes it; None if no route can be declared for it."""
     names: list[str] = []
     spelled = "/" + "/".join(_segment(segment, names) for segment in path[1:].split("/"))
     try:
@@ -92,7 +92,7 @@ def _path(path: str) -> str | None:
 
 
 def _segment(segment: str, names: list[str]) -> str:
-    """A segment with a variable anywhere in it becomes one as a whole."""
+    """A segment that contains a variable becomes a variable as a whole."""
     variable = re.search(r"\{([^{}]*)\}", segment)
     if variable is None:
         return re.sub("%(?![0-9A-Fa-f]{2})", "%25", quote(segment, safe=_SAFE))
@@ -110,6 +110,6 @@ def _names(wanted: str, taken: list[str]) -> Iterator[str]:
 def _add(shape: Shape, item: Any) -> None:
     named = {name.upper() for name in item if name in _METHODS} if isinstance(item, dict) else set()
     if not named:
-        shape.methods = None  # they stand elsewhere ($ref)
+        shape.methods = None  # they are defined elsewhere ($ref)
     elif shape.methods is not None:
         shape.methods |= named

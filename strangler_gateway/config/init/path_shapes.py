@@ -1,4 +1,4 @@
-"""Folds paths that were asked for into the shapes behind them: ids, numbers and tokens become variables."""
+"""Folds requested paths into shapes: ids, numbers and tokens become variables."""
 
 import re
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from urllib.parse import quote
 from strangler_gateway.config.checks.secrets import secret_in
 
 MAX_PATHS = 20_000
-"""Different paths kept while folding; more than that are counted only."""
+"""The limit of different paths that are kept while folding; further ones are only counted."""
 MAX_SEGMENTS = 12
 MAX_LITERALS = 20
-"""So many different literals after the same beginning are taken for values."""
+"""More different literals after the same beginning are treated as values."""
 LONGEST = 256
 
 _DATA = re.compile(
@@ -29,14 +29,14 @@ _SAFE = "._~!$&'()*+,;=:@-%"
 
 @dataclass(slots=True)
 class Shape:
-    """A path as routes.yaml writes it; no methods: every one. `requests` counts where that is known."""
+    """A path as routes.yaml writes it. `methods` None: every method; `requests`: 0 if unknown."""
 
     path: str
     methods: set[str] | None = field(default_factory=set)
     requests: int = 0
 
     def listed(self) -> list[str]:
-        """The methods to write: HEAD comes with GET, a preflight with the method it asks for; CONNECT is no route's."""
+        """The methods to write: GET includes HEAD, each method its preflight; no route has CONNECT."""
         return sorted({"GET" if method == "HEAD" else method for method in self.methods or ()} - {"OPTIONS", "CONNECT"})
 
 
@@ -51,7 +51,7 @@ _VARIABLE = "{}"
 
 
 class Shapes:
-    """Collects requests, bounded; `left_out` counts those whose path is too long, too deep or too much."""
+    """Collects requests within bounds; `left_out` counts those whose path is too long, too deep or one too many."""
 
     def __init__(self) -> None:
         self._root = _PathNode()
@@ -89,7 +89,7 @@ class Shapes:
 
 
 def _plain(segments: list[str]) -> bool:
-    """Whether a route can be declared for them: no empty segment but a last one, nothing to encode, no secret."""
+    """Whether a route can be declared for them: only the last may be empty, nothing to encode, no secret."""
     inner = segments[:-1] if segments[-1] == "" else segments
     spelled = all(segment not in ("", ".", "..") and quote(segment, safe=_SAFE) == segment for segment in inner)
     return spelled and secret_in("/".join(segments)) is None

@@ -1,4 +1,4 @@
-"""Reads routes.yaml: plain data with the line of every value; what YAML would quietly misread becomes a fault."""
+"""Reads routes.yaml: plain data with the line of every value. What YAML readers would misread is a fault."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ class LocatedYaml:
         return Fault(self.line(place), spell(place), message)
 
     def hide(self, place: Place, texts: Mapping[str, str]) -> None:
-        """These texts never occur in a fault there or around it; each with what is shown instead."""
+        """Keeps these texts out of faults there or around it; each maps to what is shown instead."""
         for depth in range(len(place) + 1 if texts else 0):
             self._hidden.setdefault(place[:depth], {}).update(texts)
 

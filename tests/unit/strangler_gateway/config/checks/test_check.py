@@ -199,7 +199,7 @@ def test_a_route_that_would_publish_now_without_a_broker_is_a_warning() -> None:
         ("ftp://m", "wanted a URL that begins with http://, https:// or unix:"),
         ("http://", "has no usable host and port"),
         ("http://m:0", "has no usable host and port"),
-        ("http://m:70000", "the port or host of the URL cannot be read"),
+        ("http://m:70000", "the port or host of the URL is not valid"),
         ("http://m/?q=1", "remove the query and fragment"),
         ("http://m//a", "the base path contains an empty segment"),
         ("http://m/a b", "contains a blank"),
