@@ -167,12 +167,6 @@ async def test_lost_counters_are_not_taken_for_comparisons(world: World, migrati
     assert codes(await flip(again, canary(1))) == ["differences"]
 
 
-async def test_a_unit_without_a_safe_method_goes_from_legacy_to_canary(migration: Migration) -> None:
-    assert codes(await flip(migration, canary(1), "orders")) == ["own_data"]
-    assert (await flip(migration, canary(1), "orders", force=True)).done
-    assert "unknown to the monolith" in "".join((await flip(migration, LEGACY, "orders")).warnings)
-
-
 async def test_retired_needs_persisted_counters_without_a_legacy_request(world: World, migration: Migration) -> None:
     await lead(world, migration, EXTRACTED)
     world.stats.route("item-read").last_legacy_at = world.now - 60
@@ -182,11 +176,6 @@ async def test_retired_needs_persisted_counters_without_a_legacy_request(world: 
     assert codes(await flip(again, RETIRED)) == ["legacy_traffic"]
     world.now += DAY
     assert (await flip(again, RETIRED)).done
-
-
-async def test_a_route_of_a_group_is_moved_by_its_group(migration: Migration) -> None:
-    names = [u.name if (u := migration.unit_of(n)) else None for n in ("items", "item-read", "search", "nobody")]
-    assert names == ["items", "items", "search", None]
 
 
 # Rollbacks and holds.
@@ -209,10 +198,58 @@ async def test_rollback_leads_to_legacy_from_every_state_and_holds(
 async def test_a_rollback_of_several_units_is_one_swap(world: World, migration: Migration) -> None:
     await flip(migration, SHADOW)
     await flip(migration, SHADOW, "orders")
-    swaps = len(world.served)
     await migration.rollback(["items", "orders"], who="bob")
-    assert len(world.served) == swaps + 1
-    assert (place(migration), place(migration, "orders")) == (LEGACY, LEGACY)
+    assert (len(world.served), place(migration), place(migration, "orders")) == (3, LEGACY, LEGACY)
+
+
+def make_read_only(world: World) -> None:
+    world.path.chmod(0o444)
+
+
+def make_faulty(world: World) -> None:
+    world.edit("extracted: items", "extracted: nobody")
+
+
+def take_the_disk(world: World) -> None:
+    world.disk.away = True
+
+
+def stop_the_disk(world: World) -> None:
+    world.disk.hangs = threading.Event()
+
+
+@pytest.mark.parametrize(
+    ("obstruct", "warning", "written"),
+    [
+        (make_read_only, "read-only", False),
+        (make_faulty, "", True),
+        (take_the_disk, "in memory", True),
+        (stop_the_disk, "the disk has not answered", False),
+    ],
+)
+async def test_a_rollback_works_whatever_is_broken_and_outlives_the_restart(
+    world: World,
+    migration: Migration,
+    monkeypatch: pytest.MonkeyPatch,
+    obstruct: Callable[[World], None],
+    warning: str,
+    written: bool,
+) -> None:
+    monkeypatch.setattr("strangler_gateway.migration.migration.RECORD_TIMEOUT_S", 0.05)
+    await lead(world, migration, canary(10))
+    obstruct(world)
+    assert bool((await migration.reload()).faults) == (obstruct is make_faulty)
+    told = "".join((await roll_back(migration)).warnings)
+    assert (warning in told, bool(told)) == (True, bool(warning))
+    assert (ITEMS_LEGACY in world.path.read_text()) == written
+    assert codes(await flip(migration, SHADOW)) == ["held"]
+    assert migration.log(1)[0].event is JournalEvent.ROLLBACK
+    world.disk.away = False
+    if world.disk.hangs is not None:
+        world.disk.hangs.set()
+    if obstruct is make_faulty:
+        world.edit("extracted: nobody", "extracted: items")
+    await assert_held_after_restart(world, migration)
 
 
 async def test_a_hold_outlives_restart_file_and_deploy_until_it_is_released(world: World, migration: Migration) -> None:
@@ -246,25 +283,28 @@ async def test_retired_is_reopened_by_a_rollback_alone(world: World, migration: 
 # The routes file.
 
 
-async def test_the_first_start_adopts_the_file_as_it_stands(world: World) -> None:
+async def test_a_unit_that_the_journal_does_not_know_is_adopted_as_it_stands(world: World) -> None:
     world.edit(ITEMS_LEGACY, "items: {state: canary, share: 12.5")
-    first = (await world.started()).served
-    assert (position_of(first.movables["items"]), world.served) == (canary(12.5), [])
+    migration = await world.started()
+    assert (place(migration), world.served) == (canary(12.5), [])
     digest = load(world.path.read_text(), {}).digest
     assert {(e.unit, e.event, e.who, e.why) for e in world.journal()} == {
-        (u, JournalEvent.ADOPTED, "file", f"file {digest}") for u in first.movables
+        (u, JournalEvent.ADOPTED, "file", f"file {digest}") for u in migration.served.movables
     }
-
-
-async def test_a_new_unit_in_a_later_file_is_adopted(world: World, migration: Migration) -> None:
     more = "- {id: more, state: shadow, match: {path: /more}, legacy: monolith, extracted: items}"
     world.edit("- id: search", f"{more}\n  - id: search")
     await migration.reload()
     assert (place(migration, "more"), world.last().event) == (SHADOW, JournalEvent.ADOPTED)
 
 
-async def test_an_edited_file_passes_the_same_edges(world: World, migration: Migration) -> None:
+async def test_an_edited_file_passes_the_same_edges_and_needs_the_journal(world: World, migration: Migration) -> None:
+    world.disk.away = True
     world.edit(ITEMS_LEGACY, ITEMS_SHADOW)
+    world.edit('path: "/search"', 'path: "/find"')
+    assert codes(*(await migration.reload()).kept) == ["journal"]
+    assert (place(migration), {"/find"} <= {route.path for route in migration.served.routes}) == (LEGACY, True)
+    assert "flips are off" in (await migration.diff()).units[0].reason
+    world.disk.away = False
     reloaded = await migration.reload()
     assert [(o.unit, o.before, o.after) for o in reloaded.moved] == [("items", LEGACY, SHADOW)]
     assert place(migration) == SHADOW
@@ -323,24 +363,6 @@ async def test_a_flip_overtakes_what_the_file_asked_in_vain(world: World, migrat
     assert ((await migration.reload()).moved, place(migration)) == ((), canary(20))
 
 
-async def test_a_rollback_works_with_a_read_only_file_and_outlives_the_restart(
-    world: World, migration: Migration
-) -> None:
-    await lead(world, migration, canary(10))
-    world.path.chmod(0o444)
-    assert "read-only" in "".join((await roll_back(migration)).warnings)
-    await assert_held_after_restart(world, migration)
-
-
-async def test_a_rollback_works_while_another_part_of_the_file_is_faulty(world: World, migration: Migration) -> None:
-    await lead(world, migration, canary(10))
-    world.edit("extracted: items", "extracted: nobody")
-    assert (await migration.reload()).faults
-    assert (await roll_back(migration)).warnings == ()
-    assert ITEMS_LEGACY in world.path.read_text()
-    assert (await migration.diff()).faults
-
-
 @pytest.mark.parametrize("content", ["", "version: 1\nroutes: [", "\x00", None])
 async def test_a_file_that_does_not_validate_is_refused_whole(
     world: World, migration: Migration, content: str | None
@@ -391,6 +413,9 @@ async def test_without_a_state_directory_it_serves_and_flips_are_off_until_it_is
     assert (await flip(migration, SHADOW)).done
     assert migration.problem is None
     assert [e.event for e in world.journal() if e.unit == "items"] == [JournalEvent.ADOPTED, JournalEvent.FLIP]
+    world.disk.away = True
+    back = await flip(migration, LEGACY)
+    assert (back.done, "in memory" in "".join(back.warnings), place(migration)) == (True, True, LEGACY)
 
 
 async def test_a_real_directory_that_cannot_be_made_is_the_same(world: World) -> None:
@@ -402,18 +427,6 @@ async def test_a_real_directory_that_cannot_be_made_is_the_same(world: World) ->
     assert codes(await flip(migration, SHADOW)) == ["held"]
 
 
-async def test_a_rollback_works_in_memory_and_is_journalled_when_the_disk_is_back(
-    world: World, migration: Migration
-) -> None:
-    await lead(world, migration, canary(10))
-    world.disk.away = True
-    assert "in memory" in "".join((await roll_back(migration)).warnings)
-    assert codes(await flip(migration, SHADOW)) == ["held"]
-    assert migration.log(1)[0].event is JournalEvent.ROLLBACK
-    world.disk.away = False
-    await assert_held_after_restart(world, migration)
-
-
 async def test_a_second_gateway_waits_for_the_first_to_leave(world: World, migration: Migration) -> None:
     first_disk = world.disk
     second = await world.started(save_every_s=0.01)
@@ -422,23 +435,6 @@ async def test_a_second_gateway_waits_for_the_first_to_leave(world: World, migra
     await asyncio.to_thread(first_disk.close)
     await until(lambda: second.problem is None)
     assert (await flip(second, SHADOW)).done
-
-
-async def test_without_the_disk_flips_go_back_alone(world: World, migration: Migration) -> None:
-    await lead(world, migration, canary(10))
-    world.disk.away = True
-    result = await flip(migration, canary(1))
-    assert (result.done, "in memory" in "".join(result.warnings), place(migration)) == (True, True, canary(1))
-
-
-async def test_a_file_moves_nothing_forward_without_the_disk(world: World, migration: Migration) -> None:
-    world.disk.away = True
-    world.edit(ITEMS_LEGACY, ITEMS_SHADOW)
-    world.edit('path: "/search"', 'path: "/find"')
-    assert codes(*(await migration.reload()).kept) == ["journal"]
-    assert place(migration) == LEGACY
-    assert any(route.path == "/find" for route in migration.served.routes)
-    assert "flips are off" in (await migration.diff()).units[0].reason
 
 
 async def test_a_crash_between_journal_and_file_loses_no_flip(world: World, migration: Migration) -> None:
@@ -494,15 +490,4 @@ async def test_a_rollback_waits_for_no_disk_and_wins_against_the_move(
     assert await moving == ["overtaken"]
     await rolling_back
     assert place(migration) == LEGACY
-    await assert_held_after_restart(world, migration)
-
-
-async def test_a_rollback_answers_though_the_disk_never_does(
-    world: World, migration: Migration, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("strangler_gateway.migration.migration.RECORD_TIMEOUT_S", 0.05)
-    await flip(migration, SHADOW)
-    world.disk.hangs = threading.Event()
-    assert "the disk has not answered" in "".join((await roll_back(migration)).warnings)
-    world.disk.hangs.set()
     await assert_held_after_restart(world, migration)

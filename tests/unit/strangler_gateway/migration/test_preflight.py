@@ -112,3 +112,4 @@ def test_a_message_is_a_new_end_that_writes_and_a_new_route_has_nothing_to_compa
     read, place = evidence(table, table.movables["g"], Standing(), Stats(), lambda _: [], 0.0).routes
     assert (place.new_end, place.safe, place.writes) == (True, False, True)
     assert (read.new_end, read.new, place.new) == (True, True, False)
+    assert evidence(TABLE, TABLE.movables["orders"], Standing(), Stats(), lambda _: [], 0.0).data == "own"
