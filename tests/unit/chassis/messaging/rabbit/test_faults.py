@@ -1,14 +1,14 @@
 """RabbitMQ away, killed, cut off, changed behind our back: what was confirmed stays, consumers come back."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 from pamqp import commands
 
-from chassis.messaging.port import BrokerUnavailable, MessagingError, Unroutable
+from chassis.messaging.port import BrokerUnavailable, MessagingError
 from chassis.messaging.rabbit import publisher as rabbit_publisher
 from chassis.messaging.rabbit import subscription as rabbit_subscription
 from chassis.messaging.rabbit.broker import RabbitBroker
@@ -50,20 +50,18 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rabbit_subscription, "CHECK_EVERY_S", 3600.0)
 
 
-async def published(broker: RabbitBroker, exchange: str = "events", key: str | None = None) -> bool:
+async def published(
+    broker: RabbitBroker, exchange: str = "events", key: str | None = None, timeout_s: float = 5.0
+) -> bool:
     try:
-        await broker.publish(exchange, thing(), routing_key=key)
+        await broker.publish(exchange, thing(), routing_key=key, timeout_s=timeout_s)
     except MessagingError:
         return False
     return True
 
 
 async def blocked(broker: RabbitBroker) -> bool:
-    try:
-        await broker.publish("events", thing(), timeout_s=1)
-    except BrokerUnavailable:
-        return True
-    return False
+    return not await published(broker, timeout_s=1)
 
 
 def is_alarmed(server: rabbit.RabbitServer) -> bool:
@@ -177,24 +175,11 @@ async def test_an_alarm_that_blocks_publishers_refuses_in_time_and_lets_consumer
         await until(lambda: blocked(broker))
         keeper.gate.set()
         await until(lambda: bool(keeper.handled))
-        with pytest.raises(BrokerUnavailable):
-            await asyncio.wait_for(broker.publish("events", thing(), timeout_s=1), 3)
+        assert await asyncio.wait_for(blocked(broker), 3)
     finally:
         await in_thread(lambda: server.control("set_vm_memory_high_watermark", "absolute", "1GB"))
 
     await until(lambda: published(broker))
-
-
-@pytest.mark.usefixtures("never")
-async def test_a_queue_that_is_deleted_under_its_consumer_is_made_again_and_consumed(opened: Opened) -> None:
-    url = fresh_rabbit()
-    broker, keeper = opened(url), Collector()
-    subscription = await started(broker, keeper)
-    before = set(subscription._tags)
-    await deleted(url, THINGS.name)  # the broker sends basic.cancel
-    await until(lambda: bool(subscription._tags) and not before & subscription._tags)
-    await broker.publish("events", thing())
-    await until(lambda: bool(keeper.handled))
 
 
 async def test_a_consumer_of_a_queue_that_others_make_waits_until_it_is_there(opened: Opened) -> None:
@@ -207,41 +192,46 @@ async def test_a_consumer_of_a_queue_that_others_make_waits_until_it_is_there(op
     await until(lambda: subscription.is_consuming)
 
 
-@pytest.mark.usefixtures("never")
-async def test_a_channel_that_the_broker_closes_is_opened_again(opened: Opened) -> None:
-    broker, keeper = opened(fresh_rabbit()), Collector()
-    subscription = await started(broker, keeper)
+async def deleted(url: str, name: str, kind: str = "queues") -> None:
+    """By the administrator."""
+    vhost = url.rpartition("/")[2]
+    async with httpx.AsyncClient() as client:
+        (await client.delete(f"{RABBIT_MANAGEMENT_URL}/api/{kind}/{vhost}/{name}")).raise_for_status()
+
+
+async def queue_deleted(url: str, _subscription: RabbitSubscription) -> None:
+    await deleted(url, THINGS.name)  # the broker sends basic.cancel
+
+
+async def exchange_deleted(url: str, subscription: RabbitSubscription) -> None:
+    await deleted(url, THINGS.exchange, kind="exchanges")
+    subscription._changed.set()  # a check is due
+
+
+async def channel_closed(_url: str, subscription: RabbitSubscription) -> None:
     channel = subscription._channel
     assert channel is not None
     await channel.basic_ack(4711)  # PRECONDITION_FAILED - unknown delivery tag
     await until(lambda: channel.is_closed)
-    await until(lambda: subscription.is_consuming)
-    await broker.publish("events", thing())
-    await until(lambda: bool(keeper.handled))
 
 
-@pytest.mark.usefixtures("often")
-async def test_a_consumer_that_the_broker_has_forgotten_is_noticed_and_made_again(opened: Opened) -> None:
-    broker, keeper = opened(fresh_rabbit()), Collector()
-    subscription = await started(broker, keeper)
-    channel, before = subscription._channel, set(subscription._tags)
-    assert channel is not None
-    for tag in before:
-        await channel.basic_cancel(tag)  # nobody has told the subscription
-    await until(lambda: bool(subscription._tags) and not before & subscription._tags)
-    await broker.publish("events", thing())
-    await until(lambda: bool(keeper.handled))
+async def consumer_forgotten(_url: str, subscription: RabbitSubscription) -> None:
+    for tag in [*subscription._tags]:
+        assert subscription._channel is not None
+        await subscription._channel.basic_cancel(tag)  # behind the subscription's back
+    subscription._changed.set()  # a check is due
+
+
+Break = Callable[[str, RabbitSubscription], Awaitable[None]]
 
 
 @pytest.mark.usefixtures("never")
-async def test_an_exchange_that_is_deleted_with_its_bindings_is_made_again(opened: Opened) -> None:
+@pytest.mark.parametrize("broken", [queue_deleted, exchange_deleted, channel_closed, consumer_forgotten])
+async def test_what_is_broken_under_a_consumer_is_made_again(opened: Opened, broken: Break) -> None:
     url = fresh_rabbit()
     broker, keeper = opened(url), Collector()
     subscription = await started(broker, keeper)
-    await deleted(url, THINGS.exchange, kind="exchanges")
-    with pytest.raises(Unroutable):
-        await broker.publish("events", thing())
-    subscription._changed.set()  # it is looked after now
+    await broken(url, subscription)
     await until(lambda: published(broker))
     await until(lambda: bool(keeper.handled))
 
@@ -335,10 +325,3 @@ async def test_a_consumer_is_one_until_the_broker_has_let_it_go(opened: Opened, 
     proxy.heal()
     await pausing
     assert not subscription.is_consuming
-
-
-async def deleted(url: str, name: str, kind: str = "queues") -> None:
-    """By the administrator."""
-    vhost = url.rpartition("/")[2]
-    async with httpx.AsyncClient() as client:
-        (await client.delete(f"{RABBIT_MANAGEMENT_URL}/api/{kind}/{vhost}/{name}")).raise_for_status()

@@ -1,9 +1,8 @@
 """Each deployable's user of RabbitMQ can do its part of PolyCode's topology, and not forge another's."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,22 +11,18 @@ import pytest
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused
 
-from chassis.messaging.envelope import Envelope, new_id
 from chassis.messaging.port import BrokerUnavailable, PublishRefused
 from chassis.messaging.rabbit.broker import RabbitBroker
 from chassis.messaging.rabbit.users import Permissions, apply_users, permissions
 from chassis.messaging.topology import load
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
-from tests.support.messaging import Collector, until
+from tests.support.messaging import Collector, thing, until
+from tests.unit.chassis.messaging.rabbit.scene import Opened
 
 POLYCODE = load(Path(__file__).parents[5] / "extracted" / "topology.yaml")
 REQUESTED, COMMAND = "purchase.requested.v1", "shop.decrease_quantity.v1"
 DECISION, REPLY = "shop.quantity_decreased.v1", "purchase.reply.v1"
 As = Callable[[str], RabbitBroker]
-
-
-def of_type(type_: str, **more: str) -> Envelope:
-    return Envelope(new_id(), type_, {}, datetime.now(UTC), **more)
 
 
 def url_of(user: str, url: str) -> str:
@@ -50,16 +45,8 @@ async def url() -> str:
 
 
 @pytest.fixture
-async def as_user(url: str) -> AsyncIterator[As]:
-    brokers: list[RabbitBroker] = []
-
-    def as_user(name: str) -> RabbitBroker:
-        brokers.append(RabbitBroker(url_of(name, url), name))
-        return brokers[-1]
-
-    yield as_user
-    for broker in brokers:
-        await broker.aclose()
+def as_user(url: str, opened: Opened) -> As:
+    return lambda name: opened(url_of(name, url))
 
 
 def test_permissions_name_what_is_theirs_and_nothing_more() -> None:
@@ -93,12 +80,12 @@ async def test_a_whole_purchase_and_its_mail_go_through_with_these_users(as_user
     await account.consume("account.decisions.dead", Collector())
     await shop.consume("shop.commands", commanded)
     key = await gateway.replies("gateway.replies", answered)
-    await gateway.publish("purchases", of_type(REQUESTED, reply_to=key))
-    await account.publish("purchases.commands", of_type(COMMAND))
-    await shop.publish("shop.decisions", of_type(DECISION))
-    await account.publish("gateway.replies", of_type(REPLY), routing_key=key, persistent=False, expires_s=10)
-    await account.publish("mails", of_type("mail.requested.v1"))
-    await mailer.publish("mailer.wakeups", of_type("mailer.wake.v1"))
+    await gateway.publish("purchases", thing(0, REQUESTED, reply_to=key))
+    await account.publish("purchases.commands", thing(0, COMMAND))
+    await shop.publish("shop.decisions", thing(0, DECISION))
+    await account.publish("gateway.replies", thing(0, REPLY), routing_key=key, persistent=False, expires_s=10)
+    await account.publish("mails", thing(0, "mail.requested.v1"))
+    await mailer.publish("mailer.wakeups", thing(0, "mailer.wake.v1"))
     await until(lambda: all(one.handled for one in (asked, commanded, decided, answered, mailed, woken)))
 
 
@@ -121,7 +108,7 @@ async def test_a_whole_purchase_and_its_mail_go_through_with_these_users(as_user
 )
 async def test_what_another_should_send_is_refused(as_user: As, user: str, exchange: str, key: str) -> None:
     with pytest.raises(PublishRefused, match="ACCESS_REFUSED"):
-        await as_user(user).publish(exchange, of_type(DECISION), routing_key=key)
+        await as_user(user).publish(exchange, thing(0, DECISION), routing_key=key)
 
 
 @pytest.mark.parametrize("name", sorted(permissions(POLYCODE)))
