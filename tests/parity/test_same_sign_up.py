@@ -20,24 +20,13 @@ FRESH = (f"n{number}" for number in count(1000))
 
 
 ADDRESSES: list[object] = [
-    "{}@example.org", "{}+tag@example.org", "{}.dot@example.org", "{}'quote@example.org", "{}@EXAMPLE.org",
-    "{}=?#!$%&*/^_`|~-@example.org", "{}@xn--mnchen-3ya.example", "{}@a-b.c-d.example", "{}@sub.sub.example.org",
-    "{}@1.2", "{}@b.c", "{}@127.0.0.1", "{}@example.c1", "{}@b.com2", "{}@b.c-o", "{}@例え.テスト", "{}@b.\u00e9\u00e9",
-    '"{}"@example.org', '"a b{}"@example.org', '"{}\\"@example.org', "{}\\@example.org", "{}é@example.org",
-    "{}@münchen.example", "{}@例え.jp", "{}@\u212aelvin.org", "{}@example.or\u0131g", "{}\U0001f600@example.org",
-    "{}@example.org\n", "\n{}@example.org", "{}\r\nBcc: everybody@example.org", "{}@example.org\r\nBcc: x@example.org",
-    "{}@example.org\0", "{}\0@example.org", '"\r\n{}"@example.org',
-    "{}@example.org,other@example.org", "{}@example.org;other@example.org",
-    "Somebody <{}@example.org>", "<{}@example.org>", " {}@example.org", "{}@example.org ", "{}\t@example.org",
-    "", "{}", "@", "{}@", "@example.org", "{}@@example.org", "{}@a@example.org", "{}@localhost", "{}@[127.0.0.1]",
-    "{}..dots@example.org", ".{}@example.org", "{}.@example.org", "{}@example..org", "{}@.example.org",
-    "{}@example.org.", "{}@-example.org", "{}@example-.org", "{}@exam_ple.org", "{}(comment)@example.org",
-    "x" * 60 + "{}@example.org", "x" * 61 + "{}@example.org", "{}@" + "x" * 63 + ".org", "{}@" + "x" * 64 + ".org",
-    "{}@" + ("x" * 60 + ".") * 3 + "y" * 56 + ".org", "{}@" + ("x" * 60 + ".") * 3 + "y" * 57 + ".org",
-    ",".join(f"{number}{{}}@example.org" for number in range(1000)),
-    [f"{number}{{}}@example.org" for number in range(1000)], ["{}@example.org"], {"email": "{}@example.org"},
-    None, 5, True, False, {}, [],
+    "{}@example.org", "{}+tag@example.org", "{}@EXAMPLE.org", "{}@例え.jp", '"a b{}"@example.org', "{}@example.org\n",
+    "{}\r\nBcc: everybody@example.org", "{}@example.org\0", '"\r\n{}"@example.org', "Somebody <{}@example.org>",
+    " {}@example.org", "", "{}", "{}@localhost", "x" * 61 + "{}@example.org",
+    "{}" + "x" * 55 + "@" + ("x" * 60 + ".") * 3 + "y" * 56 + ".org", ["{}@example.org"],
+    [f"{number}{{}}@example.org" for number in range(1000)], {"email": "{}@example.org"}, None, 5, True, {}, [],
 ]  # fmt: skip
+"""What both rules say of other texts stands in test_same_addresses.py."""
 
 
 def fresh(value: object, name: str) -> object:
@@ -178,20 +167,7 @@ def test_everybody_may_the_same(signing: Signing, actor: str) -> None:
 
 @pytest.mark.parametrize("actor", ["nobody", "nonsense", "guest", "user", "admin"])
 def test_what_needs_no_credential_looks_at_none(signing: Signing, actor: str) -> None:
-    spellings = (
-        UNKNOWN,
-        UNKNOWN.upper(),
-        "abc",
-        "%zz",
-        "%00",
-        "a%00b",
-        "a%2Fb",
-        "x" * 300,
-        "%C3%A9",
-        "null",
-        " ".strip() or "-",
-    )
-    for spelling in spellings:
+    for spelling in (UNKNOWN, UNKNOWN.upper(), "abc", "%zz", "%00", "a%00b", "a%2Fb", "x" * 300, "%C3%A9", "null", "-"):
         for route in ("validate", "regenerate-token", "VALIDATE", "Regenerate-Token"):
             for slash in ("", "/"):
                 assert signing.differ(actor, f"/user/email/{route}/{spelling}{slash}") == ""
@@ -201,17 +177,6 @@ def test_what_needs_no_credential_looks_at_none(signing: Signing, actor: str) ->
     assert signing.unlike() == []
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"])
-@pytest.mark.parametrize(
-    "headers", [{}, {"Origin": "https://polycode.do-2021.fr"}, {"If-None-Match": "*"}, {"Accept-Encoding": "gzip"}]
-)
-def test_methods_and_header_fields(signing: Signing, method: str, headers: dict[str, str]) -> None:
-    targets = [f"/user/email/validate/{UNKNOWN}", f"/user/email/regenerate-token/{UNKNOWN}", "/user/@me/email/x/y"]
-    targets += ["/USER/@me/EMAIL/"] if method != "DELETE" else []
-    for target in targets:
-        assert signing.differ("captain", target, method, headers=headers) == ""
-
-
 def test_from_sign_up_to_a_verified_user(signing: Signing) -> None:
     name = next(FRESH)
     mail = f"{name}@example.org"
@@ -219,15 +184,9 @@ def test_from_sign_up_to_a_verified_user(signing: Signing) -> None:
     assert [roles_of(file, named(file, tables.users, "username", name)["id"]) for file in signing.files] == [
         {"guest"}, {"guest"},
     ]  # fmt: skip
-    steps = [
-        ("GET", "/user/@me/email"),
-        ("GET", "/user/@me"),
-        ("GET", "/user/@me/settings"),
-        ("POST", "/user/@me/email"),
-    ]
-    assert [signing.differ(name, target, method, {} if method == "POST" else None) for method, target in steps] == [
-        ""
-    ] * 4
+    for target in ("/user/@me/email", "/user/@me", "/user/@me/settings"):
+        assert signing.differ(name, target, "GET") == ""
+    assert signing.differ(name, "/user/@me/email", body={}) == ""
     old = [named(file, tables.user_emails, "email", mail)["verification_token"] for file in signing.files]
     assert signing.differ("nobody", f"/user/email/regenerate-token/{{id:{mail}}}", body={"a": 1}) == ""
     assert [signing.both("nobody", f"/user/email/validate/{token}")[side].status for side, token in enumerate(old)] == [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.parity.sides import FORM, UNKNOWN
+from tests.parity.sides import UNKNOWN
 from tests.parity.teaming import Teaming
 from tests.parity.twins import ACTORS
 from tests.support.effort import examples
@@ -67,19 +67,6 @@ def test_changes_of_a_team(teams: Teaming) -> None:
         assert (body, teams.differ("Ada", "/team/<<Changing>>", "PATCH", body)) == (body, "")
         assert (body, teams.unlike()) == (body, [])
         assert (body, teams.differ("Ada", "/team/<<Changing>>", "GET")) == (body, "")
-
-
-@pytest.mark.parametrize(
-    ("headers", "body"),
-    [(FORM, b"name=by+form&description=a+b%C3%A9"), (FORM, b"name[]=abc"), (FORM, b"name=abcd&name=b"), (FORM, b""),
-     (FORM, b"&".join([b"name=abcde"] * 1001)), ({"Content-Type": "text/plain"}, b'{"name": "not read"}'),
-     ({}, b'{"name": "not read"}'), ({"Content-Type": "application/json; charset=latin1"}, b"{}"),
-     ({"Content-Type": "application/json", "Content-Encoding": "br"}, b"{}")],
-)  # fmt: skip
-def test_bodies_of_other_kinds(teams: Teaming, headers: dict[str, str], body: bytes) -> None:
-    for method, target in (("POST", "/team"), ("PATCH", "/team/<<team>>"), ("DELETE", "/team/<<team>>/members")):
-        assert teams.differ("user", target, method, body, headers) == ""
-    assert teams.unlike() == []
 
 
 WHO: list[object] = [
