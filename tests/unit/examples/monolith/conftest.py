@@ -1,17 +1,21 @@
-"""A stand-in monolith with the demo seed, shared by a test session; names are fresh for each test."""
+"""A stand-in monolith with the demo seed and a runner, shared by all tests; names are fresh for each test."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.recordings.running import RunningMonolith, running_monolith
+from tests.recordings.running import RunningMonolith, running_monolith, running_runner
 from tests.unit.examples.monolith.client import SECRET, Client, fresh_name
 
 
 @pytest.fixture(scope="session")
 def monolith(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMonolith]:
-    with running_monolith(tmp_path_factory.mktemp("monolith") / "monolith.sqlite3", seed="demo") as running:
+    database = tmp_path_factory.mktemp("monolith") / "monolith.sqlite3"
+    with (
+        running_runner() as runner,
+        running_monolith(database, seed="demo", environ={"RUNNER_API_URL": f"{runner.url}/"}) as running,
+    ):
         yield running
 
 

@@ -1,4 +1,4 @@
-"""What of reading bodies tests/parity does not compare: limits, chunks, and the connection after a refusal."""
+"""Reading bodies, where tests/parity does not compare it: limits, chunks, and the connection after a refusal."""
 
 import json
 from collections.abc import Callable

@@ -48,14 +48,9 @@ def test_every_node_is_a_document_and_a_copy_in_its_parent(
 
 @pytest.mark.parametrize(
     ("sent", "shown"),
-    [
-        ({}, None),
-        ({"a": {}}, None),
-        ({"a": {"b": {}}, "c": 1}, {"c": 1}),
-        ({"a": [{}, {"b": {}}]}, {"a": [{}, {}]}),
-        ({"a": None}, {"a": None}),
-    ],
-)
+    [({}, None), ({"a": {}}, None), ({"a": {"b": {}}, "c": 1}, {"c": 1}), ({"a": [{}, {"b": {}}]}, {"a": [{}, {}]}),
+     ({"a": None}, {"a": None})],
+)  # fmt: skip
 def test_empty_objects_are_left_out(new_content: NewContent, sent: object, shown: object) -> None:
     assert new_content(markdown(), data=sent).get("data") == shown
 

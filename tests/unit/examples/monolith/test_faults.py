@@ -95,15 +95,15 @@ def test_a_submission_while_the_runner_is_away_ends_the_process(tmp_path: Path) 
             assert ended(running) == 1
 
 
-def test_without_a_runner_nothing_ends(admin: Client) -> None:
-    made = admin.post("/content", content(container(editor(validator("1", "2"))))).data
-    component_id, validator_id = validators_of(made)
-    code = {"language": "PYTHON", "code": "print(2)"}
-    sent = code | {"contentId": made["id"], "componentId": component_id}
-    assert [admin.post("/submission", sent).status, admin.post(f"/submission/{validator_id}", code).status] == [
-        500,
-        500,
-    ]
+def test_without_a_runner_nothing_ends(tmp_path: Path) -> None:
+    with running_monolith(tmp_path / "monolith.sqlite3") as running:
+        admin = Client(running.host, running.port).login("admin", "admin")
+        made = admin.post("/content", content(container(editor(validator("1", "2"))))).data
+        component_id, validator_id = validators_of(made)
+        code = {"language": "PYTHON", "code": "print(2)"}
+        sent = code | {"contentId": made["id"], "componentId": component_id}
+        assert admin.post("/submission", sent).status == 500
+        assert admin.post(f"/submission/{validator_id}", code).status == 500
 
 
 def test_poor_purchases_take_connections_that_never_come_back(tmp_path: Path) -> None:
@@ -125,15 +125,11 @@ def test_poor_purchases_take_connections_that_never_come_back(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("environ", "said"),
-    [
-        ({"EMAIL_PROVIDER": "SES"}, "EMAIL_PROVIDER is 'SES'"),
-        ({"EMAIL_PROVIDER": "SMTP"}, "SMTP_HOST is not set"),
-        ({"SMTP_HOST": "x", "SMTP_PORT": "no"}, "SMTP_PORT is 'no'"),
-        ({"LEAKING_POOL": "-1"}, "LEAKING_POOL is '-1'"),
-        ({"PASSWORD_ROUNDS": "3"}, "PASSWORD_ROUNDS is '3'; wanted a number, 4 to 31"),
-    ],
-)
-def test_a_setting_that_will_not_do_is_said(environ: dict[str, str], said: str) -> None:
+    [({"EMAIL_PROVIDER": "SES"}, "EMAIL_PROVIDER is 'SES'"), ({"EMAIL_PROVIDER": "SMTP"}, "SMTP_HOST is not set"),
+     ({"SMTP_HOST": "x", "SMTP_PORT": "no"}, "SMTP_PORT is 'no'"), ({"LEAKING_POOL": "-1"}, "LEAKING_POOL is '-1'"),
+     ({"PASSWORD_ROUNDS": "3"}, "PASSWORD_ROUNDS is '3'; wanted a number, 4 to 31")],
+)  # fmt: skip
+def test_an_invalid_setting_is_named(environ: dict[str, str], said: str) -> None:
     with pytest.raises(SettingsInvalid, match=said):
         from_environment("file", {"AUTH_JWT_SECRET": "x"} | environ)
 

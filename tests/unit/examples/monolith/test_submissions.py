@@ -1,16 +1,13 @@
 """Submissions: what no recorded request shows."""
 
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from threading import Barrier
 from typing import Any
 
 import pytest
 
 from examples.monolith.outgoing.runner_client import CodeResult
-from tests.recordings.running import RunningMonolith, running_monolith, running_runner
 from tests.unit.examples.monolith.client import Client
 from tests.unit.examples.monolith.trees import container, content, editor, markdown, validator
 
@@ -18,33 +15,6 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 DOUBLE = "print(2 * int(input()))"
 WRONG = "print(0)"
 NewUser = Callable[..., Client]
-
-
-@pytest.fixture(scope="module")
-def monolith(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMonolith]:
-    """One with a runner."""
-    database = tmp_path_factory.mktemp("monolith") / "monolith.sqlite3"
-    with (
-        running_runner() as runner,
-        running_monolith(database, seed="demo", environ={"RUNNER_API_URL": f"{runner.url}/"}) as running,
-    ):
-        yield running
-
-
-@pytest.fixture(scope="module")
-def anonymous(monolith: RunningMonolith) -> Client:
-    return Client(monolith.host, monolith.port)
-
-
-@pytest.fixture(scope="module")
-def admin(anonymous: Client) -> Client:
-    return anonymous.login("admin", "admin")
-
-
-@pytest.fixture
-def database(monolith: RunningMonolith) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(monolith.database, timeout=30, isolation_level=None)) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What of the wire no recording shows and tests/parity does not compare: connections, development mode, metrics."""
+"""What neither recordings nor tests/parity compare: connections, development mode, metrics."""
 
 import socket
 from collections.abc import Iterator
