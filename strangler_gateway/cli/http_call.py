@@ -47,8 +47,9 @@ def call(
             content = {"Content-Type": "application/json"} if body is not None else {}
             target = parts._replace(scheme="", netloc="", fragment="").geturl()
             connection.request(method, target, body, {**content, **headers, **_password(parts)})
-            answer = CallAnswer(connection.getresponse())
-        yield answer
+            response = connection.getresponse()
+        with response:
+            yield CallAnswer(response)
 
 
 def _connection(parts: SplitResult, timeout_s: float) -> HTTPConnection:
