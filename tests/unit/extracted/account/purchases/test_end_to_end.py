@@ -1,4 +1,4 @@
-"""Account and Shop as processes, with a broker between them: the recorded purchases, and the way over the queue."""
+"""Account and Shop as processes with a broker between them: the way over the queue, and what stops a start."""
 
 import asyncio
 import json
@@ -22,34 +22,17 @@ from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, Delivery
 from examples.monolith.storage import tables
 from extracted.account.purchases import messages
-from tests.recordings.replay import load
 from tests.support.connected import POSTGRES_URL, fresh_name, fresh_rabbit
 from tests.support.monolith_file import MonolithData
 from tests.support.stores import on_real_parts, on_sqlite
+from tests.support.system.waiting import until
 from tests.unit.extracted.account.test_process import run
 from tests.unit.extracted.running import ROOT, Answer, Gateway, RunningService, ask, running_service
 
 pytestmark = pytest.mark.walk
 
 TOKEN = secrets.token_urlsafe()
-TRANSITIONS = {step.name: step for step in load(ROOT / "tests" / "recordings" / "production.jsonl")}
 SETTLES_WITHIN_S = 15
-PER_CONNECTION = {"date", "connection", "keep-alive"}
-U1, GUEST = "cc398a7c-0fe4-406c-8ef5-4552b5d82a21", "e44adca0-47d9-49d0-abd9-5e771ad3676b"
-HINT, FREE, DEAR = (
-    "cf9bff9c-3143-46ff-8cc0-b9f14076f364",
-    "1bcdb4bf-f98d-4d3a-91e3-c66e6ff7088b",
-    "01dd54aa-890a-4696-9186-68fa555d9757",
-)
-RECORDED = {
-    "buy": U1,
-    "buy-again": U1,
-    "buy-with-body": U1,
-    "buy-unknown": U1,
-    "buy-nonuuid": U1,
-    "buy-free-guest": GUEST,
-    "buy-too-poor": U1,
-}
 
 
 @dataclass(frozen=True)
@@ -90,41 +73,6 @@ def shopping(
         with running_service("account", monolith.url, gateway, BROKER_URL=broker_url, **to_shop) as account:
             yield Shopping(monolith, account, broker_url)
     monolith.close()
-
-
-@pytest.fixture(scope="module")
-def recorded(shopping: Shopping) -> dict[str, Answer]:
-    """The steps in their order."""
-    monolith = shopping.monolith
-    monolith.add_user("guest", "user", user_id=U1, points=100)
-    monolith.add_user("guest", user_id=GUEST)
-    monolith.add_item(HINT, cost=12, data={"text": "new hhrcgx"})
-    monolith.add_item(FREE, cost=0, data={"text": ""})
-    monolith.add_item(DEAR, cost=100000, data={"text": "hint hhrcgx"})
-    answers = {}
-    for name, user in RECORDED.items():
-        step = TRANSITIONS[name]
-        headers = {name: value for name, value in step.request.headers if name != "Authorization"}
-        body = step.request.body.encode() or None
-        answers[name] = shopping.ask(step.method, step.target, user, headers=headers, body=body)
-    return answers
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_a_recorded_purchase_is_answered_as_the_monolith_answered(recorded: dict[str, Answer], name: str) -> None:
-    answer, wanted = recorded[name], TRANSITIONS[name].response
-    assert (answer.status, answer.body.decode()) == (wanted.status, wanted.body)
-    assert lasting(answer.headers) == lasting({name.lower(): value for name, value in wanted.headers})
-
-
-def test_the_recorded_purchases_cost_what_they_cost(shopping: Shopping, recorded: dict[str, Answer]) -> None:
-    assert (shopping.points(U1), shopping.points(GUEST)) == (88, 0)
-    bought = {(row["user_id"], row["Object_id"]) for row in shopping.monolith.rows(tables.transactions)}
-    assert bought >= {(U1, HINT), (GUEST, FREE)}
-
-
-def lasting(headers: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name not in PER_CONNECTION}
 
 
 class GatewayQueue:
@@ -211,22 +159,7 @@ async def test_a_message_with_a_field_more_is_understood_and_one_with_a_field_le
     await queue.broker.publish("purchases", broken)
     _, reply = await queue.ask(user, itemId=item, colour="blue")
     assert reply["outcome"] == "accepted"
-    deadline = monotonic() + SETTLES_WITHIN_S
-    while not any(line.get("event") == "message_parked" for line in shopping.account.logged()):
-        assert monotonic() < deadline
-        await asyncio.sleep(0.05)
-
-
-async def test_many_purchases_at_once(shopping: Shopping, queue: GatewayQueue) -> None:
-    users = [shopping.monolith.add_user("user", points=10) for _ in range(15)]
-    items = [shopping.monolith.add_item(cost=10) for _ in range(2)]
-    asked = await asyncio.gather(*(queue.ask(user, itemId=item) for user in users for item in items))
-    outcomes = sorted(reply["outcome"] for _, reply in asked)
-    assert outcomes == ["accepted"] * len(users) + ["insufficient_points"] * len(users)
-    for (id, reply), user in zip(asked, [user for user in users for _ in items], strict=True):
-        wanted = "COMPLETED" if reply["outcome"] == "accepted" else "REJECTED"
-        assert (await settled(shopping, id, user))["state"] == wanted
-    assert {shopping.points(user) for user in users} == {0}
+    until(lambda: any(line.get("event") == "message_parked" for line in shopping.account.logged()), "a parked message")
 
 
 def test_it_does_not_start_on_tables_that_are_behind(tmp_path: Path, gateway: Gateway) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,9 @@ from extracted.account.purchases.storage import MIGRATIONS
 from tests.recordings.running import running_monolith_on
 from tests.support.monolith_file import MonolithData
 from tests.support.stores import on_sqlite
+from tests.support.system.waiting import until
 from tests.unit.extracted.account.conftest import Mailing, queues_of_mailer
-from tests.unit.extracted.account.mails import DEADLINE_S, POLL_S, fresh, mails_to, posted, signed_up, token, who
+from tests.unit.extracted.account.mails import DEADLINE_S, fresh, mails_to, signed_up, token
 from tests.unit.extracted.running import Gateway, RunningService, ask, running_service, stop
 
 pytestmark = pytest.mark.walk
@@ -81,31 +82,17 @@ async def depth(broker_url: str, queue: str) -> int:
         await broker.aclose()
 
 
-def test_a_sign_up_is_served_before_mailer_was_ever_there_and_its_mail_comes_later(
-    data: MonolithData, gateway: Gateway, tmp_path: Path
-) -> None:
+def test_a_mail_waits_for_mailer_and_outlives_the_process(data: MonolithData, gateway: Gateway, tmp_path: Path) -> None:
     broker_url, name = f"sqlite:///{tmp_path / 'broker.sqlite3'}", fresh()
     with running_service("account", data.url, gateway, BROKER_URL=broker_url) as account:
         signed_up(account, name)
-        expect(lambda: b"outbox_waits" in account.log.read_bytes())
-        asyncio.run(queues_of_mailer(broker_url))
-        (mail,) = mails_to(Mailing(data, 0, account, account, broker_url), f"{name}@example.org", 1)
-    assert mail["variables"] == {"username": name, "token": token(data, f"{name}@example.org")}
-
-
-def test_what_was_asked_for_before_the_process_ended_is_sent_by_the_next(
-    data: MonolithData, gateway: Gateway, tmp_path: Path
-) -> None:
-    broker_url, name = f"sqlite:///{tmp_path / 'broker.sqlite3'}", fresh()
-    with running_service("account", data.url, gateway, BROKER_URL=broker_url) as account:
-        user = signed_up(account, name)
+        until(lambda: b"outbox_waits" in account.log.read_bytes(), "a mail that waits")
         account.process.kill()
         account.process.wait()
     asyncio.run(queues_of_mailer(broker_url))
     with running_service("account", data.url, gateway, BROKER_URL=broker_url) as account:
-        mailing = Mailing(data, 0, account, account, broker_url)
-        assert len(mails_to(mailing, f"{name}@example.org", 1)) == 1
-        assert account.ask("/user/@me/email", who(user)).status == 200
+        (mail,) = mails_to(Mailing(data, 0, account, account, broker_url), f"{name}@example.org", 1)
+    assert mail["variables"] == {"username": name, "token": token(data, f"{name}@example.org")}
 
 
 def test_it_ends_in_time_though_a_mail_waits(data: MonolithData, gateway: Gateway, tmp_path: Path) -> None:
@@ -115,20 +102,3 @@ def test_it_ends_in_time_though_a_mail_waits(data: MonolithData, gateway: Gatewa
         began = time.monotonic()
         assert stop(account.process) == 0
         assert time.monotonic() - began < DEADLINE_S
-
-
-def test_a_body_that_breaks_the_rules_reaches_no_store(data: MonolithData, gateway: Gateway, tmp_path: Path) -> None:
-    broker_url = f"sqlite:///{tmp_path / 'broker.sqlite3'}"
-    with running_service("account", data.url, gateway, BROKER_URL=broker_url, ENVIRONMENT="development") as account:
-        answer = posted(account, "/user", {"username": "ab", "password": "1234567", "email": "nope", "role": "admin"})
-    assert answer.status == 400
-    assert answer.body.startswith(b'{"statusCode":400,"message":["property role should not exist","username must be')
-    assert answer.body.endswith(b'"email must be an email"],"error":"Bad Request"}')
-
-
-def expect(holds: Callable[[], bool]) -> None:
-    """Within the deadline."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(POLL_S)
