@@ -1,1 +1,1 @@
-"""Mailer: every mail that PolyCode sends, from a request in a queue to the provider's 250."""
+"""Mailer sends every mail of PolyCode: from the request in a queue to the provider's 250."""

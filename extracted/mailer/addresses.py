@@ -1,4 +1,4 @@
-"""E-mail addresses in one canonical form: RFC 5321 section 4.1.2, with UTF-8 (RFC 6531), without address literals."""
+"""The canonical form of an e-mail address: RFC 5321 section 4.1.2, with UTF-8 (RFC 6531), without address literals."""
 
 import re
 from typing import Final
@@ -19,9 +19,9 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 
 def canonical(text: str) -> str:
-    """One address as it is stored and sent: domain in lower case and A-labels, quotes only where they are needed.
+    """The address as it is stored and sent: the domain in lower case and A-labels, quotes only where needed.
 
-    A local part beyond ASCII is kept: it reaches providers that offer SMTPUTF8. Raises RequestInvalid.
+    Keeps a local part beyond ASCII, as providers with SMTPUTF8 take it. Raises RequestInvalid.
     """
     _refuse_unprintable(text)
     local, _, domain = text.rpartition("@")
@@ -43,7 +43,7 @@ def _refuse_unprintable(text: str) -> None:
 
 
 def _local(local: str) -> str:
-    """Quoted or not, it is the same mailbox (RFC 5321 section 4.1.2)."""
+    """Drops quotes that are not needed: the mailbox is the same (RFC 5321 section 4.1.2)."""
     quoted = _QUOTED.fullmatch(local)
     mailbox = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else local
     is_plain = _DOT_STRING.fullmatch(mailbox) is not None
@@ -67,7 +67,7 @@ def _domain(domain: str) -> str:
 
 
 def _remapped(domain: str) -> str:
-    """Case, widths and dots of other scripts (UTS 46). Not the whole of IDNA 2008: ☃.net gets mail, too."""
+    """Maps case, widths and dots of other scripts (UTS 46). Not all of IDNA 2008: ☃.net gets mail, too."""
     try:
         return idna.uts46_remap(domain, std3_rules=True)
     except idna.IDNAError as error:

@@ -1,4 +1,4 @@
-"""Mails as values: what is asked for, what becomes of it, what a provider may answer."""
+"""Values: requests, mails, their states, and what a provider may answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,30 +6,30 @@ from datetime import datetime
 from enum import StrEnum
 
 Variables = Mapping[str, str]
-"""What a template is filled with: name → text."""
+"""Values for a template: name → text."""
 RAW: str = "raw"
-"""The kind of a mail that came in whole, by SMTP."""
+"""The kind of a mail that came in by SMTP as a whole message."""
 
 
 class MailState(StrEnum):
-    """Where a mail is. At rest: `sent`, `failed`, `ambiguous`, `suppressed`, `cancelled`."""
+    """`sent`, `failed`, `ambiguous`, `suppressed` and `cancelled` are final until an operator changes them."""
 
     QUEUED = "queued"
     SENDING = "sending"
-    """Claimed by a sender; it may be at the provider already."""
+    """A sender has it; the provider may have it, too."""
     SENT = "sent"
     DEFERRED = "deferred"
-    """To be tried again at `due_at`."""
+    """It is tried again at `due_at`."""
     FAILED = "failed"
     AMBIGUOUS = "ambiguous"
-    """The provider may have it, or not: it was given all of it and did not answer. Waits for a human."""
+    """The provider got the whole message and did not answer. An operator has to decide."""
     SUPPRESSED = "suppressed"
-    """Not sent: the address has bounced too often."""
+    """Not sent, as the address has bounced too often."""
     CANCELLED = "cancelled"
 
 
 class Policy(StrEnum):
-    """What becomes of an ambiguous mail: it waits for a human, or is sent again."""
+    """At most once: an ambiguous mail waits for an operator. At least once: it is sent again."""
 
     AT_MOST_ONCE = "at_most_once"
     AT_LEAST_ONCE = "at_least_once"
@@ -37,7 +37,7 @@ class Policy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Templated:
-    """Written when it is sent. `kind` names a folder of templates; `locale` is one that the kind has."""
+    """Composed when it is sent. `kind`: a folder of templates; `locale`: one that the kind has."""
 
     kind: str
     locale: str
@@ -46,7 +46,7 @@ class Templated:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A whole message (RFC 5322) that is passed on byte for byte. `sender`: of the envelope; empty: none."""
+    """A whole message (RFC 5322), passed on byte for byte. `sender`: of the envelope; empty: none."""
 
     sender: str
     content: bytes
@@ -58,7 +58,7 @@ MailContent = Templated | Raw
 
 @dataclass(frozen=True, slots=True)
 class MailRequest:
-    """A request for one mail to one address, checked. `key`: the same for each repetition of the request."""
+    """A checked request for one mail to one address. `key`: the same for each repetition of the request."""
 
     key: str
     recipient: str
@@ -68,10 +68,10 @@ class MailRequest:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A row, as operators see it: without variables and content, which may hold secrets.
+    """A mail as operators see it: without variables and content, which may hold secrets.
 
-    `reason`: the last answer that was no 250, in full. `response`: the provider's 250. `ambiguities`: how often no
-    answer came. `due_at`: when it is tried next.
+    `reason`: the last refusal or fault, in full. `response`: the provider's 250. `ambiguities`: how often no answer
+    came. `due_at`: when it is tried next.
     """
 
     id: str
@@ -92,7 +92,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class MailEvent:
-    """One line of a mail's history. `by`: who, where a human did it."""
+    """One line of a mail's history. `by`: the operator, if one did it."""
 
     at: datetime
     state: MailState
@@ -112,7 +112,7 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A mail that one sender has now. `claim` fences its lease: who has lost it changes nothing any more.
+    """A mail that a sender has. `claim` is its fencing token: a sender that lost it can change nothing.
 
     `attempt` counts from 1. `ambiguities`: how often no answer came before.
     """
@@ -128,13 +128,13 @@ class Claimed:
 
     @property
     def came_from(self) -> MailState:
-        """In which it was: a first attempt that was none leaves it as fresh as before."""
+        """The state before the claim: after a first attempt that does not count, it is as fresh as before."""
         return MailState.QUEUED if self.attempt == 1 else MailState.DEFERRED
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """What goes over the wire: one envelope, one recipient, a whole message with CRLF line ends."""
+    """What is handed to the provider: one envelope with one recipient, a whole message with CRLF line ends."""
 
     mail_id: str
     sender: str
@@ -144,14 +144,14 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider said 250 to the whole message."""
+    """The provider replied 250 to the whole message."""
 
     response: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The provider answered 4xx or 5xx to this mail. `verb`: MAIL, RCPT, DATA, or `.` for the whole message."""
+    """The provider replied 4xx or 5xx to this mail. `verb`: MAIL, RCPT, DATA, or `.` for the whole message."""
 
     code: int
     response: str
@@ -159,20 +159,20 @@ class Rejected:
 
     @property
     def is_final(self) -> bool:
-        """5xx: trying again is no use (RFC 5321 section 4.2.1)."""
+        """5xx: a retry is useless (RFC 5321 section 4.2.1)."""
         return self.code >= 500
 
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """The whole message may have been handed over, and no answer came: ambiguous."""
+    """The whole message may have been handed over, and no reply came: ambiguous."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """Nothing of the mail was handed over: no connection, greeting, TLS or AUTH; 421. No attempt is burned."""
+    """Nothing of the mail was handed over (connection, greeting, TLS, AUTH, 421). The attempt does not count."""
 
     reason: str
 

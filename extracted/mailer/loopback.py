@@ -1,10 +1,10 @@
-"""Which hosts are this machine: what goes there, nobody else reads."""
+"""Tells which hosts are this machine: a password may travel there without TLS."""
 
 import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """By its name or address alone; nothing is resolved."""
+    """Judges by name or address; resolves nothing."""
     if host == "localhost":
         return True
     try:

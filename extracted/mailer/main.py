@@ -1,4 +1,4 @@
-"""Composition root of Mailer: settings in, a served application out."""
+"""Composition root of Mailer: builds the application from the settings, and serves it."""
 
 import argparse
 import asyncio
@@ -40,7 +40,7 @@ from extracted.mailer.worker import MailWorker
 
 TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
 FURTHER_CONNECTIONS: Final = 6
-"""To the database, beside one a sender: requests, queues, what a clock does."""
+"""To the database, for requests, queues and maintenance; each sender has one more."""
 LEASE_FACTOR: Final = 1.1
 """Of the longest time that a mail can take: the rest is for recording the result."""
 
@@ -143,20 +143,20 @@ class MailerProcess:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 served and stopped, or migrated; 1 could not start; 2 wrong settings."""
+    """The exit code: 0 served and stopped, or migrated; 1 could not start; 2 wrong settings."""
     return startup.run(_parser().parse_args(arguments), _migrate, _serve)
 
 
 def _migrate() -> int:
     url = load(MailerDatabaseSettings).database_url.get_secret_value()
     if url.startswith("sqlite:///"):
-        _made(Path(url.removeprefix("sqlite:///")))
+        _create(Path(url.removeprefix("sqlite:///")))
     return startup.migrate(url, "mailer", MIGRATIONS)
 
 
-def _made(file: Path) -> None:
-    """Mailer's database is its own: nobody else makes the file."""
-    with suppress(OSError):  # what cannot be made is told by what opens it
+def _create(file: Path) -> None:
+    """Creates the SQLite file, as Mailer's database is its own."""
+    with suppress(OSError):  # whatever opens the file next reports it
         file.touch(mode=0o600)
 
 
@@ -164,10 +164,10 @@ def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("mailer", settings.log_level)
-    return startup.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
+    return startup.serve(app, _obstacle(settings), host, port, grace_s=settings.grace_s)
 
 
-def _refusal(settings: Settings) -> str | None:
+def _obstacle(settings: Settings) -> str | None:
     urls = settings.database_url.get_secret_value(), settings.broker_url.get_secret_value()
     return asyncio.run(startup.obstacle(*urls, "mailer", MIGRATIONS, _own_queues()))
 
@@ -184,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     return startup.parser(
         "mailer",
         8104,
-        "Sends PolyCode's mails; `migrate` makes or changes its own tables instead.",
+        "Sends PolyCode's mails; `migrate` creates or changes its own tables instead.",
         "MAILER_DATABASE_URL[_FILE], MAILER_BROKER_URL[_FILE] (amqp://… or sqlite:///PATH), "
         "MAILER_SMTP_HOST and MAILER_PUBLIC_WWW_URL are required; MAILER_SMTP_PORT, MAILER_SMTP_TLS (starttls, "
         "implicit, none), MAILER_SMTP_CA_FILE, MAILER_SMTP_USER, MAILER_SMTP_PASSWORD[_FILE], MAILER_RATE_PER_S, "
@@ -192,8 +192,8 @@ def _parser() -> argparse.ArgumentParser:
         "MAILER_INTERNAL_TOKEN[_FILE], MAILER_OPERATOR_TOKEN[_FILE], MAILER_INGRESS_HOST, MAILER_INGRESS_PORT, "
         "MAILER_INGRESS_USER, MAILER_INGRESS_PASSWORD[_FILE], MAILER_INGRESS_CERTIFICATE_FILE, "
         "MAILER_INGRESS_KEY_FILE, MAILER_INGRESS_ALLOW_PLAIN, MAILER_ALARM_AFTER_S, MAILER_RETENTION_DAYS, "
-        "MAILER_DATABASE_TIMEOUT_S, MAILER_LOG_LEVEL, MAILER_GRACE_S. How long each step may take: "
-        "MAILER_SMTP_CONNECT_S, MAILER_SMTP_COMMAND_S, MAILER_SMTP_DATA_S, MAILER_SMTP_ANSWER_S. Until the next try: "
+        "MAILER_DATABASE_TIMEOUT_S, MAILER_LOG_LEVEL, MAILER_GRACE_S. Time limits of each step: "
+        "MAILER_SMTP_CONNECT_S, MAILER_SMTP_COMMAND_S, MAILER_SMTP_DATA_S, MAILER_SMTP_ANSWER_S. Retry delays: "
         "MAILER_RETRY_FIRST_S, MAILER_RETRY_LONGEST_S, MAILER_RETRY_QUOTA_S, MAILER_RETRY_AWAY_S, "
         "MAILER_RETRY_AMBIGUOUS_S, MAILER_RETRY_ATTEMPTS, MAILER_BREAKER_S.",
     )

@@ -1,4 +1,4 @@
-"""What is looked after by a clock: mails whose sender died, content that is too old, mails that wait too long."""
+"""Periodic work: ends stale leases, removes old content, raises the alarm for mails that wait too long."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ import structlog
 from chassis.store import StoreUnavailable
 from extracted.mailer.ports import DeliveryQueue, Mails
 
-log = structlog.get_logger("mailer.keeping")
+log = structlog.get_logger("mailer.maintenance")
 
 EXPIRE_EVERY_S: Final = 1.0
 FORGET_EVERY_S: Final = 3600.0
@@ -19,16 +19,16 @@ WATCH_EVERY_S: Final = 5.0
 
 
 class Retention(Protocol):
-    """Removes what has been kept long enough."""
+    """Removes what is older than the retention time."""
 
     async def forget(self) -> int:
-        """How many mails have lost their content; called again while it is more than none. Raises StoreUnavailable."""
+        """Returns how many mails it has changed; it is called again until that is 0. Raises StoreUnavailable."""
         ...
 
 
 @dataclass(slots=True)
 class Maintenance:
-    """One per process; several processes do each other no harm. `again`: how long until an ambiguous one is due."""
+    """One per process; several processes may run it at once. `again`: until an ambiguous mail is sent again."""
 
     mails: Mails
     queue: DeliveryQueue
@@ -39,18 +39,18 @@ class Maintenance:
     is_late: bool = False
 
     async def expire(self) -> None:
-        """Stale `sending`: their sender died, or hangs beyond its lease."""
+        """Ends leases that are over: the sender has died, or hangs."""
         now = self.clock()
         while count := await self.queue.expire(now, now + self.again):
             log.error("mails_ambiguous", count=count, reason="their lease ended")
 
     async def forget(self) -> None:
-        """Content of mails at rest, whole rows, bounces."""
+        """Removes old content, rows and bounces."""
         while count := await self.retention.forget():
             log.info("contents_removed", count=count)
 
     async def watch(self) -> None:
-        """Tells once when the oldest due mail waits too long, and once when that is over."""
+        """Logs once when the oldest due mail waits too long, and once when that is over."""
         age = await self.oldest_due_s()
         is_late = age is not None and age > self.alarm_after.total_seconds()
         if is_late and not self.is_late:
@@ -62,12 +62,12 @@ class Maintenance:
         self.is_late = is_late
 
     async def oldest_due_s(self) -> float | None:
-        """Its age; None: nothing is due. Raises StoreUnavailable."""
+        """The age of the oldest due mail; None: nothing is due. Raises StoreUnavailable."""
         since = await self.mails.oldest_due()
         return None if since is None else (self.clock() - since).total_seconds()
 
     async def run(self) -> None:
-        """All of it, until cancelled."""
+        """Does all of it, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for act, every_s in (
                 (self.expire, EXPIRE_EVERY_S),
@@ -84,5 +84,5 @@ async def _repeat(act: Callable[[], Awaitable[None]], every_s: float) -> None:
         except StoreUnavailable as error:
             log.warning("store_unavailable", reason=str(error))
         except Exception:
-            log.exception("keeping_failed")
+            log.exception("maintenance_failed")
         await asyncio.sleep(every_s)

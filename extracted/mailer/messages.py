@@ -1,4 +1,4 @@
-"""Mailer's own copy of the messages it uses: requests for mail, and what wakes its senders."""
+"""Mailer's own copy of the messages it uses: requests for mails, and wake-ups for senders."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ WAKE: Final = "mailer.wake.v1"
 
 @dataclass(frozen=True, slots=True)
 class MailRequested:
-    """A request as it came: not checked against the kinds yet. `locale` None: the sender knows none."""
+    """A request as it came, not checked against the templates. `locale` None: the sender knows none."""
 
     key: str
     kind: str
@@ -24,8 +24,8 @@ class MailRequested:
     variables: dict[str, object]
 
 
-def asked(envelope: Envelope) -> MailRequested:
-    """{"kind", "recipient", "locale"?, "variables"}; its key is the message's id. Raises MessageInvalid."""
+def mail_requested(envelope: Envelope) -> MailRequested:
+    """Reads {"kind", "recipient", "locale"?, "variables"}; the message's id is the key. Raises MessageInvalid."""
     if envelope.type != REQUESTED:
         raise MessageInvalid(f"{envelope.type} is no message for Mailer; wanted {REQUESTED}")
     kind, recipient, locale, variables = (envelope.body.get(n) for n in ("kind", "recipient", "locale", "variables"))
@@ -37,5 +37,5 @@ def asked(envelope: Envelope) -> MailRequested:
 
 
 def wake(now: datetime) -> Envelope:
-    """There is a new row: the one that gets it looks at once."""
+    """Tells one sender that there is a new mail."""
     return Envelope(id=new_id(), type=WAKE, body={}, time=now)

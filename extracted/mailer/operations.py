@@ -1,4 +1,4 @@
-"""What operators do with mails and addresses: each is logged, and kept in the mail's history, with who and why."""
+"""What operators change. Each change is logged, and kept in the mail's history, with who and why."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class OperatorReason:
 
 @dataclass(frozen=True, slots=True)
 class MailOperations:
-    """None: there is no such mail."""
+    """Methods return None where there is no such mail."""
 
     mails: Mails
     suppressions: Suppressions

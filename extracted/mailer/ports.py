@@ -1,4 +1,4 @@
-"""What Mailer's use cases need of others."""
+"""What Mailer's use cases need: rows, templates, a transport, wake-ups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ class KeyUsed(Exception):
 
 
 class RequestInvalid(Exception):
-    """One sentence: what was seen and what was wanted; never the content."""
+    """Says in one sentence what was seen and what was wanted, without showing content."""
 
 
 class MailStateConflict(Exception):
-    """What an operator asks for does not count in the state that the mail is in; says so in a sentence."""
+    """The mail's state does not allow what an operator asks for; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +41,31 @@ class Rendered:
 
 
 class TemplateCatalog(Protocol):
-    """The kinds of mail, each a folder of data and templates; read once, at start."""
+    """The kinds of mail, each a folder of templates; read once, at start."""
 
     def names(self) -> Sequence[str]:
         """All, sorted."""
         ...
 
     def checked(self, kind: str, locale: str | None, variables: Mapping[str, object]) -> tuple[str, Variables, Policy]:
-        """The locale that it will be written in (fallback: `fr-CA` → `fr` → `en`), its variables, its policy.
+        """The locale to use (fallback: `fr-CA` → `fr` → `en`), the variables, the kind's policy.
 
-        Raises RequestInvalid for an unknown kind, a missing, unknown or wrong variable, a locale that is none.
+        Raises RequestInvalid for an unknown kind, a missing, unknown or wrong variable, an invalid locale.
         """
         ...
 
     def rendered(self, kind: str, locale: str, variables: Variables) -> Rendered:
-        """What `checked` has passed."""
+        """Renders what `checked` has returned."""
         ...
 
     def preview(self, kind: str, locale: str | None) -> Rendered:
-        """With the kind's own samples. Raises RequestInvalid for an unknown kind, a locale that is none."""
+        """With the kind's samples. Raises RequestInvalid for an unknown kind or an invalid locale."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MailFilter:
-    """None: all. `after`: an id; the mails that were asked for before it follow, the newest first."""
+    """None: all. `after`: the id of the last mail of the page before; the newest mails come first."""
 
     states: Sequence[MailState] | None
     kind: str | None
@@ -75,10 +75,10 @@ class MailFilter:
 
 
 class Mails(Protocol):
-    """The rows: what the API and the intake need. All raise StoreUnavailable."""
+    """The rows, for API and intake. All methods raise StoreUnavailable."""
 
     async def add(self, wanted: Sequence[MailRequest]) -> Sequence[Mail]:
-        """All or none, in one transaction; a key that is there already gives its mail. Raises KeyUsed."""
+        """Adds all or none, in one transaction; a known key gives its mail. Raises KeyUsed."""
         ...
 
     async def find(self, mail_id: str) -> tuple[Mail, Sequence[MailEvent]] | None:
@@ -88,11 +88,11 @@ class Mails(Protocol):
     async def select(self, selection: MailFilter) -> Sequence[Mail]: ...
 
     async def counted(self) -> Mapping[MailState, int]:
-        """Every state, also with 0."""
+        """Includes states without mails."""
         ...
 
     async def oldest_due(self) -> datetime | None:
-        """Since when the oldest mail that could be sent now has been waiting; None: none is."""
+        """Since when the oldest due mail has been waiting; None: none is due."""
         ...
 
     async def cancel(self, mail_id: str, by: str, why: str) -> Mail | None:
@@ -109,32 +109,32 @@ class Mails(Protocol):
 
 
 class Suppressions(Protocol):
-    """Addresses that nothing is sent to for a while. All raise StoreUnavailable."""
+    """Addresses that nothing is sent to for a while. All methods raise StoreUnavailable."""
 
     async def listed(self, after: str, limit: int) -> Sequence[Suppression]:
-        """Those that hold now, in the order of their addresses, from the first after `after`."""
+        """Those in force, by address, from the first one after `after`."""
         ...
 
     async def lift(self, recipient: str) -> bool:
-        """Its bounces are forgotten, too. False: it is not suppressed."""
+        """Forgets its bounces, too. False: it is not suppressed."""
         ...
 
 
 class Notifier(Protocol):
-    """Tells senders that there is something to send; never waits, never fails."""
+    """Wakes senders; never waits, never fails."""
 
     def wake(self, count: int) -> None:
-        """So many rows are new."""
+        """`count`: how many rows are new."""
         ...
 
 
 class DeliveryQueue(Protocol):
-    """The rows: what senders need. A lost claim changes nothing (returns False). All raise StoreUnavailable."""
+    """The rows, for senders. With a lost claim, methods change nothing and return False. All raise StoreUnavailable."""
 
     async def claim(self, claim: str, lease_until: datetime) -> Claimed | None:
-        """The next due mail → `sending`: never tried ones first, oldest first; then those due again.
+        """The next due mail → `sending`: the oldest fresh one, else the oldest retry.
 
-        An address that is suppressed is never claimed: its mail becomes `suppressed`.
+        A mail to a suppressed address is not claimed; it becomes `suppressed`.
         """
         ...
 
@@ -145,34 +145,34 @@ class DeliveryQueue(Protocol):
         ...
 
     async def returned(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
-        """As `deferred`, but the attempt was none: as it was before the claim."""
+        """As `deferred`, but the attempt does not count: the state is the one before the claim."""
         ...
 
     async def failed(self, claimed: Claimed, reason: str, is_bounce: bool) -> bool:
-        """`is_bounce`: the address is at fault; after several within a day it is suppressed for a month."""
+        """`is_bounce`: the address is at fault; after several such within a day it is suppressed for a month."""
         ...
 
     async def ambiguous(self, claimed: Claimed, reason: str, due_at: datetime | None) -> bool:
-        """`due_at`: it is deferred until then and sent again (at-least-once); None: it waits for a human.
+        """`due_at`: it is deferred and sent again then (at least once); None: an operator decides.
 
-        Counted either way, and in the history.
+        Both are counted, and kept in the history.
         """
         ...
 
     async def expire(self, now: datetime, due_at: datetime) -> int:
-        """`sending` whose lease has ended, as its sender died → as `ambiguous` does, by its policy; how many."""
+        """Makes mails ambiguous whose lease is over, each by its policy; returns how many."""
         ...
 
     async def next_due(self) -> datetime | None:
-        """When something can be claimed next, as far as is known; None: nothing waits."""
+        """When the next mail is due; None: nothing waits."""
         ...
 
 
 class Transport(Protocol):
-    """The way to a provider. Never raises for what a provider does; when cancelled it closes its connection."""
+    """Sends to a provider. Never raises for what a provider does; when cancelled, it closes the connection."""
 
     async def send(self, outgoing: OutgoingMessage) -> DeliveryOutcome:
-        """Cancelled: raises NotHandedOver where that is certain."""
+        """When cancelled: raises NotHandedOver where the provider certainly has no mail."""
         ...
 
     async def aclose(self) -> None: ...

@@ -1,4 +1,4 @@
-"""The use cases of Mailer: a request becomes rows, whatever way it came."""
+"""The use case of Mailer: a request becomes rows, whether it came by queue, HTTP or SMTP."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from extracted.mailer.domain import Mail, MailRequest, Policy, Raw, Templated
 from extracted.mailer.ports import Mails, Notifier, RequestInvalid, TemplateCatalog
 
 Canonical = Callable[[str], str]
-"""An address in the form in which addresses are compared. Raises RequestInvalid."""
+"""Returns the canonical form of an address. Raises RequestInvalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Whoever asks has its mail when this returns: the rows are committed. The same key again: the same mail."""
+    """When a method returns, the rows are committed. The same key gives the same mail."""
 
     mails: Mails
     templates: TemplateCatalog
@@ -30,9 +30,9 @@ class Intake:
         return mail
 
     async def raw(self, key_of: Mapping[str, str], raw: Raw) -> Sequence[Mail]:
-        """`key_of`: recipient → key; one mail for each, in that order, all or none.
+        """`key_of`: recipient → key; one mail each, in that order, all or none.
 
-        A recipient that is no address is kept as it is, and fails when it would be sent. Raises RequestInvalid,
+        A recipient that is no valid address is kept, and its mail fails when it is sent. Raises RequestInvalid,
         KeyUsed, StoreUnavailable.
         """
         if not key_of:

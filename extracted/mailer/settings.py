@@ -1,4 +1,4 @@
-"""What Mailer is told from outside: MAILER_… in the environment. Each secret also as a file: MAILER_X_FILE."""
+"""Mailer's settings: MAILER_… in the environment. Each secret may be a file: MAILER_X_FILE."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -12,20 +12,20 @@ from extracted.mailer.loopback import is_loopback
 
 
 class MailerSettings(settings.ServiceSettings):
-    """What all have in common."""
+    """The base of all groups of settings."""
 
     model_config = SettingsConfigDict(env_prefix="MAILER_")
 
 
 class MailerDatabaseSettings(MailerSettings):
-    """What migrations need."""
+    """The settings that `migrate` needs."""
 
     database_url: SecretStr
-    """Mailer's own tables: sqlite:///PATH or postgresql://…; it may hold a password."""
+    """sqlite:///PATH or postgresql://…; it may hold a password."""
 
 
 class ProviderSettings(MailerSettings):
-    """Where mails go."""
+    """The provider, and how fast it is sent to."""
 
     smtp_host: str = Field(min_length=1)
     smtp_port: int = Field(25, ge=1, le=65535)
@@ -36,9 +36,9 @@ class ProviderSettings(MailerSettings):
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     rate_per_s: float | None = Field(None, gt=0)
-    """None: as fast as senders are."""
+    """None: no limit."""
     senders: int = Field(4, ge=0, le=64)
-    """How many mails this process sends at once; 0: it takes requests alone."""
+    """How many mails this process sends at once; 0: it only accepts requests."""
 
     @model_validator(mode="after")
     def _credentials_are_whole_and_safe(self) -> Self:
@@ -48,24 +48,24 @@ class ProviderSettings(MailerSettings):
             raise ValueError(
                 "MAILER_SMTP_USER with MAILER_SMTP_TLS=none: the password would travel in plain text to "
                 "MAILER_SMTP_HOST; wanted TLS beyond this machine; set MAILER_SMTP_TLS to starttls or implicit, "
-                "or take the user away"
+                "or remove the user"
             )
         return self
 
 
 class IngressSettings(MailerSettings):
-    """Where the monolith's mails come in."""
+    """The SMTP server for the monolith's mails."""
 
     ingress_host: str = "127.0.0.1"
     ingress_port: int | None = Field(None, ge=0, le=65535)
-    """By custom 8125; None: there is no ingress."""
+    """Usually 8125; None: no ingress."""
     ingress_user: str | None = None
     ingress_password: SecretStr | None = None
     ingress_certificate_file: Path | None = None
-    """For STARTTLS; with all between it and an authority."""
+    """For STARTTLS; with its intermediate certificates."""
     ingress_key_file: Path | None = None
     ingress_allow_plain: bool = False
-    """A password is taken without TLS, though others than this machine may listen."""
+    """Accepts a password without TLS, also from other machines."""
 
     @model_validator(mode="after")
     def _ingress_pairs_are_whole(self) -> Self:
@@ -77,10 +77,10 @@ class IngressSettings(MailerSettings):
 
 
 class ContentSettings(MailerSettings):
-    """What stands in every mail."""
+    """Sender and links of every mail."""
 
     public_www_url: str = Field(pattern=r"^https?://[^/\s]+\S*$")
-    """Of PolyCode's pages: links begin with it."""
+    """The URL of PolyCode's pages: links begin with it."""
     email_verification_path: str = Field("/email/verification/", pattern=r"^/\S*$")
     email_teams_path: str = Field("/teams", pattern=r"^/\S*$")
     from_name: str = "PolyCode"
@@ -88,42 +88,42 @@ class ContentSettings(MailerSettings):
 
 
 class TimingSettings(MailerSettings):
-    """How long each step may take, and how long until the next try; in seconds. Why these: provider.py, outcomes.py."""
+    """Time limits and retry delays, in seconds. provider.py and outcomes.py explain them."""
 
     smtp_connect_s: float = Field(30, gt=0)
-    """Each step until the provider has let us in."""
+    """Each step up to AUTH."""
     smtp_command_s: float = Field(60, gt=0)
     smtp_data_s: float = Field(120, gt=0)
-    """To hand over the message."""
+    """To transmit the message."""
     smtp_answer_s: float = Field(600, gt=0)
-    """Of the provider, to all of it; then the mail is ambiguous."""
+    """Until the provider replies to the message; after that the mail is ambiguous."""
     retry_first_s: float = Field(60, gt=0)
     """After a 4xx; doubled each time."""
     retry_longest_s: float = Field(3600, gt=0)
     retry_quota_s: float = Field(600, gt=0)
     """After a quota."""
     retry_away_s: float = Field(30, gt=0)
-    """While the provider is away."""
+    """While the provider does not answer."""
     retry_ambiguous_s: float = Field(900, gt=0)
-    """Until a mail that got no answer is sent once more, where its kind allows it."""
+    """Until a mail without an answer is sent again, if its kind allows that."""
     retry_attempts: int = Field(18, ge=1)
     breaker_s: float = Field(5, gt=0)
-    """How long nothing is tried after five failures in a row; doubled up to a minute."""
+    """How long the breaker stays open after five failures in a row; doubled up to a minute."""
 
 
 class Settings(MailerDatabaseSettings, ProviderSettings, IngressSettings, ContentSettings, TimingSettings):
-    """Times in seconds unless they say days."""
+    """All settings. Times are in seconds unless the name says days."""
 
     broker_url: SecretStr
     """amqp://… or sqlite:///PATH."""
     internal_token: SecretStr | None = Field(None, min_length=16)
-    """What services show to ask for mails and to look at one; none: they cannot by HTTP."""
+    """The token of services; none: they cannot use HTTP."""
     operator_token: SecretStr | None = Field(None, min_length=16)
-    """What operators show; none: there is nothing to look at."""
+    """The token of operators; none: their routes do not exist."""
     alarm_after_s: float = Field(300.0, gt=0)
-    """How long a mail may wait to be sent before it is logged as an error."""
+    """How long a due mail may wait before an error is logged."""
     retention_days: int = Field(30, ge=1, le=3650)
-    """So long the content of a mail is kept that is at rest."""
+    """How long the content of a finished mail is kept."""
     database_timeout_s: float = Field(5.0, gt=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     grace_s: int = Field(20, ge=0)

@@ -1,4 +1,4 @@
-"""How all goes: the numbers that operators watch, as JSON and for Prometheus."""
+"""The figures that operators watch, as JSON and for Prometheus."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Consuming = Callable[[], Mapping[str, object] | None]
 
 @dataclass(frozen=True, slots=True)
 class MailerStatus:
-    """`is_away`: the provider is held to be down. All but the rows is told of this process alone."""
+    """`is_away`: the provider counts as down. All but the rows is about this process alone."""
 
     mails: Mails
     maintenance: Maintenance

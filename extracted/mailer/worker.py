@@ -1,4 +1,4 @@
-"""What goes on beside the requests: requests for mail in, mails out, and what a clock does."""
+"""The background work of a process: consumes requests, runs the senders and the maintenance."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,27 +22,27 @@ from extracted.mailer.service import Intake
 GRACE_S: Final = 10.0
 
 
-class Sender(Protocol):
+class RunningSender(Protocol):
     """Sends one mail after another."""
 
     def stop(self) -> None:
-        """Nothing new is begun."""
+        """Begins no further mail."""
         ...
 
     async def run(self) -> None:
-        """Until `stop`, and what is under way then is done."""
+        """Until `stop`; finishes the mail under way."""
         ...
 
 
 @dataclass(slots=True)
 class MailWorker:
-    """It starts whatever is away: broker, database, provider; each is waited for. `topology`: Mailer's own queues."""
+    """Starts also while broker, database or provider are away, and waits for them. `topology`: Mailer's queues."""
 
     broker: Broker
     topology: Topology
     intake: Intake
     notifier: SenderNotifier
-    senders: Sequence[Sender]
+    senders: Sequence[RunningSender]
     maintenance: Maintenance
     database: Database
     failed_messages: FailedMessages
@@ -51,7 +51,7 @@ class MailWorker:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Ends in order: nothing new is taken or begun, then what is under way is finished, within the grace."""
+        """At its end it takes and begins nothing more, and finishes what is under way, within the grace."""
         others = [
             asyncio.create_task(startup.declare(self.broker, self.topology), name="declare"),
             asyncio.create_task(self.notifier.run(), name="wake"),
@@ -71,8 +71,8 @@ class MailWorker:
                 await self._finish(consumer, sending)
 
     async def requested(self, envelope: Envelope) -> None:
-        """A request for mail. Raises MessageInvalid for one that can never be right, StoreUnavailable."""
-        asked = messages.asked(envelope)
+        """Handles a request. Raises MessageInvalid for one that can never be accepted, StoreUnavailable."""
+        asked = messages.mail_requested(envelope)
         try:
             await self.intake.templated(asked.key, asked.kind, asked.recipient, asked.locale, asked.variables)
         except (RequestInvalid, KeyUsed) as error:
@@ -86,7 +86,7 @@ class MailWorker:
         await _cancel([stopping, *sending])
 
     def status(self) -> Mapping[str, object] | None:
-        """How its consumer is: `held` messages wait for a store, and why."""
+        """Of the consumer: how many messages it holds while the store is away, and why."""
         return None if self.consumer is None else self.consumer.status().shown()
 
 

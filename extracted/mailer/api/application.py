@@ -1,7 +1,4 @@
-"""Mailer's routes: services ask for mails, operators look and act. No user reaches them.
-
-Services: POST /mails, GET /mails/{id}. Operators: all. Without a credential in the settings its routes are not there.
-"""
+"""Mailer's routes. Services may POST /mails and GET /mails/{id}; operators may use all. Users reach none of them."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -29,7 +26,7 @@ DOCUMENT: Final = Path(__file__).parents[1] / "openapi.yaml"
 
 @dataclass(frozen=True, slots=True)
 class ApiTokens:
-    """Tokens; None: nobody can show it."""
+    """None: there is no such token, and its routes do not exist."""
 
     internal: str | None = field(repr=False)
     operator: str | None = field(repr=False)
@@ -37,7 +34,7 @@ class ApiTokens:
 
 @dataclass(frozen=True, slots=True)
 class RouteDependencies:
-    """What the routes work on. `status`: how all goes, as JSON."""
+    """What the routes call. `status`: as JSON."""
 
     intake: Intake
     operations: MailOperations
@@ -49,18 +46,18 @@ class RouteDependencies:
 
 
 def application(dependencies: RouteDependencies, credentials: ApiTokens) -> ASGIApp:
-    """Routes whose credential is not set are not there (404)."""
+    """Leaves out routes whose token is not set (404)."""
     return Router([*_routes(dependencies, credentials)], redirect_slashes=False)
 
 
 def for_services(dependencies: RouteDependencies) -> Iterator[tuple[str, str, Endpoint]]:
-    """Both credentials open them."""
+    """Routes that both tokens may use."""
     yield from mail_requests.routes(dependencies.intake)
     yield from mail_queries.one(dependencies.mails)
 
 
 def for_operators(dependencies: RouteDependencies) -> Iterator[tuple[str, str, Endpoint]]:
-    """Paths with a word; they come before those with an id."""
+    """Routes for the operator token. They stand before those with an id in the path."""
     yield from mail_queries.routes(dependencies.mails, dependencies.templates, dependencies.intake.canonical)
     yield from operator_actions.routes(dependencies.operations, dependencies.suppressions)
     yield "GET", "/internal/status", partial(_status, dependencies)
@@ -68,7 +65,7 @@ def for_operators(dependencies: RouteDependencies) -> Iterator[tuple[str, str, E
 
 
 async def failure(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers where a route raised."""
+    """The response where a route has raised."""
     await refused(500, "something went wrong; the log has it")(scope, receive, send)
 
 

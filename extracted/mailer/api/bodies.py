@@ -1,4 +1,4 @@
-"""What comes in: JSON objects, bounded, with the fields that are wanted and no others."""
+"""Request bodies: JSON objects of bounded size that have known fields alone."""
 
 import json
 from collections.abc import Collection
@@ -7,19 +7,19 @@ from typing import Final
 from starlette.requests import Request
 
 MOST_BYTES: Final = 256 * 1024
-"""As for a message."""
+"""The same limit as for a message."""
 
 
 class BodyInvalid(Exception):
-    """One sentence: what was seen, what was wanted."""
+    """Says in one sentence what was seen and what was wanted."""
 
 
 class BodyTooLarge(Exception):
-    """More than `MOST_BYTES`; the rest is not read."""
+    """The body has more than `MOST_BYTES`; the rest is not read."""
 
 
 async def read(request: Request, fields: Collection[str]) -> dict[str, object]:
-    """One object that has no other fields. Raises BodyInvalid, BodyTooLarge."""
+    """Reads one object; refuses other fields. Raises BodyInvalid, BodyTooLarge."""
     try:
         body = json.loads(await _bytes(request))
     except (ValueError, RecursionError):
@@ -32,7 +32,7 @@ async def read(request: Request, fields: Collection[str]) -> dict[str, object]:
 
 
 def text(body: dict[str, object], name: str, most: int) -> str:
-    """A field that has to be there. Raises BodyInvalid."""
+    """A required field. Raises BodyInvalid."""
     found = body.get(name)
     if not isinstance(found, str) or not found.strip() or len(found) > most or not is_plain(found):
         raise BodyInvalid(f"{name} is no text of 1 to {most} characters without control characters")
@@ -40,12 +40,12 @@ def text(body: dict[str, object], name: str, most: int) -> str:
 
 
 def is_plain(text: str) -> bool:
-    """As every store takes it, and on one line."""
+    """One line without control characters: every store takes it."""
     return text.isprintable()
 
 
 async def _bytes(request: Request) -> bytes:
-    """Never more in memory than wanted, whatever Content-Length says."""
+    """Stops at the limit, whatever Content-Length says."""
     found = bytearray()
     async for chunk in request.stream():
         found += chunk

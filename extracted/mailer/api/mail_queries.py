@@ -1,4 +1,4 @@
-"""Mails, one or a page of them; kinds, and how one looks."""
+"""GET routes: one mail, a page of mails, the kinds of mail, a preview."""
 
 import re
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def one(mails: Mails) -> Iterator[tuple[str, str, Endpoint]]:
-    """For services, too."""
+    """The route that services may use, too."""
     yield "GET", "/mails/{id}", partial(_get, mails)
 
 
 def routes(mails: Mails, templates: TemplateCatalog, canonical: Canonical) -> Iterator[tuple[str, str, Endpoint]]:
-    """For operators; the paths with a word come before the one with an id."""
+    """For operators. Fixed paths stand before the one with an id."""
     yield "GET", "/mails", partial(_list, mails, canonical)
     yield "GET", "/mails/kinds", partial(_kinds, templates)
     yield "GET", "/mails/preview/{kind}", partial(_preview, templates)
 
 
 def mail_id(request: Request) -> str | None:
-    """Of the path; None: no mail has it."""
+    """The id in the path; None: no mail can have it."""
     return found if _ID.fullmatch(found := request.path_params["id"]) else None
 
 

@@ -1,4 +1,4 @@
-"""A service asks for a mail: POST /mails, under a key that makes repeating it safe."""
+"""POST /mails: a service asks for a mail, with a key that makes a repetition safe."""
 
 import re
 from collections.abc import Iterator

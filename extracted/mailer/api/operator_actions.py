@@ -1,4 +1,4 @@
-"""What operators do: POST /mails/{id}/cancel, …/retry, …/decide {"why", "by"?, "outcome"}; suppressed addresses."""
+"""What operators change: POST /mails/{id}/cancel, …/retry, …/decide {"why", "by"?, "outcome"}; suppressions."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -24,14 +24,14 @@ Change = Callable[[str, OperatorReason], Awaitable[Mail | None]]
 def routes(operations: MailOperations, suppressions: Suppressions) -> Iterator[tuple[str, str, Endpoint]]:
     """Method, path, endpoint."""
     yield "GET", "/mails/suppressions", partial(_list, suppressions)
-    yield "POST", "/mails/suppressions/lift", _heeding(partial(_lift, operations))
-    yield "POST", "/mails/{id}/cancel", _heeding(partial(_change, operations.cancel))
-    yield "POST", "/mails/{id}/retry", _heeding(partial(_change, operations.retry))
-    yield "POST", "/mails/{id}/decide", _heeding(partial(_decide, operations))
+    yield "POST", "/mails/suppressions/lift", _with_refusals(partial(_lift, operations))
+    yield "POST", "/mails/{id}/cancel", _with_refusals(partial(_change, operations.cancel))
+    yield "POST", "/mails/{id}/retry", _with_refusals(partial(_change, operations.retry))
+    yield "POST", "/mails/{id}/decide", _with_refusals(partial(_decide, operations))
 
 
-def _heeding(endpoint: Endpoint) -> Endpoint:
-    """Refusals, by status."""
+def _with_refusals(endpoint: Endpoint) -> Endpoint:
+    """Turns exceptions into statuses."""
 
     async def answer(request: Request) -> Response:
         try:

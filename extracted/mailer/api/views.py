@@ -1,4 +1,4 @@
-"""Mails as they are shown: never what stands in them."""
+"""Mails as JSON, without their content: it may hold secrets."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from extracted.mailer.domain import Mail, MailEvent, Suppression
 
 
 def mail(one: Mail) -> Mapping[str, object]:
-    """A row."""
+    """One mail."""
     what = {"id": one.id, "key": one.key, "kind": one.kind, "locale": one.locale, "recipient": one.recipient}
     how = {"policy": one.policy, "state": one.state, "attempts": one.attempts, "ambiguities": one.ambiguities}
     said = {"reason": one.reason, "response": one.response}
@@ -16,13 +16,13 @@ def mail(one: Mail) -> Mapping[str, object]:
 
 
 def whole(one: Mail, history: Sequence[MailEvent]) -> Mapping[str, object]:
-    """A row with its history, oldest first."""
+    """One mail with its history, oldest first."""
     lines = [{"at": time(event.at), "state": event.state, "detail": event.detail, "by": event.by} for event in history]
     return {**mail(one), "history": lines}
 
 
 def suppression(one: Suppression) -> Mapping[str, object]:
-    """An address."""
+    """One suppressed address."""
     times = {"since": time(one.since), "until": time(one.until)}
     return {"recipient": one.recipient, **times, "reason": one.reason}
 

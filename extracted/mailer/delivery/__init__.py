@@ -1,1 +1,1 @@
-"""From a row to a provider: claiming, sending, recording the result, pace."""
+"""Takes mails from the delivery queue, sends them, records the results. Knows neither SMTP nor SQL."""

@@ -1,4 +1,4 @@
-"""From a claimed mail to what goes over the wire: the same bytes at every attempt."""
+"""Composes the message of a claimed mail: the same bytes at every attempt."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from extracted.mailer.templating.render import message
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """`name`, `address`: whom templated mails are from."""
+    """`name`, `address`: the sender of templated mails."""
 
     templates: TemplateCatalog
     name: str
     address: str
 
     def __call__(self, claimed: Claimed) -> OutgoingMessage:
-        """Raises RequestInvalid, or what the templates stumble over."""
+        """Raises RequestInvalid, or what a template raises."""
         content = claimed.content
         if isinstance(content, Raw):
             return OutgoingMessage(claimed.mail_id, content.sender, claimed.recipient, content.content)

@@ -1,4 +1,4 @@
-"""Wake-ups for senders: one here at once, else one elsewhere. Any may be lost: senders look by themselves."""
+"""Wakes a sender for a new mail: here, else in another process. A lost wake-up only delays: senders poll, too."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ AT_ONCE: Final = 100
 
 
 class SenderNotifier:
-    """Implements the port Notifier. `wake_here`: an idle sender of this process looks at once; False: none is idle."""
+    """Implements Notifier. `wake_here` wakes an idle sender of this process; False: none is idle."""
 
     def __init__(self, broker: Publisher, clock: Callable[[], datetime], wake_here: Callable[[], bool]) -> None:
         self._broker = broker
@@ -23,18 +23,18 @@ class SenderNotifier:
         self._is_asked = asyncio.Event()
 
     def wake(self, count: int) -> None:
-        """Never waits: messages are published by `run`, one at a time, so that a burst is a few of them."""
+        """Never waits. `run` publishes one message at a time, so that a burst makes a few messages."""
         if not all(self._wake_here() for _ in range(min(count, AT_ONCE))):
             self._is_asked.set()
 
     async def handle(self, _delivery: Delivery) -> None:
-        """Whatever the message is: looking once more does no harm."""
+        """Wakes a sender here, whatever the message is."""
         self._wake_here()
 
     async def run(self) -> None:
-        """Publishes until cancelled; what is refused or away is dropped.
+        """Publishes until cancelled; drops a message that cannot be published.
 
-        Without an expiry: at RabbitMQ what expires becomes a dead letter. The queue's bound does.
+        Sets no expiry, as RabbitMQ makes a dead letter of an expired message; the queue is bounded instead.
         """
         while True:
             await self._is_asked.wait()

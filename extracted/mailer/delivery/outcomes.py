@@ -1,4 +1,4 @@
-"""What a provider's answer makes of a mail. It decides; it writes, waits and draws nothing itself."""
+"""Decides what a provider's answer means for a mail. Pure: no clock, no randomness, no I/O."""
 
 import re
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from extracted.mailer.domain import Accepted, Claimed, DeliveryOutcome, Policy, 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRetryPolicy:
-    """How long and how often. `first`, or `quota` where there is one, doubled up to `longest`: after a 4xx.
+    """When a mail is tried again, and when no more.
 
-    `away`: after no provider was there. `again`: until a mail that got no answer is sent once more, at most
-    `ambiguities` times. A delay that a reply names counts between `shortest_named` and `longest_named`. After
-    `attempts` (quotas do not count), or `give_up` from its request on, the last reason stands.
+    After a 4xx: `first` (`quota` for a quota), doubled each time up to `longest`. `away`: while no provider answers.
+    `again`: until a mail without an answer is sent once more, at most `ambiguities` times. A delay that a reply names
+    is used between `shortest_named` and `longest_named`. A mail fails after `attempts` (quotas do not count), or when
+    it is older than `give_up`.
     """
 
     first: timedelta = timedelta(minutes=1)
@@ -34,14 +35,14 @@ RETRY_POLICY: Final = DeliveryRetryPolicy()
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """To be written: the provider has it."""
+    """The provider has it."""
 
     response: str
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """To be written: later, and the attempt counts."""
+    """It is tried again later; the attempt counts."""
 
     reason: str
     due_at: datetime
@@ -49,7 +50,7 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """To be written: later, and the attempt was none."""
+    """It is tried again later; the attempt does not count."""
 
     reason: str
     due_at: datetime
@@ -57,7 +58,7 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """To be written: never again by itself. `is_bounce`: the address is at fault."""
+    """It is not tried again. `is_bounce`: the address is at fault."""
 
     reason: str
     is_bounce: bool
@@ -65,7 +66,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """To be written: nobody knows. `due_at`: it is sent again then; None: it waits for a human."""
+    """Nobody knows whether the provider has it. `due_at`: it is sent again then; None: an operator decides."""
 
     reason: str
     due_at: datetime | None
@@ -96,7 +97,7 @@ _NOBODY: Final = re.compile(
 def decide(
     outcome: DeliveryOutcome, claimed: Claimed, retry_policy: DeliveryRetryPolicy, chance: float, now: datetime
 ) -> Verdict:
-    """`chance`: random, in [0, 1): mails that were refused together do not come back together."""
+    """`chance`: random, in [0, 1); it spreads the retries of mails that were refused together."""
     match outcome:
         case Accepted(response):
             return Sent(response)
@@ -113,7 +114,7 @@ def decide(
 def _put_off(
     refused: Rejected, claimed: Claimed, retry_policy: DeliveryRetryPolicy, chance: float, now: datetime
 ) -> Verdict:
-    """A quota is nobody's fault: it ends a mail by its age alone."""
+    """After a quota a mail fails by its age alone, not by its attempts."""
     is_quota, reason = _is_quota(refused), _told(refused)
     is_over = claimed.attempt >= retry_policy.attempts and not is_quota
     if is_over or _is_old(claimed, retry_policy, now):
@@ -129,7 +130,7 @@ def _put_off(
 def _returned(
     reason: str, claimed: Claimed, retry_policy: DeliveryRetryPolicy, chance: float, now: datetime
 ) -> Verdict:
-    """Attempts do not bound it, so the mail's age does: both how long it goes on and how often it is tried."""
+    """The wait grows with the mail's age, which also ends the retries: attempts do not count here."""
     if _is_old(claimed, retry_policy, now):
         return _given_up(reason, claimed)
     aged = min((now - claimed.created_at) / 10, retry_policy.longest)
@@ -137,7 +138,7 @@ def _returned(
 
 
 def _again_at(claimed: Claimed, retry_policy: DeliveryRetryPolicy, chance: float, now: datetime) -> datetime | None:
-    """Each time may be one more copy in somebody's mailbox: so it waits longer, and ends with a human."""
+    """Each retry may be one more copy in a mailbox: so the wait doubles, and in the end an operator decides."""
     if claimed.policy is Policy.AT_MOST_ONCE or claimed.ambiguities >= retry_policy.ambiguities:
         return None
     return now + retry_policy.again * 2.0**claimed.ambiguities * (1 + chance / 10)
@@ -161,7 +162,7 @@ def _is_quota(refused: Rejected) -> bool:
 
 
 def _is_bounce(refused: Rejected) -> bool:
-    """550 and 553 are said of policy, spam and relaying, too: the status (RFC 3463) decides, without one the words."""
+    """550 and 553 also mean policy, spam or relaying: the enhanced status (RFC 3463) decides, else the words."""
     if refused.verb != "RCPT" or refused.code not in (550, 551, 553):
         return False
     status = _STATUS.match(refused.response)

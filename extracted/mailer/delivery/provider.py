@@ -1,4 +1,4 @@
-"""Where mails are handed over, and how long each step of it may take."""
+"""The provider: where mails are handed over, and how long each step may take."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class TlsMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """`user` None: without AUTH. `ca_file`: trusted instead of the system's authorities. `name`: of ours, to EHLO."""
+    """`user` None: no AUTH. `ca_file`: trusted instead of the system's authorities. `name`: what EHLO says."""
 
     host: str
     port: int
@@ -29,10 +29,10 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class SmtpTimeouts:
-    """Seconds. `connect_s`: each step until AUTH is done, three times that for all. `command_s`: MAIL, RCPT, DATA.
+    """Seconds. `connect_s`: each step up to AUTH (all of them: three times that). `command_s`: MAIL, RCPT, DATA.
 
-    `data_s`: handing over the message. `dot_s`: the answer to all of it (RFC 5321 section 4.5.3.2.6 asks for ten
-    minutes: giving up earlier makes a mail ambiguous that was only slow). `idle_s`: a connection that nobody uses.
+    `data_s`: to transmit the message. `dot_s`: until the reply to it; RFC 5321 section 4.5.3.2.6 asks for ten minutes,
+    and a shorter time makes slow mails ambiguous. `idle_s`: until an unused connection is closed.
     """
 
     connect_s: float = 30.0
@@ -43,12 +43,12 @@ class SmtpTimeouts:
 
     @property
     def opening_s(self) -> float:
-        """All until AUTH is done."""
+        """Everything up to AUTH."""
         return 3 * self.connect_s
 
     @property
     def total_s(self) -> float:
-        """No mail takes longer: RSET and MAIL in vain on a used connection, then all of it on a new one."""
+        """The longest for one mail: RSET and MAIL on a used connection that fails, then all of it on a new one."""
         return self.opening_s + 5 * self.command_s + self.data_s + self.dot_s
 
 
@@ -56,4 +56,4 @@ SMTP_TIMEOUTS = SmtpTimeouts()
 
 
 class NotHandedOver(asyncio.CancelledError):
-    """Cancelled before the end of the message had left: the provider has no mail."""
+    """Cancelled before the end of the message was sent: the provider does not have the mail."""

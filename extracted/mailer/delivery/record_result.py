@@ -1,4 +1,4 @@
-"""Notes in its row what has become of a mail, however long the database is away; tells operators."""
+"""Records in its row what became of a mail, also where the database is away for a while; logs it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,12 +24,12 @@ _STATES: Final = {
     Ambiguous: MailState.AMBIGUOUS,
 }
 _EVENTS: Final = {Sent: "mail_sent", Deferred: "mail_deferred", Returned: "mail_returned"}
-"""Of what an operator need not look at."""
+"""Results that need no operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultRecorder:
-    """`lease`: so long it is tried; after it the row becomes ambiguous by itself."""
+    """Tries for as long as the `lease`: after that, maintenance makes the row ambiguous."""
 
     queue: DeliveryQueue
     lease: timedelta
@@ -69,7 +69,7 @@ def _writer(queue: DeliveryQueue, claimed: Claimed, verdict: Verdict) -> Callabl
 
 
 def _report(claimed: Claimed, verdict: Verdict, outcome: DeliveryOutcome | None, is_held: bool) -> None:
-    """For operators: which mail, never to whom. What a server said of a mail may name the address: it is in the row."""
+    """Logs no address and no reply of a server, which may hold one: both are in the row."""
     content = claimed.content
     facts = {
         "mail_id": claimed.mail_id,
@@ -90,5 +90,5 @@ def _report(claimed: Claimed, verdict: Verdict, outcome: DeliveryOutcome | None,
 
 
 def _state(claimed: Claimed, verdict: Verdict) -> MailState:
-    """As its line in the history has it."""
+    """The same state as in the mail's history."""
     return claimed.came_from if isinstance(verdict, Returned) else _STATES[type(verdict)]

@@ -1,4 +1,4 @@
-"""One sender: claims a mail, writes it, hands it over, notes what became of it; one after another, for ever."""
+"""A sender claims a mail, composes it, hands it over and records the result; then the next one."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ _SHORTEST_S: Final = 0.05
 
 
 class MessageComposer(Protocol):
-    """Makes a whole message of a claimed mail, the same at every attempt. Raises whatever it stumbles over."""
+    """Composes the whole message of a claimed mail: the same bytes at every attempt. May raise anything."""
 
     def __call__(self, claimed: Claimed) -> OutgoingMessage: ...
 
@@ -51,7 +51,7 @@ class SenderContext:
 
 
 class Sender:
-    """One sender. Any number of them, in any number of processes, share the rows."""
+    """Any number of senders, in any number of processes, share the rows."""
 
     def __init__(self, context: SenderContext) -> None:
         self._context = context
@@ -62,21 +62,21 @@ class Sender:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing was there to be sent when it looked last."""
+        """There was nothing to send when it last looked."""
         return self._is_idle
 
     def wake(self) -> None:
-        """There may be a mail: look at once."""
+        """Looks for a mail at once."""
         self._is_idle = False
         self._woken.set()
 
     def stop(self) -> None:
-        """Ends `run` when the mail that it holds is settled; nothing new is claimed."""
+        """Claims nothing more; `run` ends when the current mail is recorded."""
         self._is_stopping = True
         self._woken.set()
 
     async def run(self) -> None:
-        """Until `stop`, or cancelled: then a mail is given back that the provider cannot have; else its lease ends."""
+        """Until `stop`. When cancelled, it gives back a mail that the provider cannot have; else its lease ends."""
         while not self._is_stopping:
             self._woken.clear()
             wait_s = await self._turn()
@@ -84,7 +84,7 @@ class Sender:
                 await self._wait(wait_s)
 
     async def _turn(self) -> float:
-        """One mail, if there is one; the seconds until the next look."""
+        """Sends one mail, if there is one; returns the seconds until the next look."""
         try:
             wait_s = self._context.throttle.admit(self._context.seconds())
             return min(wait_s, self._context.look_every_s) if wait_s > 0 else await self._next()
@@ -121,7 +121,7 @@ class Sender:
         return longest if due is None else min(max((due - self._context.clock()).total_seconds(), _SHORTEST_S), longest)
 
     async def _written(self, claimed: Claimed) -> OutgoingMessage | None:
-        """None: it cannot be written, so it has failed: it would fail each time."""
+        """None: it cannot be composed, now or later, so it has failed."""
         try:
             return self._context.compose(claimed)
         except Exception as error:
@@ -138,14 +138,14 @@ class Sender:
             raise
 
     async def _give_back(self, claimed: Claimed) -> None:
-        """For any other sender, at once. Where the database is away, its lease ends by itself."""
+        """Another sender may claim it at once. Where the database is away, its lease ends by itself."""
         verdict = Returned("its sender was stopped before the message was handed over", self._context.clock())
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(self._context.give_back_s):
                 await self._recorder.record(claimed, verdict)
 
     def _tell_pacing(self, outcome: DeliveryOutcome) -> None:
-        """A provider that takes mails and never answers counts as away: each further one would be ambiguous, too."""
+        """A provider that takes a mail and does not answer counts as away: the next mail would be ambiguous, too."""
         if isinstance(outcome, Unreachable | Unanswered):
             self._context.throttle.missed(self._context.seconds())
         else:

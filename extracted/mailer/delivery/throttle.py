@@ -1,6 +1,6 @@
-"""How fast one provider is sent to, and when not at all: a rate, and a breaker. One for all senders of a process.
+"""Rate limit and circuit breaker for one provider, shared by all senders of a process.
 
-It waits for nothing itself: who is not admitted is told how long to wait. Times are of a monotonic clock, in seconds.
+It never waits: it returns how long to wait. Times are seconds of a monotonic clock.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class BreakerLimits:
-    """Open after so many failures in a row, for `first_s`, doubled up to `longest_s` with each probe that fails."""
+    """Opens after `failures` in a row, for `first_s`; each failed probe doubles that, up to `longest_s`."""
 
     failures: int = 5
     first_s: float = 5.0
@@ -27,7 +27,7 @@ class RateBucket:
         self._next = float("-inf")
 
     def take(self, now: float) -> float:
-        """0: one is taken; else the seconds until there is one."""
+        """0: go on; else the seconds until the next one is free."""
         next_at = max(self._next, now)
         wait_s = next_at - now
         if wait_s > 0:
@@ -36,12 +36,12 @@ class RateBucket:
         return 0.0
 
     def put_back(self) -> None:
-        """What was taken and not used."""
+        """Returns one that was not used."""
         self._next -= self._interval_s
 
 
 class Breaker:
-    """Closed; open; half-open, when one sender tries whether the provider is there again."""
+    """Closed, open, or half-open: then one sender probes whether the provider is back."""
 
     def __init__(self, breaker_limits: BreakerLimits = BREAKER_LIMITS) -> None:
         self._breaker_limits = breaker_limits
@@ -52,11 +52,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Also while it is tried again."""
+        """True while it is probed, too."""
         return self._until is not None
 
     def ask(self, now: float) -> float:
-        """0: go on, in an open one as its probe; else the seconds until asking again."""
+        """0: go on (as the probe, where it is open); else the seconds until asking again."""
         if self._until is None:
             return 0.0
         if now < self._until:
@@ -67,7 +67,7 @@ class Breaker:
         return 0.0
 
     def put_back(self) -> None:
-        """Nothing was sent: another may be the probe."""
+        """Nothing was sent: another sender may probe."""
         self._is_probed = False
 
     def succeeded(self) -> None:
@@ -75,7 +75,7 @@ class Breaker:
         self._failures, self._open_s, self._until, self._is_probed = 0, 0.0, None, False
 
     def failed(self, now: float) -> None:
-        """What others sent before it opened changes nothing any more."""
+        """Failures of what was under way when it opened do not prolong it."""
         self._failures += 1
         if self._until is not None and now < self._until:
             return
@@ -85,7 +85,7 @@ class Breaker:
 
 
 class Throttle:
-    """What a sender asks before it claims a mail, and tells afterwards: `admit`, then one of the other three."""
+    """A sender calls `admit` before it claims a mail, then `unused`, `reached` or `missed`."""
 
     def __init__(self, rate_per_s: float | None = None, breaker_limits: BreakerLimits = BREAKER_LIMITS) -> None:
         self._bucket = RateBucket(rate_per_s)
@@ -93,7 +93,7 @@ class Throttle:
 
     @property
     def is_open(self) -> bool:
-        """The provider is held to be down: nothing is claimed but by a probe."""
+        """The provider counts as down: only a probe may claim a mail."""
         return self._breaker.is_open
 
     def admit(self, now: float) -> float:

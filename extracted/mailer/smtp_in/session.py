@@ -161,7 +161,7 @@ class IngressSession(GuardedConnection):
 
 
 def malformed(verb: str, line: bytes) -> str | None:
-    """The reply to a line that is not read any further."""
+    """The reply to a malformed line; None: it is well-formed."""
     if len(line) > COMMAND_BYTES.get(verb, 512):
         return "500 5.5.2 The command line is too long"
     if not line.endswith(CRLF):
@@ -175,6 +175,6 @@ def malformed(verb: str, line: bytes) -> str | None:
 
 
 def _same(given: bytes, wanted: str) -> bool:
-    """In a time that tells nothing, not even the length."""
+    """In constant time, also for different lengths."""
     hashed = (hashlib.sha256(value).digest() for value in (given, wanted.encode()))
     return hmac.compare_digest(*hashed)

@@ -1,1 +1,1 @@
-"""SMTP out, towards the provider."""
+"""SMTP to the provider. Only this folder knows aiosmtplib; it reads and writes no rows."""

@@ -1,4 +1,4 @@
-"""The way to a provider by SMTP: connections that are kept for the next mail."""
+"""Implements Transport by SMTP: keeps connections for the next mail."""
 
 import asyncio
 import ssl
@@ -14,9 +14,9 @@ _NEVER: Final = Unreachable("the connection was closed again before it took anyt
 
 
 class SmtpTransport:
-    """One per provider and process: as many connections as senders send at once. Raises OSError for a bad `ca_file`.
+    """One per provider and process; opens as many connections as there are mails at once, and closes idle ones.
 
-    What was idle for a while is closed.
+    Raises OSError for a `ca_file` that cannot be used.
     """
 
     def __init__(self, provider: Provider, timeouts: SmtpTimeouts = SMTP_TIMEOUTS) -> None:
@@ -30,7 +30,7 @@ class SmtpTransport:
         self._quitting: set[asyncio.Task[None]] = set()
 
     async def send(self, outgoing: OutgoingMessage) -> DeliveryOutcome:
-        """A connection that a server has closed meanwhile is replaced once, before it has taken anything."""
+        """Replaces, once, a kept connection that the server has closed before it took anything."""
         refused = unsendable(outgoing)
         if refused is not None:
             return refused
@@ -39,7 +39,7 @@ class SmtpTransport:
         return outcome or await self._anew(outgoing)
 
     async def aclose(self) -> None:
-        """Says QUIT on what is idle. What is in use ends with its mail."""
+        """Quits idle connections. Those in use are closed after their mail."""
         self._is_closed = True
         if self._pruning is not None:
             self._pruning.cancel()
@@ -62,7 +62,7 @@ class SmtpTransport:
         return outcome
 
     def _taken(self) -> ProviderConnection | None:
-        """The one that was used last: the others get old, and are closed."""
+        """The connection that was used last, so that the others grow old and are closed."""
         while self._idle:
             connection = self._idle.pop()
             if connection.is_usable:
@@ -78,7 +78,7 @@ class SmtpTransport:
         self._prune_later()
 
     def _prune_later(self) -> None:
-        """The first is the one that has been idle longest."""
+        """The first connection has been idle longest."""
         if self._pruning is None and self._idle:
             at = self._idle[0].idle_since + self._timeouts.idle_s
             self._pruning = asyncio.get_running_loop().call_at(at, self._prune)

@@ -1,4 +1,4 @@
-"""The way to a provider until it has let us in: connection, greeting, TLS, EHLO, AUTH. aiosmtplib is known here."""
+"""Opens a connection to a provider: TCP, greeting, TLS, EHLO, AUTH."""
 
 import asyncio
 import base64
@@ -19,11 +19,11 @@ from extracted.mailer.smtp_out.text import as_text
 
 
 class ProviderUnavailable(Exception):
-    """There is no provider that would take a mail, whichever; why."""
+    """The provider would take no mail at all now; the message says why."""
 
 
 async def connect(provider: Provider, timeouts: SmtpTimeouts, context: ssl.SSLContext | None) -> SMTP:
-    """Up to AUTH. Raises Away."""
+    """Does everything up to AUTH. Raises ProviderUnavailable."""
     client = SMTP(
         hostname=provider.host,
         port=provider.port,
@@ -48,7 +48,7 @@ async def connect(provider: Provider, timeouts: SmtpTimeouts, context: ssl.SSLCo
 
 
 async def _greet(client: SMTP) -> None:
-    """Where STARTTLS or AUTH have not done it."""
+    """Unless STARTTLS or AUTH has done so."""
     if not client.is_ehlo_or_helo_needed:
         return
     try:
@@ -77,7 +77,7 @@ def _why(error: Exception, provider: Provider) -> str:
 
 
 def _without_secrets(text: str, provider: Provider) -> str:
-    """A server may repeat what it was given; then nothing of it is kept."""
+    """A server may repeat the credentials; then the text is dropped."""
     user, password = provider.user or "", provider.password or ""
     both = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
     alone = base64.b64encode(password.encode()).decode()

@@ -1,6 +1,6 @@
-"""One connection to a provider, driven verb by verb: so it is known how far a mail had come. aiosmtplib is known here.
+"""One connection to a provider. It sends each command itself, so that it knows how far a mail had come.
 
-aiosmtplib's own DATA command would turn bare CR and LF into CRLF, and would not tell whether the final dot had left.
+aiosmtplib's DATA command turns bare CR and LF into CRLF, and does not tell whether the final dot was sent.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from extracted.mailer.smtp_out.text import as_text, on_the_wire
 QUIT_S: Final = 2.0
 _LOOK_S: Final = 0.02
 _GOES_ON: Final = {"RSET": 2, "MAIL": 2, "RCPT": 2, "DATA": 3, ".": 2}
-"""Verb → the first digit of the answer that lets it go on."""
+"""Verb → the first digit of the reply that it needs to go on."""
 _NOT_LET_IN: Final = {530, 534, 535, 538}
-"""RFC 4954: this says that our AUTH is wrong, whatever mail it is said to."""
+"""RFC 4954: our AUTH is wrong, whatever the mail."""
 
 
 class Stopped(Exception):
-    """An answer that ends this mail's way: its outcome."""
+    """A reply that ends the sending of this mail; `outcome` says how."""
 
     def __init__(self, outcome: Rejected | Unreachable | Unanswered) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Stopped(Exception):
 
 
 class ProviderConnection:
-    """Of a client that is let in (`opened`). One mail at a time."""
+    """On a client that `connect` has logged in. One mail at a time."""
 
     def __init__(self, client: SMTP, timeouts: SmtpTimeouts) -> None:
         self._client = client
@@ -43,11 +43,11 @@ class ProviderConnection:
 
     @property
     def is_usable(self) -> bool:
-        """As far as is known: a server may just be closing it."""
+        """As far as is known: the server may just be closing it."""
         return self._client.is_connected
 
     async def send(self, outgoing: OutgoingMessage) -> DeliveryOutcome | None:
-        """None: it was used before and turned out to be closed before it took anything of this mail."""
+        """None: the kept connection turned out to be closed before it took anything of this mail."""
         self._is_handed_over = False
         verb = "RSET"
         try:
@@ -78,7 +78,7 @@ class ProviderConnection:
             self._is_used = True
 
     async def quit(self) -> None:
-        """Says so and closes; a server that does not answer is not waited for long."""
+        """Sends QUIT and closes; does not wait long for the reply."""
         try:
             await self._client.quit(timeout=QUIT_S)
         except (SMTPException, OSError):
@@ -98,7 +98,7 @@ class ProviderConnection:
         return None if is_stale else outcome
 
     def _broken(self, error: Exception, verb: str) -> Unreachable | Unanswered:
-        """Before the final dot a server must not take a mail (RFC 5321 section 4.1.1.4), after it, it may have."""
+        """Before the final dot a server must not take a mail (RFC 5321 section 4.1.1.4); after it, it may have."""
         is_late = isinstance(error, SMTPTimeoutError | TimeoutError)
         what = "no answer in time" if is_late else as_text(str(error)) or type(error).__name__
         if self._is_handed_over:
@@ -126,7 +126,7 @@ class ProviderConnection:
         self._expect_to_go_on(await self._client.execute_command(*words, timeout=self._timeouts.command_s), verb)
 
     async def _hand_over(self, wire: bytes) -> Accepted:
-        """The dot follows when all before it has left: what breaks earlier was not taken. Raises as `_say`."""
+        """Sends the dot when everything before it has left: a fault before that means not taken. Raises as `_say`."""
         protocol = self._client.protocol
         if protocol is None:
             raise SMTPServerDisconnected("Connection lost")
@@ -148,7 +148,7 @@ class ProviderConnection:
         return Accepted(as_text(reply.message))
 
     async def _left(self, reading: asyncio.Task[SMTPResponse]) -> None:
-        """Until nothing is buffered here, or the server answers before it has all: then it refuses."""
+        """Until nothing is buffered here, or the server replies early: then it refuses."""
         while not reading.done() and self._client.transport is not None:
             if not writable(self._client.transport).get_write_buffer_size():
                 return
@@ -159,7 +159,7 @@ class ProviderConnection:
             return
         text, is_mine = as_text(reply.message), 400 <= reply.code <= 599
         if verb == "." and not self._is_handed_over:
-            self.abort()  # it waits for the rest, which would be read as commands
+            self.abort()  # it still waits for the message, and would read commands as a part of it
         if is_mine and reply.code not in _NOT_LET_IN and (reply.code != 421 or self._is_handed_over):
             raise Stopped(Rejected(reply.code, text, verb))
         if is_mine or not self._is_handed_over:

@@ -1,4 +1,4 @@
-"""Texts of SMTP: what may be sent, what a message looks like on the wire, replies that are fit for rows and logs."""
+"""Checks what may be sent, stuffs dots, makes replies fit for rows and logs."""
 
 import re
 from typing import Final
@@ -15,10 +15,10 @@ _ADDRESS: Final = re.compile(
 
 
 def unsendable(outgoing: OutgoingMessage) -> Rejected | None:
-    """Refuses by ourselves what would break the protocol.
+    """Refuses what would break the protocol; None: it may be sent.
 
-    A bare CR or LF is an end of line to some servers and none to others: a mail inside the mail could be smuggled past
-    one of them. Replacing it would change what others have signed.
+    Some servers take a bare CR or LF for a line end, others do not: so a second mail could be smuggled inside the
+    first. Replacing it would break signatures.
     """
     for verb, address in (("MAIL", outgoing.sender), ("RCPT", outgoing.recipient)):
         if not (address == "" and verb == "MAIL") and not is_address(address):
@@ -34,12 +34,12 @@ def unsendable(outgoing: OutgoingMessage) -> Rejected | None:
 
 
 def is_address(address: str) -> bool:
-    """It cannot end the command that it stands in, nor add a parameter."""
+    """True: it cannot end its command or add a parameter."""
     return len(address) <= MAX_ADDRESS and _ADDRESS.fullmatch(address) is not None
 
 
 def on_the_wire(message: bytes) -> bytes:
-    """With dots stuffed (RFC 5321 section 4.5.2); unchanged else, but that it ends with CRLF, as the protocol wants."""
+    """Stuffs dots (RFC 5321 section 4.5.2) and ends it with CRLF; changes nothing else."""
     stuffed = message.replace(b"\r\n.", b"\r\n..")
     if stuffed.startswith(b"."):
         stuffed = b"." + stuffed
@@ -47,7 +47,7 @@ def on_the_wire(message: bytes) -> bytes:
 
 
 def as_text(reply: str) -> str:
-    """One line of what a server said: bounded, and without what could disturb a terminal, a log or a database."""
+    """A server's reply as one bounded line that is safe for terminal, log and database."""
     joined = " / ".join(filter(None, (line.strip() for line in reply[: 4 * MAX_REPLY].splitlines())))
     if joined.isprintable():
         return joined[:MAX_REPLY]

@@ -1,4 +1,4 @@
-"""Mails as senders see them: claimed by one statement, changed only by who has the claim."""
+"""The rows of mails, for senders: claimed in one statement, changed only with the claim."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -33,7 +33,7 @@ class StoredDeliveryQueue:
         self._sent = statements.sent(tables)
 
     async def claim(self, claim: str, lease_until: datetime) -> Claimed | None:
-        """As many suppressed ones as lie before it are ended meanwhile."""
+        """Ends mails to suppressed addresses on the way."""
         while True:
             now = self._clock()
             asked = {"of_now": now, "of_claim": claim, "of_lease": lease_until}
@@ -48,11 +48,11 @@ class StoredDeliveryQueue:
                 await self._record(connection, [rows.event_values(row.id, now, MailState.SUPPRESSED, row.reason)])
 
     def _alone(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """For one statement that is its own transaction: on PostgreSQL one round trip instead of three."""
+        """For a single statement in autocommit: on PostgreSQL one round trip instead of three."""
         return self._database.write() if self._database.is_sqlite else self._database.look()
 
     async def sent(self, claimed: Claimed, response: str) -> bool:
-        """Its address is none that bounces."""
+        """Forgets the bounces of the address."""
         found = await self._sent_alone(claimed, rows.text(response))
         if found is not None and found.has_bounced:
             async with self._database.write() as connection:
@@ -60,7 +60,7 @@ class StoredDeliveryQueue:
         return found is not None
 
     async def _sent_alone(self, claimed: Claimed, response: str) -> Row[Any] | None:
-        """On PostgreSQL it is one round trip instead of four, since it is each mail's."""
+        """Every mail does this: on PostgreSQL it takes one round trip instead of four."""
         if self._database.is_sqlite:
             async with self._database.write() as connection:
                 return await self._change(connection, claimed, MailState.SENT, response, of_response=response)
@@ -70,14 +70,14 @@ class StoredDeliveryQueue:
         return found
 
     async def deferred(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
-        """It is no fresh one any more."""
+        """It is a retry from now on."""
         return await self._changed(claimed, MailState.DEFERRED, reason, of_due=due_at)
 
     async def returned(self, claimed: Claimed, reason: str, due_at: datetime) -> bool:
         return await self._changed(claimed, claimed.came_from, reason, of_due=due_at, of_undone=1)
 
     async def failed(self, claimed: Claimed, reason: str, is_bounce: bool) -> bool:
-        """With the bounce of its address in the same transaction."""
+        """Records the bounce of its address in the same transaction."""
         text = rows.text(reason)
         async with self._database.write() as connection:
             found = await self._change(connection, claimed, MailState.FAILED, reason, of_reason=text)
@@ -86,14 +86,14 @@ class StoredDeliveryQueue:
         return found is not None
 
     async def ambiguous(self, claimed: Claimed, reason: str, due_at: datetime | None) -> bool:
-        """In the history it is ambiguous either way."""
+        """The history says ambiguous in both cases."""
         state = MailState.AMBIGUOUS if due_at is None else MailState.DEFERRED
         noted = {"of_reason": rows.text(reason), "of_due": due_at, "of_more": 1, "of_state": state.value}
         async with self._database.write() as connection:
             return await self._change(connection, claimed, MailState.AMBIGUOUS, reason, **noted) is not None
 
     async def expire(self, now: datetime, due_at: datetime) -> int:
-        """At most so many at once. The history tells since when a sender had it."""
+        """A bounded number at once. The history tells since when a sender had the mail."""
         row = self._tables.mails.c
         stale = select(row.id, row.policy, row.changed_at).where(row.lease_until < now).limit(EXPIRED_AT_ONCE)
         async with self._database.look() as connection:
@@ -101,7 +101,7 @@ class StoredDeliveryQueue:
         return await self._expired(found, now, due_at) if found else 0
 
     async def next_due(self) -> datetime | None:
-        """Of fresh ones and retries, the sooner."""
+        """Of fresh mails and retries, the sooner."""
         async with self._database.look() as connection:
             found = (await connection.execute(self._soonest)).one()
         return min((one for one in found if one is not None), default=None)
@@ -114,7 +114,7 @@ class StoredDeliveryQueue:
     async def _change(
         self, connection: AsyncConnection, claimed: Claimed, state: MailState, detail: str, **changes: object
     ) -> Row[Any] | None:
-        """With its line in the history. None: the claim was lost."""
+        """Also adds a line to the history. None: the claim was lost."""
         now = self._clock()
         of = {"of_id": claimed.mail_id, "of_claim": claimed.claim, "of_state": state.value, "of_now": now}
         found = (await connection.execute(self._settle, statements.UNCHANGED | of | changes)).one_or_none()
@@ -137,7 +137,7 @@ class StoredDeliveryQueue:
     async def _end(
         self, connection: AsyncConnection, ids: Sequence[str], now: datetime, changes: dict[str, Any]
     ) -> set[str]:
-        """Those whose lease has still ended, as another process looks, too."""
+        """Checks the lease again, as another process may have ended it."""
         row = self._tables.mails.c
         values = {"claim": None, "lease_until": None, "changed_at": now, "reason": DIED} | changes
         values["ambiguities"] = row.ambiguities + 1

@@ -1,4 +1,4 @@
-"""Mails as intake and operators see them."""
+"""The rows of mails, for intake and API."""
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from extracted.mailer.storage.operator_changes import OperatorChanges
 from extracted.mailer.storage.tables import MailTables
 
 AT_ONCE: Final = 200
-"""Rows of one statement: a database takes some 32,000 parameters."""
+"""Rows per statement: databases take some 32,000 parameters."""
 
 
 class StoredMails(OperatorChanges):
@@ -29,7 +29,7 @@ class StoredMails(OperatorChanges):
         self._note = insert(tables.events)
 
     async def add(self, wanted: Sequence[MailRequest]) -> Sequence[Mail]:
-        """All or none; those that were there already are the ones that were there."""
+        """All or none; for a known key the mail that is there."""
         found: dict[str, Mail] = {}
         async with self._database.write() as connection:
             for begin in range(0, len(wanted), AT_ONCE):
@@ -54,7 +54,7 @@ class StoredMails(OperatorChanges):
     async def _checked(
         self, connection: AsyncConnection, wanted: Sequence[MailRequest], known: dict[str, Row[Any]]
     ) -> dict[str, Mail]:
-        """`known`: those that are new; what others hold under their keys is looked at."""
+        """Compares mails that were there before with what is wanted. `known`: the new ones."""
         mails, others = self._tables.mails, [one.key for one in wanted if one.key not in known]
         if others:
             there = await connection.execute(select(mails).where(mails.c.key.in_(others)))
@@ -65,7 +65,7 @@ class StoredMails(OperatorChanges):
         return {key: rows.mail(row) for key, row in known.items()}
 
     async def find(self, mail_id: str) -> tuple[Mail, Sequence[MailEvent]] | None:
-        """By one state of the data."""
+        """Reads mail and history from one snapshot."""
         events = self._tables.events
         async with self._database.read() as connection:
             row = await self._row(connection, mail_id)
@@ -82,14 +82,14 @@ class StoredMails(OperatorChanges):
             return [rows.mail(one) for one in await connection.execute(page)]
 
     async def counted(self) -> Mapping[MailState, int]:
-        """By an index alone."""
+        """Reads an index alone."""
         state = self._tables.mails.c.state
         async with self._database.look() as connection:
             found = {row[0]: row[1] for row in await connection.execute(select(state, func.count()).group_by(state))}
         return {one: found.get(one.value, 0) for one in MailState}
 
     async def oldest_due(self) -> datetime | None:
-        """A fresh one has waited since it was queued, however often no provider was there; a retry since it is due."""
+        """A fresh mail has waited since it was queued, also while no provider answered; a retry since it is due."""
         row, now = self._tables.mails.c, self._clock()
         waits = row.due_at.is_not(None)
         fresh = select(func.min(row.queued_at)).where(waits, row.attempts == literal_column("0")).scalar_subquery()
@@ -104,7 +104,7 @@ def _raw(wanted: MailRequest) -> bytes | None:
 
 
 def _contents(wanted: Sequence[MailRequest]) -> dict[bytes | None, str]:
-    """Each different one once, with a new id."""
+    """Content → a new id, once for each content."""
     return {content: str(uuid.uuid4()) for content in map(_raw, wanted) if content is not None}
 
 

@@ -1,4 +1,4 @@
-"""What operators do to a mail, each a condition and a change in one statement, and a line in its history."""
+"""What operators change: each is one conditional statement and a line in the history."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ RETRIED: Final = (MailState.DEFERRED, MailState.FAILED, MailState.SUPPRESSED, Ma
 
 
 class OperatorChanges:
-    """Half of the port Mails."""
+    """The part of the port Mails that operators use."""
 
     def __init__(self, database: Database, tables: MailTables, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -27,16 +27,16 @@ class OperatorChanges:
         self._clock = clock
 
     async def cancel(self, mail_id: str, by: str, why: str) -> Mail | None:
-        """Not while a sender has it."""
+        """Refused while a sender has it."""
         changes = {"state": MailState.CANCELLED.value, "due_at": None}
         return await self._change(mail_id, CANCELLED, changes, by, why)
 
     async def retry(self, mail_id: str, by: str, why: str) -> Mail | None:
-        """At once, before the retries of others."""
+        """Queued as a fresh mail: it goes before retries."""
         return await self._change(mail_id, RETRIED, self._anew(), by, why)
 
     async def decide(self, mail_id: str, is_sent: bool, by: str, why: str) -> Mail | None:
-        """What a human has found out."""
+        """Records what an operator has found out."""
         changes = {"state": MailState.SENT.value} if is_sent else self._anew()
         return await self._change(mail_id, DECIDED, changes, by, why)
 
@@ -47,7 +47,7 @@ class OperatorChanges:
     async def _change(
         self, mail_id: str, where: Sequence[MailState], changes: Mapping[str, object], by: str, why: str
     ) -> Mail | None:
-        """In one statement, and only where it is in one of the states; without content it is queued no more."""
+        """Only in one of these states; a mail whose content was removed is not queued again."""
         mails, now = self._tables.mails, self._clock()
         in_state = mails.c.state.in_([state.value for state in where])
         change = update(mails).where(mails.c.id == mail_id, in_state).values(**changes, changed_at=now)
@@ -63,7 +63,7 @@ class OperatorChanges:
         return rows.mail(row)
 
     async def _refuse(self, connection: AsyncConnection, mail_id: str, where: Sequence[MailState]) -> None:
-        """Unless there is no such mail."""
+        """Raises MailStateConflict where the mail exists."""
         row = await self._row(connection, mail_id)
         if row is not None:
             raise MailStateConflict(f"the mail is {row.state}; this can be done where it is {' or '.join(where)}")

@@ -1,4 +1,4 @@
-"""What is removed after a while: contents, which hold secrets and names; much later the rows; bounces."""
+"""Removes old contents, which hold secrets and names; much later whole rows; old bounces."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -14,12 +14,12 @@ from extracted.mailer.storage.tables import MailTables
 
 AT_REST: Final = (MailState.SENT, MailState.FAILED, MailState.AMBIGUOUS, MailState.SUPPRESSED, MailState.CANCELLED)
 ROWS_TIMES: Final = 12
-"""Rows are kept so many times as long as contents: their keys tell a repetition, their history what was."""
+"""Rows are kept so many times longer than contents, for repeated keys and for the history."""
 AT_ONCE: Final = 500
 
 
 class StoredRetention:
-    """Implements the port Forgetting."""
+    """Implements Retention."""
 
     def __init__(self, database: Database, tables: MailTables, clock: Callable[[], datetime], keep: timedelta) -> None:
         self._database = database
@@ -28,7 +28,7 @@ class StoredRetention:
         self._keep = keep
 
     async def forget(self) -> int:
-        """A bounded number in one transaction."""
+        """Changes a bounded number in one transaction."""
         now = self._clock()
         async with self._database.write() as connection:
             emptied = await self._empty(connection, now - self._keep)
@@ -53,14 +53,14 @@ class StoredRetention:
         return len(old)
 
     async def _old(self, connection: AsyncConnection, before: datetime, *further: Any) -> Sequence[str]:
-        """Locked, so that no operator queues one meanwhile."""
+        """Locks them, so that no operator queues one meanwhile."""
         row = self._tables.mails.c
         at_rest = row.state.in_([state.value for state in AT_REST]), row.changed_at < before, row.created_at < before
         found: Select[Any] = select(row.id).where(*at_rest, *further).order_by(row.created_at).limit(AT_ONCE)
         return (await connection.scalars(found.with_for_update(skip_locked=True))).all()
 
     async def _drop_contents(self, connection: AsyncConnection) -> None:
-        """Those that no mail refers to."""
+        """Removes contents that no mail refers to."""
         contents, mails = self._tables.contents, self._tables.mails
         used = exists(select(mails.c.id).where(mails.c.content_id == contents.c.id))
         await connection.execute(delete(contents).where(~used))

@@ -1,4 +1,4 @@
-"""Values from rows, and back."""
+"""Converts rows to values, and back."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ MOST_TEXT: Final = 4000
 
 
 def values(wanted: MailRequest, mail_id: str, content_id: str | None, now: datetime) -> dict[str, object]:
-    """A row of `mails` that is new. `content_id`: where the content of a raw one lies."""
+    """A new row of `mails`. `content_id`: of a raw mail's content."""
     return {
         "id": mail_id,
         "key": wanted.key,
@@ -48,7 +48,7 @@ def _content_values(content: MailContent, content_id: str | None) -> dict[str, o
 
 
 def digest(wanted: MailRequest) -> str:
-    """The same for the same recipient and content."""
+    """A digest of recipient and content."""
     content = wanted.content
     if isinstance(content, Raw):
         what: list[object] = [RAW, content.sender, hashlib.sha256(content.content).hexdigest()]
@@ -78,7 +78,7 @@ def mail(row: Row[Any]) -> Mail:
 
 
 def claimed(row: Row[Any]) -> Claimed:
-    """A row of `mails`, with the content of a raw one beside it (`raw`)."""
+    """From a row of `mails` with the content of a raw mail in `raw`."""
     if row.kind == RAW:
         content: MailContent = Raw(row.sender, bytes(row.raw), row.message_id)
     else:
@@ -99,5 +99,5 @@ def event_values(mail_id: str, at: datetime, state: MailState, detail: str, by: 
 
 
 def text(foreign: str) -> str:
-    """As a database takes it: no NUL, no half of a pair; shortened."""
+    """Shortened, without NUL and lone surrogates, which databases refuse."""
     return foreign[:MOST_TEXT].replace("\0", "�").encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""What senders ask of the rows, built once: building a statement takes longer than the database takes for it."""
+"""The statements of senders, built once: building one takes longer than running it."""
 
 from typing import Any, Final
 
@@ -29,10 +29,9 @@ UNCHANGED: Final = {"of_reason": None, "of_response": None, "of_due": None, "of_
 
 
 def claim(tables: MailTables) -> Update:
-    """Of `of_now`, `of_claim`, `of_lease`: takes the next due mail, or ends it where its address is suppressed.
+    """Claims the next due mail, or ends it if its address is suppressed. Parameters: `of_now`, `of_claim`, `of_lease`.
 
-    Returns its row, with its raw content. What somebody else is just claiming is passed over (on SQLite one writes at
-    a time).
+    Returns its row with its raw content. Skips rows that another sender is claiming (SQLite has one writer at a time).
     """
     mails = tables.mails
     row, now = mails.c, bindparam("of_now", type_=mails.c.due_at.type)
@@ -54,9 +53,10 @@ def claim(tables: MailTables) -> Update:
 
 
 def sent(tables: MailTables) -> Select[Any]:
-    """Of `of_id`, `of_claim`, `of_now`, `of_response`: the mail is sent and its history says so; PostgreSQL alone.
+    """Marks a mail as sent and adds the line to its history, on PostgreSQL alone.
 
-    Returns one row, whether its address has bounced before; none where the claim was lost.
+    Parameters: `of_id`, `of_claim`, `of_now`, `of_response`. Returns whether its address has bounced before; no row
+    where the claim was lost.
     """
     mails, row, events = tables.mails, tables.mails.c, tables.events
     id, now = bindparam("of_id", type_=row.id.type), bindparam("of_now", type_=row.changed_at.type)
@@ -77,7 +77,7 @@ def sent(tables: MailTables) -> Select[Any]:
 
 
 def settle(tables: MailTables) -> Update:
-    """What became of a claimed mail; only by who has the claim. Its parameters: UNCHANGED, and those without a default.
+    """Records the result of a claimed mail, only with its claim. Parameters: UNCHANGED, and those without a default.
 
     Returns its id, and whether its address has bounced lately.
     """
@@ -98,7 +98,7 @@ def settle(tables: MailTables) -> Update:
 
 
 def soonest(tables: MailTables) -> Select[Any]:
-    """When the next fresh one and the next retry are due: one row of two."""
+    """One row: when the next fresh mail and the next retry are due."""
     row = tables.mails.c
     of = row.attempts == literal_column("0"), row.attempts > literal_column("0")
     return select(*(select(func.min(row.due_at)).where(row.due_at.is_not(None), one).scalar_subquery() for one in of))

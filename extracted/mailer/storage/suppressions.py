@@ -17,7 +17,7 @@ FOR: Final = timedelta(days=30)
 
 
 class BouncedAddresses:
-    """All take the caller's connection and are part of its transaction."""
+    """Each method works in the caller's transaction."""
 
     def __init__(self, tables: MailTables) -> None:
         self._tables = tables
@@ -25,7 +25,7 @@ class BouncedAddresses:
     async def bounced(
         self, connection: AsyncConnection, recipient: str, mail_id: str, reason: str, now: datetime
     ) -> None:
-        """The one that is too much suppresses it."""
+        """Suppresses the address after too many bounces."""
         bounces = self._tables.bounces
         await connection.execute(insert(bounces), {"recipient": recipient, "mail_id": mail_id, "at": now})
         recent = select(func.count()).where(bounces.c.recipient == recipient, bounces.c.at > now - WITHIN)
@@ -40,7 +40,7 @@ class BouncedAddresses:
         await connection.execute(new.on_conflict_do_update(index_elements=[table.c.recipient], set_=again))
 
     async def forget(self, connection: AsyncConnection, recipient: str) -> bool:
-        """True: it was suppressed."""
+        """True: the address was suppressed."""
         bounces, suppressions = self._tables.bounces, self._tables.suppressions
         await connection.execute(delete(bounces).where(bounces.c.recipient == recipient))
         lifted = delete(suppressions).where(suppressions.c.recipient == recipient)
@@ -48,7 +48,7 @@ class BouncedAddresses:
 
 
 class StoredSuppressions:
-    """Implements the port Suppressions."""
+    """Implements Suppressions."""
 
     def __init__(self, database: Database, tables: MailTables, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -57,7 +57,7 @@ class StoredSuppressions:
         self._addresses = BouncedAddresses(tables)
 
     async def listed(self, after: str, limit: int) -> Sequence[Suppression]:
-        """What has run out is left out."""
+        """Leaves out those that are over."""
         table = self._tables.suppressions
         holds = table.c.recipient > after, table.c.until > self._clock()
         page = select(table).where(*holds).order_by(table.c.recipient).limit(limit)
@@ -66,6 +66,6 @@ class StoredSuppressions:
             return [Suppression(row.recipient, row.since, row.until, row.reason) for row in found]
 
     async def lift(self, recipient: str) -> bool:
-        """The next mail to it is sent."""
+        """The next mail to the address is sent."""
         async with self._database.write() as connection:
             return await self._addresses.forget(connection, recipient)

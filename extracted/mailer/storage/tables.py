@@ -1,4 +1,4 @@
-"""Mailer's own tables; `migrations/` makes them."""
+"""Mailer's own tables; `migrations/` creates them."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, PrimaryKeyConst
 from chassis.database.own_tables import Instant, OwnTables
 
 _VACUUM = {"autovacuum_vacuum_scale_factor": 0, "autovacuum_vacuum_threshold": 5000}
-"""A mail passes through the indexes of those that wait within seconds: dead rows count by number, not by share."""
+"""Each mail leaves dead rows in small indexes within seconds: vacuum by their number, not by their share."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailTables:
-    """Defined once per process."""
+    """Made once per process, by `define`."""
 
     own: OwnTables
     mails: Table
@@ -23,15 +23,15 @@ class MailTables:
 
 
 def define(own: OwnTables) -> MailTables:
-    """On metadata that have none of them yet."""
+    """Adds the tables to metadata without them."""
     return MailTables(own, _mails(own), _contents(own), _events(own), _bounces(own), _suppressions(own))
 
 
 def _mails(own: OwnTables) -> Table:
-    """`digest`: of recipient and content. `due_at`: only in those that can be claimed; `lease_until`: in claimed ones.
+    """`digest`: of recipient and content. `due_at`: set while a mail can be claimed; `lease_until`: while it is.
 
-    `queued_at`: since when it waits to be sent. Templated ones have `variables`, raw ones `content_id` and `sender`;
-    neither any more: the content was removed.
+    `queued_at`: since when it waits to be sent. Templated mails have `variables`, raw ones `content_id` and `sender`;
+    if both are empty, the content was removed.
     """
     table = own.table(
         "mails",
@@ -59,7 +59,7 @@ def _mails(own: OwnTables) -> Table:
 
 
 def _contents(own: OwnTables) -> Table:
-    """Whole messages: one for all recipients that it came for."""
+    """Whole messages, one for all its recipients."""
     return own.table(
         "contents",
         Column("id", Text, primary_key=True),
@@ -68,7 +68,7 @@ def _contents(own: OwnTables) -> Table:
 
 
 def _events(own: OwnTables) -> Table:
-    """What became of each mail, in the order of the ids."""
+    """The history of each mail, in the order of the ids."""
     table = own.table(
         "events",
         Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
@@ -83,7 +83,7 @@ def _events(own: OwnTables) -> Table:
 
 
 def _bounces(own: OwnTables) -> Table:
-    """Hard ones, by address."""
+    """Hard bounces, by address."""
     return own.table(
         "bounces",
         Column("recipient", Text, nullable=False),
@@ -94,7 +94,7 @@ def _bounces(own: OwnTables) -> Table:
 
 
 def _suppressions(own: OwnTables) -> Table:
-    """Addresses that nothing is sent to until then."""
+    """Addresses that nothing is sent to before `until`."""
     return own.table(
         "suppressions",
         Column("recipient", Text, primary_key=True),

@@ -1,1 +1,1 @@
-"""From a request's values to a whole message. Pure, but for reading the templates once."""
+"""Templates to messages: reads the folder, checks variables, renders. It sends and stores nothing."""

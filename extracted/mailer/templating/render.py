@@ -1,4 +1,4 @@
-"""From templates and values to a mail, and from a mail to the bytes of a message. Pure: templates come as texts."""
+"""Renders templates to a mail, and a mail to the bytes of a message. Pure: templates are passed as texts."""
 
 import re
 from collections.abc import Mapping
@@ -19,21 +19,21 @@ SUBJECT: Final = "layout/subject.txt"
 TEXT: Final = "layout/page.txt"
 HTML: Final = "layout/page.html"
 MEDIUM: Final = "medium"
-"""The variable that a locale's layout extends: one file of words makes all three."""
+"""The variable that a locale's layout extends: one file of words makes subject, text and HTML."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9 !'*+/_-]{1,60}")
-"""What goes into a header as it is: atoms (RFC 5322 section 3.2.3), in names also without quotes."""
+"""Text that a header takes as it is: atoms (RFC 5322 section 3.2.3), in names also without quotes."""
 
 
 class Renderer:
-    """All templates, by name. What a mail says is written once, in blocks; three layouts put it into shape."""
+    """All templates, by name. A mail's words stand once, in blocks; three layouts arrange them."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         loader = DictLoader(dict(texts))
         self._plain, self._html = _environment(loader, is_html=False), _environment(loader, is_html=True)
 
     def rendered(self, name: str, values: Mapping[str, object]) -> Rendered:
-        """Raises jinja2.TemplateError, for an undefined variable also."""
+        """Raises jinja2.TemplateError, also for an undefined variable."""
         words, marked_up = self._plain.get_template(name), self._html.get_template(name)
         return Rendered(
             subject=_one_line(words.render(values, **{MEDIUM: SUBJECT})),
@@ -42,13 +42,13 @@ class Renderer:
         )
 
     def variables(self, name: str) -> set[str]:
-        """What the template itself needs, its parents left out. Raises jinja2.TemplateError."""
+        """The variables that the template itself uses, without its parents. Raises jinja2.TemplateError."""
         assert self._plain.loader is not None
         source, _, _ = self._plain.loader.get_source(self._plain, name)
         return meta.find_undeclared_variables(self._plain.parse(source, name))
 
     def blocks(self, name: str) -> set[str]:
-        """What the template fills in, its parents left out. Raises jinja2.TemplateError."""
+        """The blocks that the template itself fills. Raises jinja2.TemplateError."""
         return set(self._plain.get_template(name).blocks)
 
 
@@ -67,7 +67,7 @@ def _environment(loader: BaseLoader, *, is_html: bool) -> ImmutableSandboxedEnvi
 
 
 def _in_url(value: str) -> str:
-    """One segment of a path, whatever is in it."""
+    """Quotes it as one path segment."""
     return quote(value, safe="")
 
 
@@ -76,7 +76,7 @@ def _one_line(text: str) -> str:
 
 
 class _AsWritten(EmailPolicy):
-    """Headers go out as they are set: the library's folding drops quotes, and a name's comma becomes an address."""
+    """Keeps headers as they are set: the library's folding drops quotes, so a name's comma would split an address."""
 
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
         if not str(value).replace("\n ", "").isprintable():
@@ -84,7 +84,7 @@ class _AsWritten(EmailPolicy):
         return name, value
 
     def header_fetch_parse(self, name: str, value: Any) -> Any:
-        """Unparsed: the library asks often, and would take three times as long."""
+        """Does not parse: the library asks often, and would take three times as long."""
         return value
 
 
@@ -103,7 +103,7 @@ def message(
 ) -> bytes:
     """The same bytes for the same values. `sender`, `recipient`: canonical; `message_id`: with its brackets.
 
-    It has bytes beyond ASCII (RFC 6532) only where one of the addresses has: then the provider must know SMTPUTF8.
+    The bytes are ASCII unless one of the addresses is not (RFC 6532): then the provider needs SMTPUTF8.
     """
     mail = EmailMessage(_POLICY.clone(utf8=not (sender + recipient).isascii()))
     mail["From"] = f"{_encoded('From', sender_name)} <{sender}>".strip()
@@ -115,11 +115,13 @@ def message(
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(rendered.text, cte="quoted-printable")
     mail.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
-    mail.set_boundary(f"=_{mail_id}")  # in no quoted-printable text, so no content can end its part (RFC 2045 §6.7)
+    mail.set_boundary(
+        f"=_{mail_id}"
+    )  # quoted-printable text cannot contain it, so no content can end its part (RFC 2045 §6.7)
     return mail.as_bytes()
 
 
 def _encoded(name: str, text: str) -> str:
-    """Words as they are where they are harmless, else encoded (RFC 2047), folded."""
+    """As it is where that is safe, else encoded (RFC 2047) and folded."""
     line = _one_line(text)
     return line if _PLAIN.fullmatch(line) else Header(line, "utf-8", header_name=name).encode()

@@ -1,4 +1,4 @@
-"""What is wrong with templates, as far as it can be told without a request: each is written once with its samples."""
+"""Finds faults in templates at start: renders each one with its samples."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -9,14 +9,14 @@ from extracted.mailer.templating.render import HTML, SUBJECT, TEXT, Renderer
 from extracted.mailer.templating.variables import GIVEN, Links, MailTemplate, filled
 
 LAYOUT: Final = "layout"
-"""The folder that is no kind."""
+"""The one folder that is no kind of mail."""
 _LAYOUTS = frozenset({SUBJECT, TEXT, HTML})
 
 
 def template_faults(
     renderer: Renderer, names: frozenset[str], templates: Mapping[str, MailTemplate], links: Links
 ) -> Iterator[str]:
-    """Syntax of all templates; then of those that have it, and whose layouts have it, everything else."""
+    """First the syntax of all templates; then everything else of those with the right syntax."""
     faults = {name: fault for name in sorted(names) if (fault := _syntax_fault(renderer, name))}
     faults |= {name: f"{name}: missing" for name in sorted(_LAYOUTS - names)}
     yield from faults.values()
@@ -50,7 +50,7 @@ def _word_faults(
 
 
 def _writing_fault(renderer: Renderer, template: str, values: Mapping[str, object]) -> str | None:
-    """A branch that the samples do not take is seen by its variables alone."""
+    """Of a branch that the samples do not take, only the variables are checked."""
     try:
         rendered = renderer.rendered(template, values)
     except Exception as error:  # a template may raise anything

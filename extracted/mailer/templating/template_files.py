@@ -1,4 +1,4 @@
-"""The folder of templates as values, with all that is wrong in it told at once."""
+"""Reads the folder of templates; reports all its faults at once."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _DESCRIPTION = re.compile(rf"(?!{LAYOUT}/)[^/]+/kind\.yaml")
 
 
 class TemplatesInvalid(Exception):
-    """The folder cannot be used; the message has one line a fault."""
+    """The folder cannot be used; the message has one line for each fault."""
 
 
 class _Description(BaseModel):
@@ -35,7 +35,7 @@ class _Description(BaseModel):
 
 
 def read(folder: Path, links: Links) -> tuple[Mapping[str, MailTemplate], Renderer]:
-    """Every kind by name, and what writes them. Raises TemplatesInvalid."""
+    """The templates by kind, and their renderer. Raises TemplatesInvalid."""
     faults: list[str] = []
     texts = _texts(folder, faults)
     templates = _templates(texts, faults)
@@ -50,7 +50,7 @@ def read(folder: Path, links: Links) -> tuple[Mapping[str, MailTemplate], Render
 
 
 def _texts(folder: Path, faults: list[str]) -> Mapping[str, str]:
-    """Every file but hidden ones, by its path within the folder."""
+    """Every file except hidden ones, by its path in the folder."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
     found = {path.relative_to(folder).as_posix(): _text(path) for path in files}
     faults += [f"{name}: cannot be read, or is not UTF-8" for name, text in found.items() if text is None]
@@ -70,7 +70,7 @@ def _text(path: Path) -> str | None:
 
 
 def _templates(texts: Mapping[str, str], faults: list[str]) -> Mapping[str, MailTemplate]:
-    """Those with a description that holds."""
+    """Those with a valid description."""
     templates: dict[str, MailTemplate] = {}
     for name in sorted({file.partition("/")[0] for file in texts if "/" in file} - {LAYOUT}):
         if not re.fullmatch(_NAME, name) or name == RAW:

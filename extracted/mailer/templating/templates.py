@@ -1,4 +1,4 @@
-"""The kinds of mail: what each may be asked with, in which language it is written, and what it then says."""
+"""The kinds of mail: checks requests, chooses the language, renders."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,22 +27,22 @@ class Templates:
         return sorted(self._templates)
 
     def locales(self, kind: str) -> Sequence[str]:
-        """Those that the kind is written in, sorted. Raises RequestInvalid."""
+        """The locales of a kind, sorted. Raises RequestInvalid."""
         return sorted(self._template(kind).locales)
 
     def checked(self, kind: str, locale: str | None, variables: Mapping[str, object]) -> tuple[str, Variables, Policy]:
-        """As the port has it."""
+        """See the port."""
         known = self._template(kind)
         written_in = _locale(known, locale)
         return written_in, checked_variables(known.variables, variables), known.policy
 
     def rendered(self, kind: str, locale: str, variables: Variables) -> Rendered:
-        """What `checked` has passed. Raises RequestInvalid where the kind has changed since."""
+        """See the port. Raises RequestInvalid where the kind has changed since `checked`."""
         locale, variables, _ = self.checked(kind, locale, variables)
         return self._renderer.rendered(f"{kind}/{locale}.jinja", filled(self._links, locale, variables))
 
     def preview(self, kind: str, locale: str | None) -> Rendered:
-        """Written with the kind's sample values. Raises RequestInvalid."""
+        """See the port."""
         return self.rendered(kind, locale or ENGLISH, self._template(kind).samples)
 
     def _template(self, kind: str) -> MailTemplate:

@@ -1,4 +1,4 @@
-"""What templates are filled with: the variables of a kind, checked when it is asked for, and links from settings."""
+"""The values for templates: a kind's variables, checked at the request, and links from the settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from extracted.mailer.ports import RequestInvalid
 
 MAX_LENGTH: Final = 2000
 GIVEN: Final = frozenset({"locale", "links", "medium"})
-"""What every template is filled with besides the kind's own variables."""
+"""Given to every template, beside the kind's own variables."""
 _SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where mails lead to: settings, never anything that a request says."""
+    """Where mails link to: from settings, never from a request."""
 
     www_url: str
     verification_path: str = "/email/verification/"
@@ -34,7 +34,7 @@ class Links:
 
 
 class Variable(BaseModel):
-    """A kind's word about one of its variables. Lengths in characters; `sample` is what previews are written with."""
+    """A variable in kind.yaml. Lengths in characters; previews use `sample`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -44,7 +44,7 @@ class Variable(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class MailTemplate:
-    """What a folder of templates says of itself."""
+    """The description of a kind of mail, from its folder."""
 
     policy: Policy
     variables: Mapping[str, Variable]
@@ -52,12 +52,12 @@ class MailTemplate:
 
     @property
     def samples(self) -> Variables:
-        """A value for each variable."""
+        """A sample value for each variable."""
         return {name: variable.sample for name, variable in self.variables.items()}
 
 
 def checked_variables(wanted: Mapping[str, Variable], given: Mapping[str, object]) -> Variables:
-    """Raises RequestInvalid: one sentence that names the variable, and never shows its value."""
+    """Returns the values. Raises RequestInvalid, which names the variable and never shows its value."""
     if unknown := [name for name in given if name not in wanted]:
         raise RequestInvalid(f"{shown(unknown[0])} is no variable of this kind; wanted {', '.join(wanted)}")
     if missing := [name for name in wanted if name not in given]:
@@ -66,12 +66,12 @@ def checked_variables(wanted: Mapping[str, Variable], given: Mapping[str, object
 
 
 def filled(links: Links, locale: str, variables: Variables) -> Mapping[str, object]:
-    """Everything that a template may use."""
+    """All values that a template may use."""
     return {**variables, "locale": locale, "links": links.in_templates()}
 
 
 def shown(name: str) -> str:
-    """A name from outside, short and harmless enough for a sentence."""
+    """A name from outside, made short and safe for a message."""
     return ascii(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
@@ -86,7 +86,7 @@ def _text(name: str, max_length: int, value: object) -> str:
 
 
 def _is_forbidden(character: str) -> bool:
-    """Controls (C0, C1), the separators of lines and paragraphs, and surrogates, which no UTF-8 can hold."""
+    """Controls (C0, C1), line and paragraph separators, and surrogates, which UTF-8 cannot encode."""
     return (
         character < " "
         or "\x7f" <= character <= "\x9f"
