@@ -2,22 +2,17 @@
 
 import json
 import re
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from examples.monolith.storage import tables
 from tests.parity.sides import JSON
-from tests.parity.twins import UUID, Twins, asked_for, named, roles_of, without_ids
-from tests.support.monolith_file import MonolithData
+from tests.parity.twins import Twins, asked_for, named, roles_of, without_ids
 from tests.unit.extracted.running import ask
 
 PASSWORD = "correct horse 9"
 NAMED = re.compile(r"\{(id|token|user):([^}]+)\}")
 TOKEN = re.compile(r"/email/verification/([0-9a-f-]{36})")
-HASH = re.compile(r"\$2b\$\d\d\$.{53}")
 
 
 @dataclass(frozen=True)
@@ -64,32 +59,3 @@ class Signing(Twins):
             return str(row["id"] if match[1] == "id" else row["verification_token"])
 
         return NAMED.sub(found, text)
-
-    def told(self, file: MonolithData) -> Counter[str]:
-        """All that the rows of accounts say, ids replaced by what they lead to."""
-        users = {row["id"]: row for row in file.rows(tables.users)}
-        subjects = {row["id"]: row for row in file.rows(tables.auth_subjects)}
-        roles = {row["id"]: row["name"] for row in file.rows(tables.auth_roles)}
-
-        def user(user_id: str | None) -> object:
-            return users[user_id]["username"] if user_id in users else None
-
-        def subject(subject_id: str) -> object:
-            return user(subjects[subject_id]["internal_identifier"]), subjects[subject_id]["type"]
-
-        facts: list[object] = [(*_plain(row), "user") for row in users.values()]
-        facts += [(user(row["user_id"]), *_plain(row), "email") for row in file.rows(tables.user_emails)]
-        facts += [(user(row["user_id"]), *_plain(row), "settings") for row in file.rows(tables.user_settings)]
-        facts += [(subject(row["id"]), *_plain(row), "subject") for row in subjects.values()]
-        facts += [(subject(row["subject_id"]), *_plain(row)) for row in file.rows(tables.auth_subject_credentials)]
-        facts += [(subject(row["subject_id"]), roles[row["role_id"]]) for row in file.rows(tables.auth_subject_roles)]
-        return Counter(map(repr, facts))
-
-
-def _plain(row: Mapping[str, Any]) -> list[object]:
-    """What does not name another row; of times, whether the row was changed after it was made; of secrets, the form."""
-    plain = [value for name, value in row.items() if not name.endswith(("id", "_at", "secret", "token", "identifier"))]
-    token, secret = row.get("verification_token"), row.get("secret")
-    forms = [token if token is None else bool(UUID.fullmatch(token.encode()))]
-    forms += [secret if secret is None else bool(HASH.fullmatch(secret))]
-    return [*plain, *forms, row["created_at"] == row["updated_at"]]

@@ -11,10 +11,8 @@ from examples.monolith.storage import tables
 from tests.parity.sides import difference
 from tests.parity.twins import Twins, asked_for, named, roles_of, without_ids
 from tests.recordings.mail_sink import read_html
-from tests.support.monolith_file import MonolithData
 
 NAMED = re.compile(r"<<([^<>]+)>>")
-ROLE = re.compile(r"team::(.+)::(captain|member)")
 TEXTS = {
     "team_joined": ("Added to a team", "{inviter} added you in {team} team."),
     "team_left": ("Removed from a team", "You are no longer a member of the {team} team"),
@@ -86,38 +84,6 @@ class Teaming(Twins):
         if (side, name) not in self.known:
             self.known[side, name] = str(named(self.files[side], tables.teams, "name", name)["id"])
         return self.known[side, name]
-
-    def told(self, file: MonolithData) -> Counter[str]:
-        """All that the rows of teams say, ids of teams replaced by names; of times, whether it was changed later."""
-        names = {row["id"]: row["name"] for row in file.rows(tables.teams)}
-        roles = {row["id"]: _role(row["name"], names) for row in file.rows(tables.auth_roles)}
-        subjects = {row["id"]: row["internal_identifier"] for row in file.rows(tables.auth_subjects)}
-
-        def policy(row: Mapping[str, Any]) -> object:
-            attributes = {name: names.get(value, value) for name, value in (row["attributes"] or {}).items()}
-            return roles[row["role_id"]], row["action"], row["resource"], attributes
-
-        facts: list[object] = [(row["name"], row["description"], _same(row)) for row in file.rows(tables.teams)]
-        members = file.rows(tables.team_members)
-        facts += [(names[row["team_id"]], row["user_id"], row["role"], _same(row)) for row in members]
-        facts += [(roles[row["id"]], _untold(row["description"]), _same(row)) for row in file.rows(tables.auth_roles)]
-        facts += [policy(row) for row in file.rows(tables.auth_role_policies)]
-        facts += [(subjects[row["subject_id"]], roles[row["role_id"]]) for row in file.rows(tables.auth_subject_roles)]
-        return Counter(map(repr, facts))
-
-
-def _role(name: str, teams: Mapping[str, str]) -> tuple[str, ...]:
-    found = ROLE.fullmatch(name)
-    return (teams.get(found[1], "?"), found[2]) if found else (name,)
-
-
-def _untold(description: str) -> str:
-    """Roles that tests have made are described by their name, which has an id in it."""
-    return "" if ROLE.fullmatch(description) else description
-
-
-def _same(row: Mapping[str, Any]) -> bool:
-    return bool(row["created_at"] == row["updated_at"])
 
 
 def as_sent(mail: Mapping[str, Any]) -> Told:
