@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from strangler_gateway.migration.routes_file import atomic_file
+from strangler_gateway.migration import whole_file
 from strangler_gateway.telemetry.stats import Stats
 
 MAX_BYTES = 16 << 20
@@ -22,11 +22,7 @@ class Counters:
     def restore(self) -> str | None:
         """Continues from the file. If it cannot be used, returns why, and the counters start anew."""
         try:
-            with self.path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-            if len(data) > MAX_BYTES:
-                return f"{self.path.name} has more than {MAX_BYTES} bytes: the counters start anew"
-            self.stats.restore(_whole(json.loads(data)))
+            self.stats.restore(_whole(json.loads(whole_file.read(self.path, MAX_BYTES))))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, LookupError, RecursionError) as exc:
@@ -40,7 +36,7 @@ class Counters:
     def write(self, snapshot: dict[str, Any]) -> None:
         """Replaces the file if anything has changed. Raises OSError."""
         if snapshot != self.written:
-            atomic_file.replace(self.path, json.dumps(snapshot, separators=(",", ":")).encode(), 0o600)
+            whole_file.replace(self.path, json.dumps(snapshot, separators=(",", ":")).encode(), 0o600)
             self.written = snapshot
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from strangler_gateway.config.yaml import source as yaml_source
 from strangler_gateway.config.yaml.tree import MAX_BYTES
-from strangler_gateway.migration.routes_file import atomic_file
+from strangler_gateway.migration import whole_file
 from strangler_gateway.migration.states import Position, percent
 from strangler_gateway.table.routes import MigrationState
 
@@ -48,7 +48,7 @@ def edit(path: Path, edits: tuple[Edit, ...]) -> Edited:
         before = read(real)
         after = rewrite(before, edits)
         if after != before:
-            atomic_file.replace(real, after.encode())
+            whole_file.replace(real, after.encode())
     except (OSError, ValueError) as exc:
         raise NotEdited(f"{path.name} cannot be written: {exc}") from exc
     return Edited(before, after)
@@ -56,11 +56,7 @@ def edit(path: Path, edits: tuple[Edit, ...]) -> Edited:
 
 def read(path: Path) -> str:
     """The file's text, line ends as they are. Raises OSError, ValueError (not UTF-8, too big)."""
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"{path.name} has more than {MAX_BYTES} bytes")
-    return data.decode()
+    return whole_file.read(path, MAX_BYTES).decode()
 
 
 def rewrite(text: str, edits: tuple[Edit, ...]) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from strangler_gateway.config.faults import Fault
 from strangler_gateway.config.file import RoutesInvalid, load
+from strangler_gateway.migration import whole_file
 from strangler_gateway.migration.journal.journal_entry import parse_place, place
-from strangler_gateway.migration.routes_file import atomic_file
 from strangler_gateway.migration.routes_file.edit import Edit, NotEdited, edit, read
 from strangler_gateway.migration.states import Position, placed, position_of
 from strangler_gateway.table.routes import RouteTable
@@ -83,7 +83,7 @@ class RoutesOnDisk:
         """Keeps the applied wishes over a restart; if the state directory is away, `problem` reports it elsewhere."""
         data = json.dumps({unit: place(where) for unit, where in self._applied.items()}).encode()
         try:
-            await asyncio.to_thread(atomic_file.replace, self._seen, data, 0o600)
+            await asyncio.to_thread(whole_file.replace, self._seen, data, 0o600)
         except OSError as exc:
             log.warning("the applied wishes of %s cannot be kept: %s", self.path.name, exc)
 
@@ -91,8 +91,7 @@ class RoutesOnDisk:
 def _recalled(seen: Path) -> dict[str, Position]:
     """By unit; nothing if the file cannot be read, and then everything in the routes file counts as a wish."""
     try:
-        with seen.open("rb") as file:
-            raw = json.loads(file.read(MAX_SEEN_BYTES))
+        raw = json.loads(whole_file.read(seen, MAX_SEEN_BYTES))
         return {unit: parse_place(where) for unit, where in raw.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}

@@ -1,10 +1,19 @@
-"""Replaces a whole file: a reader sees the old text or the new one, also after a crash."""
+"""Reads and replaces whole files. A reader sees the old text or the new one, also after a crash."""
 
 import contextlib
 import os
 import stat
 import tempfile
 from pathlib import Path
+
+
+def read(path: Path, max_bytes: int) -> bytes:
+    """The file's bytes. Raises OSError; ValueError if there are more."""
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ValueError(f"{path.name} has more than {max_bytes} bytes")
+    return data
 
 
 def replace(path: Path, data: bytes, mode: int | None = None) -> None:
