@@ -1,8 +1,9 @@
 """Text and tables for a terminal. What comes from requests or files never reaches the terminal raw.
 
-`rich` is imported where something is drawn: importing it takes longer than a refused flip.
+`rich` draws on terminals, and what simple columns cannot show. It is imported then: that takes longer than a flip.
 """
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +12,9 @@ from typing import Any
 
 Place = Mapping[str, Any]
 Row = Sequence[object]
+
+WIDTH = 240
+"""Of a table that goes to no terminal."""
 
 
 def plain(text: object) -> str:
@@ -42,16 +46,30 @@ def show_progress(text: str) -> None:
 
 def show_lines(lines: Iterable[tuple[str, str]]) -> None:
     """Lines, each with its rich style; a terminal wraps them by itself."""
-    from rich.text import Text
-
-    screen = _console()
     for text, style in lines:
-        screen.print(Text(plain(text), style=style), soft_wrap=True)
+        if _drawn():
+            from rich.text import Text
+
+            _console().print(Text(plain(text), style=style), soft_wrap=True)
+        else:
+            print(plain(text))
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Row], numbers: frozenset[str] = frozenset()) -> None:
     """A table without lines; columns in `numbers` are aligned to the right."""
-    _console().print(_table(columns, rows, numbers))
+    cells = [tuple(columns), *(tuple(map(plain, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    simple = all(_is_simple(cell) for row in cells for cell in row)
+    if _drawn() or not simple or sum(widths) + 2 * len(widths) > WIDTH:
+        _console().print(_table(columns, rows, numbers))
+        return
+    aligned = [str.rjust if column in numbers else str.ljust for column in columns]
+    for row in cells:
+        print("  ".join(align(cell, width) for align, cell, width in zip(aligned, row, widths, strict=True)))
+
+
+def _is_simple(cell: str) -> bool:
+    return cell.replace("→", "").isascii() and "\n" not in cell and not cell.endswith(" ")
 
 
 @contextmanager
@@ -67,12 +85,17 @@ def live_row(columns: Sequence[str]) -> Iterator[Callable[[Row], None]]:
         yield lambda row: live.update(_table(columns, [row], frozenset(columns)), refresh=True)
 
 
+def _drawn() -> bool:
+    """Whether rich decides how the text looks: on a terminal, or as the environment says."""
+    return sys.stdout.isatty() or not {"FORCE_COLOR", "TTY_COMPATIBLE"}.isdisjoint(os.environ)
+
+
 def _console() -> Any:
     """Stdout; when it is not a terminal, wide enough that no cell is cut."""
     from rich.console import Console
 
     screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=240)
+    return screen if screen.is_terminal else Console(highlight=False, width=WIDTH)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Row], numbers: frozenset[str]) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from strangler_gateway.cli.http_call import CallFailed, call
 
 Received = list[bytes]
+"""Head and body of the request."""
 
 
 @contextmanager
@@ -19,8 +20,10 @@ def answering(answer: bytes) -> Iterator[tuple[str, Received]]:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
-            with server.accept()[0] as connection:
-                received.append(connection.recv(65536))
+            with server.accept()[0] as connection, connection.makefile("rb") as sent:
+                head = b"".join(iter(sent.readline, b"\r\n"))
+                length = next((int(line[15:]) for line in head.splitlines() if line.startswith(b"Content-Length:")), 0)
+                received.extend([head, sent.read(length)])
                 connection.sendall(answer)
 
         thread = threading.Thread(target=serve)
@@ -35,7 +38,7 @@ def test_path_query_body_and_the_credential_of_the_url_are_sent() -> None:
         call("POST", f"http://us%40er:pass@{address}/a?b=c", {"X-A": "b"}, b"[1]", 5.0) as answer,
     ):
         assert (answer.status, answer.reason, answer.body()) == (201, "Made", b"{}")
-    head, _, body = received[0].partition(b"\r\n\r\n")
+    head, body = received
     assert head.startswith(b"POST /a?b=c HTTP/1.1\r\n")
     for field in (b"Authorization: Basic dXNAZXI6cGFzcw==", b"X-A: b", b"Content-Type: application/json"):
         assert field in head.split(b"\r\n")
