@@ -1,4 +1,4 @@
-"""Both sides of a service over their stores, started once for all suites: on SQLite, and on the real parts."""
+"""Starts a service and the stand-in monolith over the same or equal data, on SQLite and on the real parts."""
 
 from collections.abc import Iterator
 

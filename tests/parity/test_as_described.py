@@ -1,4 +1,4 @@
-"""Both sides answer as the services' OpenAPI documents say, whatever schemathesis thinks of to ask."""
+"""Both sides answer as the services' OpenAPI documents say, for all requests that schemathesis generates."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -41,7 +41,7 @@ ACTORS = {"nobody": (), "guest": ("guest",), "user": ("guest", "user"), "admin":
 
 @dataclass(frozen=True)
 class Described:
-    """All sides over one database. `headers`: by side and actor; `ids`: what there is, by the path's first word.
+    """All sides over one database. `headers`: by side and actor; `ids`: existing ids by the path's first word.
 
     `schemas` and `checks` are schemathesis', untyped here: its import takes seconds, which collecting tests must not.
     """
@@ -54,7 +54,7 @@ class Described:
     checks: list[Any]
 
     def call(self, case: Any, side: str, actor: str) -> None:
-        """Fails where the answer is not as described."""
+        """Fails when the answer is not as described."""
         response = case.call(
             base_url=self.urls[side], session=self.session, headers=dict(self.headers[side, actor]), timeout=20
         )

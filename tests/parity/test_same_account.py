@@ -1,4 +1,4 @@
-"""Account and the stand-in monolith: whoever asks for what, however it is spelled, both answer and do the same."""
+"""Account and the stand-in monolith give the same answers and write the same rows for users, settings and teams."""
 
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ TOUCHED = (tables.users, tables.user_settings, tables.user_emails, tables.team_m
 
 
 def users_of(twins: Twins) -> list[str]:
-    """Every way to name a user, and some that name none."""
+    """Every spelling of a user's id, and some that name nobody."""
     own = [spelling for name in ("user", "guest", "admin") for spelling in (twins.ids[name], twins.ids[name].upper())]
     odd = [twins.ids["user"].replace("-", ""), f"%7B{twins.ids['user']}%7D", f"{twins.ids['user']}%0A", "not-a-uuid"]
     return ["@me", "%40me", "@ME", twins.ids["deleted"], UNKNOWN, *own, *odd, "%zz", "%00", "a+b"]
@@ -39,7 +39,7 @@ def test_everybody_reads_every_list_and_team_the_same(twins: Twins, actor: str) 
 
 @pytest.mark.parametrize("actor", ACTORS)
 def test_everybody_is_refused_the_same_writes(twins: Twins, actor: str) -> None:
-    """With a body that breaks the rules, so that nothing is written: the guards come first."""
+    """The body is invalid, so nothing is written; the guards come before the rules."""
     users = users_of(twins)
     writes = [("PATCH", ""), ("PATCH", "/settings"), ("POST", "/settings/reset")]
     wrong = [

@@ -1,4 +1,4 @@
-"""E-mail addresses by Account's rule and by the stand-in's: both as class-validator 0.13.2 has them on Node 16."""
+"""Account's rule for e-mail addresses and the stand-in's are both that of class-validator 0.13.2 on Node 16."""
 
 import unicodedata
 
@@ -30,7 +30,7 @@ HEADERS = [
     '"a\rb"@b.co', '"a\nb"@b.co', '"a\0b"@b.co', '"a\tb"@b.co', '"a\\\nb"@b.co', '"a\n@b.co', "a\u2028@b.co",
     "a@b\u2029.co",
 ]  # fmt: skip
-"""Taken by class-validator, or nearly: here no line end and no control is in any address."""
+"""class-validator takes these or similar ones; our rules allow no line end and no control character."""
 
 
 @pytest.mark.parametrize("address", TAKEN)

@@ -1,7 +1,7 @@
-"""The shop and the stand-in monolith over one database: whoever asks, whatever way it is spelled, the answers are one.
+"""The shop and the stand-in monolith over one database give the same answers to reads.
 
-Each side gets what it would get in production: the monolith the client's credential, the shop the internal token that
-the gateway makes of it with the real identity plugin. What shadow would count as a difference fails here.
+Each side gets what it gets in production: the monolith the client's credential, the shop the internal token that the
+gateway makes of it with the real identity plugin. Whatever shadow would count as a difference fails here.
 """
 
 import gzip
@@ -135,6 +135,8 @@ BODIES: dict[str, tuple[dict[str, str], bytes]] = {
     "an unknown charset": ({"Content-Type": 'application/json; charset="utf-99"'}, b"{}"),
     "a form": (FORM, b"a=b&c[]=%zz"),
     "a form in Latin-1": ({"Content-Type": "application/x-www-form-urlencoded; charset=latin1"}, b"a=b"),
+    "a form in UTF-16": ({"Content-Type": "application/x-www-form-urlencoded; charset=utf-16"}, b"a=b"),
+    "Latin-1 in an unknown coding": ({"Content-Type": "application/json; charset=latin1"} | BROTLI, b"{}"),
     "a big form": (FORM, b"a=" + b"x" * 102_400),
     "a form of many parameters": (FORM, b"&".join([b"a=b"] * 1001)),
     "text": ({"Content-Type": "text/plain"}, b"{bad"),

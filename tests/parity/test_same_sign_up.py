@@ -1,4 +1,4 @@
-"""Sign-up and e-mails by Account and by the stand-in monolith: the same answers, the same rows, mail to the same."""
+"""Account and the stand-in monolith: the same answers, rows and mails for sign-ups and e-mails."""
 
 from itertools import count
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from tests.support.effort import examples
 pytestmark = pytest.mark.walk
 
 FRESH = (f"n{number}" for number in count(1000))
-"""Names that nobody has."""
+"""Names that are free."""
 
 
 ADDRESSES: list[object] = [
@@ -30,7 +30,7 @@ ADDRESSES: list[object] = [
 
 
 def fresh(value: object, name: str) -> object:
-    """With the name in each place that is kept for it, so that nobody has the address."""
+    """Puts a new name into each placeholder, so that the address is free."""
     match value:
         case str():
             return value.replace("{}", name)

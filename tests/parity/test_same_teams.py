@@ -1,4 +1,4 @@
-"""Whoever changes teams, Account and the stand-in monolith answer and write the same, and tell the same people."""
+"""Account and the stand-in monolith: the same answers, rows and mails for teams and members."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.walk
 
 
 WRONG = {"nope": 1}
-"""Of a shape that no route takes: the guards come first, and nothing is written."""
+"""An invalid body for every route, so nothing is written; the guards come before the rules."""
 
 
 @pytest.mark.parametrize("actor", ACTORS)
@@ -88,7 +88,7 @@ def test_bodies_that_name_nobody_to_add_or_to_remove(teams: Teaming, method: str
 
 @dataclass(frozen=True)
 class Does:
-    """A line of a conversation; None: any status, if it is the same."""
+    """One request of a conversation, and the status that both sides must answer."""
 
     actor: str
     method: str

@@ -1,4 +1,4 @@
-"""Items are written, and transactions listed, by either side: the same answer, and the same document left behind."""
+"""The shop and the stand-in monolith: the same answers and the same documents for writes of items."""
 
 import hashlib
 import json
@@ -86,7 +86,7 @@ FORMS = [
 
 
 def settled(answer: Answer) -> Answer:
-    """With one id in the place of all, and the entity tag of that body; its own has to be that of its own body."""
+    """The answer with one id for all; its entity tag must be that of its own body."""
     assert answer.headers["etag"] == tag_of(answer.body)
     body = ID.sub(UNKNOWN.encode(), answer.body)
     return replace(answer, body=body, headers=answer.headers | {"etag": tag_of(body)})
@@ -97,7 +97,7 @@ def tag_of(body: bytes) -> str:
 
 
 def created(sides: Sides, answer: Answer) -> dict[str, Any] | None:
-    """The document behind a 201, without what is its own; the shape of that is checked here."""
+    """The document that a 201 created, without its ids; their form is checked here."""
     if answer.status != 201:
         return None
     item_id = json.loads(answer.body)["data"]["id"]
@@ -118,7 +118,7 @@ def differ_in_creating(sides: Sides, headers: dict[str, str], body: bytes) -> st
 
 
 def differ_in_writing(sides: Sides, method: str, headers: dict[str, str], body: bytes) -> str:
-    """Both write the same item, put back to what it was in between; with a field that neither knows."""
+    """Each side writes the same item, which is reset in between and has a field that neither knows."""
     item, found = str(uuid.uuid4()), []
     for ask in (sides.ask_monolith, sides.ask_shop):
         sides.file.add_item(item, cost=3, sold=[1, {"a": 1e21}], __v=4)
@@ -127,7 +127,7 @@ def differ_in_writing(sides: Sides, method: str, headers: dict[str, str], body: 
     (legacy, document), (extracted, other) = found
     for left in (document, other):
         if left is not None:
-            left.pop("_id")  # every insertion has one of its own; that it stays is looked at below
+            left.pop("_id")  # every insertion has its own
     assert document == other
     return difference(legacy, extracted)
 

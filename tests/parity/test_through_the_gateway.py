@@ -1,4 +1,4 @@
-"""Both sides behind the real gateway: a client cannot tell which one answered, whoever it is and whatever its token."""
+"""The shop and the stand-in monolith behind the real gateway give every caller the same answers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Front:
     credentials: Mapping[str, str]
 
     def ask(self, credential: str, target: str, side: str, method: str = "GET", body: bytes | None = None) -> Answer:
-        """Answered by that side, or the test fails."""
+        """Asks that side; the test fails if another one answers."""
         headers = {"Strangler-Override": side, "Strangler-Debug": DEBUG_TOKEN} | ({} if body is None else JSON)
         own = {"Authorization": credential} if credential else {}
         answer = ask(self.port, target, method, headers | own, body)

@@ -1,4 +1,4 @@
-"""A user cannot tell: the recorded conversation through the gateway, with all that is extracted in each state."""
+"""The recorded conversation through the gateway gets the recorded answers in every state of the migration."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The gateway is generic: its wheel, installed alone, strangles a monolith that it has never heard of."""
+"""The gateway is generic: its wheel alone migrates a route of another monolith."""
 
 import asyncio
 import html
@@ -25,7 +25,7 @@ DEBUG_TOKEN = "a-debug-token-of-this-test"
 OPERATOR_TOKEN = "an-operator-token-of-this-test"
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 OF_EXTRAS = ("sqlalchemy", "alembic", "asyncpg", "aiormq")
-"""Some modules of the chassis need one of them; the gateway's own never do."""
+"""Libraries that some modules of the chassis need, and none of the gateway."""
 IMPORT_ALL = f"""
 import importlib, pkgutil, strangler_gateway, chassis
 for package in (strangler_gateway, chassis):
@@ -40,7 +40,7 @@ for package in (strangler_gateway, chassis):
 
 @dataclass(frozen=True)
 class Clean:
-    """An environment that holds the wheel and what it declares, nothing else; `run` works in a folder of its own."""
+    """A virtual environment with the wheel and its dependencies only; `run` works in its folder."""
 
     folder: Path
 
@@ -79,7 +79,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Clean:
-    """Pinned by the lock that the image uses; the registry is the one that pip is configured for."""
+    """Installs the versions of the image's lock file from the registry that pip is configured for."""
     clean = Clean(tmp_path_factory.mktemp("clean"))
     venv.create(clean.folder, with_pip=False)
     install = (*PIP, "--python", clean.python, "install")
@@ -109,7 +109,7 @@ def test_nothing_of_the_services_comes_with_it(clean: Clean, ours: str) -> None:
 
 
 class Reader:
-    """A browser: cookies, forms, redirects. `shelf` gives the page and why it came from where it did."""
+    """A browser with cookies, forms and redirects. `shelf` returns the page and the reason for its side."""
 
     def __init__(self, url: str) -> None:
         self._http = httpx.AsyncClient(base_url=url, follow_redirects=True, trust_env=False, timeout=10)
@@ -143,7 +143,7 @@ def write_routes(clean: Clean, monolith: LaunchedProcess) -> Path:
 
 
 def declare_shelf(file: Path, monolith: LaunchedProcess, service_port: int) -> None:
-    """What a person adds to the file that init has written: identity, the service, and the new end of one route."""
+    """Adds what a person adds to the file of `init`: identity, the service, and the extracted end of one route."""
     yaml = YAML()
     routes: dict[str, Any] = yaml.load(file)
     routes["identity"] = {"introspect": {"url": f"{monolith.url}/whoami", "forward": ["cookie"], "user": "$.user"}}
@@ -154,7 +154,7 @@ def declare_shelf(file: Path, monolith: LaunchedProcess, service_port: int) -> N
 
 
 async def start_monolith(launcher: Launcher, clean: Clean, database: Path) -> LaunchedProcess:
-    """With a login and a look at the shelf in its access log."""
+    """Starts it, and puts a log-in and a read of the shelf into its access log."""
     command = [clean.python, str(ROOT / "examples/other/monolith.py"), str(database)]
     monolith = await launcher.start("monolith", command, inherited())
     async with Reader(monolith.url) as reader:
@@ -181,7 +181,7 @@ class Operator:
         return succeeded(await asyncio.to_thread(self.clean.run, self.clean.strangler, *words, **environ))
 
     async def shelf_is_compared(self) -> dict[str, int]:
-        """Counters of shadow, once both readers' pages have been compared."""
+        """Waits until both readers' pages are compared; returns the counters of shadow."""
         async with asyncio.timeout(20):
             while (shadow := await self._shadow())["compared"] + shadow["different"] < 2:
                 await asyncio.sleep(0.1)
@@ -209,7 +209,7 @@ async def test_it_strangles_another_monolith(clean: Clean, tmp_path: Path) -> No
 
 
 async def strangle(operator: Operator, url: str) -> None:
-    """Ada's and Alan's pages stay what they are; in canary one of them comes from the service."""
+    """Ada's and Alan's pages never change; in canary the service serves one of them."""
     async with Reader(url) as ada, Reader(url) as alan:
         await (await ada.log_in("ada", "byron")).add("Sketch of the <Analytical> Engine")
         await (await alan.log_in("alan", "enigma")).add("On Computable Numbers")
@@ -233,5 +233,5 @@ async def strangle(operator: Operator, url: str) -> None:
 
 
 def share_between(salt: str, one: str, other: str) -> float:
-    """Per cent at which just one of the two users is on the extracted side."""
+    """The share at which exactly one of the two users is on the extracted side."""
     return (min(bucket(salt, user.encode()) for user in (one, other)) + 1) / 100

@@ -1,4 +1,4 @@
-"""examples/service is there to be copied: the copy, under another name, passes the test that comes with it."""
+"""A copy of examples/service under another name passes its own test."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""A plain HTTP client: targets, header lines and bodies go out exactly as given."""
+"""A plain HTTP client that sends targets, headers and bodies exactly as given."""
 
 import json
 import uuid
@@ -28,7 +28,7 @@ class Answer:
 
 
 class Client:
-    """One connection a request. `token` goes along when there is one."""
+    """Opens a connection for each request, and sends `token` if there is one."""
 
     def __init__(self, host: str, port: int, token: str | None = None) -> None:
         self.host = host
@@ -61,7 +61,7 @@ class Client:
 
     @property
     def id(self) -> str:
-        """Of the user."""
+        """The user's id."""
         return str(self.get("/user/@me").data["id"])
 
     def patch(self, target: str, value: Any) -> Answer:

@@ -1,4 +1,4 @@
-"""Contents to send."""
+"""Bodies of contents and modules for requests."""
 
 from typing import Any
 

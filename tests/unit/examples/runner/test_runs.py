@@ -1,4 +1,4 @@
-"""Runs: what a program gets, what is kept of it, and when it is ended."""
+"""Runs: a program's input, its output, and its end."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def runner() -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Running]:
-    """One that gives half a second."""
+    """A runner with a time limit of half a second."""
     with running_runner({"RUNNER_TIMEOUT": "500"}) as running:
         yield running
 
