@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
-from extracted.mailer.domain import MailRequest, MailState, Policy, Templated
+from extracted.mailer.domain import CheckedRequest, MailState, Policy, Templated
 from extracted.mailer.storage.mails import StoredMails
 from extracted.mailer.storage.tables import define
 from parts import postgres, rabbit
@@ -112,10 +112,10 @@ async def _fill(url: str, number: int, are_retries: bool) -> None:
     await database.aclose()
 
 
-def _wanted() -> MailRequest:
+def _wanted() -> CheckedRequest:
     key = uuid.uuid4().hex
     content = Templated("verify_account", "en", {"username": "ada", "token": key})
-    return MailRequest(f"message:{key}", f"{key}@bench.test", content, Policy.AT_LEAST_ONCE)
+    return CheckedRequest(f"message:{key}", f"{key}@bench.test", content, Policy.AT_LEAST_ONCE)
 
 
 def cpu_s(pid: int) -> float:

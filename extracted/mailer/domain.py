@@ -57,7 +57,7 @@ MailContent = Templated | Raw
 
 
 @dataclass(frozen=True, slots=True)
-class MailRequest:
+class CheckedRequest:
     """A checked request for one mail to one address. `key`: the same for each repetition of the request."""
 
     key: str

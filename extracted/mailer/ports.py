@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Protocol
 
 from extracted.mailer.domain import (
+    CheckedRequest,
     Claimed,
     DeliveryOutcome,
     Mail,
     MailEvent,
-    MailRequest,
     MailState,
     OutgoingMessage,
     Policy,
@@ -77,7 +77,7 @@ class MailFilter:
 class Mails(Protocol):
     """The rows, for API and intake. All methods raise StoreUnavailable."""
 
-    async def add(self, wanted: Sequence[MailRequest]) -> Sequence[Mail]:
+    async def add(self, wanted: Sequence[CheckedRequest]) -> Sequence[Mail]:
         """Adds all or none, in one transaction; a known key gives its mail. Raises KeyUsed."""
         ...
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chassis.failpoints import reach
-from extracted.mailer.domain import Mail, MailRequest, Policy, Raw, Templated
+from extracted.mailer.domain import CheckedRequest, Mail, Policy, Raw, Templated
 from extracted.mailer.ports import Mails, Notifier, RequestInvalid, TemplateCatalog
 
 Canonical = Callable[[str], str]
@@ -26,7 +26,7 @@ class Intake:
         """Raises RequestInvalid, KeyUsed, StoreUnavailable."""
         address = self.canonical(recipient)
         fitting, texts, policy = self.templates.checked(kind, locale, variables)
-        [mail] = await self._added([MailRequest(key, address, Templated(kind, fitting, texts), policy)])
+        [mail] = await self._added([CheckedRequest(key, address, Templated(kind, fitting, texts), policy)])
         return mail
 
     async def raw(self, key_of: Mapping[str, str], raw: Raw) -> Sequence[Mail]:
@@ -38,7 +38,8 @@ class Intake:
         if not key_of:
             raise RequestInvalid("the mail has no recipient; wanted at least one")
         wanted = [
-            MailRequest(key, self._as_named(recipient), raw, Policy.AT_LEAST_ONCE) for recipient, key in key_of.items()
+            CheckedRequest(key, self._as_named(recipient), raw, Policy.AT_LEAST_ONCE)
+            for recipient, key in key_of.items()
         ]
         return await self._added(wanted)
 
@@ -48,7 +49,7 @@ class Intake:
         except RequestInvalid:
             return recipient
 
-    async def _added(self, wanted: Sequence[MailRequest]) -> Sequence[Mail]:
+    async def _added(self, wanted: Sequence[CheckedRequest]) -> Sequence[Mail]:
         mails = await self.mails.add(wanted)
         await reach("mailer.stored")
         self.notifier.wake(len(wanted))

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, func, insert, literal_column, select,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
-from extracted.mailer.domain import Mail, MailEvent, MailRequest, MailState, Raw
+from extracted.mailer.domain import CheckedRequest, Mail, MailEvent, MailState, Raw
 from extracted.mailer.ports import KeyUsed, MailFilter
 from extracted.mailer.storage import rows
 from extracted.mailer.storage.operator_changes import OperatorChanges
@@ -28,7 +28,7 @@ class StoredMails(OperatorChanges):
         self._insert = new.returning(tables.mails)
         self._note = insert(tables.events)
 
-    async def add(self, wanted: Sequence[MailRequest]) -> Sequence[Mail]:
+    async def add(self, wanted: Sequence[CheckedRequest]) -> Sequence[Mail]:
         """All or none; for a known key the mail that is there."""
         found: dict[str, Mail] = {}
         async with self._database.write() as connection:
@@ -36,7 +36,7 @@ class StoredMails(OperatorChanges):
                 found |= await self._added(connection, wanted[begin : begin + AT_ONCE])
         return [found[one.key] for one in wanted]
 
-    async def _added(self, connection: AsyncConnection, wanted: Sequence[MailRequest]) -> dict[str, Mail]:
+    async def _added(self, connection: AsyncConnection, wanted: Sequence[CheckedRequest]) -> dict[str, Mail]:
         now, contents = self._clock(), _contents(wanted)
         new = [rows.values(one, str(uuid.uuid4()), contents.get(_raw(one)), now) for one in wanted]
         added = (await connection.execute(self._insert, new)).all()
@@ -52,7 +52,7 @@ class StoredMails(OperatorChanges):
             await connection.execute(insert(self._tables.contents), kept)
 
     async def _checked(
-        self, connection: AsyncConnection, wanted: Sequence[MailRequest], known: dict[str, Row[Any]]
+        self, connection: AsyncConnection, wanted: Sequence[CheckedRequest], known: dict[str, Row[Any]]
     ) -> dict[str, Mail]:
         """Compares mails that were there before with what is wanted. `known`: the new ones."""
         mails, others = self._tables.mails, [one.key for one in wanted if one.key not in known]
@@ -99,11 +99,11 @@ class StoredMails(OperatorChanges):
         return min((one for one in found if one is not None and one <= now), default=None)
 
 
-def _raw(wanted: MailRequest) -> bytes | None:
+def _raw(wanted: CheckedRequest) -> bytes | None:
     return wanted.content.content if isinstance(wanted.content, Raw) else None
 
 
-def _contents(wanted: Sequence[MailRequest]) -> dict[bytes | None, str]:
+def _contents(wanted: Sequence[CheckedRequest]) -> dict[bytes | None, str]:
     """Content → a new id, once for each content."""
     return {content: str(uuid.uuid4()) for content in map(_raw, wanted) if content is not None}
 

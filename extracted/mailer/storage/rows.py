@@ -9,11 +9,11 @@ from sqlalchemy import Row
 
 from extracted.mailer.domain import (
     RAW,
+    CheckedRequest,
     Claimed,
     Mail,
     MailContent,
     MailEvent,
-    MailRequest,
     MailState,
     Policy,
     Raw,
@@ -23,7 +23,7 @@ from extracted.mailer.domain import (
 MOST_TEXT: Final = 4000
 
 
-def values(wanted: MailRequest, mail_id: str, content_id: str | None, now: datetime) -> dict[str, object]:
+def values(wanted: CheckedRequest, mail_id: str, content_id: str | None, now: datetime) -> dict[str, object]:
     """A new row of `mails`. `content_id`: of a raw mail's content."""
     return {
         "id": mail_id,
@@ -47,7 +47,7 @@ def _content_values(content: MailContent, content_id: str | None) -> dict[str, o
     return {**templated, "sender": None, "message_id": None, "content_id": None}
 
 
-def digest(wanted: MailRequest) -> str:
+def digest(wanted: CheckedRequest) -> str:
     """A digest of recipient and content."""
     content = wanted.content
     if isinstance(content, Raw):

@@ -19,7 +19,7 @@ from sqlalchemy import Table, select
 from chassis.database import migrations
 from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
-from extracted.mailer.domain import Claimed, MailRequest, MailState, Policy, Raw, Templated
+from extracted.mailer.domain import CheckedRequest, Claimed, MailState, Policy, Raw, Templated
 from extracted.mailer.storage import MIGRATIONS
 from extracted.mailer.storage.delivery_queue import StoredDeliveryQueue
 from extracted.mailer.storage.mails import StoredMails
@@ -129,11 +129,11 @@ def _migrate(url: str) -> None:
     asyncio.run(migrations.upgrade(url, "mailer", MIGRATIONS))
 
 
-def wanted(key: str | None = None, recipient: str = "ada@example.org", **changes: Any) -> MailRequest:
+def wanted(key: str | None = None, recipient: str = "ada@example.org", **changes: Any) -> CheckedRequest:
     """A new one unless the key is given."""
     content = Templated("verify_account", "en", {"username": "ada", "token": "t-1"})
     parts: dict[str, Any] = {"content": content, "policy": Policy.AT_LEAST_ONCE} | changes
-    return MailRequest(key or f"message:{uuid.uuid4()}", recipient, **parts)
+    return CheckedRequest(key or f"message:{uuid.uuid4()}", recipient, **parts)
 
 
 def raw(content: bytes = b"Subject: x\r\n\r\nbody\r\n") -> Raw:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.store import StoreUnavailable
-from extracted.mailer.domain import Mail, MailRequest, Policy, Raw
+from extracted.mailer.domain import CheckedRequest, Mail, Policy, Raw
 from extracted.mailer.smtp_in.endpoint import IngressEndpoint, IngressLimits
 from extracted.mailer.smtp_in.server import IngressServer
 from tests.unit.extracted.mailer.databases import Kept, kept, on_sqlite
@@ -37,7 +37,7 @@ class Shelf:
         if self.is_away:
             raise StoreUnavailable("the database is away")
         mails = await self.kept.mails.add(
-            [MailRequest(key, recipient, raw, Policy.AT_LEAST_ONCE) for recipient, key in key_of.items()]
+            [CheckedRequest(key, recipient, raw, Policy.AT_LEAST_ONCE) for recipient, key in key_of.items()]
         )
         if self.failure is not None:
             raise self.failure
