@@ -71,7 +71,7 @@ def rollback(
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
 ) -> None:
-    """Send all requests to the monolith at once. Never refused.
+    """Send a group or route back to the monolith at once. Never refused.
 
     Works from any state and asks no question. It puts the group on hold: nothing moves it forward until
     `strangler release`.

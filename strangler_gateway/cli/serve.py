@@ -14,10 +14,10 @@ from strangler_gateway.settings import Settings
 def serve(
     routes: Annotated[Path | None, typer.Option(help="The routes file.  [default: routes.yaml]")] = None,
     host: Annotated[str | None, typer.Option(help="The address that clients connect to.  [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.  [default: 8080]")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free port.  [default: 8080]")] = None,
     admin_host: Annotated[str | None, typer.Option(help="The address of the admin API.  [default: 127.0.0.1]")] = None,
     admin_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="0 takes a free one.  [default: 8081]")
+        int | None, typer.Option(min=0, max=65535, help="0 takes a free port.  [default: 8081]")
     ] = None,
     state_dir: Annotated[
         Path | None,
@@ -29,7 +29,8 @@ def serve(
 ) -> None:
     """Run the gateway.
 
-    Each option can also be set as STRANGLER_…; secrets only there, or in a file that STRANGLER_…_FILE names.
+    Each option can also be set in the environment as STRANGLER_…. Secrets can only be set there, or in a file that
+    STRANGLER_…_FILE names.
     """
     from strangler_gateway.main import serve as run_gateway  # the help of all commands does not need the server
 
