@@ -1,0 +1,166 @@
+"""PostgreSQL's own, by engine and driver: snapshots, time-outs, deadlocks, and connections that end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database.database import Database
+from chassis.database.prepared import AnyConnection, PreparedStatement
+from chassis.store import StoreUnavailable
+from tests.unit.chassis.database.ways import ADD, ALL, CHANGE, ON_POSTGRES, Way, add, ids, on_postgres, thing
+
+pytestmark = pytest.mark.connected
+PID = PreparedStatement(text("SELECT pg_backend_pid() AS pid"))
+SLEEP = PreparedStatement(text("SELECT pg_sleep(60)"))
+ENDED = PreparedStatement(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+EACH_WAY = pytest.mark.parametrize("way", ON_POSTGRES)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return on_postgres(tmp_path)
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url, pool_size=1)
+    yield database
+    await database.aclose()
+
+
+async def raw(connection: AnyConnection) -> Any:
+    """The driver's connection."""
+    if isinstance(connection, AsyncConnection):
+        return (await connection.get_raw_connection()).driver_connection
+    return connection
+
+
+async def pid(way: Way, database: Database) -> int:
+    async with way.look(database) as connection:
+        return int((await PID.on(connection, {}))[0].pid)
+
+
+async def test_a_read_sees_one_state_and_writes_nothing(database: Database, url: str) -> None:
+    other, count = Database(url), text("SELECT count(*) FROM thing")
+    async with database.read() as reading:
+        assert await reading.scalar(count) == 0
+        await other.execute(ADD, thing(1))
+        assert await reading.scalar(count) == 0
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        async with database.read() as connection:
+            await ADD.on(connection, thing(2))
+    async with database.write() as connection:  # the connection that comes back to the pool writes again
+        await ADD.on(connection, thing(3))
+    await other.aclose()
+
+
+async def test_to_a_writer_a_server_that_takes_no_writes_is_away(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        async with database.write() as connection:
+            await ADD.on(connection, thing(1))
+
+
+async def test_a_look_is_one_statement_without_a_transaction(database: Database) -> None:
+    async with database.look() as connection:
+        assert await connection.scalar(text("SELECT pg_current_xact_id_if_assigned() IS NULL"))
+        first = await connection.scalar(text("SELECT now()"))
+        assert await connection.scalar(text("SELECT now()")) != first  # now() is the time of the transaction
+
+
+@EACH_WAY
+async def test_a_statement_that_runs_for_too_long_is_cancelled(way: Way, url: str) -> None:
+    impatient = Database(url, pool_size=1, timeout_s=1)
+    with pytest.raises(StoreUnavailable, match="timeout"):
+        async with way.look(impatient) as connection:
+            await SLEEP.on(connection, {})
+    assert await ids(way, impatient) == []
+    await impatient.aclose()
+
+
+@EACH_WAY
+async def test_a_deadlock_is_away_for_one_of_two(way: Way, url: str) -> None:
+    database, both = Database(url, pool_size=2), asyncio.Barrier(2)
+    await add(way, database, 11, 12)
+
+    async def change(first: int, second: int) -> None:
+        async with way.write(database) as connection:
+            await CHANGE.on(connection, {"of_id": first, "to": first})
+            async with asyncio.timeout(4):
+                await both.wait()
+            await CHANGE.on(connection, {"of_id": second, "to": second})
+
+    ended = await asyncio.gather(change(11, 12), change(12, 11), return_exceptions=True)
+    await database.aclose()
+    assert [type(error) for error in ended if error] == [StoreUnavailable]
+
+
+@EACH_WAY
+async def test_a_connection_that_is_ended_at_work_is_away_and_replaced(way: Way, database: Database) -> None:
+    with pytest.raises(StoreUnavailable):
+        async with way.write(database) as connection:
+            await ENDED.on(connection, {})
+    assert await ids(way, database) == []
+
+
+@EACH_WAY
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_a_connection_that_was_ended_while_it_rested_is_replaced(
+    way: Way, database: Database, monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    """Where it is not told (a firewall forgets a connection), it is asked before it is used."""
+    own = await pid(way, database)
+    for module in ("database", "driver"):
+        monkeypatch.setattr(f"chassis.database.{module}.TRUSTED_S", -1.0)
+    assert await pid(way, database) == own  # one that works is asked and used again
+    async with way.look(database) as connection:
+        resting = await raw(connection)
+    if not is_told:
+        monkeypatch.setattr(type(resting), "is_closed", lambda _connection: False)
+    resting._transport.abort()
+    async with asyncio.timeout(5):
+        while is_told and not resting.is_closed():
+            await asyncio.sleep(0.001)
+    assert await pid(way, database) != own
+
+
+@pytest.mark.parametrize("missing", ["{url}_not", "postgresql://postgres@nowhere.invalid/nowhere"])
+async def test_a_database_or_a_host_that_is_not_there_is_away(url: str, missing: str) -> None:
+    database = Database(missing.format(url=url), timeout_s=2)
+    with pytest.raises(StoreUnavailable):
+        await database.ping()
+    await database.aclose()
+
+
+async def test_engine_and_driver_starve_each_other_of_no_connection(database: Database) -> None:
+    async with database.prepared_write(), database.look() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+async def test_an_error_that_was_ignored_is_no_commit(database: Database) -> None:
+    async def ignoring() -> None:
+        async with database.prepared_write() as connection:
+            await ADD.on(connection, thing(1))
+            with pytest.raises(asyncpg.UniqueViolationError):
+                await ADD.on(connection, thing(1))
+
+    with pytest.raises(RuntimeError, match="was ignored"):
+        await ignoring()
+    assert await database.execute(ALL, {}, writes=False) == []
+
+
+async def test_what_the_driver_says_of_a_connection_that_is_no_more_means_away(database: Database) -> None:
+    """As it does while SQLAlchemy prepares a new one, and lets it through."""
+    with pytest.raises(StoreUnavailable, match="closed"):  # noqa: PT012
+        async with database.read() as connection:
+            direct = await raw(connection)
+            direct.terminate()
+            await direct.fetch("SELECT 1")
