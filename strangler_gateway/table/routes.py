@@ -216,6 +216,7 @@ class RouteTable:
     def sealed(self) -> "RouteTable":
         """The same table with the digest of its content: states and shares count, comments and lines do not."""
         said = {part.name: _canonical(getattr(self, part.name)) for part in fields(self) if part.name != "digest"}
+        said["units"] = said.pop("movables")  # digests keep the old name: a file has the same one after an upgrade
         text = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH])
 
@@ -226,8 +227,9 @@ DIGEST_LENGTH = 16
 def _canonical(value: object) -> object:
     """A value of this module as plain JSON. A route holds the names of its services and movable, not their contents."""
     if isinstance(value, Route):
-        named = {part.name: _canonical(getattr(value, part.name)) for part in fields(value) if part.name != "line"}
-        return named | {"movable": value.movable.name, "legacy": value.legacy.name}
+        kept = [part.name for part in fields(value) if part.name not in ("line", "movable", "legacy")]
+        named = {name: _canonical(getattr(value, name)) for name in kept}
+        return named | {"unit": value.movable.name, "legacy": value.legacy.name}
     if is_dataclass(value):
         return {part.name: _canonical(getattr(value, part.name)) for part in fields(value)}
     if isinstance(value, Mapping):
