@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.recording.tap import Capture, CapturedExchange, TeeTap
@@ -72,17 +73,17 @@ class Recording:
         """Whether no more exchanges are taken."""
         return self.full or not self.left_s
 
-    def tap(self, x: Exchange) -> None:
+    def tap(self, exchange: Exchange) -> None:
         """Copies the exchange if the operator asks for it, beside the copy that shadow takes."""
-        if x.head.websocket or self.over or not self._wants(x):
+        if exchange.head.websocket or self.over or not self._wants(exchange):
             return
         if self._under_way >= MAX_UNDER_WAY:
             self.tally.leave_out("too_many")
             return
         self._under_way += 1
-        capture = Capture(MAX_BODY, x.head.length == 0, lambda capture, whole: self._ended(x, capture, whole))
-        x.on_done.append(capture.abandon)
-        x.tap = capture if x.tap is None else TeeTap(x.tap, capture)
+        capture = Capture(MAX_BODY, exchange.head.length == 0, partial(self._ended, exchange))
+        exchange.on_done.append(capture.abandon)
+        exchange.tap = capture if exchange.tap is None else TeeTap(exchange.tap, capture)
 
     async def take(self, timeout_s: float) -> CapturedExchange | None:
         """The next whole exchange; None if none came in time."""
@@ -94,18 +95,20 @@ class Recording:
         self._waiting -= len(captured.body) + len(captured.answer)
         return captured
 
-    def _wants(self, x: Exchange) -> bool:
+    def _wants(self, exchange: Exchange) -> bool:
         wanted = self.wanted
-        if wanted.route is not None and x.route.id != wanted.route:
+        if wanted.route is not None and exchange.route.id != wanted.route:
             return False
-        return wanted.share >= BUCKETS or bucket(self._salt, caller_of(x.fields) or x.client.encode()) < wanted.share
+        if wanted.share >= BUCKETS:
+            return True
+        return bucket(self._salt, caller_of(exchange.fields) or exchange.client.encode()) < wanted.share
 
-    def _ended(self, x: Exchange, capture: Capture, whole: bool) -> None:
+    def _ended(self, exchange: Exchange, capture: Capture, whole: bool) -> None:
         self._under_way -= 1
         if not whole:
             self.tally.leave_out("not_whole")
         elif not self.over:
-            self._put(_captured(x, capture))
+            self._put(_captured(exchange, capture))
 
     def _put(self, captured: CapturedExchange) -> None:
         size = len(captured.body) + len(captured.answer)
@@ -117,14 +120,14 @@ class Recording:
         self._whole.put_nowait(captured)
 
 
-def _captured(x: Exchange, capture: Capture) -> CapturedExchange:
-    scheme, host = x.public_scheme or x.scheme, x.public_host or x.host or b""
+def _captured(exchange: Exchange, capture: Capture) -> CapturedExchange:
+    scheme, host = exchange.public_scheme or exchange.scheme, exchange.public_host or exchange.host or b""
     return CapturedExchange(
-        route=x.route.id,
-        caller=caller_of(x.fields),
-        method=x.method.decode("latin-1"),
-        target=x.target.decode("latin-1"),
-        fields=x.fields,
+        route=exchange.route.id,
+        caller=caller_of(exchange.fields),
+        method=exchange.method.decode("latin-1"),
+        target=exchange.target.decode("latin-1"),
+        fields=exchange.fields,
         body=b"".join(capture.sent),
         status=capture.status,
         answer_fields=capture.fields,
