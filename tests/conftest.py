@@ -25,7 +25,7 @@ for name in [*os.environ]:
 
 TOGETHER = tuple(
     f"tests/{name}"
-    for name in ("http", "parity", "unit/examples/monolith", "unit/extracted/account", "unit/extracted/shop")
+    for name in ("http", "parity", "unit/examples/monolith", "unit/extracted/account", "unit/extracted/shop/api")
 )
 """Folders whose tests share running processes."""
 BOOKS = "books"

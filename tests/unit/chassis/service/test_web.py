@@ -102,6 +102,12 @@ async def test_an_unexpected_error_is_logged_once_and_answered_by_failure(
     assert "nobody expected this" in line["exception"]
 
 
+@pytest.mark.parametrize("request_id", ["", "a b", "x" * 129, 'quote"d'])
+async def test_an_odd_request_id_is_replaced(client: httpx.AsyncClient, log: io.StringIO, request_id: str) -> None:
+    await client.get("/raises", headers={"X-Request-Id": request_id})
+    assert len(json.loads(log.getvalue())["request_id"]) == 32
+
+
 async def test_an_error_behind_the_head_is_logged_and_cuts_the_answer_off(part: Part, log: io.StringIO) -> None:
     app = web.application(routes, failure=failure, ready=part.ping, lifespan=part.lifespan)
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)

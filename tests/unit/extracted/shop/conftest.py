@@ -1,4 +1,4 @@
-"""One shop and one database for all tests here that only read; each brings items and users of its own."""
+"""One shop and one seller for all tests here that share a database; each test brings items and users of its own."""
 
 from collections.abc import Iterator
 
@@ -22,9 +22,23 @@ def monolith(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MonolithFile]
     file.close()
 
 
+@pytest.fixture(scope="module")
+def own_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MonolithFile]:
+    """For a module that counts all rows."""
+    file = MonolithFile(tmp_path_factory.mktemp("own") / "monolith.sqlite3")
+    yield file
+    file.close()
+
+
 @pytest.fixture(scope="session")
 def shop(monolith: MonolithFile, gateway: Gateway) -> Iterator[RunningShop]:
     with running_shop(monolith.url, gateway) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own_shop(own_file: MonolithFile, gateway: Gateway) -> Iterator[RunningShop]:
+    with running_shop(own_file.url, gateway) as running:
         yield running
 
 

@@ -1,39 +1,69 @@
-"""The shop as a process: how it starts, how it says that it cannot, what it logs, how it ends."""
+"""The shop as a process: how it starts, how it says that it cannot, what it waits for, what it logs, how it ends."""
 
+import asyncio
 import json
-import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from chassis.auth.claims import AuthenticationOutcome, Identity
+from chassis.messaging.envelope import Envelope
+from chassis.messaging.open import open_broker
+from chassis.messaging.topology import Topology, load
+from extracted.shop.main import TOPOLOGY
+from tests.support.connected import fresh_postgres, fresh_rabbit
 from tests.support.monolith_file import MonolithFile
-from tests.unit.extracted.shop.running import ROOT, START_TIMEOUT_S, Gateway, RunningShop, ask, running_shop, stop
+from tests.support.system.waiting import until
+from tests.unit.extracted.shop.commands import decrease, purchase
+from tests.unit.extracted.shop.running import (
+    ADMIN,
+    OPERATOR_TOKEN,
+    ROOT,
+    START_TIMEOUT_S,
+    Gateway,
+    RunningShop,
+    ask,
+    bearer,
+    migrated,
+    run,
+    running_shop,
+    stop,
+)  # fmt: skip
 
 pytestmark = pytest.mark.walk
 
-ADMIN = Identity(AuthenticationOutcome.USER, "4c75e3f0-d974-40dd-8e6c-27e29c1df764", ("admin",))
+JWKS = "http://127.0.0.1:1/jwks.json"
 
 
-def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")} | variables
-    command = [sys.executable, "-m", "extracted.shop", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False
-    )
+@pytest.fixture
+def file(tmp_path: Path) -> MonolithFile:
+    file = MonolithFile(tmp_path / "monolith.sqlite3")
+    file.close()
+    return file
+
+
+@pytest.fixture
+def broker_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'broker.sqlite3'}"
+
+
+def refused_start(code: int, **settings: str) -> str:
+    """What it says instead of serving: one sentence."""
+    ended = run("--port", "0", **{f"SHOP_{name}": value for name, value in ({"JWKS_URL": JWKS} | settings).items()})
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (code, 1), ended.stderr
+    return ended.stderr
 
 
 def test_help_names_the_settings() -> None:
     shown = run("--help")
-    assert shown.returncode == 0
-    assert {"SHOP_DATABASE_URL", "SHOP_JWKS_URL", "--port"} <= {
-        word.strip("[],;.") for word in shown.stdout.replace("[", " ").split()
-    }
+    words = {word.strip("[],;.") for word in shown.stdout.replace("[", " ").split()}
+    assert (shown.returncode, {"SHOP_DATABASE_URL", "SHOP_JWKS_URL", "--port"} <= words) == (0, True)
 
 
 def test_the_folders_of_its_image_suffice(tmp_path: Path) -> None:
@@ -64,42 +94,114 @@ def test_wrong_settings_are_all_named_and_never_shown() -> None:
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlite://", "sqlite:///:memory:"])
 def test_a_database_url_that_cannot_be_used_ends_it(url: str) -> None:
-    ended = run("--port", "0", SHOP_DATABASE_URL=url, SHOP_JWKS_URL="http://127.0.0.1:1/jwks.json")
-    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
-    assert "sqlite:///PATH" in ended.stderr
+    assert "sqlite:///PATH" in refused_start(2, DATABASE_URL=url)
 
 
-def test_a_port_that_is_taken_ends_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", ["nonsense", "redis://:secret@x", "sqlite://secret/x"])
+def test_a_broker_url_that_cannot_be_used_ends_it(file: MonolithFile, url: str) -> None:
+    said = refused_start(2, DATABASE_URL=file.url, BROKER_URL=url)
+    assert ("amqp://" in said, "secret" in said) == (True, False)
+
+
+def test_without_its_tables_it_does_not_start_and_says_what_to_do(file: MonolithFile, broker_url: str) -> None:
+    said = refused_start(1, DATABASE_URL=file.url, BROKER_URL=broker_url)
+    assert "run `python -m extracted.shop migrate`" in said
+
+
+def test_a_port_that_is_taken_ends_it(file: MonolithFile) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = run("--port", port, SHOP_DATABASE_URL=f"sqlite:///{tmp_path}/x", SHOP_JWKS_URL="http://127.0.0.1:1/")
-    assert ended.returncode == 1
-    assert json.loads(ended.stderr)["event"] == "cannot_listen"
-    assert "Traceback" not in ended.stderr
+        ended = run("--port", port, SHOP_DATABASE_URL=file.url, SHOP_JWKS_URL=JWKS)
+    assert (ended.returncode, json.loads(ended.stderr)["event"]) == (1, "cannot_listen")
 
 
-def test_the_database_url_may_come_from_a_file(gateway: Gateway, monolith: MonolithFile, tmp_path: Path) -> None:
-    secret = tmp_path / "database-url"
-    secret.write_text(f"{monolith.url}\n")
-    with running_shop("", gateway, DATABASE_URL_FILE=str(secret)) as shop:
-        assert shop.ask("/item", ADMIN).status == 200
+def test_migrate_makes_its_tables_needs_the_database_alone_and_does_nothing_twice(file: MonolithFile) -> None:
+    for _ in range(2):
+        done = run("migrate", SHOP_DATABASE_URL=file.url)
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", "the tables of shop are up to date\n")
+    with sqlite3.connect(file.path) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'shop_%'")}
+    assert {"shop_decisions", "shop_stock", "shop_outbox", "shop_inbox", "shop_parked"} <= names
 
 
-def test_health_tells_a_live_process_from_one_that_can_work(gateway: Gateway, tmp_path: Path) -> None:
-    path = tmp_path / "monolith.sqlite3"
-    with running_shop(f"sqlite:///{path}", gateway) as shop:
-        assert ask(shop.port, "/health/live", "GET", {}).status == 200
-        assert ask(shop.port, "/health/ready", "GET", {}).status == 503
+@pytest.mark.connected
+def test_migrate_makes_them_on_postgresql_in_a_schema_of_their_own() -> None:
+    done = run("migrate", SHOP_DATABASE_URL=fresh_postgres())
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("sqlite:////nowhere/at/all", 1, "the database does not answer"),
+        ("postgresql://x@127.0.0.1:1/x", 1, "the database does not answer"),
+        ("nonsense", 2, "sqlite:///PATH"),
+        ("", 2, "SHOP_DATABASE_URL"),
+    ],
+)
+def test_a_database_that_cannot_be_migrated_is_told_in_a_sentence(url: str, code: int, said: str) -> None:
+    ended = run("migrate", SHOP_DATABASE_URL=url)
+    assert (ended.returncode, len(ended.stderr.splitlines()), said in ended.stderr) == (code, 1, True)
+
+
+@pytest.mark.parametrize("broker", ["tables", pytest.param("rabbit", marks=pytest.mark.connected)])
+def test_queues_that_differ_end_it_with_a_sentence_also_while_the_database_is_away(
+    file: MonolithFile, broker_url: str, tmp_path: Path, broker: str
+) -> None:
+    url = broker_url if broker == "tables" else fresh_rabbit()
+    wanted = load(TOPOLOGY).owned_by("shop")
+    by_hand = Topology(wanted.writers, tuple(replace(queue, max_length=7) for queue in wanted.queues))
+    asyncio.run(at_broker(url, by_hand))
+    migrated(file.url)
+    for database in (file.url, f"sqlite:///{tmp_path / 'not there.sqlite3'}"):
+        assert "shop.commands" in refused_start(1, DATABASE_URL=database, BROKER_URL=url)
+
+
+async def at_broker(url: str, topology: Topology, *commands: Envelope) -> None:
+    broker = open_broker(url, "account")
+    try:
+        await broker.declare(topology)
+        for command in commands:
+            await broker.publish("purchases.commands", command)
+    finally:
+        await broker.aclose()
+
+
+def test_a_broker_that_is_away_is_waited_for_and_the_rest_serves(gateway: Gateway, file: MonolithFile) -> None:
+    migrated(file.url)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    own = {"BROKER_URL": f"amqp://guest:guest@127.0.0.1:{port}/", "OPERATOR_TOKEN": OPERATOR_TOKEN}
+    with running_shop(file.url, gateway, **own) as shop:
+        assert ask(shop.port, "/health/ready", "GET", {}).status == 200
+        status = json.loads(ask(shop.port, "/internal/status", "GET", bearer(OPERATOR_TOKEN)).body)
+        assert status["consumer"]["isConsuming"] is False
+
+
+def test_a_database_that_comes_later_is_waited_for(gateway: Gateway, tmp_path: Path, broker_url: str) -> None:
+    """What came meanwhile is held, and decided when its tables are there."""
+    path, wanted = tmp_path / "monolith.sqlite3", purchase()
+    with running_shop(f"sqlite:///{path}", gateway, BROKER_URL=broker_url, OPERATOR_TOKEN=OPERATOR_TOKEN) as shop:
+        assert [ask(shop.port, f"/health/{what}", "GET", {}).status for what in ("live", "ready")] == [200, 503]
         assert shop.ask("/item", ADMIN).body == b'{"statusCode":500,"message":"Internal Server Error"}'
         assert not path.exists()
-        MonolithFile(path).close()
+        asyncio.run(at_broker(broker_url, load(TOPOLOGY), decrease(wanted)))
+        file = MonolithFile(path)
+        file.add_user(user_id=wanted.user_id)
+        migrated(file.url)
+        file.close()
         assert ask(shop.port, "/health/ready", "GET", {}).status == 200
         assert shop.ask("/item", ADMIN).status == 200
-        assert ask(shop.port, "/health", "GET", {}).status == 404
+        until(lambda: wanted.id in decided(shop), "it is decided")
+
+
+def decided(shop: RunningShop) -> list[str]:
+    answer = ask(shop.port, "/internal/decisions", "GET", bearer(OPERATOR_TOKEN))
+    return [row["id"] for row in json.loads(answer.body)["rows"]] if answer.status == 200 else []
 
 
 def test_without_the_gateways_keys_nobody_can_be_told_apart(monolith: MonolithFile, gateway: Gateway) -> None:
-    with running_shop(monolith.url, gateway, JWKS_URL="http://127.0.0.1:1/jwks.json") as shop:
+    with running_shop(monolith.url, gateway, JWKS_URL=JWKS) as shop:
         assert shop.ask("/item", ADMIN).status == 503
 
 
@@ -112,25 +214,9 @@ def test_what_nobody_expected_is_logged_and_not_shown(gateway: Gateway, tmp_path
         assert (answer.status, answer.body) == (500, b'{"statusCode":500,"message":"Internal server error"}')
         assert answer.headers["access-control-allow-origin"] == "https://a.example"
         (line,) = [line for line in shop.logged() if line["event"] == "unexpected_error"]
-    assert (line["request_id"], line["path"], line["level"], line["service"]) == (
-        "request-7",
-        f"/item/{item}",
-        "error",
-        "shop",
-    )
+    told = [line[name] for name in ("request_id", "path", "level", "service")]
+    assert told == ["request-7", f"/item/{item}", "error", "shop"]
     assert "Traceback" in str(line["exception"])
-
-
-@pytest.mark.parametrize("request_id", ["", "a b", "x" * 129, 'quote"d'])
-def test_an_odd_request_id_is_replaced(shop: RunningShop, request_id: str) -> None:
-    ask(shop.port, "/item", "GET", {"X-Request-Id": request_id})
-    assert shop.logged()[-1]["request_id"] != request_id
-
-
-def test_a_caller_without_the_gateways_token_is_logged_and_the_token_is_not(shop: RunningShop) -> None:
-    ask(shop.port, "/item", "GET", {"Authorization": "Bearer tell.nobody.ever"})
-    assert shop.logged()[-1]["event"] == "internal_token_rejected"
-    assert "nobody.ever" not in shop.log.read_text()
 
 
 def test_sigterm_finishes_what_is_under_way_and_ends_well(gateway: Gateway, monolith: MonolithFile) -> None:

@@ -6,7 +6,7 @@ in the monolith's table.
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from tests.recordings.replay import Message, Replay, Step, load
 from tests.support.monolith_file import MonolithFile
-from tests.unit.extracted.shop.running import Gateway, RunningShop, running_shop
+from tests.unit.extracted.shop.running import RunningShop
 
 STEPS = {step.name: step for step in load(Path(__file__).parents[3] / "recordings" / "production.jsonl")}
 BUY = "/item/buy/"
@@ -33,50 +33,25 @@ ROLES = {
 """Of the recorded users."""
 
 OF_EVERY_PATH = [
-    "root",
-    "unknown-post",
-    "unknown-post-badjson",
-    "unknown-head",
-    "cors-on-404",
-    "logout-spa",
-    "validate-get",
-    "health-options",
-    "preflight-delete",
-    "preflight-no-headers",
-    "preflight-bad-token",
-    "signup-badjson",
-    "signup-badjson-2",
-    "signup-json-string",
-    "signup-big",
-]
+    "root", "unknown-post", "unknown-post-badjson", "unknown-head", "cors-on-404", "logout-spa", "validate-get",
+    "health-options", "preflight-delete", "preflight-no-headers", "preflight-bad-token", "signup-badjson",
+    "signup-badjson-2", "signup-json-string", "signup-big",
+]  # fmt: skip
 PER_CONNECTION = {"connection", "keep-alive"}
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MonolithFile]:
-    file = MonolithFile(tmp_path_factory.mktemp("recorded") / "monolith.sqlite3")
-    yield file
-    file.close()
-
-
-@pytest.fixture(scope="module")
-def recorded_shop(file: MonolithFile, gateway: Gateway) -> Iterator[RunningShop]:
-    with running_shop(file.url, gateway) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def conversation(recorded_shop: RunningShop, file: MonolithFile) -> Mapping[str, list[str]]:
+def conversation(own_shop: RunningShop, own_file: MonolithFile) -> Mapping[str, list[str]]:
     """Step → what differs."""
-    replay = Replay(f"http://127.0.0.1:{recorded_shop.port}")
+    replay = Replay(f"http://127.0.0.1:{own_shop.port}")
     found: dict[str, list[str]] = {}
     bought: set[tuple[str, str]] = set()
     for step in STEPS.values():
         if step in OURS:
-            found[step.name] = replay.play(_as_the_gateway_sends(step, recorded_shop))
+            found[step.name] = replay.play(_as_the_gateway_sends(step, own_shop))
         elif step in PURCHASES and (purchase := _purchase(step)) not in bought:
             bought.add(purchase)
-            file.add_purchase(purchase[0], replay.bindings.own(purchase[1]))
+            own_file.add_purchase(purchase[0], replay.bindings.own(purchase[1]))
     replay.close()
     return found
 
@@ -121,11 +96,11 @@ def test_the_recording_asks_for_every_route_of_the_shop() -> None:
 
 
 @pytest.mark.parametrize("name", OF_EVERY_PATH)
-def test_a_recorded_answer_that_no_route_makes(recorded_shop: RunningShop, name: str) -> None:
+def test_a_recorded_answer_that_no_route_makes(own_shop: RunningShop, name: str) -> None:
     step = STEPS[name]
     headers = {name: value for name, value in step.request.headers if name != "Authorization"}
     body = step.request.body.encode() or None
-    answer = recorded_shop.ask(step.target, method=step.method, headers=headers, body=body)
+    answer = own_shop.ask(step.target, method=step.method, headers=headers, body=body)
     wanted = {name.lower(): value for name, value in step.response.headers}
     assert (answer.status, answer.body.decode()) == (step.response.status, step.response.body)
     assert _lasting(answer.headers) == _lasting(wanted)

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +15,9 @@ from tests.support.connected import fresh_rabbit
 from tests.support.monolith_file import MonolithFile
 from tests.support.system.waiting import until
 from tests.unit.chassis.messaging.rabbit.raw_rabbit import properties, put, short
+from tests.unit.extracted.cli.polycode import Polycode
 from tests.unit.extracted.shop.commands import decrease, purchase
-from tests.unit.extracted.shop.running import OPERATOR_TOKEN, ROOT, Gateway, RunningShop, running_seller
+from tests.unit.extracted.shop.running import OPERATOR_TOKEN, Gateway, RunningShop, running_seller
 
 pytestmark = [pytest.mark.walk, pytest.mark.connected]
 DEAD = f"{COMMANDS}.dead"
@@ -28,10 +26,7 @@ STEERING = b"\xff\x1b[2J"
 
 def polycode(shop: RunningShop, *words: str) -> str:
     environ = {"POLYCODE_SHOP_URL": f"http://127.0.0.1:{shop.port}", "POLYCODE_OPERATOR_TOKEN": OPERATOR_TOKEN}
-    command = [sys.executable, "-m", "extracted", "dead-letters", *words, "--service", "shop"]
-    own = {"PATH": os.environ["PATH"]} | environ
-    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=True, timeout=60)
-    return done.stdout
+    return Polycode(environ).shown("dead-letters", *words, "--service", "shop")
 
 
 def listed(shop: RunningShop) -> list[dict[str, Any]]:

@@ -1,8 +1,6 @@
 """How many are left: set at any moment, also while they are sold; what is told adds up at each of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -11,17 +9,10 @@ from sqlalchemy.exc import IntegrityError
 from extracted.shop.domain import Quantity
 from extracted.shop.messages import to_command
 from tests.unit.extracted.shop.commands import decrease, fresh_id
-from tests.unit.extracted.shop.databases import BOTH
-from tests.unit.extracted.shop.selling import Selling, selling
+from tests.unit.extracted.shop.selling import Selling
 
 MOST = 2**31 - 1
 UNLIMITED = Quantity(None)
-
-
-@pytest.fixture(params=BOTH)
-async def shop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Selling]:
-    async with selling(request.param(tmp_path)) as running:
-        yield running
 
 
 async def sell(shop: Selling, item: str, times: int = 1) -> list[tuple[str, object]]:
@@ -30,13 +21,10 @@ async def sell(shop: Selling, item: str, times: int = 1) -> list[tuple[str, obje
     return await shop.answers(*messages)
 
 
-async def test_nothing_set_is_unlimited(shop: Selling) -> None:
-    assert await shop.quantities.find(fresh_id()) == UNLIMITED
-
-
 @pytest.mark.parametrize("left", [0, 1, MOST])
 async def test_what_is_set_is_left(shop: Selling, left: int) -> None:
     item = fresh_id()
+    assert await shop.quantities.find(item) == UNLIMITED
     await shop.quantities.set(item, Quantity(left))
     assert await shop.quantities.find(item) == Quantity(left)
     assert await shop.stock(item) == (left, 0, 0, left)

@@ -1,9 +1,7 @@
 """The shop's migrations make what its storage expects, beside the monolith's tables, and nothing else."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, inspect
@@ -15,14 +13,7 @@ from chassis.outbox import tables as message_tables
 from examples.monolith.storage import tables as monolith
 from extracted.shop.storage import MIGRATIONS
 from extracted.shop.storage.tables import ShopTables
-from tests.unit.extracted.shop.databases import BOTH
-from tests.unit.extracted.shop.selling import Selling, selling
-
-
-@pytest.fixture(params=BOTH)
-async def shop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Selling]:
-    async with selling(request.param(tmp_path)) as running:
-        yield running
+from tests.unit.extracted.shop.selling import Selling
 
 
 def differences(connection: Connection, expected: MetaData) -> list[object]:
