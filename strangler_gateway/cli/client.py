@@ -39,6 +39,14 @@ class AdminClient:
         with self._called("GET", target) as answer:
             return self._read(answer)
 
+    def report(self, path: str, /, **query: str | int | None) -> Answer:
+        """What the gateway reports, to be shown; as JSON it is printed here, and the command ends."""
+        answer = self.get(path, **query)
+        if self.as_json:
+            print(json.dumps(answer, ensure_ascii=False))
+            raise typer.Exit(DONE)
+        return answer
+
     def post(self, path: str, /, **wish: object) -> Answer:
         """The result of a request for a change; a refusal (409) is an answer too."""
         with self._called("POST", path, {"who": who(), **wish} if path != "reload" else {}) as answer:

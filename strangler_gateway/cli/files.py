@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,6 @@ from strangler_gateway.cli.client import DONE, REFUSED, USAGE, fail
 from strangler_gateway.cli.options import AsJson
 from strangler_gateway.cli.output import plain
 from strangler_gateway.config.checks.check import Report, check_text
-from strangler_gateway.config.faults import Fault
 from strangler_gateway.config.file import json_schema
 from strangler_gateway.config.init.first_file import init_text, write_new
 from strangler_gateway.migration.routes_file.edit import read
@@ -87,11 +87,7 @@ def _show(file: Path, report: Report) -> None:
 
 def _report(report: Report) -> dict[str, object]:
     return {
-        "faults": list(map(_fault, report.faults)),
-        "warnings": list(map(_fault, report.warnings)),
+        "faults": list(map(asdict, report.faults)),
+        "warnings": list(map(asdict, report.warnings)),
         "digest": report.table.digest if report.table else None,
     }
-
-
-def _fault(fault: Fault) -> dict[str, object]:
-    return {"line": fault.line, "where": fault.where, "message": fault.message}

@@ -1,7 +1,7 @@
 """One HTTP call with the standard library: importing a full client takes longer than a whole command may."""
 
-import base64
 import ssl
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -68,10 +68,8 @@ def _trusted() -> ssl.SSLContext:
 
 def _password(parts: SplitResult) -> dict[str, str]:
     """The credential in the URL itself, for a proxy in front of the admin port."""
-    if parts.username is None and parts.password is None:
-        return {}
-    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    pair, at, _ = parts.netloc.rpartition("@")
+    return {"Authorization": f"Basic {b64encode(unquote(pair).encode()).decode()}"} if at else {}
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The command `inventory`: how far the migration has come."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,10 +17,7 @@ def inventory(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
     Requests and users per side, days since the monolith was last used, declared routes without traffic, and traffic
     without a declared route. Users are an estimate: verified ids where the gateway checks them, else credentials.
     """
-    answer = AdminClient(admin, as_json).get("inventory")
-    if as_json:
-        print(json.dumps(answer))
-        return
+    answer = AdminClient(admin, as_json).report("inventory")
     rows = [_row(route["id"], _match(route), route["state"], route, _days(route)) for route in answer["routes"]]
     rows.append(_row("all", "", "", answer["total"], ""))
     show_table(_COLUMNS, rows, frozenset(_COLUMNS[3:]))

@@ -15,10 +15,7 @@ _NUMBERS = frozenset({"legacy", "extracted", "errors", "compared", "differ", "re
 
 def routes(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
     """List the routes: where each goes, and its counters."""
-    answer = AdminClient(admin, as_json).get("routes")
-    if as_json:
-        print(json.dumps(answer, ensure_ascii=False))
-        return
+    answer = AdminClient(admin, as_json).report("routes")
     columns = ("route", "match", "group", "state", "legacy", "extracted", "errors", "compared", "differ", "since")
     show_table(columns, [_row(route) for route in answer["routes"]], _NUMBERS)
     print(f"\ncounted since {moment(answer['since'])}; table {answer['digest']}")
@@ -40,20 +37,14 @@ def log(
 
     The newest entry comes last.
     """
-    answer = AdminClient(admin, as_json).get("log", limit=limit, unit=unit)
-    if as_json:
-        print(json.dumps(answer, ensure_ascii=False))
-        return
+    answer = AdminClient(admin, as_json).report("log", limit=limit, unit=unit)
     columns = ("time", "what", "group", "move", "who", "why")
     show_table(columns, [_entry(entry) for entry in answer["entries"]])
 
 
 def diff(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
     """Show how the routes file differs from what is served."""
-    answer = AdminClient(admin, as_json).get("diff")
-    if as_json:
-        print(json.dumps(answer, ensure_ascii=False))
-        return
+    answer = AdminClient(admin, as_json).report("diff")
     for fault in answer["faults"]:
         print(plain(fault))
     for one in answer["units"]:
@@ -78,10 +69,7 @@ def differences(
 
     One example of each kind, the latest first; values only where the route allows it.
     """
-    answer = AdminClient(admin, as_json).get("differences", route=route)
-    if as_json:
-        print(json.dumps(answer, ensure_ascii=False))
-        return
+    answer = AdminClient(admin, as_json).report("differences", route=route)
     for example in answer["differences"]:
         print(plain(json.dumps(example, ensure_ascii=False)))
     if not answer["differences"]:
