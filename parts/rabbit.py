@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,12 +102,18 @@ class RabbitServer:
         }
 
 
-def own(folder: Path) -> RabbitServer:
-    """One for a fault test, to be stopped and killed: on free ports, as whoever we are. Its owner stops it."""
+@contextmanager
+def own(folder: Path) -> Iterator[RabbitServer]:
+    """A running server for a fault test, which may stop and kill it: on free ports, as the current user."""
     ports: set[int] = set()
     while len(ports) < 4:
         ports.add(free_port())
-    return RabbitServer(Place(folder, OsUser(os.geteuid(), os.getegid())), Ports(*ports))
+    server = RabbitServer(Place(folder, OsUser(os.geteuid(), os.getegid())), Ports(*ports))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 def install() -> None:

@@ -49,8 +49,8 @@ MUTATIONS = (
         "chassis/outbox/consumer.py",
         _HANDLED,
         _HANDLED.replace("await self._holding(", "asyncio.create_task(self._holding(").replace(")\n", "))\n"),
-        f"{_FAULTS}/test_kills.py::test_f04_account_is_killed_before_the_debit_commits_so_the_request_is_delivered_again"
-        "[embedded]",
+        f"{_FAULTS}/test_kills.py::test_the_last_one_of_an_item_is_paid_once_and_is_the_buyers_though_a_service_is_killed"
+        "[embedded-f04 account, before the debit commits]",
     ),
     Mutation(
         "transient messages",

@@ -90,9 +90,7 @@ def _scene(folder: Path, is_embedded: bool) -> Iterator[tuple[Scene, rabbit.Rabb
             yield stack.enter_context(embedded(folder, CANCEL_AFTER_S)), None
             return
         (folder / "rabbit").mkdir()
-        server = rabbit.own(folder / "rabbit")
-        stack.callback(server.stop)
-        server.start()
+        server = stack.enter_context(rabbit.own(folder / "rabbit"))
         yield stack.enter_context(on_parts(folder, CANCEL_AFTER_S, server)), server
 
 

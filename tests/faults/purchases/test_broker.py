@@ -14,10 +14,8 @@ pytestmark = pytest.mark.connected
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbit.RabbitServer]:
-    own = rabbit.own(tmp_path_factory.mktemp("broker"))
-    own.start()
-    yield own
-    own.stop()
+    with rabbit.own(tmp_path_factory.mktemp("broker")) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

@@ -68,8 +68,7 @@ def bought_though_killed_an_hour_ahead(
         if loses is not None:
             scene.meddler.lose(loses)
         process.start()
-    scene.at_rest(ENDS_WITHIN_S)
-    assert scene.state(buyer, item) == "COMPLETED"
+    scene.ends("COMPLETED", (buyer, item), within_s=ENDS_WITHIN_S)
 
 
 def test_f25_what_a_clock_that_was_ahead_has_leased_is_sent_once_it_is_put_back(scene: Scene, clock: Clock) -> None:
@@ -92,8 +91,7 @@ def test_f25_what_was_parked_by_a_clock_that_was_ahead_is_tried_again_once_it_is
         until(lambda: scene.books.read().parked, "a request that is to be tried again")
         clock.put(0)
         scene.account.arm()
-    scene.at_rest(ENDS_WITHIN_S)
-    assert scene.state(buyer, item) == "COMPLETED"
+    scene.ends("COMPLETED", (buyer, item), within_s=ENDS_WITHIN_S)
 
 
 def test_f25_one_that_hangs_for_twice_its_lease_finds_it_taken_and_does_nothing_twice(

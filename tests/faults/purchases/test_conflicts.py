@@ -1,6 +1,6 @@
 """F21: what PostgreSQL undoes because of somebody else: serialization failures and deadlocks, at each commit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
@@ -63,28 +63,30 @@ def detected_late(scene: Scene) -> AbstractContextManager[None]:
     return always(scene, "deadlock_timeout", "3s")
 
 
+@pytest.fixture
+def ends_a_deadlock(scene: Scene) -> Iterator[None]:
+    """One was detected, and burnt no attempts."""
+    before, parkings = told(scene, DEADLOCK_DETECTED), scene.parkings()
+    with detected_late(scene):
+        yield
+    assert told(scene, DEADLOCK_DETECTED) > before
+    assert scene.parkings() == parkings
+
+
+@pytest.mark.usefixtures("ends_a_deadlock")
 @pytest.mark.parametrize(("rows", "table"), [(USERS, "account.purchases"), (STOCK, USERS)], ids=["a debit", "a sale"])
 def test_f21_what_is_undone_to_end_a_deadlock_is_done_again(scene: Scene, rows: str, table: str) -> None:
-    before, parkings = told(scene, DEADLOCK_DETECTED), scene.parkings()
     buyer, item = scene.buyer(), scene.item(left=1)
-    with detected_late(scene):
-        with scene.connected() as other, scene.asking(buyer.wish(item), tries=40):
-            deadlock(other, rows, table)
-        scene.at_rest()
-    assert scene.state(buyer, item) == "COMPLETED"
-    assert told(scene, DEADLOCK_DETECTED) > before
-    assert scene.parkings() == parkings
+    with scene.connected() as other, scene.asking(buyer.wish(item), tries=40):
+        deadlock(other, rows, table)
+    scene.ends("COMPLETED", (buyer, item))
 
 
+@pytest.mark.usefixtures("ends_a_deadlock")
 def test_f21_a_refund_that_is_undone_to_end_a_deadlock_is_made_again(scene: Scene) -> None:
-    before, parkings = told(scene, DEADLOCK_DETECTED), scene.parkings()
     buyer, item = scene.buyer(), scene.item(left=0)
     scene.shop.arm("shop.before_commit=hang:50")
-    with detected_late(scene):
-        with scene.connected() as other, scene.asking(buyer.wish(item), tries=40):
-            scene.reaches(buyer, item, "DEBITED")
-            deadlock(other, USERS, "account.purchases", locked=scene.shop.arm)
-        scene.at_rest()
-    assert scene.state(buyer, item) == "REFUNDED"
-    assert told(scene, DEADLOCK_DETECTED) > before
-    assert scene.parkings() == parkings
+    with scene.connected() as other, scene.asking(buyer.wish(item), tries=40):
+        scene.reaches(buyer, item, "DEBITED")
+        deadlock(other, USERS, "account.purchases", locked=scene.shop.arm)
+    scene.ends("REFUNDED", (buyer, item))

@@ -33,8 +33,7 @@ def test_f09_a_reply_to_a_settled_purchase_changes_nothing(scene: Scene) -> None
     scene.emptied()
     seen = scene.buyer(), scene.item()
     scene.ask(seen[0].wish(seen[1]))  # its reply comes after those two
-    scene.at_rest()
-    assert scene.state(buyer, item) == "COMPLETED"
+    scene.ends("COMPLETED", (buyer, item))
     assert not scene.books.read().parked
 
 

@@ -5,13 +5,11 @@ import uuid
 from functools import partial
 
 import aiormq
-import psutil
 from aiormq.abc import AbstractConnection
 from pamqp.commands import Basic
 
-from tests.faults.purchases.test_poison import DECREASED, parked, put
+from tests.faults.purchases.test_poison import DECREASED, put
 from tests.support.system.meddling import RabbitMeddler
-from tests.support.system.processes import Process
 from tests.support.system.scene import Scene
 from tests.support.system.waiting import until
 
@@ -19,12 +17,6 @@ MB = 1_000_000
 HUGE = b'{"purchaseId": "' + b"x" * (10 * MB) + b'"}'
 QUEUE, TIME = "account.decisions", "2026-11-24T00:00:00+00:00"
 NUMBER = 12
-
-
-def memory(process: Process) -> int:
-    """Bytes that it has now."""
-    assert process.running is not None
-    return int(psutil.Process(process.running.pid).memory_info().rss)
 
 
 def put_huge(scene: Scene) -> str:
@@ -50,13 +42,12 @@ def test_f18_messages_of_ten_megabytes_are_parked_and_nobody_grows_by_them(scene
         for number in range(1, NUMBER + 1):
             put_huge(scene)
             until(partial(has_parked, scene, number), "each parked")
-            grown.append(memory(scene.account))
-    rows = parked(scene, QUEUE).values()
+            grown.append(scene.account.rss)
+    rows = scene.parked(QUEUE).values()
     assert {(row["size"], row["body"], row["next_attempt_at"]) for row in rows} == {(len(HUGE), None, None)}
     assert {row["reason"] for row in rows} == {f"not understood: the body has {len(HUGE)} bytes; wanted at most 262144"}
     assert min(grown[-3:]) - max(grown[:3]) < NUMBER * len(HUGE) / 3
-    scene.at_rest()
-    assert {scene.state(buyer, item) for item in items} == {"COMPLETED"}
+    scene.ends("COMPLETED", *((buyer, item) for item in items))
 
 
 def has_parked(scene: Scene, number: int) -> bool:
@@ -64,10 +55,9 @@ def has_parked(scene: Scene, number: int) -> bool:
 
 
 def test_f18_a_request_of_ten_megabytes_is_refused_by_the_gateway(scene: Scene) -> None:
-    buyer, item, before = scene.buyer(), scene.item(), memory(scene.system.gateway)
+    buyer, item, before = scene.buyer(), scene.item(), scene.system.gateway.rss
     body = {"itemId": item, "why": "x" * (10 * MB)}
     assert scene.system.ask("POST", "/purchases", buyer.token, body).status == 413
-    assert memory(scene.system.gateway) - before < 5 * MB
+    assert scene.system.gateway.rss - before < 5 * MB
     scene.ask(buyer.wish(item))
-    scene.at_rest()
-    assert scene.state(buyer, item) == "COMPLETED"
+    scene.ends("COMPLETED", (buyer, item))

@@ -14,8 +14,7 @@ def test_f08_a_cancel_overtakes_the_decrease_which_is_refused_when_it_comes(scen
     scene.ask(buyer.wish(item))
     scene.at_rest()
     scene.emptied()
-    books, _ = scene.at_rest()
-    assert scene.state(buyer, item) == "REFUNDED"
+    books = scene.ends("REFUNDED", (buyer, item))
     assert (books.points[buyer.user_id], books.stock[item]["available"]) == (100, 5)
 
 
@@ -40,8 +39,7 @@ def test_f09_time_is_up_while_the_reply_that_it_was_sold_is_on_its_way(scene: Sc
     assert scene.books.read().points[buyer.user_id] == 90, "points went back by the clock alone"
     scene.reaches(buyer, item, "COMPLETED", "REFUNDED")
     scene.emptied()
-    books, _ = scene.at_rest()
-    assert scene.state(buyer, item) == "COMPLETED"
+    books = scene.ends("COMPLETED", (buyer, item))
     assert books.stock[item]["available"] == 4
 
 
@@ -54,6 +52,5 @@ def test_f08_a_lost_cancel_is_asked_again_until_shop_answers(scene: Scene) -> No
     until(lambda: not scene.books.read().unpublished, "the cancel published")
     scene.meddler.lose("shop.commands")
     scene.shop.start()
-    books, _ = scene.at_rest()
-    assert scene.state(buyer, item) == "REFUNDED"
+    books = scene.ends("REFUNDED", (buyer, item))
     assert books.points[buyer.user_id] == 100

@@ -3,8 +3,6 @@
 import json
 import signal
 import uuid
-from collections.abc import Mapping
-from typing import Any
 
 from tests.support.system.scene import Buyer, Scene
 from tests.support.system.waiting import until
@@ -23,11 +21,6 @@ POISON: dict[str, tuple[str, bytes]] = {
 }
 
 
-def parked(scene: Scene, queue: str) -> dict[str, Mapping[str, Any]]:
-    """By message id."""
-    return {row["message_id"]: row for row in scene.books.read().parked if row["queue"] == queue}
-
-
 def put(scene: Scene, queue: str, kind: str, body: bytes) -> str:
     message_id = str(uuid.uuid4())
     scene.meddler.put(queue, {"id": message_id, "type": kind, "time": "2026-11-24T00:00:00+00:00"}, body)
@@ -38,12 +31,11 @@ def test_f18_poison_is_parked_with_its_reason_and_its_neighbours_are_bought(scen
     buyer, items = scene.buyer(), [scene.item() for _ in range(3)]
     with scene.asking(*(buyer.wish(item) for item in items)):
         sent = {name: put(scene, "account.decisions", *poison) for name, poison in POISON.items()}
-    until(lambda: parked(scene, "account.decisions").keys() >= set(sent.values()), "all poison parked")
-    found = parked(scene, "account.decisions")
+    until(lambda: scene.parked("account.decisions").keys() >= set(sent.values()), "all poison parked")
+    found = scene.parked("account.decisions")
     assert all(found[message_id]["reason"] for message_id in sent.values())
     assert {found[message_id]["next_attempt_at"] for message_id in sent.values()} == {None}, "tried in vain"
-    scene.at_rest()
-    assert {scene.state(buyer, item) for item in items} == {"COMPLETED"}
+    scene.ends("COMPLETED", *((buyer, item) for item in items))
 
 
 def test_f18_a_command_that_belies_its_purchase_is_parked(scene: Scene) -> None:
@@ -52,7 +44,7 @@ def test_f18_a_command_that_belies_its_purchase_is_parked(scene: Scene) -> None:
     scene.at_rest()
     forged = {"purchaseId": scene.purchase_id(buyer, item), "userId": thief.user_id, "itemId": dear}
     sent = scene.send("shop.commands", DECREASE, forged)
-    until(lambda: sent in parked(scene, "shop.commands"), "the forgery parked")
+    until(lambda: sent in scene.parked("shop.commands"), "the forgery parked")
     scene.at_rest()
 
 
@@ -60,13 +52,12 @@ def test_f18_a_handler_that_always_fails_holds_up_no_other_purchase(scene: Scene
     scene.shop.arm("shop.before_commit=raise")
     failing, item = scene.buyer(), scene.item()
     scene.ask(failing.wish(item))
-    until(lambda: any(not row["reason"].startswith("not") for row in parked(scene, "shop.commands").values()), "it")
+    until(lambda: any(not row["reason"].startswith("not") for row in scene.parked("shop.commands").values()), "it")
     scene.shop.arm()
     other = scene.buyer()
     scene.ask(other.wish(item))
     scene.reaches(other, item, "COMPLETED")
-    scene.at_rest()
-    assert scene.state(failing, item) == "COMPLETED"
+    scene.ends("COMPLETED", (failing, item))
 
 
 def test_f26_a_field_that_nobody_knows_is_ignored(scene: Scene) -> None:
@@ -78,8 +69,7 @@ def test_f26_a_field_that_nobody_knows_is_ignored(scene: Scene) -> None:
     of_tomorrow = {"purchaseId": scene.purchase_id(buyer, item), "userId": buyer.user_id, "itemId": item, "colour": 7}
     scene.send("shop.commands", DECREASE, of_tomorrow)
     scene.shop.start()
-    scene.at_rest()
-    assert scene.state(buyer, item) == "COMPLETED"
+    scene.ends("COMPLETED", (buyer, item))
 
 
 def test_f24_a_decision_on_a_purchase_that_a_restore_has_lost_is_parked(scene: Scene) -> None:
@@ -101,14 +91,13 @@ def test_f24_a_decision_on_a_purchase_that_a_restore_has_lost_is_parked(scene: S
     for table, key in ((scene.table("shop", "decisions"), "purchase_id"), ("transactions", "id")):
         scene.run(f"DELETE FROM {table} WHERE {key} = :id", {"id": lost["id"]})
     scene.ask(buyer.wish(item), tries=5)
-    scene.at_rest()
-    assert scene.state(buyer, item) == "COMPLETED"
+    scene.ends("COMPLETED", (buyer, item))
 
 
 def unknown(scene: Scene, purchase_id: str) -> int:
     """Replies about it that are parked, one for each command."""
-    rows = parked(scene, "account.decisions").values()
-    return sum("not known" in row["reason"] and purchase_id.encode() in bytes(row["body"]) for row in rows)
+    rows = scene.parked("account.decisions").values()
+    return sum("does not exist here" in row["reason"] and purchase_id.encode() in bytes(row["body"]) for row in rows)
 
 
 def unsent(scene: Scene, purchase_id: str) -> int:

@@ -9,10 +9,6 @@ from tests.support.system.waiting import until
 COMMANDS = "shop.commands"
 
 
-def unpublished(scene: Scene, service: str) -> list[str]:
-    return [one for one in scene.books.read().unpublished if one.startswith(service)]
-
-
 def unroutable(scene: Scene) -> int:
     return scene.account.said().count("Unroutable")
 
@@ -24,10 +20,9 @@ def test_f15_what_no_queue_takes_waits_in_the_outbox_until_one_does(scene: Scene
     scene.ask(buyer.wish(item))
     scene.reaches(buyer, item, "DEBITED")
     until(lambda: unroutable(scene) > before, "Account told that no queue takes it")
-    assert unpublished(scene, "account"), "a message that is nowhere was taken for published"
+    assert scene.unpublished("account"), "a message that is nowhere was taken for published"
     scene.meddler.heal()
-    scene.at_rest()
-    assert scene.state(buyer, item) == "COMPLETED"
+    scene.ends("COMPLETED", (buyer, item))
 
 
 def test_f15_while_commands_do_not_get_away_nobody_who_waits_is_debited(scene: Scene) -> None:

@@ -21,16 +21,11 @@ def meddler(scene: Scene) -> RabbitMeddler:
     return scene.meddler
 
 
-def unpublished(scene: Scene) -> bool:
-    return any(one.startswith("account") for one in scene.books.read().unpublished)
-
-
 def test_f16_a_queue_that_is_deleted_under_its_consumer_is_made_again_and_consumed(scene: Scene) -> None:
     buyer, item = scene.buyer(), scene.item()
     meddler(scene).delete(COMMANDS)
     scene.ask(buyer.wish(item), tries=3)
-    scene.at_rest()
-    assert scene.state(buyer, item) == "COMPLETED"
+    scene.ends("COMPLETED", (buyer, item))
 
 
 @pytest.mark.parametrize("queue", ["account.purchases", "account.decisions"])
@@ -39,8 +34,7 @@ def test_f15_a_deleted_queue_loses_what_lay_in_it_and_the_purchase_ends_all_the_
     with scene.asking(buyer.wish(item), tries=5):
         meddler(scene).delete(queue)
     scene.ask(buyer.wish(item), tries=5)
-    scene.at_rest()
-    assert scene.state(buyer, item) == "COMPLETED"
+    scene.ends("COMPLETED", (buyer, item))
 
 
 def test_f19_a_full_queue_takes_no_more_and_what_it_refused_waits_in_the_outbox(scene: Scene) -> None:
@@ -50,11 +44,10 @@ def test_f19_a_full_queue_takes_no_more_and_what_it_refused_waits_in_the_outbox(
     scene.ask(*(buyer.wish(item) for buyer in buyers), tries=3)
     until(lambda: len(debited(scene, item)) == len(buyers), "all debited")
     until(lambda: "PublishRefused" in scene.account.said(), "Account told that the queue is full")
-    assert unpublished(scene), "a message that was refused was taken for published"
+    assert scene.unpublished("account"), "a message that was refused was taken for published"
     scene.shop.kill()
     scene.shop.start()
-    scene.at_rest()
-    assert {scene.state(buyer, item) for buyer in buyers} == {"COMPLETED"}
+    scene.ends("COMPLETED", *((buyer, item) for buyer in buyers))
 
 
 def debited(scene: Scene, item: str) -> list[str]:

@@ -24,7 +24,7 @@ from parts.process import free_port
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_postgres, fresh_rabbit
 from tests.support.smtp_faults import Fault, write_faults
 from tests.support.smtp_sink import Taken, recorded
-from tests.support.system.meddling import TOPOLOGY, Meddler, RabbitMeddler, TablesMeddler
+from tests.support.system.meddling import TOPOLOGY, Meddler, RabbitMeddler, SqliteMeddler
 from tests.support.system.processes import Process
 from tests.support.system.tcp_proxy import TcpProxy
 from tests.support.system.waiting import POLL_S, until
@@ -331,7 +331,7 @@ def embedded(folder: Path) -> Iterator[MailScene]:
     path = folder / "broker.sqlite3"
     url = f"sqlite:///{folder / 'mailer.sqlite3'}"
     broker_url = f"sqlite:///{path}?lease_s=2"
-    with _scene(folder, url, url, broker_url, broker_url, TablesMeddler(path)) as scene:
+    with _scene(folder, url, url, broker_url, broker_url, SqliteMeddler(path)) as scene:
         yield scene
 
 

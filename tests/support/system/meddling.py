@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -24,50 +24,15 @@ LOOKS_WITHIN_S = 20
 """Twice what a consumer of RabbitMQ lets pass between two looks."""
 
 
-class Meddler(Protocol):
-    """What can be done to the queues of one broker. All raise where the broker is away."""
-
-    def repeat(self, queue: str, after_s: Sequence[float]) -> None:
-        """Each message comes again, once for each of these times after it."""
-        ...
-
-    def delay(self, queue: str, kind: str, by_s: float) -> None:
-        """Messages of that type alone come late: others overtake them."""
-        ...
-
-    def looked_after(self, queue: str) -> None:
-        """Waits until its consumer, which must live, has just done so: what is unbound now stays so for a while."""
-        ...
-
-    def unbind(self, queue: str) -> None:
-        """Nothing is routed to it, until its consumer looks after it (once in ten seconds) or `heal` is called."""
-        ...
-
-    def lose(self, queue: str) -> None:
-        """What lies in it is gone."""
-        ...
-
-    def put(self, queue: str, properties: Mapping[str, object], body: bytes) -> None:
-        """A message as it would never be sent; `properties` in the words of an envelope."""
-        ...
-
-    def lying(self) -> int:
-        """Messages that wait somewhere, late ones included; with RabbitMQ not those under way."""
-        ...
-
-    def heal(self) -> None:
-        """As the topology has it."""
-        ...
-
-
 @dataclass
-class TablesMeddler:
-    """In the file of the embedded broker, by triggers."""
+class SqliteMeddler:
+    """In the broker's SQLite file, by triggers."""
 
     path: Path
     triggers: list[str] = field(default_factory=list)
 
     def repeat(self, queue: str, after_s: Sequence[float]) -> None:
+        """Each message comes again, once for each of these times after it."""
         copies = ";".join(
             "INSERT INTO message (queue, properties, body, leased_until)"
             f" VALUES (NEW.queue, NEW.properties, NEW.body, {_in(seconds)})"
@@ -76,27 +41,33 @@ class TablesMeddler:
         self._on_insert(f"NEW.queue = '{queue}' AND NEW.leased_until = 0", copies)
 
     def delay(self, queue: str, kind: str, by_s: float) -> None:
+        """Messages of that type alone come late: others overtake them."""
         late = f"UPDATE message SET leased_until = {_in(by_s)} WHERE id = NEW.id"
         self._on_insert(f"NEW.queue = '{queue}' AND json_extract(NEW.properties, '$.type') = '{kind}'", late)
 
     def looked_after(self, queue: str) -> None:
-        """Nobody looks after tables."""
+        """Waits until its living consumer has just checked it: what is unbound now stays so for a while."""
 
     def unbind(self, queue: str) -> None:
+        """Nothing is routed to it until its consumer checks it (once in ten seconds) or `heal` is called."""
         self._run("DELETE FROM binding WHERE queue = ?", queue)
 
     def lose(self, queue: str) -> None:
+        """Its messages are gone."""
         self._run("DELETE FROM message WHERE queue = ?", queue)
 
     def put(self, queue: str, properties: Mapping[str, object], body: bytes) -> None:
+        """A message as nobody would send it; `properties` named as in an envelope."""
         row = (queue, json.dumps(dict(properties)), body)
         self._run("INSERT INTO message (queue, properties, body) VALUES (?, ?, ?)", *row)
 
     def lying(self) -> int:
+        """Messages that wait somewhere, late ones included; with RabbitMQ not those under way."""
         with self._open() as connection:
             return int(connection.execute("SELECT count(*) FROM message").fetchone()[0])
 
     def heal(self) -> None:
+        """As the topology has it."""
         with self._open() as connection:
             for name in self.triggers:
                 connection.execute(f"DROP TRIGGER {name}")
@@ -155,7 +126,7 @@ class RabbitMeddler:
         self._unbind(_queue(queue), _queue(queue).types)
 
     def lose(self, queue: str) -> None:
-        self._call("DELETE", f"queues/{self._vhost}/{queue}/contents")
+        self.call("DELETE", f"queues/{self.vhost}/{queue}/contents")
 
     def put(self, queue: str, properties: Mapping[str, object], body: bytes) -> None:
         sent: dict[str, Any] = {"delivery_mode": 2, "headers": {}}
@@ -164,16 +135,16 @@ class RabbitMeddler:
             place = sent if name in names else sent["headers"]
             place[names.get(name, name)] = value
         message = {"routing_key": queue, "payload": body.decode(), "payload_encoding": "string", "properties": sent}
-        self._call("POST", f"exchanges/{self._vhost}/amq.default/publish", message)
+        self.call("POST", f"exchanges/{self.vhost}/amq.default/publish", message)
 
     def delete(self, queue: str) -> None:
         """With its consumers, which are told so."""
-        self._call("DELETE", f"queues/{self._vhost}/{queue}")
+        self.call("DELETE", f"queues/{self.vhost}/{queue}")
 
     def limit(self, queue: str, limits: Mapping[str, int]) -> None:
         """`max-length`, `delivery-limit`: where the queue has another, the lower one holds."""
         policy = {"pattern": f"^{queue}$".replace(".", "[.]"), "definition": dict(limits), "apply-to": "queues"}
-        self._call("PUT", f"policies/{self._vhost}/meddling.{queue}", policy)
+        self.call("PUT", f"policies/{self.vhost}/meddling.{queue}", policy)
         self.limited.add(queue)
 
     def lying(self) -> int:
@@ -182,53 +153,56 @@ class RabbitMeddler:
     def heal(self) -> None:
         for queue in self._there():
             for kind in queue.types:
-                place = f"bindings/{self._vhost}/e/{queue.exchange}/q/{queue.name}"
-                self._call("POST", place, {"routing_key": kind})
+                place = f"bindings/{self.vhost}/e/{queue.exchange}/q/{queue.name}"
+                self.call("POST", place, {"routing_key": kind})
         for name, (queue, kinds) in self.made.items():
             self._unbind(queue, kinds, name)
         until(lambda: not any(ready(self.url, name) for name in self.made), "detours empty", poll_s=0.2)
         for name in self.made:
-            self._call("DELETE", f"queues/{self._vhost}/{name}")
+            self.call("DELETE", f"queues/{self.vhost}/{name}")
         self.made.clear()
         for limited in self.limited:
-            self._call("DELETE", f"policies/{self._vhost}/meddling.{limited}")
+            self.call("DELETE", f"policies/{self.vhost}/meddling.{limited}")
         self.limited.clear()
 
     def _there(self) -> list[Queue]:
         """Those that somebody has made: not every scene has all services."""
-        seen = httpx.get(f"{self.management_url}/api/queues/{self._vhost}?columns=name", timeout=TIMEOUT_S)
-        names = {queue["name"] for queue in seen.raise_for_status().json()}
+        names = {queue["name"] for queue in self.call("GET", f"queues/{self.vhost}?columns=name")}
         return [queue for queue in TOPOLOGY.queues if queue.name in names]
 
     def _bound(self, queue: str) -> set[str]:
         """The types that are routed to it."""
-        seen = httpx.get(f"{self.management_url}/api/queues/{self._vhost}/{queue}/bindings", timeout=TIMEOUT_S)
-        return {binding["routing_key"] for binding in seen.raise_for_status().json()}
+        return {one["routing_key"] for one in self.call("GET", f"queues/{self.vhost}/{queue}/bindings")}
 
     def _detour(self, queue: Queue, kinds: Sequence[str], seconds: float) -> None:
         """A queue beside it, whose messages go on to it when their time is up."""
         name = f"meddling.{time.monotonic_ns()}"
         onwards = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue.name}
         arguments = onwards | {"x-message-ttl": round(seconds * 1000)}
-        self._call("PUT", f"queues/{self._vhost}/{name}", {"durable": True, "arguments": arguments})
+        self.call("PUT", f"queues/{self.vhost}/{name}", {"durable": True, "arguments": arguments})
         for kind in kinds:
-            self._call("POST", f"bindings/{self._vhost}/e/{queue.exchange}/q/{name}", {"routing_key": kind})
+            self.call("POST", f"bindings/{self.vhost}/e/{queue.exchange}/q/{name}", {"routing_key": kind})
         self.made[name] = queue, kinds
 
     def _unbind(self, queue: Queue, kinds: Sequence[str], name: str | None = None) -> None:
         for kind in kinds:
-            place = f"bindings/{self._vhost}/e/{queue.exchange}/q/{name or queue.name}"
-            self._call("DELETE", f"{place}/{quote(kind, safe='')}", but=404)
+            place = f"bindings/{self.vhost}/e/{queue.exchange}/q/{name or queue.name}"
+            self.call("DELETE", f"{place}/{quote(kind, safe='')}", but=404)
 
     @property
-    def _vhost(self) -> str:
+    def vhost(self) -> str:
         return quote(urlsplit(self.url).path[1:] or "/", safe="")
 
-    def _call(self, method: str, path: str, body: object = None, but: int | None = None) -> None:
-        """Fails where the broker refuses, `but` with that status."""
+    def call(self, method: str, path: str, body: object = None, but: int | None = None) -> Any:
+        """The management API's answer. Fails where the broker refuses, `but` with that status."""
         answer = httpx.request(method, f"{self.management_url}/api/{path}", json=body, timeout=TIMEOUT_S)
         if answer.status_code != but:
             answer.raise_for_status()
+        return answer.json() if answer.is_success and answer.content else None
+
+
+Meddler = SqliteMeddler | RabbitMeddler
+"""Changes the queues of one broker. All methods raise where the broker is away."""
 
 
 def _queue(name: str) -> Queue:

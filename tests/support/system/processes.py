@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 40
@@ -119,6 +121,12 @@ class Process:
     @property
     def is_running(self) -> bool:
         return self.running is not None and self.running.poll() is None
+
+    @property
+    def rss(self) -> int:
+        """Bytes of memory that it has now."""
+        assert self.running is not None
+        return int(psutil.Process(self.running.pid).memory_info().rss)
 
     def _end(self, number: signal.Signals) -> int:
         if self.running is None:

@@ -20,7 +20,7 @@ from tests.support.stores import on_real_parts, on_sqlite
 from tests.support.system.books import Books, Reader
 from tests.support.system.crowd import Crowd, Order, Wish, by_key, mixed
 from tests.support.system.invariants import Known, breaches, terminal_changed
-from tests.support.system.meddling import Meddler, RabbitMeddler, TablesMeddler
+from tests.support.system.meddling import Meddler, RabbitMeddler, SqliteMeddler
 from tests.support.system.processes import Process
 from tests.support.system.purchasing import System, system
 from tests.support.system.tally import Tally, tally
@@ -175,6 +175,20 @@ class Scene:
         assert not wrong, "\n".join(wrong)
         return found, counted
 
+    def ends(self, state: str, *purchases: tuple[Buyer, str], within_s: float = AT_REST_WITHIN_S) -> Books:
+        """At rest, with the purchases of these buyers and items in that state."""
+        books, _ = self.at_rest(within_s)
+        assert {self.state(buyer, item) for buyer, item in purchases} == {state}
+        return books
+
+    def parked(self, queue: str) -> dict[str, Mapping[str, Any]]:
+        """Failed messages of that queue by message id."""
+        return {row["message_id"]: row for row in self.books.read().parked if row["queue"] == queue}
+
+    def unpublished(self, service: str) -> list[str]:
+        """Its messages that the broker has not confirmed."""
+        return [one for one in self.books.read().unpublished if one.startswith(service)]
+
     def audited(self, within_s: float) -> tuple[Books, Tally, list[str]]:
         """At rest, or when time is up: the books, what buyers were told against them, and all breaches."""
         begun = self.books.read()
@@ -226,7 +240,7 @@ def embedded(folder: Path, cancel_after_s: int = PATIENT, data: Path | None = No
     url = f"sqlite:///{path}?lease_s=2"
     with (
         system(folder, on_sqlite(data or folder), url, more={"account": _pace(cancel_after_s)}) as running,
-        _started(running, TablesMeddler(path)) as scene,
+        _started(running, SqliteMeddler(path)) as scene,
     ):
         yield scene
 

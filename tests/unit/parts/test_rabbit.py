@@ -21,16 +21,12 @@ def asked(server: rabbit.RabbitServer, method: str, path: str) -> object:
 
 
 def test_an_own_broker_keeps_what_it_has_over_kill_and_stop_and_leaves_nothing_running(tmp_path: Path) -> None:
-    server = rabbit.own(tmp_path)
-    assert server.ports.amqp != rabbit.PORT
-    try:
-        server.start()
+    with rabbit.own(tmp_path) as server:
+        assert server.ports.amqp != rabbit.PORT
         asked(server, "PUT", "vhosts/kept")
         server.kill()
         assert not is_open(server.ports.amqp)
         server.start()
         assert asked(server, "GET", "vhosts/kept")
-    finally:
-        server.stop()
     assert not any(is_open(port) for port in (server.ports.amqp, server.ports.management, server.ports.epmd))
     assert is_open(rabbit.PORT)

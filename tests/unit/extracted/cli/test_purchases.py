@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.stores import on_sqlite
-from tests.support.system.meddling import TablesMeddler
+from tests.support.system.meddling import SqliteMeddler
 from tests.support.system.purchasing import OPERATOR, System, system
 from tests.support.system.waiting import until
 from tests.unit.extracted.cli.polycode import REFUSED, UNREACHABLE, USAGE, Polycode
@@ -97,7 +97,7 @@ def test_the_audit_ends_with_0_where_the_books_hold_and_1_where_not(operated: Op
 
 def test_a_message_that_nobody_understands_is_shown_grouped_and_tried_again(operated: Operated) -> None:
     assert operated.system is not None
-    broker = TablesMeddler(operated.system.folder / "broker.sqlite3")
+    broker = SqliteMeddler(operated.system.folder / "broker.sqlite3")
     broker.put("account.purchases", {"id": "m-1", "type": "purchase.requested.v1"}, b"{")
     [kept] = until(operated.dead_letters, "it is kept")
     assert kept["messageId"] == "m-1"

@@ -25,10 +25,8 @@ pytestmark = pytest.mark.connected
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbit.RabbitServer]:
     """One of our own, to be killed."""
-    server = rabbit.own(tmp_path_factory.mktemp("rabbit"))
-    server.start()
-    yield server
-    server.stop()
+    with rabbit.own(tmp_path_factory.mktemp("rabbit")) as own:
+        yield own
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from chassis.database import migrations
 from extracted.account.purchases.messages import DECISIONS_QUEUE, PURCHASES_QUEUE, REQUESTED
 from extracted.account.purchases.storage import MIGRATIONS
 from tests.support.monolith_file import MonolithFile
-from tests.support.system.meddling import TablesMeddler
+from tests.support.system.meddling import SqliteMeddler
 from tests.support.system.waiting import until
 from tests.unit.extracted.running import Answer, Gateway, RunningService, ask, running_service
 
@@ -84,7 +84,7 @@ def test_what_waits_for_the_shop_is_told_with_its_reason(gateway: Gateway, tmp_p
     with running_service("account", file.url, gateway, **own, **away) as service:
         asked = {"id": str(uuid.uuid4()), "type": REQUESTED, "subject": file.add_user(), "time": AT}
         body = json.dumps({"itemId": str(uuid.uuid4())}).encode()
-        TablesMeddler(broker).put(PURCHASES_QUEUE, asked, body)
+        SqliteMeddler(broker).put(PURCHASES_QUEUE, asked, body)
         until(lambda: queues(service)[0]["held"], "a message that is held")
         reason = "the shop cannot be reached (ConnectionRefusedError)"
         idle = {"queue": DECISIONS_QUEUE, "isConsuming": True, "held": 0, "reason": None}
