@@ -22,7 +22,6 @@ from extracted.account.teams.domain import Team
 from extracted.account.teams.service import TeamService
 from legacy_adapter.account.team_changes import LegacyTeamChanges
 from tests.support.monolith_file import MonolithData
-from tests.support.stores import Stores
 
 OF_TEAMS = (
     tables.teams, tables.team_members, tables.auth_roles, tables.auth_role_policies, tables.auth_subject_roles,
@@ -36,10 +35,10 @@ class TeamWorld:
 
     file: MonolithData
     database: Database
-    posting: MailRequestOutbox
+    mail_requests: MailRequestOutbox
 
-    def writing(self, compat: Compat = Compat.STRICT) -> TeamService:
-        return TeamService(LegacyTeamChanges(self.database, self.posting, _now), compat)
+    def teams(self, compat: Compat = Compat.STRICT) -> TeamService:
+        return TeamService(LegacyTeamChanges(self.database, self.mail_requests, _now), compat)
 
     def add_user(self, name: str, *, language: str = "fr", emails: int = 1) -> str:
         """The oldest e-mail is NAME-0@example.org."""
@@ -52,11 +51,11 @@ class TeamWorld:
 
     async def team(self, captain: str, *members: str, name: str = "Red") -> str:
         """With the mail that it takes."""
-        writing = self.writing()
-        made = await writing.create(captain, {"name": name})
+        teams = self.teams()
+        made = await teams.create(captain, {"name": name})
         assert isinstance(made, Team)
         for member in members:
-            assert isinstance(await writing.add_member(made.id, member, captain), Team)
+            assert isinstance(await teams.add_member(made.id, member, captain), Team)
         return made.id
 
     def rows(self) -> list[list[Row]]:
@@ -83,13 +82,11 @@ class TeamWorld:
 
 
 @asynccontextmanager
-async def team_world(stores: Stores) -> AsyncIterator[TeamWorld]:
-    file = MonolithData(stores)
+async def team_world(file: MonolithData) -> AsyncIterator[TeamWorld]:
     await migrations.upgrade(file.url, "account", MIGRATIONS)
     database = Database(file.url, pool_size=20, timeout_s=30)
     yield TeamWorld(file, database, MailRequestOutbox(Outbox(OwnTables("account", database.is_sqlite), _now), _now))
     await database.aclose()
-    file.close()
 
 
 def _now() -> datetime:

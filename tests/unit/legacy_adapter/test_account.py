@@ -1,10 +1,9 @@
 """Account's ports on the monolith's tables: how many statements a list takes, and what a change writes."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,29 +12,15 @@ from sqlalchemy import event
 from chassis.database.database import Database
 from examples.monolith.storage import tables
 from extracted.account.domain import NameTaken, PageQuery, ValueRefused
+from extracted.account.teams.domain import Member, Team
 from extracted.account.users.domain import UserSettings
 from legacy_adapter.account.teams import LegacyTeams
 from legacy_adapter.account.users import LegacyUsers, LegacyUserSettings
 from tests.support.monolith_file import MonolithData
-from tests.support.stores import EVERYWHERE
 
 ALL = PageQuery(0, 100)
 LATER = datetime(2040, 1, 2, tzinfo=UTC)
 UNKNOWN = str(uuid.uuid4())
-
-
-@pytest.fixture(params=EVERYWHERE)
-def file(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MonolithData]:
-    file = MonolithData(request.param(tmp_path))
-    yield file
-    file.close()
-
-
-@pytest.fixture
-async def database(file: MonolithData) -> AsyncIterator[Database]:
-    database = Database(file.url)
-    yield database
-    await database.aclose()
 
 
 @contextmanager
@@ -131,7 +116,9 @@ async def test_settings_end_with_their_user(file: MonolithData, database: Databa
     assert await settings.change(user, {"language": "fr"}) == UserSettings("cobol", "fr")
     with pytest.raises(ValueRefused):
         await settings.change(user, {"editing_language": "x" * 256})
+    team = file.add_team("Red", user)
     assert await LegacyUsers(database).delete(user) is True
+    assert await LegacyTeams(database).find(team) == Team(team, "Red", None)
     assert await LegacyUsers(database).delete(user) is False
     assert await settings.find(user) is None
     assert await settings.change(user, {"language": "en"}) is None
@@ -150,3 +137,7 @@ async def test_a_nul_to_look_for_is_a_nought_as_sequelize_has_it_and_a_wildcard_
     found = await LegacyUsers(database).select(PageQuery(0, 10, {"username": "aB%C"}))
     assert [user.username for user in found.values] == ["Ab_c"]
     assert (await LegacyTeams(database).select(PageQuery(0, 10, {"name": "\\_"}))).total == 0
+    found_teams = await LegacyTeams(database).select(PageQuery(0, 10, {"name": "RED"}, {"name": True}))
+    assert [(team.name, team.members) for team in found_teams.values] == [
+        (name, (Member(captain, "Ab_c", 0, "captain"),)) for name in ("Red 0", "Red")
+    ]

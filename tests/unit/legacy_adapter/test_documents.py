@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,9 @@ from legacy_adapter.documents.sqlite import SqliteDocuments
 from legacy_adapter.stores import opened
 from tests.support.connected import expect_lost_updates
 from tests.support.monolith_file import MonolithData
-from tests.support.stores import EVERYWHERE, on_real_parts
+from tests.support.stores import on_real_parts
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(params=EVERYWHERE)
-def file(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MonolithData]:
-    file = MonolithData(request.param(tmp_path))
-    yield file
-    file.close()
 
 
 @pytest.fixture
@@ -63,11 +56,6 @@ async def test_a_new_document_has_the_shape_of_the_monoliths_own(file: MonolithD
     assert list(body) == ["_id", "cost", "type", "data", "id", "__v"]
 
 
-async def test_object_ids_never_repeat(documents: DocumentStore) -> None:
-    added = [await documents.add("items", new()) for _ in range(50)]
-    assert len({document["_id"]["$oid"] for document in added}) == 50
-
-
 async def test_set_fields_leaves_all_others_alone(file: MonolithData, documents: DocumentStore) -> None:
     item = file.add_item(cost=1e21, sold={"by": ["a", None]}, __v=7)
     before = stored(file, item)
@@ -76,25 +64,16 @@ async def test_set_fields_leaves_all_others_alone(file: MonolithData, documents:
     assert (after, list(after)) == (before | {"type": "validator"}, list(before))
 
 
-async def test_a_field_is_set_as_a_whole(file: MonolithData, documents: DocumentStore) -> None:
+async def test_a_field_is_set_as_a_whole_and_no_field_writes_nothing(
+    file: MonolithData, documents: DocumentStore
+) -> None:
     item = file.add_item(data={"text": "old", "more": 1})
     changed = await documents.set_fields("items", item, {"data": {"text": 'x\0"\u2028é'}})
     assert changed is not None
     assert changed["data"] == {"text": 'x\0"\u2028é'}
-    assert await documents.find_one("items", item) == changed
-
-
-async def test_no_fields_write_nothing(file: MonolithData, documents: DocumentStore) -> None:
-    item = file.add_item()
     before = stored(file, item)
-    assert await documents.set_fields("items", item, {}) == before
+    assert await documents.set_fields("items", item, {}) == await documents.find_one("items", item) == changed
     assert stored(file, item) == before
-
-
-async def test_what_is_not_there_is_neither_set_nor_removed(documents: DocumentStore) -> None:
-    assert await documents.set_fields("items", "nope", {"cost": 1}) is None
-    assert await documents.set_fields("items", "nope", {}) is None
-    assert await documents.remove("items", "nope") is False
 
 
 async def test_several_are_found_by_their_ids(documents: DocumentStore) -> None:
@@ -109,6 +88,8 @@ async def test_a_removed_document_is_gone_and_the_others_stay(file: MonolithData
     gone, kept = file.add_item(), file.add_item()
     assert await documents.remove("items", gone) is True
     assert [document["id"] for document in await documents.find("items", DocumentQuery())] == [kept]
+    assert await documents.set_fields("items", gone, {"cost": 1}) is await documents.set_fields("items", gone, {})
+    assert await documents.remove("items", gone) is await documents.remove("items", "nope") is False
 
 
 async def test_sets_at_once_lose_no_field(file: MonolithData, documents: DocumentStore) -> None:

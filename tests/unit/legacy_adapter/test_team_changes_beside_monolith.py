@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from examples.monolith.storage import tables
 from extracted.account.domain import AlreadyThere
 from extracted.account.teams.domain import MembershipRefusal, Team
 from tests.support.connected import waiting
-from tests.support.stores import on_real_parts
-from tests.unit.legacy_adapter.team_world import TeamWorld, team_world
+from tests.support.monolith_file import MonolithData
+from tests.support.stores import on_real_schema
+from tests.unit.legacy_adapter.team_world import TeamWorld
 
 DEADLINE_S = 20
 STAMPED = "created_at, updated_at) VALUES ({}, now(), now())"
@@ -23,9 +24,10 @@ pytestmark = pytest.mark.connected
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[TeamWorld]:
-    async with team_world(on_real_parts(tmp_path)) as world:
-        yield world
+def file(tmp_path: Path) -> Iterator[MonolithData]:
+    file = MonolithData(on_real_schema(tmp_path))
+    yield file
+    file.close()
 
 
 @contextmanager
@@ -62,7 +64,7 @@ async def test_who_is_being_added_by_the_monolith_is_added_once(world: TeamWorld
     team = await world.team(ada)
     with monolith(world) as connection:
         join(connection, world, team, bob)
-        ours = asyncio.create_task(world.writing().add_member(team, bob, ada))
+        ours = asyncio.create_task(world.teams().add_member(team, bob, ada))
         await blocked(world)
         connection.commit() if commits else connection.rollback()
         added = await asyncio.wait_for(ours, DEADLINE_S)
@@ -78,7 +80,7 @@ async def test_a_role_given_too_late_does_not_stay(world: TeamWorld) -> None:
     team = await world.team(ada)
     with monolith(world) as connection:
         insert(connection, "team_members", team_id=team, user_id=bob, role="member")
-        ours = asyncio.create_task(world.writing().add_member(team, bob, ada))
+        ours = asyncio.create_task(world.teams().add_member(team, bob, ada))
         await blocked(world)
         connection.commit()
         assert await asyncio.wait_for(ours, DEADLINE_S) is MembershipRefusal.ALREADY_MEMBER
@@ -91,7 +93,7 @@ async def test_who_is_being_removed_by_the_monolith_is_told_by_it_alone(world: T
     before = len(await world.mails())
     with monolith(world) as connection:
         connection.execute("DELETE FROM team_members WHERE user_id = %s", [bob])
-        ours = asyncio.create_task(world.writing().remove_member(team, bob))
+        ours = asyncio.create_task(world.teams().remove_member(team, bob))
         await blocked(world)
         connection.commit()
         assert await asyncio.wait_for(ours, DEADLINE_S) is MembershipRefusal.NOT_MEMBER
@@ -103,7 +105,7 @@ async def test_a_team_that_the_monolith_deletes_takes_nobody_in(world: TeamWorld
     team = await world.team(ada)
     with monolith(world) as connection:
         connection.execute("DELETE FROM auth_role WHERE name LIKE 'team::%'")
-        ours = asyncio.create_task(world.writing().add_member(team, bob, ada))
+        ours = asyncio.create_task(world.teams().add_member(team, bob, ada))
         await blocked(world)
         connection.execute("DELETE FROM team")
         connection.commit()
@@ -115,7 +117,7 @@ async def test_a_name_that_the_monolith_is_giving_away_is_taken(world: TeamWorld
     ada = world.add_user("Ada")
     with monolith(world) as connection:
         insert(connection, "team", name="Red")
-        ours = asyncio.create_task(world.writing().create(ada, {"name": "Red"}))
+        ours = asyncio.create_task(world.teams().create(ada, {"name": "Red"}))
         await blocked(world)
         connection.commit()
         with pytest.raises(AlreadyThere):
@@ -128,7 +130,7 @@ async def test_who_is_being_deleted_by_the_monolith_is_waited_for(world: TeamWor
     team = await world.team(ada)
     with monolith(world) as connection:
         connection.execute('DELETE FROM "user" WHERE id IN (%s, %s)', [bob, eve])
-        ours = [world.writing().add_member(team, bob, ada), world.writing().create(eve, {"name": "Blue"})]
+        ours = [world.teams().add_member(team, bob, ada), world.teams().create(eve, {"name": "Blue"})]
         both = asyncio.gather(*ours)
         await blocked(world)
         connection.commit() if commits else connection.rollback()
