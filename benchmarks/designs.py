@@ -44,17 +44,13 @@ class Stage:
 Starter = Callable[[Stage], Design | None]
 
 
-def gateway(stage: Stage, lane: str = "fast", name: str = "gateway", wrapper: tuple[str, ...] = ()) -> Design:
-    """The gateway on one of its lanes. `wrapper`: interpreter options and module that run its command line inside."""
+def gateway(stage: Stage, name: str = "gateway", wrapper: tuple[str, ...] = ()) -> Design:
+    """The gateway. `wrapper`: interpreter options and module that run its command line inside."""
     routes = stage.write("routes.yaml", routes_yaml(stage.origin_port, stage.sink_port))
     command = [sys.executable, *(wrapper or ("-m", "strangler_gateway.cli.app")), "serve", "--routes", str(routes)]
     command += ["--port", "0", "--admin-port", "0", "--state-dir", str(stage.folder / f"{name}.state")]
-    child = stage.start(name, command, {"STRANGLER_LANE": lane, KEY_ENV: stage.caller.key})
+    child = stage.start(name, command, {KEY_ENV: stage.caller.key})
     return Design(name, int(wait_for_output(child, _LISTENING)[1]), child)
-
-
-def gateway_asgi(stage: Stage) -> Design:
-    return gateway(stage, "asgi", "gateway_asgi")
 
 
 def naive(stage: Stage) -> Design:
@@ -108,7 +104,6 @@ def _accepting(child: BenchmarkProcess, port: int) -> Design:
 
 STARTERS: dict[str, Starter] = {
     "gateway": gateway,
-    "gateway_asgi": gateway_asgi,
     "naive": naive,
     "floor": floor,
     "nginx": nginx,

@@ -10,19 +10,19 @@ from typing import cast
 
 import uvloop
 
-from strangler_gateway.http.write_batch import Output, Turn
+from strangler_gateway.http.write_batch import Output, WriteBatch
 
 
 class End(asyncio.Protocol):
     """One of the two sockets of a passage; what it receives leaves by the other."""
 
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
+    def __init__(self, batch: WriteBatch) -> None:
+        self._batch = batch
         self.other: End | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
-        self.out = Output(self._turn, self.transport)
+        self.out = Output(self._batch, self.transport)
 
     def data_received(self, data: bytes) -> None:
         if self.other is not None:
@@ -46,8 +46,8 @@ class End(asyncio.Protocol):
 class ClientEnd(End):
     """The one that has come; its upstream is connected to, and what it sends before that is kept."""
 
-    def __init__(self, turn: Turn, upstream_port: int) -> None:
-        super().__init__(turn)
+    def __init__(self, batch: WriteBatch, upstream_port: int) -> None:
+        super().__init__(batch)
         self._upstream_port = upstream_port
         self._early = b""
 
@@ -63,7 +63,7 @@ class ClientEnd(End):
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            _, upstream = await loop.create_connection(lambda: End(self._turn), "127.0.0.1", self._upstream_port)
+            _, upstream = await loop.create_connection(lambda: End(self._batch), "127.0.0.1", self._upstream_port)
         except OSError:
             self.transport.abort()
             return
@@ -72,9 +72,9 @@ class ClientEnd(End):
 
 
 async def main(port: int, upstream_port: int) -> None:
-    turn = Turn()
+    batch = WriteBatch()
     server = await asyncio.get_running_loop().create_server(
-        lambda: ClientEnd(turn, upstream_port), "127.0.0.1", port, backlog=4096
+        lambda: ClientEnd(batch, upstream_port), "127.0.0.1", port, backlog=4096
     )
     await server.serve_forever()
 

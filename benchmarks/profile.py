@@ -29,7 +29,6 @@ _SAMPLES_A_SECOND = 500
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
-    parser.add_argument("--lane", choices=["fast", "asgi"], default="fast")
     parser.add_argument(
         "--method", choices=["spy", "cprofile"], default="spy" if find_program("py-spy") else "cprofile"
     )
@@ -39,15 +38,13 @@ def arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def gateway_on_stage(
-    lane: str, folder: Path, wrapper: tuple[str, ...] = ()
-) -> Iterator[tuple[designs.Design, designs.Stage]]:
+def gateway_on_stage(folder: Path, wrapper: tuple[str, ...] = ()) -> Iterator[tuple[designs.Design, designs.Stage]]:
     """The gateway before its upstreams, as in the benchmark."""
     cores = choose_cores()
     others = cores.others if cores else None
     with pinned(others), origins(folder, others, ()) as upstream:
         stage = designs.Stage(folder, cores, new_caller(), upstream.main_port, upstream.sink_port)
-        design = designs.gateway(stage, lane, wrapper=wrapper)
+        design = designs.gateway(stage, wrapper=wrapper)
         try:
             yield design, stage
         finally:
@@ -67,7 +64,7 @@ def spy(options: argparse.Namespace, folder: Path) -> None:
     if program is None:
         sys.exit("py-spy is not installed: pip install py-spy, or --method cprofile")
     stacks = folder / "stacks"
-    with gateway_on_stage(options.lane, folder) as (design, stage):
+    with gateway_on_stage(folder) as (design, stage):
         _, undisturbed_us = load(design, stage, 2)
         loading = threading.Thread(target=load, args=(design, stage, options.seconds + 2))
         loading.start()
@@ -96,7 +93,7 @@ def _print(title: str, counts: Counter[str], stacks: list[tuple[list[str], int]]
 
 def cprofile(options: argparse.Namespace, folder: Path) -> None:
     report = folder / "calls"
-    with gateway_on_stage(options.lane, folder, ("-m", "benchmarks.profiled", str(report))) as (design, stage):
+    with gateway_on_stage(folder, ("-m", "benchmarks.profiled", str(report))) as (design, stage):
         load(design, stage, 1)
         os.kill(design.child.pid, signal.SIGUSR1)
         seen, us = load(design, stage, options.seconds)

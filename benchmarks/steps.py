@@ -9,23 +9,22 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
-
-import uvloop
+from typing import Self
 
 from benchmarks.migration import KEY_ENV, TARGET, new_caller, routes_yaml
-from benchmarks.whole import AsgiLane, FastLane, collections_for_each, cost_us
+from benchmarks.whole import Passage, collections_for_each, cost_us
 from strangler_gateway.config.file import load
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.head_memory import HeadMemory
+from strangler_gateway.gateway import Gateway, Outside
 from strangler_gateway.http.request_head import RequestHead, parse_request
 from strangler_gateway.http.response_head import parse_response
 from strangler_gateway.identity.signer import ephemeral_signer
 from strangler_gateway.settings import Settings
-from strangler_gateway.steps import pipeline
-from strangler_gateway.steps.identify import identify
+from strangler_gateway.steps.forward import Relay
+from strangler_gateway.steps.pipeline import Step
 from strangler_gateway.table.routes import Side
 from strangler_gateway.telemetry.access_log import AccessLog
-from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.upstream.heads_back import response_lines
 from strangler_gateway.upstream.heads_out import request_head
 
@@ -54,20 +53,17 @@ _CONNECTIONS = 32
 class Bench:
     """A gateway with the benchmark's table, and one exchange that has been through all its steps."""
 
-    def __init__(self, lane: str = "fast") -> None:
+    def __init__(self) -> None:
         caller = new_caller()
         os.environ[KEY_ENV] = caller.key
         table = load(routes_yaml(1, 2), os.environ)
         self._log_file = Path(os.devnull).open("wb")  # noqa: SIM115  # closed by __exit__
         log = AccessLog(self._log_file)
-        no_shadow = cast(Any, None)  # the group is in canary: nothing asks for it
-        self.gateway = pipeline.Gateway(
-            Settings.model_validate({"lane": lane}), table, ephemeral_signer(), log, no_shadow, Stats()
-        )
+        self.gateway = Gateway(Settings.model_validate({}), table, Outside(log, ephemeral_signer()))
         self.small = self._request("", caller.token)
         self.browser = self._request(_BROWSER, caller.token)
         self.x = self.exchange()
-        assert pipeline.run(self.gateway, self.x) is None
+        assert isinstance(self.gateway.front.pipeline.run(self.x), Relay)
         assert self.x.internal_token is not None
         self.x.status = 200
 
@@ -84,7 +80,7 @@ class Bench:
         return parse_request(head, 16384, 65536, 200)
 
     def exchange(self) -> Exchange:
-        return self.gateway.exchange(self.parse(self.small), "127.0.0.1", b"http")
+        return new_exchange(self.gateway, self.parse(self.small), HeadMemory())
 
 
 def costs(bench: Bench, number: int = 5000) -> Iterator[tuple[str, float]]:
@@ -92,21 +88,27 @@ def costs(bench: Bench, number: int = 5000) -> Iterator[tuple[str, float]]:
     gateway, x = bench.gateway, bench.x
     yield "parse a request of wrk (2 fields)", cost_us(lambda: bench.parse(bench.small), number)
     yield "parse a request of a browser (9 fields)", cost_us(lambda: bench.parse(bench.browser), number)
-    yield "make the exchange", cost_us(lambda: gateway.exchange(x.head, "127.0.0.1", b"http"), number)
-    for step in pipeline.STEPS:
-        yield f"step {step.__name__}", cost_us(partial(step, gateway, x), number)
-    yield "step match, for other bytes", cost_us(lambda: _forgetting(x, pipeline.match, gateway), number)
-    yield "step identify, for other fields", cost_us(lambda: _forgetting(x, identify, gateway), number)
+    yield "make the exchange", cost_us(lambda: new_exchange(gateway, x.head, x.memory), number)
+    steps = {type(step).__name__: step for step in gateway.steps}
+    for name, step in steps.items():
+        yield f"step {name}", cost_us(partial(step.run, x), number)
+    yield "step Match, for other bytes", cost_us(lambda: _forgetting(x, steps["Match"]), number)
+    yield "step Identify, for other fields", cost_us(lambda: _forgetting(x, steps["Identify"]), number)
     yield "build the request's head", cost_us(lambda: request_head(x, x.service, Side.EXTRACTED, gateway.via), number)
     response = parse_response(_RESPONSE, b"GET")
     yield "parse a response of nginx (8 fields)", cost_us(lambda: parse_response(_RESPONSE, b"GET"), number)
     yield "choose the response's lines", cost_us(lambda: response_lines(x, response, x.service, False), number)
-    yield "count and log", cost_us(lambda: gateway.finish(x), number)
+    yield "count and log", cost_us(lambda: gateway.front.done(x), number)
 
 
-def _forgetting(x: Exchange, step: pipeline.Step, gateway: pipeline.Gateway) -> None:
-    x.head.matched = x.head.known = None
-    step(gateway, x)
+def new_exchange(gateway: Gateway, head: RequestHead, memory: HeadMemory) -> Exchange:
+    front = gateway.front
+    return Exchange(head, memory, front.current.table, "127.0.0.1", b"http", front.now())
+
+
+def _forgetting(x: Exchange, step: Step) -> None:
+    x.memory.matched = x.memory.identified = None
+    step.run(x)
 
 
 def _varied(message: bytes) -> list[bytes]:
@@ -115,11 +117,11 @@ def _varied(message: bytes) -> list[bytes]:
 
 
 def whole(bench: Bench) -> Iterator[tuple[str, float]]:
-    lane = FastLane(bench.gateway, bench.x.service, _RESPONSE + bytes(1024), _CONNECTIONS)
+    lane = Passage(bench.gateway, bench.x.service, _RESPONSE + bytes(1024), _CONNECTIONS)
     to_upstream, to_client = lane.exchange(bench.small)
     assert to_upstream.startswith(b"GET /item/4711 HTTP/1.1\r\n")
     assert to_client.startswith(b"HTTP/1.1 200 OK\r\n")
-    yield "whole request of wrk on the fast lane, without sockets", lane.cost_us(bench.small)
+    yield "whole request of wrk without sockets", lane.cost_us(bench.small)
     yield "whole request of a browser", lane.cost_us(bench.browser)
     requests, responses = _varied(bench.browser), _varied(_RESPONSE + bytes(1024))
     yield "the same, the answer another each time", lane.varied_cost_us([bench.browser] * 7, responses)
@@ -130,19 +132,10 @@ def whole(bench: Bench) -> Iterator[tuple[str, float]]:
     )
 
 
-async def whole_on_asgi() -> float:
-    with Bench("asgi") as bench:
-        lane = AsgiLane(bench.gateway, bench.x.service, _RESPONSE + bytes(1024), _CONNECTIONS)
-        _, to_client = await lane.exchange(bench.small)
-        assert to_client.startswith(b"HTTP/1.1 200 OK\r\n")
-        return await lane.cost_us(bench.small)
-
-
 def main() -> None:
     with Bench() as bench:
         for piece, us in (*costs(bench), *whole(bench)):
             print(f"{us:6.2f} us  {piece}")
-    print(f"{uvloop.run(whole_on_asgi()):6.2f} us  whole request of wrk on the ASGI lane, without sockets")
 
 
 if __name__ == "__main__":

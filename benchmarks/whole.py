@@ -1,4 +1,4 @@
-"""A whole request through a lane without sockets: the protocol classes between transports that only remember.
+"""A whole request without sockets: the protocol classes between transports that only remember.
 
 What is left of the gateway when the kernel and the event loop cost nothing; steadier than any figure under load.
 """
@@ -6,7 +6,6 @@ What is left of the gateway when the kernel and the event loop cost nothing; ste
 import asyncio
 import gc
 import os
-import time
 import timeit
 from asyncio.events import _set_running_loop
 from collections.abc import Callable, Sequence
@@ -14,11 +13,10 @@ from itertools import cycle
 from types import SimpleNamespace
 from typing import Any, cast
 
-from strangler_gateway.server.application import application
+from strangler_gateway.gateway import Gateway
 from strangler_gateway.server.connection import ClientConnection
-from strangler_gateway.steps.pipeline import Gateway
 from strangler_gateway.table.routes import Service
-from strangler_gateway.upstream.connection import Connection
+from strangler_gateway.upstream.connection import UpstreamConnection
 
 _SILENT_END, _ = os.pipe()
 _SILENT = SimpleNamespace(fileno=lambda: _SILENT_END)
@@ -43,14 +41,13 @@ class RecordingTransport:
 class Pair:
     """One client connection and one pooled upstream connection, ready for request after request."""
 
-    def __init__(self, gateway: Gateway, service: Service, app: object, loop: object) -> None:
+    def __init__(self, gateway: Gateway, service: Service) -> None:
         self.client_side, self.upstream_side = RecordingTransport(), RecordingTransport()
-        config = SimpleNamespace(loaded_app=app)
         state = SimpleNamespace(connections=set(), tasks=set())
-        self.client = ClientConnection(gateway, config, state, {}, cast(asyncio.AbstractEventLoop, loop))
+        self.client = ClientConnection(gateway.front, None, state, {})
         self.client.connection_made(cast(Any, self.client_side))
         pool = gateway.upstreams.pool(service)
-        self.upstream = Connection(pool)
+        self.upstream = UpstreamConnection(pool)
         self.upstream.connection_made(cast(Any, self.upstream_side))
         pool.open += 1
         pool.release(self.upstream, 3600.0)
@@ -78,12 +75,12 @@ class ManualLoop:
             _set_running_loop(None)
 
 
-class FastLane:
+class Passage:
     """Exchanges callback to callback, those of all connections in the same two turns."""
 
     def __init__(self, gateway: Gateway, service: Service, response: bytes, connections: int = 1) -> None:
         self._turns = ManualLoop()
-        self._pairs = [Pair(gateway, service, None, self._turns) for _ in range(connections)]
+        self._pairs = [Pair(gateway, service) for _ in range(connections)]
         self._clients = [pair.client.data_received for pair in self._pairs]
         self._upstreams = [pair.upstream.data_received for pair in self._pairs]
         self._response = response
@@ -102,38 +99,6 @@ class FastLane:
         """Of one request, where no connection sees the same request, or the same response, twice in a row."""
         pairs = cycle([*zip(requests, responses, strict=True)])
         return cost_us(lambda: self.exchange(*next(pairs)), 200, 25) / len(self._pairs)
-
-
-class AsgiLane:
-    """Exchanges by tasks, messages and an event loop; to be made and used inside a running loop."""
-
-    def __init__(self, gateway: Gateway, service: Service, response: bytes, connections: int = 1) -> None:
-        app, loop = application(gateway), asyncio.get_running_loop()
-        self._pairs = [Pair(gateway, service, app, loop) for _ in range(connections)]
-        self._response = response
-
-    async def exchange(self, request: bytes) -> tuple[bytes, bytes]:
-        """One request of each connection; what went to an upstream, and what came to a client."""
-        for pair in self._pairs:
-            pair.upstream_side.written = pair.client_side.written = b""
-            pair.client.data_received(request)
-        while not all(pair.upstream_side.written for pair in self._pairs):
-            await asyncio.sleep(0)
-        for pair in self._pairs:
-            pair.upstream.data_received(self._response)
-        while not all(pair.client_side.written for pair in self._pairs):
-            await asyncio.sleep(0)
-        return self._pairs[0].upstream_side.written, self._pairs[0].client_side.written
-
-    async def cost_us(self, request: bytes, number: int = 50, repeats: int = 25) -> float:
-        """Of one request: the best of several repeats."""
-        best = float("inf")
-        for _ in range(repeats):
-            began = time.perf_counter()
-            for _ in range(number):
-                await self.exchange(request)
-            best = min(best, time.perf_counter() - began)
-        return best / number / len(self._pairs) * 1e6
 
 
 def cost_us(call: Callable[[], object], number: int = 5000, repeats: int = 7) -> float:

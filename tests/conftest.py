@@ -1,7 +1,6 @@
 """What all tests share."""
 
 import os
-import re
 import signal
 
 import pytest
@@ -20,7 +19,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # What belongs to the shell of whoever runs them. The proxy for HTTPS stays: pip may need it.
 for name in [*os.environ]:
-    if name.lower() in ("http_proxy", "all_proxy") or (name.startswith("STRANGLER_") and name != "STRANGLER_LANE"):
+    if name.lower() in ("http_proxy", "all_proxy") or name.startswith("STRANGLER_"):
         del os.environ[name]
 
 TOGETHER = tuple(
@@ -30,17 +29,15 @@ TOGETHER = tuple(
 """Folders whose tests share running processes."""
 BOOKS = "books"
 """A property of a test: one line of figures, shown at the end."""
-LANE = re.compile(r"[\[-](fast|asgi)[\]-]")
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]
-    """One worker runs what shares processes, so that they start once: a file or a folder, lane by lane."""
+    """One worker runs what shares processes, so that they start once: a file or a folder."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file, _, name = nodeid.partition("::")
+        file = nodeid.partition("::")[0]
         folder = file.rpartition("/")[0]
-        lane = LANE.search(name)
-        return f"{folder if folder in TOGETHER else file} {lane[1] if lane else ''}"
+        return folder if folder in TOGETHER else file
 
 
 @pytest.hookimpl(optionalhook=True)

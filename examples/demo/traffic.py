@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from examples.demo.clients import DemoClient, Observations, RepeatedRead
 from examples.demo.system import ADMIN, GROUP, DemoSystem
 from strangler_gateway.config.file import load
-from strangler_gateway.steps.decide import bucket
+from strangler_gateway.table.bucket import bucket
 
 SEEDED = ("alice", "bob", "carol")
 FIRST_SHARE = 10.0

@@ -1,6 +1,7 @@
 """The admin API on its own port: shows what is served, and moves it. Health, metrics and JWKS need no credential."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -15,7 +16,7 @@ from strangler_gateway.admin.recording import RecordingStream, about
 from strangler_gateway.admin.requests import HANDLERS, AdminRefusal, asked_for, body, strange, who_asks
 from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.recording.record import Recording
+from strangler_gateway.recording.record import Recorder, Recording
 from strangler_gateway.settings import Settings
 from strangler_gateway.steps.explain import explain
 from strangler_gateway.table.matcher import Matcher
@@ -37,36 +38,29 @@ class Keys(Protocol):
 class Differences(Protocol):
     """What shadow kept."""
 
-    def examples(self, route_id: str) -> Sequence[Mapping[str, object]]:
+    def of(self, route_id: str) -> Sequence[Mapping[str, object]]:
         """Of a route, the latest first."""
         ...
 
 
-class Serving(Protocol):
-    """The gateway, as far as it is shown."""
+@dataclass(frozen=True, slots=True)
+class AdminParts:
+    """What the admin API shows and changes, beside the migration."""
 
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def stats(self) -> Stats: ...
-    @property
-    def matcher(self) -> Matcher: ...
-    @property
-    def signer(self) -> Keys | None: ...
-    @property
-    def shadow(self) -> Differences: ...
-    @property
-    def ready(self) -> bool: ...
-
-    recording: Recording | None
+    settings: Settings
+    stats: Stats
+    keys: Keys
+    examples: Differences
+    recorder: Recorder
+    is_ready: Callable[[], bool]
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def admin_app(gateway: Serving, migration: Migration) -> Starlette:
+def admin_app(parts: AdminParts, migration: Migration) -> Starlette:
     """The ASGI application of the admin port."""
-    admin = _Admin(gateway, migration)
+    admin = _Admin(parts, migration)
     routes = [
         Route("/health/live", admin.live),
         Route("/health/ready", admin.ready),
@@ -89,10 +83,10 @@ def admin_app(gateway: Serving, migration: Migration) -> Starlette:
 
 
 class _Admin:
-    def __init__(self, gateway: Serving, migration: Migration) -> None:
-        self._gateway = gateway
+    def __init__(self, parts: AdminParts, migration: Migration) -> None:
+        self._parts = parts
         self._migration = migration
-        self._access = access(gateway.settings)
+        self._access = access(parts.settings)
 
     def reads(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint for readers and operators."""
@@ -116,31 +110,30 @@ class _Admin:
         return JSONResponse({"status": "live"})
 
     async def ready(self, request: Request) -> Response:
-        ready = self._gateway.ready
+        ready = self._parts.is_ready()
         return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Response:
-        requests = request_metrics(self._gateway.stats, self._migration.served)
+        requests = request_metrics(self._parts.stats, self._migration.served)
         return Response(rendered(*requests, *views.migration_metrics(self._migration)), media_type=CONTENT_TYPE)
 
     async def jwks(self, request: Request) -> Response:
-        signer = self._gateway.signer
-        return JSONResponse(signer.jwks() if signer else {"keys": []}, headers={"Cache-Control": "max-age=60"})
+        return JSONResponse(self._parts.keys.jwks(), headers={"Cache-Control": "max-age=60"})
 
     async def status(self, request: Request) -> Response:
-        return JSONResponse(views.status(self._migration) | {"ready": self._gateway.ready})
+        return JSONResponse(views.status(self._migration) | {"ready": self._parts.is_ready()})
 
     async def routes(self, request: Request) -> Response:
-        return JSONResponse(views.routes(self._migration, self._gateway.stats))
+        return JSONResponse(views.routes(self._migration, self._parts.stats))
 
     async def inventory(self, request: Request) -> Response:
-        return JSONResponse(inventory(self._migration.served, self._gateway.stats))
+        return JSONResponse(inventory(self._migration.served, self._parts.stats))
 
     async def differences(self, request: Request) -> Response:
         route = asked_for(request, "route")
         if route not in {known.id for known in self._migration.served.routes}:
             raise strange(route)
-        return JSONResponse({"route": route, "differences": list(self._gateway.shadow.examples(route))})
+        return JSONResponse({"route": route, "differences": list(self._parts.examples.of(route))})
 
     async def log(self, request: Request) -> Response:
         limit = asked_for(request, "limit", "100")
@@ -154,7 +147,7 @@ class _Admin:
 
     async def explain(self, request: Request) -> Response:
         method, path, user = asked_for(request, "method"), asked_for(request, "path"), request.query_params.get("user")
-        return JSONResponse(views.explanation(explain(self._gateway.matcher, method, path, user)))
+        return JSONResponse(views.explanation(explain(Matcher(self._migration.served), method, path, user)))
 
     async def flip(self, request: Request) -> Response:
         asked = await body(request, bodies.Flip)
@@ -189,10 +182,10 @@ class _Admin:
         served = self._migration.served
         if asked.route is not None and asked.route not in {route.id for route in served.routes}:
             raise strange(asked.route)
-        if self._gateway.recording is not None:
+        if self._parts.recorder.recording is not None:
             raise AdminRefusal(409, "recording", "a recording is under way; there is one at a time")
         who = who_asks(request, asked.who)
-        return RecordingStream(self._gateway, Recording(asked.wanted), about(served.digest, asked.route), who)
+        return RecordingStream(self._parts.recorder, Recording(asked.wanted), about(served.digest, asked.route), who)
 
     async def reload(self, request: Request) -> Response:
         reloaded = await self._migration.reload()

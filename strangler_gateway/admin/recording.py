@@ -5,14 +5,14 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from strangler_gateway.migration.journal.journal_entry import iso
 from strangler_gateway.recording.body import LeftOut
-from strangler_gateway.recording.record import Recording, Tally
+from strangler_gateway.recording.record import Recorder, Recording, Tally
 from strangler_gateway.recording.scrub import Scrubber
 from strangler_gateway.recording.step import RecordedStep
 from strangler_gateway.recording.tap import CapturedExchange
@@ -24,19 +24,13 @@ MEDIA_TYPE = "application/x-ndjson"
 log = logging.getLogger(__name__)
 
 
-class Recorded(Protocol):
-    """The gateway, as far as it is recorded."""
-
-    recording: Recording | None
-
-
 class RecordingStream(StreamingResponse):
     """A first line about the recording, then steps and counts, and a last line with the counts."""
 
-    def __init__(self, gateway: Recorded, recording: Recording, about: dict[str, Any], who: str) -> None:
+    def __init__(self, recorder: Recorder, recording: Recording, about: dict[str, Any], who: str) -> None:
         super().__init__(_lines(recording, about), media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
-        self._gateway, self._who = gateway, who
-        self._recording = gateway.recording = recording
+        self._recorder, self._who = recorder, who
+        self._recording = recorder.recording = recording
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """When it ends, in whatever way, the recording ends."""
@@ -44,7 +38,7 @@ class RecordingStream(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._gateway.recording = None
+            self._recorder.recording = None
             log.info("recording ended: %d exchanges were taken", self._recording.tally.taken)
 
 

@@ -1,73 +1,14 @@
 """The one record that travels with a request; each step writes its own fields and reads only earlier ones."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
 from chassis.auth.claims import Identity
-from strangler_gateway.exchange.taps import Copy
+from strangler_gateway.exchange.decision import Decision
+from strangler_gateway.exchange.head_memory import HeadMemory
+from strangler_gateway.exchange.taps import Tap
 from strangler_gateway.http.request_head import RequestHead
-from strangler_gateway.http.response_head import ResponseHead
 from strangler_gateway.table.publish_rules import Publish
-from strangler_gateway.table.routes import Route, RouteTable, Service, Side
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A body as it goes out, and its media type."""
-
-    media_type: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer of the gateway's own. `code` is a word of RFC 9209 §2.3 where one fits; `fields` go out as they are.
-
-    Without `content` the body is shaped by `errors:` of routes.yaml around `message`.
-    """
-
-    status: int
-    code: str
-    message: str
-    fields: tuple[tuple[bytes, bytes], ...] = ()
-    close: bool = False
-    content: Content | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Which side takes the request, and why (a word that log, metrics and the debug header show)."""
-
-    side: Side
-    reason: str
-    logged: bytes = field(init=False, compare=False, repr=False)
-    """As it stands in a log line."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "logged", b'"side":"%b","reason":"%b"' % (self.side.encode(), self.reason.encode()))
-
-
-Answer = Reply | None
-Outcome = Answer | Awaitable[Answer]
-"""What a step returns: None goes on, a Reply ends, an awaitable has to be awaited on the ASGI lane and then goes on."""
-
-
-class Later:
-    """A wait that has not begun: awaited it runs; closed it lets go of what it would have waited for."""
-
-    def __init__(self, inner: object, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        self._inner = inner
-        self._run = run
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        return self._run().__await__()
-
-    def close(self) -> None:
-        """Nobody will await it."""
-        close = getattr(self._inner, "close", None)
-        if close is not None:
-            close()
+from strangler_gateway.table.routes import RouteTable, Service, Side
 
 
 class Exchange:
@@ -76,8 +17,6 @@ class Exchange:
     What steps set has its default on the class: a request pays only for what it uses.
     """
 
-    table: RouteTable
-    route: Route
     service: Service
     credential: bytes | None = None
     request_id = b""
@@ -105,17 +44,21 @@ class Exchange:
     status = 0
     stage = b""
     """Where it failed: connect, response, body, client; empty if it did not."""
-    inform: Callable[[ResponseHead], None] | None = None
-    """Passes a 1xx response on, where the server can."""
     continued = False
     """100 Continue has gone out."""
     tunnel = False
     """The protocol has been switched: bytes go both ways as they are."""
-    tap: Copy | None = None
-    """Set by decide for a request that shadow compares or that is recorded: collects the exchange as it passes."""
+    tap: Tap | None = None
+    """Set by decide for a request that is compared or recorded: copies the exchange as it passes."""
 
-    def __init__(self, head: RequestHead, peer: str, scheme: bytes, started: float) -> None:
+    def __init__(
+        self, head: RequestHead, memory: HeadMemory, table: RouteTable, peer: str, scheme: bytes, started: float
+    ) -> None:
         self.head = head
+        self.memory = memory
+        self.table = table
+        self.route = table.routes[-1]
+        """Until it is matched, a request counts as the last route's."""
         self.method = head.method
         """As sent, any case, any token."""
         self.target = head.target

@@ -1,7 +1,7 @@
 """The head of an HTTP/1.1 request (RFC 9112): strict parsing, and how the body is delimited. Pure."""
 
 import re
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from strangler_gateway.http.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
 
@@ -58,14 +58,6 @@ class RequestHead:
     """The field lines as received, where the next head on this connection may be read by them."""
     received = b""
     """The whole head as received, where it may be that of the next request on this connection, too."""
-    matched: tuple[object, Any, tuple[bytes, ...]] | None = None
-    """The matcher that found a route for this head, the route, and what its variables captured."""
-    known: tuple[object, Any] | None = None
-    """The identity provider that knew the user of these fields, and the identity."""
-    lowered: Pairs | None = None
-    """The fields with names in lower case, once somebody asked for them."""
-    built: object | None = None
-    """What `headers` has made of these fields for a service; kept while the client sends the same ones."""
 
     def __init__(
         self, method: bytes, target: bytes, path: bytes, query: bytes, version: int, fields: Pairs, marks: Marks
@@ -84,7 +76,6 @@ class RequestHead:
         request.__dict__.update(self.__dict__)
         request.target = target
         request.received = received
-        request.matched = None
         request.path, mark, rest = target.partition(b"?")
         request.query = mark + rest
         return request

@@ -10,7 +10,7 @@ _AT_ONCE = 64 * 1024
 """So much is written at once: back-pressure has to be felt before the next read."""
 
 
-class Turn:
+class WriteBatch:
     """The outputs that have something to be written at the end of this turn of the loop."""
 
     def __init__(self) -> None:
@@ -31,10 +31,10 @@ class Turn:
 class Output:
     """What goes to one transport, in order."""
 
-    __slots__ = ("_due", "_pieces", "_size", "_transport", "_turn")
+    __slots__ = ("_batch", "_due", "_pieces", "_size", "_transport")
 
-    def __init__(self, turn: Turn, transport: asyncio.WriteTransport) -> None:
-        self._turn = turn
+    def __init__(self, batch: WriteBatch, transport: asyncio.WriteTransport) -> None:
+        self._batch = batch
         self._transport = transport
         self._pieces: list[bytes] = []
         self._size = 0
@@ -53,7 +53,7 @@ class Output:
             self.now()
         elif not self._due:
             self._due = True
-            self._turn.add(self)
+            self._batch.add(self)
 
     def soon(self) -> None:
         """What was put leaves at the end of this turn."""
@@ -61,7 +61,7 @@ class Output:
             self.now()
         elif self._pieces and not self._due:
             self._due = True
-            self._turn.add(self)
+            self._batch.add(self)
 
     def now(self) -> None:
         """What was put leaves at once: before a close, or when it is much."""

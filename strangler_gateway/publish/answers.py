@@ -4,8 +4,8 @@ import json
 import re
 from urllib.parse import quote
 
-from strangler_gateway.exchange.exchange import Content, Reply
-from strangler_gateway.publish.waiting import Word
+from strangler_gateway.exchange.replies import Reply, ReplyContent
+from strangler_gateway.publish.waiting import ConsumerOutcome
 from strangler_gateway.table.publish_rules import OutcomeRule, Publish
 
 RETRY_AFTER_S = 5
@@ -17,9 +17,9 @@ _AGAIN_KEYLESS = "Nothing tells a second attempt from this one without an Idempo
 Field = tuple[bytes, bytes]
 
 
-def told(rules: Publish, rule: OutcomeRule, word: Word, message_id: str) -> Reply:
-    """The answer to the consumer's word. A Location that the reply leaves open is the message's own."""
-    values = {**dict(word.texts), "message_id": message_id}
+def told(rules: Publish, rule: OutcomeRule, outcome: ConsumerOutcome, message_id: str) -> Reply:
+    """The answer to the consumer's outcome. A Location that the reply leaves open is the message's own."""
+    values = {**dict(outcome.texts), "message_id": message_id}
     place = rule.location and (_path(rule.location, values) or _path(rules.location or "", values))
     fields = (*_location(place), *_retry_after(rule.retry_after_s))
     return Reply(rule.status, "", rule.message or "", fields, content=_content(rule, values))
@@ -29,7 +29,7 @@ def accepted(rules: Publish, message_id: str) -> Reply:
     """202: the broker has the message, and nobody has answered yet."""
     place = _path(rules.location or "", {"message_id": message_id})
     body = json.dumps({"statusCode": 202, "message": "Accepted; the outcome is not known yet.", "id": message_id})
-    return Reply(202, "", "", _location(place), content=Content(_JSON, body))
+    return Reply(202, "", "", _location(place), content=ReplyContent(_JSON, body))
 
 
 def unconfirmed(has_key: bool) -> Reply:
@@ -50,13 +50,13 @@ def busy() -> Reply:
     )
 
 
-def _content(rule: OutcomeRule, values: dict[str, str]) -> Content | None:
+def _content(rule: OutcomeRule, values: dict[str, str]) -> ReplyContent | None:
     """None: none, or shaped as errors are."""
     if rule.body is not None:
-        return Content(_JSON, _NAME.sub(lambda found: _escaped(values.get(found[1], "")), rule.body))
+        return ReplyContent(_JSON, _NAME.sub(lambda found: _escaped(values.get(found[1], "")), rule.body))
     if rule.status >= 400 or rule.status == 204:
         return None
-    return Content(
+    return ReplyContent(
         _JSON, json.dumps({"statusCode": rule.status, "message": rule.message or "", "id": values["message_id"]})
     )
 

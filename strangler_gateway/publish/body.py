@@ -21,7 +21,7 @@ _QUOTED_KEY = re.compile(rb'"((?:[ !#-\[\]-~]|\\["\\])+)"')
 """A String of RFC 8941 §3.3.3, as draft-ietf-httpapi-idempotency-key-header writes it."""
 
 
-class Unfit(Exception):
+class Unpublishable(Exception):
     """The request cannot become a message; with the status that says so."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -30,22 +30,22 @@ class Unfit(Exception):
         self.message = message
 
 
-def bound(max_body: int | None) -> int:
+def body_limit(max_body: int | None) -> int:
     """Bytes that a body may have."""
     return min(DEFAULT_MAX_BODY if max_body is None else max_body, MAX_BODY)
 
 
 def check_form(fields: Pairs) -> None:
-    """Raises Unfit (415) where the body does not say that it is plain JSON."""
+    """Raises Unpublishable (415) where the body does not say that it is plain JSON."""
     kinds = _values(fields, b"content-type")
     if len(kinds) != 1 or not _JSON.fullmatch(kinds[0].strip(b" \t")):
-        raise Unfit(415, "Wanted a body of Content-Type: application/json.")
+        raise Unpublishable(415, "Wanted a body of Content-Type: application/json.")
     if any(coding.strip(b" \t").lower() not in (b"", b"identity") for coding in _values(fields, b"content-encoding")):
-        raise Unfit(415, "Wanted a body without a Content-Encoding.")
+        raise Unpublishable(415, "Wanted a body without a Content-Encoding.")
 
 
 def key_of(fields: Pairs) -> str | None:
-    """The Idempotency-Key, quoted or not the same; None where there is none. Raises Unfit."""
+    """The Idempotency-Key, quoted or not the same; None where there is none. Raises Unpublishable."""
     values = _values(fields, b"idempotency-key")
     if not values:
         return None
@@ -54,21 +54,23 @@ def key_of(fields: Pairs) -> str | None:
     if quoted:
         value = re.sub(rb"\\(.)", rb"\1", quoted[1])
     if len(values) > 1 or not (_KEY.fullmatch(value) or (quoted and len(value) <= 255)):
-        raise Unfit(400, "Wanted one Idempotency-Key of 1 to 255 visible characters, such as a UUID, best in quotes.")
+        raise Unpublishable(
+            400, "Wanted one Idempotency-Key of 1 to 255 visible characters, such as a UUID, best in quotes."
+        )
     return value.decode("ascii")
 
 
 def read_body(data: bytes, wanted: tuple[BodyField, ...]) -> dict[str, object]:
-    """The JSON object, with exactly the fields that are wanted. Raises Unfit."""
+    """The JSON object, with exactly the fields that are wanted. Raises Unpublishable."""
     try:
         body = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise Unfit(400, "The body is no JSON in UTF-8.") from None
+        raise Unpublishable(400, "The body is no JSON in UTF-8.") from None
     if not isinstance(body, dict):
-        raise Unfit(400, "Wanted a JSON object.")
+        raise Unpublishable(400, "Wanted a JSON object.")
     known = {field.name: field for field in wanted}
     if any(name not in known for name in body):
-        raise Unfit(400, f"The body has an unknown field; known: {', '.join(known) or 'none'}.")
+        raise Unpublishable(400, f"The body has an unknown field; known: {', '.join(known) or 'none'}.")
     for field in wanted:
         _check(field, body)
     return body
@@ -77,7 +79,7 @@ def read_body(data: bytes, wanted: tuple[BodyField, ...]) -> dict[str, object]:
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise Unfit(400, "A field stands twice in the body.")
+        raise Unpublishable(400, "A field stands twice in the body.")
     return found
 
 
@@ -88,15 +90,15 @@ def _no_number(text: str) -> NoReturn:
 def _check(field: BodyField, body: Mapping[str, object]) -> None:
     if field.name not in body:
         if field.required:
-            raise Unfit(400, f"The field {field.name} is missing.")
+            raise Unpublishable(400, f"The field {field.name} is missing.")
         return
     value = body[field.name]
     if not _KINDS[field.type](value):
-        raise Unfit(400, f"The field {field.name} is not of the type {field.type}.")
+        raise Unpublishable(400, f"The field {field.name} is not of the type {field.type}.")
     if field.format == "uuid" and not _UUID.fullmatch(str(value)):
-        raise Unfit(400, f"The field {field.name} is no UUID.")
+        raise Unpublishable(400, f"The field {field.name} is no UUID.")
     if isinstance(value, str | list) and len(value) > field.max_length:
-        raise Unfit(400, f"The field {field.name} is longer than {field.max_length}.")
+        raise Unpublishable(400, f"The field {field.name} is longer than {field.max_length}.")
 
 
 def _is_text(value: object) -> bool:

@@ -1,13 +1,13 @@
-"""The gateway's side of the broker: publishes, takes replies in, tells before a flip whether messages would arrive."""
+"""The gateway's side of the broker: publishes, receives replies, and probes before a flip whether messages arrive."""
 
 import asyncio
 import contextlib
 
 from chassis.messaging.envelope import Envelope, MessageInvalid
 from chassis.messaging.port import Broker, BrokerUnavailable, Delivery, MessagingError
-from strangler_gateway.publish.waiting import MAX_WAITING, Waiting, Word
+from strangler_gateway.publish.waiting import MAX_WAITING, ConsumerOutcome, WaitingRequests
 from strangler_gateway.table.publish_rules import Publish
-from strangler_gateway.telemetry.log_throttle import Complaints
+from strangler_gateway.telemetry.log_throttle import LogThrottle
 
 PROBE_TIMEOUT_S = 2.0
 _UNSET = "no broker is known to this gateway: set STRANGLER_BROKER_URL"
@@ -22,9 +22,9 @@ class Publishing:
 
     def __init__(self, broker: Broker | None = None, *, max_waiting: int = MAX_WAITING) -> None:
         self._broker = broker
-        self._complaints = Complaints()
+        self._throttle = LogThrottle()
         self._keys: dict[str, asyncio.Task[str]] = {}
-        self.waiting = Waiting(max_waiting)
+        self.waiting = WaitingRequests(max_waiting)
 
     async def key(self, exchange: str) -> str:
         """Where this process hears replies of that exchange, from the first use on. Raises MessagingError."""
@@ -73,7 +73,7 @@ class Publishing:
             word = reply.body.get("outcome")
             if isinstance(word, str):
                 texts = ((name, value) for name, value in reply.body.items() if isinstance(value, str))
-                self.waiting.tell(reply, Word(word, tuple(texts)))
+                self.waiting.tell(reply, ConsumerOutcome(word, tuple(texts)))
                 return
         wanted = "wanted a message with the text `outcome`"
-        self._complaints.about("reply", ReplyInvalid(f"a reply in {delivery.queue} is not understood: {wanted}"))
+        self._throttle.warn("reply", ReplyInvalid(f"a reply in {delivery.queue} is not understood: {wanted}"))

@@ -9,7 +9,7 @@ from functools import partial
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.recording.tap import Capture, CapturedExchange, TeeTap
-from strangler_gateway.steps.decide import BUCKETS, bucket
+from strangler_gateway.table.bucket import BUCKETS, bucket
 
 MAX_BODY = 256 * 1024
 """Bytes of both bodies of an exchange; a longer exchange is left out."""
@@ -140,3 +140,10 @@ def caller_of(fields: list[tuple[bytes, bytes]]) -> bytes:
     """The credential that tells callers apart: Authorization, else the cookies; empty: none."""
     by_name = {name.lower(): value for name, value in fields}
     return by_name.get(b"authorization") or by_name.get(b"cookie") or b""
+
+
+class Recorder:
+    """Where the recording under way is found, if there is one."""
+
+    def __init__(self) -> None:
+        self.recording: Recording | None = None

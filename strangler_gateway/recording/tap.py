@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from strangler_gateway.exchange.taps import Copy, Fields, is_stream
+from strangler_gateway.exchange.taps import Fields, Tap, is_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ class TeeTap:
 
     __slots__ = ("_copies",)
 
-    def __init__(self, *copies: Copy) -> None:
-        self._copies: Sequence[Copy] = copies
+    def __init__(self, *copies: Tap) -> None:
+        self._copies: Sequence[Tap] = copies
 
     def request_body(self, data: bytes) -> None:
         for copy in self._copies:

@@ -5,98 +5,79 @@ import logging
 import socket
 import struct
 from math import inf
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from strangler_gateway.exchange.errors import reason_phrase
-from strangler_gateway.exchange.exchange import Exchange, Outcome, Reply
-from strangler_gateway.http import chunked
-from strangler_gateway.http.chunked import ChunkedDecoder
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.outcome import Handler, Outcome
+from strangler_gateway.exchange.own_answers import reason_phrase
+from strangler_gateway.exchange.replies import FAILED, Reply
 from strangler_gateway.http.fields import Malformed, Pairs
-from strangler_gateway.http.request_head import BadRequest, RequestHead, incomplete_request, parse_request
+from strangler_gateway.http.request_head import BadRequest, RequestHead
 from strangler_gateway.http.response_head import ResponseHead
-from strangler_gateway.http.websocket import PING, Frames, close_frame
+from strangler_gateway.http.websocket import PING, close_frame
 from strangler_gateway.http.write_batch import Output
-from strangler_gateway.server.application_lane import Cycle
-from strangler_gateway.server.fast_lane import Relay
-from strangler_gateway.steps.pipeline import run
+from strangler_gateway.server.front import Front
+from strangler_gateway.server.request_body import RequestBody
+from strangler_gateway.server.request_reader import RequestReader
+from strangler_gateway.server.response_writer import ResponseWriter
+from strangler_gateway.server.slow_reader import LOOK_S, SlowReader
+from strangler_gateway.server.waiting_lane import WaitingLane
 from strangler_gateway.upstream.heads_back import interim_lines
-
-if TYPE_CHECKING:
-    from strangler_gateway.steps.pipeline import Gateway
 
 log = logging.getLogger(__name__)
 
 _MAX_PIPELINED = 64 * 1024
-_STALL_S, _LOOK_S = 300.0, 2.0
-_CHECK_STEP = 512
 _UPLOAD, _PIPELINE = 1, 2
-_DELIMITED, _CHUNKED, _BY_CLOSE, _NONE, _TUNNEL = range(5)
+"""Reasons to pause reading: the handler takes no more of the body; too many requests wait behind this one."""
 _TOO_MANY = Reply(503, "connection_limit_reached", "Too many connections.", ((b"Retry-After", b"1"),), close=True)
-
-
-class Lane(Protocol):
-    """What takes the request of a connection, and answers through the connection's methods."""
-
-    def on_request_body(self, data: bytes) -> None: ...
-    def on_request_end(self, trailers: Pairs) -> None: ...
-    def on_client_gone(self) -> None: ...
-    def on_client_full(self) -> None: ...
-    def on_client_writable(self) -> None: ...
+_HEADER_LATE = Reply(408, "http_request_error", "The request header did not arrive in time.", close=True)
 
 
 class ClientConnection(asyncio.Protocol):
-    """Reads requests one after the other; writes each response in the framing that the client understands."""
+    """Reads requests one after the other; the handler of each answers through the methods of `exchange.outcome.Client`.
 
-    def __init__(self, gateway: "Gateway", config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
-        self.gateway = gateway
-        self.app = config.loaded_app
-        self.app_state = app_state
-        self.loop: asyncio.AbstractEventLoop = _loop or asyncio.get_running_loop()
+    `deadline`: monotonic seconds; what is waited for now ends then.
+    """
+
+    def __init__(self, front: Front, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
+        self.front = front
         self.connections: set[Any] = server_state.connections
         self.tasks: set[asyncio.Task[Any]] = server_state.tasks
         self.transport: asyncio.Transport
-        self.peer = ""
-        self.address: Any = None
-        self.scheme = b"http"
-        self.buffer = b""
-        self.checked = 0
-        """How long an incomplete head has to be to be looked at again: byte by byte it must not cost a look each."""
-        self.deadline = inf
-        self.lane: Lane | None = None
-        self.x: Exchange | None = None
-        self.last: RequestHead | None = None
-        self.left = 0
-        self.decoder: ChunkedDecoder | None = None
-        self.body_done = True
-        self.received = 0
-        self.responding = False
-        self.framing = _NONE
-        self.keep = True
         self.out: Output
+        self.writer: ResponseWriter
+        self.reader = RequestReader(front.settings)
+        self.body = RequestBody()
+        self.slow_reader = SlowReader()
+        self.peer = ""
+        self.scheme = b"http"
+        self.handler: Handler | None = None
+        self.exchange: Exchange | None = None
+        self.deadline = inf
+        self.responding = False
+        self.keep = True
+        """The connection stays open behind this exchange."""
         self.full = False
-        self.unsent = inf
-        """Bytes for the client that it had not taken when last looked at."""
-        self.stalls = inf
+        """The client reads too slowly: nothing more may be written now."""
         self.paused = 0
         self.draining = False
+        """The process ends: this exchange is the last one."""
         self.lingering = False
+        """Nothing more is read from this client; what was written still leaves."""
         self.parsing = False
-        self.frames: Frames | None = None
-        self.ping_s = inf
-        self.pinged = False
 
     # The connection.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # a TCP, TLS or Unix transport
-        self.out = Output(self.gateway.turn, self.transport)
+        self.out = Output(self.front.batch, self.transport)
+        self.writer = ResponseWriter(self.out)
         peer = transport.get_extra_info("peername")
-        self.address = transport.get_extra_info("sockname")
         self.peer = str(peer[0]) if isinstance(peer, tuple) and peer else ""
         self.scheme = b"https" if transport.get_extra_info("sslcontext") else b"http"
         self.connections.add(self)
-        self.deadline = self.gateway.now() + self.gateway.settings.header_timeout_s
-        if len(self.connections) > self.gateway.settings.max_connections:
+        self.deadline = self.front.now() + self.front.settings.header_timeout_s
+        if len(self.connections) > self.front.settings.max_connections:
             self._refuse(_TOO_MANY)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -108,105 +89,125 @@ class ClientConnection(asyncio.Protocol):
 
     def _gone(self) -> None:
         """The client has left: what runs for it is ended at once (gateway.md C2)."""
-        lane, x = self.lane, self.x
-        self.lane = self.x = None
+        handler, exchange = self.handler, self.exchange
+        self.handler = self.exchange = None
         self.lingering = True
         self._await()
-        if lane is not None:
-            lane.on_client_gone()
-        if x is not None:
-            if not x.tunnel:
-                x.stage = x.stage or b"client"
-                x.status = x.status or 499
-            self.gateway.finish(x)
+        if handler is not None:
+            handler.on_client_gone()
+        if exchange is not None:
+            if not exchange.tunnel:
+                exchange.stage = exchange.stage or b"client"
+                exchange.status = exchange.status or 499
+            self.front.done(exchange)
 
     def shutdown(self) -> None:
         """Called by uvicorn at the end: finishes the exchange in flight, and takes no other."""
         self.draining = True
-        if self.lane is None and not self.lingering:
+        if self.handler is None and not self.lingering:
             self.out.now()
             self.transport.close()
 
     def close_tunnel(self, code: int) -> None:
         """Ends a WebSocket from our side, at the next frame boundary (RFC 6455 §7.4.1: 1001 = going away)."""
-        if self.frames is not None and self.frames.at_boundary:
+        tunnel = self.writer.tunnel
+        if tunnel is None:
+            return
+        if tunnel.at_boundary:
             self.out.put(close_frame(code))
             self.out.now()
-        if self.frames is not None:
-            self._gone()
-            self.transport.close()
+        self._gone()
+        self.transport.close()
+
+    # Time.
 
     def sweep(self, now: float) -> None:
         """Called a few times a second: ends what waits too long."""
-        if self.frames is not None and not self.lingering:
+        if self.writer.tunnel is not None and not self.lingering:
             self._keep_tunnel(now)
         elif self.deadline >= now:
             return
         elif self.full or (self.lingering and self.transport.get_write_buffer_size()):
-            self._stalled(now)
+            self._watch_slow_reader(now)
         elif self.lingering:
             self.transport.abort()
         elif self.transport.is_closing():
             return
-        elif self.lane is not None:
+        elif self.handler is not None:
             self._bad_body(408, "The request body did not arrive in time.")
-        elif self.buffer:
-            self._refuse(Reply(408, "http_request_error", "The request header did not arrive in time.", close=True))
+        elif self.reader.buffer:
+            self._refuse(_HEADER_LATE)
         else:
             self._close()
 
     def _keep_tunnel(self, now: float) -> None:
         """Pings an idle WebSocket between two frames (RFC 6455 §5.5.2); one that never answers is dead."""
-        if self.full and self.deadline < now:
-            self._stalled(now)
-        elif self.deadline < now and self.frames is not None and self.frames.at_boundary:
-            if self.pinged:
-                self._gone()
-                self.transport.abort()
-                return
+        tunnel = self.writer.tunnel
+        if tunnel is None or self.deadline >= now:
+            return
+        if self.full:
+            self._watch_slow_reader(now)
+        elif tunnel.at_boundary and tunnel.pinged:
+            self._gone()
+            self.transport.abort()
+        elif tunnel.at_boundary:
             self.out.put(PING)
             self.out.soon()
-            self.pinged = True
-            self.deadline = now + self.ping_s
+            tunnel.pinged = True
+            self.deadline = now + tunnel.ping_s
 
-    def _heard(self) -> None:
-        self.pinged = False
-        self.deadline = self.gateway.now() + self.ping_s
-
-    def _stalled(self, now: float) -> None:
-        """Waits on while the client takes some of what is for it; ends one that has not for long."""
-        unsent = self.transport.get_write_buffer_size()
-        if unsent != self.unsent:
-            self.unsent, self.stalls = unsent, now + _STALL_S
-        if self.stalls < now:
+    def _watch_slow_reader(self, now: float) -> None:
+        """Waits on while the client takes some of what is for it."""
+        if self.slow_reader.has_stalled(self.transport.get_write_buffer_size(), now):
             self.transport.abort()
         else:
-            self.deadline = now + _LOOK_S
+            self.deadline = now + LOOK_S
+
+    def _await(self) -> None:
+        """Sets how long what is waited for now may take."""
+        settings = self.front.settings
+        if self.full:
+            self.slow_reader.watch()
+            wait_s = LOOK_S
+        elif self.lingering:
+            self.slow_reader.watch()
+            wait_s = settings.linger_s
+        elif self.writer.tunnel is not None:
+            wait_s = self.writer.tunnel.ping_s
+        elif self.handler is None:
+            wait_s = settings.header_timeout_s if self.reader.buffer else settings.keep_alive_s
+        else:
+            wait_s = inf if self.body.done or self.paused else settings.body_timeout_s
+        self.deadline = self.front.now() + wait_s
 
     # Reading.
 
     def data_received(self, data: bytes) -> None:
         if self.lingering:
             return
-        if self.lane is None:
-            last = self.last
-            if last is not None and data == last.received and not self.buffer and not self.full:
-                # The very bytes of the request before it: there is nothing to be read.
-                self._start(last)
-                return
-            self.buffer = self.buffer + data if self.buffer else data
-            self._next()
-        elif self.framing == _TUNNEL:
-            self._heard()
-            self.lane.on_request_body(data)
+        if self.handler is None:
+            self._read_requests(data)
+        elif self.writer.tunnel is not None:
+            self.writer.tunnel.pinged = False
+            self.deadline = self.front.now() + self.writer.tunnel.ping_s
+            self.handler.on_request_body(data)
             return
-        elif not self.body_done:
+        elif not self.body.done:
             self._feed(data)
             return
         else:
-            self.buffer += data
-        if len(self.buffer) > _MAX_PIPELINED:
+            self.reader.buffer += data
+        if len(self.reader.buffer) > _MAX_PIPELINED:
             self._pause(_PIPELINE)
+
+    def _read_requests(self, data: bytes) -> None:
+        reader = self.reader
+        repeated = reader.repeated(data)
+        if repeated is not None and not self.full:
+            self._start(repeated)
+            return
+        reader.buffer = reader.buffer + data if reader.buffer else data
+        self._next()
 
     def _next(self) -> None:
         """Takes requests from the buffer until one has to wait: for its answer, or for the client to read (C7)."""
@@ -214,108 +215,102 @@ class ClientConnection(asyncio.Protocol):
             return
         self.parsing = True
         try:
-            while self.lane is None and self.buffer and not self.lingering and not self.full:
+            while self.handler is None and self.reader.buffer and not self.lingering and not self.full:
                 if not self._take_request():
                     break
         finally:
             self.parsing = False
 
     def _take_request(self) -> bool:
-        settings = self.gateway.settings
-        buffer = self.buffer
-        end = buffer.find(b"\r\n\r\n", 1) + 4
         try:
-            if end == 3:
-                if len(buffer) < self.checked:
-                    return False
-                self.checked = len(buffer) + (_CHECK_STEP if len(buffer) > _CHECK_STEP else 0)
-                incomplete_request(buffer, settings.max_request_line, settings.max_header)
-                self.deadline = min(self.deadline, self.gateway.now() + settings.header_timeout_s)
-                return False
-            request = parse_request(
-                buffer[:end], settings.max_request_line, settings.max_header, settings.max_fields, self.last
-            )
+            request = self.reader.take()
         except BadRequest as exc:
             self._refuse(Reply(exc.status, "http_request_error", exc.message, close=True))
             return False
-        self.buffer = buffer[end:]
-        self.last = request if request.section else None
-        self.checked = 0
+        if request is None:
+            self.deadline = min(self.deadline, self.front.now() + self.front.settings.header_timeout_s)
+            return False
         self._start(request)
         return True
 
     def _start(self, request: RequestHead) -> None:
-        gateway = self.gateway
-        self.x = x = gateway.exchange(request, self.peer, self.scheme)
+        front = self.front
+        exchange = Exchange(request, self.reader.memory, front.current.table, self.peer, self.scheme, front.now())
+        self.exchange = exchange
         self.keep = request.keep_alive and not self.draining
         if request.length == 0:
-            self.body_done, self.decoder, self.deadline = True, None, inf
+            self.body.done, self.deadline = True, inf
         else:
-            self._expect_body(request.length)
+            self.body.begin(request.length, front.settings.max_header)
+            self.deadline = front.now() + front.settings.body_timeout_s
         try:
-            outcome: Outcome = run(gateway, x)
-            if outcome is None and x.publish is None and gateway.fast:
-                self.lane = Relay(self, gateway, x)
-            elif isinstance(outcome, Reply):
-                self.reply(outcome)
-                return
-            else:
-                self.lane = Cycle(self, x, outcome)
+            self._take_up(front.pipeline.run(exchange))
         except Exception:
-            log.exception("a step failed")
-            self.reply(Reply(500, "proxy_internal_error", "The gateway failed on this request.", close=True))
-            return
-        if not self.body_done and self.buffer:
-            data, self.buffer = self.buffer, b""
+            self._fail()
+        if self.handler is not None and not self.body.done and self.reader.buffer:
+            data, self.reader.buffer = self.reader.buffer, b""
             self._feed(data)
 
-    def _expect_body(self, length: int | None) -> None:
-        settings = self.gateway.settings
-        self.left = length or 0
-        self.decoder = ChunkedDecoder(settings.max_header) if length is None else None
-        self.body_done = False
-        self.received = 0
-        self.deadline = self.gateway.now() + settings.body_timeout_s
+    def _take_up(self, outcome: Outcome) -> None:
+        """What the steps end in: a handler takes the request, a reply answers it, a wait goes on in a task."""
+        if isinstance(outcome, Handler):
+            self.handler = outcome
+            outcome.start(self)
+        elif isinstance(outcome, Reply):
+            self.reply(outcome)
+        elif self.exchange is not None:
+            self.handler = waiting = WaitingLane(self.front.pipeline, self.exchange, outcome)
+            task = waiting.wait(self)
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    def proceed(self, outcome: Outcome) -> None:
+        """A step has been waited for: goes on with what the steps end in."""
+        try:
+            self._take_up(outcome)
+        except Exception:
+            self._fail()
+
+    def _fail(self) -> None:
+        log.exception("a step failed")
+        if self.responding:
+            self.break_off()
+        elif self.exchange is not None:
+            self.reply(FAILED)
 
     def _feed(self, data: bytes) -> None:
         """Takes body bytes in the request's framing."""
-        assert self.lane is not None
-        self.deadline = self.gateway.now() + self.gateway.settings.body_timeout_s
-        trailers: Pairs = []
-        if self.decoder is not None:
-            try:
-                body, rest = self.decoder.feed(data)
-            except Malformed as exc:
-                self._bad_body(400, f"Malformed chunked body: {exc}.")
-                return
-            self.body_done, trailers = self.decoder.done, self.decoder.trailers
-        else:
-            body, rest = (data, b"") if len(data) <= self.left else (data[: self.left], data[self.left :])
-            self.left -= len(body)
-            self.body_done = self.left == 0
-        self.received += len(body)
+        assert self.handler is not None
+        self.deadline = self.front.now() + self.front.settings.body_timeout_s
+        try:
+            content, rest = self.body.feed(data)
+        except Malformed as exc:
+            self._bad_body(400, f"Malformed chunked body: {exc}.")
+            return
         if self._too_long():
             return
-        if body:
-            self.lane.on_request_body(body)
-        if self.body_done:
+        if content:
+            self.handler.on_request_body(content)
+        if self.body.done:
             self.deadline = inf
-            self.buffer = rest
-            if self.lane is not None:
-                self.lane.on_request_end(trailers)
+            self.reader.buffer = rest
+            if self.handler is not None:
+                self.handler.on_request_end(self.body.trailers)
 
     def _too_long(self) -> bool:
-        limit = self.x.route.max_body if self.x is not None and self.decoder is not None and self.x.step else None
-        if limit is None or self.received <= limit:
+        """A chunked body shows its length only as it comes; before the steps have run, no route is known."""
+        exchange = self.exchange
+        limit = exchange.route.max_body if exchange is not None and self.body.is_chunked and exchange.step else None
+        if limit is None or self.body.received <= limit:
             return False
         self._bad_body(413, f"The body is longer than {limit} bytes.")
         return True
 
     def _bad_body(self, status: int, message: str) -> None:
         """The body cannot be trusted: the upstream never sees a complete message (gateway.md F11)."""
-        lane, self.lane = self.lane, None
-        if lane is not None:
-            lane.on_client_gone()
+        handler, self.handler = self.handler, None
+        if handler is not None:
+            handler.on_client_gone()
         if self.responding:
             self.break_off()
         else:
@@ -334,96 +329,66 @@ class ClientConnection(asyncio.Protocol):
                 self.transport.resume_reading()
 
     def pause_upload(self) -> None:
-        """The lane cannot take more of the request body now."""
+        """The handler cannot take more of the request body now."""
         self._pause(_UPLOAD)
         self._await()
 
     def resume_upload(self) -> None:
-        """The lane takes body bytes again."""
+        """The handler takes body bytes again."""
         self._resume(_UPLOAD)
         self._await()
-
-    def _await(self) -> None:
-        """Sets how long what is waited for now may take."""
-        settings = self.gateway.settings
-        if self.full:
-            self.unsent, wait_s = inf, _LOOK_S
-        elif self.lingering:
-            self.unsent, wait_s = inf, settings.linger_s
-        elif self.frames is not None:
-            wait_s = self.ping_s
-        elif self.lane is None:
-            wait_s = settings.header_timeout_s if self.buffer else settings.keep_alive_s
-        else:
-            wait_s = inf if self.body_done or self.paused else settings.body_timeout_s
-        self.deadline = self.gateway.now() + wait_s
 
     # Writing.
 
     def pause_writing(self) -> None:
         self.full = True
         self._await()
-        if self.lane is not None:
-            self.lane.on_client_full()
+        if self.handler is not None:
+            self.handler.on_client_full()
 
     def resume_writing(self) -> None:
         self.full = False
         self._await()
-        if self.lane is not None:
-            self.lane.on_client_writable()
+        if self.handler is not None:
+            self.handler.on_client_writable()
         else:
             self._go_on()
 
     def inform(self, head: ResponseHead) -> None:
         """A 1xx response, for clients that know them (RFC 9110 §15.2); 100 goes once, to who asked for it."""
-        x = self.x
-        if x is None or x.version == 10 or self.responding:
+        exchange = self.exchange
+        if exchange is None or exchange.version == 10 or self.responding:
             return
         if head.status == 100:
-            if not x.head.expect_continue or x.continued:
+            if not exchange.head.expect_continue or exchange.continued:
                 return
-            x.continued = True
+            exchange.continued = True
         self.out.put(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, interim_lines(head)))
         self.out.soon()
 
     def write_head(self, status: int, reason: bytes, lines: bytes, length: int | None) -> None:
         """Begins a response. `lines`: its field lines; `length`: bytes of the body, -1 or None where not known."""
-        x = self.x
-        assert x is not None
-        x.status = status
+        exchange = self.exchange
+        assert exchange is not None
+        exchange.status = status
         self.responding = True
-        self.framing = _framing(x, status, length)
-        if not self.body_done or self.framing == _BY_CLOSE or self.draining:
-            self.keep = False
-        if self.framing == _CHUNKED:
-            lines += b"Transfer-Encoding: chunked\r\n"
-        elif self.framing == _TUNNEL:
-            lines += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
-            self.frames = Frames()
-            self.ping_s = x.service.websocket_ping_s or inf
-            self._heard()
+        keep = self.keep and self.body.done and not self.draining
+        self.keep = self.writer.head(exchange, status, reason, lines, length, keep)
+        if status == 101:
             self._switch()
-        if not self.keep and self.framing != _TUNNEL:
-            lines += b"Connection: close\r\n"
-        elif x.version == 10:
-            lines += b"Connection: keep-alive\r\n"
-        self.out.put(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, lines))
 
     def _switch(self) -> None:
         """What an eager client sent behind its handshake belongs to the new protocol."""
-        if self.buffer and self.lane is not None:
-            data, self.buffer = self.buffer, b""
-            self.lane.on_request_body(data)
+        self._await()
+        if self.reader.buffer and self.handler is not None:
+            data, self.reader.buffer = self.reader.buffer, b""
+            self.handler.on_request_body(data)
 
     def write_body(self, data: bytes) -> None:
         """A piece of the response body."""
-        if self.framing == _CHUNKED:
-            self.out.put(chunked.encode(data))
-        elif self.framing != _NONE:
-            self.out.put(data)
-            if self.frames is not None:
-                self.frames.feed(data)
-                self.deadline = self.gateway.now() + self.ping_s
+        self.writer.body(data)
+        if self.writer.tunnel is not None:
+            self.deadline = self.front.now() + self.writer.tunnel.ping_s
 
     def flush(self) -> None:
         """Head and first body bytes leave in one write, at the end of this turn."""
@@ -431,42 +396,39 @@ class ClientConnection(asyncio.Protocol):
 
     def end_response(self, trailers: Pairs) -> None:
         """The response is complete."""
-        x = self.x
-        assert x is not None
-        if self.framing == _CHUNKED:
-            self.out.put(chunked.last(trailers if x.head.te_trailers else []))
-        self.out.soon()
-        self._ended(x)
-        if not self.keep or self.draining or self.framing == _TUNNEL:
+        exchange = self.exchange
+        assert exchange is not None
+        self.writer.end(trailers if exchange.head.te_trailers else [])
+        self._ended(exchange)
+        if not self.keep or self.draining or self.writer.tunnel is not None:
             self._close()
-            return
-        if self.full:
+        elif self.full:
             self._await()
-            return
-        self.deadline = self.gateway.now() + self.gateway.settings.keep_alive_s
-        self._go_on()
+        else:
+            self.deadline = self.front.now() + self.front.settings.keep_alive_s
+            self._go_on()
 
     def _go_on(self) -> None:
         """The next request, which may be here already."""
         if self.paused:
-            self._resume(_PIPELINE)
-        if self.buffer:
+            self._resume(_PIPELINE | _UPLOAD)
+        if self.reader.buffer:
             self._next()
 
-    def _ended(self, x: Exchange) -> None:
-        self.lane = self.x = None
+    def _ended(self, exchange: Exchange) -> None:
+        self.handler = self.exchange = None
         self.responding = False
-        self.gateway.finish(x)
+        self.front.done(exchange)
 
     def break_off(self) -> None:
         """The response cannot be completed: the client must not take it for complete (RFC 9112 §8)."""
-        x = self.x
+        exchange = self.exchange
         self.out.now()
-        if x is not None:
-            self._ended(x)
+        if exchange is not None:
+            self._ended(exchange)
         self.lingering = True
         self._await()
-        if self.framing == _BY_CLOSE:
+        if self.writer.ends_by_close:
             self._reset()
         else:
             self.transport.close()
@@ -480,24 +442,22 @@ class ClientConnection(asyncio.Protocol):
 
     def reply(self, reply: Reply) -> None:
         """An answer of the gateway's own."""
-        x = self.x
-        assert x is not None
-        fields, body = self.gateway.own_answer(reply, x)
+        fields, body = self.front.own_answers.of(reply, self.exchange)
         if reply.close:
             self.keep = False
         self.write_head(reply.status, reason_phrase(reply.status).encode(), _lines(fields), len(body))
-        if self.framing != _NONE:
-            self.out.put(body)
+        if body:
+            self.writer.body(body)
         self.end_response([])
 
     def _refuse(self, reply: Reply) -> None:
         """Answers what never became a request, and reads no more of this connection (gateway.md F15)."""
-        fields, body = self.gateway.own_answer(reply, None)
-        lines = _lines(fields)
+        fields, body = self.front.own_answers.of(reply, None)
         phrase = reason_phrase(reply.status).encode()
+        lines = _lines(fields)
         self.out.put(b"HTTP/1.1 %d %b\r\n%bConnection: close\r\n\r\n%b" % (reply.status, phrase, lines, body))
-        self.gateway.stats.refused += 1
-        self.body_done = False
+        self.front.refused()
+        self.body.done = False
         self._close()
 
     def _close(self) -> None:
@@ -506,7 +466,7 @@ class ClientConnection(asyncio.Protocol):
         self.lingering = True
         self._await()
         self._resume(_PIPELINE | _UPLOAD)
-        if (self.body_done and not self.buffer) or not self.transport.can_write_eof():
+        if (self.body.done and not self.reader.buffer) or not self.transport.can_write_eof():
             self.transport.close()
         else:
             self.transport.write_eof()
@@ -514,13 +474,3 @@ class ClientConnection(asyncio.Protocol):
 
 def _lines(fields: Pairs) -> bytes:
     return b"".join([b"%b: %b\r\n" % pair for pair in fields])
-
-
-def _framing(x: Exchange, status: int, length: int | None) -> int:
-    if status == 101:
-        return _TUNNEL
-    if x.method == b"HEAD" or status in (204, 304):
-        return _NONE
-    if length is not None and length >= 0:
-        return _DELIMITED
-    return _CHUNKED if x.version == 11 else _BY_CLOSE

@@ -2,21 +2,20 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from chassis.auth.claims import Identity
-from strangler_gateway.exchange.errors import render
+from chassis.auth.claims import NOBODY, Identity
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.own_answers import OwnAnswers
+from strangler_gateway.identity.authority import Authority
+from strangler_gateway.identity.grants import refusal
+from strangler_gateway.identity.signer import Signer
 from strangler_gateway.shadow.comparison import Seen
 from strangler_gateway.shadow.content_coding import Undecodable, decode
-from strangler_gateway.steps.authorize import confirm, refusal
 from strangler_gateway.table.routes import Service, Side
-from strangler_gateway.upstream.awaitable_call import fetch
+from strangler_gateway.upstream.fetch import fetch
 from strangler_gateway.upstream.heads_out import request_head, target_for
+from strangler_gateway.upstream.pool import Upstreams
 from strangler_gateway.upstream.reference_mapping import map_reference
-
-if TYPE_CHECKING:
-    from strangler_gateway.steps.pipeline import Gateway
 
 MARK = (b"Strangler-Shadow", b"1")
 _MAPPED = frozenset({b"location", b"content-location"})
@@ -44,46 +43,54 @@ class Reading:
             return Seen(self.status, self.fields, self.body)
 
 
-class Calls:
-    """The calls for one comparison. They raise UpstreamError, TimeoutError, IdentityUnavailable, Truncated."""
+class SecondCalls:
+    """The calls that compare one exchange. They raise UpstreamError, TimeoutError, IdentityUnavailable, Truncated."""
 
-    def __init__(self, gateway: "Gateway", x: Exchange) -> None:
-        assert x.route.shadow is not None  # tap has looked
-        self._gateway, self._x, self._rules = gateway, x, x.route.shadow
+    def __init__(
+        self, upstreams: Upstreams, authority: Authority, signer: Signer, own_answers: OwnAnswers, via: bytes
+    ) -> None:
+        self._upstreams, self._authority, self._signer = upstreams, authority, signer
+        self._own_answers, self._via = own_answers, via
 
-    async def both(self, plain: bool = False) -> tuple[Reading, Reading]:
+    async def both(self, exchange: Exchange, plain: bool = False) -> tuple[Reading, Reading]:
         """The answers of the monolith and of the new end, read at the same time; `plain`: without content coding."""
-        legacy = asyncio.create_task(self._call(self._x.route.legacy, Side.LEGACY, plain))
+        legacy = asyncio.create_task(self._call(exchange, exchange.route.legacy, Side.LEGACY, plain))
         try:
-            extracted = await self.extracted(plain)
+            extracted = await self.extracted(exchange, plain)
             return await legacy, extracted
         finally:
             legacy.cancel()
             await asyncio.gather(legacy, return_exceptions=True)
 
-    async def extracted(self, plain: bool = False) -> Reading:
+    async def extracted(self, exchange: Exchange, plain: bool = False) -> Reading:
         """The answer of the new end, or the gateway's own where it would refuse this caller."""
-        x, service = self._x, self._x.route.extracted
+        service, auth = exchange.route.extracted, exchange.route.auth
         assert service is not None  # tap has looked
-        found = confirm(self._gateway, x)
+        found = self._authority.confirm(exchange.identity or NOBODY, exchange.fields, auth)
         identity = found if isinstance(found, Identity) else await found
-        reply = refusal(x.route.auth, identity) if x.route.auth.enforce == "gateway" else None
+        reply = refusal(auth, identity) if auth.enforce == "gateway" else None
         if reply is not None:
-            return Reading(reply.status, *render(reply, self._gateway.settings.name, x.table.errors, x.request_id))
-        if self._gateway.signer is not None:
-            x.internal_token = self._gateway.signer.token(identity, service.name)
-        return await self._call(service, Side.EXTRACTED, plain)
+            fields, body = self._own_answers.undated(reply, exchange.table.errors, exchange.request_id)
+            return Reading(reply.status, fields, body)
+        exchange.internal_token = self._signer.token(identity, service.name)
+        return await self._call(exchange, service, Side.EXTRACTED, plain)
 
-    async def _call(self, service: Service, side: Side, plain: bool) -> Reading:
-        x, rules = self._x, self._rules
-        fields = _fields(request_head(x, service, side, self._gateway.via), plain)
-        target = target_for(x, service, side).removeprefix(service.base_path)
+    async def _call(self, exchange: Exchange, service: Service, side: Side, plain: bool) -> Reading:
+        rules = exchange.route.shadow
+        assert rules is not None  # tap has looked
+        fields = _fields(request_head(exchange, service, side, self._via), plain)
+        target = target_for(exchange, service, side).removeprefix(service.base_path)
         answer = await fetch(
-            self._gateway, service, x.method, target, fields, timeout_s=rules.timeout_s, max_body=rules.max_body
+            self._upstreams.pool(service),
+            exchange.method,
+            target,
+            fields,
+            timeout_s=rules.timeout_s,
+            max_body=rules.max_body,
         )
         if answer.truncated:
             raise Truncated
-        return Reading(answer.status, [_mapped(x, pair, service) for pair in answer.fields], answer.body)
+        return Reading(answer.status, [_mapped(exchange, pair, service) for pair in answer.fields], answer.body)
 
 
 def _fields(head: bytes, plain: bool) -> Fields:
@@ -94,6 +101,6 @@ def _fields(head: bytes, plain: bool) -> Fields:
     return [*pairs, MARK]
 
 
-def _mapped(x: Exchange, pair: tuple[bytes, bytes], service: Service) -> tuple[bytes, bytes]:
+def _mapped(exchange: Exchange, pair: tuple[bytes, bytes], service: Service) -> tuple[bytes, bytes]:
     name, value = pair
-    return (name, map_reference(x, value, service)) if name.lower() in _MAPPED else pair
+    return (name, map_reference(exchange, value, service)) if name.lower() in _MAPPED else pair

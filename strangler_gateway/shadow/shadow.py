@@ -3,21 +3,16 @@
 import asyncio
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from strangler_gateway.exchange.exchange import Exchange
-from strangler_gateway.exchange.taps import Tap
 from strangler_gateway.shadow.comparison import compare, compiled, persisting
 from strangler_gateway.shadow.content_coding import TooLarge, decodable
 from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.shadow.json_compare import Difference
-from strangler_gateway.shadow.second_call import Calls, Reading, Truncated
-from strangler_gateway.telemetry.stats import RouteStats
-
-if TYPE_CHECKING:
-    from strangler_gateway.steps.pipeline import Gateway
-
-__all__ = ["Shadow", "Tap"]
+from strangler_gateway.shadow.second_call import Reading, SecondCalls, Truncated
+from strangler_gateway.shadow.tap import ShadowTap
+from strangler_gateway.telemetry.log_throttle import LogThrottle
+from strangler_gateway.telemetry.stats import RouteStats, Stats
 
 METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """The safe ones (RFC 9110 §9.2.1) but TRACE, whose answer is the request itself."""
@@ -28,26 +23,33 @@ INLINE_BYTES = 16 * 1024
 class Shadow:
     """At most `concurrency` comparisons of a route at a time, counted from the first byte that is kept."""
 
-    def __init__(self, sample: Callable[[int], int] = secrets.randbelow) -> None:
+    def __init__(
+        self,
+        calls: SecondCalls,
+        stats: Stats,
+        throttle: LogThrottle,
+        examples: Examples,
+        sample: Callable[[int], int] = secrets.randbelow,
+    ) -> None:
+        self._calls, self._stats, self._throttle, self._examples = calls, stats, throttle, examples
         self._sample = sample
         self._running: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._examples = Examples()
 
-    def tap(self, gateway: "Gateway", x: Exchange) -> Tap | None:
+    def tap(self, exchange: Exchange) -> ShadowTap | None:
         """What collects the primary's answer; None where this request is not compared."""
-        route, rules = x.route, x.route.shadow
-        if rules is None or not rules.pure or x.method not in METHODS or route.extracted is None:
+        route, rules = exchange.route, exchange.route.shadow
+        if rules is None or not rules.pure or exchange.method not in METHODS or route.extracted is None:
             return None
         if rules.share < 10_000 and self._sample(10_000) >= rules.share:
             return None
-        stats = gateway.stats.route(route.id)
-        if x.head.length != 0 or x.head.websocket or self._running.get(route.id, 0) >= rules.concurrency:
+        stats = self._stats.route(route.id)
+        if exchange.head.length != 0 or exchange.head.websocket or self._running.get(route.id, 0) >= rules.concurrency:
             stats.shadow_skipped += 1
             return None
         self._running[route.id] = self._running.get(route.id, 0) + 1
-        tap = Tap(rules.max_body, lambda: self._left(route.id, stats), lambda tap: self._submit(gateway, x, tap))
-        x.on_done.append(tap.abandon)
+        tap = ShadowTap(rules.max_body, lambda: self._left(route.id, stats), lambda tap: self._submit(exchange, tap))
+        exchange.on_done.append(tap.abandon)
         return tap
 
     def _left(self, route_id: str, stats: RouteStats) -> None:
@@ -61,16 +63,12 @@ class Shadow:
         else:
             del self._running[route_id]
 
-    def _submit(self, gateway: "Gateway", x: Exchange, tap: Tap) -> None:
+    def _submit(self, exchange: Exchange, tap: ShadowTap) -> None:
         """Compares what the tap has collected, in a task: it starts after this callback, when the answer has gone."""
         if tap.take():
-            task = asyncio.get_running_loop().create_task(self._run(gateway, x, tap))
+            task = asyncio.get_running_loop().create_task(self._run(exchange, tap))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-
-    def examples(self, route_id: str) -> list[dict[str, object]]:
-        """Differences seen, the latest first: paths and types, values only with `show_values`."""
-        return self._examples.of(route_id)
 
     async def aclose(self) -> None:
         """Ends the comparisons under way."""
@@ -79,37 +77,37 @@ class Shadow:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, gateway: "Gateway", x: Exchange, tap: Tap) -> None:
-        stats = gateway.stats.route(x.route.id)
+    async def _run(self, exchange: Exchange, tap: ShadowTap) -> None:
+        stats = self._stats.route(exchange.route.id)
         primary = Reading(tap.status, tap.fields, tap.content())
         try:
-            await self._judge(Calls(gateway, x), x, primary, stats)
+            await self._judge(exchange, primary, stats)
         except (Truncated, TooLarge):
             stats.shadow_skipped += 1
         except Exception as error:
             stats.shadow_failed += 1
-            gateway.complaints.about(f"shadow call of {x.route.id}", error)
+            self._throttle.warn(f"shadow call of {exchange.route.id}", error)
         finally:
-            self._release(x.route.id)
+            self._release(exchange.route.id)
 
-    async def _judge(self, calls: Calls, x: Exchange, primary: Reading, stats: RouteStats) -> None:
+    async def _judge(self, exchange: Exchange, primary: Reading, stats: RouteStats) -> None:
         """A difference counts when it is there again after both sides have been read once more."""
-        answers = primary, await calls.extracted()
+        answers = primary, await self._calls.extracted(exchange)
         if not all(decodable(answer.fields) for answer in answers) and primary.body != answers[1].body:
-            answers = await calls.both(plain=True)
-        first = await _differences(x, *answers)
-        lasting = persisting(first, await _differences(x, *await calls.both())) if first else ()
+            answers = await self._calls.both(exchange, plain=True)
+        first = await _differences(exchange, *answers)
+        lasting = persisting(first, await _differences(exchange, *await self._calls.both(exchange))) if first else ()
         stats.shadow_compared += 1
         if lasting:
             stats.shadow_different += 1
-            self._examples.add(x, lasting)
+            self._examples.add(exchange, lasting)
         elif first:
             stats.shadow_moved += 1
 
 
-async def _differences(x: Exchange, legacy: Reading, extracted: Reading) -> tuple[Difference, ...]:
-    assert x.route.shadow is not None  # tap has looked
-    rules, bound = compiled(x.route.shadow), x.route.shadow.max_body
+async def _differences(exchange: Exchange, legacy: Reading, extracted: Reading) -> tuple[Difference, ...]:
+    assert exchange.route.shadow is not None  # tap has looked
+    rules, bound = compiled(exchange.route.shadow), exchange.route.shadow.max_body
 
     def work() -> tuple[Difference, ...]:
         return compare(legacy.seen(bound), extracted.seen(bound), rules)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from strangler_gateway.exchange.decision import choose
 from strangler_gateway.migration.states import Position, position_of
-from strangler_gateway.steps.decide import bucket, choose
+from strangler_gateway.table.bucket import bucket
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import MigrationState, Route, Service, Side
 

@@ -1,176 +1,167 @@
-"""Sending an exchange to its side: what both lanes share, and the ASGI lane's own relay."""
+"""Last step: the request goes to its side, and the answer comes back, callback to callback."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
-from strangler_gateway.exchange.errors import ClientGone, UpstreamError
-from strangler_gateway.exchange.exchange import Decision, Exchange
+from strangler_gateway.exchange.decision import FAILED_OVER
+from strangler_gateway.exchange.errors import UpstreamError
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.outcome import Client, Handler
+from strangler_gateway.exchange.own_answers import told_decision
 from strangler_gateway.http import chunked
 from strangler_gateway.http.fields import Pairs, allowed_trailers
 from strangler_gateway.http.response_head import ResponseHead
 from strangler_gateway.table.routes import MigrationState, Side
-from strangler_gateway.upstream.awaitable_call import AsyncCall
-from strangler_gateway.upstream.call import TUNNEL_END_S, Call, Sink
-from strangler_gateway.upstream.heads_back import response_fields, response_lines, told_decision
+from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.upstream.call import Call, Sink
+from strangler_gateway.upstream.heads_back import response_fields, response_lines
 from strangler_gateway.upstream.heads_out import request_head
+from strangler_gateway.upstream.pool import Upstreams
 from strangler_gateway.upstream.retry import SAFE
 
-if TYPE_CHECKING:
-    from strangler_gateway.steps.pipeline import Gateway
 
-_FAILED_OVER = Decision(Side.LEGACY, "failover")
+class Forward:
+    """`via`: this gateway's name in Via fields; `http_date`: for answers that the upstream did not date."""
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+    def __init__(self, upstreams: Upstreams, stats: Stats, via: bytes, http_date: Callable[[], bytes]) -> None:
+        self._upstreams, self._stats, self._via, self._http_date = upstreams, stats, via, http_date
 
+    def run(self, exchange: Exchange) -> Handler:
+        """A relay takes the exchange from here."""
+        return Relay(self, exchange)
 
-def open_call(gateway: "Gateway", x: Exchange, sink: Sink) -> Call:
-    """Starts the call of an exchange to the side that was decided."""
-    assert x.decision is not None
-    head = request_head(x, x.service, x.decision.side, gateway.via)
-    complete, upgrade = x.head.length == 0, x.head.websocket
-    return gateway.upstreams.pool(x.service).send(sink, x.method, x.target, head, complete=complete, upgrade=upgrade)
+    def call(self, exchange: Exchange, sink: Sink) -> Call:
+        """Starts the call to the side that was decided."""
+        assert exchange.decision is not None  # decide has set it
+        head = exchange.head
+        built = request_head(exchange, exchange.service, exchange.decision.side, self._via)
+        pool = self._upstreams.pool(exchange.service)
+        return pool.send(
+            sink, exchange.method, exchange.target, built, complete=head.length == 0, upgrade=head.websocket
+        )
 
+    def fails_over(self, exchange: Exchange, error: UpstreamError) -> bool:
+        """In canary a safe request that the service did not answer goes to legacy, counted; a write never does."""
+        decision = exchange.decision
+        if (
+            decision is None
+            or decision.side is Side.LEGACY
+            or exchange.route.movable.state is not MigrationState.CANARY
+        ):
+            return False
+        if exchange.method not in SAFE or exchange.head.length != 0 or exchange.head.websocket or error.stage == "body":
+            return False
+        self._stats.route(exchange.route.id).failovers += 1
+        exchange.decision, exchange.service = FAILED_OVER, exchange.route.legacy
+        return True
 
-def fail_over(gateway: "Gateway", x: Exchange, error: UpstreamError) -> bool:
-    """In canary a safe request that the service did not answer goes to legacy instead; counted; a write never does."""
-    decision = x.decision
-    if decision is None or decision.side is Side.LEGACY or x.route.movable.state is not MigrationState.CANARY:
-        return False
-    if x.method not in SAFE or x.head.length != 0 or error.stage == "body" or x.head.websocket:
-        return False
-    gateway.stats.route(x.route.id).failovers += 1
-    x.decision, x.service = _FAILED_OVER, x.route.legacy
-    return True
+    def client_fields(self, exchange: Exchange, head: ResponseHead) -> Pairs:
+        """The fields for the client."""
+        fields = response_fields(exchange, head, exchange.service, _passes_trailers(exchange, head))
+        return [*fields, *self._added(exchange, head)]
 
+    def client_lines(self, exchange: Exchange, head: ResponseHead) -> bytes:
+        """The same as lines."""
+        lines = head.passed
+        if lines is None or exchange.extra_fields:
+            lines = response_lines(exchange, head, exchange.service, _passes_trailers(exchange, head))
+        if head.dated and not head.connection and not exchange.debug:
+            return lines
+        return lines + b"".join([b"%b: %b\r\n" % pair for pair in self._added(exchange, head)])
 
-def client_fields(gateway: "Gateway", x: Exchange, head: ResponseHead) -> Pairs:
-    """The fields for the client."""
-    return [*response_fields(x, head, x.service, _trailers(x, head)), *_added(gateway, x, head)]
-
-
-def client_lines(gateway: "Gateway", x: Exchange, head: ResponseHead) -> bytes:
-    """The same as lines."""
-    lines = head.passed
-    if lines is None or x.extra_fields:
-        lines = response_lines(x, head, x.service, _trailers(x, head))
-    if head.dated and not head.connection and not x.debug:
-        return lines
-    return lines + b"".join([b"%b: %b\r\n" % pair for pair in _added(gateway, x, head)])
-
-
-def _trailers(x: Exchange, head: ResponseHead) -> bool:
-    return x.head.te_trailers and head.length == -1
-
-
-def _added(gateway: "Gateway", x: Exchange, head: ResponseHead) -> Pairs:
-    """What the gateway adds: a Date where the upstream left it out (RFC 9110 §6.6.1), the decision for debugging."""
-    dated = head.dated and b"date" not in head.connection
-    return [*([] if dated else [(b"Date", gateway.http_date())]), *told_decision(x)]
-
-
-def request_piece(x: Exchange, data: bytes) -> bytes:
-    """A piece of the request body, framed as the head says."""
-    return data if x.head.length is not None else chunked.encode(data)
+    def _added(self, exchange: Exchange, head: ResponseHead) -> Pairs:
+        """A Date where the upstream left it out (RFC 9110 §6.6.1); the decision, for debugging."""
+        dated = head.dated and b"date" not in head.connection
+        return [*([] if dated else [(b"Date", self._http_date())]), *told_decision(exchange)]
 
 
-def request_end(x: Exchange, trailers: Pairs) -> bytes:
-    """What ends the request body on the wire."""
-    return (
-        b""
-        if x.head.length is not None
-        else chunked.last(allowed_trailers(trailers, x.head.connection, x.table.identity_headers))
-    )
+def _passes_trailers(exchange: Exchange, head: ResponseHead) -> bool:
+    return exchange.head.te_trailers and head.length == -1
 
 
-async def relay(gateway: "Gateway", x: Exchange, receive: Receive, send: Send) -> None:
-    """The ASGI lane: relays request and response by messages. Raises UpstreamError, ClientGone."""
-    sink = AsyncCall(x.inform)
-    sink.call = open_call(gateway, x, sink)
-    # Our own server tells by cancelling that the client has gone; another one only answers `receive`.
-    listens = x.head.length != 0 or x.head.websocket or x.inform is None
-    pump = asyncio.create_task(_pump(x, sink, receive)) if listens else None
-    try:
-        response = await _head(gateway, x, sink)
-        await _answer(gateway, x, sink, response, send)
-    except OSError as exc:
-        if x.tunnel and pump is not None:
-            # What the client sent before it left still goes out.
-            await asyncio.wait({pump}, timeout=TUNNEL_END_S)
-        raise ClientGone from exc
-    finally:
-        sink.close()
-        if pump is not None:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
+class Relay(Handler):
+    """One exchange between the client's connection and an upstream call; it holds no rule of its own."""
 
+    __slots__ = ("_call", "_client", "_exchange", "_forward", "_nominated")
 
-async def _head(gateway: "Gateway", x: Exchange, sink: AsyncCall) -> ResponseHead:
-    """The head, of the side that answers in the end; one sink for both calls: the pump may be listening for it."""
-    try:
-        return await sink.head()
-    except UpstreamError as error:
-        if not fail_over(gateway, x, error):
-            raise
-    sink.call = open_call(gateway, x, sink)
-    return await sink.head()
+    _call: Call
+    _client: Client
 
+    def __init__(self, forward: Forward, exchange: Exchange) -> None:
+        self._forward = forward
+        self._exchange = exchange
+        self._nominated: frozenset[bytes] = frozenset()
 
-async def _pump(x: Exchange, sink: AsyncCall, receive: Receive) -> None:
-    """Hands the request body over, as fast as the upstream takes it; then waits for the client to leave."""
-    call = sink.call
-    assert call is not None
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            sink.leave()
+    def start(self, client: Client) -> None:
+        self._client = client
+        self._call = self._forward.call(self._exchange, self)
+
+    # What the client does.
+
+    def on_request_body(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange.tap is not None:
+            exchange.tap.request_body(data)
+        is_chunked = exchange.head.length is None and not exchange.tunnel
+        self._call.write(chunked.encode(data) if is_chunked else data)
+
+    def on_request_end(self, trailers: Pairs) -> None:
+        exchange = self._exchange
+        self._call.complete = True
+        if exchange.tap is not None:
+            exchange.tap.request_end()
+        if exchange.head.length is None:
+            passed = allowed_trailers(trailers, exchange.head.connection, exchange.table.identity_headers)
+            self._call.write(chunked.last(passed))
+
+    def on_client_gone(self) -> None:
+        self._call.abort()
+
+    def on_client_full(self) -> None:
+        self._call.pause()
+
+    def on_client_writable(self) -> None:
+        self._call.resume()
+
+    # What the upstream does.
+
+    def on_informational(self, head: ResponseHead) -> None:
+        self._client.inform(head)
+
+    def on_head(self, head: ResponseHead) -> None:
+        exchange = self._exchange
+        exchange.tunnel = head.status == 101
+        self._nominated = head.connection
+        lines = self._forward.client_lines(exchange, head)
+        self._client.write_head(head.status, head.reason, lines, head.length)
+        if exchange.tap is not None:
+            exchange.tap.head(head.status, self._forward.client_fields(exchange, head))
+
+    def on_body(self, data: bytes) -> None:
+        self._client.write_body(data)
+        if self._exchange.tap is not None:
+            self._exchange.tap.body(data)
+
+    def on_end(self, trailers: Pairs) -> None:
+        if self._exchange.tap is not None:
+            self._exchange.tap.done()
+        self._client.end_response(allowed_trailers(trailers, self._nominated) if trailers else trailers)
+
+    def on_error(self, error: UpstreamError) -> None:
+        client, exchange = self._client, self._exchange
+        if not client.responding and self._forward.fails_over(exchange, error):
+            self._call = self._forward.call(exchange, self)
             return
-        if message.get("body"):
-            if x.tap is not None:
-                x.tap.request_body(message["body"])
-            call.write(request_piece(x, message["body"]) if not x.tunnel else message["body"])
-            await sink.writable.wait()
-        if not message.get("more_body", False) and not call.complete:
-            call.complete = True
-            if x.tap is not None:
-                x.tap.request_end()
-            if end := request_end(x, message.get("trailers", [])):
-                call.write(end)
+        exchange.stage = error.stage.encode()
+        if client.responding:
+            client.break_off()
+        else:
+            client.reply(error.reply())
 
+    def on_full(self) -> None:
+        self._client.pause_upload()
 
-async def _answer(gateway: "Gateway", x: Exchange, sink: AsyncCall, response: ResponseHead, send: Send) -> None:
-    x.tunnel = response.status == 101
-    fields, tap = client_fields(gateway, x, response), x.tap
-    if tap is not None:
-        tap.head(response.status, fields)
-    trailers = x.head.te_trailers and response.length == -1
-    x.status = response.status
-    await send(
-        {
-            "type": "http.response.start",
-            "status": response.status,
-            "headers": fields,
-            "reason": response.reason,
-            "length": response.length,
-            "trailers": trailers,
-        }
-    )
-    if sink.empty:
-        # The head leaves now; it waits only for a body that came in the same read.
-        await send({"type": "http.response.body", "body": b"", "more_body": True})
-    piece = await sink.body()
-    while piece is not None:
-        if tap is not None:
-            tap.body(piece)
-        if sink.ending:
-            break
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-        piece = await sink.body()
-    if tap is not None:
-        tap.done()
-    await send({"type": "http.response.body", "body": piece or b"", "more_body": False})
-    if trailers:
-        passed = allowed_trailers(sink.trailers, response.connection)
-        await send({"type": "http.response.trailers", "headers": passed, "more_trailers": False})
+    def on_writable(self) -> None:
+        self._client.resume_upload()
+
+    def flush(self) -> None:
+        self._client.flush()

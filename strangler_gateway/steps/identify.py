@@ -1,55 +1,57 @@
 """Step: who is this, as far as bucket and limits need it? Nobody is asked for a group in legacy."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from chassis.auth.claims import Identity
-from strangler_gateway.exchange.exchange import Exchange, Later, Outcome
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.outcome import DeferredStep, Outcome
+from strangler_gateway.identity.authority import TIMEOUT_S, Authority
 from strangler_gateway.table.routes import MigrationState, Route
+from strangler_gateway.telemetry.log_throttle import LogThrottle
 
-if TYPE_CHECKING:
-    from strangler_gateway.steps.pipeline import Gateway
-
-TIMEOUT_S = 5.0
 _LEGACY = MigrationState.LEGACY
 
 
-def identify(gateway: "Gateway", x: Exchange) -> Outcome:
-    """Sets x.identity, or x.identity_unavailable; None for both where nobody was asked."""
-    provider = gateway.provider
-    if provider is None or not _asked_for(x.route):
-        return None
-    known = x.head.known
-    if known is not None and known[0] is provider and known[1].expires_at > gateway.wall():
-        x.identity = known[1]
-        return None
-    try:
-        answer = provider.identify(x.fields)
-    except Exception as error:
-        _unavailable(gateway, x, error)
-        return None
-    if isinstance(answer, Identity):
-        x.identity = answer
+class Identify:
+    """Sets identity, or identity_unavailable; neither where nobody was asked."""
+
+    def __init__(self, authority: Authority, throttle: LogThrottle, wall: Callable[[], float]) -> None:
+        self._authority, self._throttle, self._wall = authority, throttle, wall
+
+    def run(self, exchange: Exchange) -> Outcome:
+        """Takes what the connection remembers of the same fields, while it lasts."""
+        provider = self._authority.provider
+        if provider is None or not _is_asked_for(exchange.route):
+            return None
+        known = exchange.memory.identified
+        if known is not None and known[0] is provider and (known[1].expires_at or 0.0) > self._wall():
+            exchange.identity = known[1]
+            return None
+        try:
+            answer = provider.identify(exchange.fields)
+        except Exception as error:
+            self._unavailable(exchange, error)
+            return None
+        if not isinstance(answer, Identity):
+            return DeferredStep(answer, lambda: self._wait(exchange, answer))
+        exchange.identity = answer
         if answer.expires_at is not None and getattr(provider, "lasting", False):
-            x.head.known = provider, answer
+            exchange.memory.identified = provider, answer
         return None
-    return Later(answer, lambda: _later(gateway, x, answer))
+
+    async def _wait(self, exchange: Exchange, answer: Awaitable[Identity]) -> None:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                exchange.identity = await answer
+        except Exception as error:
+            self._unavailable(exchange, error)
+
+    def _unavailable(self, exchange: Exchange, error: Exception) -> None:
+        """A provider that breaks counts as one that is away: what the monolith can answer must not fail with it."""
+        exchange.identity_unavailable = True
+        self._throttle.warn("identity", error)
 
 
-def _asked_for(route: Route) -> bool:
+def _is_asked_for(route: Route) -> bool:
     return route.movable.state is not _LEGACY or (route.limit is not None and route.limit.by == "user")
-
-
-async def _later(gateway: "Gateway", x: Exchange, answer: Awaitable[Identity]) -> None:
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            x.identity = await answer
-    except Exception as error:
-        _unavailable(gateway, x, error)
-
-
-def _unavailable(gateway: "Gateway", x: Exchange, error: Exception) -> None:
-    """A provider that breaks is one that is away: what the monolith can answer must not fail because of it."""
-    x.identity_unavailable = True
-    gateway.complaints.about("identity", error)

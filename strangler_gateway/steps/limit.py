@@ -4,14 +4,12 @@ import ipaddress
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from strangler_gateway.exchange.exchange import Exchange, Outcome, Reply
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.outcome import Outcome
+from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.table.rate import Rate, parse_rate
 from strangler_gateway.table.routes import RateLimit
-
-if TYPE_CHECKING:
-    from strangler_gateway.steps.pipeline import Gateway
 
 MAX_KEYS = 50_000
 
@@ -58,21 +56,29 @@ class Limiter:
         return rate
 
 
-def limit(gateway: "Gateway", x: Exchange) -> Outcome:
+class Limit:
     """Answers 429 with Retry-After to a caller who is over the route's rate."""
-    rule = x.route.limit
-    if rule is None:
-        return None
-    identity = x.identity
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+
+    def run(self, exchange: Exchange) -> Outcome:
+        """Counts by user or by address, as the route says."""
+        rule = exchange.route.limit
+        if rule is None:
+            return None
+        wait_s = self._limiter.over(rule, _key(rule, exchange))
+        if wait_s is None:
+            return None
+        retry_after = (b"Retry-After", b"%d" % wait_s)
+        return Reply(429, "http_request_denied", f"Too many requests; the limit is {rule.rate}.", (retry_after,))
+
+
+def _key(rule: RateLimit, exchange: Exchange) -> Key:
+    identity = exchange.identity
     if rule.by == "user" and identity is not None and identity.subject is not None:
-        key = x.route.id, "user", identity.subject
-    else:
-        key = x.route.id, "address", network_of(x.client)
-    wait_s = gateway.limiter.over(rule, key)
-    if wait_s is None:
-        return None
-    retry_after = (b"Retry-After", b"%d" % wait_s)
-    return Reply(429, "http_request_denied", f"Too many requests; the limit is {rule.rate}.", (retry_after,))
+        return exchange.route.id, "user", identity.subject
+    return exchange.route.id, "address", network_of(exchange.client)
 
 
 def network_of(address: str) -> str:

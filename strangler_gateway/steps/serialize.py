@@ -2,14 +2,13 @@
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
 
-from strangler_gateway.exchange.exchange import Answer, Exchange, Outcome, Reply
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.outcome import Answer, Outcome
+from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.table.routes import MigrationState, Side
+from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.upstream.retry import SAFE
-
-if TYPE_CHECKING:
-    from strangler_gateway.steps.pipeline import Gateway
 
 _LEGACY = MigrationState.LEGACY
 WAIT_S = 10.0
@@ -77,24 +76,30 @@ class Turns:
         del self._waiting[key]
 
 
-def serialize(gateway: "Gateway", x: Exchange) -> Outcome:
+class Serialize:
     """Takes the user's turn for a write of a group with `serialize: user`; nothing is serialised in state legacy."""
-    unit = x.route.movable
-    if unit.serialize is None or unit.state is _LEGACY or x.method in SAFE:
-        return None
-    if x.identity is None or x.identity.subject is None:
-        return None
-    key = (unit.name, x.identity.subject)
-    if gateway.turns.take(key):
-        x.on_done.append(lambda: gateway.turns.release(key))
-        return None
-    return _later(gateway, x, key)
 
+    def __init__(self, stats: Stats) -> None:
+        self._stats = stats
+        self.turns = Turns()
 
-async def _later(gateway: "Gateway", x: Exchange, key: Key) -> Answer:
-    """Past the bound a write to the monolith goes on as it always did, counted; a service can ask to be asked again."""
-    if await gateway.turns.wait(key, WAIT_S):
-        x.on_done.append(lambda: gateway.turns.release(key))
+    def run(self, exchange: Exchange) -> Outcome:
+        """The turn ends with the exchange, also where the table has changed meanwhile."""
+        movable, identity = exchange.route.movable, exchange.identity
+        if movable.serialize is None or movable.state is _LEGACY or exchange.method in SAFE:
+            return None
+        if identity is None or identity.subject is None:
+            return None
+        key = (movable.name, identity.subject)
+        if not self.turns.take(key):
+            return self._wait(exchange, key)
+        exchange.on_done.append(lambda: self.turns.release(key))
         return None
-    gateway.stats.route(x.route.id).unserialized += 1
-    return None if x.decision is None or x.decision.side is Side.LEGACY else _BUSY
+
+    async def _wait(self, exchange: Exchange, key: Key) -> Answer:
+        """Past the bound a write to the monolith goes on unserialised and is counted; one to a service gets 503."""
+        if await self.turns.wait(key, WAIT_S):
+            exchange.on_done.append(lambda: self.turns.release(key))
+            return None
+        self._stats.route(exchange.route.id).unserialized += 1
+        return None if exchange.decision is None or exchange.decision.side is Side.LEGACY else _BUSY

@@ -21,20 +21,20 @@ class AccessLog:
         self._size = 0
         self._ms, self._at = 0, b"0.000"
 
-    def request(self, x: Exchange, at: float, seconds: float) -> None:
+    def request(self, exchange: Exchange, at: float, seconds: float) -> None:
         """`at`: Unix seconds, when it ended."""
         ms = int(at * 1000)
         if ms != self._ms:
             self._ms, self._at = ms, b"%.3f" % at
         line = _LINE % (
             self._at,
-            x.request_id,
-            x.route.id.encode(),
-            x.method[:32],
-            x.status,
-            x.decision.logged if x.decision is not None else _OWN,
+            exchange.request_id,
+            exchange.route.id.encode(),
+            exchange.method[:32],
+            exchange.status,
+            exchange.decision.logged if exchange.decision is not None else _OWN,
             seconds * 1000,
-            x.stage,
+            exchange.stage,
         )
         self._lines.append(line)
         self._size += len(line)

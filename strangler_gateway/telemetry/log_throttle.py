@@ -1,4 +1,4 @@
-"""Troubles that recur with every request are told once in a while, with how often they came."""
+"""Errors that recur with every request are logged once in a while, with how often they came."""
 
 import logging
 import time
@@ -14,14 +14,14 @@ _EXPECTED = (IdentityUnavailable, UpstreamError, MessagingError, TimeoutError)
 log = logging.getLogger(__name__)
 
 
-class Complaints:
+class LogThrottle:
     """The first error of a subject is logged at once, then none for ten seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._quiet: dict[str, tuple[float, int]] = {}
 
-    def about(self, subject: str, error: Exception) -> None:
+    def warn(self, subject: str, error: Exception) -> None:
         """A line for what can happen (somebody is away); the stack for a fault of ours or a plugin's."""
         now = self._clock()
         until, unsaid = self._quiet.get(subject, (now, 0))

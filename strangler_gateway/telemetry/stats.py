@@ -103,6 +103,10 @@ class Stats:
         self.wall = wall
         self.since = self.started = wall()
 
+    def refuse(self) -> None:
+        """Counts what never became a request."""
+        self.refused += 1
+
     def route(self, route_id: str) -> RouteStats:
         """The counters of a route, made on first use."""
         stats = self.by_route.get(route_id)
@@ -110,18 +114,18 @@ class Stats:
             stats = self.by_route[route_id] = RouteStats()
         return stats
 
-    def count(self, x: Exchange, seconds: float) -> None:
+    def count(self, exchange: Exchange, seconds: float) -> None:
         """A request has ended: towards which side, how, how long it took."""
-        route = x.route
+        route = exchange.route
         stats = self.by_route.get(route.id) or self.route(route.id)
-        if x.decision is None:
+        if exchange.decision is None:
             stats.own_replies += 1
             return
-        status, bad = x.status, x.status >= 500
-        if x.stage:
-            bad = bad or x.stage in _UPSTREAM_FAILED
-            stats.client_gone += x.stage == b"client"
-        if x.decision.side is _LEGACY:
+        status, bad = exchange.status, exchange.status >= 500
+        if exchange.stage:
+            bad = bad or exchange.stage in _UPSTREAM_FAILED
+            stats.client_gone += exchange.stage == b"client"
+        if exchange.decision.side is _LEGACY:
             stats.legacy += 1
             stats.errors_legacy += bad
             stats.last_legacy_at = self.wall()
@@ -136,15 +140,15 @@ class Stats:
             stats.seconds[1] += seconds
             statuses = stats.statuses_extracted
             users = stats.users_extracted
-        user = x.authorization if x.identity is None else x.identity.subject
+        user = exchange.authorization if exchange.identity is None else exchange.identity.subject
         if user:
-            (users or _users(stats, x.decision.side)).add(user)
+            (users or _users(stats, exchange.decision.side)).add(user)
         statuses[status] = statuses.get(status, 0) + 1
         if route.undeclared:
-            self._undeclared(x)
+            self._undeclared(exchange)
 
-    def _undeclared(self, x: Exchange) -> None:
-        shape = path_shape(x.method, x.path)
+    def _undeclared(self, exchange: Exchange) -> None:
+        shape = path_shape(exchange.method, exchange.path)
         if shape not in self.undeclared and len(self.undeclared) >= MAX_SHAPES:
             shape = "other"
         self.undeclared[shape] = self.undeclared.get(shape, 0) + 1

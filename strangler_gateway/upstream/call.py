@@ -1,15 +1,12 @@
 """One call to an upstream, and who takes what comes of it."""
 
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.response_head import ResponseHead
-
-if TYPE_CHECKING:
-    from strangler_gateway.upstream.connection import Connection
-    from strangler_gateway.upstream.pool import Pool
+from strangler_gateway.table.routes import Service
 
 _MAX_PENDING = 64 * 1024
 TUNNEL_END_S = 30.0
@@ -50,6 +47,39 @@ class Nobody:
 NOBODY = Nobody()
 
 
+class CallPool(Protocol):
+    """The pool that a call belongs to, as the call sees it."""
+
+    @property
+    def service(self) -> Service: ...
+    @property
+    def active(self) -> "set[Call]": ...
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+
+class Carrier(Protocol):
+    """The connection that carries a call, as the call sees it."""
+
+    full: bool
+
+    @property
+    def is_tunnel(self) -> bool: ...
+    def write(self, data: bytes) -> None: ...
+    def pause(self) -> None:
+        """Stops reading."""
+
+    def resume(self) -> None:
+        """Reads on."""
+
+    def close(self) -> None:
+        """Ends behind what is to be written yet."""
+
+    def discard(self) -> None:
+        """Ends at once."""
+
+
 class Call:
     """One request towards an origin. `head` is kept as built, so that a retry sends the same bytes."""
 
@@ -73,7 +103,7 @@ class Call:
     )
 
     def __init__(
-        self, pool: "Pool", sink: Sink, method: bytes, target: bytes, head: bytes, complete: bool, upgrade: bool
+        self, pool: CallPool, sink: Sink, method: bytes, target: bytes, head: bytes, complete: bool, upgrade: bool
     ) -> None:
         self.pool = pool
         self.sink = sink
@@ -84,7 +114,7 @@ class Call:
         """The whole request has been handed over."""
         self.upgrade = upgrade
         """The request asks to switch the protocol."""
-        self.connection: Connection | None = None
+        self.connection: Carrier | None = None
         self.pending: list[bytes] = []
         self.pending_size = 0
         self.paused = False
@@ -109,16 +139,16 @@ class Call:
 
     def pause(self) -> None:
         """Stops reading the response (the client is slow)."""
-        if self.connection is not None and self.connection.transport is not None:
-            self.connection.transport.pause_reading()
+        if self.connection is not None:
+            self.connection.pause()
             self.paused = True
             self.deadline = inf
 
     def resume(self) -> None:
         """Reads on."""
-        if self.connection is not None and self.connection.transport is not None:
+        if self.connection is not None:
             self.deadline = self.pool.now() + self.idle_s
-            self.connection.transport.resume_reading()
+            self.connection.resume()
             self.paused = False
 
     def abort(self) -> None:
@@ -163,15 +193,11 @@ class Call:
         if self._waits_for_the_client():
             self.deadline = self.pool.now() + self.pool.service.timeouts.response
         elif self.connection is None:
-            self.fail(
-                UpstreamError(
-                    "connection_timeout", f"The upstream {name} could not be connected to in time.", "connect"
-                )
-            )
+            message = f"The upstream {name} could not be connected to in time."
+            self.fail(UpstreamError("connection_timeout", message, "connect"))
         elif not self.answered:
-            self.fail(
-                UpstreamError("http_response_timeout", f"The upstream {name} did not answer in time.", "response")
-            )
+            message = f"The upstream {name} did not answer in time."
+            self.fail(UpstreamError("http_response_timeout", message, "response"))
         else:
             self.fail(UpstreamError("connection_read_timeout", f"The upstream {name} stopped in mid-answer.", "body"))
 

@@ -3,26 +3,44 @@
 import asyncio
 import select
 from math import inf
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.chunked import ChunkedDecoder
 from strangler_gateway.http.fields import Malformed, Pairs
 from strangler_gateway.http.response_head import BadResponse, ResponseHead, parse_response
-from strangler_gateway.http.write_batch import Output
-from strangler_gateway.upstream.call import NOBODY, Call
-
-if TYPE_CHECKING:
-    from strangler_gateway.upstream.pool import Pool
+from strangler_gateway.http.write_batch import Output, WriteBatch
+from strangler_gateway.upstream.call import NOBODY, Call, CallPool
 
 IDLE_S = 30.0
 _MAX_INFORMATIONAL = 100
 
 
-class Connection(asyncio.Protocol):
+class ConnectionPool(CallPool, Protocol):
+    """The pool that a connection belongs to, as the connection sees it."""
+
+    @property
+    def max_header(self) -> int:
+        """Bytes of a response's header section."""
+        ...
+
+    @property
+    def batch(self) -> WriteBatch: ...
+    def release(self, connection: "UpstreamConnection", idle_s: float) -> None:
+        """The connection is free, and may be kept so long."""
+
+    def lost(self, connection: "UpstreamConnection") -> None:
+        """The connection has ended."""
+
+    def retry(self, call: Call, reused: bool) -> bool:
+        """Whether a call whose connection was lost without an answer is sent again."""
+        ...
+
+
+class UpstreamConnection(asyncio.Protocol):
     """One connection to the origin, with at most one call under way."""
 
-    def __init__(self, pool: "Pool") -> None:
+    def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
         self.transport: asyncio.Transport | None = None
         self.out: Output
@@ -70,6 +88,16 @@ class Connection(asyncio.Protocol):
         """The protocol has been switched."""
         return self.head is not None and self.head.status == 101
 
+    def pause(self) -> None:
+        """Stops reading."""
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Reads on."""
+        if self.transport is not None:
+            self.transport.resume_reading()
+
     def close(self) -> None:
         """Ends behind what is to be written yet; reads no more."""
         if self.transport is not None:
@@ -85,7 +113,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # a TCP, TLS or Unix transport
-        self.out = Output(self.pool.turn, transport)  # type: ignore[arg-type]
+        self.out = Output(self.pool.batch, transport)  # type: ignore[arg-type]
         self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def pause_writing(self) -> None:

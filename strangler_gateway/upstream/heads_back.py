@@ -13,26 +13,21 @@ DATE, LENGTH, CONNECTION, KEEP_ALIVE = Kind.DATE, Kind.LENGTH, Kind.CONNECTION, 
 _HOP_BY_HOP = frozenset((b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"http2-settings"))
 
 
-def response_fields(x: Exchange, response: ResponseHead, service: Service, trailers: bool) -> Pairs:
+def response_fields(exchange: Exchange, response: ResponseHead, service: Service, trailers: bool) -> Pairs:
     """The fields for the client: as received, without hop-by-hop ones; references to inside mapped to outside."""
     fields = response.fields
     if response.marks:
         fields = list(fields)
-        gone = [i for kind, i in response.marks if _edit_response(x, fields, kind, i, response, service, trailers)]
+        gone = [
+            i for kind, i in response.marks if _edit_response(exchange, fields, kind, i, response, service, trailers)
+        ]
         for index in reversed(gone):
             del fields[index]
     if response.connection:
         fields = [f for f in fields if (low := f[0].lower()) not in response.connection or low in NEVER_NOMINATED]
-    if x.extra_fields:
-        fields = [*fields, *x.extra_fields]
+    if exchange.extra_fields:
+        fields = [*fields, *exchange.extra_fields]
     return fields
-
-
-def told_decision(x: Exchange) -> Pairs:
-    """The decision, for who showed the debug credential."""
-    if not x.debug or x.decision is None:
-        return []
-    return [(b"Strangler-Decision", f"{x.decision.side}; {x.decision.reason}; {x.route.id}".encode())]
 
 
 def interim_lines(response: ResponseHead) -> bytes:
@@ -43,15 +38,15 @@ def interim_lines(response: ResponseHead) -> bytes:
     return b"".join([_LINE % pair for pair in kept])
 
 
-def response_lines(x: Exchange, response: ResponseHead, service: Service, trailers: bool) -> bytes:
+def response_lines(exchange: Exchange, response: ResponseHead, service: Service, trailers: bool) -> bytes:
     """The same as lines: bytes as received, where nothing but whole lines has to go (the common case)."""
-    if not response.connection and not x.extra_fields:
+    if not response.connection and not exchange.extra_fields:
         lines = response.passed
         if lines is None:
             lines = response.passed = _without_hop_by_hop(response)
         if lines is not None:
             return lines
-    return b"".join([_LINE % pair for pair in response_fields(x, response, service, trailers)])
+    return b"".join([_LINE % pair for pair in response_fields(exchange, response, service, trailers)])
 
 
 def _without_hop_by_hop(response: ResponseHead) -> bytes | None:
@@ -75,7 +70,7 @@ def _without_hop_by_hop(response: ResponseHead) -> bytes | None:
 
 
 def _edit_response(
-    x: Exchange, fields: Pairs, kind: int, index: int, response: ResponseHead, service: Service, trailers: bool
+    exchange: Exchange, fields: Pairs, kind: int, index: int, response: ResponseHead, service: Service, trailers: bool
 ) -> bool:
     """Changes a marked field in place; true if it has to go."""
     name, value = fields[index]
@@ -89,7 +84,7 @@ def _edit_response(
     if kind == Kind.DROP:
         return name.lower() in _HOP_BY_HOP
     if kind == Kind.LOCATION:
-        fields[index] = (name, map_reference(x, value, service))
+        fields[index] = (name, map_reference(exchange, value, service))
     elif kind == Kind.SET_COOKIE:
-        fields[index] = (name, map_cookie(x, value, service))
+        fields[index] = (name, map_cookie(exchange, value, service))
     return False

@@ -3,6 +3,7 @@
 import re
 
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.head_memory import BuiltLines
 from strangler_gateway.http.fields import NEVER_NOMINATED, Kind, Pairs, dashed, is_listed
 from strangler_gateway.http.request_head import RequestHead
 from strangler_gateway.table.routes import Service, Side
@@ -21,44 +22,43 @@ _VARIABLE = re.compile(rb"\{([^{}.]+)(?:\.\.\.)?\}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
-class Built:
-    """Lines for one service. All else that they depend on is the same for a connection, or in its fields."""
-
-    __slots__ = ("credential", "lines", "names_request", "service", "side", "table")
-
-    def __init__(self, x: Exchange, service: Service, side: Side, via: bytes) -> None:
-        self.service, self.side, self.table, self.credential = service, side, x.table, x.credential
-        self.lines, self.names_request = _lines(x, service, side, via)
-
-    def fits(self, x: Exchange, service: Service, side: Side) -> bool:
-        """Whether they are the lines of this exchange, too."""
-        return (
-            self.service is service and self.side is side and self.table is x.table and self.credential == x.credential
-        )
-
-
-def request_head(x: Exchange, service: Service, side: Side, via: bytes) -> bytes:
+def request_head(exchange: Exchange, service: Service, side: Side, via: bytes) -> bytes:
     """The request as it goes to `service` (RFC 9110 §7.6): raw target, raw fields, one line each of our own."""
-    head = x.head
-    built = head.built
-    if not isinstance(built, Built) or not built.fits(x, service, side):
-        head.built = built = Built(x, service, side, via)
-    named = b"" if built.names_request else b"X-Request-Id: %b\r\n" % x.request_id
-    start, token = (x.method, target_for(x, service, side), built.lines, named), x.internal_token
+    built = exchange.memory.built
+    if built is None or not _fits(built, exchange, service, side):
+        built = exchange.memory.built = _build(exchange, service, side, via)
+    named = b"" if built.names_request else b"X-Request-Id: %b\r\n" % exchange.request_id
+    start = exchange.method, target_for(exchange, service, side), built.lines, named
+    token = exchange.internal_token
     if token is None or side is _LEGACY:
         return b"%b %b HTTP/1.1\r\n%b%b\r\n" % start
     return b"%b %b HTTP/1.1\r\n%b%bAuthorization: Bearer %b\r\n\r\n" % (*start, token)
 
 
-def _lines(x: Exchange, service: Service, side: Side, via: bytes) -> tuple[bytes, bool]:
+def _fits(built: BuiltLines, exchange: Exchange, service: Service, side: Side) -> bool:
+    """Whether the lines are those of this exchange, too; all else is the same for a connection, or in its fields."""
+    return (
+        built.service is service
+        and built.side is side
+        and built.table is exchange.table
+        and built.credential == exchange.credential
+    )
+
+
+def _build(exchange: Exchange, service: Service, side: Side, via: bytes) -> BuiltLines:
+    lines, names_request = _lines(exchange, service, side, via)
+    return BuiltLines(service, side, exchange.table, exchange.credential, lines, names_request)
+
+
+def _lines(exchange: Exchange, service: Service, side: Side, via: bytes) -> tuple[bytes, bool]:
     """The field lines, and whether the client's own request id is among them."""
-    head = x.head
+    head = exchange.head
     lines = [_LINE % pair for pair in head.fields]
-    kept = _edit(x, lines, service, replaces_authorization=side is _EXTRACTED)
+    kept = _edit(exchange, lines, service, replaces_authorization=side is _EXTRACTED)
     if head.connection:
         _remove_nominated(lines, head.fields, head.connection)
-    if x.table.identity_headers:
-        _remove_identity(lines, head.fields, x.table.identity_headers)
+    if exchange.table.identity_headers:
+        _remove_identity(lines, head.fields, exchange.table.identity_headers)
     if head.host is None or not head.has_host_field or service.host_policy == "upstream":
         preserved = head.host if service.host_policy == "preserve" else None
         lines.insert(0, b"Host: %b\r\n" % (preserved or service.authority))
@@ -68,21 +68,21 @@ def _lines(x: Exchange, service: Service, side: Side, via: bytes) -> tuple[bytes
         lines.append(b"Connection: Upgrade\r\nUpgrade: websocket\r\n")
     elif head.te_trailers:
         lines.append(b"Connection: TE\r\nTE: trailers\r\n")
-    if side is _LEGACY and x.credential is not None:
-        lines.append(b"Authorization: %b\r\n" % x.credential)
-    lines.append(_forwarded(x, via, kept))
+    if side is _LEGACY and exchange.credential is not None:
+        lines.append(b"Authorization: %b\r\n" % exchange.credential)
+    lines.append(_forwarded(exchange, via, kept))
     return b"".join(lines), REQUEST_ID in kept
 
 
-def _edit(x: Exchange, lines: list[bytes], service: Service, replaces_authorization: bool) -> dict[int, bytes]:
+def _edit(exchange: Exchange, lines: list[bytes], service: Service, replaces_authorization: bool) -> dict[int, bytes]:
     """Takes out or changes the marked lines in place; gives what is to be continued, by kind."""
-    head = x.head
+    head = exchange.head
     kept: dict[int, bytes] = {}
     for kind, index in head.marks:
         if kind == HOST:
             lines[index] = b"" if service.host_policy == "upstream" else b"Host: %b\r\n" % (head.host or b"")
         elif kind == AUTHORIZATION:
-            if replaces_authorization or x.credential is not None:
+            if replaces_authorization or exchange.credential is not None:
                 lines[index] = b""
         elif kind == EXPECT:
             if not head.expect_continue:
@@ -91,9 +91,9 @@ def _edit(x: Exchange, lines: list[bytes], service: Service, replaces_authorizat
             if head.length is not None:
                 lines[index] = b""
         elif kind == MAX_FORWARDS:
-            lines[index] = _one_hop_less(x.method, head.fields[index])
+            lines[index] = _one_hop_less(exchange.method, head.fields[index])
         elif kind == REQUEST_ID:
-            if x.request_id == head.fields[index][1] and not _is_nominated(head, index):
+            if exchange.request_id == head.fields[index][1] and not _is_nominated(head, index):
                 kept[kind] = b""
             else:
                 lines[index] = b""
@@ -101,7 +101,7 @@ def _edit(x: Exchange, lines: list[bytes], service: Service, replaces_authorizat
             if value := head.fields[index][1].strip(b" \t,"):
                 kept[kind] = b"%b, %b" % (kept[kind], value) if kind in kept else value
             lines[index] = b""
-        elif kind in _TOLD_BY_PROXIES and x.trusted:
+        elif kind in _TOLD_BY_PROXIES and exchange.trusted:
             if not _is_nominated(head, index):
                 kept[kind] = b""
         elif kind not in _KEPT:
@@ -109,33 +109,33 @@ def _edit(x: Exchange, lines: list[bytes], service: Service, replaces_authorizat
     return kept
 
 
-def _forwarded(x: Exchange, via: bytes, kept: dict[int, bytes]) -> bytes:
+def _forwarded(exchange: Exchange, via: bytes, kept: dict[int, bytes]) -> bytes:
     """Via always; X-Forwarded-* set once, or continued on the same line where the peer is trusted."""
     received = kept.get(VIA)
-    own = b"1.%d %b" % (x.version - 10, via)
+    own = b"1.%d %b" % (exchange.version - 10, via)
     line = b"Via: %b\r\n" % (b"%b, %b" % (received, own) if received else own)
-    peer = x.peer.encode() or b"unknown"
-    if x.trusted:
-        line += _continued(x, peer, kept)
+    peer = exchange.peer.encode() or b"unknown"
+    if exchange.trusted:
+        line += _continued(exchange, peer, kept)
     else:
         line += b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (
             peer,
-            x.scheme,
-            x.host or b"",
+            exchange.scheme,
+            exchange.host or b"",
         )
     return line
 
 
-def _continued(x: Exchange, peer: bytes, kept: dict[int, bytes]) -> bytes:
+def _continued(exchange: Exchange, peer: bytes, kept: dict[int, bytes]) -> bytes:
     so_far = kept.get(Kind.FORWARDED_FOR)
     lines = b"X-Forwarded-For: %b\r\n" % (b"%b, %b" % (so_far, peer) if so_far else peer)
     if Kind.FORWARDED in kept:
         node = b'"[%b]"' % peer if b":" in peer else peer
-        lines += b"Forwarded: %b, for=%b;proto=%b\r\n" % (kept[Kind.FORWARDED], node, x.scheme)
+        lines += b"Forwarded: %b, for=%b;proto=%b\r\n" % (kept[Kind.FORWARDED], node, exchange.scheme)
     if Kind.FORWARDED_PROTO not in kept:
-        lines += b"X-Forwarded-Proto: %b\r\n" % x.scheme
+        lines += b"X-Forwarded-Proto: %b\r\n" % exchange.scheme
     if Kind.FORWARDED_HOST not in kept:
-        lines += b"X-Forwarded-Host: %b\r\n" % (x.host or b"")
+        lines += b"X-Forwarded-Host: %b\r\n" % (exchange.host or b"")
     return lines
 
 
@@ -165,18 +165,18 @@ def _remove_identity(lines: list[bytes], fields: Pairs, patterns: tuple[str, ...
             lines[index] = b""
 
 
-def target_for(x: Exchange, service: Service, side: Side) -> bytes:
+def target_for(exchange: Exchange, service: Service, side: Side) -> bytes:
     """The request target towards a service: the bytes received, behind its base path, or the route's rewrite."""
-    rewrite = x.route.rewrite
+    rewrite = exchange.route.rewrite
     template = rewrite.legacy if side is _LEGACY else rewrite.extracted
-    if x.target == b"*":
-        return x.target
+    if exchange.target == b"*":
+        return exchange.target
     if template is None:
-        return service.base_path + x.target
-    values = dict(zip(x.route.variables, x.variables, strict=True))
+        return service.base_path + exchange.target
+    values = dict(zip(exchange.route.variables, exchange.variables, strict=True))
     # One pass: what a client sent is never taken for a variable.
     path = _VARIABLE.sub(lambda found: values[found[1].decode()], template.encode())
-    return service.base_path + path + x.query
+    return service.base_path + path + exchange.query
 
 
 def request_id_of(fields: Pairs, index: int) -> bytes | None:

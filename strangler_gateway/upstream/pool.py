@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from math import inf
 
 from strangler_gateway.exchange.errors import connect_error
-from strangler_gateway.http.write_batch import Turn
+from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
 from strangler_gateway.upstream.call import Call, Sink
-from strangler_gateway.upstream.connection import IDLE_S, Connection
-from strangler_gateway.upstream.retry import RETRYABLE, Killers, RetryBudget
+from strangler_gateway.upstream.connection import IDLE_S, UpstreamConnection
+from strangler_gateway.upstream.retry import RETRYABLE, ConnectionKillers, RetryBudget
 
 _WRITE_FRESH_S = 1.0
 """A request that may not be sent again only takes a pooled connection that was in use this recently."""
@@ -20,17 +20,17 @@ _WRITE_FRESH_S = 1.0
 class Pool:
     """The connections to one service."""
 
-    def __init__(self, service: Service, now: Callable[[], float], max_header: int, turn: Turn) -> None:
+    def __init__(self, service: Service, now: Callable[[], float], max_header: int, batch: WriteBatch) -> None:
         self.service = service
         self.now = now
         self.max_header = max_header
-        self.turn = turn
-        self.idle: list[Connection] = []
+        self.batch = batch
+        self.idle: list[UpstreamConnection] = []
         self.open = 0
         self.active: set[Call] = set()
         self.waiting: deque[Call] = deque()
         self.budget = RetryBudget()
-        self.killers = Killers()
+        self.killers = ConnectionKillers()
         self.failures = 0
         self.closed = False
         self._open_until = 0.0
@@ -56,7 +56,7 @@ class Pool:
         """False while the breaker is open."""
         return self._open_until <= self.now()
 
-    def release(self, connection: Connection, idle_s: float) -> None:
+    def release(self, connection: UpstreamConnection, idle_s: float) -> None:
         """A connection is free: for a waiting call, else to be kept."""
         while self.waiting:
             call = self.waiting.popleft()
@@ -70,7 +70,7 @@ class Pool:
         connection.idle_until = now + idle_s
         self.idle.append(connection)
 
-    def lost(self, connection: Connection) -> None:
+    def lost(self, connection: UpstreamConnection) -> None:
         """A connection has ended; one that waits for a place may open another."""
         self.open -= 1
         if connection in self.idle:
@@ -145,11 +145,11 @@ class Pool:
         else:
             connection.begin(call, self.now())
 
-    async def _open(self) -> Connection:
+    async def _open(self) -> UpstreamConnection:
         loop, service = asyncio.get_running_loop(), self.service
         context = self._tls() if service.scheme == "https" else None
         name = (service.tls.server_name or service.host) if context else None
-        connection = Connection(self)
+        connection = UpstreamConnection(self)
         async with asyncio.timeout(service.timeouts.connect):
             if service.unix:
                 await loop.create_unix_connection(lambda: connection, service.unix, ssl=context, server_hostname=name)
@@ -181,8 +181,8 @@ class Pool:
 class Upstreams:
     """The pools of all services; a pool lives as long as its service is unchanged in the table."""
 
-    def __init__(self, now: Callable[[], float], max_header: int, turn: Turn) -> None:
-        self._now, self._max_header, self._turn = now, max_header, turn
+    def __init__(self, now: Callable[[], float], max_header: int, batch: WriteBatch) -> None:
+        self._now, self._max_header, self._batch = now, max_header, batch
         self._pools: dict[str, Pool] = {}
         self._leaving: list[Pool] = []
 
@@ -192,7 +192,7 @@ class Upstreams:
         if pool is None or (pool.service is not service and pool.service != service):
             if pool is not None:
                 self._leave(pool)
-            pool = self._pools[service.name] = Pool(service, self._now, self._max_header, self._turn)
+            pool = self._pools[service.name] = Pool(service, self._now, self._max_header, self._batch)
         return pool
 
     def breaker_open(self, service: Service) -> bool:

@@ -34,7 +34,7 @@ class RetryBudget:
         return True
 
 
-class Killers:
+class ConnectionKillers:
     """Requests that ended an upstream connection lately: sent again, they may end the next process too."""
 
     def __init__(self) -> None:

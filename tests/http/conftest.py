@@ -1,10 +1,8 @@
-"""The gateway as a process of its own, once per lane, between raw sockets."""
+"""The gateway as a process of its own between raw sockets."""
 
 import contextlib
-import os
 import socket
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,14 +13,7 @@ from tests.http.gateway_process import GatewayProcess
 from tests.http.origin import Origin, Script, listen
 
 ROUTES = Path(__file__).with_name("routes.yaml")
-_ONLY = os.environ.get("STRANGLER_LANE")
-LANES = [_ONLY] if _ONLY else ["fast", "asgi"]
 Start = Callable[..., GatewayProcess]
-
-
-@pytest.fixture(params=LANES)
-def lane(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -68,26 +59,26 @@ def environ(upstream: Origin, authority: Authority, refusing_port: int, unanswer
 
 
 class Fleet:
-    """All gateways of the session; those that are shared are started once per lane, when first wanted."""
+    """All gateways of the session; those that are shared are started when first wanted."""
 
     def __init__(self, environ: dict[str, str], directories: pytest.TempPathFactory) -> None:
         self._environ = environ
         self._directories = directories
-        self._shared: dict[tuple[str, str], GatewayProcess] = {}
+        self._shared: dict[str, GatewayProcess] = {}
         self.processes: list[GatewayProcess] = []
 
-    def start(self, lane: str, *options: str, routes: Path = ROUTES, **more: str) -> GatewayProcess:
+    def start(self, *options: str, routes: Path = ROUTES, **more: str) -> GatewayProcess:
         """One of its own; `more` adds to its environment, `routes` is the suite's unless given."""
         state_dir = self._directories.mktemp("state")
-        environ = {**self._environ, "STRANGLER_LANE": lane, **more}
+        environ = {**self._environ, **more}
         self.processes.append(GatewayProcess(routes, state_dir, environ, *options))
         return self.processes[-1]
 
-    def share(self, lane: str, name: str, *options: str, routes: Path = ROUTES, **more: str) -> GatewayProcess:
+    def share(self, name: str, *options: str, routes: Path = ROUTES, **more: str) -> GatewayProcess:
         """The one of this name."""
-        if (lane, name) not in self._shared:
-            self._shared[lane, name] = self.start(lane, *options, routes=routes, **more)
-        return self._shared[lane, name]
+        if name not in self._shared:
+            self._shared[name] = self.start(*options, routes=routes, **more)
+        return self._shared[name]
 
 
 @pytest.fixture(scope="session")
@@ -99,15 +90,15 @@ def fleet(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def start(fleet: Fleet, lane: str) -> Start:
+def start(fleet: Fleet) -> Start:
     """Starts a gateway for one test."""
-    return partial(fleet.start, lane)
+    return fleet.start
 
 
 @pytest.fixture
-def share(fleet: Fleet, lane: str) -> Start:
+def share(fleet: Fleet) -> Start:
     """Gives a gateway of a name, started with these options when it is first asked for."""
-    return partial(fleet.share, lane)
+    return fleet.share
 
 
 @pytest.fixture

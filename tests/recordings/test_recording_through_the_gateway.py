@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from strangler_gateway.steps.decide import bucket
+from strangler_gateway.table.bucket import bucket
 from tests.recordings.conversation import RUNNER, STEPS, RecordedMail, log_in, mail_differences, play, recorded_mails
 from tests.recordings.mail_sink import MailSink, ReceivedMail
 from tests.recordings.replay import Replay, Step

@@ -4,19 +4,15 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
-from strangler_gateway.admin.app import admin_app
-from strangler_gateway.identity.signer import Signer, ephemeral_signer
-from strangler_gateway.migration.migration import Migration
-from strangler_gateway.recording.record import Recording
+from strangler_gateway.admin.app import AdminParts, admin_app
+from strangler_gateway.identity.signer import ephemeral_signer
+from strangler_gateway.recording.record import Recorder
 from strangler_gateway.settings import Settings
-from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.telemetry.stats import Stats
 from tests.support.gateway.migrating import World
 
 OPERATOR, READER = "operator-secret-1", "reader-secret-2"
@@ -28,32 +24,13 @@ class Kept:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def examples(self, route_id: str) -> Sequence[Mapping[str, object]]:
+    def of(self, route_id: str) -> Sequence[Mapping[str, object]]:
         return self._world.examples.get(route_id, ())
 
 
-@dataclass
-class Shown:
+def shown(world: World, settings: Settings, *, is_ready: bool = True) -> AdminParts:
     """As much of a gateway as the admin API shows."""
-
-    world: World
-    migration: Migration
-    settings: Settings
-    ready: bool = True
-    recording: Recording | None = None
-    signer: Signer | None = field(default_factory=ephemeral_signer)
-
-    @property
-    def stats(self) -> Stats:
-        return self.world.stats
-
-    @property
-    def matcher(self) -> Matcher:
-        return Matcher(self.migration.served)
-
-    @property
-    def shadow(self) -> Kept:
-        return Kept(self.world)
+    return AdminParts(settings, world.stats, ephemeral_signer(), Kept(world), Recorder(), lambda: is_ready)
 
 
 def settings(**given: Any) -> Settings:
@@ -87,7 +64,7 @@ class AdminServer:
     async def _serve(self) -> None:
         self.migration = self.world.controller()
         await self.migration.start()
-        app = admin_app(Shown(self.world, self.migration, settings(**self._given)), self.migration)
+        app = admin_app(shown(self.world, settings(**self._given)), self.migration)
         config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False)
         self._server = _Server(config)
         await self._server.serve()

@@ -6,12 +6,15 @@ from functools import cache
 from io import BytesIO
 
 from chassis.auth.claims import AuthenticationOutcome, Fields, Identity
+from strangler_gateway.exchange.clocks import Clocks
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.head_memory import HeadMemory
+from strangler_gateway.exchange.outcome import Outcome
+from strangler_gateway.gateway import Gateway, Outside
 from strangler_gateway.http.request_head import parse_request
 from strangler_gateway.identity.signer import Signer, ephemeral_signer
 from strangler_gateway.settings import Settings
-from strangler_gateway.shadow.shadow import Shadow
-from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.steps.pipeline import Step
 from strangler_gateway.table.routes import (
     Auth,
     MigrationState,
@@ -23,7 +26,6 @@ from strangler_gateway.table.routes import (
     ShadowRules,
 )
 from strangler_gateway.telemetry.access_log import AccessLog
-from strangler_gateway.telemetry.stats import Stats
 
 MONOLITH = Service("monolith", "http", "127.0.0.1", 1)
 SHOP = Service("shop", "http", "127.0.0.1", 2)
@@ -105,11 +107,11 @@ def signer() -> Signer:
     return ephemeral_signer()
 
 
-def gateway_for(one: Route, provider: object = None) -> Gateway:
+def gateway_for(one: Route, provider: object = None, clocks: Clocks | None = None) -> Gateway:
     """A gateway of one route; its log goes nowhere."""
-    settings, log = Settings.model_validate({"routes": "routes.yaml"}), AccessLog(BytesIO())
-    gateway = Gateway(settings, table(one), signer=signer(), log=log, shadow=Shadow(), stats=Stats())
-    gateway.provider = provider  # type: ignore[assignment]  # whatever the test brings
+    settings = Settings.model_validate({"routes": "routes.yaml"})
+    gateway = Gateway(settings, table(one), Outside(AccessLog(BytesIO()), signer(), clocks=clocks or Clocks()))
+    gateway.authority.provider = provider  # type: ignore[assignment]  # whatever the test brings
     return gateway
 
 
@@ -125,11 +127,14 @@ def exchange(
     """A request that has just been matched."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in ({"Host": "shop.example"} | dict(fields or {})).items())
     head = parse_request(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode(), 16384, 65536, 200)
-    x = Exchange(head, peer, scheme, gateway.now())
-    x.table = gateway.matcher.table
-    x.route, x.variables = gateway.matcher.match(x.method, x.path)
-    x.client = peer
+    x = Exchange(head, HeadMemory(), gateway.current.table, peer, scheme, gateway.front.now())
+    x.route, x.variables = gateway.current.matcher.match(x.method, x.path)
     return x
+
+
+def step(gateway: Gateway, kind: type[Step], x: Exchange) -> Outcome:
+    """Runs one step of the gateway's way alone."""
+    return next(one for one in gateway.steps if isinstance(one, kind)).run(x)
 
 
 def changed(identity: Identity = ALICE, **values: object) -> Identity:

@@ -10,20 +10,16 @@ from datetime import UTC, datetime
 from io import BytesIO
 
 import httpx
-import uvicorn
 
 from chassis.messaging.envelope import Envelope, new_id
 from chassis.messaging.port import Broker, Delivery
 from chassis.messaging.topology import Queue, Topology
 from strangler_gateway.config.file import load
-from strangler_gateway.main import Server
+from strangler_gateway.gateway import Gateway, Outside
 from strangler_gateway.publish.broker import Publishing
-from strangler_gateway.server.application import application
+from strangler_gateway.server.uvicorn_server import public_server
 from strangler_gateway.settings import Settings
-from strangler_gateway.shadow.shadow import Shadow
-from strangler_gateway.steps.pipeline import Gateway
 from strangler_gateway.telemetry.access_log import AccessLog
-from strangler_gateway.telemetry.stats import Stats
 from tests.support.gateway.exchanges import signer
 from tests.unit.chassis.auth.forged import hmac_signed
 
@@ -155,18 +151,21 @@ class Warehouse:
         return self.taken
 
 
-def gateway_on(broker: Broker | None, port: int = 1, *, max_waiting: int = 10, **environ: str) -> Gateway:
+def gateway_on(
+    broker: Broker | None, port: int = 1, *, max_waiting: int = 10, debug_token: str = "", **environ: str
+) -> Gateway:
     """A gateway of ROUTES."""
     table = load(ROUTES, {"MONOLITH_PORT": str(port), **environ})
-    publishing = Publishing(broker, max_waiting=max_waiting)
-    return Gateway(Settings.model_validate({}), table, signer(), AccessLog(BytesIO()), Shadow(), Stats(), publishing)
+    outside = Outside(AccessLog(BytesIO()), signer(), publishing=Publishing(broker, max_waiting=max_waiting))
+    said = {"debug_token": debug_token} if debug_token else {}
+    return Gateway(Settings.model_validate(said), table, outside)
 
 
 @asynccontextmanager
 async def served(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    """On uvicorn with httptools: a server that is not the gateway's own."""
+    """On its own server."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
-        server = Server(uvicorn.Config(application(gateway), http="httptools", lifespan="off", log_config=None))
+        server = public_server(gateway.front)
         running = asyncio.create_task(server.serve([bound]))
         await server.up.wait()
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"

@@ -26,7 +26,7 @@ SMALL = [
     "--read-seconds",
     "0",
 ]
-RATIOS = ("vs_naive", "vs_envoy", "vs_nginx", "vs_haproxy", "asgi_vs_envoy", "p99_vs_envoy")
+RATIOS = ("vs_naive", "vs_envoy", "vs_nginx", "vs_haproxy", "p99_vs_envoy")
 
 
 def bench(*options: str) -> subprocess.CompletedProcess[str]:

@@ -24,14 +24,13 @@ def test_the_summary_holds_every_ratio_at_its_top_level() -> None:
     measured = Measurements(
         {
             "gateway": rounds(20_000, p99_ms=3.0),
-            "gateway_asgi": rounds(12_000),
             "naive": rounds(400),
             "nginx": rounds(40_000),
             "envoy": rounds(16_000, p99_ms=2.0, cpu_us=30.0),
         }
     )
     result = summary(measured)
-    expected = {"vs_naive": 50.0, "vs_envoy": 1.25, "vs_nginx": 0.5, "vs_haproxy": None, "asgi_vs_envoy": 0.75}
+    expected = {"vs_naive": 50.0, "vs_envoy": 1.25, "vs_nginx": 0.5, "vs_haproxy": None}
     assert {name: result[name] for name in expected} == expected
     assert result["p99_vs_envoy"] == 1.5
     assert result["cpu_vs_envoy"] == 0.667

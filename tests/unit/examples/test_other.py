@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from examples.demo.processes import LaunchedProcess, Launcher
 from examples.demo.system import inherited
 from parts.process import free_port
-from strangler_gateway.steps.decide import bucket
+from strangler_gateway.table.bucket import bucket
 
 ROOT = Path(__file__).parents[3]
 DEBUG_TOKEN = "a-debug-token-of-this-test"

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from strangler_gateway.admin.app import admin_app
 from strangler_gateway.admin.auth import Role, access, is_loopback
 from strangler_gateway.migration.migration import Migration
-from tests.support.gateway.administered import OPERATOR, READER, Shown, settings
+from tests.support.gateway.administered import OPERATOR, READER, settings, shown
 from tests.support.gateway.migrating import World
 
 OPEN = ["/health/live", "/health/ready", "/metrics", "/.well-known/jwks.json"]
@@ -40,8 +40,8 @@ async def migration(world: World) -> Migration:
 
 
 def client(world: World, migration: Migration, **given: Any) -> httpx.AsyncClient:
-    shown = Shown(world, migration, settings(**given))
-    transport = httpx.ASGITransport(admin_app(shown, migration), raise_app_exceptions=False)
+    parts = shown(world, settings(**given))
+    transport = httpx.ASGITransport(admin_app(parts, migration), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8081")
 
 
@@ -268,8 +268,8 @@ async def test_metrics_tell_the_state_of_every_unit(admin: httpx.AsyncClient) ->
 
 
 async def test_ready_is_told_by_its_status(world: World, migration: Migration) -> None:
-    shown = Shown(world, migration, settings(), ready=False)
-    transport = httpx.ASGITransport(admin_app(shown, migration))
+    parts = shown(world, settings(), is_ready=False)
+    transport = httpx.ASGITransport(admin_app(parts, migration))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as admin:
         assert (await admin.get("/health/ready")).status_code == 503
         assert (await admin.get("/health/live")).status_code == 200

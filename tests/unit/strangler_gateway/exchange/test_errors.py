@@ -6,8 +6,9 @@ import ssl
 
 import pytest
 
-from strangler_gateway.exchange.errors import connect_error, render
-from strangler_gateway.exchange.exchange import Reply
+from strangler_gateway.exchange.errors import connect_error
+from strangler_gateway.exchange.own_answers import render
+from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.table.routes import ErrorTemplate
 
 REPLY = Reply(502, "connection_refused", 'The upstream "a" refused.')

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from strangler_gateway.http.write_batch import Output, Turn
+from strangler_gateway.http.write_batch import Output, WriteBatch
 
 
 class Transport:
@@ -28,7 +28,7 @@ def transport() -> Transport:
 
 @pytest.fixture
 def output(transport: Transport) -> Output:
-    return Output(Turn(), transport)  # type: ignore[arg-type]  # all that it is asked for
+    return Output(WriteBatch(), transport)  # type: ignore[arg-type]  # all that it is asked for
 
 
 async def test_what_one_turn_brings_leaves_in_one_write(output: Output, transport: Transport) -> None:

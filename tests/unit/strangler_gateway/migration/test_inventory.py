@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from strangler_gateway.cli.app import app
 from strangler_gateway.migration.inventory import inventory
-from strangler_gateway.steps.decide import decide
+from strangler_gateway.steps.decide import Decide
 from strangler_gateway.table.routes import MigrationState
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.telemetry.user_sketch import MOST, Users, united
 from tests.support.gateway.administered import READER, AdminServer
-from tests.support.gateway.exchanges import exchange, gateway_for, route
+from tests.support.gateway.exchanges import exchange, gateway_for, route, step
 
 DAY = 86_400.0
 
@@ -61,22 +61,22 @@ def test_users_are_counted_once_a_side_by_identity_else_by_credential() -> None:
     for identity in (*callers, *callers, NOBODY):
         x = exchange(gateway, {"Authorization": "Bearer changes-with-each-login"})
         x.identity = identity
-        decide(gateway, x)
+        step(gateway, Decide, x)
         stats.count(x, 0.001)
     for token in (b"Bearer a", b"Bearer b", b"Bearer a"):
         x = exchange(gateway)
         x.authorization = token
-        decide(gateway, x)
+        step(gateway, Decide, x)
         stats.count(x, 0.001)
-    users = inventory(gateway.matcher.table, stats)["total"]["users"]
+    users = inventory(gateway.current.table, stats)["total"]["users"]
     assert users["extracted"] + users["legacy"] == pytest.approx(52, abs=2)
     assert 15 < users["extracted"] < 35
 
 
 def test_a_route_that_only_the_gateway_answered_is_not_silent() -> None:
     gateway = gateway_for(route())
-    gateway.stats.count(exchange(gateway), 0.001)
-    assert inventory(gateway.matcher.table, gateway.stats)["without_traffic"] == []
+    gateway.outside.stats.count(exchange(gateway), 0.001)
+    assert inventory(gateway.current.table, gateway.outside.stats)["without_traffic"] == []
 
 
 @pytest.mark.parametrize("number", [0, 1, 100, 10_000])

@@ -2,10 +2,10 @@
 
 import pytest
 
-from strangler_gateway.exchange.errors import render
-from strangler_gateway.exchange.exchange import Reply
+from strangler_gateway.exchange.own_answers import render
+from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.publish.answers import accepted, busy, told, unconfirmed, untaken
-from strangler_gateway.publish.waiting import Word
+from strangler_gateway.publish.waiting import ConsumerOutcome
 from strangler_gateway.table.publish_rules import OutcomeRule, Publish
 from strangler_gateway.table.routes import ErrorTemplate
 
@@ -15,7 +15,7 @@ SHAPES = {"default": ErrorTemplate("application/problem+json", '{"detail":"{mess
 
 def answered(status: int, texts: dict[str, str] | None = None, rules: Publish = RULES, **given: object) -> Reply:
     rule = OutcomeRule("word", status, **given)  # type: ignore[arg-type]  # as the test says
-    return told(rules, rule, Word("word", tuple((texts or {}).items())), "m-1")
+    return told(rules, rule, ConsumerOutcome("word", tuple((texts or {}).items())), "m-1")
 
 
 def sent(reply: Reply) -> tuple[dict[str, str], str]:

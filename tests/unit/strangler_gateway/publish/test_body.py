@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strangler_gateway.publish.body import Unfit, bound, check_form, key_of, read_body
+from strangler_gateway.publish.body import Unpublishable, body_limit, check_form, key_of, read_body
 from strangler_gateway.table.publish_rules import BodyField
 from tests.support.effort import examples
 
@@ -84,7 +84,7 @@ def test_an_object_with_the_wanted_fields_is_taken_as_it_is(fields: dict[str, ob
     ],
 )
 def test_what_is_not_exactly_that_is_refused_with_a_sentence(data: bytes, said: str) -> None:
-    with pytest.raises(Unfit, match=said) as refused:
+    with pytest.raises(Unpublishable, match=said) as refused:
         read_body(data, WANTED)
     assert refused.value.status == 400
 
@@ -92,12 +92,12 @@ def test_what_is_not_exactly_that_is_refused_with_a_sentence(data: bytes, said: 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 @settings(max_examples=examples(400))
 def test_whatever_is_sent_is_taken_or_refused(data: bytes) -> None:
-    with contextlib.suppress(Unfit):
+    with contextlib.suppress(Unpublishable):
         assert read_body(data, ()) == {}
 
 
 def test_a_refusal_never_repeats_what_was_sent() -> None:
-    with pytest.raises(Unfit) as refused:
+    with pytest.raises(Unpublishable) as refused:
         read_body(b'{"id": "secret-text", "secret-name": 1}', WANTED)
     assert "secret" not in refused.value.message
 
@@ -129,7 +129,7 @@ def test_a_body_has_to_say_that_it_is_json(kind: bytes) -> None:
     ],
 )
 def test_a_body_of_another_kind_is_415(fields: list[tuple[bytes, bytes]]) -> None:
-    with pytest.raises(Unfit) as refused:
+    with pytest.raises(Unpublishable) as refused:
         check_form(fields)
     assert refused.value.status == 415
 
@@ -175,10 +175,10 @@ def test_there_may_be_no_key() -> None:
     ],
 )
 def test_a_key_that_could_be_read_in_two_ways_is_refused(values: list[bytes]) -> None:
-    with pytest.raises(Unfit, match="Idempotency-Key") as refused:
+    with pytest.raises(Unpublishable, match="Idempotency-Key") as refused:
         key_of([(b"Idempotency-Key", value) for value in values])
     assert refused.value.status == 400
 
 
 def test_a_body_is_bounded_by_the_route_and_by_what_a_message_may_be() -> None:
-    assert [bound(None), bound(10), bound(10**9)] == [65_536, 10, 262_144]
+    assert [body_limit(None), body_limit(10), body_limit(10**9)] == [65_536, 10, 262_144]

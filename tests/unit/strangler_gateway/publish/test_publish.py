@@ -1,4 +1,4 @@
-"""A request becomes a message, and the consumer's word the answer: on a broker in memory, and a server not our own."""
+"""A request becomes a message, and the consumer's word the answer, on a broker in memory."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,8 @@ from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.port import BrokerUnavailable, Handler, Unroutable
 from chassis.service.metrics import rendered
+from strangler_gateway.gateway import Gateway
 from strangler_gateway.publish.broker import Publishing
-from strangler_gateway.steps.pipeline import Gateway
 from strangler_gateway.telemetry.metrics_page import request_metrics
 from tests.support.gateway.exchanges import Provider
 from tests.support.gateway.publishing import ARTICLE, QUEUE, SECRET, Warehouse, bearer, gateway_on, served
@@ -56,7 +56,7 @@ async def client(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
 
 def hurry(gateway: Gateway) -> None:
     """From now on it waits 0.2 s for the consumer's word instead of 20: for a word that does not come."""
-    gateway.adopt(gateway_on(None, WAIT_S="0.2").matcher.table)
+    gateway.adopt(gateway_on(None, WAIT_S="0.2").current.table)
 
 
 async def order(
@@ -154,7 +154,7 @@ async def test_a_reply_that_was_meant_for_an_earlier_body_is_not_the_answer_to_a
     client: httpx.AsyncClient, gateway: Gateway, warehouse: Warehouse
 ) -> None:
     """A late "accepted" for the first body must not tell the sender of the second that his was accepted."""
-    patient = gateway.matcher.table
+    patient = gateway.current.table
     hurry(gateway)
     warehouse.word = None
     assert (await order(client, **KEY)).status_code == 202
@@ -168,13 +168,16 @@ async def test_a_reply_that_was_meant_for_an_earlier_body_is_not_the_answer_to_a
 
 
 async def test_all_who_wait_for_the_same_message_are_told(gateway: Gateway, warehouse: Warehouse) -> None:
-    waiting, message = gateway.publishing.waiting, Envelope("m", "a.b.v1", {}, datetime.now(UTC), request_id="r")
-    key = await gateway.publishing.key("gateway.replies")
+    waiting, message = (
+        gateway.outside.publishing.waiting,
+        Envelope("m", "a.b.v1", {}, datetime.now(UTC), request_id="r"),
+    )
+    key = await gateway.outside.publishing.key("gateway.replies")
     asked = Envelope("m", "a.b.v1", {}, datetime.now(UTC), request_id="r", reply_to=key)
     with waiting.place(message) as one, waiting.place(message) as other:
         await warehouse.reply(asked, "accepted")
         async with asyncio.timeout(20):
-            assert (await one).outcome == (await other).outcome == "accepted"
+            assert (await one).word == (await other).word == "accepted"
     assert waiting.count == 0
 
 
@@ -293,7 +296,7 @@ async def test_who_may_not_is_refused_by_the_gateway_in_its_own_shape(
 async def test_a_user_without_a_name_is_nobody(
     client: httpx.AsyncClient, gateway: Gateway, warehouse: Warehouse
 ) -> None:
-    gateway.provider = Provider(Identity(AuthenticationOutcome.USER, None, ("buyer",)))
+    gateway.authority.provider = Provider(Identity(AuthenticationOutcome.USER, None, ("buyer",)))
     answer = await client.post("/orders", json={"articleId": ARTICLE})
     assert (answer.status_code, warehouse.taken) == (401, [])
 
@@ -327,7 +330,7 @@ class Broken(MemoryBroker):
 
 
 def metrics(gateway: Gateway) -> str:
-    return rendered(*request_metrics(gateway.stats, gateway.matcher.table))
+    return rendered(*request_metrics(gateway.outside.stats, gateway.current.table))
 
 
 @pytest.mark.parametrize(
@@ -346,7 +349,7 @@ async def test_what_the_broker_does_not_confirm_is_503_and_may_be_sent_again(
     answer = await order(client, **KEY)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert said in answer.json()["detail"]
-    assert gateway.publishing.waiting.count == 0
+    assert gateway.outside.publishing.waiting.count == 0
     assert (await order(client, **KEY)).status_code == 204
     assert len({one.id for one in warehouse.taken}) == 1
 
@@ -448,7 +451,7 @@ async def test_so_many_wait_and_no_more(warehouse: Warehouse, broker: MemoryBrok
         warehouse.held.set()
         assert [(await one).status_code for one in asking] == [204, 204]
         assert (await order(client, user="eve")).status_code == 204
-    assert gateway.publishing.waiting.count == 0
+    assert gateway.outside.publishing.waiting.count == 0
     assert 'reason="busy"} 1' in metrics(gateway)
 
 
@@ -485,7 +488,7 @@ async def test_the_message_of_a_client_that_left_stays(
         await asking
     warehouse.held.set()
     async with asyncio.timeout(20):
-        while gateway.publishing.waiting.count or await broker.depth(QUEUE):
+        while gateway.outside.publishing.waiting.count or await broker.depth(QUEUE):
             await asyncio.sleep(0.005)
     assert len(warehouse.taken) == 1
 
@@ -499,7 +502,7 @@ async def test_a_client_that_leaves_before_its_body_is_whole_sends_nothing(
     await writer.drain()
     writer.close()
     async with asyncio.timeout(20):
-        while not gateway.stats.route("order-place").client_gone:
+        while not gateway.outside.stats.route("order-place").client_gone:
             await asyncio.sleep(0.005)
     assert warehouse.taken == []
 
@@ -547,7 +550,7 @@ async def test_while_nobody_can_say_who_asks_canary_goes_to_the_monolith_and_ext
     async with origin(lambda _: Answer(299, b"legacy")) as monolith:
         for state, status in (("canary", 299), ("extracted", 503)):
             gateway = gateway_on(broker.sibling(), monolith.port, STATE=state)
-            gateway.provider = Provider(live=RuntimeError("away"))
+            gateway.authority.provider = Provider(live=RuntimeError("away"))
             async with served(gateway) as client:
                 assert (await order(client)).status_code == status
     assert warehouse.taken == []
@@ -558,8 +561,7 @@ async def test_the_debug_credential_chooses_the_side_where_both_still_answer(
     warehouse: Warehouse, broker: MemoryBroker, state: str, side: str | None
 ) -> None:
     async with origin(lambda _: Answer(299, b"legacy")) as monolith:
-        gateway = gateway_on(broker, monolith.port, STATE=state)
-        gateway.debug_token = b"debug"
+        gateway = gateway_on(broker, monolith.port, STATE=state, debug_token="debug")
         async with served(gateway) as client:
             debug = {"Strangler-Debug": "debug", "Strangler-Override": side or "extracted"}
             answer = await order(client, user="user-1", **debug)

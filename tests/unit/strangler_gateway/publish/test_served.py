@@ -39,18 +39,13 @@ def _said(user: str) -> list[bytes]:
     return [f"{name}: {value}".encode() for name, value in bearer(user).items()]
 
 
-@pytest.fixture(params=["fast", "asgi"])
-def lane(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture(params=["tables", pytest.param("rabbit", marks=pytest.mark.connected)])
 def broker_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return fresh_rabbit() if request.param == "rabbit" else f"sqlite:///{tmp_path}/broker.db"
 
 
 @pytest.fixture
-def start(tmp_path: Path, lane: str) -> Iterator[Start]:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a gateway on the broker; the environment adds to it."""
     started: list[GatewayProcess] = []
     routes = tmp_path / "routes.yaml"
@@ -58,7 +53,7 @@ def start(tmp_path: Path, lane: str) -> Iterator[Start]:
 
     def start(broker_url: str, *, state: str = "extracted", **environ: str) -> GatewayProcess:
         routes.write_text(ROUTES.replace("${STATE:-extracted}", state, 1))
-        said = {"STRANGLER_BROKER_URL": broker_url, "STRANGLER_LANE": lane, "STRANGLER_OPERATOR_TOKEN": OPERATOR}
+        said = {"STRANGLER_BROKER_URL": broker_url, "STRANGLER_OPERATOR_TOKEN": OPERATOR}
         known = {"TEST_KEY": SECRET.decode(), "MONOLITH_PORT": "1"}
         started.append(GatewayProcess(routes, tmp_path / "state", {**said, **known, **environ}))
         return started[-1]

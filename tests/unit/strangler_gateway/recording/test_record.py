@@ -16,14 +16,14 @@ from typing import Any
 import httpx
 import pytest
 
-from strangler_gateway.exchange.taps import Copy
+from strangler_gateway.exchange.taps import Tap
 from strangler_gateway.recording.record import MAX_BODY, MAX_UNDER_WAY, Recording, RecordingRequest
 from strangler_gateway.recording.tap import Capture, TeeTap
-from strangler_gateway.steps.decide import decide
+from strangler_gateway.steps.decide import Decide
 from strangler_gateway.table.routes import MigrationState, ShadowRules
 from tests.http.gateway_process import GatewayProcess
 from tests.support.gateway.diary import PASSWORD, Diary, diary
-from tests.support.gateway.exchanges import ALICE, exchange, gateway_for, route
+from tests.support.gateway.exchanges import ALICE, exchange, gateway_for, route, step
 
 pytestmark = pytest.mark.walk
 
@@ -78,12 +78,11 @@ def until(condition: Callable[[], bool], within_s: float = 15.0) -> None:
 
 
 @contextmanager
-def running_stage(folder: Path, lane: str) -> Iterator[Stage]:
+def running_stage(folder: Path) -> Iterator[Stage]:
     with diary() as monolith:
         routes = folder / "routes.yaml"
         routes.write_text(ROUTES.format(url=monolith.url))
         environ = {
-            "STRANGLER_LANE": lane,
             "STRANGLER_OPERATOR_TOKEN": OPERATOR,
             "STRANGLER_READER_TOKEN": READER,
         }
@@ -94,16 +93,9 @@ def running_stage(folder: Path, lane: str) -> Iterator[Stage]:
             gateway.stop()
 
 
-@pytest.fixture(params=["fast", "asgi"])
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-    with running_stage(tmp_path, request.param) as stage:
-        yield stage
-
-
 @pytest.fixture
-def any_stage(tmp_path: Path) -> Iterator[Stage]:
-    """On one lane, for what concerns the admin port alone."""
-    with running_stage(tmp_path, "fast") as stage:
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with running_stage(tmp_path) as stage:
         yield stage
 
 
@@ -143,19 +135,19 @@ def test_a_conversation_is_recorded_in_order_and_without_secrets(stage: Stage) -
     assert stat.S_IMODE((stage.folder / "notes.jsonl").stat().st_mode) == 0o600
 
 
-def test_only_an_operator_records_and_one_at_a_time(any_stage: Stage) -> None:
-    process = any_stage.recording("--for", "1m")
+def test_only_an_operator_records_and_one_at_a_time(stage: Stage) -> None:
+    process = stage.recording("--for", "1m")
     refused = [
-        (any_stage.record(to="b.jsonl"), 1, "one at a time"),
-        (any_stage.record(to="c.jsonl", token=READER), 1, "operator's credential"),
-        (any_stage.record("--route", "nowhere", to="d.jsonl"), 2, "nowhere"),
-        (any_stage.record(to="notes.jsonl"), 1, "not overwritten"),
-        (any_stage.record("--for", "soon", to="e.jsonl"), 2, "not a duration"),
+        (stage.record(to="b.jsonl"), 1, "one at a time"),
+        (stage.record(to="c.jsonl", token=READER), 1, "operator's credential"),
+        (stage.record("--route", "nowhere", to="d.jsonl"), 2, "nowhere"),
+        (stage.record(to="notes.jsonl"), 1, "not overwritten"),
+        (stage.record("--for", "soon", to="e.jsonl"), 2, "not a duration"),
     ]
     for other, code, reason in refused:
         _, complaint = other.communicate(timeout=20)
         assert (other.returncode, reason in complaint) == (code, True), complaint
-    assert [path.name for path in any_stage.folder.glob("*.jsonl")] == ["notes.jsonl"]
+    assert [path.name for path in stage.folder.glob("*.jsonl")] == ["notes.jsonl"]
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 0
@@ -172,12 +164,12 @@ def test_only_one_route_is_recorded(stage: Stage) -> None:
     assert {one["path"].split("/")[1] for one in stage.read()[1:]} == {"notes"}
 
 
-def test_when_the_operator_leaves_the_recording_ends_and_the_next_may_begin(any_stage: Stage) -> None:
-    first = any_stage.recording(to="first.jsonl")
+def test_when_the_operator_leaves_the_recording_ends_and_the_next_may_begin(stage: Stage) -> None:
+    first = stage.recording(to="first.jsonl")
     first.kill()
     first.communicate(timeout=20)
-    any_stage.gateway.logged("recording ended", 10)
-    process = any_stage.recording("--for", "1s", to="second.jsonl")
+    stage.gateway.logged("recording ended", 10)
+    process = stage.recording("--for", "1s", to="second.jsonl")
     process.communicate(timeout=20)
     assert process.returncode == 0
 
@@ -193,7 +185,7 @@ def test_without_a_gateway_nothing_is_written(tmp_path: Path) -> None:
 # The same without sockets: bounds.
 
 
-def passes(copy: Copy, body: bytes = b"", answer: bytes = b"{}", status: int = 200) -> None:
+def passes(copy: Tap, body: bytes = b"", answer: bytes = b"{}", status: int = 200) -> None:
     if body:
         copy.request_body(body)
         copy.request_end()
@@ -214,10 +206,10 @@ async def recorded(recording: Recording) -> list[str]:
 async def test_nothing_is_copied_unless_somebody_records() -> None:
     gateway = gateway_for(route(MigrationState.LEGACY))
     x = exchange(gateway)
-    decide(gateway, x)
+    step(gateway, Decide, x)
     assert x.tap is None
-    gateway.recording = Recording(RecordingRequest(60, 10))
-    decide(gateway, x)
+    gateway.recorder.recording = Recording(RecordingRequest(60, 10))
+    step(gateway, Decide, x)
     assert isinstance(x.tap, Capture)
 
 
@@ -227,18 +219,18 @@ async def test_nothing_is_copied_unless_somebody_records() -> None:
 )
 async def test_only_the_legacy_side_is_recorded(state: MigrationState, share: int, taken: bool) -> None:
     gateway = gateway_for(route(state, share=share))
-    gateway.recording = Recording(RecordingRequest(60, 10))
+    gateway.recorder.recording = Recording(RecordingRequest(60, 10))
     x = exchange(gateway)
     x.identity = ALICE
-    decide(gateway, x)
+    step(gateway, Decide, x)
     assert (x.tap is not None) == taken
 
 
 async def test_shadow_and_recording_share_an_exchange() -> None:
     gateway = gateway_for(route(MigrationState.SHADOW, shadow=ShadowRules(share=10_000)))
-    gateway.recording = recording = Recording(RecordingRequest(60, 10))
+    gateway.recorder.recording = recording = Recording(RecordingRequest(60, 10))
     x = exchange(gateway)
-    decide(gateway, x)
+    step(gateway, Decide, x)
     assert isinstance(x.tap, TeeTap)
     passes(x.tap)
     assert gateway.shadow._running == {"everything": 1}
@@ -248,7 +240,7 @@ async def test_shadow_and_recording_share_an_exchange() -> None:
 
 async def test_what_is_not_whole_is_left_out_and_counted() -> None:
     gateway = gateway_for(route(MigrationState.LEGACY))
-    gateway.recording = recording = Recording(RecordingRequest(60, 10))
+    gateway.recorder.recording = recording = Recording(RecordingRequest(60, 10))
 
     def tapped(**request: Any) -> Any:
         x = exchange(gateway, request.pop("fields", None), **request)

@@ -12,14 +12,13 @@ import pytest
 from chassis.auth.claims import Identity, IdentityUnavailable
 from chassis.auth.tokens import TokenVerifier
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.gateway import Gateway
 from strangler_gateway.shadow.examples import MAX_EXAMPLES, Examples
 from strangler_gateway.shadow.json_compare import Difference
-from strangler_gateway.shadow.shadow import Shadow
-from strangler_gateway.steps.decide import decide
-from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.steps.decide import Decide
 from strangler_gateway.table.routes import Auth, MigrationState, Service, ShadowRules
 from strangler_gateway.telemetry.stats import RouteStats
-from tests.support.gateway.exchanges import ALICE, LaterProvider, Provider, exchange, gateway_for, route, signer
+from tests.support.gateway.exchanges import ALICE, LaterProvider, Provider, exchange, gateway_for, route, signer, step
 from tests.support.origins import Answer, Origin, Request, origin, until
 
 JSON = ((b"Content-Type", b"application/json"),)
@@ -50,18 +49,18 @@ class Stage:
 
     @property
     def stats(self) -> RouteStats:
-        return self.gateway.stats.route("everything")
+        return self.gateway.outside.stats.route("everything")
 
     @property
     def examples(self) -> list[dict[str, Any]]:
-        return self.gateway.shadow.examples("everything")
+        return self.gateway.outside.examples.of("everything")
 
     def begin(self, fields: dict[str, str] | None = None, **request: Any) -> Exchange:
         """A request that has been decided."""
         x = exchange(self.gateway, fields, **request)
         x.request_id = b"request-1"
         x.identity = ALICE
-        decide(self.gateway, x)
+        step(self.gateway, Decide, x)
         return x
 
     def end(self, x: Exchange, primary: Answer | None = None) -> None:
@@ -195,15 +194,15 @@ async def test_only_the_state_shadow_compares(state: MigrationState) -> None:
 def test_a_route_that_does_not_allow_it_is_not_compared(rules: ShadowRules | None) -> None:
     gateway = gateway_for(route(MigrationState.SHADOW, shadow=rules))
     x = exchange(gateway)
-    decide(gateway, x)
+    step(gateway, Decide, x)
     assert x.tap is None
 
 
 def test_the_share_is_a_sample_of_the_requests() -> None:
     gateway = gateway_for(route(MigrationState.SHADOW, shadow=ShadowRules(share=2_500, concurrency=1_000)))
     drawn = iter(range(0, 10_000, 100))
-    gateway.shadow = Shadow(sample=lambda below: next(drawn))
-    taps = [gateway.shadow.tap(gateway, exchange(gateway)) for _ in range(100)]
+    gateway.shadow._sample = lambda below: next(drawn)
+    taps = [gateway.shadow.tap(exchange(gateway)) for _ in range(100)]
     assert sum(tap is not None for tap in taps) == 25
 
 

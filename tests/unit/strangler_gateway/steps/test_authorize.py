@@ -13,11 +13,14 @@ from joserfc.jwk import ECKey, RSAKey
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Fields, Identity, IdentityUnavailable
 from chassis.auth.tokens import TokenRejected, TokenVerifier
-from strangler_gateway.exchange.exchange import Exchange, Reply
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.replies import Reply
+from strangler_gateway.gateway import Gateway
+from strangler_gateway.identity.grants import Grants
 from strangler_gateway.identity.signer import KEY_FILE, Signer, SigningKeyInvalid, ephemeral_signer, open_signer
-from strangler_gateway.steps.authorize import Grants, authorize
-from strangler_gateway.steps.decide import decide
-from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.steps.authorize import Authorize
+from strangler_gateway.steps.decide import Decide
+from strangler_gateway.steps.identify import Identify
 from strangler_gateway.table.routes import Auth, MigrationState, Side
 from tests.support.gateway.exchanges import (
     ALICE,
@@ -31,6 +34,7 @@ from tests.support.gateway.exchanges import (
     gateway_for,
     route,
     signer,
+    step,
 )
 
 ADMINS = Auth(frozenset({"admin", "owner"}), "gateway")
@@ -53,9 +57,11 @@ async def authorized(
 ) -> tuple[Exchange, Reply | None]:
     x = exchange(gateway)
     x.identity, x.identity_unavailable, x.override = identity, unavailable, override
-    decide(gateway, x)
-    outcome = authorize(gateway, x)
-    return x, await outcome if inspect.isawaitable(outcome) else outcome
+    step(gateway, Decide, x)
+    outcome = step(gateway, Authorize, x)
+    reply = await outcome if inspect.isawaitable(outcome) else outcome
+    assert reply is None or isinstance(reply, Reply)
+    return x, reply
 
 
 async def claimed(token: bytes | None, audience: str = "shop") -> Identity:
@@ -126,7 +132,7 @@ async def test_gateway_enforcement_without_a_provider_knows_nobody() -> None:
 async def test_a_grant_is_good_for_five_seconds(kind: type[Provider]) -> None:
     clock, provider = Clock(), kind()
     gateway = gateway_for(route(), provider)
-    gateway.grants = Grants(clock)
+    gateway.authority.grants = Grants(clock)
     for at, confirmed in ((0, 1), (4.9, 1), (5.0, 2), (9.9, 2), (10.1, 3)):
         clock.now = 1_000.0 + at
         await authorized(gateway)
@@ -144,7 +150,7 @@ async def test_a_slow_answer_makes_the_grant_no_longer_good() -> None:
 
     provider = Slow()
     gateway = gateway_for(route(), provider)
-    gateway.grants = Grants(clock)
+    gateway.authority.grants = Grants(clock)
     await authorized(gateway)
     clock.now += 1
     await authorized(gateway)
@@ -170,7 +176,7 @@ async def test_before_a_refusal_the_state_is_read_again(kind: type[Provider]) ->
     gateway = gateway_for(route(MigrationState.EXTRACTED, auth=USERS), provider)
     await authorized(gateway)
     provider.live = changed(roles=("admin",))
-    gateway.adopt(gateway_for(route(MigrationState.EXTRACTED, auth=ADMINS)).matcher.table)
+    gateway.adopt(gateway_for(route(MigrationState.EXTRACTED, auth=ADMINS)).current.table)
     _, reply = await authorized(gateway)
     assert (reply, provider.confirmed) == (None, 2)
 
@@ -190,7 +196,7 @@ async def test_a_refusal_ends_the_grant_that_was_kept() -> None:
     gateway = gateway_for(route(MigrationState.EXTRACTED, auth=ADMINS), provider)
     await authorized(gateway)
     provider.live = REJECTED
-    gateway.grants.put(ALICE, REJECTED, 0.0)
+    gateway.authority.grants.put(ALICE, REJECTED, 0.0)
     _, reply = await authorized(gateway)
     assert reply is not None
     assert reply.status == 401
@@ -357,8 +363,6 @@ def test_an_ephemeral_key_is_another_one_each_time() -> None:
 
 def test_the_steps_of_a_cached_caller_take_no_time_to_speak_of() -> None:
     """The target is 3 µs for identify, decide and authorize; ten times that fails even on a busy machine."""
-    from strangler_gateway.steps.identify import identify
-
     gateway = gateway_for(route(), Provider())
     x = exchange(gateway)
     rounds = 2_000
@@ -366,8 +370,8 @@ def test_the_steps_of_a_cached_caller_take_no_time_to_speak_of() -> None:
     for _ in range(5):
         started = time.process_time()
         for _ in range(rounds):
-            identify(gateway, x)
-            decide(gateway, x)
-            authorize(gateway, x)
+            step(gateway, Identify, x)
+            step(gateway, Decide, x)
+            step(gateway, Authorize, x)
         best = min(best, (time.process_time() - started) / rounds)
     assert best < 30e-6

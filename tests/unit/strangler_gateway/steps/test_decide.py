@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.auth.claims import NOBODY
-from strangler_gateway.steps.decide import bucket, choose, decide
+from strangler_gateway.exchange.decision import choose
+from strangler_gateway.steps.decide import Decide
+from strangler_gateway.table.bucket import bucket
 from strangler_gateway.table.routes import MigrationState, Side
-from tests.support.gateway.exchanges import ALICE, SHOP, exchange, gateway_for, route
+from tests.support.gateway.exchanges import ALICE, SHOP, exchange, gateway_for, route, step
 
 LEGACY, EXTRACTED = Side.LEGACY, Side.EXTRACTED
 
@@ -141,7 +143,7 @@ def test_a_user_is_on_the_side_of_his_bucket() -> None:
     gateway = gateway_for(route(share=10_000))
     x = exchange(gateway)
     x.identity = ALICE
-    decide(gateway, x)
+    step(gateway, Decide, x)
     assert x.bucket == bucket("s", b"alice")
     assert x.decision is not None
     assert (x.decision.reason, x.service) == ("share_in", SHOP)
@@ -154,7 +156,7 @@ def test_an_open_breaker_sends_safe_requests_to_the_monolith_and_never_a_write(m
     gateway.upstreams.pool(fragile)._failed()
     x = exchange(gateway, method=method)
     x.identity = ALICE
-    decide(gateway, x)
+    step(gateway, Decide, x)
     assert x.decision is not None
     assert x.decision.reason == reason
 
@@ -171,7 +173,7 @@ def test_nobody_known_is_drawn_by_what_the_group_says(anonymous: str, fields: di
     gateway = gateway_for(route(anonymous=anonymous))
     x = exchange(gateway, fields)
     x.identity = NOBODY
-    decide(gateway, x)
+    step(gateway, Decide, x)
     assert x.bucket == bucket("s", key)
     assert x.extra_fields == []
 
@@ -180,7 +182,7 @@ def test_nobody_known_is_drawn_by_what_the_group_says(anonymous: str, fields: di
 def test_nobody_known_goes_to_the_monolith_where_there_is_nothing_to_go_by(anonymous: str) -> None:
     gateway = gateway_for(route(anonymous=anonymous))
     x = exchange(gateway)
-    decide(gateway, x)
+    step(gateway, Decide, x)
     assert x.decision is not None
     assert (x.bucket, x.decision.reason) == (None, "anonymous")
 
@@ -190,7 +192,7 @@ def test_random_draws_anew_each_time() -> None:
     drawn = set()
     for _ in range(50):
         x = exchange(gateway)
-        decide(gateway, x)
+        step(gateway, Decide, x)
         drawn.add(x.bucket)
     assert len(drawn) > 10
 
@@ -199,7 +201,7 @@ def test_random_draws_anew_each_time() -> None:
 def test_the_canary_gives_a_cookie_that_it_then_goes_by(sent: dict[str, str]) -> None:
     gateway = gateway_for(route(anonymous="cookie"))
     first = exchange(gateway, sent, scheme=b"https")
-    decide(gateway, first)
+    step(gateway, Decide, first)
     [(name, value)] = first.extra_fields
     assert name == b"Set-Cookie"
     given_back = re.fullmatch(
@@ -207,7 +209,7 @@ def test_the_canary_gives_a_cookie_that_it_then_goes_by(sent: dict[str, str]) ->
     )
     assert given_back is not None
     second = exchange(gateway, {"Cookie": given_back[1].decode()})
-    decide(gateway, second)
+    step(gateway, Decide, second)
     assert (second.bucket, second.extra_fields) == (first.bucket, [])
 
 
@@ -217,7 +219,7 @@ def test_the_canary_gives_a_cookie_that_it_then_goes_by(sent: dict[str, str]) ->
 def test_no_cookie_is_set_outside_a_canary(state: MigrationState) -> None:
     gateway = gateway_for(route(state, anonymous="cookie"))
     x = exchange(gateway)
-    decide(gateway, x)
+    step(gateway, Decide, x)
     assert x.extra_fields == []
 
 
@@ -225,5 +227,5 @@ def test_a_known_user_gets_no_cookie() -> None:
     gateway = gateway_for(route(anonymous="cookie"))
     x = exchange(gateway)
     x.identity = ALICE
-    decide(gateway, x)
+    step(gateway, Decide, x)
     assert x.extra_fields == []

@@ -8,13 +8,13 @@ import pytest
 
 from chassis.auth.claims import Fields, Identity, IdentityUnavailable
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.gateway import Gateway
 from strangler_gateway.identity.providers import load_plugin, open_provider
 from strangler_gateway.identity.rules import IdentityRulesInvalid
-from strangler_gateway.steps import identify as step
-from strangler_gateway.steps.identify import identify
-from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.steps import identify as identify_module
+from strangler_gateway.steps.identify import Identify
 from strangler_gateway.table.routes import IdentityRules, MigrationState, RateLimit
-from tests.support.gateway.exchanges import ALICE, LaterProvider, Provider, exchange, gateway_for, route
+from tests.support.gateway.exchanges import ALICE, LaterProvider, Provider, exchange, gateway_for, route, step
 
 BY_USER = RateLimit("5/minute", by="user")
 BY_ADDRESS = RateLimit("5/minute", by="address")
@@ -22,7 +22,7 @@ BY_ADDRESS = RateLimit("5/minute", by="address")
 
 async def identified(gateway: Gateway) -> Exchange:
     x = exchange(gateway)
-    outcome = identify(gateway, x)
+    outcome = step(gateway, Identify, x)
     if inspect.isawaitable(outcome):
         assert await outcome is None
     return x
@@ -76,7 +76,7 @@ async def test_a_provider_that_hangs_is_not_waited_for_for_ever(monkeypatch: pyt
             await asyncio.Event().wait()
             raise AssertionError
 
-    monkeypatch.setattr(step, "TIMEOUT_S", 0.02)
+    monkeypatch.setattr(identify_module, "TIMEOUT_S", 0.02)
     x = await identified(gateway_for(route(), Hanging()))
     assert x.identity_unavailable
 

@@ -3,11 +3,12 @@
 import pytest
 
 from chassis.auth.claims import NOBODY, Identity
-from strangler_gateway.exchange.exchange import Reply
-from strangler_gateway.steps.limit import Limiter, limit, network_of
-from strangler_gateway.steps.pipeline import Gateway
+from strangler_gateway.exchange.clocks import Clocks
+from strangler_gateway.exchange.replies import Reply
+from strangler_gateway.gateway import Gateway
+from strangler_gateway.steps.limit import Limit, Limiter, network_of
 from strangler_gateway.table.routes import MigrationState, RateLimit
-from tests.support.gateway.exchanges import ALICE, changed, exchange, gateway_for, route
+from tests.support.gateway.exchanges import ALICE, changed, exchange, gateway_for, route, step
 
 
 class Clock:
@@ -20,18 +21,18 @@ class Clock:
 
 
 def limited(
-    rate: str = "2/minute", by: str = "user", state: MigrationState = MigrationState.LEGACY, size: int = 100
+    rate: str = "2/minute", by: str = "user", state: MigrationState = MigrationState.LEGACY
 ) -> tuple[Gateway, Clock]:
     clock = Clock()
-    gateway = gateway_for(route(state, limit=RateLimit(rate, by)))  # type: ignore[arg-type]  # one of two words
-    gateway.limiter = Limiter(size, clock)
+    one = route(state, limit=RateLimit(rate, by))  # type: ignore[arg-type]  # one of two words
+    gateway = gateway_for(one, clocks=Clocks(wall=clock))
     return gateway, clock
 
 
 def ask(gateway: Gateway, identity: Identity | None = None, peer: str = "192.0.2.7") -> Reply | None:
     x = exchange(gateway, peer=peer)
     x.identity = identity
-    outcome = limit(gateway, x)
+    outcome = step(gateway, Limit, x)
     assert outcome is None or isinstance(outcome, Reply)
     return outcome
 
@@ -88,11 +89,11 @@ def test_a_user_named_like_an_address_does_not_use_up_its_rate() -> None:
 
 
 def test_memory_is_bounded_and_the_oldest_window_is_forgotten_first() -> None:
-    gateway, _ = limited("1/minute", by="address", size=3)
+    limiter, rule = Limiter(3, Clock()), RateLimit("1/minute", "address")
     for n in range(4):
-        assert ask(gateway, peer=f"192.0.2.{n}") is None
-    assert ask(gateway, peer="192.0.2.3") is not None
-    assert ask(gateway, peer="192.0.2.0") is None
+        assert limiter.over(rule, ("r", "address", f"192.0.2.{n}")) is None
+    assert limiter.over(rule, ("r", "address", "192.0.2.3")) is not None
+    assert limiter.over(rule, ("r", "address", "192.0.2.0")) is None
 
 
 @pytest.mark.parametrize(

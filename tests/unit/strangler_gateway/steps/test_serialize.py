@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from strangler_gateway.exchange.exchange import Decision, Exchange, Reply
+from strangler_gateway.exchange.decision import Decision
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.replies import Reply
+from strangler_gateway.gateway import Gateway
 from strangler_gateway.steps import serialize as module
-from strangler_gateway.steps.pipeline import Gateway
-from strangler_gateway.steps.serialize import MAX_WAITING, Turns, serialize
+from strangler_gateway.steps.serialize import MAX_WAITING, Serialize, Turns
 from strangler_gateway.table.routes import MigrationState, Side
-from tests.support.gateway.exchanges import ALICE, exchange, gateway_for, route
+from tests.support.gateway.exchanges import ALICE, exchange, gateway_for, route, step
 
 KEY = ("points", "alice")
 
@@ -73,8 +75,8 @@ def serialized(state: MigrationState) -> Gateway:
 async def test_the_second_write_goes_on_when_the_first_has_ended() -> None:
     gateway = serialized(MigrationState.CANARY)
     first, second = write(gateway), write(gateway, Side.EXTRACTED)
-    assert serialize(gateway, first) is None
-    waiting = asyncio.ensure_future(serialize(gateway, second))  # type: ignore[arg-type]
+    assert step(gateway, Serialize, first) is None
+    waiting = asyncio.ensure_future(step(gateway, Serialize, second))  # type: ignore[arg-type]
     await asyncio.sleep(0)
     assert not waiting.done()
     for release in first.on_done:
@@ -88,7 +90,7 @@ def test_nothing_is_serialized_in_legacy_nor_a_safe_request(state: MigrationStat
     gateway = serialized(state)
     for _ in range(2):
         x = write(gateway, method=method)
-        assert serialize(gateway, x) is None
+        assert step(gateway, Serialize, x) is None
         assert x.on_done == []
 
 
@@ -98,8 +100,8 @@ async def test_past_the_bound_the_monolith_gets_it_and_a_service_does_not(
 ) -> None:
     monkeypatch.setattr(module, "WAIT_S", 0.01)
     gateway = serialized(MigrationState.CANARY)
-    assert serialize(gateway, write(gateway)) is None
-    outcome = serialize(gateway, write(gateway, side))
+    assert step(gateway, Serialize, write(gateway)) is None
+    outcome = step(gateway, Serialize, write(gateway, side))
     answer = await outcome  # type: ignore[misc]
     assert (answer.status if isinstance(answer, Reply) else None) == status
-    assert gateway.stats.route("everything").unserialized == 1
+    assert gateway.outside.stats.route("everything").unserialized == 1

@@ -5,7 +5,7 @@ import os
 from io import BytesIO
 from pathlib import Path
 
-from strangler_gateway.exchange.exchange import Decision
+from strangler_gateway.exchange.decision import Decision
 from strangler_gateway.table.routes import Side
 from strangler_gateway.telemetry.access_log import AccessLog
 from tests.support.gateway.exchanges import exchange, gateway_for, route

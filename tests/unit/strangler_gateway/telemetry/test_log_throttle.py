@@ -6,7 +6,7 @@ import pytest
 
 from chassis.auth.claims import IdentityUnavailable
 from strangler_gateway.exchange.errors import UpstreamError
-from strangler_gateway.telemetry.log_throttle import EVERY_S, MAX_SUBJECTS, Complaints
+from strangler_gateway.telemetry.log_throttle import EVERY_S, MAX_SUBJECTS, LogThrottle
 
 
 class Clock:
@@ -20,23 +20,23 @@ class Clock:
 
 def test_a_recurring_trouble_is_told_at_once_and_then_counted(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    complaints = Complaints(clock)
+    throttle = LogThrottle(clock)
     for _ in range(100):
-        complaints.about("identity", IdentityUnavailable("store away"))
+        throttle.warn("identity", IdentityUnavailable("store away"))
     assert [record.getMessage() for record in caplog.records] == [
         "identity: store away (0 times more since the last line)"
     ]
     clock.now += EVERY_S
-    complaints.about("identity", IdentityUnavailable("store away"))
+    throttle.warn("identity", IdentityUnavailable("store away"))
     assert caplog.records[1].getMessage() == "identity: store away (99 times more since the last line)"
 
 
 def test_subjects_are_told_apart_and_kept_in_bounds(caplog: pytest.LogCaptureFixture) -> None:
-    complaints = Complaints(Clock())
+    throttle = LogThrottle(Clock())
     for n in range(2 * MAX_SUBJECTS):
-        complaints.about(f"shadow call of {n}", TimeoutError())
+        throttle.warn(f"shadow call of {n}", TimeoutError())
     assert len(caplog.records) == 2 * MAX_SUBJECTS
-    assert len(complaints._quiet) <= MAX_SUBJECTS
+    assert len(throttle._quiet) <= MAX_SUBJECTS
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,6 @@ def test_subjects_are_told_apart_and_kept_in_bounds(caplog: pytest.LogCaptureFix
 def test_only_what_should_not_happen_comes_with_its_stack(
     error: Exception, level: int, stack: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Complaints(Clock()).about("identity", error)
+    LogThrottle(Clock()).warn("identity", error)
     [record] = caplog.records
     assert (record.levelno, bool(record.exc_info)) == (level, stack)

@@ -2,7 +2,9 @@
 
 import pytest
 
-from strangler_gateway.exchange.exchange import Decision, Exchange
+from strangler_gateway.exchange.decision import Decision
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.http.request_head import parse_request
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service, Side
 from strangler_gateway.telemetry.stats import MAX_SHAPES, Stats, path_shape
@@ -14,8 +16,8 @@ TABLE = RouteTable("d", (ROUTE,), {"m": SERVICE}, {"all": ROUTE.movable})
 
 def exchange(target: bytes = b"/", status: int = 200, side: Side | None = Side.LEGACY, stage: bytes = b"") -> Exchange:
     head = parse_request(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target, 1000, 1000, 10)
-    x = Exchange(head, "1.2.3.4", b"http", 0.0)
-    x.table, x.route, x.status, x.stage = TABLE, ROUTE, status, stage
+    x = Exchange(head, HeadMemory(), TABLE, "1.2.3.4", b"http", 0.0)
+    x.status, x.stage = status, stage
     x.decision = None if side is None else Decision(side, "r")
     return x
 

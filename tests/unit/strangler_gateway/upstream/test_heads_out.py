@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.exchange.trust import client_behind, trusts
 from strangler_gateway.http.request_head import parse_request
 from strangler_gateway.http.response_head import parse_response
@@ -25,8 +26,8 @@ def exchange(
     lines: bytes = b"", line: bytes = b"GET /a?b HTTP/1.1", peer: str = "1.2.3.4", route: Route = ROUTE
 ) -> Exchange:
     head = parse_request(line + b"\r\nHost: public\r\n" + lines + b"\r\n", 1000, 4000, 50)
-    x = Exchange(head, peer, b"http", 0.0)
-    x.table, x.route, x.request_id = TABLE, route, b"id-1"
+    x = Exchange(head, HeadMemory(), TABLE, peer, b"http", 0.0)
+    x.route, x.request_id = route, b"id-1"
     x.trusted = trusts(TABLE, peer)
     return x
 

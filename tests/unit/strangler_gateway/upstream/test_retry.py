@@ -1,6 +1,6 @@
 """Retries stay within their budget, and a request that killed a connection is not sent again."""
 
-from strangler_gateway.upstream.retry import Killers, RetryBudget
+from strangler_gateway.upstream.retry import ConnectionKillers, RetryBudget
 
 
 def test_without_traffic_the_floor_is_what_may_be_spent() -> None:
@@ -23,7 +23,7 @@ def test_spent_retries_come_back_when_the_window_has_passed() -> None:
 
 
 def test_the_same_request_is_a_killer_the_second_time_within_the_window() -> None:
-    killers = Killers()
+    killers = ConnectionKillers()
     assert not killers.note(b"GET", b"/a", 0.0)
     assert not killers.note(b"GET", b"/b", 1.0)
     assert killers.note(b"GET", b"/a", 2.0)
@@ -31,7 +31,7 @@ def test_the_same_request_is_a_killer_the_second_time_within_the_window() -> Non
 
 
 def test_what_is_remembered_of_killers_is_bounded() -> None:
-    killers = Killers()
+    killers = ConnectionKillers()
     for number in range(5000):
         killers.note(b"GET", b"/%d" % number, 0.0)
     assert not killers.note(b"GET", b"/0", 1.0)

@@ -6,14 +6,27 @@ from ipaddress import ip_network
 import pytest
 
 from chassis.auth.claims import Fields, Identity
+from strangler_gateway.exchange.clocks import Clocks
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.gateway import Gateway
 from strangler_gateway.http.request_head import RequestHead
 from strangler_gateway.http.response_head import parse_response
-from strangler_gateway.steps.forward import client_lines
-from strangler_gateway.steps.identify import identify
-from strangler_gateway.steps.pipeline import Gateway, match, observe
+from strangler_gateway.steps.forward import Forward
+from strangler_gateway.steps.identify import Identify
+from strangler_gateway.steps.match import Match
+from strangler_gateway.steps.observe import Observe
 from strangler_gateway.table.routes import MigrationState
-from tests.support.gateway.exchanges import ALICE, MONOLITH, Provider, changed, exchange, gateway_for, route, table
+from tests.support.gateway.exchanges import (
+    ALICE,
+    MONOLITH,
+    Provider,
+    changed,
+    exchange,
+    gateway_for,
+    route,
+    step,
+    table,
+)
 
 
 class Lasting(Provider):
@@ -24,35 +37,36 @@ class Lasting(Provider):
 
 def again(gateway: Gateway, x: Exchange, head: RequestHead | None = None) -> Exchange:
     """The next request of the connection, with the very same bytes unless it has a head of its own."""
-    return gateway.exchange(head or x.head, x.peer, x.scheme)
+    memory = x.memory if head is None else x.memory.for_another_target()
+    return Exchange(head or x.head, memory, gateway.current.table, x.peer, x.scheme, 0.0)
 
 
 def test_a_new_table_is_asked_for_the_route_of_the_same_bytes() -> None:
     gateway = gateway_for(route())
     x = exchange(gateway)
-    assert match(gateway, x) is None
+    assert step(gateway, Match, x) is None
     other = replace(route(), id="other", legacy=replace(MONOLITH, port=7))
     gateway.adopt(table(other))
     following = again(gateway, x)
-    assert match(gateway, following) is None
-    assert (following.route, following.table) == (other, gateway.matcher.table)
+    assert step(gateway, Match, following) is None
+    assert (following.route, following.table) == (other, gateway.current.table)
 
 
 def test_the_same_bytes_have_the_same_route_and_variables() -> None:
     gateway = gateway_for(route())
     x = exchange(gateway, target="/a/b?c")
-    match(gateway, x)
+    step(gateway, Match, x)
     following = again(gateway, x)
-    assert match(gateway, following) is None
+    assert step(gateway, Match, following) is None
     assert (following.route, following.variables) == (x.route, (b"a/b",))
 
 
 def test_the_same_fields_for_another_target_are_matched_anew() -> None:
     gateway = gateway_for(route())
     x = exchange(gateway, target="/a")
-    match(gateway, x)
+    step(gateway, Match, x)
     following = again(gateway, x, x.head.again(b"/b", b""))
-    assert match(gateway, following) is None
+    assert step(gateway, Match, following) is None
     assert following.variables == (b"b",)
 
 
@@ -65,7 +79,7 @@ def test_what_the_route_refuses_it_refuses_again(of: str) -> None:
         "path": lambda: exchange(gateway, target="/a/../b"),
         "preflight": lambda: exchange(gateway, {"Max-Forwards": "0"}, method="OPTIONS"),
     }[of]()
-    first, second = match(gateway, x), match(gateway, again(gateway, x))
+    first, second = step(gateway, Match, x), step(gateway, Match, again(gateway, x))
     assert first is not None
     assert first == second
 
@@ -74,19 +88,20 @@ def test_each_of_the_same_requests_has_an_id_of_its_own() -> None:
     gateway = gateway_for(route())
     x = exchange(gateway)
     following = again(gateway, x)
-    observe(gateway, x)
-    observe(gateway, following)
+    step(gateway, Observe, x)
+    step(gateway, Observe, following)
     assert len({x.request_id, following.request_id, b""}) == 3
 
 
 def test_a_lasting_provider_is_asked_once_for_the_same_fields_until_the_identity_ends() -> None:
     provider = Lasting(changed(expires_at=100.0))
-    gateway = gateway_for(route(), provider)
+    times = {"now": 0.0}
+    gateway = gateway_for(route(), provider, Clocks(wall=lambda: times["now"]))
     x = exchange(gateway)
     for now, asked in ((0.0, 1), (99.9, 1), (100.0, 2), (100.1, 3)):
-        gateway.wall = lambda now=now: now  # type: ignore[misc]  # mypy: lambda with a default
+        times["now"] = now
         following = again(gateway, x)
-        identify(gateway, following)
+        step(gateway, Identify, following)
         assert following.identity == provider.known
         assert provider.asked == asked
 
@@ -98,11 +113,10 @@ class Unlasting(Provider):
 @pytest.mark.parametrize("said", [ALICE, changed(expires_at=100.0)])
 def test_another_provider_is_asked_each_time(said: Identity) -> None:
     provider = Unlasting(said)
-    gateway = gateway_for(route(MigrationState.EXTRACTED), provider)
-    gateway.wall = lambda: 0.0
+    gateway = gateway_for(route(MigrationState.EXTRACTED), provider, Clocks(wall=lambda: 0.0))
     x = exchange(gateway)
     for _ in range(3):
-        identify(gateway, again(gateway, x))
+        step(gateway, Identify, again(gateway, x))
     assert provider.asked == 3
 
 
@@ -110,10 +124,10 @@ def test_what_one_provider_said_is_not_believed_of_the_next_one() -> None:
     first, second = Lasting(changed(expires_at=1e12)), Lasting(changed(subject="bob", expires_at=1e12))
     gateway = gateway_for(route(), first)
     x = exchange(gateway)
-    identify(gateway, x)
-    gateway.provider = second
+    step(gateway, Identify, x)
+    gateway.authority.provider = second
     following = again(gateway, x)
-    identify(gateway, following)
+    step(gateway, Identify, following)
     assert following.identity == second.known
 
 
@@ -125,7 +139,7 @@ def test_other_fields_are_not_taken_for_those_of_a_known_user() -> None:
     gateway = gateway_for(route(), ByField())
     for who in ("alice", "bob"):
         x = exchange(gateway, {"X-Who": who})
-        identify(gateway, x)
+        step(gateway, Identify, x)
         assert x.identity is not None
         assert x.identity.subject == who
 
@@ -135,12 +149,13 @@ def test_lines_of_a_repeated_answer_never_carry_another_users_cookie() -> None:
     x = exchange(gateway)
     x.service = MONOLITH
     head = parse_response(b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 0\r\n\r\n", b"GET")
-    plain = client_lines(gateway, x, head)
+    forward = next(one for one in gateway.steps if isinstance(one, Forward))
+    plain = forward.client_lines(x, head)
     x.extra_fields.append((b"Set-Cookie", b"a=b"))
-    assert client_lines(gateway, x, head) == plain + b"Set-Cookie: a=b\r\n"
+    assert forward.client_lines(x, head) == plain + b"Set-Cookie: a=b\r\n"
     following = again(gateway, x)
     following.service = MONOLITH
-    assert client_lines(gateway, following, head) == plain
+    assert forward.client_lines(following, head) == plain
 
 
 def test_a_new_table_says_anew_which_peers_are_trusted() -> None:
@@ -150,5 +165,5 @@ def test_a_new_table_says_anew_which_peers_are_trusted() -> None:
         gateway.adopt(replace(table(route()), trusted_proxies=networks))
         for _ in range(2):
             following = again(gateway, x)
-            observe(gateway, following)
+            step(gateway, Observe, following)
             assert (following.client, following.trusted) == (client, bool(networks))

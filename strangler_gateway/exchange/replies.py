@@ -1,0 +1,30 @@
+"""Answers of the gateway's own: values."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyContent:
+    """A body as it goes out, and its media type."""
+
+    media_type: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of the gateway's own. `code` is a word of RFC 9209 §2.3 where one fits; `fields` go out as they are.
+
+    Without `content` the body is shaped by `errors:` of routes.yaml around `message`.
+    """
+
+    status: int
+    code: str
+    message: str
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    close: bool = False
+    content: ReplyContent | None = None
+
+
+FAILED = Reply(500, "proxy_internal_error", "The gateway failed on this request.", close=True)
+"""A fault of ours."""

@@ -1,0 +1,113 @@
+"""The parts of one gateway, put together: for the process (main) and for those who embed it. No step knows it."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from strangler_gateway.exchange.clocks import Clocks
+from strangler_gateway.exchange.own_answers import OwnAnswers
+from strangler_gateway.http.date import HttpDate
+from strangler_gateway.http.write_batch import WriteBatch
+from strangler_gateway.identity.authority import Authority
+from strangler_gateway.identity.signer import Signer
+from strangler_gateway.publish.broker import Publishing
+from strangler_gateway.publish.publisher import Publisher
+from strangler_gateway.recording.record import Recorder
+from strangler_gateway.server.front import Front
+from strangler_gateway.settings import Settings
+from strangler_gateway.shadow.examples import Examples
+from strangler_gateway.shadow.second_call import SecondCalls
+from strangler_gateway.shadow.shadow import Shadow
+from strangler_gateway.steps.authorize import Authorize
+from strangler_gateway.steps.decide import Decide
+from strangler_gateway.steps.forward import Forward
+from strangler_gateway.steps.identify import Identify
+from strangler_gateway.steps.limit import Limit, Limiter
+from strangler_gateway.steps.match import Match
+from strangler_gateway.steps.observe import Observe, Observer
+from strangler_gateway.steps.pipeline import Pipeline, Step
+from strangler_gateway.steps.publish import Publish
+from strangler_gateway.steps.serialize import Serialize
+from strangler_gateway.table.current_table import CurrentTable
+from strangler_gateway.table.matcher import Matcher
+from strangler_gateway.table.routes import RouteTable
+from strangler_gateway.telemetry.access_log import AccessLog
+from strangler_gateway.telemetry.log_throttle import LogThrottle
+from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.upstream.pool import Upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a gateway is given beside its settings and its first table."""
+
+    log: AccessLog
+    signer: Signer
+    stats: Stats = field(default_factory=Stats)
+    examples: Examples = field(default_factory=Examples)
+    publishing: Publishing = field(default_factory=Publishing)
+    clocks: Clocks = field(default_factory=Clocks)
+
+
+class Gateway:
+    """Everything that `front` needs, and what outlives a table. `adopt` swaps the table."""
+
+    def __init__(self, settings: Settings, table: RouteTable, outside: Outside) -> None:
+        self.settings, self.outside = settings, outside
+        self.ready = False
+        self.current = CurrentTable(table)
+        self.authority = Authority(table.identity)
+        self.recorder = Recorder()
+        self.throttle = LogThrottle()
+        self.via = f"{settings.name}-{secrets.token_hex(4)}".encode()
+        self.http_date = HttpDate(outside.clocks.wall)
+        self.own_answers = OwnAnswers(settings.name, self.current, self.http_date)
+        batch = WriteBatch()
+        self.upstreams = Upstreams(outside.clocks.now, settings.max_response_header, batch)
+        self.shadow = self._shadow()
+        self.steps = self._way()
+        self.front = Front(
+            settings=settings,
+            current=self.current,
+            pipeline=Pipeline(self.steps),
+            own_answers=self.own_answers,
+            done=Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall).done,
+            refused=outside.stats.refuse,
+            batch=batch,
+            now=outside.clocks.now,
+        )
+
+    def _shadow(self) -> Shadow:
+        calls = SecondCalls(self.upstreams, self.authority, self.outside.signer, self.own_answers, self.via)
+        return Shadow(calls, self.outside.stats, self.throttle, self.outside.examples)
+
+    def _way(self) -> tuple[Step, ...]:
+        """The way of a request, in its order."""
+        outside, clocks = self.outside, self.outside.clocks
+        debug_token = self.settings.debug_token
+        publisher = Publisher(outside.publishing, outside.stats, self.throttle, clocks)
+        return (
+            Observe(self.via, debug_token.get_secret_value().encode() if debug_token else None),
+            Match(self.current),
+            Identify(self.authority, self.throttle, clocks.wall),
+            Limit(Limiter(clock=clocks.wall)),
+            Decide(self.upstreams, self.shadow, self.recorder, clocks.random_bytes),
+            Authorize(self.authority, outside.signer, self.throttle),
+            Serialize(outside.stats),
+            Publish(publisher),
+            Forward(self.upstreams, outside.stats, self.via, self.http_date),
+        )
+
+    def adopt(self, table: RouteTable) -> None:
+        """Serves another table from the next request on. Raises IdentityRulesInvalid; the old one stays then."""
+        matcher = Matcher(table)
+        self.authority.adopt(table.identity)
+        self.current.adopt(matcher)
+        self.upstreams.keep(table.services)
+
+    async def aclose(self) -> None:
+        """Ends comparisons, calls, connections and providers; writes the log out."""
+        await self.shadow.aclose()
+        self.upstreams.close()
+        await self.authority.aclose()
+        await self.outside.publishing.aclose()
+        self.outside.log.flush()

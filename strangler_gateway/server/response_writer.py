@@ -1,0 +1,71 @@
+"""Writes responses in the framing that the client understands (RFC 9112 §6, §7)."""
+
+from math import inf
+
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.http import chunked
+from strangler_gateway.http.fields import Pairs
+from strangler_gateway.http.write_batch import Output
+from strangler_gateway.server.tunnel import Tunnel
+
+_DELIMITED, _CHUNKED, _BY_CLOSE, _NONE, _TUNNEL = range(5)
+
+
+class ResponseWriter:
+    """One per connection, begun anew with each head."""
+
+    __slots__ = ("_framing", "_out", "tunnel")
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._framing = _NONE
+        self.tunnel: Tunnel | None = None
+        """Set once the protocol has been switched."""
+
+    @property
+    def ends_by_close(self) -> bool:
+        """The end of the connection is the end of the body."""
+        return self._framing == _BY_CLOSE
+
+    def head(
+        self, exchange: Exchange, status: int, reason: bytes, lines: bytes, length: int | None, keep: bool
+    ) -> bool:
+        """Begins a response. `length`: bytes of the body, -1 or None if unknown; gives whether the connection stays."""
+        framing = self._framing = _framing(exchange, status, length)
+        keep = keep and framing != _BY_CLOSE
+        if framing == _CHUNKED:
+            lines += b"Transfer-Encoding: chunked\r\n"
+        elif framing == _TUNNEL:
+            lines += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+            self.tunnel = Tunnel(exchange.service.websocket_ping_s or inf)
+        if not keep and framing != _TUNNEL:
+            lines += b"Connection: close\r\n"
+        elif exchange.version == 10:
+            lines += b"Connection: keep-alive\r\n"
+        self._out.put(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, lines))
+        return keep
+
+    def body(self, data: bytes) -> None:
+        """A piece of the body."""
+        if self._framing == _CHUNKED:
+            self._out.put(chunked.encode(data))
+        elif self._framing != _NONE:
+            self._out.put(data)
+            if self.tunnel is not None:
+                self.tunnel.sent(data)
+
+    def end(self, trailers: Pairs) -> None:
+        """The body is complete."""
+        if self._framing == _CHUNKED:
+            self._out.put(chunked.last(trailers))
+        self._out.soon()
+
+
+def _framing(exchange: Exchange, status: int, length: int | None) -> int:
+    if status == 101:
+        return _TUNNEL
+    if exchange.method == b"HEAD" or status in (204, 304):
+        return _NONE
+    if length is not None and length >= 0:
+        return _DELIMITED
+    return _CHUNKED if exchange.version == 11 else _BY_CLOSE

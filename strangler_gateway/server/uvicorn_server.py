@@ -1,0 +1,78 @@
+"""uvicorn, as two servers in one process: the public port with our protocol class, the admin port with Starlette."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from functools import partial
+
+import uvicorn
+from starlette.applications import Starlette
+
+from strangler_gateway.server.connection import ClientConnection
+from strangler_gateway.server.front import Front
+from strangler_gateway.server.listener import BACKLOG
+from strangler_gateway.settings import Settings
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server without its signal handling: two of them share one process."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Sets `up` once it listens."""
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the composition root's."""
+        yield
+
+    def url(self, host: str) -> str:
+        """Where it listens."""
+        port = self.servers[0].sockets[0].getsockname()[1]
+        scheme = "https" if self.config.ssl else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def clients(self) -> set[ClientConnection]:
+        """The open connections of the public port."""
+        return self.server_state.connections  # type: ignore[return-value]  # our own protocol class makes them
+
+
+def public_server(front: Front) -> Server:
+    """Every request is answered by our own protocol class; uvicorn's application is never called."""
+    settings = front.settings
+    return Server(
+        uvicorn.Config(
+            Starlette(),
+            host=settings.host,
+            port=settings.port,
+            http=partial(ClientConnection, front),  # type: ignore[arg-type]  # what a protocol class is called with
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            backlog=BACKLOG,
+            ssl_certfile=str(settings.tls_cert) if settings.tls_cert else None,
+            ssl_keyfile=str(settings.tls_key) if settings.tls_key else None,
+        )
+    )
+
+
+def admin_server(settings: Settings, app: Starlette) -> Server:
+    """The admin port."""
+    config = uvicorn.Config(
+        app,
+        host=settings.admin_host,
+        port=settings.admin_port,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    return Server(config)

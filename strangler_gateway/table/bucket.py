@@ -1,0 +1,10 @@
+"""Which users a share takes: each key has one bucket, for ever. Pure."""
+
+import mmh3
+
+BUCKETS = 10_000
+
+
+def bucket(salt: str, key: bytes) -> int:
+    """0 … 9999: murmur3_32(salt:key), unsigned, mod 10000. A share of s basis points takes the buckets below s."""
+    return mmh3.hash(salt.encode() + b":" + key, signed=False) % BUCKETS

@@ -1,0 +1,65 @@
+"""One whole exchange with a service, for code that awaits (shadow)."""
+
+import asyncio
+from dataclasses import dataclass
+
+from strangler_gateway.exchange.errors import UpstreamError
+from strangler_gateway.http.fields import Pairs
+from strangler_gateway.http.response_head import ResponseHead
+from strangler_gateway.upstream.call import Nobody
+from strangler_gateway.upstream.pool import Pool
+
+
+@dataclass(slots=True)
+class FetchedResponse:
+    """A whole response; `truncated` where the body was longer than asked for."""
+
+    status: int
+    fields: Pairs
+    body: bytes
+    truncated: bool
+
+
+class _Collector(Nobody):
+    """Collects a response up to `max_body` bytes."""
+
+    def __init__(self, max_body: int) -> None:
+        self._max_body = max_body
+        self._head: ResponseHead | None = None
+        self._body = bytearray()
+        self.response: asyncio.Future[FetchedResponse] = asyncio.get_running_loop().create_future()
+
+    def on_head(self, head: ResponseHead) -> None:
+        self._head = head
+
+    def on_body(self, data: bytes) -> None:
+        self._body += data
+        if len(self._body) > self._max_body:
+            self._finish(truncated=True)
+
+    def on_end(self, trailers: Pairs) -> None:
+        self._finish(truncated=False)
+
+    def on_error(self, error: UpstreamError) -> None:
+        if not self.response.done():
+            self.response.set_exception(error)
+
+    def _finish(self, truncated: bool) -> None:
+        if not self.response.done() and self._head is not None:
+            body = bytes(self._body[: self._max_body])
+            self.response.set_result(FetchedResponse(self._head.status, self._head.fields, body, truncated))
+
+
+async def fetch(
+    pool: Pool, method: bytes, target: bytes, fields: Pairs, *, timeout_s: float, max_body: int
+) -> FetchedResponse:
+    """A request without a body, and its response. Raises UpstreamError, TimeoutError."""
+    lines = b"".join([b"%b: %b\r\n" % pair for pair in fields])
+    head = b"%b %b%b HTTP/1.1\r\n%b\r\n" % (method, pool.service.base_path, target, lines)
+    collector = _Collector(max_body)
+    call = pool.send(collector, method, target, head, complete=True)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await collector.response
+    finally:
+        call.abort()
