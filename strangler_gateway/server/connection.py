@@ -197,7 +197,7 @@ class ClientConnection(asyncio.Protocol):
             return
         else:
             self.reader.buffer += data
-        if len(self.reader.buffer) > _MAX_PIPELINED:
+        if len(self.reader.buffer) > _MAX_PIPELINED and not self.lingering:
             self._pause(_PIPELINE)
 
     def _read_requests(self, data: bytes) -> None:

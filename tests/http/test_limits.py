@@ -84,6 +84,16 @@ def test_a_longer_counted_body_is_413_before_a_byte_of_it_9110_15_5_14(
     assert not origin.requests
 
 
+def test_a_client_that_sends_a_longer_body_all_the_same_is_read_to_its_end_9112_9_6(
+    client: Client, origin: Script
+) -> None:
+    """Unread bytes would become a reset, which could take the answer away; sending blocks where nobody reads."""
+    size = 8 * 1024 * 1024
+    client.send(message(b"POST /small/a HTTP/1.1", HOST, b"Content-Length: %d" % size) + b"x" * size)
+    assert client.answer().status == 413
+    assert not origin.requests
+
+
 def test_a_longer_chunked_body_is_413_while_it_comes_9110_15_5_14(client: Client, origin: Script) -> None:
     seen: list[bytes] = []
 

@@ -17,6 +17,7 @@ from chassis.messaging.topology import Queue, Topology
 from strangler_gateway.config.file import load
 from strangler_gateway.gateway import Gateway, Outside
 from strangler_gateway.publish.broker import Publishing
+from strangler_gateway.server.sweeper import sweep_for_ever
 from strangler_gateway.server.uvicorn_server import public_server
 from strangler_gateway.settings import Settings
 from strangler_gateway.telemetry.access_log import AccessLog
@@ -167,10 +168,12 @@ async def served(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
     with socket.create_server(("127.0.0.1", 0)) as bound:
         server = public_server(gateway.front)
         running = asyncio.create_task(server.serve([bound]))
+        sweeping = asyncio.create_task(sweep_for_ever(server, gateway.settings, gateway.front.now))
         await server.up.wait()
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
             yield client
         server.should_exit = True
         await running
+        sweeping.cancel()
     await gateway.aclose()
