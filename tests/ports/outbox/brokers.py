@@ -64,10 +64,10 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], deadline_s: flo
 
 
 @asynccontextmanager
-async def running(relay: OutboxRelay) -> AsyncIterator[None]:
+async def running(relay: OutboxRelay) -> AsyncIterator[OutboxRelay]:
     """Stopped as a service stops it."""
     task = asyncio.create_task(relay.run())
-    yield
+    yield relay
     relay.stop()
     async with asyncio.timeout(DEADLINE_S):
         await task
