@@ -5,7 +5,7 @@ import gzip
 import json
 import tracemalloc
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from starlette.types import Message
@@ -15,6 +15,7 @@ from extracted.wire.jsontext import stringify
 from tests.support.query_strings import FORMS
 
 JSON = {"content-type": "application/json", "transfer-encoding": "chunked"}
+FORM = {"content-type": "application/x-www-form-urlencoded", "transfer-encoding": "chunked"}
 MOST_BYTES = 102_400
 
 
@@ -35,15 +36,12 @@ async def refused(fields: Mapping[str, str], *chunks: bytes) -> tuple[int, bytes
     return error.value.answer.status, error.value.answer.body
 
 
-async def test_a_body_in_pieces_is_one_value() -> None:
-    whole = '{"é": "\U0001f600"}'
-    assert await value_of(JSON, *(bytes([byte]) for byte in whole.encode())) == {"é": "\U0001f600"}
-
-
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-async def test_a_compressed_body_in_pieces_is_one_value(coding: str) -> None:
-    packed = (gzip if coding == "gzip" else zlib).compress(b'{"a": 1}')
-    assert await value_of(JSON | {"content-encoding": coding}, *(bytes([b]) for b in packed)) == {"a": 1}
+@pytest.mark.parametrize(("coding", "pack"), [("identity", bytes), ("gzip", gzip.compress), ("deflate", zlib.compress)])
+async def test_a_body_in_pieces_is_one_value(coding: str, pack: Callable[[bytes], bytes]) -> None:
+    whole = pack('{"é": "\U0001f600"}'.encode())
+    assert await value_of(JSON | {"content-encoding": coding}, *(bytes([byte]) for byte in whole)) == {
+        "é": "\U0001f600"
+    }
 
 
 async def test_exactly_as_much_as_allowed_is_read_and_no_byte_more() -> None:
@@ -52,15 +50,6 @@ async def test_exactly_as_much_as_allowed_is_read_and_no_byte_more() -> None:
     assert await refused(JSON, b"[" + b" " * (MOST_BYTES - 1), b"]") == too_large
     packed = gzip.compress(b"[" + b" " * (MOST_BYTES - 1) + b"]")
     assert await refused(JSON | {"content-encoding": "gzip"}, packed) == too_large
-
-
-async def test_a_declared_length_too_large_is_refused_unread() -> None:
-    async def receive() -> Message:
-        raise AssertionError("read")
-
-    fields = {"content-type": "application/json", "content-length": str(MOST_BYTES + 1)}
-    with pytest.raises(BodyRefused):
-        await read(fields, receive)
 
 
 async def test_what_unpacks_to_very_much_takes_no_memory() -> None:
@@ -82,28 +71,25 @@ async def test_what_unpacks_to_very_much_takes_no_memory() -> None:
         {"content-type": "application/json", "content-length": "x"},
     ],
 )
-async def test_every_other_body_stays_unread(fields: dict[str, str]) -> None:
+async def test_every_other_body_and_one_declared_too_large_stays_unread(fields: dict[str, str]) -> None:
     async def receive() -> Message:
         raise AssertionError("read")
 
     assert await read(fields, receive) == {}
+    with pytest.raises(BodyRefused):
+        await read({"content-type": "application/json", "content-length": str(MOST_BYTES + 1)}, receive)
 
 
-async def test_an_empty_body_is_an_empty_object_and_a_form_is_read_as_a_query() -> None:
-    assert await value_of(JSON, b"") == {}
-    form = {"content-type": "application/x-www-form-urlencoded", "transfer-encoding": "chunked"}
-    assert await value_of(form, b"a=b+c&d[]=%C3%A9&a=x") == {"a": ["b c", "x"], "d": ["é"]}
-
-
-@pytest.mark.parametrize(("text", "value"), FORMS.items())
+@pytest.mark.parametrize(
+    ("text", "value"), [*FORMS.items(), ("a=b+c&d[]=%C3%A9&a=x", '{"a":["b c","x"],"d":["é"]}'), ("", "{}")]
+)
 async def test_a_form_nests_deeper_than_a_query_and_has_longer_lists(text: str, value: str) -> None:
-    form = {"content-type": "application/x-www-form-urlencoded", "transfer-encoding": "chunked"}
-    assert stringify(await value_of(form, text.encode())).decode() == value
+    assert stringify(await value_of(FORM, text.encode())).decode() == value
 
 
-async def test_a_form_nested_beyond_all_bounds_is_no_object() -> None:
-    form = {"content-type": "application/x-www-form-urlencoded", "transfer-encoding": "chunked"}
-    assert await value_of(form, b"a" + b"[b]" * 30_000) == ()
+async def test_a_form_nested_beyond_all_bounds_is_no_object_and_an_empty_body_an_empty_one() -> None:
+    assert await value_of(FORM, b"a" + b"[b]" * 30_000) == ()
+    assert await value_of(JSON, b"") == {}
 
 
 TYPES = {
@@ -128,9 +114,7 @@ async def test_a_type_that_is_not_well_formed_is_none(field: str, known: bool) -
 @pytest.mark.parametrize(
     ("parameters", "coding", "told"),
     [
-        ("charset=utf-32", "gzip", 'unsupported charset "UTF-32"'),
         ("charset=utf-8-sig", "", 'unsupported charset "UTF-8-SIG"'),
-        ("charset=utf-8; charset=latin1", "", 'unsupported charset "LATIN1"'),
         ('charset="a\\b"', "", 'unsupported charset "AB"'),
         ("charset=latin1", "br", 'unsupported charset "LATIN1"'),
         ("charset=utf-99", "br", 'unsupported content encoding "br"'),
@@ -163,10 +147,8 @@ async def test_gzip_goes_on_behind_a_member(name: str, step: int) -> None:
         assert json.loads((await refused(fields, *chunks))[1])["message"] == told
     else:
         assert await value_of(fields, *chunks) == {"a": 1}
-
-
-async def test_what_follows_a_zlib_stream_counts_for_nothing() -> None:
-    assert await value_of(JSON | {"content-encoding": "deflate"}, zlib.compress(b'{"a": 1}') + b"x") == {"a": 1}
+    deflated = zlib.compress(b'{"a": 1}') + b"x"  # what follows a zlib stream counts for nothing
+    assert await value_of(JSON | {"content-encoding": "deflate"}, deflated) == {"a": 1}
 
 
 async def test_a_sign_beyond_the_bmp_is_told_by_its_first_half() -> None:
