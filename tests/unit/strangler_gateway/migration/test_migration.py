@@ -320,8 +320,9 @@ async def test_a_refused_wish_of_the_file_keeps_that_unit_alone(world: World, mi
     assert codes(*(await migration.reload()).kept) == ["step"]
     assert (place(migration), place(migration, "orders")) == (LEGACY, SHADOW)
     assert any(route.path == "/find" for route in migration.served.routes)
-    [different] = (await migration.diff()).units
-    assert (different.unit, different.file, different.served) == ("items", EXTRACTED, LEGACY)
+    diff = await migration.diff()
+    [different] = diff.units
+    assert (diff.same, different.unit, different.file, different.served) == (False, "items", EXTRACTED, LEGACY)
     assert "cannot jump" in different.reason
     refused = [entry for entry in world.journal() if entry.event is JournalEvent.REFUSED]
     assert [(entry.asked, entry.after) for entry in refused] == [(EXTRACTED, LEGACY)]

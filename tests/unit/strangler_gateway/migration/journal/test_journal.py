@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,21 +80,20 @@ def test_a_process_killed_while_it_writes_leaves_whole_entries(tmp_path: Path) -
     assert len(kept) > told[-1]
 
 
-def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     append(tmp_path, FLIP)
-    write = os.write
-    room = iter([10])
+    journal, write = Journal(tmp_path), os.write
 
-    def full(handle: int, data: bytes) -> int:
-        for size in room:
-            return write(handle, data[:size])
+    def full(handle: int, data: bytes = b"") -> int:
+        if len(data) > 10:
+            return write(handle, data[:10])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    journal = Journal(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(os, "write", full)
+        patched.setattr(os, call, full)
         with pytest.raises(OSError, match="No space"):
-            journal.append([FLIP, FLIP])
+            journal.append([replace(FLIP, why="long " * 100)] * 2)
     assert (tmp_path / "journal.jsonl").read_bytes() == encode(FLIP)
     assert not journal.recent
     journal.append([FLIP])
