@@ -1,1 +1,1 @@
-"""The measurements, and what they run against. Linux tells core, CPU time and memory; elsewhere those stay null."""
+"""The measurements, and what they run against. Core, CPU time and memory need Linux; elsewhere they are null."""

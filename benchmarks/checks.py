@@ -1,4 +1,4 @@
-"""Before a design is measured: does it do the work?"""
+"""Checks before a measurement that a design does its work."""
 
 import http.client
 
@@ -8,14 +8,14 @@ from benchmarks.migration import SEEN, TARGET
 
 
 def check_answer(design: Design, fields: Fields) -> None:
-    """Raises RuntimeError where the proxy does not pass the upstream's answer on."""
+    """Raises RuntimeError if the proxy does not forward the upstream's answer."""
     status, body = _get(design, TARGET, fields)
     if status != 200 or len(body) != 1024:
         raise RuntimeError(f"{design.name} answered {TARGET} with {status} and {len(body)} bytes, wanted 200 and 1024")
 
 
 def check_steps(design: Design, fields: Fields) -> None:
-    """Raises RuntimeError where the gateway has not put its own token in the place of the caller's."""
+    """Raises RuntimeError if the gateway has not replaced the caller's token with its own."""
     status, body = _get(design, SEEN, fields)
     seen = {name.lower(): value for name, _, value in (line.partition(b": ") for line in body.splitlines())}
     token = seen.get(b"authorization", b"")

@@ -1,7 +1,7 @@
-"""What a proxy costs that does nothing: `python -m benchmarks.floor PORT UPSTREAM_PORT`.
+"""The cost of a proxy that does nothing: `python -m benchmarks.floor PORT UPSTREAM_PORT`.
 
-It passes bytes from one socket to another on uvloop, with a connection of its own to the upstream for each client, and
-understands none of them. No proxy whose sockets are this loop's can be cheaper.
+It copies bytes between two sockets on uvloop, with one upstream connection per client, and parses nothing. No proxy on
+this event loop can be cheaper.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from strangler_gateway.http.write_batch import Output, WriteBatch
 
 
 class End(asyncio.Protocol):
-    """One of the two sockets of a passage; what it receives leaves by the other."""
+    """One of two joined sockets; what it receives is sent on the other."""
 
     def __init__(self, batch: WriteBatch) -> None:
         self._batch = batch
@@ -44,7 +44,7 @@ class End(asyncio.Protocol):
 
 
 class ClientEnd(End):
-    """The one that has come; its upstream is connected to, and what it sends before that is kept."""
+    """The client's socket. It connects to the upstream, and keeps what the client sends before that."""
 
     def __init__(self, batch: WriteBatch, upstream_port: int) -> None:
         super().__init__(batch)

@@ -1,7 +1,7 @@
-"""The gateway beside other proxies, in one run: `python -m benchmarks.gateway`. The last line printed is JSON.
+"""Compares the gateway with other proxies in one run: `python -m benchmarks.gateway`. The last line printed is JSON.
 
-The proxy under test is alone on one core; upstream and load generator share the other. The designs alternate within
-the run, and ratios are medians over its rounds: compare ratios, not figures. Each request is the same for all.
+The proxy under test has one core; upstream and load generator share the other. The designs alternate within the run,
+and ratios are medians over its rounds: compare ratios, not figures. All designs get the same requests.
 """
 
 import argparse
@@ -20,18 +20,27 @@ from benchmarks.report import missed
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     default = Options()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gateway", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=default.rounds, help="number of rounds (default %(default)s)")
     parser.add_argument(
-        "--rounds", type=int, default=default.rounds, help="in which the designs take turns (%(default)s)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=default.seconds, help="of each turn (%(default)s; whole with wrk)"
+        "--seconds",
+        type=float,
+        default=default.seconds,
+        help="per design and round (default %(default)s; integers with wrk)",
     )
     parser.add_argument("--only", type=_names, default=default.only, help=f"comma-separated: {', '.join(STARTERS)}")
-    parser.add_argument("--download-mib", type=int, default=default.download_mib, help="0: none (%(default)s)")
-    parser.add_argument("--stream-mib", type=int, default=default.stream_mib, help="each way; 0: none (%(default)s)")
-    parser.add_argument("--slow-seconds", type=float, default=default.slow_seconds, help="0: none (%(default)s)")
-    parser.add_argument("--read-seconds", type=float, default=default.read_seconds, help="0: none (%(default)s)")
-    parser.add_argument("--json-only", action="store_true", help="print the JSON line alone")
+    parser.add_argument(
+        "--download-mib", type=int, default=default.download_mib, help="0 turns it off (default %(default)s)"
+    )
+    parser.add_argument(
+        "--stream-mib", type=int, default=default.stream_mib, help="each way; 0 turns it off (default %(default)s)"
+    )
+    parser.add_argument(
+        "--slow-seconds", type=float, default=default.slow_seconds, help="0 turns it off (default %(default)s)"
+    )
+    parser.add_argument(
+        "--read-seconds", type=float, default=default.read_seconds, help="0 turns it off (default %(default)s)"
+    )
+    parser.add_argument("--json-only", action="store_true", help="print only the JSON line")
     return parser.parse_args(argv)
 
 

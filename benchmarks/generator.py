@@ -1,6 +1,6 @@
-"""A load generator for where wrk is absent: `python -m benchmarks.generator URL CONNECTIONS SECONDS [FIELD...]`.
+"""A load generator for machines without wrk: `python -m benchmarks.generator URL CONNECTIONS SECONDS [FIELD...]`.
 
-Prints one JSON object with the fields of `load.Load`. Counts an answer as complete by its Content-Length.
+Prints one JSON object with the fields of `load.Load`. Content-Length decides when an answer is complete.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class LoadConnection(asyncio.Protocol):
-    """One connection that asks again and again until it is told to stop."""
+    """One connection that repeats the request until it is told to stop."""
 
     def __init__(self, request: bytes, latencies: list[float], failures: list[str]) -> None:
         self._request, self._latencies, self._failures = request, latencies, failures
@@ -81,7 +81,7 @@ async def run(url: str, connections: int, seconds: float, fields: list[str]) -> 
 
 
 def summary(latencies: list[float], seconds: float, errors: int) -> dict[str, float]:
-    """Latencies in seconds to the fields of Load."""
+    """Converts latencies in seconds to the fields of Load."""
     cuts = statistics.quantiles(latencies, n=100) if len(latencies) > 1 else [0.0] * 99
     return {
         "requests": len(latencies),

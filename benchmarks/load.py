@@ -1,4 +1,4 @@
-"""The first load: GETs over kept-alive connections, each asking again as soon as it is answered."""
+"""The first load: GETs over keep-alive connections, each repeated as soon as it is answered."""
 
 import json
 import math
@@ -16,7 +16,7 @@ _MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0}
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one run saw. `errors`: answers that were not 2xx or 3xx, and failed connections, reads and writes."""
+    """One run's result. `errors`: answers other than 2xx or 3xx, and failed connections, reads and writes."""
 
     requests: int
     requests_per_s: float
@@ -26,7 +26,7 @@ class Load:
 
 
 class Generator:
-    """wrk where it is installed; else one in Python, so slow that the fastest proxies look slower than they are."""
+    """wrk if it is installed; otherwise one in Python, which is too slow to show how fast the fastest proxies are."""
 
     def __init__(self) -> None:
         self._wrk = find_program("wrk")
@@ -36,7 +36,7 @@ class Generator:
         return "wrk" if self._wrk else "python"
 
     def run(self, port: int, target: str, fields: Fields, connections: int, seconds: float) -> Load:
-        """Loads 127.0.0.1:port for `seconds` (whole ones with wrk), from the core that the caller is on."""
+        """Loads 127.0.0.1:port for `seconds` (integers with wrk), from the caller's core."""
         url = f"http://127.0.0.1:{port}{target}"
         headers = [f"{name}: {value}" for name, value in fields]
         if self._wrk is None:
@@ -62,7 +62,7 @@ def _output(command: list[str], seconds: float) -> str:
 
 
 def parse_wrk(text: str) -> Load:
-    """Reads the report of `wrk --latency`. Raises ValueError where it is not one."""
+    """Reads the report of `wrk --latency`. Raises ValueError if it is something else."""
     total = re.search(r"(\d+) requests in ", text)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     if not total or not rate:

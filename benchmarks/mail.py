@@ -1,7 +1,7 @@
-"""How fast Mailer sends: `python -m benchmarks.mail` (make parts first, or it is embedded). The last line is JSON.
+"""Measures how fast Mailer sends: `python -m benchmarks.mail` (on `make parts`, else on SQLite). The last line is JSON.
 
-A provider that takes 50 ms a mail, in a process of its own; Mailers, their database and broker on this one machine. A
-consumer is a Mailer with one sender; beside, eight senders in one process: what they do at once waits for one core.
+The provider is its own process and takes 50 ms per mail; Mailers, database and broker share this machine. A consumer is
+a Mailer with one sender. For comparison, eight senders run in one process: together they use one core.
 """
 
 import argparse
@@ -27,7 +27,7 @@ FRESH_PER_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Of so many Mailers of so many senders. `cpu_ms`: of them, a mail; `sink_cpu_ms`: of the provider."""
+    """One number of Mailers and senders. `cpu_ms`: their CPU time per mail; `sink_cpu_ms`: the provider's."""
 
     processes: int
     senders: int
@@ -38,7 +38,7 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Fresh mails asked for while thousands of retries are due. `accept`: POST /mails; `leave`: until it is taken."""
+    """Fresh mails while thousands of retries are due. `accept`: POST /mails; `leave`: until the provider has it."""
 
     retries: int
     fresh: int
@@ -55,7 +55,7 @@ class Backlog:
 
 
 def throughput(folder: Path, processes: int, senders: int, latency_ms: float, seconds: float) -> Throughput:
-    """Of a backlog that does not end meanwhile."""
+    """Measures during a backlog that is long enough."""
     most = int(processes * senders * (WARM_S + seconds + 3 * processes) * 1000 / latency_ms)
     with sink(folder, latency_ms) as provider, mailers(folder, provider.port, processes, senders, most) as running:
         _until(lambda: provider.count() > 0)
@@ -74,7 +74,7 @@ def _cpu_s(pids: Sequence[int]) -> float:
 
 
 def behind_retries(folder: Path, retries: int, fresh: int, latency_ms: float) -> Backlog:
-    """Eight senders, until nothing is left."""
+    """Eight senders, until the backlog is empty."""
     with (
         sink(folder, latency_ms) as provider,
         mailers(folder, provider.port, 1, CONSUMERS[-1], retries, are_retries=True) as [running],
@@ -106,7 +106,7 @@ def _told(
 
 
 async def _ask(running: RunningMailer, number: int) -> tuple[list[float], dict[str, float]]:
-    """Open loop: each at its time. ms of each answer; id → the Unix time at which it was due."""
+    """Open loop: each is sent when it is due. Returns each answer's ms, and id → the Unix time when it was due."""
     took, asked = list[float](), dict[str, float]()
 
     async def one(client: httpx.AsyncClient, due: float, wall: float, key: int) -> None:
@@ -128,7 +128,7 @@ async def _ask(running: RunningMailer, number: int) -> tuple[list[float], dict[s
 
 
 def _at(ascending: Sequence[float], percent: int) -> float:
-    """The smallest value that `percent` of them do not exceed."""
+    """The smallest value that `percent` of the values do not exceed."""
     return round(ascending[-(-len(ascending) * percent // 100) - 1], 2)
 
 
@@ -136,7 +136,7 @@ def _until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WITHIN_S
     while not is_so():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {WITHIN_S:.0f} s")
+            raise TimeoutError(f"not finished within {WITHIN_S:.0f} s")
         time.sleep(0.05)
 
 
@@ -178,11 +178,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mail", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each number of consumers (%(default)s)")
-    parser.add_argument("--latency-ms", type=float, default=50.0, help="of the provider, a mail (%(default)s)")
-    parser.add_argument("--backlog", type=int, default=10_000, help="retries that fresh mails overtake (%(default)s)")
-    parser.add_argument("--fresh", type=int, default=200, help="mails asked for meanwhile (%(default)s)")
-    parser.add_argument("--json-only", action="store_true", help="print the JSON line alone")
+    parser.add_argument("--seconds", type=float, default=10.0, help="per number of consumers (default %(default)s)")
+    parser.add_argument(
+        "--latency-ms", type=float, default=50.0, help="of the provider, per mail (default %(default)s)"
+    )
+    parser.add_argument(
+        "--backlog", type=int, default=10_000, help="retries that fresh mails overtake (default %(default)s)"
+    )
+    parser.add_argument("--fresh", type=int, default=200, help="fresh mails (default %(default)s)")
+    parser.add_argument("--json-only", action="store_true", help="print only the JSON line")
     return parser.parse_args(argv)
 
 

@@ -1,4 +1,4 @@
-"""What Mailer is compared with: the library alone, one mail after the other, without a row or a queue."""
+"""Mailer's baseline: the SMTP library alone, one mail after another, without a row or a queue."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ _BODY = "hello\r\n" * 50
 
 
 def mails_per_s(port: int, seconds: float) -> float:
-    """One connection, one message after the other."""
+    """One connection, one message after another."""
     return asyncio.run(_loop(port, seconds))
 
 

@@ -1,4 +1,4 @@
-"""What the mail benchmark runs on: a sink of its own process, fresh stores, a backlog in rows, a Mailer."""
+"""The parts of the mail benchmark: a sink process, fresh stores, a backlog in rows, a Mailer."""
 
 import asyncio
 import socket
@@ -29,7 +29,7 @@ _AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class SinkProcess:
-    """A provider with a latency of its own."""
+    """A provider with a fixed latency."""
 
     port: int
     record: Path
@@ -40,7 +40,7 @@ class SinkProcess:
         return self.record.read_bytes().count(b"\n")
 
     def taken(self) -> list[Taken]:
-        """In the order in which they came."""
+        """In order of arrival."""
         return recorded(self.record)
 
 
@@ -83,7 +83,7 @@ def _accepts(port: int) -> bool:
 def mailers(
     folder: Path, port: int, processes: int, senders: int, backlog: int, *, are_retries: bool = False
 ) -> Iterator[Sequence[RunningMailer]]:
-    """On fresh stores that hold a backlog already. `senders`: of each; `are_retries`: tried in vain, and due again."""
+    """On fresh stores with a backlog. `senders`: per Mailer; `are_retries`: they failed before and are due again."""
     database, broker = _stores(folder)
     environ = settings(database, broker, SENDERS=str(senders), SMTP_PORT=str(port), LOG_LEVEL="WARNING")
     migrated = run("migrate", environ=environ)
@@ -119,11 +119,11 @@ def _wanted() -> CheckedRequest:
 
 
 def cpu_s(pid: int) -> float:
-    """Of a process so far."""
+    """CPU time of a process so far."""
     used = psutil.Process(pid).cpu_times()
     return used.user + used.system
 
 
 def rss_mib(pid: int) -> float:
-    """Now."""
+    """Memory of a process now."""
     return round(psutil.Process(pid).memory_info().rss / 2**20, 1)

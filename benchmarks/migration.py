@@ -1,7 +1,7 @@
-"""What the gateway is configured with: a migration under way, 48 routes, and a caller with a token.
+"""The gateway's configuration: a migration in progress, 48 routes, and a caller with a token.
 
-Every step has work: the route is declared among many, the token is verified, the caller is limited, the share puts
-every bucket on the extracted side, so the gateway mints its own token; metrics and log are on as always.
+Every step has work: the route is one of many, the token is verified, the caller is limited, the share puts every user
+on the extracted side, so the gateway issues its own token. Metrics and log are on.
 """
 
 import secrets

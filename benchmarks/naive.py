@@ -1,7 +1,7 @@
 """The proxy that most people write first: a Starlette route around `httpx.AsyncClient`, on uvicorn.
 
-`python -m benchmarks.naive PORT UPSTREAM_URL`. Not made worse than usual: it streams both ways and drops hop-by-hop
-fields, it holds one client for all requests, and it writes no access log.
+`python -m benchmarks.naive PORT UPSTREAM_URL`. It is not worse than usual: it streams both ways, drops hop-by-hop
+fields, uses one client for all requests and writes no access log.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""An upstream as small as Python allows: answers, streams, swallows uploads, shows what a proxy made of a request.
+"""A minimal upstream in Python: it answers, streams, reads uploads, and shows the request that it got from a proxy.
 
-`python -m benchmarks.origin PORT`. GET /bytes/N: N bytes · GET /seen: the request's own head · anything else: 1 KiB.
-A request with a body is answered once all of it has been read, with the number of bytes.
+`python -m benchmarks.origin PORT`. GET /bytes/N: N bytes · GET /seen: the request's head · anything else: 1 KiB.
+A request with a body is answered, after the whole body was read, with its number of bytes.
 """
 
 import asyncio

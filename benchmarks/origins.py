@@ -1,4 +1,4 @@
-"""The upstreams: nginx serving files where it is installed, and a small Python one for uploads (and without nginx)."""
+"""The upstreams: nginx with files if it is installed, and a small Python server for uploads (or instead of nginx)."""
 
 import sys
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Origins:
 
 @contextmanager
 def origins(folder: Path, core: int | None, sizes: tuple[int, ...]) -> Iterator[Origins]:
-    """Both upstreams while inside; `sizes` are those that /bytes/SIZE is asked for."""
+    """Runs both upstreams inside the block; `sizes`: the sizes requested by /bytes/SIZE."""
     sink, sink_port = _python_origin(folder, core)
     try:
         wait_until_accepts(sink, sink_port)
@@ -57,7 +57,7 @@ def _nginx_origin(program: str, folder: Path, core: int | None, sizes: tuple[int
 
 
 def _write_files(files: Path, sizes: tuple[int, ...]) -> None:
-    """Big ones are sparse: no disk space, read as zeroes."""
+    """Big files are sparse: they need no disk space and read as zeroes."""
     (files / "bytes").mkdir(parents=True)
     (files / "item").write_bytes(SMALL)
     for size in sizes:

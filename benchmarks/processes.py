@@ -1,4 +1,4 @@
-"""Processes of a benchmark: started on one core, awaited until they accept, read from /proc, ended by their id."""
+"""Processes of a benchmark: started on one core, awaited until they accept, measured by /proc, ended by pid."""
 
 import os
 import re
@@ -19,12 +19,12 @@ _ENDS_WITHIN_S = 5.0
 
 
 class DidNotStart(Exception):
-    """A process ended, or did not accept a connection in time; the text carries the end of its output."""
+    """A process ended, or accepted no connection in time. The text has the end of its output."""
 
 
 @dataclass(slots=True)
 class BenchmarkProcess:
-    """A process that this run started; everything it writes is in `output`."""
+    """A process of this run. Its output goes to `output`."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -38,7 +38,7 @@ class BenchmarkProcess:
         return self.output.read_bytes()[-800:].decode(errors="replace")
 
     def end(self) -> None:
-        """SIGTERM, then SIGKILL; returns when it is gone."""
+        """SIGTERM, then SIGKILL; returns when it has ended."""
         if self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGTERM)
@@ -51,14 +51,14 @@ class BenchmarkProcess:
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Where the proxy under test runs, and where all else does; the same one where there is only one."""
+    """The core of the proxy under test, and the core of everything else; they are equal on a single core."""
 
     proxy: int
     others: int
 
 
 def choose_cores() -> Cores | None:
-    """The first two cores that this process may use; None where the system cannot pin."""
+    """The first two cores that this process may use; None if the system cannot pin processes."""
     if not CAN_PIN:
         return None
     allowed = sorted(os.sched_getaffinity(0))
@@ -67,7 +67,7 @@ def choose_cores() -> Cores | None:
 
 @contextmanager
 def pinned(core: int | None) -> Iterator[None]:
-    """What starts inside runs on `core`: a child inherits the affinity, and so do all its threads."""
+    """Processes started inside the block run on `core`: children and their threads inherit the affinity."""
     if core is None or not CAN_PIN:
         yield
         return
@@ -82,7 +82,7 @@ def pinned(core: int | None) -> Iterator[None]:
 def start(
     name: str, command: Sequence[str], folder: Path, core: int | None, environ: Mapping[str, str] | None = None
 ) -> BenchmarkProcess:
-    """Starts `command` on `core`, its output in `folder`. A session of its own: Ctrl-C reaches the benchmark alone."""
+    """Starts `command` on `core`, with output in `folder`. It has its own session, so Ctrl-C does not reach it."""
     output = folder / f"{name}.out"
     with pinned(core), output.open("wb") as sink:
         process = subprocess.Popen(
@@ -127,7 +127,7 @@ def find_program(name: str) -> str | None:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """User and system time of all threads so far; None where /proc is absent."""
+    """User and system time of all threads so far; None without /proc."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -136,7 +136,7 @@ def cpu_seconds(pid: int) -> float | None:
 
 
 def core_seconds(core: int) -> float | None:
-    """What all processes together have used of a core so far, interrupts left out; None where /proc is absent."""
+    """CPU time that all processes have used on a core so far, without interrupts; None without /proc."""
     try:
         found = re.search(rf"^cpu{core} (\d+) (\d+) (\d+) ", Path("/proc/stat").read_text(), re.MULTILINE)
     except OSError:
@@ -145,7 +145,7 @@ def core_seconds(core: int) -> float | None:
 
 
 def rss_mib(pid: int) -> float | None:
-    """Resident memory now; None where /proc is absent."""
+    """Resident memory now; None without /proc."""
     with suppress(OSError):
         found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
         return int(found[1]) / 1024 if found else None

@@ -1,7 +1,7 @@
-"""Purchases through the whole system: `python -m benchmarks.purchase` (make parts first). The last line is JSON.
+"""Purchases through the whole system: `python -m benchmarks.purchase` (after make parts). The last line is JSON.
 
-RabbitMQ, PostgreSQL, FerretDB, gateway, Account and Shop on this one machine, and the clients too. Arrivals are open
-loop; a purchase takes from the moment at which it was due until Account's row is settled.
+RabbitMQ, PostgreSQL, FerretDB, gateway, Account, Shop and the clients share this machine. Arrivals are open loop. A
+purchase is measured from the moment it is due until Account's row is settled.
 """
 
 import argparse
@@ -43,7 +43,7 @@ LATE = 0.02
 
 
 class Shoppers:
-    """The running system and who has not bought what yet."""
+    """The running system, its users, and the items that they have not bought yet."""
 
     def __init__(self, running: System) -> None:
         self.system = running
@@ -53,7 +53,7 @@ class Shoppers:
         self._tokens, self._taken, self._items = tokens, count(), list[str]()
 
     def orders(self, number: int) -> list[Order]:
-        """Each user buys each item once; new items as they are needed."""
+        """Each user buys each item once; new items are added when they are needed."""
         return [self._order(next(self._taken)) for _ in range(number)]
 
     def _order(self, number: int) -> Order:
@@ -62,7 +62,7 @@ class Shoppers:
         return Order(self._tokens[number % USERS], self._items[number // USERS])
 
     def run(self, rate: float, seconds: float) -> "RateRun":
-        """One load; waits until nothing is open any more."""
+        """Runs one load, and waits until no purchase is open."""
         orders = self.orders(int(rate * seconds))
         before, since = _cpu_s(self.system), time.time()
         arrivals = uvloop.run(arrive(self.system.ports["gateway"], orders, rate))
@@ -90,14 +90,14 @@ class Shoppers:
 
 @dataclass(frozen=True, slots=True)
 class RateRun:
-    """One rate. `took`: ms from due to settled, ascending. `cpu_ms`: processor time of each of ours a purchase."""
+    """One rate. `took`: ms from due to settled, ascending. `cpu_ms`: CPU time of each process per purchase."""
 
     rate: float
     orders: int
     arrivals: Arrivals
     took: list[float]
     medians: list[float]
-    """Of each quarter of the orders, as they were due."""
+    """The median of each quarter of the orders, in the order in which they were due."""
     drained_s: float
     cpu_ms: dict[str, float]
     outbox_ms: list[float]
@@ -105,7 +105,7 @@ class RateRun:
 
     @property
     def sustained(self) -> bool:
-        """All were bought, hardly any had to be told later, and there is no queue: it could go on like that."""
+        """All were bought, hardly any was answered late, and no queue grows: this rate could continue."""
         late = self.arrivals.statuses.get(202, 0)
         has_all = len(self.took) == self.orders and late <= LATE * self.orders and self.drained_s < 2
         return has_all and self.medians[-1] <= STEADY_MS
@@ -134,7 +134,7 @@ def _medians(took: Sequence[float]) -> list[float]:
 
 
 def _rounded(ascending: Sequence[float], percent: int) -> float | None:
-    """The smallest value that `percent` of them do not exceed."""
+    """The smallest value that `percent` of the values do not exceed."""
     return round(ascending[-(-len(ascending) * percent // 100) - 1], 1) if ascending else None
 
 
@@ -192,11 +192,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.purchase", description=__doc__)
     rates = [100.0, 125.0, 150.0, 175.0, 200.0, 250.0, 300.0, 350.0, 400.0]
     parser.add_argument(
-        "--rates", type=_rates, default=rates, help="purchases/s, rising, comma-separated (%(default)s)"
+        "--rates", type=_rates, default=rates, help="purchases/s, ascending, comma-separated (default %(default)s)"
     )
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each rate (%(default)s)")
-    parser.add_argument("--backlog", type=int, default=9900, help="requests in Account's queue (%(default)s)")
-    parser.add_argument("--json-only", action="store_true", help="print the JSON line alone")
+    parser.add_argument("--seconds", type=float, default=10.0, help="per rate (default %(default)s)")
+    parser.add_argument("--backlog", type=int, default=9900, help="requests in Account's queue (default %(default)s)")
+    parser.add_argument("--json-only", action="store_true", help="print only the JSON line")
     return parser.parse_args(argv)
 
 
@@ -206,7 +206,7 @@ def _rates(text: str) -> list[float]:
 
 @contextmanager
 def shopping() -> Iterator[Shoppers]:
-    """A fresh system on the running parts."""
+    """A new system on the running parts."""
     with tempfile.TemporaryDirectory() as folder:
         stores = Stores(fresh_postgres(), fresh_mongo())
         unarmed = {name: {"FAILPOINTS_FILE": ""} for name in OURS}  # which would be read at every step
@@ -218,7 +218,7 @@ def shopping() -> Iterator[Shoppers]:
 
 
 def _cpu_s(running: System) -> dict[str, float]:
-    """Of each process of ours so far."""
+    """CPU time of each of our processes so far."""
     times = {name: psutil.Process(getattr(running, name).running.pid).cpu_times() for name in OURS}
     return {name: used.user + used.system for name, used in times.items()}
 

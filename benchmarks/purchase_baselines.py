@@ -1,4 +1,4 @@
-"""What a purchase is measured against: one confirmed publish after the other, and the monolith's single transaction."""
+"""The baselines of a purchase: confirmed publishes, one after another, and the monolith's single transaction."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ _QUEUE: FieldTable = {"x-queue-type": "quorum", "x-max-length": 1_000_000, "x-ov
 
 
 async def publishes_per_s(broker_url: str, seconds: float) -> float:
-    """Persistent, mandatory, confirmed, to a quorum queue; one after the other on one channel."""
+    """Persistent, mandatory, confirmed, to a quorum queue, one after another on one channel."""
     async with aiormq.connect(broker_url) as connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         await channel.queue_declare("baseline", durable=True, arguments=_QUEUE)
@@ -35,7 +35,7 @@ _INSERT = """INSERT INTO transactions (id, user_id, "Object_id", created_at, upd
 
 
 def transactions_per_s(database_url: str, user_id: str, seconds: float) -> float:
-    """As the monolith buys: two reads, an insert, an absolute balance, one commit; one after the other."""
+    """As the monolith does it: two reads, an insert, an absolute balance, one commit; one after another."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         count, began = 0, time.perf_counter()
         while time.perf_counter() - began < seconds:

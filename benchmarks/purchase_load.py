@@ -1,4 +1,4 @@
-"""Open-loop arrivals of POST /purchases: each is sent at its time, whether or not earlier ones were answered."""
+"""Open-loop arrivals of POST /purchases: each is sent when it is due, even if earlier ones are unanswered."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ _CONNECTIONS_MOST = 256
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who buys what: a user's token and an item."""
+    """A user's token and the item to buy."""
 
     token: str
     item_id: str
@@ -18,7 +18,7 @@ class Order:
 
 @dataclass(slots=True)
 class Arrivals:
-    """What became of a load. `begun`: Location → the Unix time at which the order was due."""
+    """The result of a load. `begun`: Location → the Unix time when the order was due."""
 
     statuses: dict[int, int] = field(default_factory=dict)
     begun: dict[str, float] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Arrivals:
 
 
 async def arrive(port: int, orders: Sequence[Order], rate: float) -> Arrivals:
-    """Sends `rate` orders a second until there are none left, and waits for their answers."""
+    """Sends `rate` orders per second until none is left, and waits for the answers."""
     found, free = Arrivals(), asyncio.Queue[_OrderConnection | None]()
     for _ in range(_CONNECTIONS_MOST):
         free.put_nowait(None)

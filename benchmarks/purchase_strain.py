@@ -1,4 +1,4 @@
-"""What purchases meet beside their load: a backlog in Account's queue, and a destination that takes nothing."""
+"""Extra strain on purchases: a backlog in Account's queue, and a destination that takes nothing."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ _PUT = """INSERT INTO account.outbox (message_id, destination, created_at, prope
 
 
 def outbox_ages_ms(database_url: str, since: float) -> list[float]:
-    """Of what both services have put since that Unix time and sent: from the row to its confirm, ascending."""
+    """Times from row to confirm of all messages of both services since that Unix time, ascending."""
     with psycopg.connect(database_url) as connection:
         found = [connection.execute(_AGES.format(service), (since,)).fetchall() for service in ("account", "shop")]
     return sorted(float(row[0]) for rows in found for row in rows)
@@ -57,7 +57,7 @@ def rss_over_backlog(running: System, user_id: str, count: int) -> dict[str, flo
 
 
 def fill_mail(running: System) -> None:
-    """Mailer's queue takes nothing more, and Account's outbox has mail for it."""
+    """Fills Mailer's queue, and puts mail for it into Account's outbox."""
     asyncio.run(_with(running.broker_url, _filled))
     properties = {"type": MAIL, "time": datetime.now(UTC).isoformat()}
     ids = [str(uuid4()) for _ in range(1000)]
@@ -92,7 +92,7 @@ async def _filled(broker: Broker) -> None:
     with suppress(PublishRefused):
         for _ in range(10 * MOST_MAILS):
             await broker.publish(MAILS, Envelope(str(uuid4()), MAIL, {}, datetime.now(UTC)))
-        raise RuntimeError("the mail queue takes more than it should")
+        raise RuntimeError("the mail queue takes more than its limit")
 
 
 def _while_draining(running: System, pid: int) -> Iterator[float]:

@@ -1,7 +1,7 @@
-"""What a read of an extracted service costs through the gateway, against the same read on the service itself.
+"""Compares a read of an extracted service through the gateway with the same read on the service itself.
 
-The stand-in monolith, the shop and the gateway of `make run`, the group of the reads in extracted; the direct reads
-carry an internal token, the others a user's. One client's connections, both ways in turn, medians of ratios.
+It uses the stand-in monolith, the shop and the gateway of `make run`, with the group of reads in `extracted`. Direct
+reads have an internal token, the others a user's. One client alternates both ways; ratios are medians.
 """
 
 import json
@@ -33,15 +33,15 @@ _USER = {"grantType": "implicit", "identity": "admin", "secret": "admin"}
 
 
 @dataclass(frozen=True, slots=True)
-class MonolithStores:
-    """Where the monolith's tables and documents are."""
+class ReadStores:
+    """The URLs of the monolith's tables and documents."""
 
     database: str
     documents: str | None = None
 
     @property
     def monolith(self) -> list[str]:
-        """Options of the stand-in."""
+        """The stand-in's options."""
         database = ["--database", self.database.removeprefix("sqlite:///")]
         return database if self.documents is None else [*database, "--documents", self.documents]
 
@@ -60,19 +60,19 @@ def read_overheads(folder: Path, rounds: int, seconds: float) -> dict[str, float
     return result
 
 
-def _sqlite(folder: Path) -> MonolithStores:
-    return MonolithStores(f"sqlite:///{folder / 'reads.sqlite3'}")
+def _sqlite(folder: Path) -> ReadStores:
+    return ReadStores(f"sqlite:///{folder / 'reads.sqlite3'}")
 
 
-def _real_parts() -> MonolithStores | None:
-    """Databases of this run alone on the parts that `make parts` has started."""
+def _real_parts() -> ReadStores | None:
+    """New databases on the parts that `make parts` has started."""
     name = f"bench_{uuid.uuid4().hex[:12]}"
     try:
         with psycopg.connect(postgres.URL, autocommit=True, connect_timeout=2) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     except psycopg.OperationalError:
         return None
-    return MonolithStores(f"{postgres.URL.rpartition('/')[0]}/{name}", f"{mongo.URL.rpartition('/')[0]}/{name}")
+    return ReadStores(f"{postgres.URL.rpartition('/')[0]}/{name}", f"{mongo.URL.rpartition('/')[0]}/{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,14 @@ class ReadSystem:
 
     @property
     def internal_token(self) -> str:
-        """What the gateway would send to the shop."""
+        """The token that the gateway would send to the shop."""
         user = Identity(AuthenticationOutcome.USER, str(uuid.UUID(int=1)), ("admin",))
         return open_signer(None, self.state).token(user, "shop").decode()
 
 
 @contextmanager
-def running(stores: MonolithStores, folder: Path) -> Iterator[ReadSystem]:
-    """Starts the three processes, ends them when the block does."""
+def running(stores: ReadStores, folder: Path) -> Iterator[ReadSystem]:
+    """Starts the three processes, and ends them when the block ends."""
     secret = folder / "jwt-secret"
     secret.write_text(uuid.uuid4().hex * 2)
     environ = {"AUTH_JWT_SECRET_FILE": str(secret), "AUTH_JWT_SECRET": secret.read_text()}

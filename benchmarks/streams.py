@@ -1,4 +1,4 @@
-"""The second load and the memory of the proxy: big bodies both ways, and readers that hardly read."""
+"""The second load, and the proxy's memory: big bodies both ways, and slow readers."""
 
 import http.client
 import socket
@@ -16,7 +16,7 @@ _TIMEOUT_S = 120.0
 
 
 def download(port: int, target: str, fields: Fields) -> tuple[float, int]:
-    """Seconds and bytes of one GET, on a connection of its own. Raises OSError, HTTPException, RuntimeError."""
+    """Seconds and bytes of one GET on a new connection. Raises OSError, HTTPException, RuntimeError."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     into = memoryview(bytearray(MIB))
     began = time.perf_counter()
@@ -33,7 +33,7 @@ def download(port: int, target: str, fields: Fields) -> tuple[float, int]:
 
 
 def upload(port: int, target: str, fields: Fields, size: int) -> int:
-    """The number of bytes that the upstream says it has received."""
+    """The number of bytes that the upstream received."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     try:
         headers = {**dict(fields), "Content-Length": str(size)}
@@ -57,7 +57,7 @@ def _expect_success(response: http.client.HTTPResponse, target: str) -> None:
 
 
 def both_ways(port: int, down: str, up: str, fields: Fields, size: int) -> None:
-    """Downloads and uploads `size` bytes at once. Raises RuntimeError where a byte is missing."""
+    """Downloads and uploads `size` bytes at the same time. Raises RuntimeError if a byte is missing."""
     uploaded: list[int] = []
     uploading = threading.Thread(target=lambda: uploaded.append(upload(port, up, fields, size)), daemon=True)
     uploading.start()
@@ -68,7 +68,7 @@ def both_ways(port: int, down: str, up: str, fields: Fields, size: int) -> None:
 
 
 def read_slowly(port: int, target: str, fields: Fields, readers: int, seconds: float) -> int:
-    """`readers` connections ask for `target` and read 8 KiB each tenth of a second. Returns the bytes that came."""
+    """`readers` connections request `target` and read 8 KiB ten times a second. Returns the bytes received."""
     head = "".join(f"{name}: {value}\r\n" for name, value in fields)
     request = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{head}\r\n".encode()
     received = 0
@@ -99,7 +99,7 @@ def _read_what_is_there(connection: socket.socket) -> int:
 
 @contextmanager
 def peak_rss(pid: int) -> Iterator[Callable[[], float | None]]:
-    """Samples resident memory fifty times a second while inside; the yielded function tells the peak in MiB."""
+    """Samples resident memory fifty times a second; the yielded function returns the peak in MiB."""
     seen = [rss_mib(pid)]
     done = threading.Event()
 

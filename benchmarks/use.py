@@ -1,4 +1,4 @@
-"""What a load costs the proxy in processor time."""
+"""The proxy's CPU time for a load."""
 
 import time
 
@@ -8,7 +8,7 @@ from benchmarks.report import Sample
 
 
 class Use:
-    """The processor time of a proxy, and of its core, from the making of this on."""
+    """The CPU time of a proxy, and of its core, since this object was created."""
 
     def __init__(self, pid: int, cores: Cores | None) -> None:
         self._pid, self._core = pid, cores.proxy if cores else None

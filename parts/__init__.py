@@ -1,1 +1,1 @@
-"""The real parts that the connected tests run against, without Docker: one module a part, all on loopback."""
+"""The real servers for the connected tests, started without Docker on loopback: one module per server."""

@@ -1,4 +1,4 @@
-"""`python -m parts up|install|build|start|status|stop [part …]`: a sentence a part, exit code 1 when one fails."""
+"""`python -m parts up|install|build|start|status|stop [part …]`: prints a line per part; exits with 1 if one fails."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from parts.process import is_open
 
 
 class PartModule(Protocol):
-    """What each module of a part offers."""
+    """The functions of each part's module."""
 
     NAME: str
     PORT: int
@@ -27,7 +27,7 @@ class PartModule(Protocol):
 
 
 class Tool(Protocol):
-    """Of this machine, also where the parts run in containers: it is installed, never started."""
+    """Is installed on this machine, even if the parts run in containers; it is never started."""
 
     NAME: str
 
@@ -41,7 +41,7 @@ Verb = Callable[[PartModule, place.Place], str]
 
 def install(part: PartModule | Tool, _place: place.Place | None = None) -> str:
     part.install()
-    return "it is there"
+    return "installed"
 
 
 def build(part: PartModule, place: place.Place) -> str:
@@ -51,11 +51,11 @@ def build(part: PartModule, place: place.Place) -> str:
 
 def start(part: PartModule, place: place.Place) -> str:
     part.start(place)
-    return f"runs, {part.URL}"
+    return f"is running at {part.URL}"
 
 
 def up(part: PartModule, place: place.Place) -> str:
-    """All three, each only where it is missing."""
+    """Installs, builds and starts what is missing."""
     part.install()
     part.build(place)
     return start(part, place)
@@ -63,8 +63,8 @@ def up(part: PartModule, place: place.Place) -> str:
 
 def status(part: PartModule, place: place.Place) -> str:
     if part.is_running(place):
-        return f"runs, {part.URL}"
-    return f"is not ours, but port {part.PORT} is open" if is_open(part.PORT) else "does not run"
+        return f"is running at {part.URL}"
+    return f"port {part.PORT} is open, but by another program" if is_open(part.PORT) else "is not running"
 
 
 def stop(part: PartModule, place: place.Place) -> str:
@@ -106,14 +106,14 @@ def _told(name: str, act: Callable[[], str]) -> bool:
 def _by_docker() -> bool:
     wanted = os.environ.get("PARTS_WITH") or ("docker" if docker.answers() else "scripts")
     if wanted not in ("docker", "scripts"):
-        raise place.PartFailed(f"PARTS_WITH is {wanted!r}; wanted docker or scripts")
+        raise place.PartFailed(f"PARTS_WITH is {wanted!r}; it must be docker or scripts")
     return wanted == "docker"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m parts", description=__doc__)
     parser.add_argument("verb", choices=VERBS)
-    named = f"of {', '.join((*PARTS, *TOOLS))}; none: all"
+    named = f"one of {', '.join((*PARTS, *TOOLS))}; default: all"
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS, *TOOLS], metavar="part", help=named)
     return parser
 

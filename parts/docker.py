@@ -1,4 +1,4 @@
-"""The same parts by compose.yaml, where a Docker engine answers."""
+"""Runs the same parts by compose.yaml if a Docker engine answers."""
 
 import shutil
 import subprocess
@@ -12,24 +12,26 @@ ANSWER_TIMEOUT_S = 5
 
 
 def answers() -> bool:
-    """Whether there is an engine, and a compose to speak to it."""
+    """Whether Docker and its compose plugin can be used."""
     return shutil.which("docker") is not None and _succeeds("info") and _succeeds("compose", "version")
 
 
 def start(names: Sequence[str]) -> None:
-    """Returns when each is healthy. Raises PartFailed."""
+    """Returns when all are healthy. Raises PartFailed."""
     _compose("up", "--detach", "--wait", *names)
 
 
 def stop(names: Sequence[str]) -> None:
-    """With what they kept."""
+    """With their data."""
     _compose("rm", "--stop", "--force", "--volumes", *names)
 
 
 def _compose(*words: str) -> None:
     done = subprocess.run(["docker", "compose", "--file", str(FILE), *words], check=False)  # noqa: S603, S607
     if done.returncode != 0:
-        raise PartFailed(f"docker compose {words[0]} failed ({done.returncode}); PARTS_WITH=scripts does without it")
+        raise PartFailed(
+            f"docker compose {words[0]} failed ({done.returncode}); PARTS_WITH=scripts works without Docker"
+        )
 
 
 def _succeeds(*words: str) -> bool:

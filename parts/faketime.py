@@ -1,4 +1,4 @@
-"""libfaketime: moves the clock of a process while it runs. A library of this machine: there is nothing to start."""
+"""libfaketime: changes the clock of a running process. It is a library, so there is nothing to start."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ DEBIAN = Path("/usr/lib")
 
 
 def install() -> None:
-    """The package, unless its library is there."""
+    """Installs the package unless the library exists."""
     if _found() is None:
         packages.install(PACKAGE, PACKAGE)
 
 
 def library() -> Path:
-    """What LD_PRELOAD names. Raises PartFailed."""
+    """The path for LD_PRELOAD. Raises PartFailed."""
     found = _found()
     if found is None:
         raise PartFailed(f"{PACKAGE} is missing: python -m parts install {NAME}")
@@ -25,5 +25,5 @@ def library() -> Path:
 
 
 def _found() -> Path | None:
-    """In the folder of whatever architecture."""
+    """In the folder of any architecture."""
     return min(DEBIAN.glob("*/faketime/libfaketime.so.1"), default=None)

@@ -1,4 +1,4 @@
-"""A server that speaks MongoDB's protocol: the monolith's documents. FerretDB on SQLite, embedded in mongo_server/."""
+"""A server with MongoDB's protocol for the monolith's documents: FerretDB on SQLite, built from mongo_server/."""
 
 import hashlib
 import os
@@ -14,16 +14,16 @@ PORT = int(os.environ.get("MONGO_PORT") or 17017)
 URL = f"mongodb://127.0.0.1:{PORT}/"
 SOURCE = Path(__file__).with_name("mongo_server")
 START_TIMEOUT_S = 30
-OLDEST_GO = (1, 21)  # fetches the newer one that go.mod asks for
+OLDEST_GO = (1, 21)  # downloads the version that go.mod requires
 
 
 def install() -> None:
-    """Go, to build it with, cannot be had from every distribution: it has to be there."""
+    """Checks that Go is installed: not every distribution has a package of it."""
     _go()
 
 
 def build(place: Place) -> None:
-    """Once for this source: about a minute. Raises PartFailed."""
+    """Builds this source once, in about a minute. Raises PartFailed."""
     program = _program(place)
     if program.exists():
         return
@@ -39,7 +39,7 @@ def start(place: Place) -> None:
     if daemon.process() is not None:
         return
     if is_open(PORT):
-        raise PartFailed(f"port {PORT} is taken by something else; name another one in MONGO_PORT")
+        raise PartFailed(f"another program uses port {PORT}; set another one in MONGO_PORT")
     if not _program(place).exists():
         raise PartFailed(f"it is not built: python -m parts build {NAME}")
     folder = place.folder(NAME)
@@ -47,17 +47,17 @@ def start(place: Place) -> None:
 
 
 def stop(place: Place) -> None:
-    """By its pid."""
+    """Ends the process of its pid file."""
     Daemon(place, NAME).stop()
 
 
 def is_running(place: Place) -> bool:
-    """Ours, whatever else may listen there."""
+    """Whether this part runs; another program on its port does not count."""
     return Daemon(place, NAME).process() is not None
 
 
 def _program(place: Place) -> Path:
-    """Its name changes with its source."""
+    """The program's path, which changes with its source."""
     source = b"".join((SOURCE / name).read_bytes() for name in ("go.mod", "go.sum", "main.go"))
     return place.root / "bin" / f"{NAME}-{hashlib.sha256(source).hexdigest()[:12]}"
 
@@ -65,10 +65,10 @@ def _program(place: Place) -> Path:
 def _go() -> Path:
     found = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
     if found is None:
-        raise PartFailed(f"Go is missing, to build it with; install Go {_text(OLDEST_GO)} or newer, then repeat")
+        raise PartFailed(f"Go is missing; install Go {_text(OLDEST_GO)} or newer, then repeat")
     version = re.search(r"go(\d+)\.(\d+)", run([found, "version"]))
     if version is None or (int(version[1]), int(version[2])) < OLDEST_GO:
-        raise PartFailed(f"{found} is too old to build it with; wanted Go {_text(OLDEST_GO)} or newer")
+        raise PartFailed(f"{found} is too old; install Go {_text(OLDEST_GO)} or newer")
     return Path(found)
 
 

@@ -1,4 +1,4 @@
-"""Packages of the system, asked for only where a part's program is missing."""
+"""Installs system packages if a part's program is missing."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import shutil
 from parts.place import PartFailed
 from parts.process import run
 
-# A package's own service would only take memory and ports: parts start what they need themselves.
+# policy-rc.d stops the package's own service, which would use memory and ports.
 INSTALL = """
 policy=/usr/sbin/policy-rc.d
 [ -e $policy ] || { trap "rm -f $policy" EXIT; printf '#!/bin/sh\\nexit 101\\n' >$policy; chmod 755 $policy; }
@@ -15,10 +15,10 @@ DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-re
 
 
 def install(package: str, wanted_for: str) -> None:
-    """By apt, as root or by sudo without a password. Raises PartFailed with what to do by hand."""
+    """With apt, as root or with sudo without a password. Raises PartFailed, which says what to do by hand."""
     by_hand = f"{wanted_for} is missing; install the package {package}, then repeat"
     if shutil.which("apt-get") is None:
-        raise PartFailed(f"{by_hand} (there is no apt-get here to do it)")
+        raise PartFailed(f"{by_hand} (apt-get is not available here)")
     as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
     try:
         run([*as_root, "apt-get", "update", "-qq"])

@@ -1,4 +1,4 @@
-"""Where parts live and as whom they run: one folder (PARTS_DIR), an ordinary user."""
+"""The folder of the parts (PARTS_DIR), and the ordinary user that they run as."""
 
 import os
 import pwd
@@ -11,12 +11,12 @@ ORDINARY_USER = "nobody"
 
 
 class PartFailed(Exception):
-    """A part cannot be had; the message says what was seen, and what to do."""
+    """A part cannot be used. The message says what was seen and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class OsUser:
-    """Who a part runs as; started by root, that is somebody else: PostgreSQL refuses root."""
+    """The user that a part runs as. It is never root, because PostgreSQL refuses root."""
 
     uid: int
     gid: int
@@ -28,13 +28,13 @@ class OsUser:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`root` holds a folder a part, and what was built."""
+    """`root` holds one folder per part, and built programs."""
 
     root: Path
     account: OsUser
 
     def folder(self, name: str) -> Path:
-        """A part's own, for its account alone."""
+        """One part's folder, which only its user can read."""
         folder = self.root / name
         folder.mkdir(mode=0o700, exist_ok=True)
         if not self.account.is_own:
@@ -43,16 +43,16 @@ class Place:
 
 
 def from_environment() -> Place:
-    """The folder is made where it is missing. Raises PartFailed where somebody else could write to it."""
+    """Creates the folder if it is missing. Raises PartFailed if another user could write to it."""
     default = Path(tempfile.gettempdir()) / f"strangler-parts-{os.geteuid()}"
     root = Path(os.environ.get("PARTS_DIR") or default).absolute()
     try:
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
-        raise PartFailed(f"{root} cannot be made: {error.strerror}; name another folder in PARTS_DIR") from error
+        raise PartFailed(f"{root} cannot be created: {error.strerror}; set another folder in PARTS_DIR") from error
     found = root.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise PartFailed(f"{root} is not a folder that you alone can write to; name another one in PARTS_DIR")
+        raise PartFailed(f"{root} is not a folder that only you can write to; set another one in PARTS_DIR")
     place = Place(root, _account())
     _expect_reachable(place)
     return place
@@ -65,16 +65,16 @@ def _account() -> OsUser:
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
-        raise PartFailed(f"there is no user {name}; name an ordinary one in PARTS_USER") from None
+        raise PartFailed(f"there is no user {name}; set an ordinary one in PARTS_USER") from None
     if entry.pw_uid == 0:
-        raise PartFailed(f"PARTS_USER is {name}, which is root; name an ordinary user")
+        raise PartFailed(f"PARTS_USER is {name}, which is root; set an ordinary user")
     return OsUser(entry.pw_uid, entry.pw_gid)
 
 
 def _expect_reachable(place: Place) -> None:
-    """The account has to pass every folder above."""
+    """The user must be able to enter every folder above."""
     if place.account.is_own:
         return
     for folder in place.root.parents:
         if not folder.stat().st_mode & stat.S_IXOTH:
-            raise PartFailed(f"{folder} is closed to the user that parts run as; name another folder in PARTS_DIR")
+            raise PartFailed(f"the user that parts run as cannot enter {folder}; set another folder in PARTS_DIR")

@@ -1,4 +1,4 @@
-"""PostgreSQL: the monolith's tables. Superuser `postgres`, no password; what it keeps is worth nothing."""
+"""PostgreSQL for the monolith's tables. Superuser `postgres`, no password; the data is disposable."""
 
 import os
 import shutil
@@ -18,21 +18,21 @@ SETTINGS = {"listen_addresses": "127.0.0.1", "port": PORT, "max_connections": 50
 
 
 def install() -> None:
-    """The package, unless its programs are there."""
+    """Installs the package unless its programs exist."""
     if _programs() is None:
         packages.install(f"postgresql-{VERSION}", f"PostgreSQL {VERSION}")
 
 
 def build(_place: Place) -> None:
-    """Nothing: it comes ready."""
+    """Nothing to do."""
 
 
 def start(place: Place) -> None:
-    """Its data directory is made once. Raises PartFailed."""
+    """Creates its data directory the first time. Raises PartFailed."""
     if is_running(place):
         return
     if is_open(PORT):
-        raise PartFailed(f"port {PORT} is taken by something else; name another one in POSTGRES_PORT")
+        raise PartFailed(f"another program uses port {PORT}; set another one in POSTGRES_PORT")
     folder = place.folder(NAME)
     if not (folder / "data" / "PG_VERSION").exists():
         own = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
@@ -42,13 +42,13 @@ def start(place: Place) -> None:
 
 
 def stop(place: Place) -> None:
-    """Open transactions are rolled back."""
+    """Rolls back open transactions."""
     if is_running(place):
         _control(place, "stop", "-m", "fast")
 
 
 def is_running(place: Place) -> bool:
-    """Ours, whatever else may listen there."""
+    """Whether this part runs; another program on its port does not count."""
     if not (place.root / NAME / "data" / "postmaster.pid").exists():
         return False
     try:
@@ -75,7 +75,7 @@ def _program(name: str) -> Path:
 
 
 def _programs() -> Path | None:
-    """Debian's folder of that version, else whatever is on the PATH."""
+    """Debian's folder for that version, or the one on the PATH."""
     if (DEBIAN / "initdb").exists():
         return DEBIAN
     found = shutil.which("initdb")

@@ -1,4 +1,4 @@
-"""Processes of parts: started apart from us, known by pid and time of birth, ended by nothing else."""
+"""Processes of parts: started in their own session, identified by pid and start time."""
 
 import contextlib
 import os
@@ -18,11 +18,11 @@ from parts.place import OsUser, PartFailed, Place
 POLL_S = 0.05
 STOP_TIMEOUT_S = 15
 _LOG_TAIL = 1500
-_CLOCK_SKEW_S = 2  # the kernel counts births from a boot time that clocks adjust
+_CLOCK_SKEW_S = 2  # the kernel derives start times from a boot time that the clock corrects
 
 
 class ProcessUser(TypedDict, total=False):
-    """Of a child process, as subprocess takes it."""
+    """The user of a child process, as subprocess takes it."""
 
     user: int
     group: int
@@ -35,7 +35,7 @@ def run(
     cwd: Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> str:
-    """What the command prints. Raises PartFailed with its last words where it fails."""
+    """Returns the command's output. Raises PartFailed with that output if it fails."""
     identity = _as(account) if account else ProcessUser()
     try:
         done = subprocess.run(  # noqa: S603  # our own commands
@@ -48,14 +48,14 @@ def run(
             **identity,
         )
     except OSError as error:
-        raise PartFailed(f"{command[0]} cannot be run: {error.strerror}") from error
+        raise PartFailed(f"cannot run {command[0]}: {error.strerror}") from error
     if done.returncode != 0:
         raise PartFailed(f"{Path(command[0]).name} failed ({done.returncode}):\n{(done.stdout + done.stderr).strip()}")
     return done.stdout
 
 
 class Daemon:
-    """A program of a part that stays; `folder` holds its pid and its log."""
+    """A long-running program of a part, with its pid file and log."""
 
     def __init__(self, place: Place, name: str) -> None:
         self._account = place.account
@@ -88,7 +88,7 @@ class Daemon:
             time.sleep(POLL_S)
 
     def process(self) -> psutil.Process | None:
-        """The process that `start` left; None when it has ended, or its pid is another's by now."""
+        """The started process; None if it has ended, or its pid now belongs to another process."""
         with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
             pid, born = self._pid_file.read_text().split()
             process = psutil.Process(int(pid))
@@ -98,7 +98,7 @@ class Daemon:
         return None
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL where that does not help in time."""
+        """SIGTERM, then SIGKILL if it does not end in time."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -127,7 +127,7 @@ class Daemon:
 
 
 def free_port() -> int:
-    """Nobody listens on it now, and it is below those that the kernel hands out: so it stays free until it is used."""
+    """A port without a listener, below the range that the kernel assigns, so it stays free until it is used."""
     while True:
         port = secrets.randbelow(12_000) + 20_000
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):

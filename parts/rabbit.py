@@ -1,4 +1,4 @@
-"""RabbitMQ: the broker between services. User guest, password guest; what it keeps is worth nothing."""
+"""RabbitMQ, the broker between services. User guest, password guest; the data is disposable."""
 
 import os
 import shutil
@@ -18,10 +18,10 @@ PORT = int(os.environ.get("RABBIT_PORT") or 16672)
 MANAGEMENT_PORT = int(os.environ.get("RABBIT_MANAGEMENT_PORT") or PORT + 1)
 URL = f"amqp://guest:guest@127.0.0.1:{PORT}/"
 MANAGEMENT_URL = f"http://guest:guest@127.0.0.1:{MANAGEMENT_PORT}"
-DEBIAN = Path("/usr/lib/rabbitmq/lib")  # the scripts on the PATH force a user and folders of the system
+DEBIAN = Path("/usr/lib/rabbitmq/lib")  # the scripts on the PATH require the system's user and folders
 START_TIMEOUT_S = 90
 EPMD_TIMEOUT_S = 10
-SETTLED_S = 2.0  # until a new queue is on the disk whatever happens
+SETTLED_S = 2.0  # until a new queue is safely on the disk
 DEAD_LETTER_RETRY_MS = 3000  # an unconfirmed dead letter waits three minutes by default
 SETTINGS = """\
 listeners.tcp.1 = 127.0.0.1:{amqp}
@@ -34,7 +34,7 @@ disk_free_limit.absolute = 100MB
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Those of one server; `epmd` is the Erlang port mapper, one of its own."""
+    """The ports of one server; `epmd`: its own Erlang port mapper."""
 
     amqp: int
     management: int
@@ -43,7 +43,7 @@ class Ports:
 
 
 class RabbitServer:
-    """One broker and its port mapper. What it keeps stays in its folder over `stop` and `kill`."""
+    """One broker and its port mapper. Its data stays in its folder after `stop` and `kill`."""
 
     def __init__(self, place: Place, ports: Ports) -> None:
         self.ports = ports
@@ -69,15 +69,15 @@ class RabbitServer:
         self._mapper.stop()
 
     def kill(self) -> None:
-        """SIGKILL, at once. 3.10 may have forgotten a quorum queue that is younger than SETTLED_S: it has no leader."""
+        """SIGKILL, at once. RabbitMQ 3.10 may lose a quorum queue younger than SETTLED_S: it has no leader."""
         self._broker.kill()
 
     def process(self) -> psutil.Process | None:
-        """The broker's; to be suspended by a test, say."""
+        """The broker's process; a test may suspend it, for example."""
         return self._broker.process()
 
     def control(self, *words: str) -> str:
-        """What `rabbitmqctl WORDS` prints; to raise an alarm, say. Raises PartFailed."""
+        """Runs `rabbitmqctl WORDS` and returns its output. Raises PartFailed."""
         return run([_program("rabbitmqctl"), *words], environ=self._environ() | {"HOME": str(self._folder)})
 
     def _environ(self) -> dict[str, str]:
@@ -98,7 +98,7 @@ class RabbitServer:
             f"-rabbit dead_letter_worker_publisher_confirm_timeout {DEAD_LETTER_RETRY_MS}",
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self.ports.epmd),
-            "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the broker: its pid is the one that we keep
+            "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the broker, so its pid is the broker's
         }
 
 
@@ -117,13 +117,13 @@ def own(folder: Path) -> Iterator[RabbitServer]:
 
 
 def install() -> None:
-    """The package, unless its programs are there."""
+    """Installs the package unless its programs exist."""
     if _found("rabbitmq-server") is None or _found("epmd") is None:
         packages.install("rabbitmq-server", "RabbitMQ")
 
 
 def build(_place: Place) -> None:
-    """Nothing: it comes ready."""
+    """Nothing to do."""
 
 
 def start(place: Place) -> None:
@@ -131,17 +131,17 @@ def start(place: Place) -> None:
     if is_running(place):
         return
     if is_open(PORT):
-        raise PartFailed(f"port {PORT} is taken by something else; name another one in RABBIT_PORT")
+        raise PartFailed(f"another program uses port {PORT}; set another one in RABBIT_PORT")
     _shared(place).start()
 
 
 def stop(place: Place) -> None:
-    """By its pid."""
+    """Ends the processes of its pid files."""
     _shared(place).stop()
 
 
 def is_running(place: Place) -> bool:
-    """Ours, whatever else may listen there."""
+    """Whether this part runs; another program on its port does not count."""
     return _shared(place).process() is not None
 
 
@@ -157,7 +157,7 @@ def _program(name: str) -> Path:
 
 
 def _found(name: str) -> Path | None:
-    """Debian's own script, else whatever is on the PATH."""
+    """Debian's own script, or the one on the PATH."""
     for script in sorted(DEBIAN.glob(f"rabbitmq_server-*/sbin/{name}")):
         return script
     found = shutil.which(name)

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.load import Generator
-from benchmarks.reads import MonolithStores, running
+from benchmarks.reads import ReadStores, running
 
 
 @pytest.mark.walk
 def test_a_read_is_answered_the_same_by_the_service_and_through_the_gateway(tmp_path: Path) -> None:
-    with running(MonolithStores(f"sqlite:///{tmp_path / 'monolith.sqlite3'}"), tmp_path) as system:
+    with running(ReadStores(f"sqlite:///{tmp_path / 'monolith.sqlite3'}"), tmp_path) as system:
         for port, token in ((system.shop, system.internal_token), (system.gateway, system.token)):
             fields = [("Authorization", f"Bearer {token}")]
             load = Generator().run(port, f"/item/{system.item}", fields, 2, 0.2)
