@@ -1,6 +1,7 @@
 """The peers' own programs judge the configurations, where they are installed."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,39 +9,24 @@ import pytest
 from benchmarks import peers
 from benchmarks.processes import find_program
 
+Made = Callable[[Path], str]
 
-def program(name: str) -> str:
-    found = find_program(name)
-    if found is None:
+
+@pytest.mark.parametrize(
+    ("command", "config", "made"),
+    [
+        ("nginx -t -e error.log -c", "nginx.conf", lambda folder: peers.nginx_proxy(folder, 18081, 18082)),
+        ("nginx -t -e error.log -c", "nginx.conf", lambda folder: peers.nginx_origin(folder, 18081, folder)),
+        ("haproxy -c -f", "haproxy.cfg", lambda _folder: peers.haproxy(18081, 18082)),
+        ("envoy --mode validate -c", "envoy.json", lambda _folder: peers.envoy(18081, 18082)),
+    ],
+    ids=["nginx as proxy", "nginx as origin", "haproxy", "envoy"],
+)
+def test_a_peer_accepts_its_configuration(command: str, config: str, made: Made, tmp_path: Path) -> None:
+    name, *options = command.split()
+    if (program := find_program(name)) is None:
         pytest.skip(f"{name} is not installed")
-    return found
-
-
-def accepted(command: list[str]) -> None:
-    judged = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    (tmp_path / config).write_text(made(tmp_path))
+    whole = [program, *options, str(tmp_path / config)]
+    judged = subprocess.run(whole, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
     assert judged.returncode == 0, judged.stderr
-
-
-@pytest.mark.parametrize("kind", ["proxy", "origin"])
-def test_nginx_accepts_its_configuration(kind: str, tmp_path: Path) -> None:
-    nginx = program("nginx")
-    config = tmp_path / "nginx.conf"
-    made = (
-        peers.nginx_proxy(tmp_path, 18081, 18082) if kind == "proxy" else peers.nginx_origin(tmp_path, 18081, tmp_path)
-    )
-    config.write_text(made)
-    accepted([nginx, "-t", "-e", str(tmp_path / "error.log"), "-c", str(config)])
-
-
-def test_haproxy_accepts_its_configuration(tmp_path: Path) -> None:
-    haproxy = program("haproxy")
-    config = tmp_path / "haproxy.cfg"
-    config.write_text(peers.haproxy(18081, 18082))
-    accepted([haproxy, "-c", "-f", str(config)])
-
-
-def test_envoy_accepts_its_configuration(tmp_path: Path) -> None:
-    envoy = program("envoy")
-    config = tmp_path / "envoy.json"
-    config.write_text(peers.envoy(18081, 18082))
-    accepted([envoy, "--mode", "validate", "-c", str(config)])
