@@ -13,7 +13,7 @@ from chassis.service.metrics import CONTENT_TYPE, rendered
 from strangler_gateway.admin import bodies, views
 from strangler_gateway.admin.auth import Role, access
 from strangler_gateway.admin.recording import RecordingStream, about
-from strangler_gateway.admin.requests import HANDLERS, AdminRefusal, asked_for, body, strange, who_asks
+from strangler_gateway.admin.requests import HANDLERS, AdminRefusal, body, caller, query_field, unknown_name
 from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.recording.record import Recorder, Recording
@@ -130,23 +130,27 @@ class _Admin:
         return JSONResponse(inventory(self._migration.served, self._parts.stats))
 
     async def differences(self, request: Request) -> Response:
-        route = asked_for(request, "route")
+        route = query_field(request, "route")
         if route not in {known.id for known in self._migration.served.routes}:
-            raise strange(route)
+            raise unknown_name(route)
         return JSONResponse({"route": route, "differences": list(self._parts.examples.of(route))})
 
     async def log(self, request: Request) -> Response:
-        limit = asked_for(request, "limit", "100")
+        limit = query_field(request, "limit", "100")
         if not limit.isdecimal() or not 1 <= int(limit[:6]) <= MAX_LOG:
             raise AdminRefusal(422, "invalid", f"limit: {limit[:20]!r} is no number from 1 to {MAX_LOG}")
         entries = self._migration.log(int(limit), request.query_params.get("unit"))
-        return JSONResponse({"entries": [views.entry(entry) for entry in entries]})
+        return JSONResponse({"entries": [views.journal_entry(entry) for entry in entries]})
 
     async def diff(self, request: Request) -> Response:
         return JSONResponse(views.diff(await self._migration.diff()))
 
     async def explain(self, request: Request) -> Response:
-        method, path, user = asked_for(request, "method"), asked_for(request, "path"), request.query_params.get("user")
+        method, path, user = (
+            query_field(request, "method"),
+            query_field(request, "path"),
+            request.query_params.get("user"),
+        )
         return JSONResponse(views.explanation(explain(Matcher(self._migration.served), method, path, user)))
 
     async def flip(self, request: Request) -> Response:
@@ -154,37 +158,37 @@ class _Admin:
         unit = self._unit(asked.unit)
         if unit.name != asked.unit:
             raise AdminRefusal(422, "in_group", f"{asked.unit} moves with its group: flip {unit.name}")
-        outcome = await self._migration.flip(
+        result = await self._migration.flip(
             unit.name,
             asked.position,
-            who=who_asks(request, asked.who),
+            who=caller(request, asked.who),
             why=asked.why,
             force=asked.force,
             dry_run=asked.dry_run,
         )
-        shown = views.outcome(outcome) | {"swaps": self._migration.swaps}
-        return JSONResponse(shown, 200 if outcome.done else 409)
+        shown = views.move_result(result) | {"swaps": self._migration.swaps}
+        return JSONResponse(shown, 200 if result.done else 409)
 
     async def rollback(self, request: Request) -> Response:
         asked = await body(request, bodies.Rollback)
         units = [self._unit(asked.unit).name] if asked.unit else self._movable()
-        outcomes = await self._migration.rollback(units, who=who_asks(request, asked.who), why=asked.why)
-        return JSONResponse({"units": [views.outcome(outcome) for outcome in outcomes]})
+        results = await self._migration.rollback(units, who=caller(request, asked.who), why=asked.why)
+        return JSONResponse({"units": [views.move_result(result) for result in results]})
 
     async def release(self, request: Request) -> Response:
         asked = await body(request, bodies.Release)
         unit = self._unit(asked.unit)
-        outcome = await self._migration.release(unit.name, who=who_asks(request, asked.who), why=asked.why)
-        return JSONResponse(views.outcome(outcome), 200 if outcome.done else 409)
+        result = await self._migration.release(unit.name, who=caller(request, asked.who), why=asked.why)
+        return JSONResponse(views.move_result(result), 200 if result.done else 409)
 
     async def record(self, request: Request) -> Response:
         asked = await body(request, bodies.Record)
         served = self._migration.served
         if asked.route is not None and asked.route not in {route.id for route in served.routes}:
-            raise strange(asked.route)
+            raise unknown_name(asked.route)
         if self._parts.recorder.recording is not None:
             raise AdminRefusal(409, "recording", "a recording is under way; there is one at a time")
-        who = who_asks(request, asked.who)
+        who = caller(request, asked.who)
         return RecordingStream(self._parts.recorder, Recording(asked.wanted), about(served.digest, asked.route), who)
 
     async def reload(self, request: Request) -> Response:
@@ -194,7 +198,7 @@ class _Admin:
     def _unit(self, name: str) -> Movable:
         unit = self._migration.unit_of(name)
         if unit is None:
-            raise strange(name)
+            raise unknown_name(name)
         return unit
 
     def _movable(self) -> list[str]:

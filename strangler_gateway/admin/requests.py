@@ -22,12 +22,12 @@ class AdminRefusal(Exception):
         self.code = code
 
 
-def strange(name: str) -> AdminRefusal:
+def unknown_name(name: str) -> AdminRefusal:
     """For a name that is not in the table."""
     return AdminRefusal(404, "unknown", f"no group or route is called {name[:200]!r}; `strangler routes` lists them")
 
 
-def asked_for(request: Request, name: str, default: str = "") -> str:
+def query_field(request: Request, name: str, default: str = "") -> str:
     """A field of the query. Raises AdminRefusal if it is missing."""
     value = request.query_params.get(name, default)
     if not value:
@@ -48,7 +48,7 @@ async def body(request: Request, model: type[Body]) -> Body:
         raise AdminRefusal(422, "invalid", "; ".join(map(_fault, exc.errors(include_url=False)))) from None
 
 
-def who_asks(request: Request, said: str) -> str:
+def caller(request: Request, said: str) -> str:
     """For the journal: the name that the caller gives, and his address."""
     address = request.client.host if request.client else "a socket"
     name = "".join(c if c.isprintable() else "?" for c in said).strip()

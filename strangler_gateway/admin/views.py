@@ -68,7 +68,7 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
     }
 
 
-def outcome(one: MoveResult) -> View:
+def move_result(one: MoveResult) -> View:
     """What became of a move."""
     return {
         "unit": one.unit,
@@ -95,12 +95,12 @@ def reloaded(one: Reloaded) -> View:
     return {
         "digest": one.digest,
         "faults": list(one.faults),
-        "moved": [outcome(each) for each in one.moved],
-        "kept": [outcome(each) for each in one.kept],
+        "moved": [move_result(each) for each in one.moved],
+        "kept": [move_result(each) for each in one.kept],
     }
 
 
-def entry(one: JournalEntry) -> View:
+def journal_entry(one: JournalEntry) -> View:
     """A line of the journal."""
     shown: View = {
         "time": iso(one.time),

@@ -8,14 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from strangler_gateway.cli.app import app
 from strangler_gateway.exchange.taps import Tap
 from strangler_gateway.recording.record import MAX_BODY, MAX_UNDER_WAY, Recording, RecordingRequest
 from strangler_gateway.recording.tap import Capture, TeeTap
@@ -52,14 +53,12 @@ class Stage:
     def admin(self) -> str:
         return f"http://127.0.0.1:{self.gateway.admin_port}"
 
-    def record(self, *words: str, to: str = "notes.jsonl", token: str = OPERATOR) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "strangler_gateway.cli.app", "record", "--to", str(self.folder / to), *words]
-        environ = os.environ | {"STRANGLER_ADMIN_URL": self.admin, "STRANGLER_ADMIN_TOKEN": token}
-        return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
     def recording(self, *words: str, to: str = "notes.jsonl") -> "subprocess.Popen[str]":
-        """One that has begun."""
-        process, path = self.record(*words, to=to), self.folder / to
+        """One that has begun, in a process of its own."""
+        path = self.folder / to
+        command = [sys.executable, "-m", "strangler_gateway.cli.app", "record", "--to", str(path), *words]
+        environ = os.environ | {"STRANGLER_ADMIN_URL": self.admin, "STRANGLER_ADMIN_TOKEN": OPERATOR}
+        process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         until(lambda: path.exists() and path.stat().st_size > 0)
         return process
 
@@ -77,26 +76,30 @@ def until(condition: Callable[[], bool], within_s: float = 15.0) -> None:
         time.sleep(0.01)
 
 
-@contextmanager
-def running_stage(folder: Path) -> Iterator[Stage]:
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
     with diary() as monolith:
-        routes = folder / "routes.yaml"
+        routes = tmp_path / "routes.yaml"
         routes.write_text(ROUTES.format(url=monolith.url))
-        environ = {
-            "STRANGLER_OPERATOR_TOKEN": OPERATOR,
-            "STRANGLER_READER_TOKEN": READER,
-        }
-        gateway = GatewayProcess(routes, folder / "state", environ)
+        environ = {"STRANGLER_OPERATOR_TOKEN": OPERATOR, "STRANGLER_READER_TOKEN": READER}
+        gateway = GatewayProcess(routes, tmp_path / "state", environ)
         try:
-            yield Stage(monolith, gateway, folder)
+            yield Stage(monolith, gateway, tmp_path)
         finally:
             gateway.stop()
 
 
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with running_stage(tmp_path) as stage:
-        yield stage
+def record(to: Path, *words: str, admin: str, token: str = OPERATOR) -> tuple[int, str]:
+    """Exit code and output of the command."""
+    command = ["record", "--to", str(to), "--admin", admin, *words]
+    result = CliRunner().invoke(app, command, env={"STRANGLER_ADMIN_TOKEN": token})
+    return result.exit_code, result.output
+
+
+def interrupted(process: "subprocess.Popen[str]") -> int:
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    return process.returncode
 
 
 def conversation(client: httpx.Client) -> str:
@@ -117,9 +120,8 @@ def test_a_conversation_is_recorded_in_order_and_without_secrets(stage: Stage) -
         token = conversation(client)
     output, complaint = process.communicate(timeout=20)
     assert (process.returncode, complaint) == (0, "")
-    assert json.loads(output) == {
-        "file": str(stage.folder / "notes.jsonl"), "taken": 3, "left_out": {}, "left_s": json.loads(output)["left_s"]
-    }  # fmt: skip
+    told = json.loads(output)
+    assert (told["file"], told["taken"], told["left_out"]) == (str(stage.folder / "notes.jsonl"), 3, {})
     meta, login, write, read = stage.read()
     assert "meta" in meta
     assert [one["method"] + " " + one["path"].rstrip("0123456789") for one in (login, write, read)] == [
@@ -137,20 +139,17 @@ def test_a_conversation_is_recorded_in_order_and_without_secrets(stage: Stage) -
 
 def test_only_an_operator_records_and_one_at_a_time(stage: Stage) -> None:
     process = stage.recording("--for", "1m")
-    refused = [
-        (stage.record(to="b.jsonl"), 1, "one at a time"),
-        (stage.record(to="c.jsonl", token=READER), 1, "operator's credential"),
-        (stage.record("--route", "nowhere", to="d.jsonl"), 2, "nowhere"),
-        (stage.record(to="notes.jsonl"), 1, "not overwritten"),
-        (stage.record("--for", "soon", to="e.jsonl"), 2, "not a duration"),
-    ]
-    for other, code, reason in refused:
-        _, complaint = other.communicate(timeout=20)
-        assert (other.returncode, reason in complaint) == (code, True), complaint
+    for to, words, token, code, reason in (
+        ("b.jsonl", "", OPERATOR, 1, "one at a time"),
+        ("c.jsonl", "", READER, 1, "operator's credential"),
+        ("d.jsonl", "--route nowhere", OPERATOR, 2, "nowhere"),
+        ("notes.jsonl", "", OPERATOR, 1, "not overwritten"),
+        ("e.jsonl", "--for soon", OPERATOR, 2, "not a duration"),
+    ):
+        told = record(stage.folder / to, *words.split(), admin=stage.admin, token=token)
+        assert (told[0], reason in told[1]) == (code, True), told
     assert [path.name for path in stage.folder.glob("*.jsonl")] == ["notes.jsonl"]
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert process.returncode == 0
+    assert interrupted(process) == 0
 
 
 def test_only_one_route_is_recorded(stage: Stage) -> None:
@@ -158,9 +157,7 @@ def test_only_one_route_is_recorded(stage: Stage) -> None:
     with stage.client() as client:
         conversation(client)
     until(lambda: len(stage.read()) == 2)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert process.returncode == 0
+    assert interrupted(process) == 0
     assert {one["path"].split("/")[1] for one in stage.read()[1:]} == {"notes"}
 
 
@@ -169,17 +166,12 @@ def test_when_the_operator_leaves_the_recording_ends_and_the_next_may_begin(stag
     first.kill()
     first.communicate(timeout=20)
     stage.gateway.logged("recording ended", 10)
-    process = stage.recording("--for", "1s", to="second.jsonl")
-    process.communicate(timeout=20)
-    assert process.returncode == 0
+    assert record(stage.folder / "second.jsonl", "--for", "1s", admin=stage.admin)[0] == 0
 
 
 def test_without_a_gateway_nothing_is_written(tmp_path: Path) -> None:
-    stage = Stage(None, type("Nobody", (), {"admin_port": 9})(), tmp_path)  # type: ignore[arg-type]  # never asked
-    process = stage.record()
-    _, complaint = process.communicate(timeout=20)
-    assert (process.returncode, "no gateway answers" in complaint) == (3, True)
-    assert list(tmp_path.iterdir()) == []
+    code, told = record(tmp_path / "notes.jsonl", admin="http://127.0.0.1:9")
+    assert (code, "no gateway answers" in told, list(tmp_path.iterdir())) == (3, True, [])
 
 
 # The same without sockets: bounds.
