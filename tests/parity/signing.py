@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from examples.monolith.storage import tables
-from tests.parity.sides import JSON
-from tests.parity.twins import Twins, asked_for, named, roles_of, without_ids
+from tests.parity.sides import JSON, without_ids
+from tests.parity.twins import Twins, asked_for, named, roles_of
 from tests.unit.extracted.running import ask
 
 PASSWORD = "correct horse 9"

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from examples.monolith.storage import tables
-from tests.parity.sides import difference
-from tests.parity.twins import Twins, asked_for, named, roles_of, without_ids
+from tests.parity.sides import difference, without_ids
+from tests.parity.twins import Twins, asked_for, named, roles_of
 from tests.recordings.mail_sink import read_html
 
 NAMED = re.compile(r"<<([^<>]+)>>")

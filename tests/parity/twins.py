@@ -15,16 +15,13 @@ from sqlalchemy import Table, create_engine, text
 
 from chassis.auth.claims import NOBODY, Identity
 from chassis.database import migrations
-from chassis.database.database import Database
 from examples.monolith.storage import tables
 from extracted.account.purchases.storage import MIGRATIONS
-from extracted.wire import headers as wire_headers
-from legacy_adapter.identity import MonolithIdentity
 from tests.parity.sides import ACTORS as EVERYBODY
-from tests.parity.sides import JSON, Fields, difference, fill
+from tests.parity.sides import JSON, Fields, difference, fill, identities_of
 from tests.recordings.mail_sink import MailSink, mail_server
 from tests.recordings.running import running_monolith_on
-from tests.support.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
+from tests.support.monolith_file import MonolithData
 from tests.support.stores import OpenStores
 from tests.unit.extracted.running import Answer, Gateway, RunningService, ask, running_service
 
@@ -102,20 +99,11 @@ class Twins:
     def identity(self, credential: str) -> Identity:
         """As the gateway establishes it: once, because no role changes here."""
         if credential not in self.identities:
-            fields = [(b"authorization", credential.encode())] if credential else []
-            self.identities[credential] = asyncio.run(_confirmed(self.files[0].url, fields))
+            self.identities.update(asyncio.run(identities_of(self.files[0].url, [credential])))
         return self.identities[credential]
 
     def _content(self, side: int, body: object) -> bytes | None:
         return body if body is None or isinstance(body, bytes) else self.resolved(side, json.dumps(body)).encode()
-
-
-async def _confirmed(url: str, fields: list[tuple[bytes, bytes]]) -> Identity:
-    plugin = MonolithIdentity(SECRET, ISSUER, AUDIENCE, Database(url))
-    try:
-        return await plugin.confirm(plugin.identify(fields), fields)
-    finally:
-        await plugin.aclose()
 
 
 AnyTwins = TypeVar("AnyTwins", bound=Twins)
@@ -187,16 +175,6 @@ def _named(value: object, names: Mapping[str, str]) -> str:
 def _without_times(row: Mapping[str, Any]) -> dict[str, object]:
     values = {name: value for name, value in row.items() if name not in STAMPS}
     return values | {"is_unchanged": row["created_at"] == row["updated_at"]}
-
-
-def without_ids(answer: Answer) -> Answer:
-    """Without the values of ids; the ETag must be the body's own."""
-    text = answer.body.decode("utf-8", "replace")
-    if not ID.search(text):
-        return answer
-    assert answer.headers["etag"] == wire_headers.etag(answer.body).decode()
-    fields = {name: value for name, value in answer.headers.items() if name != "etag"}
-    return Answer(answer.status, fields, ID.sub("ID", text).encode())
 
 
 def named(file: MonolithData, table: Table, column: str, value: str) -> dict[str, Any]:
