@@ -37,7 +37,10 @@ def tree(text: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> y
 
 
 def _check(events: Iterable[yaml.Event], max_depth: int) -> None:
-    documents, unclosed, complete = 0, list[str | None](), set[str | None]()
+    documents = 0
+    unclosed: list[str | None] = []
+    complete: set[str | None] = set()
+    """Anchors; None for what has none."""
     for event in events:
         anchor = getattr(event, "anchor", None)
         documents += isinstance(event, yaml.DocumentStartEvent)

@@ -129,6 +129,7 @@ def only_fault(text: str, **environ: str) -> str:
         (at("/a b"), '"a b" cannot occur in the path of a request'),
         (at("/a?b"), "cannot occur in the path of a request"),
         (at("/a/../b"), 'has a segment ".."'),
+        (at("/a" * 65), "has 65 segments; at most 64 are allowed"),
         (at("/caf\u00e9"), "never reached: clients percent-encode such characters"),
         (by("[get]"), "methods are case-sensitive; write GET"),
         (by("GET"), "wanted a list"),
@@ -187,6 +188,7 @@ def only_fault(text: str, **environ: str) -> str:
         (route("shadow: {pure: yes}"), 'yes is true to some YAML readers, a word to others; write true, or "yes"'),
         (route("shadow: {pure: Off}"), "Off is false to some YAML readers"),
         (route("shadow: {pure: TRUE}"), '"TRUE" is read in two ways; write true'),
+        (route("extracted: on"), "extracted: on is true to some YAML readers"),
         (route("salt: 012"), '012 is a different number to each YAML reader; write plain digits, or "012"'),
         (route("salt: 1_000"), "1_000 is a different number"),
         (route("salt: 12:30"), "12:30 is a different number"),
@@ -355,21 +357,26 @@ def test_a_fault_hides_none_of_a_warning_and_a_warning_refuses_nothing() -> None
     ]
 
 
+def post(fields: str) -> str:
+    return route(fields, match="methods: [POST], path: '/r'")
+
+
 @pytest.mark.parametrize(
-    ("fields", "expected"),
+    ("text", "expected"),
     [
-        ("state: shadow", "is in shadow, but nothing in it has a new end"),
-        ("state: shadow, extracted: shop", "nothing is compared"),
-        ("state: canary, extracted: shop", "is in canary with a share of 0"),
-        ("extracted: monolith", 'both ends are the service "monolith"'),
-        ("serialize: user", "is serialised by user, but identity is none"),
-        ("extracted: shop, auth: {require: authenticated}", "the service sees nobody"),
-        (f"publish: {{{PUBLISH}}}, {ASKS}", "everybody gets 401"),
+        (post("state: shadow"), "is in shadow, but nothing in it has a new end"),
+        (post("state: shadow, extracted: shop"), "nothing is compared"),
+        (post("state: canary, extracted: shop"), "is in canary with a share of 0"),
+        (post("extracted: monolith"), 'both ends are the service "monolith"'),
+        (post("serialize: user"), "is serialised by user, but identity is none"),
+        (post("extracted: shop, auth: {require: authenticated}"), "the service sees nobody"),
+        (publishing(), "everybody gets 401"),
+        (service("url: 'http://m', tls: {}"), "has no effect: the URL is not https"),
+        (service("url: 'https://m', tls: {verify: false}"), "this upstream is not verified"),
     ],
 )
-def test_what_is_probably_not_meant_is_a_warning(fields: str, expected: str) -> None:
-    match = "methods: [POST], path: '/r'"
-    warnings = [str(warning) for warning in check(route(fields, match=match)).warnings]
+def test_what_is_probably_not_meant_is_a_warning(text: str, expected: str) -> None:
+    warnings = [str(warning) for warning in check(text).warnings]
     assert any(expected in warning for warning in warnings), warnings
 
 
