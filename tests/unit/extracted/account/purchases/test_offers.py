@@ -44,12 +44,16 @@ def response(status: int, body: object) -> bytes:
     return b"HTTP/1.1 %d X\r\nSet-Cookie: a=b\r\nContent-Length: %d\r\n\r\n%s" % (status, len(content), content)
 
 
-def always(status: int, body: object) -> Callable[[int, asyncio.StreamWriter], bool]:
+def sending(sent: bytes, keeps: bool = True) -> Callable[[int, asyncio.StreamWriter], bool]:
     def answer(_number: int, writer: asyncio.StreamWriter) -> bool:
-        writer.write(response(status, body))
-        return True
+        writer.write(sent)
+        return keeps
 
     return answer
+
+
+def always(status: int, body: object) -> Callable[[int, asyncio.StreamWriter], bool]:
+    return sending(response(status, body))
 
 
 @asynccontextmanager
@@ -86,28 +90,41 @@ async def test_an_unknown_item_is_none_and_an_odd_id_asks_nobody() -> None:
     assert len(stub.heads) == 1
 
 
-AWAY = {
-    "the store of the shop is away": (503, {"error": "away"}),
-    "the token is wrong": (401, {"error": "wrong"}),
-    "there is no such route": (404, {"statusCode": 404, "message": "Cannot GET", "error": "Not Found"}),
-    "another server's 404": (404, b"<html>"),
-    "a redirect": (302, {}),
-    "no JSON": (200, b"{"),
-    "no object": (200, []),
-    "no item": (200, {"transactionId": None}),
-    "a cost that is no number": (200, {"item": {"id": ITEM, "cost": "5"}}),
-    "a cost that is true": (200, {"item": {"id": ITEM, "cost": True}}),
-    "a cost beyond what a double holds": (200, b'{"item": {"id": "x", "cost": 1e999}}'),
-    "data that are no object": (200, {"item": {"id": ITEM, "cost": 1, "data": []}}),
-    "an odd transaction": (200, {"item": {"id": ITEM, "cost": 1}, "transactionId": 5}),
+AWAY: dict[str, bytes] = {
+    "the store of the shop is away": response(503, {"error": "away"}),
+    "the token is wrong": response(401, {"error": "wrong"}),
+    "there is no such route": response(404, {"statusCode": 404, "message": "Cannot GET", "error": "Not Found"}),
+    "another server's 404": response(404, b"<html>"),
+    "a redirect": response(302, {}),
+    "no JSON": response(200, b"{"),
+    "no object": response(200, []),
+    "no item": response(200, {"transactionId": None}),
+    "a cost that is no number": response(200, {"item": {"id": ITEM, "cost": "5"}}),
+    "a cost that is true": response(200, {"item": {"id": ITEM, "cost": True}}),
+    "a cost beyond what a double holds": response(200, b'{"item": {"id": "x", "cost": 1e999}}'),
+    "data that are no object": response(200, {"item": {"id": ITEM, "cost": 1, "data": []}}),
+    "an odd transaction": response(200, {"item": {"id": ITEM, "cost": 1}, "transactionId": 5}),
+}
+ODD: dict[str, bytes] = {
+    "another version": b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "no length": b"HTTP/1.1 200 OK\r\n\r\n{}",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}",
+    "too long": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n{}",
+    "an interim answer": b"HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n",
+    "no HTTP": b"SSH-2.0-x\r\n\r\n",
+    "no end of its head": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
 }
 
 
-@pytest.mark.parametrize(("status", "body"), AWAY.values(), ids=AWAY)
-async def test_what_is_no_answer_is_a_shop_that_is_away(status: int, body: object) -> None:
-    async with asking(Stub(always(status, body))) as offers:
-        with pytest.raises(OfferUnavailable):
-            await offers.find(USER, ITEM)
+@pytest.mark.parametrize("kind", [*AWAY, *ODD])
+async def test_what_is_no_answer_is_a_shop_that_is_away(kind: str) -> None:
+    stub = Stub(sending({**AWAY, **ODD}[kind]))
+    async with asking(stub) as offers:
+        for _ in range(2):
+            with pytest.raises(OfferUnavailable):
+                await offers.find(USER, ITEM)
+    assert stub.connections == (1 if kind in AWAY else 2)  # what our services do not write ends a connection
 
 
 async def test_a_shop_that_does_not_listen_is_away() -> None:
@@ -117,12 +134,12 @@ async def test_a_shop_that_does_not_listen_is_away() -> None:
     await offers.aclose()
 
 
-async def test_a_shop_that_is_silent_is_given_up_in_time() -> None:
-    def silent(_number: int, _writer: asyncio.StreamWriter) -> bool:
-        return True
-
-    async with asking(Stub(silent), timeout_s=0.1) as offers, asyncio.timeout(5):
-        with pytest.raises(OfferUnavailable, match="in time"):
+@pytest.mark.parametrize(
+    ("sent", "keeps", "reason"), [(b"", True, "in time"), (response(200, SOLD)[:-5], False, "cannot be reached")]
+)
+async def test_a_shop_that_is_silent_or_stops_within_its_answer_is_away(sent: bytes, keeps: bool, reason: str) -> None:
+    async with asking(Stub(sending(sent, keeps)), timeout_s=0.1) as offers, asyncio.timeout(5):
+        with pytest.raises(OfferUnavailable, match=reason):
             await offers.find(USER, ITEM)
 
 
@@ -138,42 +155,6 @@ async def test_a_kept_connection_that_was_closed_is_tried_once_more() -> None:
         assert await offers.find(USER, ITEM)
         assert await offers.find(USER, ITEM)
     assert (stub.connections, len(stub.heads)) == (2, 3)
-
-
-ODD = {
-    "another version": b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
-    "no length": b"HTTP/1.1 200 OK\r\n\r\n{}",
-    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}",
-    "too long": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n{}",
-    "an interim answer": b"HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n",
-    "no HTTP": b"SSH-2.0-x\r\n\r\n",
-    "no end of its head": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
-}
-
-
-@pytest.mark.parametrize("sent", ODD.values(), ids=ODD)
-async def test_what_our_services_do_not_write_is_a_shop_that_is_away(sent: bytes) -> None:
-    def odd(_number: int, writer: asyncio.StreamWriter) -> bool:
-        writer.write(sent)
-        return True
-
-    stub = Stub(odd)
-    async with asking(stub) as offers:
-        for _ in range(2):
-            with pytest.raises(OfferUnavailable):
-                await offers.find(USER, ITEM)
-    assert stub.connections == 2  # none of them was kept
-
-
-async def test_an_answer_cut_short_is_a_shop_that_is_away() -> None:
-    def short(_number: int, writer: asyncio.StreamWriter) -> bool:
-        writer.write(response(200, SOLD)[:-5])
-        return False
-
-    async with asking(Stub(short)) as offers:
-        with pytest.raises(OfferUnavailable):
-            await offers.find(USER, ITEM)
 
 
 async def test_an_answer_that_was_not_waited_for_is_never_another_calls() -> None:
@@ -208,23 +189,16 @@ async def test_no_more_than_fifty_connections_and_each_is_used_again() -> None:
 
 
 async def test_a_connection_that_announces_its_end_is_not_used_again() -> None:
-    def closing(_number: int, writer: asyncio.StreamWriter) -> bool:
-        writer.write(response(200, SOLD).replace(b"Set-Cookie: a=b", b"Connection: close"))
-        return False
-
-    stub = Stub(closing)
+    stub = Stub(sending(response(200, SOLD).replace(b"Set-Cookie: a=b", b"Connection: close"), keeps=False))
     async with asking(stub) as offers:
         assert [bool(await offers.find(USER, ITEM)) for _ in range(3)] == [True] * 3
     assert stub.connections == 3
 
 
-@pytest.mark.parametrize(("status", "is_ready"), [(200, True), (503, False)])
-async def test_a_shop_is_asked_whether_it_is_ready(status: int, is_ready: bool) -> None:
-    stub = Stub(always(status, {}))
+async def test_a_shop_is_asked_whether_it_is_ready() -> None:
+    stub = Stub(lambda number, writer: always((200, 503)[number], {})(number, writer))
     async with asking(stub) as offers:
-        if is_ready:
+        await offers.ping()
+        with pytest.raises(OfferUnavailable, match="not ready"):
             await offers.ping()
-        else:
-            with pytest.raises(OfferUnavailable, match="not ready"):
-                await offers.ping()
     assert stub.heads[0].startswith("GET /health/ready HTTP/1.1\r\n")

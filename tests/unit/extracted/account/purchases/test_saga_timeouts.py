@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from extracted.account.purchases import messages
 from extracted.account.purchases.domain.saga import DEFAULT_TIMEOUTS, PurchaseState
 from tests.unit.extracted.account.purchases.world import World
@@ -61,17 +63,6 @@ async def test_after_thirty_seconds_the_purchase_is_cancelled_by_message(world: 
     assert (purchase.state, world.points(user)) == (PurchaseState.CANCELLING, 90)
 
 
-async def test_points_do_not_go_back_by_the_clock_alone(world: World) -> None:
-    user, message = await debited(world)
-    await world.published()
-    await silent(world, 35)
-    for _ in range(50):
-        world.clock.forward(WEEK_S / 50)
-        await world.saga_timeouts.check_due()
-        await world.published()
-    assert (world.points(user), (await world.purchase(message)).state) == (90, PurchaseState.CANCELLING)
-
-
 async def test_a_cancel_is_asked_again_with_back_off_for_ever_until_the_shop_answers(world: World) -> None:
     user, message = await debited(world)
     await world.published()
@@ -85,6 +76,10 @@ async def test_a_cancel_is_asked_again_with_back_off_for_ever_until_the_shop_ans
         await world.saga_timeouts.check_due()
         for command in await world.published():
             gaps, since, last = [*gaps, since], 0, command
+    assert (world.points(user), (await world.purchase(message)).state) == (
+        90,
+        PurchaseState.CANCELLING,
+    )  # half an hour on
     assert gaps == sorted(gaps)
     assert (gaps[0] < 10, gaps[-1] >= DEFAULT_TIMEOUTS.longest.total_seconds(), len(gaps) > 7) == (True, True, True)
     assert last is not None
@@ -93,29 +88,23 @@ async def test_a_cancel_is_asked_again_with_back_off_for_ever_until_the_shop_ans
     assert await silent(world, 60) == []
 
 
-async def test_a_cancel_that_comes_after_the_sale_completes_the_purchase(world: World) -> None:
-    """Shop's decision was made by the decrease; the cancel only has it repeated."""
+@pytest.mark.parametrize("is_sold", [True, False])
+async def test_the_first_command_that_reaches_the_shop_decides(world: World, is_sold: bool) -> None:
+    """A cancel after the sale only has the decision repeated; a decrease after the cancel sells nothing."""
     user, message = await debited(world)
-    for command in await world.published():
-        world.shop.handle(command)  # the answer is lost
+    (decrease,) = await world.published()
+    if is_sold:
+        world.shop.handle(decrease)  # the answer is lost
     await silent(world, 29)
     world.clock.forward(1)
     await world.saga_timeouts.check_due()
     (cancel,) = await world.published()
     assert cancel.type == messages.CANCEL
-    await world.deliver(cancel)
-    assert ((await world.purchase(message)).state, world.points(user)) == (PurchaseState.COMPLETED, 90)
-
-
-async def test_a_decrease_that_comes_after_the_cancel_sells_nothing(world: World) -> None:
-    user, message = await debited(world)
-    (decrease,) = await world.published()  # it is overtaken
-    await silent(world, 29)
-    world.clock.forward(1)
-    await world.saga_timeouts.check_due()
-    await world.deliver(*await world.published(), decrease)
-    assert ((await world.purchase(message)).state, world.points(user)) == (PurchaseState.REFUNDED, 100)
-    assert world.shop.live(user, (await world.purchase(message)).item_id) is None
+    await world.deliver(cancel, decrease)
+    wanted = (PurchaseState.COMPLETED, 90) if is_sold else (PurchaseState.REFUNDED, 100)
+    purchase = await world.purchase(message)
+    assert (purchase.state, world.points(user)) == wanted
+    assert (world.shop.live(user, purchase.item_id) is not None) is is_sold
 
 
 async def test_a_settled_purchase_is_not_looked_at(world: World) -> None:
@@ -125,24 +114,19 @@ async def test_a_settled_purchase_is_not_looked_at(world: World) -> None:
     assert await world.saga_timeouts.check_due() == 0
 
 
-async def test_two_that_look_at_once_ask_once(world: World) -> None:
-    _, message = await debited(world)
-    await world.published()
-    world.clock.forward(5)
-    purchase = await world.purchase(message)
-    await world.saga_timeouts._check(purchase)
-    await world.saga_timeouts._check(purchase)
-    assert len(await world.commands()) == 1
-
-
-async def test_what_was_settled_meanwhile_is_not_asked_again(world: World) -> None:
+@pytest.mark.parametrize("is_settled", [False, True])
+async def test_of_two_checks_at_once_one_asks_and_none_where_it_was_settled_meanwhile(
+    world: World, is_settled: bool
+) -> None:
     _, message = await debited(world)
     commands = await world.published()
-    world.clock.forward(31)
+    world.clock.forward(5)
     purchase = await world.purchase(message)
-    await world.deliver(*commands)
-    await world.saga_timeouts._check(purchase)
-    assert ((await world.purchase(message)).state, await world.commands()) == (PurchaseState.COMPLETED, [])
+    if is_settled:
+        await world.deliver(*commands)
+    for _ in range(2):
+        await world.saga_timeouts._check(purchase)
+    assert len(await world.commands()) == (0 if is_settled else 1)
 
 
 async def test_a_confirm_that_the_outbox_has_forgotten_counts(world: World) -> None:
@@ -155,24 +139,15 @@ async def test_a_confirm_that_the_outbox_has_forgotten_counts(world: World) -> N
     assert messages.CANCEL in await silent(world, 3)
 
 
-async def test_a_clock_that_was_put_back_delays_no_purchase(world: World) -> None:
+@pytest.mark.parametrize("is_cancelling", [False, True])
+async def test_a_clock_that_was_put_back_delays_nothing(world: World, is_cancelling: bool) -> None:
     """What was confirmed in the future counts from now."""
     _, message = await debited(world)
     await world.published()
-    world.clock.forward(1)
-    await world.saga_timeouts.check_due()
+    await silent(world, 32 if is_cancelling else 1)
     world.clock.forward(-3600)
     asked = await silent(world, 40)
-    assert asked[0] == messages.DECREASE
+    assert asked[0] == (messages.CANCEL if is_cancelling else messages.DECREASE)
     assert messages.CANCEL in asked
     assert len(asked) < 12
-    assert (await world.purchase(message)).state is PurchaseState.CANCELLING
-
-
-async def test_a_clock_that_was_put_back_delays_no_cancel(world: World) -> None:
-    _, message = await debited(world)
-    await world.published()
-    await silent(world, 32)
-    world.clock.forward(-3600)
-    assert (await silent(world, 2))[0] == messages.CANCEL
     assert (await world.purchase(message)).state is PurchaseState.CANCELLING
