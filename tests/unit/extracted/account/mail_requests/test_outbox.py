@@ -56,25 +56,14 @@ def served(posting: MailRequestOutbox) -> Starlette:
     return web.application(post, failure=PlainTextResponse("odd", 500), ready=ready, lifespan=lifespan)
 
 
-async def test_a_mail_names_the_request_that_asked_for_it() -> None:
-    outbox = Kept()
-    app = served(MailRequestOutbox(outbox, now))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://account") as client:
-        for request_id in ("r-1", "r-2"):
-            await client.post("/", headers={"X-Request-Id": request_id})
-    assert [envelope.request_id for envelope in outbox.envelopes] == ["r-1", "r-2"]
-
-
 @pytest.mark.parametrize(("sent", "told"), [([TRACE], TRACE), ([], None), (["00-odd"], None), ([TRACE, TRACE], None)])
-async def test_a_mail_belongs_to_the_trace_of_that_request(sent: list[str], told: str | None) -> None:
+async def test_a_mail_names_the_request_that_asked_for_it_and_its_trace(sent: list[str], told: str | None) -> None:
     outbox = Kept()
-    transport = httpx.ASGITransport(served(MailRequestOutbox(outbox, now)))
+    mail_requests = MailRequestOutbox(outbox, now)
+    transport = httpx.ASGITransport(served(mail_requests))
     async with httpx.AsyncClient(transport=transport, base_url="http://account") as client:
-        await client.post("/", headers=[("Traceparent", one) for one in sent])
-    assert [envelope.traceparent for envelope in outbox.envelopes] == [told]
-
-
-async def test_without_a_request_it_names_none() -> None:
-    outbox = Kept()
-    await MailRequestOutbox(outbox, now).put(NOWHERE, MAIL)
-    assert [(envelope.request_id, envelope.traceparent) for envelope in outbox.envelopes] == [(None, None)]
+        for request_id in ("r-1", "r-2"):
+            await client.post("/", headers=[("X-Request-Id", request_id), *(("Traceparent", one) for one in sent)])
+    await mail_requests.put(NOWHERE, MAIL)  # by no request
+    told_of = [(envelope.request_id, envelope.traceparent) for envelope in outbox.envelopes]
+    assert told_of == [("r-1", told), ("r-2", told), (None, None)]

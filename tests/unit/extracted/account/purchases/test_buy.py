@@ -35,31 +35,21 @@ async def test_a_purchase_from_its_request_to_its_end(world: World) -> None:
     assert world.shop.live(user, item) == message
 
 
-@pytest.mark.parametrize(("points", "outcome", "left"), [(10, ACCEPTED, 0), (9, RequestOutcome.INSUFFICIENT_POINTS, 9)])
-async def test_the_last_point_can_be_spent_and_one_too_few_buys_nothing(
-    world: World, points: int, outcome: RequestOutcome, left: int
-) -> None:
-    user = world.user(points)
-    answered, message = await world.ask(user, world.shop.add(10))
-    assert (answered.outcome, answered.purchase_id, world.points(user)) == (outcome, message, left)
-
-
 async def test_a_refused_request_leaves_a_rejected_purchase_and_asks_the_shop_nothing(world: World) -> None:
     user, item = world.user(9), world.shop.add(10)
     _, message = await world.ask(user, item)
     purchase = await world.purchase(message)
     assert (purchase.state, purchase.reason) == (PurchaseState.REJECTED, FailureReason.INSUFFICIENT_POINTS)
+    gone = world.user()
+    world.monolith.delete_user(gone)
+    answered, message = await world.ask(gone, world.shop.add(0))
+    assert (answered.outcome, (await world.purchase(message)).reason) == (
+        RequestOutcome.USER_DELETED,
+        FailureReason.USER_DELETED,
+    )
     assert (await world.ledger(), await world.commands()) == ([], [])
     world.monolith.add_points(user, 1)
     assert (await world.ask(user, item))[0].outcome is ACCEPTED  # a rejected one does not block
-
-
-async def test_a_deleted_user_buys_nothing(world: World) -> None:
-    user, item = world.user(), world.shop.add(0)
-    world.monolith.delete_user(user)
-    answered, message = await world.ask(user, item)
-    assert answered.outcome is RequestOutcome.USER_DELETED
-    assert (await world.purchase(message)).reason is FailureReason.USER_DELETED
 
 
 async def test_a_refusal_of_the_shop_gives_the_points_back_once(world: World) -> None:
@@ -109,26 +99,15 @@ async def test_the_same_message_with_another_content_is_a_conflict_and_changes_n
     assert (world.points(user), len(await world.purchases())) == (90, 1)
 
 
-async def test_an_open_purchase_is_joined_without_a_debit(world: World) -> None:
-    user, item = world.user(), world.shop.add(10)
-    _, message = await world.ask(user, item)
-    assert [(await world.ask(user, item))[0].purchase_id, (await world.call(user, item)).purchase_id] == [message] * 2
-    assert (world.points(user), len(await world.commands())) == (90, 1)
-
-
-async def test_an_open_purchase_is_joined_whatever_the_shop_says(world: World) -> None:
-    """To the shop, the item of an open purchase is bought already, or withdrawn since: both would be wrong answers.
-
-    A call does not even ask it.
-    """
+async def test_an_open_purchase_is_joined_without_a_debit_whatever_the_shop_says(world: World) -> None:
+    """To the shop, the item of an open purchase is bought already, or withdrawn since: so it is not even asked."""
     user, item = world.user(), world.shop.add(10)
     _, message = await world.ask(user, item)
     world.shop.handle((await world.published())[0])  # its answer is under way
     world.shop.items.clear()
     world.shop.asked.clear()
-    assert await world.call(user, item) == RequestResult(ACCEPTED, message)
-    assert world.shop.asked == []
-    assert (await world.ask(user, item))[0] == RequestResult(ACCEPTED, message)
+    assert await world.call(user, item) == (await world.ask(user, item))[0] == RequestResult(ACCEPTED, message)
+    assert (world.shop.asked, world.points(user), await world.commands()) == ([], 90, [])
 
 
 async def test_a_conflict_at_the_purchase_row_joins_and_debits_nothing(world: World) -> None:
@@ -267,6 +246,8 @@ COSTS = {
     "null is nothing": (None, 5, ACCEPTED, 5),
     "nothing": (0, 0, ACCEPTED, 0),
     "whole, as a double": (3.0, 5, ACCEPTED, 2),
+    "the last points": (10, 10, ACCEPTED, 0),
+    "one point too dear": (10, 9, RequestOutcome.INSUFFICIENT_POINTS, 9),
     "half a point": (1.5, 10, RequestOutcome.FAILED, 10),
     "half a point too dear": (10.5, 10, RequestOutcome.INSUFFICIENT_POINTS, 10),
     "too little for a double to tell": (1e-300, 10, ACCEPTED, 10),

@@ -1,11 +1,9 @@
 """Sign-up: who signs up here is a user to the monolith, too; of several at once one is first."""
 
-import re
 from functools import partial
 
 import pytest
 
-from examples.monolith.storage import tables
 from tests.unit.extracted.account.conftest import Mailing
 from tests.unit.extracted.account.mails import (
     PASSWORD,
@@ -39,13 +37,6 @@ def test_who_signs_up_here_logs_in_at_the_monolith(mailing: Mailing, password: s
     assert login(mailing, name, password) == 401
 
 
-def test_the_password_is_kept_as_the_monolith_keeps_it(mailing: Mailing) -> None:
-    name = fresh()
-    signed_up(mailing.strict, name)
-    kept = {row["identity"]: row["secret"] for row in mailing.data.rows(tables.auth_subject_credentials)}
-    assert re.fullmatch(r"\$2b\$10\$[./A-Za-z0-9]{53}", kept[f"{name}@example.org"])
-
-
 @pytest.mark.parametrize("same", [("username",), ("email",), ("username", "email")])
 def test_of_several_at_once_one_is_made_and_the_others_leave_nothing(mailing: Mailing, same: tuple[str, ...]) -> None:
     wanted = newcomer(fresh())
@@ -62,16 +53,6 @@ def test_of_several_at_once_one_is_made_and_the_others_leave_nothing(mailing: Ma
     assert len([mail for mail in mailing.received if mail["recipient"] in addresses]) == 1
 
 
-def test_what_is_taken_is_so_either_way(mailing: Mailing) -> None:
-    name, another = fresh(), fresh()
-    signed_up(mailing.strict, name)
-    for service in (mailing.strict, mailing.improved):
-        for body in (newcomer(name, email=f"{another}@example.org"), newcomer(another, email=f"{name}@example.org")):
-            answer = posted(service, "/user", body)
-            assert (answer.status, answer.body) == (409, CONFLICT)
-    signed_up(mailing.improved, name.upper())  # names are told apart by case
-
-
 def test_a_login_that_outlived_its_e_mail_is_a_500_or_a_conflict_and_nothing_is_left(mailing: Mailing) -> None:
     name = fresh()
     user_id = signed_up(mailing.strict, name)
@@ -84,22 +65,6 @@ def test_a_login_that_outlived_its_e_mail_is_a_500_or_a_conflict_and_nothing_is_
     assert posted(mailing.improved, "/user", again).body == CONFLICT
     assert counted(mailing.data) == before
     assert login(mailing, f"{name}@example.org", PASSWORD) == 201
-
-
-def test_a_mail_is_asked_for_with_the_token_of_the_row(mailing: Mailing) -> None:
-    for service in (mailing.strict, mailing.improved):
-        name = fresh()
-        signed_up(service, name)
-        address = f"{name}@example.org"
-        asked = {"username": name, "token": token(mailing.data, address)}
-        wanted = {"kind": "verify_account", "recipient": address, "locale": "en", "variables": asked}
-        assert mails_to(mailing, address, 1) == [wanted]
-
-
-@pytest.mark.parametrize("way", ["strict", "improved"])
-def test_a_null_in_a_name_is_a_500_or_the_clients_fault(mailing: Mailing, way: str) -> None:
-    service, status = {"strict": (mailing.strict, 500), "improved": (mailing.improved, 400)}[way]
-    assert posted(service, "/user", newcomer(fresh(), username="a\0bcd")).status == status
 
 
 def test_nothing_that_identifies_somebody_is_logged(mailing: Mailing) -> None:
