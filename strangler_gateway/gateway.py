@@ -10,7 +10,7 @@ from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.identity.authority import Authority
 from strangler_gateway.identity.signer import Signer
 from strangler_gateway.publish.broker import Publishing
-from strangler_gateway.publish.publisher import Publisher
+from strangler_gateway.publish.publisher import RequestPublisher
 from strangler_gateway.recording.record import Recorder
 from strangler_gateway.server.front import Front
 from strangler_gateway.settings import Settings
@@ -84,7 +84,7 @@ class Gateway:
         """The way of a request, in its order."""
         outside, clocks = self.outside, self.outside.clocks
         debug_token = self.settings.debug_token
-        publisher = Publisher(outside.publishing, outside.stats, self.throttle, clocks)
+        publisher = RequestPublisher(outside.publishing, outside.stats, self.throttle, clocks)
         return (
             Observe(self.via, debug_token.get_secret_value().encode() if debug_token else None),
             Match(self.current),

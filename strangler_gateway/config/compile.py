@@ -15,7 +15,7 @@ from strangler_gateway.config.model import (
 )
 from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.table import routes as r
-from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, Publish
+from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, PublishRules
 from strangler_gateway.table.template import parse
 
 
@@ -124,13 +124,13 @@ def _shadow(entry: ShadowEntry) -> r.ShadowRules:
     )
 
 
-def _publish(entry: PublishEntry) -> Publish:
+def _publish(entry: PublishEntry) -> PublishRules:
     lists = {
         "body": tuple(BodyField(name, **field.model_dump()) for name, field in entry.body.items()),
         "outcomes": tuple(OutcomeRule(word, **outcome.model_dump()) for word, outcome in entry.outcomes.items()),
         "headers": tuple(entry.headers.items()),
     }
-    return Publish(**entry.model_dump(exclude=set(lists)), **lists)  # type: ignore[arg-type]  # each by its own name
+    return PublishRules(**entry.model_dump(exclude=set(lists)), **lists)  # type: ignore[arg-type]  # each by its own name
 
 
 def _identity(entry: IdentityEntry | str) -> r.IdentityRules:

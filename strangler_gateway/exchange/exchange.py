@@ -7,7 +7,7 @@ from strangler_gateway.exchange.decision import Decision
 from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.exchange.taps import Tap
 from strangler_gateway.http.request_head import RequestHead
-from strangler_gateway.table.publish_rules import Publish
+from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import RouteTable, Service, Side
 
 
@@ -32,7 +32,7 @@ class Exchange:
     """Set only where the debug credential was right."""
     bucket: int | None = None
     decision: Decision | None = None
-    publish: Publish | None = None
+    publish: PublishRules | None = None
     """Set by decide in place of `service`: the request becomes a message."""
     internal_token: bytes | None = None
     """What a service gets in place of Authorization."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
 from strangler_gateway.migration.move_rules import Evidence, RouteEvidence
-from strangler_gateway.table.publish_rules import Publish
+from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 from strangler_gateway.upstream.retry import SAFE
@@ -16,7 +16,7 @@ PROBE_TIMEOUT_S = 2.0
 
 Probe = Callable[[Service], Awaitable[str | None]]
 """None if the service accepts a connection, else a sentence."""
-BrokerProbe = Callable[[Publish], Awaitable[str | None]]
+BrokerProbe = Callable[[PublishRules], Awaitable[str | None]]
 """None if its messages would arrive, else a sentence."""
 Examples = Callable[[str], Sequence[Mapping[str, object]]]
 """The differences of a route that shadow kept, the latest first."""

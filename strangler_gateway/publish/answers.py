@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from strangler_gateway.exchange.replies import Reply, ReplyContent
 from strangler_gateway.publish.waiting import ConsumerOutcome
-from strangler_gateway.table.publish_rules import OutcomeRule, Publish
+from strangler_gateway.table.publish_rules import OutcomeRule, PublishRules
 
 RETRY_AFTER_S = 5
 _NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -17,7 +17,7 @@ _AGAIN_KEYLESS = "Nothing tells a second attempt from this one without an Idempo
 Field = tuple[bytes, bytes]
 
 
-def told(rules: Publish, rule: OutcomeRule, outcome: ConsumerOutcome, message_id: str) -> Reply:
+def told(rules: PublishRules, rule: OutcomeRule, outcome: ConsumerOutcome, message_id: str) -> Reply:
     """The answer to the consumer's outcome. A Location that the reply leaves open is the message's own."""
     values = {**dict(outcome.texts), "message_id": message_id}
     place = rule.location and (_path(rule.location, values) or _path(rules.location or "", values))
@@ -25,7 +25,7 @@ def told(rules: Publish, rule: OutcomeRule, outcome: ConsumerOutcome, message_id
     return Reply(rule.status, "", rule.message or "", fields, content=_content(rule, values))
 
 
-def accepted(rules: Publish, message_id: str) -> Reply:
+def accepted(rules: PublishRules, message_id: str) -> Reply:
     """202: the broker has the message, and nobody has answered yet."""
     place = _path(rules.location or "", {"message_id": message_id})
     body = json.dumps({"statusCode": 202, "message": "Accepted; the outcome is not known yet.", "id": message_id})

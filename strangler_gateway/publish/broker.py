@@ -6,7 +6,7 @@ import contextlib
 from chassis.messaging.envelope import Envelope, MessageInvalid
 from chassis.messaging.port import Broker, BrokerUnavailable, Delivery, MessagingError
 from strangler_gateway.publish.waiting import MAX_WAITING, ConsumerOutcome, WaitingRequests
-from strangler_gateway.table.publish_rules import Publish
+from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 
 PROBE_TIMEOUT_S = 2.0
@@ -35,11 +35,11 @@ class Publishing:
         # Who asked first may leave; the others need the answer all the same.
         return await asyncio.shield(asking)
 
-    async def send(self, rules: Publish, envelope: Envelope, timeout_s: float) -> None:
+    async def send(self, rules: PublishRules, envelope: Envelope, timeout_s: float) -> None:
         """Returns when the broker has the message. Raises MessagingError, MessageInvalid."""
         await self._known().publish(rules.exchange, envelope, timeout_s=timeout_s)
 
-    async def probe(self, rules: Publish) -> str | None:
+    async def probe(self, rules: PublishRules) -> str | None:
         """None where a message of the route would arrive, as far as that can be seen without one; else a sentence."""
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):

@@ -14,7 +14,7 @@ from strangler_gateway.publish.body import Unpublishable, body_limit, check_form
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.publish.message import envelope, message_id, traceparent
 from strangler_gateway.publish.waiting import ConsumerOutcome, TooManyWaiting
-from strangler_gateway.table.publish_rules import Publish
+from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 from strangler_gateway.telemetry.publish_stats import SILENT, UNKNOWN, Published
 from strangler_gateway.telemetry.stats import Stats
@@ -28,14 +28,14 @@ class OutcomeUnknown(MessagingError):
     """A consumer answered what routes.yaml has no answer for."""
 
 
-class Publisher:
+class RequestPublisher:
     """One per process."""
 
     def __init__(self, publishing: Publishing, stats: Stats, throttle: LogThrottle, clocks: Clocks) -> None:
         self.publishing, self.throttle, self.clocks = publishing, throttle, clocks
         self._stats = stats
 
-    def accept(self, exchange: Exchange, rules: Publish) -> "PublishRequest":
+    def accept(self, exchange: Exchange, rules: PublishRules) -> "PublishRequest":
         """A request whose head is fit to become a message. Raises Unpublishable."""
         stats = self._stats.published.setdefault(exchange.route.id, Published())
         identity = exchange.identity
@@ -53,9 +53,9 @@ class Publisher:
 class PublishRequest:
     """One request on its way to the broker. A message that was sent stays sent, whoever leaves."""
 
-    publisher: Publisher
+    publisher: RequestPublisher
     exchange: Exchange
-    rules: Publish
+    rules: PublishRules
     stats: Published
     subject: str
     key: str | None

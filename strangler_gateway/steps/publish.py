@@ -4,14 +4,14 @@ from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Outcome
 from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.publish.body import Unpublishable
-from strangler_gateway.publish.publisher import Publisher
+from strangler_gateway.publish.publisher import RequestPublisher
 from strangler_gateway.steps.whole_request import WholeRequest
 
 
 class Publish:
     """Takes what decide has made a message; all else goes on to forward."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: RequestPublisher) -> None:
         self._publisher = publisher
 
     def run(self, exchange: Exchange) -> Outcome:

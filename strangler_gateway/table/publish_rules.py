@@ -30,7 +30,7 @@ class OutcomeRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Publish:
+class PublishRules:
     """The new end of a route that sends a message of this type to this exchange instead of calling a service.
 
     `wait_s`: the longest wait for the consumer's result; `confirm_s`: for the broker's confirm.

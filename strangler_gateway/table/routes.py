@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
-from strangler_gateway.table.publish_rules import Publish
+from strangler_gateway.table.publish_rules import PublishRules
 
 
 class MigrationState(StrEnum):
@@ -150,7 +150,7 @@ class Route:
     ambiguous: Literal["keep", "reject"] = "keep"
     undeclared: bool = False
     """It is the last route: its requests count as undeclared traffic."""
-    publish: Publish | None = None
+    publish: PublishRules | None = None
     """Instead of `extracted`: its requests become messages."""
     new: bool = False
     """The monolith never had it, so there is nothing to compare."""

@@ -11,7 +11,7 @@ from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.states import Position
-from strangler_gateway.table.publish_rules import Publish
+from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import MigrationState, RouteTable, Service
 from strangler_gateway.telemetry.stats import Stats
 
@@ -59,7 +59,7 @@ def canary(per_cent: float) -> Position:
     return Position(MigrationState.CANARY, round(per_cent * 100))
 
 
-async def no_broker(rules: Publish) -> str | None:
+async def no_broker(rules: PublishRules) -> str | None:
     return f"a {rules} would not arrive: this gateway has no broker"
 
 

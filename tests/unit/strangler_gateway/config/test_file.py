@@ -13,7 +13,7 @@ import pytest
 
 from strangler_gateway.config.faults import Fault, RoutesInvalid
 from strangler_gateway.config.file import json_schema, load
-from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, Publish
+from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, PublishRules
 from strangler_gateway.table.routes import (
     Auth,
     ErrorTemplate,
@@ -182,7 +182,7 @@ def test_every_field_of_a_route_arrives_in_the_table() -> None:
     assert other.auth == Auth("authenticated", "upstream")
     assert (alone.movable, alone.new) == (table.movables["alone"], True)
     assert [route.has_new_end for route in table.routes] == [True, False, True, True, False]
-    assert place.publish == Publish(
+    assert place.publish == PublishRules(
         "orders",
         "order.requested.v1",
         "gateway.replies",

@@ -12,7 +12,7 @@ from strangler_gateway.migration import preflight
 from strangler_gateway.migration.journal.journal_entry import Standing
 from strangler_gateway.migration.move_rules import RouteEvidence
 from strangler_gateway.migration.preflight import accepts_connection, evidence
-from strangler_gateway.table.publish_rules import Publish
+from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import RouteTable, Service
 from strangler_gateway.telemetry.stats import Stats
 from tests.support.gateway.migrating import ROUTES
@@ -99,7 +99,7 @@ async def test_services_and_the_broker_are_asked_each_for_its_own() -> None:
     async def absent(service: Service) -> str | None:
         return f"{service.name} is away"
 
-    async def full(rules: Publish) -> str | None:
+    async def full(rules: PublishRules) -> str | None:
         return f"no {rules}"
 
     routes = preflight.routes_of(load(PUBLISHING, {}), "g")

@@ -6,14 +6,14 @@ from strangler_gateway.exchange.own_answers import render
 from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.publish.answers import accepted, busy, told, unconfirmed, untaken
 from strangler_gateway.publish.waiting import ConsumerOutcome
-from strangler_gateway.table.publish_rules import OutcomeRule, Publish
+from strangler_gateway.table.publish_rules import OutcomeRule, PublishRules
 from strangler_gateway.table.routes import ErrorTemplate
 
-RULES = Publish("e", "a.b.v1", "r", location="/orders/{message_id}")
+RULES = PublishRules("e", "a.b.v1", "r", location="/orders/{message_id}")
 SHAPES = {"default": ErrorTemplate("application/problem+json", '{"detail":"{message}"}')}
 
 
-def answered(status: int, texts: dict[str, str] | None = None, rules: Publish = RULES, **given: object) -> Reply:
+def answered(status: int, texts: dict[str, str] | None = None, rules: PublishRules = RULES, **given: object) -> Reply:
     rule = OutcomeRule("word", status, **given)  # type: ignore[arg-type]  # as the test says
     return told(rules, rule, ConsumerOutcome("word", tuple((texts or {}).items())), "m-1")
 
@@ -65,7 +65,7 @@ def test_a_location_is_filled_with_texts_of_the_reply_each_one_segment(
 
 
 def test_a_location_that_nothing_fills_is_left_out() -> None:
-    fields, _ = sent(answered(204, rules=Publish("e", "a.b.v1", "r"), location="/orders/{orderId}"))
+    fields, _ = sent(answered(204, rules=PublishRules("e", "a.b.v1", "r"), location="/orders/{orderId}"))
     assert "location" not in fields
 
 
@@ -83,7 +83,7 @@ def test_an_outcome_may_ask_for_patience() -> None:
 def test_accepted_tells_where_the_outcome_will_be() -> None:
     fields, body = sent(accepted(RULES, "m-1"))
     assert (fields["location"], '"id": "m-1"' in body) == ("/orders/m-1", True)
-    assert "location" not in sent(accepted(Publish("e", "a.b.v1", "r"), "m-1"))[0]
+    assert "location" not in sent(accepted(PublishRules("e", "a.b.v1", "r"), "m-1"))[0]
 
 
 @pytest.mark.parametrize(
