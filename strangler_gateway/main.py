@@ -42,7 +42,7 @@ def serve(settings: Settings) -> int:
     factory = uvicorn.Config(app="", loop="auto", log_config=None).get_loop_factory()
     try:
         with asyncio.Runner(loop_factory=factory) as runner:
-            return runner.run(_serve(settings))
+            return runner.run(run(settings))
     except RoutesInvalid as exc:
         print(f"{settings.routes} is not served. {exc}", file=sys.stderr)
     except (SigningKeyInvalid, IdentityRulesInvalid, SettingsInvalid, OSError) as exc:
@@ -50,7 +50,11 @@ def serve(settings: Settings) -> int:
     return 1
 
 
-async def _serve(settings: Settings) -> int:
+async def run(settings: Settings) -> int:
+    """Runs the gateway on the loop of the main thread until SIGTERM or SIGINT; gives the exit status.
+
+    Raises RoutesInvalid, SigningKeyInvalid, IdentityRulesInvalid, SettingsInvalid, OSError before it serves.
+    """
     # Until the reloader takes it over, a hang-up must not end the process.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
     stats, examples, publishing = Stats(), Examples(), _publishing(settings)

@@ -5,7 +5,6 @@ import html
 import json
 import subprocess
 import sys
-import venv
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,11 @@ from examples.demo.processes import LaunchedProcess, Launcher
 from examples.demo.system import inherited
 from parts.process import free_port
 from strangler_gateway.table.bucket import bucket
+from tests.support.wheel import CleanEnvironment, build_wheel, clean_environment
 
 ROOT = Path(__file__).parents[3]
 DEBUG_TOKEN = "a-debug-token-of-this-test"
 OPERATOR_TOKEN = "an-operator-token-of-this-test"
-PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 OF_EXTRAS = ("sqlalchemy", "alembic", "asyncpg", "aiormq")
 """Libraries that some modules of the chassis need, and none of the gateway."""
 IMPORT_ALL = f"""
@@ -38,73 +37,32 @@ for package in (strangler_gateway, chassis):
 """
 
 
-@dataclass(frozen=True)
-class Clean:
-    """A virtual environment with the wheel and its dependencies only; `run` works in its folder."""
-
-    folder: Path
-
-    @property
-    def python(self) -> str:
-        return str(self.folder / "bin" / "python")
-
-    @property
-    def strangler(self) -> str:
-        return str(self.folder / "bin" / "strangler")
-
-    def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=inherited() | environ,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-
-
 def succeeded(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 0, f"{done.args}\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    built = tmp_path_factory.mktemp("wheel")
-    build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(built), str(ROOT))
-    subprocess.run([*PIP, *build], check=True, timeout=120)
-    return next(built.glob("*.whl"))
+def clean(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
+    return clean_environment(tmp_path_factory.mktemp("clean"))
 
 
-@pytest.fixture(scope="module")
-def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Clean:
-    """Installs the versions of the image's lock file from the registry that pip is configured for."""
-    clean = Clean(tmp_path_factory.mktemp("clean"))
-    venv.create(clean.folder, with_pip=False)
-    install = (*PIP, "--python", clean.python, "install")
-    lock = str(ROOT / "deploy/gateway.lock")
-    subprocess.run([*install, "--no-compile", "--require-hashes", "-r", lock], check=True, timeout=240)
-    subprocess.run([*install, "--no-deps", "--no-index", str(wheel)], check=True, timeout=60)
-    return clean
-
-
-def test_the_wheel_holds_the_gateway_and_the_chassis_alone(wheel: Path) -> None:
-    names = zipfile.ZipFile(wheel).namelist()
+def test_the_wheel_holds_the_gateway_and_the_chassis_alone(tmp_path: Path) -> None:
+    names = zipfile.ZipFile(build_wheel(tmp_path)).namelist()
     folders = {name.split("/")[0] for name in names}
     assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"strangler_gateway", "chassis"}
     assert {"strangler_gateway/py.typed", "chassis/py.typed"} <= set(names)
 
 
 @pytest.mark.walk
-def test_the_wheel_declares_all_that_it_imports(clean: Clean) -> None:
+def test_the_wheel_declares_all_that_it_imports(clean: CleanEnvironment) -> None:
     succeeded(clean.run(sys.executable, "-m", "pip", "--python", clean.python, "check"))
     succeeded(clean.run(clean.python, "-c", IMPORT_ALL))
 
 
 @pytest.mark.walk
 @pytest.mark.parametrize("ours", ["extracted", "legacy_adapter", "examples", "sqlalchemy"])
-def test_nothing_of_the_services_comes_with_it(clean: Clean, ours: str) -> None:
+def test_nothing_of_the_services_comes_with_it(clean: CleanEnvironment, ours: str) -> None:
     assert f"No module named '{ours}'" in clean.run(clean.python, "-c", f"import {ours}").stderr
 
 
@@ -134,7 +92,7 @@ class Reader:
         return page.text, page.headers["Strangler-Decision"].split(";")[1].strip()
 
 
-def write_routes(clean: Clean, monolith: LaunchedProcess) -> Path:
+def write_routes(clean: CleanEnvironment, monolith: LaunchedProcess) -> Path:
     """`strangler init`, from the monolith's own access log."""
     log = clean.folder / "access.log"
     log.write_text(monolith.last_lines())
@@ -153,7 +111,7 @@ def declare_shelf(file: Path, monolith: LaunchedProcess, service_port: int) -> N
     yaml.dump(routes, file)
 
 
-async def start_monolith(launcher: Launcher, clean: Clean, database: Path) -> LaunchedProcess:
+async def start_monolith(launcher: Launcher, clean: CleanEnvironment, database: Path) -> LaunchedProcess:
     """Starts it, and puts a log-in and a read of the shelf into its access log."""
     command = [clean.python, str(ROOT / "examples/other/monolith.py"), str(database)]
     monolith = await launcher.start("monolith", command, inherited())
@@ -162,7 +120,7 @@ async def start_monolith(launcher: Launcher, clean: Clean, database: Path) -> La
     return monolith
 
 
-async def start_gateway(launcher: Launcher, clean: Clean, routes: Path) -> LaunchedProcess:
+async def start_gateway(launcher: Launcher, clean: CleanEnvironment, routes: Path) -> LaunchedProcess:
     """`strangler serve`, from the wheel."""
     command = [clean.strangler, "serve", "--routes", str(routes), "--port", "0", "--admin-port", "0"]
     tokens = {"STRANGLER_DEBUG_TOKEN": DEBUG_TOKEN, "STRANGLER_OPERATOR_TOKEN": OPERATOR_TOKEN}
@@ -173,7 +131,7 @@ async def start_gateway(launcher: Launcher, clean: Clean, routes: Path) -> Launc
 class Operator:
     """Types `strangler` at a running gateway."""
 
-    clean: Clean
+    clean: CleanEnvironment
     admin_url: str
 
     async def types(self, *words: str) -> str:
@@ -194,7 +152,7 @@ class Operator:
 
 
 @pytest.mark.walk
-async def test_it_strangles_another_monolith(clean: Clean, tmp_path: Path) -> None:
+async def test_it_strangles_another_monolith(clean: CleanEnvironment, tmp_path: Path) -> None:
     """init → serve → shadow → canary → rollback; no page changes meanwhile."""
     database, port = tmp_path / "reading.sqlite3", free_port()
     async with Launcher() as launcher:
