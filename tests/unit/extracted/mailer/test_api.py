@@ -151,13 +151,6 @@ def test_a_change_is_kept_in_the_history_and_logged_with_who_and_why(mailer: Run
     assert logged == [("mail_cancelled", "ada", "by mistake"), ("mail_retried", "an operator", "it was right")]
 
 
-def test_what_does_not_count_now_is_refused(mailer: RunningMailer) -> None:
-    id = mailer.mail(fresh())["id"]
-    for word, more in (("decide", {"outcome": "sent"}), ("decide", {"outcome": "again"}), ("retry", {})):
-        answer = mailer.ask("POST", f"/mails/{id}/{word}", body=WHY | more)
-        assert (answer.status, "the mail is queued" in error(answer)) == (409, True)
-
-
 @pytest.mark.parametrize("word", ["cancel", "retry", "decide"])
 @pytest.mark.parametrize(
     "body",
@@ -181,27 +174,16 @@ def test_kinds_are_named_and_previewed_with_their_samples(mailer: RunningMailer)
     assert mailer.ask("GET", "/mails/preview/team_left?locale=...").status == 400
 
 
-def test_an_address_that_is_not_suppressed_is_not_lifted(mailer: RunningMailer) -> None:
-    assert mailer.json("GET", "/mails/suppressions") == {"suppressions": [], "next": None}
-    assert mailer.ask("POST", "/mails/suppressions/lift", body={"recipient": "a@b.org"} | WHY).status == 404
-    assert mailer.ask("POST", "/mails/suppressions/lift", body={"recipient": "a"} | WHY).status == 400
-
-
-def test_the_status_counts_mails_and_tells_of_consumers_and_provider(mailer: RunningMailer) -> None:
+def test_the_status_and_the_metrics_count_mails_and_tell_of_consumers_and_provider(mailer: RunningMailer) -> None:
     mailer.mail(fresh())
     status = mailer.json("GET", "/internal/status")
     assert set(status["mails"]) == set(MailState)
     assert status["oldestDueS"] > 0
     assert status["provider"] == {"isAway": False, "senders": 0}
     assert status["consumer"] == {"queue": "mailer.requests", "isConsuming": True, "held": 0, "reason": None}
-
-
-def test_prometheus_reads_the_same(mailer: RunningMailer) -> None:
-    mailer.mail(fresh())
     answer = mailer.ask("GET", "/metrics", token=None)
     read = {family.name: family.samples for family in text_string_to_metric_families(answer.body.decode())}
-    counted = {sample.labels["state"]: sample.value for sample in read["mailer_mails"]}
-    assert counted == mailer.json("GET", "/internal/status")["mails"]
+    assert {sample.labels["state"]: sample.value for sample in read["mailer_mails"]} == status["mails"]
     assert read["mailer_oldest_due_seconds"][0].value > 0
 
 

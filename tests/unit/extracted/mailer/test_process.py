@@ -162,17 +162,6 @@ def test_a_database_that_is_away_is_waited_for(tmp_path: Path, broker: str) -> N
         until(lambda: len(sink.taken()) == 1, "it is sent")
 
 
-def test_a_mail_under_way_is_finished_before_it_ends(tmp_path: Path, database: str, broker: str) -> None:
-    with running_sink(tmp_path) as sink, running_mailer(database, broker, **sink.settings) as mailer:
-        sink.set(Fault(DOT, "hang", seconds=1.5, takes=True))
-        id = mailer.mail("1")["id"]
-        until(lambda: mailer.json("GET", f"/mails/{id}")["state"] == "sending", "it is being sent")
-        assert stop(mailer.process) == 0
-        assert [one.id for one in sink.taken()] == [id]
-        with sqlite3.connect(tmp_path / "mailer.sqlite3") as connection:
-            assert connection.execute("SELECT state FROM mailer_mails").fetchall() == [("sent",)]
-
-
 @pytest.mark.parametrize(("verb", "state"), [(RCPT, "queued"), (DOT, "sending")])
 def test_a_mail_that_does_not_end_within_the_grace_is_given_back_or_left_to_its_lease(
     tmp_path: Path, database: str, broker: str, verb: str, state: str

@@ -121,6 +121,13 @@ class Listened:
     def port(self) -> int:
         return self.ingress.port
 
+    def receive(self, wire: Wire, *pieces: bytes) -> None:
+        """As if these came over this wire, one after the other, before anything else can happen."""
+        own = wire.writer.get_extra_info("sockname")
+        [connection] = [one for one in self.ingress.connections if one.session is not None and one.session.peer == own]
+        for piece in pieces:
+            connection.data_received(piece)
+
     async def connect(self) -> Wire:
         wire = Wire(*await asyncio.open_connection("127.0.0.1", self.port))
         self.wires.append(wire)
