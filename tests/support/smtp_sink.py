@@ -137,8 +137,7 @@ class Session(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._sink.sessions.add(self)
         if is_new:
-            self._sink.connections += 1
-            self._nth = self._sink.connections
+            self._nth = self._sink.connections = self._sink.connections + 1
             self._at(GREETING, lambda: self._reply(220, "sink"))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -190,21 +189,17 @@ class Session(asyncio.Protocol):
             handle(self, argument)
 
     def _ehlo(self, _: str) -> None:
-        offers = [*self._sink.offers]
-        offers += ["AUTH PLAIN LOGIN"] if self._sink.login else []
+        offers = [*self._sink.offers, *(["AUTH PLAIN LOGIN"] if self._sink.login else [])]
         offers += ["STARTTLS"] if self._sink.tls and not self._is_encrypted else []
         self._at(EHLO, lambda: self._reply(250, "\n".join(["sink", *offers])))
 
-    def _helo(self, _: str) -> None:
-        self._reply(250, "sink")
-
     def _starttls(self, _: str) -> None:
-        self._at(STARTTLS, self._encrypt)
+        def encrypt() -> None:
+            self._reply(220, "go on")
+            self._is_busy = True
+            self._task = asyncio.create_task(self._encrypted())
 
-    def _encrypt(self) -> None:
-        self._reply(220, "go on")
-        self._is_busy = True
-        self._task = asyncio.create_task(self._encrypted())
+        self._at(STARTTLS, encrypt)
 
     async def _encrypted(self) -> None:
         assert self._sink.tls is not None
@@ -227,11 +222,9 @@ class Session(asyncio.Protocol):
             self._expects = lambda line: self._at(AUTH, lambda: self._check([_decoded(initial), _decoded(line)]))
 
     def _check(self, given: Sequence[str]) -> None:
-        if tuple(given) != self._sink.login:
-            self._reply(535, "5.7.8 wrong")
-            return
-        self._user = given[0]
-        self._reply(235, "2.7.0 welcome")
+        is_known = tuple(given) == self._sink.login
+        self._user = given[0] if is_known else None
+        self._reply(235, "2.7.0 welcome") if is_known else self._reply(535, "5.7.8 wrong")
 
     def _mail(self, argument: str) -> None:
         if self._sink.login and self._user is None:
@@ -247,15 +240,12 @@ class Session(asyncio.Protocol):
         self._at(RCPT, lambda: self._reply(250, "2.1.5 ok"), self._envelope.pop)
 
     def _data(self, _: str) -> None:
-        if len(self._envelope) < 2:
-            self._reply(503, "5.5.1 first MAIL and RCPT")
-            return
-        self._at(DATA, self._start_data)
+        def start() -> None:
+            self._is_data = True
+            self._buffer[:0] = b"\r\n"  # so that a message of nothing has an end, too
+            self._reply(354, "go on")
 
-    def _start_data(self) -> None:
-        self._is_data = True
-        self._buffer[:0] = b"\r\n"  # so that a message of nothing has an end, too
-        self._reply(354, "go on")
+        self._at(DATA, start) if len(self._envelope) > 1 else self._reply(503, "5.5.1 first MAIL and RCPT")
 
     def _message(self, part: bytes) -> None:
         """`part`: from the line end before it up to its own (left out), its dots still stuffed."""
@@ -273,19 +263,12 @@ class Session(asyncio.Protocol):
         self._reset()
         self._at(RSET, lambda: self._reply(250, "ok"))
 
-    def _noop(self, _: str) -> None:
-        self._reply(250, "ok")
-
-    def _quit(self, _: str) -> None:
-        self._at(QUIT, self._bye)
-
     def _bye(self) -> None:
         self._reply(221, "bye")
         self._transport.close()
 
     def _reset(self) -> None:
-        self._envelope = []
-        self._options = ""
+        self._envelope, self._options = [], ""
 
     def _at(self, verb: str, usual: Callable[[], object], undo: Callable[[], object] | None = None) -> None:
         fault = self._fault(verb)
@@ -312,33 +295,32 @@ class Session(asyncio.Protocol):
             self._later(fault.seconds if fault.do == "hang" else 0.0, self._transport.close)
 
     def _later(self, seconds: float, then: Callable[[], object]) -> None:
-        if seconds <= 0:
-            then()
-            return
-        self._is_busy = True
-        asyncio.get_running_loop().call_later(seconds, self._done, then)
+        def done() -> None:
+            self._is_busy = False
+            if not self._transport.is_closing():
+                then()
+                self._go_on()
 
-    def _done(self, then: Callable[[], object]) -> None:
-        self._is_busy = False
-        if not self._transport.is_closing():
-            then()
-            self._go_on()
+        self._is_busy = seconds > 0
+        asyncio.get_running_loop().call_later(seconds, done) if self._is_busy else then()
 
     def _reply(self, code: int, text: str) -> None:
         *lines, last = text.split("\n")
         self._transport.write("".join(f"{code}-{line}\r\n" for line in lines).encode() + f"{code} {last}\r\n".encode())
 
     _HANDLERS: Final[dict[str, Callable[["Session", str], None]]] = {
-        "EHLO": _ehlo,
-        "HELO": _helo,
-        "STARTTLS": _starttls,
-        "AUTH": _auth,
-        "MAIL": _mail,
-        "RCPT": _rcpt,
-        "DATA": _data,
-        "RSET": _rset,
-        "NOOP": _noop,
-        "QUIT": _quit,
+        **{
+            "EHLO": _ehlo,
+            "STARTTLS": _starttls,
+            "AUTH": _auth,
+            "MAIL": _mail,
+            "RCPT": _rcpt,
+            "DATA": _data,
+            "RSET": _rset,
+        },
+        "HELO": lambda self, _: self._reply(250, "sink"),
+        "NOOP": lambda self, _: self._reply(250, "ok"),
+        "QUIT": lambda self, _: self._at(QUIT, self._bye),
     }
 
 
@@ -360,8 +342,7 @@ async def _serve(port: int, latency_ms: float, record: Path | None, faults: Path
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     script = Faults() if faults is None else FaultsFile(faults)
-    file = (record or Path("/dev/null")).open("a")
-    with file:
+    with (record or Path("/dev/null")).open("a") as file:
         async with running_sink(Sink(script, latency_ms / 1000, record=file, port=port)) as sink:
             print(sink.port, flush=True)
             await ended.wait()
@@ -369,12 +350,10 @@ async def _serve(port: int, latency_ms: float, record: Path | None, faults: Path
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--latency-ms", type=float, default=0.0)
-    parser.add_argument("--record", type=Path)
-    parser.add_argument("--faults", type=Path)
+    for name, type_ in (("--port", int), ("--latency-ms", float), ("--record", Path), ("--faults", Path)):
+        parser.add_argument(name, type=type_)
     given = parser.parse_args()
-    asyncio.run(_serve(given.port, given.latency_ms, given.record, given.faults))
+    asyncio.run(_serve(given.port or 0, given.latency_ms or 0.0, given.record, given.faults))
 
 
 if __name__ == "__main__":

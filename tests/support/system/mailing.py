@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -40,16 +41,10 @@ VARIABLES = {
     AGAIN: {"username": "ada", "token": "11111111-1111-4111-8111-111111111111"},
 }
 PACE = {
-    "MAILER_SMTP_CONNECT_S": "2",
-    "MAILER_SMTP_COMMAND_S": "2",
-    "MAILER_SMTP_DATA_S": "2",
-    "MAILER_SMTP_ANSWER_S": "2",
-    "MAILER_RETRY_FIRST_S": "0.3",
-    "MAILER_RETRY_LONGEST_S": "2",
-    "MAILER_RETRY_QUOTA_S": "0.5",
-    "MAILER_RETRY_AWAY_S": "0.3",
-    "MAILER_RETRY_AMBIGUOUS_S": "0.5",
-    "MAILER_BREAKER_S": "0.3",
+    **{f"MAILER_SMTP_{step}_S": "2" for step in ("CONNECT", "COMMAND", "DATA", "ANSWER")},
+    **{f"MAILER_RETRY_{delay}_S": "0.3" for delay in ("FIRST", "AWAY")},
+    **{f"MAILER_RETRY_{delay}_S": "0.5" for delay in ("QUOTA", "AMBIGUOUS")},
+    **{"MAILER_RETRY_LONGEST_S": "2", "MAILER_BREAKER_S": "0.3"},
 }
 """Minutes and hours, in seconds."""
 
@@ -190,14 +185,7 @@ class MailScene:
         return Books(self.rows(), taken)
 
     def rows(self) -> list[Row]:
-        table = "mailer_mails" if self.is_embedded else "mailer.mails"
-        columns = ", ".join(Row.__annotations__)
-        engine = create_engine(self.database_url.replace("postgresql://", "postgresql+psycopg://", 1))
-        try:
-            with engine.connect() as connection:
-                return [Row(*row) for row in connection.execute(text(f"SELECT {columns} FROM {table}"))]
-        finally:
-            engine.dispose()
+        return [Row(*row) for row in self._run(f"SELECT {', '.join(Row.__annotations__)} FROM {{mails}}")]
 
     def states(self) -> Counter[str]:
         return Counter(row.state for row in self.rows())
@@ -208,25 +196,16 @@ class MailScene:
 
     def reaches(self, key: str, *states: str, within_s: float = 30) -> Row:
         """Waits until the mail of that key is in one of these states."""
+        return self._waited(key, lambda row: row.state in states, " or ".join(states), within_s)
 
-        def look() -> Row | None:
-            row = self.row(key)
-            return row if row is not None and row.state in states else None
-
-        found = until(look, f"{key} in {' or '.join(states)}", within_s)
-        assert found is not None
-        return found
-
-    def told(self, key: str, within_s: float = 30) -> Row:
+    def told(self, key: str) -> Row:
         """Waits until the mail of that key has a reason for not being sent yet."""
+        return self._waited(key, lambda row: bool(row.reason), "a reason", 30)
 
-        def look() -> Row | None:
-            row = self.row(key)
-            return row if row is not None and row.reason else None
-
-        found = until(look, f"a reason of {key}", within_s)
-        assert found is not None
-        return found
+    def _waited(self, key: str, is_so: Callable[[Row], bool], wanted: str, within_s: float) -> Row:
+        found = until(lambda: [row for row in self.rows() if row.key == key and is_so(row)], wanted, within_s)
+        assert found
+        return found[0]
 
     def at_rest(self, within_s: float = AT_REST_WITHIN_S) -> Books:
         """When nothing is pending and all that was accepted is a row; fails with all breaches of I9 and I10."""
@@ -313,13 +292,16 @@ class MailScene:
         if self.record.exists():
             self.record.write_text("")
 
-    def _run(self, statement: str) -> None:
-        """`{mails}`: that table, as the database has it."""
+    def _run(self, statement: str) -> Sequence[Any]:
+        """`{mails}`: that table, as the database has it. The rows, if it returns any."""
         names = {name: f"{'mailer_' if self.is_embedded else 'mailer.'}{name}" for name in OWN_TABLES}
         engine = create_engine(self.database_url.replace("postgresql://", "postgresql+psycopg://", 1))
-        with engine.begin() as connection:
-            connection.execute(text(statement.format(**names)))
-        engine.dispose()
+        try:
+            with engine.begin() as connection:
+                result = connection.execute(text(statement.format(**names)))
+                return result.all() if result.returns_rows else ()
+        finally:
+            engine.dispose()
 
 
 OWN_TABLES = ("mails", "contents", "events", "bounces", "suppressions", "parked")
@@ -383,25 +365,20 @@ def _scene(
 
 async def _published(broker_url: str, messages: Sequence[Envelope]) -> None:
     """At most fifty on their way at once."""
-    broker, few = open_broker(broker_url, "test"), asyncio.Semaphore(50)
+    few = asyncio.Semaphore(50)
+    async with aclosing(open_broker(broker_url, "test")) as broker:
 
-    async def one(message: Envelope) -> None:
-        async with few:
-            await broker.publish("mails", message, timeout_s=20)
+        async def one(message: Envelope) -> None:
+            async with few:
+                await broker.publish("mails", message, timeout_s=20)
 
-    try:
         await asyncio.gather(*map(one, messages))
-    finally:
-        await broker.aclose()
 
 
 async def _declared(broker_url: str) -> None:
     """All queues of all services: a meddler heals them all."""
-    broker = open_broker(broker_url, "test")
-    try:
+    async with aclosing(open_broker(broker_url, "test")) as broker:
         await broker.declare(TOPOLOGY)
-    finally:
-        await broker.aclose()
 
 
 def _migrate(environ: Mapping[str, str]) -> None:
