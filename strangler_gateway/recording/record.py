@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from strangler_gateway.exchange.exchange import Exchange
-from strangler_gateway.recording.tap import Capture, CapturedExchange, TeeTap
+from strangler_gateway.exchange.taps import Capture
+from strangler_gateway.recording.tap import CapturedExchange, TeeTap
 from strangler_gateway.table.bucket import BUCKETS, bucket
 
 MAX_BODY = 256 * 1024

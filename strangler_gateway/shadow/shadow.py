@@ -3,14 +3,15 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.taps import Capture
 from strangler_gateway.shadow.comparison import compare, compiled, persisting
 from strangler_gateway.shadow.content_coding import TooLarge, decodable
 from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.shadow.json_compare import Difference
 from strangler_gateway.shadow.second_call import Reading, SecondCalls, Truncated
-from strangler_gateway.shadow.tap import ShadowTap
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 
@@ -36,7 +37,7 @@ class Shadow:
         self._running: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def tap(self, exchange: Exchange) -> ShadowTap | None:
+    def tap(self, exchange: Exchange) -> Capture | None:
         """What collects the primary's answer; None where this request is not compared."""
         route, rules = exchange.route, exchange.route.shadow
         if rules is None or not rules.pure or exchange.method not in METHODS or route.extracted is None:
@@ -48,13 +49,20 @@ class Shadow:
             stats.shadow_skipped += 1
             return None
         self._running[route.id] = self._running.get(route.id, 0) + 1
-        tap = ShadowTap(rules.max_body, lambda: self._left(route.id, stats), lambda tap: self._submit(exchange, tap))
-        exchange.on_done.append(tap.abandon)
-        return tap
+        capture = Capture(rules.max_body, True, partial(self._ended, exchange))
+        exchange.on_done.append(capture.abandon)
+        return capture
 
-    def _left(self, route_id: str, stats: RouteStats) -> None:
-        self._release(route_id)
-        stats.shadow_skipped += 1
+    def _ended(self, exchange: Exchange, capture: Capture, whole: bool) -> None:
+        """Compares what was captured, in a task: it starts after this callback, when the answer has gone."""
+        if not whole:
+            self._release(exchange.route.id)
+            self._stats.route(exchange.route.id).shadow_skipped += 1
+            return
+        primary = Reading(capture.status, capture.fields, b"".join(capture.answer))
+        task = asyncio.get_running_loop().create_task(self._run(exchange, primary))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _release(self, route_id: str) -> None:
         left = self._running[route_id] - 1
@@ -63,13 +71,6 @@ class Shadow:
         else:
             del self._running[route_id]
 
-    def _submit(self, exchange: Exchange, tap: ShadowTap) -> None:
-        """Compares what the tap has collected, in a task: it starts after this callback, when the answer has gone."""
-        if tap.take():
-            task = asyncio.get_running_loop().create_task(self._run(exchange, tap))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
     async def aclose(self) -> None:
         """Ends the comparisons under way."""
         tasks = list(self._tasks)
@@ -77,9 +78,8 @@ class Shadow:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, exchange: Exchange, tap: ShadowTap) -> None:
+    async def _run(self, exchange: Exchange, primary: Reading) -> None:
         stats = self._stats.route(exchange.route.id)
-        primary = Reading(tap.status, tap.fields, tap.content())
         try:
             await self._judge(exchange, primary, stats)
         except (Truncated, TooLarge):

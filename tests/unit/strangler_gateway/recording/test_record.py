@@ -17,9 +17,9 @@ import pytest
 from typer.testing import CliRunner
 
 from strangler_gateway.cli.app import app
-from strangler_gateway.exchange.taps import Tap
+from strangler_gateway.exchange.taps import Capture, Tap
 from strangler_gateway.recording.record import MAX_BODY, MAX_UNDER_WAY, Recording, RecordingRequest
-from strangler_gateway.recording.tap import Capture, TeeTap
+from strangler_gateway.recording.tap import TeeTap
 from strangler_gateway.steps.decide import Decide
 from strangler_gateway.table.routes import MigrationState, ShadowRules
 from tests.http.gateway_process import GatewayProcess
