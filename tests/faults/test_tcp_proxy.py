@@ -51,10 +51,21 @@ def read(client: socket.socket, size: int) -> bytes:
     return data
 
 
+def echoes(client: socket.socket, data: bytes = b"hello") -> None:
+    client.sendall(data)
+    assert read(client, len(data)) == data
+
+
+def hears_nothing(client: socket.socket) -> None:
+    client.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        client.recv(1)
+    client.settimeout(DEADLINE_S)
+
+
 def test_what_passes_is_kept_for_each_connection_and_way(proxy: TcpProxy) -> None:
     with dialled(proxy) as client:
-        client.sendall(b"hello")
-        assert read(client, 5) == b"hello"
+        echoes(client)
     (seen,) = proxy.conversations
     assert (bytes(seen.up), bytes(seen.down)) == (b"hello", b"hello")
     assert proxy.up.passed == proxy.down.passed == 5
@@ -64,16 +75,11 @@ def test_what_passes_one_way_can_hold_the_other(proxy: TcpProxy) -> None:
     proxy.up.holds = (b"one", b"two"), proxy.down
     with dialled(proxy) as client, dialled(proxy) as other:
         for said in (b"two", b"one"):
-            client.sendall(said)
-            assert read(client, 3) == said
-        other.sendall(b"two")
-        assert read(other, 3) == b"two"
+            echoes(client, said)
+        echoes(other, b"two")
         client.sendall(b"two")
-        client.settimeout(0.3)
-        with pytest.raises(TimeoutError):
-            read(client, 3)
+        hears_nothing(client)
         proxy.heal()
-        client.settimeout(DEADLINE_S)
         assert read(client, 3) == b"two"
 
 
@@ -86,23 +92,18 @@ def test_a_connection_is_reset_after_so_many_bytes_once(proxy: TcpProxy, way: st
             read(client, 100)
     assert getattr(proxy, way).passed == 3
     with dialled(proxy) as client:
-        client.sendall(b"again")
-        assert read(client, 5) == b"again"
+        echoes(client, b"again")
 
 
 @pytest.mark.parametrize("way", ["up", "down"])
 def test_a_held_way_passes_nothing_ends_nothing_and_goes_on_when_healed(proxy: TcpProxy, way: str) -> None:
     with dialled(proxy) as client:
-        client.sendall(b"first")
-        assert read(client, 5) == b"first"
+        echoes(client, b"first")
         getattr(proxy, way).held = True
         client.sendall(b"hello")
-        client.settimeout(0.3)
-        with pytest.raises(TimeoutError):
-            client.recv(5)
+        hears_nothing(client)
         assert proxy.connections == 1
         proxy.heal()
-        client.settimeout(DEADLINE_S)
         assert read(client, 5) == b"hello"
 
 
@@ -117,8 +118,7 @@ def test_a_slow_way_keeps_its_pace(proxy: TcpProxy) -> None:
 
 def test_all_connections_are_cut_and_new_ones_refused_until_healed(proxy: TcpProxy) -> None:
     with dialled(proxy) as client:
-        client.sendall(b"hello")
-        assert read(client, 5) == b"hello"
+        echoes(client)
         proxy.refuses = True
         proxy.cut()
         with pytest.raises(ConnectionResetError):
@@ -127,8 +127,7 @@ def test_all_connections_are_cut_and_new_ones_refused_until_healed(proxy: TcpPro
         client.recv(5)
     proxy.heal()
     with dialled(proxy) as client:
-        client.sendall(b"hello")
-        assert read(client, 5) == b"hello"
+        echoes(client)
 
 
 def test_a_url_is_led_through_it_with_everything_else_kept(proxy: TcpProxy) -> None:

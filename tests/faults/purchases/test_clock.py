@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.faults.purchases.clocks import HOUR_S, Clock
-from tests.support.system.processes import Process
 from tests.support.system.scene import Scene, on_parts
 from tests.support.system.waiting import until
 
@@ -55,11 +54,16 @@ def test_f25_a_clock_that_jumps_forward_and_back_under_purchases_loses_and_doubl
     assert scene.parkings() == parkings
 
 
-def bought_though_killed_an_hour_ahead(
-    scene: Scene, clock: Clock, process: Process, failpoint: str, loses: str | None = None
+@pytest.mark.parametrize(
+    ("service", "failpoint", "loses"),
+    [("account", "relay.confirmed", None), ("shop", "shop.before_commit", "shop.commands")],
+    ids=["leased, so sent again", "its command lost, so asked again"],
+)
+def test_f25_what_waits_by_a_clock_that_was_ahead_goes_on_once_it_is_put_back(
+    scene: Scene, clock: Clock, service: str, failpoint: str, loses: str | None
 ) -> None:
-    """`loses`: the queue that is emptied meanwhile."""
-    buyer, item = scene.buyer(), scene.item()
+    """The process is killed while the clock is an hour ahead. `loses`: the queue that is emptied meanwhile."""
+    buyer, item, process = scene.buyer(), scene.item(), getattr(scene, service)
     clock.put(HOUR_S)
     process.arm(f"{failpoint}=kill")
     with scene.asking(buyer.wish(item), tries=20):
@@ -69,16 +73,6 @@ def bought_though_killed_an_hour_ahead(
             scene.meddler.lose(loses)
         process.start()
     scene.ends("COMPLETED", (buyer, item), within_s=ENDS_WITHIN_S)
-
-
-def test_f25_what_a_clock_that_was_ahead_has_leased_is_sent_once_it_is_put_back(scene: Scene, clock: Clock) -> None:
-    bought_though_killed_an_hour_ahead(scene, clock, scene.account, "relay.confirmed")
-
-
-def test_f25_what_was_to_be_asked_again_by_a_clock_that_was_ahead_is_asked_once_it_is_put_back(
-    scene: Scene, clock: Clock
-) -> None:
-    bought_though_killed_an_hour_ahead(scene, clock, scene.shop, "shop.before_commit", loses="shop.commands")
 
 
 def test_f25_what_was_parked_by_a_clock_that_was_ahead_is_tried_again_once_it_is_put_back(

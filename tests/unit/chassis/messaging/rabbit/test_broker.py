@@ -96,14 +96,6 @@ async def test_publishing_and_each_consumer_have_connections_of_their_own(opened
     assert not any(isinstance(f, commands.Basic.Publish) for c in with_a_consumer for f in frames(c))
 
 
-async def test_a_missing_exchange_takes_nothing_and_holds_up_no_other(broker: RabbitBroker) -> None:
-    good = [broker.publish("events", thing()) for _ in range(50)]
-    bad = [broker.publish("nowhere", thing()) for _ in range(5)]
-    done = await asyncio.gather(*good, *bad, return_exceptions=True)
-    assert done[:50] == [None] * 50
-    assert {type(error) for error in done[50:]} == {Unroutable}
-
-
 async def test_publishes_to_a_missing_exchange_one_upon_the_other_hold_up_no_other(
     opened: Opened, proxy: TcpProxy
 ) -> None:

@@ -87,26 +87,9 @@ async def restarted(server: rabbit.RabbitServer) -> None:
 async def test_a_broker_that_is_killed_loses_no_confirmed_message_and_gets_its_consumer_back(
     server: rabbit.RabbitServer, url: str, opened: Opened
 ) -> None:
+    """Each publish meanwhile is confirmed or in doubt."""
     broker, keeper = opened(url), Collector(asyncio.Event())
     subscription = await started(broker, keeper, prefetch=5)
-    confirmed = [thing() for _ in range(20)]
-    for envelope in confirmed:
-        await broker.publish("events", envelope)
-    await until(lambda: len(keeper.begun) == 5)
-    await restarted(server)
-    keeper.gate.set()
-    await until(lambda: {envelope.id for envelope in confirmed} <= set(keeper.ids))
-    await until(lambda: subscription.is_consuming)
-    assert keeper.most_at_once <= 5
-    await broker.publish("events", last := thing())
-    await until(lambda: last.id in keeper.ids)
-
-
-async def test_while_the_broker_is_restarted_a_publish_is_confirmed_or_told_to_be_in_doubt(
-    server: rabbit.RabbitServer, url: str, opened: Opened
-) -> None:
-    broker = opened(url)
-    await broker.declare(JUST_THINGS)
     confirmed, doubtful, over = [], [], asyncio.Event()
 
     async def publish() -> None:
@@ -120,16 +103,17 @@ async def test_while_the_broker_is_restarted_a_publish_is_confirmed_or_told_to_b
             await asyncio.sleep(0.05)
 
     publishing = [asyncio.create_task(publish()) for _ in range(5)]
-    await until(lambda: len(confirmed) > 20)
+    await until(lambda: len(confirmed) > 20 and len(keeper.begun) == 5)
     await restarted(server)
     before = len(confirmed)
     await until(lambda: len(confirmed) > before + 20)
     over.set()
     await asyncio.gather(*publishing)
     assert doubtful
-    keeper = Collector()
-    await broker.consume(THINGS.name, keeper)
+    keeper.gate.set()
     await until(lambda: set(confirmed) <= set(keeper.ids))
+    await until(lambda: subscription.is_consuming)
+    assert keeper.most_at_once <= 5
 
 
 async def test_without_a_broker_consuming_and_replies_wait_for_it_and_publishing_says_no_at_once(
