@@ -59,11 +59,11 @@ def replay(
     within_s = seconds(within)
     if not within_s:
         fail(USAGE, "usage", f"--within {within} is not a duration; write 10m or 90s", as_json)
-    wishes = ReplayOptions(
+    options = ReplayOptions(
         _fields(header or [], as_json), tuple(ignore or ()), _set_up(setup, as_json), unsafe, within_s=within_s
     )
     try:
-        results = _played(Replay(steps, against, wishes), len(steps))
+        results = _played(Replay(steps, against, options), len(steps))
     except (httpx.InvalidURL, ValueError) as exc:
         fail(USAGE, "usage", str(exc), as_json)
     except NoAnswer as exc:

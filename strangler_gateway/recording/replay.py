@@ -54,27 +54,27 @@ class Replay:
         self,
         steps: Sequence[RecordedStep],
         against: str,
-        wishes: ReplayOptions,
+        options: ReplayOptions,
         clock: Callable[[], float] = time.monotonic,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._steps = steps
-        self._wishes = wishes
+        self._options = options
         self._clock = clock
-        self._client = ReplayClient(against, wishes.timeout_s, transport)
+        self._client = ReplayClient(against, options.timeout_s, transport)
         self._first_sent = _first_sent(steps)
         self._values = ReplayValues(self._first_sent)
         self._seen: set[str] = set()
         """Values of steps that were sent."""
         self._withheld: set[str] = set()
         """Values that the answers of skipped steps would have brought."""
-        self._rules = _rules(wishes.ignore)
-        for recorded, own in wishes.values:
+        self._rules = _rules(options.ignore)
+        for recorded, own in options.values:
             self._values.bind(recorded, own)
 
     def results(self) -> Iterator[StepResult]:
         """Step by step. Raises NoAnswer if the first step that is sent gets no answer."""
-        ends_at, first = self._clock() + self._wishes.within_s, True
+        ends_at, first = self._clock() + self._options.within_s, True
         with self._client:
             for index, step in enumerate(self._steps):
                 self._values.now = index
@@ -87,13 +87,13 @@ class Replay:
                 first = False
 
     def _why_not(self, step: RecordedStep) -> str:
-        if step.method not in SAFE and not self._wishes.unsafe:
+        if step.method not in SAFE and not self._options.unsafe:
             return "not safe"
-        known = {name.lower() for name, _ in self._wishes.fields}
+        known = {name.lower() for name, _ in self._options.fields}
         needed = {value for name, value in step.fields if not (name.lower() in CREDENTIALS and name.lower() in known)}
         used = set(sent_values(step, credentials=False)).union(*map(varying, (*needed, step.target, step.body)))
         if any(value in self._withheld and not self._values.bound(value) for value in used):
-            return "needs what a skipped step was answered"
+            return "needs the answer of a skipped step"
         if step.status not in (401, 403) and self._lacks_credential(step, known):
             return "needs a credential that the recording does not hold"
         return ""
@@ -126,13 +126,13 @@ class Replay:
         yield from (value for value in answered_values(step) if self._first_sent.get(value, -1) > self._values.now)
 
     def _fields(self, step: RecordedStep) -> Iterator[tuple[str, str]]:
-        replaced = {name.lower() for name, _ in self._wishes.fields}
+        replaced = {name.lower() for name, _ in self._options.fields}
         if replaced & CREDENTIALS:
             replaced |= CREDENTIALS
         return ((name, self._values.field(value)) for name, value in step.fields if name.lower() not in replaced)
 
     def _given(self, step: RecordedStep) -> Iterator[tuple[str, str]]:
-        return (pair for pair in self._wishes.fields if step.has_credential or pair[0].lower() not in CREDENTIALS)
+        return (pair for pair in self._options.fields if step.has_credential or pair[0].lower() not in CREDENTIALS)
 
     def _differences(self, step: RecordedStep, answer: ReplayAnswer) -> tuple[Difference, ...]:
         received = Seen(answer.status, answer.fields, answer.body.encode())

@@ -113,7 +113,7 @@ def test_without_unsafe_no_write_is_sent_and_what_needs_one_is_skipped(recording
     code, told = said(recording, other.url)
     assert (code, counts(told)) == (0, (2, 0, 3))
     assert other.seen == ["GET /health", "GET /me"]
-    assert {step["reason"] for step in told["steps"]} == {"", "not safe", "needs what a skipped step was answered"}
+    assert {step["reason"] for step in told["steps"]} == {"", "not safe", "needs the answer of a skipped step"}
 
 
 def test_a_credential_that_is_given_goes_where_there_was_one(recording: Path, other: Diary) -> None:
