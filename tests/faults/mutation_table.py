@@ -1,4 +1,4 @@
-"""Each safety rule of a purchase taken out by a patch of a line or two, and the test that must turn red without it."""
+"""For each safety rule of a purchase, a small patch that removes it, and the test that must then fail."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ _FRAMES = "tests/unit/chassis/messaging/rabbit/test_broker.py"
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """`old` stands exactly once in `file`. `test`: a node id of pytest; all of its parameters unless it names some."""
+    """`old` occurs exactly once in `file`. `test`: a pytest node id; without parameters it means all of them."""
 
     name: str
     file: str

@@ -1,5 +1,5 @@
-"""Takes out each safety rule of a purchase, in a copy of the tree, and runs the test that must notice:
-`python -m tests.faults.mutations` (make parts first). Exit code 1 where one survives, or a patch does not fit.
+"""Removes one safety rule of a purchase at a time in a copy of the tree, and checks that its test fails:
+`python -m tests.faults.mutations` (needs make parts). Exit code 1 if a mutation survives or a patch does not fit.
 """
 
 import argparse
@@ -23,19 +23,19 @@ _BROKEN = re.compile(r"^ERROR|\d+ errors?\b", re.MULTILINE)
 
 
 class PatchInvalid(Exception):
-    """The text to be replaced is not there exactly once."""
+    """The text to replace does not occur exactly once."""
 
 
 def patched(mutation: Mutation, root: Path) -> str:
     """The file's new text. Raises PatchInvalid."""
     text = (root / mutation.file).read_text(encoding="utf-8")
     if (found := text.count(mutation.old)) != 1:
-        raise PatchInvalid(f"{mutation.name}: its text stands {found} times in {mutation.file}; wanted once")
+        raise PatchInvalid(f"{mutation.name}: its text occurs {found} times in {mutation.file}; it must occur once")
     return text.replace(mutation.old, mutation.new)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints a table."""
+    """Prints one line per mutation."""
     options = _parser().parse_args(arguments)
     chosen = [one for one in MUTATIONS if not options.names or any(name in one.name for name in options.names)]
     try:
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tried(mutation: Mutation, whole: Path, folder: Path) -> bool:
-    """True: the test is green without it, and red with it."""
+    """True if the test passes before the mutation and fails after it."""
     copy = folder / mutation.name.replace(" ", "-").replace(":", "")
     shutil.copytree(whole, copy)
     began = time.monotonic()
@@ -71,7 +71,7 @@ def _tried(mutation: Mutation, whole: Path, folder: Path) -> bool:
 
 
 def _end(before: int, after: "subprocess.CompletedProcess[str]") -> str:
-    """A test that does not even start proves nothing."""
+    """A test that does not start proves nothing."""
     if before != 0:
         return "red before"
     if after.returncode == 0:
@@ -94,8 +94,8 @@ def _tested(mutation: Mutation, root: Path) -> "subprocess.CompletedProcess[str]
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.mutations", description=__doc__)
-    parser.add_argument("names", nargs="*", help="only those with such a text in their names")
-    parser.add_argument("--jobs", type=int, default=2, help="mutations tried at once (%(default)s)")
+    parser.add_argument("names", nargs="*", help="run only mutations whose names contain one of these texts")
+    parser.add_argument("--jobs", type=int, default=2, help="concurrent mutations (default %(default)s)")
     return parser
 
 

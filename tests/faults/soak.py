@@ -1,6 +1,6 @@
-"""Buyers and faults at random for a while, audited every second: `python -m tests.faults.soak` (make parts first).
+"""Random buyers and faults, audited every second: `python -m tests.faults.soak` (needs make parts).
 
-The last line says what was lost, recovered, unexpected and duplicated. Exit code 1 on a breach. Ctrl-C ends it early,
+The last line counts lost, recovered, unexpected and duplicated purchases. Exit code 1 on a breach. Ctrl-C ends it early
 with the audit.
 """
 
@@ -32,7 +32,7 @@ AUDIT_EVERY_S = 1.0
 
 @dataclass
 class Soak:
-    """`seed` decides what buyers wish and which faults come; when, the machine decides."""
+    """`seed` determines what buyers want and which faults come; the machine determines the timing."""
 
     scene: Scene
     seed: int
@@ -42,7 +42,7 @@ class Soak:
     mishaps: int = 0
 
     def run(self, duration_s: float) -> None:
-        """Until time is up, something is wrong, or Ctrl-C."""
+        """Runs until time is up, a breach, or Ctrl-C."""
         until = time.monotonic() + duration_s
         users = [self.scene.buyer(points=200) for _ in range(BUYERS)]
         items = [self.scene.item(cost=5 + n % 20, left=n if n % 2 else None) for n in range(1, ITEMS + 1)]
@@ -95,7 +95,7 @@ def _scene(folder: Path, is_embedded: bool) -> Iterator[tuple[Scene, rabbit.Rabb
 
 
 def soak(duration_s: float, seed: int, is_embedded: bool = False) -> int:
-    """The exit code."""
+    """Returns the exit code."""
     print(f"seed {seed}, {duration_s:g} s", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="soak-") as folder,
@@ -114,7 +114,7 @@ def soak(duration_s: float, seed: int, is_embedded: bool = False) -> int:
 
 
 def _show_logs(folder: Path) -> None:
-    """What the processes said, for whoever looks into it."""
+    """Prints the end of the processes' logs."""
     for log in sorted(folder.glob("*.log")):
         print(f"== {log.name}\n{log.read_text(errors='replace')[-20_000:]}", file=sys.stderr)
 
@@ -122,8 +122,10 @@ def _show_logs(folder: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     duration_s = float(os.environ.get("DURATION_S") or 60)
-    parser.add_argument("--duration-s", type=float, default=duration_s, help="DURATION_S in the environment, else 60")
-    parser.add_argument("--seed", type=int, default=None, help="of an earlier run; a new one unless given")
+    parser.add_argument(
+        "--duration-s", type=float, default=duration_s, help="default: DURATION_S in the environment, or 60"
+    )
+    parser.add_argument("--seed", type=int, default=None, help="of an earlier run; the default is a new one")
     parser.add_argument("--embedded", action="store_true", help="on SQLite, without make parts")
     options = parser.parse_args(arguments)
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed

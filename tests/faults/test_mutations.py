@@ -1,4 +1,4 @@
-"""The table of mutations fits the code: whoever changes a line that one of them takes out changes it there, too."""
+"""The table of mutations fits the code. If you change a line that a mutation replaces, change the table too."""
 
 import pytest
 

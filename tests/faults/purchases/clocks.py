@@ -1,4 +1,4 @@
-"""Clocks of processes that are put forward and back while they run: libfaketime, with a file that tells by how much."""
+"""Changes the clocks of running processes: libfaketime reads the offset from a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ HOUR_S = 3600
 
 @dataclass(frozen=True)
 class Clock:
-    """The time of day of all processes that are started with `environ`; their monotonic clock goes on as it does."""
+    """The time of day of all processes started with `environ`; their monotonic clock is unchanged."""
 
     file: Path
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """Fails where the library is missing. It shows the real time unless put elsewhere."""
+        """Fails if the library is missing. Until `put`, the clock shows the real time."""
         if not self.file.exists():
             self.put(0)
         try:
             library = faketime.library()
         except PartFailed as error:
-            pytest.fail(f"{error}; `make parts` does it", pytrace=False)
+            pytest.fail(f"{error} (`make parts` installs it)", pytrace=False)
         return {
             "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
@@ -36,7 +36,7 @@ class Clock:
         }
 
     def put(self, by_s: int) -> None:
-        """Ahead of the real time by so much from now on, behind it where negative."""
+        """Sets the clock ahead of the real time, or behind it if negative."""
         new = self.file.with_suffix(".new")
         new.write_text(f"{by_s:+d}s")
         new.replace(self.file)

@@ -1,4 +1,4 @@
-"""Scenes that scenarios share: users and items are fresh in each, faults are healed before each."""
+"""Scenarios share running systems: each has new users and items, and starts without faults."""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -22,7 +22,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """On embedded parts, and on RabbitMQ, PostgreSQL and FerretDB, unless the file says PARTS."""
+    """On embedded parts, and on RabbitMQ, PostgreSQL and FerretDB; PARTS in a file chooses one."""
     if "shared" in metafunc.fixturenames and not hasattr(metafunc.module, "shared"):
         parts = {"embedded": (_EMBEDDED,), "real": (_REAL,), "both": (_EMBEDDED, _REAL)}
         metafunc.parametrize("shared", parts[getattr(metafunc.module, "PARTS", "both")], indirect=True)
@@ -32,7 +32,7 @@ Opener = Callable[[Path, int], AbstractContextManager[Scene]]
 
 
 class Stage:
-    """At most one running system: the one that was asked for last, a new one after a test that failed on it."""
+    """At most one running system: the last one requested. After a failed test it is replaced."""
 
     def __init__(self, factory: pytest.TempPathFactory) -> None:
         self._factory = factory
@@ -70,7 +70,7 @@ def shared(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Scene]:
 
 @pytest.fixture
 def scene(shared: Scene, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    """Whole again, and nothing parked; what the processes said is shown where the test fails."""
+    """Without faults and failed messages; prints the logs if the test fails."""
     shared.heal()
     for service in ("account", "shop"):
         shared.run(f"DELETE FROM {shared.table(service, 'parked')}")

@@ -1,4 +1,4 @@
-"""PostgreSQL between a scene and its services: what it gives each new connection, what it has told them."""
+"""A scene's PostgreSQL: settings of all connections, and the errors that it has sent to the services."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ from tests.support.system.tcp_proxy import TcpProxy
 
 
 def line(scene: Scene) -> TcpProxy:
-    """To the database."""
+    """The proxy before the database."""
     assert scene.database is not None
     return scene.database
 
 
 @contextmanager
 def always(scene: Scene, name: str, value: str) -> Iterator[None]:
-    """A setting of all connections while the block runs: those that are there at its begin and end are cut."""
+    """A setting of all connections during the block: open ones are cut at its start and end."""
     database = scene.system.stores.database_url.rpartition("/")[2]
     scene.run(f"ALTER DATABASE \"{database}\" SET {name} = '{value}'")
     line(scene).cut()
@@ -30,7 +30,7 @@ def always(scene: Scene, name: str, value: str) -> Iterator[None]:
 
 @contextmanager
 def undisturbed(scene: Scene) -> Iterator[None]:
-    """No service has a connection while the block runs."""
+    """No service has a connection during the block."""
     line(scene).refuses = True
     line(scene).cut()
     yield
@@ -38,6 +38,6 @@ def undisturbed(scene: Scene) -> Iterator[None]:
 
 
 def told(scene: Scene, sqlstate: str) -> int:
-    """How often it has told a service of that error, as the line between them has seen it."""
+    """How often it has sent that error to a service, counted in the proxy."""
     error = b"C%s\0" % sqlstate.encode()
     return sum(conversation.down.count(error) for conversation in line(scene).conversations)

@@ -1,4 +1,4 @@
-"""A disk of a few megabytes, which a test fills and empties: a tmpfs, mounted for it alone."""
+"""A small disk that a test fills and empties: a tmpfs of its own."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ SIZE = "12m"
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """`root`: anybody may write there."""
+    """`root` is writable for every user."""
 
     root: Path
 
@@ -30,19 +30,19 @@ class SmallDisk:
         return self.root / "filler"
 
     def fill(self) -> None:
-        """To the last byte, until `free`; what others have given back since is taken, too."""
+        """Fills it to the last byte, until `free`. Call it again to take space released since."""
         with self._filler.open("ab", buffering=0) as file, suppress(OSError):
             while True:
                 file.write(bytes(1 << 16))
 
     def free(self) -> None:
-        """There is room again."""
+        """Makes room again."""
         self._filler.unlink(missing_ok=True)
 
 
 @contextmanager
 def small_disk() -> Iterator[SmallDisk]:
-    """Fails where it cannot be mounted."""
+    """Fails if it cannot be mounted."""
     root = Path(tempfile.mkdtemp(prefix="small-disk-"))
     root.chmod(0o755)  # whoever the database runs as
     try:
@@ -57,7 +57,7 @@ def small_disk() -> Iterator[SmallDisk]:
 
 @contextmanager
 def moved_to(disk: SmallDisk, scene: Scene) -> Iterator[None]:
-    """The tables of a database of PostgreSQL lie there while the block runs."""
+    """Moves the tables of a PostgreSQL database there during the block."""
     name = fresh_name()
     with psycopg.connect(scene.system.stores.database_url, autocommit=True) as connection:
         connection.execute(f"CREATE TABLESPACE {name} LOCATION '{_for_postgres(disk)}'")
@@ -91,7 +91,7 @@ def _for_postgres(disk: SmallDisk) -> Path:
 def _as_root(*command: str) -> None:
     whole = [*([] if os.geteuid() == 0 else ["sudo", "-n"]), *command]
     if shutil.which(whole[0]) is None:
-        pytest.fail(f"{whole[0]} is missing: a small disk takes root, or sudo without a password", pytrace=False)
+        pytest.fail(f"{whole[0]} is missing: a small disk needs root, or sudo without a password", pytrace=False)
     done = subprocess.run(whole, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        pytest.fail(f"a small disk takes root, or sudo without a password ({done.stderr.strip()})", pytrace=False)
+        pytest.fail(f"a small disk needs root, or sudo without a password ({done.stderr.strip()})", pytrace=False)

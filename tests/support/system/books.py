@@ -1,4 +1,4 @@
-"""What the databases of a purchasing system say, read with SQL of its own in one snapshot: no code of the services."""
+"""Reads the databases of a purchasing system in one snapshot, with its own SQL and no code of the services."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Rows by id as they are, ids as text. `ledger`: purchase → kind → by how much. `unpublished`: service, message."""
+    """Rows by id, with ids as text. `ledger`: purchase → kind → amount. `unpublished`: service and message id."""
 
     purchases: Mapping[str, Row]
     requests: Mapping[str, Row]
@@ -27,7 +27,7 @@ class Books:
 
 
 class Reader:
-    """Of one system's databases; `close` it."""
+    """Reads one system's databases; must be closed."""
 
     def __init__(self, stores: Stores) -> None:
         url = stores.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
@@ -68,7 +68,7 @@ def _read(connection: Connection, statement: str) -> list[Row]:
 
 
 def _plain(name: str, value: object) -> object:
-    """PostgreSQL's UUIDs as text, as SQLite has them."""
+    """PostgreSQL's UUIDs as text, as in SQLite."""
     return str(value) if value is not None and (name == "id" or name.lower().endswith("_id")) else value
 
 

@@ -1,4 +1,4 @@
-"""Buyers: what they wish, asked through the gateway by a bounded number at once, and what they were told."""
+"""Buyers: what they want, requested through the gateway with limited concurrency, and their answers."""
 
 import random
 import uuid
@@ -10,12 +10,12 @@ from time import sleep
 from tests.support.system.purchasing import Reply, System
 
 UNKNOWN = (None, 202, 500, 502, 503, 504)
-"""Answers that leave open what became of it; None: no answer."""
+"""Answers after which the outcome is unknown; None: no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """By `POST /purchases` with a key, or (`key` None) by the monolith's own call."""
+    """`POST /purchases` with a key, or the monolith's call if `key` is None."""
 
     user_id: str
     token: str
@@ -25,7 +25,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A wish and its last answer. `asked`: how often. `named`: what its Location names."""
+    """A wish and its last answer. `asked`: the number of requests. `named`: the id in its Location."""
 
     wish: Wish
     status: int | None
@@ -34,13 +34,13 @@ class Order:
 
 
 def by_key(user_id: str, token: str, item_id: str, key: str | None = None) -> Wish:
-    """With a new key unless one is given."""
+    """With a new key by default."""
     return Wish(user_id, token, item_id, key or str(uuid.uuid4()))
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """`tries`: how often one asks with the same key (or the same call) while nothing is known of it."""
+    """`tries`: how often a request is repeated with the same key while its outcome is unknown."""
 
     system: System
     at_once: int = 8
@@ -53,7 +53,7 @@ class Crowd:
             return list(pool.map(self.ask_one, wishes))
 
     def ask_one(self, wish: Wish) -> Order:
-        """Until it is told something, or has no tries left."""
+        """Repeats until the outcome is known or no tries are left."""
         for tried in range(1, self.tries + 1):
             reply = self._asked(wish)
             if reply is not None and reply.status not in UNKNOWN[2:]:
@@ -75,7 +75,7 @@ class Crowd:
 
 
 def mixed(buyers: Iterable[tuple[str, str]], items: Sequence[str], number: int, seed: int) -> list[Wish]:
-    """Wishes of (user, token) at random, one in four by the monolith's own call."""
+    """Random wishes of (user, token), a quarter of them by the monolith's call."""
     chance, everybody = random.Random(seed), list(buyers)
     wishes = []
     for _ in range(number):

@@ -1,4 +1,4 @@
-"""I1–I8 of the messaging rules for a run, as a list of breaches in sentences; at rest, or while it runs."""
+"""Checks the invariants I1–I8 at rest or during a run, and lists each breach in one sentence."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -12,9 +12,9 @@ _SETTLED_AS = {"COMPLETED": ("decreased",), "REFUNDED": ("refused", "cancelled")
 
 @dataclass(frozen=True)
 class Known:
-    """What the test knows beside: points granted (user → points), what items cost, if the monolith sold any.
+    """What the test knows: points granted (user → points), and the prices of items that the monolith sold.
 
-    `at_rest`: nothing is on its way any more. Users who were deleted are skipped.
+    `at_rest`: nothing is in progress. Deleted users are skipped.
     """
 
     granted: Mapping[str, int]
@@ -23,12 +23,12 @@ class Known:
 
 
 def breaches(books: Books, known: Known) -> list[str]:
-    """One sentence each, with the invariant's number before it; none: all holds."""
+    """One sentence for each, after the invariant's number; empty if all hold."""
     return [f"{name}: {found}" for name, holds in _INVARIANTS.items() for found in holds(books, known)]
 
 
 def terminal_changed(before: Books, after: Books) -> list[str]:
-    """I4: a terminal state never changes, and nothing that is kept for ever goes."""
+    """I4: terminal states never change, and permanent rows never disappear."""
     found = []
     for purchase_id, was in before.purchases.items():
         now = after.purchases.get(purchase_id)
@@ -43,7 +43,7 @@ def terminal_changed(before: Books, after: Books) -> list[str]:
 
 
 def _points(books: Books, known: Known) -> Iterable[str]:
-    """Of each user: what was granted, less what was spent, plus what went back."""
+    """Each user has the granted points, minus what was spent, plus what was refunded."""
     changed: Counter[str] = Counter()
     for purchase_id, entries in books.ledger.items():
         changed[books.purchases[purchase_id]["user_id"]] += sum(entries.values())
@@ -73,7 +73,7 @@ def _stock(books: Books, _known: Known) -> Iterable[str]:
 
 
 def _rows(books: Books, _known: Known) -> Iterable[str]:
-    """A row of `transactions` with DECREASED, and with nothing else."""
+    """There is a row in `transactions` exactly if the decision is DECREASED."""
     for row_id, row in books.transactions.items():
         decision = books.decisions.get(row_id)
         if row_id in books.purchases and (decision is None or decision["outcome"] != "decreased"):
@@ -85,7 +85,7 @@ def _rows(books: Books, _known: Known) -> Iterable[str]:
 
 
 def _outcomes(books: Books, _known: Known) -> Iterable[str]:
-    """State, ledger and decision of a purchase say the same."""
+    """A purchase's state, ledger and decision agree."""
     for purchase_id, purchase in books.purchases.items():
         yield from _outcome(purchase, books.ledger.get(purchase_id, {}), books.decisions.get(purchase_id))
 
@@ -118,7 +118,7 @@ def _outboxes(books: Books, known: Known) -> Iterable[str]:
 
 
 def _effects(books: Books, _known: Known) -> Iterable[str]:
-    """Of a user and an item: one live row, one purchase that is not revoked."""
+    """A user and an item have at most one live row, and one purchase that is not revoked."""
     live = Counter(
         (row["user_id"], row["Object_id"]) for row in books.transactions.values() if row["deleted_at"] is None
     )

@@ -1,4 +1,4 @@
-"""Faults inside a broker that nobody sees coming: messages doubled, late, overtaken, lost, forged, never bound."""
+"""Faults inside a broker: messages doubled, late, overtaken, lost, forged, unroutable."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.support.system.waiting import until
 TOPOLOGY = load(ROOT / "extracted" / "topology.yaml")
 TIMEOUT_S = 10
 LOOKS_WITHIN_S = 20
-"""Twice what a consumer of RabbitMQ lets pass between two looks."""
+"""Twice the time between two checks of a RabbitMQ consumer."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class SqliteMeddler:
     triggers: list[str] = field(default_factory=list)
 
     def repeat(self, queue: str, after_s: Sequence[float]) -> None:
-        """Each message comes again, once for each of these times after it."""
+        """Each message comes again after each of these times."""
         copies = ";".join(
             "INSERT INTO message (queue, properties, body, leased_until)"
             f" VALUES (NEW.queue, NEW.properties, NEW.body, {_in(seconds)})"
@@ -41,33 +41,33 @@ class SqliteMeddler:
         self._on_insert(f"NEW.queue = '{queue}' AND NEW.leased_until = 0", copies)
 
     def delay(self, queue: str, kind: str, by_s: float) -> None:
-        """Messages of that type alone come late: others overtake them."""
+        """Only messages of that type come late, so others overtake them."""
         late = f"UPDATE message SET leased_until = {_in(by_s)} WHERE id = NEW.id"
         self._on_insert(f"NEW.queue = '{queue}' AND json_extract(NEW.properties, '$.type') = '{kind}'", late)
 
     def looked_after(self, queue: str) -> None:
-        """Waits until its living consumer has just checked it: what is unbound now stays so for a while."""
+        """Waits until its running consumer has just checked it: an unbound queue then stays so for a while."""
 
     def unbind(self, queue: str) -> None:
-        """Nothing is routed to it until its consumer checks it (once in ten seconds) or `heal` is called."""
+        """Routes nothing to it until its consumer checks it (every ten seconds) or `heal` is called."""
         self._run("DELETE FROM binding WHERE queue = ?", queue)
 
     def lose(self, queue: str) -> None:
-        """Its messages are gone."""
+        """Deletes its messages."""
         self._run("DELETE FROM message WHERE queue = ?", queue)
 
     def put(self, queue: str, properties: Mapping[str, object], body: bytes) -> None:
-        """A message as nobody would send it; `properties` named as in an envelope."""
+        """Adds any message; `properties` named as in an envelope."""
         row = (queue, json.dumps(dict(properties)), body)
         self._run("INSERT INTO message (queue, properties, body) VALUES (?, ?, ?)", *row)
 
     def lying(self) -> int:
-        """Messages that wait somewhere, late ones included; with RabbitMQ not those under way."""
+        """The number of waiting messages, late ones included; with RabbitMQ without those under way."""
         with self._open() as connection:
             return int(connection.execute("SELECT count(*) FROM message").fetchone()[0])
 
     def heal(self) -> None:
-        """As the topology has it."""
+        """Restores the topology."""
         with self._open() as connection:
             for name in self.triggers:
                 connection.execute(f"DROP TRIGGER {name}")
@@ -96,7 +96,7 @@ class SqliteMeddler:
 
 
 def _in(seconds: float) -> str:
-    """So many seconds after the moment at which SQLite looks, on the monotonic clock of leases."""
+    """SQL for so many seconds from now, on the monotonic clock of leases."""
     offset = time.monotonic() - time.time() + seconds
     return f"((julianday('now') - 2440587.5) * 86400.0 + {offset})"
 
@@ -138,11 +138,11 @@ class RabbitMeddler:
         self.call("POST", f"exchanges/{self.vhost}/amq.default/publish", message)
 
     def delete(self, queue: str) -> None:
-        """With its consumers, which are told so."""
+        """Deletes the queue; its consumers are notified."""
         self.call("DELETE", f"queues/{self.vhost}/{queue}")
 
     def limit(self, queue: str, limits: Mapping[str, int]) -> None:
-        """`max-length`, `delivery-limit`: where the queue has another, the lower one holds."""
+        """Sets `max-length`, `delivery-limit`; the queue's own limit holds if it is lower."""
         policy = {"pattern": f"^{queue}$".replace(".", "[.]"), "definition": dict(limits), "apply-to": "queues"}
         self.call("PUT", f"policies/{self.vhost}/meddling.{queue}", policy)
         self.limited.add(queue)
@@ -166,16 +166,16 @@ class RabbitMeddler:
         self.limited.clear()
 
     def _there(self) -> list[Queue]:
-        """Those that somebody has made: not every scene has all services."""
+        """The queues that exist: not every scene has all services."""
         names = {queue["name"] for queue in self.call("GET", f"queues/{self.vhost}?columns=name")}
         return [queue for queue in TOPOLOGY.queues if queue.name in names]
 
     def _bound(self, queue: str) -> set[str]:
-        """The types that are routed to it."""
+        """The message types routed to it."""
         return {one["routing_key"] for one in self.call("GET", f"queues/{self.vhost}/{queue}/bindings")}
 
     def _detour(self, queue: Queue, kinds: Sequence[str], seconds: float) -> None:
-        """A queue beside it, whose messages go on to it when their time is up."""
+        """Adds a queue whose messages move to this one after a delay."""
         name = f"meddling.{time.monotonic_ns()}"
         onwards = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue.name}
         arguments = onwards | {"x-message-ttl": round(seconds * 1000)}
@@ -194,7 +194,7 @@ class RabbitMeddler:
         return quote(urlsplit(self.url).path[1:] or "/", safe="")
 
     def call(self, method: str, path: str, body: object = None, but: int | None = None) -> Any:
-        """The management API's answer. Fails where the broker refuses, `but` with that status."""
+        """Calls the management API. Fails if the broker refuses, except with status `but`."""
         answer = httpx.request(method, f"{self.management_url}/api/{path}", json=body, timeout=TIMEOUT_S)
         if answer.status_code != but:
             answer.raise_for_status()
@@ -210,7 +210,7 @@ def _queue(name: str) -> Queue:
 
 
 def ready(broker_url: str, queue: str) -> int:
-    """How many messages lie in it, as the broker says now; those under way do not count."""
+    """The number of ready messages in it, as the broker reports; those under way do not count."""
 
     async def look() -> int:
         broker = open_broker(broker_url, "test")

@@ -1,4 +1,4 @@
-"""Faults that a soak takes at random: each is one function that breaks something, waits, and mends it."""
+"""The random faults of a soak: each method breaks something, waits, and repairs it."""
 
 import random
 from collections.abc import Callable
@@ -25,19 +25,19 @@ FAILPOINTS = {
 }
 REACHED_WITHIN_S = 5.0
 QUEUES = tuple(queue for queue in TOPOLOGY.queues if queue.owner in FAILPOINTS)
-"""Those of a purchase."""
+"""The queues of a purchase."""
 
 
 @dataclass(frozen=True)
 class Mishaps:
-    """`server`: an own RabbitMQ; None on embedded parts."""
+    """`server`: the soak's own RabbitMQ; None on embedded parts."""
 
     scene: Scene
     chance: random.Random
     server: rabbit.RabbitServer | None = None
 
     def one(self) -> str:
-        """Breaks and mends; its name."""
+        """Causes one fault, repairs it, and returns its name."""
         known: list[Callable[[], str]] = [
             self.killed,
             self.killed_at_a_point,
@@ -55,14 +55,14 @@ class Mishaps:
         return name
 
     def killed(self) -> str:
-        """SIGKILL; away for a while."""
+        """SIGKILL, and down for a while."""
         process = self._some("account", "shop", "gateway")
         process.kill()
         self._wait(0, 3)
         return f"{process.name} killed"
 
     def killed_at_a_point(self) -> str:
-        """Where transaction, publish and acknowledgement part."""
+        """At a point between transaction, publish and acknowledgement."""
         service = self.chance.choice(list(FAILPOINTS))
         process: Process = getattr(self.scene, service)
         point = self.chance.choice(FAILPOINTS[service])
@@ -79,7 +79,7 @@ class Mishaps:
         return f"{service} fails at {point}"
 
     def hung(self) -> str:
-        """Stop-the-world."""
+        """SIGSTOP for a while."""
         process = self._some("account", "shop", "gateway")
         process.pause()
         self._wait(1, 6)

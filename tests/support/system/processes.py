@@ -1,4 +1,4 @@
-"""Real processes that a fault test kills, stops, starts again, with failpoints armed."""
+"""Real processes that a fault test kills, stops and starts, with failpoints."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)(?: \(admin (htt
 
 @dataclass
 class Process:
-    """`python -m` of one of ours; `log` gets its standard output and error, over all its lives."""
+    """`python -m MODULE`; `log` gets the output of all its runs."""
 
     name: str
     module: tuple[str, ...]
@@ -33,15 +33,15 @@ class Process:
     port: int = 0
     admin_url: str | None = None
     is_as_meant: bool = False
-    """This life has no variables of its own, and was not made to hang."""
+    """This run has no variables of its own, and was not paused."""
     _said_before: int = 0
 
     def start(self, failpoints: str = "", **more: str) -> "Process":
-        """Returns when it listens. `more`: further variables of this life alone."""
+        """Returns when it listens. `more`: variables of this run only."""
         return self.launch(failpoints, **more).listening()
 
     def launch(self, failpoints: str = "", **more: str) -> "Process":
-        """Returns at once; wait for `listening`."""
+        """Returns at once; call `listening` to wait."""
         assert self.running is None or self.running.poll() is not None, f"{self.name} runs already"
         self.is_as_meant = not more
         self.arm(failpoints)
@@ -56,12 +56,12 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # a Ctrl-C is for whoever runs the test
+                start_new_session=True,  # Ctrl-C must reach only the test
             )
         return self
 
     def listening(self) -> "Process":
-        """Waits until it says so."""
+        """Waits until its output says that it listens."""
         assert self.running is not None
         deadline = monotonic() + START_TIMEOUT_S
         while not (found := _LISTENING.search(self.log.read_bytes()[self._said_before :].decode(errors="replace"))):
@@ -72,7 +72,7 @@ class Process:
         return self
 
     def arm(self, failpoints: str = "") -> "Process":
-        """From now on, in place of what was armed before; nothing unless given."""
+        """Replaces the armed failpoints from now on; the default is none."""
         written = self._armed.with_suffix(".written")
         written.write_text(failpoints)
         written.replace(self._armed)  # a process may read it at any moment
@@ -83,7 +83,7 @@ class Process:
         return self.log.with_suffix(".armed")
 
     def said(self) -> str:
-        """All that it has written."""
+        """Its whole output."""
         return self.log.read_text(errors="replace")
 
     def kill(self) -> None:
@@ -95,13 +95,13 @@ class Process:
         return self._end(signal.SIGTERM)
 
     def terminate(self) -> None:
-        """SIGTERM alone; `stop` waits for the end."""
+        """Only sends SIGTERM; `stop` waits for the end."""
         if self.running is not None and self.running.poll() is None:
             self.running.send_signal(signal.SIGCONT)
             self.running.send_signal(signal.SIGTERM)
 
     def pause(self) -> None:
-        """SIGSTOP: it hangs, its sockets stay."""
+        """SIGSTOP: the process hangs, its sockets stay open."""
         assert self.running is not None
         self.is_as_meant = False
         self.running.send_signal(signal.SIGSTOP)
@@ -112,7 +112,7 @@ class Process:
         self.running.send_signal(signal.SIGCONT)
 
     def wait(self, timeout_s: float = 30) -> int:
-        """For an end that a failpoint brings; the exit code (-9: killed)."""
+        """Waits for an end caused by a failpoint; returns the exit code (-9: killed)."""
         assert self.running is not None
         code = self.running.wait(timeout_s)
         self.exits.append(code)
@@ -124,7 +124,7 @@ class Process:
 
     @property
     def rss(self) -> int:
-        """Bytes of memory that it has now."""
+        """Resident memory now, in bytes."""
         assert self.running is not None
         return int(psutil.Process(self.running.pid).memory_info().rss)
 

@@ -1,4 +1,4 @@
-"""The system that a purchase passes: monolith (when asked for), Account, Shop, gateway, on given stores and broker."""
+"""The system of a purchase: monolith (optional), Account, Shop and gateway, on given stores and broker."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ class Reply:
 
 
 class System:
-    """`start()` what the test needs; each keeps its port over restarts."""
+    """Call `start()` for what the test needs. Each process keeps its port over restarts."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class System:
         state: str = "extracted",
         more: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
-        """`more`: further variables of a process, by its name."""
+        """`more`: more variables of a process, by its name."""
         self.folder, self.stores, self.broker_url, self.more = folder, stores, broker_url, more or {}
         self.others: list[Process] = []
         self.data = MonolithData(stores)
@@ -55,19 +55,19 @@ class System:
         self.write_routes(state)
 
     def write_routes(self, state: str, **more: object) -> None:
-        """PolyCode's own file with the group of purchases in that state."""
+        """PolyCode's routes.yaml with the group of purchases in that state."""
         outline = YAML(typ="safe").load((ROOT / "routes.yaml").read_text())
         outline["groups"][_GROUP] |= {"state": state, "salt": "points-1", **more}
         self.routes.write_text(json.dumps(outline))
 
     def migrate(self) -> None:
-        """Both services' own tables."""
+        """Creates both services' tables."""
         for service in ("account", "shop"):
             folder = ROOT / "extracted" / service / "migrations"
             asyncio.run(migrations.upgrade(self.stores.database_url, service, folder))
 
     def start(self, *names: str) -> None:
-        """Those, or all but the monolith."""
+        """Starts those, or all but the monolith."""
         processes: list[Process] = [getattr(self, name) for name in names or ("gateway", "account", "shop")]
         for process in processes:
             process.launch()
@@ -75,7 +75,7 @@ class System:
             process.listening()
 
     def another(self, name: str) -> Process:
-        """One more of a service, beside the first: on the same database and broker, on a port of its own."""
+        """A second process of a service, on the same database and broker, with its own port."""
         first: Process = getattr(self, name)
         arguments = (*first.module[:-1], str(free_port()))
         log = self.folder / f"{name}-{len(self.others) + 2}.log"
@@ -83,7 +83,7 @@ class System:
         return self.others[-1]
 
     def end(self) -> None:
-        """All that runs; what they wrote stays in the folder."""
+        """Ends all processes; their logs stay in the folder."""
         running = [p for p in (self.gateway, *self.others, self.account, self.shop, self.monolith) if p.is_running]
         for process in running:
             process.terminate()
@@ -127,7 +127,7 @@ class System:
         return self._process("gateway", ("strangler_gateway.cli.app", *serve, *admin), own)
 
     def buy(self, user_token: str, item_id: str, **headers: str) -> Reply:
-        """The monolith's own call, through the gateway."""
+        """The monolith's call, through the gateway."""
         return self.ask("POST", f"/item/buy/{item_id}", user_token, **headers)
 
     def purchase(self, user_token: str, item_id: str, key: str | None = None) -> Reply:
@@ -178,7 +178,7 @@ class System:
 
 @contextmanager
 def system(folder: Path, stores: Stores, broker_url: str, **options: Any) -> Iterator[System]:
-    """Ends what runs when the block does, and shows the end of the logs when it failed."""
+    """Ends all processes with the block, and shows the end of the logs if it failed."""
     running = System(folder, stores, broker_url, **options)
     try:
         yield running

@@ -1,4 +1,4 @@
-"""A running purchasing system for fault scenarios: fresh users and items, faults, and the books when all is at rest."""
+"""A running purchasing system for fault scenarios: new users and items, faults, and the audit at rest."""
 
 import json
 import uuid
@@ -30,7 +30,7 @@ from tests.support.system.waiting import POLL_S, until
 SERVICES = ("shop", "account", "gateway")
 AT_REST_WITHIN_S = 40
 PATIENT, IMPATIENT = 25, 3
-"""Seconds after which a purchase is cancelled: longer than a start takes on a busy machine, or soon."""
+"""Seconds until a purchase is cancelled: longer than a process start on a busy machine, or short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,17 @@ class Buyer:
     token: str
 
     def wish(self, item_id: str, key: str | None = None) -> Wish:
-        """By `POST /purchases`, under a new key unless one is given."""
+        """By `POST /purchases`; with a new key by default."""
         return by_key(self.user_id, self.token, item_id, key)
 
     def call(self, item_id: str) -> Wish:
-        """By the monolith's own call."""
+        """By the monolith's call."""
         return Wish(self.user_id, self.token, item_id)
 
 
 @dataclass
 class Scene:
-    """`broker`, `database`: proxies that the services talk through; None on embedded parts."""
+    """`broker`, `database`: proxies before them; None on embedded parts."""
 
     system: System
     meddler: Meddler
@@ -77,7 +77,7 @@ class Scene:
         return Buyer(user_id, self.system.data.login(user_id))
 
     def item(self, cost: int = 10, left: int | None = None) -> str:
-        """`left`: how many there are; unlimited unless given."""
+        """`left`: the stock; None: unlimited."""
         item_id = self.system.data.add_item(cost=cost)
         if left is not None:
             row = {"id": item_id, "left": left, "at": datetime.now(UTC)}
@@ -97,22 +97,22 @@ class Scene:
         self.run(f"UPDATE {stock} SET {changed} WHERE item_id = :id", {"n": more, "id": item_id})
 
     def table(self, service: str, name: str) -> str:
-        """As the database has it."""
+        """The table's name in the database."""
         return f"{service}{'_' if self.is_embedded else '.'}{name}"
 
     def run(self, statement: str, values: dict[str, object] | None = None) -> None:
-        """One statement on the business database, past all proxies."""
+        """Runs a statement on the business database, without the proxy."""
         with self.connected() as connection:
             connection.execute(text(statement), values or {})
 
     def count(self, rows: str) -> int:
-        """`rows`: a table, and a WHERE if need be."""
+        """`rows`: a table, with or without WHERE."""
         with self.connected() as connection:
             return int(connection.execute(text(f"SELECT count(*) FROM {rows}")).scalar_one())
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
-        """To the business database, past all proxies; commits when the block ends."""
+        """Connects to the business database without the proxy; commits at the end of the block."""
         url = self.system.stores.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
         engine = create_engine(url, connect_args={"timeout": 60} if self.is_embedded else {})
         try:
@@ -122,7 +122,7 @@ class Scene:
             engine.dispose()
 
     def ask(self, *wishes: Wish, tries: int = 1, at_once: int = 8) -> list[Order]:
-        """And waits for the answers, which are kept for the end."""
+        """Waits for the answers, and keeps them for the audit."""
         orders = Crowd(self.system, at_once, tries).ask(wishes)
         self.orders += orders
         return orders
@@ -136,7 +136,7 @@ class Scene:
             self.orders += future.result()
 
     def purchase(self, buyer: Buyer, item_id: str) -> dict[str, Any] | None:
-        """The newest of this buyer and item, now."""
+        """The newest purchase of this buyer and item."""
         found = [
             row
             for row in self.books.read().purchases.values()
@@ -145,7 +145,7 @@ class Scene:
         return dict(max(found, key=lambda row: str(row["created_at"]))) if found else None
 
     def purchase_id(self, buyer: Buyer, item_id: str) -> str:
-        """None yet: an empty text."""
+        """Empty if there is none yet."""
         purchase = self.purchase(buyer, item_id)
         return str(purchase["id"]) if purchase else ""
 
@@ -160,17 +160,17 @@ class Scene:
         return self.state(buyer, item_id)
 
     def parkings(self) -> int:
-        """How often a message was parked up to now, those included that were handled since."""
+        """How often a message has failed so far, including those handled since."""
         return sum(process.said().count('"message_parked"') for process in (self.account, self.shop))
 
     def send(self, queue: str, kind: str, body: object, **properties: object) -> str:
-        """A message that looks as if it came from whoever sends such; returns its id."""
+        """Sends a forged message, and returns its id."""
         own = {"id": str(uuid.uuid4()), "type": kind, "time": datetime.now(UTC).isoformat()} | properties
         self.meddler.put(queue, own, json.dumps(body).encode())
         return str(own["id"])
 
     def at_rest(self, within_s: float = AT_REST_WITHIN_S) -> tuple[Books, Tally]:
-        """When every purchase is terminal and every message out; fails with all breaches of I1 to I8."""
+        """Waits until every purchase is terminal and every message is sent; fails with all breaches of I1 to I8."""
         found, counted, wrong = self.audited(within_s)
         assert not wrong, "\n".join(wrong)
         return found, counted
@@ -190,7 +190,7 @@ class Scene:
         return [one for one in self.books.read().unpublished if one.startswith(service)]
 
     def audited(self, within_s: float) -> tuple[Books, Tally, list[str]]:
-        """At rest, or when time is up: the books, what buyers were told against them, and all breaches."""
+        """At rest, or when time is up: the books, their comparison with the answers, and all breaches."""
         begun = self.books.read()
         found = self._rested(monotonic() + within_s)
         counted = tally(found, self.orders)
@@ -210,11 +210,11 @@ class Scene:
         return not is_open and not found.unpublished and named <= found.requests.keys() | found.purchases.keys()
 
     def emptied(self, within_s: float = 30) -> None:
-        """Waits until nothing lies in any queue, late copies included."""
+        """Waits until all queues are empty, late copies included."""
         until(lambda: self.meddler.lying() == 0, "all queues empty", within_s, 0.2)
 
     def heal(self) -> None:
-        """No fault any more, every process as it is meant to be."""
+        """Removes all faults; restarts processes that are not in their normal state."""
         for proxy in (self.broker, self.database):
             if proxy is not None:
                 proxy.heal()
@@ -235,7 +235,7 @@ class Scene:
 
 @contextmanager
 def embedded(folder: Path, cancel_after_s: int = PATIENT, data: Path | None = None) -> Iterator[Scene]:
-    """SQLite (its file in `data`, if given), and the broker in tables of a second file."""
+    """SQLite (its file in `data`, if given), and the SQLite broker in a second file."""
     path = folder / "broker.sqlite3"
     url = f"sqlite:///{path}?lease_s=2"
     with (
@@ -252,9 +252,9 @@ def on_parts(
     server: rabbit.RabbitServer | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Scene]:
-    """PostgreSQL, FerretDB and RabbitMQ (the shared one unless given), the first and the last through proxies.
+    """PostgreSQL, FerretDB and RabbitMQ (`server`, or the shared one). PostgreSQL and RabbitMQ have proxies.
 
-    `environ`: further variables of all processes.
+    `environ`: more variables for all processes.
     """
     url = fresh_rabbit() if server is None else server.url
     management = RABBIT_MANAGEMENT_URL if server is None else server.management_url

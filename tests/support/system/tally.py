@@ -1,4 +1,4 @@
-"""What buyers were told against what the books say, as Jepsen counts it: lost, recovered, unexpected, duplicated."""
+"""Compares the answers that buyers got with the books, in Jepsen's terms: lost, recovered, unexpected, duplicated."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ REFUSED = frozenset({400, 403, 404, 409})
 
 @dataclass
 class Tally:
-    """`recovered` is no breach: the buyer was told nothing certain, and the purchase was settled."""
+    """`recovered` is not a breach: the buyer got no certain answer, and the purchase was settled."""
 
     lost: list[str] = field(default_factory=list)
     recovered: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Tally:
 
 
 def tally(books: Books, orders: Sequence[Order]) -> Tally:
-    """At rest. Orders of users who are gone do not count."""
+    """Call it at rest. Orders of deleted users do not count."""
     here = [order for order in orders if order.wish.user_id in books.points]
     bought = {(row["user_id"], row["Object_id"]) for row in books.transactions.values()}
     opened = {(row["user_id"], row["item_id"]) for row in books.purchases.values() if row["state"] != "REJECTED"}
@@ -62,7 +62,7 @@ def _unexpected(orders: Iterable[Order], bought: set[Pair], opened: set[Pair]) -
 
 
 def _duplicated(books: Books) -> Iterable[str]:
-    """A purchase that is revoked counts no more: its item may be bought again."""
+    """A revoked purchase does not count: its item may be bought again."""
     paid: dict[Pair, int] = defaultdict(int)
     for purchase_id, entries in books.ledger.items():
         purchase = books.purchases[purchase_id]

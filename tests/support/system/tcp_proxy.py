@@ -1,4 +1,4 @@
-"""A TCP proxy between client and server (broker, database): fails on demand, each way, and keeps what passed."""
+"""A TCP proxy before a broker or database: it fails on demand, each way, and keeps the bytes that passed."""
 
 import asyncio
 import struct
@@ -18,11 +18,11 @@ RESET = struct.pack("ii", 1, 0)  # closing sends RST, and waits for nothing
 
 @dataclass
 class Way:
-    """What happens to bytes one way. Set its fields at any time, from any thread.
+    """The faults of one direction. Set the fields at any time, from any thread.
 
-    `cut_after`: that many more bytes pass, then their connection is reset; once. `bytes_per_s`: no faster than that.
-    `held`: nothing passes, nothing ends: half-open, as when a cable is pulled; set to False, all of it goes on.
-    `holds`: when those texts have passed this way one after the other, on one connection, that way is held.
+    `cut_after`: so many more bytes pass, then their connection is reset, once. `bytes_per_s`: the speed limit.
+    `held`: nothing passes and nothing ends, as if a cable was pulled; False lets everything continue.
+    `holds`: when these texts have passed this way in this order on one connection, that other way is held.
     """
 
     cut_after: int | None = None
@@ -34,18 +34,18 @@ class Way:
 
 @dataclass
 class Conversation:
-    """What has passed on one connection: `up` from client to server, `down` back."""
+    """The bytes of one connection: `up` from client to server, `down` back."""
 
     up: bytearray = field(default_factory=bytearray)
     down: bytearray = field(default_factory=bytearray)
 
 
 class _Cut(Exception):
-    """This connection ends now."""
+    """The connection must be reset."""
 
 
 class TcpProxy:
-    """`with TcpProxy(port) as proxy:` in sync and async tests alike: it runs in a thread of its own."""
+    """`with TcpProxy(port) as proxy:`, in sync and async tests: it runs in its own thread."""
 
     def __init__(self, target_port: int, host: str = "127.0.0.1") -> None:
         self._target = (host, target_port)
@@ -71,24 +71,24 @@ class TcpProxy:
         self._loop.close()
 
     def through(self, url: str) -> str:
-        """That URL with this proxy for its host and port."""
+        """The URL with this proxy as host and port."""
         parts = urlsplit(url)
         user, at, _host = parts.netloc.rpartition("@")
         return parts._replace(netloc=f"{user}{at}127.0.0.1:{self.port}").geturl()
 
     def cut(self) -> None:
-        """Resets every connection; new ones are served."""
+        """Resets every connection; new ones are accepted."""
         self._call(self._cut())
 
     def heal(self) -> None:
-        """No fault any more; what was held passes."""
+        """Removes all faults; held bytes pass."""
         self.refuses = False
         for way in (self.up, self.down):
             way.cut_after, way.bytes_per_s, way.held, way.holds = None, None, False, None
 
     @property
     def connections(self) -> int:
-        """Those that are open now."""
+        """The number of open connections."""
         return len(self._open) // 2
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -132,7 +132,7 @@ class TcpProxy:
 
 
 class _Watch:
-    """How much of what holds has passed on one connection."""
+    """Which of the texts in `holds` have passed on one connection."""
 
     def __init__(self) -> None:
         self._for: tuple[tuple[bytes, ...], Way] | None = None

@@ -40,7 +40,7 @@ REFUNDS = "canary 50 %, refunds by the queue against submissions"
 
 @dataclass
 class Fighter:
-    """A user, what was done for it, and how it was answered. One request at a time unless it races."""
+    """A user and its rewards. It makes one request at a time unless it races."""
 
     user_id: str
     token: str
@@ -51,7 +51,7 @@ class Fighter:
 
 @dataclass(frozen=True)
 class Content:
-    """What can be submitted: the reward is the monolith's, once a user."""
+    """An exercise; the monolith rewards each user once."""
 
     content_id: str
     component_id: str
@@ -59,9 +59,9 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Of one phase. `off`: users whose points are not what they must be; `made`, `lost`: by how much in all.
+    """One phase's result. `off`: users with wrong points; `made`, `lost`: the wrong points in total.
 
-    `twice`: items that a user has two rows of. `by_monolith`, `by_services`: who sold; `refunded`: purchases.
+    `twice`: items that a user has twice. `by_monolith`, `by_services`: sales of each side; `refunded`: purchases.
     """
 
     off: int
@@ -85,9 +85,9 @@ class Counted:
 
 @dataclass
 class Report:
-    """All phases by name; `errors`: answers that the monolith would not give.
+    """All phases by name. `errors`: answers that the monolith would not give.
 
-    `admitted`: calls to buy for which Account was too slow, as its log says: it answers 500, and debits nobody.
+    `admitted`: purchases for which Account was too slow, by its log: it answered 500 and debited nobody.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -98,7 +98,7 @@ class Report:
 
     @property
     def unexplained(self) -> list[str]:
-        """The errors, but for as many failed calls to buy as were admitted."""
+        """The errors, without as many failed purchases as Account's log admits."""
         failed = [error for error in self.errors if error.startswith("buy: 500")]
         return [error for error in self.errors if error not in failed] + failed[self.admitted :]
 
@@ -120,7 +120,7 @@ class UnderFire:
         return [Fighter(user_id, self.system.data.login(user_id)) for user_id in ids]
 
     def flips(self, seconds: float) -> None:
-        """One move every two seconds, canary and back, while everybody buys and submits one thing at a time."""
+        """Moves to canary and back every two seconds, while each user makes one request at a time."""
         fighters, ended = self.fighters(USERS), threading.Event()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             fights = [pool.submit(self._fight, number, fighters, ended) for number in range(AT_ONCE)]
@@ -152,7 +152,7 @@ class UnderFire:
         assert reply.status == 200, reply.body
 
     def races(self, name: str) -> None:
-        """Users that do two things at once: the monolith's own F1 and F4 where nothing serialises them."""
+        """Users with concurrent requests: without serialisation they meet the monolith's own faults F1 and F4."""
         fighters = self.fighters(RACERS)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for number in range(ROUNDS):
@@ -172,7 +172,7 @@ class UnderFire:
         self.count(name, fighters)
 
     def refunds(self, name: str) -> None:
-        """A refund that a queue brings while the monolith writes the same balance."""
+        """Refunds from the queue while the monolith writes the same balance."""
         gone = self.system.data.add_item(cost=COST)
         self._stock(gone, 0)
         fighters = self.fighters(RACERS)
@@ -199,7 +199,7 @@ class UnderFire:
             fighter.rewarded.add(content.component_id)
 
     def count(self, name: str, fighters: Sequence[Fighter]) -> None:
-        """Of each: granted, plus one reward a component, less one price an item that it has."""
+        """Each user must have: granted points, plus a reward per component, minus a price per item."""
         found, users = self._at_rest(), {one.user_id for one in fighters}
         rows = [row for row in found.transactions.values() if row["user_id"] in users and row["deleted_at"] is None]
         has = Counter(row["user_id"] for row in {(row["user_id"], row["Object_id"]): row for row in rows}.values())
@@ -273,7 +273,7 @@ class UnderFire:
 
 @contextmanager
 def under_fire(folder: Path, seed: int) -> Iterator[UnderFire]:
-    """All of it, with points in state legacy."""
+    """The whole system, with the group points in state legacy."""
     with system(folder, on_real_parts(folder), fresh_rabbit(), state="legacy") as running:
         running.migrate()
         running.start("monolith", "shop", "account", "gateway")
@@ -285,7 +285,7 @@ def under_fire(folder: Path, seed: int) -> Iterator[UnderFire]:
 
 
 def measured(fire: UnderFire, seconds: float) -> Report:
-    """All phases."""
+    """Runs all phases."""
     fire.flips(seconds)
     if fire.report.moves % 2:
         fire.rollback()
@@ -300,7 +300,9 @@ def measured(fire: UnderFire, seconds: float) -> Report:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.support.system.under_fire", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60, help="of flips and rollbacks (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="duration of flips and rollbacks (default %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, under_fire(Path(folder), options.seed) as fire:

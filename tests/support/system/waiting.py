@@ -9,7 +9,7 @@ POLL_S = 0.05
 
 
 def until(holds: Callable[[], T], what: str, within_s: float = 30, poll_s: float = POLL_S) -> T:
-    """What it returns as soon as that is true; fails in words when time is up."""
+    """Returns the condition's value when it is true; fails with `what` when time is up."""
     deadline = monotonic() + within_s
     while not (found := holds()):
         if monotonic() > deadline:
