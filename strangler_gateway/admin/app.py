@@ -155,11 +155,11 @@ class _Admin:
 
     async def flip(self, request: Request) -> Response:
         asked = await body(request, bodies.Flip)
-        unit = self._unit(asked.unit)
-        if unit.name != asked.unit:
-            raise AdminRefusal(422, "in_group", f"{asked.unit} moves with its group: flip {unit.name}")
+        movable = self._movable(asked.unit)
+        if movable.name != asked.unit:
+            raise AdminRefusal(422, "in_group", f"{asked.unit} moves with its group: flip {movable.name}")
         result = await self._migration.flip(
-            unit.name,
+            movable.name,
             asked.position,
             who=caller(request, asked.who),
             why=asked.why,
@@ -171,14 +171,14 @@ class _Admin:
 
     async def rollback(self, request: Request) -> Response:
         asked = await body(request, bodies.Rollback)
-        units = [self._unit(asked.unit).name] if asked.unit else self._movable()
+        units = [self._movable(asked.unit).name] if asked.unit else self._rollback_targets()
         results = await self._migration.rollback(units, who=caller(request, asked.who), why=asked.why)
         return JSONResponse({"units": [views.move_result(result) for result in results]})
 
     async def release(self, request: Request) -> Response:
         asked = await body(request, bodies.Release)
-        unit = self._unit(asked.unit)
-        result = await self._migration.release(unit.name, who=caller(request, asked.who), why=asked.why)
+        movable = self._movable(asked.unit)
+        result = await self._migration.release(movable.name, who=caller(request, asked.who), why=asked.why)
         return JSONResponse(views.move_result(result), 200 if result.done else 409)
 
     async def record(self, request: Request) -> Response:
@@ -195,16 +195,18 @@ class _Admin:
         reloaded = await self._migration.reload()
         return JSONResponse(views.reloaded(reloaded), 409 if reloaded.faults else 200)
 
-    def _unit(self, name: str) -> Movable:
-        unit = self._migration.unit_of(name)
-        if unit is None:
+    def _movable(self, name: str) -> Movable:
+        movable = self._migration.movable_of(name)
+        if movable is None:
             raise unknown_name(name)
-        return unit
+        return movable
 
-    def _movable(self) -> list[str]:
-        """Units that have a new end, or have moved while they had one."""
+    def _rollback_targets(self) -> list[str]:
+        """Movables that have a new end, or have moved while they had one."""
         served = self._migration.served
         ends = {route.movable.name for route in served.routes if route.has_new_end}
         return [
-            name for name, unit in served.movables.items() if name in ends or unit.state is not MigrationState.LEGACY
+            name
+            for name, movable in served.movables.items()
+            if name in ends or movable.state is not MigrationState.LEGACY
         ]

@@ -31,7 +31,7 @@ class _Body(BaseModel):
 
 
 class Flip(_Body):
-    """A move of a unit. `share` in per cent, only with canary."""
+    """A move of a movable. `share` in per cent, only with canary."""
 
     unit: Name
     to: MigrationState
@@ -48,12 +48,12 @@ class Flip(_Body):
 
     @property
     def position(self) -> Position:
-        """Where the unit has to go."""
+        """Where the movable has to go."""
         return Position(self.to, round((self.share or 0) * 100))
 
 
 class Rollback(_Body):
-    """One unit, or all that can be rolled back."""
+    """One movable, or all that can be rolled back."""
 
     unit: Name | None = None
     all: bool = False
@@ -66,7 +66,7 @@ class Rollback(_Body):
 
 
 class Release(_Body):
-    """A unit whose hold ends."""
+    """A movable whose hold ends."""
 
     unit: Name
 

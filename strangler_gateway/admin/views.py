@@ -152,11 +152,11 @@ def explanation(one: Explanation) -> View:
 
 
 def migration_metrics(migration: Migration) -> Sequence[Metric]:
-    """Where the units stand, and problems of file and state directory."""
-    units = migration.served.movables
-    states = [({"unit": name, "state": str(unit.state)}, 1) for name, unit in units.items()]
-    shares = {name: _share(unit) or 0 for name, unit in units.items()}
-    held = {name: int(migration.standings[name].hold is not None) for name in units}
+    """Where the movables stand, and problems of file and state directory."""
+    movables = migration.served.movables
+    states = [({"unit": name, "state": str(movable.state)}, 1) for name, movable in movables.items()]
+    shares = {name: _share(movable) or 0 for name, movable in movables.items()}
+    held = {name: int(migration.standings[name].hold is not None) for name in movables}
     failed = migration.failed_reloads
     return (
         Metric("strangler_unit_state", "gauge", "1: the unit is in this state.", states),
@@ -167,6 +167,6 @@ def migration_metrics(migration: Migration) -> Sequence[Metric]:
     )
 
 
-def _share(unit: Movable) -> float | None:
+def _share(movable: Movable) -> float | None:
     """Per cent in canary, else None."""
-    return percent(unit.share) if unit.state is MigrationState.CANARY else None
+    return percent(movable.share) if movable.state is MigrationState.CANARY else None

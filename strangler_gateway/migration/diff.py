@@ -10,8 +10,8 @@ _REST = ("paths", "identity", "trusted_proxies", "identity_headers", "errors")
 
 
 @dataclass(frozen=True, slots=True)
-class UnitDiff:
-    """A unit that stands elsewhere than the file says, and why."""
+class MovableDiff:
+    """A movable that stands elsewhere than the file says, and why."""
 
     unit: str
     file: Position
@@ -27,7 +27,7 @@ class Diff:
     file_digest: str | None
     faults: tuple[str, ...] = ()
     unread: bool = False
-    units: tuple[UnitDiff, ...] = ()
+    units: tuple[MovableDiff, ...] = ()
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Diff:
 
 
 def compare(served: RouteTable, file: RouteTable, unread: bool, reason: Callable[[str], str]) -> Diff:
-    """`reason` returns why a unit stands elsewhere than the file says."""
+    """`reason` returns why a movable stands elsewhere than the file says."""
     here = {route.id: _bare(route) for route in served.routes}
     there = {route.id: _bare(route) for route in file.routes}
     changed = sorted(name for name in here.keys() & there.keys() if here[name] != there[name])
@@ -48,7 +48,7 @@ def compare(served: RouteTable, file: RouteTable, unread: bool, reason: Callable
         served_digest=served.digest,
         file_digest=file.digest,
         unread=unread,
-        units=tuple(_units(served, file, reason)),
+        units=tuple(_movables(served, file, reason)),
         added=tuple(sorted(there.keys() - here.keys())),
         removed=tuple(sorted(here.keys() - there.keys())),
         changed=(*changed, *(part for part in _REST if getattr(served, part) != getattr(file, part))),
@@ -60,7 +60,7 @@ def _bare(route: Route) -> Route:
     return replace(route, line=0, movable=replace(route.movable, state=MigrationState.LEGACY, share=0))
 
 
-def _units(served: RouteTable, file: RouteTable, reason: Callable[[str], str]) -> Iterator[UnitDiff]:
-    for name, unit in file.movables.items():
-        if name in served.movables and position_of(unit) != position_of(served.movables[name]):
-            yield UnitDiff(name, position_of(unit), position_of(served.movables[name]), reason(name))
+def _movables(served: RouteTable, file: RouteTable, reason: Callable[[str], str]) -> Iterator[MovableDiff]:
+    for name, movable in file.movables.items():
+        if name in served.movables and position_of(movable) != position_of(served.movables[name]):
+            yield MovableDiff(name, position_of(movable), position_of(served.movables[name]), reason(name))

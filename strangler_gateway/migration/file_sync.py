@@ -23,7 +23,7 @@ class FileSync:
     disk: RoutesOnDisk
 
     async def apply(self, text: str, file: RouteTable) -> Reloaded:
-        """Judges, journals, serves. If a wish is refused, that unit alone stays where it is. Raises NotServed."""
+        """Judges, journals, serves. If a wish is refused, that movable alone stays where it is. Raises NotServed."""
         standings, wishes = self.served.standings, self._wishes(file)
         unreachable = await self.policy.unreachable(file, wishes)
         judged = [self.policy.judge(file, wish, standings.by_unit[wish.unit], unreachable) for wish in wishes]

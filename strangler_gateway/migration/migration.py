@@ -1,4 +1,4 @@
-"""Moves units through the migration states: judges, journals, serves, writes the routes file; one move at a time."""
+"""The controller of moves: judges, journals, serves, writes the routes file; one move at a time."""
 
 import asyncio
 import contextlib
@@ -104,7 +104,7 @@ class Migration:
 
     @property
     def standings(self) -> Mapping[str, Standing]:
-        """Where each unit stands, including units that the file no longer has."""
+        """Where each movable stands, including movables that the file no longer has."""
         return self._standings.by_unit
 
     @property
@@ -112,7 +112,7 @@ class Migration:
         """Why flips are off: what keeps the state directory from being written."""
         return self._standings.problem
 
-    def unit_of(self, name: str) -> Movable | None:
+    def movable_of(self, name: str) -> Movable | None:
         """What moves when a group or a route is named: for a route in a group, the group."""
         route = next((route for route in self.served.routes if route.id == name), None)
         return self.served.movables.get(name) or (route.movable if route else None)
@@ -132,7 +132,7 @@ class Migration:
     async def flip(
         self, name: str, to: Position, *, who: str, why: str = "", force: bool = False, dry_run: bool = False
     ) -> MoveResult:
-        """Moves a unit if the move rules and its preflight allow it. Raises KeyError for a unit that is not served."""
+        """Moves a movable if the move rules and its preflight allow it. Raises KeyError if it is not served."""
         wish = Move(name, position_of(self.served.movables[name]), to)
         unreachable = await self._policy.unreachable(self._disk.table, [wish])
         async with self._turn:
@@ -145,7 +145,7 @@ class Migration:
             return await self._enact(judged, who)
 
     async def rollback(self, names: Sequence[str], *, who: str, why: str = "") -> tuple[MoveResult, ...]:
-        """Moves units to legacy at once and puts them on hold. Raises KeyError for an unknown unit.
+        """Moves movables to legacy at once and puts them on hold. Raises KeyError for an unknown movable.
 
         It is served before anything is awaited.
         """
@@ -159,7 +159,7 @@ class Migration:
         return tuple(self._now(result, notes) for result in results)
 
     async def release(self, name: str, *, who: str, why: str = "") -> MoveResult:
-        """Ends a hold and moves nothing. Raises KeyError for a unit that is not served."""
+        """Ends a hold and moves nothing. Raises KeyError if the movable is not served."""
         async with self._turn:
             here, file = self.standings[name].position, self._disk.table
             result = MoveResult(Move(name, here, here, why), here)
@@ -206,7 +206,7 @@ class Migration:
             return ("served and held; the disk has not answered yet, so a restart may lose it",)
 
     async def _write_file(self, units: Sequence[str]) -> tuple[str, ...]:
-        """Writes the units' standings into the file; a note if it cannot be written."""
+        """Writes the movables' standings into the file; a note if it cannot be written."""
         note = await self._disk.write({unit: self.standings[unit].position for unit in units})
         await self._disk.remember()
         return (note,) if note else ()

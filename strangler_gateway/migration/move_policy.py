@@ -14,7 +14,7 @@ from strangler_gateway.table.routes import MigrationState, RouteTable
 from strangler_gateway.telemetry.stats import Stats
 
 Unreachable = Mapping[str, tuple[str, ...]]
-"""By unit: its new ends that do not answer, each with the reason."""
+"""By movable: its new ends that do not answer, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class MovePolicy:
     clock: Callable[[], float]
 
     async def unreachable(self, table: RouteTable, moves: Sequence[Move]) -> Unreachable:
-        """Probes the new ends of all units that are to go forward, at once."""
+        """Probes the new ends of all movables that are to go forward, at once."""
         units = [move.unit for move in moves if move.direction is Direction.FORWARD]
         routes = [preflight.routes_of(table, unit) for unit in units]
         found = await asyncio.gather(*(preflight.unreachable(each, self.probe, self.broker) for each in routes))
@@ -38,8 +38,8 @@ class MovePolicy:
         self, table: RouteTable, move: Move, standing: Standing, unreachable: Unreachable | None = None
     ) -> MoveResult:
         """What would become of the move."""
-        unit, absent = table.movables[move.unit], (unreachable or {}).get(move.unit, ())
-        known = preflight.evidence(table, unit, standing, self.stats, self.examples, self.clock(), absent)
+        movable, absent = table.movables[move.unit], (unreachable or {}).get(move.unit, ())
+        known = preflight.evidence(table, movable, standing, self.stats, self.examples, self.clock(), absent)
         found = refusals(move, known)
         left = standing_refusals(move, found)
         return MoveResult(
@@ -55,7 +55,7 @@ class MovePolicy:
     def entry(
         self, event: JournalEvent, table: RouteTable, move: Move, who: str, forced: Sequence[str] = ()
     ) -> JournalEntry:
-        """The move as an entry. A unit that enters shadow starts a new count of compared answers."""
+        """The move as an entry. A movable that enters shadow starts a new count of compared answers."""
         enters = move.after.state is MigrationState.SHADOW and move.before.state is not MigrationState.SHADOW
         baseline = preflight.baseline(table, move.unit, self.stats) if enters else None
         return JournalEntry(
@@ -63,13 +63,13 @@ class MovePolicy:
         )
 
     def adoption(self, table: RouteTable, unit: str) -> JournalEntry:
-        """A unit that the journal does not know, as it stands in the file."""
+        """A movable that the journal does not know, as it stands in the file."""
         here, baseline = position_of(table.movables[unit]), preflight.baseline(table, unit, self.stats)
         why = f"file {table.digest}"
         return JournalEntry(self.clock(), JournalEvent.ADOPTED, unit, "file", why, None, here, baseline=baseline)
 
     def refusal(self, refused: MoveResult) -> JournalEntry:
-        """A wish of the file that is refused; the unit stays."""
+        """A wish of the file that is refused; the movable stays."""
         move = refused.move
         return JournalEntry(
             self.clock(),

@@ -1,4 +1,4 @@
-"""What became of the wish to move a unit."""
+"""What became of the wish to move a movable."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from strangler_gateway.migration.states import Move, Position
 
 @dataclass(frozen=True, slots=True)
 class MoveResult:
-    """`after` is where the unit stands now (after a dry run: where it would). A refused unit stays at `before`."""
+    """`after` is where the movable stands now (after a dry run: where it would); if refused, at `before`."""
 
     move: Move
     after: Position
@@ -25,17 +25,17 @@ class MoveResult:
 
     @property
     def unit(self) -> str:
-        """The unit that was to move."""
+        """The movable that was to move."""
         return self.move.unit
 
     @property
     def before(self) -> Position:
-        """Where the unit stood."""
+        """Where the movable stood."""
         return self.move.before
 
     @property
     def done(self) -> bool:
-        """Whether the unit moved (or would move)."""
+        """Whether the movable moved (or would move)."""
         return not self.refusals
 
     @property
@@ -61,4 +61,4 @@ class Reloaded:
     faults: tuple[str, ...] = ()
     moved: tuple[MoveResult, ...] = ()
     kept: tuple[MoveResult, ...] = ()
-    """Units that the file asked to move and that stay."""
+    """Movables that the file asked to move and that stay."""

@@ -10,7 +10,7 @@ from strangler_gateway.table.routes import MigrationState
 
 @dataclass(frozen=True, slots=True)
 class RouteEvidence:
-    """What is known of one route of the unit. Counts start when the unit enters shadow."""
+    """What is known of one route of the movable. Counts start when the movable enters shadow."""
 
     id: str
     new_end: bool = True
@@ -43,7 +43,7 @@ class Evidence:
     data: Literal["shared", "own"] = "shared"
     hold: Hold | None = None
     entered_at: float = 0.0
-    """When the unit came to its position."""
+    """When the movable came to its position."""
     counted_since: float = 0.0
     """Since when the counters have no gap."""
     now: float = 0.0
@@ -139,7 +139,7 @@ def _unreachable(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
 
 
 def _uncompared(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
-    """A route that nobody called is no fault if other routes of its unit have been compared; see _uncalled."""
+    """A route that nobody called is no fault if other routes of its movable have been compared; see _uncalled."""
     if move.after.state not in (MigrationState.CANARY, MigrationState.EXTRACTED):
         return
     readable = _readable(evidence)

@@ -52,37 +52,37 @@ async def unreachable(routes: Sequence[Route], probe: Probe, broker: BrokerProbe
 
 
 def routes_of(table: RouteTable, unit: str) -> list[Route]:
-    """The routes that move with the unit."""
+    """The routes that move with the movable."""
     return [route for route in table.routes if route.movable.name == unit]
 
 
 def evidence(
     table: RouteTable,
-    unit: Movable,
+    movable: Movable,
     standing: Standing,
     stats: Stats,
     examples: Examples,
     now: float,
     unreachable: tuple[str, ...] = (),
 ) -> Evidence:
-    """What is known of the unit now."""
+    """What is known of the movable now."""
     baseline = standing.baseline or {}
     if stats.since > standing.counted_from:
         baseline = {}
     return Evidence(
-        routes=tuple(_route(r, stats.route(r.id), baseline, examples) for r in routes_of(table, unit.name)),
+        routes=tuple(_route(r, stats.route(r.id), baseline, examples) for r in routes_of(table, movable.name)),
         unreachable=unreachable,
-        data=unit.data,
+        data=movable.data,
         hold=standing.hold,
         entered_at=standing.since,
         counted_since=stats.since,
         now=now,
-        retire_after_s=unit.retire_after_s,
+        retire_after_s=movable.retire_after_s,
     )
 
 
 def baseline(table: RouteTable, unit: str, stats: Stats) -> Baseline:
-    """The unit's counters now, without routes that have counted nothing."""
+    """The movable's counters now, without routes that have counted nothing."""
     counts = {route.id: _counts(stats.route(route.id)) for route in routes_of(table, unit)}
     return {route: values for route, values in counts.items() if any(values)}
 

@@ -1,4 +1,4 @@
-"""The table that is served: the file's routes with each unit at its standing. Moves are journalled first."""
+"""The table that is served: the file's routes with each movable at its standing. Moves are journalled first."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 OVERTAKEN = "overtaken"
-"""The code of the refusal of a move whose unit was rolled back meanwhile."""
+"""The code of the refusal of a move whose movable was rolled back meanwhile."""
 
 
 class NotServed(Exception):
@@ -45,8 +45,8 @@ class ServedTable:
     ) -> list[MoveResult]:
         """Journals the moves, then serves the file's table with them. Raises NotServed.
 
-        A move comes back refused if it goes forward and the journal cannot be written, or if its unit was rolled back
-        while the journal was written.
+        A move comes back refused if it goes forward and the journal cannot be written, or if a rollback came while the
+        journal was written.
         """
         known, results = self.standings.by_unit, list(judged)
         entries = self.sealed(file, self._entries(file, results, event, who))
@@ -84,7 +84,7 @@ class ServedTable:
     def _entries(
         self, file: RouteTable, results: Sequence[MoveResult], event: JournalEvent, who: str
     ) -> list[JournalEntry]:
-        """Unknown units as they stand in the file, moves, and refused wishes of the file: each of them once."""
+        """Unknown movables as they stand in the file, moves, and refused wishes of the file: each of them once."""
         entries = [self._policy.adoption(file, unit) for unit in file.movables if unit not in self.standings.by_unit]
         for result in results:
             if result.done:
@@ -107,7 +107,7 @@ def _undone(entry: JournalEntry) -> JournalEntry:
 
 
 def _unless_forward(result: MoveResult, problem: str) -> MoveResult:
-    """Without the journal units go back, never forward."""
+    """Without the journal movables go back, never forward."""
     return result.unrecorded(problem) if result.done and result.move.direction is Direction.FORWARD else result
 
 
@@ -117,5 +117,5 @@ def _overtaken(result: MoveResult) -> MoveResult:
 
 
 def _table(file: RouteTable, standings: Mapping[str, Standing]) -> RouteTable:
-    known = {name: unit for name, unit in file.movables.items() if name in standings}
-    return file.with_movables({name: placed(unit, standings[name].position) for name, unit in known.items()})
+    known = {name: movable for name, movable in file.movables.items() if name in standings}
+    return file.with_movables({name: placed(movable, standings[name].position) for name, movable in known.items()})

@@ -1,4 +1,4 @@
-"""Migration states as values: where a unit stands, a move, and what undoes it. Pure, no clock."""
+"""Migration states as values: where a movable stands, a move, and what undoes it. Pure, no clock."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,7 +12,7 @@ WHOLE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a unit stands: a state and, only in canary, the share in basis points (else 0)."""
+    """Where a movable stands: a state and, only in canary, the share in basis points (else 0)."""
 
     state: MigrationState
     share: int = 0
@@ -35,16 +35,16 @@ class Position:
 LEGACY = Position(MigrationState.LEGACY)
 
 
-def position_of(unit: Movable) -> Position:
-    """The position of a unit of a table."""
-    return Position(unit.state, unit.share if unit.state is MigrationState.CANARY else 0)
+def position_of(movable: Movable) -> Position:
+    """The position of a movable of a table."""
+    return Position(movable.state, movable.share if movable.state is MigrationState.CANARY else 0)
 
 
-def placed(unit: Movable, position: Position) -> Movable:
-    """The unit at a position; outside canary it keeps the share that the file gives it."""
+def placed(movable: Movable, position: Position) -> Movable:
+    """The movable at a position; outside canary it keeps the share that the file gives it."""
     if position.state is MigrationState.CANARY:
-        return replace(unit, state=position.state, share=position.share)
-    return replace(unit, state=position.state)
+        return replace(movable, state=position.state, share=position.share)
+    return replace(movable, state=position.state)
 
 
 def percent(share: int) -> float:
@@ -84,7 +84,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Set by a rollback: nothing moves the unit forward until it is released."""
+    """Set by a rollback: nothing moves the movable forward until it is released."""
 
     since: float
     who: str

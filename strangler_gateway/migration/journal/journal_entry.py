@@ -1,4 +1,4 @@
-"""One line of the journal: what happened to a unit, who asked for it and why; and where the unit stands after it."""
+"""One line of the journal: what happened to a movable, who asked for it and why; and where it stands afterwards."""
 
 import json
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ MAX_TEXT = 1000
 """Characters of a `who` or a `why`."""
 
 Baseline = Mapping[str, tuple[int, int, int, int]]
-"""By route, the counters when its unit entered shadow: requests, compared, different, failed."""
+"""By route, the counters when its movable entered shadow: requests, compared, different, failed."""
 
 
 class JournalEvent(StrEnum):
-    """What happened to the unit."""
+    """What happened to the movable."""
 
     ADOPTED = "adopted"
     FLIP = "flip"
@@ -26,9 +26,9 @@ class JournalEvent(StrEnum):
     ROLLBACK = "rollback"
     RELEASE = "release"
     REFUSED = "refused"
-    """A move that the routes file asked for; the unit stays where it is."""
+    """A move that the routes file asked for; the movable stays where it is."""
     FAILED = "failed"
-    """A move that was journalled and could not be served; `after` is where the unit stayed."""
+    """A move that was journalled and could not be served; `after` is where the movable stayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class JournalEntry:
     asked: Position | None = None
     """Of a refused move: what the file wanted."""
     baseline: Baseline | None = None
-    """Set when the unit enters shadow: differences count from here."""
+    """Set when the movable enters shadow: differences count from here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a unit stands, since when, and from where its shadow counts."""
+    """Where a movable stands, since when, and from where its shadow counts."""
 
     position: Position = LEGACY
     since: float = 0.0
@@ -68,7 +68,7 @@ class Standing:
 
 
 def after(standing: Standing | None, entry: JournalEntry) -> Standing:
-    """Where the unit stands once the entry counts. A refused move changes nothing."""
+    """Where the movable stands once the entry counts. A refused move changes nothing."""
     now = standing or Standing(entry.after, entry.time, entry.who, entry.why)
     if entry.event is JournalEvent.REFUSED:
         return now

@@ -1,4 +1,4 @@
-"""Where every unit stands, in memory; and the entries that the journal does not hold yet."""
+"""Where every movable stands, in memory; and the entries that the journal does not hold yet."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ class Standings:
         self.journal = journal
         self.by_unit: Mapping[str, Standing] = {}
         self.refused: dict[str, JournalEntry] = {}
-        """By unit: the last move that the file asked for and did not get."""
+        """By movable: the last move that the file asked for and did not get."""
         self.problem: str | None = None
         """Why the journal could not be written, the last time it was tried."""
         self._owed: deque[JournalEntry] = deque(maxlen=MAX_OWED)
@@ -73,7 +73,7 @@ class Standings:
         return last is None or (last.asked, last.why) != (wish.after, wish.why)
 
     def reason(self, unit: str) -> str:
-        """Why the unit stands elsewhere than the file says."""
+        """Why the movable stands elsewhere than the file says."""
         standing, refused = self.by_unit[unit], self.refused.get(unit)
         if refused is not None:
             return "; ".join(refused.reasons)

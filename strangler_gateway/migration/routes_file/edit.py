@@ -1,4 +1,4 @@
-"""Writes a unit's state and share into routes.yaml and leaves every other byte, comments included."""
+"""Writes a movable's state and share into routes.yaml and leaves every other byte, comments included."""
 
 import contextlib
 import copy
@@ -24,7 +24,7 @@ class NotEdited(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What the file has to say of a unit."""
+    """What the file has to say of a movable."""
 
     unit: str
     kind: Literal["group", "route"]
@@ -65,11 +65,11 @@ def rewrite(text: str, edits: tuple[Edit, ...]) -> str:
     text = text[len(mark) :]
     wanted = copy.deepcopy(yaml_source.read(text, {}).data)
     for one in edits:
-        units, key = _place_of(wanted, one)
-        unit = units[key] or {}
-        if one.position.state is MigrationState.LEGACY and "state" not in unit:
+        movables, key = _place_of(wanted, one)
+        movable = movables[key] or {}
+        if one.position.state is MigrationState.LEGACY and "state" not in movable:
             continue
-        units[key] = unit | _fields(one.position)
+        movables[key] = movable | _fields(one.position)
         text = _rewritten(text, one)
     if yaml_source.read(text, {}).data != wanted:
         raise NotEdited("an alias or an unusual form would change more than this: edit it by hand")
@@ -83,7 +83,7 @@ def _fields(position: Position) -> dict[str, object]:
 
 
 def _place_of(data: dict[str, Any], one: Edit) -> tuple[Any, Any]:
-    """The container of the unit in the file's data, and its key there; the unit is a mapping, or a blank group."""
+    """The container of the movable in the file's data, and its key there; it is a mapping, or a blank group."""
     holder: Any = data.get("groups" if one.kind == "group" else "routes")
     with contextlib.suppress(KeyError, TypeError, IndexError, StopIteration):
         if one.kind == "group" and (holder[one.unit] is None or isinstance(holder[one.unit], dict)):
@@ -100,20 +100,20 @@ def _rewritten(text: str, one: Edit) -> str:
 
 
 def _with_field(text: str, one: Edit, name: str, value: str) -> str:
-    """The text with one field of the unit set: in its place, or beside the state, or beside the first field."""
-    key, unit = _located(text, one)
-    if not isinstance(unit, yaml.MappingNode):
+    """The text with one field of the movable set: in its place, or beside the state, or beside the first field."""
+    key, movable = _located(text, one)
+    if not isinstance(movable, yaml.MappingNode):
         at = text.index(":", key.end_mark.index) + 1
         return f"{text[:at]} {{{name}: {value}}}{text[at:]}"
-    fields = {field.value: (field, node) for field, node in unit.value if isinstance(field, yaml.ScalarNode)}
+    fields = {field.value: (field, node) for field, node in movable.value if isinstance(field, yaml.ScalarNode)}
     if name in fields:
         return _replaced(text, *fields[name], value)
-    beside = fields.get("state") or (unit.value[0] if unit.value else None)
-    return _inserted(text, unit, beside, f"{name}: {value}")
+    beside = fields.get("state") or (movable.value[0] if movable.value else None)
+    return _inserted(text, movable, beside, f"{name}: {value}")
 
 
 def _located(text: str, one: Edit) -> tuple[yaml.Node, yaml.Node]:
-    """The unit's nodes in the text: its key (for a route, its `id`) and its mapping."""
+    """The movable's nodes in the text: its key (for a route, its `id`) and its mapping."""
     try:
         root = yaml.compose(text, Loader=_Loader)
         top = {key.value: value for key, value in root.value} if root else {}
@@ -135,12 +135,12 @@ def _replaced(text: str, key: yaml.Node, node: yaml.Node, value: str) -> str:
     return text[:start] + value + text[end:]
 
 
-def _inserted(text: str, unit: yaml.MappingNode, beside: tuple[yaml.Node, yaml.Node] | None, field: str) -> str:
-    start = unit.start_mark.index
+def _inserted(text: str, movable: yaml.MappingNode, beside: tuple[yaml.Node, yaml.Node] | None, field: str) -> str:
+    start = movable.start_mark.index
     if beside is None:
         return f"{text[: start + 1]}{field}{text[start + 1 :]}"
     key, node = beside
-    if unit.flow_style:
+    if movable.flow_style:
         at = node.end_mark.index if isinstance(node, yaml.ScalarNode) else start + 1
         return f"{text[:at]}, {field}{text[at:]}" if at != start + 1 else f"{text[:at]}{field}, {text[at:]}"
     return _inserted_line(text, key, node, field)

@@ -1,4 +1,4 @@
-"""routes.yaml on the disk: read whole, written unit by unit; and which of its wishes have been applied.
+"""routes.yaml on the disk: read whole, written movable by movable; and which of its wishes have been applied.
 
 A file that a flip could not write shows the old state after a restart as well; that is no wish to go back.
 """
@@ -35,7 +35,7 @@ class RoutesOnDisk:
         self._seen = seen
         self._environ = environ
         self._applied: dict[str, Position] = {}
-        """By unit: what the file says of it and does not ask for any more."""
+        """By movable: what the file says of it and does not ask for any more."""
 
     async def open(self) -> None:
         """Recalls the wishes that were applied before the last restart."""
@@ -50,19 +50,19 @@ class RoutesOnDisk:
         return text, await asyncio.to_thread(load, text, self._environ)
 
     def accept(self, text: str, table: RouteTable, open_wishes: Set[str]) -> None:
-        """From here on the file says this; its wishes are applied, but for those of the units in `open_wishes`."""
+        """From here on the file says this; its wishes are applied, but for those of the movables in `open_wishes`."""
         self.text, self.table = text, table
         self._applied = {unit: where for unit, where in self._applied.items() if unit in table.movables}
         self._settle(name for name in table.movables if name not in open_wishes)
 
     def asks(self, unit: str, wanted: Position) -> bool:
-        """Whether the position that the file gives the unit is a wish that has not been applied."""
+        """Whether the position that the file gives the movable is a wish that has not been applied."""
         return wanted != self._applied.get(unit)
 
     async def write(self, positions: Mapping[str, Position]) -> str | None:
         """Writes the positions into the file and leaves its other bytes; None, or why it could not be written."""
         known = {name: self.table.movables[name] for name in positions if name in self.table.movables}
-        edits = tuple(Edit(name, unit.kind, positions[name]) for name, unit in known.items())
+        edits = tuple(Edit(name, movable.kind, positions[name]) for name, movable in known.items())
         try:
             edited = await asyncio.to_thread(edit, self.path, edits)
         except NotEdited as exc:
@@ -70,12 +70,14 @@ class RoutesOnDisk:
             return f"{exc}; the file still shows the old state, see `strangler diff`"
         if edited.before == self.text:
             self.text = edited.after
-        self.table = self.table.with_movables({name: placed(unit, positions[name]) for name, unit in known.items()})
+        self.table = self.table.with_movables(
+            {name: placed(movable, positions[name]) for name, movable in known.items()}
+        )
         self._settle(positions)
         return None
 
     def _settle(self, units: Iterable[str]) -> None:
-        """What the file says of these units is no wish any more: it was applied, or a later move overtook it."""
+        """What the file says of these movables is no wish any more: it was applied, or a later move overtook it."""
         movables = self.table.movables
         self._applied |= {name: position_of(movables[name]) for name in units if name in movables}
 
@@ -89,7 +91,7 @@ class RoutesOnDisk:
 
 
 def _recalled(seen: Path) -> dict[str, Position]:
-    """By unit; nothing if the file cannot be read, and then everything in the routes file counts as a wish."""
+    """By movable; nothing if the file cannot be read, and then everything in the routes file counts as a wish."""
     try:
         raw = json.loads(whole_file.read(seen, MAX_SEEN_BYTES))
         return {unit: parse_place(where) for unit, where in raw.items()}
