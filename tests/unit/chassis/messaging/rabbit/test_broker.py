@@ -19,18 +19,9 @@ from tests.unit.chassis.messaging.rabbit.scene import Opened, frames, sent
 pytestmark = pytest.mark.connected
 
 
-@pytest.fixture
-async def broker(opened: Opened) -> RabbitBroker:
-    broker = opened(fresh_rabbit())
-    await broker.declare(JUST_THINGS)
-    return broker
-
-
 async def test_a_message_goes_out_persistent_and_mandatory_on_a_channel_that_confirms(
-    opened: Opened, proxy: TcpProxy
+    broker: RabbitBroker, proxy: TcpProxy
 ) -> None:
-    broker = opened(proxy.through(fresh_rabbit()))
-    await broker.declare(JUST_THINGS)
     envelope = thing(subject="user-1", request_id="r-1", causation_id="c-1", reply_to="key")
     await broker.publish("events", envelope)
     (publish,) = sent(proxy, commands.Basic.Publish)
@@ -44,8 +35,7 @@ async def test_a_message_goes_out_persistent_and_mandatory_on_a_channel_that_con
     assert properties.expiration is None
 
 
-async def test_a_reply_goes_out_transient_and_expires(opened: Opened, proxy: TcpProxy) -> None:
-    broker = opened(proxy.through(fresh_rabbit()))
+async def test_a_reply_goes_out_transient_and_expires(broker: RabbitBroker, proxy: TcpProxy) -> None:
     keeper = Collector()
     key = await broker.replies("answers", keeper)
     await broker.publish("answers", thing(), routing_key=key, persistent=False, expires_s=10)
@@ -55,10 +45,8 @@ async def test_a_reply_goes_out_transient_and_expires(opened: Opened, proxy: Tcp
 
 
 async def test_it_is_acknowledged_after_the_handler_has_returned_and_not_before(
-    opened: Opened, proxy: TcpProxy
+    broker: RabbitBroker, proxy: TcpProxy
 ) -> None:
-    broker = opened(proxy.through(fresh_rabbit()))
-    await broker.declare(JUST_THINGS)
     keeper = Collector(asyncio.Event())
     await broker.consume(THINGS.name, keeper, prefetch=7)
     await broker.publish("events", thing())
@@ -72,10 +60,8 @@ async def test_it_is_acknowledged_after_the_handler_has_returned_and_not_before(
 
 
 async def test_what_a_handler_raises_for_is_rejected_into_the_queue_and_never_nacked(
-    opened: Opened, proxy: TcpProxy
+    broker: RabbitBroker, proxy: TcpProxy
 ) -> None:
-    broker = opened(proxy.through(fresh_rabbit()))
-    await broker.declare(JUST_THINGS)
     keeper = Collector(fails=2)
     await broker.consume(THINGS.name, keeper)
     await broker.publish("events", thing())
@@ -85,9 +71,7 @@ async def test_what_a_handler_raises_for_is_rejected_into_the_queue_and_never_na
     assert [delivery.count for delivery in keeper.begun] == [0, 1, 2]
 
 
-async def test_publishing_and_each_consumer_have_connections_of_their_own(opened: Opened, proxy: TcpProxy) -> None:
-    broker = opened(proxy.through(fresh_rabbit()))
-    await broker.declare(JUST_THINGS)
+async def test_publishing_and_each_consumer_have_their_own_connections(broker: RabbitBroker, proxy: TcpProxy) -> None:
     await broker.publish("events", thing())
     consumers = [await broker.consume(THINGS.name, Collector()) for _ in range(2)]
     await until(lambda: all(consumer.is_consuming for consumer in consumers))
@@ -97,11 +81,9 @@ async def test_publishing_and_each_consumer_have_connections_of_their_own(opened
 
 
 async def test_publishes_to_a_missing_exchange_one_upon_the_other_hold_up_no_other(
-    opened: Opened, proxy: TcpProxy
+    broker: RabbitBroker, proxy: TcpProxy
 ) -> None:
     """What is sent on a channel that the broker has closed costs the connection."""
-    broker = opened(proxy.through(fresh_rabbit()))
-    await broker.declare(JUST_THINGS)
     await broker.publish("events", thing())
 
     async def publish(exchange: str, number: int) -> None:

@@ -135,8 +135,8 @@ async def test_without_a_broker_consuming_and_replies_wait_for_it_and_publishing
     await until(lambda: bool(answers.handled))
 
 
-async def test_replies_come_under_the_same_key_on_a_new_connection(opened: Opened, proxy: TcpProxy) -> None:
-    broker, keeper = opened(proxy.through(fresh_rabbit())), Collector()
+async def test_replies_come_under_the_same_key_on_a_new_connection(broker: RabbitBroker, proxy: TcpProxy) -> None:
+    keeper = Collector()
     key = await broker.replies("answers", keeper)
     proxy.cut()
 
@@ -221,9 +221,9 @@ async def test_what_is_broken_under_a_consumer_is_made_again(opened: Opened, bro
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("way", ["up", "down"])
 async def test_a_half_open_connection_is_left_by_consumer_and_publisher(
-    opened: Opened, proxy: TcpProxy, way: str
+    broker: RabbitBroker, proxy: TcpProxy, way: str
 ) -> None:
-    broker, keeper = opened(proxy.through(fresh_rabbit())), Collector()
+    keeper = Collector()
     subscription = await started(broker, keeper)
     await broker.publish("events", thing())
     await until(lambda: len(keeper.handled) == 1)
@@ -241,10 +241,8 @@ async def test_a_half_open_connection_is_left_by_consumer_and_publisher(
 
 @pytest.mark.parametrize("way", ["up", "down"])
 async def test_a_publisher_leaves_a_silent_connection_for_a_new_one_before_its_heartbeats_are_missed(
-    opened: Opened, proxy: TcpProxy, way: str
+    broker: RabbitBroker, proxy: TcpProxy, way: str
 ) -> None:
-    broker = opened(proxy.through(fresh_rabbit()))
-    await broker.declare(JUST_THINGS)
     await broker.publish("events", thing())
     before = len(proxy.conversations)
     getattr(proxy, way).held = True
@@ -259,10 +257,8 @@ async def test_a_publisher_leaves_a_silent_connection_for_a_new_one_before_its_h
 @pytest.mark.parametrize("way", ["up", "down"])
 @pytest.mark.parametrize("after", [1, 60, 300, 1000])
 async def test_a_connection_cut_after_any_byte_leaves_a_doubt_and_the_next_publish_goes_through(
-    opened: Opened, proxy: TcpProxy, way: str, after: int
+    broker: RabbitBroker, proxy: TcpProxy, way: str, after: int
 ) -> None:
-    broker = opened(proxy.through(fresh_rabbit()))
-    await broker.declare(JUST_THINGS)
     getattr(proxy, way).cut_after = after
     confirmed, doubts = 0, 0
     while not doubts:
@@ -276,9 +272,9 @@ async def test_a_connection_cut_after_any_byte_leaves_a_doubt_and_the_next_publi
 
 
 async def test_while_paused_nothing_comes_and_nothing_under_way_is_lost_not_even_over_a_lost_connection(
-    opened: Opened, proxy: TcpProxy
+    broker: RabbitBroker, proxy: TcpProxy
 ) -> None:
-    broker, keeper = opened(proxy.through(fresh_rabbit())), Collector(asyncio.Event())
+    keeper = Collector(asyncio.Event())
     subscription = await started(broker, keeper)
     await broker.publish("events", thing())
     await until(lambda: len(keeper.begun) == 1)
@@ -296,8 +292,7 @@ async def test_while_paused_nothing_comes_and_nothing_under_way_is_lost_not_even
     assert [delivery.count for delivery in keeper.begun] == [0, 0]
 
 
-async def test_a_consumer_is_one_until_the_broker_has_let_it_go(opened: Opened, proxy: TcpProxy) -> None:
-    broker = opened(proxy.through(fresh_rabbit()))
+async def test_a_consumer_is_one_until_the_broker_has_let_it_go(broker: RabbitBroker, proxy: TcpProxy) -> None:
     subscription = await started(broker, Collector())
     proxy.up.held = True
     pausing = asyncio.create_task(subscription.pause())
