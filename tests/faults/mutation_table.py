@@ -85,7 +85,7 @@ MUTATIONS = (
         "extracted/account/purchases/service/buy.py",
         _JOINED,
         _PAID_AND_JOINED,
-        f"{_FAULTS}/test_deliveries.py::test_f11_the_same_wish_under_many_keys_at_once_is_paid_once[embedded]",
+        f"{_BUY}::test_a_conflict_at_the_purchase_row_joins_and_debits_nothing",
     ),
     Mutation(
         "sold though nothing was debited",
