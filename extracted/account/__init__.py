@@ -1,1 +1,1 @@
-"""Account: users, their settings and teams. Extracted so far: all but sign-up, login, e-mails and membership."""
+"""Account: users, their settings and e-mail addresses, teams, purchases. No login: that stays with the monolith."""

@@ -1,4 +1,4 @@
-"""What Account is told from outside: ACCOUNT_… in the environment. Each secret also as a file: ACCOUNT_X_FILE."""
+"""Account's settings: ACCOUNT_… in the environment. A secret X can also be a file: ACCOUNT_X_FILE."""
 
 from typing import Literal, Self
 
@@ -10,46 +10,46 @@ from extracted.account.domain import Compat
 
 
 class DatabaseSettings(settings.ServiceSettings):
-    """What migrations need."""
+    """The setting that migrations need."""
 
     model_config = SettingsConfigDict(env_prefix="ACCOUNT_")
 
     database_url: SecretStr
-    """The monolith's database: sqlite:///PATH or postgresql://…; it may hold a password."""
+    """The monolith's database: sqlite:///PATH or postgresql://…; it may contain a password."""
 
 
 class Settings(DatabaseSettings):
-    """Times in seconds."""
+    """All settings; times are in seconds."""
 
     broker_url: SecretStr | None = None
-    """amqp://… or sqlite:///PATH: what sends mail is served (sign-up, e-mails, teams); none: the rest works."""
+    """amqp://… or sqlite:///PATH. Without it, Account serves nothing that sends mail (sign-up, e-mails, teams)."""
     shop_url: str | None = Field(None, pattern=r"^https?://[^/\s]+\S*$")
-    """Where Shop listens; with its token and the broker things can be bought here."""
+    """Where Shop listens. Purchases need it, Shop's token and the broker."""
     shop_token: SecretStr | None = Field(None, min_length=16)
-    """What Shop wants to see: its SHOP_INTERNAL_TOKEN."""
+    """Shop's SHOP_INTERNAL_TOKEN."""
     operator_token: SecretStr | None = Field(None, min_length=16)
-    """What operators show; none: there is nothing to look at."""
+    """The operators' credential. Without it there are no routes below /internal/."""
     jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
     """The gateway's public keys: http://ADMIN_HOST:ADMIN_PORT/.well-known/jwks.json."""
     audience: str = "account"
     """The service's name in routes.yaml."""
     issuer: str = "strangler"
     environment: Literal["production", "development"] = "production"
-    """As the monolith's NODE_ENV: helmet's header fields, or X-Powered-By."""
+    """As the monolith's NODE_ENV: it decides between helmet's header fields and X-Powered-By."""
     compat: Compat = Compat.STRICT
-    """Which of the monolith's faults are kept: README.md beside this file."""
+    """Which of the monolith's faults Account keeps: see README.md in this folder."""
     database_timeout_s: float = Field(60, gt=0)
-    """How long a request waits for a connection, or for another writer: as long as the monolith's pool waits."""
+    """How long a request waits for a connection or another writer; the monolith's pool waits as long."""
     ask_again_s: float = Field(5, gt=0)
-    """How long Shop may take to answer before it is asked again."""
+    """How long Account waits for Shop's answer before it asks again."""
     cancel_after_s: float = Field(30, gt=0)
-    """How long Shop may be silent before a purchase is cancelled."""
+    """How long Shop may be silent before Account cancels a purchase."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     grace_s: int = Field(20, ge=0)
 
     @property
     def sells(self) -> bool:
-        """Whether things can be bought here."""
+        """True if users can buy here."""
         return self.shop_url is not None and self.shop_token is not None
 
     @model_validator(mode="after")

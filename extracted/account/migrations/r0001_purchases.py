@@ -1,5 +1,4 @@
-"""Purchases, requests, ledger, interventions, and the tables of messages. As they were made: what changes later has a
-revision of its own."""
+"""Creates purchases, requests, ledger, interventions and the tables of messages. Do not change it: add a revision."""
 
 from sqlalchemy import BigInteger, Column, Integer, PrimaryKeyConstraint, Text
 
@@ -12,7 +11,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Nothing was there before."""
+    """The first revision."""
     own = own_tables()
     message_tables.define(own)
     _purchases(own)

@@ -1,1 +1,1 @@
-"""Teams and their members."""
+"""Teams and their members. Nothing about purchases."""

@@ -1,1 +1,1 @@
-"""Users: sign-up, e-mail addresses, settings."""
+"""Users, their settings and e-mail addresses, sign-up. Nothing about teams or purchases."""

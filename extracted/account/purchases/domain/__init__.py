@@ -1,1 +1,1 @@
-"""The saga's states and steps, and a purchase's values. Pure."""
+"""Purchases as values and rules. No I/O, no clock."""

@@ -1,1 +1,1 @@
-"""The HTTP routes of teams."""
+"""HTTP routes of teams. No SQL."""

@@ -1,4 +1,4 @@
-"""Teams and who is in them (contract §4.4)."""
+"""Teams and their members (contract §4.4)."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -124,7 +124,7 @@ def _team_id(call: ApiRequest) -> str:
 
 
 def _who(call: ApiRequest) -> str | ApiResponse:
-    """The user of the body; below /members the team's id is looked at first, and by the stricter rule."""
+    """The user in the body. Below /members the team's id is checked first, by the stricter rule."""
     if not is_uuid(call.variables[0]):
         return INVALID_TEAM_ID
     return validation.refusal(WHO, call.body) or str(validation.texts(call.body)["userId"]).lower()

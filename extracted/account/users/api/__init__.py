@@ -1,1 +1,1 @@
-"""The HTTP routes of users."""
+"""HTTP routes of users. No SQL."""

@@ -1,6 +1,6 @@
-"""Which texts are e-mail addresses: as the monolith's validator has it (class-validator 0.13, default options).
+"""Which texts are e-mail addresses, by the rules of the monolith's validator (class-validator 0.13, default options).
 
-What it takes and no mail server would is taken, too; Mailer says so. No control and no line end is in any.
+It accepts some addresses that no mail server accepts; Mailer reports those. It accepts no controls and line ends.
 """
 
 import re
@@ -22,7 +22,7 @@ _BLANK = re.compile(r"\s")
 
 
 def is_address(value: object) -> bool:
-    """Words with dots between, or something in quotes; then a name of two labels or more, whose last is no number."""
+    """Words separated by dots, or a quoted text; then a domain of two labels or more, the last no number."""
     if not isinstance(value, str) or _CONTROL.search(value):
         return False
     before, _, after = value.rpartition("@")
@@ -32,7 +32,7 @@ def is_address(value: object) -> bool:
 
 
 def _is_mailbox(text: str) -> bool:
-    """After a quote the validator does not look at the last sign; none of them is beyond 16 bits."""
+    """In a quoted text, the validator ignores the last character, and accepts none beyond 16 bits."""
     if text.startswith('"'):
         return max(text) <= "\uffff" and _IN_QUOTES.fullmatch(text[1:-1]) is not None
     return all(map(_WORD.fullmatch, text.split(".")))

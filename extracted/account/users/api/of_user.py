@@ -1,4 +1,4 @@
-"""Routes below /user/{id}: whose they are."""
+"""The user in the path of routes below /user/{id}."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -11,19 +11,19 @@ from extracted.wire.ids import is_uuid
 from extracted.wire.responses import ApiResponse, error
 
 OWN = "@me"
-"""In a path: the caller."""
+"""Stands for the caller in a path."""
 INVALID_USER_ID: Final = error(400, "Invalid userId", "Bad Request")
 
 OfUser = Callable[[ApiRequest, str], Awaitable[ApiResponse]]
 
 
 def is_own(call: ApiRequest, identity: Identity) -> bool:
-    """As spelled: one's own id in capitals is another's (corrections)."""
+    """Compares ids as spelled: the caller's own id in capitals counts as another user's, as in the monolith."""
     return call.variables[0] in (OWN, identity.subject)
 
 
 def of_user(handler: OfUser) -> Guarded:
-    """A handler that gets the canonical id of the path's user; what is no id is 400, after the guards."""
+    """Gives the handler the canonical id of the path's user. Anything else than an id is 400, after the guards."""
 
     async def answer(call: ApiRequest, identity: Identity) -> ApiResponse:
         user_id = _wanted(call.variables[0], identity)
