@@ -12,12 +12,10 @@ from typing import Final
 from starlette.applications import Starlette
 
 from chassis.database.database import Database
-from chassis.database.own_tables import OwnTables
 from chassis.messaging import topology
 from chassis.messaging.open import open_broker
 from chassis.messaging.topology import Topology
 from chassis.outbox.failed_messages.stored import StoredFailedMessages
-from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.service import logs, startup, web
 from chassis.settings import load, revealed
 from extracted.mailer import factories
@@ -31,11 +29,7 @@ from extracted.mailer.service import Intake
 from extracted.mailer.settings import MailerDatabaseSettings, Settings
 from extracted.mailer.status import MailerStatus
 from extracted.mailer.storage import MIGRATIONS
-from extracted.mailer.storage.delivery_queue import StoredDeliveryQueue
-from extracted.mailer.storage.mails import StoredMails
-from extracted.mailer.storage.retention import StoredRetention
-from extracted.mailer.storage.suppressions import StoredSuppressions
-from extracted.mailer.storage.tables import define
+from extracted.mailer.storage.stores import Stores
 from extracted.mailer.worker import MailWorker
 
 TOPOLOGY: Final = Path(__file__).parents[1] / "topology.yaml"
@@ -62,7 +56,7 @@ def build(settings: Settings) -> Starlette:
 
     tokens = application.ApiTokens(revealed(settings.internal_token), revealed(settings.operator_token))
     return web.application(
-        application.application(process.route_dependencies, tokens),
+        application.application(process.route_dependencies(), tokens),
         failure=application.failure,
         description=application.description(),
         ready=process.database.ping,
@@ -75,69 +69,79 @@ class MailerProcess:
     """Builds the objects of one process; opens nothing. Raises SettingsInvalid."""
 
     def __init__(self, settings: Settings) -> None:
-        self.database = Database(
-            settings.database_url.get_secret_value(),
-            pool_size=settings.senders + FURTHER_CONNECTIONS,
-            timeout_s=settings.database_timeout_s,
+        url, connections = settings.database_url.get_secret_value(), settings.senders + FURTHER_CONNECTIONS
+        self.database = Database(url, pool_size=connections, timeout_s=settings.database_timeout_s)
+        self._stores = Stores(self.database, _now, keep=timedelta(days=settings.retention_days))
+        self._broker = open_broker(settings.broker_url.get_secret_value(), "mailer")
+        self._templates = factories.templates(settings)
+        self._timeouts = factories.smtp_timeouts(settings)
+        self._retry_policy = factories.retry_policy(settings)
+        self._throttle = factories.throttle(settings, settings)
+        self.transport = factories.transport(settings, settings, self._timeouts)
+        self._senders = self._make_senders(settings)
+        self._notifier = SenderNotifier(self._broker, _now, wake_here=lambda: wake_one(self._senders))
+        self.intake = Intake(
+            mails=self._stores.mails, templates=self._templates, canonical=canonical, notifier=self._notifier
         )
-        own_tables = OwnTables("mailer", self.database.is_sqlite)
-        tables = define(own_tables)
-        broker = open_broker(settings.broker_url.get_secret_value(), "mailer")
-        mails = StoredMails(self.database, tables, _now)
-        queue = StoredDeliveryQueue(self.database, tables, _now)
-        suppressions = StoredSuppressions(self.database, tables, _now)
-        failed_messages = FailedMessages(own_tables, _now)
-        templates = factories.templates(settings)
-        retry_policy = factories.retry_policy(settings)
-        throttle = factories.throttle(settings, settings)
-        timeouts = factories.smtp_timeouts(settings)
-        self.transport = factories.transport(settings, settings, timeouts)
-        context = SenderContext(
-            queue=queue,
-            compose=factories.composer(settings, templates),
-            transport=self.transport,
-            throttle=throttle,
-            lease=timedelta(seconds=timeouts.total_s * LEASE_FACTOR),
-            clock=_now,
-            chance=random.random,
-            retry_policy=retry_policy,
-        )
-        senders = [Sender(context) for _ in range(settings.senders)]
-        notifier = SenderNotifier(broker, _now, wake_here=lambda: wake_one(senders))
-        self.intake = Intake(mails=mails, templates=templates, canonical=canonical, notifier=notifier)
-        maintenance = Maintenance(
-            mails=mails,
-            queue=queue,
-            retention=StoredRetention(self.database, tables, _now, timedelta(days=settings.retention_days)),
-            clock=_now,
-            again=retry_policy.again,
-            alarm_after=timedelta(seconds=settings.alarm_after_s),
-        )
-        self.worker = MailWorker(
-            broker=broker,
-            topology=_own_queues(),
-            intake=self.intake,
-            notifier=notifier,
-            senders=senders,
-            maintenance=maintenance,
-            database=self.database,
-            failed_messages=failed_messages,
-            grace_s=settings.grace_s,
-        )
+        self._maintenance = self._make_maintenance(settings)
+        self.worker = self._make_worker(settings)
         self.status = MailerStatus(
-            mails=mails,
-            maintenance=maintenance,
+            mails=self._stores.mails,
+            maintenance=self._maintenance,
             consumer=self.worker.status,
             senders=settings.senders,
-            is_away=lambda: throttle.is_open,
+            is_away=lambda: self._throttle.is_open,
         )
-        self.route_dependencies = application.RouteDependencies(
+
+    def _make_senders(self, settings: Settings) -> Sequence[Sender]:
+        context = SenderContext(
+            queue=self._stores.queue,
+            compose=factories.composer(settings, self._templates),
+            transport=self.transport,
+            throttle=self._throttle,
+            lease=timedelta(seconds=self._timeouts.total_s * LEASE_FACTOR),
+            clock=_now,
+            chance=random.random,
+            retry_policy=self._retry_policy,
+        )
+        return [Sender(context) for _ in range(settings.senders)]
+
+    def _make_maintenance(self, settings: Settings) -> Maintenance:
+        return Maintenance(
+            mails=self._stores.mails,
+            queue=self._stores.queue,
+            retention=self._stores.retention,
+            clock=_now,
+            again=self._retry_policy.again,
+            alarm_after=timedelta(seconds=settings.alarm_after_s),
+        )
+
+    def _make_worker(self, settings: Settings) -> MailWorker:
+        return MailWorker(
+            broker=self._broker,
+            topology=_own_queues(),
             intake=self.intake,
-            operations=MailOperations(mails=mails, suppressions=suppressions, canonical=canonical, notifier=notifier),
-            mails=mails,
-            suppressions=suppressions,
-            templates=templates,
-            failed_messages=StoredFailedMessages(self.database, failed_messages),
+            notifier=self._notifier,
+            senders=self._senders,
+            maintenance=self._maintenance,
+            database=self.database,
+            failed_messages=self._stores.failed_messages,
+            grace_s=settings.grace_s,
+        )
+
+    def route_dependencies(self) -> application.RouteDependencies:
+        """What the API calls."""
+        stores = self._stores
+        operations = MailOperations(
+            mails=stores.mails, suppressions=stores.suppressions, canonical=canonical, notifier=self._notifier
+        )
+        return application.RouteDependencies(
+            intake=self.intake,
+            operations=operations,
+            mails=stores.mails,
+            suppressions=stores.suppressions,
+            templates=self._templates,
+            failed_messages=StoredFailedMessages(self.database, stores.failed_messages),
             status=self.status.status,
         )
 

@@ -18,13 +18,9 @@ from sqlalchemy import Table, select
 
 from chassis.database import migrations
 from chassis.database.database import Database
-from chassis.database.own_tables import OwnTables
 from extracted.mailer.domain import CheckedRequest, Claimed, MailState, Policy, Raw, Templated
 from extracted.mailer.storage import MIGRATIONS
-from extracted.mailer.storage.delivery_queue import StoredDeliveryQueue
-from extracted.mailer.storage.mails import StoredMails
-from extracted.mailer.storage.suppressions import StoredSuppressions
-from extracted.mailer.storage.tables import MailTables, define
+from extracted.mailer.storage.stores import Stores
 from tests.support.connected import fresh_postgres
 
 LEASE = timedelta(minutes=20)
@@ -61,17 +57,12 @@ class Clock:
         return self.now
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Stores):
     """The storage under test. `url`: for a process that works on it, too."""
 
-    url: str
-    database: Database
-    tables: MailTables
-    clock: Clock
-    mails: StoredMails
-    queue: StoredDeliveryQueue
-    suppressions: StoredSuppressions
+    def __init__(self, url: str) -> None:
+        self.url, self.database, self.clock = url, Database(url), Clock()
+        super().__init__(self.database, self.clock, timedelta(days=30))
 
     async def claim(self, name: str = "a sender") -> Claimed | None:
         return await self.queue.claim(f"{name} {uuid.uuid4()}", self.clock() + LEASE)
@@ -99,13 +90,11 @@ class Kept:
 @asynccontextmanager
 async def kept(url: str) -> AsyncIterator[Kept]:
     await asyncio.to_thread(_make, url)
-    database, clock = Database(url), Clock()
-    tables = define(OwnTables("mailer", database.is_sqlite))
-    parts = (database, tables, clock)
+    store = Kept(url)
     try:
-        yield Kept(url, *parts, StoredMails(*parts), StoredDeliveryQueue(*parts), StoredSuppressions(*parts))
+        yield store
     finally:
-        await database.aclose()
+        await store.database.aclose()
 
 
 def _make(url: str) -> None:

@@ -10,7 +10,6 @@ from chassis.service.metrics import rendered
 from extracted.mailer.domain import MailState
 from extracted.mailer.maintenance import Maintenance
 from extracted.mailer.status import MailerStatus
-from extracted.mailer.storage.retention import StoredRetention
 from tests.unit.extracted.mailer.databases import LEASE, Kept, wanted
 
 ALARM = timedelta(minutes=5)
@@ -23,20 +22,7 @@ def logged() -> Iterator[list[dict[str, object]]]:
 
 
 def maintenance(store: Kept) -> Maintenance:
-    retention = StoredRetention(store.database, store.tables, store.clock, timedelta(days=30))
-    return Maintenance(store.mails, store.queue, retention, store.clock, timedelta(minutes=15), ALARM)
-
-
-async def test_a_mail_whose_sender_died_is_due_again_later(store: Kept, logged: list[dict[str, object]]) -> None:
-    [mail] = await store.mails.add([wanted()])
-    await store.claimed()
-    store.clock.after(seconds=LEASE.total_seconds() + 1)
-    await maintenance(store).expire()
-    assert await store.state(mail.id) is MailState.DEFERRED
-    assert await store.claim() is None
-    store.clock.after(minutes=15)
-    assert (await store.claimed()).attempt == 2
-    assert [(line["event"], line["count"]) for line in logged] == [("mails_ambiguous", 1)]
+    return Maintenance(store.mails, store.queue, store.retention, store.clock, timedelta(minutes=15), ALARM)
 
 
 async def test_more_stale_ones_than_one_look_takes_are_all_ended(store: Kept) -> None:

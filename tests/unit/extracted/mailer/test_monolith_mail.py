@@ -1,14 +1,11 @@
 """The monolith's mail, unchanged but for its SMTP settings: the fault that ends its process (C11) is taken away."""
 
 import re
-import smtplib
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -18,7 +15,6 @@ from tests.support.system.tcp_proxy import TcpProxy
 from tests.support.system.waiting import until
 from tests.unit.examples.monolith.client import SECRET, Client, fresh_name
 from tests.unit.extracted.mailer.running import RunningMailer, RunningSink, run, running_sink, settings, started
-from tests.unit.extracted.mailer.smtp_in.ingress_client import MESSAGE
 
 pytestmark = pytest.mark.walk
 
@@ -141,41 +137,3 @@ def test_who_signs_up_with_what_nobody_can_be_mailed_at_ends_nothing(scene: Scen
         assert len(taken_by(scene.sink, 1)) == 1
     [failed] = [mail for mail in scene.mails() if mail["state"] == "failed"]
     assert "5.1.3 Mailer: " in failed["reason"]
-
-
-def test_a_database_that_is_away_for_a_while_ends_nothing_either(scene: Scene) -> None:
-    user = somebody()
-    with scene.monolith() as running, closing(sqlite3.connect(scene.folder / "mailer.sqlite3")) as locker:
-        locker.execute("BEGIN EXCLUSIVE")
-        assert sign_up(running, user) == 201
-        until(lambda: len(scene.handed_over()) == 1, "the message is handed over")
-        since = monotonic()
-        until(lambda: monotonic() - since > 2.5, "the database was away for longer than one try takes")
-        assert not (told(scene.watched) & {b"250 2.0.0", b"451 4.3.0"})
-        locker.rollback()
-        assert taken_by(scene.sink, 1) == [((user["email"],), scene.handed_over()[0])]
-        assert running.process.poll() is None
-
-
-def told(watched: TcpProxy) -> set[bytes]:
-    """How the replies so far begin."""
-    return {line[:9] for one in watched.conversations for line in bytes(one.down).split(b"\r\n")}
-
-
-def test_who_is_killed_after_the_commit_and_asked_again_has_one_mail(tmp_path: Path) -> None:
-    with running_sink(tmp_path) as sink:
-        environ = environment(tmp_path, sink.port)
-        with started(environ | {"FAILPOINTS": "mailer.stored=kill"}) as mailer:
-            with pytest.raises(smtplib.SMTPServerDisconnected):
-                handed(ingress_port(mailer))
-            mailer.process.wait(20)
-        with started(environ) as mailer:
-            handed(ingress_port(mailer))
-            handed(ingress_port(mailer))
-            until(lambda: [mail["state"] for mail in listed(mailer)] == ["sent"], "the one mail is sent")
-            assert taken_by(sink, 1) == [(("b@example.org",), MESSAGE)]
-
-
-def handed(port: int) -> None:
-    with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
-        client.sendmail("a@example.org", ["b@example.org"], MESSAGE)

@@ -17,7 +17,6 @@ from chassis.messaging.open import open_broker
 from chassis.messaging.topology import Topology, load
 from extracted.mailer.main import TOPOLOGY
 from tests.support.connected import fresh_rabbit
-from tests.support.smtp_faults import DOT, RCPT, Fault
 from tests.support.system.waiting import until
 from tests.unit.extracted.mailer.running import (
     ROOT,
@@ -28,7 +27,6 @@ from tests.unit.extracted.mailer.running import (
     running_sink,
     settings,
     started,
-    stop,
 )
 
 pytestmark = pytest.mark.walk
@@ -160,21 +158,6 @@ def test_a_database_that_is_away_is_waited_for(tmp_path: Path, broker: str) -> N
         assert mailer.ask("GET", "/mails").status == 503
         assert run("migrate", environ=environ).returncode == 0
         until(lambda: len(sink.taken()) == 1, "it is sent")
-
-
-@pytest.mark.parametrize(("verb", "state"), [(RCPT, "queued"), (DOT, "sending")])
-def test_a_mail_that_does_not_end_within_the_grace_is_given_back_or_left_to_its_lease(
-    tmp_path: Path, database: str, broker: str, verb: str, state: str
-) -> None:
-    with running_sink(tmp_path) as sink, running_mailer(database, broker, GRACE_S="1", **sink.settings) as mailer:
-        sink.set(Fault(verb, "hang", takes=True))
-        id = mailer.mail("1")["id"]
-        until(lambda: mailer.json("GET", f"/mails/{id}")["state"] == "sending", "it is being sent")
-        if verb == DOT:
-            until(sink.taken, "all of it is handed over")
-        assert stop(mailer.process) == 0
-        with sqlite3.connect(tmp_path / "mailer.sqlite3") as connection:
-            assert connection.execute("SELECT state FROM mailer_mails").fetchall() == [(state,)]
 
 
 def test_a_port_that_is_taken_ends_it(database: str, broker: str) -> None:

@@ -207,15 +207,6 @@ async def test_the_rate_holds_for_all_senders_together(store: Kept) -> None:
     assert times[-1] - times[0] > 0.3
 
 
-async def test_looking_in_vain_uses_nothing_of_the_rate(store: Kept) -> None:
-    async with (
-        running_sink() as sink,
-        post(store, sink, 3, throttle=Throttle(0.01, BREAKER_LIMITS), look_every_s=0.02) as sent,
-    ):
-        await asyncio.sleep(0.5)
-        await sent.until(await sent.ask(), S.SENT, within_s=20)
-
-
 async def test_while_the_breaker_is_open_nothing_is_claimed(store: Kept) -> None:
     rows: list[Wrapped] = []
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,20 @@ async def test_a_reply_waits_for_a_store_that_comes_back(ingress: Listened) -> N
     ingress.shelf.is_away = False
     assert (await reply).startswith("250 ")
     assert await ingress.shelf.recipients() == ["b@example.org"]
+
+
+async def test_what_comes_ahead_of_a_reply_waits_in_the_client(ingress: Listened) -> None:
+    ingress.shelf.gate.clear()
+    wire = await ingress.greeted()
+    reply = await sent(wire)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            for _ in range(200):
+                await wire.send(b"x" * 100_000)
+    [connection] = ingress.ingress.connections
+    assert len(connection.pending) < 1_000_000
+    ingress.shelf.gate.set()
+    assert (await reply).startswith("250 ")
 
 
 async def test_a_store_that_hangs_is_given_up(tmp_path: Path) -> None:

@@ -7,14 +7,7 @@ from sqlalchemy import update
 
 from extracted.mailer.domain import MailState, Policy
 from extracted.mailer.ports import MailStateConflict
-from extracted.mailer.storage.retention import StoredRetention
 from tests.unit.extracted.mailer.databases import Kept, raw, wanted
-
-KEEP = timedelta(days=30)
-
-
-async def forget(store: Kept) -> int:
-    return await StoredRetention(store.database, store.tables, store.clock, KEEP).forget()
 
 
 async def sent(store: Kept, **changes: object) -> str:
@@ -26,10 +19,10 @@ async def sent(store: Kept, **changes: object) -> str:
 async def test_the_content_of_a_mail_at_rest_goes_after_its_time_and_the_row_stays(store: Kept) -> None:
     id = await sent(store)
     store.clock.after(days=29)
-    assert await forget(store) == 0
+    assert await store.retention.forget() == 0
     store.clock.after(days=2)
-    assert await forget(store) == 1
-    assert await forget(store) == 0
+    assert await store.retention.forget() == 1
+    assert await store.retention.forget() == 0
     [row] = await store.rows(store.tables.mails)
     assert (row["variables"], row["state"]) == (None, "sent")
     [again] = await store.mails.add([wanted(row["key"])])
@@ -40,11 +33,11 @@ async def test_a_raw_content_goes_when_no_mail_needs_it_any_more(store: Kept) ->
     await store.mails.add([wanted(f"smtp:{n}", f"p{n}@example.org", content=raw()) for n in range(2)])
     await store.queue.sent(await store.claimed(), "250 ok")
     store.clock.after(days=31)
-    assert await forget(store) == 1
+    assert await store.retention.forget() == 1
     assert len(await store.rows(store.tables.contents)) == 1
     await store.queue.sent(await store.claimed(), "250 ok")
     store.clock.after(days=31)
-    assert await forget(store) == 1
+    assert await store.retention.forget() == 1
     assert await store.rows(store.tables.contents) == []
 
 
@@ -53,7 +46,7 @@ async def test_what_may_still_be_sent_keeps_its_content_however_old(store: Kept)
     await store.queue.deferred(await store.claimed(), "450", store.clock() + timedelta(days=500))
     await store.claimed()
     store.clock.after(days=400)
-    assert await forget(store) == 0
+    assert await store.retention.forget() == 0
     assert {row["state"] for row in await store.rows(store.tables.mails)} == {"queued", "deferred", "sending"}
 
 
@@ -61,7 +54,7 @@ async def test_a_mail_without_content_is_not_sent_again(store: Kept) -> None:
     [mail] = await store.mails.add([wanted()])
     await store.queue.failed(await store.claimed(), "550", is_bounce=False)
     store.clock.after(days=31)
-    await forget(store)
+    await store.retention.forget()
     with pytest.raises(MailStateConflict, match="content"):
         await store.mails.retry(mail.id, "ada", "late")
     assert await store.state(mail.id) is MailState.FAILED
@@ -71,7 +64,7 @@ async def test_an_ambiguous_one_without_content_can_still_be_decided_as_sent(sto
     [mail] = await store.mails.add([wanted(policy=Policy.AT_MOST_ONCE)])
     await store.queue.ambiguous(await store.claimed(), "no answer", None)
     store.clock.after(days=31)
-    await forget(store)
+    await store.retention.forget()
     with pytest.raises(MailStateConflict, match="content"):
         await store.mails.decide(mail.id, False, "ada", "late")
     decided = await store.mails.decide(mail.id, True, "ada", "the provider has it")
@@ -82,7 +75,7 @@ async def test_an_ambiguous_one_without_content_can_still_be_decided_as_sent(sto
 async def test_rows_and_their_history_go_a_year_later(store: Kept) -> None:
     await sent(store)
     store.clock.after(days=361)
-    assert await forget(store) > 0
+    assert await store.retention.forget() > 0
     for table in (store.tables.mails, store.tables.events):
         assert await store.rows(table) == []
 
@@ -92,10 +85,10 @@ async def test_bounces_and_suppressions_that_count_no_more_are_forgotten(store: 
         await store.mails.add([wanted()])
         await store.queue.failed(await store.claimed(), "550", is_bounce=True)
         store.clock.after(seconds=1)
-    await forget(store)
+    await store.retention.forget()
     assert len(await store.rows(store.tables.bounces)) == 3
     store.clock.after(days=31)
-    await forget(store)
+    await store.retention.forget()
     assert await store.rows(store.tables.bounces) == []
     assert await store.rows(store.tables.suppressions) == []
 
@@ -105,4 +98,4 @@ async def test_more_than_one_round_needs_are_forgotten_in_rounds(store: Kept) ->
     async with store.database.write() as connection:
         await connection.execute(update(store.tables.mails).values(state=MailState.CANCELLED.value, due_at=None))
     store.clock.after(days=31)
-    assert [await forget(store) for _ in range(3)] == [500, 100, 0]
+    assert [await store.retention.forget() for _ in range(3)] == [500, 100, 0]
