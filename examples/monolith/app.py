@@ -18,8 +18,7 @@ from examples.monolith.http.wire import ResponseContent, raw_path
 from examples.monolith.learning import contents, modules, submissions
 from examples.monolith.outgoing.mailer import Mailer
 from examples.monolith.outgoing.runner_client import RunnerClient
-from examples.monolith.routing.checked_request import NO_PAGE, CheckedRequest, Monolith
-from examples.monolith.routing.endpoints import Endpoint, Router
+from examples.monolith.routing import NO_PAGE, CheckedRequest, Endpoint, Monolith, Router
 from examples.monolith.settings import Settings
 from examples.monolith.shop import items, purchases
 from examples.monolith.storage.database import Database

@@ -3,8 +3,7 @@
 from examples.monolith.auth.access import OPEN
 from examples.monolith.http.metrics import MEDIA_TYPE
 from examples.monolith.http.wire import ResponseContent, data_response
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint
+from examples.monolith.routing import CheckedRequest, Endpoint
 
 
 async def health(_request: CheckedRequest) -> ResponseContent:

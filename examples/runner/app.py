@@ -46,7 +46,7 @@ class RunnerApplication(Application):
     def __init__(self, settings: Settings) -> None:
         super().__init__(production=settings.production)
         self._settings = settings
-        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def handle(self, request: Request) -> ResponseContent:
         body = await read_body(request)
@@ -70,7 +70,7 @@ class RunnerApplication(Application):
         except UnsupportedLanguage as error:
             raise bad_request(str(error)) from error
         stdin = "\n".join(body["stdin"]) + "\n"
-        async with self._turn:
+        async with self._slots:
             run = await execute(interpreter, body["sourceCode"], stdin, timeout_s=self._settings.timeout_s)
         return data_response({"stdout": run.stdout, "stderr": run.stderr, "exitCode": run.exit_code}, 201)
 

@@ -11,8 +11,7 @@ from examples.monolith.http.listing import Listing
 from examples.monolith.http.wire import ResponseContent, data_response
 from examples.monolith.learning.component_shapes import COMPONENT_CHANGES, NEW_COMPONENT
 from examples.monolith.learning.component_trees import ComponentTrees, component_json
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint
+from examples.monolith.routing import CheckedRequest, Endpoint
 from examples.monolith.storage import documents
 from examples.monolith.storage.documents import Document, plain, without_mongo_fields
 from examples.monolith.storage.minimized import minimized

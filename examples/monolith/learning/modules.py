@@ -18,8 +18,7 @@ from examples.monolith.learning.module_links import (
     listed_links,
     object_ids_in,
 )
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint
+from examples.monolith.routing import CheckedRequest, Endpoint
 from examples.monolith.storage import documents
 from examples.monolith.storage.documents import Document, ObjectIds
 from examples.monolith.storage.tables import modules

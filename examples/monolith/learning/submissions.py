@@ -14,8 +14,7 @@ from examples.monolith.learning.component_shapes import LANGUAGES
 from examples.monolith.learning.contents import find_content, root_of
 from examples.monolith.outgoing.runner_client import RunFailed
 from examples.monolith.outgoing.unhandled import unhandled
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint
+from examples.monolith.routing import CheckedRequest, Endpoint
 from examples.monolith.storage import documents
 from examples.monolith.storage.documents import Document
 from examples.monolith.storage.rows import change_row

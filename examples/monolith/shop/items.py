@@ -9,8 +9,7 @@ from examples.monolith.auth.access import may
 from examples.monolith.http.errors import not_found
 from examples.monolith.http.listing import Listing
 from examples.monolith.http.wire import ResponseContent, data_response, empty_response
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint
+from examples.monolith.routing import CheckedRequest, Endpoint
 from examples.monolith.storage import documents
 from examples.monolith.storage.documents import Document
 from examples.monolith.storage.tables import items

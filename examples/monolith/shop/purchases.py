@@ -9,8 +9,7 @@ from examples.monolith.auth.access import ANY_USER, may
 from examples.monolith.http.errors import InternalFailure, forbidden
 from examples.monolith.http.listing import Listing
 from examples.monolith.http.wire import ResponseContent, data_response
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint
+from examples.monolith.routing import CheckedRequest, Endpoint
 from examples.monolith.shop.items import find_item, item_json
 from examples.monolith.storage.database import Database
 from examples.monolith.storage.documents import Document

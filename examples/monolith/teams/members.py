@@ -9,8 +9,7 @@ from examples.monolith.auth.access import Attributes, Guards, Permission, Permis
 from examples.monolith.http.errors import bad_request, conflict, not_found
 from examples.monolith.http.wire import ResponseContent, data_response
 from examples.monolith.outgoing.mails import Mail, joined_team, left_team
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint, Parameters
+from examples.monolith.routing import CheckedRequest, Endpoint, Parameters
 from examples.monolith.storage.rows import insert_row
 from examples.monolith.storage.tables import auth_roles, auth_subject_roles, team_members, user_emails
 from examples.monolith.teams.teams import CAPTAIN, MEMBER, find_team, role_name, team_json

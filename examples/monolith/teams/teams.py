@@ -10,8 +10,7 @@ from examples.monolith.auth.access import Attributes, PermissionRequest, may
 from examples.monolith.http.errors import not_found
 from examples.monolith.http.listing import Listing
 from examples.monolith.http.wire import ResponseContent, data_response, empty_response
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint
+from examples.monolith.routing import CheckedRequest, Endpoint
 from examples.monolith.storage.postgres_values import postgres_texts, postgres_uuid
 from examples.monolith.storage.rows import change_row, heap_order, insert_row
 from examples.monolith.storage.sql_page import count_of, rows_of

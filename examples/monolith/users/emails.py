@@ -11,8 +11,7 @@ from examples.monolith.auth.access import OPEN, may, of_user
 from examples.monolith.http.errors import UncaughtFailure, conflict, not_found
 from examples.monolith.http.wire import ResponseContent, data_response, empty_response
 from examples.monolith.outgoing.mails import verification
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint
+from examples.monolith.routing import CheckedRequest, Endpoint
 from examples.monolith.storage.postgres_values import condition_text, postgres_uuid
 from examples.monolith.storage.tables import user_emails, users
 from examples.monolith.users.accounts import USER_ROLE, add_email, add_role, refuse_taken, subject_of

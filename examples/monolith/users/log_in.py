@@ -12,8 +12,7 @@ from examples.monolith.auth.passwords import matches
 from examples.monolith.auth.tokens import Subject
 from examples.monolith.http.errors import bad_request, unauthorized
 from examples.monolith.http.wire import ResponseContent, data_response
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint
+from examples.monolith.routing import CheckedRequest, Endpoint
 from examples.monolith.storage.postgres_values import condition_text
 from examples.monolith.storage.tables import auth_subject_credentials, auth_subjects
 from examples.monolith.validation.shapes import IS_STRING, IS_UUID_V4, Property, one_of, required

@@ -8,8 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from examples.monolith.auth.access import may, of_user
 from examples.monolith.http.errors import not_found
 from examples.monolith.http.wire import ResponseContent, data_response
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint
+from examples.monolith.routing import CheckedRequest, Endpoint
 from examples.monolith.storage.postgres_values import TEXT_WIDTH, postgres_text
 from examples.monolith.storage.rows import change_row
 from examples.monolith.storage.tables import user_settings

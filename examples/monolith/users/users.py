@@ -12,8 +12,7 @@ from examples.monolith.http.errors import bad_request, not_found
 from examples.monolith.http.listing import Listing
 from examples.monolith.http.wire import ResponseContent, data_response
 from examples.monolith.outgoing.mails import verification
-from examples.monolith.routing.checked_request import CheckedRequest
-from examples.monolith.routing.endpoints import Endpoint, Parameters
+from examples.monolith.routing import CheckedRequest, Endpoint, Parameters
 from examples.monolith.storage.postgres_values import postgres_text, postgres_texts
 from examples.monolith.storage.rows import change_row, heap_order
 from examples.monolith.storage.sql_page import count_of, rows_of

@@ -1,4 +1,4 @@
-"""What a route declares, and how Express finds one."""
+"""What a route declares, how Express finds one, and what its handler receives."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,13 +7,52 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from examples.monolith.auth.access import Guards
+from examples.monolith.auth.tokens import Subject, Tokens
 from examples.monolith.http.errors import bad_request
-from examples.monolith.http.listing import Listing
+from examples.monolith.http.listing import Listing, Page
+from examples.monolith.http.metrics import Metrics
 from examples.monolith.http.wire import ResponseContent
-from examples.monolith.routing.checked_request import CheckedRequest
+from examples.monolith.outgoing.mailer import Mailer
+from examples.monolith.outgoing.runner_client import RunnerClient
+from examples.monolith.settings import Settings
+from examples.monolith.storage.database import Database
+from examples.monolith.storage.documents import ObjectIds
 from examples.monolith.validation.shapes import Shape
 
 _MALFORMED = re.compile(r"%(?![0-9a-fA-F]{2})")
+NO_PAGE = Page(page=1, limit=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Monolith:
+    """Collaborators that all handlers share."""
+
+    settings: Settings
+    database: Database
+    object_ids: ObjectIds
+    tokens: Tokens
+    mailer: Mailer
+    runner: RunnerClient
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRequest:
+    """A request that passed every check before its handler. `subject` is None on open routes only."""
+
+    monolith: Monolith
+    params: Mapping[str, str]
+    body: Any
+    page: Page = NO_PAGE
+    subject: Subject | None = None
+
+    @property
+    def user_id(self) -> str:
+        if self.subject is None:
+            raise LookupError("an open route has no caller")
+        return self.subject.user_id
+
+
 Handler = Callable[[CheckedRequest], Awaitable[ResponseContent]]
 Parameters = Mapping[str, str]
 """The path's variables, decoded."""

@@ -1,1 +1,0 @@
-"""What a route declares, how one is found, and what its handler receives. No handlers."""
