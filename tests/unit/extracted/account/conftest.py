@@ -40,12 +40,6 @@ def account(monolith: MonolithData, gateway: Gateway) -> Iterator[RunningService
         yield running
 
 
-@pytest.fixture(scope="session")
-def improved(monolith: MonolithData, gateway: Gateway) -> Iterator[RunningService]:
-    with running_service("account", monolith.url, gateway, COMPAT="improved") as running:
-        yield running
-
-
 @dataclass(frozen=True)
 class Mailing:
     """Account in both ways of compat and the monolith, on one database; what Account asks for reaches Mailer's queue.

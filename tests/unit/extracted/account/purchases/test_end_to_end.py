@@ -22,10 +22,11 @@ from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, Delivery
 from examples.monolith.storage import tables
 from extracted.account.purchases import messages
-from tests.support.connected import POSTGRES_URL, fresh_name, fresh_rabbit
+from tests.support.connected import POSTGRES_URL, fresh_name
 from tests.support.monolith_file import MonolithData
-from tests.support.stores import on_real_parts, on_sqlite
+from tests.support.stores import on_sqlite
 from tests.support.system.waiting import until
+from tests.unit.extracted.account.conftest import PARTS
 from tests.unit.extracted.account.test_process import run
 from tests.unit.extracted.running import ROOT, Answer, Gateway, RunningService, ask, running_service
 
@@ -48,12 +49,6 @@ class Shopping:
 
     def points(self, user: str) -> int:
         return next(int(row["points"]) for row in self.monolith.rows(tables.users) if row["id"] == user)
-
-
-PARTS = (
-    pytest.param(lambda folder: (on_sqlite(folder), f"sqlite:///{folder / 'broker.sqlite3'}"), id="embedded"),
-    pytest.param(lambda folder: (on_real_parts(folder), fresh_rabbit()), id="real parts", marks=pytest.mark.connected),
-)
 
 
 @pytest.fixture(scope="module", params=PARTS)

@@ -104,9 +104,9 @@ async def test_purchases_are_listed_by_state_and_age_page_by_page(desk: Desk) ->
     assert (await desk.get("status"))["open"] == {"DEBITED": 2, "CANCELLING": 0}
 
 
-@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "x"}, {"older_than_s": "-1"}, {"state": "GONE"}])
-async def test_an_odd_question_is_refused(desk: Desk, query: dict[str, str]) -> None:
-    assert await desk.get("purchases", **query) == 400
+async def test_an_odd_question_is_refused(desk: Desk) -> None:
+    for query in ({"limit": "0"}, {"limit": "x"}, {"older_than_s": "-1"}, {"state": "GONE"}):
+        assert await desk.get("purchases", **query) == 400
 
 
 async def test_a_timeline_tells_steps_ledger_and_what_operators_did(desk: Desk) -> None:
@@ -132,18 +132,16 @@ async def test_a_cancelled_purchase_is_refunded_when_the_shop_has_agreed(desk: D
     assert ((await desk.world.purchase(id)).state, desk.world.points(user)) == (PurchaseState.REFUNDED, 100)
 
 
-@pytest.mark.parametrize("action", ["resume", "cancel"])
-async def test_a_settled_purchase_is_neither_resumed_nor_cancelled(desk: Desk, action: str) -> None:
-    _, _, id = await desk.completed()
-    assert (await desk.post(f"purchases/{id}/{action}"))[0] == 409
-    assert (await desk.post(f"purchases/{new_id()}/{action}"))[0] == 404
-
-
-@pytest.mark.parametrize("body", [None, {}, {"why": ""}, {"why": 1}, {"why": "\0"}, []])
-async def test_a_change_needs_a_reason(desk: Desk, body: object) -> None:
+async def test_a_change_needs_a_reason_and_an_open_purchase(desk: Desk) -> None:
     _, _, id = await desk.debited()
-    assert (await desk.post(f"purchases/{id}/cancel", body))[0] == 400
+    bodies: tuple[object, ...] = (None, {}, {"why": ""}, {"why": 1}, {"why": "\0"}, [])
+    for body in bodies:
+        assert (await desk.post(f"purchases/{id}/cancel", body))[0] == 400
     assert (await desk.world.purchase(id)).state is PurchaseState.DEBITED
+    await desk.world.deliver(*await desk.world.published())
+    for action in ("resume", "cancel"):
+        assert (await desk.post(f"purchases/{id}/{action}"))[0] == 409
+        assert (await desk.post(f"purchases/{new_id()}/{action}"))[0] == 404
 
 
 async def test_a_charge_of_both_sides_is_found_and_the_later_one_refunded_once(desk: Desk) -> None:

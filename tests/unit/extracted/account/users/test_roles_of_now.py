@@ -35,8 +35,3 @@ def test_who_has_just_become_captain_reads_the_team(account: RunningService, mon
 
 def test_who_was_never_a_user_has_no_roles(account: RunningService) -> None:
     assert account.ask("/user", as_told(str(uuid.uuid4()), "guest")).status == 403
-
-
-def test_no_role_helps_who_shows_no_credential_or_a_bad_one(account: RunningService) -> None:
-    assert account.ask("/user", Identity(AuthenticationOutcome.MISSING)).status == 401
-    assert account.ask("/user", Identity(AuthenticationOutcome.REJECTED)).status == 403
