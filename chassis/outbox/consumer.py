@@ -123,7 +123,7 @@ class Consumer:
         await reach("consumer.before_ack")
 
     async def _on_dead_letter(self, delivery: Delivery) -> None:
-        await self._holding(lambda: self._park(delivery, f"dead letter: {delivery.died or 'no reason given'}"))
+        await self._holding(lambda: self._keep_failed(delivery, f"dead letter: {delivery.died or 'no reason given'}"))
 
     async def _handle(self, delivery: Delivery) -> None:
         try:
@@ -133,15 +133,16 @@ class Consumer:
         except StoreUnavailable:
             raise
         except MessageInvalid as error:
-            await self._park(delivery, f"not understood: {error}")
+            await self._keep_failed(delivery, f"not understood: {error}")
         except Exception as error:
             log.exception("handler_failed", queue=self._queue, message_id=str(delivery.properties.get("id")))
-            await self._park(delivery, f"{type(error).__name__}: {error}", self._retry_policy.retry_after(1))
+            await self._keep_failed(delivery, f"{type(error).__name__}: {error}", self._retry_policy.retry_after(1))
 
-    async def _park(self, delivery: Delivery, reason: str, retry_after: timedelta | None = None) -> None:
-        message = (self._queue, delivery.properties, delivery.body, reason)
+    async def _keep_failed(self, delivery: Delivery, reason: str, retry_after: timedelta | None = None) -> None:
         async with self._database.write() as connection:
-            id = await self._failed_messages.record(connection, *message, retry_after=retry_after)
+            id = await self._failed_messages.record(
+                connection, self._queue, delivery.properties, delivery.body, reason, retry_after=retry_after
+            )
         log.warning("message_parked", queue=self._queue, parked_id=id, reason=reason)
 
     async def _holding(self, act: Callable[[], Awaitable[None]]) -> None:

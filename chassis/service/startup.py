@@ -18,7 +18,7 @@ from chassis.database.database import Database
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, MessagingError, TopologyDiffers
 from chassis.messaging.topology import Topology
-from chassis.service import web
+from chassis.service import server
 from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 
@@ -55,11 +55,11 @@ def run(options: argparse.Namespace, migrate: Callable[[], int], serve: Callable
 
 
 def serve(app: ASGIApp, refusal: str | None, host: str, port: int, *, grace_s: int) -> int:
-    """As `web.serve`. Prints `refusal` and returns 1 if there is one."""
+    """As `server.serve`. Prints `refusal` and returns 1 if there is one."""
     if refusal is not None:
         print(refusal, file=sys.stderr)
         return 1
-    return web.serve(app, host, port, grace_s=grace_s)
+    return server.serve(app, host, port, grace_s=grace_s)
 
 
 def migrate(database_url: str, service: str, script_location: Path) -> int:

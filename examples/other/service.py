@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from chassis.auth.tokens import TokenVerifier
-from chassis.service import web
+from chassis.service import server, web
 
 ADD = '<form method="post">Title <input name="title"><button>Add</button></form>'
 
@@ -52,7 +52,7 @@ def main() -> int:
     given = parser.parse_args()
     verifier = TokenVerifier("shelf", jwks_url=given.jwks_url)
     routes = [Route("/shelf", shelf(verifier, given.database))]
-    return web.serve(Starlette(routes=routes), "127.0.0.1", given.port)
+    return server.serve(Starlette(routes=routes), "127.0.0.1", given.port)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from starlette.routing import Route, Router
 
 from chassis import settings
 from chassis.auth.tokens import TokenVerifier
-from chassis.service import logs, web
+from chassis.service import logs, server, web
 
 JSON = "application/json; charset=utf-8"
 """The content type as the monolith writes it."""
@@ -73,7 +73,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     logs.configure("whoami")
-    return web.serve(build(TokenVerifier(given.audience, jwks_url=given.jwks_url)), options.host, options.port)
+    return server.serve(build(TokenVerifier(given.audience, jwks_url=given.jwks_url)), options.host, options.port)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ Anew = Callable[[Identity], Awaitable[Identity]]
 def unguarded(handler: Guarded) -> Handler:
     """Lets everybody call and passes NOBODY to the handler. An unavailable store is the monolith's 500."""
 
-    async def answer(call: ApiRequest) -> ApiResponse:
+    async def answer(request: ApiRequest) -> ApiResponse:
         try:
-            return await handler(call, NOBODY)
+            return await handler(request, NOBODY)
         except StoreUnavailable as error:
             return _store_failed(error)
 
@@ -36,12 +36,12 @@ def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded, anew: Anew |
     `anew`: reads the roles of a user again before refusing, because the gateway's are some seconds old.
     """
 
-    async def answer(call: ApiRequest) -> ApiResponse:
+    async def answer(request: ApiRequest) -> ApiResponse:
         try:
-            identity = await caller(call.fields, verifier)
-            if anew is not None and identity.outcome is AuthenticationOutcome.USER and not allowed(call, identity):
+            identity = await caller(request.fields, verifier)
+            if anew is not None and identity.outcome is AuthenticationOutcome.USER and not allowed(request, identity):
                 identity = await anew(identity)
-            return responses.refusal(identity, allowed=allowed(call, identity)) or await handler(call, identity)
+            return responses.refusal(identity, allowed=allowed(request, identity)) or await handler(request, identity)
         except StoreUnavailable as error:
             return _store_failed(error)
         except IdentityUnavailable as error:

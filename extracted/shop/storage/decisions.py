@@ -86,7 +86,7 @@ class StoredDecisions:
 
 
 class StoredDecisionTransaction:
-    """Implements the port Deciding."""
+    """Implements the port DecisionTransaction."""
 
     def __init__(self, store: StoredDecisions, connection: AnyConnection) -> None:
         self._store = store
@@ -116,8 +116,7 @@ class StoredDecisionTransaction:
         }
         self._unwritten = [row]
         if decided.outcome is SaleOutcome.DECREASED:
-            ids = (purchase.id, purchase.user_id, purchase.item_id)
-            self._unwritten.append(self._store.bought.row(*ids, now))
+            self._unwritten.append(self._store.bought.row(purchase.id, purchase.user_id, purchase.item_id, now))
 
     async def answer(self, envelope: Envelope) -> None:
         """Writes the message into the outbox and the recorded rows into their tables, by one statement."""

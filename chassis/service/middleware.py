@@ -1,0 +1,61 @@
+"""What surrounds every request of a service: its id in all log lines, and one place for unexpected errors."""
+
+import re
+import uuid
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis.trace_context import traceparent
+
+log = structlog.get_logger("chassis.service.middleware")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class RequestId:
+    """Adds the gateway's X-Request-Id and the request's traceparent to all log lines and messages of a request.
+
+    Makes a new id if the field is missing or malformed.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get("x-request-id", "")
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        trace = traceparent([value for name, value in scope["headers"] if name == b"traceparent"])
+        bound = {"request_id": request_id} | ({} if trace is None else {"traceparent": trace})
+        with structlog.contextvars.bound_contextvars(**bound):
+            await self._app(scope, receive, send)
+
+
+class CatchErrors:
+    """Logs unexpected exceptions and lets `failure` answer. Aborts a response that has already begun."""
+
+    def __init__(self, app: ASGIApp, failure: ASGIApp) -> None:
+        self._app = app
+        self._failure = failure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:
+            log.exception("unexpected_error", method=scope["method"], path=scope["path"])
+            if started:
+                raise
+            await self._failure(scope, receive, send)

@@ -1,0 +1,67 @@
+"""Runs the web application of a service with uvicorn, until a signal ends it."""
+
+import gc
+import signal
+import socket
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+log = structlog.get_logger("chassis.service.server")
+
+KEEP_ALIVE_S = 120
+"""Longer than the gateway keeps an idle connection. Otherwise the gateway could write into a closing one."""
+
+
+def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20) -> int:
+    """Serves until SIGTERM or SIGINT, then finishes open requests for at most `grace_s`. Port 0 means any free port.
+
+    Prints `listening on http://HOST:PORT` when it listens. Returns the exit code: 1 if it cannot listen or start.
+    """
+    try:
+        listener = _listen(host, port)
+    except OSError as error:
+        log.error("cannot_listen", host=host, port=port, reason=str(error))
+        return 1
+    config = uvicorn.Config(
+        app,
+        http=_Protocol,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=grace_s,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises the signal again when it has finished
+    with listener:
+        server = _ServiceServer(config)
+        server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1024)
+
+
+class _Protocol(HttpToolsProtocol):
+    """Passes the request target as sent to the application: ASGI drops a question mark at its end."""
+
+    def on_headers_complete(self) -> None:
+        self.scope["state"]["target"] = self.url
+        super().on_headers_complete()
+
+
+class _ServiceServer(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # objects of start-up live for ever: the collector can skip them
+        for listener in (sockets or []) if self.started else []:
+            host, port = listener.getsockname()[:2]
+            print(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
