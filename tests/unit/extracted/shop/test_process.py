@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +21,6 @@ from tests.unit.extracted.shop.commands import decrease, purchase
 from tests.unit.extracted.shop.running import (
     ADMIN,
     OPERATOR_TOKEN,
-    ROOT,
     START_TIMEOUT_S,
     Gateway,
     RunningShop,
@@ -64,25 +60,6 @@ def test_help_names_the_settings() -> None:
     shown = run("--help")
     words = {word.strip("[],;.") for word in shown.stdout.replace("[", " ").split()}
     assert (shown.returncode, {"SHOP_DATABASE_URL", "SHOP_JWKS_URL", "--port"} <= words) == (0, True)
-
-
-def test_the_folders_of_its_image_suffice(tmp_path: Path) -> None:
-    lines = (ROOT / "extracted" / "shop" / "Dockerfile").read_text().splitlines()
-    for source, target in (line.split()[1:] for line in lines if line.startswith("COPY ") and "--from" not in line):
-        if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, tmp_path / target)
-        elif target != ".":
-            (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / source, tmp_path / target)
-    code = (
-        "import sys, extracted.shop.main; print(*(m.__file__ for m in sys.modules.values() if hasattr(m, '__file__')))"
-    )
-    command = [sys.executable, "-c", code]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=True)
-    ours = {"chassis", "extracted", "legacy_adapter", "strangler_gateway", "examples"}
-    loaded = {Path(file) for file in ended.stdout.split()}
-    assert [path for path in loaded if ROOT in path.parents and path.relative_to(ROOT).parts[0] in ours] == []
-    assert tmp_path / "extracted" / "shop" / "main.py" in loaded
 
 
 def test_wrong_settings_are_all_named_and_never_shown() -> None:
