@@ -20,7 +20,7 @@ DIED: Final = "its sender died, or lost the database: the provider may have it"
 
 
 class StoredDeliveryQueue:
-    """Implements the port Sendable."""
+    """Implements DeliveryQueue."""
 
     def __init__(self, database: Database, tables: MailTables, clock: Callable[[], datetime]) -> None:
         self._database = database
