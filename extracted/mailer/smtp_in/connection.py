@@ -57,19 +57,19 @@ class GuardedConnection(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called again when TLS has begun: what came in plain text before is forgotten."""
-        if self.session is None and len(self._others) >= self.limits.connections:
-            self.transport = transport
-            return self.hang_up(FULL)
-        if self.session is None:
+        if self._starts_tls:
+            super().connection_made(transport)
+            self.pending.clear()
+            self._starts_tls = False
+            self._replied(b"220")
+        elif len(self._others) < self.limits.connections:
             self._others.add(self)
             why = "421 4.4.2 The session has lasted too long; connect again"
             self._set_timer("session", self.limits.session_s, lambda: self.leave(why))
-        super().connection_made(transport)
-        self.pending.clear()
-        if self._starts_tls:
-            self._starts_tls = False
-            self._replied(b"220")
-        return None
+            super().connection_made(transport)
+        else:
+            self.transport = transport
+            self.hang_up(FULL)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._forget()
@@ -214,6 +214,8 @@ class GuardedConnection(SMTP):
         try:
             rest = self.message.feed(self.pending)
         except Endless:
-            return self.hang_up("552 5.3.4 The message has no end")
+            self.hang_up("552 5.3.4 The message has no end")
+            return
         self.pending = bytearray(rest or b"")
-        return None if rest is None else self.forward(b".\r\n", "DATA", self.limits.message_reply_s)
+        if rest is not None:
+            self.forward(b".\r\n", "DATA", self.limits.message_reply_s)
