@@ -38,31 +38,42 @@ def test_byte_by_byte_decodes_too(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw",
+    ("raw", "body"),
     [
-        b"0x1\r\na\r\n0\r\n\r\n",
-        b"+1\r\na\r\n",
-        b"-1\r\na\r\n",
-        b" 1\r\na\r\n",
-        b"1\na\n0\n\n",
-        b"1 \r\na\r\n0\r\n\r\n",
-        b"1;a\nb\r\na\r\n",
-        b"1;a\0\r\na\r\n",
-        b"1\r\nab\r\n",
-        b"1\r\naXX0\r\n\r\n",
-        b"\r\n",
-        b"g\r\n",
-        b"1" * 16 + b"\r\n",
-        b"1;" + b"x" * 5000,
-        b"0\r\nA : b\r\n\r\n",
-        b"0\r\nA: b\nC: d\r\n\r\n",
-        b"0\r\nA: " + b"x" * 2000,
-        b"".join(b"1;%b\r\na\r\n" % (b"x" * 3000) for _ in range(6)),
+        (b"0\r\n\r\n", b""),
+        (b"A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n", b"0123456789" * 2),
+        (b"0005;x=y\r\nhello\r\n000;z\r\n\r\n", b"hello"),
+        (b'5;n="a;b\\"c";m\r\nhello\r\n0\r\n\r\n', b"hello"),
+        (b"7\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n", b"\r\n0\r\n\r\n"),
     ],
+)
+def test_sizes_in_hex_with_zeros_and_extensions_are_read(raw: bytes, body: bytes) -> None:
+    seen, _rest, decoder = decode([raw])
+    assert (seen, decoder.done) == (body, True)
+
+
+END = b"\r\nhello\r\n0\r\n\r\n"
+SIZES = [
+    b"0x5", b"+5", b"-5", b"", b" 5", b"5 5", b"5_0", b"g", b"5h", b"\xef\xbc\x95", b"5\x00", b"5,", b"5;a\nb", b"5;a\rb",
+    b"5;\x00", b'5;a="b\n"', b'5;a="b\r\n"', b"5;\n", b"5\n;", b"F" * 17, b"10000000000000005", b"0" * 44 + b"g", b"5.0",
+    b"5\x0b", b"\x0b5", b"garbage that is no chunk at all", b"GET / HTTP/1.1", b"-0", b"+0", b"0x0", b"0 0", b"5 ",
+]  # fmt: skip
+WHOLE = [
+    b"1\na\n0\n\n", b"1;a\nb\r\na\r\n", b"1\r\nab\r\n", b"1\r\naXX0\r\n\r\n", b"\r\n", b"1" * 16 + b"\r\n", b"1;" + b"x" * 5000,
+    b"0\r\nA : b\r\n\r\n", b"0\r\nA: b\nC: d\r\n\r\n", b"0\r\nA: " + b"x" * 2000, b"0\r\nX: y\n\r\n", b"0\r\n\r\rG",
+    b"0\rX\r\n\r\n", b"5\nhello\r\n", b"5\r\nhello\n0\r\n", b"5\r\nhello\r\n0\n\r\n", b"5\r\nhello\r\n0\r\n\n",
+    b"5\rhello\r\n0\r\n", b"5\r\nhello0\r\n", b"5\r\nhello\r\r0", b"5\r\nhello\n\n0", b"5\r\nhello\r\nX\r\n",
+    b"5\r\nhello \r\n", b"5\r\nhell\r\n0\r\n", b"5\r\nhello!\r\n", b";a\r\n\r\n", b"0\r\n X: 1\r\n\r\n",
+    b"0\r\nbad line\r\n\r\n", b"0\r\n: 1\r\n\r\n", b"0\r\nX: a\0b\r\n\r\n", b"0\r\nX: a\rb\r\n\r\n",
+    b"0\r\nX: 1\r\n folded\r\n\r\n", b"".join(b"1;%b\r\na\r\n" % (b"x" * 3000) for _ in range(6)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "raw", [*WHOLE, *(size + END for size in SIZES), *(b"3\r\nabc\r\n" + size + END for size in SIZES)]
 )
 def test_what_is_not_exactly_chunked_is_refused(raw: bytes) -> None:
     """RFC 9112 §7.1 and §7.1.1: also the total length of extensions is bounded."""
-    with pytest.raises(Malformed):
-        decode([raw])
-    with pytest.raises(Malformed):
-        decode([raw[i : i + 1] for i in range(len(raw))])
+    for step in (len(raw), 1):
+        with pytest.raises(Malformed):
+            decode([raw[i : i + step] for i in range(0, len(raw), step)])

@@ -79,6 +79,107 @@ def test_framing_that_can_be_read_in_two_ways_is_refused(lines: bytes, status: i
     assert refused.value.status == status
 
 
+LINES = [
+    b"X-A  : 1", b"X A: 1", b"X-A \t: 1", b"Content-Length : 5", b" folded", b"\tfolded", b" ", b"\t", b" Host: evil",
+    b":", b"no colon", b"X", b"X(A): 1", b"X@A: 1", b'X"A: 1', b"X/A: 1", b"X;A: 1", b"X,A: 1", b"X=A: 1", b"X[A]: 1",
+    b"{X}: 1", b"X?A: 1", b"<X>: 1", b"X\\A: 1", b"\xc3\xa9: 1", b"X\x00A: 1", b"\x00X: 1", b"X\x7f: 1", b"X\x01: 1",
+    b"X\rA: 1", b"X\nA", b"X-A: 1\x00", b"X-A:\x00", b"X-A: 1\rb", b"X-A: 1\nX-B: 2", b"X-A: \n", b"X-A: 1\r\r",
+    b"GET / HTTP/1.1", b"X-A\x0b: 1", b"\x0bX-A: 1", b"X-A\xa0: 1", b"X-A: \nb", b"X-A: \rb", b"X-A: \x08", b"X-A: \x0b",
+    b"X-A: a\x0cb", b"X-A: \x1f", b"X-A: \x7f", b"Host: a", b"host: evil", b"HOST:",
+]  # fmt: skip
+REQUEST_LINES = [
+    b"GET / HTTP/1", b"GET / HTTP/11", b"GET / HTTP/1.", b"GET / HTTP/.1", b"GET / HTTP/1.10", b"GET / HTTP/01.1",
+    b"GET / HTTP/1,1", b"GET / HTTP 1.1", b"GET / HTTP/1.1x", b"GET / HTTP/1.1 HTTP/1.1", b"GET / HTTPS/1.1",
+    b"GET / ICE/1.0", b"GET / HTTP/x.y", b"GET / HTTP/-1.1", b"GET /", b"GET", b"/ HTTP/1.1", b"GET HTTP/1.1",
+    b"GET / /b HTTP/1.1", b"GET /\x00 HTTP/1.1", b"GET / HTTP/1.1\x00", b"GET\t/\tHTTP/1.1", b"GET\r/ HTTP/1.1",
+    b"\x00GET / HTTP/1.1", b"\xff\xfe", b"*", b":", b"GET / HTTP/1\xe2\x80\xa41", b"GET /  HTTP/1.1", b"GET / HTTP/1.1\t",
+    b"GET / HTTP/1.1\r", b"GE(T / HTTP/1.1", b"G@T / HTTP/1.1", b'"GET" / HTTP/1.1', b"GET\x01 / HTTP/1.1",
+    b"G\xc9T / HTTP/1.1", b"GET, / HTTP/1.1", b"{} / HTTP/1.1", b"GET/ / HTTP/1.1", b"POST * HTTP/1.1", b"TRACE * HTTP/1.1",
+    b"OPTIONS ** HTTP/1.1", b"OPTIONS *a HTTP/1.1", b" GET / HTTP/1.1", b"\tGET / HTTP/1.1", b"\xef\xbb\xbfGET / HTTP/1.1",
+    b"\r\r\nGET / HTTP/1.1", b"\r\n GET / HTTP/1.1",
+]  # fmt: skip
+TARGETS = [
+    b"/caf\xe9", b"/?q=\xff", b"/\x80", b"/a\x7f", b"/\x1b[31m", b"/a\tb", b"/a\x0bb", b"/a\x0cb", b"/a\x00", b"/a\rb",
+    b"/a\nb", b"http:///a", b"http://", b"http:/a", b"http:a", b"http://user:pw@b/", b"http://@/", b"http://a b/",
+    b"http://b:x/", b"http://[::1/", b"://b/", b"http://sh\\op/", b"http://b#f", b"http://b/#f", b"http://a,b@c/",
+    b"http://:80/", b"ws://b/", b"urn:a:b", b"mailto:a@b.example", b"file:///etc/passwd", b"b:80", b"b.example", b"?q", b"a",
+    b".", b"%2Fa", b"\\a", b";", b"+", b"/#", b"/a#f?b", b"#", b"/a%23b#c",
+]  # fmt: skip
+HOSTS = [
+    b"user:password@b", b"@b", b"b@", b"a@b:80", b"b/path", b"b?q", b"b#f", b"http://b", b"a\tb", b"a, b", b"b:port",
+    b"b:80:80", b"b:-1", b"b:+80", b"[::1", b"::1", b"[::1]x", b"[g::1]", b"caf\xc3\xa9.example", b"a\\b", b"a<b>", b'a"b',
+    b"a%zz", b"{a}", b"a|b", b"a^b", b"a`b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        *(b"GET / HTTP/1.1\r\nHost: a\r\n" + line for line in LINES),
+        *(line + b"\r\nHost: a" for line in REQUEST_LINES),
+        *(b"GET " + target + b" HTTP/1.1\r\nHost: a" for target in TARGETS),
+        *(b"GET / HTTP/1.1\r\nHost: " + host for host in HOSTS),
+    ],
+)
+def test_each_variant_of_a_malformed_head_is_refused(head: bytes) -> None:
+    """RFC 9112 §2.2, §3, §5; 505 where it is a version all the same."""
+    with pytest.raises(BadRequest) as refused:
+        parse_request(head + b"\r\nX-Z: 9\r\n\r\n", *LIMITS)
+    assert refused.value.status in (400, 505)
+
+
+LENGTHS = [
+    b"-5", b"5a", b"0x5", b" ", b"5 5", b"5;", b"5,", b",5", b"5.0", b"5e0", b"five", b"\xb2", b"0b1", b"5_0",
+    b"18446744073709551621", b"9223372036854775808", b"4294967301,5", b"5, 6", b"5,5,6", b"-0", b"NaN", b"'5'", b'"5"',
+    b"5\x0b", b"\x0b5", b"5\x00", b"\xef\xbc\x95", b"(5)", b"5#", b"#5",
+]  # fmt: skip
+CODINGS = [
+    b"identity", b"identity, chunked", b"chunkedx", b"chunked, chunked", b"x", b"gzip", b"deflate", b"chunked, gzip",
+    b"chunked\x0b", b"\x0cchunked", b"chunked\x00", b" ", b'"chunked"', b"chunked;q=0.5", b"chunked ; x", b"chunk",
+    b"'chunked'", b"chunked\xa0", b"\xe2\x80\x8bchunked", b"c hunked", b"chunked chunked", b"chunked\tx",
+    b"chunked\r\nTransfer-Encoding: x", b"x\r\nTransfer-Encoding: chunked", b"gzip\r\nTransfer-Encoding: chunked",
+    b"chunked\r\n , identity", b"\r\n chunked", b"chunked\r",
+    b"chunked\r\nContent-Length: 0", b"chunked\r\nConnection: Transfer-Encoding\r\nContent-Length: 5",
+    b"identity\r\nContent-Length: 5", b"\r\nContent-Length: 5", b"deflate, chunked", b"br,chunked", b"x-gzip , chunked",
+]  # fmt: skip
+LINES_OF_LENGTHS = [
+    b"6\r\nContent-Length: 5", b"5\r\ncontent-length: 0", b"5\r\nX: 1\r\nContent-Length:", b"5\r\nContent-Length: 5, 6",
+    b"5\r\nContent-Length: 5\r\nContent-Length: 4", b"5\r\nContent-Length: 05", b"5\r\nContent-Length: 5", b"5,5",
+]  # fmt: skip
+OTHER_FRAMING = [
+    b"Transfer-Encoding : chunked", b"Transfer-Encoding\t: chunked", b"Transfer-Encoding\r\n: chunked",
+    b" Transfer-Encoding: chunked", b"X: 1\r\n Transfer-Encoding: chunked", b"Transfer\x00-Encoding: chunked",
+    b"X: 1\nTransfer-Encoding: chunked", b"X: 1\rTransfer-Encoding: chunked", b"Expect: 100-continue, x", b"Expect: x=y",
+    b"Expect: foo", b"Expect: 100-continue;q=1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        *(b"Content-Length: " + length for length in LENGTHS + LINES_OF_LENGTHS),
+        *(b"Transfer-Encoding: " + coding for coding in CODINGS),
+        *OTHER_FRAMING,
+    ],
+)
+@pytest.mark.parametrize("method", [b"POST", b"GET", b"HEAD", b"DELETE"])
+def test_each_variant_of_doubtful_framing_is_refused_for_every_method(lines: bytes, method: bytes) -> None:
+    """RFC 9112 §6.1, §6.3; 417 is for expectations, 501 for codings that are known and not spoken."""
+    with pytest.raises(BadRequest) as refused:
+        request(lines + b"\r\n", method + b" / HTTP/1.1")
+    assert refused.value.status in (400, 417, 501)
+
+
+@pytest.mark.parametrize("length", [b"05", b"0000000005", b"5 ", b"5", b"\t5"])
+def test_leading_zeros_and_white_space_do_not_change_a_length(length: bytes) -> None:
+    assert request(b"Content-Length:" + length + b"\r\n").length == 5
+
+
+@pytest.mark.parametrize("coding", [b"chunked", b"CHUNKED", b" Chunked ", b"\tchunked", b"chunked, "])
+def test_chunked_is_known_in_any_case(coding: bytes) -> None:
+    assert request(b"Transfer-Encoding:" + coding + b"\r\n").length is None
+
+
 def test_transfer_encoding_in_an_http_1_0_request_is_refused() -> None:
     with pytest.raises(BadRequest):
         request(b"Transfer-Encoding: chunked\r\n", b"POST / HTTP/1.0")
@@ -184,9 +285,30 @@ def test_a_response_is_delimited_as_rfc_9112_says(head: bytes, length: int | Non
     assert (response.length, response.keep_alive) == (length, keep_alive)
 
 
+STATUS_LINES = [
+    b"HTTP/2.0 200 OK", b"HTTP/1.1 2000 OK", b"HTTP/1.1 abc OK", b"HTTP/1.1 099 Low", b"HTTP/1.1 000 Zero",
+    b"HTTP/1.1  200 OK", b"HTTP/1.1", b"garbage", b"http/1.1 200 OK", b"HTTP/1.1 -20 x", b"HTTP/1.1 200\x00OK", b"<html>",
+    b"\x16\x03\x01\x02\x00", b"HTTP/1.1 200 O\rK", b" HTTP/1.1 200 OK", b"HTTP/0.9 200 OK", b"SSH-2.0-x", b"220 smtp",
+    b"HTTP/1.1 200 OK\n\n",
+]  # fmt: skip
+RESPONSE_LINES = [
+    b"bad line", b": x", b"A B: c", b"A: b\nC: d", b"A: b\rC: d", b"X\xe9: b", b"X-A\t: 1", b"Content-Length : 2",
+    *(b"Content-Length: " + length for length in (
+        b"+2", b"-2", b"abc", b"2a", b"0x2", b"2.0", b"1e1", b"2 2", b"2;", b"", b"9" * 40, b"18446744073709551618",
+        b"2, 3", b"2,,2", b",", b"\xb2",
+    )),
+    *(b"Transfer-Encoding: " + coding for coding in (
+        b"gzip, chunked", b"identity", b"chunked, chunked", b"chunked, gzip", b"xchunked", b"chunked;q=1",
+        b"\x0bchunked", b"", b"chunked, identity",
+    )),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "head",
     [
+        *(line + b"\r\nContent-Length: 2\r\n\r\n" for line in STATUS_LINES),
+        *(b"HTTP/1.1 200 OK\r\n" + line + b"\r\n\r\n" for line in RESPONSE_LINES),
         b"HTTP/2 200 OK\r\n\r\n",
         b"ICY 200 OK\r\n\r\n",
         b"HTTP/1.1 20 OK\r\n\r\n",
