@@ -3,136 +3,83 @@
 import pytest
 
 from tests.http.client import Client
-from tests.http.message import HOST, Truncated, chunk, get, message, ok, ok_chunked
+from tests.http.message import HOST, Truncated, chunk, chunked, get, message, ok, ok_chunked
 from tests.http.origin import Call, Script
 
 HEAD = message(b"HEAD / HTTP/1.1", HOST)
+CODED = b"Transfer-Encoding: chunked"
 
 
-@pytest.mark.parametrize("length", [b"0", b"5", b"123456789"])
-@pytest.mark.parametrize("status", [b"200 OK", b"404 No", b"500 Oops", b"206 Part", b"302 Found"])
-def test_head_has_no_body_and_keeps_content_length_9110_9_3_2(
-    client: Client, origin: Script, length: bytes, status: bytes
+def with_lines(*lines: bytes, status: bytes = b"200 OK", body: bytes = b"") -> bytes:
+    return message(b"HTTP/1.1 " + status, *lines, body=body)
+
+
+BODILESS = {
+    "of a HEAD that is counted, 9110 9.3.2": (b"HEAD", with_lines(b"Content-Length: 123456789", b"ETag: x"),
+        b"123456789"),
+    "of a HEAD of nothing, 9110 9.3.2": (b"HEAD", with_lines(b"Content-Length: 0", status=b"404 No"), b"0"),
+    "of a HEAD that is chunked, 9112 6.3": (b"HEAD", with_lines(CODED), None),
+    "of a HEAD that is not framed, 9112 6.3": (b"HEAD", with_lines(b"X: 1"), None),
+    "a 204, 9112 6.3": (b"GET", with_lines(b"X-A: 1", status=b"204 No Content"), None),
+    "a 204 of a POST, 9112 6.3": (b"POST", with_lines(status=b"204 No Content"), None),
+    "a 204 that is counted, 9110 8.6": (b"GET", with_lines(b"Content-Length: 5", status=b"204 No"), None),
+    "a 204 that is chunked, 9110 8.6": (b"GET", with_lines(CODED, status=b"204 No"), None),
+    "a 304, 9112 6.3": (b"GET", with_lines(b'ETag: "a"', status=b"304 Not Modified"), None),
+    "a 304 of a HEAD, 9112 6.3": (b"HEAD", with_lines(status=b"304 Not Modified"), None),
+    "a 304 that is counted, 9110 15.4.5": (b"GET", with_lines(b"Content-Length: 1234", status=b"304 Not"), b"1234"),
+    "a 205, 9110 15.3.6": (b"GET", with_lines(b"Content-Length: 0", status=b"205 Reset"), b"0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "raw", "length"), BODILESS.values(), ids=BODILESS)
+def test_an_answer_without_a_body_leaves_the_connection_in_order(
+    client: Client, origin: Script, method: bytes, raw: bytes, length: bytes | None
 ) -> None:
-    origin.answers(message(b"HTTP/1.1 " + status, b"Content-Length: " + length, b"ETag: x"))
-    answer = client.ask(HEAD, b"HEAD")
-    assert answer.status == int(status[:3])
-    assert (answer.get(b"content-length"), answer.get(b"etag")) == (length, b"x")
+    origin.answers(raw)
+    client.send(message(method + b" / HTTP/1.1", HOST) * 3)
+    for _ in range(3):
+        answer = client.answer(method)
+        if answer.error and b"204" in raw:  # a 204 with a framing field may be refused
+            return
+        assert (b"%d" % answer.status, answer.body, answer.get(b"content-length")) == (raw[9:12], b"", length)
+        assert not answer.all(b"transfer-encoding")
+    assert origin.requests[0].method == method
     origin.answers(ok())
     assert client.ask(get()).body == b"ok"
 
 
-def test_head_of_a_chunked_resource_has_no_body_9112_6_3(client: Client, origin: Script) -> None:
-    origin.answers(message(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked"))
-    assert client.ask(HEAD, b"HEAD").status == 200
-    origin.answers(ok())
-    assert client.ask(get()).body == b"ok"
-
-
-def test_head_without_framing_has_no_body_and_needs_no_close_9112_6_3(client: Client, origin: Script) -> None:
-    origin.answers(message(b"HTTP/1.1 200 OK", b"X: 1"))
-    answer = client.ask(HEAD, b"HEAD")
-    assert answer.get(b"content-length") is None
-    origin.answers(ok())
-    assert client.ask(get()).body == b"ok"
-
-
-def test_head_is_asked_for_with_head_9110_9_3_2(client: Client, origin: Script) -> None:
-    origin.answers(message(b"HTTP/1.1 200 OK", b"Content-Length: 5"))
-    client.ask(HEAD, b"HEAD")
-    assert origin.only.method == b"HEAD"
-
-
-def test_head_that_fails_has_no_body_either_9110_9_3_2(client: Client, origin: Script) -> None:
-    answer = client.ask(message(b"HEAD /refusing/a HTTP/1.1", HOST), b"HEAD")
-    assert (answer.status, answer.error) == (502, b"connection_refused")
-    assert client.ask(get()).body == b"ok"
-
-
-def test_heads_in_a_row_are_framed_right_9110_9_3_2(client: Client, origin: Script) -> None:
-    origin.answers(message(b"HTTP/1.1 200 OK", b"Content-Length: 5"))
-    client.send(HEAD * 5)
-    assert [client.answer(b"HEAD").status for _ in range(5)] == [200] * 5
-
-
-@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
-@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"POST", b"DELETE"])
-def test_204_and_304_have_no_body_9112_6_3(client: Client, origin: Script, status: bytes, method: bytes) -> None:
-    origin.answers(message(b"HTTP/1.1 " + status, b"X-A: 1"))
-    answer = client.ask(message(method + b" / HTTP/1.1", HOST), method)
-    assert (answer.status, answer.get(b"x-a")) == (int(status[:3]), b"1")
-    assert not answer.all(b"transfer-encoding")
-    origin.answers(ok())
-    assert client.ask(get()).body == b"ok"
-
-
-@pytest.mark.parametrize("line", [b"Content-Length: 0", b"Transfer-Encoding: chunked", b"Content-Length: 5"])
-def test_204_never_shows_a_framing_field_9110_8_6(client: Client, origin: Script, line: bytes) -> None:
-    origin.answers(message(b"HTTP/1.1 204 No Content", line))
-    answer = client.ask(get())
-    assert answer.status in (204, 502)
-    origin.answers(ok())
-    assert client.ask(get()).body == b"ok"
-
-
-@pytest.mark.parametrize("length", [None, b"0", b"1234"])
-def test_304_keeps_its_fields_9110_15_4_5(client: Client, origin: Script, length: bytes | None) -> None:
+def test_304_keeps_its_fields_9110_15_4_5(client: Client, origin: Script) -> None:
     lines = [b'ETag: "a"', b"Vary: Accept", b"Cache-Control: max-age=1", b"Expires: 0", b"Content-Location: /c"]
-    more = [b"Content-Length: " + length] if length else []
-    origin.answers(message(b"HTTP/1.1 304 Not Modified", *lines, *more))
+    origin.answers(with_lines(*lines, status=b"304 Not Modified"))
     answer = client.ask(get(b"/", b'If-None-Match: "a"'))
     assert [line for line in lines if tuple(line.split(b": ")) not in answer.fields] == []
-    assert answer.get(b"content-length") == length
-    assert client.ask(get()).status == 304
 
 
-def test_205_is_framed_9110_15_3_6(client: Client, origin: Script) -> None:
-    origin.answers(message(b"HTTP/1.1 205 Reset", b"Content-Length: 0"))
-    assert client.ask(get()).status == 205
-    assert client.ask(get()).status == 205
+BODIES = {
+    "up to the close": (with_lines(body=b"the body"), b"the body"),
+    "up to an announced close": (with_lines(b"Connection: close", body=b"y" * 300_000), b"y" * 300_000),
+    "up to a close at once": (with_lines(), b""),
+    "counted": (ok(body=b"z" * 1_000_003), b"z" * 1_000_003),
+    "counted, of nothing": (ok(body=b""), b""),
+    "counted twice": (with_lines(b"Content-Length: 2, 2", body=b"ok"), b"ok"),
+    "chunked, of nothing": (ok_chunked(), b""),
+    "chunked, with extensions": (with_lines(CODED, body=b"005;x=y\r\nhello\r\n0;z\r\n\r\n"), b"hello"),
+    "one large chunk": (ok_chunked(b"q" * 32768), b"q" * 32768),
+    "chunked in another case": (with_lines(b"TRANSFER-ENCODING: Chunked", body=chunked(b"ok")), b"ok"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("body", [b"", b"x", b"the body", b"y" * 300_000], ids=["none", "a byte", "short", "long"])
-@pytest.mark.parametrize("lines", [[], [b"Connection: close"]], ids=["", "close"])
-def test_a_body_up_to_the_close_becomes_chunked_9112_6_3(
-    client: Client, origin: Script, body: bytes, lines: list[bytes]
+@pytest.mark.parametrize(("raw", "body"), BODIES.values(), ids=BODIES)
+def test_a_body_arrives_whole_and_the_connection_goes_on_9112_6_3(
+    client: Client, origin: Script, raw: bytes, body: bytes
 ) -> None:
-    origin.answers(message(b"HTTP/1.1 200 OK", *lines, body=body), close=True)
-    answer = client.ask(get())
-    assert answer.body == body
-    assert b"close" not in answer.options()
-    origin.answers(ok())
-    assert client.ask(get()).body == b"ok"
-
-
-def test_a_body_up_to_the_close_ends_by_close_for_http_1_0_9112_6_3(client: Client, origin: Script) -> None:
-    origin.answers(message(b"HTTP/1.1 200 OK", body=b"the body"), close=True)
-    client.send(message(b"GET / HTTP/1.0", HOST, b"Connection: keep-alive"))
-    answer = client.answer(version=b"1.0")
-    assert answer.body == b"the body"
-
-
-@pytest.mark.parametrize("size", [0, 1, 1024, 65_536, 1_000_003])
-def test_a_counted_body_arrives_whole_and_counted_9112_6_3(client: Client, origin: Script, size: int) -> None:
-    origin.answers(ok(body=b"z" * size))
-    answer = client.ask(get())
-    assert (len(answer.body), answer.get(b"content-length")) == (size, b"%d" % size)
-
-
-@pytest.mark.parametrize(
-    ("encoded", "body"),
-    [
-        (b"0\r\n\r\n", b""),
-        (b"5\r\nhello\r\n0\r\n\r\n", b"hello"),
-        (b"005;x=y\r\nhello\r\n0;z\r\n\r\n", b"hello"),
-        (b"A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n", b"01234567890123456789"),
-        (b"8000\r\n" + b"q" * 32768 + b"\r\n0\r\n\r\n", b"q" * 32768),
-    ],
-)
-def test_a_chunked_body_arrives_whole_9112_7_1(client: Client, origin: Script, encoded: bytes, body: bytes) -> None:
-    origin.answers(message(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked", body=encoded))
-    assert client.ask(get()).body == body
-    assert client.ask(get()).body == body
+    framed = b"chunked" in raw.lower() or b"Content-Length" in raw
+    origin.answers(raw, close=not framed)
+    for _ in range(2):
+        answer = client.ask(get())
+        assert answer.body == body
+        assert answer.get(b"content-length") == (b"%d" % len(body) if b"Content-Length" in raw else None)
+        assert b"close" not in answer.options()
 
 
 def test_a_response_byte_by_byte_arrives_whole_9112_2_2(client: Client, origin: Script) -> None:
@@ -144,124 +91,69 @@ def test_a_response_byte_by_byte_arrives_whole_9112_2_2(client: Client, origin: 
     assert client.ask(get()).body == b"hello"
 
 
-def test_chunked_in_any_case_is_chunked_9112_7(client: Client, origin: Script) -> None:
-    origin.answers(message(b"HTTP/1.1 200 OK", b"TRANSFER-ENCODING: Chunked", body=b"2\r\nok\r\n0\r\n\r\n"))
-    assert client.ask(get()).body == b"ok"
-
-
-def test_both_framings_in_a_response_are_read_as_chunked_or_502_9112_6_3(client: Client, origin: Script) -> None:
-    origin.answers(
-        message(b"HTTP/1.1 200 OK", b"Content-Length: 3", b"Transfer-Encoding: chunked", body=b"2\r\nok\r\n0\r\n\r\n")
-    )
+@pytest.mark.parametrize(
+    "raw",
+    [
+        with_lines(b"Content-Length: 3", CODED, body=chunked(b"ok")),
+        b"HTTP/1.0 200 OK\r\n" + CODED + b"\r\n\r\n" + chunked(b"ok"),
+        with_lines(b"Content-Length: 2", b"Content-Length: 2", body=b"ok"),
+    ],
+    ids=["both framings", "chunked of HTTP/1.0", "equal lengths"],
+)
+def test_a_doubtful_framing_is_read_as_the_rfc_says_or_502_9112_6_3(client: Client, origin: Script, raw: bytes) -> None:
+    origin.answers(raw)
     answer = client.ask(get())
     assert answer.status == 502 if answer.error else answer.body == b"ok"
     client.ask(get())
-    assert origin.requests[0].connection != origin.requests[1].connection
+    reused = origin.requests[0].connection == origin.requests[1].connection
+    assert not (reused and CODED in raw), "RFC 9112 §6.1: the connection ends"
 
 
-BAD_LENGTHS = [
-    b"+2",
-    b"-2",
-    b"abc",
-    b"2a",
-    b"0x2",
-    b"2.0",
-    b"1e1",
-    b"2 2",
-    b"2;",
-    b"",
-    b"9" * 40,
-    b"18446744073709551618",
-    b"2, 3",
-    b",2",
-    b"2,",
-    b"2,,2",
-    b",",
-    b"\xb2",
-]
-
-
-@pytest.mark.parametrize("length", BAD_LENGTHS)
-def test_an_invalid_content_length_is_502_and_the_connection_ends_9112_6_3(
-    client: Client, origin: Script, length: bytes
+@pytest.mark.parametrize(
+    "lines",
+    [(b"Content-Length: +2",), (b"Content-Length: 2", b"Content-Length: 3"), (b"Transfer-Encoding: gzip, chunked",)],
+    ids=["an invalid length", "two lengths", "a coding under chunked"],
+)
+def test_an_invalid_framing_is_502_and_the_connection_ends_9112_6_3(
+    client: Client, origin: Script, lines: tuple[bytes, ...]
 ) -> None:
     left: list[bool] = []
 
     def handle(call: Call) -> None:
-        call.reply(message(b"HTTP/1.1 200 OK", b"Content-Length: " + length, body=b"ok"))
+        call.reply(with_lines(*lines, body=b"ok"))
         left.append(call.gone())
         call.close()
 
     origin.answers(handle)
     answer = client.ask(get())
-    assert (answer.status, answer.error) == (502, b"http_protocol_error")
+    assert (answer.status, answer.error is not None) == (502, True)
     origin.answers(ok())
     assert client.ask(get()).body == b"ok"
     origin.wait_for(lambda: left == [True])
 
 
-def test_two_different_content_lengths_are_502_9112_6_3(client: Client, origin: Script) -> None:
-    origin.answers(message(b"HTTP/1.1 200 OK", b"Content-Length: 2", b"Content-Length: 3", body=b"ok"))
-    assert client.ask(get()).error == b"http_protocol_error"
-
-
-@pytest.mark.parametrize("lines", [[b"Content-Length: 2", b"Content-Length: 2"], [b"Content-Length: 2, 2"]])
-def test_equal_content_lengths_become_one_or_502_9110_8_6(client: Client, origin: Script, lines: list[bytes]) -> None:
-    origin.answers(message(b"HTTP/1.1 200 OK", *lines, body=b"ok"))
-    answer = client.ask(get())
-    assert answer.status == 502 if answer.error else answer.get(b"content-length") == b"2"
-
-
 @pytest.mark.parametrize(
-    "coding",
+    "encoded",
     [
-        b"gzip, chunked", b"gzip", b"identity", b"chunked, chunked", b"chunked, gzip", b"xchunked", b"chunked;q=1",
-        b"\x0bchunked", b"", b"chunked, identity",
+        b"x\r\nok\r\n0\r\n\r\n", b"2\r\nokXX0\r\n\r\n", b"2\nok\r\n0\r\n\r\n", b"f" * 17 + b"\r\nok",
+        b"2\r\nok\r\n0\r\nbad line\r\n\r\n", b"2\r\nok\r\n0\r\n X: 1\r\n\r\n",
     ],
 )  # fmt: skip
-def test_a_transfer_coding_that_is_not_chunked_alone_is_502_9112_6_1(
-    client: Client, origin: Script, coding: bytes
-) -> None:
-    origin.answers(
-        message(b"HTTP/1.1 200 OK", b"Transfer-Encoding: " + coding, body=b"2\r\nok\r\n0\r\n\r\n"), close=True
-    )
-    answer = client.ask(get())
-    assert answer.status == 502
-    assert answer.error
-
-
-def test_a_transfer_coding_of_http_1_0_is_502_or_never_reused_9112_6_1(client: Client, origin: Script) -> None:
-    origin.answers(b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", close=True)
-    answer = client.ask(get())
-    assert answer.status == 502 if answer.error else answer.body == b"ok"
-
-
-BAD_CHUNKS = [
-    b"x\r\nok\r\n0\r\n\r\n", b"+2\r\nok\r\n0\r\n\r\n", b"0x2\r\nok\r\n0\r\n\r\n", b"-2\r\nok\r\n0\r\n\r\n",
-    b"\r\nok\r\n0\r\n\r\n", b"2\nok\r\n0\r\n\r\n", b"2\r\nokXX0\r\n\r\n", b"2\r\nok\n0\r\n\r\n",
-    b"2 2\r\nok\r\n0\r\n\r\n", b"f" * 17 + b"\r\nok", b";a=b\r\n\r\n", b"2;a\nb\r\nok\r\n0\r\n\r\n",
-    b"2\r\nok\r\n0\r\n X: 1\r\n\r\n", b"2\r\nok\r\n0\r\nbad line\r\n\r\n", b" 2\r\nok\r\n0\r\n\r\n",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("encoded", BAD_CHUNKS)
 def test_a_malformed_chunk_of_the_upstream_never_ends_a_message_9112_8(
     client: Client, origin: Script, encoded: bytes
 ) -> None:
-    origin.answers(message(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked", body=encoded), close=True)
+    origin.answers(with_lines(CODED, body=encoded), close=True)
     client.send(get())
     try:
         answer = client.answer()
     except Truncated:
         return
-    assert answer.status == 502
-    assert answer.error
+    assert (answer.status, answer.error is not None) == (502, True)
 
 
 def test_chunk_extensions_of_the_upstream_are_bounded_9112_7_1_1(client: Client, origin: Script) -> None:
     def handle(call: Call) -> None:
-        call.body()
-        call.send(message(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked"))
+        call.reply(with_lines(CODED))
         for _ in range(1000):
             call.send(b"1;" + b"e" * 1000 + b"\r\nx\r\n")
         call.send(chunk(b"") + b"\r\n")

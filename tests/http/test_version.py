@@ -27,12 +27,14 @@ OF_1_0 = {
     "a chunked body": (of_1_0(), ok_chunked(b"one", b"two", trailers=(b"X-T: 1",)), b"onetwo"),
     "trailers that it wants": (of_1_0(b"GET", *WANTED), ok_chunked(b"one", trailers=(b"X-T: 1",)), b"one"),
     "a chunked body, kept alive": (of_1_0(b"GET", KEEP_ALIVE), ok_chunked(b"one", b"two"), b"onetwo"),
-    "a body up to the close, kept alive": (of_1_0(b"GET", KEEP_ALIVE), message(b"HTTP/1.1 200 OK", body=b"end"), b"end"),
+    "a body up to the close, kept alive": (of_1_0(b"GET", KEEP_ALIVE), message(b"HTTP/1.1 200 OK", body=b"end"),
+        b"end"),
     "a counted body, another request behind it": (of_1_0() + get(b"/second"), ok(), b"ok"),
     "a length without a body": (of_1_0(b"HEAD"), message(b"HTTP/1.1 200 OK", b"Content-Length: 5"), b""),
     "an answer to its own body": (of_1_0(b"POST", b"Content-Length: 5", body=b"hello"), ok(), b"ok"),
     "no answer in between": (of_1_0(), b"HTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n" + ok(), b"ok"),
-    "no 100 that it expected": (of_1_0(b"POST", b"Content-Length: 5", b"Expect: 100-continue", body=b"hello"), ok(), b"ok"),
+    "no 100 that it expected": (of_1_0(b"POST", b"Content-Length: 5", b"Expect: 100-continue", body=b"hello"), ok(),
+        b"ok"),
 }  # fmt: skip
 
 

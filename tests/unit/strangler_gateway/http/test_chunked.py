@@ -54,13 +54,17 @@ def test_sizes_in_hex_with_zeros_and_extensions_are_read(raw: bytes, body: bytes
 
 END = b"\r\nhello\r\n0\r\n\r\n"
 SIZES = [
-    b"0x5", b"+5", b"-5", b"", b" 5", b"5 5", b"5_0", b"g", b"5h", b"\xef\xbc\x95", b"5\x00", b"5,", b"5;a\nb", b"5;a\rb",
-    b"5;\x00", b'5;a="b\n"', b'5;a="b\r\n"', b"5;\n", b"5\n;", b"F" * 17, b"10000000000000005", b"0" * 44 + b"g", b"5.0",
+    b"0x5", b"+5", b"-5", b"", b" 5", b"5 5", b"5_0", b"g", b"5h", b"\xef\xbc\x95", b"5\x00", b"5,", b"5;a\nb",
+    b"5;a\rb",
+    b"5;\x00", b'5;a="b\n"', b'5;a="b\r\n"', b"5;\n", b"5\n;", b"F" * 17, b"10000000000000005", b"0" * 44 + b"g",
+    b"5.0",
     b"5\x0b", b"\x0b5", b"garbage that is no chunk at all", b"GET / HTTP/1.1", b"-0", b"+0", b"0x0", b"0 0", b"5 ",
 ]  # fmt: skip
 WHOLE = [
-    b"1\na\n0\n\n", b"1;a\nb\r\na\r\n", b"1\r\nab\r\n", b"1\r\naXX0\r\n\r\n", b"\r\n", b"1" * 16 + b"\r\n", b"1;" + b"x" * 5000,
-    b"0\r\nA : b\r\n\r\n", b"0\r\nA: b\nC: d\r\n\r\n", b"0\r\nA: " + b"x" * 2000, b"0\r\nX: y\n\r\n", b"0\r\n\r\rG",
+    b"1\na\n0\n\n", b"1;a\nb\r\na\r\n", b"1\r\nab\r\n", b"1\r\naXX0\r\n\r\n", b"\r\n", b"1" * 16 + b"\r\n",
+    b"1;" + b"x" * 5000,
+    b"0\r\nA : b\r\n\r\n", b"0\r\nA: b\nC: d\r\n\r\n", b"0\r\nA: " + b"x" * 2000, b"0\r\nX: y\n\r\n",
+    b"0\r\n\r\rX\r\n\r\n",
     b"0\rX\r\n\r\n", b"5\nhello\r\n", b"5\r\nhello\n0\r\n", b"5\r\nhello\r\n0\n\r\n", b"5\r\nhello\r\n0\r\n\n",
     b"5\rhello\r\n0\r\n", b"5\r\nhello0\r\n", b"5\r\nhello\r\r0", b"5\r\nhello\n\n0", b"5\r\nhello\r\nX\r\n",
     b"5\r\nhello \r\n", b"5\r\nhell\r\n0\r\n", b"5\r\nhello!\r\n", b";a\r\n\r\n", b"0\r\n X: 1\r\n\r\n",

@@ -84,7 +84,8 @@ LINES = [
     b":", b"no colon", b"X", b"X(A): 1", b"X@A: 1", b'X"A: 1', b"X/A: 1", b"X;A: 1", b"X,A: 1", b"X=A: 1", b"X[A]: 1",
     b"{X}: 1", b"X?A: 1", b"<X>: 1", b"X\\A: 1", b"\xc3\xa9: 1", b"X\x00A: 1", b"\x00X: 1", b"X\x7f: 1", b"X\x01: 1",
     b"X\rA: 1", b"X\nA", b"X-A: 1\x00", b"X-A:\x00", b"X-A: 1\rb", b"X-A: 1\nX-B: 2", b"X-A: \n", b"X-A: 1\r\r",
-    b"GET / HTTP/1.1", b"X-A\x0b: 1", b"\x0bX-A: 1", b"X-A\xa0: 1", b"X-A: \nb", b"X-A: \rb", b"X-A: \x08", b"X-A: \x0b",
+    b"GET / HTTP/1.1", b"X-A\x0b: 1", b"\x0bX-A: 1", b"X-A\xa0: 1", b"X-A: \nb", b"X-A: \rb", b"X-A: \x08",
+    b"X-A: \x0b",
     b"X-A: a\x0cb", b"X-A: \x1f", b"X-A: \x7f", b"Host: a", b"host: evil", b"HOST:",
 ]  # fmt: skip
 REQUEST_LINES = [
@@ -92,22 +93,27 @@ REQUEST_LINES = [
     b"GET / HTTP/1,1", b"GET / HTTP 1.1", b"GET / HTTP/1.1x", b"GET / HTTP/1.1 HTTP/1.1", b"GET / HTTPS/1.1",
     b"GET / ICE/1.0", b"GET / HTTP/x.y", b"GET / HTTP/-1.1", b"GET /", b"GET", b"/ HTTP/1.1", b"GET HTTP/1.1",
     b"GET / /b HTTP/1.1", b"GET /\x00 HTTP/1.1", b"GET / HTTP/1.1\x00", b"GET\t/\tHTTP/1.1", b"GET\r/ HTTP/1.1",
-    b"\x00GET / HTTP/1.1", b"\xff\xfe", b"*", b":", b"GET / HTTP/1\xe2\x80\xa41", b"GET /  HTTP/1.1", b"GET / HTTP/1.1\t",
+    b"\x00GET / HTTP/1.1", b"\xff\xfe", b"*", b":", b"GET / HTTP/1\xe2\x80\xa41", b"GET /  HTTP/1.1",
+    b"GET / HTTP/1.1\t",
     b"GET / HTTP/1.1\r", b"GE(T / HTTP/1.1", b"G@T / HTTP/1.1", b'"GET" / HTTP/1.1', b"GET\x01 / HTTP/1.1",
-    b"G\xc9T / HTTP/1.1", b"GET, / HTTP/1.1", b"{} / HTTP/1.1", b"GET/ / HTTP/1.1", b"POST * HTTP/1.1", b"TRACE * HTTP/1.1",
-    b"OPTIONS ** HTTP/1.1", b"OPTIONS *a HTTP/1.1", b" GET / HTTP/1.1", b"\tGET / HTTP/1.1", b"\xef\xbb\xbfGET / HTTP/1.1",
+    b"G\xc9T / HTTP/1.1", b"GET, / HTTP/1.1", b"{} / HTTP/1.1", b"GET/ / HTTP/1.1", b"POST * HTTP/1.1",
+    b"TRACE * HTTP/1.1",
+    b"OPTIONS ** HTTP/1.1", b"OPTIONS *a HTTP/1.1", b" GET / HTTP/1.1", b"\tGET / HTTP/1.1",
+    b"\xef\xbb\xbfGET / HTTP/1.1",
     b"\r\r\nGET / HTTP/1.1", b"\r\n GET / HTTP/1.1",
 ]  # fmt: skip
 TARGETS = [
     b"/caf\xe9", b"/?q=\xff", b"/\x80", b"/a\x7f", b"/\x1b[31m", b"/a\tb", b"/a\x0bb", b"/a\x0cb", b"/a\x00", b"/a\rb",
     b"/a\nb", b"http:///a", b"http://", b"http:/a", b"http:a", b"http://user:pw@b/", b"http://@/", b"http://a b/",
     b"http://b:x/", b"http://[::1/", b"://b/", b"http://sh\\op/", b"http://b#f", b"http://b/#f", b"http://a,b@c/",
-    b"http://:80/", b"ws://b/", b"urn:a:b", b"mailto:a@b.example", b"file:///etc/passwd", b"b:80", b"b.example", b"?q", b"a",
+    b"http://:80/", b"ws://b/", b"urn:a:b", b"mailto:a@b.example", b"file:///etc/passwd", b"b:80", b"b.example", b"?q",
+    b"a",
     b".", b"%2Fa", b"\\a", b";", b"+", b"/#", b"/a#f?b", b"#", b"/a%23b#c",
 ]  # fmt: skip
 HOSTS = [
     b"user:password@b", b"@b", b"b@", b"a@b:80", b"b/path", b"b?q", b"b#f", b"http://b", b"a\tb", b"a, b", b"b:port",
-    b"b:80:80", b"b:-1", b"b:+80", b"[::1", b"::1", b"[::1]x", b"[g::1]", b"caf\xc3\xa9.example", b"a\\b", b"a<b>", b'a"b',
+    b"b:80:80", b"b:-1", b"b:+80", b"[::1", b"::1", b"[::1]x", b"[g::1]", b"caf\xc3\xa9.example", b"a\\b", b"a<b>",
+    b'a"b',
     b"a%zz", b"{a}", b"a|b", b"a^b", b"a`b",
 ]  # fmt: skip
 
@@ -149,7 +155,8 @@ LINES_OF_LENGTHS = [
 OTHER_FRAMING = [
     b"Transfer-Encoding : chunked", b"Transfer-Encoding\t: chunked", b"Transfer-Encoding\r\n: chunked",
     b" Transfer-Encoding: chunked", b"X: 1\r\n Transfer-Encoding: chunked", b"Transfer\x00-Encoding: chunked",
-    b"X: 1\nTransfer-Encoding: chunked", b"X: 1\rTransfer-Encoding: chunked", b"Expect: 100-continue, x", b"Expect: x=y",
+    b"X: 1\nTransfer-Encoding: chunked", b"X: 1\rTransfer-Encoding: chunked", b"Expect: 100-continue, x",
+    b"Expect: x=y",
     b"Expect: foo", b"Expect: 100-continue;q=1",
 ]  # fmt: skip
 
@@ -287,7 +294,8 @@ def test_a_response_is_delimited_as_rfc_9112_says(head: bytes, length: int | Non
 
 STATUS_LINES = [
     b"HTTP/2.0 200 OK", b"HTTP/1.1 2000 OK", b"HTTP/1.1 abc OK", b"HTTP/1.1 099 Low", b"HTTP/1.1 000 Zero",
-    b"HTTP/1.1  200 OK", b"HTTP/1.1", b"garbage", b"http/1.1 200 OK", b"HTTP/1.1 -20 x", b"HTTP/1.1 200\x00OK", b"<html>",
+    b"HTTP/1.1  200 OK", b"HTTP/1.1", b"garbage", b"http/1.1 200 OK", b"HTTP/1.1 -20 x", b"HTTP/1.1 200\x00OK",
+    b"<html>",
     b"\x16\x03\x01\x02\x00", b"HTTP/1.1 200 O\rK", b" HTTP/1.1 200 OK", b"HTTP/0.9 200 OK", b"SSH-2.0-x", b"220 smtp",
     b"HTTP/1.1 200 OK\n\n",
 ]  # fmt: skip
