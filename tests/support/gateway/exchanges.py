@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
+from typing import Any
 
 from chassis.auth.claims import AuthenticationOutcome, Fields, Identity
 from strangler_gateway.exchange.clocks import Clocks
@@ -14,6 +15,7 @@ from strangler_gateway.gateway import Gateway, Outside
 from strangler_gateway.http.request_head import parse_request
 from strangler_gateway.identity.signer import Signer, ephemeral_signer
 from strangler_gateway.settings import Settings
+from strangler_gateway.steps.decide import Decide
 from strangler_gateway.steps.pipeline import Step
 from strangler_gateway.table.routes import (
     Auth,
@@ -135,6 +137,26 @@ def exchange(
 def step(gateway: Gateway, kind: type[Step], x: Exchange) -> Outcome:
     """Runs one step of the gateway's way alone."""
     return next(one for one in gateway.steps if isinstance(one, kind)).run(x)
+
+
+def decided(
+    gateway: Gateway, fields: Mapping[str, str] | None = None, who: Identity | None = None, **more: Any
+) -> Exchange:
+    """A request of `who` whose side has been chosen."""
+    x = exchange(gateway, fields, **more)
+    x.identity = who
+    step(gateway, Decide, x)
+    return x
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self, now: float = 1_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def changed(identity: Identity = ALICE, **values: object) -> Identity:

@@ -1,7 +1,6 @@
 """The admin API: who may do what, what it is told, what it shows."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,18 +24,6 @@ WRITES: dict[str, dict[str, Any]] = {
     "/reload": {},
 }
 AS_OPERATOR, AS_READER = {"Authorization": f"Bearer {OPERATOR}"}, {"Authorization": f"bearer {READER}"}
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    world = World(tmp_path)
-    yield world
-    await world.aclose()
-
-
-@pytest.fixture
-async def migration(world: World) -> Migration:
-    return await world.started()
 
 
 def client(world: World, migration: Migration, **given: Any) -> httpx.AsyncClient:
@@ -94,12 +81,14 @@ async def test_who_may_read_and_who_may_write(
         assert await statuses(admin, headers) == ({200}, {reads}, {writes})
 
 
-def test_every_denial_says_which_credential_to_set() -> None:
+def test_every_denial_says_which_credential_to_set_and_loopback_is_this_machine_alone() -> None:
     writes_off = access(settings(operator_token=None, reader_token=None)).denies(Role.OPERATOR, "", "127.0.0.1")
     unknown = access(settings(operator_token=None)).denies(Role.READER, "", "127.0.0.1")
     assert writes_off is not None
     assert unknown is not None
     assert ("STRANGLER_OPERATOR_TOKEN_FILE" in writes_off.message, "reader" in unknown.message) == (True, True)
+    hosts = ["127.0.0.1", "127.1.2.3", "::1", "LocalHost", "0.0.0.0", ""]
+    assert [is_loopback(host) for host in hosts] == [True, True, True, True, False, False]
 
 
 async def test_no_answer_and_no_repr_holds_a_credential(world: World, migration: Migration) -> None:
@@ -108,14 +97,6 @@ async def test_no_answer_and_no_repr_holds_a_credential(world: World, migration:
         answers.append(await admin.post("/flip", json={"unit": 1}, headers=AS_OPERATOR))
     assert not any(secret in answer.text for answer in answers for secret in (OPERATOR, READER))
     assert OPERATOR not in repr(access(settings()))
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("LocalHost", True), ("0.0.0.0", False), ("", False)],
-)
-def test_loopback_is_this_machine_alone(host: str, loopback: bool) -> None:
-    assert is_loopback(host) is loopback
 
 
 async def test_a_flip_tells_before_after_undo_and_digest(admin: httpx.AsyncClient, migration: Migration) -> None:
@@ -187,19 +168,18 @@ async def test_what_is_not_understood_changes_nothing_and_says_why(
     assert world.served == []
 
 
-async def test_a_rollback_of_a_route_takes_its_group_until_the_release(admin: httpx.AsyncClient) -> None:
+async def test_a_rollback_of_a_route_takes_its_group_until_the_release_and_all_takes_all(
+    admin: httpx.AsyncClient, migration: Migration
+) -> None:
     await admin.post("/flip", json=WRITES["/flip"])
     [unit] = (await admin.post("/rollback", json={"unit": "item-read"})).json()["units"]
     assert (unit["unit"], unit["held"], unit["after"]) == ("items", True, {"state": "legacy"})
     assert (await admin.post("/flip", json=WRITES["/flip"])).status_code == 409
     assert (await admin.post("/release", json={"unit": "items"})).json()["done"]
     assert (await admin.post("/flip", json=WRITES["/flip"])).status_code == 200
-
-
-async def test_a_rollback_of_all_takes_what_has_a_new_end(admin: httpx.AsyncClient, migration: Migration) -> None:
-    answer = (await admin.post("/rollback", json={"all": True})).json()
-    assert {unit["unit"] for unit in answer["units"]} == {"items", "orders", "search"}
-    assert all(migration.standings[unit["unit"]].hold for unit in answer["units"])
+    units = (await admin.post("/rollback", json={"all": True})).json()["units"]
+    assert {unit["unit"] for unit in units} == {"items", "orders", "search"}  # what has a new end
+    assert all(migration.standings[unit["unit"]].hold for unit in units)
 
 
 async def test_routes_shows_counters_by_side_and_undeclared_traffic(admin: httpx.AsyncClient, world: World) -> None:
@@ -267,14 +247,11 @@ async def test_metrics_tell_the_state_of_every_unit(admin: httpx.AsyncClient) ->
     assert (read["strangler_failed_reloads_total",], read["strangler_state_dir_writable",]) == (0, 1)
 
 
-async def test_ready_is_told_by_its_status(world: World, migration: Migration) -> None:
+async def test_ready_is_told_by_its_status_and_the_keys_are_public_ones(world: World, migration: Migration) -> None:
     parts = shown(world, settings(), is_ready=False)
     transport = httpx.ASGITransport(admin_app(parts, migration))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as admin:
         assert (await admin.get("/health/ready")).status_code == 503
         assert (await admin.get("/health/live")).status_code == 200
-
-
-async def test_the_keys_are_public_ones(admin: httpx.AsyncClient) -> None:
-    [key] = (await admin.get("/.well-known/jwks.json")).json()["keys"]
-    assert "d" not in key
+        [key] = (await admin.get("/.well-known/jwks.json")).json()["keys"]
+        assert "d" not in key

@@ -244,12 +244,6 @@ def test_an_address_becomes_host_port_and_base_path(url: str, authority: bytes, 
     assert (service.authority, service.base_path) == (authority, base)
 
 
-@pytest.mark.parametrize("basis_points", [0, 1, 7, 29, 1250, 3333, 9999, 10000])
-def test_a_share_is_exact_to_a_hundredth_of_a_percent(basis_points: int) -> None:
-    text = FULL.replace("share: 12.5", f"share: {basis_points / 100}")
-    assert load(text, {}).movables["items"].share == basis_points
-
-
 def test_a_file_with_faults_raises_all_of_them() -> None:
     with pytest.raises(RoutesInvalid) as caught:
         load(MINIMAL.replace("version: 1", "version: 3").replace("legacy: monolith", "legacy: m"), {})
@@ -258,6 +252,12 @@ def test_a_file_with_faults_raises_all_of_them() -> None:
     assert str(caught.value).startswith("line 1: version: wanted 1, seen 3\nline 4: ")
 
 
+REQUIRED = {
+    "ServiceEntry": ["url"],
+    "RouteEntry": ["id", "legacy", "match"],
+    "MatchRules": ["path"],
+    "PublishEntry": ["exchange", "outcomes", "replies", "type"],
+}
 CHANGES = (
     ("state: canary", "state: extracted"),
     ("share: 12.5", "share: 12.51"),
@@ -317,33 +317,24 @@ def test_movables_replace_those_of_the_same_name_in_table_and_routes() -> None:
         table.with_movables({"other": Movable("other", "group")})
 
 
-Schema = dict[str, Any]
+def test_a_share_is_exact_to_a_hundredth_of_a_percent() -> None:
+    for basis_points in (0, 1, 7, 29, 1250, 3333, 9999, 10000):
+        text = FULL.replace("share: 12.5", f"share: {basis_points / 100}")
+        assert load(text, {}).movables["items"].share == basis_points
 
 
-def definition(name: str) -> Schema:
-    schema: Schema = json_schema()
-    return cast(Schema, schema["$defs"][name])
-
-
-def test_the_schema_names_what_is_required_and_nothing_more() -> None:
-    schema: Schema = json_schema()
+def test_the_schema_names_what_is_required_and_refuses_what_is_unknown() -> None:
+    schema = cast(dict[str, Any], json_schema())
+    parts = schema["$defs"]
     assert json.loads(json.dumps(schema)) == schema
     assert sorted(schema["required"]) == ["routes", "services", "version"]
-    assert definition("ServiceEntry")["required"] == ["url"]
-    assert sorted(definition("RouteEntry")["required"]) == ["id", "legacy", "match"]
-    assert definition("MatchRules")["required"] == ["path"]
-    assert sorted(definition("PublishEntry")["required"]) == ["exchange", "outcomes", "replies", "type"]
-    assert definition("BodyFieldEntry")["properties"]["type"]["anyOf"][0]["enum"][0] == "string"
-
-
-def test_the_schema_refuses_unknown_fields_everywhere() -> None:
-    parts = json_schema()["$defs"]
-    assert isinstance(parts, dict)
+    assert {name: sorted(parts[name]["required"]) for name in REQUIRED} == REQUIRED
+    assert parts["BodyFieldEntry"]["properties"]["type"]["anyOf"][0]["enum"][0] == "string"
     assert {part["additionalProperties"] for part in parts.values()} == {False}
 
 
 def test_the_schema_takes_a_variable_where_a_number_or_word_is_wanted() -> None:
-    group = definition("GroupEntry")["properties"]
+    group = cast(dict[str, Any], json_schema())["$defs"]["GroupEntry"]["properties"]
     for name in ("share", "state"):
         variable = group[name]["anyOf"][1]
         assert re.search(variable["pattern"], "${SHARE:-5}")

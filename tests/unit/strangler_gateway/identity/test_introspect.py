@@ -12,6 +12,7 @@ import pytest
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Fields, Identity, IdentityUnavailable
 from strangler_gateway.identity.introspect import IntrospectProvider
 from strangler_gateway.identity.rules import IdentityRulesInvalid, IntrospectOptions
+from tests.support.gateway.exchanges import Clock
 from tests.support.origins import Answer, Origin, Request, origin, until
 
 CREDENTIAL = [(b"Host", b"shop.example"), (b"Authorization", b"Bearer alice"), (b"X-Other", b"1")]
@@ -41,15 +42,6 @@ async def served(monolith: Monolith) -> AsyncIterator[Origin]:
         yield running
 
 
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -77,18 +69,15 @@ async def who(provider: IntrospectProvider, fields: Fields = CREDENTIAL) -> Iden
     return answer if isinstance(answer, Identity) else await answer
 
 
-async def test_the_monolith_names_user_and_roles(provider: IntrospectProvider, served: Origin) -> None:
+async def test_the_monolith_names_user_and_roles_and_gets_the_chosen_headers_alone(
+    provider: IntrospectProvider, served: Origin
+) -> None:
     identity = await who(provider)
     assert (identity.outcome, identity.subject, identity.roles) == (AuthenticationOutcome.USER, "alice", ("user",))
     [request] = served.requests
     assert (request.method, request.target) == (b"GET", b"/user/@me")
-
-
-async def test_only_the_chosen_headers_go_there(provider: IntrospectProvider, served: Origin) -> None:
-    await who(provider)
-    assert served.requests[0].fields[b"authorization"] == b"Bearer alice"
-    assert b"x-other" not in served.requests[0].fields
-    assert served.requests[0].fields[b"host"] != b"shop.example"
+    assert request.fields[b"authorization"] == b"Bearer alice"
+    assert (b"x-other" in request.fields, request.fields[b"host"] == b"shop.example") == (False, False)
 
 
 async def test_without_a_credential_nobody_is_asked(provider: IntrospectProvider, served: Origin) -> None:
@@ -96,19 +85,17 @@ async def test_without_a_credential_nobody_is_asked(provider: IntrospectProvider
     assert served.requests == []
 
 
-@pytest.mark.parametrize("status", [401, 403, 302])
-async def test_a_credential_that_the_monolith_refuses_is_rejected(
-    provider: IntrospectProvider, monolith: Monolith, status: int
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(Answer(status, b"{}", ((b"Location", b"/login"),)) for status in (401, 403, 302)),
+        *(Answer(200, body) for body in (b"{}", b"null", b"[]", b'{"data": {"id": null}}', b'{"data": {"id": ""}}')),
+    ],
+)
+async def test_a_credential_that_the_monolith_refuses_or_has_no_user_for_is_rejected(
+    provider: IntrospectProvider, monolith: Monolith, answer: Answer
 ) -> None:
-    monolith.answer = Answer(status, b"{}", ((b"Location", b"/login"),))
-    assert (await who(provider)).outcome is AuthenticationOutcome.REJECTED
-
-
-@pytest.mark.parametrize("body", [b"{}", b"null", b"[]", b'{"data": {"id": null}}', b'{"data": {"id": ""}}'])
-async def test_an_answer_without_a_user_names_nobody(
-    provider: IntrospectProvider, monolith: Monolith, body: bytes
-) -> None:
-    monolith.answer = Answer(200, body)
+    monolith.answer = answer
     assert (await who(provider)).outcome is AuthenticationOutcome.REJECTED
 
 

@@ -2,14 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.config.file import load
-from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
@@ -19,18 +16,6 @@ from tests.support.gateway.migrating import EXTRACTED, LEGACY, RETIRED, ROUTES, 
 
 DAY = 86400.0
 ITEMS_LEGACY, ITEMS_SHADOW = "items: {state: legacy", "items: {state: shadow"
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    world = World(tmp_path)
-    yield world
-    await world.aclose()
-
-
-@pytest.fixture
-async def migration(world: World) -> Migration:
-    return await world.started()
 
 
 def codes(*results: MoveResult) -> list[str]:
@@ -381,12 +366,6 @@ async def test_a_file_that_does_not_validate_is_refused_whole(
     assert (await migration.reload()).faults == migration.faults == ()
 
 
-async def test_a_bad_file_stops_the_first_start(world: World) -> None:
-    world.path.write_text("version: 1\n")
-    with pytest.raises(RoutesInvalid):
-        await world.controller().start()
-
-
 async def test_a_table_that_cannot_be_served_leaves_the_old_one_and_its_states(
     world: World, migration: Migration
 ) -> None:
@@ -418,15 +397,6 @@ async def test_without_a_state_directory_it_serves_and_flips_are_off_until_it_is
     world.disk.away = True
     back = await flip(migration, LEGACY)
     assert (back.done, "in memory" in "".join(back.warnings), place(migration)) == (True, True, LEGACY)
-
-
-async def test_a_real_directory_that_cannot_be_made_is_the_same(world: World) -> None:
-    (world.folder / "state").write_text("a file is in the way")
-    migration = await world.started(journal=Journal(world.state_dir))
-    assert migration.problem is not None
-    assert codes(await flip(migration, SHADOW, "orders", force=True)) == ["journal"]
-    await roll_back(migration)
-    assert codes(await flip(migration, SHADOW)) == ["held"]
 
 
 async def test_a_second_gateway_waits_for_the_first_to_leave(world: World, migration: Migration) -> None:

@@ -1,9 +1,8 @@
 """A request becomes a message, and the consumer's word the answer, on a broker in memory."""
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,12 +17,13 @@ from strangler_gateway.gateway import Gateway
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.telemetry.metrics_page import request_metrics
 from tests.support.gateway.exchanges import Provider
-from tests.support.gateway.publishing import ARTICLE, QUEUE, SECRET, Warehouse, bearer, gateway_on, served
+from tests.support.gateway.publishing import ARTICLE, SECRET, Warehouse, bearer, gateway_on, served
 from tests.support.memory_broker import Fault, MemoryBroker
 from tests.support.origins import Answer, origin
 
 KEY = {"Idempotency-Key": "key-1"}
 OTHER = "00000000-0000-4000-8000-000000000001"
+GOOD = json.dumps({"articleId": ARTICLE}).encode()
 
 
 @pytest.fixture(autouse=True)
@@ -104,39 +104,35 @@ async def test_each_word_has_its_answer(
     assert answer.headers.get("retry-after") == ("7" if word == "unavailable" else None)
 
 
-async def test_a_repeat_with_its_key_is_the_same_message_and_gets_the_same_answer(
-    client: httpx.AsyncClient, warehouse: Warehouse
+@pytest.mark.parametrize(
+    ("sent", "statuses", "messages", "requests"),
+    [
+        ([("ada", ARTICLE, "key-1"), ("ada", ARTICLE, '"key-1"'), ("ada", ARTICLE, "key-1")], [204, 204, 204], 1, 1),
+        ([("ada", ARTICLE, None), ("ada", ARTICLE, None)], [204, 204], 2, 2),
+        ([("ada", ARTICLE, "key-1"), ("ada", OTHER, "key-1"), ("ada", ARTICLE, "key-1")], [204, 409, 204], 1, 2),
+        ([("ada", ARTICLE, "key-1"), ("bob", ARTICLE, "key-1"), ("ADA", ARTICLE, "key-1")], [204, 204, 204], 3, 3),
+    ],
+    ids=["a repeat", "without a key", "another body is the consumer's conflict", "another user"],
+)
+async def test_a_key_names_one_message_of_one_user(
+    client: httpx.AsyncClient,
+    warehouse: Warehouse,
+    sent: list[tuple[str, str, str | None]],
+    statuses: list[int],
+    messages: int,
+    requests: int,
 ) -> None:
-    answers = [await order(client, **{"Idempotency-Key": key}) for key in ("key-1", '"key-1"', "key-1")]
-    assert {(one.status_code, one.headers["location"]) for one in answers} == {(204, "/orders/o-1")}
-    assert len(warehouse.taken) == 3
-    assert len({(one.id, one.request_id) for one in warehouse.taken}) == 1
-
-
-async def test_without_a_key_each_request_is_a_message_of_its_own(
-    client: httpx.AsyncClient, warehouse: Warehouse
-) -> None:
-    for _ in range(2):
-        await order(client)
-    assert len({one.id for one in warehouse.taken}) == 2
-
-
-async def test_the_same_key_with_another_body_is_the_same_message_and_the_consumers_conflict(
-    client: httpx.AsyncClient, warehouse: Warehouse
-) -> None:
-    assert (await order(client, **KEY)).status_code == 204
-    assert (await order(client, OTHER, **KEY)).status_code == 409
-    assert (await order(client, **KEY)).status_code == 204
-    assert len({one.id for one in warehouse.taken}) == 1
-
-
-async def test_the_same_key_of_another_user_or_route_is_another_message(
-    client: httpx.AsyncClient, warehouse: Warehouse
-) -> None:
-    for user in ("ada", "bob", "ADA"):
-        assert (await order(client, user=user, **KEY)).status_code == 204
-    assert len({one.id for one in warehouse.taken}) == 3
-    assert [one.subject for one in warehouse.taken] == ["ada", "bob", "ADA"]
+    for (user, article, key), status in zip(sent, statuses, strict=True):
+        answer = await order(client, article, user=user, **({"Idempotency-Key": key} if key else {}))
+        assert (answer.status_code, answer.headers.get("location")) == (
+            status,
+            "/orders/o-1" if status == 204 else None,
+        )
+    assert (len({one.id for one in warehouse.taken}), len({one.request_id for one in warehouse.taken})) == (
+        messages,
+        requests,
+    )
+    assert [one.subject for one in warehouse.taken] == [user for user, _, _ in sent]
 
 
 async def test_no_reply_in_time_is_202_with_the_place_of_the_outcome(
@@ -227,23 +223,13 @@ async def test_a_forged_reply_reaches_nobody(client: httpx.AsyncClient, warehous
 @pytest.mark.parametrize(
     ("content", "fields", "status"),
     [
-        (b"", {}, 400),
         (b"{", {}, 400),
-        (b"articleId=1", {}, 400),
-        (b"[]", {}, 400),
-        (b"{}", {}, 400),
-        (json.dumps({"articleId": "no uuid"}).encode(), {}, 400),
-        (json.dumps({"articleId": ARTICLE, "subject": "mallory"}).encode(), {}, 400),
         (json.dumps({"articleId": ARTICLE, "userId": "mallory"}).encode(), {}, 400),
-        (json.dumps({"articleId": ARTICLE, "count": -1.5}).encode(), {}, 400),
-        (b'{"articleId": "%s", "articleId": "%s"}' % (ARTICLE.encode(), OTHER.encode()), {}, 400),
-        (json.dumps({"articleId": ARTICLE}).encode(), {"Idempotency-Key": "x" * 256}, 400),
-        (json.dumps({"articleId": ARTICLE}).encode(), {"Idempotency-Key": "a b"}, 400),
-        (json.dumps({"articleId": ARTICLE}).encode(), {"Idempotency-Key": ""}, 400),
-        (json.dumps({"articleId": ARTICLE}).encode(), {"Content-Type": "text/plain"}, 415),
-        (json.dumps({"articleId": ARTICLE}).encode(), {"Content-Encoding": "gzip"}, 415),
+        (GOOD, {"Idempotency-Key": "a b"}, 400),
+        (GOOD, {"Idempotency-Key": ""}, 400),
+        (GOOD, {"Content-Type": "text/plain"}, 415),
+        (GOOD, {"Content-Encoding": "gzip"}, 415),
         (b" " * 2049, {}, 413),
-        (b" " * 10_000_000, {}, 413),
     ],
 )
 async def test_what_cannot_become_a_message_is_refused_and_nothing_is_sent(
@@ -251,20 +237,10 @@ async def test_what_cannot_become_a_message_is_refused_and_nothing_is_sent(
 ) -> None:
     headers = {**bearer(), "Content-Type": "application/json", **fields}
     answer = await client.post("/orders", content=content, headers=headers)
-    assert answer.status_code == status
+    assert (answer.status_code, answer.json()["status"]) == (status, status)
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["status"] == status
     assert (await order(client)).status_code == 204
     assert len(warehouse.taken) == 1
-
-
-async def test_a_body_without_a_length_is_bounded_too(client: httpx.AsyncClient, warehouse: Warehouse) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
-        for _ in range(3):
-            yield b" " * 1000
-
-    answer = await client.post("/orders", content=pieces(), headers={**bearer(), "Content-Type": "application/json"})
-    assert (answer.status_code, warehouse.taken) == (413, [])
 
 
 @pytest.mark.parametrize(
@@ -285,18 +261,13 @@ async def test_what_is_no_text_deep_inside_is_400_too(client: httpx.AsyncClient,
     ],
 )
 async def test_who_may_not_is_refused_by_the_gateway_in_its_own_shape(
-    client: httpx.AsyncClient, warehouse: Warehouse, fields: dict[str, str], status: int
+    client: httpx.AsyncClient, gateway: Gateway, warehouse: Warehouse, fields: dict[str, str], status: int
 ) -> None:
     answer = await client.post("/orders", json={"articleId": ARTICLE}, headers=fields)
     assert (answer.status_code, answer.json()["status"], warehouse.taken) == (status, status, [])
     assert ("www-authenticate" in answer.headers) is (status == 401)
     assert answer.headers["access-control-allow-origin"] == "*"
-
-
-async def test_a_user_without_a_name_is_nobody(
-    client: httpx.AsyncClient, gateway: Gateway, warehouse: Warehouse
-) -> None:
-    gateway.authority.provider = Provider(Identity(AuthenticationOutcome.USER, None, ("buyer",)))
+    gateway.authority.provider = Provider(Identity(AuthenticationOutcome.USER, None, ("buyer",)))  # without a name
     answer = await client.post("/orders", json={"articleId": ARTICLE})
     assert (answer.status_code, warehouse.taken) == (401, [])
 
@@ -354,28 +325,6 @@ async def test_what_the_broker_does_not_confirm_is_503_and_may_be_sent_again(
     assert len({one.id for one in warehouse.taken}) == 1
 
 
-async def test_an_unroutable_message_is_503(
-    client: httpx.AsyncClient, gateway: Gateway, caplog: pytest.LogCaptureFixture
-) -> None:
-    answer = await client.post("/loose", json={"more": {}}, headers=bearer())
-    assert (answer.status_code, "was not taken" in answer.json()["detail"]) == (503, True)
-    assert [one.levelname for one in caplog.records if "publish of loose" in one.message] == ["WARNING"]
-    assert 'strangler_publish_failures_total{route="loose",reason="refused"} 1' in metrics(gateway)
-
-
-async def test_a_confirm_that_does_not_come_is_waited_for_so_long_only(warehouse: Warehouse) -> None:
-    class Silent(MemoryBroker):
-        async def publish(self, exchange: str, envelope: Envelope, *, timeout_s: float = 5.0, **_: Any) -> None:
-            assert timeout_s <= 0.3
-            await asyncio.sleep(timeout_s)
-            raise BrokerUnavailable("no confirm")
-
-    gateway = gateway_on(Silent(), CONFIRM_S="0.3")
-    async with served(gateway) as client:
-        assert (await order(client)).status_code == 503
-    assert 'reason="unconfirmed"} 1' in metrics(gateway)
-
-
 @pytest.mark.parametrize("error", [BrokerUnavailable("away"), Unroutable("no such exchange")])
 async def test_without_a_queue_of_replies_nothing_is_sent_and_it_is_tried_anew(
     warehouse: Warehouse, broker: MemoryBroker, error: Exception
@@ -388,17 +337,6 @@ async def test_without_a_queue_of_replies_nothing_is_sent_and_it_is_tried_anew(
         assert warehouse.taken == []
         broken.replies_error = None
         assert (await order(client)).status_code == 204
-
-
-async def test_a_queue_of_replies_that_does_not_come_is_waited_for_so_long_only() -> None:
-    class Hanging(MemoryBroker):
-        async def replies(self, exchange: str, handler: Handler) -> str:
-            await asyncio.Event().wait()
-            return ""
-
-    async with served(gateway_on(Hanging(), CONFIRM_S="0.2")) as client, asyncio.timeout(20):
-        answer = await order(client)
-    assert (answer.status_code, "was not taken" in answer.json()["detail"]) == (503, True)
 
 
 async def test_who_asked_first_for_the_queue_of_replies_may_leave() -> None:
@@ -431,13 +369,48 @@ async def test_a_gateway_that_ends_leaves_no_queue_of_replies(warehouse: Warehou
     assert replies() == []
 
 
-async def test_without_a_broker_the_gateway_serves_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    gateway = gateway_on(None)
-    async with served(gateway) as client:
-        answer = await order(client)
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert any("set STRANGLER_BROKER_URL" in record.message for record in caplog.records)
-    assert 'reason="unsent"} 1' in metrics(gateway)
+class Silent(MemoryBroker):
+    """Confirms nothing."""
+
+    async def publish(self, exchange: str, envelope: Envelope, *, timeout_s: float = 5.0, **_: Any) -> None:
+        assert timeout_s <= 0.3
+        await asyncio.sleep(timeout_s)
+        raise BrokerUnavailable("no confirm")
+
+
+class Hanging(MemoryBroker):
+    """Gives no queue of replies."""
+
+    async def replies(self, exchange: str, handler: Handler) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "reason", "said", "logged"),
+    [
+        (MemoryBroker, "/loose", "refused", "was not taken", "publish of loose"),
+        (Silent, "/orders", "unconfirmed", "not known", ""),
+        (Hanging, "/orders", "unsent", "was not taken", ""),
+        (lambda: None, "/orders", "unsent", "was not taken", "set STRANGLER_BROKER_URL"),
+    ],
+    ids=["an unroutable message", "no confirm in time", "no queue of replies in time", "no broker"],
+)
+async def test_a_broker_that_does_not_take_a_message_is_503_and_counted(
+    kind: Callable[[], MemoryBroker | None],
+    path: str,
+    reason: str,
+    said: str,
+    logged: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gateway = gateway_on(kind(), CONFIRM_S="0.3")
+    body: dict[str, object] = {"more": {}} if path == "/loose" else {"articleId": ARTICLE}
+    async with served(gateway) as client, asyncio.timeout(20):
+        answer = await client.post(path, json=body, headers=bearer())
+    assert (answer.status_code, answer.headers["retry-after"], said in answer.json()["detail"]) == (503, "5", True)
+    assert f'{{route="{"loose" if path == "/loose" else "order-place"}",reason="{reason}"}} 1' in metrics(gateway)
+    assert [one.levelname for one in caplog.records if logged and logged in one.message] == ["WARNING"] * bool(logged)
 
 
 async def test_so_many_wait_and_no_more(warehouse: Warehouse, broker: MemoryBroker) -> None:
@@ -477,22 +450,6 @@ async def test_a_reply_may_come_before_the_confirm(warehouse: Warehouse, broker:
         assert (await asking).status_code == 204
 
 
-async def test_the_message_of_a_client_that_left_stays(
-    client: httpx.AsyncClient, gateway: Gateway, warehouse: Warehouse, broker: MemoryBroker
-) -> None:
-    warehouse.held = asyncio.Event()
-    asking = asyncio.create_task(order(client))
-    await warehouse.took(1)
-    asking.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asking
-    warehouse.held.set()
-    async with asyncio.timeout(20):
-        while gateway.outside.publishing.waiting.count or await broker.depth(QUEUE):
-            await asyncio.sleep(0.005)
-    assert len(warehouse.taken) == 1
-
-
 async def test_a_client_that_leaves_before_its_body_is_whole_sends_nothing(
     client: httpx.AsyncClient, gateway: Gateway, warehouse: Warehouse
 ) -> None:
@@ -519,25 +476,21 @@ async def test_one_user_writes_one_after_the_other_where_the_group_says_so(
     assert [(await one).status_code for one in (*asking, other)] == [204, 204, 204]
 
 
-@pytest.mark.parametrize("state", ["legacy", "shadow"])
-async def test_before_canary_all_goes_to_the_monolith(warehouse: Warehouse, broker: MemoryBroker, state: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "statuses"),
+    [("legacy", {299}), ("shadow", {299}), ("canary", {204, 299})],
+)
+async def test_the_state_draws_users_and_a_canary_keeps_them(
+    warehouse: Warehouse, broker: MemoryBroker, state: str, statuses: set[int]
+) -> None:
+    users = [f"user-{n}" for n in range(20)]
     async with (
         origin(lambda _: Answer(299, b"legacy")) as monolith,
         served(gateway_on(broker, monolith.port, STATE=state)) as client,
     ):
-        assert (await order(client)).status_code == 299
-    assert warehouse.taken == []
-
-
-async def test_canary_draws_users_by_their_share_and_keeps_them(warehouse: Warehouse, broker: MemoryBroker) -> None:
-    users = [f"user-{n}" for n in range(20)]
-    async with (
-        origin(lambda _: Answer(299, b"legacy")) as monolith,
-        served(gateway_on(broker, monolith.port, STATE="canary")) as client,
-    ):
         first = [(await order(client, user=user)).status_code for user in users]
         assert [(await order(client, user=user)).status_code for user in users] == first
-        assert set(first) == {204, 299}
+        assert set(first) == statuses
         assert (await client.post("/orders", json={"articleId": ARTICLE})).status_code == 299
     assert {one.subject for one in warehouse.taken} == {
         u for u, status in zip(users, first, strict=True) if status == 204

@@ -227,12 +227,6 @@ async def test_a_broker_that_is_away_at_the_start_is_503_until_it_is_there(tmp_p
         await broker.aclose()
 
 
-async def test_without_the_address_of_a_broker_the_gateway_serves_and_its_route_is_503(start: Start) -> None:
-    gateway = await asyncio.to_thread(start, "")
-    assert (await asked(gateway.connect(), raw())).status == 503
-    await asyncio.to_thread(gateway.logged, "set STRANGLER_BROKER_URL")
-
-
 def test_the_gateway_needs_no_library_of_a_broker() -> None:
     program = "import sys, strangler_gateway.main; print(sorted({'aiormq', 'sqlalchemy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=90, check=True)

@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 
 from strangler_gateway.cli.app import app
 from strangler_gateway.exchange.taps import Capture, Tap
+from strangler_gateway.gateway import Gateway
 from strangler_gateway.recording.record import MAX_BODY, MAX_UNDER_WAY, Recording, RecordingRequest
 from strangler_gateway.recording.tap import TeeTap
-from strangler_gateway.steps.decide import Decide
 from strangler_gateway.table.routes import MigrationState, ShadowRules
 from tests.http.gateway_process import GatewayProcess
 from tests.support.gateway.diary import PASSWORD, Diary, diary
-from tests.support.gateway.exchanges import ALICE, exchange, gateway_for, route, step
+from tests.support.gateway.exchanges import ALICE, decided, exchange, gateway_for, route
 
 pytestmark = pytest.mark.walk
 
@@ -195,34 +195,28 @@ async def recorded(recording: Recording) -> list[str]:
     return found
 
 
-async def test_nothing_is_copied_unless_somebody_records() -> None:
-    gateway = gateway_for(route(MigrationState.LEGACY))
-    x = exchange(gateway)
-    step(gateway, Decide, x)
-    assert x.tap is None
-    gateway.recorder.recording = Recording(RecordingRequest(60, 10))
-    step(gateway, Decide, x)
-    assert isinstance(x.tap, Capture)
-
-
 @pytest.mark.parametrize(
     ("state", "share", "taken"),
-    [(MigrationState.EXTRACTED, 0, False), (MigrationState.CANARY, 10_000, False), (MigrationState.CANARY, 0, True)],
+    [
+        (MigrationState.LEGACY, 0, True),
+        (MigrationState.EXTRACTED, 0, False),
+        (MigrationState.CANARY, 10_000, False),
+        (MigrationState.CANARY, 0, True),
+    ],
 )
-async def test_only_the_legacy_side_is_recorded(state: MigrationState, share: int, taken: bool) -> None:
+async def test_the_legacy_side_alone_is_copied_and_only_while_somebody_records(
+    state: MigrationState, share: int, taken: bool
+) -> None:
     gateway = gateway_for(route(state, share=share))
+    assert decided(gateway, who=ALICE).tap is None
     gateway.recorder.recording = Recording(RecordingRequest(60, 10))
-    x = exchange(gateway)
-    x.identity = ALICE
-    step(gateway, Decide, x)
-    assert (x.tap is not None) == taken
+    assert isinstance(decided(gateway, who=ALICE).tap, Capture) == taken
 
 
 async def test_shadow_and_recording_share_an_exchange() -> None:
     gateway = gateway_for(route(MigrationState.SHADOW, shadow=ShadowRules(share=10_000)))
     gateway.recorder.recording = recording = Recording(RecordingRequest(60, 10))
-    x = exchange(gateway)
-    step(gateway, Decide, x)
+    x = decided(gateway)
     assert isinstance(x.tap, TeeTap)
     passes(x.tap)
     assert gateway.shadow._running == {"everything": 1}
@@ -230,26 +224,25 @@ async def test_shadow_and_recording_share_an_exchange() -> None:
     assert await recorded(recording) == ["GET /item/1 b'' b'{}'"]
 
 
+def tapped(gateway: Gateway, recording: Recording, fields: dict[str, str] | None = None, **request: Any) -> Any:
+    x = exchange(gateway, fields, **request)
+    recording.tap(x)
+    return x
+
+
 async def test_what_is_not_whole_is_left_out_and_counted() -> None:
-    gateway = gateway_for(route(MigrationState.LEGACY))
-    gateway.recorder.recording = recording = Recording(RecordingRequest(60, 10))
-
-    def tapped(**request: Any) -> Any:
-        x = exchange(gateway, request.pop("fields", None), **request)
-        recording.tap(x)
-        return x
-
-    passes(tapped().tap, answer=b"x" * (MAX_BODY + 1))
-    early = tapped(method="POST", fields={"Content-Length": "5"})
+    gateway, recording = gateway_for(route(MigrationState.LEGACY)), Recording(RecordingRequest(60, 10))
+    long, gone, stream = (tapped(gateway, recording) for _ in range(3))
+    early, whole = (tapped(gateway, recording, {"Content-Length": n}, method="POST") for n in ("5", "2"))
+    passes(long.tap, answer=b"x" * (MAX_BODY + 1))
     early.tap.request_body(b"ab")
     early.tap.head(413, [])
     early.tap.done()
-    gone = tapped()
     gone.tap.head(200, [])
     for release in gone.on_done:
         release()
-    tapped().tap.head(200, [(b"Content-Type", b"text/event-stream")])
-    passes(tapped(method="POST", fields={"Content-Length": "2"}).tap, body=b"ab")
+    stream.tap.head(200, [(b"Content-Type", b"text/event-stream")])
+    passes(whole.tap, body=b"ab")
     assert (recording.tally.taken, recording.tally.left_out) == (1, {"not_whole": 4})
     assert await recorded(recording) == ["POST /item/1 b'ab' b'{}'"]
 
@@ -257,11 +250,7 @@ async def test_what_is_not_whole_is_left_out_and_counted() -> None:
 async def test_it_is_bounded_in_number_memory_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     gateway, clock = gateway_for(route(MigrationState.LEGACY)), [0.0]
     recording = Recording(RecordingRequest(60, 2), clock=lambda: clock[0])
-    taps = []
-    for _ in range(MAX_UNDER_WAY + 1):
-        x = exchange(gateway)
-        recording.tap(x)
-        taps.append(x.tap)
+    taps = [tapped(gateway, recording).tap for _ in range(MAX_UNDER_WAY + 1)]
     assert taps[-1] is None
     for tap in taps[:3]:
         assert tap is not None
@@ -270,27 +259,22 @@ async def test_it_is_bounded_in_number_memory_and_time(monkeypatch: pytest.Monke
     monkeypatch.setattr("strangler_gateway.recording.record.MAX_WAITING", 3)
     other = Recording(RecordingRequest(60, 10), clock=lambda: clock[0])
     for _ in range(2):
-        x = exchange(gateway)
-        other.tap(x)
-        assert x.tap is not None
-        passes(x.tap)
+        tap = tapped(gateway, other).tap
+        assert tap is not None
+        passes(tap)
     assert (other.tally.taken, other.tally.left_out) == (1, {"too_many": 1})
     clock[0] = 60.0
-    x = exchange(gateway)
-    other.tap(x)
-    assert (x.tap, other.over) == (None, True)
+    assert (tapped(gateway, other).tap, other.over) == (None, True)
 
 
 async def test_a_share_takes_some_callers_with_all_their_requests() -> None:
     gateway = gateway_for(route(MigrationState.LEGACY))
     recording = Recording(RecordingRequest(60, 10_000, share=2_500), salt="fixed")
     taken: dict[int, set[bool]] = {}
-    for user in range(200):
-        for _ in range(2):
-            x = exchange(gateway, {"Authorization": f"Bearer {user}"})
-            recording.tap(x)
-            taken.setdefault(user, set()).add(x.tap is not None)
-            for release in x.on_done:
-                release()
+    for user in (*range(200), *range(200)):
+        x = tapped(gateway, recording, {"Authorization": f"Bearer {user}"})
+        taken.setdefault(user, set()).add(x.tap is not None)
+        for release in x.on_done:
+            release()
     assert all(len(each) == 1 for each in taken.values())
     assert 30 < sum(each == {True} for each in taken.values()) < 70

@@ -18,7 +18,17 @@ from strangler_gateway.shadow.json_compare import Difference
 from strangler_gateway.steps.decide import Decide
 from strangler_gateway.table.routes import Auth, MigrationState, Service, ShadowRules
 from strangler_gateway.telemetry.stats import RouteStats
-from tests.support.gateway.exchanges import ALICE, LaterProvider, Provider, exchange, gateway_for, route, signer, step
+from tests.support.gateway.exchanges import (
+    ALICE,
+    LaterProvider,
+    Provider,
+    decided,
+    exchange,
+    gateway_for,
+    route,
+    signer,
+    step,
+)
 from tests.support.origins import Answer, Origin, Request, origin, until
 
 JSON = ((b"Content-Type", b"application/json"),)
@@ -111,68 +121,104 @@ async def stage(
             gateway.upstreams.close()
 
 
-async def test_equal_answers_are_compared_once_and_the_monolith_is_left_alone() -> None:
-    async with stage(shop=Side(answer(b'{"id":    1}'))) as s:
-        await s.judged()
-        assert s.counted() == {"compared": 1}
-        assert (len(s.shop.requests), len(s.monolith.requests)) == (1, 0)
-        assert s.examples == []
+PACKED = Answer(200, gzip.compress(b'{"id": 1}'), (*JSON, (b"Content-Encoding", b"gzip")))
+BOMB = Answer(200, gzip.compress(b"0" * 100_000), (*JSON, (b"Content-Encoding", b"gzip")))
+LONG = {"items": [{"id": n, "name": "x" * 50} for n in range(1_000)]}
+TURNED = json.dumps(LONG, sort_keys=True, indent=1).encode()
+SAME, MOVED, DIFFERENT = {"compared": 1}, {"compared": 1, "moved": 1}, {"compared": 1, "different": 1}
+AWAY = IdentityUnavailable("store away")
+CASES: dict[str, tuple[list[Answer], list[Answer], dict[str, Any], dict[str, int], int]] = {
+    "equal answers, once, and the monolith is left alone": ([], [answer(b'{"id":    1}')], {}, SAME, 1),
+    "a difference gone at the second reading": (
+        [answer({"id": 1}), answer({"id": 2})],
+        [answer({"id": 2})],
+        {},
+        MOVED,
+        2,
+    ),
+    "another difference at the second reading": (
+        [answer({"a": 1, "b": 1}), answer({"a": 1, "b": 1})],
+        [answer({"a": 2, "b": 1}), answer({"a": 1, "b": 2})],
+        {},
+        MOVED,
+        2,
+    ),
+    "an answer of the new end that is too long": (
+        [],
+        [answer(b"x" * 5_000)],
+        {"rules": ShadowRules(max_body=1_000)},
+        {"skipped": 1},
+        1,
+    ),
+    "one that is too long when decompressed": ([], [BOMB], {"rules": ShadowRules(max_body=10_000)}, {"skipped": 1}, 1),
+    "an error of the new end": ([], [answer({}, 500)], {}, DIFFERENT, 2),
+    "a store that is away": ([], [], {"provider": LaterProvider(ALICE, AWAY)}, {"failed": 1}, 0),
+    "a refusal of the gateway": ([], [], {"auth": Auth(frozenset({"admin"}), "gateway")}, DIFFERENT, 0),
+    "compressed against plain": ([PACKED], [], {}, SAME, 1),
+    "long bodies, off the loop": ([answer(LONG)], [answer(TURNED)], {}, SAME, 1),
+}
+
+
+@pytest.mark.parametrize(("legacy", "extracted", "given", "counted", "calls"), CASES.values(), ids=CASES)
+async def test_two_answers_are_judged(
+    legacy: list[Answer], extracted: list[Answer], given: dict[str, Any], counted: dict[str, int], calls: int
+) -> None:
+    async with stage(Side(*legacy[1:]), Side(*extracted), **given) as s:
+        await s.judged(legacy[0] if legacy else None)
+        assert (s.counted(), len(s.shop.requests)) == (counted, calls)
+        assert len(s.examples) == counted.get("different", 0)
+        if "different" in counted:
+            refused = "auth" in given
+            wanted = {"where": "status", "legacy": "200", "extracted": "403" if refused else "500"}
+            assert s.examples[0]["differences"][0] == wanted
+        if counted == SAME:
+            assert s.monolith.requests == []
 
 
 async def test_the_call_is_the_users_request_marked_and_authorised_like_a_real_one() -> None:
     fields = {"Authorization": "Bearer monolith's token", "X-Weird": "1", "Strangler-Shadow": "no"}
-    async with stage() as s:
+    live = Identity(ALICE.outcome, "alice", ("user", "admin"), credential=ALICE.credential)
+    async with stage(provider=Provider(ALICE, live)) as s:
         await s.judged(fields=fields, target="/a%2Fb?q=1&q=2")
         [request] = s.shop.requests
         assert (request.method, request.target) == (b"GET", b"/a%2Fb?q=1&q=2")
-        assert request.fields[b"strangler-shadow"] == b"1"
-        assert request.fields[b"x-weird"] == b"1"
-        assert request.fields[b"x-request-id"] == b"request-1"
+        wanted = {b"strangler-shadow": b"1", b"x-weird": b"1", b"x-request-id": b"request-1"}
+        assert {name: request.fields[name] for name in wanted} == wanted
         token = request.fields[b"authorization"].removeprefix(b"Bearer ")
-        assert (await TokenVerifier("shop", jwks=signer().jwks()).verify(token)).subject == "alice"
+        told = await TokenVerifier("shop", jwks=signer().jwks()).verify(token)
+        assert (told.subject, told.roles) == ("alice", ("user", "admin"))
 
 
 async def test_a_difference_that_is_there_again_counts_and_is_shown_without_values() -> None:
     async with stage(shop=Side(answer({"id": "secret"}))) as s:
-        await s.judged(fields={"Authorization": "Bearer t"}, target="/user/alice?mail=a@b")
-        assert s.counted() == {"compared": 1, "different": 1}
+        for _ in range(3):
+            await s.judged(fields={"Authorization": "Bearer monolith's token"}, target="/user/alice?mail=a@b")
+        assert s.counted() == {"compared": 3, "different": 3}
         [example] = s.examples
         assert example["differences"] == [{"where": "$.id", "legacy": "integer", "extracted": "string"}]
-        assert (example["path"], example["method"], example["count"]) == ("/{rest...}", "GET", 1)
+        assert (example["path"], example["method"], example["count"]) == ("/{rest...}", "GET", 3)
         assert "secret" not in repr(example)
         assert "alice" not in repr(example)
         json.dumps(example)
-
-
-async def test_both_sides_are_read_again_each_with_its_own_credential() -> None:
-    async with stage(shop=Side(answer({"id": 2}))) as s:
-        await s.judged(fields={"Authorization": "Bearer monolith's token"})
-        [again] = s.monolith.requests
-        assert again.fields[b"authorization"] == b"Bearer monolith's token"
-        assert again.fields[b"strangler-shadow"] == b"1"
-        assert len(s.shop.requests) == 2
+        # Both sides are read again, each with its own credential.
+        assert (len(s.monolith.requests), len(s.shop.requests)) == (3, 6)
+        again = s.monolith.requests[0].fields
+        assert (again[b"authorization"], again[b"strangler-shadow"]) == (b"Bearer monolith's token", b"1")
         assert all(b"monolith" not in request.fields[b"authorization"] for request in s.shop.requests)
 
 
-async def test_a_difference_that_is_gone_at_the_second_reading_has_moved() -> None:
-    async with stage(Side(answer({"id": 2})), Side(answer({"id": 2}))) as s:
-        await s.judged(answer({"id": 1}))
-        assert s.counted() == {"compared": 1, "moved": 1}
-        assert s.examples == []
-
-
-async def test_another_difference_at_the_second_reading_is_not_the_same_one() -> None:
-    async with stage(Side(answer({"a": 1, "b": 1})), Side(answer({"a": 2, "b": 1}), answer({"a": 1, "b": 2}))) as s:
-        await s.judged(answer({"a": 1, "b": 1}))
-        assert s.counted() == {"compared": 1, "moved": 1}
+async def test_values_and_targets_are_shown_where_it_is_allowed() -> None:
+    async with stage(shop=Side(answer({"id": 2})), rules=ShadowRules(show_values=True)) as s:
+        await s.judged(target="/item/7?x=1")
+        assert s.examples[0]["path"] == "/item/7?x=1"
+        assert s.examples[0]["differences"] == [{"where": "$.id", "legacy": "integer 1", "extracted": "integer 2"}]
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
 async def test_the_other_safe_methods_are_compared_too(method: str) -> None:
     async with stage() as s:
         await s.judged(answer(b"") if method == "HEAD" else None, method=method)
-        assert s.counted() == {"compared": 1}
-        assert s.shop.requests[0].method == method.encode()
+        assert (s.counted(), s.shop.requests[0].method) == (SAME, method.encode())
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE", "get"])
@@ -182,20 +228,13 @@ async def test_no_other_method_is_ever_sent_twice(method: str) -> None:
         assert s.counted() == {}
 
 
-@pytest.mark.parametrize(
-    "state", [MigrationState.LEGACY, MigrationState.CANARY, MigrationState.EXTRACTED, MigrationState.RETIRED]
-)
-async def test_only_the_state_shadow_compares(state: MigrationState) -> None:
-    async with stage(state=state) as s:
-        assert s.begin().tap is None
-
-
-@pytest.mark.parametrize("rules", [None, ShadowRules(pure=False), ShadowRules(share=0)])
-def test_a_route_that_does_not_allow_it_is_not_compared(rules: ShadowRules | None) -> None:
-    gateway = gateway_for(route(MigrationState.SHADOW, shadow=rules))
-    x = exchange(gateway)
-    step(gateway, Decide, x)
-    assert x.tap is None
+@pytest.mark.parametrize("state", MigrationState)
+@pytest.mark.parametrize("rules", [None, ShadowRules(pure=False), ShadowRules(share=0), ShadowRules()])
+def test_only_the_state_shadow_of_a_route_that_allows_it_compares(
+    state: MigrationState, rules: ShadowRules | None
+) -> None:
+    x = decided(gateway_for(route(state, shadow=rules)), who=ALICE)
+    assert (x.tap is not None) == (state is MigrationState.SHADOW and rules == ShadowRules())
 
 
 def test_the_share_is_a_sample_of_the_requests() -> None:
@@ -233,44 +272,27 @@ async def test_without_room_a_request_is_skipped_and_the_room_comes_back() -> No
 
 
 @pytest.mark.parametrize(
-    "primary", [answer(b"x" * 1_001), answer(b"", fields=((b"Content-Type", b"text/event-stream"),))]
+    ("primary", "leaves"),
+    [
+        (answer(b"x" * 1_001), False),
+        (answer(b"", fields=((b"Content-Type", b"text/event-stream"),)), False),
+        (answer(b""), True),
+    ],
+    ids=["too long", "a stream", "the client leaves"],
 )
-async def test_an_answer_that_cannot_be_kept_is_let_go_at_once(primary: Answer) -> None:
+async def test_an_answer_that_cannot_be_kept_is_let_go_at_once(primary: Answer, leaves: bool) -> None:
     async with stage(rules=ShadowRules(max_body=1_000, concurrency=1)) as s:
         x = s.begin()
         assert x.tap is not None
         x.tap.head(primary.status, list(primary.fields))
         x.tap.body(primary.body)
-        assert s.counted() == {"skipped": 1}
-        other = s.begin()
-        assert other.tap is not None
-        s.end(x, primary)
-        assert s.counted() == {"skipped": 1}
-        assert s.shop.requests == []
-
-
-async def test_an_answer_of_the_new_end_that_is_too_long_is_skipped() -> None:
-    async with stage(shop=Side(answer(b"x" * 5_000)), rules=ShadowRules(max_body=1_000)) as s:
-        await s.judged()
-        assert s.counted() == {"skipped": 1}
-
-
-async def test_a_decompressed_answer_that_is_too_long_is_skipped() -> None:
-    bomb = Answer(200, gzip.compress(b"0" * 100_000), (*JSON, (b"Content-Encoding", b"gzip")))
-    async with stage(shop=Side(bomb), rules=ShadowRules(max_body=10_000)) as s:
-        await s.judged()
-        assert s.counted() == {"skipped": 1}
-
-
-async def test_a_client_that_leaves_gives_the_room_back() -> None:
-    async with stage(rules=ShadowRules(concurrency=1)) as s:
-        x = s.begin()
-        assert x.tap is not None
-        x.tap.head(200, [])
-        for release in x.on_done:
+        for release in x.on_done if leaves else ():
             release()
         assert s.counted() == {"skipped": 1}
         assert s.begin().tap is not None
+        if not leaves:
+            s.end(x, primary)
+        assert (s.counted(), s.shop.requests) == ({"skipped": 1}, [])
 
 
 def hang(request: Request) -> Answer:
@@ -288,49 +310,11 @@ async def test_a_new_end_that_does_not_answer_has_failed(kind: str, caplog: pyte
         assert [record for record in caplog.records if record.exc_info] == []
 
 
-async def test_an_error_of_the_new_end_is_a_difference() -> None:
-    async with stage(shop=Side(answer({}, 500))) as s:
-        await s.judged()
-        assert s.counted() == {"compared": 1, "different": 1}
-        assert s.examples[0]["differences"][0] == {"where": "status", "legacy": "200", "extracted": "500"}
-
-
-async def test_while_the_store_is_away_the_comparison_has_failed() -> None:
-    async with stage(provider=LaterProvider(ALICE, IdentityUnavailable("store away"))) as s:
-        await s.judged()
-        assert s.counted() == {"failed": 1}
-        assert s.shop.requests == []
-
-
 async def test_a_fault_of_the_provider_is_logged_and_hurts_nobody(caplog: pytest.LogCaptureFixture) -> None:
     async with stage(provider=Provider(ALICE, KeyError("fault"))) as s:
         await s.judged()
         assert s.counted() == {"failed": 1}
         assert any(record.exc_info for record in caplog.records)
-
-
-async def test_what_the_gateway_would_refuse_is_compared_as_refused() -> None:
-    auth = Auth(frozenset({"admin"}), "gateway")
-    async with stage(auth=auth) as s:
-        await s.judged()
-        assert s.counted() == {"compared": 1, "different": 1}
-        assert s.examples[0]["differences"][0] == {"where": "status", "legacy": "200", "extracted": "403"}
-        assert s.shop.requests == []
-
-
-async def test_the_identity_is_the_live_one() -> None:
-    live = Identity(ALICE.outcome, "alice", ("user", "admin"), credential=ALICE.credential)
-    async with stage(provider=Provider(ALICE, live)) as s:
-        await s.judged()
-        token = s.shop.requests[0].fields[b"authorization"].removeprefix(b"Bearer ")
-        assert (await TokenVerifier("shop", jwks=signer().jwks()).verify(token)).roles == ("user", "admin")
-
-
-async def test_a_compressed_answer_equals_a_plain_one() -> None:
-    packed = Answer(200, gzip.compress(b'{"id": 1}'), (*JSON, (b"Content-Encoding", b"gzip")))
-    async with stage() as s:
-        await s.judged(packed)
-        assert s.counted() == {"compared": 1}
 
 
 async def test_an_unknown_coding_makes_both_sides_be_read_plain() -> None:
@@ -351,14 +335,6 @@ async def test_a_location_counts_as_the_client_would_see_it() -> None:
         assert s.counted() == {"compared": 1}
 
 
-async def test_long_bodies_are_compared_as_well_and_off_the_loop() -> None:
-    long = {"items": [{"id": n, "name": "x" * 50} for n in range(1_000)]}
-    turned = json.dumps(long, sort_keys=True, indent=1).encode()
-    async with stage(shop=Side(answer(turned))) as s:
-        await s.judged(answer(long))
-        assert s.counted() == {"compared": 1}
-
-
 async def test_closing_ends_what_is_under_way() -> None:
     shop = Side()
     shop.wait.clear()
@@ -368,20 +344,6 @@ async def test_closing_ends_what_is_under_way() -> None:
         await s.gateway.shadow.aclose()
         assert s.gateway.shadow._running == {}
         assert s.counted() == {}
-
-
-async def test_values_and_targets_are_shown_where_it_is_allowed() -> None:
-    async with stage(shop=Side(answer({"id": 2})), rules=ShadowRules(show_values=True)) as s:
-        await s.judged(target="/item/7?x=1")
-        assert s.examples[0]["path"] == "/item/7?x=1"
-        assert s.examples[0]["differences"] == [{"where": "$.id", "legacy": "integer 1", "extracted": "integer 2"}]
-
-
-async def test_equal_kinds_of_difference_are_one_example_with_a_count() -> None:
-    async with stage(shop=Side(answer({"id": 2}))) as s:
-        for _ in range(3):
-            await s.judged()
-        assert [example["count"] for example in s.examples] == [3]
 
 
 def test_examples_are_capped_and_the_latest_comes_first() -> None:

@@ -6,6 +6,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from tests.support.gateway.exchanges import (
     MONOLITH,
     REJECTED,
     SHOP,
+    Clock,
     LaterProvider,
     Provider,
     changed,
@@ -40,16 +42,6 @@ from tests.support.gateway.exchanges import (
 ADMINS = Auth(frozenset({"admin", "owner"}), "gateway")
 USERS = Auth("authenticated", "gateway")
 both_kinds = pytest.mark.parametrize("kind", [Provider, LaterProvider])
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self, now: float = 1_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def authorized(
@@ -107,67 +99,72 @@ async def test_upstream_enforcement_passes_refused_callers_on_with_the_outcome(
         (USERS, ALICE, None),
         (USERS, NOBODY, 401),
         (USERS, REJECTED, 401),
+        (USERS, None, 401),
         (ADMINS, NOBODY, 401),
         (ADMINS, ALICE, 403),
         (ADMINS, changed(roles=("owner",)), None),
         (ADMINS, changed(roles=("user", "admin")), None),
     ],
 )
-async def test_gateway_enforcement_answers_by_itself(auth: Auth, identity: Identity, status: int | None) -> None:
-    x, reply = await authorized(gateway_for(route(MigrationState.EXTRACTED, auth=auth), Provider(identity)), identity)
+async def test_gateway_enforcement_answers_by_itself(auth: Auth, identity: Identity | None, status: int | None) -> None:
+    provider = None if identity is None else Provider(identity)
+    x, reply = await authorized(gateway_for(route(MigrationState.EXTRACTED, auth=auth), provider), identity)
     assert (reply.status if reply else None) == status
     assert (x.internal_token is None) is (reply is not None)
-    if status == 401:
-        assert reply is not None
+    if reply is not None and status == 401:
         assert reply.fields[0][0] == b"WWW-Authenticate"  # RFC 9110 §15.5.2
 
 
-async def test_gateway_enforcement_without_a_provider_knows_nobody() -> None:
-    _, reply = await authorized(gateway_for(route(MigrationState.EXTRACTED, auth=USERS)), None)
-    assert reply is not None
-    assert reply.status == 401
+class Slow(Provider):
+    """Takes four seconds to confirm."""
+
+    clock: Clock
+
+    async def confirm(self, identity: Identity, fields: Fields) -> Identity:
+        self.confirmed += 1
+        self.clock.now += 4
+        return identity
 
 
-@both_kinds
-async def test_a_grant_is_good_for_five_seconds(kind: type[Provider]) -> None:
-    clock, provider = Clock(), kind()
+@pytest.mark.parametrize(
+    ("kind", "who", "asked"),
+    [
+        (Provider, ALICE, [(0, 1), (4.9, 1), (5.0, 2), (9.9, 2), (10.1, 3)]),
+        (LaterProvider, ALICE, [(0, 1), (4.9, 1), (5.0, 2), (9.9, 2), (10.1, 3)]),
+        (Slow, ALICE, [(0, 1), (4.9, 1), (5.0, 2)]),
+        (Provider, changed(credential=b""), [(0, 1), (0, 2)]),
+    ],
+    ids=["told at once", "told later", "from before a slow answer", "never without a digest"],
+)
+async def test_a_grant_is_good_for_five_seconds(
+    kind: type[Provider], who: Identity, asked: list[tuple[float, int]]
+) -> None:
+    clock, provider = Clock(), kind(who)
+    if isinstance(provider, Slow):
+        provider.clock = clock
     gateway = gateway_for(route(), provider)
     gateway.authority.grants = Grants(clock)
-    for at, confirmed in ((0, 1), (4.9, 1), (5.0, 2), (9.9, 2), (10.1, 3)):
+    for at, confirmed in asked:
         clock.now = 1_000.0 + at
-        await authorized(gateway)
+        await authorized(gateway, who)
         assert provider.confirmed == confirmed, at
 
 
-async def test_a_slow_answer_makes_the_grant_no_longer_good() -> None:
-    clock = Clock()
-
-    class Slow(Provider):
-        async def confirm(self, identity: Identity, fields: Fields) -> Identity:
-            self.confirmed += 1
-            clock.now += 4
-            return identity
-
-    provider = Slow()
-    gateway = gateway_for(route(), provider)
-    gateway.authority.grants = Grants(clock)
-    await authorized(gateway)
-    clock.now += 1
-    await authorized(gateway)
-    assert provider.confirmed == 2
-
-
 @both_kinds
-async def test_a_refusal_is_never_kept(kind: type[Provider]) -> None:
+@pytest.mark.parametrize("auth", [USERS, Auth()], ids=["the gateway refuses", "the service is told"])
+async def test_a_refusal_is_never_kept(kind: type[Provider], auth: Auth) -> None:
     provider = kind(ALICE, REJECTED)
-    gateway = gateway_for(route(MigrationState.EXTRACTED, auth=USERS), provider)
+    gateway = gateway_for(route(MigrationState.EXTRACTED, auth=auth), provider)
     for confirmed in (1, 2, 3):
-        _, reply = await authorized(gateway)
-        assert reply is not None
+        x, reply = await authorized(gateway)
         assert provider.confirmed == confirmed
+        if auth is USERS:
+            assert reply is not None
+        else:
+            assert (await claimed(x.internal_token)).outcome is AuthenticationOutcome.REJECTED
     provider.live = ALICE
-    _, reply = await authorized(gateway)
-    assert reply is None
+    x, reply = await authorized(gateway)
+    assert (reply, (await claimed(x.internal_token)).subject) == (None, "alice")
 
 
 @both_kinds
@@ -181,16 +178,6 @@ async def test_before_a_refusal_the_state_is_read_again(kind: type[Provider]) ->
     assert (reply, provider.confirmed) == (None, 2)
 
 
-async def test_a_refusal_that_a_service_gets_told_is_not_kept_either() -> None:
-    provider = Provider(ALICE, REJECTED)
-    gateway = gateway_for(route(MigrationState.EXTRACTED), provider)
-    x, _ = await authorized(gateway)
-    assert (await claimed(x.internal_token)).outcome is AuthenticationOutcome.REJECTED
-    provider.live = ALICE
-    x, _ = await authorized(gateway)
-    assert (await claimed(x.internal_token)).subject == "alice"
-
-
 async def test_a_refusal_ends_the_grant_that_was_kept() -> None:
     provider = Provider(ALICE, changed(roles=("admin",)))
     gateway = gateway_for(route(MigrationState.EXTRACTED, auth=ADMINS), provider)
@@ -200,15 +187,6 @@ async def test_a_refusal_ends_the_grant_that_was_kept() -> None:
     _, reply = await authorized(gateway)
     assert reply is not None
     assert reply.status == 401
-
-
-async def test_a_user_without_a_digest_is_asked_for_each_time() -> None:
-    anonymous_digest = changed(credential=b"")
-    provider = Provider(anonymous_digest)
-    gateway = gateway_for(route(), provider)
-    for confirmed in (1, 2):
-        await authorized(gateway, anonymous_digest)
-        assert provider.confirmed == confirmed
 
 
 @both_kinds
@@ -235,26 +213,19 @@ async def test_while_the_store_is_away_an_extracted_route_answers_503(state: Mig
     assert (reply.status, x.service, x.internal_token) == (503, SHOP, None)
 
 
-async def test_a_clock_that_is_put_back_makes_a_token_anew() -> None:
-    clock = Clock(1_700_003_600.0)
-    mine = Signer([ECKey.generate_key("P-256")], clock)
-    mine.token(ALICE, "shop")
-    clock.now -= 3600
-    verifier = TokenVerifier("shop", jwks=mine.jwks(), clock=clock)
-    assert (await verifier.verify(mine.token(ALICE, "shop"))).subject == ALICE.subject
-
-
-async def test_a_token_is_used_again_for_thirty_seconds_and_lives_sixty() -> None:
+async def test_a_token_is_used_again_for_thirty_seconds_lives_sixty_and_follows_a_clock_put_back() -> None:
     clock = Clock(1_700_000_000.5)
     mine = Signer([ECKey.generate_key("P-256")], clock)
+    verifier = TokenVerifier("shop", jwks=mine.jwks(), clock=clock)
     first = mine.token(ALICE, "shop")
     clock.now += 29
     assert mine.token(ALICE, "shop") == first
     clock.now += 1
     second = mine.token(ALICE, "shop")
     assert second != first
-    told = await TokenVerifier("shop", jwks=mine.jwks(), clock=clock).verify(second)
-    assert told.expires_at == 1_700_000_030 + 60
+    assert (await verifier.verify(second)).expires_at == 1_700_000_030 + 60
+    clock.now -= 3600
+    assert (await verifier.verify(mine.token(ALICE, "shop"))).subject == "alice"
 
 
 @pytest.mark.parametrize(
@@ -292,37 +263,26 @@ async def test_old_and_new_key_overlap_at_a_rotation(tmp_path: Path) -> None:
     assert after.jwks()["keys"][0]["kid"] == new.thumbprint()
 
 
-def test_a_key_is_made_once_in_a_file_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_key_is_made_once_in_a_file_for_its_owner_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     state_dir = tmp_path / "not" / "yet"
-    first, second = open_signer(None, state_dir), open_signer(None, state_dir)
-    assert first.jwks() == second.jwks()
+    assert open_signer(None, state_dir).jwks() == open_signer(None, state_dir).jwks()
     assert stat.S_IMODE((state_dir / KEY_FILE).stat().st_mode) == 0o600
     assert stat.S_IMODE(state_dir.stat().st_mode) == 0o700
-    assert os.listdir(state_dir) == [KEY_FILE]
-
-
-def test_a_key_that_others_can_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    open_signer(None, tmp_path)
-    assert caplog.records == []
-    (tmp_path / KEY_FILE).chmod(0o640)
-    open_signer(None, tmp_path)
+    assert (os.listdir(state_dir), caplog.records) == ([KEY_FILE], [])
+    (state_dir / KEY_FILE).chmod(0o640)
+    open_signer(None, state_dir)
     assert "make it 0600" in caplog.text
 
 
 def test_gateways_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
-    barrier, seen = threading.Barrier(8), []
+    barrier = threading.Barrier(8)
 
-    def start() -> None:
+    def start(_: int) -> str:
         barrier.wait()
-        seen.append(open_signer(None, tmp_path).jwks()["keys"][0]["kid"])
+        return str(open_signer(None, tmp_path).jwks()["keys"][0]["kid"])
 
-    threads = [threading.Thread(target=start) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(seen) == 8
-    assert len(set(seen)) == 1
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(start, range(8)))) == 1
     assert os.listdir(tmp_path) == [KEY_FILE]
 
 

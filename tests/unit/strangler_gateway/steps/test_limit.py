@@ -8,16 +8,9 @@ from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.gateway import Gateway
 from strangler_gateway.steps.limit import Limit, Limiter, network_of
 from strangler_gateway.table.routes import MigrationState, RateLimit
-from tests.support.gateway.exchanges import ALICE, changed, exchange, gateway_for, route, step
+from tests.support.gateway.exchanges import ALICE, Clock, changed, exchange, gateway_for, route, step
 
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+HERE = "192.0.2.7"
 
 
 def limited(
@@ -29,7 +22,7 @@ def limited(
     return gateway, clock
 
 
-def ask(gateway: Gateway, identity: Identity | None = None, peer: str = "192.0.2.7") -> Reply | None:
+def ask(gateway: Gateway, identity: Identity | None = None, peer: str = HERE) -> Reply | None:
     x = exchange(gateway, peer=peer)
     x.identity = identity
     outcome = step(gateway, Limit, x)
@@ -43,49 +36,40 @@ def test_nothing_is_limited_unless_it_is_written() -> None:
 
 
 @pytest.mark.parametrize("state", MigrationState)
-def test_the_request_over_the_rate_gets_429_and_when_to_come_back(state: MigrationState) -> None:
+def test_the_request_over_the_rate_gets_429_and_when_to_come_back_until_the_window_ends(state: MigrationState) -> None:
     gateway, clock = limited(state=state)
     assert [ask(gateway, ALICE), ask(gateway, ALICE)] == [None, None]
     clock.now += 17.5
     reply = ask(gateway, ALICE)
     assert reply is not None
     assert (reply.status, reply.fields) == (429, ((b"Retry-After", b"43"),))
-
-
-def test_the_window_ends_and_another_begins() -> None:
-    gateway, clock = limited()
-    for _ in range(3):
-        reply = ask(gateway, ALICE)
-    assert reply is not None
-    clock.now += 60
+    clock.now += 42.5
     assert [ask(gateway, ALICE) is None for _ in range(3)] == [True, True, False]
 
 
-def test_users_are_counted_apart_also_behind_one_address() -> None:
-    gateway, _ = limited("1/minute")
-    assert ask(gateway, ALICE) is None
-    assert ask(gateway, changed(subject="bob")) is None
-    assert ask(gateway, ALICE, peer="198.51.100.1") is not None
+BOB, OTHER = changed(subject="bob"), "198.51.100.1"
 
 
-@pytest.mark.parametrize("identity", [None, NOBODY])
-def test_whom_nobody_knows_is_counted_by_address(identity: Identity | None) -> None:
-    gateway, _ = limited("1/minute")
-    assert ask(gateway, identity) is None
-    assert ask(gateway, identity, peer="198.51.100.1") is None
-    assert ask(gateway, identity) is not None
-
-
-def test_by_address_the_user_does_not_matter() -> None:
-    gateway, _ = limited("1/minute", by="address")
-    assert ask(gateway, ALICE) is None
-    assert ask(gateway, changed(subject="bob")) is not None
-
-
-def test_a_user_named_like_an_address_does_not_use_up_its_rate() -> None:
-    gateway, _ = limited("1/minute")
-    assert ask(gateway, changed(subject="192.0.2.7")) is None
-    assert ask(gateway, None) is None
+@pytest.mark.parametrize(
+    ("by", "asked", "over"),
+    [
+        ("user", [(ALICE, HERE), (BOB, HERE), (ALICE, OTHER)], [False, False, True]),
+        ("user", [(None, HERE), (None, OTHER), (None, HERE)], [False, False, True]),
+        ("user", [(NOBODY, HERE), (NOBODY, OTHER), (NOBODY, HERE)], [False, False, True]),
+        ("user", [(changed(subject=HERE), HERE), (None, HERE)], [False, False]),
+        ("address", [(ALICE, HERE), (BOB, HERE)], [False, True]),
+    ],
+    ids=[
+        "users also behind one address",
+        "an unknown caller by address",
+        "nobody by address",
+        "a user named like an address",
+        "by address the user does not matter",
+    ],
+)
+def test_callers_are_counted_apart(by: str, asked: list[tuple[Identity | None, str]], over: list[bool]) -> None:
+    gateway, _ = limited("1/minute", by)
+    assert [ask(gateway, *each) is not None for each in asked] == over
 
 
 def test_memory_is_bounded_and_the_oldest_window_is_forgotten_first() -> None:

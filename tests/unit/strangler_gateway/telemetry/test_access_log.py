@@ -6,20 +6,24 @@ from io import BytesIO
 from pathlib import Path
 
 from strangler_gateway.exchange.decision import Decision
+from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.table.routes import Side
 from strangler_gateway.telemetry.access_log import AccessLog
 from tests.support.gateway.exchanges import exchange, gateway_for, route
 
 
-def test_a_line_tells_route_side_and_reason_and_nobodys_data(tmp_path: Path) -> None:
-    gateway = gateway_for(route())
-    x = exchange(gateway, {"Authorization": "Bearer secret-1"}, target="/verify/secret-2?token=secret-3")
-    x.request_id, x.status, x.decision = b"id-1", 200, Decision(Side.LEGACY, "share_out")
-    with (tmp_path / "log").open("wb") as out:
+def logged(folder: Path, x: Exchange, at: float, took_s: float) -> str:
+    with (folder / "log").open("wb") as out:
         log = AccessLog(out)
-        log.request(x, 1_800_000_000.5, 0.0123)
+        log.request(x, at, took_s)
         log.flush()
-    text = (tmp_path / "log").read_text()
+    return (folder / "log").read_text()
+
+
+def test_a_line_tells_route_side_and_reason_and_nobodys_data(tmp_path: Path) -> None:
+    x = exchange(gateway_for(route()), {"Authorization": "Bearer secret-1"}, target="/verify/secret-2?token=secret-3")
+    x.request_id, x.status, x.decision = b"id-1", 200, Decision(Side.LEGACY, "share_out")
+    text = logged(tmp_path, x, 1_800_000_000.5, 0.0123)
     line = json.loads(text)
     assert line["at"] == 1_800_000_000.5
     assert (line["request_id"], line["route"], line["status"]) == ("id-1", "everything", 200)
@@ -30,11 +34,7 @@ def test_a_line_tells_route_side_and_reason_and_nobodys_data(tmp_path: Path) -> 
 def test_an_answer_of_the_gateways_own_has_no_side(tmp_path: Path) -> None:
     x = exchange(gateway_for(route()))
     x.status, x.stage = 502, b"connect"
-    with (tmp_path / "log").open("wb") as out:
-        log = AccessLog(out)
-        log.request(x, 0.0, 0.0)
-        log.flush()
-    line = json.loads((tmp_path / "log").read_text())
+    line = json.loads(logged(tmp_path, x, 0.0, 0.0))
     assert (line["side"], line["reason"], line["failed"]) == ("gateway", "own_reply", "connect")
 
 

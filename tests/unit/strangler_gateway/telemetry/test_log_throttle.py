@@ -7,15 +7,7 @@ import pytest
 from chassis.auth.claims import IdentityUnavailable
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.telemetry.log_throttle import EVERY_S, MAX_SUBJECTS, LogThrottle
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.gateway.exchanges import Clock
 
 
 def test_a_recurring_trouble_is_told_at_once_and_then_counted(caplog: pytest.LogCaptureFixture) -> None:
