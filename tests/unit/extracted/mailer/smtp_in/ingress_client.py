@@ -1,7 +1,6 @@
 """The ingress on a fresh database in the test's own event loop, and clients that say to it what a test wants."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -130,16 +129,6 @@ class Listened:
 
     async def connect(self) -> Wire:
         wire = Wire(*await asyncio.open_connection("127.0.0.1", self.port))
-        self.wires.append(wire)
-        return wire
-
-    async def connect_slowly(self) -> Wire:
-        """With the smallest buffer for what comes: it may be left unread."""
-        connection = socket.socket()
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-        connection.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.port))
-        wire = Wire(*await asyncio.open_connection(sock=connection, limit=1024))
         self.wires.append(wire)
         return wire
 

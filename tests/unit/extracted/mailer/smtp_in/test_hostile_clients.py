@@ -261,26 +261,6 @@ async def test_a_session_that_ends_finishes_the_message_that_is_under_way(tmp_pa
         assert await wire.has_ended()
 
 
-@pytest.mark.walk
-async def test_who_does_not_read_its_replies_is_hung_up_on(tmp_path: Path) -> None:
-    async with listened(tmp_path, IngressLimits(idle_s=0.3, commands=10_000_000)) as ingress:
-        wire = await ingress.connect_slowly()
-        connections = ingress.ingress.connections
-
-        async def talk() -> None:
-            with suppress(ConnectionError):
-                while True:
-                    await wire.send(b"\n" * 20_000)
-
-        talking = asyncio.create_task(talk())
-        async with asyncio.timeout(15):
-            while not connections:
-                await asyncio.sleep(0.01)
-            while connections:
-                await asyncio.sleep(0.05)
-        talking.cancel()
-
-
 async def test_a_client_that_leaves_in_the_middle_leaves_nothing(
     ingress: Listened, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -65,13 +64,6 @@ def server_context(authority: Authority, host: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.cert, pair.key)
     return context
-
-
-async def test_a_mail_arrives_with_its_envelope_and_the_answer_is_kept() -> None:
-    outcome, sink = await sent()
-    assert outcome == Accepted("2.0.0 taken")
-    (taken,) = sink.taken
-    assert (taken.sender, taken.recipients, taken.raw) == ("noreply@polycode.test", ("ada@mail.test",), MESSAGE)
 
 
 @pytest.mark.parametrize(
@@ -347,15 +339,6 @@ async def test_a_cancelled_mail_closes_its_connection_and_says_whether_it_was_ha
         assert isinstance(await transport.send(outgoing()), Accepted)
 
 
-async def test_nobody_listens() -> None:
-    async with running_sink() as sink:
-        pass
-    async with to(sink) as transport:
-        outcome = await transport.send(outgoing())
-    assert isinstance(outcome, Unreachable)
-    assert f"{HOST}:{sink.port} cannot be used" in outcome.reason
-
-
 @pytest.mark.parametrize("kind", [TlsMode.STARTTLS, TlsMode.IMPLICIT])
 async def test_tls_with_a_trusted_certificate(kind: TlsMode, tls: ssl.SSLContext, authority: Authority) -> None:
     async with (
@@ -437,8 +420,3 @@ async def test_what_a_server_says_is_bounded_and_harmless() -> None:
     assert outcome.response.startswith("\N{REPLACEMENT CHARACTER}[31mred")
     assert outcome.response.isprintable()
     assert len(outcome.response) == 1000
-
-
-def test_a_ca_file_that_is_none_is_refused_at_start(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        SmtpTransport(Provider(HOST, 25, TlsMode.IMPLICIT, ca_file=tmp_path / "none.pem"))
