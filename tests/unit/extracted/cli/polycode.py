@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tests.support.system.processes import ROOT
@@ -17,7 +17,7 @@ DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
 class Polycode:
     """`environ`: addresses and the credential."""
 
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str]
 
     def run(self, *words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         own = {"PATH": os.environ["PATH"]} | dict(self.environ) | environ

@@ -11,7 +11,7 @@ from chassis.messaging.port import BrokerUnavailable
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
 from tests.unit.extracted.cli.polycode import Polycode
 
-run = Polycode().run
+run = Polycode({}).run
 
 
 @pytest.mark.walk

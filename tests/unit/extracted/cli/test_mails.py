@@ -19,14 +19,12 @@ pytestmark = pytest.mark.walk
 
 @dataclass(frozen=True)
 class Operated(Polycode):
-    mailer: RunningMailer | None = None
+    mailer: RunningMailer
 
     def mail(self, state: str, recipient: str, **changes: object) -> str:
         """One that has come to rest there."""
-        mailer = self.mailer
-        assert mailer is not None
-        id = str(mailer.mail(uuid.uuid4().hex, recipient, **changes)["id"])
-        until(lambda: mailer.json("GET", f"/mails/{id}")["state"] == state, f"it is {state}")
+        id = str(self.mailer.mail(uuid.uuid4().hex, recipient, **changes)["id"])
+        until(lambda: self.mailer.json("GET", f"/mails/{id}")["state"] == state, f"it is {state}")
         return id
 
 

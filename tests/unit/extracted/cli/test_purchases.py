@@ -19,9 +19,9 @@ pytestmark = pytest.mark.walk
 class Operated(Polycode):
     """`open_one`: a purchase that the shop does not answer. `status`: what the command said before."""
 
-    system: System | None = None
-    open_one: str = ""
-    status: str = ""
+    system: System
+    open_one: str
+    status: str
 
     def completed(self) -> dict[str, str]:
         [one] = self.json("purchases", "list", "--state", "completed")["purchases"]
@@ -87,7 +87,6 @@ def test_what_does_not_count_now_is_refused_with_a_sentence(operated: Operated) 
 def test_the_audit_ends_with_0_where_the_books_hold_and_1_where_not(operated: Operated) -> None:
     assert "no breach" in operated.shown("purchases", "audit")
     bought = operated.completed()
-    assert operated.system is not None
     operated.system.data.add_purchase(bought["userId"], bought["itemId"])
     done = operated.run("purchases", "audit")
     assert (done.returncode, "charged_twice" in done.stdout) == (REFUSED, True)
@@ -96,7 +95,6 @@ def test_the_audit_ends_with_0_where_the_books_hold_and_1_where_not(operated: Op
 
 
 def test_a_message_that_nobody_understands_is_shown_grouped_and_tried_again(operated: Operated) -> None:
-    assert operated.system is not None
     broker = SqliteMeddler(operated.system.folder / "broker.sqlite3")
     broker.put("account.purchases", {"id": "m-1", "type": "purchase.requested.v1"}, b"{")
     [kept] = until(operated.dead_letters, "it is kept")

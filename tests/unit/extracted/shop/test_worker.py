@@ -15,7 +15,7 @@ import pytest
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, Delivery
-from chassis.messaging.topology import Topology, load
+from chassis.messaging.topology import load
 from examples.monolith.storage import tables as monolith
 from extracted.shop.decision import Purchase
 from extracted.shop.main import TOPOLOGY
@@ -100,10 +100,6 @@ class Account:
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self.told: list[Envelope] = []
-        self._news = asyncio.Event()
-
-    async def listen(self) -> None:
-        await self.broker.consume("account.decisions", self._hear)
 
     async def ask(self, *commands: Envelope) -> None:
         for command in commands:
@@ -111,25 +107,20 @@ class Account:
 
     async def answers(self, count: int) -> list[Envelope]:
         """As soon as there are so many in all."""
-        async with asyncio.timeout(WITHIN_S):
-            while len(self.told) < count:
-                self._news.clear()
-                await self._news.wait()
+        await until_true(lambda: len(self.told) >= count)
         return self.told
 
-    async def _hear(self, delivery: Delivery) -> None:
+    async def hear(self, delivery: Delivery) -> None:
         self.told.append(delivery.envelope())
-        self._news.set()
 
 
 @asynccontextmanager
 async def account(parts: Parts) -> AsyncIterator[Account]:
     """All queues are there: those of the shop before it starts."""
     broker = open_broker(parts.broker_url, "account")
-    topology: Topology = load(TOPOLOGY)
-    await broker.declare(topology)
+    await broker.declare(load(TOPOLOGY))
     it = Account(broker)
-    await it.listen()
+    await broker.consume("account.decisions", it.hear)
     try:
         yield it
     finally:
