@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-import secrets
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,6 @@ import pytest
 from psycopg import sql
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
-from chassis.database import migrations
 from chassis.messaging.envelope import Envelope, new_id
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import Broker, Delivery
@@ -28,11 +27,11 @@ from tests.support.stores import on_sqlite
 from tests.support.system.waiting import until
 from tests.unit.extracted.account.conftest import PARTS
 from tests.unit.extracted.account.test_process import run
-from tests.unit.extracted.running import ROOT, Answer, Gateway, RunningService, ask, running_service
+from tests.unit.extracted.running import Answer, Gateway, RunningService, ask, running_service
+from tests.unit.extracted.services import TOKEN, running_services
 
 pytestmark = pytest.mark.walk
 
-TOKEN = secrets.token_urlsafe()
 SETTLES_WITHIN_S = 15
 
 
@@ -57,16 +56,8 @@ def shopping(
 ) -> Iterator[Shopping]:
     stores, broker_url = request.param(tmp_path_factory.mktemp("shopping"))
     monolith = MonolithData(stores)
-    for service in ("account", "shop"):
-        folder = ROOT / "extracted" / service / "migrations"
-        asyncio.run(migrations.upgrade(monolith.url, service, folder))
-    documents = {"DOCUMENTS_URL": stores.documents_url} if stores.documents_url else {}
-    with running_service(
-        "shop", monolith.url, gateway, BROKER_URL=broker_url, INTERNAL_TOKEN=TOKEN, **documents
-    ) as shop:
-        to_shop = {"SHOP_URL": f"http://127.0.0.1:{shop.port}", "SHOP_TOKEN": TOKEN}
-        with running_service("account", monolith.url, gateway, BROKER_URL=broker_url, **to_shop) as account:
-            yield Shopping(monolith, account, broker_url)
+    with ExitStack() as stack:
+        yield Shopping(monolith, running_services(stack, stores, broker_url, gateway)["account"], broker_url)
     monolith.close()
 
 
