@@ -68,7 +68,7 @@ def build(settings: Settings) -> Starlette:
 def _routes(settings: Settings, database: Database) -> Iterator[Described]:
     """The routes that need no broker."""
     yield from users.routes(LegacyUsers(database))
-    service = UserService(LegacyUsers(database), LegacyUserSettings(database), settings.compat)
+    service = UserService(users=LegacyUsers(database), settings=LegacyUserSettings(database), compat=settings.compat)
     yield from user_settings.routes(service)
     yield from teams.routes(LegacyTeams(database))
 
@@ -77,12 +77,20 @@ def _mailing_routes(
     settings: Settings, database: Database, mail_requests: MailRequestOutbox, passwords: Passwords
 ) -> Iterator[Described]:
     """The routes that send mail."""
-    compat = settings.compat
-    accounts = LegacySignUp(database, mail_requests)
-    yield from sign_up.routes(SignUp(accounts, passwords.hashed, _new_token, compat))
+    yield from sign_up.routes(
+        SignUp(
+            store=LegacySignUp(database, mail_requests),
+            hash_password=passwords.hashed,
+            new_token=_new_token,
+            compat=settings.compat,
+        )
+    )
     addresses = LegacyEmailAddresses(database, mail_requests)
-    yield from email_addresses.routes(EmailAddressService(addresses, _new_token, compat))
-    yield from teams.write_routes(TeamService(LegacyTeamChanges(database, mail_requests), compat))
+    yield from email_addresses.routes(
+        EmailAddressService(store=addresses, new_token=_new_token, compat=settings.compat)
+    )
+    team_changes = LegacyTeamChanges(database, mail_requests)
+    yield from teams.write_routes(TeamService(changes=team_changes, compat=settings.compat))
 
 
 def _new_token() -> str:

@@ -75,7 +75,7 @@ def broker_components(
     own = OwnTables("account", database.is_sqlite)
     outbox, failed_messages = Outbox(own, now), FailedMessages(own, now)
     tables = define(own)
-    context = TransactionContext(tables, build(tables), points, outbox, now)
+    context = TransactionContext(tables=tables, statements=build(tables), points=points, outbox=outbox, clock=now)
     broker = open_broker(settings.broker_url.get_secret_value(), "account")
     operations = PurchaseOperations(SqlOperatorStore(database, context, sold_rows), now, timeouts(settings))
     relay = OutboxRelay(database, outbox, broker)
@@ -88,8 +88,10 @@ def broker_components(
         mail_requests=MailRequestOutbox(outbox, now),
         operations=operations,
         messages=messages,
-        worker=AccountWorker(broker, own_queues(settings), relay, audit_timer),
-        metrics=AccountMetrics(operations, relay, messages, audit_timer, consumers),
+        worker=AccountWorker(broker=broker, topology=own_queues(settings), relay=relay, audit_timer=audit_timer),
+        metrics=AccountMetrics(
+            operations=operations, relay=relay, messages=messages, audit_timer=audit_timer, consumers=consumers
+        ),
         consumers=consumers,
     )
 
@@ -102,16 +104,18 @@ def purchase_components(
         return None
     store = SqlPurchaseStore(database, with_broker.context)
     offers = HttpOffers(settings.shop_url, settings.shop_token.get_secret_value())
-    service = PurchaseService(store, offers, now, SettlementWaiters(), timeouts(settings))
+    service = PurchaseService(
+        store=store, offers=offers, clock=now, waiters=SettlementWaiters(), timeouts=timeouts(settings)
+    )
     return PurchaseComponents(
         buy_now=BuyNow(service),
         queries=PurchaseQueries(store),
         offers=offers,
         consumers=PurchaseConsumers(
             broker=with_broker.broker,
-            handlers=MessageHandlers(service, GatewayReplies(with_broker.broker), now),
+            handlers=MessageHandlers(purchases=service, replies=GatewayReplies(with_broker.broker), clock=now),
             shop_ready=offers.ping,
-            saga_timeouts=SagaTimeouts(store, now, timeouts(settings)),
+            saga_timeouts=SagaTimeouts(store=store, clock=now, timeouts=timeouts(settings)),
             database=database,
             failed_messages=with_broker.failed_messages,
             consumers=with_broker.consumers,
