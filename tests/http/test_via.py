@@ -16,11 +16,8 @@ def own(gateway: GatewayProcess, origin: Script) -> bytes:
     """The name that the gateway gives itself."""
     via = forwarded(gateway.connect(), origin, get()).joined(b"via")
     origin.requests.clear()
+    assert re.fullmatch(rb"1\.1 strangler[!-~]*", via)
     return via.removeprefix(b"1.1 ")
-
-
-def test_via_names_protocol_and_gateway_9110_7_6_3(client: Client, origin: Script) -> None:
-    assert re.fullmatch(rb"1\.1 strangler[!-~]*", forwarded(client, origin, get()).joined(b"via"))
 
 
 def test_via_tells_the_version_that_was_received_9110_7_6_3(client: Client, origin: Script, own: bytes) -> None:
@@ -32,7 +29,6 @@ def test_via_tells_the_version_that_was_received_9110_7_6_3(client: Client, orig
 @pytest.mark.parametrize(
     "lines",
     [
-        [b"Via: 1.0 fred"],
         [b"Via: 1.0 fred, 1.1 p.example.net (Apache/1.1)"],
         [b"Via: 1.0 fred", b"Via: HTTP/1.1 GWA"],
         [b"via: 2 cdn:443"],
@@ -51,26 +47,21 @@ def test_via_is_appended_to_what_is_there_9110_7_6_3(
 
 
 @pytest.mark.parametrize(
-    "via",
+    "lines",
     [
-        b"1.1 %s",
-        b"1.0 fred, 1.1 %s, 1.1 b",
-        b"HTTP/1.1 %s (x)",
-        b"1.0 %s",
-        b"1.1 a,1.1 %s,1.1 b",
+        [b"1.1 %s"],
+        [b"1.0 fred,1.1 %s, 1.1 b"],
+        [b"HTTP/1.1 %s (x)"],
+        [b"1.0 %s"],
+        [b"1.1 a", b"1.1 %s"],
     ],
 )
 def test_a_request_that_has_been_here_is_a_loop_9110_7_6_3(
-    client: Client, origin: Script, own: bytes, via: bytes
+    client: Client, origin: Script, own: bytes, lines: list[bytes]
 ) -> None:
-    answer = client.ask(get(b"/", b"Via: " + via % own))
+    answer = client.ask(get(b"/", *(b"Via: " + line.replace(b"%s", own) for line in lines)))
     assert answer.status in (400, 502, 508)
     assert answer.error == b"proxy_loop_detected"
-    assert not origin.requests
-
-
-def test_a_loop_is_seen_on_a_second_via_line_9110_7_6_3(client: Client, origin: Script, own: bytes) -> None:
-    assert client.ask(get(b"/", b"Via: 1.1 a", b"Via: 1.1 " + own)).error == b"proxy_loop_detected"
     assert not origin.requests
 
 
@@ -79,50 +70,34 @@ def test_via_of_a_response_keeps_what_is_there_9110_7_6_3(client: Client, origin
     assert client.ask(get()).joined(b"via").startswith(b"1.0 inner")
 
 
-@pytest.mark.parametrize(("method", "target"), [(b"OPTIONS", b"/a"), (b"OPTIONS", b"*"), (b"TRACE", b"/a")])
-def test_max_forwards_0_is_answered_by_the_gateway_9110_7_6_2(
-    client: Client, origin: Script, method: bytes, target: bytes
+@pytest.mark.parametrize("line", [b"OPTIONS /a HTTP/1.1", b"OPTIONS * HTTP/1.1", b"TRACE /a HTTP/1.1"])
+def test_max_forwards_0_is_answered_by_the_gateway_without_secrets_9110_7_6_2(
+    client: Client, origin: Script, line: bytes
 ) -> None:
-    answer = client.ask(message(method + b" " + target + b" HTTP/1.1", HOST, b"Max-Forwards: 0"))
-    assert answer.status in (200, 204, 405, 501)
+    secrets = [b"Authorization: Bearer s3cret", b"Cookie: session=s3cret"]
+    answer = client.ask(message(line, HOST, b"Max-Forwards: 0", *secrets, b"X-Seen: 1"))
+    assert answer.status in ((200, 405, 501) if line.startswith(b"TRACE") else (200, 204))
     assert not origin.requests
-
-
-def test_options_with_max_forwards_0_succeeds_9110_9_3_7(client: Client, origin: Script) -> None:
-    answer = client.ask(message(b"OPTIONS / HTTP/1.1", HOST, b"Max-Forwards: 0"))
-    assert answer.status in (200, 204)
+    assert b"s3cret" not in answer.raw + answer.body
+    if line.startswith(b"TRACE") and answer.status == 200:
+        assert answer.get(b"content-type") == b"message/http"
+        assert answer.body.startswith(line + b"\r\n")
+        assert b"X-Seen: 1" in answer.body
     assert client.ask(get()).body == b"ok"
 
 
-def test_trace_with_max_forwards_0_tells_no_secrets_9110_9_3_8(client: Client, origin: Script) -> None:
-    secrets = [b"Authorization: Bearer s3cret", b"Cookie: session=s3cret"]
-    answer = client.ask(message(b"TRACE / HTTP/1.1", HOST, b"Max-Forwards: 0", *secrets, b"X-Seen: 1"))
-    assert b"s3cret" not in answer.raw + answer.body
-    if answer.status == 200:
-        assert answer.get(b"content-type") == b"message/http"
-        assert answer.body.startswith(b"TRACE / HTTP/1.1\r\n")
-        assert b"X-Seen: 1" in answer.body
-
-
-@pytest.mark.parametrize("method", [b"OPTIONS", b"TRACE"])
+@pytest.mark.parametrize("line", [b"OPTIONS /a", b"OPTIONS *", b"TRACE /a"])
 @pytest.mark.parametrize(
-    ("before", "after"),
-    [(b"1", b"0"), (b"5", b"4"), (b"10", b"9"), (b"010", b"9"), (b"100", b"99"), (b"99999999999", b"999999999")],
+    ("before", "after"), [(b"1", 0), (b"10", 9), (b"010", 9), (b"100", 99), (b"99999999999", 999999999)]
 )
 def test_max_forwards_is_lowered_by_one_9110_7_6_2(
-    client: Client, origin: Script, method: bytes, before: bytes, after: bytes
+    client: Client, origin: Script, line: bytes, before: bytes, after: int
 ) -> None:
-    client.send(message(method + b" /a HTTP/1.1", HOST, b"Max-Forwards: " + before))
-    if client.answer().status in (405, 501):
-        assert method == b"TRACE"
+    if client.ask(message(line + b" HTTP/1.1", HOST, b"Max-Forwards: " + before)).status in (405, 501):
+        assert line == b"TRACE /a"
         assert not origin.requests
     else:
-        assert int(origin.only.get(b"max-forwards") or -1) == int(after)
-
-
-def test_options_star_with_max_forwards_is_lowered_or_answered_9110_7_6_2(client: Client, origin: Script) -> None:
-    client.ask(message(b"OPTIONS * HTTP/1.1", HOST, b"Max-Forwards: 3"))
-    assert all(request.get(b"max-forwards") == b"2" for request in origin.requests)
+        assert [int(request.get(b"max-forwards") or -1) for request in origin.requests] == [after]
 
 
 def test_max_forwards_0_on_get_is_ignored_9110_7_6_2(client: Client, origin: Script) -> None:
