@@ -136,39 +136,29 @@ def test_a_secret_by_its_looks_is_nowhere(secret: str) -> None:
         assert looked not in place.answer + place.body
 
 
-def test_a_secret_is_one_pseudonym_wherever_it_comes_again() -> None:
+def test_a_secret_is_one_pseudonym_wherever_it_comes_again_and_callers_are_told_apart() -> None:
     scrubber = Scrubber()
     login = scrubber.step(captured(answer=json.dumps({"accessToken": "opaque-token"}).encode()))
-    look = scrubber.step(
-        captured(fields=[(b"Authorization", b"Bearer opaque-token")], answer=b'{"echo":"opaque-token"}')
-    )
+    echo = captured(fields=[(b"Authorization", b"Bearer opaque-token")], answer=b'{"echo":"opaque-token"}')
+    look = scrubber.step(echo)
     assert login.answer == '{"accessToken":"secret-1"}'
     assert (look.fields, look.answer) == ((("Authorization", "Bearer secret-1"),), '{"echo":"secret-1"}')
+    callers = (b"x a", b"x b", b"x a")
+    steps = [scrubber.step(captured(caller=caller, fields=[(b"Authorization", caller)])) for caller in callers]
+    assert ([one.actor for one in steps], len({one.fields for one in steps})) == (["u1", "u2", "u1"], 2)
 
 
-def test_two_secrets_are_two_pseudonyms_and_callers_are_told_apart() -> None:
-    scrubber = Scrubber()
-    steps = [
-        scrubber.step(captured(caller=caller, fields=[(b"Authorization", caller)]))
-        for caller in (b"x a", b"x b", b"x a")
-    ]
-    assert [one.actor for one in steps] == ["u1", "u2", "u1"]
-    assert len({one.fields for one in steps}) == 2
-
-
-def test_an_entity_tag_is_no_secret_on_its_way_back_either() -> None:
+@pytest.mark.parametrize(
+    "body",
+    ['{ "id" : 1.0,\t"b":[ ]}', '{"id":"6f9619ff-8b86-4011-b42d-00c04fc964ff"}', '{"_id":"507f1f77bcf86cd799439011"}'],
+)
+def test_what_holds_no_secret_stays_byte_for_byte(body: str) -> None:
     tag = b'W/"26-KN9+GRrw436ebXqCqUc77p4Wpx0"'
-    one = step(fields=[(b"If-None-Match", tag)], answer_fields=[(b"ETag", tag)], answer=b"")
-    assert (one.fields, one.answer_fields) == ((("If-None-Match", tag.decode()),), (("ETag", tag.decode()),))
-
-
-def test_what_holds_no_secret_stays_byte_for_byte() -> None:
-    for body in (
-        '{ "id" : 1.0,\t"b":[ ]}',
-        '{"id":"6f9619ff-8b86-4011-b42d-00c04fc964ff"}',
-        '{"_id":"507f1f77bcf86cd799439011"}',
-    ):
-        assert step(answer=body.encode()).answer == body
+    one = step(
+        fields=[(b"If-None-Match", tag)], answer_fields=[(b"Content-Type", JSON), (b"ETag", tag)], answer=body.encode()
+    )
+    assert (one.answer, one.fields) == (body, (("If-None-Match", tag.decode()),))
+    assert ("ETag", tag.decode()) in one.answer_fields
     assert step(**sent(b"a=b+c&d=%20", FORM)).body == "a=b+c&d=%20"
 
 
@@ -194,26 +184,20 @@ def test_what_is_not_understood_is_left_out(exchange: dict[str, Any]) -> None:
         step(**exchange)
 
 
-def test_of_an_answer_that_is_no_text_only_that_it_was_there() -> None:
-    one = step(answer=b"\x89PNG", answer_fields=[(b"Content-Type", b"image/png")])
-    assert (one.answer, one.flags) == ("", frozenset({"text"}))
+def test_a_key_in_base64_or_in_a_path_is_nowhere_and_of_other_media_only_that_they_were_there() -> None:
+    key = "q83v/3X0b7sQ+9mTz1LkPw2VxYcR5nJfA8dGhE6uBi0="
+    assert json.loads(step(answer=json.dumps({"note": key}).encode()).answer)["note"] == "secret-1"
+    assert step(target="/reset/Zk3x0Qp9LmT7vB2nR5yW8cD1fG4hJ6/done").target == "/reset/secret-1/done"
+    image = step(answer=b"\x89PNG", answer_fields=[(b"Content-Type", b"image/png")])
+    assert (image.answer, image.flags) == ("", frozenset({"text"}))
+    led = step(answer_fields=[(b"Location", b"http://gateway/notes/1")])
+    assert led.answer_fields == (("Location", "{origin}/notes/1"),)
 
 
 @pytest.mark.parametrize("path", ["/userRead/0E13C93F-9889-4CDB-8748-E180BDBCD172", "/A1b2/C3d4/E5f6/G7h8/I9j0/K1l2"])
 def test_ids_and_short_segments_of_a_path_stay(path: str) -> None:
     one = step(target=path, answer=json.dumps({"self": f"http://x{path}"}).encode())
     assert (one.target, json.loads(one.answer)["self"]) == (path, f"http://x{path}")
-
-
-def test_a_key_in_base64_and_one_in_a_path_are_nowhere() -> None:
-    key = "q83v/3X0b7sQ+9mTz1LkPw2VxYcR5nJfA8dGhE6uBi0="
-    assert json.loads(step(answer=json.dumps({"note": key}).encode()).answer)["note"] == "secret-1"
-    assert step(target="/reset/Zk3x0Qp9LmT7vB2nR5yW8cD1fG4hJ6/done").target == "/reset/secret-1/done"
-
-
-def test_where_an_answer_leads_is_told_without_the_host() -> None:
-    one = step(answer_fields=[(b"Location", b"http://gateway/notes/1")])
-    assert one.answer_fields == (("Location", "{origin}/notes/1"),)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ async def identified(gateway: Gateway) -> Exchange:
     return x
 
 
+@pytest.mark.parametrize("kind", [Provider, LaterProvider])
 @pytest.mark.parametrize(
     ("state", "limit", "asked"),
     [
@@ -41,22 +42,13 @@ async def identified(gateway: Gateway) -> Exchange:
     ],
 )
 async def test_nothing_is_asked_in_legacy_unless_a_limit_counts_users(
-    state: MigrationState, limit: RateLimit | None, asked: int
+    kind: type[Provider], state: MigrationState, limit: RateLimit | None, asked: int
 ) -> None:
-    provider = Provider()
+    provider = kind()
     x = await identified(gateway_for(route(state, limit=limit), provider))
-    assert provider.asked == asked
-    assert x.identity == (ALICE if asked else None)
-
-
-async def test_without_a_provider_nobody_is_known_and_nothing_is_unavailable() -> None:
-    x = await identified(gateway_for(route()))
+    assert (provider.asked, x.identity) == (asked, ALICE if asked else None)
+    x = await identified(gateway_for(route(state, limit=limit)))  # without a provider
     assert (x.identity, x.identity_unavailable) == (None, False)
-
-
-async def test_a_provider_that_has_to_ask_is_waited_for() -> None:
-    x = await identified(gateway_for(route(), LaterProvider()))
-    assert x.identity == ALICE
 
 
 @pytest.mark.parametrize("kind", [Provider, LaterProvider])
@@ -70,31 +62,30 @@ async def test_a_provider_that_is_away_or_broken_makes_the_identity_unavailable(
     assert (record.levelno == logging.ERROR) is isinstance(error, KeyError)
 
 
-async def test_a_provider_that_hangs_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Hanging(Provider):
-        async def identify(self, fields: Fields) -> Identity:
-            await asyncio.Event().wait()
-            raise AssertionError
+class Hanging(Provider):
+    """Never says who it is."""
 
-    monkeypatch.setattr(identify_module, "TIMEOUT_S", 0.02)
-    x = await identified(gateway_for(route(), Hanging()))
-    assert x.identity_unavailable
+    def __init__(self) -> None:
+        super().__init__()
+        self.started = asyncio.Event()
+
+    async def identify(self, fields: Fields) -> Identity:
+        self.started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
 
 
-async def test_a_client_that_leaves_ends_the_waiting() -> None:
-    started = asyncio.Event()
-
-    class Hanging(Provider):
-        async def identify(self, fields: Fields) -> Identity:
-            started.set()
-            await asyncio.Event().wait()
-            raise AssertionError
-
-    task = asyncio.create_task(identified(gateway_for(route(), Hanging())))
-    await started.wait()
+async def test_a_provider_that_hangs_is_waited_for_until_the_time_is_up_or_the_client_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider = Hanging()
+    task = asyncio.create_task(identified(gateway_for(route(), provider)))
+    await provider.started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    monkeypatch.setattr(identify_module, "TIMEOUT_S", 0.02)
+    assert (await identified(gateway_for(route(), Hanging()))).identity_unavailable
 
 
 def make_provider() -> Provider:
@@ -109,12 +100,9 @@ def make_trouble() -> Provider:
     raise RuntimeError("LEGACY_DATABASE is not set")
 
 
-def test_a_plugin_is_loaded_by_name() -> None:
+def test_a_plugin_is_loaded_by_name_and_none_is_no_provider() -> None:
     plugin = IdentityRules("plugin", plugin=f"{__name__}:make_provider")
     assert isinstance(open_provider(plugin), Provider)
-
-
-def test_identity_none_opens_no_provider() -> None:
     assert open_provider(IdentityRules()) is None
 
 

@@ -32,21 +32,17 @@ def test_subjects_are_told_apart_and_kept_in_bounds(caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize(
-    ("error", "level", "stack"),
+    ("error", "level"),
     [
-        (IdentityUnavailable("away"), logging.WARNING, False),
-        (
-            UpstreamError("connection_refused", "The upstream shop refused the connection.", "connect"),
-            logging.WARNING,
-            False,
-        ),
-        (TimeoutError(), logging.WARNING, False),
-        (KeyError("x"), logging.ERROR, True),
+        (IdentityUnavailable("away"), logging.WARNING),
+        (UpstreamError("connection_refused", "The upstream shop refused the connection.", "connect"), logging.WARNING),
+        (TimeoutError(), logging.WARNING),
+        (KeyError("x"), logging.ERROR),
     ],
 )
 def test_only_what_should_not_happen_comes_with_its_stack(
-    error: Exception, level: int, stack: bool, caplog: pytest.LogCaptureFixture
+    error: Exception, level: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     LogThrottle(Clock()).warn("identity", error)
     [record] = caplog.records
-    assert (record.levelno, bool(record.exc_info)) == (level, stack)
+    assert (record.levelno, bool(record.exc_info)) == (level, level == logging.ERROR)

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,15 +19,16 @@ from strangler_gateway.migration.journal.journal_entry import JournalEntry, Jour
 from strangler_gateway.migration.states import LEGACY, Position
 from strangler_gateway.table.routes import MigrationState
 
-FLIP = JournalEntry(
-    1_700_000_000.125,
-    JournalEvent.FLIP,
-    "items",
-    "alice (127.0.0.1)",
-    "it is ready",
-    LEGACY,
-    Position(MigrationState.SHADOW),
-)
+SHADOW = Position(MigrationState.SHADOW)
+
+
+def entry(
+    time: float, event: JournalEvent, before: Position, to: Position, who: str = "bob", why: str = "", **more: Any
+) -> JournalEntry:
+    return JournalEntry(time, event, "items", who, why, before, to, **more)
+
+
+FLIP = entry(1_700_000_000.125, JournalEvent.FLIP, LEGACY, SHADOW, "alice (127.0.0.1)", "it is ready")
 
 
 def entries(folder: Path) -> list[JournalEntry]:
@@ -170,35 +172,23 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
         baseline=st.none() | st.dictionaries(texts, st.tuples(*[st.integers(0, 10**9)] * 4), max_size=3),
     )
 )
-def test_an_entry_is_one_line_and_comes_back_whole(entry: JournalEntry) -> None:
-    line = encode(entry)
+def test_an_entry_is_one_line_and_comes_back_whole(one: JournalEntry) -> None:
+    line = encode(one)
     assert line.count(b"\n") == 1
-    assert decode(line) == entry
+    assert decode(line) == one
 
 
 def test_a_hold_lasts_until_it_is_released() -> None:
-    rollback = JournalEntry(
-        2.0, JournalEvent.ROLLBACK, "items", "bob", "errors", Position(MigrationState.SHADOW), LEGACY
-    )
-    held = after(after(None, FLIP), rollback)
+    held = after(after(None, FLIP), entry(2.0, JournalEvent.ROLLBACK, SHADOW, LEGACY))
     assert held.hold is not None
     assert (held.position, held.hold.who) == (LEGACY, "bob")
-    later = after(held, JournalEntry(3.0, JournalEvent.FILE, "items", "file", "", LEGACY, LEGACY))
+    later = after(held, entry(3.0, JournalEvent.FILE, LEGACY, LEGACY, "file"))
     assert later.hold == held.hold
-    assert after(later, JournalEntry(4.0, JournalEvent.RELEASE, "items", "bob", "", LEGACY, LEGACY)).hold is None
+    assert after(later, entry(4.0, JournalEvent.RELEASE, LEGACY, LEGACY)).hold is None
 
 
 def test_a_higher_share_keeps_what_shadow_is_counted_from() -> None:
-    shadow = JournalEntry(
-        1.0,
-        JournalEvent.FLIP,
-        "items",
-        "a",
-        "",
-        LEGACY,
-        Position(MigrationState.SHADOW),
-        baseline={"read": (1, 2, 3, 4)},
-    )
-    canary = JournalEntry(2.0, JournalEvent.FLIP, "items", "a", "", shadow.after, Position(MigrationState.CANARY, 10))
+    shadow = entry(1.0, JournalEvent.FLIP, LEGACY, SHADOW, baseline={"read": (1, 2, 3, 4)})
+    canary = entry(2.0, JournalEvent.FLIP, SHADOW, Position(MigrationState.CANARY, 10))
     standing = after(after(None, shadow), canary)
     assert (standing.baseline, standing.counted_from, standing.since) == ({"read": (1, 2, 3, 4)}, 1.0, 2.0)
