@@ -37,41 +37,28 @@ def test_an_early_refusal_reaches_a_client_that_still_sends_9112_9_3(
     assert not sender.is_alive()
 
 
-def test_an_early_refusal_reaches_a_client_that_pauses_9112_9_3(client: Client, origin: Script) -> None:
-    origin.answers(refuse_at_once)
-    client.send(message(b"POST / HTTP/1.1", HOST, b"Content-Length: 1000") + b"x" * 10)
-    assert client.answer().body == b"big"
-
-
-def test_after_an_early_answer_the_rest_of_the_body_is_no_request_9112_9_3(client: Client, origin: Script) -> None:
+def test_an_early_refusal_reaches_a_client_that_pauses_and_the_rest_is_no_request_9112_9_3(
+    client: Client, origin: Script
+) -> None:
     smuggled = get(b"/smuggled")
     origin.answers(refuse_at_once)
     client.send(message(b"POST /a HTTP/1.1", HOST, b"Content-Length: %d" % (10 + len(smuggled))) + b"x" * 10)
-    assert client.answer().status == 413
+    answer = client.answer()
+    assert (answer.status, answer.body) == (413, b"big")
     client.send_if_open(smuggled)
     client.finish()
     client.rest()
     assert [request.target for request in origin.requests] == [b"/a"]
 
 
-def test_an_early_answer_on_a_kept_connection_comes_through_9112_9_3(client: Client, origin: Script) -> None:
-    def handle(call: Call) -> None:
-        call.send(ok(body=b"early"))
-        call.body()
-
-    origin.answers(handle)
-    client.send(message(b"POST /a HTTP/1.1", HOST, b"Content-Length: 10") + b"x")
-    assert client.answer().body == b"early"
-    client.send_if_open(b"x" * 9)
-
-
-@pytest.mark.parametrize("status", [200, 404, 500])
+@pytest.mark.parametrize("status", [200, 404])
 def test_an_early_answer_without_close_leaves_no_half_request_to_the_next_client_9112_9_3(
     gateway: GatewayProcess, client: Client, origin: Script, status: int
 ) -> None:
     origin.answers(lambda call: call.send(ok(body=b"early", status=b"%d X" % status)))
     client.send(message(b"POST /1 HTTP/1.1", HOST, b"Content-Length: 100") + b"x" * 10)
-    assert client.answer().status == status
+    answer = client.answer()
+    assert (answer.status, answer.body) == (status, b"early")
     client.reset()
     origin.answers(lambda call: call.reply(ok(body=call.request.target)))
     other = gateway.connect()

@@ -12,33 +12,25 @@ from tests.http.stream import DEADLINE_S
 HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nLink: </b.js>; rel=preload\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    ("interim", "status"),
-    [(HINT, 103), (b"HTTP/1.1 102 Processing\r\n\r\n", 102), (b"HTTP/1.1 104 Upload Resumption\r\nX: 1\r\n\r\n", 104)],
-)
-def test_an_interim_response_is_forwarded_9110_15_2(
-    client: Client, origin: Script, interim: bytes, status: int
+@pytest.mark.parametrize("byte_by_byte", [False, True])
+def test_interim_responses_are_forwarded_in_order_with_their_own_fields_9110_15_2(
+    client: Client, origin: Script, byte_by_byte: bool
 ) -> None:
-    origin.answers(interim + ok())
-    answer = client.ask(get())
-    assert answer.status == 200
-    assert [head.start.split(b" ")[1] for head in answer.interim] == [b"%d" % status]
+    hop = b"Connection: X-Drop\r\nX-Drop: 1\r\nKeep-Alive: timeout=1\r\nContent-Length: 5\r\n"
+    others = b"".join(b"HTTP/1.1 %d X\r\n%sX-N: %d\r\n\r\n" % (code, hop, code) for code in (102, 104, 103, 199))
+    raw = HINT + others + ok(b"X-Final: 1")
 
+    def handle(call: Call) -> None:
+        for piece in [bytes([byte]) for byte in raw] if byte_by_byte else [raw]:
+            call.send(piece)
 
-def test_fields_of_an_interim_response_are_its_own_9110_15_2(client: Client, origin: Script) -> None:
-    origin.answers(HINT + ok(b"X-Final: 1"))
+    origin.answers(handle)
     answer = client.ask(get())
+    assert [int(head.start.split(b" ")[1]) for head in answer.interim] == [103, 102, 104, 103, 199]
     assert answer.interim[0].all(b"link") == [b"</a.css>; rel=preload", b"</b.js>; rel=preload"]
-    assert not answer.all(b"link")
-    assert answer.get(b"x-final") == b"1"
-
-
-def test_several_interim_responses_keep_their_order_9110_15_2(client: Client, origin: Script) -> None:
-    codes = [102, 103, 102, 103, 199]
-    origin.answers(b"".join(b"HTTP/1.1 %d X\r\nX-N: %d\r\n\r\n" % (c, n) for n, c in enumerate(codes)) + ok())
-    answer = client.ask(get())
-    assert answer.status == 200
-    assert [int(head.start.split(b" ")[1]) for head in answer.interim] == codes
+    assert [head.get(b"x-n") for head in answer.interim[1:]] == [b"102", b"104", b"103", b"199"]
+    assert not any(head.all(b"x-drop") for head in answer.interim)
+    assert (answer.body, answer.get(b"x-final"), answer.all(b"link")) == (b"ok", b"1", [])
 
 
 def test_an_interim_response_arrives_before_the_final_one_exists_9110_15_8(client: Client, origin: Script) -> None:
@@ -56,33 +48,6 @@ def test_an_interim_response_arrives_before_the_final_one_exists_9110_15_8(clien
     assert client.answer().status == 200
 
 
-def test_an_interim_response_cut_anywhere_is_put_together_9112_2_2(client: Client, origin: Script) -> None:
-    def handle(call: Call) -> None:
-        for byte in HINT + ok():
-            call.send(bytes([byte]))
-
-    origin.answers(handle)
-    answer = client.ask(get())
-    assert (answer.status, len(answer.interim)) == (200, 1)
-
-
-def test_hop_by_hop_fields_of_an_interim_response_are_dropped_9110_7_6_1(client: Client, origin: Script) -> None:
-    origin.answers(
-        b"HTTP/1.1 103 Hints\r\nConnection: X-Drop\r\nX-Drop: 1\r\nKeep-Alive: timeout=1\r\nLink: </a>\r\n\r\n" + ok()
-    )
-    hint = client.ask(get()).interim[0]
-    assert not hint.all(b"x-drop")
-    assert hint.get(b"link") == b"</a>"
-
-
-@pytest.mark.parametrize("interim", [HINT, b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 102 Processing\r\n\r\n"])
-def test_an_http_1_0_client_gets_no_interim_response_9110_15_2(client: Client, origin: Script, interim: bytes) -> None:
-    origin.answers(interim + ok())
-    client.send(message(b"GET / HTTP/1.0", HOST))
-    answer = client.answer(version=b"1.0")
-    assert (answer.status, answer.interim) == (200, [])
-
-
 def test_a_100_that_nobody_asked_for_does_no_harm_9110_15_2_1(client: Client, origin: Script) -> None:
     origin.answers(b"HTTP/1.1 100 Continue\r\n\r\n" + ok())
     assert client.ask(get()).status == 200
@@ -97,25 +62,18 @@ def test_an_interim_response_to_head_keeps_the_framing_9110_15_2(client: Client,
     assert client.ask(get()).body == b"ok"
 
 
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\n"
+
+
 @pytest.mark.parametrize(
-    "lines", [b"", b"Upgrade: websocket\r\nConnection: Upgrade\r\n", b"Upgrade: h2c\r\nConnection: upgrade\r\n"]
+    "raw",
+    [SWITCH + b"\r\n", SWITCH + b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n", HINT],
+    ids=["a 101", "a 101 of a WebSocket", "no final response"],
 )
-def test_a_101_that_nobody_asked_for_is_502_9110_15_2_2(client: Client, origin: Script, lines: bytes) -> None:
-    origin.answers(b"HTTP/1.1 101 Switching Protocols\r\n" + lines + b"\r\n")
-    answer = client.ask(get())
-    assert answer.status == 502
-    assert answer.error
-
-
-def test_an_interim_response_and_then_the_close_is_502_9112_8(client: Client, origin: Script) -> None:
-    origin.answers(HINT, close=True)
+def test_an_interim_response_that_leads_nowhere_is_502_9110_15_2_2(client: Client, origin: Script, raw: bytes) -> None:
+    origin.answers(raw, close=True)
     answer = client.ask(get())
     assert (answer.status, answer.error is not None) == (502, True)
-
-
-def test_content_length_in_an_interim_response_has_no_body_9110_8_6(client: Client, origin: Script) -> None:
-    origin.answers(b"HTTP/1.1 103 Hints\r\nContent-Length: 5\r\n\r\n" + ok())
-    assert client.ask(get()).body == b"ok"
 
 
 def test_an_endless_row_of_interim_responses_is_bounded_9110_15_2(client: Client, origin: Script) -> None:
@@ -130,6 +88,5 @@ def test_an_endless_row_of_interim_responses_is_bounded_9110_15_2(client: Client
             stopped.set()
 
     origin.answers(handle)
-    answer = client.ask(get())
-    assert answer.status in (200, 502)
+    assert client.ask(get()).status in (200, 502)
     assert stopped.wait(DEADLINE_S)
