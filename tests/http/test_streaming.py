@@ -7,14 +7,13 @@ from queue import SimpleQueue
 import pytest
 
 from tests.http.client import Client
-from tests.http.message import HOST, chunk, get, message, ok_chunked
+from tests.http.message import HOST, chunk, get, message, post
 from tests.http.origin import Call, Script
 from tests.http.stream import DEADLINE_S
 
-SSE = message(
-    b"HTTP/1.1 200 OK", b"Content-Type: text/event-stream", b"Cache-Control: no-cache", b"X-Accel-Buffering: no",
-    b"Transfer-Encoding: chunked",
-)  # fmt: skip
+CHUNKED = b"Transfer-Encoding: chunked"
+NOTES = (b"Content-Type: text/event-stream", b"Cache-Control: no-cache", b"X-Accel-Buffering: no")
+SSE = message(b"HTTP/1.1 200 OK", *NOTES, CHUNKED)
 
 
 class Stepwise:
@@ -31,21 +30,36 @@ class Stepwise:
             assert self.next.acquire(timeout=DEADLINE_S)
 
 
-@pytest.mark.parametrize("accept", [[b"Accept: text/event-stream"], [], [b"Accept-Encoding: gzip"]])
-def test_each_event_arrives_before_the_next_is_sent_S1(client: Client, origin: Script, accept: list[bytes]) -> None:
-    handler = Stepwise(SSE, chunk(b"data: 1\n\n"), chunk(b"data: 2\n\n"), b"0\r\n\r\n")
+EVENTS = (SSE, chunk(b"data: 1\n\n"), chunk(b"data: 2\n\n"), b"0\r\n\r\n")
+STREAMS = {
+    "events": (get(b"/", b"Accept: text/event-stream", b"Last-Event-ID: 41"), EVENTS),
+    "events that nobody asked for": (get(), EVENTS),
+    "events for a client that takes gzip": (get(b"/", b"Accept-Encoding: gzip"), EVENTS),
+    "events as an answer to a POST": (post(b"/", b"Accept: text/event-stream", body=b"{}"), EVENTS),
+    "events for HTTP/1.0": (message(b"GET / HTTP/1.0", HOST), EVENTS),
+    "a counted body": (get(), (message(b"HTTP/1.1 200 OK", b"Content-Length: 8"), b"part", b"last")),
+    "a body up to the close": (get(), (message(b"HTTP/1.1 200 OK"), b"part", b"last")),
+    "one chunk": (get(), (message(b"HTTP/1.1 200 OK", CHUNKED), b"8\r\npart", b"last\r\n")),
+}
+
+
+@pytest.mark.parametrize(("raw", "pieces"), STREAMS.values(), ids=STREAMS)
+def test_the_head_and_each_piece_arrive_before_the_next_is_sent_S1(
+    client: Client, origin: Script, raw: bytes, pieces: tuple[bytes, ...]
+) -> None:
+    handler = Stepwise(*pieces)
     origin.answers(handler)
-    client.send(get(b"/events", *accept, b"Last-Event-ID: 41"))
-    answer = client.head()
-    assert (answer.get(b"x-accel-buffering"), answer.get(b"cache-control")) == (b"no", b"no-cache")
+    client.send(raw)
+    answer = client.head(b"1.0" if b"HTTP/1.0" in raw else b"1.1")
     assert not answer.all(b"content-encoding")
-    for n in (1, 2):
+    if pieces is EVENTS:
+        assert (answer.get(b"x-accel-buffering"), answer.get(b"cache-control")) == (b"no", b"no-cache")
+    for piece in pieces[1:3]:
         handler.next.release()
-        assert client.until(b"data: %d\n\n\r\n" % n)
-    handler.next.release()
-    client.until(b"0\r\n\r\n")
-    handler.next.release()
-    assert origin.only.get(b"last-event-id") == b"41"
+        client.until(piece.split(b"\r\n")[1 if piece[:1].isdigit() else 0])
+    for _ in pieces:
+        handler.next.release()
+    assert origin.only.get(b"last-event-id") == (b"41" if b"41" in raw else None)
 
 
 def test_an_event_arrives_within_20_ms_S1(client: Client, origin: Script) -> None:
@@ -69,60 +83,9 @@ def test_an_event_arrives_within_20_ms_S1(client: Client, origin: Script) -> Non
     assert min(delays) < 0.02
 
 
-@pytest.mark.parametrize(
-    ("head", "piece"),
-    [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n", b"part"),
-        (b"HTTP/1.1 200 OK\r\n\r\n", b"part"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"8\r\npart"),
-    ],
-    ids=["counted", "up to the close", "within a chunk"],
-)
-def test_a_piece_of_any_body_arrives_before_the_next_is_sent_S1(
-    client: Client, origin: Script, head: bytes, piece: bytes
-) -> None:
-    handler = Stepwise(head, piece, b"last")
-    origin.answers(handler)
-    client.send(get())
-    client.head()
-    handler.next.release()
-    client.until(b"part")
-    handler.next.release()
-    client.until(b"last")
-    handler.next.release()
-
-
-def test_the_head_arrives_before_any_body_S1(client: Client, origin: Script) -> None:
-    handler = Stepwise(message(b"HTTP/1.1 200 OK", b"Content-Length: 4"), b"body")
-    origin.answers(handler)
-    client.send(get())
-    assert client.head().status == 200
-    handler.next.release()
-    assert client.exactly(4) == b"body"
-    handler.next.release()
-
-
-def test_an_http_1_0_client_gets_a_stream_piece_by_piece_S1(client: Client, origin: Script) -> None:
-    handler = Stepwise(SSE, chunk(b"data: 1\n\n"), chunk(b"data: 2\n\n") + b"0\r\n\r\n")
-    origin.answers(handler)
-    client.send(message(b"GET / HTTP/1.0", HOST))
-    client.head(b"1.0")
-    handler.next.release()
-    assert client.exactly(9) == b"data: 1\n\n"
-    handler.next.release()
-    assert client.rest() == b"data: 2\n\n"
-    handler.next.release()
-
-
-def test_a_post_can_be_answered_by_a_stream_S1(client: Client, origin: Script) -> None:
-    origin.answers(ok_chunked(b"data: 1\n\n", lines=(b"Content-Type: text/event-stream",)))
-    raw = message(b"POST / HTTP/1.1", HOST, b"Content-Length: 2", b"Accept: text/event-stream", body=b"{}")
-    assert client.ask(raw).body == b"data: 1\n\n"
-
-
 def test_request_and_response_can_stream_at_the_same_time_S1(client: Client, origin: Script) -> None:
     def handle(call: Call) -> None:
-        call.send(message(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked"))
+        call.send(message(b"HTTP/1.1 200 OK", CHUNKED))
         for n in range(3):
             call.stream.until(b"ping %d" % n)
             call.send(chunk(b"pong %d" % n))
@@ -131,7 +94,7 @@ def test_request_and_response_can_stream_at_the_same_time_S1(client: Client, ori
         call.send(b"0\r\n\r\n")
 
     origin.answers(handle)
-    client.send(message(b"POST / HTTP/1.1", HOST, b"Transfer-Encoding: chunked"))
+    client.send(message(b"POST / HTTP/1.1", HOST, CHUNKED))
     client.head()
     for n in range(3):
         client.send(chunk(b"ping %d" % n))
