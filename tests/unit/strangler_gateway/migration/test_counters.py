@@ -20,7 +20,7 @@ def counters(path: Path, at: float = 0.0) -> tuple[Stats, Counters]:
 def test_counting_goes_on_after_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "counters.json"
     before, file = counters(path, at=5.0)
-    before.route("read").legacy = 7
+    before.route("read").legacy, before.route("read").shadow_different = 7, 3
     before.route("read").last_legacy_at = 6.5
     before.undeclared["GET /a"] = 3
     file.write(file.snapshot())

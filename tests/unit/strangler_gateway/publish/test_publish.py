@@ -283,13 +283,10 @@ async def test_a_preflight_ends_here_without_a_user(client: httpx.AsyncClient, w
 class Broken(MemoryBroker):
     """Its publishes fail as the test says."""
 
-    error: Exception | None = None
     replies_error: Exception | None = None
     hangs: asyncio.Event | None = None
 
     async def publish(self, exchange: str, envelope: Envelope, **more: Any) -> None:
-        if self.error is not None:
-            raise self.error
         await super().publish(exchange, envelope, **more)
         if self.hangs is not None:
             await self.hangs.wait()
