@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -83,6 +84,7 @@ async def test_the_message_carries_the_body_the_verified_user_and_the_trace(
     assert asked.request_id
 
 
+@pytest.mark.parametrize("echoes", [True, False], ids=["with the request id", "known by the message alone"])
 @pytest.mark.parametrize(
     ("word", "status", "said"),
     [
@@ -94,9 +96,9 @@ async def test_the_message_carries_the_body_the_verified_user_and_the_trace(
     ],
 )
 async def test_each_word_has_its_answer(
-    client: httpx.AsyncClient, warehouse: Warehouse, word: str, status: int, said: str
+    client: httpx.AsyncClient, warehouse: Warehouse, echoes: bool, word: str, status: int, said: str
 ) -> None:
-    warehouse.word = word
+    warehouse.word, warehouse.echoes = word, echoes
     answer = await order(client)
     assert (answer.status_code, answer.text) == (status, said.replace("%s", warehouse.taken[0].id))
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -164,24 +166,14 @@ async def test_a_reply_that_was_meant_for_an_earlier_body_is_not_the_answer_to_a
 
 
 async def test_all_who_wait_for_the_same_message_are_told(gateway: Gateway, warehouse: Warehouse) -> None:
-    waiting, message = (
-        gateway.outside.publishing.waiting,
-        Envelope("m", "a.b.v1", {}, datetime.now(UTC), request_id="r"),
-    )
+    waiting = gateway.outside.publishing.waiting
     key = await gateway.outside.publishing.key("gateway.replies")
     asked = Envelope("m", "a.b.v1", {}, datetime.now(UTC), request_id="r", reply_to=key)
-    with waiting.place(message) as one, waiting.place(message) as other:
+    with waiting.place(asked) as one, waiting.place(asked) as other:
         await warehouse.reply(asked, "accepted")
         async with asyncio.timeout(20):
             assert (await one).word == (await other).word == "accepted"
     assert waiting.count == 0
-
-
-async def test_a_consumer_that_sends_no_request_id_back_is_understood_by_the_message_alone(
-    client: httpx.AsyncClient, warehouse: Warehouse
-) -> None:
-    warehouse.echoes = False
-    assert (await order(client)).status_code == 204
 
 
 @pytest.mark.parametrize("word", ["sold_out", "", "Accepted"])
@@ -195,13 +187,21 @@ async def test_a_word_that_nobody_foresaw_is_202_and_a_line_in_the_log(
     assert 'strangler_publish_outcomes_total{route="order-place",outcome="(unknown)"} 1' in metrics(gateway)
 
 
+async def unanswered(
+    client: httpx.AsyncClient, warehouse: Warehouse, **fields: str
+) -> tuple[asyncio.Task[httpx.Response], Envelope]:
+    """An order that the warehouse has and does not answer by itself."""
+    warehouse.word = None
+    asking = asyncio.create_task(order(client, **fields))
+    [asked] = await warehouse.took(1)
+    return asking, asked
+
+
 @pytest.mark.parametrize("word", [None, 7, ["accepted"]])
 async def test_a_reply_without_a_word_is_told_of_and_answers_nobody(
     client: httpx.AsyncClient, warehouse: Warehouse, word: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    warehouse.word = None
-    asking = asyncio.create_task(order(client))
-    [asked] = await warehouse.took(1)
+    asking, asked = await unanswered(client, warehouse)
     await warehouse.reply(asked, word)
     await warehouse.reply(asked, "accepted")
     assert (await asking).status_code == 204
@@ -210,12 +210,9 @@ async def test_a_reply_without_a_word_is_told_of_and_answers_nobody(
 
 async def test_a_forged_reply_reaches_nobody(client: httpx.AsyncClient, warehouse: Warehouse) -> None:
     """Whoever may write in the exchange of replies still has to know the message and its request."""
-    warehouse.word = None
-    asking = asyncio.create_task(order(client, **KEY))
-    [asked] = await warehouse.took(1)
-    for strange in ({"id": "another"}, {"request_id": "another"}):
-        forged = {"id": asked.id, "request_id": asked.request_id, "reply_to": asked.reply_to} | strange
-        await warehouse.reply(Envelope(type="a.b.v1", body={}, time=datetime.now(UTC), **forged), "too_expensive")  # type: ignore[arg-type]
+    asking, asked = await unanswered(client, warehouse, **KEY)
+    for forged in (replace(asked, id="another"), replace(asked, request_id="another")):
+        await warehouse.reply(forged, "too_expensive")
     await warehouse.reply(asked, "accepted")
     assert (await asking).status_code == 204
 

@@ -139,16 +139,23 @@ async def test_ten_megabytes_are_refused_without_being_read(
     assert warehouse.taken == []
 
 
-async def test_who_leaves_leaves_the_message_and_frees_the_place(
-    start: Start, broker: Broker, broker_url: str, warehouse: Warehouse
-) -> None:
+async def held(start: Start, broker_url: str, warehouse: Warehouse, **environ: str) -> tuple[GatewayProcess, Client]:
+    """A gateway, and a client whose order the warehouse has and does not answer."""
     warehouse.held = asyncio.Event()
-    gateway = await asyncio.to_thread(start, broker_url, STRANGLER_MAX_WAITING="1")
+    gateway = await asyncio.to_thread(start, broker_url, **environ)
     client = gateway.connect()
     client.send(raw())
     await warehouse.took(1)
+    return gateway, client
+
+
+async def test_who_leaves_leaves_the_message_and_frees_the_place(
+    start: Start, broker: Broker, broker_url: str, warehouse: Warehouse
+) -> None:
+    gateway, client = await held(start, broker_url, warehouse, STRANGLER_MAX_WAITING="1")
     client.close()
     await asyncio.to_thread(gateway.logged, '"failed":"client"')
+    assert warehouse.held is not None
     warehouse.held.set()
     assert (await asked(gateway.connect(), raw())).status == 204
     async with asyncio.timeout(20):
@@ -158,13 +165,10 @@ async def test_who_leaves_leaves_the_message_and_frees_the_place(
 
 
 async def test_a_graceful_end_waits_for_the_consumers_word(start: Start, broker_url: str, warehouse: Warehouse) -> None:
-    warehouse.held = asyncio.Event()
-    gateway = await asyncio.to_thread(start, broker_url)
-    client = gateway.connect()
-    client.send(raw())
-    await warehouse.took(1)
+    gateway, client = await held(start, broker_url, warehouse)
     gateway.signal()
     await asyncio.to_thread(gateway.logged, "stopping")
+    assert warehouse.held is not None
     warehouse.held.set()
     answer = await asyncio.to_thread(client.answer)
     assert (answer.status, await asyncio.to_thread(gateway.ends, 20.0)) == (204, 0)

@@ -152,17 +152,12 @@ def test_only_an_operator_records_and_one_at_a_time(stage: Stage) -> None:
     assert interrupted(process) == 0
 
 
-def test_only_one_route_is_recorded(stage: Stage) -> None:
-    process = stage.recording("--route", "notes", "--for", "1m")
+def test_only_one_route_is_recorded_and_when_the_operator_leaves_the_next_may_begin(stage: Stage) -> None:
+    first = stage.recording("--route", "notes", "--for", "1m")
     with stage.client() as client:
         conversation(client)
     until(lambda: len(stage.read()) == 2)
-    assert interrupted(process) == 0
     assert {one["path"].split("/")[1] for one in stage.read()[1:]} == {"notes"}
-
-
-def test_when_the_operator_leaves_the_recording_ends_and_the_next_may_begin(stage: Stage) -> None:
-    first = stage.recording(to="first.jsonl")
     first.kill()
     first.communicate(timeout=20)
     stage.gateway.logged("recording ended", 10)
