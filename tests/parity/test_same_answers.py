@@ -47,7 +47,7 @@ QUERIES = [
     "type[]=hint&type[1][]=b", "type[a]=hint", "type[$ne]=hint", "offset=2&sort=date&unknown=1",
     "limit=101&order-by=cost:sideways", "type[a]=b&order-by=cost:x", "a&b=&=c&&",
     "limit=1&page=3&order-by=cost:asc&type=validator", "%6Cimit=1", "limit=1;page=2", "limit=1%26page=2",
-    "type=hint#x",
+    "type=hint#x", "limit=%2B2", "page=1000000000000", "type=.%2A", "type=hint%20",
 ]  # fmt: skip
 
 
