@@ -53,9 +53,9 @@ class Taking:
         return [envelope.id for envelope in self.taken]
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], deadline_s: float = DEADLINE_S) -> None:
-    """Waits for it, at most `deadline_s`."""
-    async with asyncio.timeout(deadline_s):
+async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Waits for it, at most `DEADLINE_S`."""
+    async with asyncio.timeout(DEADLINE_S):
         while True:
             holds = condition()
             if holds if isinstance(holds, bool) else await holds:

@@ -1,13 +1,11 @@
 """Commands in, decisions out, as Account meets it: another process, on the embedded parts and on the real ones."""
 
 import asyncio
-import json
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -26,7 +24,6 @@ from tests.support.system.waiting import until
 from tests.unit.extracted.shop.commands import cancel, decrease, purchase
 from tests.unit.extracted.shop.running import (
     INTERNAL_TOKEN,
-    OPERATOR_TOKEN,
     Gateway,
     RunningShop,
     ask,
@@ -127,27 +124,9 @@ async def account(parts: Parts) -> AsyncIterator[Account]:
         await broker.aclose()
 
 
-def failed_messages(shop: RunningShop) -> list[dict[str, Any]]:
-    answer = ask(shop.port, "/internal/parked", "GET", bearer(OPERATOR_TOKEN))
-    assert answer.status == 200, answer.body
-    found: list[dict[str, Any]] = json.loads(answer.body)["parked"]
-    return found
-
-
 async def until_true(holds: Callable[[], bool]) -> None:
     """In this loop, which has to go on meanwhile."""
     await asyncio.to_thread(until, holds, "it is so", WITHIN_S)
-
-
-async def failed_soon(shop: RunningShop, count: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-
-    def are_there() -> bool:
-        found[:] = failed_messages(shop)
-        return len(found) >= count
-
-    await asyncio.to_thread(until, are_there, "they are kept", WITHIN_S)
-    return found
 
 
 async def test_a_command_is_answered_by_a_decision_also_one_that_waited_for_the_shop(parts: Parts) -> None:
@@ -165,69 +144,6 @@ async def test_a_command_is_answered_by_a_decision_also_one_that_waited_for_the_
         (CANCELLED, cancelled.id, asked[2].id),
     }
     assert sorted(parts.sold()) == sorted([early.id, sold.id])
-
-
-@pytest.mark.parametrize("point", ["shop.before_commit", "shop.decided", "relay.confirmed"])
-async def test_a_shop_that_is_killed_decides_once_and_answers_when_it_is_back(
-    parts: Parts, point: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wanted = parts.buyer()
-    async with account(parts) as it:
-        monkeypatch.setenv("FAILPOINTS", f"{point}=kill")
-        with parts.shop() as shop:
-            await it.ask(decrease(wanted))
-            assert await asyncio.to_thread(shop.process.wait, WITHIN_S) == -signal.SIGKILL
-        monkeypatch.delenv("FAILPOINTS")
-        with parts.shop():
-            told = await it.answers(1)
-            await it.ask(cancel(wanted))
-            await until_true(lambda: len({one.id for one in told}) >= 2)
-    assert {one.type for one in told} == {DECREASED}
-    assert parts.sold() == [wanted.id]
-
-
-async def test_what_is_no_command_is_parked_with_its_reason_and_holds_up_no_other(parts: Parts) -> None:
-    good, of = parts.buyer(), parts.buyer()
-    bad = {
-        "later version": replace(decrease(of), type="shop.decrease_quantity.v2"),
-        "no purchase": decrease(of, purchaseId=None),
-        "no uuid": decrease(of, userId="x"),
-        "too long": replace(decrease(of), traceparent="x" * 300),
-    }
-    async with account(parts) as it:
-        with parts.shop() as shop:
-            for command in bad.values():
-                kind = command.type if command.type.endswith("v1") else "shop.decrease_quantity.v1"
-                await it.broker.publish("purchases.commands", command, routing_key=kind)
-            await it.ask(decrease(good))
-            assert [one.request_id for one in await it.answers(1)] == [good.id]
-            found = await failed_soon(shop, 4)
-    reasons = {row["messageId"]: row["reason"] for row in found}
-    assert "expected shop.decrease_quantity.v1" in reasons[bad["later version"].id]
-    assert "purchaseId is missing" in reasons[bad["no purchase"].id]
-    assert "userId is missing or not a UUID" in reasons[bad["no uuid"].id]
-    assert "traceparent" in reasons[bad["too long"].id]
-    assert {(row["queue"], row["attempts"], row["nextAttemptAt"]) for row in found} == {("shop.commands", 1, None)}
-    assert parts.sold() == [good.id]
-
-
-async def test_a_command_that_fails_is_parked_tried_again_and_re_driven_once_it_can_work(parts: Parts) -> None:
-    taken = parts.data.add_purchase(parts.buyer().user_id, parts.buyer().item_id)
-    wanted = Purchase(taken, parts.buyer().user_id, parts.buyer().item_id)
-    async with account(parts) as it:
-        with parts.shop() as shop:
-            await it.ask(decrease(wanted))
-            (row,) = await failed_soon(shop, 1)
-            assert "IntegrityError" in row["reason"]
-            assert row["nextAttemptAt"] is not None
-            parts.data.delete(monolith.transactions, taken)
-            body = json.dumps({"ids": [row["id"]], "why": "the other row is gone"}).encode()
-            answer = await asyncio.to_thread(
-                ask, shop.port, "/internal/parked/redrive", "POST", bearer(OPERATOR_TOKEN), body
-            )
-            assert json.loads(answer.body) == {"count": 1}
-            assert [one.type for one in await it.answers(1)] == [DECREASED]
-    assert parts.sold() == [taken]
 
 
 @pytest.mark.connected
