@@ -123,6 +123,7 @@ BODIES: dict[str, tuple[dict[str, str], bytes]] = {
     "more than 100 kB": (JSON, b"x" * 102_401),
     "two charsets": ({"Content-Type": "application/json; charset=utf-8; charset=latin1"}, b"{}"),
     "an unknown charset and coding": ({"Content-Type": "application/json; charset=utf-99"} | BROTLI, b"{}"),
+    "a charset with a backslash": ({"Content-Type": 'application/json; charset="a\\b"'}, b"{}"),
     "UTF-32": ({"Content-Type": "application/json; charset=utf-32"}, b"{}"),
     "UTF-8 with a mark": ({"Content-Type": "application/json; charset=utf-8-sig"}, b"{}"),
     "gzip in two members": (GZIP, gzip.compress(b"{") + gzip.compress(b"bad") + bytes(9)),

@@ -78,44 +78,6 @@ async def started(broker: RabbitBroker, keeper: Collector, prefetch: int = 20) -
     return subscription
 
 
-async def restarted(server: rabbit.RabbitServer) -> None:
-    await asyncio.sleep(rabbit.SETTLED_S)
-    await in_thread(server.kill)
-    await in_thread(server.start)
-
-
-async def test_a_broker_that_is_killed_loses_no_confirmed_message_and_gets_its_consumer_back(
-    server: rabbit.RabbitServer, url: str, opened: Opened
-) -> None:
-    """Each publish meanwhile is confirmed or in doubt."""
-    broker, keeper = opened(url), Collector(asyncio.Event())
-    subscription = await started(broker, keeper, prefetch=5)
-    confirmed, doubtful, over = [], [], asyncio.Event()
-
-    async def publish() -> None:
-        while not over.is_set():
-            envelope = thing()
-            try:
-                await broker.publish("events", envelope, timeout_s=1)
-                confirmed.append(envelope.id)
-            except BrokerUnavailable:
-                doubtful.append(envelope.id)
-            await asyncio.sleep(0.05)
-
-    publishing = [asyncio.create_task(publish()) for _ in range(5)]
-    await until(lambda: len(confirmed) > 20 and len(keeper.begun) == 5)
-    await restarted(server)
-    before = len(confirmed)
-    await until(lambda: len(confirmed) > before + 20)
-    over.set()
-    await asyncio.gather(*publishing)
-    assert doubtful
-    keeper.gate.set()
-    await until(lambda: set(confirmed) <= set(keeper.ids))
-    await until(lambda: subscription.is_consuming)
-    assert keeper.most_at_once <= 5
-
-
 async def test_without_a_broker_consuming_and_replies_wait_for_it_and_publishing_says_no_at_once(
     server: rabbit.RabbitServer, url: str, opened: Opened
 ) -> None:

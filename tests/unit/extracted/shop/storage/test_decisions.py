@@ -130,12 +130,6 @@ async def test_the_relay_is_woken_after_the_commit_by_the_answer_that_waits(shop
     assert woken == ["shop.decisions shop.quantity_decreased.v1"]
 
 
-async def test_a_message_delivered_twice_is_answered_twice_and_sells_once(shop: Selling) -> None:
-    message = decrease(shop.buyer())
-    assert await shop.asked(message, message) == [DECREASED] * 2
-    assert (len({answer.id for answer in await shop.put()}), len(sold_rows(shop))) == (2, 1)
-
-
 @pytest.mark.parametrize("ask", [decrease, cancel])
 @pytest.mark.parametrize("other", ["user_id", "item_id"])
 async def test_a_command_that_belies_its_purchase_leaves_nothing(

@@ -21,15 +21,6 @@ async def sell(shop: Selling, item: str, times: int = 1) -> list[tuple[str, obje
     return await shop.answers(*messages)
 
 
-@pytest.mark.parametrize("left", [0, 1, MOST])
-async def test_what_is_set_is_left(shop: Selling, left: int) -> None:
-    item = fresh_id()
-    assert await shop.quantities.find(item) == UNLIMITED
-    await shop.quantities.set(item, Quantity(left))
-    assert await shop.quantities.find(item) == Quantity(left)
-    assert await shop.stock(item) == (left, 0, 0, left)
-
-
 async def test_more_and_less_are_recorded_beside_what_was_sold(shop: Selling) -> None:
     item = fresh_id()
     await shop.quantities.set(item, Quantity(10))
