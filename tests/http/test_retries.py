@@ -11,8 +11,6 @@ from tests.http.origin import Call, Script
 
 Request = Callable[[bytes], bytes]
 NUMBER = itertools.count()
-SAFE = [b"GET", b"HEAD", b"OPTIONS"]
-UNSAFE = [b"POST", b"PUT", b"DELETE", b"PATCH", b"PURGE", b"TRACE"]
 
 
 def fresh_target() -> bytes:
@@ -20,14 +18,10 @@ def fresh_target() -> bytes:
     return b"/retry-%d" % next(NUMBER)
 
 
-def dying(times: int, how: str = "close", sent: bytes = b"") -> "DyingUpstream":
-    return DyingUpstream(times, how, sent)
-
-
 class DyingUpstream:
     """Answers `/prime`; other requests end their connection so many times, then get an answer."""
 
-    def __init__(self, times: int, how: str, sent: bytes) -> None:
+    def __init__(self, times: int, how: str = "close", sent: bytes = b"") -> None:
         self.left = times
         self.how = how
         self.sent = sent
@@ -37,8 +31,7 @@ class DyingUpstream:
             call.reply(ok(body=b"" if call.request.method == b"HEAD" else b"ok"))
             return
         self.left -= 1
-        call.body()
-        call.send(self.sent)
+        call.reply(self.sent)
         getattr(call, self.how)()
 
 
@@ -46,84 +39,80 @@ def tries(origin: Script) -> int:
     return sum(request.target != b"/prime" for request in origin.requests)
 
 
-def prime(client: Client, origin: Script, handler: DyingUpstream) -> None:
-    """Leaves exactly one idle connection in the pool, which has been used once."""
+def prime(client: Client, origin: Script, times: int = 1, how: str = "close", sent: bytes = b"") -> None:
+    """Leaves exactly one idle connection in the pool, which has been used once and dies of the next request."""
     origin.fresh()
-    origin.answers(handler)
+    origin.answers(DyingUpstream(times, how, sent))
     assert client.ask(get(b"/prime")).status == 200
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-@pytest.mark.parametrize("method", SAFE)
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS"])
 def test_a_safe_request_on_a_stale_connection_is_sent_once_more_9110_9_2_2(
     client: Client, origin: Script, method: bytes, how: str
 ) -> None:
-    prime(client, origin, dying(1, how))
+    prime(client, origin, how=how)
     answer = client.ask(message(method + b" " + fresh_target() + b" HTTP/1.1", HOST, b"X-A: 1"), method)
-    assert answer.status == 200
-    assert tries(origin) == 2
+    assert (answer.status, tries(origin)) == (200, 2)
     first, second = origin.requests[-2:]
     assert first.raw == second.raw
     assert first.connection != second.connection
 
 
+def bodiless(method: bytes) -> Request:
+    return lambda target: message(method + b" " + target + b" HTTP/1.1", HOST, b"Content-Length: 0")
+
+
+UNSAFE: dict[str, Request] = {
+    **{method.decode(): bodiless(method) for method in (b"POST", b"PUT", b"DELETE", b"PATCH", b"PURGE", b"TRACE")},
+    "a counted body": post,
+    "a chunked body": lambda target: post_chunked(b"hello").replace(b"POST /", b"POST " + target),
+}
+
+
 @pytest.mark.parametrize("how", ["close", "reset"])
-@pytest.mark.parametrize("method", UNSAFE)
+@pytest.mark.parametrize("raw", UNSAFE.values(), ids=UNSAFE)
 def test_an_unsafe_request_is_never_sent_twice_9110_9_2_2(
-    client: Client, origin: Script, method: bytes, how: str
+    client: Client, origin: Script, raw: Request, how: str
 ) -> None:
-    prime(client, origin, dying(1, how))
-    answer = client.ask(message(method + b" " + fresh_target() + b" HTTP/1.1", HOST, b"Content-Length: 0"))
-    assert (answer.status, answer.error is not None) == (502, True)
-    assert tries(origin) == 1
-
-
-@pytest.mark.parametrize("raw", [post, lambda target: post_chunked(b"hello").replace(b"POST /", b"POST " + target)])
-def test_a_request_whose_body_was_written_is_never_sent_twice_9110_9_2_2(
-    client: Client, origin: Script, raw: Request
-) -> None:
-    prime(client, origin, dying(1))
-    assert client.ask(raw(fresh_target())).status == 502
-    assert tries(origin) == 1
+    prime(client, origin, how=how)
+    answer = client.ask(raw(fresh_target()))
+    assert (answer.status, answer.error is not None, tries(origin)) == (502, True, 1)
 
 
 def test_a_get_with_a_body_is_not_sent_twice_without_it_C6(client: Client, origin: Script) -> None:
-    prime(client, origin, dying(1))
+    prime(client, origin)
     raw = message(b"GET " + fresh_target() + b" HTTP/1.1", HOST, b"Content-Length: 5", body=b"hello")
-    answer = client.ask(raw)
-    assert answer.status in (200, 502)
+    assert client.ask(raw).status in (200, 502)
     assert all(request.body == b"hello" for request in origin.requests if request.target != b"/prime")
 
 
 def test_a_safe_request_that_ends_its_first_connection_is_not_sent_again_C6(client: Client, origin: Script) -> None:
     origin.fresh()
-    origin.answers(dying(1))
+    origin.answers(DyingUpstream(1))
     assert client.ask(get(fresh_target())).status == 502
     assert tries(origin) == 1
 
 
 def test_a_safe_request_is_sent_again_once_alone_C6(client: Client, origin: Script) -> None:
-    prime(client, origin, dying(2))
+    prime(client, origin, times=2)
     assert client.ask(get(fresh_target())).status == 502
     assert tries(origin) == 2
 
 
 def test_a_request_that_just_ended_a_connection_is_not_sent_again_C6(client: Client, origin: Script) -> None:
     target = fresh_target()
-    prime(client, origin, dying(1))
-    assert client.ask(get(target)).status == 200
-    prime(client, origin, dying(1))
-    assert client.ask(get(target)).status == 502
+    for status in (200, 502):
+        prime(client, origin)
+        assert client.ask(get(target)).status == status
     assert tries(origin) == 3
 
 
-@pytest.mark.parametrize(
-    "sent", [b"H", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 H\r\n\r\n"]
-)
+@pytest.mark.parametrize("sent", [b"H", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 103 H\r\n\r\n"])
 def test_after_one_byte_of_an_answer_nothing_is_sent_again_9110_9_2_2(
     client: Client, origin: Script, sent: bytes
 ) -> None:
-    prime(client, origin, dying(1, sent=sent))
+    prime(client, origin, sent=sent)
     assert client.ask(get(fresh_target())).status == 502
     assert tries(origin) == 1
 
@@ -136,10 +125,6 @@ def test_a_connection_that_was_closed_while_idle_is_not_used_9112_9_3_1(
         origin.fresh()
         assert client.ask(raw(b"/prime")).status == 200
     assert len(origin.requests) == 5
-
-
-def test_a_request_that_never_reached_anybody_fails_as_such_C6(client: Client) -> None:
-    assert client.ask(post(b"/refusing/a")).error == b"connection_refused"
 
 
 def test_retries_have_a_budget_C6(client: Client, origin: Script) -> None:
@@ -155,15 +140,11 @@ def test_retries_have_a_budget_C6(client: Client, origin: Script) -> None:
     assert 0 < len(origin.requests) - 200 < 80
 
 
-def test_a_connection_announced_to_close_is_not_used_9112_9_6(client: Client, origin: Script) -> None:
-    origin.answers(ok(b"Connection: close"))
-    client.ask(get(b"/1"))
-    client.ask(get(b"/2"))
-    assert origin.requests[0].connection != origin.requests[1].connection
-
-
-def test_a_keep_alive_time_that_is_over_is_respected_9112_9_3(client: Client, origin: Script) -> None:
-    origin.answers(ok(b"Keep-Alive: timeout=0"))
+@pytest.mark.parametrize("line", [b"Connection: close", b"Keep-Alive: timeout=0"])
+def test_a_connection_announced_to_end_is_not_used_9112_9_6(client: Client, origin: Script, line: bytes) -> None:
+    origin.answers(ok(line))
     client.ask(get(b"/1"))
     client.ask(post(b"/2"))
     assert [request.target for request in origin.requests] == [b"/1", b"/2"]
+    if line == b"Connection: close":
+        assert origin.requests[0].connection != origin.requests[1].connection
