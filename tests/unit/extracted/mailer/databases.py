@@ -4,7 +4,7 @@ import asyncio
 import atexit
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from sqlalchemy import Table, select
 
 from chassis.database import migrations
 from chassis.database.database import Database
-from extracted.mailer.domain import CheckedRequest, Claimed, MailState, Policy, Raw, Templated
+from extracted.mailer.domain import CheckedRequest, Claimed, Mail, MailEvent, MailState, Policy, Raw, Templated
 from extracted.mailer.storage import MIGRATIONS
 from extracted.mailer.storage.stores import Stores
 from tests.support.connected import fresh_postgres
@@ -45,12 +45,13 @@ BOTH = (
 
 @dataclass
 class Clock:
-    """Stands still until it is moved."""
+    """Stands still until it is moved, unless it `runs`."""
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    runs: bool = False
 
     def __call__(self) -> datetime:
-        return self.now
+        return datetime.now(UTC) if self.runs else self.now
 
     def after(self, **passed: float) -> datetime:
         self.now += timedelta(**passed)
@@ -72,15 +73,23 @@ class Kept(Stores):
         assert found is not None
         return found
 
-    async def state(self, mail_id: str) -> MailState:
+    async def found(self, mail_id: str) -> tuple[Mail, Sequence[MailEvent]]:
         found = await self.mails.find(mail_id)
         assert found is not None
-        return found[0].state
+        return found
+
+    async def mail(self, mail_id: str) -> Mail:
+        return (await self.found(mail_id))[0]
+
+    async def state(self, mail_id: str) -> MailState:
+        return (await self.mail(mail_id)).state
 
     async def history(self, mail_id: str) -> list[str]:
-        found = await self.mails.find(mail_id)
-        assert found is not None
-        return [event.state.value for event in found[1]]
+        return [event.state.value for event in (await self.found(mail_id))[1]]
+
+    async def counted(self) -> dict[MailState, int]:
+        """Those that there are."""
+        return {state: count for state, count in (await self.mails.counted()).items() if count}
 
     async def rows(self, table: Table) -> list[dict[str, Any]]:
         async with self.database.read() as connection:

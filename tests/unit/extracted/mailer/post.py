@@ -2,12 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from chassis.store import StoreUnavailable
 from extracted.mailer.delivery.composer import Composer
 from extracted.mailer.delivery.outcomes import DeliveryRetryPolicy
 from extracted.mailer.delivery.provider import Provider, SmtpTimeouts
@@ -16,7 +18,6 @@ from extracted.mailer.delivery.throttle import BreakerLimits, Throttle
 from extracted.mailer.domain import Mail, MailState, Policy
 from extracted.mailer.smtp_out.client import SmtpTransport
 from extracted.mailer.storage.delivery_queue import StoredDeliveryQueue
-from extracted.mailer.storage.mails import StoredMails
 from extracted.mailer.templating.templates import Templates
 from extracted.mailer.templating.variables import Links
 from tests.support.smtp_faults import Fault, Faults, Moment
@@ -44,41 +45,23 @@ class Hanging:
         return fault
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
 class Post:
-    """The rows, and who sends them."""
+    """The rows, as senders see them, and who sends them."""
 
-    mails: StoredMails
-    queue: StoredDeliveryQueue
+    store: Kept
+    rows: "Rows"
     senders: list[Sender]
     tasks: list["asyncio.Task[None]"]
 
     async def ask(self, number: int = 1, policy: Policy = Policy.AT_LEAST_ONCE) -> str:
         """So many new mails, each to an address of its own; the id of the last."""
         people = [f"user-{random.getrandbits(48):x}@mail.test" for _ in range(number)]
-        return (await self.mails.add([wanted(recipient=one, policy=policy) for one in people]))[-1].id
-
-    async def mail(self, mail_id: str) -> Mail:
-        found = await self.mails.find(mail_id)
-        assert found is not None
-        return found[0]
-
-    async def history(self, mail_id: str) -> list[MailState]:
-        found = await self.mails.find(mail_id)
-        assert found is not None
-        return [event.state for event in found[1]]
-
-    async def counted(self) -> dict[MailState, int]:
-        """Those that there are."""
-        return {state: count for state, count in (await self.mails.counted()).items() if count}
+        return (await self.store.mails.add([wanted(recipient=one, policy=policy) for one in people]))[-1].id
 
     async def until(self, mail_id: str, state: MailState, within_s: float = 10.0) -> Mail:
         async with asyncio.timeout(within_s):
-            while (mail := await self.mail(mail_id)).state is not state:
+            while (mail := await self.store.mail(mail_id)).state is not state:
                 await asyncio.sleep(0.05)
         return mail
 
@@ -94,25 +77,42 @@ class Post:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
+class Rows:
+    """A queue of which some calls fail as if the database was away; `calls` counts them all."""
+
+    def __init__(self, queue: StoredDeliveryQueue, away: dict[str, int]) -> None:
+        self._queue, self._away = queue, away
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def call(*given: Any) -> Any:
+            self.calls[name] += 1
+            if self.calls[name] <= self._away.get(name, 0):
+                raise StoreUnavailable("it is away")
+            return await getattr(self._queue, name)(*given)
+
+        return call
+
+
 @asynccontextmanager
 async def post(store: Kept, sink: Sink, senders: int = 1, **changes: Any) -> AsyncIterator[Post]:
-    """At work until the block ends. `changes`: of the senders' context, `timeouts`, `wrap` (what they see of rows)."""
+    """At work until the block ends. `changes`: of the context, `timeouts`, `away` (which calls of rows fail)."""
     transport = SmtpTransport(Provider("127.0.0.1", sink.port), timeouts := changes.pop("timeouts", LONG))
-    mails = StoredMails(store.database, store.tables, now)
-    queue = StoredDeliveryQueue(store.database, store.tables, now)
+    rows: Any = Rows(store.queue, changes.pop("away", {}))
+    store.clock.runs = True
     context = SenderContext(
-        queue=changes.pop("wrap", lambda rows: rows)(queue),
+        queue=rows,
         compose=COMPOSER,
         transport=transport,
         throttle=Throttle(breaker_limits=BREAKER_LIMITS),
         lease=timedelta(seconds=timeouts.total_s + 5),
-        clock=now,
+        clock=store.clock,
         chance=random.random,
         retry_policy=RETRY_POLICY,
         look_every_s=0.1,
     )
     made = [Sender(replace(context, **changes)) for _ in range(senders)]
-    running = Post(mails, queue, made, [asyncio.create_task(sender.run()) for sender in made])
+    running = Post(store, rows, made, [asyncio.create_task(sender.run()) for sender in made])
     try:
         yield running
     finally:

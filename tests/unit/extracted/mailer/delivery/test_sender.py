@@ -2,91 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from chassis.store import StoreUnavailable
 from extracted.mailer.delivery.outcomes import DeliveryRetryPolicy
 from extracted.mailer.delivery.provider import SmtpTimeouts
 from extracted.mailer.delivery.sender import wake_one
 from extracted.mailer.delivery.throttle import BreakerLimits, Throttle
 from extracted.mailer.domain import Claimed, MailState, OutgoingMessage, Policy
-from tests.support.smtp_faults import DATA, DOT, EHLO, GREETING, MAIL, RCPT, Fault
+from tests.support.smtp_faults import DATA, DOT, GREETING, RCPT, Fault
 from tests.support.smtp_sink import Sink, running_sink
 from tests.unit.extracted.mailer.databases import Kept
-from tests.unit.extracted.mailer.post import (
-    BREAKER_LIMITS,
-    COMPOSER,
-    SHORT,
-    Hanging,
-    eventually,
-    now,
-    post,
-)
+from tests.unit.extracted.mailer.post import BREAKER_LIMITS, COMPOSER, Hanging, eventually, post
 
 S = MailState
-LONG = timedelta(hours=1)
-
-
-class Wrapped:
-    """Rows of which some calls fail as if the database was away; `calls` counts them all."""
-
-    def __init__(self, rows: Any, **away: int) -> None:
-        self._rows = rows
-        self.away = away
-        self.calls: dict[str, int] = {}
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        async def call(*given: Any) -> Any:
-            self.calls[name] = self.calls.get(name, 0) + 1
-            if self.away.get(name, 0) > 0:
-                self.away[name] -= 1
-                raise StoreUnavailable("it is away")
-            return await getattr(self._rows, name)(*given)
-
-        return call
-
-
-async def test_a_mail_is_written_sent_and_noted(store: Kept) -> None:
-    async with running_sink() as sink, post(store, sink) as sent:
-        mail_id = await sent.ask()
-        mail = await sent.until(mail_id, S.SENT)
-    (taken,) = sink.taken
-    assert (taken.id, taken.sender, taken.recipients) == (mail_id, "noreply@polycode.test", (mail.recipient,))
-    assert f"Message-ID: <{mail_id}@polycode.test>\r\n".encode() in taken.raw
-    assert (mail.response, mail.attempts, mail.reason) == ("2.0.0 taken", 1, None)
-
-
-async def test_a_4xx_is_tried_again_as_the_same_mail(store: Kept) -> None:
-    async with running_sink() as sink, post(store, sink) as sent:
-        sink.faults(Fault(RCPT, code=451, text="4.3.0 not\nnow", times=1))
-        mail_id = await sent.ask()
-        mail = await sent.until(mail_id, S.SENT)
-        history = await sent.history(mail_id)
-    assert (mail.attempts, mail.ambiguities) == (2, 0)
-    assert history == [S.QUEUED, S.DEFERRED, S.SENT]
-    assert sink.counts == {mail_id: 1}
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-         Fault(GREETING, code=554), Fault(GREETING, "hang"), Fault(EHLO, "drop"), Fault(MAIL, code=421, drops=True),
-         Fault(RCPT, code=421, drops=True), Fault(DATA, "drop"), Fault(MAIL, code=530),
-    ],
-)  # fmt: skip
-async def test_a_provider_that_is_away_burns_no_attempt(store: Kept, fault: Fault) -> None:
-    async with running_sink() as sink, post(store, sink, timeouts=SHORT) as sent:
-        sink.faults(replace(fault, times=2))
-        mail_id = await sent.ask()
-        mail = await sent.until(mail_id, S.SENT)
-    assert (mail.attempts, mail.ambiguities) == (1, 0)
-    assert sink.counts == {mail_id: 1}
 
 
 async def test_a_mail_that_cannot_be_written_fails_once_and_tells_nothing_of_its_content(store: Kept) -> None:
@@ -110,27 +42,18 @@ async def test_a_mail_that_cannot_be_written_fails_once_and_tells_nothing_of_its
 
 
 async def test_a_database_that_is_away_is_waited_for(store: Kept) -> None:
-    wrapped: list[Wrapped] = []
-
-    def wrap(rows: Any) -> Wrapped:
-        wrapped.append(Wrapped(rows, claim=3, sent=3))
-        return wrapped[0]
-
-    async with running_sink() as sink, post(store, sink, wrap=wrap) as sent:
+    async with running_sink() as sink, post(store, sink, away={"claim": 3, "sent": 3}) as sent:
         mail = await sent.until(await sent.ask(), S.SENT)
-
-    assert (mail.attempts, sink.counts) == (1, {mail.id: 1})
-    assert wrapped[0].calls["sent"] == 4
+    assert (mail.attempts, sink.counts, sent.rows.calls["sent"]) == (1, {mail.id: 1}, 4)
 
 
 async def test_an_outcome_that_comes_too_late_changes_nothing(store: Kept) -> None:
     with capture_logs() as logs:
         async with running_sink(Sink(latency_s=2)) as sink, post(store, sink) as sent:
-            mail_id = await sent.ask(policy=Policy.AT_MOST_ONCE)
-            await sent.until(mail_id, S.SENDING)
-            await sent.queue.expire(now() + LONG, now())
+            await sent.until(await sent.ask(policy=Policy.AT_MOST_ONCE), S.SENDING)
+            await store.queue.expire(store.clock() + timedelta(hours=1), store.clock())
             await eventually(lambda: any(line["event"] == "lease_lost" for line in logs))
-            assert await sent.counted() == {S.AMBIGUOUS: 1}
+            assert await store.counted() == {S.AMBIGUOUS: 1}
 
 
 async def test_a_stop_finishes_the_mail_that_is_under_way_and_takes_no_other(store: Kept) -> None:
@@ -138,7 +61,7 @@ async def test_a_stop_finishes_the_mail_that_is_under_way_and_takes_no_other(sto
         await sent.ask(10)
         await eventually(lambda: len(sink.taken) == 2)
         await sent.stop()
-        assert await sent.counted() == {S.SENT: 2, S.QUEUED: 8}
+        assert await store.counted() == {S.SENT: 2, S.QUEUED: 8}
 
 
 @pytest.mark.parametrize(
@@ -153,21 +76,19 @@ async def test_a_sender_that_is_ended_gives_back_what_it_has_not_handed_over(
         mail_id = await sent.ask(policy=Policy.AT_MOST_ONCE)
         await eventually(lambda: hanging.is_so)
         await sent.end()
-        mail = await sent.mail(mail_id)
+    mail = await store.mail(mail_id)
     assert (mail.state, mail.attempts, mail.ambiguities) == (state, attempts, 0)
 
 
 async def test_a_sender_that_is_ended_does_not_wait_for_a_database_that_is_away(store: Kept) -> None:
-    def wrap(rows: Any) -> Wrapped:
-        return Wrapped(rows, returned=1_000)
-
-    async with running_sink() as sink, post(store, sink, timeouts=SmtpTimeouts(), wrap=wrap, give_back_s=0.2) as sent:
+    away: dict[str, Any] = {"timeouts": SmtpTimeouts(), "away": {"returned": 1_000}, "give_back_s": 0.2}
+    async with running_sink() as sink, post(store, sink, **away) as sent:
         sink.script = hanging = Hanging(RCPT)
         await sent.ask()
         await eventually(lambda: hanging.is_so)
         async with asyncio.timeout(5):
             await sent.end()
-        assert await sent.counted() == {S.SENDING: 1}
+        assert await store.counted() == {S.SENDING: 1}
 
 
 async def test_a_stop_does_not_wait_for_what_is_idle_or_away(store: Kept) -> None:
@@ -208,28 +129,26 @@ async def test_the_rate_holds_for_all_senders_together(store: Kept) -> None:
 
 
 async def test_while_the_breaker_is_open_nothing_is_claimed(store: Kept) -> None:
-    rows: list[Wrapped] = []
-
-    def wrap(given: Any) -> Wrapped:
-        rows.append(Wrapped(given))
-        return rows[0]
-
     closed_late = Throttle(breaker_limits=BreakerLimits(failures=3, first_s=60))
-    async with running_sink() as sink, post(store, sink, throttle=closed_late, wrap=wrap) as sent:
+    async with running_sink() as sink, post(store, sink, throttle=closed_late) as sent:
         sink.faults(Fault(GREETING, code=554))
         await sent.ask(10)
         await eventually(lambda: sink.connections == 3)
-        claims = rows[0].calls["claim"]
+        claims = sent.rows.calls["claim"]
         await asyncio.sleep(0.3)
-        assert (rows[0].calls["claim"], sink.connections) == (claims, 3)
+        assert (sent.rows.calls["claim"], sink.connections) == (claims, 3)
 
 
-async def test_what_is_logged_names_mails_and_not_people(store: Kept) -> None:
+async def test_a_mail_is_written_sent_and_noted_and_its_log_names_no_people(store: Kept) -> None:
     with capture_logs() as logs:
         async with running_sink() as sink, post(store, sink) as sent:
             sink.faults(Fault(RCPT, code=550, text="5.1.1 <ada@mail.test> unknown", times=1))
             bad = await sent.until(await sent.ask(), S.FAILED)
             good = await sent.until(await sent.ask(), S.SENT)
+    (taken,) = sink.taken
+    assert (taken.id, taken.sender, taken.recipients) == (good.id, "noreply@polycode.test", (good.recipient,))
+    assert f"Message-ID: <{good.id}@polycode.test>\r\n".encode() in taken.raw
+    assert (good.response, good.attempts, good.reason) == ("2.0.0 taken", 1, None)
     lines = {line["mail_id"]: line for line in logs if "mail_id" in line}
     facts = {"kind": "verify_account", "attempt": 1}
     refused = {"event": "mail_not_sent", "log_level": "error", "state": "failed", "code": 550, "verb": "RCPT"}
@@ -238,15 +157,16 @@ async def test_what_is_logged_names_mails_and_not_people(store: Kept) -> None:
     assert not any(told in str(logs) for told in ("ada@", bad.recipient, good.recipient, "t-1"))
 
 
-async def test_the_log_says_of_a_mail_what_its_history_says(store: Kept) -> None:
+async def test_a_4xx_costs_an_attempt_and_an_absence_none_and_the_log_says_what_the_history_says(store: Kept) -> None:
     with capture_logs() as logs:
         async with running_sink() as sink, post(store, sink) as sent:
             away = Fault(GREETING, code=554, times=1), Fault(DATA, code=421, drops=True, times=1)
             sink.faults(*away, Fault(RCPT, code=451, times=1))
-            mail_id = await sent.ask()
-            await sent.until(mail_id, S.SENT)
-            history = await sent.history(mail_id)
-    told = [(line["event"], line["state"]) for line in logs if line.get("mail_id") == mail_id]
-    assert [state for _, state in told] == [str(state) for state in history[1:]]
+            mail = await sent.until(await sent.ask(), S.SENT)
+    told = [(line["event"], line["state"]) for line in logs if line.get("mail_id") == mail.id]
+    assert [S.QUEUED, *(state for _, state in told)] == await store.history(mail.id)
     returned, put_off = "mail_returned", "mail_deferred"
     assert told == [(returned, "queued"), (put_off, "deferred"), (returned, "deferred"), ("mail_sent", "sent")]
+    assert (mail.attempts, mail.ambiguities, sink.counts) == (2, 0, {mail.id: 1})
+    assert (mail.due_at, mail.response) == (None, "2.0.0 taken")
+    assert str(mail.reason).startswith(("451 to RCPT", "421 to DATA"))

@@ -86,6 +86,11 @@ class Wire:
                 return not await self.reader.read()
         return True
 
+    async def ends(self, last: str) -> None:
+        """After a reply that starts so."""
+        assert (await self.reply()).startswith(last)
+        assert await self.has_ended()
+
     async def greeted(self) -> "Wire":
         assert (await self.reply()).startswith("220 ")
         assert (await self.say("EHLO monolith")).startswith("250")
@@ -134,6 +139,16 @@ class Listened:
 
     async def greeted(self) -> Wire:
         return await (await self.connect()).greeted()
+
+    async def enveloped(self) -> Wire:
+        return await (await self.greeted()).enveloped()
+
+    async def under_way(self, content: bytes = b"") -> Wire:
+        """After DATA, and this of the message."""
+        wire = await self.enveloped()
+        assert (await wire.say("DATA")).startswith("354 ")
+        await wire.send(content)
+        return wire
 
 
 @asynccontextmanager

@@ -28,24 +28,20 @@ async def ingress(tmp_path: Path) -> AsyncIterator[Listened]:
         yield running
 
 
-@pytest.mark.parametrize(
-    "end", [b"\n.\r\n", b"\r.\r\n", b"\n.\n", b"\r\n.\n", b"\r\n.\r", b"\r.\r", b"\r\n\x00.\r\n", b"\r\n.\r\r\n"]
-)
-async def test_nothing_but_crlf_dot_crlf_ends_a_message(ingress: Listened, end: bytes) -> None:
-    wire = await (await ingress.greeted()).enveloped()
-    assert await wire.data(b"Message-ID: <1@x>\r\n\r\nouter" + end + INNER[:-3]) in (BARE, None) or b"\x00" in end
-    assert "victim@example.org" not in await ingress.shelf.recipients()
-    assert await wire.say("NOOP") == "250 OK"
+ENDS = b"\n.\r\n", b"\r.\r\n", b"\n.\n", b"\r\n.\n", b"\r\n.\r", b"\r.\r", b"\r\n.\r\r\n"
+LINES = b"a: b\r\n\r\nx\ny\r\n", b"a: b\r\n\r\nx\ry\r\n", b"a: b\n\nx\r\n", b"\n\r\n", b"a\r\r\n"
+OUTER = b"Message-ID: <1@x>\r\n\r\nouter%b" + INNER[:-3]
 
 
-@pytest.mark.parametrize(
-    "content", [b"a: b\r\n\r\nx\ny\r\n", b"a: b\r\n\r\nx\ry\r\n", b"a: b\n\nx\r\n", b"\n\r\n", b"a\r\r\n"]
-)
-async def test_a_message_with_bare_line_ends_is_refused(ingress: Listened, content: bytes) -> None:
+@pytest.mark.parametrize("content", [*(OUTER % end for end in ENDS), *LINES])
+async def test_nothing_but_crlf_dot_crlf_ends_a_message_and_one_with_bare_line_ends_is_refused(
+    ingress: Listened, content: bytes
+) -> None:
     wire = await ingress.greeted()
     assert await wire.mail(content) == BARE
     assert await ingress.shelf.recipients() == []
-    assert (await wire.mail()).startswith("250 ")
+    assert (await wire.mail(OUTER % b"\r\n\x00.\r\n")).startswith("250 ")
+    assert await ingress.shelf.recipients() == ["b@example.org"]
 
 
 @pytest.mark.parametrize("extra", [1, 70_000])
@@ -59,51 +55,46 @@ async def test_a_line_that_is_too_long_for_mail_is_refused(tmp_path: Path, extra
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 4, 5, 7])
-async def test_a_message_ends_where_it_ends_however_it_is_cut(ingress: Listened, cut: int) -> None:
+async def test_a_message_ends_where_it_ends_however_it_is_cut_and_what_follows_is_no_part_of_it(
+    ingress: Listened, cut: int
+) -> None:
     content = b"a: b\r\n\r\n\r\n\r\n.\r\n\r\n..\r\n\r\n"
-    wire = await (await ingress.greeted()).enveloped()
-    await wire.say("DATA")
+    wire = await ingress.under_way()
     stuffed = content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
     for start in range(0, len(stuffed), cut):
         await wire.send(stuffed[start : start + cut])
         await asyncio.sleep(0)
     assert (await wire.reply()).startswith("250 ")
-    assert await ingress.shelf.contents() == [content]
+    await wire.enveloped()
+    await wire.say("DATA")
+    await wire.send(stuffed + b"QUIT\r\n")
+    assert (await wire.reply()).startswith("250 ")
+    await wire.ends("221 ")
+    assert await ingress.shelf.contents() == [content, content]
 
 
 async def test_who_sends_commands_ahead_is_hung_up_on_and_none_of_it_is_done(ingress: Listened) -> None:
     for ahead in (b"MAIL FROM:<a@example.org>\r\n" + INNER, b"EHLO x\r\n" + INNER, b"NOOP\r\nNOOP\r\n", b"NOOP\r\nN"):
         wire = await ingress.greeted()
         await wire.send(ahead)
-        assert await wire.reply() == AHEAD
-        assert await wire.has_ended()
+        await wire.ends(AHEAD)
     assert await ingress.shelf.recipients() == []
 
 
 @pytest.mark.parametrize("pieces", [[b"DATA\r\n" + MESSAGE + b".\r\n"], [b"DATA\r\n", MESSAGE + b".\r\n"]])
 async def test_a_message_that_does_not_wait_for_the_354_is_no_message(ingress: Listened, pieces: list[bytes]) -> None:
-    wire = await (await ingress.greeted()).enveloped()
+    wire = await ingress.enveloped()
     ingress.receive(wire, *pieces)
     assert AHEAD in (await wire.reply(), await wire.reply())
     assert await wire.has_ended()
     assert await ingress.shelf.recipients() == []
 
 
-async def test_what_follows_a_message_is_no_part_of_it(ingress: Listened) -> None:
-    wire = await (await ingress.greeted()).enveloped()
-    await wire.say("DATA")
-    await wire.send(MESSAGE + b".\r\nQUIT\r\n")
-    assert (await wire.reply()).startswith("250 ")
-    assert (await wire.reply()).startswith("221 ")
-    assert await ingress.shelf.contents() == [MESSAGE]
-
-
 async def test_a_page_of_a_browser_is_no_client(ingress: Listened) -> None:
     wire = await ingress.connect()
     await wire.reply()
     await wire.send(b"POST / HTTP/1.1\r\nHost: mailer\r\n\r\nEHLO x\r\n" + INNER)
-    assert await wire.reply() == "421 4.7.0 This is a mail server"
-    assert await wire.has_ended()
+    await wire.ends("421 4.7.0 This is a mail server")
 
 
 @pytest.mark.parametrize(
@@ -134,13 +125,10 @@ async def test_a_command_without_end_is_hung_up_on(ingress: Listened) -> None:
         assert (await wire.reply())[:3] in ("500", "")
 
 
-async def test_unknown_commands_end_the_session(ingress: Listened) -> None:
+async def test_unknown_commands_end_the_session_and_so_do_many_without_a_mail(ingress: Listened) -> None:
     wire = await ingress.greeted()
     assert [(await wire.say(f"X{n}"))[:3] for n in range(5)] == ["500"] * 4 + ["421"]
     assert await wire.has_ended()
-
-
-async def test_commands_without_a_mail_end_the_session_and_a_mail_counts_anew(ingress: Listened) -> None:
     wire = await ingress.greeted()
     for number in range(3):
         for _ in range(20):
@@ -153,8 +141,7 @@ async def test_commands_without_a_mail_end_the_session_and_a_mail_counts_anew(in
 
 @pytest.mark.walk
 async def test_a_message_without_end_is_hung_up_on(ingress: Listened) -> None:
-    wire = await (await ingress.greeted()).enveloped()
-    await wire.say("DATA")
+    wire = await ingress.under_way()
     began = monotonic()
     with suppress(ConnectionError):
         while monotonic() - began < 10:
@@ -167,7 +154,7 @@ async def test_a_message_without_end_is_hung_up_on(ingress: Listened) -> None:
 
 async def test_all_messages_together_have_so_much_room_and_no_more(tmp_path: Path) -> None:
     async with listened(tmp_path, IngressLimits(size=400_000, buffered=400_000)) as ingress:
-        first, second = [await (await ingress.greeted()).enveloped() for _ in range(2)]
+        first, second = [await ingress.enveloped() for _ in range(2)]
         lines = b"x" * 98 + b"\r\n"
         await first.say("DATA")
         await first.send(b"Message-ID: <1@x>\r\n\r\n" + lines * 3000)
@@ -200,28 +187,27 @@ async def test_one_connection_too_many_is_told_so(tmp_path: Path) -> None:
     async with listened(tmp_path, IngressLimits(connections=3)) as ingress:
         wires = [await ingress.greeted() for _ in range(3)]
         for _ in range(5):
-            late = await ingress.connect()
-            assert await late.reply() == "421 4.7.0 Too many connections; try again later"
-            assert await late.has_ended()
+            await (await ingress.connect()).ends("421 4.7.0 Too many connections; try again later")
         assert await wires[0].say("QUIT") == "221 2.0.0 Bye"
         assert await wires[0].has_ended()
         assert (await (await ingress.greeted()).mail()).startswith("250 ")
 
 
-async def test_who_drips_a_command_is_hung_up_on(tmp_path: Path) -> None:
-    async with listened(tmp_path, IngressLimits(idle_s=0.4)) as ingress:
-        wire = await ingress.greeted()
+@pytest.mark.parametrize(
+    ("limits", "drop", "told"),
+    [
+        (IngressLimits(idle_s=0.4), b"x", "421 4.4.2 Nothing came"),
+        (IngressLimits(data_s=0.4), b"x\r\n", "421 4.4.2 The message took more than 0.4 s"),
+    ],
+    ids=["a command", "a message"],
+)
+async def test_who_drips_is_hung_up_on_and_nothing_is_kept(
+    tmp_path: Path, limits: IngressLimits, drop: bytes, told: str
+) -> None:
+    async with listened(tmp_path, limits) as ingress:
+        wire = await (ingress.greeted() if drop == b"x" else ingress.under_way())
         began = monotonic()
-        assert (await dripped(wire, b"x")).startswith("421 4.4.2 Nothing came")
-        assert monotonic() - began < 5
-
-
-async def test_who_drips_a_message_is_hung_up_on_and_nothing_is_kept(tmp_path: Path) -> None:
-    async with listened(tmp_path, IngressLimits(data_s=0.4)) as ingress:
-        wire = await (await ingress.greeted()).enveloped()
-        await wire.say("DATA")
-        began = monotonic()
-        assert await dripped(wire, b"x\r\n") == "421 4.4.2 The message took more than 0.4 s"
+        assert (await dripped(wire, drop)).startswith(told)
         assert monotonic() - began < 5
         assert await ingress.shelf.recipients() == []
 
@@ -252,23 +238,18 @@ async def test_a_session_ends_after_its_time_however_busy_it_is(tmp_path: Path) 
 
 async def test_a_session_that_ends_finishes_the_message_that_is_under_way(tmp_path: Path) -> None:
     async with listened(tmp_path, IngressLimits(session_s=0.3)) as ingress:
-        wire = await (await ingress.greeted()).enveloped()
-        await wire.say("DATA")
+        wire = await ingress.under_way()
         await asyncio.sleep(0.5)
         await wire.send(MESSAGE + b".\r\n")
         assert (await wire.reply()).startswith("250 ")
-        assert (await wire.reply()).startswith("421 ")
-        assert await wire.has_ended()
+        await wire.ends("421 ")
 
 
 async def test_a_client_that_leaves_in_the_middle_leaves_nothing(
     ingress: Listened, caplog: pytest.LogCaptureFixture
 ) -> None:
     for rest in (b"", b"Message-ID: <1@x>\r\n\r\nhal", MESSAGE, MESSAGE + b"."):
-        wire = await (await ingress.greeted()).enveloped()
-        await wire.say("DATA")
-        await wire.send(rest)
-        wire.writer.transport.abort()
+        (await ingress.under_way(rest)).writer.transport.abort()
     async with asyncio.timeout(10):
         while ingress.ingress.connections:
             await asyncio.sleep(0.01)
@@ -277,12 +258,9 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing(
 
 
 async def test_a_client_that_has_said_all_it_will_still_gets_its_reply(ingress: Listened) -> None:
-    wire = await (await ingress.greeted()).enveloped()
-    await wire.say("DATA")
-    await wire.send(MESSAGE + b".\r\n")
+    wire = await ingress.under_way(MESSAGE + b".\r\n")
     wire.writer.write_eof()
-    assert (await wire.reply()).startswith("250 ")
-    assert await wire.has_ended()
+    await wire.ends("250 ")
 
 
 WORDS = [

@@ -4,7 +4,8 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from pathlib import Path
+from typing import cast
 
 import pytest
 from aiosmtplib.protocol import SMTPProtocol
@@ -156,44 +157,30 @@ async def test_a_server_that_cannot_reset_gets_a_new_connection(broken: Fault) -
     assert sink.connections == 2
 
 
-@pytest.mark.parametrize(
-    ("fault", "told"),
-    [
-        (Fault(GREETING, code=554, text="no service"), "greets with 554 no service"),
-        (Fault(GREETING, code=421, text="busy"), "greets with 421 busy"),
-        (Fault(GREETING, "drop"), "cannot be used"),
-        (Fault(GREETING, "hang"), "did not answer in time"),
-        (Fault(GREETING, text="no code at all\r\nxyz"), "250"),
-        (Fault(EHLO, code=421, text="later"), "421 later"),
-        (Fault(EHLO, "drop"), "cannot be used"),
-        (Fault(EHLO, "hang"), "did not answer in time"),
-        (Fault(MAIL, code=421, text="closing", drops=True), "421 to MAIL: closing"),
-        (Fault(RCPT, code=421, text="closing", drops=True), "421 to RCPT: closing"),
-        (Fault(DATA, code=421, text="closing", drops=True), "421 to DATA: closing"),
-        (Fault(MAIL, code=530, text="5.7.0 log in"), "530 to MAIL: 5.7.0 log in"),
-        (Fault(MAIL, code=354), "354 to MAIL"),
-        (Fault(DATA, code=250), "250 to DATA"),
-        (Fault(RCPT, code=999), "999 to RCPT"),
-        (Fault(RCPT, text="x" * 9000), "in RCPT"),
-        (Fault(MAIL, "drop"), "in MAIL"),
-        (Fault(RCPT, "drop"), "in RCPT"),
-        (Fault(DATA, "drop"), "in DATA"),
-        (Fault(MAIL, "hang"), "in MAIL: no answer in time"),
-        (Fault(RCPT, "hang"), "in RCPT: no answer in time"),
-        (Fault(DATA, "hang"), "in DATA: no answer in time"),
-    ],
-)
+AWAYS = [
+    (Fault(GREETING, code=554, text="no service"), "greets with 554 no service"),
+    (Fault(GREETING, code=421, text="busy"), "greets with 421 busy"),
+    (Fault(GREETING, text="no code at all\r\nxyz"), "250"),
+    (Fault(EHLO, code=421, text="later"), "421 later"),
+    (Fault(MAIL, code=530, text="5.7.0 log in"), "530 to MAIL: 5.7.0 log in"),
+    (Fault(MAIL, code=354), "354 to MAIL"),
+    (Fault(DATA, code=250), "250 to DATA"),
+    (Fault(RCPT, code=999), "999 to RCPT"),
+    (Fault(RCPT, text="x" * 9000), "in RCPT"),
+    *((Fault(verb, "drop"), "cannot be used") for verb in (GREETING, EHLO)),
+    *((Fault(verb, "hang"), "did not answer in time") for verb in (GREETING, EHLO)),
+    *((Fault(verb, "drop"), f"in {verb}") for verb in (MAIL, RCPT, DATA)),
+    *((Fault(verb, "hang"), f"in {verb}: no answer in time") for verb in (MAIL, RCPT, DATA)),
+    *((Fault(verb, code=421, text="closing", drops=True), f"421 to {verb}: closing") for verb in (MAIL, RCPT, DATA)),
+]
+
+
+@pytest.mark.parametrize(("fault", "told"), AWAYS)
 async def test_before_the_message_was_handed_over_the_provider_was_away(fault: Fault, told: str) -> None:
     outcome, sink = await sent(fault)
     assert isinstance(outcome, Unreachable)
     assert told in outcome.reason
     assert sink.taken == []
-
-
-async def test_a_server_without_ehlo_is_greeted_the_old_way() -> None:
-    outcome, sink = await sent(Fault(EHLO, code=502))
-    assert isinstance(outcome, Accepted)
-    assert sink.verbs["HELO"] == 1
 
 
 @pytest.mark.parametrize(
@@ -210,17 +197,14 @@ async def test_after_the_final_dot_anything_but_a_reply_is_ambiguous(fault: Faul
     assert outcome.reason.startswith("the whole message was handed over, then: ")
 
 
-async def test_a_421_to_the_whole_message_is_an_answer() -> None:
+async def test_a_reply_after_the_dot_counts_though_the_connection_drops_and_hello_may_be_old() -> None:
     outcome, _ = await sent(Fault(DOT, code=421, text="4.3.0 shutting down", drops=True))
     assert outcome == Rejected(421, "4.3.0 shutting down", ".")
-
-
-async def test_a_250_counts_though_the_connection_drops_right_after() -> None:
     async with running_sink() as sink, to(sink) as transport:
-        sink.faults(Fault(DOT, drops=True, times=1))
+        sink.faults(Fault(EHLO, code=502), Fault(DOT, drops=True, times=1))
         outcomes = [await transport.send(outgoing()), await transport.send(outgoing())]
     assert all(isinstance(outcome, Accepted) for outcome in outcomes)
-    assert sink.counts == {"1": 2}
+    assert (sink.counts, sink.verbs["HELO"]) == ({"1": 2}, 2)
 
 
 async def test_a_late_250_is_never_taken_for_the_next_mail() -> None:
@@ -269,47 +253,33 @@ async def test_a_reader_too_slow_for_the_message_has_not_got_it() -> None:
     assert sink.taken == []
 
 
-async def test_a_connection_that_was_closed_while_idle_is_replaced() -> None:
+USED = [(None, Accepted, 2), (Fault(MAIL, code=421, drops=True, times=1), Accepted, 2),
+        (Fault(MAIL, "drop", times=1), Accepted, 2), (Fault(DOT, "drop", times=1), Unanswered, 1)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fault", "outcome", "connections"), USED)
+async def test_a_used_connection_that_ends_by_the_first_command_is_replaced_once_and_later_it_is_not(
+    fault: Fault | None, outcome: type[DeliveryOutcome], connections: int
+) -> None:
+    """None: it ends while it is idle."""
     async with running_sink() as sink, to(sink) as transport:
         await transport.send(outgoing())
-        for session in list(sink.sessions):
+        if fault is not None:
+            sink.faults(fault)
+        else:
+            [session] = sink.sessions
             session.drop()
-        outcome = await transport.send(outgoing())
-    assert isinstance(outcome, Accepted)
-    assert (sink.connections, sink.counts) == (2, {"1": 2})
+        assert isinstance(await transport.send(outgoing()), outcome)
+    assert (sink.connections, sink.counts) == (connections, {"1": 2})
 
 
-@pytest.mark.parametrize("fault", [Fault(MAIL, code=421, drops=True, times=1), Fault(MAIL, "drop", times=1)])
-async def test_a_used_connection_that_ends_at_the_first_command_is_replaced_once(fault: Fault) -> None:
-    async with running_sink() as sink, to(sink) as transport:
-        await transport.send(outgoing())
-        sink.faults(fault)
-        outcome = await transport.send(outgoing())
-    assert isinstance(outcome, Accepted)
-    assert (sink.connections, sink.counts) == (2, {"1": 2})
-
-
-async def test_a_used_connection_that_ends_later_is_no_reason_to_send_again() -> None:
-    async with running_sink() as sink, to(sink) as transport:
-        await transport.send(outgoing())
-        sink.faults(Fault(DOT, "drop", times=1))
-        outcome = await transport.send(outgoing())
-    assert isinstance(outcome, Unanswered)
-    assert (sink.connections, sink.counts) == (1, {"1": 2})
-
-
-async def test_mails_at_the_same_time_have_connections_of_their_own_which_are_used_again() -> None:
-    async with running_sink(Sink(latency_s=0.05)) as sink, to(sink) as transport:
+async def test_each_of_several_mails_has_a_connection_which_is_used_again_and_closed_when_idle() -> None:
+    async with running_sink(Sink(latency_s=0.05)) as sink, to(sink, SmtpTimeouts(idle_s=0.5)) as transport:
         for _ in range(2):
             await asyncio.gather(*(transport.send(outgoing()) for _ in range(4)))
-    assert (sink.connections, sink.counts) == (4, {"1": 8})
-
-
-async def test_idle_connections_are_closed_with_quit() -> None:
-    async with running_sink() as sink, to(sink, SmtpTimeouts(idle_s=0.05)) as transport:
-        await transport.send(outgoing())
+        assert (sink.connections, sink.counts) == (4, {"1": 8})
         await eventually(lambda: not sink.sessions)
-        assert sink.verbs[QUIT] == 1
+        assert sink.verbs[QUIT] == 4
 
 
 async def test_closing_says_quit_and_does_not_wait_for_a_server_that_does_not_answer() -> None:
@@ -339,14 +309,21 @@ async def test_a_cancelled_mail_closes_its_connection_and_says_whether_it_was_ha
         assert isinstance(await transport.send(outgoing()), Accepted)
 
 
+@asynccontextmanager
+async def encrypted(
+    sink: Sink, kind: TlsMode, ca_file: Path | None, timeouts: SmtpTimeouts = LONG
+) -> AsyncIterator[SmtpTransport]:
+    """A server with TLS of this kind, and who logs in to it."""
+    provider = {"tls": kind, "ca_file": ca_file, "user": LOGIN[0], "password": LOGIN[1]}
+    async with running_sink(sink, is_implicit=kind is TlsMode.IMPLICIT), to(sink, timeouts, **provider) as transport:
+        yield transport
+
+
 @pytest.mark.parametrize("kind", [TlsMode.STARTTLS, TlsMode.IMPLICIT])
 async def test_tls_with_a_trusted_certificate(kind: TlsMode, tls: ssl.SSLContext, authority: Authority) -> None:
-    async with (
-        running_sink(Sink(tls=tls, login=LOGIN), is_implicit=kind is TlsMode.IMPLICIT) as sink,
-        to(sink, tls=kind, ca_file=authority.file, user=LOGIN[0], password=LOGIN[1]) as transport,
-    ):
-        assert isinstance(await transport.send(outgoing(b"." * 300_000 + b"\r\n")), Accepted)
-        assert isinstance(await transport.send(outgoing()), Accepted)
+    async with encrypted(sink := Sink(tls=tls, login=LOGIN), kind, authority.file) as transport:
+        for message in (b"." * 300_000 + b"\r\n", MESSAGE):
+            assert isinstance(await transport.send(outgoing(message)), Accepted)
     assert sink.taken[0].raw == b"." * 300_000 + b"\r\n"
     assert all(taken.is_encrypted and taken.user == LOGIN[0] for taken in sink.taken)
     assert sink.connections == 1
@@ -358,31 +335,21 @@ async def test_a_certificate_that_does_not_hold_ends_it_before_anything_is_told(
     kind: TlsMode, host: str, authority: Authority
 ) -> None:
     """Of an authority that nobody trusts, and of another name."""
-    trusted = None if host == HOST else authority.file
     sink = Sink(tls=server_context(authority, host), login=LOGIN)
-    async with (
-        running_sink(sink, is_implicit=kind is TlsMode.IMPLICIT),
-        to(sink, tls=kind, ca_file=trusted, user=LOGIN[0], password=LOGIN[1]) as transport,
-    ):
+    async with encrypted(sink, kind, None if host == HOST else authority.file) as transport:
         outcome = await transport.send(outgoing())
     assert isinstance(outcome, Unreachable)
     assert "certificate" in outcome.reason
     assert (sink.verbs[AUTH], sink.verbs[MAIL]) == (0, 0)
 
 
-@pytest.mark.parametrize("fault", [None, {"code": 454}, {"do": "drop"}, {"do": "hang"}])
-async def test_without_starttls_nothing_is_told(
-    fault: dict[str, Any] | None, tls: ssl.SSLContext, authority: Authority
-) -> None:
+@pytest.mark.parametrize("fault", [None, Fault(STARTTLS, code=454), Fault(STARTTLS, "drop"), Fault(STARTTLS, "hang")])
+async def test_without_starttls_nothing_is_told(fault: Fault | None, tls: ssl.SSLContext, authority: Authority) -> None:
     """None: it is not offered."""
-    sink = Sink(tls=None if fault is None else tls, login=LOGIN)
-    sink.faults(Fault(STARTTLS, **(fault or {})))
-    async with (
-        running_sink(sink),
-        to(sink, SHORT, tls=TlsMode.STARTTLS, ca_file=authority.file, user=LOGIN[0], password=LOGIN[1]) as transport,
-    ):
-        outcome = await transport.send(outgoing())
-    assert isinstance(outcome, Unreachable)
+    sink = Sink(tls=tls if fault else None, login=LOGIN)
+    sink.faults(*([fault] if fault else []))
+    async with encrypted(sink, TlsMode.STARTTLS, authority.file, SHORT) as transport:
+        assert isinstance(await transport.send(outgoing()), Unreachable)
     assert (sink.verbs[AUTH], sink.verbs[MAIL]) == (0, 0)
 
 

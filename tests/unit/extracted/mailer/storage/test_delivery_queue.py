@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text, update
 
-from extracted.mailer.domain import Claimed, MailState, Policy
+from extracted.mailer.domain import MailState, Policy
 from tests.unit.extracted.mailer.databases import LEASE, Kept, wanted
 
 
@@ -15,14 +15,6 @@ async def add(store: Kept, recipient: str = "ada@example.org", **changes: Any) -
     [mail] = await store.mails.add([wanted(recipient=recipient, **changes)])
     store.clock.after(seconds=1)
     return mail.id
-
-
-async def test_a_claimed_mail_is_nobody_elses(store: Kept) -> None:
-    id = await add(store)
-    claimed = await store.claimed()
-    assert (claimed.mail_id, claimed.attempt, claimed.recipient) == (id, 1, "ada@example.org")
-    assert await store.claim() is None
-    assert await store.state(id) is MailState.SENDING
 
 
 async def test_many_senders_get_each_mail_once(store: Kept) -> None:
@@ -46,27 +38,23 @@ async def test_the_oldest_leaves_first_and_what_was_never_tried_before_retries(s
     assert [(await store.claimed()).mail_id for _ in range(3)] == [second, third, first]
 
 
-async def test_a_retry_waits_until_it_is_due(store: Kept) -> None:
+async def test_a_claimed_mail_is_nobody_elses_and_its_retry_waits_until_it_is_due(store: Kept) -> None:
     id = await add(store)
+    claimed = await store.claimed()
+    assert (claimed.mail_id, claimed.attempt, claimed.recipient) == (id, 1, "ada@example.org")
+    assert (await store.state(id), await store.claim()) == (MailState.SENDING, None)
     due_at = store.clock() + timedelta(minutes=1)
-    assert await store.queue.deferred(await store.claimed(), "450 later", due_at)
+    assert await store.queue.deferred(claimed, "450 later", due_at)
     assert (await store.state(id), await store.claim()) == (MailState.DEFERRED, None)
     assert await store.queue.next_due() == due_at
     store.clock.after(minutes=1)
-    assert (await store.claimed()).attempt == 2
-
-
-async def test_a_mail_that_is_sent_keeps_what_the_provider_said(store: Kept) -> None:
-    id = await add(store)
-    await store.queue.deferred(await store.claimed(), "450 later", store.clock())
-    assert await store.queue.sent(await store.claimed(), "250 2.0.0 Ok: queued as X")
-    found = await store.mails.find(id)
-    assert found is not None
-    mail, history = found
-    assert (mail.state, mail.attempts, mail.due_at) == (MailState.SENT, 2, None)
-    assert (mail.reason, mail.response) == ("450 later", "250 2.0.0 Ok: queued as X")
-    assert [event.state for event in history] == [MailState.QUEUED, MailState.DEFERRED, MailState.SENT]
-    assert await store.queue.next_due() is None
+    again = await store.claimed()
+    assert again.attempt == 2
+    assert await store.queue.sent(again, "250 2.0.0 Ok: queued as X")
+    mail = await store.mail(id)
+    assert (mail.attempts, mail.reason, mail.response) == (2, "450 later", "250 2.0.0 Ok: queued as X")
+    assert (mail.state, mail.due_at, await store.queue.next_due()) == (MailState.SENT, None, None)
+    assert await store.history(id) == ["queued", "deferred", "sent"]
 
 
 async def test_an_attempt_that_was_none_is_not_counted_and_the_mail_stays_fresh(store: Kept) -> None:
@@ -107,36 +95,23 @@ async def test_who_has_lost_its_claim_changes_nothing(store: Kept) -> None:
 @pytest.mark.parametrize(
     ("policy", "state"), [(Policy.AT_LEAST_ONCE, MailState.DEFERRED), (Policy.AT_MOST_ONCE, MailState.AMBIGUOUS)]
 )
-async def test_a_mail_whose_sender_died_is_ambiguous_by_its_policy(
+async def test_a_mail_without_an_answer_is_ambiguous_and_sent_again_by_its_policy(
     store: Kept, policy: Policy, state: MailState
 ) -> None:
-    id = await add(store, policy=policy)
-    await store.claimed()
+    """Where the sender died, and where it was told when to send it again, if at all."""
+    ids = [await add(store, policy=policy) for _ in range(2)]
     due_at = store.clock() + LEASE * 2
+    told = due_at if state is MailState.DEFERRED else None
+    await store.claimed()
+    assert await store.queue.ambiguous(await store.claimed(), "no answer after the dot", told)
     assert await store.queue.expire(store.clock(), due_at) == 0
     store.clock.after(seconds=LEASE.total_seconds() + 1)
-    assert await store.queue.expire(store.clock(), due_at) == 1
-    found = await store.mails.find(id)
-    assert found is not None
-    mail, history = found
-    assert (mail.state, mail.ambiguities, mail.attempts) == (state, 1, 1)
-    assert mail.due_at == (due_at if state is MailState.DEFERRED else None)
-    assert history[-1].state is MailState.AMBIGUOUS
-    assert "its sender died" in history[-1].detail
-    assert await store.queue.expire(store.clock(), due_at) == 0
-
-
-@pytest.mark.parametrize(("again", "state"), [(timedelta(minutes=15), MailState.DEFERRED), (None, MailState.AMBIGUOUS)])
-async def test_no_answer_is_counted_whether_it_is_sent_again_or_waits(
-    store: Kept, again: timedelta | None, state: MailState
-) -> None:
-    id = await add(store)
-    due_at = None if again is None else store.clock() + again
-    assert await store.queue.ambiguous(await store.claimed(), "no answer after the dot", due_at)
-    found = await store.mails.find(id)
-    assert found is not None
-    assert (found[0].state, found[0].ambiguities, found[0].due_at) == (state, 1, due_at)
-    assert await store.history(id) == ["queued", "ambiguous"]
+    assert [await store.queue.expire(store.clock(), due_at) for _ in range(2)] == [1, 0]
+    for id, said in zip(ids, ("its sender died", "no answer after the dot"), strict=True):
+        mail, history = await store.found(id)
+        assert (mail.state, mail.ambiguities, mail.attempts, mail.due_at) == (state, 1, 1, told)
+        assert [event.state for event in history] == [MailState.QUEUED, MailState.AMBIGUOUS]
+        assert said in history[-1].detail
 
 
 async def bounce(store: Kept, recipient: str, times: int) -> None:
@@ -162,19 +137,16 @@ async def test_an_address_that_bounces_three_times_within_a_day_is_sent_nothing_
     assert (await store.claimed()).mail_id == late
 
 
-async def test_bounces_of_different_days_or_addresses_suppress_nothing(store: Kept) -> None:
+async def test_only_bounces_of_one_day_and_address_count_and_a_success_makes_it_good_again(store: Kept) -> None:
     for _ in range(4):
         await bounce(store, "slow@example.org", 1)
         store.clock.after(hours=13)
     for n in range(3):
         await bounce(store, f"p{n}@example.org", 1)
     assert await store.suppressions.listed("", 10) == []
-
-
-async def test_a_success_makes_an_address_good_again(store: Kept) -> None:
     await bounce(store, "ada@example.org", 2)
     await add(store)
-    under_way: Claimed = await store.claimed()
+    under_way = await store.claimed()
     await bounce(store, "ada@example.org", 1)
     assert len(await store.suppressions.listed("", 10)) == 1
     await store.queue.sent(under_way, "250 ok")
@@ -200,10 +172,8 @@ async def test_an_outage_does_not_make_the_oldest_mail_look_young(store: Kept) -
 async def test_odd_texts_of_a_provider_are_kept_as_far_as_they_can_be(store: Kept) -> None:
     id = await add(store)
     await store.queue.failed(await store.claimed(), "550 \0 \ud800 " + "x" * 100_000, is_bounce=True)
-    found = await store.mails.find(id)
-    assert found is not None
-    assert found[0].reason is not None
-    assert (found[0].reason[:9], len(found[0].reason)) == ("550 � ? x", 4000)
+    reason = (await store.mail(id)).reason or ""
+    assert (reason[:9], len(reason)) == ("550 � ? x", 4000)
 
 
 async def test_claiming_reads_the_two_indexes_of_what_waits_alone(store: Kept) -> None:

@@ -10,22 +10,18 @@ from extracted.mailer.ports import KeyUsed, MailStateConflict
 from tests.unit.extracted.mailer.databases import Kept, raw, wanted
 
 
-async def test_a_request_becomes_a_row_that_is_found_with_its_history(store: Kept) -> None:
+async def test_a_request_becomes_a_row_with_its_history_and_its_key_gives_no_second_one(store: Kept) -> None:
     [mail] = await store.mails.add([wanted("message:1")])
-    found = await store.mails.find(mail.id)
-    assert found is not None
-    assert found[0] == mail
+    found = await store.mail(mail.id)
+    assert found == mail
     assert (mail.state, mail.attempts, mail.ambiguities, mail.due_at) == (MailState.QUEUED, 0, 0, store.clock())
-    assert [(event.state, event.by) for event in found[1]] == [(MailState.QUEUED, None)]
     assert await store.mails.find("00000000-0000-4000-8000-000000000000") is None
-
-
-async def test_a_repeated_key_gives_the_same_mail_and_no_second_row(store: Kept) -> None:
-    [first] = await store.mails.add([wanted("message:1")])
-    [again] = await store.mails.add([wanted("message:1")])
-    assert again.id == first.id
+    swapped = Templated("verify_account", "en", {"token": "t-1", "username": "ada"})
+    for repeated in (wanted("message:1"), wanted("message:1", content=swapped)):
+        assert [again.id for again in await store.mails.add([repeated])] == [mail.id]
     assert len(await store.rows(store.tables.mails)) == 1
-    assert await store.history(first.id) == ["queued"]
+    _, history = await store.found(mail.id)
+    assert [(event.state, event.by) for event in history] == [(MailState.QUEUED, None)]
 
 
 @pytest.mark.parametrize(
@@ -41,13 +37,6 @@ async def test_a_key_with_another_content_is_refused(store: Kept, other: dict[st
     await store.mails.add([wanted("message:1")])
     with pytest.raises(KeyUsed):
         await store.mails.add([replace(wanted("message:1"), **other)])  # type: ignore[arg-type]  # a case's fields
-
-
-async def test_the_order_of_variables_makes_no_other_content(store: Kept) -> None:
-    swapped = Templated("verify_account", "en", {"token": "t-1", "username": "ada"})
-    [first] = await store.mails.add([wanted("message:1")])
-    [again] = await store.mails.add([wanted("message:1", content=swapped)])
-    assert again.id == first.id
 
 
 async def test_many_are_added_all_or_none(store: Kept) -> None:

@@ -10,23 +10,21 @@ from extracted.mailer.ports import MailStateConflict
 from tests.unit.extracted.mailer.databases import Kept, raw, wanted
 
 
-async def sent(store: Kept, **changes: object) -> str:
-    [mail] = await store.mails.add([wanted(**changes)])  # type: ignore[arg-type]  # a case's fields
+async def test_a_mail_at_rest_loses_its_content_after_a_month_and_its_row_and_history_a_year_later(store: Kept) -> None:
+    [mail] = await store.mails.add([wanted()])
     await store.queue.sent(await store.claimed(), "250 ok")
-    return mail.id
-
-
-async def test_the_content_of_a_mail_at_rest_goes_after_its_time_and_the_row_stays(store: Kept) -> None:
-    id = await sent(store)
     store.clock.after(days=29)
     assert await store.retention.forget() == 0
     store.clock.after(days=2)
-    assert await store.retention.forget() == 1
-    assert await store.retention.forget() == 0
+    assert [await store.retention.forget() for _ in range(2)] == [1, 0]
     [row] = await store.rows(store.tables.mails)
     assert (row["variables"], row["state"]) == (None, "sent")
     [again] = await store.mails.add([wanted(row["key"])])
-    assert again.id == id
+    assert again.id == mail.id
+    store.clock.after(days=330)
+    assert await store.retention.forget() > 0
+    for table in (store.tables.mails, store.tables.events):
+        assert await store.rows(table) == []
 
 
 async def test_a_raw_content_goes_when_no_mail_needs_it_any_more(store: Kept) -> None:
@@ -50,34 +48,19 @@ async def test_what_may_still_be_sent_keeps_its_content_however_old(store: Kept)
     assert {row["state"] for row in await store.rows(store.tables.mails)} == {"queued", "deferred", "sending"}
 
 
-async def test_a_mail_without_content_is_not_sent_again(store: Kept) -> None:
-    [mail] = await store.mails.add([wanted()])
+async def test_a_mail_without_content_is_not_sent_again_but_can_be_decided_as_sent(store: Kept) -> None:
+    failed, silent = await store.mails.add([wanted(policy=Policy.AT_MOST_ONCE) for _ in range(2)])
     await store.queue.failed(await store.claimed(), "550", is_bounce=False)
-    store.clock.after(days=31)
-    await store.retention.forget()
-    with pytest.raises(MailStateConflict, match="content"):
-        await store.mails.retry(mail.id, "ada", "late")
-    assert await store.state(mail.id) is MailState.FAILED
-
-
-async def test_an_ambiguous_one_without_content_can_still_be_decided_as_sent(store: Kept) -> None:
-    [mail] = await store.mails.add([wanted(policy=Policy.AT_MOST_ONCE)])
     await store.queue.ambiguous(await store.claimed(), "no answer", None)
     store.clock.after(days=31)
     await store.retention.forget()
     with pytest.raises(MailStateConflict, match="content"):
-        await store.mails.decide(mail.id, False, "ada", "late")
-    decided = await store.mails.decide(mail.id, True, "ada", "the provider has it")
-    assert decided is not None
-    assert decided.state is MailState.SENT
-
-
-async def test_rows_and_their_history_go_a_year_later(store: Kept) -> None:
-    await sent(store)
-    store.clock.after(days=361)
-    assert await store.retention.forget() > 0
-    for table in (store.tables.mails, store.tables.events):
-        assert await store.rows(table) == []
+        await store.mails.retry(failed.id, "ada", "late")
+    assert await store.state(failed.id) is MailState.FAILED
+    with pytest.raises(MailStateConflict, match="content"):
+        await store.mails.decide(silent.id, False, "ada", "late")
+    await store.mails.decide(silent.id, True, "ada", "the provider has it")
+    assert await store.state(silent.id) is MailState.SENT
 
 
 async def test_bounces_and_suppressions_that_count_no_more_are_forgotten(store: Kept) -> None:
