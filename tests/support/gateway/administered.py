@@ -66,11 +66,6 @@ class AdminServer:
         await self.migration.start()
         app = admin_app(shown(self.world, settings(**self._given)), self.migration)
         config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False)
-        self._server = _Server(config)
+        self._server = uvicorn.Server(config)
         await self._server.serve()
         await self.migration.aclose()
-
-
-class _Server(uvicorn.Server):
-    def install_signal_handlers(self) -> None:
-        """A thread may not."""

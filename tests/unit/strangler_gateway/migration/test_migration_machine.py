@@ -51,7 +51,6 @@ class MigrationMachine(RuleBasedStateMachine):
         self.controller = self.world.controller(away=away)
         first = self.run(self.controller.start())
         self.world.served.append(first)
-        self.good = first
         self.before = self.places()
 
     def places(self) -> dict[str, Position]:
@@ -63,7 +62,9 @@ class MigrationMachine(RuleBasedStateMachine):
         outcome = self.run(self.controller.flip(unit, to, who="alice", why=why, force=force))
         assert self.places()[unit] == outcome.after == (to if outcome.done else before)
         if to.rank > before.rank:
-            assert not (outcome.done and (unit in self.held or not why or self.away_or_unservable()))
+            assert not (
+                outcome.done and (unit in self.held or not why or self.world.disk.away or self.world.unservable)
+            )
         else:
             assert outcome.done or before.state is MigrationState.RETIRED or self.world.unservable
 
@@ -125,10 +126,8 @@ class MigrationMachine(RuleBasedStateMachine):
     def break_or_mend_the_file(self) -> None:
         text = self.world.path.read_text()
         self.world.path.chmod(0o644)
-        broken = (
-            text.replace("version: 1", "version: 2") if not self.broken() else text.replace("version: 2", "version: 1")
-        )
-        self.world.path.write_text(broken)
+        old, new = ("version: 2", "version: 1") if self.broken() else ("version: 1", "version: 2")
+        self.world.path.write_text(text.replace(old, new))
 
     @rule()
     def make_the_file_read_only(self) -> None:
@@ -184,12 +183,12 @@ class MigrationMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_served_is_what_was_adopted_last(self) -> None:
         assert self.controller.served == self.world.served[-1]
-        assert {r.id for r in self.controller.served.routes} == {
+        assert [r.id for r in self.controller.served.routes] == [
             "item-read",
             "order-write",
             "search",
             "everything-else",
-        }
+        ]
         for route in self.controller.served.routes:
             assert route.movable == self.controller.served.movables[route.movable.name]
         for unit in UNITS:
@@ -200,9 +199,6 @@ class MigrationMachine(RuleBasedStateMachine):
         for entry in self.world.journal():
             standings[entry.unit] = after(standings.get(entry.unit), entry)
         return {unit: standings[unit].position for unit in UNITS}
-
-    def away_or_unservable(self) -> bool:
-        return self.world.disk.away or self.world.unservable
 
     def broken(self) -> bool:
         return "version: 2" in self.world.path.read_text()

@@ -241,8 +241,7 @@ def test_the_share_is_a_sample_of_the_requests() -> None:
     gateway = gateway_for(route(MigrationState.SHADOW, shadow=ShadowRules(share=2_500, concurrency=1_000)))
     drawn = iter(range(0, 10_000, 100))
     gateway.shadow._sample = lambda below: next(drawn)
-    taps = [gateway.shadow.tap(exchange(gateway)) for _ in range(100)]
-    assert sum(tap is not None for tap in taps) == 25
+    assert sum(gateway.shadow.tap(exchange(gateway)) is not None for _ in range(100)) == 25
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Counters: by side, bounded, restored after a restart, exported without anybody's data."""
 
+from itertools import product
+from string import ascii_lowercase
+
 import pytest
 
 from strangler_gateway.exchange.decision import Decision
@@ -66,9 +69,7 @@ def test_a_shape_holds_nobodys_data(path: bytes, shape: str) -> None:
 
 def test_shapes_are_bounded_whatever_is_asked_for() -> None:
     stats = Stats()
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    for a in letters:
-        for b in letters:
-            stats.count(exchange(f"/{a}{b}".encode()), 0.001)
+    for a, b in product(ascii_lowercase, repeat=2):
+        stats.count(exchange(f"/{a}{b}".encode()), 0.001)
     assert len(stats.undeclared) <= MAX_SHAPES + 1
     assert sum(stats.undeclared.values()) == 26 * 26
