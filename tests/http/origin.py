@@ -93,6 +93,26 @@ def replying(raw: bytes, close: bool = False) -> Handler:
     return handle
 
 
+class Watch:
+    """A handler that sends something and then waits for the gateway to leave; `rest` is what still came."""
+
+    def __init__(self, first: bytes = b"", read_body: bool = True) -> None:
+        self.first = first
+        self.read_body = read_body
+        self.seen = threading.Event()
+        self.left = threading.Event()
+        self.rest = b""
+
+    def __call__(self, call: Call) -> None:
+        if self.read_body:
+            call.body()
+        call.stream.send_if_open(self.first)
+        self.seen.set()
+        self.rest = call.stream.rest()
+        self.left.set()
+        call.close()
+
+
 class Script:
     """What the upstream does during one test, and what it saw: requests, faults of the gateway, requests cut short."""
 

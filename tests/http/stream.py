@@ -63,12 +63,6 @@ class Stream:
                 raise Closed(f"{size} bytes", self.take(len(self.buffer)))
         return self.take(size)
 
-    def some(self) -> bytes:
-        """What is there, waiting for at least one byte; empty at the end."""
-        if not self.buffer:
-            self.fill()
-        return self.take(len(self.buffer))
-
     def rest(self) -> bytes:
         """Everything until the peer closes."""
         while self.fill():
@@ -94,6 +88,16 @@ class Stream:
             return True
         finally:
             self.socket.settimeout(DEADLINE_S)
+
+    def pour(self, piece: bytes, most: int, pause_s: float = 0.4) -> int:
+        """Sends pieces until the other end takes no more for so long, or has taken `most`; the bytes it took."""
+        self.socket.settimeout(pause_s)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < most:
+                sent += self.socket.send(piece)
+        self.socket.settimeout(DEADLINE_S)
+        return sent
 
     def finish(self) -> None:
         """Half-closes: nothing more will be sent."""

@@ -8,7 +8,7 @@ import pytest
 from tests.http.client import Client
 from tests.http.gateway_process import GatewayProcess
 from tests.http.message import HOST, chunk, get, message, ok, ok_chunked, post
-from tests.http.origin import Call, Script
+from tests.http.origin import Call, Script, Watch
 from tests.http.stream import DEADLINE_S
 
 PART = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart"
@@ -17,31 +17,12 @@ Leave = Callable[[Client], None]
 LEAVING = pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["close", "reset"])
 
 
-class Watch:
-    """A handler that sends something and then waits for the gateway to leave; `rest` is what still came."""
-
-    def __init__(self, first: bytes = b"", read_body: bool = True) -> None:
-        self.first = first
-        self.read_body = read_body
-        self.seen = threading.Event()
-        self.left = threading.Event()
-        self.rest = b""
-
-    def __call__(self, call: Call) -> None:
-        if self.read_body:
-            call.body()
-        call.stream.send_if_open(self.first)
-        self.seen.set()
-        self.rest = call.stream.rest()
-        self.left.set()
-        call.close()
-
-    def until_left(self, client: Client, raw: bytes, leave: Leave = Client.close) -> None:
-        """Sends, leaves when the upstream has seen it, and waits until the gateway has left too."""
-        client.send(raw)
-        assert self.seen.wait(DEADLINE_S)
-        leave(client)
-        assert self.left.wait(DEADLINE_S)
+def until_left(watch: Watch, client: Client, raw: bytes, leave: Leave = Client.close) -> None:
+    """Sends, leaves when the upstream has seen it, and waits until the gateway has left too."""
+    client.send(raw)
+    assert watch.seen.wait(DEADLINE_S)
+    leave(client)
+    assert watch.left.wait(DEADLINE_S)
 
 
 STAGES = {
@@ -64,7 +45,7 @@ def test_a_client_that_leaves_ends_the_upstream_request_C2(
 ) -> None:
     watch = Watch(first)
     origin.answers(watch)
-    watch.until_left(client, raw, leave)
+    until_left(watch, client, raw, leave)
     assert origin.only.target == b"/"
 
 
@@ -73,12 +54,12 @@ def test_the_upstream_connection_of_a_client_that_left_is_not_reused_and_it_is_l
 ) -> None:
     watch = Watch(PART)
     origin.answers(watch)
-    watch.until_left(client, get(b"/1"))
+    until_left(watch, client, get(b"/1"))
     origin.answers(lambda call: call.reply(ok(body=call.request.target)))
     assert gateway.connect().ask(get(b"/2")).body == b"/2"
     watch = Watch()
     origin.answers(watch)
-    watch.until_left(gateway.connect(), get(b"/", b"X-Request-Id: left-before-the-answer"))
+    until_left(watch, gateway.connect(), get(b"/", b"X-Request-Id: left-before-the-answer"))
     assert "499" in gateway.logged("left-before-the-answer")
 
 
@@ -89,7 +70,7 @@ def test_a_client_that_leaves_within_its_body_completes_no_request_F11(
 ) -> None:
     watch = Watch(read_body=False)
     origin.answers(watch)
-    watch.until_left(client, message(b"POST / HTTP/1.1", HOST, framing, body=chunk(b"hello")), leave)
+    until_left(watch, client, message(b"POST / HTTP/1.1", HOST, framing, body=chunk(b"hello")), leave)
     assert not watch.rest.endswith(b"0\r\n\r\n")
     assert len(watch.rest) <= 10
     assert leave is not Client.finish or b"200" not in client.rest()[:15]
@@ -114,7 +95,7 @@ def test_places_of_clients_that_left_are_free_again_C2(gateway: GatewayProcess, 
     for _ in range(5):
         watch = Watch()
         origin.answers(watch)
-        watch.until_left(gateway.connect(), get(b"/narrow/a"))
+        until_left(watch, gateway.connect(), get(b"/narrow/a"))
     origin.answers(ok(body=b"free"))
     assert gateway.connect().ask(get(b"/narrow/a")).body == b"free"
 

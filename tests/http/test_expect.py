@@ -6,7 +6,7 @@ import pytest
 
 from tests.http.client import Client
 from tests.http.message import HOST, chunked, get, message, ok
-from tests.http.origin import Call, Script
+from tests.http.origin import Call, Script, Watch
 from tests.http.stream import DEADLINE_S
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -152,15 +152,10 @@ def test_the_gateways_own_refusal_comes_without_a_100_and_the_unsent_body_is_no_
 
 
 def test_an_expecting_client_that_leaves_cancels_the_upstream_C2(client: Client, origin: Script) -> None:
-    left = threading.Event()
-
-    def handle(call: Call) -> None:
-        if call.gone():
-            left.set()
-        call.close()
-
-    origin.answers(handle)
+    watch = Watch(read_body=False)
+    origin.answers(watch)
     client.send(expecting())
-    assert origin.saw(1)
+    assert watch.seen.wait(DEADLINE_S)
     client.close()
-    assert left.wait(DEADLINE_S)
+    assert watch.left.wait(DEADLINE_S)
+    assert watch.rest == b""

@@ -79,39 +79,27 @@ def reached(origin: Script, target: bytes) -> bool:
     return any(request.target == target for request in origin.requests[-50:])
 
 
+@pytest.mark.parametrize("is_told", [False, True], ids=["by itself", "at a hangup signal"])
 def test_a_changed_file_is_served_from_the_next_request_on(
-    reloading: GatewayProcess, origin: Script, routes: Routes
+    reloading: GatewayProcess, origin: Script, routes: Routes, is_told: bool
 ) -> None:
     base = routes.move()
-    assert eventually(partial(serves, reloading, origin, base))
-
-
-def test_a_hangup_signal_makes_it_read_the_file(reloading: GatewayProcess, origin: Script, routes: Routes) -> None:
-    base = routes.move()
-    reloading.process.send_signal(signal.SIGHUP)
+    if is_told:
+        reloading.process.send_signal(signal.SIGHUP)
     assert eventually(partial(serves, reloading, origin, base))
 
 
 @pytest.mark.parametrize(
-    "text", ["", "version: 1\nservices:", "not: [valid", "\0\0\0", TABLE.format(base="")[:90], "version: 2\n"]
+    "text", ["", "version: 1\nservices:", "not: [valid", "\0\0\0", TABLE.format(base="")[:90], "version: 2\n", None]
 )
-def test_a_faulty_file_leaves_the_last_good_table_serving(
-    reloading: GatewayProcess, origin: Script, routes: Routes, text: str
+def test_a_faulty_or_missing_file_leaves_the_last_good_table_serving(
+    reloading: GatewayProcess, origin: Script, routes: Routes, text: str | None
 ) -> None:
-    routes.write(text)
+    routes.path.unlink() if text is None else routes.write(text)
     reloading.process.send_signal(signal.SIGHUP)
     for _ in range(20):
         assert serves(reloading, origin, routes.base)
     assert eventually(partial(serves, reloading, origin, routes.move()))
-
-
-def test_a_missing_file_leaves_the_last_good_table_serving(
-    reloading: GatewayProcess, origin: Script, routes: Routes
-) -> None:
-    routes.path.unlink()
-    reloading.process.send_signal(signal.SIGHUP)
-    for _ in range(20):
-        assert serves(reloading, origin, routes.base)
 
 
 def test_what_is_under_way_survives_a_reload_S2(reloading: GatewayProcess, origin: Script, routes: Routes) -> None:
