@@ -39,11 +39,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a session is: `envelope` is sender and recipients so far, `nth` the connection's number from 1."""
+    """Where a session is: `envelope` is sender and recipients so far."""
 
     verb: str
     envelope: str
-    nth: int
 
 
 Script = Callable[[Moment], Fault | None]

@@ -56,8 +56,6 @@ class Taken:
     options: str = ""
     user: str | None = None
     is_encrypted: bool = False
-    nth: int = 0
-    """Of the connection."""
 
 
 @dataclass
@@ -126,18 +124,17 @@ class Session(asyncio.Protocol):
         self._is_data = self._is_busy = False
         self._slow_s = 0.0
         self._user: str | None = None
-        self._expects: Callable[[bytes], None] | None = None
-        self._nth = 0
+        self._is_greeted = False
         self._envelope: list[str] = []
         self._options = ""
         self._searched = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        is_new = not self._nth
         self._transport = cast(asyncio.Transport, transport)
         self._sink.sessions.add(self)
-        if is_new:
-            self._nth = self._sink.connections = self._sink.connections + 1
+        if not self._is_greeted:
+            self._is_greeted = True
+            self._sink.connections += 1
             self._at(GREETING, lambda: self._reply(220, "sink"))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -176,10 +173,6 @@ class Session(asyncio.Protocol):
         return part
 
     def _command(self, line: bytes) -> None:
-        if self._expects is not None:
-            expects, self._expects = self._expects, None
-            expects(line)
-            return
         verb, _, argument = line.decode("utf-8", "replace").partition(" ")
         handle = self._HANDLERS.get(verb.upper())
         if handle is None:
@@ -189,7 +182,7 @@ class Session(asyncio.Protocol):
             handle(self, argument)
 
     def _ehlo(self, _: str) -> None:
-        offers = [*self._sink.offers, *(["AUTH PLAIN LOGIN"] if self._sink.login else [])]
+        offers = [*self._sink.offers, *(["AUTH PLAIN"] if self._sink.login else [])]
         offers += ["STARTTLS"] if self._sink.tls and not self._is_encrypted else []
         self._at(EHLO, lambda: self._reply(250, "\n".join(["sink", *offers])))
 
@@ -214,12 +207,7 @@ class Session(asyncio.Protocol):
         self._go_on()
 
     def _auth(self, argument: str) -> None:
-        method, _, initial = argument.partition(" ")
-        if method.upper() == "PLAIN":
-            self._at(AUTH, lambda: self._check(_decoded(initial).split("\0")[1:]))
-        else:
-            self._reply(334, base64.b64encode(b"Password:").decode())
-            self._expects = lambda line: self._at(AUTH, lambda: self._check([_decoded(initial), _decoded(line)]))
+        self._at(AUTH, lambda: self._check(_decoded(argument.partition(" ")[2]).split("\0")[1:]))
 
     def _check(self, given: Sequence[str]) -> None:
         is_known = tuple(given) == self._sink.login
@@ -254,7 +242,7 @@ class Session(asyncio.Protocol):
         fault = self._fault(DOT)
         if fault is None or fault.keeps:
             sender, *recipients = self._envelope
-            tail = (time.time(), self._options, self._user, self._is_encrypted, self._nth)
+            tail = (time.time(), self._options, self._user, self._is_encrypted)
             self._sink.take(Taken(_id_of(raw), sender, tuple(recipients), raw, *tail))
         self._reset()
         self._do(fault, lambda: self._later(self._sink.latency_s, lambda: self._reply(250, "2.0.0 taken")))
@@ -277,7 +265,7 @@ class Session(asyncio.Protocol):
         self._do(fault, usual)
 
     def _fault(self, verb: str) -> Fault | None:
-        return self._sink.script(Moment(verb, " ".join(self._envelope), self._nth))
+        return self._sink.script(Moment(verb, " ".join(self._envelope)))
 
     def _do(self, fault: Fault | None, usual: Callable[[], object]) -> None:
         if fault is None:
@@ -309,22 +297,14 @@ class Session(asyncio.Protocol):
         self._transport.write("".join(f"{code}-{line}\r\n" for line in lines).encode() + f"{code} {last}\r\n".encode())
 
     _HANDLERS: Final[dict[str, Callable[["Session", str], None]]] = {
-        **{
-            "EHLO": _ehlo,
-            "STARTTLS": _starttls,
-            "AUTH": _auth,
-            "MAIL": _mail,
-            "RCPT": _rcpt,
-            "DATA": _data,
-            "RSET": _rset,
-        },
+        **{EHLO: _ehlo, STARTTLS: _starttls, AUTH: _auth, MAIL: _mail, RCPT: _rcpt, DATA: _data, RSET: _rset},
         "HELO": lambda self, _: self._reply(250, "sink"),
         "NOOP": lambda self, _: self._reply(250, "ok"),
-        "QUIT": lambda self, _: self._at(QUIT, self._bye),
+        QUIT: lambda self, _: self._at(QUIT, self._bye),
     }
 
 
-def _decoded(text: str | bytes) -> str:
+def _decoded(text: str) -> str:
     try:
         return base64.b64decode(text).decode()
     except (binascii.Error, UnicodeDecodeError):

@@ -40,18 +40,12 @@ class Scene:
             yield running
 
     def mails(self) -> list[dict[str, Any]]:
-        return listed(self.mailer)
+        return list(self.mailer.json("GET", "/mails")["mails"])
 
     def handed_over(self) -> list[bytes]:
         """Each message as the monolith wrote it."""
         said = [bytes(one.up) for one in self.watched.conversations]
         return [found[1].replace(b"\r\n..", b"\r\n.") for found in map(DATA.search, said) if found]
-
-
-def listed(mailer: RunningMailer) -> list[dict[str, Any]]:
-    """All mails that it knows."""
-    found: list[dict[str, Any]] = mailer.json("GET", "/mails")["mails"]
-    return found
 
 
 def smtp(port: int) -> dict[str, str]:
