@@ -21,4 +21,5 @@ class Publish:
         try:
             return WholeRequest(exchange, self._publisher.accept(exchange, exchange.publish))
         except Unpublishable as exc:
-            return Reply(exc.status, "http_request_error", exc.message)
+            challenge = ((b"WWW-Authenticate", b"Bearer"),) if exc.status == 401 else ()  # RFC 9110 §15.5.2
+            return Reply(exc.status, "http_request_error", exc.message, challenge)

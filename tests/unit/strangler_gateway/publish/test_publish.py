@@ -266,7 +266,7 @@ async def test_who_may_not_is_refused_by_the_gateway_in_its_own_shape(
     assert answer.headers["access-control-allow-origin"] == "*"
     gateway.authority.provider = Provider(Identity(AuthenticationOutcome.USER, None, ("buyer",)))  # without a name
     answer = await client.post("/orders", json={"articleId": ARTICLE})
-    assert (answer.status_code, warehouse.taken) == (401, [])
+    assert (answer.status_code, answer.headers["www-authenticate"], warehouse.taken) == (401, "Bearer", [])
 
 
 async def test_a_preflight_ends_here_without_a_user(client: httpx.AsyncClient, warehouse: Warehouse) -> None:
