@@ -22,6 +22,7 @@ BAD = {
     "no hexadecimal size": b"0x5" + REST,
     "a bare line feed behind the size": b"5\nhello\r\n0\r\n\r\n",
     "a bare line feed behind the data": b"5\r\nhello\n0\r\n\r\n",
+    "other bytes behind the data": b"5\r\nhelloXX0\r\n\r\n",
     "more data than its size": b"5\r\nhello!\r\n0\r\n\r\n",
     "less data than its size": b"5\r\nhell\r\n0\r\n\r\n",
     "a line feed in an extension": b"5;a\nb" + REST,

@@ -19,17 +19,9 @@ pytestmark = pytest.mark.walk
 
 
 @pytest.fixture
-def mortal(start: Start) -> Iterator[GatewayProcess]:
-    """A gateway of this test alone, with more time to finish than a test waits."""
-    gateway = start(STRANGLER_DRAIN_S="60")
-    yield gateway
-    gateway.stop()
-
-
-@pytest.fixture
-def hasty(start: Start) -> Iterator[GatewayProcess]:
-    """A gateway of this test alone, that does not wait."""
-    gateway = start(STRANGLER_DRAIN_S="0.3")
+def own(start: Start, request: pytest.FixtureRequest) -> Iterator[GatewayProcess]:
+    """A gateway of this test alone, with more time to finish than a test waits, or as much as the test says."""
+    gateway = start(STRANGLER_DRAIN_S=getattr(request, "param", "60"))
     yield gateway
     gateway.stop()
 
@@ -43,11 +35,11 @@ def refuses(gateway: GatewayProcess) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_idle_gateway_ends_at_once_with_0(mortal: GatewayProcess, origin: Script, number: signal.Signals) -> None:
-    client = mortal.connect()
+def test_an_idle_gateway_ends_at_once_with_0(own: GatewayProcess, origin: Script, number: signal.Signals) -> None:
+    client = own.connect()
     assert client.ask(get()).status == 200
-    mortal.signal(number)
-    assert mortal.ends(20) == 0
+    own.signal(number)
+    assert own.ends(20) == 0
     assert client.ends()
 
 
@@ -58,7 +50,7 @@ FINISHED = {
 }
 
 
-def test_what_is_under_way_is_finished_and_nothing_else_is_taken(mortal: GatewayProcess, origin: Script) -> None:
+def test_what_is_under_way_is_finished_and_nothing_else_is_taken(own: GatewayProcess, origin: Script) -> None:
     go = threading.Event()
 
     def handle(call: Call) -> None:
@@ -68,14 +60,14 @@ def test_what_is_under_way_is_finished_and_nothing_else_is_taken(mortal: Gateway
         call.reply(after)
 
     origin.answers(handle)
-    clients = {target: mortal.connect() for target in FINISHED}
+    clients = {target: own.connect() for target in FINISHED}
     for target, client in clients.items():
         client.send(get(target))
-    uploading = mortal.connect()
+    uploading = own.connect()
     uploading.send(post(b"/upload")[:-3])
     assert origin.saw(4)
-    mortal.signal()
-    assert eventually(lambda: refuses(mortal)), "still accepts connections"
+    own.signal()
+    assert eventually(lambda: refuses(own)), "still accepts connections"
     uploading.send(b"llo")
     go.set()
     answers = {target: client.answer() for target, client in clients.items()}
@@ -83,12 +75,13 @@ def test_what_is_under_way_is_finished_and_nothing_else_is_taken(mortal: Gateway
     assert b"close" in answers[b"/before-the-head"].options(), "RFC 9112 §9.6"
     assert uploading.answer().status == 200
     assert all(client.ends() for client in (*clients.values(), uploading))
-    assert mortal.ends(20) == 0
+    assert own.ends(20) == 0
     assert {request.target for request in origin.requests} == {*FINISHED, b"/upload"}
 
 
+@pytest.mark.parametrize("own", ["0.3"], indirect=True)
 def test_at_the_deadline_sockets_are_closed_with_1001_and_the_rest_is_ended_6455_7_4_1(
-    hasty: GatewayProcess, origin: Script
+    own: GatewayProcess, origin: Script
 ) -> None:
     ended = threading.Semaphore(0)
 
@@ -100,27 +93,27 @@ def test_at_the_deadline_sockets_are_closed_with_1001_and_the_rest_is_ended_6455
         call.close()
 
     origin.answers(handle)
-    socket, hanging = hasty.connect(), hasty.connect()
+    socket, hanging = own.connect(), own.connect()
     assert socket.ask(handshake()).status == 101
     hanging.send(get(b"/hanging"))
     assert origin.saw(2)
-    hasty.signal()
+    own.signal()
     frame = read_frame(socket)
     assert (frame.opcode, frame.payload[:2]) == (frames.CLOSE, b"\x03\xe9")
-    assert hasty.ends(20) == 0
+    assert own.ends(20) == 0
     assert b"200" not in hanging.rest()[:20]
     assert ended.acquire(timeout=DEADLINE_S)
     assert ended.acquire(timeout=DEADLINE_S)
 
 
-def test_a_second_signal_ends_at_once(mortal: GatewayProcess, origin: Script) -> None:
+def test_a_second_signal_ends_at_once(own: GatewayProcess, origin: Script) -> None:
     origin.answers(lambda call: call.end() if call.gone() else None)
-    mortal.connect().send(get())
+    own.connect().send(get())
     assert origin.saw(1)
-    mortal.signal()
-    assert eventually(lambda: refuses(mortal))
-    mortal.signal()
-    assert mortal.ends(20) is not None
+    own.signal()
+    assert eventually(lambda: refuses(own))
+    own.signal()
+    assert own.ends(20) is not None
 
 
 def test_in_the_time_of_grace_it_is_not_ready_but_serves(start: Start, origin: Script) -> None:

@@ -25,14 +25,8 @@ BODIES = [
     b"0\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n", b"05\r\nhello\r\n00\r\n\r\n", b"5\nhello\n0\n\n",
     chunk(b"GET /y HTTP/1.1\r\nHost: a\r\n\r\n") + b"0\r\n\r\n", b"GET /z HTTP/1.1\r\nHost: a\r\n\r\n",
 ]  # fmt: skip
-STARTS = [
-    b"GET /a HTTP/1.1",
-    b"POST /b HTTP/1.1",
-    b"HEAD /c HTTP/1.1",
-    b"PUT /d HTTP/1.0",
-    b"DELETE /e HTTP/1.1",
-    b"OPTIONS /f HTTP/1.1",
-]
+STARTS = [b"%b HTTP/1.1" % start for start in (b"GET /a", b"POST /b", b"HEAD /c", b"DELETE /e", b"OPTIONS /f")]
+STARTS.append(b"PUT /d HTTP/1.0")
 END = message(b"GET /end HTTP/1.1", HOST, b"Connection: close")
 QUIET_S = 0.03
 
@@ -44,9 +38,8 @@ def one(source: random.Random) -> bytes:
     raw = b"\r\n".join([source.choice(STARTS), *lines, b"", b""]) + source.choice(BODIES)
     if source.random() < 0.2:
         at = source.randrange(len(raw))
-        raw = (
-            raw[:at] + source.choice([b"\r", b"\n", b" ", b"\0", b"\t", b"\r\n", b""]) + raw[at + source.randrange(2) :]
-        )
+        odd = source.choice([b"\r", b"\n", b" ", b"\0", b"\t", b"\r\n", b""])
+        raw = raw[:at] + odd + raw[at + source.randrange(2) :]
     return raw
 
 
