@@ -13,6 +13,7 @@ from tests.support.messaging import OTHER, THINGS, TOPOLOGY, TYPE, thing
 async def test_declaring_again_keeps_everything(brokers: Brokers, broker: Broker) -> None:
     await broker.publish("events", thing())
     await (await brokers.connect()).declare(TOPOLOGY)
+    await broker.ping()
     assert await broker.depth("things") == 1
     assert await broker.depth("things.dead") == 0
 
@@ -35,7 +36,3 @@ async def test_a_queue_that_nobody_declared_differs(broker: Broker) -> None:
     with pytest.raises(TopologyDiffers, match="unknown"):
         await broker.depth("unknown")
     assert await broker.depth("things") == 0
-
-
-async def test_a_broker_that_is_there_answers(broker: Broker) -> None:
-    await broker.ping()

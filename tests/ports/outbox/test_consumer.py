@@ -85,15 +85,6 @@ async def consuming(
     await consumer.stop(1)
 
 
-async def test_a_message_is_handled_and_gone(world: World) -> None:
-    sent = [message(n=number) for number in range(30)]
-    async with consuming(world):
-        await world.send(*sent)
-        await until(lambda: len(world.handled) == 30)
-    assert world.handled == sent
-    assert await world.is_empty()
-
-
 @pytest.mark.parametrize(
     ("properties", "body", "reason"),
     [

@@ -43,15 +43,6 @@ async def test_everything_is_sent_once_and_marked(service: Service) -> None:
     assert broker.most_under_way == QUICK.window
 
 
-async def test_a_commit_wakes_the_relay_of_its_process_at_once(service: Service) -> None:
-    broker = Taking()
-    async with relaying(service, broker, NEVER_POLLS):
-        await service.put(message())
-        await until(lambda: len(broker.taken) == 1)
-        await service.put(message())
-        await until(lambda: len(broker.taken) == 2)
-
-
 async def test_it_does_not_log_under_the_request_that_woke_it_first(service: Service) -> None:
     broker = Taking()
     broker.faults["purchases.commands"] = Unroutable("no queue")

@@ -58,9 +58,13 @@ async def test_a_good_token_tells_who_calls() -> None:
     assert identity.credential
 
 
-@pytest.mark.parametrize("iat", [4_102_444_800, "yesterday", ...], ids=["in the year 2100", "as text", "missing"])
-async def test_when_it_was_issued_decides_nothing(iat: object) -> None:
-    assert (await verifier().verify(signed(claims(iat=iat)))).subject == "alice"
+@pytest.mark.parametrize(
+    "changes",
+    [{"iat": 4_102_444_800}, {"iat": "yesterday"}, {"iat": ...}, {"aud": ["account", "shop"]}],
+    ids=["issued in the year 2100", "issued as text", "issue missing", "an audience list that names us"],
+)
+async def test_what_decides_nothing_is_accepted(changes: dict[str, Any]) -> None:
+    assert (await verifier().verify(signed(claims(**changes)))).subject == "alice"
 
 
 @pytest.mark.parametrize("outcome", ["missing", "rejected"])
@@ -161,10 +165,6 @@ async def test_a_token_expires_also_where_it_was_verified_before() -> None:
     moment[0] = now + 70
     with pytest.raises(TokenRejected):
         await watching.verify(token)
-
-
-async def test_an_audience_list_that_names_us_is_accepted() -> None:
-    assert (await verifier().verify(signed(claims(aud=["account", "shop"])))).subject == "alice"
 
 
 class Publisher:

@@ -1,18 +1,14 @@
-"""Who administers, what a withheld item shows, and what is refused first."""
+"""Who administers, and what is refused first."""
 
 import pytest
 
 from extracted.shop.decision import Known, SaleRefusal, refusal, sold
-from extracted.shop.domain import Item, administers
+from extracted.shop.domain import administers
 
 
 def test_only_the_admin_role_administers() -> None:
     assert administers(("guest", "admin"))
     assert not any(administers(roles) for roles in ((), ("user",), ("administrator",), ("team::admin::captain",)))
-
-
-def test_a_withheld_item_keeps_all_but_its_data() -> None:
-    assert Item("i", 1, "hint", {"text": "x"}).withheld() == Item("i", 1, "hint", None)
 
 
 @pytest.mark.parametrize(

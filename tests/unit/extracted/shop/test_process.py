@@ -69,15 +69,16 @@ def test_wrong_settings_are_all_named_and_never_shown() -> None:
     assert "tell-nobody" not in ended.stderr
 
 
-@pytest.mark.parametrize("url", ["nonsense", "sqlite://", "sqlite:///:memory:"])
-def test_a_database_url_that_cannot_be_used_ends_it(url: str) -> None:
-    assert "sqlite:///PATH" in refused_start(2, DATABASE_URL=url)
-
-
-@pytest.mark.parametrize("url", ["nonsense", "redis://:secret@x", "sqlite://secret/x"])
-def test_a_broker_url_that_cannot_be_used_ends_it(file: MonolithFile, url: str) -> None:
-    said = refused_start(2, DATABASE_URL=file.url, BROKER_URL=url)
-    assert ("amqp://" in said, "secret" in said) == (True, False)
+@pytest.mark.parametrize(
+    ("wrong", "wanted"),
+    [
+        *(({"DATABASE_URL": url}, "sqlite:///PATH") for url in ("nonsense", "sqlite://", "sqlite:///:memory:")),
+        *(({"BROKER_URL": url}, "amqp://") for url in ("nonsense", "redis://:secret@x", "sqlite://secret/x")),
+    ],
+)
+def test_a_url_that_cannot_be_used_ends_it(file: MonolithFile, wrong: dict[str, str], wanted: str) -> None:
+    said = refused_start(2, **({"DATABASE_URL": file.url} | wrong))
+    assert (wanted in said, "secret" in said) == (True, False)
 
 
 def test_without_its_tables_it_does_not_start_and_says_what_to_do(file: MonolithFile, broker_url: str) -> None:

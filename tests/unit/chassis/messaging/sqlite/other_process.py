@@ -1,7 +1,7 @@
 """Run by test_processes.py as a process of its own on a shared broker: publish | consume | hang PATH LEASE_S.
 
 Tells what it did a line each on stdout: `publish` the id of each confirmed message, for ever; `consume` the number of
-each handled message; `hang` the number of a message that it then handles until its standard input ends.
+each handled message; `hang` the number of a message that it then handles for ever.
 """
 
 import asyncio
@@ -31,8 +31,7 @@ async def consume(broker: SqliteBroker) -> None:
 async def hang(broker: SqliteBroker) -> None:
     async def handle(delivery: Delivery) -> None:
         print(delivery.envelope().body["number"], flush=True)
-        await asyncio.to_thread(sys.stdin.read)
-        print("handled", flush=True)
+        await asyncio.Event().wait()
 
     await _for_ever(broker, handle)
 

@@ -1,13 +1,10 @@
 """The shop's migrations make what its storage expects, beside the monolith's tables, and nothing else."""
 
-from pathlib import Path
-
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, inspect
 
 from chassis.database import migrations
-from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
 from chassis.outbox import tables as message_tables
 from examples.monolith.storage import tables as monolith
@@ -47,11 +44,3 @@ async def test_the_monoliths_tables_are_as_before(shop: Selling) -> None:
         assert await connection.run_sync(differences, monolith.metadata) == []
     own = {name for name in found if name.startswith("shop_")}
     assert set(found) - own == {table.name for table in monolith.metadata.sorted_tables}
-
-
-async def test_before_them_a_sentence_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "empty.sqlite3").touch()
-    database = Database(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
-    said = await migrations.head_missing(database, "shop", MIGRATIONS) or ""
-    await database.aclose()
-    assert "python -m extracted.shop migrate" in said
