@@ -167,6 +167,16 @@ def test_a_message_stays_in_its_queue_while_that_of_dead_letters_is_full(connect
     assert jobs.depth(connection, "things.dead", 0.0) == 1
 
 
+def test_whoever_stood_still_and_lost_its_lease_settles_nothing(connection: sqlite3.Connection) -> None:
+    put(connection, b"x")
+    (stale,), _held = (jobs.take(connection, "things", 1, now, LEASE_S) for now in (0.0, LEASE_S))
+    jobs.acknowledge(connection, stale)
+    jobs.give_back(connection, stale, LEASE_S, failed=True)
+    jobs.renew(connection, [(stale.number, stale.token)], 10 * LEASE_S)
+    assert jobs.take(connection, "things", 1, LEASE_S, LEASE_S) == []
+    assert [one.delivery.body for one in jobs.take(connection, "things", 1, 2 * LEASE_S, LEASE_S)] == [b"x"]
+
+
 def test_a_lease_from_before_a_restart_of_the_host_has_ended(connection: sqlite3.Connection) -> None:
     put(connection, b"old")
     jobs.take(connection, "things", 1, 1_000_000.0, LEASE_S)
