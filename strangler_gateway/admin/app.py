@@ -138,7 +138,7 @@ class _Admin:
     async def log(self, request: Request) -> Response:
         limit = query_field(request, "limit", "100")
         if not limit.isdecimal() or not 1 <= int(limit[:6]) <= MAX_LOG:
-            raise AdminRefusal(422, "invalid", f"limit: {limit[:20]!r} is no number from 1 to {MAX_LOG}")
+            raise AdminRefusal(422, "invalid", f"limit must be a number from 1 to {MAX_LOG}, not {limit[:20]!r}")
         entries = self._migration.log(int(limit), request.query_params.get("unit"))
         return JSONResponse({"entries": [views.journal_entry(entry) for entry in entries]})
 

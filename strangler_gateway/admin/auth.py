@@ -35,7 +35,10 @@ class AdminAccess:
     def denies(self, wanted: Role, authorization: str, host: str) -> Denied | None:
         """None: allowed. `authorization` and `host` are the header fields, "" if there is none."""
         if wanted is Role.OPERATOR and self.operator is None:
-            return Denied(403, f"writes are off: no operator credential is configured; {_HOW.format('OPERATOR')}")
+            return Denied(
+                403,
+                f"changes are switched off, because no operator credential is configured; {_HOW.format('OPERATOR')}",
+            )
         if self.operator is None and self.reader is None:
             return self._without_credential(host)
         return self._with_credential(wanted, authorization)
@@ -43,7 +46,9 @@ class AdminAccess:
     def _without_credential(self, host: str) -> Denied | None:
         if not self.loopback:
             how = _HOW.format("READER")
-            return Denied(403, f"reads are off: the admin port is not on loopback and has no credential; {how}")
+            return Denied(
+                403, f"reads are switched off, because the admin port is not on loopback and has no credential; {how}"
+            )
         if not is_loopback(_name(host)):
             return Denied(
                 403, "reads without a credential require a loopback name in Host, because a web page may be asking"

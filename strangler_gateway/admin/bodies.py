@@ -15,7 +15,7 @@ Text = Annotated[str, Field(max_length=MAX_TEXT)]
 
 def _step(share: float) -> float:
     if abs(share * 100 - round(share * 100)) > 1e-6:
-        raise ValueError("a share goes in steps of 0.01")
+        raise ValueError("a share has at most two decimals (steps of 0.01)")
     return share
 
 
@@ -42,7 +42,11 @@ class Flip(_Body):
     @model_validator(mode="after")
     def _share_with_canary(self) -> "Flip":
         if (self.to is MigrationState.CANARY) != (self.share is not None):
-            wanted = "canary needs a share (0 to 100)" if self.share is None else f"{self.to} takes no share"
+            wanted = (
+                "canary needs a share (0 to 100)"
+                if self.share is None
+                else f"only canary has a share; leave it out for {self.to}"
+            )
             raise ValueError(wanted)
         return self
 

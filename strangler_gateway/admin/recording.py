@@ -44,7 +44,7 @@ class RecordingStream(StreamingResponse):
 
 def about(digest: str, route: str | None, wall: Callable[[], float] = time.time) -> dict[str, Any]:
     """The first line of a recording."""
-    what = "answers of the legacy side, in the order of their ends, without secrets"
+    what = "answers of the legacy side, in the order in which they ended, without secrets"
     return {"what": what, "by": "strangler record", "routes": digest, "route": route, "date": iso(wall())}
 
 
@@ -73,7 +73,7 @@ async def _step(scrubber: Scrubber, captured: CapturedExchange, tally: Tally) ->
         # Not the cause: its text may hold a secret.
         tally.taken -= 1
         tally.leave_out("failed")
-        log.error("an exchange of route %s could not be scrubbed and is left out", captured.route)
+        log.error("an exchange of route %s is left out: its secrets could not be removed", captured.route)
     return None
 
 

@@ -84,9 +84,7 @@ class AdminClient:
         except ValueError:
             content = None
         if not isinstance(content, dict):
-            self.fail(
-                UNREACHABLE, "unreachable", f"what answers at {self.admin} is not a gateway's admin API; {_WHERE}"
-            )
+            self.fail(UNREACHABLE, "unreachable", f"the server at {self.admin} is not a gateway's admin API; {_WHERE}")
         if answer.status not in (200, 409):
             code = _EXITS.get(answer.status, UNREACHABLE)
             self.fail(code, str(content.get("error", "failed")), str(content.get("message", answer.reason)))

@@ -62,5 +62,5 @@ def _sentence(method: str, path: str, user: str | None, answer: Answer) -> str:
     if answer["bucket"] is not None:
         lines.append(f"user {user} is in bucket {answer['bucket']} of 10000")
     if answer["compared"]:
-        lines.append("the service is asked too, after the answer has gone, and both are compared")
+        lines.append("the service is called too, after the answer has gone, and the answers are compared")
     return "\n".join([*lines, *filter(None, [answer["note"]])])

@@ -54,7 +54,7 @@ def call(
 
 def _connection(parts: SplitResult, timeout_s: float) -> HTTPConnection:
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("its URL has to begin with http:// or https://, and a host")
+        raise ValueError("its URL must begin with http:// or https:// and contain a host")
     if parts.scheme == "http":
         return HTTPConnection(parts.hostname, parts.port, timeout=timeout_s)
     return HTTPSConnection(parts.hostname, parts.port, timeout=timeout_s, context=_trusted())

@@ -11,7 +11,7 @@ Line = tuple[str, str]
 """A text and its style."""
 
 
-def show(outcome: Outcome, admin: str | None, asked: str | None = None, still: str = "already is in") -> None:
+def show(outcome: Outcome, admin: str | None, asked: str | None = None, still: str = "is already in") -> None:
     """One movable: before → after and the undo; or why it stays.
 
     `asked`: where it was to go; `still`: what is said where nothing moved.
@@ -49,7 +49,7 @@ def undo_commands(outcome: Outcome, admin: str | None) -> list[str]:
 def _moved(outcome: Outcome, before: str, after: str, still: str) -> str:
     if before == after:
         return f"{still} {after}" + (", on hold" if outcome["held"] else "")
-    would = "would go " if outcome["dry_run"] else ""
+    would = "would move " if outcome["dry_run"] else ""
     held = f" (on hold until `strangler release {outcome['unit']}`)" if outcome["held"] else ""
     return f"{would}{before} → {after}{held}"
 

@@ -23,7 +23,9 @@ def flip(
     to: Annotated[
         MigrationState, typer.Option(help="legacy, shadow, canary, extracted or retired: one step at a time.")
     ],
-    share: Annotated[float | None, typer.Option(help="Per cent of the users, in steps of 0.01; with canary.")] = None,
+    share: Annotated[
+        float | None, typer.Option(help="Percentage of users, in steps of 0.01; only with canary.")
+    ] = None,
     why: Annotated[str, typer.Option(help="The reason, for the journal; required to move forward.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")] = False,
     force: Annotated[
@@ -48,7 +50,9 @@ def flip(
     if duration is None:
         client.fail(USAGE, "usage", f"--watch {watch_for} is not a duration; write 60s or 2m")
     if (to is MigrationState.CANARY) != (share is not None):
-        client.fail(USAGE, "usage", "canary needs --share N" if share is None else f"{to} takes no --share")
+        client.fail(
+            USAGE, "usage", "canary needs --share N" if share is None else "only canary has a share; omit --share"
+        )
     before = counted(client.get("routes"), unit) if duration else Watched()
     outcome = client.post("flip", unit=unit, to=str(to), share=share, why=why, dry_run=dry_run, force=force)
     if outcome["done"] and not dry_run:
@@ -66,7 +70,9 @@ def flip(
 def rollback(
     context: typer.Context,
     unit: MovableOrAll = None,
-    everything: Annotated[bool, typer.Option("--all", help="Everything that has a new end.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All groups and routes that have `extracted:` or `publish:`.")
+    ] = False,
     why: Annotated[str, typer.Option(help="The reason, for the journal; optional.")] = "",
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
@@ -84,7 +90,7 @@ def rollback(
         for outcome in answer["units"]:
             show(outcome, given_admin(context))
         if not answer["units"]:
-            print("nothing to roll back: no route has a new end")
+            print("nothing to roll back: no route has `extracted:` or `publish:`")
     _end(answer, as_json, DONE)
 
 
@@ -101,14 +107,14 @@ def release(
     """
     outcome = AdminClient(admin, as_json).post("release", unit=unit, why=why)
     if not as_json:
-        show(outcome, given_admin(context), "the release", still="is not on hold any more; it is in")
+        show(outcome, given_admin(context), "the release", still="is no longer on hold; its state is")
     _end(outcome, as_json, DONE if outcome["done"] else REFUSED)
 
 
 def reload(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
     """Make the gateway read its routes file again.
 
-    Prints the digest of the table that serves then, or every fault of the file; after a fault the old table serves on.
+    Prints the digest of the table in use, or every fault of the file; after a fault the old table stays in use.
     """
     answer = AdminClient(admin, as_json).post("reload")
     if not as_json:
@@ -116,7 +122,7 @@ def reload(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
             show(outcome, None, "what the file asks for")
         for fault in answer["faults"]:
             print(plain(fault))
-        serves = "the old table serves on" if answer["faults"] else "the file is accepted, it serves"
+        serves = "the old table stays in use" if answer["faults"] else "the file is accepted; it is in use now"
         print(f"{serves}: {answer['digest']}")
     _end(answer, as_json, REFUSED if answer["faults"] else DONE)
 
@@ -129,7 +135,9 @@ def _await_served(client: AdminClient, outcome: Answer) -> None:
         if status["digest"] == outcome["digest"] or status["swaps"] > outcome["swaps"]:
             return
         if time.monotonic() > end:
-            client.fail(REFUSED, "not_served", f"{outcome['digest']} does not serve after {SERVES_WITHIN_S:g} s")
+            client.fail(
+                REFUSED, "not_served", f"the table {outcome['digest']} is not in use after {SERVES_WITHIN_S:g} s"
+            )
         time.sleep(0.05)
 
 

@@ -35,7 +35,7 @@ Admin = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 MovableName = Annotated[
-    str, typer.Argument(metavar="GROUP|ROUTE", help="A group, or a route that is in none.", autocompletion=_movables)
+    str, typer.Argument(metavar="GROUP|ROUTE", help="A group, or a route without a group.", autocompletion=_movables)
 ]
 MovableOrAll = Annotated[
     str | None, typer.Argument(metavar="[GROUP|ROUTE]", help="A group, or a route.", autocompletion=_movables)

@@ -53,11 +53,11 @@ def diff(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
         if answer[what]:
             print(plain(f"{what} in the file: {', '.join(answer[what])}"))
     if answer["faults"]:
-        print(f"the file cannot be used; table {answer['served_digest']} is served meanwhile")
+        print(f"the file cannot be used; table {answer['served_digest']} stays in use")
     elif answer["unread"]:
         print("the file has changed since it was read; `strangler reload` reads it")
     if answer["same"]:
-        print(f"the file says what is served: {answer['served_digest']}")
+        print(f"the file matches the served table {answer['served_digest']}")
 
 
 def differences(
@@ -87,7 +87,7 @@ def _row(route: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _problems(answer: Answer) -> list[str]:
-    found = [f"the file is faulty, an older table is served: {fault}" for fault in answer["faults"]]
+    found = [f"the file has a fault, so an older table is in use: {fault}" for fault in answer["faults"]]
     problem = answer["state_dir"]["problem"]
     return [*found, f"flips are off: {problem}"] if problem else found
 

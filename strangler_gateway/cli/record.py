@@ -28,7 +28,7 @@ def record(
     most: Annotated[int, typer.Option("--max", min=1, max=100_000, help="How many exchanges at most.")] = 1000,
     route: Annotated[str | None, typer.Option(metavar="ID", help="Record only this route.")] = None,
     share: Annotated[
-        float, typer.Option(min=0.01, max=100, help="Per cent of the callers; all requests of each.")
+        float, typer.Option(min=0.01, max=100, help="Percentage of callers to record; all requests of each of them.")
     ] = 100.0,
     from_har: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Read an HTTP archive (HAR) instead of a gateway's traffic.")

@@ -53,7 +53,7 @@ def _method(value: str) -> str:
     if value != _token(value).upper():
         raise ValueError(f"methods are case-sensitive; write {value.upper()}")
     if value == "CONNECT":
-        raise ValueError("CONNECT is never forwarded: the gateway is not a tunnel; leave it out")
+        raise ValueError("the gateway does not support CONNECT; remove it")
     return value
 
 
@@ -65,7 +65,9 @@ def _rewrite(value: str) -> str:
 
 def _location(value: str) -> str:
     if "...}" in value:
-        raise ValueError(f"{quoted(value)} names a rest of a path; there is none, write {{name}}")
+        raise ValueError(
+            f"{quoted(value)} names the rest of a path, but a path without {{rest...}} has none; write {{name}}"
+        )
     return _rewrite(value)
 
 
@@ -102,7 +104,7 @@ def _seconds_or_none(value: object) -> float:
 
 def _patience(value: object) -> float:
     if _number(value) > 60:
-        raise ValueError("wanted at most 60 seconds: a client waits meanwhile")
+        raise ValueError("expected at most 60 seconds, because the client is waiting")
     return _seconds_or_none(value)
 
 

@@ -25,7 +25,7 @@ def _request(route: WrittenRoute) -> Found:
         yield ("match", "methods"), f"a message changes something: wanted methods such as [POST], {seen}"
     if route.template is not None and route.template.variables:
         name = route.template.variables[0]
-        message = f"the message would lack {{{name}}}: only the body goes into it; send the value there"
+        message = f"the message does not contain {{{name}}}: only the body is sent; put the value into the body"
         yield ("match", "path"), message
 
 

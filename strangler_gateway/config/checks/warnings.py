@@ -48,7 +48,7 @@ def _states(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
         at = (*place, "state")
         if movable.state != "legacy" and not any(route.extracted or route.publish for route in routes):
             yield source.fault(
-                at, f"{what} is in {movable.state}, but nothing in it has a new end (`extracted:`, `publish:`)"
+                at, f"{what} is in {movable.state}, but none of its routes has `extracted:` or `publish:`"
             )
         elif movable.state == "shadow" and not any(route.shadow for route in routes):
             yield source.fault(at, f"{what} is in shadow, but has no `shadow:` rules; nothing is compared")
@@ -76,12 +76,14 @@ def _nobody_known(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
         return
     for place, what, movable, routes in _movables(file):
         if movable.serialize:
-            yield source.fault((*place, "serialize"), f"{what} is serialised by user, but identity is none")
+            yield source.fault(
+                (*place, "serialize"), f"{what} has `serialize: user`, but `identity` is none: no user is ever known"
+            )
         for route in routes:
             if route.auth.require != "open" and (route.extracted or route.publish):
                 at = file.routes.index(route)
-                message = "asks for a user, but identity is none: " + (
-                    "the service sees nobody" if route.extracted else "everybody gets 401"
+                message = "requires a user, but `identity` is none: " + (
+                    "the service never gets a user" if route.extracted else "everybody gets 401"
                 )
                 yield source.fault(("routes", at, "auth", "require"), message)
 

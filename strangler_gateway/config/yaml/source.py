@@ -75,7 +75,9 @@ class _Construction:
         self.values_left -= 1
         self.characters_left -= len(node.value) if isinstance(node, yaml.ScalarNode) else 0
         if self.values_left < 0 or self.characters_left < 0 or len(place) > MAX_DEPTH:
-            raise Unreadable(line_of(node), "grows too large: aliases count each time they are used; use fewer")
+            raise Unreadable(
+                line_of(node), "the file becomes too large: each use of an alias counts; use fewer aliases"
+            )
         self.file.lines.setdefault(place, line_of(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, place)

@@ -47,9 +47,9 @@ def _check(events: Iterable[yaml.Event], max_depth: int) -> None:
         if documents > 1:
             raise Unreadable(line_of(event), "a second YAML document (---) begins here; one file holds one")
         if getattr(event, "tag", None) is not None:
-            raise Unreadable(line_of(event), "a tag (!) is not used here; write the plain value")
+            raise Unreadable(line_of(event), "tags (!) are not allowed; write the plain value")
         if isinstance(event, yaml.AliasEvent) and anchor not in complete:
-            raise Unreadable(line_of(event), f"the alias *{anchor} names nothing that is complete above it")
+            raise Unreadable(line_of(event), f"the alias *{anchor} must refer to an anchor that is complete before it")
         if isinstance(event, yaml.CollectionStartEvent):
             unclosed.append(anchor)
         else:

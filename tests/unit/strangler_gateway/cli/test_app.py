@@ -63,7 +63,7 @@ def process(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_a_flip_prints_before_after_digest_and_the_commands_that_undo_it(
     server: AdminServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "would go legacy → shadow" in flip("items", "--to", "shadow", "--dry-run")
+    assert "would move legacy → shadow" in flip("items", "--to", "shadow", "--dry-run")
     assert server.world.served == []
     shown = flip("items", "--to", "shadow")
     assert "items: legacy → shadow" in shown
@@ -108,7 +108,7 @@ def test_a_rollback_needs_no_word_and_release_lets_go(server: AdminServer) -> No
     assert "items: shadow → legacy (on hold until `strangler release items`)" in shown
     assert "    strangler release items\n    strangler flip items --to shadow --why undo\n" in shown
     assert "is on hold" in run("flip", "items", "--to", "shadow", "--why", "x").stdout
-    assert "items: is not on hold any more; it is in legacy" in ok("release", "items")
+    assert "items: is no longer on hold; its state is legacy" in ok("release", "items")
     flip("items", "--to", "shadow")
     shown = ok("rollback", "--all")
     assert all(f"{unit}: " in shown for unit in ("items", "orders", "search"))
@@ -152,7 +152,7 @@ def test_log_tells_who_moved_what_and_why(server: AdminServer) -> None:
 
 
 def test_diff_tells_what_the_file_asks_in_vain(server: AdminServer) -> None:
-    assert "the file says what is served" in ok("diff")
+    assert "the file matches the served table" in ok("diff")
     server.world.edit("items: {state: legacy", "items: {state: extracted")
     assert "the file has changed since it was read" in ok("diff")
     shown = ok("reload")
@@ -166,7 +166,7 @@ def test_reload_of_a_faulty_file_tells_every_fault_and_is_refused(server: AdminS
     result = run("reload")
     assert result.exit_code == REFUSED
     assert len(re.findall(r"^line \d+: ", result.stdout, re.MULTILINE)) == 2
-    assert "the file is faulty" in ok("routes")
+    assert "the file has a fault" in ok("routes")
     assert "the file cannot be used" in ok("diff")
 
 

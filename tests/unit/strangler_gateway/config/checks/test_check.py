@@ -135,7 +135,7 @@ def only_fault(text: str, **environ: str) -> str:
         (by("GET"), "wanted a list"),
         (by("[]"), "is empty"),
         (by("[GET, GET]"), "names a method twice"),
-        (by("[CONNECT]"), "never forwarded"),
+        (by("[CONNECT]"), "does not support CONNECT"),
         (by(f"[{', '.join(f'M{n}' for n in range(65))}]"), "names 65 different methods; at most 64 are taken"),
         (file(last=LAST.replace("/{rest...}", "/r")), 'the last route is missing: the file ends with "rest"'),
         (file(last=LAST.replace("/{rest...}", "/r/{rest...}")), "the last route is missing"),
@@ -143,7 +143,7 @@ def only_fault(text: str, **environ: str) -> str:
         (publishing(rest=f"{ASKS}, extracted: shop"), "routes[0].publish: a route has one new end"),
         (publishing(match="path: '/r'"), "match.methods: a message changes something: wanted methods such as"),
         (publishing(match="methods: [PUT, GET], path: '/r'"), "match.methods: a message changes something: wanted"),
-        (publishing(match="methods: [POST], path: '/r/{id}'"), "match.path: the message would lack {id}"),
+        (publishing(match="methods: [POST], path: '/r/{id}'"), "match.path: the message does not contain {id}"),
         (publishing(rest="auth: {}"), "routes[0].auth: a message carries a verified user"),
         (publishing(rest="max_body: 1KiB"), "routes[0].auth: a message carries a verified user"),
         (publishing(rest="auth: {require: open, enforce: gateway}"), "auth: a message carries a verified user"),
@@ -158,9 +158,9 @@ def only_fault(text: str, **environ: str) -> str:
         (publishing(publish=PUBLISH.replace("204", "100")), "accepted.status: wanted a status that ends a request"),
         (publishing(publish=PUBLISH.replace("204", "204, body: x")), "outcomes.accepted: 204 has no body"),
         (publishing(publish=PUBLISH.replace("204", "204, location: x")), 'location: "x" is not a path'),
-        (publishing(publish=PUBLISH.replace("204", "204, location: '/{a...}'")), "names a rest of a path"),
+        (publishing(publish=PUBLISH.replace("204", "204, location: '/{a...}'")), "names the rest of a path"),
         (publishing("location: '/r/{id}'"), "publish: location names {id}; before there is a reply"),
-        (publishing("wait_s: 61"), "publish.wait_s: wanted at most 60 seconds"),
+        (publishing("wait_s: 61"), "publish.wait_s: expected at most 60 seconds"),
         (publishing("confirm_s: 0"), "publish.confirm_s: Input should be greater than 0"),
         (publishing("body: {id: {type: uuid}}"), "publish.body.id.type: wanted 'string'"),
         (publishing("body: {id: {type: integer, format: uuid}}"), "format uuid is for strings"),
@@ -364,12 +364,12 @@ def post(fields: str) -> str:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (post("state: shadow"), "is in shadow, but nothing in it has a new end"),
+        (post("state: shadow"), "is in shadow, but none of its routes has `extracted:` or `publish:`"),
         (post("state: shadow, extracted: shop"), "nothing is compared"),
         (post("state: canary, extracted: shop"), "is in canary with a share of 0"),
         (post("extracted: monolith"), 'both ends are the service "monolith"'),
-        (post("serialize: user"), "is serialised by user, but identity is none"),
-        (post("extracted: shop, auth: {require: authenticated}"), "the service sees nobody"),
+        (post("serialize: user"), "has `serialize: user`, but `identity` is none"),
+        (post("extracted: shop, auth: {require: authenticated}"), "the service never gets a user"),
         (publishing(), "everybody gets 401"),
         (service("url: 'http://m', tls: {}"), "has no effect: the URL is not https"),
         (service("url: 'https://m', tls: {verify: false}"), "this upstream is not verified"),
@@ -389,9 +389,9 @@ def test_what_is_probably_not_meant_is_a_warning(text: str, expected: str) -> No
         ("a: \x00", "not YAML"),
         ("a: \ud800", "UTF-8"),
         ("version: 1\n---\nversion: 1", "line 2: a second YAML document"),
-        ("a: !!python/object/apply:os.system [x]", "a tag (!) is not used here"),
-        ("a: *b", "the alias *b names nothing"),
-        ("a: &b [*b]", "the alias *b names nothing that is complete"),
+        ("a: !!python/object/apply:os.system [x]", "tags (!) are not allowed"),
+        ("a: *b", "the alias *b must refer to an anchor"),
+        ("a: &b [*b]", "the alias *b must refer to an anchor that is complete"),
         ("a: &b [x]\nc: &b [y]", "line 2: not YAML: found duplicate anchor"),
         ("<<: {b: c}", "merge keys are not YAML 1.2"),
         ("? [a]\n: b", "a key is a mapping or list"),
@@ -399,8 +399,8 @@ def test_what_is_probably_not_meant_is_a_warning(text: str, expected: str) -> No
         ("[" * 50_000, "nest"),
         ("a: " + "{b: " * 50_000, "nest"),
         ("a: '" + "x" * (1 << 20) + "'", "the file has more than 1048576 bytes"),
-        (f"a: &a '{'x' * 100_000}'\nb: [{', '.join(['*a'] * 1000)}]", "grows too large"),
-        ("a0: &a0 [x]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 400)), "grows too large"),
+        (f"a: &a '{'x' * 100_000}'\nb: [{', '.join(['*a'] * 1000)}]", "becomes too large"),
+        ("a0: &a0 [x]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 400)), "becomes too large"),
     ],
 )
 def test_text_that_is_no_plain_yaml_is_refused_with_its_line(text: str, expected: str) -> None:
@@ -411,7 +411,7 @@ def test_aliases_cannot_make_a_small_file_huge() -> None:
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     begun = time.process_time()
-    assert "aliases count each time they are used" in only_fault("\n".join(levels))
+    assert "each use of an alias counts" in only_fault("\n".join(levels))
     assert time.process_time() - begun < 5
 
 

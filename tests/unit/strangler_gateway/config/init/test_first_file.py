@@ -230,7 +230,7 @@ def test_paths_that_differ_in_names_alone_become_one_route() -> None:
         ('{"paths": []}', "has no paths"),
         ("a: [", "line 2: not YAML"),
         ('{"paths": ' + '{"a":' * 100_000, "nest"),
-        ("a: &a [*a]", "names nothing that is complete"),
+        ("a: &a [*a]", "must refer to an anchor that is complete"),
     ],
 )
 def test_a_document_that_is_none_is_refused_with_a_sentence(document: str, expected: str) -> None:
