@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,16 +18,19 @@ from extracted.mailer.settings import Settings
 from extracted.mailer.smtp_in.server import IngressServer
 from tests.http.certificates import Authority, Pair
 
-REQUIRED = {"SMTP_HOST": "127.0.0.1", "SMTP_TLS": "none", "PUBLIC_WWW_URL": "https://polycode.example"}
-
 
 @pytest.fixture
 def environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """What is required; set further MAILER_… by it."""
     urls = {"DATABASE_URL": f"sqlite:///{tmp_path / 'own'}", "BROKER_URL": f"sqlite:///{tmp_path / 'broker'}"}
-    for name, value in (REQUIRED | urls).items():
-        monkeypatch.setenv(f"MAILER_{name}", value)
+    required = {"SMTP_HOST": "127.0.0.1", "SMTP_TLS": "none", "PUBLIC_WWW_URL": "https://polycode.example"}
+    set_all(monkeypatch, "", required | urls)
     return monkeypatch
+
+
+def set_all(environ: pytest.MonkeyPatch, prefix: str, values: Mapping[str, object]) -> None:
+    for name, value in values.items():
+        environ.setenv(f"MAILER_{prefix}{name}", str(value))
 
 
 async def first_line(settings: Settings) -> str:
@@ -68,8 +72,7 @@ def pair(authority: Authority) -> Pair:
 @pytest.fixture
 def guarded(environ: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An ingress that asks others than this machine for a password."""
-    for name, value in {"HOST": "0.0.0.0", "PORT": "0", "USER": "monolith", "PASSWORD": "tell-nobody"}.items():
-        environ.setenv(f"MAILER_INGRESS_{name}", value)
+    set_all(environ, "INGRESS_", {"HOST": "0.0.0.0", "PORT": "0", "USER": "monolith", "PASSWORD": "tell-nobody"})
     return environ
 
 
@@ -88,33 +91,24 @@ def refusal() -> str:
     return str(caught.value)
 
 
-def set_files(environ: pytest.MonkeyPatch, certificate: Path, key: Path) -> None:
-    environ.setenv("MAILER_INGRESS_CERTIFICATE_FILE", str(certificate))
-    environ.setenv("MAILER_INGRESS_KEY_FILE", str(key))
-
-
-async def test_the_ingress_takes_a_password_below_the_tls_of_the_settings(
-    guarded: pytest.MonkeyPatch, authority: Authority, pair: Pair
+@pytest.mark.parametrize("is_encrypted", [True, False])
+async def test_the_ingress_takes_a_password_below_the_tls_of_the_settings_or_where_they_say_so_without(
+    guarded: pytest.MonkeyPatch, authority: Authority, pair: Pair, is_encrypted: bool
 ) -> None:
-    set_files(guarded, pair.cert, pair.key)
+    assert "would travel in plain text" in refusal()
+    files = {"CERTIFICATE_FILE": pair.cert, "KEY_FILE": pair.key}
+    set_all(guarded, "INGRESS_", files if is_encrypted else {"ALLOW_PLAIN": "true"})
     trusted = ssl.create_default_context(cafile=authority.file)
     async with (made := ingress()).running():
-        client = aiosmtplib.SMTP(hostname="localhost", port=made.port, start_tls=True, tls_context=trusted)
+        client = aiosmtplib.SMTP(hostname="localhost", port=made.port, start_tls=is_encrypted, tls_context=trusted)
         async with client:
             assert (await client.login("monolith", "tell-nobody")).code == 235
 
 
-async def test_a_password_goes_without_tls_where_the_settings_say_so(guarded: pytest.MonkeyPatch) -> None:
-    assert "would travel in plain text" in refusal()
-    guarded.setenv("MAILER_INGRESS_ALLOW_PLAIN", "true")
-    async with (made := ingress()).running(), aiosmtplib.SMTP(hostname="127.0.0.1", port=made.port) as client:
-        assert (await client.login("monolith", "tell-nobody")).code == 235
-
-
 @pytest.mark.parametrize("missing", ["CERTIFICATE", "KEY"])
 def test_half_of_a_certificate_is_refused(guarded: pytest.MonkeyPatch, pair: Pair, missing: str) -> None:
-    set_files(guarded, pair.cert, pair.key)
-    guarded.delenv(f"MAILER_INGRESS_{missing}_FILE")
+    files = {"CERTIFICATE_FILE": pair.cert, "KEY_FILE": pair.key}
+    set_all(guarded, "INGRESS_", {name: file for name, file in files.items() if missing not in name})
     assert "MAILER_INGRESS_CERTIFICATE_FILE and MAILER_INGRESS_KEY_FILE: wanted both or none" in refusal()
 
 
@@ -132,7 +126,7 @@ def test_a_key_that_cannot_be_used_is_told_in_a_sentence(
     contents = {"no PEM": b"\0nonsense", "of another": authority.issue("other").key.read_bytes()}
     if what in contents or what == "with a password":
         key.write_bytes(contents.get(what) or with_password(pair))
-    set_files(guarded, pair.cert, key)
+    set_all(guarded, "INGRESS_", {"CERTIFICATE_FILE": pair.cert, "KEY_FILE": key})
     assert refusal().startswith("MAILER_INGRESS_CERTIFICATE_FILE and MAILER_INGRESS_KEY_FILE cannot be used (")
     assert str(tmp_path) not in refusal()
 
@@ -140,13 +134,9 @@ def test_a_key_that_cannot_be_used_is_told_in_a_sentence(
 @pytest.mark.parametrize("host", ["smtp.example.org", "10.0.0.1", "0.0.0.0", "localhost.example.org"])
 def test_a_password_to_another_machine_wants_tls(environ: pytest.MonkeyPatch, host: str) -> None:
     """To `localhost`, 127.0.0.1 and ::1 none is wanted."""
-    for name, value in {"HOST": host, "USER": "polycode", "PASSWORD": "tell-nobody"}.items():
-        environ.setenv(f"MAILER_SMTP_{name}", value)
+    set_all(environ, "SMTP_", {"HOST": host, "USER": "polycode", "PASSWORD": "tell-nobody"})
     with pytest.raises(SettingsInvalid, match=r"in plain text to MAILER_SMTP_HOST; .* set MAILER_SMTP_TLS to starttls"):
         load(Settings)
-    environ.setenv("MAILER_SMTP_TLS", "starttls")
-    assert load(Settings).smtp_user == "polycode"
-    environ.setenv("MAILER_SMTP_TLS", "none")
-    for own in ("localhost", "127.0.0.1", "::1"):
-        environ.setenv("MAILER_SMTP_HOST", own)
-        assert load(Settings).smtp_host == own
+    for tls, own in (("starttls", host), ("none", "localhost"), ("none", "127.0.0.1"), ("none", "::1")):
+        set_all(environ, "SMTP_", {"TLS": tls, "HOST": own})
+        assert (load(Settings).smtp_host, load(Settings).smtp_user) == (own, "polycode")

@@ -15,15 +15,7 @@ from chassis.messaging.topology import Topology, load
 from extracted.mailer.main import TOPOLOGY
 from tests.support.connected import fresh_rabbit
 from tests.support.system.waiting import until
-from tests.unit.extracted.mailer.running import (
-    published,
-    request,
-    run,
-    running_mailer,
-    running_sink,
-    settings,
-    started,
-)
+from tests.unit.extracted.mailer.running import published, request, run, running_mailer, running_sink, settings, started
 
 pytestmark = pytest.mark.walk
 
@@ -73,11 +65,21 @@ def test_wrong_settings_are_named_and_never_shown(
     assert "Traceback" not in ended.stderr
 
 
-def test_without_its_tables_it_does_not_start_and_says_what_to_do(tmp_path: Path, database: str, broker: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "url", "said"),
+    [
+        (["--port", "0"], "", "run `python -m extracted.mailer migrate`"),
+        (["migrate"], "sqlite:////nowhere/at/all", "the database does not answer"),
+        (["migrate"], "postgresql://x@127.0.0.1:1/x", "the database does not answer"),
+    ],
+)
+def test_a_database_without_tables_or_out_of_reach_is_told_in_a_sentence(
+    tmp_path: Path, database: str, broker: str, command: list[str], url: str, said: str
+) -> None:
     (tmp_path / "mailer.sqlite3").touch()
-    ended = run("--port", "0", environ=settings(database, broker))
+    ended = run(*command, environ=settings(url or database, broker))
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
-    assert "run `python -m extracted.mailer migrate`" in ended.stderr
+    assert said in ended.stderr
 
 
 def test_migrate_makes_the_file_and_the_tables_and_does_nothing_twice(tmp_path: Path, database: str) -> None:
@@ -89,13 +91,6 @@ def test_migrate_makes_the_file_and_the_tables_and_does_nothing_twice(tmp_path: 
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE name LIKE 'mailer_%'")}
     assert {"mailer_mails", "mailer_events", "mailer_contents", "mailer_parked"} <= names
     assert oct((tmp_path / "mailer.sqlite3").stat().st_mode)[-3:] == "600"
-
-
-@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all", "postgresql://x@127.0.0.1:1/x"])
-def test_a_database_that_cannot_be_migrated_is_told_in_a_sentence(broker: str, url: str) -> None:
-    ended = run("migrate", environ=settings(url, broker))
-    assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
-    assert "the database does not answer" in ended.stderr
 
 
 async def declared(url: str, topology: Topology) -> None:

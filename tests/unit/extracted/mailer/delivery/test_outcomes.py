@@ -16,15 +16,7 @@ from extracted.mailer.delivery.outcomes import (
     Verdict,
     decide,
 )
-from extracted.mailer.domain import (
-    Claimed,
-    DeliveryOutcome,
-    Policy,
-    Rejected,
-    Templated,
-    Unanswered,
-    Unreachable,
-)
+from extracted.mailer.domain import Claimed, DeliveryOutcome, Policy, Rejected, Templated, Unanswered, Unreachable
 from tests.support.effort import examples
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -110,15 +110,11 @@ async def test_a_line_that_is_no_command_is_refused(ingress: Listened, line: byt
     assert (await wire.mail()).startswith("250 ")
 
 
-async def test_a_command_ends_in_crlf(ingress: Listened) -> None:
+async def test_a_command_ends_in_crlf_and_one_without_end_is_hung_up_on(ingress: Listened) -> None:
     wire = await ingress.greeted()
     await wire.send(b"MAIL FROM:<a@example.org>\n")
     assert await wire.reply() == "500 5.5.2 The line ends in a bare LF; wanted CR LF"
     assert (await wire.say("RCPT TO:<b@example.org>")).startswith("503 ")
-
-
-async def test_a_command_without_end_is_hung_up_on(ingress: Listened) -> None:
-    wire = await ingress.greeted()
     with suppress(ConnectionError):
         await wire.send(b"x" * 1_000_000)
     with suppress(ConnectionError):

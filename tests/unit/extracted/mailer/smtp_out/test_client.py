@@ -81,29 +81,27 @@ async def test_a_message_arrives_byte_for_byte(message: bytes) -> None:
     assert [taken.raw for taken in sink.taken] == [message]
 
 
-@pytest.mark.parametrize(
-    "broken", [b"a\n.\r\nMAIL FROM:<x@y>\r\n", b"a\r.\r\r\n", b"a\n\r\n", b"a\r\r\n", b"\n", b"a\r"]
-)
-async def test_a_bare_cr_or_lf_is_refused_before_a_server_sees_it(broken: bytes) -> None:
-    outcome, sink = await sent(message=broken)
-    assert isinstance(outcome, Rejected)
-    assert (outcome.code, outcome.verb) == (554, "DATA")
-    assert sink.connections == 0
+BROKEN = b"a\n.\r\nMAIL FROM:<x@y>\r\n", b"a\r.\r\r\n", b"a\n\r\n", b"a\r\r\n", b"\n", b"a\r"
+NO_ADDRESSES = [
+    "", "nobody", "a@b> SIZE=1", "a b@c", "a@b\r\nRCPT TO:<x@y>", "<a@b>", "a@b c", '"a"b@c', "@b", "a@",
+    "x" * 320 + "@y",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "address",
+    ("mail", "refusal"),
     [
-        "", "nobody", "a@b> SIZE=1", "a b@c", "a@b\r\nRCPT TO:<x@y>", "<a@b>", "a@b c", '"a"b@c', "@b", "a@",
-        "x" * 320 + "@y",
+        *((outgoing(broken), (554, "DATA")) for broken in BROKEN),
+        *((outgoing(to=address), (553, "RCPT")) for address in NO_ADDRESSES),
     ],
-)  # fmt: skip
-async def test_an_address_that_would_break_the_command_is_refused_here(address: str) -> None:
+)
+async def test_what_would_break_the_commands_is_refused_before_a_server_sees_it(
+    mail: OutgoingMessage, refusal: tuple[int, str]
+) -> None:
     async with running_sink() as sink, to(sink) as transport:
-        outcome = await transport.send(outgoing(to=address))
+        outcome = await transport.send(mail)
     assert isinstance(outcome, Rejected)
-    assert (outcome.code, outcome.verb) == (553, "RCPT")
-    assert sink.connections == 0
+    assert ((outcome.code, outcome.verb), sink.connections) == (refusal, 0)
 
 
 @pytest.mark.parametrize(
