@@ -94,7 +94,7 @@ def _signer(settings: Settings) -> Signer:
     try:
         return open_signer(secret, settings.state)
     except OSError as exc:
-        log.warning("the signing key cannot be kept, one for this process alone is used: %s", exc)
+        log.warning("the signing key cannot be stored: %s. This process uses a temporary key", exc)
         return ephemeral_signer()
 
 

@@ -38,7 +38,7 @@ _STATUS = {
 
 _CONNECT = (
     (TimeoutError, "connection_timeout", "could not be connected to in time"),
-    (ssl.SSLCertVerificationError, "tls_certificate_error", "showed a certificate that is not trusted"),
+    (ssl.SSLCertVerificationError, "tls_certificate_error", "has a certificate that is not trusted"),
     (ssl.SSLError, "tls_protocol_error", "failed the TLS handshake"),
     (gaierror, "dns_error", "has a name that cannot be resolved"),
     (ConnectionRefusedError, "connection_refused", "refused the connection"),

@@ -160,7 +160,7 @@ def _split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, by
         return target, path, mark + rest, None
     if target == b"*":
         if method != b"OPTIONS":
-            raise BadRequest(400, "The asterisk-form is for OPTIONS alone.")
+            raise BadRequest(400, "Only OPTIONS may use the asterisk-form.")
         return target, target, b"", None
     return _split_absolute(method, target)
 
@@ -168,7 +168,9 @@ def _split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, by
 def _split_absolute(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None or absolute[1].lower() not in (b"http", b"https"):
-        raise BadRequest(400, "The request target is none of origin-form, absolute-form (http, https), asterisk-form.")
+        raise BadRequest(
+            400, "The request target must be in origin-form, absolute-form (http, https) or asterisk-form."
+        )
     authority, path, query = absolute[2], absolute[3], absolute[4] or b""
     if not authority or not _HOST.fullmatch(authority) or authority.startswith(b":"):
         raise BadRequest(400, "The authority of the request target is not host[:port].")
@@ -247,9 +249,9 @@ def _read_framing(request: RequestHead, length: bytes | None, coding: bytes | No
             raise BadRequest(400, "Transfer-Encoding in an HTTP/1.0 request.")
         names = options((coding,))
         if not names or names[-1] != b"chunked" or b"chunked" in names[:-1] or b"identity" in names:
-            raise BadRequest(400, "The last transfer coding, and only it, has to be chunked.")
+            raise BadRequest(400, "chunked must be the last transfer coding, and occur once.")
         if len(names) > 1:
-            raise BadRequest(501, "No transfer coding but chunked is implemented.")
+            raise BadRequest(501, "Only the transfer coding chunked is implemented.")
         request.length = None
         return
     if length is None or not DIGITS.fullmatch(length):

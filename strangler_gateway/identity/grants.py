@@ -15,7 +15,7 @@ _USER = AuthenticationOutcome.USER
 _UNAUTHENTICATED = Reply(401, "http_request_denied", "Authentication is required.", ((b"WWW-Authenticate", b"Bearer"),))
 _CHALLENGE = (b"WWW-Authenticate", b'Bearer error="invalid_token"')
 _INVALID = Reply(401, "http_request_denied", "The credential is not valid.", (_CHALLENGE,))
-_FORBIDDEN = Reply(403, "http_request_denied", "The caller lacks a role that this needs.")
+_FORBIDDEN = Reply(403, "http_request_denied", "The caller does not have a required role.")
 
 
 class Grants:

@@ -107,7 +107,7 @@ class IntrospectProvider:
             async with asyncio.timeout(self._timeout_s):
                 status, body = await self._get([*headers, (b"accept", b"application/json")])
         except (httpx.HTTPError, TimeoutError, RuntimeError) as error:
-            raise IdentityUnavailable(f"{self._url} did not tell: {type(error).__name__}") from error
+            raise IdentityUnavailable(f"{self._url} gave no usable answer: {type(error).__name__}") from error
         identity = replace(self._read(status, body), credential=digest)
         if identity.outcome is AuthenticationOutcome.USER:
             self._users.put(digest, identity, self._clock() + self._cache_s)

@@ -170,4 +170,6 @@ def _single(options: JwtOptions, shared: bool) -> Key:
     try:
         return kind.import_key(text.strip())
     except (JoseError, ValueError, TypeError):
-        raise IdentityRulesInvalid(f"identity jwt: the key is none for {', '.join(options.algorithms)}") from None
+        raise IdentityRulesInvalid(
+            f"identity jwt: the key cannot be used with {', '.join(options.algorithms)}"
+        ) from None

@@ -20,13 +20,13 @@ class Counters:
         self.written: Mapping[str, Any] | None = None
 
     def restore(self) -> str | None:
-        """Continues from the file. If it cannot be used, returns why, and the counters start anew."""
+        """Continues from the file. If it cannot be used, returns why, and the counters start at zero."""
         try:
             self.stats.restore(_whole(json.loads(whole_file.read(self.path, MAX_BYTES))))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, LookupError, RecursionError) as exc:
-            return f"{self.path.name} cannot be read ({exc}): the counters start anew"
+            return f"{self.path.name} cannot be read ({exc}): the counters start at zero"
         return None
 
     def snapshot(self) -> dict[str, Any]:

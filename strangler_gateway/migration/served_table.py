@@ -113,7 +113,7 @@ def _unless_forward(result: MoveResult, problem: str) -> MoveResult:
 
 def _overtaken(result: MoveResult) -> MoveResult:
     refused = replace(result, refusals=())
-    return refused.refused(OVERTAKEN, f"{result.unit} was rolled back meanwhile and is on hold")
+    return refused.refused(OVERTAKEN, f"{result.unit} was rolled back in the meantime and is on hold")
 
 
 def _table(file: RouteTable, standings: Mapping[str, Standing]) -> RouteTable:

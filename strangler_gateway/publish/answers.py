@@ -12,7 +12,7 @@ RETRY_AFTER_S = 5
 _NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _JSON = "application/json; charset=utf-8"
 _AGAIN = "Send it again with the same Idempotency-Key: it stays the same message."
-_AGAIN_KEYLESS = "Nothing tells a second attempt from this one without an Idempotency-Key."
+_AGAIN_KEYLESS = "Without an Idempotency-Key, a second attempt cannot be recognised as a repeat."
 
 Field = tuple[bytes, bytes]
 
@@ -34,13 +34,18 @@ def accepted(rules: PublishRules, message_id: str) -> Reply:
 
 def unconfirmed(has_key: bool) -> Reply:
     """The broker did not say that it has the message: it may have it, or not."""
-    message = f"It is not known whether this was taken. {_AGAIN if has_key else _AGAIN_KEYLESS}"
+    message = f"It is not known whether the message was accepted. {_AGAIN if has_key else _AGAIN_KEYLESS}"
     return Reply(503, "destination_unavailable", message, _retry_after(RETRY_AFTER_S))
 
 
 def untaken() -> Reply:
     """The broker said no: the message is nowhere."""
-    return Reply(503, "destination_unavailable", "This was not taken. Send it again.", _retry_after(RETRY_AFTER_S))
+    return Reply(
+        503,
+        "destination_unavailable",
+        "The message was not accepted. Send the request again.",
+        _retry_after(RETRY_AFTER_S),
+    )
 
 
 def busy() -> Reply:

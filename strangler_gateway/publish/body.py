@@ -65,7 +65,7 @@ def read_body(data: bytes, wanted: tuple[BodyField, ...]) -> dict[str, object]:
     try:
         body = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise Unpublishable(400, "The body is no JSON in UTF-8.") from None
+        raise Unpublishable(400, "The body is not JSON in UTF-8.") from None
     if not isinstance(body, dict):
         raise Unpublishable(400, "Wanted a JSON object.")
     known = {field.name: field for field in wanted}
@@ -79,7 +79,7 @@ def read_body(data: bytes, wanted: tuple[BodyField, ...]) -> dict[str, object]:
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise Unpublishable(400, "A field stands twice in the body.")
+        raise Unpublishable(400, "A field occurs twice in the body.")
     return found
 
 
@@ -96,7 +96,7 @@ def _check(field: BodyField, body: Mapping[str, object]) -> None:
     if not _KINDS[field.type](value):
         raise Unpublishable(400, f"The field {field.name} is not of the type {field.type}.")
     if field.format == "uuid" and not _UUID.fullmatch(str(value)):
-        raise Unpublishable(400, f"The field {field.name} is no UUID.")
+        raise Unpublishable(400, f"The field {field.name} is not a UUID.")
     if isinstance(value, str | list) and len(value) > field.max_length:
         raise Unpublishable(400, f"The field {field.name} is longer than {field.max_length}.")
 

@@ -10,7 +10,7 @@ from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 
 PROBE_TIMEOUT_S = 2.0
-_UNSET = "no broker is known to this gateway: set STRANGLER_BROKER_URL"
+_UNSET = "the gateway has no broker; set STRANGLER_BROKER_URL"
 
 
 class ReplyInvalid(MessagingError):
@@ -48,7 +48,7 @@ class Publishing:
                 else:
                     await self._known().depth(rules.queue)
         except TimeoutError:
-            return "the broker does not answer: start it, or look at STRANGLER_BROKER_URL"
+            return "the broker does not answer: start it, or check STRANGLER_BROKER_URL"
         except MessagingError as error:
             return f"a {rules} would not arrive: {error}"
         return None
@@ -76,4 +76,4 @@ class Publishing:
                 self.waiting.tell(reply, ConsumerOutcome(word, tuple(texts)))
                 return
         wanted = "wanted a message with the text `outcome`"
-        self._throttle.warn("reply", ReplyInvalid(f"a reply in {delivery.queue} is not understood: {wanted}"))
+        self._throttle.warn("reply", ReplyInvalid(f"a reply in {delivery.queue} cannot be read: {wanted}"))

@@ -28,7 +28,7 @@ class ReplayClient:
     def __init__(self, base: str, timeout_s: float, transport: httpx.BaseTransport | None = None) -> None:
         url = httpx.URL(base.rstrip("/"))
         if url.scheme not in ("http", "https") or not url.host:
-            raise httpx.InvalidURL(f"{base} is no http URL")
+            raise httpx.InvalidURL(f"{base} is not an http:// URL")
         self.origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
         self._base_path = url.raw_path.decode("ascii").rstrip("/")
         self._http = httpx.Client(

@@ -18,7 +18,7 @@ _DECODED = frozenset({b"content-encoding", b"content-length", b"transfer-encodin
 
 
 class HarInvalid(ValueError):
-    """The file is no HTTP archive."""
+    """The file is not an HTTP archive."""
 
 
 class HarArchive:
@@ -56,7 +56,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
         if not isinstance(entries, list) or not all(isinstance(entry["request"]["url"], str) for entry in entries):
             raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise HarInvalid("it is no HTTP archive: expected JSON with log.entries, each with a request") from None
+        raise HarInvalid("not an HTTP archive: expected JSON with log.entries, each with a request") from None
     return entries
 
 

@@ -71,7 +71,7 @@ def _steps(file: Any) -> Iterator[RecordedStep]:
             if "meta" not in raw:
                 yield _step(raw)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-            raise RecordingInvalid(f"line {number} is no step of a recording ({type(exc).__name__})") from None
+            raise RecordingInvalid(f"line {number} is not a step of a recording ({type(exc).__name__})") from None
 
 
 def _step(raw: dict[str, Any]) -> RecordedStep:

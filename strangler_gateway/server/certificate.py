@@ -15,7 +15,7 @@ class Certificate:
         self._seen = self._stamp()
 
     def refresh(self) -> None:
-        """Loads the files again if they have changed; a bad pair is logged, and the old one goes on serving."""
+        """Loads the files again if they have changed; a bad pair is logged, and the old one stays in use."""
         stamp = self._stamp()
         if stamp is None or stamp == self._seen:
             return
@@ -25,9 +25,9 @@ class Certificate:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._cert, self._key)
             self._context.load_cert_chain(self._cert, self._key)
         except (OSError, ssl.SSLError) as exc:
-            log.error("the new TLS certificate cannot be loaded, the old one goes on serving: %s", exc)
+            log.error("the new TLS certificate cannot be loaded; the old one stays in use: %s", exc)
         else:
-            log.info("TLS certificate loaded anew")
+            log.info("TLS certificate reloaded")
 
     def _stamp(self) -> tuple[int, ...] | None:
         try:

@@ -16,7 +16,7 @@ def listen(host: str, port: int) -> socket.socket:
         return _listening(socket.socket(family, kind, protocol), address)
     except OSError as exc:
         raise OSError(
-            f"{host}:{port} cannot be listened on ({exc.strerror}); choose another, or 0 for a free one"
+            f"cannot listen on {host}:{port} ({exc.strerror}); choose another port, or 0 for any free port"
         ) from exc
 
 

@@ -58,4 +58,4 @@ def _note(route: Route, reason: str) -> str:
     by = route.movable.anonymous
     if reason != "anonymous" or by == "legacy":
         return ""
-    return f"nobody is known: the gateway would draw by {by}, which cannot be told from here"
+    return f"without a user the gateway selects by {by}; this command cannot know the result"

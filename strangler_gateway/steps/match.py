@@ -51,5 +51,7 @@ def _last_hop(exchange: Exchange) -> Outcome:
     if not re.fullmatch(rb"0+", next(marks, b"").strip()):
         return None
     if exchange.method == b"OPTIONS":
-        return Reply(200, "", "The gateway: no hop was left.", ((b"Allow", _ECHO_METHODS + b", TRACE"),))
+        return Reply(
+            200, "", "Max-Forwards is 0: the request ends at the gateway.", ((b"Allow", _ECHO_METHODS + b", TRACE"),)
+        )
     return Reply(405, "", "The gateway does not echo requests.", ((b"Allow", _ECHO_METHODS),))

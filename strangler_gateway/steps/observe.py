@@ -17,7 +17,7 @@ from strangler_gateway.upstream.heads_out import request_id_of
 
 _MAX_PEERS = 1024
 _SIDES = {b"legacy": Side.LEGACY, b"extracted": Side.EXTRACTED}
-_LOOP = Reply(502, "proxy_loop_detected", "The request has been here before: an upstream points back to this gateway.")
+_LOOP = Reply(502, "proxy_loop_detected", "Loop: an upstream points back to this gateway.")
 
 
 class Observe:

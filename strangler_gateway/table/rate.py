@@ -23,5 +23,5 @@ def parse_rate(text: str) -> Rate:
         raise ValueError(f'rate "{text[:40]}" cannot be read; wanted one like "100/minute"')
     rate = Rate(int(found[1]), int(found[2] or 1) * _SECONDS[found[3].lower()])
     if not all(rate):
-        raise ValueError(f'rate "{text[:40]}" lets nothing pass; remove the limit, or allow at least one request')
+        raise ValueError(f'rate "{text[:40]}" allows no request; remove the limit, or allow at least one')
     return rate

@@ -185,7 +185,11 @@ class Call:
     def refuse(self) -> None:
         """The breaker is open."""
         name = self.pool.service.name
-        self.fail(UpstreamError("destination_unavailable", f"The upstream {name} is known to be away.", "connect"))
+        self.fail(
+            UpstreamError(
+                "destination_unavailable", f"The upstream {name} is marked as down (its breaker is open).", "connect"
+            )
+        )
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -199,7 +203,11 @@ class Call:
             message = f"The upstream {name} did not answer in time."
             self.fail(UpstreamError("http_response_timeout", message, "response"))
         else:
-            self.fail(UpstreamError("connection_read_timeout", f"The upstream {name} stopped in mid-answer.", "body"))
+            self.fail(
+                UpstreamError(
+                    "connection_read_timeout", f"The upstream {name} stopped in the middle of its answer.", "body"
+                )
+            )
 
     def _waits_for_the_client(self) -> bool:
         """It pauses within its body, and the upstream has taken what there is: the body has a time-out of its own."""

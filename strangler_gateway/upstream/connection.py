@@ -139,7 +139,7 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             self._read(call, data)
         except BadResponse as exc:
-            call.fail(self._error(exc.code, f"answered what is not HTTP/1.1: {exc}"))
+            call.fail(self._error(exc.code, f"sent an answer that is not valid HTTP/1.1: {exc}"))
         except Malformed as exc:
             call.fail(self._error("http_protocol_error", f"sent a malformed chunked body: {exc}"))
         if not call.ended:
@@ -200,7 +200,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _upgraded(self, call: Call, head: ResponseHead) -> None:
         if not (head.upgrade and call.upgrade):
-            raise BadResponse("switched to a protocol that nobody asked for", "http_upgrade_failed")
+            raise BadResponse("switched to a protocol that the client did not request", "http_upgrade_failed")
         self.head, self.left, self.decoder = head, -1, None
         head.length, head.keep_alive = None, False
         call.answered = True
@@ -262,4 +262,4 @@ class UpstreamConnection(asyncio.Protocol):
             sink.on_end([])
             sink.flush()
         else:
-            call.fail(self._error("http_response_incomplete", "broke off in mid-answer"))
+            call.fail(self._error("http_response_incomplete", "closed the connection in the middle of its answer"))

@@ -172,7 +172,7 @@ def test_a_new_certificate_is_shown_without_a_restart(
     shutil.copy(other.key, shown.key)
     shutil.copy(other.cert, shown.cert)
     assert eventually(lambda: number() != before)
-    tls_gateway.logged("loaded anew")
+    tls_gateway.logged("TLS certificate reloaded")
     assert tls_gateway.complaints() == []
     tls_gateway.may_complain = False
 

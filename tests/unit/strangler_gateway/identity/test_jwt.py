@@ -197,7 +197,7 @@ def test_a_key_set_may_be_a_file(tmp_path: Path) -> None:
         ({"algorithms": ["RS256"], "key_env": "NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE is not set"),
         ({"algorithms": ["RS256"], "key_file": "no/such/file"}, "No such file"),
         ({"algorithms": ["RS256"], "jwks_file": "no/such/file"}, "No such file"),
-        ({"algorithms": ["RS256"], "key_env": "MONOLITH_JWT_SECRET"}, "none for RS256"),
+        ({"algorithms": ["RS256"], "key_env": "MONOLITH_JWT_SECRET"}, "cannot be used with RS256"),
     ],
 )
 def test_options_that_cannot_work_are_refused_with_the_reason(

@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_used_is_told_of(tmp_path: Path, content: bytes) -
     path = tmp_path / "counters.json"
     path.write_bytes(content)
     stats, file = counters(path, at=3.0)
-    assert "start anew" in (file.restore() or "")
+    assert "start at zero" in (file.restore() or "")
     assert stats.since == 3.0
 
 

@@ -90,8 +90,8 @@ def test_accepted_tells_where_the_outcome_will_be() -> None:
     ("reply", "said"),
     [
         (unconfirmed(True), "with the same Idempotency-Key"),
-        (unconfirmed(False), "Nothing tells a second attempt from this one"),
-        (untaken(), "was not taken"),
+        (unconfirmed(False), "a second attempt cannot be recognised"),
+        (untaken(), "was not accepted"),
         (busy(), "Send it again"),
     ],
 )

@@ -205,7 +205,7 @@ async def test_a_reply_without_a_word_is_told_of_and_answers_nobody(
     await warehouse.reply(asked, word)
     await warehouse.reply(asked, "accepted")
     assert (await asking).status_code == 204
-    assert any("is not understood" in record.message for record in caplog.records)
+    assert any("cannot be read" in record.message for record in caplog.records)
 
 
 async def test_a_forged_reply_reaches_nobody(client: httpx.AsyncClient, warehouse: Warehouse) -> None:
@@ -300,7 +300,7 @@ def metrics(gateway: Gateway) -> str:
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [(Fault.UNCONFIRMED, "not known"), (Fault.UNAVAILABLE, "not known"), (Fault.REFUSE, "was not taken")],
+    [(Fault.UNCONFIRMED, "not known"), (Fault.UNAVAILABLE, "not known"), (Fault.REFUSE, "was not accepted")],
 )
 async def test_what_the_broker_does_not_confirm_is_503_and_may_be_sent_again(
     client: httpx.AsyncClient,
@@ -327,7 +327,7 @@ async def test_without_a_queue_of_replies_nothing_is_sent_and_it_is_tried_anew(
     broken.replies_error = error
     async with served(gateway_on(broken)) as client:
         answer = await order(client)
-        assert (answer.status_code, "was not taken" in answer.json()["detail"]) == (503, True)
+        assert (answer.status_code, "was not accepted" in answer.json()["detail"]) == (503, True)
         assert warehouse.taken == []
         broken.replies_error = None
         assert (await order(client)).status_code == 204
@@ -383,10 +383,10 @@ class Hanging(MemoryBroker):
 @pytest.mark.parametrize(
     ("kind", "path", "reason", "said", "logged"),
     [
-        (MemoryBroker, "/loose", "refused", "was not taken", "publish of loose"),
+        (MemoryBroker, "/loose", "refused", "was not accepted", "publish of loose"),
         (Silent, "/orders", "unconfirmed", "not known", ""),
-        (Hanging, "/orders", "unsent", "was not taken", ""),
-        (lambda: None, "/orders", "unsent", "was not taken", "set STRANGLER_BROKER_URL"),
+        (Hanging, "/orders", "unsent", "was not accepted", ""),
+        (lambda: None, "/orders", "unsent", "was not accepted", "set STRANGLER_BROKER_URL"),
     ],
     ids=["an unroutable message", "no confirm in time", "no queue of replies in time", "no broker"],
 )

@@ -67,5 +67,5 @@ def test_the_origin_most_called_or_named_becomes_a_recording_without_secrets(tmp
 )
 def test_what_is_no_archive_is_told_and_nothing_is_written(tmp_path: Path, archive: object) -> None:
     result = imported(tmp_path, archive)
-    assert (result.exit_code, "no HTTP archive" in result.output) == (2, True)
+    assert (result.exit_code, "not an HTTP archive" in result.output) == (2, True)
     assert not (tmp_path / "notes.jsonl").exists()

@@ -140,7 +140,7 @@ def test_nothing_compared_is_no_success(recording: Path, other: Diary) -> None:
     ("words", "code", "reason"),
     [
         (["--against", "http://127.0.0.1:9"], 3, "no server answers"),
-        (["--against", "ftp://x"], 2, "no http URL"),
+        (["--against", "ftp://x"], 2, "not an http:// URL"),
         (["--ignore", "data.id"], 2, "a path begins with $"),
         (["--header", "no colon"], 2, "NAME: VALUE"),
         (["--within", "soon"], 2, "not a duration"),

@@ -10,7 +10,7 @@ from strangler_gateway.server.listener import listen
 def test_a_port_is_taken_at_once_and_the_second_is_told() -> None:
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(OSError, match=rf"127\.0\.0\.1:{port} cannot be listened on .*choose another"):
+        with pytest.raises(OSError, match=rf"cannot listen on 127\.0\.0\.1:{port} .*choose another port"):
             listen("127.0.0.1", port)
 
 
