@@ -27,7 +27,7 @@ def guarded(token: str, endpoint: Endpoint, *others: str) -> Endpoint:
             return await endpoint(request)
         except StoreUnavailable as error:
             log.error("store_unavailable", reason=str(error))
-            return refused(503, "the store is away")
+            return refused(503, "the store is not reachable")
 
     return answer
 

@@ -39,9 +39,9 @@ def key_id(token: bytes) -> str | None:
         header = json.loads(base64.urlsafe_b64decode(token[: token.index(b".")] + b"=="))
         kid = header.get("kid")
     except (ValueError, AttributeError, RecursionError):
-        raise TokenRejected("the header is no JSON object") from None
+        raise TokenRejected("the header is not a JSON object") from None
     if kid is not None and not isinstance(kid, str):
-        raise TokenRejected("the key id is no string")
+        raise TokenRejected("the key id is not a string")
     return kid
 
 

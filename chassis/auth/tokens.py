@@ -71,9 +71,9 @@ def _identity(claims: dict[str, Any], digest: bytes) -> Identity:
     try:
         outcome = AuthenticationOutcome(claims["outcome"])
     except (KeyError, ValueError, TypeError):
-        raise TokenRejected("its outcome is none of missing, rejected, user") from None
+        raise TokenRejected("its outcome must be missing, rejected or user") from None
     if (outcome is AuthenticationOutcome.USER) != (isinstance(subject, str) and subject != ""):
         raise TokenRejected(f"outcome {outcome} and subject do not go together")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise TokenRejected("its roles are no list of names")
+        raise TokenRejected("its roles are not a list of names")
     return Identity(outcome, subject, tuple(roles), float(claims["exp"]), digest)

@@ -121,16 +121,16 @@ def _is_away(error: exc.DBAPIError, writes: bool) -> bool:
 
 
 def _parsed(url: str) -> URL:
-    wanted = "wanted sqlite:///PATH or postgresql://USER@HOST/NAME"
+    wanted = "expected sqlite:///PATH or postgresql://USER@HOST/NAME"
     try:
         parsed = make_url(url.replace("postgres://", "postgresql://", 1))
     except exc.ArgumentError:
-        raise SettingsInvalid(f"the database URL is none: {wanted}") from None
+        raise SettingsInvalid(f"the database URL is not valid; {wanted}") from None
     backend = parsed.get_backend_name()
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise SettingsInvalid("an SQLite database has to be a file: wanted sqlite:///PATH")
+        raise SettingsInvalid("an SQLite database must be a file; expected sqlite:///PATH")
     if backend not in ("sqlite", "postgresql"):
-        raise SettingsInvalid(f"a database of the kind {backend} is not known here: {wanted}")
+        raise SettingsInvalid(f"databases of the kind {backend} are not supported; {wanted}")
     return parsed
 
 

@@ -20,7 +20,7 @@ def open_broker(url: str, name: str) -> Broker:
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise SettingsInvalid(f"the broker's URL is not a URL; {_WANTED}") from None  # the cause would show the URL
+        raise SettingsInvalid(f"the broker's URL is not valid; {_WANTED}") from None  # the cause would show the URL
     if parts.scheme in ("amqp", "amqps"):
         return _rabbit(url, name)
     if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:

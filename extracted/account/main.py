@@ -153,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     return startup.parser(
         "account",
         8103,
-        "Serves Account's extracted routes; `migrate` makes or changes its own tables instead.",
+        "Serves Account's extracted routes; `migrate` creates or updates its tables and exits.",
         "ACCOUNT_DATABASE_URL[_FILE] and ACCOUNT_JWKS_URL are required; what sends mail needs "
         "ACCOUNT_BROKER_URL[_FILE]; to buy needs ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN[_FILE], too; "
         "ACCOUNT_OPERATOR_TOKEN[_FILE], ACCOUNT_AUDIENCE, ACCOUNT_ISSUER, ACCOUNT_ENVIRONMENT (production, "

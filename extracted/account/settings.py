@@ -57,7 +57,7 @@ class Settings(DatabaseSettings):
         shop = [self.shop_url is not None, self.shop_token is not None]
         if any(shop) and not (all(shop) and self.broker_url is not None):
             raise ValueError(
-                "to buy needs ACCOUNT_BROKER_URL, ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN together; "
-                "mail needs ACCOUNT_BROKER_URL alone"
+                "purchases need ACCOUNT_BROKER_URL, ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN together; "
+                "mail needs only ACCOUNT_BROKER_URL"
             )
         return self

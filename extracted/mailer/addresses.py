@@ -49,7 +49,7 @@ def _local(local: str) -> str:
     is_plain = _DOT_STRING.fullmatch(mailbox) is not None
     if not quoted and not is_plain:
         raise RequestInvalid(
-            "the address has, before the @, nothing or what only quotes allow: a space, a comma, a dot"
+            "the part before the @ is empty, or contains a space, comma or dot that is only allowed in quotes"
         )
     written = mailbox if is_plain else '"' + re.sub(r'(["\\])', r"\\\1", mailbox) + '"'
     if len(written.encode()) > MAX_LOCAL_OCTETS:
@@ -71,7 +71,7 @@ def _remapped(domain: str) -> str:
     try:
         return idna.uts46_remap(domain, std3_rules=True)
     except idna.IDNAError as error:
-        raise RequestInvalid("the address has, after the @, a character that no domain name has") from error
+        raise RequestInvalid("the domain contains a character that domain names cannot have") from error
 
 
 def _ascii_label(label: str) -> str:

@@ -27,12 +27,12 @@ class MailRequested:
 def mail_requested(envelope: Envelope) -> MailRequested:
     """Reads {"kind", "recipient", "locale"?, "variables"}; the message's id is the key. Raises MessageInvalid."""
     if envelope.type != REQUESTED:
-        raise MessageInvalid(f"{envelope.type} is no message for Mailer; wanted {REQUESTED}")
+        raise MessageInvalid(f"{envelope.type} is not a message for Mailer; expected {REQUESTED}")
     kind, recipient, locale, variables = (envelope.body.get(n) for n in ("kind", "recipient", "locale", "variables"))
     if not isinstance(kind, str) or not isinstance(recipient, str) or not isinstance(variables, dict):
         raise MessageInvalid(f"{REQUESTED}: wanted kind and recipient as texts, variables as an object")
     if not isinstance(locale, str | None):
-        raise MessageInvalid(f"{REQUESTED}: the locale is no text")
+        raise MessageInvalid(f"{REQUESTED}: the locale is not a text")
     return MailRequested(f"message:{envelope.id}", kind, recipient, locale, variables)
 
 

@@ -23,7 +23,12 @@ class ShopMetrics:
         for group in failed_messages:
             waiting[group.queue] += group.count
         return [
-            gauge("shop_outbox_oldest_s", "The age of the oldest that waits.", outbox.oldest_s, "destination"),
+            gauge(
+                "shop_outbox_oldest_s",
+                "The age of the oldest waiting message in seconds.",
+                outbox.oldest_s,
+                "destination",
+            ),
             gauge("shop_outbox_waiting", "Messages that wait for the broker.", outbox.unpublished, "destination"),
             gauge("shop_parked_messages", "Messages that could not be handled.", waiting, "queue"),
             gauge("shop_held_messages", "Messages that wait for a store.", self.worker.held()),

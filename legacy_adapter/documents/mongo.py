@@ -112,9 +112,9 @@ def _database_name(url: str) -> str:
     try:
         name = parse_uri(url)["database"]
     except PyMongoError:
-        raise SettingsInvalid("the documents URL is none: wanted mongodb://HOST/NAME") from None
+        raise SettingsInvalid("the documents URL is not valid; expected mongodb://HOST/NAME") from None
     if not name:
-        raise SettingsInvalid("the documents URL names no database: wanted mongodb://HOST/NAME")
+        raise SettingsInvalid("the documents URL has no database name; expected mongodb://HOST/NAME")
     return str(name)
 
 

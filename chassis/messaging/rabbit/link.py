@@ -105,4 +105,4 @@ def _where(url: str) -> str:
             return f"{parts.hostname}:{port}"
     except (ValueError, KeyError):
         pass
-    raise SettingsInvalid("the broker's URL is not a URL; wanted amqp://USER:PASSWORD@HOST:PORT/VHOST")
+    raise SettingsInvalid("the broker's URL is not valid; expected amqp://USER:PASSWORD@HOST:PORT/VHOST")

@@ -36,7 +36,7 @@ async def listed(
 
 def _query(page: Page, order: Order, wanted: Mapping[str, Value]) -> PageQuery:
     if page.offset > listing.LARGEST_OFFSET:
-        raise ValueRefused("the page is further than the store counts")
+        raise ValueRefused("the page number is too large for the database")
     containing = {key: as_string(value) for key, value in wanted.items()}
     return PageQuery(page.offset, page.limit, containing, {key: _descends(word) for key, word in order.items()})
 
@@ -44,5 +44,5 @@ def _query(page: Page, order: Order, wanted: Mapping[str, Value]) -> PageQuery:
 def _descends(direction: str | None) -> bool:
     descends = listing.sql_descends(direction)
     if descends is None:
-        raise ValueRefused("the order has no direction that SQL knows")
+        raise ValueRefused("the direction of order-by is unknown to SQL")
     return descends

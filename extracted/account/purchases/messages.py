@@ -67,7 +67,7 @@ def shop_decision(envelope: Envelope) -> ShopDecision:
 def _refusal(envelope: Envelope) -> tuple[PurchaseEvent, FailureReason]:
     reason = _text(envelope, "reason")
     if reason not in _REFUSALS:
-        raise MessageInvalid(f"the reason is none of {', '.join(sorted(_REFUSALS))}")
+        raise MessageInvalid(f"the reason must be one of {', '.join(sorted(_REFUSALS))}")
     return PurchaseEvent.REFUSED, FailureReason(reason)
 
 
@@ -109,11 +109,11 @@ def reply(request: Envelope, outcome: RequestOutcome, purchase_id: str, time: da
 def _text(envelope: Envelope, name: str) -> str:
     value = envelope.body.get(name)
     if not isinstance(value, str):
-        raise MessageInvalid(f"{name} is missing or no text")
+        raise MessageInvalid(f"{name} is missing or not a text")
     return value
 
 
 def _uuid(name: str, text: str | None) -> str:
     if text is None or canonical_uuid(text) != text:
-        raise MessageInvalid(f"{name} is missing or no UUID (36 characters, lower case)")
+        raise MessageInvalid(f"{name} is missing or not a UUID (36 characters, lower case)")
     return text

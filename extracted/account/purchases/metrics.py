@@ -34,9 +34,18 @@ class AccountMetrics:
         held = {status.queue: float(status.held) for status in (consumer.status() for consumer in self.consumers)}
         return [
             gauge("account_open_purchases", "Purchases that the shop has not answered.", by_state),
-            gauge("account_oldest_open_purchase_s", "Its age; 0: there is none.", oldest_s),
+            gauge(
+                "account_oldest_open_purchase_s",
+                "The age of the oldest open purchase in seconds; 0 if there is none.",
+                oldest_s,
+            ),
             *self._breaches(),
-            gauge("account_outbox_oldest_s", "The age of the oldest that waits.", outbox.oldest_s, "destination"),
+            gauge(
+                "account_outbox_oldest_s",
+                "The age of the oldest waiting message in seconds.",
+                outbox.oldest_s,
+                "destination",
+            ),
             gauge("account_outbox_waiting", "Messages that wait for the broker.", outbox.unpublished, "destination"),
             gauge("account_parked_messages", "Messages that could not be handled.", waiting, "queue"),
             gauge("account_held_messages", "Messages that wait for a store.", held, "queue"),
@@ -48,4 +57,11 @@ class AccountMetrics:
             return ()
         found = Counter(breach.kind for breach in last.breaches)
         by_kind: dict[str, float] = {kind: found[kind] for kind in BreachKind}
-        return [gauge("account_audit_breaches", "Found by the last audit; cut at 1000.", by_kind, "kind")]
+        return [
+            gauge(
+                "account_audit_breaches",
+                "Breaches found by the last audit, by kind; at most 1000 are counted.",
+                by_kind,
+                "kind",
+            )
+        ]

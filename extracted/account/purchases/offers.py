@@ -68,9 +68,9 @@ def _item(item: object) -> Item:
         raise OfferUnavailable("the shop's item has no id")
     cost, data = item.get("cost"), item.get("data")
     if cost is not None and not _is_number(cost):
-        raise OfferUnavailable("the shop's item has a cost that is no number")
+        raise OfferUnavailable("the shop's item has a cost that is not a number")
     if data is not None and not isinstance(data, Mapping):
-        raise OfferUnavailable("the shop's item has data that are no object")
+        raise OfferUnavailable("the shop's item has data that are not an object")
     return Item(item["id"], cost, _text_or_none(item.get("type")), data)
 
 
@@ -80,5 +80,5 @@ def _is_number(value: object) -> bool:
 
 def _text_or_none(value: object) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise OfferUnavailable("the shop's answer has a value that is no text")
+        raise OfferUnavailable("the shop's answer has a value that is not a text")
     return value

@@ -95,11 +95,13 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readuntil(b"\r\n\r\n")
     except asyncio.LimitOverrunError as error:
-        raise UnexpectedAnswer("its head does not end") from error
+        raise UnexpectedAnswer("the response head has no end") from error
 
 
 def _parsed(head: bytes) -> tuple[int, int]:
     status, lengths = _STATUS.match(head), _LENGTH.findall(head)
     if status is None or len(lengths) != 1 or _OTHER_FRAMING.search(head) or int(lengths[0]) > MOST_BYTES:
-        raise UnexpectedAnswer("its head is not one of ours: wanted HTTP/1.1, one Content-Length, no Transfer-Encoding")
+        raise UnexpectedAnswer(
+            "the response head is not supported: expected HTTP/1.1, one Content-Length, no Transfer-Encoding"
+        )
     return int(status[1]), int(lengths[0])

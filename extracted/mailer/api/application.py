@@ -66,7 +66,7 @@ def for_operators(dependencies: RouteDependencies) -> Iterator[tuple[str, str, E
 
 async def failure(scope: Scope, receive: Receive, send: Send) -> None:
     """The response where a route has raised."""
-    await refused(500, "something went wrong; the log has it")(scope, receive, send)
+    await refused(500, "Mailer failed; see its log")(scope, receive, send)
 
 
 def description() -> bytes:

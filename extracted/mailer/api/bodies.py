@@ -23,7 +23,7 @@ async def read(request: Request, fields: Collection[str]) -> dict[str, object]:
     try:
         body = json.loads(await _bytes(request))
     except (ValueError, RecursionError):
-        raise BodyInvalid("the body is no JSON; wanted one object") from None  # its text would show the content
+        raise BodyInvalid("the body is not JSON; expected one object") from None  # its text would show the content
     if not isinstance(body, dict):
         raise BodyInvalid(f"the body is a JSON {type(body).__name__}; wanted an object")
     if others := set(body) - set(fields):
@@ -35,7 +35,7 @@ def text(body: dict[str, object], name: str, most: int) -> str:
     """A required field. Raises BodyInvalid."""
     found = body.get(name)
     if not isinstance(found, str) or not found.strip() or len(found) > most or not is_plain(found):
-        raise BodyInvalid(f"{name} is no text of 1 to {most} characters without control characters")
+        raise BodyInvalid(f"{name} is not a text of 1 to {most} characters without control characters")
     return found
 
 

@@ -61,11 +61,11 @@ def _selection(canonical: Canonical, request: Request) -> MailFilter:
     kind, recipient, after = query.get("kind"), query.get("recipient"), query.get("after")
     states = query.getlist("state")
     if limit is None:
-        raise RequestInvalid(f"limit is no number from 1 to {MOST_PER_PAGE}")
+        raise RequestInvalid(f"limit must be a number from 1 to {MOST_PER_PAGE}")
     if not set(states) <= set(MailState):
-        raise RequestInvalid(f"state is none of {', '.join(MailState)}")
+        raise RequestInvalid(f"state must be one of {', '.join(MailState)}")
     if after is not None and not _ID.fullmatch(after):
-        raise RequestInvalid("after is no id of a mail")
+        raise RequestInvalid("after must be the id of a mail")
     if kind is not None and not bodies.is_plain(kind):
         raise RequestInvalid("kind has a control character")
     of = [MailState(state) for state in states] or None

@@ -46,5 +46,5 @@ async def _mail(intake: Intake, request: Request) -> Mail:
     locale = None if body.get("locale") is None else bodies.text(body, "locale", 100)
     variables = body.get("variables")
     if not isinstance(variables, dict):
-        raise BodyInvalid("variables is no object; wanted one, of texts by name")
+        raise BodyInvalid("variables must be an object of texts by name")
     return await intake.templated(f"api:{keys[0]}", kind, recipient, locale, variables)

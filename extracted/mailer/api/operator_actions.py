@@ -68,7 +68,7 @@ async def _changed(change: Change, request: Request, reason: OperatorReason) -> 
 async def _list(suppressions: Suppressions, request: Request) -> Response:
     limit, after = pages.limit(request, 100, MOST_PER_PAGE), request.query_params.get("after", "")
     if limit is None or not bodies.is_plain(after):
-        return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}, or after no address")
+        return refused(400, f"limit must be a number from 1 to {MOST_PER_PAGE}, and after an address")
     found = [views.suppression(one) for one in await suppressions.listed(after, limit)]
     return JSONResponse({"suppressions": found, "next": found[-1]["recipient"] if len(found) == limit else None})
 

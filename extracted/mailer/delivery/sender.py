@@ -127,7 +127,7 @@ class Sender:
         except Exception as error:
             log.exception("mail_cannot_be_written", mail_id=claimed.mail_id)
             told = str(error) if isinstance(error, RequestInvalid) else type(error).__name__
-            await self._recorder.record(claimed, Failed(f"it cannot be written: {told}", is_bounce=False))
+            await self._recorder.record(claimed, Failed(f"the message cannot be built: {told}", is_bounce=False))
             return None
 
     async def _sent(self, claimed: Claimed, outgoing: OutgoingMessage) -> DeliveryOutcome:

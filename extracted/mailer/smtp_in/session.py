@@ -20,9 +20,9 @@ log = structlog.get_logger("mailer.ingress")
 COMMAND_BYTES: Final = {"AUTH": 12_288, "MAIL": 1_024, "RCPT": 1_024}
 """RFC 4954 section 4, and addresses in UTF-8 with parameters; RFC 5321's 512 for all others."""
 _FIXED: Final = {
-    "VRFY": "252 2.5.2 Nobody is looked up here; send the mail",
+    "VRFY": "252 2.5.2 VRFY does not check users; send the mail",
     "EXPN": "502 5.5.1 EXPN is not implemented",
-    "HELP": "214 2.0.0 RFC 5321 tells all of it",
+    "HELP": "214 2.0.0 See RFC 5321",
 }
 _OTHER_PROTOCOLS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH"})
 _VERBS: Final = ("EHLO", "HELO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT")
@@ -59,7 +59,7 @@ class IngressSession(GuardedConnection):
         verb = line.removesuffix(CRLF).partition(b" ")[0].decode("ascii", "replace").upper()
         self._commands_since_mail += 1
         if verb in _OTHER_PROTOCOLS:
-            self.hang_up("421 4.7.0 This is a mail server")
+            self.hang_up("421 4.7.0 This is a mail server, not a web server")
         elif self.pending:
             self.hang_up(AHEAD)
         elif self._commands_since_mail > self.limits.commands:
@@ -125,7 +125,7 @@ class IngressSession(GuardedConnection):
             return paths.MALFORMED
         envelope.mail_from = paths.sender(self._path)
         envelope.mail_options.extend(options)
-        return "553 5.1.7 The sender's address is none" if envelope.mail_from is None else "250 2.1.0 OK"
+        return "553 5.1.7 The sender's address is not valid" if envelope.mail_from is None else "250 2.1.0 OK"
 
     async def smtp_RCPT(self, arg: str | None) -> None:
         self._path, checked = paths.split(arg)
@@ -139,7 +139,7 @@ class IngressSession(GuardedConnection):
             return paths.MALFORMED
         recipient = paths.recipient(self._path)
         if recipient is None:
-            return "553 5.1.3 The recipient's address is none"
+            return "553 5.1.3 The recipient's address is not valid"
         if len(envelope.rcpt_tos) >= self.limits.recipients:
             return "452 4.5.3 Too many recipients"
         envelope.rcpt_tos.append(recipient)

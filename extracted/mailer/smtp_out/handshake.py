@@ -71,7 +71,7 @@ def _why(error: Exception, provider: Provider) -> str:
         case ssl.SSLCertVerificationError():
             return f"{where} has a certificate that is not trusted: {as_text(error.verify_message)}"
         case TimeoutError():
-            return f"{where} did not answer in time: {as_text(str(error)) or 'it was too slow in all'}"
+            return f"{where} did not answer in time: {as_text(str(error)) or 'all steps together took too long'}"
         case _:
             return f"{where} cannot be used: {as_text(str(error)) or type(error).__name__}"
 

@@ -22,14 +22,14 @@ def unsendable(outgoing: OutgoingMessage) -> Rejected | None:
     """
     for verb, address in (("MAIL", outgoing.sender), ("RCPT", outgoing.recipient)):
         if not (address == "" and verb == "MAIL") and not is_address(address):
-            return Rejected(553, "5.1.3 Mailer: this is no address that can be written in SMTP", verb)
+            return Rejected(553, "5.1.3 Mailer: the address cannot be used in SMTP", verb)
     try:
         canonical(outgoing.recipient)
     except RequestInvalid as fault:
         return Rejected(553, f"5.1.3 Mailer: {fault}", "RCPT")
     message = outgoing.message
     if not message.count(b"\r\n") == message.count(b"\n") == message.count(b"\r"):
-        return Rejected(554, "5.6.0 Mailer: the message has a bare CR or LF; wanted CRLF alone", "DATA")
+        return Rejected(554, "5.6.0 Mailer: the message has a bare CR or LF; lines must end with CR LF", "DATA")
     return None
 
 

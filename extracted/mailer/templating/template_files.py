@@ -43,7 +43,7 @@ def read(folder: Path, links: Links) -> tuple[Mapping[str, MailTemplate], Render
     renderer = Renderer(jinja)
     faults += template_faults(renderer, frozenset(jinja), templates, links)
     if not texts:
-        faults = [f"{folder}: there is no kind of mail"]
+        faults = [f"{folder}: no kinds of mail found"]
     if faults:
         raise TemplatesInvalid("\n".join(faults))
     return templates, renderer
@@ -74,7 +74,7 @@ def _templates(texts: Mapping[str, str], faults: list[str]) -> Mapping[str, Mail
     templates: dict[str, MailTemplate] = {}
     for name in sorted({file.partition("/")[0] for file in texts if "/" in file} - {LAYOUT}):
         if not re.fullmatch(_NAME, name) or name == RAW:
-            faults.append(f"{name}: no name for a kind; wanted small letters, digits and _, but not {RAW}")
+            faults.append(f"{name}: not a valid kind; expected lower-case letters, digits and _ (not {RAW})")
         locales = {match[1] for file in texts if file.startswith(f"{name}/") and (match := _WORDS.fullmatch(file))}
         if ENGLISH not in locales:
             faults.append(f"{name}/{ENGLISH}.jinja: missing; every kind has English")

@@ -57,7 +57,7 @@ def _locale(template: MailTemplate, asked: str | None) -> str:
     if asked is None:
         return ENGLISH
     if not _LOCALE.fullmatch(asked):
-        raise RequestInvalid("the locale is none; wanted a language tag such as en, fr or fr-CA")
+        raise RequestInvalid("the locale is not valid; expected a language tag such as en, fr or fr-CA")
     by_lower = {locale.lower(): locale for locale in template.locales}
     return next((by_lower[tag] for tag in _wider(asked.lower().replace("_", "-")) if tag in by_lower), ENGLISH)
 

@@ -59,7 +59,7 @@ class MailTemplate:
 def checked_variables(wanted: Mapping[str, Variable], given: Mapping[str, object]) -> Variables:
     """Returns the values. Raises RequestInvalid, which names the variable and never shows its value."""
     if unknown := [name for name in given if name not in wanted]:
-        raise RequestInvalid(f"{shown(unknown[0])} is no variable of this kind; wanted {', '.join(wanted)}")
+        raise RequestInvalid(f"{shown(unknown[0])} is not a variable of this kind; expected {', '.join(wanted)}")
     if missing := [name for name in wanted if name not in given]:
         raise RequestInvalid(f"the variable {missing[0]} is missing")
     return {name: _text(name, variable.max_length, given[name]) for name, variable in wanted.items()}
@@ -77,11 +77,13 @@ def shown(name: str) -> str:
 
 def _text(name: str, max_length: int, value: object) -> str:
     if not isinstance(value, str):
-        raise RequestInvalid(f"the variable {name} is no text")
+        raise RequestInvalid(f"the variable {name} is not a text")
     if not 1 <= len(value) <= max_length:
         raise RequestInvalid(f"the variable {name} has {len(value)} characters; wanted 1 to {max_length}")
     if len(value.splitlines()) > 1 or any(map(_is_forbidden, value)):
-        raise RequestInvalid(f"the variable {name} has a line break, a control character or half a character")
+        raise RequestInvalid(
+            f"the variable {name} has a line break, a control character or an incomplete character (lone surrogate)"
+        )
     return value
 
 

@@ -77,11 +77,11 @@ async def _list(operations: PurchaseOperations, request: Request) -> Response:
 def _selection(operations: PurchaseOperations, query: Mapping[str, str]) -> PurchaseFilter | Response:
     limit, age, state = query.get("limit", "100"), query.get("older_than_s", "0"), query.get("state")
     if not _is_number(limit) or not 1 <= int(limit) <= MOST_PER_PAGE:
-        return refused(400, f"limit is no number from 1 to {MOST_PER_PAGE}")
+        return refused(400, f"limit must be a number from 1 to {MOST_PER_PAGE}")
     if not _is_number(age):
-        return refused(400, "older_than_s is no number")
+        return refused(400, "older_than_s must be a number")
     if state is not None and state not in list(PurchaseState):
-        return refused(400, f"state is none of {', '.join(PurchaseState)}")
+        return refused(400, f"state must be one of {', '.join(PurchaseState)}")
     older_than = operations.clock() - timedelta(seconds=int(age)) if int(age) else None
     return PurchaseFilter(int(limit), PurchaseState(state) if state else None, older_than, query.get("after"))
 

@@ -159,5 +159,5 @@ def fractional_price(cost: float, points: int) -> int:
     if left < 0:
         return UNPAYABLE
     if left != int(left):
-        raise CostInvalid("the points column takes whole numbers alone")
+        raise CostInvalid("the points column stores whole numbers only")
     return points - int(left)

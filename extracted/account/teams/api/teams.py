@@ -119,7 +119,7 @@ def _team_id(call: ApiRequest) -> str:
     """Raises NoId."""
     team_id = canonical_uuid(call.variables[0])
     if team_id is None:
-        raise NoId("the id of the path is no UUID")
+        raise NoId("the id of the path is not a UUID")
     return team_id
 
 

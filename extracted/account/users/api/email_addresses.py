@@ -76,7 +76,7 @@ def _email_id(spelled: str) -> str:
     """Raises NoId."""
     email_id = canonical_uuid(spelled)
     if email_id is None:
-        raise NoId("the id of the path is no UUID")
+        raise NoId("the id of the path is not a UUID")
     return email_id
 
 

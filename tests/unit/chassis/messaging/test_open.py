@@ -52,7 +52,7 @@ def test_amqp_without_its_library_says_what_to_install(monkeypatch: pytest.Monke
         ("", "begins with nothing"),
         ("sqlite://word/broker.db", "wanted amqp"),
         ("sqlite:///", "wanted amqp"),
-        ("amqp://[word", "is not a URL"),
+        ("amqp://[word", "is not valid"),
         ("sqlite:///b.db?lease_s=0", "lease_s must be between"),
         ("sqlite:///b.db?lease_s=word", "lease_s must be between"),
         ("sqlite:///b.db?lease_s=nan", "lease_s must be between"),

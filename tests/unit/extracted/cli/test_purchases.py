@@ -113,7 +113,7 @@ def test_a_message_that_nobody_understands_is_shown_grouped_and_tried_again(oper
     ("words", "code", "said"),
     [
         ("purchases list --older-than soon", USAGE, "is not a time"),
-        ("purchases list --state lost", REFUSED, "state is none of"),
+        ("purchases list --state lost", REFUSED, "state must be one of"),
         ("purchases show ../status", USAGE, "is a UUID"),
         ("purchases show 00000000-0000-4000-8000-000000000000", REFUSED, "no such purchase"),
         ("dead-letters redrive --service mail --all --why x", USAGE, "is not one of account, shop"),

@@ -81,7 +81,7 @@ def test_what_stands_in_a_mail_is_shown_to_nobody_and_logged_nowhere(mailer: Run
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-         (b"{", "no JSON"), (b"[" * 100_000, "no JSON"), (b"\xff", "no JSON"), ([], "an object"),
+         (b"{", "not JSON"), (b"[" * 100_000, "not JSON"), (b"\xff", "not JSON"), ([], "an object"),
          ({"kind": "verify_account", "recipient": "ada@example.org"}, "variables"), (wanted(kind=7), "kind"),
          (wanted(kind="x\n"), "kind"), (wanted(kind="none"), "verify_account"), (wanted(recipient="ada"), "no @"),
          (wanted(recipient="ada@example.org\r\nBcc: all@example.org"), "recipient"),

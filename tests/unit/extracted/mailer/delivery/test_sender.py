@@ -35,7 +35,7 @@ async def test_a_mail_that_cannot_be_written_fails_once_and_tells_nothing_of_its
             failed = await sent.until(bad, S.FAILED)
             await sent.until(good, S.SENT)
 
-    assert (failed.reason, failed.attempts) == ("it cannot be written: KeyError", 1)
+    assert (failed.reason, failed.attempts) == ("the message cannot be built: KeyError", 1)
     assert sink.counts == {good: 1}
     assert [line["event"] for line in logs if line.get("mail_id") == bad] == ["mail_cannot_be_written", "mail_not_sent"]
     assert "t-1" not in str([{k: v for k, v in line.items() if k != "exc_info"} for line in logs])

@@ -94,7 +94,7 @@ async def test_a_page_of_a_browser_is_no_client(ingress: Listened) -> None:
     wire = await ingress.connect()
     await wire.reply()
     await wire.send(b"POST / HTTP/1.1\r\nHost: mailer\r\n\r\nEHLO x\r\n" + INNER)
-    await wire.ends("421 4.7.0 This is a mail server")
+    await wire.ends("421 4.7.0 This is a mail server, not a web server")
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ async def test_it_offers_what_it_can_do_and_no_more(ingress: Listened) -> None:
     assert await wire.reply() == "220 mailer ESMTP"
     assert await wire.say("EHLO x") == f"250-mailer|250-SIZE {SIZE}|250-8BITMIME|250 SMTPUTF8"
     assert await wire.say("HELO x") == "250 mailer"
-    assert await wire.say("VRFY admin") == "252 2.5.2 Nobody is looked up here; send the mail"
+    assert await wire.say("VRFY admin") == "252 2.5.2 VRFY does not check users; send the mail"
     assert (await wire.say("EXPN all")).startswith("502 ")
     assert (await wire.say("HELP")).startswith("214 ")
     for unknown in ("AUTH PLAIN AGEAYg==", "STARTTLS", "BDAT 3 LAST"):

@@ -83,7 +83,7 @@ def test_the_nearest_language_is_taken_and_english_else(asked: str | None, writt
 
 @pytest.mark.parametrize("asked", ["", "e", "1", "fr-", "-fr", "fr CA", "fr/../en", "fr\n", "x" * 9, "fr" * 1000, "é"])
 def test_a_locale_that_is_none_is_refused(asked: str) -> None:
-    with pytest.raises(RequestInvalid, match="locale is none"):
+    with pytest.raises(RequestInvalid, match="locale is not valid"):
         SHIPPED.checked("verify_account", asked, VERIFY)
 
 
@@ -104,15 +104,15 @@ def test_a_region_may_have_words_of_its_own_and_a_subject_is_one_line(folder: Pa
     [
         ({"username": "ada"}, "variable token is missing"),
         ({}, "variable username is missing"),
-        (VERIFY | {"colour": "SECRET"}, "'colour' is no variable"),
-        (VERIFY | {"\r\nBcc: x": "SECRET"}, r"'\\r\\nBcc: x' is no variable"),
-        (VERIFY | {"c" * 1000: "SECRET"}, "is no variable"),
-        (VERIFY | {"token": 7}, "variable token is no text"),
-        (VERIFY | {"token": None}, "variable token is no text"),
-        (VERIFY | {"token": True}, "variable token is no text"),
-        (VERIFY | {"token": ["SECRET"]}, "variable token is no text"),
-        (VERIFY | {"token": {"SECRET": "SECRET"}}, "variable token is no text"),
-        (VERIFY | {"token": b"SECRET"}, "variable token is no text"),
+        (VERIFY | {"colour": "SECRET"}, "'colour' is not a variable"),
+        (VERIFY | {"\r\nBcc: x": "SECRET"}, r"'\\r\\nBcc: x' is not a variable"),
+        (VERIFY | {"c" * 1000: "SECRET"}, "is not a variable"),
+        (VERIFY | {"token": 7}, "variable token is not a text"),
+        (VERIFY | {"token": None}, "variable token is not a text"),
+        (VERIFY | {"token": True}, "variable token is not a text"),
+        (VERIFY | {"token": ["SECRET"]}, "variable token is not a text"),
+        (VERIFY | {"token": {"SECRET": "SECRET"}}, "variable token is not a text"),
+        (VERIFY | {"token": b"SECRET"}, "variable token is not a text"),
         (VERIFY | {"token": ""}, "variable token has 0 characters"),
         (VERIFY | {"token": "SECRET" * 50}, "variable token has 300 characters; wanted 1 to 255"),
         (VERIFY | {"username": "x" * 10_000_000}, "variable username has 10000000 characters"),
@@ -209,8 +209,8 @@ def _with(text: str) -> Spoiling:
         ("layout/page.txt", Path.unlink, "layout/page.txt: missing"),
         ("team_left/de.html", Path.touch, "team_left/de.html: unknown file"),
         ("team_left/french.jinja", Path.touch, "team_left/french.jinja: unknown file"),
-        ("Upper/kind.yaml", lambda path: path.parent.mkdir() or path.touch(), "Upper: no name for a kind"),
-        ("raw/kind.yaml", lambda path: path.parent.mkdir() or path.touch(), "raw: no name for a kind"),
+        ("Upper/kind.yaml", lambda path: path.parent.mkdir() or path.touch(), "Upper: not a valid kind"),
+        ("raw/kind.yaml", lambda path: path.parent.mkdir() or path.touch(), "raw: not a valid kind"),
         (
             "team_left/en.jinja",
             lambda path: path.write_bytes(b"\xff"),
@@ -234,8 +234,8 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
 
 
 def test_a_folder_without_kinds_is_refused(tmp_path: Path) -> None:
-    assert "no kind of mail" in faults(tmp_path)[0]
-    assert "no kind of mail" in faults(tmp_path / "nowhere")[0]
+    assert "no kinds of mail found" in faults(tmp_path)[0]
+    assert "no kinds of mail found" in faults(tmp_path / "nowhere")[0]
 
 
 def test_the_page_on_adding_a_mail_makes_a_kind(tmp_path: Path) -> None:

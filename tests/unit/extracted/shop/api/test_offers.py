@@ -119,7 +119,7 @@ def test_offers_need_no_broker_and_a_store_that_is_away_is_503(
     with running_shop(monolith.url, gateway, INTERNAL_TOKEN=INTERNAL_TOKEN) as shop:
         assert offer(shop, monolith.add_item(), monolith.add_user()).status == 200
     with running_shop(f"sqlite:///{tmp_path / 'none.sqlite3'}", gateway, INTERNAL_TOKEN=INTERNAL_TOKEN) as shop:
-        assert told(offer(shop, UNKNOWN, UNKNOWN)) == (503, {"error": "the store is away"})
+        assert told(offer(shop, UNKNOWN, UNKNOWN)) == (503, {"error": "the store is not reachable"})
 
 
 def test_a_credential_that_is_easily_guessed_is_refused() -> None:
