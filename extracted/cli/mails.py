@@ -71,7 +71,7 @@ def retry(mail_ids: MailIds, why: Why, as_json: AsJson = False) -> None:
 @app.command()
 def decide(
     mail_ids: MailIds,
-    outcome: Annotated[str, typer.Option(help="sent: the provider has it; again: send it again.")],
+    outcome: Annotated[str, typer.Option(help="sent: the provider has the mail; again: send it once more.")],
     why: Why,
     as_json: AsJson = False,
 ) -> None:

@@ -59,7 +59,7 @@ def _text(value: object) -> str:
         case Sequence():
             return "[" + ",".join(map(_text, value)) + "]"
         case _:
-            raise TypeError(f"{type(value).__name__} is no JSON value")
+            raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 def _number(value: float) -> str:
