@@ -185,8 +185,15 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.lingering:
             return
+        reader = self.reader
         if self.handler is None:
-            self._read_requests(data)
+            last = reader.last
+            if last is not None and data == last.received and not reader.buffer and not self.full:
+                # The very bytes of the request before it: there is nothing to be read.
+                self._start(last)
+                return
+            reader.buffer = reader.buffer + data if reader.buffer else data
+            self._next()
         elif self.writer.tunnel is not None:
             self.writer.tunnel.pinged = False
             self.deadline = self.front.now() + self.writer.tunnel.ping_s
@@ -196,18 +203,9 @@ class ClientConnection(asyncio.Protocol):
             self._feed(data)
             return
         else:
-            self.reader.buffer += data
-        if len(self.reader.buffer) > _MAX_PIPELINED and not self.lingering:
+            reader.buffer += data
+        if len(reader.buffer) > _MAX_PIPELINED and not self.lingering:
             self._pause(_PIPELINE)
-
-    def _read_requests(self, data: bytes) -> None:
-        reader = self.reader
-        repeated = reader.repeated(data)
-        if repeated is not None and not self.full:
-            self._start(repeated)
-            return
-        reader.buffer = reader.buffer + data if reader.buffer else data
-        self._next()
 
     def _next(self) -> None:
         """Takes requests from the buffer until one has to wait: for its answer, or for the client to read (C7)."""

@@ -22,11 +22,12 @@ class HeadLimits(Protocol):
 class RequestReader:
     """One per connection. It remembers the last head, which clients often repeat, and what was worked out for it."""
 
-    __slots__ = ("_checked", "_last", "_limits", "buffer", "memory")
+    __slots__ = ("_checked", "_limits", "buffer", "last", "memory")
 
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
-        self._last: RequestHead | None = None
+        self.last: RequestHead | None = None
+        """The head that was taken last, where it may come again."""
         self._checked = 0
         """An incomplete head is looked at again from this length on: byte by byte it must not cost a look each."""
         self.buffer = b""
@@ -34,14 +35,9 @@ class RequestReader:
         self.memory = HeadMemory()
         """Of the head that was taken last."""
 
-    def repeated(self, data: bytes) -> RequestHead | None:
-        """The last head, where these are its very bytes and nothing else is waiting."""
-        last = self._last
-        return last if last is not None and data == last.received and not self.buffer else None
-
     def take(self) -> RequestHead | None:
         """The next head of the buffer; None while it is incomplete. Raises BadRequest."""
-        buffer, limits, last = self.buffer, self._limits, self._last
+        buffer, limits, last = self.buffer, self._limits, self.last
         end = buffer.find(b"\r\n\r\n", 1) + 4
         if end == 3:
             self._check_incomplete()
@@ -52,7 +48,7 @@ class RequestReader:
         if head is not last:
             repeats_fields = last is not None and head.fields is last.fields
             self.memory = self.memory.for_another_target() if repeats_fields else HeadMemory()
-        self._last = head if head.section else None
+        self.last = head if head.section else None
         return head
 
     def _check_incomplete(self) -> None:

@@ -29,7 +29,7 @@ class Decide:
     def run(self, exchange: Exchange) -> Outcome:
         """Never waits; ends a preflight of a route that publishes."""
         route, fail_over = exchange.route, False
-        if route.movable.state is _CANARY and route.has_new_end and not exchange.identity_unavailable:
+        if route.movable.state is _CANARY and not exchange.identity_unavailable and (route.extracted or route.publish):
             exchange.bucket = self._bucket(exchange)
             fail_over = route.extracted is not None and self._fails_over(exchange.method, route.extracted)
         decision = choose(route, exchange.bucket, exchange.override, exchange.identity_unavailable, fail_over)

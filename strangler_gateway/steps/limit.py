@@ -67,18 +67,16 @@ class Limit:
         rule = exchange.route.limit
         if rule is None:
             return None
-        wait_s = self._limiter.over(rule, _key(rule, exchange))
+        identity = exchange.identity
+        if rule.by == "user" and identity is not None and identity.subject is not None:
+            key = exchange.route.id, "user", identity.subject
+        else:
+            key = exchange.route.id, "address", network_of(exchange.client)
+        wait_s = self._limiter.over(rule, key)
         if wait_s is None:
             return None
         retry_after = (b"Retry-After", b"%d" % wait_s)
         return Reply(429, "http_request_denied", f"Too many requests; the limit is {rule.rate}.", (retry_after,))
-
-
-def _key(rule: RateLimit, exchange: Exchange) -> Key:
-    identity = exchange.identity
-    if rule.by == "user" and identity is not None and identity.subject is not None:
-        return exchange.route.id, "user", identity.subject
-    return exchange.route.id, "address", network_of(exchange.client)
 
 
 def network_of(address: str) -> str:
