@@ -162,6 +162,6 @@ async def test_the_password_stands_in_no_text(
     "url", ["amqp://", "http://u:sesame@host/", "amqp://u:sesame@host:port/", "amqp://u:sesame@[/"]
 )
 def test_a_url_that_is_none_is_told_without_it(url: str) -> None:
-    with pytest.raises(SettingsInvalid, match="wanted amqp://") as told:
+    with pytest.raises(SettingsInvalid, match="expected amqp://") as told:
         RabbitBroker(url, "tests")
     assert "sesame" not in str(told.value)
