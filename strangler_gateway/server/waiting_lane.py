@@ -57,12 +57,12 @@ class WaitingLane(Handler):
 
     def _hand_over(self) -> None:
         """Gives the held part of the request to the handler that took it, in the order in which it came."""
+        if self._size > MAX_HELD and self._taker() is not None:
+            self._client.resume_upload()  # first: the handler may pause it again
         if (handler := self._taker()) is not None and self._held:
             handler.on_request_body(b"".join(self._held))
         if (handler := self._taker()) is not None and self._trailers is not None:
             handler.on_request_end(self._trailers)
-        if self._size > MAX_HELD and self._taker() is not None:
-            self._client.resume_upload()
 
     def _taker(self) -> Handler | None:
         """None where the request has been answered: the connection may be with the next one by now."""
