@@ -71,7 +71,10 @@ class Migration:
         self._saver: asyncio.Task[None] | None = None
 
     async def start(self) -> RouteTable:
-        """The first table; `adopt` is not called for it. Raises RoutesInvalid; the state directory may be away."""
+        """The first table; `adopt` is not called for it. Raises RoutesInvalid, StateDirInUse.
+
+        The state directory may be away: then flips are off until it is back.
+        """
         text, file = await self._disk.read()
         await self._standings.load()
         await self._disk.open()

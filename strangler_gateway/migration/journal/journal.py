@@ -1,13 +1,13 @@
 """The append-only journal: one JSON line per entry, on the disk before it counts."""
 
 import contextlib
-import fcntl
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from strangler_gateway.migration.journal.directory_lock import DirectoryLock
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, decode, encode
 
 MAX_LINE = 1 << 20
@@ -23,32 +23,23 @@ class Journal:
         self.recent: deque[JournalEntry] = deque(maxlen=KEPT)
         self.damaged: deque[int] = deque(maxlen=20)
         """Numbers of the lines that are no entry, such as a torn last line (the process was killed)."""
-        self._lock: int | None = None
+        self._lock = DirectoryLock(folder)
         self._writing = threading.Lock()
 
     def open(self) -> None:
-        """Makes the directory and takes its lock; may be called again. Raises OSError."""
-        if self._lock is not None:
+        """Makes the directory and takes its lock; may be called again. Raises StateDirInUse, OSError."""
+        if self._lock.held:
             return
-        folder = self.path.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock.take()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.close(self._handle())
-        except BlockingIOError as exc:
-            os.close(lock)
-            raise OSError(f"another gateway uses {folder}") from exc
         except OSError:
-            os.close(lock)
+            self._lock.release()
             raise
-        self._lock = lock
 
     def close(self) -> None:
         """Releases the lock."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
     def read(self) -> Iterator[JournalEntry]:
         """Every entry, oldest first, in bounded memory; none if there is no file. Raises OSError."""

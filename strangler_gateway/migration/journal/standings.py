@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
+from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing, after, iso
 from strangler_gateway.migration.states import Move
@@ -27,9 +28,14 @@ class Standings:
         self._owed: deque[JournalEntry] = deque(maxlen=MAX_OWED)
 
     async def load(self) -> None:
-        """Replays the journal. If it cannot be read, the standings stay empty and `problem` says why."""
+        """Replays the journal. If it cannot be read, the standings stay empty and `problem` says why.
+
+        Raises StateDirInUse: two gateways on one directory would each undo what the other does.
+        """
         try:
             await asyncio.to_thread(self.journal.open)
+        except StateDirInUse:
+            raise
         except OSError as exc:
             self.problem = _reason(exc)
         try:

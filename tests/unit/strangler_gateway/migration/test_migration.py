@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from strangler_gateway.config.file import load
+from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
@@ -396,10 +397,18 @@ async def test_without_a_state_directory_it_serves_and_flips_are_off_until_it_is
     assert (back.done, "in memory" in "".join(back.warnings), place(migration)) == (True, True, LEGACY)
 
 
-async def test_a_second_gateway_waits_for_the_first_to_leave(world: World, migration: Migration) -> None:
+async def test_a_second_gateway_on_the_same_directory_does_not_start(world: World, migration: Migration) -> None:
+    with pytest.raises(StateDirInUse, match="another gateway uses"):
+        await world.started()
+
+
+async def test_a_gateway_whose_directory_comes_back_waits_for_the_first_to_leave(
+    world: World, migration: Migration
+) -> None:
     first_disk = world.disk
-    second = await world.started(save_every_s=0.01)
-    assert "another gateway uses" in (second.problem or "")
+    second = await world.started(away=True, save_every_s=0.01)
+    world.disk.away = False
+    await until(lambda: "another gateway uses" in (second.problem or ""))
     assert codes(await flip(second, SHADOW)) == ["journal"]
     await asyncio.to_thread(first_disk.close)
     await until(lambda: second.problem is None)

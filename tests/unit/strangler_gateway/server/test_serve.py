@@ -205,6 +205,20 @@ def test_a_bad_file_stops_the_start_with_every_fault(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_second_gateway_on_the_directory_ends_and_names_the_first_until_a_kill_frees_it(site: Site) -> None:
+    command = [sys.executable, "-m", "strangler_gateway.cli.app", "serve", "--routes", str(site.routes)]
+    command += ["--port", "0", "--admin-port", "0", "--state-dir", str(site.folder / "state")]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (second.returncode, "Traceback" in second.stderr) == (1, False)
+    assert f"process {site.gateway.process.pid} on " in second.stderr
+    assert "--state-dir" in second.stderr
+    assert site.shown()["state"] == "legacy"
+    site.gateway.process.kill()
+    site.gateway.stop()
+    site.gateway = site.start()
+    assert site.shown()["state"] == "legacy"
+
+
 def test_a_state_directory_that_cannot_be_written_is_said_and_rollback_works(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file is in the way")
     site = Site(tmp_path)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.journal.journal import MAX_LINE, Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, after, decode, encode
 from strangler_gateway.migration.states import LEGACY, Position
@@ -132,15 +133,26 @@ def test_only_the_latest_entries_stay_in_memory(tmp_path: Path) -> None:
     assert len(journal.recent) == 1000
 
 
-def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
+def test_one_process_at_a_time_writes_and_the_other_learns_which_one(tmp_path: Path) -> None:
     first, second = Journal(tmp_path), Journal(tmp_path)
     first.open()
-    with pytest.raises(OSError, match="another gateway uses"):
+    with pytest.raises(StateDirInUse, match=rf"another gateway uses .*: process {os.getpid()} on .*--state-dir"):
         second.append([FLIP])
     first.close()
     second.append([FLIP])
     second.close()
     assert entries(tmp_path) == [FLIP]
+
+
+@pytest.mark.parametrize("owner", [b"", b"\xff", b"[]", b'{"pid": "x", "host": "", "since": ""}', b"[" * 2000])
+def test_whatever_the_lock_file_says_only_the_lock_counts(tmp_path: Path, owner: bytes) -> None:
+    first, second = Journal(tmp_path), Journal(tmp_path)
+    (tmp_path / "lock").write_bytes(owner)
+    first.open()
+    (tmp_path / "lock").write_bytes(owner)
+    with pytest.raises(StateDirInUse, match="a process that has not said its number"):
+        second.open()
+    first.close()
 
 
 def test_a_folder_that_cannot_be_is_an_error_of_the_disk(tmp_path: Path) -> None:
