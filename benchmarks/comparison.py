@@ -87,19 +87,22 @@ class Comparison:
         for number in range(self._options.rounds):
             for design in _rotated(designs, number):
                 self._small(design, fields, number)
+                self._small(design, fields, number, varied=True)
                 self._large(design, fields)
         for design in designs:
             if design.name == "gateway":
                 self._memory(design, fields)
 
-    def _small(self, design: Design, fields: Fields, number: int) -> None:
+    def _small(self, design: Design, fields: Fields, number: int, varied: bool = False) -> None:
         use = Use(design.child.pid, self._cores)
-        load = self._generator.run(design.port, TARGET, fields, CONNECTIONS, self._options.seconds)
+        load = self._generator.run(design.port, TARGET, fields, CONNECTIONS, self._options.seconds, varied)
         sample = use.sample(load)
-        self._measured.samples.setdefault(design.name, []).append(sample)
+        kept = self._measured.varied if varied else self._measured.samples
+        kept.setdefault(design.name, []).append(sample)
         self._say(
-            f"round {number + 1} {design.name:12} {load.requests_per_s:9.0f} req/s  p50 {load.p50_ms:7.2f} ms"
-            f"  p99 {load.p99_ms:7.2f} ms  {sample.cpu_us or 0:7.1f} us of CPU  errors {load.errors}"
+            f"round {number + 1} {design.name:12} {'varied' if varied else '':6}"
+            f" {load.requests_per_s:9.0f} req/s  p50 {load.p50_ms:7.2f} ms  p99 {load.p99_ms:7.2f} ms"
+            f"  {sample.cpu_us or 0:7.1f} us of CPU  errors {load.errors}"
             f"  core taken by others {100 * (sample.taken or 0):.0f} %"
         )
 
@@ -136,7 +139,8 @@ class Comparison:
         return {
             **summary(self._measured),
             "designs": {name: figures(name, self._measured) for name in STARTERS},
-            "load": f"GET 1 KiB, {CONNECTIONS} kept-alive connections; GET {self._options.download_mib} MiB",
+            "load": f"GET 1 KiB, {CONNECTIONS} kept-alive connections, repeated and varied;"
+            f" GET {self._options.download_mib} MiB",
             "rounds": self._options.rounds,
             "seconds": self._options.seconds,
             "generator": self._generator.name,

@@ -1,14 +1,18 @@
-"""A load generator for machines without wrk: `python -m benchmarks.generator URL CONNECTIONS SECONDS [FIELD...]`.
+"""A load generator for machines without wrk.
 
+`python -m benchmarks.generator URL CONNECTIONS SECONDS [--varied] [FIELD...]`. With --varied
+each request has another query, User-Agent and Referer, as with `varied.lua` for wrk.
 Prints one JSON object with the fields of `load.Load`. Content-Length decides when an answer is complete.
 """
 
 import asyncio
+import itertools
 import json
 import re
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -16,10 +20,10 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class LoadConnection(asyncio.Protocol):
-    """One connection that repeats the request until it is told to stop."""
+    """One connection that sends the next request until it is told to stop."""
 
-    def __init__(self, request: bytes, latencies: list[float], failures: list[str]) -> None:
-        self._request, self._latencies, self._failures = request, latencies, failures
+    def __init__(self, requests: Iterator[bytes], latencies: list[float], failures: list[str]) -> None:
+        self._requests, self._latencies, self._failures = requests, latencies, failures
         self._received = bytearray()
         self._stopped = False
 
@@ -33,7 +37,7 @@ class LoadConnection(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._asked = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -62,16 +66,34 @@ class LoadConnection(asyncio.Protocol):
             self._failures.append(f"connection lost: {exc}")
 
 
-async def run(url: str, connections: int, seconds: float, fields: list[str]) -> dict[str, float]:
+def repeated(url: str, fields: list[str]) -> Iterator[bytes]:
+    """The same request for ever."""
     parts = urlsplit(url)
-    request = "\r\n".join([f"GET {parts.path} HTTP/1.1", f"Host: {parts.netloc}", *fields, "", ""]).encode()
+    return itertools.repeat(
+        "\r\n".join([f"GET {parts.path} HTTP/1.1", f"Host: {parts.netloc}", *fields, "", ""]).encode()
+    )
+
+
+def varied(url: str, fields: list[str]) -> Iterator[bytes]:
+    """Requests that nobody sent before."""
+    parts = urlsplit(url)
+    fixed = "\r\n".join([f"Host: {parts.netloc}", *fields]).encode()
+    browser = b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.%d Safari/537.36"
+    own = b"User-Agent: " + browser + b"\r\nReferer: http://localhost:3000/page/%d\r\n\r\n"
+    start = b"GET %b?n=%%d HTTP/1.1\r\n%b\r\n" % (parts.path.encode(), fixed.replace(b"%", b"%%"))
+    return ((start + own) % (number, number, number) for number in itertools.count(1))
+
+
+async def run(url: str, connections: int, seconds: float, fields: list[str], vary: bool = False) -> dict[str, float]:
+    parts = urlsplit(url)
+    requests = (varied if vary else repeated)(url, fields)
     latencies: list[float] = []
     failures: list[str] = []
     loop = asyncio.get_running_loop()
     callers = []
     for _ in range(connections):
         address = (parts.hostname or "127.0.0.1", parts.port or 80)
-        _, caller = await loop.create_connection(lambda: LoadConnection(request, latencies, failures), *address)
+        _, caller = await loop.create_connection(lambda: LoadConnection(requests, latencies, failures), *address)
         callers.append(caller)
     began = time.perf_counter()
     await asyncio.sleep(seconds)
@@ -95,4 +117,6 @@ def summary(latencies: list[float], seconds: float, errors: int) -> dict[str, fl
 if __name__ == "__main__":
     import uvloop
 
-    print(json.dumps(uvloop.run(run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]))))
+    url, connections, seconds, *more = sys.argv[1:]
+    vary = more[:1] == ["--varied"]
+    print(json.dumps(uvloop.run(run(url, int(connections), float(seconds), more[1:] if vary else more, vary))))

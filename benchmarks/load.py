@@ -1,4 +1,7 @@
-"""The first load: GETs over keep-alive connections, each repeated as soon as it is answered."""
+"""The loads: GETs over keep-alive connections, the next one as soon as one is answered.
+
+One repeats its request. The other, varied, sends what browsers send: no two requests are the same.
+"""
 
 import json
 import math
@@ -7,10 +10,20 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.processes import find_program
 
 Fields = Sequence[tuple[str, str]]
+BROWSER: Fields = (
+    ("Accept", "application/json, text/plain, */*"),
+    ("Accept-Encoding", "gzip, deflate, br"),
+    ("Accept-Language", "en-GB,en;q=0.9"),
+    ("Origin", "http://localhost:3000"),
+    ("Sec-Fetch-Mode", "cors"),
+)
+"""What a varied request has besides its own query, User-Agent and Referer."""
+_VARIED = Path(__file__).with_name("varied.lua")
 _MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0}
 
 
@@ -35,20 +48,25 @@ class Generator:
     def name(self) -> str:
         return "wrk" if self._wrk else "python"
 
-    def run(self, port: int, target: str, fields: Fields, connections: int, seconds: float) -> Load:
+    def run(
+        self, port: int, target: str, fields: Fields, connections: int, seconds: float, varied: bool = False
+    ) -> Load:
         """Loads 127.0.0.1:port for `seconds` (integers with wrk), from the caller's core."""
         url = f"http://127.0.0.1:{port}{target}"
-        headers = [f"{name}: {value}" for name, value in fields]
+        headers = [f"{name}: {value}" for name, value in (*fields, *(BROWSER if varied else ()))]
         if self._wrk is None:
-            return _run_python(url, headers, connections, seconds)
+            return _run_python(url, headers, connections, seconds, varied)
         options = [f"-c{connections}", f"-d{max(1, math.ceil(seconds))}s", "-t1", "--latency", "--timeout", "10s"]
         for header in headers:
             options += ["-H", header]
+        if varied:
+            options += ["-s", str(_VARIED)]
         return parse_wrk(_output([self._wrk, *options, url], seconds))
 
 
-def _run_python(url: str, headers: list[str], connections: int, seconds: float) -> Load:
-    command = [sys.executable, "-m", "benchmarks.generator", url, str(connections), str(seconds), *headers]
+def _run_python(url: str, headers: list[str], connections: int, seconds: float, varied: bool) -> Load:
+    command = [sys.executable, "-m", "benchmarks.generator", url, str(connections), str(seconds)]
+    command += [*(["--varied"] if varied else []), *headers]
     return Load(**json.loads(_output(command, seconds)))
 
 

@@ -1,10 +1,12 @@
 """A minimal upstream in Python: it answers, streams, reads uploads, and shows the request that it got from a proxy.
 
 `python -m benchmarks.origin PORT`. GET /bytes/N: N bytes · GET /seen: the request's head · anything else: 1 KiB.
+To a target with a query, each answer's head is another one.
 A request with a body is answered, after the whole body was read, with its number of bytes.
 """
 
 import asyncio
+import secrets
 import sys
 from typing import cast
 
@@ -13,6 +15,7 @@ import httptools
 SMALL = b"x" * 1024
 _BLOCK = bytes(256 * 1024)
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
+_VARIED = b"HTTP/1.1 200 OK\r\nX-Request-Nonce: %b\r\nContent-Length: %d\r\n\r\n"
 
 
 class OriginProtocol(asyncio.Protocol):
@@ -57,7 +60,10 @@ class OriginProtocol(asyncio.Protocol):
             body = bytes(self._head)
         elif self._received:
             body = b"%d" % self._received
-        self._transport.write(_HEAD % len(body) + body)
+        if b"?" in self._target:
+            self._transport.write(_VARIED % (secrets.token_hex(16).encode(), len(body)) + body)
+        else:
+            self._transport.write(_HEAD % len(body) + body)
 
     def _send_more(self) -> None:
         while self._left_to_send and self._writable:

@@ -8,12 +8,17 @@ _ENVOY_FILTERS = "type.googleapis.com/envoy.extensions.filters"
 
 
 def nginx_origin(folder: Path, port: int, files: Path) -> str:
-    """nginx as the upstream: GET /item/ANY is a file of 1 KiB, other paths are files below `files`."""
+    """nginx as the upstream: GET /item/ANY is a file of 1 KiB, other paths are files below `files`.
+
+    With a query, each answer's head is another one.
+    """
     return f"""{_nginx_main(folder)}
 http {{
     {_nginx_temp(folder)}
     access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; keepalive_timeout 3600s;
     open_file_cache max=100 inactive=3600s; default_type application/json;
+    map $args $nonce {{ "" ""; default $request_id; }}
+    add_header X-Request-Nonce $nonce always;
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         location ~ ^/item/ {{ alias {files}/item; }}

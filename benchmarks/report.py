@@ -1,21 +1,30 @@
 """Rounds of measurements to one JSON object: medians of figures, and medians of the ratios of each round."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from benchmarks.load import Load
 
 TARGETS: dict[str, tuple[str, float]] = {
-    "vs_naive": ("at least", 40.0),
-    "vs_envoy": ("at least", 0.9),
+    "vs_naive": ("at least", 60.0),
+    "vs_envoy": ("at least", 1.1),
     "vs_nginx": ("at least", 0.4),
-    "p99_vs_envoy": ("at most", 1.2),
-    "rss_mib_streaming": ("at most", 120.0),
-    "rss_mib_slow_readers": ("at most", 120.0),
+    "p99_vs_envoy": ("at most", 1.0),
+    "varied_vs_envoy": ("at least", 1.0),
+    "varied_p99_vs_envoy": ("at most", 1.0),
+    "compiled_vs_envoy": ("at least", 2.0),
+    "compiled_vs_nginx": ("at least", 0.65),
+    "compiled_p99_vs_envoy": ("at most", 1.0),
+    "compiled_varied_vs_envoy": ("at least", 1.5),
+    "compiled_varied_vs_nginx": ("at least", 0.45),
+    "compiled_varied_p99_vs_envoy": ("at most", 1.0),
+    "rss_mib_streaming": ("at most", 85.0),
+    "rss_mib_slow_readers": ("at most", 85.0),
     "read_overhead": ("at most", 2.0),
     "read_overhead_postgres": ("at most", 2.0),
 }
+_PEERS = ("naive", "envoy", "nginx", "haproxy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,9 @@ class Measurements:
     """All rounds, by design; the n-th of each belong together."""
 
     samples: dict[str, list[Sample]] = field(default_factory=dict)
+    """Under the load that repeats its request."""
+    varied: dict[str, list[Sample]] = field(default_factory=dict)
+    """Under the load where no two requests are the same."""
     downloads: dict[str, list[float]] = field(default_factory=dict)
     """Seconds of each download."""
     download_bytes: int = 0
@@ -47,23 +59,29 @@ def ratio(above: Sequence[float], below: Sequence[float]) -> float | None:
 
 
 def summary(measured: Measurements) -> dict[str, object]:
-    """The ratios of the first load, the memory, and each design's own figures."""
-    rates = {name: [each.load.requests_per_s for each in rounds] for name, rounds in measured.samples.items()}
-    tails = {name: [each.load.p99_ms for each in rounds] for name, rounds in measured.samples.items()}
-    cpu = {name: [each.cpu_us for each in rounds if each.cpu_us] for name, rounds in measured.samples.items()}
-    gateway = rates.get("gateway", [])
+    """The gateway's ratios under both loads, pure and compiled, and its memory."""
+    every = [*measured.samples.values(), *measured.varied.values()]
+    downloads = measured.downloads
     return {
-        "vs_naive": ratio(gateway, rates.get("naive", [])),
-        "vs_envoy": ratio(gateway, rates.get("envoy", [])),
-        "vs_nginx": ratio(gateway, rates.get("nginx", [])),
-        "vs_haproxy": ratio(gateway, rates.get("haproxy", [])),
-        "p99_vs_envoy": ratio(tails.get("gateway", []), tails.get("envoy", [])),
-        "cpu_vs_envoy": ratio(cpu.get("gateway", []), cpu.get("envoy", [])),
-        "download_vs_envoy": ratio(measured.downloads.get("envoy", []), measured.downloads.get("gateway", [])),
-        "core_taken_by_others": _median(
-            [each.taken for rounds in measured.samples.values() for each in rounds if each.taken is not None]
-        ),
+        **_ratios("", measured.samples, "gateway"),
+        **_ratios("varied_", measured.varied, "gateway"),
+        **_ratios("compiled_", measured.samples, "compiled"),
+        **_ratios("compiled_varied_", measured.varied, "compiled"),
+        "download_vs_envoy": ratio(downloads.get("envoy", []), downloads.get("gateway", [])),
+        "core_taken_by_others": _median([each.taken for rounds in every for each in rounds if each.taken is not None]),
         **{f"rss_mib_{name}": _rounded(value) for name, value in measured.rss_mib.items()},
+    }
+
+
+def _ratios(prefix: str, samples: Mapping[str, Sequence[Sample]], design: str) -> dict[str, float | None]:
+    """One design against each peer, under one load."""
+    rates = {name: [each.load.requests_per_s for each in rounds] for name, rounds in samples.items()}
+    tails = {name: [each.load.p99_ms for each in rounds] for name, rounds in samples.items()}
+    cpu = {name: [each.cpu_us for each in rounds if each.cpu_us] for name, rounds in samples.items()}
+    return {
+        **{f"{prefix}vs_{peer}": ratio(rates.get(design, []), rates.get(peer, [])) for peer in _PEERS},
+        f"{prefix}p99_vs_envoy": ratio(tails.get(design, []), tails.get("envoy", [])),
+        f"{prefix}cpu_vs_envoy": ratio(cpu.get(design, []), cpu.get("envoy", [])),
     }
 
 
@@ -73,12 +91,19 @@ def figures(name: str, measured: Measurements) -> dict[str, object] | None:
     if not rounds:
         return None
     return {
+        **_load_figures(rounds),
+        "varied": _load_figures(varied) if (varied := measured.varied.get(name)) else None,
+        **_download_figures(measured.downloads.get(name, []), measured.download_bytes),
+    }
+
+
+def _load_figures(rounds: Sequence[Sample]) -> dict[str, object]:
+    return {
         "requests_per_s": round(median(each.load.requests_per_s for each in rounds)),
         "p50_ms": _rounded(median(each.load.p50_ms for each in rounds)),
         "p99_ms": _rounded(median(each.load.p99_ms for each in rounds)),
         "cpu_us": _median([each.cpu_us for each in rounds if each.cpu_us]),
         "errors": sum(each.load.errors for each in rounds),
-        **_download_figures(measured.downloads.get(name, []), measured.download_bytes),
     }
 
 

@@ -1,8 +1,11 @@
-"""The first load, with wrk and without."""
+"""The loads, with wrk and without."""
+
+from itertools import islice
 
 import pytest
 
 from benchmarks import load
+from benchmarks.generator import varied
 from benchmarks.load import Generator, Load, parse_wrk
 
 REPORT = """Running 2s test @ http://127.0.0.1:1/item/1
@@ -43,6 +46,23 @@ def test_without_wrk_a_generator_in_python_takes_its_place(origin_port: int, mon
     assert seen.requests > 0
     assert seen.errors == 0
     assert 0 < seen.p50_ms <= seen.p99_ms
+
+
+@pytest.mark.parametrize("wrk", [True, False], ids=["wrk", "python"])
+def test_the_varied_load_is_answered_too(origin_port: int, monkeypatch: pytest.MonkeyPatch, wrk: bool) -> None:
+    if not wrk:
+        monkeypatch.setattr(load, "find_program", lambda _name: None)
+    elif load.find_program("wrk") is None:
+        pytest.skip("wrk is not installed")
+    seen = Generator().run(origin_port, "/item/1", [("X-A", "b")], 4, 1.0, varied=True)
+    assert seen.requests > 0
+    assert seen.errors == 0
+
+
+def test_no_two_varied_requests_share_target_user_agent_or_referer() -> None:
+    heads = [request.split(b"\r\n") for request in islice(varied("http://localhost:1/item/1", ["X-A: 5%"]), 3)]
+    assert all(lines[1:3] == [b"Host: localhost:1", b"X-A: 5%"] for lines in heads)
+    assert all(len({lines[at] for lines in heads}) == 3 for at in (0, 3, 4))
 
 
 def test_the_generator_counts_lost_connections_as_errors(monkeypatch: pytest.MonkeyPatch) -> None:
