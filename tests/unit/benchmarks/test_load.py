@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from benchmarks import load
+from benchmarks import load, processes
 from benchmarks.generator import varied
 from benchmarks.load import Generator, Load, parse_wrk
 
@@ -52,7 +52,7 @@ def test_without_wrk_a_generator_in_python_takes_its_place(origin_port: int, mon
 def test_the_varied_load_is_answered_too(origin_port: int, monkeypatch: pytest.MonkeyPatch, wrk: bool) -> None:
     if not wrk:
         monkeypatch.setattr(load, "find_program", lambda _name: None)
-    elif load.find_program("wrk") is None:
+    elif processes.find_program("wrk") is None:
         pytest.skip("wrk is not installed")
     seen = Generator().run(origin_port, "/item/1", [("X-A", "b")], 4, 1.0, varied=True)
     assert seen.requests > 0
