@@ -170,16 +170,20 @@ class _Admin:
         return JSONResponse(shown, 200 if result.done else 409)
 
     async def rollback(self, request: Request) -> Response:
-        asked = await body(request, bodies.Rollback)
+        asked = await body(request, bodies.OneOrAll)
         units = [self._movable(asked.unit).name] if asked.unit else self._rollback_targets()
         results = await self._migration.rollback(units, who=caller(request, asked.who), why=asked.why)
         return JSONResponse({"units": [views.move_result(result) for result in results]})
 
     async def release(self, request: Request) -> Response:
-        asked = await body(request, bodies.Release)
-        movable = self._movable(asked.unit)
-        result = await self._migration.release(movable.name, who=caller(request, asked.who), why=asked.why)
-        return JSONResponse(views.move_result(result), 200 if result.done else 409)
+        """One movable is answered as a result, all of them as `units`."""
+        asked = await body(request, bodies.OneOrAll)
+        units = [self._movable(asked.unit).name] if asked.unit else self._held()
+        who = caller(request, asked.who)
+        results = [await self._migration.release(unit, who=who, why=asked.why) for unit in units]
+        shown = [views.move_result(result) for result in results]
+        done = all(result.done for result in results)
+        return JSONResponse(shown[0] if asked.unit else {"units": shown}, 200 if done else 409)
 
     async def record(self, request: Request) -> Response:
         asked = await body(request, bodies.Record)
@@ -202,11 +206,10 @@ class _Admin:
         return movable
 
     def _rollback_targets(self) -> list[str]:
-        """Movables that have a new end, or have moved while they had one."""
-        served = self._migration.served
-        ends = {route.movable.name for route in served.routes if route.has_new_end}
-        return [
-            name
-            for name, movable in served.movables.items()
-            if name in ends or movable.state is not MigrationState.LEGACY
-        ]
+        """Movables that have left legacy: a hold on the others would only have to be released again."""
+        movables = self._migration.served.movables
+        return [name for name, movable in movables.items() if movable.state is not MigrationState.LEGACY]
+
+    def _held(self) -> list[str]:
+        standings = self._migration.standings
+        return [name for name in self._migration.served.movables if standings[name].hold is not None]

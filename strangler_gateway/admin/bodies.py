@@ -56,23 +56,17 @@ class Flip(_Body):
         return Position(self.to, round((self.share or 0) * 100))
 
 
-class Rollback(_Body):
-    """One movable, or all that can be rolled back."""
+class OneOrAll(_Body):
+    """One movable or all: for a rollback all that have left legacy, for a release all that are on hold."""
 
     unit: Name | None = None
     all: bool = False
 
     @model_validator(mode="after")
-    def _one(self) -> "Rollback":
+    def _one(self) -> "OneOrAll":
         if (self.unit is None) != self.all:
             raise ValueError("name a unit or set all, not both")
         return self
-
-
-class Release(_Body):
-    """A movable whose hold ends."""
-
-    unit: Name
 
 
 class Record(_Body):

@@ -53,6 +53,7 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
         "legacy": route.legacy.name,
         "extracted": route.extracted.name if route.extracted else None,
         "publish": str(route.publish) if route.publish else None,
+        "new_end": route.has_new_end,
         "requests": {"legacy": counts.legacy, "extracted": counts.extracted},
         "errors": {"legacy": counts.errors_legacy, "extracted": counts.errors_extracted},
         "failovers": counts.failovers,

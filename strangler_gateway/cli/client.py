@@ -42,10 +42,14 @@ class AdminClient:
     def report(self, path: str, /, **query: str | int | None) -> Answer:
         """What the gateway reports, to be shown; as JSON it is printed here, and the command ends."""
         answer = self.get(path, **query)
+        self.end_as_json(answer)
+        return answer
+
+    def end_as_json(self, answer: Answer) -> None:
+        """If JSON is wanted, prints the answer and ends the command."""
         if self.as_json:
             print(json.dumps(answer, ensure_ascii=False))
             raise typer.Exit(DONE)
-        return answer
 
     def post(self, path: str, /, **wish: object) -> Answer:
         """The result of a request for a change; a refusal (409) is an answer too."""

@@ -70,9 +70,7 @@ def flip(
 def rollback(
     context: typer.Context,
     unit: MovableOrAll = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="All groups and routes that have `extracted:` or `publish:`.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All groups and routes that have left legacy.")] = False,
     why: Annotated[str, typer.Option(help="The reason, for the journal; optional.")] = "",
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
@@ -82,21 +80,20 @@ def rollback(
     Works from any state and asks no question. It puts the group on hold: nothing moves it forward until
     `strangler release`.
     """
-    client = AdminClient(admin, as_json)
-    if (unit is None) != everything:
-        client.fail(USAGE, "usage", "name a group or route, or use --all")
+    client = _one_or_all(unit, everything, admin, as_json)
     answer = client.post("rollback", unit=unit, all=everything, why=why)
     if not as_json:
         for outcome in answer["units"]:
             show(outcome, given_admin(context))
         if not answer["units"]:
-            print("nothing to roll back: no route has `extracted:` or `publish:`")
+            print("nothing to roll back: everything is in legacy")
     _end(answer, as_json, DONE)
 
 
 def release(
     context: typer.Context,
-    unit: MovableName,
+    unit: MovableOrAll = None,
+    everything: Annotated[bool, typer.Option("--all", help="All groups and routes that are on hold.")] = False,
     why: Annotated[str, typer.Option(help="The reason, for the journal.")] = "",
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
@@ -105,10 +102,15 @@ def release(
 
     Moves nothing; afterwards a flip can.
     """
-    outcome = AdminClient(admin, as_json).post("release", unit=unit, why=why)
+    client = _one_or_all(unit, everything, admin, as_json)
+    answer = client.post("release", unit=unit, all=everything, why=why)
+    outcomes = answer["units"] if everything else [answer]
     if not as_json:
-        show(outcome, given_admin(context), "the release", still="is no longer on hold; its state is")
-    _end(outcome, as_json, DONE if outcome["done"] else REFUSED)
+        for outcome in outcomes:
+            show(outcome, given_admin(context), "the release", still="is no longer on hold; its state is")
+        if not outcomes:
+            print("nothing to release: nothing is on hold")
+    _end(answer, as_json, DONE if all(outcome["done"] for outcome in outcomes) else REFUSED)
 
 
 def reload(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
@@ -125,6 +127,13 @@ def reload(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
         serves = "the old table stays in use" if answer["faults"] else "the file is accepted; it is in use now"
         print(f"{serves}: {answer['digest']}")
     _end(answer, as_json, REFUSED if answer["faults"] else DONE)
+
+
+def _one_or_all(unit: str | None, everything: bool, admin: str, as_json: bool) -> AdminClient:
+    client = AdminClient(admin, as_json)
+    if (unit is None) != everything:
+        client.fail(USAGE, "usage", "name a group or route, or use --all")
+    return client
 
 
 def _await_served(client: AdminClient, outcome: Answer) -> None:

@@ -12,7 +12,7 @@ DEFAULT_ADMIN = "http://127.0.0.1:8081"
 COMPLETION_TIMEOUT_S = 0.5
 
 
-def _movables(context: typer.Context, incomplete: str) -> list[str]:
+def movables(context: typer.Context, incomplete: str) -> list[str]:
     """Completes names by asking the gateway, if it answers at once."""
     url = f"{context.params.get('admin') or DEFAULT_ADMIN}/routes"
     try:
@@ -35,10 +35,10 @@ Admin = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 MovableName = Annotated[
-    str, typer.Argument(metavar="GROUP|ROUTE", help="A group, or a route without a group.", autocompletion=_movables)
+    str, typer.Argument(metavar="GROUP|ROUTE", help="A group, or a route without a group.", autocompletion=movables)
 ]
 MovableOrAll = Annotated[
-    str | None, typer.Argument(metavar="[GROUP|ROUTE]", help="A group, or a route.", autocompletion=_movables)
+    str | None, typer.Argument(metavar="[GROUP|ROUTE]", help="A group, or a route.", autocompletion=movables)
 ]
 
 

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 Place = Mapping[str, Any]
@@ -31,6 +32,19 @@ def where(place: Place) -> str:
 def moment(time: str | None) -> str:
     """`2026-01-31 12:00:00Z`."""
     return f"{time[:10]} {time[11:19]}Z" if time else "-"
+
+
+def example_lines(example: Mapping[str, Any]) -> list[str]:
+    """A kind of difference as text: the request, how often, and each place with both sides."""
+    at = datetime.fromtimestamp(example["at"], UTC).isoformat()
+    times = "once" if example["count"] == 1 else f"{example['count']} times"
+    differences = example["differences"]
+    width = max((len(one["where"]) for one in differences), default=0)
+    head = f"{example['method']} {example['path']}: {times}, last {moment(at)}"
+    return [
+        head,
+        *(f"  {one['where']:{width}}  legacy {one['legacy']}, extracted {one['extracted']}" for one in differences),
+    ]
 
 
 def to_paste(admin: str | None, *words: str) -> str:
@@ -65,7 +79,8 @@ def show_table(columns: Sequence[str], rows: Sequence[Row], numbers: frozenset[s
         return
     aligned = [str.rjust if column in numbers else str.ljust for column in columns]
     for row in cells:
-        print("  ".join(align(cell, width) for align, cell, width in zip(aligned, row, widths, strict=True)))
+        line = "  ".join(align(cell, width) for align, cell, width in zip(aligned, row, widths, strict=True))
+        print(line.rstrip())
 
 
 def _is_simple(cell: str) -> bool:

@@ -1,30 +1,58 @@
 """The commands that report: routes, log, diff, differences."""
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from strangler_gateway.cli.client import AdminClient, Answer
-from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
-from strangler_gateway.cli.output import moment, plain, show_table, where
+from strangler_gateway.cli.client import USAGE, AdminClient, Answer
+from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, movables
+from strangler_gateway.cli.output import example_lines, moment, plain, show_table, where
+from strangler_gateway.cli.route_filter import RouteFilter
+from strangler_gateway.table.routes import MigrationState
 
 _NUMBERS = frozenset({"legacy", "extracted", "errors", "compared", "differ", "requests"})
 
 
-def routes(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
-    """List the routes: where each goes, and its counters."""
-    answer = AdminClient(admin, as_json).report("routes")
-    columns = ("route", "match", "group", "state", "legacy", "extracted", "errors", "compared", "differ", "since")
-    show_table(columns, [_row(route) for route in answer["routes"]], _NUMBERS)
-    print(f"\ncounted since {moment(answer['since'])}; table {answer['digest']}")
-    for problem in _problems(answer):
-        print(plain(problem))
-    if answer["undeclared"]:
+def routes(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[GROUP|ROUTE]...", help="Only these groups or routes.", autocompletion=movables),
+    ] = None,
+    state: Annotated[list[MigrationState] | None, typer.Option(help="Only in this state; may be repeated.")] = None,
+    moved: Annotated[bool, typer.Option("--moved", help="Only those that have left legacy.")] = False,
+    errors: Annotated[bool, typer.Option("--errors", help="Only those with errors on either side.")] = False,
+    admin: Admin = DEFAULT_ADMIN,
+    as_json: AsJson = False,
+) -> None:
+    """List the routes: where each goes, and its counters.
+
+    Several filters together show the routes that pass all of them.
+    """
+    client = AdminClient(admin, as_json)
+    chosen = RouteFilter(frozenset(names or ()), frozenset(state or ()), moved, errors)
+    answer = client.get("routes")
+    unknown = chosen.unknown(answer["routes"])
+    if unknown:
+        client.fail(USAGE, "unknown", f"no group or route is called {', '.join(unknown)}; `strangler routes` lists all")
+    answer = {**answer, "routes": [route for route in answer["routes"] if chosen.takes(route)]}
+    client.end_as_json(answer)
+    _show_routes(answer)
+    if answer["undeclared"] and not chosen:
         print("\nundeclared traffic, by path shape")
         shapes = [(shape["requests"], shape["shape"]) for shape in answer["undeclared"][:20]]
         show_table(("requests", "shape"), shapes, _NUMBERS)
+
+
+def _show_routes(answer: Answer) -> None:
+    columns = ("route", "match", "group", "state", "legacy", "extracted", "errors", "compared", "differ", "since")
+    if answer["routes"]:
+        show_table((*columns, "new end"), [_row(route) for route in answer["routes"]], _NUMBERS)
+    else:
+        print("no route passes these filters")
+    print(f"\ncounted since {moment(answer['since'])}; table {answer['digest']}")
+    for problem in _problems(answer):
+        print(plain(problem))
 
 
 def log(
@@ -71,9 +99,9 @@ def differences(
     """
     answer = AdminClient(admin, as_json).report("differences", route=route)
     for example in answer["differences"]:
-        print(plain(json.dumps(example, ensure_ascii=False)))
+        print("\n".join(map(plain, example_lines(example))))
     if not answer["differences"]:
-        print("no difference was seen since the gateway started")
+        print("no difference was seen")
 
 
 def _row(route: Mapping[str, Any]) -> tuple[object, ...]:
@@ -82,8 +110,11 @@ def _row(route: Mapping[str, Any]) -> tuple[object, ...]:
     requests, shadow = route["requests"], route["shadow"]
     group = route["unit"] if route["kind"] == "group" else "-"
     state = where(route) + (" (held)" if route["held"] else "")
-    seen = (requests["legacy"], requests["extracted"], errors, shadow["compared"], shadow["different"])
-    return route["id"], f"{methods} {route['path']}", group, state, *seen, moment(route["moved_at"])
+    new = (requests["extracted"], errors, shadow["compared"], shadow["different"])
+    end = route["extracted"] or (f"message {route['publish']}" if route["publish"] else "no new end")
+    seen = new if route["new_end"] else ("-", errors, "-", "-")
+    match = f"{methods} {route['path']}"
+    return route["id"], match, group, state, requests["legacy"], *seen, moment(route["moved_at"]), end
 
 
 def _problems(answer: Answer) -> list[str]:

@@ -148,6 +148,7 @@ async def test_a_refused_flip_is_a_conflict_with_every_reason(
         ("/rollback", b'{"unit": "items", "all": true}', 422, "all"),
         ("/rollback", b'{"unit": "nobody"}', 404, "nobody"),
         ("/release", b'{"unit": "nobody"}', 404, "nobody"),
+        ("/release", b"{}", 422, "all"),
         ("/nowhere", b"{}", 404, "admin API"),
         ("/routes", b"{}", 405, "admin API"),
         ("/log?limit=0", None, 422, "limit"),
@@ -177,9 +178,17 @@ async def test_a_rollback_of_a_route_takes_its_group_until_the_release_and_all_t
     assert (await admin.post("/flip", json=WRITES["/flip"])).status_code == 409
     assert (await admin.post("/release", json={"unit": "items"})).json()["done"]
     assert (await admin.post("/flip", json=WRITES["/flip"])).status_code == 200
+    await admin.post("/flip", json={"unit": "search", "to": "shadow", "why": "ready"})
     units = (await admin.post("/rollback", json={"all": True})).json()["units"]
-    assert {unit["unit"] for unit in units} == {"items", "orders", "search"}  # what has a new end
-    assert all(migration.standings[unit["unit"]].hold for unit in units)
+    assert {unit["unit"] for unit in units} == {"items", "search"}  # orders never left legacy
+    assert {unit for unit, standing in migration.standings.items() if standing.hold} == {"items", "search"}
+    assert (await admin.post("/rollback", json={"all": True})).json() == {"units": []}
+    released = (await admin.post("/release", json={"all": True})).json()["units"]
+    assert [(unit["unit"], unit["done"], unit["held"]) for unit in released] == [
+        ("items", True, False),
+        ("search", True, False),
+    ]
+    assert (await admin.post("/release", json={"all": True})).json() == {"units": []}
 
 
 async def test_routes_shows_counters_by_side_and_undeclared_traffic(admin: httpx.AsyncClient, world: World) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from strangler_gateway.cli.app import COMMANDS, app
+from strangler_gateway.shadow.examples import Example
+from strangler_gateway.shadow.json_compare import Difference
 from tests.support.gateway.administered import OPERATOR, READER, AdminServer
 from tests.support.gateway.migrating import ROUTES
 from tests.support.gateway.publishing import PUBLISHING
@@ -83,14 +86,18 @@ def test_a_flip_prints_before_after_digest_and_the_commands_that_undo_it(
 
 def test_a_refused_flip_tells_numbers_an_example_and_how_to_override(server: AdminServer) -> None:
     assert "no difference was seen" in ok("differences", "item-read")
+    shown = Example(1_700_000_000.0, "GET", "/item/{id}", [Difference("$.price", "number", "string")], 12)
     flip("items", "--to", "shadow")
     server.world.compared(different=3)
-    server.world.examples = {"item-read": [{"place": "$.price", "legacy": "number", "extracted": "string"}]}
+    server.world.examples = {"item-read": [asdict(shown)]}
     result = run("flip", "items", "--to", "canary", "--share", "1", "--why", "ready")
     assert result.exit_code == REFUSED
     for part in ("items stays in shadow", "canary 1 %", "3 of 10", "$.price", "--force"):
         assert part in result.stdout
-    assert "$.price" in ok("differences", "item-read")
+    assert ok("differences", "item-read").splitlines() == [
+        "GET /item/{id}: 12 times, last 2023-11-14 22:13:20Z",
+        "  $.price  legacy number, extracted string",
+    ]
     assert "overridden: item-read: 3 of 10" in flip("items", "--to", "canary", "--share", "1", "--force")
 
 
@@ -110,8 +117,13 @@ def test_a_rollback_needs_no_word_and_release_lets_go(server: AdminServer) -> No
     assert "is on hold" in run("flip", "items", "--to", "shadow", "--why", "x").stdout
     assert "items: is no longer on hold; its state is legacy" in ok("release", "items")
     flip("items", "--to", "shadow")
-    shown = ok("rollback", "--all")
-    assert all(f"{unit}: " in shown for unit in ("items", "orders", "search"))
+    assert re.findall("^[a-z]+(?=: )", ok("rollback", "--all"), re.MULTILINE) == ["items"]
+    assert "everything is in legacy" in ok("rollback", "--all")
+    assert "items: is no longer on hold" in ok("release", "--all")
+    assert "nothing is on hold" in ok("release", "--all")
+    server.world.disk.away = True
+    ok("rollback", "orders")
+    assert run("release", "--all").exit_code == REFUSED
 
 
 def test_routes_lists_what_goes_where(server: AdminServer) -> None:
@@ -125,8 +137,36 @@ def test_routes_lists_what_goes_where(server: AdminServer) -> None:
     assert re.split(r"\s{2,}", row.strip())[:9] == [
         "item-read", "GET /item/{id}", "items", "legacy (held)", "1234", "0", "56", "78", "9"
     ]  # fmt: skip
+    assert row.endswith("items")
+    [row] = [line for line in shown.splitlines() if line.startswith("everything-else")]
+    assert re.split(r"\s{2,}", row.strip())[3:9] == ["legacy", "0", "-", "0", "-", "-"]
+    assert row.endswith("no new end")
     assert "17  GET /a/{}/b" in shown
     assert "counted since 1970-01-12 13:46:40Z" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "listed"),
+    [
+        ("items search", ["item-read", "search"]),
+        ("item-read", ["item-read"]),
+        ("--state shadow --state canary", ["item-read", "order-write"]),
+        ("--moved", ["item-read", "order-write"]),
+        ("--errors", ["order-write", "search"]),
+        ("--moved --errors", ["order-write"]),
+        ("search --state canary", []),
+    ],
+)
+def test_routes_can_be_filtered_in_every_form(server: AdminServer, words: str, listed: list[str]) -> None:
+    flip("items", "--to", "shadow")
+    flip("orders", "--to", "canary", "--share", "1", "--force")
+    server.world.stats.route("order-write").failovers = 1
+    server.world.stats.route("search").errors_legacy = 1
+    server.world.stats.undeclared["GET /a"] = 1
+    assert [route["id"] for route in said("routes", *words.split())["routes"]] == listed
+    shown = ok("routes", *words.split())
+    assert [name for name in ("item-read", "order-write", "search") if f"\n{name}" in shown] == listed
+    assert ("no route passes" in shown, "undeclared" in shown) == (not listed, False)
 
 
 def test_nothing_from_outside_steers_the_terminal(server: AdminServer) -> None:
@@ -224,6 +264,10 @@ def test_watch_stops_at_the_first_error_and_ends_as_refused(server: AdminServer)
         "rollback items --all",
         "rollback nobody",
         "release nobody",
+        "release",
+        "release items --all",
+        "routes nobody",
+        "routes --state gone",
         "differences nobody",
         "log --limit 0",
         "explain GET item",
@@ -245,6 +289,8 @@ ASKING = [
     "reload",
     "inventory",
     "release items",
+    "release --all",
+    "routes --moved",
     "explain GET /",
     "rollback items",
     "differences search",
