@@ -17,6 +17,7 @@ from examples.demo.system import DemoSystem, start
 from examples.demo.traffic import NoUserInShare
 
 DEMO_WITHIN_S = 150.0
+LOGS = Path(".run/logs")
 _FAILURES = (
     ProcessFailed,
     story.StoryFailed,
@@ -30,13 +31,21 @@ _FAILURES = (
 
 
 async def system_for(
-    use: Callable[[DemoSystem], Coroutine[object, object, None]], folder: Path, *, with_mail: bool = False
+    use: Callable[[DemoSystem], Coroutine[object, object, None]],
+    folder: Path,
+    *,
+    with_mail: bool = False,
+    logs: Path | None = None,
 ) -> None:
     """Starts the system in `folder`, uses it and ends it. Raises also when one of its processes ends early."""
     print("Starting the stand-in monolith, the gateway and the extracted services on free ports.", flush=True)
-    async with Launcher(started) as launcher:
-        system = await start(launcher, folder, with_mail=with_mail)
-        await first(use(system), launcher.watch())
+    async with Launcher(started, logs) as launcher:
+        try:
+            system = await start(launcher, folder, with_mail=with_mail)
+            await first(use(system), launcher.watch())
+        except _FAILURES:
+            await launcher.raise_ended()
+            raise
 
 
 def started(process: LaunchedProcess) -> None:
@@ -74,9 +83,12 @@ def demo() -> int:
 
 def run() -> int:
     """The exit code: 0 when the user ended it."""
-    Path(".run").mkdir(mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=".run") as folder:
-        asyncio.run(until_signalled(system_for(running.keep_running, Path(folder).resolve(), with_mail=True)))
+    LOGS.parent.mkdir(mode=0o700, exist_ok=True)
+    LOGS.mkdir(exist_ok=True)
+    print(f"Each process writes to {LOGS}/NAME.log; the files stay there until the next start.")
+    with tempfile.TemporaryDirectory(dir=LOGS.parent) as folder:
+        work = system_for(running.keep_running, Path(folder).resolve(), with_mail=True, logs=LOGS)
+        asyncio.run(until_signalled(work))
     print("\nStopped. No process is left running.")
     return 0
 

@@ -7,6 +7,8 @@ from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
 
 STARTS_WITHIN_S = 20.0
 ENDS_WITHIN_S = 5.0
@@ -18,12 +20,13 @@ class ProcessFailed(Exception):
 
 
 class LaunchedProcess:
-    """One process. It listens at `url`; a gateway also at `admin_url`."""
+    """One process. It listens at `url`; a gateway also at `admin_url`. `log` gets everything that it writes."""
 
-    def __init__(self, name: str, process: Process) -> None:
+    def __init__(self, name: str, process: Process, log: BinaryIO | None = None) -> None:
         self.name = name
         self.url = self.admin_url = ""
         self._process = process
+        self._log = log
         self._listens = asyncio.Event()
         self._output: deque[str] = deque(maxlen=20)
         self._reader = asyncio.create_task(self._read())
@@ -33,13 +36,13 @@ class LaunchedProcess:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._listens.wait(), STARTS_WITHIN_S)
         if not self.url:
-            raise ProcessFailed(f"{self.name} did not start:\n  {self.last_lines()}")
+            raise ProcessFailed(f"{self.name} did not start{self._what_it_wrote()}")
 
     async def ended(self) -> None:
-        """Waits until the process ends, then raises ProcessFailed."""
+        """Waits until the process ends, then raises ProcessFailed with its last lines."""
         code = await self._process.wait()
         await self._reader
-        raise ProcessFailed(f"{self.name} ended with exit code {code}:\n  {self.last_lines()}")
+        raise ProcessFailed(f"{self.name} ended with exit code {code}{self._what_it_wrote()}")
 
     async def end(self) -> None:
         """Sends SIGTERM, then SIGKILL after ENDS_WITHIN_S; returns when the process is gone and its output read."""
@@ -51,9 +54,18 @@ class LaunchedProcess:
             await self._process.wait()
         await self._reader
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.returncode is None
+
     def last_lines(self) -> str:
         """The last lines that it wrote."""
         return "\n  ".join(self._output) or "it wrote nothing"
+
+    def _what_it_wrote(self) -> str:
+        where = "" if self._log is None else f" of {self._log.name}"
+        return f"; the last lines{where}:\n  {self.last_lines()}"
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
@@ -63,9 +75,17 @@ class LaunchedProcess:
         assert self._process.stdout is not None
         try:
             async for line in self._process.stdout:
+                self._keep(line)
                 self._take_line(line.decode(errors="replace").rstrip())
         finally:
             self._listens.set()  # nobody needs to wait any longer
+            if self._log is not None:
+                self._log.close()
+
+    def _keep(self, line: bytes) -> None:
+        if self._log is not None:
+            with suppress(OSError):  # a full disk must not stop the reading, or the process would block
+                self._log.write(line)
 
     def _take_line(self, line: str) -> None:
         self._output.append(line)
@@ -75,11 +95,17 @@ class LaunchedProcess:
 
 
 class Launcher:
-    """Starts processes; the end of `async with` ends them, the last one first."""
+    """Starts processes; the end of `async with` ends them, the last one first.
 
-    def __init__(self, started: Callable[[LaunchedProcess], None] = lambda child: None) -> None:
+    `logs` is a folder: each process then has a new file NAME.log there.
+    """
+
+    def __init__(
+        self, started: Callable[[LaunchedProcess], None] = lambda child: None, logs: Path | None = None
+    ) -> None:
         self._children: list[LaunchedProcess] = []
         self._started = started
+        self._logs = logs
 
     async def __aenter__(self) -> "Launcher":
         return self
@@ -99,7 +125,7 @@ class Launcher:
             env=environ,
             start_new_session=True,  # Ctrl-C reaches only the launcher, which ends them in order
         )
-        child = LaunchedProcess(name, process)
+        child = LaunchedProcess(name, process, self._log(name))
         self._children.append(child)
         await child.listening()
         self._started(child)
@@ -108,6 +134,19 @@ class Launcher:
     async def watch(self) -> None:
         """Raises ProcessFailed as soon as one process ends."""
         await first(*(child.ended() for child in self._children))
+
+    async def raise_ended(self) -> None:
+        """Raises ProcessFailed if a process has ended: usually the cause of what failed elsewhere."""
+        for child in self._children:
+            if not child.running:
+                await child.ended()
+
+    def _log(self, name: str) -> BinaryIO | None:
+        if self._logs is None:
+            return None
+        file = self._logs / f"{name}.log"
+        file.unlink(missing_ok=True)  # another launcher may still write to it
+        return file.open("xb", buffering=0)
 
 
 async def first(*coroutines: Coroutine[object, object, None]) -> None:

@@ -5,27 +5,44 @@ import os
 import shlex
 
 from examples.demo.clients import Observations
-from examples.demo.system import STRANGLER, DemoSystem
+from examples.demo.system import POLYCODE, STRANGLER, DemoSystem
 from examples.demo.traffic import client_traffic
 
 PAUSE_S = 0.5
+ITEM = "11111111-1111-4111-8111-111111111111"
+"""An item of the seed, for 10 points."""
 COMMANDS = """
 A few clients send requests all the time. Commands to paste into another terminal:
 
-export STRANGLER_ADMIN_URL={admin_url} STRANGLER_ADMIN_TOKEN_FILE={token_file}
-TOKEN=$(curl -s {url}/auth/token -H 'Content-Type: application/json' \\
+# where the gateway and the services are, and the operator's credential
+export {exports}
+
+# log in as alice, and read an item that she has not bought: its data is null
+TOKEN=$(curl -fsS {url}/auth/token -H 'Content-Type: application/json' \\
   -d '{{"grantType": "implicit", "identity": "alice@example.org", "secret": "alice-secret"}}' \\
   | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
-curl -s {url}/item/bought/11111111-1111-4111-8111-111111111111 -H "Authorization: Bearer $TOKEN"
+curl -fsS {url}/item/bought/{item} -H "Authorization: Bearer $TOKEN"; echo
+
+# compare the service's answers with the monolith's, and see each route with its counters
 {strangler} flip items --to shadow --why 'a first look'
 {strangler} routes
+
+# move purchases to the queue, buy the item (the answer tells where the purchase is), and get its content
 {strangler} flip points --to canary --share 100 --why 'buy through the queue'
-curl -si {url}/purchases -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
-  -d '{{"itemId": "11111111-1111-4111-8111-111111111111"}}' | grep -i '^location'
-curl -s -X POST {url}/item/buy/11111111-1111-4111-8111-111111111111 -H "Authorization: Bearer $TOKEN"
-curl -s {url}/user -H 'Content-Type: application/json' \\
-  -d '{{"username": "carol", "email": "carol@example.org", "password": "carol-secret"}}'
-until grep -hs '^Subject' {mails}/*.eml; do sleep 0.2; done
+curl -fsSi {url}/purchases -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+  -d '{{"itemId": "{item}"}}' | grep -i '^location'
+curl -fsS -X POST {url}/item/buy/{item} -H "Authorization: Bearer $TOKEN"; echo
+
+# sign up as somebody new, and wait for the mail
+NAME=new-$(date +%s)
+curl -fsS {url}/user -H 'Content-Type: application/json' \\
+  -d '{{"username": "'$NAME'", "email": "'$NAME'@example.org", "password": "secret-'$NAME'"}}'; echo
+until grep -ls "^To: .*$NAME@example.org" {mails}/*.eml; do sleep 0.2; done
+
+# operate the services: outboxes and consumers, purchases, mails
+{polycode} status
+{polycode} purchases list
+{polycode} mails list --limit 3
 
 Ctrl-C stops everything."""
 
@@ -38,11 +55,12 @@ async def keep_running(system: DemoSystem) -> None:
 
 
 def commands(system: DemoSystem) -> str:
-    """A log-in, a read, a flip, `strangler routes`, a purchase and a mail."""
+    """A log-in, a read, a flip, `strangler routes`, a purchase, a mail, and `polycode`."""
     return COMMANDS.format(
         url=system.url,
-        admin_url=system.admin_url,
-        token_file=shlex.quote(str(system.operator_token)),
+        item=ITEM,
+        exports=" \\\n  ".join(f"{name}={shlex.quote(value)}" for name, value in system.variables.items()),
         strangler=shlex.quote(os.path.relpath(STRANGLER)),
+        polycode=shlex.quote(os.path.relpath(POLYCODE)),
         mails=shlex.quote(str(system.mails)),
     )

@@ -5,7 +5,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chassis.database import migrations
@@ -17,6 +17,7 @@ from parts.process import free_port
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 STRANGLER = str(Path(sys.executable).with_name("strangler"))
+POLYCODE = str(Path(sys.executable).with_name("polycode"))
 SERVICES = ("shop", "account")
 MIGRATIONS = {"shop": SHOP_MIGRATIONS, "account": ACCOUNT_MIGRATIONS}
 WWW_URL = "http://localhost:4200"
@@ -30,11 +31,12 @@ _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 @dataclass(frozen=True, slots=True)
 class DemoSystem:
-    """A running system. `folder` holds its routes.yaml, state, database and broker."""
+    """A running system. `folder` holds its routes.yaml, state, database and broker; `services` are their URLs."""
 
     folder: Path
     url: str
     admin_url: str
+    services: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def operator_token(self) -> Path:
@@ -52,12 +54,20 @@ class DemoSystem:
         return {"Authorization": f"Bearer {self.operator_token.read_text().strip()}"}
 
     @property
-    def environ(self) -> dict[str, str]:
-        """The environment in which `strangler` finds the gateway and its credential."""
-        return inherited() | {
+    def variables(self) -> dict[str, str]:
+        """The variables by which `strangler` and `polycode` find what they operate, and their credential."""
+        urls = {f"POLYCODE_{service.upper()}_URL": url for service, url in self.services.items()}
+        return {
             "STRANGLER_ADMIN_URL": self.admin_url,
             "STRANGLER_ADMIN_TOKEN_FILE": str(self.operator_token),
+            **urls,
+            "POLYCODE_OPERATOR_TOKEN_FILE": str(self.operator_token),
         }
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment in which a terminal uses the system."""
+        return inherited() | self.variables
 
 
 def inherited() -> dict[str, str]:
@@ -70,7 +80,10 @@ async def start(launcher: Launcher, folder: Path, *, with_mail: bool = False) ->
     shutil.copy(ROUTES, folder / "routes.yaml")
     for file in (token_file(folder), internal_token_file(folder)):
         write_secret(file)
-    mail = await start_mail(launcher, folder) if with_mail else {}
+    services: dict[str, str] = {}
+    mail: dict[str, str] = {}
+    if with_mail:
+        services["mailer"], mail = await start_mail(launcher, folder)
     database = folder / "monolith.sqlite3"
     monolith = await launcher.start(
         "monolith", python("examples.monolith", "--seed", "demo", "--database", database), inherited() | mail
@@ -81,12 +94,12 @@ async def start(launcher: Launcher, folder: Path, *, with_mail: bool = False) ->
     gateway = await launcher.start("gateway", serve(folder), gateway_environ(folder, monolith.url, ports))
     for service, port in ports.items():
         environ = inherited() | service_environ(service, folder, gateway.admin_url, ports)
-        await launcher.start(service, python(f"extracted.{service}", port=port), environ)
-    return DemoSystem(folder, gateway.url, gateway.admin_url)
+        services[service] = (await launcher.start(service, python(f"extracted.{service}", port=port), environ)).url
+    return DemoSystem(folder, gateway.url, gateway.admin_url, services)
 
 
-async def start_mail(launcher: Launcher, folder: Path) -> dict[str, str]:
-    """Starts a mailbox and Mailer; returns the monolith's settings for sending its mails there."""
+async def start_mail(launcher: Launcher, folder: Path) -> tuple[str, dict[str, str]]:
+    """Starts a mailbox and Mailer; returns Mailer's URL and the monolith's settings for sending its mails there."""
     mailbox = await launcher.start("mailbox", python("examples.mailbox", "--folder", folder / "mails"), inherited())
     ingress, database = free_port(), folder / "mailer.sqlite3"
     database.touch(mode=0o600)
@@ -101,8 +114,8 @@ async def start_mail(launcher: Launcher, folder: Path) -> dict[str, str]:
         "MAILER_PUBLIC_WWW_URL": WWW_URL,
         "MAILER_OPERATOR_TOKEN_FILE": str(token_file(folder)),
     }
-    await launcher.start("mailer", python("extracted.mailer"), environ)
-    return {
+    mailer = await launcher.start("mailer", python("extracted.mailer"), environ)
+    return mailer.url, {
         "EMAIL_PROVIDER": "SMTP",
         "SMTP_HOST": "127.0.0.1",
         "SMTP_PORT": str(ingress),
@@ -163,7 +176,6 @@ def gateway_environ(folder: Path, monolith_url: str, ports: Mapping[str, int]) -
         "LEGACY_DATABASE_URL": f"sqlite:///{database}",
         "AUTH_JWT_SECRET_FILE": f"{database}.secret",
         "STRANGLER_OPERATOR_TOKEN_FILE": str(token_file(folder)),
-        "STRANGLER_LOG_FILE": str(folder / "access.log"),
         "STRANGLER_BROKER_URL": broker_url(folder),
     }
 

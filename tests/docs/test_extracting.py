@@ -25,7 +25,8 @@ class Shell:
     def __init__(self, launcher: Launcher, folder: Path) -> None:
         self._launcher = launcher
         self._ports = {port: str(free_port()) for port in PORTS}
-        self.system = DemoSystem(folder, *(f"http://127.0.0.1:{self._ports[port]}" for port in ("8080", "8081")))
+        url, admin_url = (f"http://127.0.0.1:{self._ports[port]}" for port in ("8080", "8081"))
+        self.system = DemoSystem(folder, url, admin_url)
 
     async def paste(self, box: str) -> str:
         text = box.replace("strangler serve &", "strangler serve --port 8080 --admin-port 8081 &").strip()

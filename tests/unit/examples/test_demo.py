@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import stat
 import sys
@@ -74,27 +75,45 @@ async def paste(lines: str, folder: Path) -> str:
     return output.decode()
 
 
+def outputs(pasted: str) -> list[str]:
+    """What each paragraph of the pasted commands printed."""
+    return [output.strip() for output in pasted.split("= next =\n")]
+
+
 @pytest.mark.walk
-async def test_run_prints_commands_that_work_and_ctrl_c_stops_everything(tmp_path: Path) -> None:
+async def test_run_prints_commands_that_do_what_they_say_and_ctrl_c_stops_everything(tmp_path: Path) -> None:
     async with launched(tmp_path, "--keep") as launcher:
         start = await launcher.until("Ctrl-C stops everything.")
-        lines = start.partition("to paste into another terminal:\n")[2].rpartition("\n\n")[0]
-        pasted = await paste(lines, tmp_path)
-        assert '"data":{"id":"11111111-1111-4111-8111-111111111111"' in pasted.replace(" ", "")
-        assert "items: legacy → shadow" in pasted
-        assert "item-bought" in pasted
-        assert "points: legacy → canary 100 %" in pasted
-        assert "ocation: /purchases/" in pasted
-        assert '"type":"hint","data":{"text":"Read stdin first"}}}' in pasted
-        assert pasted.rstrip().endswith("Subject: Verify your account")
+        lines = start.partition("to paste into another terminal:\n\n")[2].rpartition("\n\n")[0]
+        pasted = outputs(await paste(lines.replace("\n\n", "\necho '= next ='\n"), tmp_path))
+        exported, read, compared, bought, signed_up, operated = pasted
+        assert exported == ""
+        assert '"id":"11111111-1111-4111-8111-111111111111"' in read
+        assert '"data":null' in read
+        assert "items: legacy → shadow" in compared
+        assert "item-bought" in compared
+        assert "points: legacy → canary 100 %" in bought
+        assert "ocation: /purchases/" in bought
+        assert bought.endswith('"type":"hint","data":{"text":"Read stdin first"}}}')
+        (name,) = re.findall(r'"username":"(new-[0-9]+)"', signed_up)
+        mail = Path(signed_up.splitlines()[-1])
+        assert f"To: {name}@example.org" in mail.read_text()
+        assert "Subject: Verify your account" in mail.read_text()
+        assert re.search(r"account .*outbox", operated)
+        assert re.search(r" COMPLETED .* 11111111-1111-4111-8111-111111111111 ", operated)
+        assert re.search(rf" sent .* {name}@example.org ", operated)
         (credential,) = tmp_path.glob(".run/*/operator-token")
         assert stat.S_IMODE(credential.stat().st_mode) == 0o600
         parts = launcher.parts()
-        assert len(parts) == 6
         code, rest = await launcher.end(signal.SIGINT)
     assert (code, rest.strip()) == (0, "Stopped. No process is left running.")
     assert await all_gone(parts)
-    assert list(tmp_path.glob(".run/*")) == []
+    assert list(tmp_path.glob(".run/*")) == [tmp_path / ".run/logs"]
+    logs = {file.stem: file.read_text() for file in tmp_path.glob(".run/logs/*.log")}
+    assert set(logs) == {"monolith", "gateway", "shop", "account", "mailer", "mailbox"}
+    assert len(parts) == len(logs)
+    assert all("listening on" in text for text in logs.values())
+    assert '"route":"item-bought"' in logs["gateway"].replace(" ", "")
 
 
 @pytest.mark.walk
@@ -109,13 +128,15 @@ async def test_a_demo_that_is_terminated_while_it_starts_leaves_no_process_behin
 
 
 @pytest.mark.walk
-async def test_a_demo_whose_part_ends_fails_with_a_sentence_and_leaves_no_process_behind(tmp_path: Path) -> None:
-    async with launched(tmp_path) as launcher:
+async def test_a_part_that_dies_ends_the_run_with_its_last_lines_and_where_all_of_them_are(tmp_path: Path) -> None:
+    async with launched(tmp_path, "--keep") as launcher:
         await launcher.until("shop  ")
         parts = launcher.parts()
         shop = next(part for part in parts if "extracted.shop" in part.cmdline())
         shop.kill()
         code, rest = await launcher.end()
     assert code == 1
-    assert "Failed: shop ended with exit code -9" in rest
+    assert "Failed: shop ended with exit code -9; the last lines of .run/logs/shop.log:\n  " in rest
+    assert "\n  listening on http://127.0.0.1" in rest
+    assert "listening on" in (tmp_path / ".run/logs/shop.log").read_text()
     assert await all_gone(parts)
