@@ -59,6 +59,7 @@ class ServiceEntry(StrictModel):
     max_connections: t.Count = 1000
     breaker: BreakerRules | None = None
     websocket_ping_s: t.SecondsOrNone = 0.0
+    identity_headers: Literal["drop", "pass", "trusted"] | None = None
 
 
 class MovableFields(StrictModel):

@@ -40,6 +40,7 @@ class Kind:
     SET_COOKIE: Final = 22
     DATE: Final = 23
     KEEP_ALIVE: Final = 24
+    IDENTITY: Final = 25
 
 
 _NAMES = {
@@ -76,13 +77,14 @@ _NAMES = {
     b"date": Kind.DATE,
 }
 _FORWARDED_PREFIXES = (b"x-forwarded-", b"x-original-")
-_IDENTITY_NAMES = frozenset(
-    (
-        *(b"x-user", b"x-user-id", b"x-user-name", b"x-username", b"x-user-email", b"x-user-role", b"x-user-roles"),
-        *(b"x-roles", b"x-auth-user", b"x-auth-roles", b"x-remote-user", b"remote-user"),
-    )
+_OWN_PREFIX = b"x-strangler-"
+"""The gateway's own names: no client gets one past it, whatever the service."""
+IDENTITY_NAMES = (
+    *(b"x-user", b"x-user-id", b"x-user-name", b"x-username", b"x-user-email", b"x-user-role", b"x-user-roles"),
+    *(b"x-roles", b"x-auth-user", b"x-auth-roles", b"x-remote-user", b"remote-user"),
 )
-_IDENTITY_PREFIXES = (b"x-auth-request-", b"x-authenticated-", b"x-internal-", b"x-strangler-")
+IDENTITY_PREFIXES = (b"x-auth-request-", b"x-authenticated-", b"x-internal-")
+"""Names and prefixes by which applications are told who calls, dashed and in lower case."""
 
 FORBIDDEN_TRAILERS = frozenset(
     (
@@ -122,14 +124,14 @@ def _kind_of_plain(lower: bytes) -> int:
         return Kind.DROP
     if name.startswith(_FORWARDED_PREFIXES):
         return Kind.FORWARDED_OTHER if name == lower else Kind.DROP
-    if is_identity(name):
+    if name.startswith(_OWN_PREFIX):
         return Kind.DROP
-    return Kind.PLAIN
+    return Kind.IDENTITY if _is_identity(name) else Kind.PLAIN
 
 
-def is_identity(name: bytes) -> bool:
-    """Names (dashed) by which an upstream may be told who calls; clients never get to say it."""
-    return name in _IDENTITY_NAMES or name.startswith(_IDENTITY_PREFIXES)
+def _is_identity(name: bytes) -> bool:
+    """Whether a name (dashed) is one by which an upstream may be told who calls."""
+    return name in IDENTITY_NAMES or name.startswith(IDENTITY_PREFIXES)
 
 
 def parse_fields(section: bytes, start: int) -> tuple[Pairs, Marks]:
@@ -177,5 +179,6 @@ def allowed_trailers(trailers: Pairs, connection: frozenset[bytes], identity: Se
 
 
 def _trailer_may_pass(name: bytes, connection: frozenset[bytes], identity: Sequence[str]) -> bool:
-    forbidden = name in FORBIDDEN_TRAILERS or name.startswith(_FORWARDED_PREFIXES) or is_identity(name)
-    return not forbidden and name not in connection and not is_listed(name, identity)
+    if name in FORBIDDEN_TRAILERS or name.startswith((*_FORWARDED_PREFIXES, _OWN_PREFIX)) or _is_identity(name):
+        return False
+    return name not in connection and not is_listed(name, identity)

@@ -11,6 +11,10 @@ from typing import Literal
 from strangler_gateway.table.publish_rules import PublishRules
 
 
+_ADDED = {"added": True}
+"""Of a field that is younger than digests: it counts where it is written, so that an upgrade changes no digest."""
+
+
 class MigrationState(StrEnum):
     """The migration states, in their order."""
 
@@ -66,6 +70,8 @@ class Service:
     """Consecutive connection failures that open the breaker; 0 = no breaker."""
     breaker_open_s: float = 5.0
     websocket_ping_s: float = 0.0
+    identity_headers: Literal["drop", "pass", "trusted"] | None = field(default=None, metadata=_ADDED)
+    """Fields that say who calls. None: built-in names pass to the legacy side, and no others do."""
 
     @property
     def authority(self) -> bytes:
@@ -200,7 +206,7 @@ class RouteTable:
     identity: IdentityRules = IdentityRules()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     identity_headers: tuple[str, ...] = ()
-    """Fields that no client may send, besides the built-in ones: lower case, a prefix ends with `*`."""
+    """Fields that say who calls, besides the built-in ones: lower case, a prefix ends with `*`."""
     errors: Mapping[str, ErrorTemplate] = field(default_factory=dict)
     """By status ("401") or "default"."""
 
@@ -231,7 +237,8 @@ def _canonical(value: object) -> object:
         named = {name: _canonical(getattr(value, name)) for name in kept}
         return named | {"unit": value.movable.name, "legacy": value.legacy.name}
     if is_dataclass(value):
-        return {part.name: _canonical(getattr(value, part.name)) for part in fields(value)}
+        said = ((part, getattr(value, part.name)) for part in fields(value))
+        return {part.name: _canonical(each) for part, each in said if not (part.metadata and each == part.default)}
     if isinstance(value, Mapping):
         return {str(key): _canonical(each) for key, each in value.items()}
     if isinstance(value, frozenset):

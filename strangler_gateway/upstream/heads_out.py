@@ -17,7 +17,7 @@ _CONTINUED = frozenset((Kind.VIA, Kind.FORWARDED, Kind.FORWARDED_FOR))
 _TOLD_BY_PROXIES = frozenset((Kind.FORWARDED_PROTO, Kind.FORWARDED_HOST, Kind.FORWARDED_OTHER))
 # Read for every field of every request: plain names are the fastest.
 HOST, AUTHORIZATION, EXPECT, TRAILER = Kind.HOST, Kind.AUTHORIZATION, Kind.EXPECT, Kind.TRAILER
-MAX_FORWARDS, REQUEST_ID, VIA = Kind.MAX_FORWARDS, Kind.REQUEST_ID, Kind.VIA
+MAX_FORWARDS, REQUEST_ID, VIA, IDENTITY = Kind.MAX_FORWARDS, Kind.REQUEST_ID, Kind.VIA, Kind.IDENTITY
 _VARIABLE = re.compile(rb"\{([^{}.]+)(?:\.\.\.)?\}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -54,10 +54,10 @@ def _lines(exchange: Exchange, service: Service, side: Side, via: bytes) -> tupl
     """The field lines, and whether the client's own request id is among them."""
     head = exchange.head
     lines = [_LINE % pair for pair in head.fields]
-    kept = _edit(exchange, lines, service, replaces_authorization=side is _EXTRACTED)
+    kept = _edit(exchange, lines, service, side)
     if head.connection:
         _remove_nominated(lines, head.fields, head.connection)
-    if exchange.table.identity_headers:
+    if exchange.table.identity_headers and not _passes_identity(exchange, service):
         _remove_identity(lines, head.fields, exchange.table.identity_headers)
     if head.host is None or not head.has_host_field or service.host_policy == "upstream":
         preserved = head.host if service.host_policy == "preserve" else None
@@ -74,7 +74,7 @@ def _lines(exchange: Exchange, service: Service, side: Side, via: bytes) -> tupl
     return b"".join(lines), REQUEST_ID in kept
 
 
-def _edit(exchange: Exchange, lines: list[bytes], service: Service, replaces_authorization: bool) -> dict[int, bytes]:
+def _edit(exchange: Exchange, lines: list[bytes], service: Service, side: Side) -> dict[int, bytes]:
     """Takes out or changes the marked lines in place; gives what is to be continued, by kind."""
     head = exchange.head
     kept: dict[int, bytes] = {}
@@ -82,7 +82,7 @@ def _edit(exchange: Exchange, lines: list[bytes], service: Service, replaces_aut
         if kind == HOST:
             lines[index] = b"" if service.host_policy == "upstream" else b"Host: %b\r\n" % (head.host or b"")
         elif kind == AUTHORIZATION:
-            if replaces_authorization or exchange.credential is not None:
+            if side is _EXTRACTED or exchange.credential is not None:
                 lines[index] = b""
         elif kind == EXPECT:
             if not head.expect_continue:
@@ -104,9 +104,20 @@ def _edit(exchange: Exchange, lines: list[bytes], service: Service, replaces_aut
         elif kind in _TOLD_BY_PROXIES and exchange.trusted:
             if not _is_nominated(head, index):
                 kept[kind] = b""
+        elif kind == IDENTITY:
+            if not _passes_identity(exchange, service, by_default=side is _LEGACY):
+                lines[index] = b""
         elif kind not in _KEPT:
             lines[index] = b""
     return kept
+
+
+def _passes_identity(exchange: Exchange, service: Service, by_default: bool = False) -> bool:
+    """Whether fields that say who calls go to the service; the monolith gets the built-in ones unless it says no."""
+    policy = service.identity_headers
+    if policy is None:
+        return by_default
+    return policy == "pass" or (policy == "trusted" and exchange.trusted)
 
 
 def _forwarded(exchange: Exchange, via: bytes, kept: dict[int, bytes]) -> bytes:

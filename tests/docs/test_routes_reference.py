@@ -11,6 +11,7 @@ from strangler_gateway.config import identity_model, publish_model
 from strangler_gateway.config import model as routes_model
 from strangler_gateway.config.checks.check import check_text
 from strangler_gateway.config.strict_model import StrictModel
+from strangler_gateway.http.fields import IDENTITY_NAMES, IDENTITY_PREFIXES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "routes.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -86,6 +87,12 @@ def test_every_mapping_of_the_file_has_a_table() -> None:
     parts = set(part_classes(StrictModel))
     untabled = {routes_model.MovableFields, routes_model.RolesEntry, identity_model.IdentityEntry}
     assert parts - set(SECTIONS.values()) == untabled
+
+
+def test_the_page_names_every_field_that_says_who_calls() -> None:
+    section = PAGE.partition("### Fields that say who calls\n")[2].partition("\n\n| value")[0]
+    named = {name.lower().encode() for name in re.findall(r"`([\w-]+)`", section)}
+    assert named == {*IDENTITY_NAMES, *IDENTITY_PREFIXES, b"identity_headers"}
 
 
 def part_classes(kind: type[BaseModel]) -> list[type[BaseModel]]:

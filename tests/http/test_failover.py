@@ -51,10 +51,11 @@ def client(moving: GatewayProcess, service: Script) -> Client:
 def test_a_safe_request_is_answered_by_legacy(client: Client, origin: Script, how: str, method: bytes) -> None:
     target = b"/%b/%b?x=%%2F" % (how.encode(), method)
     origin.answers(ok(b"X-From: legacy"))
-    answer = client.ask(message(method + b" " + target + b" HTTP/1.1", HOST, b"Authorization: Bearer mine"), method)
+    said = (b"Authorization: Bearer mine", b"X-User: me")
+    answer = client.ask(message(method + b" " + target + b" HTTP/1.1", HOST, *said), method)
     assert (answer.status, answer.get(b"x-from")) == (200, b"legacy")
     assert origin.only.target == target
-    assert origin.only.get(b"authorization") == b"Bearer mine"
+    assert [origin.only.get(name) for name in (b"authorization", b"x-user")] == [b"Bearer mine", b"me"]
 
 
 @pytest.mark.parametrize("how", AWAY)

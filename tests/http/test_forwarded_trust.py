@@ -18,10 +18,8 @@ SAID_BY_STRANGERS = [
     b"X-Forwarded-Server", b"X-Forwarded-Scheme", b"X-Forwarded-Ssl", b"X-Forwarded-User", b"X-Forwarded-Anything-Else",
     b"Forwarded", b"FORWARDED", b"X-Real-IP", b"X_Real_IP", b"x-real_ip", b"X-Original-URL", b"X-Original-Host",
     b"X_Original_For",
-    b"X-User", b"x-user", b"X_User", b"X-USER", b"x_uSeR", b"X-Auth-Role", b"X-Member", b"x_member", b"X_Auth-Role",
-    b"x-auth_role", b"X_AUTH_ROLE", b"Remote-User", b"REMOTE_USER", b"X-Remote-User", b"X-User-Id", b"X-Roles",
-    b"X-Authenticated-User", b"X_Internal_Subject",
-    b"Strangler-Override", b"strangler_override", b"STRANGLER-DEBUG", b"Strangler_Debug", b"Strangler-Shadow",
+    b"X-Auth-Role", b"X-Member", b"x_member", b"X_Auth-Role", b"x-auth_role", b"X_AUTH_ROLE",
+    b"X-Strangler-User", b"x_strangler_token", b"Strangler-Override", b"strangler_override", b"STRANGLER-DEBUG", b"Strangler_Debug", b"Strangler-Shadow",
     b"strangler-shadow", b"Strangler_Shadow",
 ]  # fmt: skip
 
@@ -38,6 +36,36 @@ def test_what_an_untrusted_peer_says_is_discarded_in_every_spelling_H7(client: C
         assert request.get(b"x-forwarded-for") == b"127.0.0.1"
         assert request.get(b"x-forwarded-host") == b"shop.example"
         assert request.get(b"x-forwarded-proto") == b"http"
+
+
+IDENTITY = [
+    b"X-User", b"x-user", b"X_User", b"X-USER", b"x_uSeR", b"Remote-User", b"REMOTE_USER", b"X-Remote-User",
+    b"X-User-Id", b"X-Roles", b"X-Authenticated-User", b"X_Internal_Subject",
+]  # fmt: skip
+LISTED = [b"X-Member", b"x_member", b"X-Auth-Request-User"]
+"""Of `identity_headers:`, the last one also a built-in name."""
+
+
+@pytest.mark.parametrize(
+    ("path", "peer", "passed"),
+    [
+        (b"/", "client", IDENTITY),
+        (b"/", "proxied", IDENTITY),
+        (b"/untold/", "proxied", []),
+        (b"/service/", "client", []),
+        (b"/service/", "proxied", []),
+        (b"/told/", "client", [*IDENTITY, *LISTED]),
+        (b"/told-by-proxies/", "client", []),
+        (b"/told-by-proxies/", "proxied", [*IDENTITY, *LISTED]),
+    ],
+)
+def test_who_calls_is_told_to_the_monolith_as_sent_and_to_a_service_only_if_it_says_so(
+    path: bytes, peer: str, passed: list[bytes], origin: Script, request: pytest.FixtureRequest
+) -> None:
+    said = [b"%b: %d" % pair for pair in zip([*IDENTITY, *LISTED], range(100), strict=False)]
+    got = forwarded(request.getfixturevalue(peer), origin, get(path, *said, b"Authorization: Bearer x"))
+    names = {line.partition(b":")[0] for line in said}
+    assert [b"%b: %b" % pair for pair in got.fields if pair[0] in names] == said[: len(passed)]
 
 
 def test_a_field_that_only_resembles_a_trusted_one_passes_H3(client: Client, origin: Script) -> None:
@@ -77,9 +105,9 @@ def test_a_trusted_proxy_is_appended_to_one_line_and_host_and_scheme_are_set_H7(
     assert request.get(b"x-forwarded-proto") == b"http"
 
 
-def test_what_a_trusted_proxy_says_is_kept_but_never_an_identity_H7(proxied: Client, origin: Script) -> None:
+def test_what_a_trusted_proxy_says_is_kept_but_never_a_listed_identity_H7(proxied: Client, origin: Script) -> None:
     origin.answers(ok(b"Location: http://127.0.0.1:%d/b" % origin.port))
-    said = [b"X-Forwarded-Host: public.example", b"X-Forwarded-Proto: https", b"X-User: mallory", b"X_User: mallory"]
+    said = [b"X-Forwarded-Host: public.example", b"X-Forwarded-Proto: https", b"X-Member: mallory"]
     forwardings = [b"Forwarded: for=1.2.3.4;proto=https", b"Forwarded: for=5.6.7.8"]
     answer = proxied.ask(get(b"/own-host/a", *said, *forwardings))
     request = origin.only

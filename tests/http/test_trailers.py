@@ -56,7 +56,7 @@ REQUEST_TRAILERS = [
     b"Expect: 100-continue", b"TE: gzip", b"Max-Forwards: 0", b"Via: 1.1 x", b"Trailer: Host",
     b"Proxy-Authorization: Basic x", b"Upgrade: h2c", b"Strangler-Override: extracted", b"Strangler-Debug: x",
     b"Range: bytes=0-1", b"If-Match: x", b"X-Real-IP: 6.6.6.6", b"X-Auth-Role: evil", b"X-Member: evil",
-    b"Cache-Control: no-store", b"Content-Encoding: gzip",
+    b"Cache-Control: no-store", b"Content-Encoding: gzip", b"X-Strangler-User: evil",
 ]  # fmt: skip
 
 

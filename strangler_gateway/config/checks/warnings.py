@@ -13,7 +13,7 @@ BROKER = ("STRANGLER_BROKER_URL", "STRANGLER_BROKER_URL_FILE")
 
 def warnings_of(source: LocatedYaml, file: RoutesFile, environ: Mapping[str, str]) -> list[Fault]:
     """Every warning about a file without faults; `environ`: where it would be served."""
-    rules = (_unused_services, _unused_groups, _states, _same_service, _unverified, _nobody_known)
+    rules = (_unused_services, _unused_groups, _states, _same_service, _both_roles, _unverified, _nobody_known)
     found = [warning for rule in rules for warning in rule(source, file)]
     return found if any(environ.get(name) for name in BROKER) else [*found, *_no_broker(source, file)]
 
@@ -60,6 +60,18 @@ def _same_service(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     for at, route in enumerate(file.routes):
         if route.extracted == route.legacy:
             yield source.fault(("routes", at, "extracted"), f'both ends are the service "{route.legacy}"')
+
+
+def _both_roles(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
+    """Such a service may believe on one route what a client could only say on the other."""
+    legacy, extracted = {route.legacy for route in file.routes}, {route.extracted for route in file.routes}
+    for name, service in file.services.items():
+        if name in legacy & extracted and service.identity_headers is None:
+            message = (
+                "is the legacy side of one route and the extracted side of another: fields that say who calls pass"
+                " to it only on the first; write identity_headers: drop, pass or trusted"
+            )
+            yield source.fault(("services", name), message)
 
 
 def _unverified(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:

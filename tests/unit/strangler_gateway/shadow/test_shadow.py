@@ -176,7 +176,7 @@ async def test_two_answers_are_judged(
 
 
 async def test_the_call_is_the_users_request_marked_and_authorised_like_a_real_one() -> None:
-    fields = {"Authorization": "Bearer monolith's token", "X-Weird": "1", "Strangler-Shadow": "no"}
+    fields = {"Authorization": "Bearer monolith's token", "X-Weird": "1", "Strangler-Shadow": "no", "X_User": "root"}
     live = Identity(ALICE.outcome, "alice", ("user", "admin"), credential=ALICE.credential)
     async with stage(provider=Provider(ALICE, live)) as s:
         await s.judged(fields=fields, target="/a%2Fb?q=1&q=2")
@@ -184,6 +184,7 @@ async def test_the_call_is_the_users_request_marked_and_authorised_like_a_real_o
         assert (request.method, request.target) == (b"GET", b"/a%2Fb?q=1&q=2")
         wanted = {b"strangler-shadow": b"1", b"x-weird": b"1", b"x-request-id": b"request-1"}
         assert {name: request.fields[name] for name in wanted} == wanted
+        assert b"x_user" not in request.fields
         token = request.fields[b"authorization"].removeprefix(b"Bearer ")
         told = await TokenVerifier("shop", jwks=signer().jwks()).verify(token)
         assert (told.subject, told.roles) == ("alice", ("user", "admin"))

@@ -368,6 +368,7 @@ def post(fields: str) -> str:
         (post("state: shadow, extracted: shop"), "nothing is compared"),
         (post("state: canary, extracted: shop"), "is in canary with a share of 0"),
         (post("extracted: monolith"), 'both ends are the service "monolith"'),
+        (two("path: '/a'", "path: '/b'").replace("id: a,", "id: a, extracted: monolith,"), "write identity_headers:"),
         (post("serialize: user"), "has `serialize: user`, but `identity` is none"),
         (post("extracted: shop, auth: {require: authenticated}"), "the service never gets a user"),
         (publishing(), "everybody gets 401"),
