@@ -10,7 +10,6 @@ from typing import Literal
 
 from strangler_gateway.table.publish_rules import PublishRules
 
-
 _ADDED = {"added": True}
 """Of a field that is younger than digests: it counts where it is written, so that an upgrade changes no digest."""
 

@@ -19,7 +19,8 @@ SAID_BY_STRANGERS = [
     b"Forwarded", b"FORWARDED", b"X-Real-IP", b"X_Real_IP", b"x-real_ip", b"X-Original-URL", b"X-Original-Host",
     b"X_Original_For",
     b"X-Auth-Role", b"X-Member", b"x_member", b"X_Auth-Role", b"x-auth_role", b"X_AUTH_ROLE",
-    b"X-Strangler-User", b"x_strangler_token", b"Strangler-Override", b"strangler_override", b"STRANGLER-DEBUG", b"Strangler_Debug", b"Strangler-Shadow",
+    b"X-Strangler-User", b"x_strangler_token",
+    b"Strangler-Override", b"strangler_override", b"STRANGLER-DEBUG", b"Strangler_Debug", b"Strangler-Shadow",
     b"strangler-shadow", b"Strangler_Shadow",
 ]  # fmt: skip
 
