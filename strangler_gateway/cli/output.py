@@ -79,8 +79,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Row], numbers: frozenset[s
         return
     aligned = [str.rjust if column in numbers else str.ljust for column in columns]
     for row in cells:
-        line = "  ".join(align(cell, width) for align, cell, width in zip(aligned, row, widths, strict=True))
-        print(line.rstrip())
+        print("  ".join(align(cell, width) for align, cell, width in zip(aligned, row, widths, strict=True)))
 
 
 def _is_simple(cell: str) -> bool:
