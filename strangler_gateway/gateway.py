@@ -62,6 +62,7 @@ class Gateway:
         self.http_date = HttpDate(outside.clocks.wall)
         self.own_answers = OwnAnswers(settings.name, self.current, self.http_date)
         batch = WriteBatch()
+        observer = Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall)
         self.upstreams = Upstreams(outside.clocks.now, settings.max_response_header, batch)
         self.shadow = self._shadow()
         self.steps = self._way()
@@ -70,8 +71,8 @@ class Gateway:
             current=self.current,
             pipeline=Pipeline(self.steps),
             own_answers=self.own_answers,
-            done=Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall).done,
-            refused=outside.stats.refuse,
+            done=observer.done,
+            refused=observer.refused,
             batch=batch,
             now=outside.clocks.now,
         )

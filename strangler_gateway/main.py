@@ -69,7 +69,8 @@ async def run(settings: Settings) -> int:
     )
     table = await migration.start()
     with _log_output(settings) as out:
-        outside = Outside(AccessLog(out), _signer(settings), stats, examples, publishing)
+        lines = AccessLog(out, settings.log_fields.split(","))
+        outside = Outside(lines, _signer(settings), stats, examples, publishing)
         gateway = Gateway(settings, table, outside)
         built.append(gateway)
         try:

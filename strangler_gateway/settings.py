@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     state_dir: Path | None = None
     name: str = Field("strangler", pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
     log_file: Path | None = None
+    log_fields: str = Field("", pattern=r"^(|(path|user)(,(path|user))*)$")
+    """More fields of each request's log line: `path`, `user`, or `path,user`. They are personal data."""
 
     broker_url: SecretStr | None = None
     """amqp://… or sqlite:///PATH, for routes that publish; it may contain a password."""

@@ -56,6 +56,7 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
         "new_end": route.has_new_end,
         "requests": {"legacy": counts.legacy, "extracted": counts.extracted},
         "errors": {"legacy": counts.errors_legacy, "extracted": counts.errors_extracted},
+        "unanswered": {"legacy": counts.unanswered_legacy},
         "failovers": counts.failovers,
         "overrides_legacy": counts.overrides_legacy,
         "shadow": {

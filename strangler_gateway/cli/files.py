@@ -10,20 +10,27 @@ from typing import Annotated
 import typer
 
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, fail
-from strangler_gateway.cli.options import AsJson
+from strangler_gateway.cli.options import AsJson, RoutesFileArgument, routes_file
 from strangler_gateway.cli.output import plain
 from strangler_gateway.config.checks.check import Report, check_text
 from strangler_gateway.config.file import json_schema
 from strangler_gateway.config.init.first_file import init_text, write_new
+from strangler_gateway.identity.plugin import find_factory
 from strangler_gateway.migration.routes_file.edit import read
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="The routes file.")] = Path("routes.yaml"), as_json: AsJson = False
+    file: RoutesFileArgument = None,
+    routes: Annotated[Path | None, typer.Option(help="The same as FILE, as `serve` spells it.")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Check a routes file and print every fault with its line. Variables come from this environment."""
+    """Check a routes file and print every fault with its line.
+
+    Variables come from this environment. An identity plugin is imported, but not called.
+    """
+    file = routes_file(file, routes, as_json) or Path("routes.yaml")
     try:
-        report = check_text(read(file), os.environ)
+        report = check_text(read(file), os.environ, find_factory)
     except (OSError, ValueError) as exc:
         fail(USAGE, "unreadable", f"{file} cannot be read: {exc}", as_json)
     if as_json:

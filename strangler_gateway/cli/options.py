@@ -1,11 +1,12 @@
 """Options that several commands share."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from strangler_gateway.cli.client import credential
+from strangler_gateway.cli.client import USAGE, credential, fail
 from strangler_gateway.cli.http_call import CallFailed, call
 
 DEFAULT_ADMIN = "http://127.0.0.1:8081"
@@ -40,6 +41,17 @@ MovableName = Annotated[
 MovableOrAll = Annotated[
     str | None, typer.Argument(metavar="[GROUP|ROUTE]", help="A group, or a route.", autocompletion=movables)
 ]
+
+RoutesFileArgument = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="The routes file.  [default: routes.yaml]", show_default=False)
+]
+
+
+def routes_file(argument: Path | None, option: Path | None, as_json: bool) -> Path | None:
+    """The routes file that is given as an argument or with --routes; None: neither."""
+    if argument is not None and option is not None and argument != option:
+        fail(USAGE, "usage", f"two routes files: {argument}, and {option} in --routes; give one", as_json)
+    return argument or option
 
 
 def given_admin(context: typer.Context) -> str | None:

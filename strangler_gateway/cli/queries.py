@@ -11,7 +11,7 @@ from strangler_gateway.cli.output import example_lines, moment, plain, show_tabl
 from strangler_gateway.cli.route_filter import RouteFilter
 from strangler_gateway.table.routes import MigrationState
 
-_NUMBERS = frozenset({"legacy", "extracted", "errors", "compared", "differ", "requests"})
+_NUMBERS = frozenset({"legacy", "extracted", "errors", "unanswered", "compared", "differ", "requests"})
 
 
 def routes(
@@ -45,9 +45,9 @@ def routes(
 
 
 def _show_routes(answer: Answer) -> None:
-    columns = ("route", "match", "group", "state", "legacy", "extracted", "errors", "compared", "differ", "since")
+    columns = ("route", "match", "group", "state", "legacy", "extracted", "errors", "unanswered", "compared", "differ")
     if answer["routes"]:
-        show_table((*columns, "new end"), [_row(route) for route in answer["routes"]], _NUMBERS)
+        show_table((*columns, "since", "new end"), [_row(route) for route in answer["routes"]], _NUMBERS)
     else:
         print("no route passes these filters")
     print(f"\ncounted since {moment(answer['since'])}; table {answer['digest']}")
@@ -110,9 +110,10 @@ def _row(route: Mapping[str, Any]) -> tuple[object, ...]:
     requests, shadow = route["requests"], route["shadow"]
     group = route["unit"] if route["kind"] == "group" else "-"
     state = where(route) + (" (held)" if route["held"] else "")
-    new = (requests["extracted"], errors, shadow["compared"], shadow["different"])
+    unanswered = route["unanswered"]["legacy"]
+    new = (requests["extracted"], errors, unanswered, shadow["compared"], shadow["different"])
     end = route["extracted"] or (f"message {route['publish']}" if route["publish"] else "no new end")
-    seen = new if route["new_end"] else ("-", errors, "-", "-")
+    seen = new if route["new_end"] else ("-", errors, unanswered, "-", "-")
     match = f"{methods} {route['path']}"
     return route["id"], match, group, state, requests["legacy"], *seen, moment(route["moved_at"]), end
 

@@ -32,5 +32,9 @@ class RouteFilter:
             (not self.names or not self.names.isdisjoint((row["id"], row["unit"])))
             and (not self.states or row["state"] in self.states)
             and not (self.moved and row["state"] == "legacy")
-            and not (self.errors and not (row["failovers"] or any(row["errors"].values())))
+            and not (self.errors and not _has_errors(row))
         )
+
+
+def _has_errors(row: Row) -> bool:
+    return bool(row["failovers"] or any(row["errors"].values()) or any(row["unanswered"].values()))

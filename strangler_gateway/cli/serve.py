@@ -7,12 +7,13 @@ import typer
 from pydantic import ValidationError
 
 from strangler_gateway.cli.client import USAGE, fail
-from strangler_gateway.cli.options import AsJson
+from strangler_gateway.cli.options import AsJson, RoutesFileArgument, routes_file
 from strangler_gateway.settings import Settings
 
 
 def serve(
-    routes: Annotated[Path | None, typer.Option(help="The routes file.  [default: routes.yaml]")] = None,
+    file: RoutesFileArgument = None,
+    routes: Annotated[Path | None, typer.Option(help="The same as FILE.")] = None,
     host: Annotated[str | None, typer.Option(help="The address that clients connect to.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free port.  [default: 8080]")] = None,
     admin_host: Annotated[str | None, typer.Option(help="The address of the admin API.  [default: 127.0.0.1]")] = None,
@@ -35,7 +36,7 @@ def serve(
     from strangler_gateway.main import serve as run_gateway  # the help of all commands does not need the server
 
     given: dict[str, Any] = {
-        "routes": routes,
+        "routes": routes_file(file, routes, as_json),
         "host": host,
         "port": port,
         "admin_host": admin_host,

@@ -47,7 +47,7 @@ def counted(answer: Answer, unit: str) -> Watched:
     return Watched(
         legacy=sum(row["requests"]["legacy"] for row in rows),
         extracted=sum(row["requests"]["extracted"] for row in rows),
-        errors_legacy=sum(row["errors"]["legacy"] for row in rows),
+        errors_legacy=sum(row["errors"]["legacy"] + row["unanswered"]["legacy"] for row in rows),
         errors=sum(row["errors"]["extracted"] + row["failovers"] for row in rows),
         compared=sum(row["shadow"]["compared"] for row in rows),
         differences=sum(row["shadow"]["different"] for row in rows),

@@ -44,6 +44,10 @@ class Exchange:
     status = 0
     stage = b""
     """Where it failed: connect, response, body, client; empty if it did not."""
+    proxy_status = b""
+    """Why it failed, as Proxy-Status tells it (RFC 9209 §2.3); empty where the gateway failed nothing."""
+    answered_here = False
+    """The gateway answered itself, in place of the side."""
     continued = False
     """100 Continue has gone out."""
     tunnel = False

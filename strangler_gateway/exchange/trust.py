@@ -1,6 +1,6 @@
-"""Which peers are believed when they say whom they speak for (`trusted_proxies:`). Pure."""
+"""Addresses: which peers are believed when they say whom they speak for (`trusted_proxies:`). Pure."""
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.request_head import is_host
@@ -34,3 +34,14 @@ def public_origin(fields: Pairs) -> tuple[bytes | None, bytes | None]:
     told = {name.lower(): value.partition(b",")[0].strip(b" \t") for name, value in reversed(fields)}
     scheme, host = told.get(b"x-forwarded-proto", b"").lower(), told.get(b"x-forwarded-host", b"")
     return scheme if scheme in (b"http", b"https") else None, host if host and is_host(host) else None
+
+
+def network_of(address: str) -> str:
+    """The address itself; of IPv6 its /64, which one household has whole."""
+    if ":" not in address:
+        return address
+    try:
+        packed = IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(packed.ipv4_mapped or IPv6Network((int(packed) >> 64 << 64, 64)))

@@ -1,7 +1,7 @@
 """The head of an HTTP/1.1 request (RFC 9112): strict parsing, and how the body is delimited. Pure."""
 
 import re
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from strangler_gateway.http.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
 
@@ -25,12 +25,17 @@ TRANSFER_ENCODING, EXPECT, UPGRADE, TE = Kind.TRANSFER_ENCODING, Kind.EXPECT, Ki
 _TELLING = frozenset((Kind.REQUEST_ID, Kind.DEBUG, Kind.OVERRIDE, Kind.VIA))
 
 
+RefusalReason = Literal["request_line", "version", "target", "fields", "host", "framing", "expectation", "too_long"]
+"""What is wrong with a request that no route was found for, as the log tells it."""
+
+
 class BadRequest(Exception):
     """A request that is answered by the gateway itself, and whose connection is closed (RFC 9112 §2.2)."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, reason: RefusalReason, message: str) -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
         self.message = message
 
 
@@ -84,16 +89,16 @@ class RequestHead:
 def incomplete_request(buffer: bytes, max_line: int, max_header: int) -> None:
     """Refuses at once what can no longer become a request. Raises BadRequest."""
     if not _START.fullmatch(buffer) and buffer != b"\r":
-        raise BadRequest(400, "The request does not begin with a method.")
+        raise BadRequest(400, "request_line", "The request does not begin with a method.")
     if _BARE_LF.search(buffer):
-        raise BadRequest(400, "A line is not ended by CRLF.")
+        raise BadRequest(400, "fields", "A line is not ended by CRLF.")
     line_end = buffer.find(b"\r\n", 2)
     if line_end > max_line or (line_end < 0 and len(buffer) > max_line):
-        raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
+        raise BadRequest(414, "too_long", f"The request line is longer than {max_line} bytes.")
     if line_end >= 0 and not _REQUEST_LINE.match(buffer, 2 if buffer.startswith(b"\r\n") else 0):
         _refuse_request_line(buffer[: line_end + 2].lstrip(b"\r\n"))
     if len(buffer) > max_header + max_line:
-        raise BadRequest(431, f"The header section is longer than {max_header} bytes.")
+        raise BadRequest(431, "too_long", f"The header section is longer than {max_header} bytes.")
 
 
 def parse_request(
@@ -111,13 +116,13 @@ def parse_request(
     if line is None:
         end = head.find(b"\n") + 1
         if end > max_line:
-            raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
+            raise BadRequest(414, "too_long", f"The request line is longer than {max_line} bytes.")
         _refuse_request_line(head[:end])
     start = line.end()
     if start - 2 > max_line:
-        raise BadRequest(414, f"The request line is longer than {max_line} bytes.")
+        raise BadRequest(414, "too_long", f"The request line is longer than {max_line} bytes.")
     if len(head) - start > max_header:
-        raise BadRequest(431, f"The header section is longer than {max_header} bytes.")
+        raise BadRequest(431, "too_long", f"The header section is longer than {max_header} bytes.")
     method, target, minor = line.groups()
     section, version = head[start:], 10 if minor == b"0" else 11
     plain = target[0] == 0x2F and method != b"CONNECT" and b"#" not in target
@@ -126,9 +131,9 @@ def parse_request(
     try:
         fields, marks = parse_fields(head, start)
     except Malformed as exc:
-        raise BadRequest(400, f"Malformed header section: {exc}.") from exc
+        raise BadRequest(400, "fields", f"Malformed header section: {exc}.") from exc
     if len(fields) > max_fields:
-        raise BadRequest(431, f"There are more than {max_fields} header fields.")
+        raise BadRequest(431, "too_long", f"There are more than {max_fields} header fields.")
     if plain:
         path, mark, rest = target.partition(b"?")
         query, authority = mark + rest, None
@@ -145,22 +150,22 @@ def parse_request(
 def _refuse_request_line(line: bytes) -> NoReturn:
     parts = line.rstrip(b"\r\n").split(b" ")
     if len(parts) == 3 and re.fullmatch(rb"HTTP/[0-9]+(\.[0-9]+)?", parts[2]) and not parts[2].startswith(b"HTTP/1."):
-        raise BadRequest(505, "This server speaks HTTP/1.1.")
-    raise BadRequest(400, "Malformed request line: wanted `method SP request-target SP HTTP/1.1`.")
+        raise BadRequest(505, "version", "This server speaks HTTP/1.1.")
+    raise BadRequest(400, "request_line", "Malformed request line: wanted `method SP request-target SP HTTP/1.1`.")
 
 
 def _split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, bytes | None]:
     """(target, path, query, authority of an absolute-form) (RFC 9112 §3.2)."""
     if method == b"CONNECT":
-        raise BadRequest(501, "CONNECT is not supported: this is not a tunnel.")
+        raise BadRequest(501, "target", "CONNECT is not supported: this is not a tunnel.")
     if b"#" in target:
-        raise BadRequest(400, "A request target has no fragment.")
+        raise BadRequest(400, "target", "A request target has no fragment.")
     if target[0] == 0x2F:
         path, mark, rest = target.partition(b"?")
         return target, path, mark + rest, None
     if target == b"*":
         if method != b"OPTIONS":
-            raise BadRequest(400, "Only OPTIONS may use the asterisk-form.")
+            raise BadRequest(400, "target", "Only OPTIONS may use the asterisk-form.")
         return target, target, b"", None
     return _split_absolute(method, target)
 
@@ -169,11 +174,11 @@ def _split_absolute(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, 
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None or absolute[1].lower() not in (b"http", b"https"):
         raise BadRequest(
-            400, "The request target must be in origin-form, absolute-form (http, https) or asterisk-form."
+            400, "target", "The request target must be in origin-form, absolute-form (http, https) or asterisk-form."
         )
     authority, path, query = absolute[2], absolute[3], absolute[4] or b""
     if not authority or not _HOST.fullmatch(authority) or authority.startswith(b":"):
-        raise BadRequest(400, "The authority of the request target is not host[:port].")
+        raise BadRequest(400, "target", "The authority of the request target is not host[:port].")
     if not path:
         path = b"*" if method == b"OPTIONS" and not query else b"/"
     return path + query, path, query, authority
@@ -186,7 +191,7 @@ def _read_fields(request: RequestHead, authority: bytes | None) -> None:
         value = fields[index][1].rstrip(b" \t")
         if kind == HOST:
             if host is not None:
-                raise BadRequest(400, "There is more than one Host field.")
+                raise BadRequest(400, "host", "There is more than one Host field.")
             host = value
         elif kind == AUTHORIZATION:
             request.authorization = value if request.authorization is None else b""
@@ -225,11 +230,11 @@ def joined(so_far: bytes | None, value: bytes) -> bytes:
 def _read_host(request: RequestHead, host: bytes | None, authority: bytes | None) -> None:
     if host is None:
         if request.version == 11:
-            raise BadRequest(400, "An HTTP/1.1 request needs a Host field.")
+            raise BadRequest(400, "host", "An HTTP/1.1 request needs a Host field.")
         request.has_host_field = False
     elif host not in _good_hosts:
         if not is_host(host):
-            raise BadRequest(400, "The Host field is not host[:port].")
+            raise BadRequest(400, "host", "The Host field is not host[:port].")
         if len(_good_hosts) < _MAX_CACHED:
             _good_hosts.add(host)
     request.host = host if authority is None else authority
@@ -244,18 +249,18 @@ def _read_framing(request: RequestHead, length: bytes | None, coding: bytes | No
     """RFC 9112 §6.1 and §6.3: what could be read in two ways is refused."""
     if coding is not None:
         if length is not None:
-            raise BadRequest(400, "Both Transfer-Encoding and Content-Length are present.")
+            raise BadRequest(400, "framing", "Both Transfer-Encoding and Content-Length are present.")
         if request.version == 10:
-            raise BadRequest(400, "Transfer-Encoding in an HTTP/1.0 request.")
+            raise BadRequest(400, "framing", "Transfer-Encoding in an HTTP/1.0 request.")
         names = options((coding,))
         if not names or names[-1] != b"chunked" or b"chunked" in names[:-1] or b"identity" in names:
-            raise BadRequest(400, "chunked must be the last transfer coding, and occur once.")
+            raise BadRequest(400, "framing", "chunked must be the last transfer coding, and occur once.")
         if len(names) > 1:
-            raise BadRequest(501, "Only the transfer coding chunked is implemented.")
+            raise BadRequest(501, "framing", "Only the transfer coding chunked is implemented.")
         request.length = None
         return
     if length is None or not DIGITS.fullmatch(length):
-        raise BadRequest(400, "Content-Length is not one decimal number.")
+        raise BadRequest(400, "framing", "Content-Length is not one decimal number.")
     request.length = int(length)
 
 
@@ -277,5 +282,5 @@ def _read_expect(request: RequestHead, expect: bytes) -> None:
     if request.version == 10:
         return
     if options((expect,)) != [b"100-continue"]:
-        raise BadRequest(417, "The only expectation known is 100-continue.")
+        raise BadRequest(417, "expectation", "The only expectation known is 100-continue.")
     request.expect_continue = request.length != 0

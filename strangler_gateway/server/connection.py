@@ -78,7 +78,7 @@ class ClientConnection(asyncio.Protocol):
         self.connections.add(self)
         self.deadline = self.front.now() + self.front.settings.header_timeout_s
         if len(self.connections) > self.front.settings.max_connections:
-            self._refuse(_TOO_MANY)
+            self._refuse("too_many_connections", _TOO_MANY)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.connections.discard(self)
@@ -136,7 +136,7 @@ class ClientConnection(asyncio.Protocol):
         elif self.handler is not None:
             self._bad_body(408, "The request body did not arrive in time.")
         elif self.reader.buffer:
-            self._refuse(_HEADER_LATE)
+            self._refuse("late", _HEADER_LATE)
         else:
             self._close()
 
@@ -223,7 +223,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             request = self.reader.take()
         except BadRequest as exc:
-            self._refuse(Reply(exc.status, "http_request_error", exc.message, close=True))
+            self._refuse(exc.reason, Reply(exc.status, "http_request_error", exc.message, close=True))
             return False
         if request is None:
             self.deadline = min(self.deadline, self.front.now() + self.front.settings.header_timeout_s)
@@ -269,9 +269,15 @@ class ClientConnection(asyncio.Protocol):
         except Exception:
             self._fail()
 
+    def _failed_by(self, word: bytes) -> None:
+        """The log tells why an answer under way ends."""
+        if self.exchange is not None:
+            self.exchange.proxy_status = word
+
     def _fail(self) -> None:
         log.exception("a step failed")
         if self.responding:
+            self._failed_by(FAILED.code.encode())
             self.break_off()
         elif self.exchange is not None:
             self.reply(FAILED)
@@ -310,6 +316,7 @@ class ClientConnection(asyncio.Protocol):
         if handler is not None:
             handler.on_client_gone()
         if self.responding:
+            self._failed_by(b"http_request_error")
             self.break_off()
         else:
             self.keep = False
@@ -441,6 +448,9 @@ class ClientConnection(asyncio.Protocol):
     def reply(self, reply: Reply) -> None:
         """An answer of the gateway's own."""
         fields, body = self.front.own_answers.of(reply, self.exchange)
+        if self.exchange is not None:
+            self.exchange.answered_here = True
+            self._failed_by(reply.code.encode())
         if reply.close:
             self.keep = False
         self.write_head(reply.status, reason_phrase(reply.status).encode(), _lines(fields), len(body))
@@ -448,13 +458,13 @@ class ClientConnection(asyncio.Protocol):
             self.writer.body(body)
         self.end_response([])
 
-    def _refuse(self, reply: Reply) -> None:
+    def _refuse(self, reason: str, reply: Reply) -> None:
         """Answers what never became a request, and reads no more of this connection (gateway.md F15)."""
         fields, body = self.front.own_answers.of(reply, None)
         phrase = reason_phrase(reply.status).encode()
         lines = _lines(fields)
         self.out.put(b"HTTP/1.1 %d %b\r\n%bConnection: close\r\n\r\n%b" % (reply.status, phrase, lines, body))
-        self.front.refused()
+        self.front.refused(self.peer, reason, reply)
         self.body.done = False
         self._close()
 

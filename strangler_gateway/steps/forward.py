@@ -151,7 +151,7 @@ class Relay(Handler):
         if not client.responding and self._forward.fails_over(exchange, error):
             self._call = self._forward.call(exchange, self)
             return
-        exchange.stage = error.stage.encode()
+        exchange.stage, exchange.proxy_status = error.stage.encode(), error.code.encode()
         if client.responding:
             client.break_off()
         else:

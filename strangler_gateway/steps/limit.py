@@ -1,6 +1,5 @@
 """Step: the rate limit that a route was given in routes.yaml; none unless written, and the same on both sides."""
 
-import ipaddress
 import math
 import time
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from collections.abc import Callable
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Outcome
 from strangler_gateway.exchange.replies import Reply
+from strangler_gateway.exchange.trust import network_of
 from strangler_gateway.table.rate import Rate, parse_rate
 from strangler_gateway.table.routes import RateLimit
 
@@ -77,14 +77,3 @@ class Limit:
             return None
         retry_after = (b"Retry-After", b"%d" % wait_s)
         return Reply(429, "http_request_denied", f"Too many requests; the limit is {rule.rate}.", (retry_after,))
-
-
-def network_of(address: str) -> str:
-    """The address itself; of IPv6 its /64, which one household has whole."""
-    if ":" not in address:
-        return address
-    try:
-        packed = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(packed.ipv4_mapped or ipaddress.IPv6Network((int(packed) >> 64 << 64, 64)))

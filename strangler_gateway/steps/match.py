@@ -54,4 +54,4 @@ def _last_hop(exchange: Exchange) -> Outcome:
         return Reply(
             200, "", "Max-Forwards is 0: the request ends at the gateway.", ((b"Allow", _ECHO_METHODS + b", TRACE"),)
         )
-    return Reply(405, "", "The gateway does not echo requests.", ((b"Allow", _ECHO_METHODS),))
+    return Reply(405, "http_request_error", "The gateway does not echo requests.", ((b"Allow", _ECHO_METHODS),))

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Outcome
 from strangler_gateway.exchange.replies import Reply
-from strangler_gateway.exchange.trust import client_behind, public_origin, trusts
+from strangler_gateway.exchange.trust import client_behind, network_of, public_origin, trusts
 from strangler_gateway.http.fields import Kind
 from strangler_gateway.table.routes import RouteTable, Side
 from strangler_gateway.telemetry.access_log import AccessLog
+from strangler_gateway.telemetry.log_throttle import Throttle
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.upstream.heads_out import request_id_of
 
@@ -74,10 +75,11 @@ class Observe:
 
 
 class Observer:
-    """The end of an exchange, however it ended."""
+    """The end of an exchange, however it ended, and what never became one."""
 
     def __init__(self, stats: Stats, log: AccessLog, now: Callable[[], float], wall: Callable[[], float]) -> None:
         self._stats, self._log, self._now, self._wall = stats, log, now, wall
+        self._throttle = Throttle(now)
 
     def done(self, exchange: Exchange) -> None:
         """Counts it, writes its log line, releases what steps took."""
@@ -86,3 +88,10 @@ class Observer:
         self._log.request(exchange, self._wall(), seconds)
         for release in exchange.on_done:
             release()
+
+    def refused(self, peer: str, reason: str, reply: Reply) -> None:
+        """Counts it; one log line now and then for each peer, since anybody may send anything."""
+        self._stats.refuse()
+        told = self._throttle.told(network_of(peer))
+        if told is not None:
+            self._log.refused(peer, reason, reply, self._wall(), more=told[1])

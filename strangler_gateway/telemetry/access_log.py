@@ -1,22 +1,31 @@
-"""One JSON line a request, as buffered bytes: route ids, never raw paths, which may hold somebody's data."""
+"""One JSON line a request, as buffered bytes: route ids; raw paths and users, which are personal, only if asked."""
 
+import json
 import os
+from collections.abc import Collection
 from typing import BinaryIO
 
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.replies import Reply
 
 _MAX_BUFFERED = 64 * 1024
+_MAX_PATH = 1024
 _LINE = (
-    b'{"event":"request","at":%b,"request_id":"%b","route":"%b","method":"%b","status":%d,%b,"ms":%.2f,"failed":"%b"}\n'
+    b'{"event":"request","at":%b,"request_id":"%b","route":"%b","method":"%b","status":%d,%b,"ms":%.2f,"failed":"%b"'
 )
 _OWN = b'"side":"gateway","reason":"own_reply"'
+_REFUSED = (
+    b'{"event":"refused","at":%.3f,"peer":%b,"status":%d,"reason":"%b","proxy_status":"%b","message":%b,"more":%d}\n'
+)
 
 
 class AccessLog:
-    """Lines are kept until `flush`, or until there are 64 KiB of them."""
+    """Lines are kept until `flush`, or until there are 64 KiB of them. `fields`: `path`, `user`."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: BinaryIO, fields: Collection[str] = ()) -> None:
         self._out = out
+        self._path, self._user = "path" in fields, "user" in fields
+        self._more = self._path or self._user
         self._lines: list[bytes] = []
         self._size = 0
         self._ms, self._at = 0, b"0.000"
@@ -36,6 +45,25 @@ class AccessLog:
             seconds * 1000,
             exchange.stage,
         )
+        if exchange.proxy_status:
+            line += b',"proxy_status":"%b"' % exchange.proxy_status
+        self._put(line + self._asked(exchange) if self._more else line + b"}\n")
+
+    def refused(self, peer: str, reason: str, reply: Reply, at: float, more: int) -> None:
+        """What never became a request; `more`: how many of this peer were not told since its last line."""
+        word, code = reason.encode(), reply.code.encode()
+        self._put(_REFUSED % (at, _json(peer), reply.status, word, code, _json(reply.message), more))
+
+    def _asked(self, exchange: Exchange) -> bytes:
+        """The end of a line with what the operator wants in it; the path without its query, which may hold secrets."""
+        line = b""
+        if self._path:
+            line += b',"path":%b' % _json(exchange.path[:_MAX_PATH].decode("latin-1"))
+        if self._user:
+            line += b',"user":%b' % _json(exchange.identity.subject if exchange.identity is not None else None)
+        return line + b"}\n"
+
+    def _put(self, line: bytes) -> None:
         self._lines.append(line)
         self._size += len(line)
         if self._size > _MAX_BUFFERED:
@@ -50,3 +78,7 @@ class AccessLog:
             os.write(self._out.fileno(), b"".join(lines))
         except OSError:
             return
+
+
+def _json(value: str | None) -> bytes:
+    return json.dumps(value).encode()

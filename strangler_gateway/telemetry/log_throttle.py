@@ -1,4 +1,4 @@
-"""Errors that recur with every request are logged once in a while, with how often they came."""
+"""What recurs is logged once in a while for each subject, with how often it came."""
 
 import logging
 import time
@@ -10,28 +10,51 @@ from strangler_gateway.exchange.errors import UpstreamError
 
 EVERY_S = 10.0
 MAX_SUBJECTS = 1_000
+OTHERS = "others"
+"""The subject of all that come while there are MAX_SUBJECTS already."""
 _EXPECTED = (IdentityUnavailable, UpstreamError, MessagingError, TimeoutError)
 log = logging.getLogger(__name__)
 
 
-class LogThrottle:
-    """The first error of a subject is logged at once, then none for ten seconds."""
+class Throttle:
+    """A subject is told at once, then not for ten seconds: at most 1,001 lines in ten seconds, whatever happens."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._quiet: dict[str, tuple[float, int]] = {}
+        """By subject: quiet until then, and how often it came meanwhile; who was told first comes first."""
+
+    def told(self, subject: str) -> tuple[str, int] | None:
+        """The subject to tell now, and how often it came untold since the last time; None: not now."""
+        now, quiet = self._clock(), self._quiet
+        if subject not in quiet and len(quiet) >= MAX_SUBJECTS:
+            self._forget(now)
+            subject = OTHERS if len(quiet) >= MAX_SUBJECTS else subject
+        until, untold = quiet.get(subject, (now, 0))
+        if now < until:
+            quiet[subject] = (until, untold + 1)
+            return None
+        quiet.pop(subject, None)
+        quiet[subject] = (now + EVERY_S, 0)
+        return subject, untold
+
+    def _forget(self, now: float) -> None:
+        while self._quiet and self._quiet[first := next(iter(self._quiet))][0] <= now:
+            del self._quiet[first]
+
+
+class LogThrottle:
+    """Errors that recur with every request."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._throttle = Throttle(clock)
 
     def warn(self, subject: str, error: Exception) -> None:
         """A line for what can happen (somebody is away); the stack for a fault of ours or a plugin's."""
-        now = self._clock()
-        until, unsaid = self._quiet.get(subject, (now, 0))
-        if now < until:
-            self._quiet[subject] = (until, unsaid + 1)
+        told = self._throttle.told(subject)
+        if told is None:
             return
-        if len(self._quiet) >= MAX_SUBJECTS:
-            self._quiet.clear()
-        self._quiet[subject] = (now + EVERY_S, 0)
         unexpected = None if isinstance(error, _EXPECTED) else error
         level = logging.ERROR if unexpected else logging.WARNING
         said = str(error) or type(error).__name__
-        log.log(level, "%s: %s (%d times more since the last line)", subject, said, unsaid, exc_info=unexpected)
+        log.log(level, "%s: %s (%d times more since the last line)", told[0], said, told[1], exc_info=unexpected)

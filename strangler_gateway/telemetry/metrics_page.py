@@ -9,6 +9,7 @@ from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.stats import BUCKETS_S, RouteStats, Stats
 
 _HELP = {
+    "unanswered_legacy": "Requests that the gateway answered with a 5xx because the monolith did not answer.",
     "failovers": "Safe requests that went to the monolith because the service failed.",
     "overrides_legacy": "Requests that a caller with the debug credential sent to the monolith.",
     "client_gone": "Requests whose client left before the answer was complete.",

@@ -14,12 +14,13 @@ from strangler_gateway.telemetry.user_sketch import Users
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MAX_SHAPES = 500
 _LEGACY = Side.LEGACY
-_UPSTREAM_FAILED = (b"connect", b"response", b"body")
+_UPSTREAM_FAILED = (b"connect", b"response", b"body", b"publish")
 _COUNTERS = (
     "legacy",
     "extracted",
     "errors_legacy",
     "errors_extracted",
+    "unanswered_legacy",
     "failovers",
     "overrides_legacy",
     "client_gone",
@@ -52,7 +53,11 @@ class RouteStats:
     legacy: int
     extracted: int
     errors_legacy: int
+    """Of the monolith's own: its 5xx, and its answers that broke off."""
     errors_extracted: int
+    """Of the new end: its 5xx, and what it did not answer."""
+    unanswered_legacy: int
+    """5xx of the gateway's own, in place of the monolith's answer."""
     failovers: int
     overrides_legacy: int
     client_gone: int
@@ -122,12 +127,14 @@ class Stats:
             stats.own_replies += 1
             return
         status, bad = exchange.status, exchange.status >= 500
+        own = bad and exchange.answered_here and exchange.proxy_status != b""
         if exchange.stage:
             bad = bad or exchange.stage in _UPSTREAM_FAILED
             stats.client_gone += exchange.stage == b"client"
         if exchange.decision.side is _LEGACY:
             stats.legacy += 1
-            stats.errors_legacy += bad
+            stats.errors_legacy += bad and not own
+            stats.unanswered_legacy += own
             stats.last_legacy_at = self.wall()
             stats.durations_legacy[bisect_left(BUCKETS_S, seconds)] += 1
             stats.seconds[0] += seconds
@@ -135,6 +142,7 @@ class Stats:
             users = stats.users_legacy
         else:
             stats.extracted += 1
+            bad = bad and (not own or exchange.stage != b"")
             stats.errors_extracted += bad
             stats.durations_extracted[bisect_left(BUCKETS_S, seconds)] += 1
             stats.seconds[1] += seconds

@@ -1,6 +1,6 @@
 """Checks a routes file: all faults at once, warnings, and the table if there is no fault."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from strangler_gateway.config.checks.fields import validated
@@ -9,7 +9,8 @@ from strangler_gateway.config.checks.secrets import secret_faults
 from strangler_gateway.config.checks.warnings import warnings_of
 from strangler_gateway.config.compile import compile_table
 from strangler_gateway.config.faults import Fault
-from strangler_gateway.config.yaml.source import read
+from strangler_gateway.config.model import RoutesFile
+from strangler_gateway.config.yaml.source import LocatedYaml, read
 from strangler_gateway.table.routes import RouteTable
 
 MAX_FAULTS = 100
@@ -24,18 +25,32 @@ class Report:
     table: RouteTable | None
 
 
-def check_text(text: str, environ: Mapping[str, str]) -> Report:
-    """Checks a routes file; its variables come from `environ`. Never raises."""
+def check_text(text: str, environ: Mapping[str, str], find_plugin: Callable[[str], object] | None = None) -> Report:
+    """Checks a routes file; its variables come from `environ`. Never raises.
+
+    `find_plugin` raises a ValueError for an identity plugin that cannot be imported here; None: nobody looks.
+    """
     source = read(text, environ)
     faults = source.faults + secret_faults(text, source)
     if not source.data and faults:
         return _refused(faults)
     file, found = validated(source)
     faults += found + rule_faults(source)
+    if file is not None and find_plugin is not None:
+        faults += _plugin_faults(source, file, find_plugin)
     if faults or file is None:
         return _refused(faults)
     lines = [source.line(("routes", at)) for at in range(len(file.routes))]
     return Report((), tuple(sorted(warnings_of(source, file, environ))), compile_table(file, lines))
+
+
+def _plugin_faults(source: LocatedYaml, file: RoutesFile, find_plugin: Callable[[str], object]) -> Iterator[Fault]:
+    if isinstance(file.identity, str) or file.identity.plugin is None:
+        return
+    try:
+        find_plugin(file.identity.plugin)
+    except ValueError as exc:
+        yield source.fault(("identity", "plugin"), str(exc))
 
 
 def _refused(faults: list[Fault]) -> Report:

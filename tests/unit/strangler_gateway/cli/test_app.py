@@ -360,6 +360,42 @@ def test_check_reports_every_fault_with_its_line_and_schema_is_a_json_schema(tmp
     assert said("schema")["type"] == "object"
 
 
+PLUGIN = """
+import pathlib
+def provider():
+    pathlib.Path(__file__).with_name("called").touch()
+provided = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("plugin", "said_of_it"),
+    [
+        ("plugged:provider", None),
+        ("unplugged:provider", "ModuleNotFoundError"),
+        ("plugged:nothing", "AttributeError"),
+        ("plugged:provided", "provided is a int, not a function"),
+    ],
+)
+def test_check_imports_the_identity_plugin_and_does_not_call_it(
+    plugin: str, said_of_it: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plugged.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "routes.yaml"
+    file.write_text(ROUTES.replace("version: 1", f"version: 1\nidentity: {{plugin: '{plugin}'}}", 1))
+    faults = said("check", "--routes", str(file), code=REFUSED if said_of_it else DONE)["faults"]
+    assert [(fault["line"], fault["where"]) for fault in faults] == ([(2, "identity.plugin")] if said_of_it else [])
+    assert all(str(said_of_it) in fault["message"] for fault in faults)
+    assert not (tmp_path / "called").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_the_routes_file_is_an_argument_or_an_option_but_not_two_files(command: str) -> None:
+    result = run(command, "a.yaml", "--routes", "b.yaml")
+    assert (result.exit_code, "two routes files" in result.stderr) == (USAGE, True)
+
+
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_command_has_help(command: str) -> None:
     shown = ok(*filter(None, [command, "--help"]))

@@ -25,7 +25,9 @@ def test_a_secret_is_read_from_the_file_that_its_variable_names_and_never_shown(
     assert "s3cret" not in repr(made)
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "70000"), ("NAME", "a b"), ("BODY_TIMEOUT_S", "0")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "70000"), ("NAME", "a b"), ("BODY_TIMEOUT_S", "0"), ("LOG_FIELDS", "path,body")]
+)
 def test_a_value_out_of_range_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"STRANGLER_{name}", value)
     with pytest.raises(ValidationError):

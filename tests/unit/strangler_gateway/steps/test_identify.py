@@ -9,7 +9,8 @@ import pytest
 from chassis.auth.claims import Fields, Identity, IdentityUnavailable
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.gateway import Gateway
-from strangler_gateway.identity.providers import load_plugin, open_provider
+from strangler_gateway.identity.plugin import load_plugin
+from strangler_gateway.identity.providers import open_provider
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.steps import identify as identify_module
 from strangler_gateway.steps.identify import Identify

@@ -5,8 +5,9 @@ import pytest
 from chassis.auth.claims import NOBODY, Identity
 from strangler_gateway.exchange.clocks import Clocks
 from strangler_gateway.exchange.replies import Reply
+from strangler_gateway.exchange.trust import network_of
 from strangler_gateway.gateway import Gateway
-from strangler_gateway.steps.limit import Limit, Limiter, network_of
+from strangler_gateway.steps.limit import Limit, Limiter
 from strangler_gateway.table.routes import MigrationState, RateLimit
 from tests.support.gateway.exchanges import ALICE, Clock, changed, exchange, gateway_for, route, step
 

@@ -6,7 +6,7 @@ import pytest
 
 from chassis.auth.claims import IdentityUnavailable
 from strangler_gateway.exchange.errors import UpstreamError
-from strangler_gateway.telemetry.log_throttle import EVERY_S, MAX_SUBJECTS, LogThrottle
+from strangler_gateway.telemetry.log_throttle import EVERY_S, MAX_SUBJECTS, OTHERS, LogThrottle, Throttle
 from tests.support.gateway.exchanges import Clock
 
 
@@ -23,12 +23,15 @@ def test_a_recurring_trouble_is_told_at_once_and_then_counted(caplog: pytest.Log
     assert caplog.records[1].getMessage() == "identity: store away (99 times more since the last line)"
 
 
-def test_subjects_are_told_apart_and_kept_in_bounds(caplog: pytest.LogCaptureFixture) -> None:
-    throttle = LogThrottle(Clock())
-    for n in range(2 * MAX_SUBJECTS):
-        throttle.warn(f"shadow call of {n}", TimeoutError())
-    assert len(caplog.records) == 2 * MAX_SUBJECTS
-    assert len(throttle._quiet) <= MAX_SUBJECTS
+def test_subjects_are_told_apart_and_kept_in_bounds() -> None:
+    clock = Clock()
+    throttle = Throttle(clock)
+    told = [throttle.told(str(n)) for n in range(MAX_SUBJECTS + 50)]
+    assert told == [*((str(n), 0) for n in range(MAX_SUBJECTS)), (OTHERS, 0), *[None] * 49]
+    assert throttle.told("0") is None
+    assert len(throttle._quiet) == MAX_SUBJECTS + 1
+    clock.now += EVERY_S
+    assert [throttle.told(one) for one in ("0", "new", "1")] == [("0", 1), ("new", 0), ("1", 0)]
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,13 @@ ROUTE = Route("all", "/{rest...}", None, Movable("all", "route"), SERVICE, undec
 TABLE = RouteTable("d", (ROUTE,), {"m": SERVICE}, {"all": ROUTE.movable})
 
 
-def exchange(target: bytes = b"/", status: int = 200, side: Side | None = Side.LEGACY, stage: bytes = b"") -> Exchange:
+def exchange(
+    target: bytes = b"/", status: int = 200, side: Side | None = Side.LEGACY, stage: bytes = b"", own: bytes = b""
+) -> Exchange:
     head = parse_request(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target, 1000, 1000, 10)
     x = Exchange(head, HeadMemory(), TABLE, "1.2.3.4", b"http", 0.0)
     x.status, x.stage = status, stage
+    x.answered_here, x.proxy_status = bool(own), own
     x.decision = None if side is None else Decision(side, "r")
     return x
 
@@ -35,10 +38,16 @@ def test_requests_errors_and_own_replies_are_told_apart() -> None:
         exchange(side=Side.EXTRACTED, status=502),
         exchange(status=499, stage=b"client"),
         exchange(side=None, status=429),
+        exchange(status=502, stage=b"connect", own=b"connection_refused"),
+        exchange(status=500, own=b"proxy_internal_error"),
+        exchange(side=Side.EXTRACTED, status=504, stage=b"response", own=b"http_response_timeout"),
+        exchange(side=Side.EXTRACTED, status=503, stage=b"publish", own=b"destination_unavailable"),
+        exchange(side=Side.EXTRACTED, status=503, own=b"http_request_denied"),
     ):
         stats.count(x, 0.003)
     one = stats.route("all")
-    assert (one.legacy, one.errors_legacy, one.extracted, one.errors_extracted) == (4, 2, 2, 1)
+    assert (one.legacy, one.errors_legacy, one.unanswered_legacy) == (6, 2, 2)
+    assert (one.extracted, one.errors_extracted) == (5, 3)
     assert (one.client_gone, one.own_replies, one.last_legacy_at) == (1, 1, 7.0)
 
 
