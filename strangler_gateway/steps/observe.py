@@ -12,7 +12,7 @@ from strangler_gateway.exchange.trust import client_behind, network_of, public_o
 from strangler_gateway.http.fields import Kind
 from strangler_gateway.table.routes import RouteTable, Side
 from strangler_gateway.telemetry.access_log import AccessLog
-from strangler_gateway.telemetry.log_throttle import Throttle
+from strangler_gateway.telemetry.log_throttle import SubjectThrottle
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.upstream.heads_out import request_id_of
 
@@ -79,7 +79,7 @@ class Observer:
 
     def __init__(self, stats: Stats, log: AccessLog, now: Callable[[], float], wall: Callable[[], float]) -> None:
         self._stats, self._log, self._now, self._wall = stats, log, now, wall
-        self._throttle = Throttle(now)
+        self._throttle = SubjectThrottle(now)
 
     def done(self, exchange: Exchange) -> None:
         """Counts it, writes its log line, releases what steps took."""

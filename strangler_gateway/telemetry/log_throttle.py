@@ -16,7 +16,7 @@ _EXPECTED = (IdentityUnavailable, UpstreamError, MessagingError, TimeoutError)
 log = logging.getLogger(__name__)
 
 
-class Throttle:
+class SubjectThrottle:
     """A subject is told at once, then not for ten seconds: at most 1,001 lines in ten seconds, whatever happens."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,7 +47,7 @@ class LogThrottle:
     """Errors that recur with every request."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._throttle = Throttle(clock)
+        self._throttle = SubjectThrottle(clock)
 
     def warn(self, subject: str, error: Exception) -> None:
         """A line for what can happen (somebody is away); the stack for a fault of ours or a plugin's."""

@@ -11,7 +11,7 @@ from tests.http.client import Client, connect
 from tests.http.conftest import Start
 from tests.http.gateway_process import GatewayProcess
 from tests.http.message import HOST, Truncated, get, message, ok, post_chunked
-from tests.http.origin import Script
+from tests.http.origin import Call, Script
 from tests.http.stream import DEADLINE_S
 
 REFUSED = [
@@ -86,12 +86,17 @@ def test_a_failed_requests_line_has_the_word_that_its_client_was_told(
     assert (line["status"], line["proxy_status"], line["failed"]) == (status, word, failed)
 
 
+def cut_short(call: Call) -> None:
+    call.send(ok(body=b"12345")[:-2])
+    call.close()
+
+
 def test_so_has_an_answer_that_broke_off_and_no_line_of_a_request_that_did_not_fail(
     gateway: GatewayProcess, client: Client, origin: Script
 ) -> None:
     client.ask(get(b"/", b"X-Request-Id: told-nothing"))
     assert "proxy_status" not in gateway.logged('"request_id":"told-nothing"')
-    origin.answers(lambda call: (call.send(ok(body=b"12345")[:-2]), call.close()))
+    origin.answers(cut_short)
     with pytest.raises(Truncated):
         client.ask(get(b"/", b"X-Request-Id: told-late"))
     line = json.loads(gateway.logged('"request_id":"told-late"'))

@@ -6,7 +6,7 @@ import pytest
 
 from chassis.auth.claims import IdentityUnavailable
 from strangler_gateway.exchange.errors import UpstreamError
-from strangler_gateway.telemetry.log_throttle import EVERY_S, MAX_SUBJECTS, OTHERS, LogThrottle, Throttle
+from strangler_gateway.telemetry.log_throttle import EVERY_S, MAX_SUBJECTS, OTHERS, LogThrottle, SubjectThrottle
 from tests.support.gateway.exchanges import Clock
 
 
@@ -25,7 +25,7 @@ def test_a_recurring_trouble_is_told_at_once_and_then_counted(caplog: pytest.Log
 
 def test_subjects_are_told_apart_and_kept_in_bounds() -> None:
     clock = Clock()
-    throttle = Throttle(clock)
+    throttle = SubjectThrottle(clock)
     told = [throttle.told(str(n)) for n in range(MAX_SUBJECTS + 50)]
     assert told == [*((str(n), 0) for n in range(MAX_SUBJECTS)), (OTHERS, 0), *[None] * 49]
     assert throttle.told("0") is None
