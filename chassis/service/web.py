@@ -17,6 +17,7 @@ from chassis.auth.claims import NOBODY, Fields, Identity
 from chassis.auth.tokens import TokenRejected
 from chassis.service.metrics import CONTENT_TYPE, Metric, rendered
 from chassis.service.middleware import CatchErrors, RequestId
+from chassis.service.readiness import UnservedRoute, listed
 from chassis.store import StoreUnavailable
 
 log = structlog.get_logger("chassis.service.web")
@@ -43,11 +44,13 @@ def application(
     lifespan: Lifespan,
     description: bytes | None = None,
     metrics: Metrics | None = None,
+    unserved: Sequence[UnservedRoute] = (),
 ) -> Starlette:
     """Serves health, description and metrics itself, and everything else from `routes`.
 
     `failure` answers when `routes` raises. `ready` raises if the service cannot work now. `description`: an OpenAPI
     document as JSON, at /openapi.json. `metrics`: at /metrics, without a credential, since they are only numbers.
+    `unserved`: routes that these settings leave out; the readiness answer lists them.
     """
 
     async def live(_request: Request) -> Response:
@@ -59,7 +62,7 @@ def application(
         except Exception as error:
             log.warning("not_ready", reason=str(error))
             return JSONResponse({"status": "not ready"}, status_code=503)
-        return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready", **listed(unserved)})
 
     async def described(_request: Request) -> Response:
         return Response(description, media_type="application/json")

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from chassis.auth.tokens import TokenVerifier
 from chassis.database.database import Database
-from chassis.service import logs, startup, web
+from chassis.service import logs, readiness, startup, web
 from chassis.settings import load, revealed
 from extracted.account.api import application as api
 from extracted.account.api.refusals import Described
@@ -59,10 +59,20 @@ def build(settings: Settings) -> Starlette:
         public if with_broker is None else _with_operations(public, settings, with_broker),
         failure=api.failure(production=production),
         description=api.description(),
+        unserved=readiness.unserved(
+            api.description(), [(method, path) for method, path, *_ in described], _missing(settings)
+        ),
         ready=database.ping,
         lifespan=lambda _app: _lifespan(database, verifier, passwords, with_broker, with_shop),
         metrics=None if with_broker is None else with_broker.metrics.gauges,
     )
+
+
+def _missing(settings: Settings) -> str:
+    """What is to be set before Account serves all its routes."""
+    if settings.broker_url is None:
+        return "ACCOUNT_BROKER_URL is not set"
+    return "ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN are not both set"
 
 
 def _routes(settings: Settings, database: Database) -> Iterator[Described]:

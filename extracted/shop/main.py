@@ -22,7 +22,7 @@ from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.outbox.outbox import Outbox
 from chassis.outbox.relay import OutboxRelay
-from chassis.service import logs, startup, web
+from chassis.service import logs, readiness, startup, web
 from chassis.settings import load, revealed
 from extracted.shop.api import application, internal
 from extracted.shop.api.internal import InternalCredentials, OperatorViews
@@ -60,6 +60,7 @@ def build(settings: Settings) -> Starlette:
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
     shop = Shop(items=LegacyItems(stores.documents), purchases=LegacyPurchases(stores.database))
     sales = _sales(settings, settings.broker_url, stores) if settings.broker_url else None
+    stock = sales.stock if sales else None
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -73,13 +74,18 @@ def build(settings: Settings) -> Starlette:
 
     return web.application(
         internal.application(
-            application.application(shop, verifier, production=production, stock=sales.stock if sales else None),
+            application.application(shop, verifier, production=production, stock=stock),
             shop=shop,
             credentials=_credentials(settings),
             views=sales.views if sales else None,
         ),
         failure=application.failure(production=production),
         description=application.description(),
+        unserved=readiness.unserved(
+            application.description(),
+            [(route.method, route.path) for route in application.routes(shop, verifier, stock)],
+            "SHOP_BROKER_URL is not set",
+        ),
         ready=stores.ping,
         lifespan=lifespan,
         metrics=sales.metrics.gauges if sales else None,

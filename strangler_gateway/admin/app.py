@@ -68,6 +68,7 @@ def admin_app(parts: AdminParts, migration: Migration) -> Starlette:
         Route("/.well-known/jwks.json", admin.jwks),
         Route("/status", admin.reads(admin.status)),
         Route("/routes", admin.reads(admin.routes)),
+        Route("/services", admin.reads(admin.services)),
         Route("/inventory", admin.reads(admin.inventory)),
         Route("/differences", admin.reads(admin.differences)),
         Route("/log", admin.reads(admin.log)),
@@ -125,6 +126,9 @@ class _Admin:
 
     async def routes(self, request: Request) -> Response:
         return JSONResponse(views.routes(self._migration, self._parts.stats))
+
+    async def services(self, request: Request) -> Response:
+        return JSONResponse(views.services(await self._migration.services(), self._migration.served))
 
     async def inventory(self, request: Request) -> Response:
         return JSONResponse(inventory(self._migration.served, self._parts.stats))

@@ -9,9 +9,11 @@ from strangler_gateway.migration.journal.journal_entry import JournalEntry, iso,
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult, Reloaded
 from strangler_gateway.migration.move_rules import MoveRefusal
+from strangler_gateway.migration.readiness import ServiceReadiness, concerned
+from strangler_gateway.migration.readiness import place as place_of
 from strangler_gateway.migration.states import percent
 from strangler_gateway.steps.explain import Explanation
-from strangler_gateway.table.routes import MigrationState, Movable, Route
+from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 
 View = dict[str, Any]
@@ -67,6 +69,29 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
             "skipped": counts.shadow_skipped,
         },
         "last_legacy_at": iso(counts.last_legacy_at) if counts.last_legacy_at else None,
+    }
+
+
+def services(found: Sequence[ServiceReadiness], table: RouteTable) -> View:
+    """Every service: whether it is ready, which movables end there, and which of their routes it does not serve."""
+    return {"services": [_service(one, table) for one in found]}
+
+
+def _service(one: ServiceReadiness, table: RouteTable) -> View:
+    name = one.service.name
+    lacking = concerned(table, one)
+    return {
+        "name": name,
+        "address": place_of(one.service),
+        "health": one.service.health,
+        "ready": one.problem is None,
+        "problem": one.problem,
+        "units": sorted({r.movable.name for r in table.routes if r.extracted and r.extracted.name == name}),
+        "legacy_of": sum(route.legacy.name == name for route in table.routes),
+        "unserved": [
+            {"route": route.id, "unit": route.movable.name, "method": u.method, "path": u.path, "reason": u.reason}
+            for route, u in lacking
+        ],
     }
 
 

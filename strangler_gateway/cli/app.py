@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 COMMANDS = {
     "routes": "queries",
+    "services": "queries",
     "flip": "moves",
     "rollback": "moves",
     "release": "moves",

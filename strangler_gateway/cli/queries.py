@@ -55,6 +55,19 @@ def _show_routes(answer: Answer) -> None:
         print(plain(problem))
 
 
+def services(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
+    """Ask every service whether it is ready.
+
+    With `health:` by a request, else by a connection alone. Lists the routes that a service says it does not serve.
+    """
+    answer = AdminClient(admin, as_json).report("services")
+    columns = ("service", "address", "health", "ready", "groups")
+    show_table(columns, [_service(service) for service in answer["services"]])
+    for service in answer["services"]:
+        for sentence in _lacking(service):
+            print(plain(sentence))
+
+
 def log(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many of the latest entries.")] = 20,
     unit: Annotated[str | None, typer.Option(help="Only of this group or route.")] = None,
@@ -102,6 +115,23 @@ def differences(
         print("\n".join(map(plain, example_lines(example))))
     if not answer["differences"]:
         print("no difference was seen")
+
+
+def _service(service: Mapping[str, Any]) -> tuple[object, ...]:
+    some = ", except" if service["unserved"] else ""
+    ready = f"yes{some}" if service["ready"] else "no"
+    groups = [*service["units"], *(["the legacy side"] if service["legacy_of"] else [])]
+    return service["name"], service["address"], service["health"] or "-", ready, ", ".join(groups) or "-"
+
+
+def _lacking(service: Mapping[str, Any]) -> list[str]:
+    problem = [service["problem"]] if service["problem"] else []
+    unserved = [
+        f"{service['name']} does not serve {one['method']} {one['path']} ({one['route']}, {one['unit']}): "
+        f"{one['reason'] or 'it gives no reason'}"
+        for one in service["unserved"]
+    ]
+    return problem + unserved
 
 
 def _row(route: Mapping[str, Any]) -> tuple[object, ...]:

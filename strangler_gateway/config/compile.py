@@ -58,6 +58,7 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
         breaker_failures=entry.breaker.failures if entry.breaker else 0,
         breaker_open_s=entry.breaker.open_s if entry.breaker else 5.0,
         websocket_ping_s=entry.websocket_ping_s,
+        health=entry.health,
         identity_headers=entry.identity_headers,
     )
 

@@ -185,6 +185,10 @@ JsonName = Annotated[
 ]
 AnswerStatus = Annotated[int, AfterValidator(_answer_status)]
 Plugin = Annotated[str, _spelled(r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", 'wanted "package.module:factory"')]
+Target = Annotated[
+    str,
+    _spelled(r"/[!-\"$-~]*", "wanted a path such as /health/ready, with a query if need be, and without a fragment"),
+]
 RoutePath = Annotated[str, _checked(parse)]
 Origin = Annotated[str, _checked(addresses.origin)]
 Network = Annotated[str, _checked(addresses.network)]

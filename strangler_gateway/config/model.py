@@ -58,6 +58,7 @@ class ServiceEntry(StrictModel):
     tls: TlsOptions | None = None
     max_connections: t.Count = 1000
     breaker: BreakerRules | None = None
+    health: t.Target | None = None
     websocket_ping_s: t.SecondsOrNone = 0.0
     identity_headers: Literal["drop", "pass", "trusted"] | None = None
 

@@ -18,7 +18,8 @@ from strangler_gateway.migration.journal.journal_entry import JournalEntry, Jour
 from strangler_gateway.migration.journal.standings import Standings
 from strangler_gateway.migration.move_policy import MovePolicy
 from strangler_gateway.migration.move_result import MoveResult, Reloaded
-from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe, accepts_connection
+from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
+from strangler_gateway.migration.readiness import ServiceReadiness, ask
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.served_table import NotServed, ServedTable
 from strangler_gateway.migration.states import LEGACY, Direction, Move, Position, position_of
@@ -47,7 +48,7 @@ class Migration:
         adopt: Callable[[RouteTable], None],
         broker: BrokerProbe,
         examples: Examples,
-        probe: Probe = accepts_connection,
+        probe: Probe = ask,
         environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         journal: Journal | None = None,
@@ -131,6 +132,10 @@ class Migration:
         except RoutesInvalid as exc:
             return Diff(self.served.digest, None, tuple(map(str, exc.faults)), unread=True)
         return compare(self.served, file, text != self._disk.text, self._standings.reason)
+
+    async def services(self) -> list[ServiceReadiness]:
+        """Every service of the served table, asked now, all at once."""
+        return await asyncio.gather(*map(self._policy.probe, self.served.services.values()))
 
     async def flip(
         self, name: str, to: Position, *, who: str, why: str = "", force: bool = False, dry_run: bool = False

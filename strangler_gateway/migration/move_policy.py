@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from strangler_gateway.migration import preflight
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
 from strangler_gateway.migration.move_result import MoveResult
-from strangler_gateway.migration.move_rules import refusals, standing_refusals, warnings
+from strangler_gateway.migration.move_rules import MoveRefusal, refusals, standing_refusals, warnings
 from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
 from strangler_gateway.migration.states import Direction, Move, position_of, undo
 from strangler_gateway.table.routes import MigrationState, RouteTable
 from strangler_gateway.telemetry.stats import Stats
 
-Unreachable = Mapping[str, tuple[str, ...]]
-"""By movable: its new ends that do not answer, each with the reason."""
+Unreachable = Mapping[str, tuple[MoveRefusal, ...]]
+"""By movable: its new ends that do not answer or are not ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class MovePolicy:
     async def unreachable(self, table: RouteTable, moves: Sequence[Move]) -> Unreachable:
         """Probes the new ends of all movables that are to go forward, at once."""
         units = [move.unit for move in moves if move.direction is Direction.FORWARD]
-        routes = [preflight.routes_of(table, unit) for unit in units]
-        found = await asyncio.gather(*(preflight.unreachable(each, self.probe, self.broker) for each in routes))
+        asked = (preflight.unreachable(table, unit, self.probe, self.broker) for unit in units)
+        found = await asyncio.gather(*asked)
         return dict(zip(units, found, strict=True))
 
     def judge(

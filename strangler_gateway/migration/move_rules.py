@@ -34,12 +34,22 @@ class RouteEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveRefusal:
+    """Why a move is refused: a code for programs; a sentence with what was found, what is required and what to do."""
+
+    code: str
+    message: str
+    forcible: bool = False
+    example: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything that a move is judged by. Times are Unix seconds."""
 
     routes: tuple[RouteEvidence, ...]
-    unreachable: tuple[str, ...] = ()
-    """New ends that do not answer, each with the reason and what to do."""
+    unreachable: tuple[MoveRefusal, ...] = ()
+    """New ends that do not answer or are not ready, each with the reason and what to do."""
     data: Literal["shared", "own"] = "shared"
     hold: Hold | None = None
     entered_at: float = 0.0
@@ -48,16 +58,6 @@ class Evidence:
     """Since when the counters have no gap."""
     now: float = 0.0
     retire_after_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class MoveRefusal:
-    """Why a move is refused: a code for programs; a sentence with what was found, what is required and what to do."""
-
-    code: str
-    message: str
-    forcible: bool = False
-    example: Mapping[str, object] | None = None
 
 
 def refusals(move: Move, evidence: Evidence) -> tuple[MoveRefusal, ...]:
@@ -113,11 +113,11 @@ def _without_end(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     if evidence.routes and len(without) == len(evidence.routes):
         yield MoveRefusal(
             "no_new_end",
-            f"no route of {move.unit} has a new end: add `extracted:` or `publish:` to {_names(without)} first",
+            f"no route of {move.unit} has a new end: add `extracted:` or `publish:` to {listing(without)} first",
         )
     elif without and move.after.state is MigrationState.RETIRED:
         yield MoveRefusal(
-            "no_new_end", f"{_names(without)} still ends in the monolith: {move.unit} cannot retire before it moves"
+            "no_new_end", f"{listing(without)} still ends in the monolith: {move.unit} cannot retire before it moves"
         )
 
 
@@ -134,8 +134,7 @@ def _one_step(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
 
 
 def _unreachable(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
-    for reason in evidence.unreachable:
-        yield MoveRefusal("unreachable", reason, forcible=True)
+    yield from evidence.unreachable
 
 
 def _uncompared(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
@@ -177,7 +176,7 @@ def _own_writes(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     if move.after.state is MigrationState.CANARY and evidence.data == "own" and writing:
         yield MoveRefusal(
             "own_data",
-            f"{move.unit} has `data: own` and {_names(writing)} writes: in canary the service and the monolith "
+            f"{move.unit} has `data: own` and {listing(writing)} writes: in canary the service and the monolith "
             "would not see each other's writes",
             forcible=True,
         )
@@ -226,7 +225,8 @@ def _writing(evidence: Evidence) -> list[str]:
     return [r.id for r in evidence.routes if r.new_end and r.writes]
 
 
-def _names(ids: list[str]) -> str:
+def listing(ids: list[str]) -> str:
+    """The first five, and how many more."""
     return ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
 
 

@@ -1,54 +1,49 @@
-"""Gathers what a move is judged by: counters since shadow began, one difference, and which new ends answer."""
+"""Gathers what a move is judged by: counters since shadow began, one difference, and which new ends are ready."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
-from strangler_gateway.migration.move_rules import Evidence, RouteEvidence
+from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, RouteEvidence, listing
+from strangler_gateway.migration.readiness import ServiceReadiness, concerned, place
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 from strangler_gateway.upstream.retry import SAFE
 
-PROBE_TIMEOUT_S = 2.0
-
-
-Probe = Callable[[Service], Awaitable[str | None]]
-"""None if the service accepts a connection, else a sentence."""
+Probe = Callable[[Service], Awaitable[ServiceReadiness]]
 BrokerProbe = Callable[[PublishRules], Awaitable[str | None]]
 """None if its messages would arrive, else a sentence."""
 Examples = Callable[[str], Sequence[Mapping[str, object]]]
 """The differences of a route that shadow kept, the latest first."""
 
 
-async def accepts_connection(service: Service) -> str | None:
-    """Connects and closes, without a TLS handshake: a wrong certificate shows at the first request."""
-    where = service.unix or f"{service.host}:{service.port}"
-    try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
-            if service.unix:
-                _, writer = await asyncio.open_unix_connection(service.unix)
-            else:
-                _, writer = await asyncio.open_connection(service.host, service.port)
-    except TimeoutError:
-        return f"{service.name} ({where}) accepts no connection: no answer"
-    except (OSError, ValueError) as exc:
-        reason = getattr(exc, "strerror", None) or str(exc)
-        return f"{service.name} ({where}) accepts no connection: {reason}"
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return None
-
-
-async def unreachable(routes: Sequence[Route], probe: Probe, broker: BrokerProbe) -> tuple[str, ...]:
-    """Which new ends do not answer, each with what to do; all are asked at once."""
+async def unreachable(table: RouteTable, unit: str, probe: Probe, broker: BrokerProbe) -> tuple[MoveRefusal, ...]:
+    """Which new ends of a movable do not answer or are not ready, each with what to do; all are asked at once."""
+    routes = routes_of(table, unit)
     services = {route.extracted.name: route.extracted for route in routes if route.extracted}
     messages = dict.fromkeys(route.publish for route in routes if route.publish)
     answers = await asyncio.gather(*map(probe, services.values()))
-    absent = [f"{answer}: start the service, or check its `url:`" for answer in answers if answer]
-    return (*absent, *filter(None, await asyncio.gather(*map(broker, messages))))
+    refusals = [refusal for answer in answers for refusal in _refusals(table, unit, answer)]
+    absent = filter(None, await asyncio.gather(*map(broker, messages)))
+    return (*refusals, *(MoveRefusal("unreachable", reason, forcible=True) for reason in absent))
+
+
+def _refusals(table: RouteTable, unit: str, answer: ServiceReadiness) -> Iterator[MoveRefusal]:
+    service = answer.service
+    if answer.problem is not None:
+        code, what = ("not_ready", "`health:`") if service.health else ("unreachable", "`url:`")
+        yield MoveRefusal(code, f"{answer.problem}: start the service, or check its {what}", forcible=True)
+    lacking = [(route, one) for route, one in concerned(table, answer) if route.movable.name == unit]
+    for reason in dict.fromkeys(one.reason for _, one in lacking):
+        names = [f"{one.method} {one.path} ({route.id})" for route, one in lacking if one.reason == reason]
+        why = f": {reason}" if reason else ""
+        yield MoveRefusal(
+            "unserved",
+            f"{service.name} ({place(service)}) does not serve {listing(names)} of {unit}{why}. Configure the service "
+            f"so that it does, or move these routes to another group",
+            forcible=True,
+        )
 
 
 def routes_of(table: RouteTable, unit: str) -> list[Route]:
@@ -63,7 +58,7 @@ def evidence(
     stats: Stats,
     examples: Examples,
     now: float,
-    unreachable: tuple[str, ...] = (),
+    unreachable: tuple[MoveRefusal, ...] = (),
 ) -> Evidence:
     """What is known of the movable now."""
     baseline = standing.baseline or {}

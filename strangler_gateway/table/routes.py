@@ -69,6 +69,8 @@ class Service:
     """Consecutive connection failures that open the breaker; 0 = no breaker."""
     breaker_open_s: float = 5.0
     websocket_ping_s: float = 0.0
+    health: str | None = field(default=None, metadata=_ADDED)
+    """The target that tells whether it is ready; it goes behind the base path."""
     identity_headers: Literal["drop", "pass", "trusted"] | None = field(default=None, metadata=_ADDED)
     """Fields that say who calls. None: built-in names pass to the legacy side, and no others do."""
 

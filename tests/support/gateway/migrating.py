@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chassis.service.readiness import UnservedRoute
 from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry
 from strangler_gateway.migration.migration import Migration
+from strangler_gateway.migration.readiness import ServiceReadiness
 from strangler_gateway.migration.states import Position
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import MigrationState, RouteTable, Service
@@ -95,6 +97,8 @@ class World:
     folder: Path
     now: float = 1_000_000.0
     down: set[str] = field(default_factory=set)
+    unserved: tuple[UnservedRoute, ...] = ()
+    """What every service says that it does not serve."""
     slow: asyncio.Event | None = None
     """Set: services answer when it is set."""
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -173,8 +177,9 @@ class World:
             raise RuntimeError("the provider cannot be loaded")
         self.served.append(table)
 
-    async def _probe(self, service: Service) -> str | None:
+    async def _probe(self, service: Service) -> ServiceReadiness:
         self.asked.set()
         if self.slow is not None:
             await self.slow.wait()
-        return f"{service.name} accepts no connection" if service.name in self.down else None
+        problem = f"{service.name} accepts no connection" if service.name in self.down else None
+        return ServiceReadiness(service, problem, self.unserved)

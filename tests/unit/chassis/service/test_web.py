@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity, IdentityUnavailable
 from chassis.auth.tokens import TokenVerifier
 from chassis.service import logs, web
+from chassis.service.readiness import read, unserved
 from strangler_gateway.identity.signer import Signer
 
 USER = Identity(AuthenticationOutcome.USER, "u1", ("guest", "user"))
@@ -85,6 +86,20 @@ async def test_live_says_that_the_loop_runs_and_ready_that_the_parts_are_there(
     answers = [await client.get(f"/health/{kind}") for kind in ("live", "ready")]
     assert [answer.status_code for answer in answers] == [200, 503]
     assert "tell-nobody" not in answers[1].text
+
+
+async def test_ready_lists_the_routes_that_these_settings_leave_out(part: Part) -> None:
+    described = {"paths": {"/a": {"get": {}, "post": {}}, "/a/{id}": {"parameters": [], "get": {}, "delete": {}}}}
+    lacking = unserved(json.dumps(described).encode(), [("GET", "/a"), ("DELETE", "/a/{key}")], "no broker")
+    app = web.application(routes, failure=failure, ready=part.ping, lifespan=part.lifespan, unserved=lacking)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://thing") as client:
+        answer = await client.get("/health/ready")
+    assert answer.status_code == 200
+    assert read(answer.content) == lacking
+    assert [(one.method, one.path, one.reason) for one in lacking] == [
+        ("POST", "/a", "no broker"),
+        ("GET", "/a/{id}", "no broker"),
+    ]
 
 
 async def test_every_other_path_is_the_services(client: httpx.AsyncClient) -> None:

@@ -1,15 +1,21 @@
 """Account as a process: its settings, its image, its health, and what it logs."""
 
+import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
+from chassis.database import migrations
+from strangler_gateway.cli.app import app as strangler_app
+from tests.http.gateway_process import GatewayProcess
 from tests.support.monolith_file import MonolithData, MonolithFile
 from tests.unit.extracted.running import ROOT, START_TIMEOUT_S, Gateway, RunningService, ask, running_service
 
@@ -54,6 +60,41 @@ def test_health_tells_a_live_process_from_one_that_can_work(gateway: Gateway, tm
         MonolithFile(path).close()
         assert ask(account.port, "/health/ready", "GET", {}).status == 200
         assert account.ask("/user", ADMIN).status == 200
+
+
+def test_a_group_whose_routes_need_a_broker_stays_until_account_has_one(
+    gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "monolith.sqlite3"
+    MonolithFile(path).close()
+    shutil.copy(ROOT / "routes.yaml", tmp_path)
+    database, broker = f"sqlite:///{path}", f"sqlite:///{tmp_path}/broker.sqlite3"
+    asyncio.run(migrations.upgrade(database, "account", ROOT / "extracted" / "account" / "migrations"))
+    environ = {"STRANGLER_OPERATOR_TOKEN": "op", "LEGACY_DATABASE_URL": database, "AUTH_JWT_SECRET": "x" * 32}
+    monkeypatch.setenv("STRANGLER_ADMIN_TOKEN", "op")
+
+    def flip(account: RunningService, group: str) -> Result:
+        own = environ | {"ACCOUNT_URL": f"http://127.0.0.1:{account.port}"}
+        strangler = GatewayProcess(tmp_path / "routes.yaml", tmp_path / "state", own)
+        try:
+            words = ("flip", group, "--to", "shadow", "--why", "t", "--admin")
+            return CliRunner().invoke(strangler_app, (*words, f"http://127.0.0.1:{strangler.admin_port}"))
+        finally:
+            strangler.stop()
+
+    with running_service("account", database, gateway) as account:
+        refused = flip(account, "users")
+        assert (refused.exit_code, "users stays in legacy" in refused.stdout) == (1, True)
+        assert "does not serve POST /user (user-create), " in refused.stdout
+        assert "ACCOUNT_BROKER_URL is not set" in refused.stdout
+    with running_service("account", database, gateway, BROKER_URL=broker) as account:
+        assert flip(account, "users").exit_code == 0
+        refused = flip(account, "points")
+        assert "POST /item/buy/{id} (item-buy), GET /purchases/{id} (purchase-read) of points" in refused.stdout
+        assert "ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN are not both set" in refused.stdout
+    with running_service("account", f"sqlite:///{tmp_path}/none.sqlite3", gateway) as account:
+        refused = flip(account, "teams")
+        assert (refused.exit_code, "it answered 503, a 2xx is required" in refused.stdout) == (1, True)
 
 
 def test_a_token_for_another_service_is_none(account: RunningService) -> None:

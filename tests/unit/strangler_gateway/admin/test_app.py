@@ -14,7 +14,7 @@ from tests.support.gateway.administered import OPERATOR, READER, settings, shown
 from tests.support.gateway.migrating import World
 
 OPEN = ["/health/live", "/health/ready", "/metrics", "/.well-known/jwks.json"]
-READS = ["/status", "/routes", "/inventory", "/log", "/diff", "/differences?route=search"]
+READS = ["/status", "/routes", "/services", "/inventory", "/log", "/diff", "/differences?route=search"]
 READS += ["/explain?method=GET&path=/item/1"]
 WRITES: dict[str, dict[str, Any]] = {
     "/flip": {"unit": "items", "to": "shadow", "why": "ready"},

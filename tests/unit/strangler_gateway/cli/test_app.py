@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from chassis.service.readiness import UnservedRoute
 from strangler_gateway.cli.app import COMMANDS, app
 from strangler_gateway.shadow.examples import Example
 from strangler_gateway.shadow.json_compare import Difference
@@ -179,6 +180,22 @@ def test_nothing_from_outside_steers_the_terminal(server: AdminServer) -> None:
     assert "[bold]" in shown
 
 
+def test_services_tells_what_is_ready_and_what_is_not_served(server: AdminServer) -> None:
+    server.world.unserved = (UnservedRoute("POST", "/order", "no \x1bbroker"), UnservedRoute("GET", "/x", ""))
+    server.world.down.add("monolith")
+    lines = ok("services").splitlines()
+    assert [re.split(r"\s{2,}", line.strip()) for line in lines[1:3]] == [
+        ["monolith", "http://127.0.0.1:3000", "-", "no", "the legacy side"],
+        ["items", "http://127.0.0.1:8102", "-", "yes, except", "items, orders, search"],
+    ]
+    assert lines[3:] == [
+        "monolith accepts no connection",
+        "items does not serve POST /order (order-write, orders): no \\x1bbroker",
+    ]
+    [_, items] = said("services")["services"]
+    assert (items["ready"], items["unserved"][0]["unit"], items["legacy_of"]) == (True, "orders", 0)
+
+
 def test_log_tells_who_moved_what_and_why(server: AdminServer) -> None:
     server.world.down.add("items")
     ok("flip", "items", "--to", "shadow", "--why", "it is time", "--force")
@@ -291,6 +308,7 @@ ASKING = [
     "release items",
     "release --all",
     "routes --moved",
+    "services",
     "explain GET /",
     "rollback items",
     "differences search",

@@ -1,17 +1,14 @@
 """What a move is judged by: whether services answer, and what was counted since shadow began."""
 
-import asyncio
-import socket
-import time
-from pathlib import Path
-
 import pytest
 
+from chassis.service.readiness import UnservedRoute
 from strangler_gateway.config.file import load
 from strangler_gateway.migration import preflight
 from strangler_gateway.migration.journal.journal_entry import Standing
 from strangler_gateway.migration.move_rules import RouteEvidence
-from strangler_gateway.migration.preflight import accepts_connection, evidence
+from strangler_gateway.migration.preflight import evidence
+from strangler_gateway.migration.readiness import ServiceReadiness
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import RouteTable, Service
 from strangler_gateway.telemetry.stats import Stats
@@ -19,41 +16,6 @@ from tests.support.gateway.migrating import ROUTES
 from tests.support.gateway.publishing import PUBLISHING
 
 TABLE = load(ROUTES, {})
-
-
-def service(port: int = 1, *, host: str = "127.0.0.1", unix: str | None = None) -> Service:
-    return Service("new", "http", host, port, unix=unix)
-
-
-async def test_a_service_that_listens_accepts(tmp_path: Path) -> None:
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
-        assert await accepts_connection(service(server.sockets[0].getsockname()[1])) is None
-    async with await asyncio.start_unix_server(hang_up, tmp_path / "socket"):
-        assert await accepts_connection(service(unix=str(tmp_path / "socket"))) is None
-
-
-async def test_a_port_without_a_listener_is_told_with_name_and_address() -> None:
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        port = silent.getsockname()[1]
-        said = await accepts_connection(service(port)) or ""
-    assert f"new (127.0.0.1:{port}) accepts no connection: " in said
-    assert "nowhere.invalid" in (await accepts_connection(service(host="nowhere.invalid")) or "")
-    assert "/no/socket" in (await accepts_connection(service(unix="/no/socket")) or "")
-
-
-async def test_a_listener_that_does_not_accept_is_waited_for_so_long_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "PROBE_TIMEOUT_S", 0.1)
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first, socket.socket() as second:
-        for waiting in (first, second):
-            waiting.setblocking(False)
-            waiting.connect_ex(full.getsockname())
-        began = time.monotonic()
-        assert "no answer" in (await accepts_connection(service(full.getsockname()[1])) or "")
-        assert time.monotonic() - began < 30
 
 
 def route_of(table: RouteTable, unit: str, standing: Standing, stats: Stats) -> RouteEvidence:
@@ -92,15 +54,70 @@ def test_methods_tell_what_can_be_compared_and_what_writes(methods: str, safe: b
 
 
 async def test_services_and_the_broker_are_asked_each_for_its_own() -> None:
-    async def absent(service: Service) -> str | None:
-        return f"{service.name} is away"
+    async def absent(service: Service) -> ServiceReadiness:
+        return ServiceReadiness(service, f"{service.name} is away")
 
     async def full(rules: PublishRules) -> str | None:
         return f"no {rules}"
 
-    routes = preflight.routes_of(load(PUBLISHING, {}), "g")
-    said = await preflight.unreachable(routes, absent, full)
-    assert said == ("s is away: start the service, or check its `url:`", "no message a.b.v1 to e")
+    said = await preflight.unreachable(load(PUBLISHING, {}), "g", absent, full)
+    assert [refusal.message for refusal in said] == [
+        "s is away: start the service, or check its `url:`",
+        "no message a.b.v1 to e",
+    ]
+
+
+SERVED = (
+    ROUTES.replace(
+        """    extracted: items
+    shadow: {pure: true}
+  - id: order""",
+        """    extracted: items
+    rewrite: {extracted: "/v2/things/{id}"}
+  - id: order""",
+    )
+    .replace('8102"}', '8102", health: "/ready"}')
+    .replace(
+        "  - id: everything-else",
+        """  - id: order-read
+    group: orders
+    match: {methods: [GET], path: "/order/{id}"}
+    legacy: monolith
+    extracted: items
+  - id: everything-else""",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("unit", "unserved", "refused"),
+    [
+        ("orders", ("POST /order",), ["POST /order (order-write)"]),
+        (
+            "orders",
+            ("POST /order", "GET /order/{number}"),
+            ["POST /order (order-write), GET /order/{number} (order-read)"],
+        ),
+        ("orders", ("GET /order", "DELETE /order", "POST /search", "GET /order/{id}/lines"), []),
+        ("items", ("GET /v2/things/{key}",), ["GET /v2/things/{key} (item-read)"]),
+        ("items", ("GET /item/{id}", "POST /v2/things/{id}", "POST /order"), []),
+        ("search", ("GET /search",), ["GET /search (search)"]),
+    ],
+)
+async def test_only_the_group_whose_routes_the_service_does_not_serve_is_refused(
+    unit: str, unserved: tuple[str, ...], refused: list[str]
+) -> None:
+    async def partly(service: Service) -> ServiceReadiness:
+        routes = tuple(UnservedRoute(method, path, "it has no broker") for method, path in map(str.split, unserved))
+        return ServiceReadiness(service, unserved=routes)
+
+    async def unasked(rules: PublishRules) -> str | None:
+        return str(rules)
+
+    said = await preflight.unreachable(load(SERVED, {}), unit, partly, unasked)
+    assert [(one.code, one.forcible) for one in said] == [("unserved", True)] * len(refused)
+    for refusal, names in zip(said, refused, strict=True):
+        assert f"items (http://127.0.0.1:8102) does not serve {names} of {unit}: it has no broker" in refusal.message
 
 
 def test_a_message_is_a_new_end_that_writes_and_a_new_route_has_nothing_to_compare() -> None:

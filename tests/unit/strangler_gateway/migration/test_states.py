@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_gateway.migration.move_rules import Evidence, RouteEvidence, refusals, standing_refusals, warnings
+from strangler_gateway.migration.move_rules import (
+    Evidence,
+    MoveRefusal,
+    RouteEvidence,
+    refusals,
+    standing_refusals,
+    warnings,
+)
 from strangler_gateway.migration.states import ORDER, Direction, Hold, Move, Position, undo
 from strangler_gateway.table.routes import MigrationState
 
@@ -55,6 +62,9 @@ def codes(before: str, after: str, known: Evidence, *, force: bool = False) -> l
     return [refusal.code for refusal in standing_refusals(wish, refusals(wish, known))]
 
 
+AWAY = MoveRefusal("unreachable", "shop: no answer", forcible=True)
+
+
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize(
     ("drawn", "known"), [(EDGES, COMPARED), (WITHOUT_A_SAFE_METHOD, WRITE)], ids=["safe method", "writes only"]
@@ -70,8 +80,8 @@ def test_every_edge_is_as_drawn_and_force_changes_none(drawn: str, known: RouteE
 @pytest.mark.parametrize(
     ("before", "after", "known", "code"),
     [
-        ("legacy", "shadow", replace(evidence(), unreachable=("shop: no answer",)), "unreachable"),
-        ("canary10", "canary50", replace(evidence(), unreachable=("shop: no answer",)), "unreachable"),
+        ("legacy", "shadow", replace(evidence(), unreachable=(AWAY,)), "unreachable"),
+        ("canary10", "canary50", replace(evidence(), unreachable=(AWAY,)), "unreachable"),
         ("shadow", "canary10", evidence(replace(COMPARED, compared=0)), "not_compared"),
         ("canary10", "canary50", evidence(replace(COMPARED, compared=0)), "not_compared"),
         ("canary50", "extracted", evidence(replace(COMPARED, compared=0)), "not_compared"),
