@@ -46,7 +46,7 @@ Passwords = Annotated[
 @app.command()
 def show(topology: File = TOPOLOGY, as_json: AsJson = False) -> None:
     """Show the permissions of each deployable, as regular expressions on queues and exchanges."""
-    found = permissions(_read(topology))
+    found = permissions(_read(topology, as_json))
     answer = {name: {"configure": p.configure, "write": p.write, "read": p.read} for name, p in found.items()}
     rows = [(name, p.configure, p.write, p.read) for name, p in found.items()]
     columns = ("deployable", "configure", "write", "read")
@@ -54,29 +54,37 @@ def show(topology: File = TOPOLOGY, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def apply(url: Url, topology: File = TOPOLOGY) -> None:
+def apply(url: Url, topology: File = TOPOLOGY, as_json: AsJson = False) -> None:
     """Create missing exchanges and queues. Safe to repeat. Fails if an existing one differs."""
-    wanted = _read(topology)
+    wanted = _read(topology, as_json)
     try:
         asyncio.run(_declare(url, wanted))
     except SettingsInvalid as error:
-        _end(USAGE, str(error))
+        _end(USAGE, str(error), as_json)
     except MessagingError as error:
-        _end(REFUSED, str(error))
-    typer.echo(f"{len(wanted.writers)} exchanges and {len(wanted.queues)} queues exist")
+        _end(REFUSED, str(error), as_json)
+    if as_json:
+        text.print_json({"exchanges": sorted(wanted.writers), "queues": sorted(one.name for one in wanted.queues)})
+    else:
+        typer.echo(f"{len(wanted.writers)} exchanges and {len(wanted.queues)} queues exist")
 
 
 @app.command()
-def users(url: Url, management: Management, passwords: Passwords, topology: File = TOPOLOGY) -> None:
+def users(
+    url: Url, management: Management, passwords: Passwords, topology: File = TOPOLOGY, as_json: AsJson = False
+) -> None:
     """Create or change a user for each deployable. It may read its own queues and write to what the topology allows."""
-    wanted = _read(topology)
-    known = {name: _password(passwords / name) for name in permissions(wanted)}
+    wanted = _read(topology, as_json)
+    known = {name: _password(passwords / name, as_json) for name in permissions(wanted)}
     vhost = unquote(urlsplit(url).path[1:]) or "/"
     try:
         asyncio.run(apply_users(management, vhost, wanted, known))
     except MessagingError as error:
-        _end(REFUSED, str(error))
-    typer.echo(f"users of the virtual host {vhost}: {', '.join(known)}; their passwords are in {passwords}")
+        _end(REFUSED, str(error), as_json)
+    if as_json:
+        text.print_json({"vhost": vhost, "users": list(known), "passwords": str(passwords)})
+    else:
+        typer.echo(f"users of the virtual host {vhost}: {', '.join(known)}; their passwords are in {passwords}")
 
 
 async def _declare(url: str, topology: Topology) -> None:
@@ -87,14 +95,14 @@ async def _declare(url: str, topology: Topology) -> None:
         await broker.aclose()
 
 
-def _read(path: Path) -> Topology:
+def _read(path: Path, as_json: bool) -> Topology:
     try:
         return load(path)
     except (TopologyInvalid, OSError) as error:
-        _end(USAGE, f"{path}: {error}")
+        _end(USAGE, f"{path}: {error}", as_json)
 
 
-def _password(path: Path) -> str:
+def _password(path: Path, as_json: bool) -> str:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -102,10 +110,9 @@ def _password(path: Path) -> str:
     except FileExistsError:
         pass
     except OSError as error:
-        _end(USAGE, f"{path} cannot be written ({error.strerror})")
+        _end(USAGE, f"{path} cannot be written ({error.strerror})", as_json)
     return path.read_text().strip()
 
 
-def _end(code: int, message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(code)
+def _end(code: int, message: str, as_json: bool) -> NoReturn:
+    text.fail(code, "polycode", message, as_json)

@@ -1,8 +1,6 @@
 """The client of the services' operations APIs. Errors end the command with an exit code."""
 
-import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,8 @@ from typing import Any, NoReturn, TypeVar
 
 import httpx
 import typer
+
+from extracted.cli import text
 
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
 TIMEOUT_S = 30.0
@@ -20,6 +20,7 @@ SERVICES = {
 }
 """Default addresses; POLYCODE_…_URL overrides them."""
 _CREDENTIAL = "POLYCODE_OPERATOR_TOKEN"
+_EXITS = {400: USAGE, 413: USAGE, 422: USAGE}
 
 JsonObject = Mapping[str, Any]
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class OperationsClient:
     @property
     def url(self) -> str:
         """The address from the environment, or the default."""
-        return (os.environ.get(f"POLYCODE_{self.service.upper()}_URL") or SERVICES[self.service]).rstrip("/")
+        return (os.environ.get(self._variable) or SERVICES[self.service]).rstrip("/")
 
     def get(self, path: str, **query: object) -> JsonObject:
         """Reads."""
@@ -58,19 +59,32 @@ class OperationsClient:
 
     def fail(self, code: int, message: str) -> NoReturn:
         """Ends the command with an error message, as text or JSON."""
-        print(json.dumps({"error": message}) if self.as_json else f"{self.service}: {message}", file=sys.stderr)
-        raise typer.Exit(code)
+        text.fail(code, self.service, message, self.as_json)
 
     def _answer(self, method: str, path: str, **content: Any) -> JsonObject:
+        url, headers = self._checked_url(), self._headers()
         try:
             with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
-                response = client.request(method, f"{self.url}{self.below}{path}", headers=self._headers(), **content)
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            self.fail(
-                UNREACHABLE,
-                f"no answer from {self.url} ({type(error).__name__}); check POLYCODE_{self.service.upper()}_URL",
-            )
+                response = client.request(method, f"{url}{self.below}{path}", headers=headers, **content)
+        except UnicodeError:
+            self.fail(USAGE, "an argument is not UTF-8 text")
+        except httpx.HTTPError as error:
+            self.fail(UNREACHABLE, f"no answer from {url} ({_reason(error)}); check {self._variable}")
         return self._read(response)
+
+    @property
+    def _variable(self) -> str:
+        return f"POLYCODE_{self.service.upper()}_URL"
+
+    def _checked_url(self) -> str:
+        """The address. Fails if it is not that of an HTTP server."""
+        try:
+            parts = httpx.URL(self.url)
+        except (httpx.InvalidURL, UnicodeError):
+            parts = httpx.URL()
+        if parts.scheme not in ("http", "https") or not parts.host or parts.query or parts.fragment:
+            self.fail(USAGE, f'{self._variable}: "{self.url}" is not an address like {SERVICES[self.service]}')
+        return self.url
 
     def _read(self, response: httpx.Response) -> JsonObject:
         try:
@@ -92,17 +106,27 @@ class OperationsClient:
                 f"{self.url} has no operations API; start the service with {self.service.upper()}_OPERATOR_TOKEN",
             )
         message = content.get("error", "this is not an answer of the service")
-        self.fail(UNREACHABLE if status >= 500 else REFUSED, f"{message} ({status} from {self.url})")
+        self.fail(
+            UNREACHABLE if status >= 500 else _EXITS.get(status, REFUSED), f"{message} ({status} from {self.url})"
+        )
 
     def _headers(self) -> dict[str, str]:
-        token = os.environ.get(_CREDENTIAL)
+        token = os.environ.get(_CREDENTIAL, "").strip()
         file = os.environ.get(f"{_CREDENTIAL}_FILE")
         if not token and file:
             try:
-                token = Path(file).read_text().strip()
-            except (OSError, UnicodeDecodeError) as error:
-                self.fail(USAGE, f"{_CREDENTIAL}_FILE: {file} cannot be read ({type(error).__name__})")
+                token = Path(file).read_text(errors="replace").strip()
+            except OSError as error:
+                self.fail(USAGE, f"{_CREDENTIAL}_FILE: {file} cannot be read ({error.strerror})")
+        if not (token.isascii() and token.isprintable()):
+            self.fail(USAGE, f"{_CREDENTIAL} has characters that no header can carry")
         return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return f"not within {TIMEOUT_S:g} s"
+    return "it does not accept connections" if isinstance(error, httpx.ConnectError) else "the connection broke"
 
 
 def of_each(services: Iterable[str], ask: Callable[[str], T]) -> tuple[dict[str, T], int]:

@@ -8,7 +8,7 @@ import typer
 
 from extracted.cli import text
 from extracted.cli.client import DONE, REFUSED, SERVICES, OperationsClient, of_each
-from extracted.cli.options import AsJson
+from extracted.cli.options import AsJson, segment
 
 app = typer.Typer(help="List, show, retry and discard messages that could not be handled.", no_args_is_help=True)
 Service = Annotated[str | None, typer.Option(help=f"One of {', '.join(SERVICES)}. Default: all.")]
@@ -57,8 +57,8 @@ def show(
     message_id: Annotated[str, typer.Argument(metavar="ID")], service: OneService, as_json: AsJson = False
 ) -> None:
     """Show one message with its properties and body."""
-    answer = OperationsClient(_known(service), as_json).get(f"parked/{message_id}")
-    text.show(answer, ("what", ""), answer.items(), as_json=as_json)
+    answer = OperationsClient(_known(service), as_json).get(f"parked/{segment(message_id)}")
+    text.show(answer, ("what", ""), text.lines(answer), as_json=as_json)
 
 
 @app.command()
@@ -120,5 +120,6 @@ def _services(service: str | None) -> list[str]:
 
 def _known(service: str) -> str:
     if service not in SERVICES:
-        raise typer.BadParameter(f"{service!r} is not one of {', '.join(SERVICES)}", param_hint="--service")
+        names = ", ".join(SERVICES)
+        raise typer.BadParameter(f'"{text.plain(service)}" is not one of {names}', param_hint="--service")
     return service

@@ -1,7 +1,6 @@
 """`polycode mails`: lists and shows mails, acts on them, previews kinds, shows suppressed addresses."""
 
 import getpass
-import re
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -9,7 +8,7 @@ import typer
 
 from extracted.cli import text
 from extracted.cli.client import USAGE, JsonObject, OperationsClient
-from extracted.cli.options import AsJson
+from extracted.cli.options import After, AsJson, segment
 
 app = typer.Typer(
     help="List, show, cancel, retry, decide and preview mails; list and lift suppressions.", no_args_is_help=True
@@ -19,7 +18,6 @@ MailIds = Annotated[list[str], typer.Argument(metavar="ID…")]
 Why = Annotated[str, typer.Option("--why", help="The reason. It is logged and kept with the mail.")]
 _COLUMNS: Final = ("id", "state", "kind", "recipient", "attempts", "ambiguous", "asked for", "due", "reason")
 _SUPPRESSED: Final = ("recipient", "since", "until", "reason")
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 @app.command("list")
@@ -32,22 +30,23 @@ def list_(
     ] = None,
     kind: Annotated[str | None, typer.Option(help="Only mails of this kind.")] = None,
     recipient: Annotated[str | None, typer.Option(help="Only mails to this address.")] = None,
+    after: After = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="The largest number of mails.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List mails, newest first."""
     states = [one.lower() for one in state or ()] or None
-    answer = _mailer(as_json).get("", state=states, kind=kind, recipient=recipient, limit=limit)
+    answer = _mailer(as_json).get("", state=states, kind=kind, recipient=recipient, after=after, limit=limit)
     rows = [_row(one) for one in answer["mails"]]
     text.show(answer, _COLUMNS, rows, as_json=as_json, empty="no mails found")
     if answer["next"] and not as_json:
-        typer.echo(f"… and more: --limit shows up to 500, --json tells where the next page begins ({answer['next']})")
+        typer.echo(f"… and more: --after {text.plain(answer['next'])}")
 
 
 @app.command()
 def show(mail_id: MailId, as_json: AsJson = False) -> None:
     """Show one mail with its history, but never its content."""
-    answer = _mailer(as_json).get(f"/{_segment(mail_id)}")
+    answer = _mailer(as_json).get(f"/{segment(mail_id)}")
     if as_json:
         text.print_json(answer)
         return
@@ -88,7 +87,7 @@ def preview(
 ) -> None:
     """Write KIND.LOCALE.html and KIND.LOCALE.txt with sample values, and print the subject."""
     client = _mailer(as_json)
-    answer = client.get(f"/preview/{_segment(kind, 'KIND')}", locale=_segment(locale, "--locale"))
+    answer = client.get(f"/preview/{segment(kind, 'KIND')}", locale=segment(locale, "--locale"))
     for ending in ("html", "txt"):
         _write(client, out / f"{kind}.{locale}.{ending}", answer["text" if ending == "txt" else ending])
     if as_json:
@@ -99,16 +98,19 @@ def preview(
 
 @app.command()
 def suppressions(
+    after: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The page after this one.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="The largest number of addresses.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List suppressed addresses: nothing is sent to them for now, because they bounced too often."""
-    answer = _mailer(as_json).get("/suppressions", limit=limit)
+    answer = _mailer(as_json).get("/suppressions", after=after, limit=limit)
     rows = [
         (one["recipient"], text.moment(one["since"]), text.moment(one["until"]), one["reason"])
         for one in answer["suppressions"]
     ]
     text.show(answer, _SUPPRESSED, rows, as_json=as_json, empty="no address is suppressed")
+    if answer["next"] and not as_json:
+        typer.echo(f"… and more: --after {text.plain(answer['next'])}")
 
 
 @app.command()
@@ -126,7 +128,7 @@ def _change(mail_ids: list[str], verb: str, as_json: bool, **asked: str) -> None
     client = _mailer(as_json)
     changed: list[JsonObject] = []
     try:
-        for mail_id in map(_segment, mail_ids):
+        for mail_id in map(segment, mail_ids):
             changed.append(client.post(f"/{mail_id}/{verb}", by=_by(), **asked))
     finally:
         _show(changed, as_json)
@@ -144,12 +146,6 @@ def _mailer(as_json: bool) -> OperationsClient:
 def _row(one: Any) -> tuple[object, ...]:
     what = (one["id"], one["state"], one["kind"], one["recipient"], one["attempts"], one["ambiguities"])
     return (*what, text.moment(one["createdAt"]), text.moment(one["dueAt"]), one["reason"])
-
-
-def _segment(name: str, hint: str = "ID") -> str:
-    if not _NAME.fullmatch(name):
-        raise typer.BadParameter(f"{name!r} may only have letters, digits, - and _", param_hint=hint)
-    return name
 
 
 def _by() -> str:

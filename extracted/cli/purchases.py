@@ -6,11 +6,12 @@ import typer
 
 from extracted.cli import text
 from extracted.cli.client import DONE, REFUSED, OperationsClient
-from extracted.cli.options import AsJson
+from extracted.cli.options import After, AsJson, segment
 
 app = typer.Typer(help="List, show, resume, cancel, refund and audit purchases.", no_args_is_help=True)
 PurchaseId = Annotated[str, typer.Argument(metavar="ID", help="The id of the purchase.")]
 Why = Annotated[str, typer.Option("--why", help="The reason. It is logged and kept with the purchase.")]
+_OPEN = ("DEBITED", "CANCELLING")
 _COLUMNS = ("purchase", "state", "reason", "user", "item", "price", "commands", "created", "settled")
 
 
@@ -23,26 +24,31 @@ def _seconds(value: str | int) -> int:
 
 @app.command("list")
 def list_(
-    state: Annotated[str | None, typer.Option(help="DEBITED, CANCELLING, COMPLETED, REFUNDED or REJECTED.")] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="DEBITED, CANCELLING, COMPLETED, REFUNDED or REJECTED; can be repeated."),
+    ] = None,
+    are_open: Annotated[bool, typer.Option("--open", help="Only those that are not settled yet.")] = False,
     older_than: Annotated[
         int, typer.Option(parser=_seconds, metavar="TIME", help="Only purchases older than 90s, 5m, 2h.")
     ] = 0,
+    after: After = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="The largest number of purchases.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List purchases, oldest first."""
-    wanted = state.upper() if state else None
-    answer = _account(as_json).get("purchases", state=wanted, older_than_s=older_than, limit=limit)
+    states = [one.upper() for one in (*(state or ()), *(_OPEN if are_open else ()))] or None
+    answer = _account(as_json).get("purchases", state=states, older_than_s=older_than, after=after, limit=limit)
     rows = [_row(one) for one in answer["purchases"]]
     text.show(answer, _COLUMNS, rows, as_json=as_json, empty="no purchases found")
     if answer["next"] and not as_json:
-        typer.echo(f"… and more: --limit shows up to 1000, --json tells where the next page begins ({answer['next']})")
+        typer.echo(f"… and more: --after {text.plain(answer['next'])}")
 
 
 @app.command()
 def show(purchase_id: PurchaseId, as_json: AsJson = False) -> None:
     """Show one purchase with its timeline: steps, ledger entries, operators' actions."""
-    answer = _account(as_json).get(f"purchases/{_checked(purchase_id)}")
+    answer = _account(as_json).get(f"purchases/{segment(purchase_id)}")
     if as_json:
         text.print_json(answer)
         return
@@ -83,7 +89,7 @@ def _account(as_json: bool) -> OperationsClient:
 
 
 def _change(purchase_id: str, verb: str, why: str, as_json: bool) -> None:
-    answer = _account(as_json).post(f"purchases/{_checked(purchase_id)}/{verb}", why=why)
+    answer = _account(as_json).post(f"purchases/{segment(purchase_id)}/{verb}", why=why)
     text.show(answer, _COLUMNS, [_row(answer)], as_json=as_json)
 
 
@@ -101,9 +107,3 @@ def _timeline(purchase: Any) -> list[tuple[str | None, str, str]]:
 def _row(one: Any) -> tuple[object, ...]:
     what = (one["id"], one["state"], one["reason"], one["userId"], one["itemId"], one["price"], one["commands"])
     return (*what, text.moment(one["createdAt"]), text.moment(one["settledAt"]))
-
-
-def _checked(purchase_id: str) -> str:
-    if not purchase_id.isascii() or not all(c.isalnum() or c == "-" for c in purchase_id):
-        raise typer.BadParameter("the id of a purchase is a UUID", param_hint="ID")
-    return purchase_id

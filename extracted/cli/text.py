@@ -2,9 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NoReturn
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -39,9 +42,29 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
     screen.print(table if table.row_count else empty)
 
 
+def fail(code: int, who: str, message: str, as_json: bool) -> NoReturn:
+    """Ends the command with an error message on standard error, as text or JSON."""
+    print(json.dumps({"error": message}) if as_json else f"{who}: {plain(message)}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def lines(value: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """(name, value) of everything in a JSON value: `outbox unpublished shop.commands`, 3."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from lines(inner, f"{name} {key}".strip())
+    elif isinstance(value, list) and value:
+        for number, inner in enumerate(value, 1):
+            yield from lines(inner, f"{name} {number}")
+    else:
+        yield name, value
+
+
 def plain(value: object) -> str:
-    """The text without control characters; None is `-`."""
-    text = "-" if value is None else str(value)
+    """The text without control characters; `-` for what is missing or empty, `yes` or `no`."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = "-" if value is None or value in ({}, []) else str(value)
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
@@ -56,5 +79,5 @@ def seconds(text: str) -> int:
     """The seconds in `90`, `90s`, `5m`, `2h`, `1d`. Raises ValueError."""
     found = re.fullmatch(r"(\d{1,7})([smhd]?)", text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is not a time; expected for example 90s, 5m, 2h, 1d")
+        raise ValueError(f'"{plain(text)}" is not a time; expected for example 90s, 5m, 2h, 1d')
     return int(found[1]) * _UNITS[found[2]]

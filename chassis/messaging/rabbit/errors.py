@@ -1,6 +1,7 @@
 """Translates the library's errors to the port's: one table for publishing, one for everything else."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -77,6 +78,8 @@ def _told(error: Exception) -> str:
         return "no queue is bound for it"
     if isinstance(error, theirs.DeliveryError):
         return "the broker refused it (a queue is full)"
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
     difference = _DIFFERENCE.search(str(error))
     if difference:
         argument, kind, name, wanted, seen = difference.groups()

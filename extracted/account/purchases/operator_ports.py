@@ -62,10 +62,10 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseFilter:
-    """`older_than`: created before that time. `after`: the page starts after that id, in the order of (created, id)."""
+    """A page, oldest first, after the id `after`. No states: all. `older_than`: created before that time."""
 
     limit: int
-    state: PurchaseState | None = None
+    states: Sequence[PurchaseState] = ()
     older_than: datetime | None = None
     after: str | None = None
 

@@ -52,6 +52,11 @@ def secret_in(text: str) -> str | None:
     return next((what for what, shape in _SHAPES if shape.search(text)), None)
 
 
+def is_name(text: str) -> bool:
+    """Whether the text can be a name in the file: it does not look like a secret."""
+    return secret_in(text) is None and _suspect((), text) is None
+
+
 def _suspect(place: Place, text: str) -> str | None:
     literal = _REFERENCE.sub("", text)
     name = next((step for step in reversed(place) if isinstance(step, str)), "")

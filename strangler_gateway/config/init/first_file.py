@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from strangler_gateway.config.checks.check import check_text
+from strangler_gateway.config.checks.secrets import is_name
 from strangler_gateway.config.init.access_log import shapes_of_log
 from strangler_gateway.config.init.openapi import shapes_of_openapi
 from strangler_gateway.config.init.path_shapes import Shape
@@ -106,6 +107,8 @@ def _word(text: str) -> str:
 
 def _id(path: str, taken: set[str]) -> str:
     words = re.sub(r"[^A-Za-z0-9]+", "-", path).strip("-").lower()[:50].rstrip("-") or "root"
+    if not is_name(words):  # "/sk/countries-and-regions" has "sk-" at its beginning, as some keys have
+        words = "route"
     word = f"route-{words}" if words[0].isdigit() else words
     name = next(each for n in range(1, len(taken) + 2) if (each := word if n == 1 else f"{word}-{n}") not in taken)
     taken.add(name)

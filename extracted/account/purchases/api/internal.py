@@ -1,6 +1,6 @@
 """Routes of operators below /internal/, with a credential of their own; users cannot reach them.
 
-GET /internal/purchases?state=&older_than_s=&after=&limit= · GET /internal/purchases/{id}
+GET /internal/purchases?state=&older_than_s=&after=&limit= (state can be repeated) · GET /internal/purchases/{id}
 POST /internal/purchases/{id}/resume, …/cancel, …/refund {"why": "..."}
 GET /internal/audit (fresh) · GET /internal/status (open purchases, outbox, consumers, the last audit of the timer)
 """
@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
@@ -74,16 +75,16 @@ async def _list(operations: PurchaseOperations, request: Request) -> Response:
     return JSONResponse({"purchases": found, "next": found[-1]["id"] if len(found) == selection.limit else None})
 
 
-def _selection(operations: PurchaseOperations, query: Mapping[str, str]) -> PurchaseFilter | Response:
-    limit, age, state = query.get("limit", "100"), query.get("older_than_s", "0"), query.get("state")
+def _selection(operations: PurchaseOperations, query: QueryParams) -> PurchaseFilter | Response:
+    limit, age, states = query.get("limit", "100"), query.get("older_than_s", "0"), query.getlist("state")
     if not _is_number(limit) or not 1 <= int(limit) <= MOST_PER_PAGE:
         return refused(400, f"limit must be a number from 1 to {MOST_PER_PAGE}")
     if not _is_number(age):
         return refused(400, "older_than_s must be a number")
-    if state is not None and state not in list(PurchaseState):
+    if not set(states) <= set(PurchaseState):
         return refused(400, f"state must be one of {', '.join(PurchaseState)}")
     older_than = operations.clock() - timedelta(seconds=int(age)) if int(age) else None
-    return PurchaseFilter(int(limit), PurchaseState(state) if state else None, older_than, query.get("after"))
+    return PurchaseFilter(int(limit), list(map(PurchaseState, states)), older_than, query.get("after"))
 
 
 async def _get(operations: PurchaseOperations, request: Request) -> Response:

@@ -53,8 +53,8 @@ class SqlOperatorUnitOfWork(SqlPurchaseUnitOfWork):
         """The oldest first."""
         table = self._tables.purchases
         found = select(table).order_by(table.c.created_at, table.c.id).limit(selection.limit)
-        if selection.state is not None:
-            found = found.where(table.c.state == selection.state.value)
+        if selection.states:
+            found = found.where(table.c.state.in_([state.value for state in selection.states]))
         if selection.older_than is not None:
             found = found.where(table.c.created_at < selection.older_than)
         if selection.after is not None:

@@ -1,6 +1,7 @@
 """`polycode mails` against a running Mailer: what it prints, and its exit codes."""
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,7 +50,9 @@ def test_mails_are_listed_by_state_and_address(operated: Operated) -> None:
     found = operated.json("mails", "list", "--state", "SENT", "--state", "failed", "--recipient", "ada@example.org")
     assert [(one["id"], one["state"]) for one in found["mails"]] == [(id, "sent")]
     shown = operated.shown("mails", "list", "--kind", "verify_account", "--limit", "1")
-    assert ("verify_account" in shown, "… and more" in operated.shown("mails", "list", "--limit", "1")) == (True, True)
+    assert "verify_account" in shown
+    [first] = re.findall("--after (.*)", operated.shown("mails", "list", "--limit", "1"))
+    assert first not in operated.shown("mails", "list", "--after", first)
     assert "no mails found" in operated.shown("mails", "list", "--state", "cancelled", "--kind", "raw")
 
 
@@ -81,7 +84,8 @@ def test_several_are_changed_at_once_up_to_the_first_that_is_refused(operated: O
 def test_an_ambiguous_one_is_decided(operated: Operated) -> None:
     kind = {"kind": "team_left", "variables": {"username": "ada", "team": "blue"}}
     id = operated.mail("ambiguous", "ada@lost.example", **kind)
-    assert '"again"' in operated.refused("mails", "decide", id, "--outcome", "maybe", "--why", "x")
+    refused = operated.refused("mails", "decide", id, "--outcome", "maybe", "--why", "x", code=USAGE)
+    assert '"again"' in refused
     assert "sent" in operated.shown("mails", "decide", id, "--outcome", "sent", "--why", "the provider has it")
 
 
@@ -119,12 +123,12 @@ def test_status_and_dead_letters_know_mailer_and_go_on_where_others_are_away(ope
     [
         ("mails show ../internal/status", USAGE, "may only have"),
         ("mails show 00000000-0000-4000-8000-000000000000", REFUSED, "no such mail"),
-        ("mails list --state lost", REFUSED, "state"),
+        ("mails list --state lost", USAGE, "state"),
         ("mails preview nothing", REFUSED, "nothing"),
         ("mails preview team_left --locale x.y", USAGE, "may only have"),
         ("mails preview team_left --out /nowhere/at/all", USAGE, "cannot be written"),
         ("mails cancel x", USAGE, "--why"),
-        ("mails lift nobody --why x", REFUSED, "@"),
+        ("mails lift nobody --why x", USAGE, "@"),
     ],
 )
 def test_a_wrong_word_is_told_without_a_trace(operated: Operated, words: str, code: int, said: str) -> None:

@@ -1,5 +1,6 @@
 """`polycode purchases`, `dead-letters` and `status` against running services: what they print, and their exit codes."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,9 @@ def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
 def test_the_status_tells_of_both_services(operated: Operated) -> None:
     assert "account  open" in operated.status
     assert "shop " in operated.status
-    assert operated.status.count("outbox") == 2
+    assert operated.status.count("outbox unpublished") == 2
+    assert re.search(r"account +consumers 1 isConsuming +yes", operated.status)
+    assert not re.search("[{}]|True|None", operated.status)
 
 
 def test_open_purchases_are_listed_by_state_and_age_and_one_is_shown_with_its_timeline(operated: Operated) -> None:
@@ -67,6 +70,11 @@ def test_open_purchases_are_listed_by_state_and_age_and_one_is_shown_with_its_ti
     assert operated.json("purchases", "list", "--older-than", "1h")["purchases"] == []
     listed = operated.shown("purchases", "list")
     assert (operated.open_one in listed, "COMPLETED" in listed) == (True, True)
+    assert [one["id"] for one in operated.json("purchases", "list", "--open")["purchases"]] == [operated.open_one]
+    first = operated.shown("purchases", "list", "--limit", "1")
+    [after] = re.findall("--after (.*)", first)
+    second = operated.shown("purchases", "list", "--after", after)
+    assert (operated.open_one in first, operated.open_one in second) == (False, True)
     shown = operated.shown("purchases", "show", operated.open_one)
     assert ("debit -20" in shown, "50 left" in shown) == (True, True)
 
@@ -103,6 +111,7 @@ def test_a_message_that_nobody_understands_is_shown_grouped_and_tried_again(oper
     assert "account.purchases" in operated.shown("dead-letters", "groups", *of_account)
     shown = operated.shown("dead-letters", "show", kept["id"], *of_account)
     assert ("m-1" in shown, "\x1b" in shown) == (True, False)
+    assert not re.search("[}']|None", shown)
     assert "1 of 1" in operated.shown("dead-letters", "redrive", "--all", *of_account, "--why", "to see")
     until(operated.dead_letters, "it is kept again")
     operated.shown("dead-letters", "discard", kept["id"], *of_account, "--why", "nonsense")
@@ -113,10 +122,14 @@ def test_a_message_that_nobody_understands_is_shown_grouped_and_tried_again(oper
     ("words", "code", "said"),
     [
         ("purchases list --older-than soon", USAGE, "is not a time"),
-        ("purchases list --state lost", REFUSED, "state must be one of"),
-        ("purchases show ../status", USAGE, "is a UUID"),
+        ("purchases list --state lost", USAGE, "state must be one of"),
+        ("purchases list --open --limit 1 --after nowhere --older-than 1x", USAGE, '"1x" is not a time'),
+        ("purchases list --bogus", USAGE, "--bogus"),
+        ("purchases cancel x", USAGE, "--why"),
+        ("purchases show ../status", USAGE, "may only have"),
+        ("dead-letters show ../status --service shop", USAGE, "may only have"),
         ("purchases show 00000000-0000-4000-8000-000000000000", REFUSED, "no such purchase"),
-        ("dead-letters redrive --service mail --all --why x", USAGE, "is not one of account, shop"),
+        ("dead-letters redrive --service mail --all --why x", USAGE, '"mail" is not one of account, shop'),
         ("dead-letters redrive --service shop --why x", USAGE, "expected ids or --all"),
     ],
 )
@@ -128,7 +141,9 @@ def test_a_wrong_word_is_told_without_a_trace(operated: Operated, words: str, co
     ("environ", "code", "said"),
     [
         ({"POLYCODE_OPERATOR_TOKEN": "guessed"}, REFUSED, "POLYCODE_OPERATOR_TOKEN"),
-        ({"POLYCODE_ACCOUNT_URL": "http://127.0.0.1:1"}, UNREACHABLE, "POLYCODE_ACCOUNT_URL"),
+        ({"POLYCODE_ACCOUNT_URL": "http://127.0.0.1:1"}, UNREACHABLE, "it does not accept connections"),
+        ({"POLYCODE_ACCOUNT_URL": "127.0.0.1:8103"}, USAGE, "is not an address like http://127.0.0.1:8103"),
+        ({"POLYCODE_OPERATOR_TOKEN": "two\nlines"}, USAGE, "POLYCODE_OPERATOR_TOKEN"),
         ({"POLYCODE_OPERATOR_TOKEN": "", "POLYCODE_OPERATOR_TOKEN_FILE": "nowhere"}, USAGE, "cannot be read"),
     ],
 )

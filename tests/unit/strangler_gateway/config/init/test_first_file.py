@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from strangler_gateway.config.checks.check import check_text
@@ -255,6 +255,9 @@ def test_a_file_that_exists_is_never_overwritten_and_a_link_to_nowhere_not_follo
 
 segments = st.one_of(
     st.sampled_from(["item", "17", UUID, "a%20b", "", "..", "{x}", "{x", "}", "${A}", "*x", "on", "no"]),
+    st.sampled_from(
+        ["sk", "xoxb", "glpat", "countries-and-their-regions", "everything-else", "c0ffee" + "0123456789abcdef" * 3]
+    ),
     st.text(max_size=12),
 )
 raw_paths = st.lists(segments, max_size=5).map(lambda pieces: "/" + "/".join(pieces))
@@ -263,6 +266,7 @@ operations = st.dictionaries(st.sampled_from(["get", "head", "x-y", "parameters"
 
 
 @settings(max_examples=examples(200), deadline=None)
+@example([("GET", "/sk/countries-and-their-regions")])
 @given(st.lists(requests, max_size=20))
 def test_whatever_is_logged_the_file_has_no_fault_and_declares_what_it_lists(log: list[tuple[str, str]]) -> None:
     text = init_text(UPSTREAM, access_log=[line("GET /"), *(line(f"{method} {path}") for method, path in log)])
@@ -271,6 +275,7 @@ def test_whatever_is_logged_the_file_has_no_fault_and_declares_what_it_lists(log
 
 
 @settings(max_examples=examples(200), deadline=None)
+@example({"/c0ffee0123456789abcdef0123456789abcdef": {"get": None}})
 @given(st.dictionaries(raw_paths, operations, min_size=1))
 def test_whatever_a_document_names_the_file_has_no_fault(paths: dict[str, dict[str, None]]) -> None:
     table(init_text(UPSTREAM, openapi=json.dumps({"paths": paths})))
