@@ -11,6 +11,7 @@ from strangler_gateway.http.fields import Malformed, Pairs
 from strangler_gateway.http.response_head import BadResponse, ResponseHead, parse_response
 from strangler_gateway.http.write_batch import Output, WriteBatch
 from strangler_gateway.upstream.call import NOBODY, Call, CallPool
+from strangler_gateway.upstream.unread_answer import UnreadAnswer
 
 IDLE_S = 30.0
 _MAX_INFORMATIONAL = 100
@@ -56,6 +57,10 @@ class UpstreamConnection(asyncio.Protocol):
         self.idle_until = 0.0
         self.used_at = 0.0
         self.full = False
+        self.unread: UnreadAnswer | None = None
+        """Set once the connection is lost, while an answer that had arrived is handed over."""
+        self._ended_in_order = False
+        self._descriptor = -1
         self._poll = select.poll()
 
     def begin(self, call: Call, now: float) -> None:
@@ -90,12 +95,14 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stops reading."""
-        if self.transport is not None:
+        if self.transport is not None and self.unread is None:
             self.transport.pause_reading()
 
     def resume(self) -> None:
         """Reads on."""
-        if self.transport is not None:
+        if self.unread is not None:
+            asyncio.get_running_loop().call_soon(self._read_on, self.unread)
+        elif self.transport is not None:
             self.transport.resume_reading()
 
     def close(self) -> None:
@@ -107,6 +114,8 @@ class UpstreamConnection(asyncio.Protocol):
     def discard(self) -> None:
         """Never to be used again."""
         self.call = None
+        if self.unread is not None:
+            self.unread.close()
         if self.transport is not None:
             self.out.drop()
             self.transport.abort()
@@ -114,7 +123,8 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # a TCP, TLS or Unix transport
         self.out = Output(self.pool.batch, transport)  # type: ignore[arg-type]
-        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self._descriptor = transport.get_extra_info("socket").fileno()
+        self._poll.register(self._descriptor, select.POLLIN)
 
     def pause_writing(self) -> None:
         self.full = True
@@ -236,7 +246,7 @@ class UpstreamConnection(asyncio.Protocol):
         call.connection = None
         call.end()
         if call.paused:
-            self.transport.resume_reading()
+            self.resume()
         if rest or not self.head.keep_alive or not call.complete or self.transport.is_closing():
             self.transport.close()
         else:
@@ -245,18 +255,58 @@ class UpstreamConnection(asyncio.Protocol):
         sink, call.sink = call.sink, NOBODY
         sink.on_end(trailers)
 
+    def eof_received(self) -> None:
+        """The upstream says nothing more, whatever it may still read: its answer is complete, or never will be."""
+        call = self.call
+        if call is not None and not self.is_tunnel:
+            self._lost(call, in_order=True)
+            self.discard()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.pool.lost(self)
-        call, self.call = self.call, None
+        call = self.call
         if call is None or call.ended:
-            return
+            self.call = None
+        elif exc is None or self.is_tunnel or self.pool.service.scheme == "https":
+            self._lost(call, in_order=exc is None)
+        else:
+            self._ended_in_order = isinstance(exc, BrokenPipeError)
+            self._read_unread(call)
+
+    def _read_unread(self, call: Call) -> None:
+        """Often a write failed because the upstream had answered early, and left (RFC 9112 §9.6)."""
+        try:
+            self.unread = UnreadAnswer(self._descriptor)
+        except OSError:  # no descriptor is free
+            self._lost(call, in_order=False)
+        else:
+            self._read_on(self.unread)
+
+    def _read_on(self, unread: UnreadAnswer) -> None:
+        """Hands over what a lost connection had received, as fast as the client takes it."""
+        while (call := self.call) is not None and not call.paused:
+            try:
+                data = unread.read()
+            except OSError:
+                self._lost(call, in_order=False)
+                break
+            if not data:
+                self._lost(call, self._ended_in_order)
+                break
+            self.data_received(data)
+        if self.call is None:
+            unread.close()
+
+    def _lost(self, call: Call, in_order: bool) -> None:
+        """Nothing more comes of the call. `in_order`: the upstream had ended its side, rather than reset it."""
+        self.call = None
         call.connection = None
         if self.head is None:
             silent = not self.buffer and not self.informational
             if silent and self.pool.retry(call, reused=self.uses > 1):
                 return
             call.fail(self._error("connection_terminated", "closed the connection without an answer"))
-        elif self.left < 0 and self.decoder is None and exc is None:
+        elif self.left < 0 and self.decoder is None and in_order:
             call.end()
             sink, call.sink = call.sink, NOBODY
             sink.on_end([])

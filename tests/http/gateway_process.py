@@ -1,5 +1,6 @@
 """GW: the real gateway, a process of its own, as `strangler serve` starts it."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,13 +9,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
 
 from tests.http.client import Client, connect
-from tests.http.stream import DEADLINE_S
+from tests.http.stream import DEADLINE_S, eventually
 
 _LISTENING = re.compile(r"listening on https?://[^ ]*:(\d+) \(admin http://[^ ]*:(\d+)\)")
 _BAD_LOG = re.compile(r"Traceback|\"level\": ?\"(error|critical)\"|^ERROR|^CRITICAL|never awaited|Exception ignored")
@@ -113,6 +114,16 @@ class GatewayProcess:
     def signal(self, number: int = signal.SIGTERM) -> None:
         self.was_signalled = True
         self.process.send_signal(number)
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Stopped for the time: what comes meanwhile waits in the kernel, in its order."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            assert eventually(lambda: psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED)
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def ends(self, within_s: float) -> int | None:
         """The exit code, if the process ends within the time."""

@@ -178,6 +178,19 @@ def test_who_is_refused_is_so_without_a_100_and_without_the_upstream_9110_10_1_1
     assert not origin.requests
 
 
+def test_who_is_refused_behind_a_body_that_had_to_wait_may_ask_again_9112_9_3(
+    client: Client, origin: Script, identity: Authority
+) -> None:
+    """The body is longer than what is held while a step waits: reading has paused, and goes on for the next request."""
+    identity.answer = ok(status=b"401 No")
+    client.send(identity.key(post(b"/members/a", KEY, body=b"x" * 66_000)))
+    identity.asked()
+    assert client.stays_silent(0.05)
+    identity.go.set()
+    assert client.answer().status == 401
+    assert client.ask(identity.key(get(b"/members/b", KEY))).status == 401
+
+
 def test_a_socket_waits_for_its_identity_before_its_101_S2(client: Client, origin: Script, identity: Authority) -> None:
     def handle(call: Call) -> None:
         call.send(accepted())
