@@ -73,6 +73,7 @@ def admin_app(parts: AdminParts, migration: Migration) -> Starlette:
         Route("/differences", admin.reads(admin.differences)),
         Route("/log", admin.reads(admin.log)),
         Route("/diff", admin.reads(admin.diff)),
+        Route("/gate", admin.reads(admin.gate)),
         Route("/explain", admin.reads(admin.explain)),
         Route("/flip", admin.writes(admin.flip), methods=["POST"]),
         Route("/rollback", admin.writes(admin.rollback), methods=["POST"]),
@@ -148,6 +149,10 @@ class _Admin:
 
     async def diff(self, request: Request) -> Response:
         return JSONResponse(views.diff(await self._migration.diff()))
+
+    async def gate(self, request: Request) -> Response:
+        movable = self._movable(query_field(request, "unit"))
+        return JSONResponse(views.gate(self._migration, movable))
 
     async def explain(self, request: Request) -> Response:
         method, path, user = (

@@ -5,6 +5,7 @@ from typing import Any
 
 from chassis.service.metrics import Metric, gauge
 from strangler_gateway.migration.diff import Diff
+from strangler_gateway.migration.gate.shown import shown
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, iso, place
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult, Reloaded
@@ -109,6 +110,7 @@ def move_result(one: MoveResult) -> View:
         "warnings": list(one.warnings),
         "undo": [place(position) for position in one.undo],
         "digest": one.digest,
+        "gate": one.evidence,
     }
 
 
@@ -129,7 +131,7 @@ def reloaded(one: Reloaded) -> View:
 
 def journal_entry(one: JournalEntry) -> View:
     """A line of the journal."""
-    shown: View = {
+    seen: View = {
         "time": iso(one.time),
         "event": str(one.event),
         "unit": one.unit,
@@ -140,7 +142,8 @@ def journal_entry(one: JournalEntry) -> View:
         "digest": one.digest,
         "forced": list(one.forced),
     }
-    return shown | ({"asked": place(one.asked), "reasons": list(one.reasons)} if one.asked else {})
+    seen |= {"asked": place(one.asked), "reasons": list(one.reasons)} if one.asked or one.forced else {}
+    return seen | ({"evidence": dict(one.evidence)} if one.evidence is not None else {})
 
 
 def diff(one: Diff) -> View:
@@ -175,6 +178,18 @@ def explanation(one: Explanation) -> View:
         "reason": one.reason,
         "compared": one.compared,
         "note": one.note,
+    }
+
+
+def gate(migration: Migration, movable: Movable) -> View:
+    """What the last move of a movable has shown so far."""
+    standing, known = migration.standings[movable.name], migration.evidence(movable.name).gate
+    return {
+        "unit": movable.name,
+        **(place(standing.position) or {}),
+        "moved_at": iso(standing.since),
+        "held": standing.hold is not None,
+        "gate": shown(known) if known is not None else None,
     }
 
 

@@ -158,5 +158,8 @@ def _entry(entry: Mapping[str, Any]) -> tuple[object, ...]:
     before = where(entry["before"]) if entry["before"] else "-"
     after = where(entry.get("asked") or entry["after"])
     move = before if before == after else f"{before} → {after}"
-    why = [entry["why"], *entry.get("reasons", ()), *(f"forced: {code}" for code in entry["forced"])]
+    reasons = entry.get("reasons", ())
+    if entry["forced"]:
+        reasons = [f"forced: {reason}" for reason in reasons or entry["forced"]]
+    why = [entry["why"], *reasons]
     return moment(entry["time"]), entry["event"], entry["unit"], move, entry["who"], "; ".join(filter(None, why))

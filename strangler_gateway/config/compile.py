@@ -6,6 +6,7 @@ from strangler_gateway.config.addresses import network, origin
 from strangler_gateway.config.identity_model import IdentityEntry
 from strangler_gateway.config.model import (
     AuthRules,
+    GateEntry,
     GroupEntry,
     MovableFields,
     RouteEntry,
@@ -74,6 +75,22 @@ def _movable(name: str, entry: MovableFields) -> r.Movable:
         anonymous=entry.anonymous,
         serialize=entry.serialize,
         retire_after_s=entry.retire_after,
+        gate=_gate(entry.gate),
+    )
+
+
+def _gate(entry: GateEntry) -> r.GateRules:
+    """A small `min` of one's own also counts in shadow, and twice above 10 %, like the defaults."""
+    defaults = r.GateRules()
+    least = entry.min or defaults.min
+    delta = entry.delta / 100 if entry.delta else None
+    return r.GateRules(
+        min=least,
+        delta=delta,
+        min_above_10=entry.min_above_10 or 2 * least,
+        delta_above_10=entry.delta_above_10 / 100 if entry.delta_above_10 else delta and delta / 2,
+        min_shadow=entry.min_shadow or min(least, defaults.min_shadow),
+        parity=entry.parity / 100 if entry.parity else None,
     )
 
 

@@ -91,6 +91,13 @@ def _percent(value: object) -> float:
     return number
 
 
+def _margin(value: object) -> float:
+    number = _number(value)
+    if not 0 < number < 100:
+        raise ValueError("wanted a percentage, more than 0 and less than 100")
+    return number
+
+
 def _seconds(value: object) -> float:
     number = _number(value)
     if not 0 < number <= 86400:
@@ -199,6 +206,11 @@ Rate = Annotated[str, _checked(parse_rate)]
 RewriteTemplate = Annotated[str, AfterValidator(_rewrite)]
 LocationTemplate = Annotated[str, AfterValidator(_location)]
 Percent = Annotated[float, BeforeValidator(_percent), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100})]
+Margin = Annotated[
+    float,
+    BeforeValidator(_margin),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100}),
+]
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 SecondsOrNone = Annotated[float, BeforeValidator(_seconds_or_none), WithJsonSchema({"type": "number", "minimum": 0})]
 Patience = Annotated[float, BeforeValidator(_patience), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 60})]

@@ -63,6 +63,17 @@ class ServiceEntry(StrictModel):
     identity_headers: Literal["drop", "pass", "trusted"] | None = None
 
 
+class GateEntry(StrictModel):
+    """How much evidence a step forward needs. Percentages; `above_10`: at a share of more than 10 %."""
+
+    min: t.Count | None = None
+    delta: t.Margin | None = None
+    min_above_10: t.Count | None = None
+    delta_above_10: t.Margin | None = None
+    min_shadow: t.Count | None = None
+    parity: t.Margin | None = None
+
+
 class MovableFields(StrictModel):
     """The fields of a group, and of a route that is in no group."""
 
@@ -73,6 +84,7 @@ class MovableFields(StrictModel):
     anonymous: t.Anonymous = "legacy"
     serialize: Literal["user"] | None = None
     retire_after: t.Duration = 14 * 86400.0
+    gate: GateEntry = GateEntry()
 
 
 class GroupEntry(MovableFields):

@@ -30,6 +30,8 @@ class Exchange:
     """The debug credential was right: the response tells the decision."""
     override: Side | None = None
     """Set only where the debug credential was right."""
+    key_hash = 0
+    """Of what the bucket was drawn by, 32 bits."""
     bucket: int | None = None
     decision: Decision | None = None
     publish: PublishRules | None = None

@@ -18,6 +18,7 @@ from strangler_gateway.migration.journal.journal_entry import JournalEntry, Jour
 from strangler_gateway.migration.journal.standings import Standings
 from strangler_gateway.migration.move_policy import MovePolicy
 from strangler_gateway.migration.move_result import MoveResult, Reloaded
+from strangler_gateway.migration.move_rules import Evidence
 from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
 from strangler_gateway.migration.readiness import ServiceReadiness, ask
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
@@ -59,6 +60,7 @@ class Migration:
         self.faults: tuple[str, ...] = ()
         """Of the file as it was last read; the last good table is served meanwhile."""
         self.failed_reloads = 0
+        self._stats = stats
         self._policy = MovePolicy(stats, probe, broker, examples, clock)
         self._standings = Standings(journal or Journal(state_dir))
         self._served = ServedTable(self._standings, self._policy, adopt)
@@ -120,6 +122,10 @@ class Migration:
         """What moves when a group or a route is named: for a route in a group, the group."""
         route = next((route for route in self.served.routes if route.id == name), None)
         return self.served.movables.get(name) or (route.movable if route else None)
+
+    def evidence(self, name: str) -> Evidence:
+        """What is known of a movable that is served. Raises KeyError if it is not served."""
+        return self._policy.evidence(self.served, name, self.standings[name])
 
     def log(self, limit: int = 100, unit: str | None = None) -> list[JournalEntry]:
         """The latest entries of the journal, newest last."""
@@ -234,7 +240,14 @@ class Migration:
     async def _save_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._save_every_s)
+            self._look()
             await self._save()
+
+    def _look(self) -> None:
+        """Takes every look of the gate that is due: it depends on the traffic, not on when somebody asks."""
+        for name in self.served.movables:
+            if name in self._stats.steps:
+                self._policy.evidence(self.served, name, self.standings[name])
 
     async def _save(self) -> None:
         """Writes what the journal is owed, and the counters, as soon as this process may write the state directory."""

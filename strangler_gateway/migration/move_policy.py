@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from strangler_gateway.migration import preflight
+from strangler_gateway.migration.gate.shown import shown
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
 from strangler_gateway.migration.move_result import MoveResult
-from strangler_gateway.migration.move_rules import MoveRefusal, refusals, standing_refusals, warnings
+from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, refusals, standing_refusals, warnings
 from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
 from strangler_gateway.migration.states import Direction, Move, position_of, undo
 from strangler_gateway.table.routes import MigrationState, RouteTable
@@ -15,6 +17,9 @@ from strangler_gateway.telemetry.stats import Stats
 
 Unreachable = Mapping[str, tuple[MoveRefusal, ...]]
 """By movable: its new ends that do not answer or are not ready."""
+
+_UNCOUNTED = (MigrationState.LEGACY, MigrationState.RETIRED)
+"""There is no step forward that the gate is asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,7 @@ class MovePolicy:
         self, table: RouteTable, move: Move, standing: Standing, unreachable: Unreachable | None = None
     ) -> MoveResult:
         """What would become of the move."""
-        movable, absent = table.movables[move.unit], (unreachable or {}).get(move.unit, ())
-        known = preflight.evidence(table, movable, standing, self.stats, self.examples, self.clock(), absent)
+        known = self.evidence(table, move.unit, standing, (unreachable or {}).get(move.unit, ()))
         found = refusals(move, known)
         left = standing_refusals(move, found)
         return MoveResult(
@@ -50,16 +54,45 @@ class MovePolicy:
             warnings=() if left else warnings(move, known),
             undo=() if left else undo(move.before, move.after),
             held=known.hold is not None,
+            evidence=_asked(move, known),
         )
 
+    def evidence(self, table: RouteTable, unit: str, standing: Standing, unreachable: tuple[str, ...] = ()) -> Evidence:
+        """What is known of a movable. Takes the gate's look that is due: call it often, whoever wants to know."""
+        movable = table.movables[unit]
+        return preflight.evidence(table, movable, standing, self.stats, self.examples, self.clock(), unreachable)
+
+    def begin_steps(self, table: RouteTable, standings: Mapping[str, Standing]) -> None:
+        """Counts begin anew for every movable that has moved."""
+        for gone in self.stats.steps.keys() - table.movables.keys():
+            self.stats.end_steps(gone)
+        for unit in table.movables:
+            standing = standings[unit]
+            if standing.position.state in _UNCOUNTED:
+                self.stats.end_steps(unit)
+            else:
+                routes = [route.id for route in preflight.routes_of(table, unit)]
+                self.stats.begin_step(unit, standing.since, standing.position.share, routes)
+
     def entry(
-        self, event: JournalEvent, table: RouteTable, move: Move, who: str, forced: Sequence[str] = ()
+        self, event: JournalEvent, table: RouteTable, move: Move, who: str, result: MoveResult | None = None
     ) -> JournalEntry:
         """The move as an entry. A movable that enters shadow starts a new count of compared answers."""
+        overridden = result.overridden if result is not None else ()
         enters = move.after.state is MigrationState.SHADOW and move.before.state is not MigrationState.SHADOW
         baseline = preflight.baseline(table, move.unit, self.stats) if enters else None
         return JournalEntry(
-            self.clock(), event, move.unit, who, move.why, move.before, move.after, "", tuple(forced), baseline=baseline
+            self.clock(),
+            event,
+            move.unit,
+            who,
+            move.why,
+            move.before,
+            move.after,
+            forced=tuple(refusal.code for refusal in overridden),
+            reasons=tuple(refusal.message for refusal in overridden),
+            baseline=baseline,
+            evidence=result.evidence if result is not None else None,
         )
 
     def adoption(self, table: RouteTable, unit: str) -> JournalEntry:
@@ -82,3 +115,11 @@ class MovePolicy:
             reasons=tuple(refusal.message for refusal in refused.refusals),
             asked=move.after,
         )
+
+
+def _asked(move: Move, known: Evidence) -> Mapping[str, Any] | None:
+    """The gate's numbers for a move that it was asked about."""
+    gate = known.gate
+    if move.rollback or move.direction is not Direction.FORWARD or gate is None or gate.verdict is None:
+        return None
+    return shown(gate)

@@ -1,6 +1,8 @@
 """What became of the wish to move a movable."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from strangler_gateway.migration.move_rules import MoveRefusal
 from strangler_gateway.migration.states import Move, Position
@@ -22,6 +24,8 @@ class MoveResult:
     dry_run: bool = False
     digest: str = ""
     """Of the table that is served now."""
+    evidence: Mapping[str, Any] | None = None
+    """The gate's numbers, where it was asked."""
 
     @property
     def unit(self) -> str:

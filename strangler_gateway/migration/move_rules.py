@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from strangler_gateway.migration.gate import sentences
+from strangler_gateway.migration.gate.evidence import GateEvidence
+from strangler_gateway.migration.gate.sentences import Refused, span
 from strangler_gateway.migration.states import ORDER, Direction, Hold, Move
 from strangler_gateway.table.routes import MigrationState
 
@@ -25,6 +28,7 @@ class RouteEvidence:
     requests: int = 0
     compared: int = 0
     different: int = 0
+    moved: int = 0
     failed: int = 0
     """Second calls without an answer to compare: none, too slow, too long."""
     example: Mapping[str, object] | None = None
@@ -58,6 +62,7 @@ class Evidence:
     """Since when the counters have no gap."""
     now: float = 0.0
     retire_after_s: float = 0.0
+    gate: GateEvidence | None = None
 
 
 def refusals(move: Move, evidence: Evidence) -> tuple[MoveRefusal, ...]:
@@ -139,7 +144,7 @@ def _unreachable(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
 
 def _uncompared(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     """A route that nobody called is no fault if other routes of its movable have been compared; see _uncalled."""
-    if move.after.state not in (MigrationState.CANARY, MigrationState.EXTRACTED):
+    if move.before.state is not MigrationState.SHADOW or move.after.state is not MigrationState.CANARY:
         return
     readable = _readable(evidence)
     none = not any(r.compared for r in readable)
@@ -157,18 +162,22 @@ def _why_uncompared(route: RouteEvidence) -> str:
     return f"{seen}, at least 1 is required: leave it in shadow until requests arrive"
 
 
-def _different(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
-    if move.after.state not in (MigrationState.CANARY, MigrationState.EXTRACTED):
+def _gate(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
+    """Every step out of shadow, and every one forward from canary (docs/decisions/gates.md)."""
+    known = evidence.gate
+    if known is None:
         return
-    for route in evidence.routes:
-        if route.different:
-            yield MoveRefusal(
-                "differences",
-                f"{route.id}: {route.different} of {route.compared} answers differ, 0 may: fix the service "
-                f"(or `ignore:` what may differ), then go back to legacy and to shadow again",
-                forcible=True,
-                example=route.example,
-            )
+    if move.before.state is MigrationState.CANARY:
+        yield from _shown(sentences.out_of_canary(move.unit, known), known.example)
+    elif move.before.state is MigrationState.SHADOW:
+        example = next((r.example for r in evidence.routes if r.example), None)
+        yield from _shown(sentences.out_of_shadow(move.unit, known), example)
+
+
+def _shown(found: Iterator[Refused], example: Mapping[str, object] | None) -> Iterator[MoveRefusal]:
+    """With one example, in the first of them."""
+    for number, (code, message) in enumerate(found):
+        yield MoveRefusal(code, message, forcible=True, example=None if number else example)
 
 
 def _own_writes(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
@@ -186,7 +195,7 @@ def _legacy_traffic(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     """`force` never overrides it: when everything is retired, the monolith may be switched off."""
     if move.after.state is not MigrationState.RETIRED:
         return
-    required = f"`retire_after` requires {_span(evidence.retire_after_s)} without a request to the monolith"
+    required = f"`retire_after` requires {span(evidence.retire_after_s)} without a request to the monolith"
     last = max((r.last_legacy_at for r in evidence.routes), default=0.0)
     for what, since in (
         ("in this state", evidence.entered_at),
@@ -195,14 +204,19 @@ def _legacy_traffic(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     ):
         seen = max(evidence.now - since, 0.0)
         if seen < evidence.retire_after_s:
-            yield MoveRefusal("legacy_traffic", f"{move.unit} has been {what} for {_span(seen)} only; {required}")
+            yield MoveRefusal("legacy_traffic", f"{move.unit} has been {what} for {span(seen)} only; {required}")
 
 
 def _uncalled(move: Move, evidence: Evidence) -> Iterator[str]:
-    if move.direction is Direction.FORWARD and move.after.state in (MigrationState.CANARY, MigrationState.EXTRACTED):
+    if move.before.state is MigrationState.SHADOW and move.after.state is MigrationState.CANARY:
         for route in _readable(evidence):
             if not route.compared and not route.requests:
                 yield f"{route.id} was not called while in shadow: its answers were not compared"
+
+
+def _tolerated(move: Move, evidence: Evidence) -> Iterator[str]:
+    if move.direction is Direction.FORWARD and evidence.gate is not None:
+        yield from sentences.tolerated(move.unit, evidence.gate)
 
 
 def _strands_writes(move: Move, evidence: Evidence) -> Iterator[str]:
@@ -212,8 +226,8 @@ def _strands_writes(move: Move, evidence: Evidence) -> Iterator[str]:
 
 
 _EDGES: tuple[Check, ...] = (_held, _without_why, _without_end, _one_step)
-_PREFLIGHT: tuple[Check, ...] = (_unreachable, _uncompared, _different, _own_writes, _legacy_traffic)
-_WARNINGS = (_uncalled, _strands_writes)
+_PREFLIGHT: tuple[Check, ...] = (_unreachable, _uncompared, _gate, _own_writes, _legacy_traffic)
+_WARNINGS = (_uncalled, _tolerated, _strands_writes)
 
 
 def _readable(evidence: Evidence) -> list[RouteEvidence]:
@@ -228,10 +242,3 @@ def _writing(evidence: Evidence) -> list[str]:
 def listing(ids: list[str]) -> str:
     """The first five, and how many more."""
     return ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
-
-
-def _span(seconds: float) -> str:
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
+from strangler_gateway.migration.gate import evidence as gate
+from strangler_gateway.migration.gate.pool import Counts
 from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
 from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, RouteEvidence, listing
 from strangler_gateway.migration.readiness import ServiceReadiness, concerned, place
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.stats import RouteStats, Stats
+from strangler_gateway.telemetry.step_counts import StepCounts
 from strangler_gateway.upstream.retry import SAFE
 
 Probe = Callable[[Service], Awaitable[ServiceReadiness]]
@@ -64,8 +67,10 @@ def evidence(
     baseline = standing.baseline or {}
     if stats.since > standing.counted_from:
         baseline = {}
+    routes = routes_of(table, movable.name)
+    seen = tuple(_route(route, stats.route(route.id), baseline, examples) for route in routes)
     return Evidence(
-        routes=tuple(_route(r, stats.route(r.id), baseline, examples) for r in routes_of(table, movable.name)),
+        routes=seen,
         unreachable=unreachable,
         data=movable.data,
         hold=standing.hold,
@@ -73,7 +78,30 @@ def evidence(
         counted_since=stats.since,
         now=now,
         retire_after_s=movable.retire_after_s,
+        gate=_gate(movable, standing, stats, seen, now),
     )
+
+
+def _gate(
+    movable: Movable, standing: Standing, stats: Stats, routes: Sequence[RouteEvidence], now: float
+) -> gate.GateEvidence:
+    """What the gate knows of this step. Takes the look that is due."""
+    here = standing.position
+    step = stats.steps.get(movable.name) or StepCounts(standing.since, here.share)
+    seen = [
+        gate.RouteSeen(
+            one.id,
+            Counts(*stats.route(one.id).row()),
+            one.last_legacy_at,
+            readable=one.safe and not one.new,
+            compared=one.compared,
+            different=one.different,
+            moved=one.moved,
+        )
+        for one in routes
+        if one.new_end
+    ]
+    return gate.gathered(here, step, movable.gate, seen, now, stats.since)
 
 
 def baseline(table: RouteTable, unit: str, stats: Stats) -> Baseline:
@@ -82,13 +110,14 @@ def baseline(table: RouteTable, unit: str, stats: Stats) -> Baseline:
     return {route: values for route, values in counts.items() if any(values)}
 
 
-def _counts(one: RouteStats) -> tuple[int, int, int, int]:
-    return one.legacy + one.extracted, one.shadow_compared, one.shadow_different, one.shadow_failed
+def _counts(one: RouteStats) -> tuple[int, int, int, int, int]:
+    requests = one.legacy + one.extracted
+    return requests, one.shadow_compared, one.shadow_different, one.shadow_failed, one.shadow_moved
 
 
 def _route(route: Route, counts: RouteStats, baseline: Baseline, examples: Examples) -> RouteEvidence:
-    before = baseline.get(route.id, (0, 0, 0, 0))
-    requests, compared, different, failed = (
+    before = baseline.get(route.id, (0, 0, 0, 0, 0))
+    requests, compared, different, failed, moved = (
         max(now - then, 0) for now, then in zip(_counts(counts), before, strict=True)
     )
     kept = examples(route.id) if different else ()
@@ -103,6 +132,7 @@ def _route(route: Route, counts: RouteStats, baseline: Baseline, examples: Examp
         compared=compared,
         different=different,
         failed=failed,
+        moved=moved,
         example=kept[0] if kept else None,
         last_legacy_at=counts.last_legacy_at,
     )

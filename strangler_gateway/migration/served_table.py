@@ -78,6 +78,7 @@ class ServedTable:
                 log.exception("table %s cannot be served", table.digest)
                 raise NotServed(f"the new table cannot be served, the old one stays: {exc}") from exc
         self.standings.apply(entries, owed=owed)
+        self._policy.begin_steps(table, self.standings.by_unit)
         self.swaps += table != self._served
         self._served = table
 
@@ -88,8 +89,7 @@ class ServedTable:
         entries = [self._policy.adoption(file, unit) for unit in file.movables if unit not in self.standings.by_unit]
         for result in results:
             if result.done:
-                forced = [refusal.code for refusal in result.overridden]
-                entries.append(self._policy.entry(event, file, result.move, who, forced))
+                entries.append(self._policy.entry(event, file, result.move, who, result))
             elif event is JournalEvent.FILE and self.standings.is_news(result.move):
                 entries.append(self._policy.refusal(result))
         return entries
@@ -103,7 +103,8 @@ class ServedTable:
 
 def _undone(entry: JournalEntry) -> JournalEntry:
     back = entry.before or entry.after
-    return replace(entry, event=JournalEvent.FAILED, before=entry.after, after=back, forced=(), baseline=None)
+    said = replace(entry, forced=(), reasons=(), baseline=None, evidence=None)
+    return replace(said, event=JournalEvent.FAILED, before=entry.after, after=back)
 
 
 def _unless_forward(result: MoveResult, problem: str) -> MoveResult:

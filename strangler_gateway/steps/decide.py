@@ -9,7 +9,7 @@ from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.recording.record import Recorder
 from strangler_gateway.shadow.shadow import Shadow
 from strangler_gateway.steps.anonymous import anonymous_key
-from strangler_gateway.table.bucket import bucket
+from strangler_gateway.table.bucket import BUCKETS, key_hash
 from strangler_gateway.table.routes import MigrationState, Service, Side
 from strangler_gateway.upstream.pool import Upstreams
 from strangler_gateway.upstream.retry import SAFE
@@ -19,7 +19,7 @@ _CANARY, _SERVICE = MigrationState.CANARY, Side.EXTRACTED
 
 
 class Decide:
-    """Sets bucket, decision, and service or publish; tap where the request is compared or recorded."""
+    """Sets key_hash, bucket, decision, and service or publish; tap where the request is compared or recorded."""
 
     def __init__(
         self, upstreams: Upstreams, shadow: Shadow, recorder: Recorder, random_bytes: Callable[[int], bytes]
@@ -30,7 +30,7 @@ class Decide:
         """Never waits; ends a preflight of a route that publishes."""
         route, fail_over = exchange.route, False
         if route.movable.state is _CANARY and not exchange.identity_unavailable and (route.extracted or route.publish):
-            exchange.bucket = self._bucket(exchange)
+            self._draw(exchange)
             fail_over = route.extracted is not None and self._fails_over(exchange.method, route.extracted)
         decision = choose(route, exchange.bucket, exchange.override, exchange.identity_unavailable, fail_over)
         exchange.decision = decision
@@ -49,14 +49,18 @@ class Decide:
     def _fails_over(self, method: bytes, service: Service) -> bool:
         return service.breaker_failures > 0 and method in SAFE and self._upstreams.breaker_open(service)
 
-    def _bucket(self, exchange: Exchange) -> int | None:
+    def _draw(self, exchange: Exchange) -> None:
+        """Sets key_hash and bucket, unless there is nothing to draw by."""
         movable, identity = exchange.route.movable, exchange.identity
         if identity is not None and identity.subject is not None:
-            return bucket(movable.salt, identity.subject.encode("utf-8", "surrogatepass"))
-        if movable.anonymous == "legacy":
-            return None
-        key = anonymous_key(movable.anonymous, exchange, self._random_bytes)
-        return None if key is None else bucket(movable.salt, key)
+            key: bytes | None = identity.subject.encode("utf-8", "surrogatepass")
+        elif movable.anonymous == "legacy":
+            return
+        else:
+            key = anonymous_key(movable.anonymous, exchange, self._random_bytes)
+        if key is not None:
+            exchange.key_hash = drawn = key_hash(movable.salt, key)
+            exchange.bucket = drawn % BUCKETS
 
 
 def _publishes(exchange: Exchange) -> Outcome:

@@ -5,6 +5,11 @@ import mmh3
 BUCKETS = 10_000
 
 
+def key_hash(salt: str, key: bytes) -> int:
+    """32 bits: murmur3_32(salt:key), unsigned."""
+    return mmh3.hash(salt.encode() + b":" + key, signed=False)
+
+
 def bucket(salt: str, key: bytes) -> int:
-    """0 … 9999: murmur3_32(salt:key), unsigned, mod 10000. A share of s basis points takes the buckets below s."""
-    return mmh3.hash(salt.encode() + b":" + key, signed=False) % BUCKETS
+    """0 … 9999: the key's hash mod 10000. A share of s basis points takes the buckets below s."""
+    return key_hash(salt, key) % BUCKETS

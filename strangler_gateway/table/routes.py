@@ -83,6 +83,25 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class GateRules:
+    """How much evidence a step forward needs (docs/decisions/gates.md). `above_10`: at a share of more than 10 %.
+
+    A margin of None is the default one, which a small `min` widens; a margin that is set holds as it is.
+    """
+
+    min: int = 600
+    """Requests to the new side at the first look."""
+    min_above_10: int = 1200
+    delta: float | None = None
+    """How much more often the new side may fail: 0.01 = one percentage point."""
+    delta_above_10: float | None = None
+    min_shadow: int = 539
+    """Comparisons in shadow at the first look."""
+    parity: float | None = None
+    """The part of compared answers that must be equal."""
+
+
+@dataclass(frozen=True, slots=True)
 class Movable:
     """What moves together through the migration: a group of routes, or a route that is in none."""
 
@@ -97,6 +116,7 @@ class Movable:
     """legacy | address | random | cookie | header:NAME"""
     serialize: Literal["user"] | None = None
     retire_after_s: float = 14 * 86400.0
+    gate: GateRules = GateRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +257,9 @@ def _canonical(value: object) -> object:
         kept = [part.name for part in fields(value) if part.name not in ("line", "movable", "legacy")]
         named = {name: _canonical(getattr(value, name)) for name in kept}
         return named | {"unit": value.movable.name, "legacy": value.legacy.name}
+    if isinstance(value, Movable):
+        kept = [part.name for part in fields(value) if part.name != "gate" or value.gate != GateRules()]
+        return {name: _canonical(getattr(value, name)) for name in kept}
     if is_dataclass(value):
         said = ((part, getattr(value, part.name)) for part in fields(value))
         return {part.name: _canonical(each) for part, each in said if not (part.metadata and each == part.default)}

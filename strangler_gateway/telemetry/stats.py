@@ -1,18 +1,23 @@
 """What was seen: plain integers per route."""
 
+import contextlib
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.table.routes import Side
+from strangler_gateway.telemetry import step_counts
 from strangler_gateway.telemetry.publish_stats import Published
+from strangler_gateway.telemetry.step_counts import StepCounts
 from strangler_gateway.telemetry.user_sketch import Users
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MAX_SHAPES = 500
+SAME_MOMENT_S = 0.01
+"""The journal keeps milliseconds."""
 _LEGACY = Side.LEGACY
 _UPSTREAM_FAILED = (b"connect", b"response", b"body", b"publish")
 _COUNTERS = (
@@ -94,6 +99,11 @@ class RouteStats:
         at = saved.get("last_legacy_at")
         self.last_legacy_at = float(at) if isinstance(at, int | float) else 0.0
 
+    def row(self) -> step_counts.Row:
+        """All failures and requests of the new side (fail-overs are both), then of legacy."""
+        failed_over = self.failovers
+        return self.errors_extracted + failed_over, self.extracted + failed_over, self.errors_legacy, self.legacy
+
 
 class Stats:
     """All routes' counters, and undeclared traffic by path shape (bounded)."""
@@ -103,6 +113,8 @@ class Stats:
         self.undeclared: dict[str, int] = {}
         self.published: dict[str, Published] = {}
         """Of routes that publish, in this process alone."""
+        self.steps: dict[str, StepCounts] = {}
+        """By movable in shadow, canary or extracted: what this step has shown."""
         self.refused = 0
         """What never became a request."""
         self.wall = wall
@@ -152,8 +164,31 @@ class Stats:
         if user:
             (users or _users(stats, exchange.decision.side)).add(user)
         statuses[status] = statuses.get(status, 0) + 1
+        if exchange.bucket is not None:
+            self._count_drawn(exchange, bad)
         if route.undeclared:
             self._undeclared(exchange)
+
+    def _count_drawn(self, exchange: Exchange, bad: bool) -> None:
+        """For the gate; not where the client left before an answer, or where the movable has moved meanwhile."""
+        movable = exchange.route.movable
+        step = self.steps.get(movable.name)
+        if step is None or step.share != movable.share or (exchange.status == 499 and exchange.stage == b"client"):
+            return
+        step_counts.count(step, exchange, bad, self.wall)
+
+    def begin_step(self, unit: str, since: float, share: int, routes: Sequence[str]) -> None:
+        """The movable has moved; nothing where its step is the one that is counted already (after a restart)."""
+        known = self.steps.get(unit)
+        if known is not None and known.share == share and abs(known.since - since) < SAME_MOMENT_S:
+            return
+        step = self.steps[unit] = StepCounts(since, share)
+        step.asked = known.asked_so_far() if known is not None else frozenset()
+        step.before = {route: self.by_route[route].row() for route in routes if route in self.by_route}
+
+    def end_steps(self, unit: str) -> None:
+        """The movable is back on legacy, or retired."""
+        self.steps.pop(unit, None)
 
     def _undeclared(self, exchange: Exchange) -> None:
         shape = path_shape(exchange.method, exchange.path)
@@ -167,6 +202,7 @@ class Stats:
             "since": self.since,
             "routes": {name: stats.snapshot() for name, stats in self.by_route.items()},
             "undeclared": dict(self.undeclared),
+            "steps": {unit: step.snapshot() for unit, step in self.steps.items()},
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -175,6 +211,9 @@ class Stats:
         for name, values in saved.get("routes", {}).items():
             self.route(name).restore(values)
         self.undeclared.update({str(k): int(v) for k, v in saved.get("undeclared", {}).items()})
+        for unit, step in saved.get("steps", {}).items():
+            with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):
+                self.steps[unit] = StepCounts.restored(step)
 
 
 def _users(stats: RouteStats, side: Side) -> Users:

@@ -84,7 +84,9 @@ async def test_the_tour_works_while_clients_are_calling(running: Running) -> Non
         seen = await running.counter.read()
         await paste(before, running.system)
         if pause:
-            await running.counter.until(lambda counts: counts.least_compared >= 1, seen, COMPARED_WITHIN_S)
+            await running.counter.until(
+                lambda counts: counts.least_compared >= 1 and counts.compared >= 4, seen, COMPARED_WITHIN_S
+            )
             await paste(after, running.system)
     assert await running.states() == {"legacy"}
     assert running.observed.answers > answers

@@ -26,6 +26,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### services.NAME.tls": routes_model.TlsOptions,
     "### services.NAME.breaker": routes_model.BreakerRules,
     "### groups.NAME": routes_model.GroupEntry,
+    "### groups.NAME.gate": routes_model.GateEntry,
     "### routes": routes_model.RouteEntry,
     "### routes.match": routes_model.MatchRules,
     "### routes.publish": publish_model.PublishEntry,

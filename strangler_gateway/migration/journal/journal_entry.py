@@ -13,8 +13,8 @@ from strangler_gateway.table.routes import MigrationState
 MAX_TEXT = 1000
 """Characters of a `who` or a `why`."""
 
-Baseline = Mapping[str, tuple[int, int, int, int]]
-"""By route, the counters when its movable entered shadow: requests, compared, different, failed."""
+Baseline = Mapping[str, tuple[int, int, int, int, int]]
+"""By route, the counters when its movable entered shadow: requests, compared, different, failed, moved."""
 
 
 class JournalEvent(StrEnum):
@@ -46,11 +46,13 @@ class JournalEntry:
     forced: tuple[str, ...] = ()
     """Codes of the refusals that `--force` overrode."""
     reasons: tuple[str, ...] = ()
-    """Of a refused move: why."""
+    """Of a refused move: why. Of a forced one: what `--force` overrode, with its numbers."""
     asked: Position | None = None
     """Of a refused move: what the file wanted."""
     baseline: Baseline | None = None
     """Set when the movable enters shadow: differences count from here."""
+    evidence: Mapping[str, Any] | None = None
+    """Of a move that the gate was asked about: its numbers, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ def encode(entry: JournalEntry) -> bytes:
         line["asked"] = place(entry.asked)
     if entry.baseline is not None:
         line["baseline"] = {route: list(counts) for route, counts in entry.baseline.items()}
+    if entry.evidence is not None:
+        line["evidence"] = entry.evidence
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 
 
@@ -124,6 +128,7 @@ def decode(line: bytes) -> JournalEntry:
             reasons=tuple(map(_text, raw.get("reasons", ()))),
             asked=parse_place(raw["asked"]) if raw.get("asked") else None,
             baseline=_baseline(raw["baseline"]) if "baseline" in raw else None,
+            evidence=dict(raw["evidence"]) if "evidence" in raw else None,
         )
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as exc:
         raise ValueError(f"not a journal entry: {type(exc).__name__} {exc}") from exc
@@ -151,8 +156,9 @@ def parse_place(raw: Any) -> Position:
 
 def _baseline(raw: Any) -> Baseline:
     counts = {}
-    for route, (requests, compared, different, failed) in raw.items():
-        counts[_text(route)] = (int(requests), int(compared), int(different), int(failed))
+    for route, (requests, compared, different, failed, *moved) in raw.items():
+        moved_before = int(moved[0]) if moved else 0  # older journals did not count it
+        counts[_text(route)] = (int(requests), int(compared), int(different), int(failed), moved_before)
     return counts
 
 

@@ -25,7 +25,7 @@ services:
 
 groups:
   # what a catalogue shows
-  items: {state: legacy, retire_after: 1d}  # owned by team A
+  items: {state: legacy, retire_after: 1d, gate: {min: 10}}  # owned by team A
   orders:
     state: legacy  # writes
     data: own
@@ -43,6 +43,7 @@ routes:
     legacy: monolith
     extracted: items
   - id: search
+    gate: {min: 10}
     match: {methods: [GET], path: "/search"}
     legacy: monolith
     extracted: items
@@ -165,6 +166,11 @@ class World:
         counts.legacy += 10
         counts.shadow_compared += 10
         counts.shadow_different += different
+
+    def served_both(self, route: str = "item-read", unit: str = "items", *, failed: int = 0, of: int = 40) -> None:
+        """Canary has seen drawn users on both sides; `failed` of the requests to the new side."""
+        counts = self.stats.steps[unit].of(route)
+        counts.new, counts.failed_new, counts.legacy = counts.new + of, counts.failed_new + failed, counts.legacy + of
 
     def last(self) -> JournalEntry:
         return list(self.journal())[-1]

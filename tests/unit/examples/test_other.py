@@ -107,7 +107,13 @@ def declare_shelf(file: Path, monolith: LaunchedProcess, service_port: int) -> N
     routes["identity"] = {"introspect": {"url": f"{monolith.url}/whoami", "forward": ["cookie"], "user": "$.user"}}
     routes["services"]["shelf"] = {"url": f"http://127.0.0.1:{service_port}"}
     (shelf,) = [route for route in routes["routes"] if route["match"] == {"methods": ["GET"], "path": "/shelf"}]
-    shelf |= {"id": "shelf", "extracted": "shelf", "shadow": {"pure": True}, "auth": {"require": "authenticated"}}
+    shelf |= {
+        "id": "shelf",
+        "extracted": "shelf",
+        "shadow": {"pure": True},
+        "gate": {"min": 1},
+        "auth": {"require": "authenticated"},
+    }
     yaml.dump(routes, file)
 
 

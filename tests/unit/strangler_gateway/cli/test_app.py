@@ -77,8 +77,10 @@ def test_a_flip_prints_before_after_digest_and_the_commands_that_undo_it(
     for step in (("shadow",), ("canary", "--share", "12.5"), ("extracted",)):
         flip("items", "--to", *step)
         server.world.compared()
+        server.world.served_both()
     for command in re.findall(r"^    strangler (.*)", ok("flip", "items", "--to", "shadow"), re.MULTILINE):
         server.world.compared()
+        server.world.served_both()
         ok(*shlex.split(command))
     assert server.migration.served.movables["items"].state == "extracted"
     monkeypatch.setenv("STRANGLER_ADMIN_URL", NO_GATEWAY)
@@ -99,7 +101,8 @@ def test_a_refused_flip_tells_numbers_an_example_and_how_to_override(server: Adm
         "GET /item/{id}: 12 times, last 2023-11-14 22:13:20Z",
         "  $.price  legacy number, extracted string",
     ]
-    assert "overridden: item-read: 3 of 10" in flip("items", "--to", "canary", "--share", "1", "--force")
+    forced = flip("items", "--to", "canary", "--share", "1", "--force")
+    assert "overridden: items: 3 of 10 answers differ (item-read 3)" in forced
 
 
 def test_force_is_not_offered_where_it_does_not_help(server: AdminServer) -> None:
@@ -203,7 +206,7 @@ def test_log_tells_who_moved_what_and_why(server: AdminServer) -> None:
     lines = ok("log", "--unit", "items").splitlines()
     assert len(lines) == 3
     assert "legacy → shadow" in lines[-1]
-    assert "it is time; forced: unreachable" in lines[-1]
+    assert "it is time; forced: items accepts no connection" in lines[-1]
     assert "(127.0.0.1)" in lines[-1]
     assert len(said("log", "--limit", "2")["entries"]) == 2
 

@@ -46,6 +46,8 @@ async def lead(world: World, controller: Migration, to: Position) -> None:
         assert result.done, result
         if step == SHADOW:
             world.compared()
+        if step == canary(10):
+            world.served_both()
         world.now += 2 * DAY
     assert place(controller) == to
 
@@ -159,6 +161,76 @@ async def test_retired_needs_persisted_counters_without_a_legacy_request(world: 
     assert codes(await flip(again, RETIRED)) == ["legacy_traffic"]
     world.now += DAY
     assert (await flip(again, RETIRED)).done
+
+
+# The gate.
+
+
+async def test_a_step_from_canary_needs_evidence_and_force_leaves_it_in_the_journal(
+    world: World, migration: Migration
+) -> None:
+    await flip(migration, SHADOW)
+    world.compared()
+    await flip(migration, canary(10))
+    assert codes(await flip(migration, canary(50))) == ["wait"]
+    world.served_both(failed=20, of=20)
+    for to in (canary(50), EXTRACTED):
+        [refusal] = (await flip(migration, to)).refusals
+        assert (refusal.code, "20 of 20" in refusal.message, refusal.forcible) == ("worse", True, True)
+    forced = await flip(migration, canary(50), force=True)
+    assert (forced.done, [refusal.code for refusal in forced.overridden]) == (True, ["worse"])
+    entry = world.last()
+    assert (entry.forced, "20 of 20" in entry.reasons[0]) == (("worse",), True)
+    assert entry.evidence is not None
+    assert (entry.evidence["verdict"], entry.evidence["counted"]["extracted"]) == ("worse", {"failed": 20, "of": 20})
+
+
+async def test_each_step_counts_anew_and_its_counts_outlive_a_restart(world: World, migration: Migration) -> None:
+    await lead(world, migration, canary(10))
+    world.served_both(failed=40)
+    again = await restarted(world, migration)
+    assert codes(await flip(again, canary(50))) == ["worse"]
+    assert (await flip(again, canary(5))).done
+    assert codes(await flip(again, canary(50))) == ["wait"]
+
+
+async def test_the_file_asks_the_same_gate(world: World, migration: Migration) -> None:
+    await flip(migration, SHADOW)
+    world.compared()
+    await flip(migration, canary(10))
+    world.edit("share: 10", "share: 50")
+    assert codes(*(await migration.reload()).kept) == ["wait"]
+    world.served_both()
+    assert [moved.after for moved in (await migration.reload()).moved] == [canary(50)]
+
+
+async def test_a_route_that_the_new_side_was_never_asked_for_is_named(world: World, migration: Migration) -> None:
+    world.edit(
+        "  - id: search",
+        "  - {id: rare, group: items, match: {path: /rare}, legacy: monolith, extracted: items}\n  - id: search",
+    )
+    await migration.reload()
+    await flip(migration, SHADOW, force=True)
+    world.compared()
+    await flip(migration, canary(10), force=True)
+    world.served_both()
+    rare = world.stats.route("rare")
+    rare.last_legacy_at = world.now - DAY / 2
+    [refusal] = (await flip(migration, canary(50))).refusals
+    assert (refusal.code, "rare" in refusal.message, "12 h" in refusal.message) == ("never_asked", True, True)
+    world.served_both("rare", of=1)
+    assert (await flip(migration, canary(50))).done
+    world.served_both()
+    assert (await flip(migration, EXTRACTED)).done  # asked in an earlier step of this canary
+
+
+async def test_looks_are_taken_by_themselves(world: World) -> None:
+    world.edit(ITEMS_LEGACY, "items: {state: canary, share: 10")
+    migration = await world.started(save_every_s=0.01)
+    world.served_both(of=10)
+    await until(lambda: bool(world.stats.steps["items"].look))
+    world.served_both(failed=1, of=9)  # 19: the next look is at 20
+    assert (await flip(migration, canary(50))).done
 
 
 # Rollbacks and holds.
@@ -429,7 +501,7 @@ async def test_a_crash_between_journal_and_file_loses_no_flip(world: World, migr
 async def test_two_flips_at_once_come_one_after_the_other(world: World, migration: Migration) -> None:
     await flip(migration, SHADOW)
     world.compared()
-    first, second = await asyncio.gather(flip(migration, canary(5)), flip(migration, canary(50)))
+    first, second = await asyncio.gather(*(flip(migration, canary(share), force=True) for share in (5, 50)))
     assert {first.before, second.before} == {SHADOW, canary(5)}
     assert [position_of(table.movables["items"]) for table in world.served] == [SHADOW, canary(5), canary(50)]
     journalled = [(entry.before, entry.after) for entry in world.journal() if entry.event is JournalEvent.FLIP]

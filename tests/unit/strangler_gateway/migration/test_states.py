@@ -1,11 +1,14 @@
 """The edges between the migration states, and what each needs."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strangler_gateway.migration.gate.evidence import RouteSeen, gathered
+from strangler_gateway.migration.gate.pool import Counts
 from strangler_gateway.migration.move_rules import (
     Evidence,
     MoveRefusal,
@@ -15,7 +18,8 @@ from strangler_gateway.migration.move_rules import (
     warnings,
 )
 from strangler_gateway.migration.states import ORDER, Direction, Hold, Move, Position, undo
-from strangler_gateway.table.routes import MigrationState
+from strangler_gateway.table.routes import GateRules, MigrationState
+from strangler_gateway.telemetry.step_counts import StepCounts
 
 POSITIONS = {
     "legacy": Position(MigrationState.LEGACY),
@@ -40,6 +44,7 @@ WITHOUT_A_SAFE_METHOD = EDGES.replace(
 )
 COMPARED = RouteEvidence("read", requests=9, compared=9)
 WRITE = RouteEvidence("write", safe=False, writes=True)
+NOBODY = Counts()
 DAY = 86400.0
 
 
@@ -51,6 +56,15 @@ def edges(table: str) -> list[tuple[str, str, str]]:
 def evidence(*routes: RouteEvidence) -> Evidence:
     """All that every move needs."""
     return Evidence(routes or (COMPARED,), now=100 * DAY, retire_after_s=14 * DAY)
+
+
+def gated(here: str = "shadow", counts: Counts = NOBODY, **read: Any) -> Evidence:
+    """With what the gate has seen of one route."""
+    step, route = StepCounts(0.0, POSITIONS[here].share), replace(COMPARED, **read)
+    seen = step.of("read")
+    seen.failed_new, seen.new, seen.failed_legacy, seen.legacy = counts
+    row = RouteSeen("read", counts, 0.0, True, route.compared, route.different, route.moved)
+    return replace(evidence(route), gate=gathered(POSITIONS[here], step, GateRules(), [row], 3600.0, 0.0))
 
 
 def move(before: str, after: str, *, why: str = "because", force: bool = False) -> Move:
@@ -83,12 +97,13 @@ def test_every_edge_is_as_drawn_and_force_changes_none(drawn: str, known: RouteE
         ("legacy", "shadow", replace(evidence(), unreachable=(AWAY,)), "unreachable"),
         ("canary10", "canary50", replace(evidence(), unreachable=(AWAY,)), "unreachable"),
         ("shadow", "canary10", evidence(replace(COMPARED, compared=0)), "not_compared"),
-        ("canary10", "canary50", evidence(replace(COMPARED, compared=0)), "not_compared"),
-        ("canary50", "extracted", evidence(replace(COMPARED, compared=0)), "not_compared"),
         ("shadow", "canary10", evidence(COMPARED, RouteEvidence("other", requests=1)), "not_compared"),
-        ("shadow", "canary10", evidence(replace(COMPARED, different=1)), "differences"),
-        ("canary10", "canary50", evidence(replace(COMPARED, different=1)), "differences"),
-        ("canary50", "extracted", evidence(replace(COMPARED, different=1)), "differences"),
+        ("shadow", "canary10", gated(compared=9, different=1), "differences"),
+        ("shadow", "canary10", gated(compared=538), "wait"),
+        ("shadow", "canary10", gated(compared=2000, moved=500), "moved"),
+        ("canary10", "canary50", gated("canary10", Counts(0, 599, 0, 5400)), "wait"),
+        ("canary10", "extracted", gated("canary10", Counts(8, 8, 0, 32)), "worse"),
+        ("canary50", "extracted", gated("canary50", Counts(0, 1199, 0, 1200)), "wait"),
         ("legacy", "canary10", replace(evidence(WRITE), data="own"), "own_data"),
         ("canary10", "canary50", replace(evidence(COMPARED, WRITE), data="own"), "own_data"),
     ],
@@ -108,6 +123,10 @@ def test_a_preflight_refuses_and_force_overrides(before: str, after: str, known:
         ("legacy", "canary10", evidence(WRITE, RouteEvidence("the monolith never had it", new=True, requests=5))),
         ("shadow", "canary10", evidence(COMPARED, RouteEvidence("no new end", new_end=False, requests=5))),
         ("canary50", "extracted", replace(evidence(COMPARED, WRITE), data="own")),
+        ("shadow", "canary10", gated(compared=1500, different=1)),
+        ("shadow", "canary10", gated(compared=2000, moved=400)),
+        ("canary10", "canary50", gated("canary10", Counts(0, 600, 0, 5400))),
+        ("canary50", "extracted", gated("canary50", Counts(12, 2400, 48, 9600))),
         ("shadow", "canary10", replace(evidence(), data="own")),
     ],
 )
@@ -117,7 +136,7 @@ def test_a_preflight_asks_for_no_more_than_it_can_have(before: str, after: str, 
 
 def test_a_refusal_tells_the_numbers_and_one_example() -> None:
     example = {"path": "/item/{id}", "place": "$.price"}
-    known = evidence(replace(COMPARED, compared=12, different=3, example=example))
+    known = gated(compared=12, different=3, example=example)
     [refusal] = refusals(move("shadow", "canary10"), known)
     assert ("3 of 12" in refusal.message, refusal.example) == (True, example)
 

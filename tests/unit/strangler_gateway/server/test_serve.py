@@ -25,7 +25,7 @@ services:
   monolith: {{url: "http://127.0.0.1:{monolith}"}}
   items: {{url: "http://127.0.0.1:{items}"}}
 groups:
-  items: {{state: legacy}}  # owned by team A
+  items: {{state: legacy, gate: {{min: 5}}}}  # owned by team A
 routes:
   - id: item-read
     group: items
@@ -163,7 +163,7 @@ def test_a_group_moves_and_rolls_back_under_traffic_without_a_lost_request(site:
     site.ok("flip", "items", "--to", "shadow", "--why", "t")
     until(lambda: site.shown()["shadow"]["compared"] >= 5)
     site.ok("flip", "items", "--to", "canary", "--share", "10", "--why", "t")
-    site.ok("flip", "items", "--to", "extracted", "--why", "t")
+    site.ok("flip", "items", "--to", "extracted", "--why", "t", "--force")  # these callers are no users
     until(more_than(site.items))
     monolith = site.monolith.seen
     until(more_than(site.items, 20))
@@ -178,7 +178,7 @@ def test_a_group_moves_and_rolls_back_under_traffic_without_a_lost_request(site:
     assert callers.failed == []
     assert callers.answered > 50
     assert site.shown()["shadow"]["different"] == 0
-    assert "items: {state: legacy, share: 10}  # owned by team A" in site.routes.read_text()
+    assert "items: {state: legacy, share: 10, gate: {min: 5}}  # owned by team A" in site.routes.read_text()
     assert site.gateway.complaints() == []
 
 

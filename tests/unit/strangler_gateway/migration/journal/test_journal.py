@@ -181,13 +181,19 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
         forced=st.lists(texts, max_size=3).map(tuple),
         reasons=st.lists(texts, max_size=3).map(tuple),
         asked=st.none() | positions,
-        baseline=st.none() | st.dictionaries(texts, st.tuples(*[st.integers(0, 10**9)] * 4), max_size=3),
+        baseline=st.none() | st.dictionaries(texts, st.tuples(*[st.integers(0, 10**9)] * 5), max_size=3),
+        evidence=st.none() | st.dictionaries(texts, st.integers(0, 9), max_size=3),
     )
 )
 def test_an_entry_is_one_line_and_comes_back_whole(one: JournalEntry) -> None:
     line = encode(one)
     assert line.count(b"\n") == 1
     assert decode(line) == one
+
+
+def test_a_baseline_of_an_older_journal_is_read() -> None:
+    shadow = encode(entry(1.0, JournalEvent.FLIP, LEGACY, SHADOW, baseline={"read": (1, 2, 3, 4, 5)}))
+    assert decode(shadow.replace(b"[1,2,3,4,5]", b"[1,2,3,4]")).baseline == {"read": (1, 2, 3, 4, 0)}
 
 
 def test_a_hold_lasts_until_it_is_released() -> None:
@@ -200,7 +206,7 @@ def test_a_hold_lasts_until_it_is_released() -> None:
 
 
 def test_a_higher_share_keeps_what_shadow_is_counted_from() -> None:
-    shadow = entry(1.0, JournalEvent.FLIP, LEGACY, SHADOW, baseline={"read": (1, 2, 3, 4)})
+    shadow = entry(1.0, JournalEvent.FLIP, LEGACY, SHADOW, baseline={"read": (1, 2, 3, 4, 5)})
     canary = entry(2.0, JournalEvent.FLIP, SHADOW, Position(MigrationState.CANARY, 10))
     standing = after(after(None, shadow), canary)
-    assert (standing.baseline, standing.counted_from, standing.since) == ({"read": (1, 2, 3, 4)}, 1.0, 2.0)
+    assert (standing.baseline, standing.counted_from, standing.since) == ({"read": (1, 2, 3, 4, 5)}, 1.0, 2.0)

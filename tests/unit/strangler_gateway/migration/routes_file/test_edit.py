@@ -25,7 +25,7 @@ def route(name: str, position: Position) -> tuple[Edit, ...]:
     return (Edit(name, "route", position),)
 
 
-ITEMS = "{state: legacy, retire_after: 1d}  # owned by team A"
+ITEMS = "{state: legacy, retire_after: 1d, gate: {min: 10}}  # owned by team A"
 ORDERS = "state: legacy  # writes"
 
 

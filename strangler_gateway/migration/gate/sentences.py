@@ -1,0 +1,151 @@
+"""Why the gate refuses a step, as sentences: what was found, what is required, what is missing, how long it takes."""
+
+from collections.abc import Iterator, Mapping
+
+from strangler_gateway.migration.gate.evidence import GateEvidence
+from strangler_gateway.migration.gate.pool import Counts
+from strangler_gateway.migration.gate.verdict import CanaryVerdict, ParityVerdict, Verdict
+
+Refused = tuple[str, str]
+"""A code and a sentence."""
+_MOST_ROUTES = 5
+
+
+def out_of_canary(unit: str, known: GateEvidence) -> Iterator[Refused]:
+    """Why the movable may not leave its share upwards."""
+    found = known.canary
+    if found is None:
+        return
+    if found.verdict is Verdict.WORSE:
+        yield "worse", f"{unit}: {_worse(known, found)}"
+    elif found.veto:
+        yield "users", f"{unit}: {_users(found)}"
+    elif found.verdict is Verdict.WAIT:
+        yield "wait", f"{unit}: {_wait(known, found)}"
+    for route, at in known.never_asked.items():
+        yield (
+            "never_asked",
+            f"{route}: legacy was asked for it {span(known.now - at)} ago, the new side never in this canary: "
+            "wait until it was (callers without a user stay on legacy with `anonymous: legacy`)",
+        )
+
+
+def out_of_shadow(unit: str, known: GateEvidence) -> Iterator[Refused]:
+    """Why the answers are not known to be equal enough."""
+    found = known.parity
+    if found is None or found.verdict is Verdict.PASS:
+        return
+    seen = found.equal + found.different
+    if found.different:
+        yield "differences", f"{unit}: {_differences(known, found)}"
+    elif seen and not found.looked_at:
+        yield (
+            "wait",
+            f"{unit}: shadow found {found.equal} equal answers and 0 differences, {found.next_look} are required: "
+            f"{_missing(found.next_look - seen, known, 'comparisons')}",
+        )
+    if found.unsettled:
+        yield (
+            "moved",
+            f"{unit}: {found.moved} of {seen + found.moved} answers were left out because the data had moved, "
+            "at most 20 % may be: compare at a quieter time, or `ignore:` what always changes",
+        )
+
+
+def tolerated(unit: str, known: GateEvidence) -> Iterator[str]:
+    """Differences that do not refuse the step."""
+    found = known.parity
+    if found is not None and found.verdict is Verdict.PASS and found.different:
+        yield f"{unit}: {found.different} of {found.equal + found.different} answers differ: `strangler differences`"
+
+
+def _worse(known: GateEvidence, found: CanaryVerdict) -> str:
+    return (
+        f"the new side fails more often than legacy, by at least {_percent(found.lower)}: {_numbers(known, found)}; "
+        f"repair the service, or go back with `strangler rollback`{_by_route(known.routes)}"
+    )
+
+
+def _users(found: CanaryVerdict) -> str:
+    users = found.users
+    return (
+        f"more users meet a failure on the new side: {users.failed_new} of {users.new} users, "
+        f"on legacy {users.failed_legacy} of {users.legacy}; look for what fails for some users only"
+    )
+
+
+def _wait(known: GateEvidence, found: CanaryVerdict) -> str:
+    more = _missing(max(found.next_look - found.counts.new, 0), known, "requests to the new side")
+    shown = ""
+    if found.upper_at_look is not None:
+        shown = (
+            f"after {found.looked_at} of them the new side may fail up to {_percent(found.upper_at_look)} more often "
+            f"than legacy, less than {_percent(found.delta)} must be shown; "
+        )
+    return (
+        f"not enough is known yet: {_numbers(known, found)}; {shown}the next look is at {found.next_look}: "
+        f"{more}{_by_route(known.routes)}"
+    )
+
+
+def _differences(known: GateEvidence, found: ParityVerdict) -> str:
+    seen = found.equal + found.different
+    numbers = (
+        f"{found.different} of {seen} answers differ ({_listed(known.differing)}), so between {_percent(found.lower)} "
+        f"and {_percent(found.upper)} are equal, and {_percent(found.required)} must be"
+    )
+    if found.verdict is Verdict.WORSE:
+        return f"{numbers}: fix the service (or `ignore:` what may differ), then go back to legacy and to shadow again"
+    more = _missing(max(found.next_look - seen, 0), known, "comparisons")
+    return f"{numbers}; the next look is at {found.next_look}: {more}, or fix the service and begin again"
+
+
+def _numbers(known: GateEvidence, found: CanaryVerdict) -> str:
+    """All requests; and those that count, where these are fewer."""
+    counts = found.counts
+    everything = Counts(*map(sum, zip(Counts(), *known.requests.values(), strict=True)))
+    text = (
+        f"in {known.position} for {span(known.now - known.since)}, {everything.failed_new} of {everything.new} "
+        f"requests to the new side failed, {everything.failed_legacy} of {everything.legacy} to legacy"
+    )
+    if counts != everything:
+        text += (
+            f" (of users who were drawn, each until the first failure: {counts.failed_new} of {counts.new}, "
+            f"legacy {counts.failed_legacy} of {counts.legacy})"
+        )
+    return text
+
+
+def _by_route(routes: Mapping[str, Counts]) -> str:
+    failing = {f"{route} {one.failed_new} of {one.new}": one.failed_new for route, one in routes.items()}
+    failing = {text: failed for text, failed in failing.items() if failed}
+    return f" (failures by route: {_most(failing)})" if failing else ""
+
+
+def _listed(numbers: Mapping[str, int]) -> str:
+    return _most({f"{route} {number}": number for route, number in numbers.items()})
+
+
+def _most(numbers: Mapping[str, int]) -> str:
+    """The texts with the highest numbers first."""
+    texts = sorted(numbers, key=lambda text: (-numbers[text], text))
+    more = f" and {len(texts) - _MOST_ROUTES} routes more" if len(texts) > _MOST_ROUTES else ""
+    return ", ".join(texts[:_MOST_ROUTES]) + more
+
+
+def _missing(number: int, known: GateEvidence, what: str) -> str:
+    if not known.per_second:
+        return f"{number} {what} are missing, and none arrive"
+    return f"{number} {what} are missing, about {span(number / known.per_second)} at today's traffic"
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.3g} %"
+
+
+def span(seconds: float) -> str:
+    """As a person says it: `45 s`, `6.7 h`, `17 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"

@@ -1,0 +1,64 @@
+"""The gate's evidence as JSON-able values: for the admin API and the journal."""
+
+from typing import Any
+
+from strangler_gateway.migration.gate.evidence import GateEvidence
+from strangler_gateway.migration.gate.pool import Counts
+from strangler_gateway.migration.gate.verdict import CanaryVerdict, ParityVerdict
+
+View = dict[str, Any]
+
+
+def shown(known: GateEvidence) -> View:
+    """Numbers of this step, parts and not per cent.
+
+    `limits`, in canary: how much more often the new side fails, at least and at most; in shadow: which part is equal.
+    """
+    view: View = {
+        "verdict": known.verdict,
+        "seconds": round(known.now - known.since, 3),
+        "requests_per_second": round(known.per_second, 6),
+        "routes": {route: _sides(counts) for route, counts in known.requests.items()},
+    }
+    if known.canary is not None:
+        view |= _canary(known.canary) | {"never_asked": sorted(known.never_asked)}
+    if known.parity is not None:
+        view |= _parity(known.parity)
+    return view | ({"example": dict(known.example)} if known.example else {})
+
+
+def _canary(found: CanaryVerdict) -> View:
+    return {
+        "counted": _sides(found.counts),
+        "users": _sides(found.users),
+        "veto": found.veto,
+        "limits": [_rounded(found.lower), _rounded(found.upper)],
+        "delta": _rounded(found.delta),
+        "look": {
+            "at": found.looked_at,
+            "upper": None if found.upper_at_look is None else _rounded(found.upper_at_look),
+            "next": found.next_look,
+        },
+    }
+
+
+def _parity(found: ParityVerdict) -> View:
+    return {
+        "equal": found.equal,
+        "different": found.different,
+        "moved": found.moved,
+        "limits": [_rounded(found.lower), _rounded(found.upper)],
+        "parity": _rounded(found.required),
+        "look": {"at": found.looked_at, "next": found.next_look},
+    }
+
+
+def _sides(counts: Counts) -> View:
+    return {
+        "extracted": {"failed": counts.failed_new, "of": counts.new},
+        "legacy": {"failed": counts.failed_legacy, "of": counts.legacy},
+    }
+
+
+def _rounded(part: float) -> float:
+    return round(part, 6)
