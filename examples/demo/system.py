@@ -24,8 +24,9 @@ WWW_URL = "http://localhost:4200"
 """The web client's address, with which links in mails begin."""
 GROUP = "items"
 """The group of routes that the story moves."""
-SMALL_GATE = rf"""  # The default gate wants 539 comparisons in shadow and 600 requests in canary. The demo's few clients would
-  # need minutes for that, and nobody's data is at risk: here four without a failure are enough, eight above 10 %.
+SMALL_GATE = rf"""  # The default gate wants 539 comparisons in shadow and 600 requests in canary. For so many the few
+  # clients of the demo need minutes, and nobody's data is at risk: here four without a failure are enough,
+  # eight above a share of 10 %.
   {GROUP}: {{\1, gate: {{min: 4}}}}"""
 """How the group stands in the demo's file."""
 ADMIN = ("admin", "admin")
