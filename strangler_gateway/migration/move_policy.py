@@ -57,7 +57,9 @@ class MovePolicy:
             evidence=_asked(move, known),
         )
 
-    def evidence(self, table: RouteTable, unit: str, standing: Standing, unreachable: tuple[str, ...] = ()) -> Evidence:
+    def evidence(
+        self, table: RouteTable, unit: str, standing: Standing, unreachable: tuple[MoveRefusal, ...] = ()
+    ) -> Evidence:
         """What is known of a movable. Takes the gate's look that is due: call it often, whoever wants to know."""
         movable = table.movables[unit]
         return preflight.evidence(table, movable, standing, self.stats, self.examples, self.clock(), unreachable)

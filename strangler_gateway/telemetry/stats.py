@@ -101,8 +101,8 @@ class RouteStats:
 
     def row(self) -> step_counts.Row:
         """All failures and requests of the new side (fail-overs are both), then of legacy."""
-        failed_over = self.failovers
-        return self.errors_extracted + failed_over, self.extracted + failed_over, self.errors_legacy, self.legacy
+        failed_new, new = self.errors_extracted + self.failovers, self.extracted + self.failovers
+        return failed_new, new, self.errors_legacy + self.unanswered_legacy, self.legacy
 
 
 class Stats:
