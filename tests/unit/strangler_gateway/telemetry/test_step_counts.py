@@ -125,7 +125,7 @@ def test_after_a_move_the_counts_begin_anew_and_know_what_was_asked(stats: Stats
     rows(stats, ended(NEW[0]), ended(OLD[0], route=WRITE))
     stats.begin_step("g", since, share, ["read", "write"])
     step = stats.steps["g"]
-    assert (step.routes, step.users(), step.asked) == ({}, (0, 0, 0, 0), {"read"})
+    assert (step.routes, step.users(), step.asked) == ({}, (0, 0, 0, 0), frozenset(("read",)))
     assert step.before == {"read": (0, 1, 0, 0), "write": (0, 0, 0, 1)}
     stats.end_steps("g")
     stats.begin_step("g", since, share, ["read", "write"])
