@@ -104,6 +104,7 @@ class Gateway:
         self.authority.adopt(table.identity)
         self.current.adopt(matcher)
         self.upstreams.keep(table.services)
+        self.outside.examples.keep(table)
 
     async def aclose(self) -> None:
         """Ends comparisons, calls, connections and providers; writes the log out."""

@@ -21,6 +21,7 @@ from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import Signer, SigningKeyInvalid, ephemeral_signer, open_signer
 from strangler_gateway.migration.file_watch import Reloader
 from strangler_gateway.migration.migration import Migration
+from strangler_gateway.migration.saved_file import SavedFile
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.server.listener import listen
 from strangler_gateway.server.shutdown import StopSignals, drain, within
@@ -66,8 +67,10 @@ async def run(settings: Settings) -> int:
         adopt=lambda table: built[0].adopt(table),
         broker=publishing.probe,
         examples=examples.of,
+        saved=(_differences(settings, examples),),
     )
     table = await migration.start()
+    examples.keep(table)
     with _log_output(settings) as out:
         lines = AccessLog(out, settings.log_fields.split(","))
         outside = Outside(lines, _signer(settings), stats, examples, publishing)
@@ -78,6 +81,11 @@ async def run(settings: Settings) -> int:
         finally:
             await gateway.aclose()
             await migration.aclose()
+
+
+def _differences(settings: Settings, examples: Examples) -> SavedFile:
+    path = settings.state / "differences.json"
+    return SavedFile(path, examples.snapshot, examples.restore, "the examples of differences start anew")
 
 
 @contextlib.contextmanager

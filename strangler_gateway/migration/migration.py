@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from strangler_gateway.config.faults import RoutesInvalid
-from strangler_gateway.migration.counters import Counters
+from strangler_gateway.migration.counters import counters_file
 from strangler_gateway.migration.diff import Diff, compare
 from strangler_gateway.migration.file_sync import FileSync
 from strangler_gateway.migration.journal.journal import Journal
@@ -22,6 +22,7 @@ from strangler_gateway.migration.move_rules import Evidence
 from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
 from strangler_gateway.migration.readiness import ServiceReadiness, ask
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
+from strangler_gateway.migration.saved_file import SavedFile
 from strangler_gateway.migration.served_table import NotServed, ServedTable
 from strangler_gateway.migration.states import LEGACY, Direction, Move, Position, position_of
 from strangler_gateway.table.routes import Movable, RouteTable
@@ -53,9 +54,13 @@ class Migration:
         environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         journal: Journal | None = None,
+        saved: Sequence[SavedFile] = (),
         save_every_s: float = 5.0,
     ) -> None:
-        """`adopt` swaps the whole served table, or raises and leaves the old one; `clock` tells Unix seconds."""
+        """`adopt` swaps the whole served table, or raises and leaves the old one; `clock` tells Unix seconds.
+
+        `saved`: what else is kept in the state directory.
+        """
         self.state_dir = state_dir
         self.faults: tuple[str, ...] = ()
         """Of the file as it was last read; the last good table is served meanwhile."""
@@ -68,7 +73,7 @@ class Migration:
             routes_path, state_dir / "routes-seen.json", os.environ if environ is None else environ
         )
         self._sync = FileSync(self._served, self._policy, self._disk)
-        self._counters = Counters(state_dir / "counters.json", stats)
+        self._saved = (counters_file(state_dir / "counters.json", stats), *saved)
         self._turn = asyncio.Lock()
         self._save_every_s = save_every_s
         self._saver: asyncio.Task[None] | None = None
@@ -81,8 +86,8 @@ class Migration:
         text, file = await self._disk.read()
         await self._standings.load()
         await self._disk.open()
-        unread = await asyncio.to_thread(self._counters.restore)
-        for reason in filter(None, (self.problem, unread)):
+        unread = [await asyncio.to_thread(file.restore) for file in self._saved]
+        for reason in filter(None, (self.problem, *unread)):
             log.warning("state directory %s: %s", self.state_dir, reason)
         async with self._turn:
             await self._sync.apply(text, file)
@@ -90,7 +95,7 @@ class Migration:
         return self.served
 
     async def aclose(self) -> None:
-        """Writes the counters once more and releases the state directory."""
+        """Writes the saved files once more and releases the state directory."""
         if self._saver is not None:
             self._saver.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -250,11 +255,12 @@ class Migration:
                 self._policy.evidence(self.served, name, self.standings[name])
 
     async def _save(self) -> None:
-        """Writes what the journal is owed, and the counters, as soon as this process may write the state directory."""
+        """Writes what the journal is owed, and the saved files, as soon as this process may write the directory."""
         async with self._turn:
             if await self._standings.write():
                 return
-        try:
-            await asyncio.to_thread(self._counters.write, self._counters.snapshot())
-        except OSError as exc:
-            log.warning("the counters are not kept: %s", exc)
+        for file in self._saved:
+            try:
+                await asyncio.to_thread(file.write, file.snapshot())
+            except OSError as exc:
+                log.warning("%s is not written: %s", file.path.name, exc)

@@ -138,12 +138,12 @@ def test_routes_lists_what_goes_where(server: AdminServer) -> None:
     server.world.stats.undeclared["GET /a/{}/b"] = 17
     shown = ok("routes")
     [row] = [line for line in shown.splitlines() if line.startswith("item-read")]
-    assert re.split(r"\s{2,}", row.strip())[:9] == [
-        "item-read", "GET /item/{id}", "items", "legacy (held)", "1234", "0", "56", "78", "9"
+    assert re.split(r"\s{2,}", row.strip())[:10] == [
+        "item-read", "GET /item/{id}", "items", "legacy (held)", "1234", "0", "56", "0", "78", "9"
     ]  # fmt: skip
     assert row.rstrip().endswith("items")
     [row] = [line for line in shown.splitlines() if line.startswith("everything-else")]
-    assert re.split(r"\s{2,}", row.strip())[3:9] == ["legacy", "0", "-", "0", "-", "-"]
+    assert re.split(r"\s{2,}", row.strip())[3:10] == ["legacy", "0", "-", "0", "0", "-", "-"]
     assert row.rstrip().endswith("no new end")
     assert "17  GET /a/{}/b" in shown
     assert "counted since 1970-01-12 13:46:40Z" in shown

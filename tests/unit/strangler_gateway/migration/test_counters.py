@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from strangler_gateway.migration.counters import MAX_BYTES, Counters
+from strangler_gateway.migration.counters import counters_file
+from strangler_gateway.migration.saved_file import MAX_BYTES, SavedFile
 from strangler_gateway.telemetry.stats import Stats
 from tests.support.gateway.migrating import World
 
 
-def counters(path: Path, at: float = 0.0) -> tuple[Stats, Counters]:
+def counters(path: Path, at: float = 0.0) -> tuple[Stats, SavedFile]:
     stats = Stats(wall=lambda: at)
-    return stats, Counters(path, stats)
+    return stats, counters_file(path, stats)
 
 
 def test_counting_goes_on_after_a_restart(tmp_path: Path) -> None:

@@ -40,13 +40,14 @@ routes:
 
 
 class Upstream(ThreadingHTTPServer):
-    """Answers everything with the same JSON; `seen` counts."""
+    """Answers everything with the same JSON; `more` is added to it, `seen` counts."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.seen = 0
+        self.more: dict[str, object] = {}
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
@@ -61,7 +62,7 @@ class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, Upstream)
         self.server.seen += 1
-        body = json.dumps({"path": self.path}).encode()
+        body = json.dumps({"path": self.path, **self.server.more}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -192,6 +193,24 @@ def test_a_hold_and_the_counters_outlive_a_kill(site: Site) -> None:
     assert (site.shown()["state"], site.shown()["held"]) == ("legacy", True)
     assert "on hold" in site.ok("diff")
     assert "rollback" in site.ok("log")
+
+
+def test_differences_outlive_a_restart_and_a_broken_file_of_them_stops_no_start(site: Site) -> None:
+    site.items.more = {"price": 1}
+    site.ok("flip", "items", "--to", "shadow", "--why", "t")
+    callers = Callers(site.gateway.port)
+    until(lambda: site.shown()["shadow"]["different"] >= 2)
+    callers.stop()
+    site.gateway.stop()
+    kept = site.folder / "state" / "differences.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    site.gateway = site.start()
+    assert "$.price  legacy absent, extracted integer" in site.ok("differences", "item-read")
+    site.gateway.stop()
+    kept.write_bytes(b"[{")
+    site.gateway = site.start()
+    site.gateway.logged("the examples of differences start anew")
+    assert "no difference was seen" in site.ok("differences", "item-read")
 
 
 def test_a_bad_file_stops_the_start_with_every_fault(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from chassis.auth.claims import Identity, IdentityUnavailable
 from chassis.auth.tokens import TokenVerifier
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.gateway import Gateway
-from strangler_gateway.shadow.examples import MAX_EXAMPLES, Examples
+from strangler_gateway.shadow.examples import MAX_EXAMPLES, MAX_SAVED, Examples
 from strangler_gateway.shadow.json_compare import Difference
 from strangler_gateway.steps.decide import Decide
 from strangler_gateway.table.routes import Auth, MigrationState, Service, ShadowRules
@@ -344,6 +346,48 @@ async def test_closing_ends_what_is_under_way() -> None:
         await s.gateway.shadow.aclose()
         assert s.gateway.shadow._running == {}
         assert s.counted() == {}
+
+
+def test_examples_outlive_a_restart_bounded_and_without_what_the_table_does_not_allow_any_more() -> None:
+    clock = itertools.count(1.0)
+    examples = Examples(clock=lambda: next(clock))
+    gateway = gateway_for(route(MigrationState.SHADOW, shadow=ShadowRules(show_values=True)))
+    shown = exchange(gateway)
+    for number in range(MAX_SAVED + 5):
+        shown.route = replace(shown.route, id=f"r{number % 40}")
+        examples.add(shown, [Difference(f"$.a{number}", "1", "2")])
+    again = Examples()
+    again.restore(json.loads(json.dumps(examples.snapshot())))
+    assert len(again.snapshot()) == MAX_SAVED
+    assert again.of("r39") == examples.of("r39")
+    assert again.of("r39")[0]["values"]
+    assert again.snapshot() is again.snapshot()
+    silent = replace(shown.route, id="r39", shadow=ShadowRules())
+    again.keep(replace(gateway.current.table, routes=(shown.route, silent)))
+    assert (again.of("r39"), again.of("r1")) == ([], [])
+    assert again.of(shown.route.id) == examples.of(shown.route.id)
+
+
+KEPT = {"route": "a", "at": 1.0, "method": "GET", "path": "/", "differences": [], "count": 1, "values": False}
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {},
+        [1],
+        [{}],
+        [{**KEPT, "at": float("nan")}],
+        [{**KEPT, "count": "many"}],
+        [{**KEPT, "path": 1}],
+        [KEPT, {**KEPT, "differences": [{"where": 1}]}],
+    ],
+)
+def test_a_snapshot_that_cannot_be_read_restores_nothing(saved: Any) -> None:
+    examples = Examples()
+    with pytest.raises((ValueError, TypeError, LookupError)):
+        examples.restore(saved)
+    assert examples.snapshot() == []
 
 
 def test_examples_are_capped_and_the_latest_comes_first() -> None:
