@@ -8,6 +8,7 @@ from typing import Literal
 import httpx
 
 from strangler_gateway.recording.client import NoAnswer, ReplayAnswer, ReplayClient
+from strangler_gateway.recording.ids import resource_of
 from strangler_gateway.recording.scrub import ORIGIN
 from strangler_gateway.recording.secrets import PSEUDONYM
 from strangler_gateway.recording.step import CREDENTIALS, Pairs, RecordedStep
@@ -77,7 +78,7 @@ class Replay:
         ends_at, first = self._clock() + self._options.within_s, True
         with self._client:
             for index, step in enumerate(self._steps):
-                self._values.now = index
+                self._values.now, self._values.resource = index, resource_of(step.target)
                 reason = self._why_not(step) if self._clock() < ends_at else "no time was left"
                 if reason:
                     self._withheld |= set(self._introduced(step)) - self._seen
@@ -94,12 +95,15 @@ class Replay:
         used = set(sent_values(step, credentials=False)).union(*map(varying, (*needed, step.target, step.body)))
         if any(value in self._withheld and not self._values.bound(value) for value in used):
             return "needs the answer of a skipped step"
-        if step.status not in (401, 403) and self._lacks_credential(step, known):
+        if step.status != 401 and self._lacks_credential(step, known):
             return "needs a credential that the recording does not hold"
         return ""
 
     def _lacks_credential(self, step: RecordedStep, known: set[str]) -> bool:
-        """Whether no answer has brought the credential behind the pseudonym; --header or --setup can."""
+        """Whether no answer has brought the credential behind the pseudonym; --header or --setup can.
+
+        A recorded 401 may be about a bad credential, and a pseudonym is one; a 403 is about a good one.
+        """
         own = (value for name, value in step.fields if name.lower() in CREDENTIALS and not known & CREDENTIALS)
         return any(not self._values.bound(name[0]) for value in own for name in PSEUDONYM.finditer(value))
 
@@ -113,7 +117,7 @@ class Replay:
                 raise
             return StepResult(step, "different", (Difference("answer", str(step.status), str(exc)),))
         differences = self._differences(step, answer)
-        self._seen |= varying(step.target + step.body + answer.body)
+        self._seen |= varying(step.target + step.body + answer.body).union(answered_values(step, answer.body))
         self._withheld -= self._seen
         return StepResult(step, "different" if differences else "same", differences)
 
@@ -123,7 +127,8 @@ class Replay:
             if name.lower() != "etag":
                 yield from varying(value)
         yield from varying(step.answer)
-        yield from (value for value in answered_values(step) if self._first_sent.get(value, -1) > self._values.now)
+        answered = answered_values(step, step.answer)
+        yield from (value for value in answered if self._first_sent.get(value, -1) > self._values.now)
 
     def _fields(self, step: RecordedStep) -> Iterator[tuple[str, str]]:
         replaced = {name.lower() for name, _ in self._options.fields}

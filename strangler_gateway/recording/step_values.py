@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from strangler_gateway.recording.ids import named_id_key, names_id, resource_of, segment_ids
 from strangler_gateway.recording.step import CREDENTIALS, RecordedStep
-from strangler_gateway.recording.values import ReplayValues, names_id
+from strangler_gateway.recording.values import ReplayValues
 
 Json = Any
 _SENDS_VALUES = CREDENTIALS | {"if-match", "if-none-match"}
@@ -28,23 +29,39 @@ def expected_body(recorded: str, received: str, values: ReplayValues) -> str:
     return json.dumps(_expected(ours[0], theirs[0], values, "")) if recorded != received else recorded
 
 
-def answered_values(step: RecordedStep) -> Iterator[str]:
-    """Every value of a recorded JSON answer that a request may have to send: texts, and numbers that are ids."""
-    document = _parsed(step.answer)
+def answered_values(step: RecordedStep, answer: str) -> Iterator[str]:
+    """Every value of an answer to the step that a request may have to send: texts, ids under their keys."""
+    document = _parsed(answer)
     if document is not None:
-        yield from _leaves(document[0])
+        yield from _leaves(document[0], resource_of(step.target))
+    for name, value in step.answer_fields:
+        if name.lower() == "location":
+            yield from _target_values(value)
 
 
 def sent_values(step: RecordedStep, credentials: bool = True) -> Iterator[str]:
     """Every value of a request that an answer may have introduced."""
-    path, _, query = step.target.partition("?")
-    yield from path.split("/")
-    yield from (pair.partition("=")[2] for pair in query.split("&"))
+    yield from _target_values(step.target)
     for name, value in step.fields:
         if credentials and name.lower() in _SENDS_VALUES:
             yield from value.replace(";", " ").replace("=", " ").split()
-    document = _parsed(step.body)
-    yield from _leaves(document[0]) if document else (pair.partition("=")[2] for pair in step.body.split("&"))
+    document, resource = _parsed(step.body), resource_of(step.target)
+    yield from _leaves(document[0], resource) if document else _form_values(step.body, resource)
+
+
+def _target_values(target: str) -> Iterator[str]:
+    path, _, query = target.partition("?")
+    yield from (key for _, key in segment_ids(path))
+    yield from _form_values(query, resource_of(target))
+
+
+def _form_values(text: str, resource: str) -> Iterator[str]:
+    """Of a form or a query; a number is an id only by its name."""
+    for name, _, value in (pair.partition("=") for pair in text.split("&")):
+        if not value.isdecimal():
+            yield value
+        elif names_id(name):
+            yield named_id_key(value, name, "", resource)
 
 
 def _parsed(text: str) -> tuple[Json] | None:
@@ -59,34 +76,39 @@ def _is_form(step: RecordedStep) -> bool:
     return any(n.lower() == "content-type" and v.startswith("application/x-www-form") for n, v in step.fields)
 
 
-def _expected(recorded: Json, received: Json, values: ReplayValues, name: str) -> Json:
-    """`received` None: nothing is learned, known values are put in."""
+def _expected(recorded: Json, received: Json, values: ReplayValues, name: str, inside: str = "") -> Json:
+    """`received` None: nothing is learned, known values are put in. `inside`: the member around this one."""
     if isinstance(recorded, dict):
         other = received if isinstance(received, dict) else {}
         return {
-            values.own(key): _expected(inner, other.get(values.own(key)), values, key)
+            values.own(key): _expected(inner, other.get(values.own(key)), values, key, name)
             for key, inner in recorded.items()
         }
     if isinstance(recorded, list):
         others = received if isinstance(received, list) else []
         pairs = zip(recorded, [*others, *[None] * (len(recorded) - len(others))], strict=False)
-        return [_expected(ours, theirs, values, name) for ours, theirs in pairs]
+        return [_expected(ours, theirs, values, name, inside) for ours, theirs in pairs]
+    if isinstance(recorded, str) and recorded.isdecimal() and names_id(name):
+        learnt = isinstance(received, str) and received.isdecimal()
+        return values.expected_id(name, recorded, received, inside) if learnt else values.own_id(name, recorded, inside)
     if isinstance(recorded, str):
         return values.expected(recorded, received) if isinstance(received, str) else values.own(recorded)
     if type(recorded) is int:
         same = type(received) is int
-        return values.expected_number(name, recorded, received) if same else values.own_number(name, recorded)
+        if same:
+            return values.expected_number(name, recorded, received, inside)
+        return values.own_number(name, recorded, inside)
     return recorded
 
 
-def _leaves(value: Json, name: str = "") -> Iterator[str]:
+def _leaves(value: Json, resource: str, name: str = "", inside: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _leaves(inner, key)
+            yield from _leaves(inner, resource, key, name)
     elif isinstance(value, list):
         for inner in value:
-            yield from _leaves(inner, name)
-    elif isinstance(value, str):
+            yield from _leaves(inner, resource, name, inside)
+    elif isinstance(value, str) and not value.isdecimal():
         yield value
-    elif type(value) is int and names_id(name):
-        yield str(value)
+    elif type(value) in (int, str) and names_id(name):
+        yield named_id_key(str(value), name, inside, resource)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
+from strangler_gateway.recording.ids import id_key, named_id_key, names_id, segment_ids
 from strangler_gateway.recording.secrets import PSEUDONYM
 
 _KINDS = {
@@ -22,16 +23,19 @@ _UNBOUND = frozenset({"time", "date"})
 _SHARED = frozenset({"token", "pseudonym"})
 """Two recorded values may be one value now, such as two logins within a second."""
 _RUN = re.compile(r"[^/?&=;,\s\"]+")
-_ID = re.compile(r"(?:^|.*_)(?:id|ID|uid|key)$|.*[a-z](?:Id|ID|Key)$|^(?:number|slug|uuid)$")
 _TIME_NAME = re.compile(r"(?i).*(?:at|time|date|timestamp|iat|exp|nbf)$")
 _EPOCH = 1_000_000_000
 
 
 class ReplayValues:
-    """`first_sent`: by value, the index of the first step whose request has it. `now`: the step that is sent."""
+    """`first_sent`: by value, the index of the first step whose request has it. `now`: the step that is sent.
+
+    Numbers that are ids are remembered under their keys (`ids`). `resource`: what the step's path is about.
+    """
 
     def __init__(self, first_sent: Mapping[str, int]) -> None:
         self.now = 0
+        self.resource = ""
         self._first_sent = first_sent
         self._own: dict[str, str] = {}
         self._recorded: dict[str, str] = {}
@@ -49,8 +53,8 @@ class ReplayValues:
         return True
 
     def bound(self, recorded: str) -> bool:
-        """Whether this run has a value for it."""
-        return recorded in self._own
+        """Whether this run has a value for it, or for the id that is remembered under it."""
+        return recorded in self._own or recorded.rpartition(" ")[2] in self._own
 
     def own(self, text: str) -> str:
         """The text with the values of this run, as a whole or for those parts that have a known form."""
@@ -61,16 +65,9 @@ class ReplayValues:
     def target(self, target: str) -> str:
         """A path with its query; segments and values are looked up decoded."""
         path, mark, query = target.partition("?")
-        spelled = _RUN.sub(lambda found: self._spelled(found[0]), path)
+        spelled = "/".join(self._segment(*segment) for segment in segment_ids(path))
         pairs = (pair.partition("=") for pair in query.split("&"))
-        return (
-            spelled
-            + mark
-            + "&".join(
-                name + equals + (self._spelled(value) if _id_like(name, value) else value)
-                for name, equals, value in pairs
-            )
-        )
+        return spelled + mark + "&".join(name + equals + self._query(name, value) for name, equals, value in pairs)
 
     def field(self, value: str) -> str:
         """The value of a field: credential, cookies, entity tags."""
@@ -92,23 +89,45 @@ class ReplayValues:
         """The same for a Location: a segment of the path may be an id that is sent later."""
         ours, theirs = _RUN.findall(recorded), _RUN.findall(received)
         if len(ours) == len(theirs):
+            before = ""
             for one, other in zip(ours, theirs, strict=True):
-                if one != other and self._first_sent.get(unquote(one), -1) > self.now:
+                if one.isdecimal() and other.isdecimal():
+                    self._bind_id(id_key(one, before), one, other)
+                elif one != other and self._first_sent.get(unquote(one), -1) > self.now:
                     self.bind(unquote(one), unquote(other))
+                before = one
         return self.target(self.expected(recorded, received))
 
-    def expected_number(self, name: str, recorded: int, received: int) -> int:
+    def expected_number(self, name: str, recorded: int, received: int, inside: str = "") -> int:
         """The same for a number: only ids are bound, and any time is right."""
         if _TIME_NAME.match(name) and min(recorded, received) >= _EPOCH and len(str(recorded)) == len(str(received)):
             return received
         if names_id(name):
-            self.bind(str(recorded), str(received))
-        return self.own_number(name, recorded)
+            self.expected_id(name, str(recorded), str(received), inside)
+        return self.own_number(name, recorded, inside)
 
-    def own_number(self, name: str, recorded: int) -> int:
-        """The number that this run has under that name."""
-        own = self._own.get(str(recorded), "") if names_id(name) else ""
+    def own_number(self, name: str, recorded: int, inside: str = "") -> int:
+        """The number that this run has under that name; `inside`: the member around it."""
+        own = self.own_id(name, str(recorded), inside) if names_id(name) else ""
         return int(own) if own.lstrip("-").isdecimal() else recorded
+
+    def expected_id(self, name: str, recorded: str, received: str, inside: str = "") -> str:
+        """The same for a number that is a text."""
+        self._bind_id(named_id_key(recorded, name, inside, self.resource), recorded, received)
+        return self.own_id(name, recorded, inside)
+
+    def own_id(self, name: str, recorded: str, inside: str = "") -> str:
+        """The id that this run has under that name."""
+        return self._own_number(named_id_key(recorded, name, inside, self.resource), recorded)
+
+    def _own_number(self, key: str, recorded: str) -> str:
+        """By its key, or as --setup gives it."""
+        return self._own.get(key) or self._own.get(recorded, recorded)
+
+    def _bind_id(self, key: str, recorded: str, own: str) -> None:
+        """One recorded id of a kind of thing is one id now, and no other's."""
+        if key not in self._own and self._recorded.setdefault(key.removesuffix(recorded) + own, key) == key:
+            self._own[key] = own
 
     def _value(self, recorded: str, own: str) -> str:
         kind = _kind(recorded)
@@ -117,6 +136,18 @@ class ReplayValues:
         if kind in _UNBOUND or self.bind(recorded, own):
             return own
         return self.own(recorded)
+
+    def _segment(self, segment: str, key: str) -> str:
+        """A segment of a path, which may have parts (RFC 3986 §3.3)."""
+        if key != segment:
+            return self._own_number(key, segment)
+        return _RUN.sub(lambda found: self._spelled(found[0]), segment)
+
+    def _query(self, name: str, value: str) -> str:
+        """A number is an id only by its name."""
+        if not value.isdecimal():
+            return self._spelled(value)
+        return self.own_id(name, value) if names_id(name) else value
 
     def _spelled(self, run: str) -> str:
         decoded = unquote(run)
@@ -129,17 +160,8 @@ def varying(text: str) -> set[str]:
     return {found for found in VARYING.findall(text) if _kind(found) not in _UNBOUND}
 
 
-def names_id(name: str) -> bool:
-    """Whether a number under that name is an id: `id`, `note_id`, `noteId`."""
-    return _ID.match(name) is not None
-
-
 def _kind(value: str) -> str:
     return next((name for name, pattern in _SAME_KIND.items() if pattern.fullmatch(value)), "other")
-
-
-def _id_like(name: str, value: str) -> bool:
-    return not value.isdecimal() or names_id(name)
 
 
 def _between(pieces: list[str], text: str) -> list[str] | None:

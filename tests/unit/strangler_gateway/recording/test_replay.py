@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -195,6 +196,89 @@ def test_the_recording_of_the_real_monolith_holds_for_what_is_safe(tmp_path: Pat
     for step in differing:
         token = dict(step.fields)["Authorization"].removeprefix("Bearer ")
         assert token not in answered, step.name
+
+
+# Which steps are sent, and with which ids.
+
+Now = dict[str, tuple[int, Any]]
+"""What the other server answers: by `METHOD target`, status and JSON."""
+
+
+def replayed(recorded: list[CapturedExchange], now: Now, options: ReplayOptions) -> list[str]:
+    """The outcome of each step. A request that `now` does not have gets 404."""
+    scrubber = Scrubber()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        status, document = now.get(f"{request.method} {request.extensions['target'].decode()}", (404, {}))
+        return httpx.Response(status, json=document)
+
+    steps = [scrubber.step(one) for one in recorded]
+    replay = Replay(steps, "http://other", options, transport=httpx.MockTransport(answer))
+    return [result.reason or result.outcome for result in replay.results()]
+
+
+NO_CREDENTIAL, NO_ANSWER = "needs a credential that the recording does not hold", "needs the answer of a skipped step"
+FORBIDDEN = (403, {"error": "not yours"})
+
+
+def test_a_403_needs_the_credential_that_it_is_about_and_a_401_does_not() -> None:
+    recorded = [
+        captured("GET", "/health", 200, {}),
+        captured("GET", "/admin", *FORBIDDEN, token=TOKEN),
+        captured("GET", "/me", 401, {"error": "log in"}, token="expired-token-of-that-run"),
+        captured("GET", "/public", 403, {"error": "closed"}),
+    ]
+    unknown = (401, {"error": "log in"})
+    now: Now = {"GET /health": (200, {}), "GET /me": unknown, "GET /public": (403, {"error": "closed"})}
+    without = replayed(recorded, now | {"GET /admin": unknown}, ReplayOptions())
+    assert without == ["same", NO_CREDENTIAL, "same", "same"]
+    known = ReplayOptions(values=(("secret-1", "a-token-of-this-run"),))
+    assert replayed(recorded, now | {"GET /admin": FORBIDDEN}, known) == ["same"] * 4
+
+
+NOTED = captured("POST", "/notes", 201, {"id": 2, "text": "x"}, {"text": "x"}, Location="/notes/2")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "outcome"),
+    [
+        (captured("GET", "/notes/2", 200, {"id": 2}), NO_ANSWER),
+        (captured("GET", "/notes/2/pages", 200, []), NO_ANSWER),
+        (captured("GET", "/pages?note_id=2", 200, []), NO_ANSWER),
+        (captured("GET", "/search", 200, [], {"noteId": "2"}), NO_ANSWER),
+        (captured("GET", "/users/2", 200, {"id": 2}), "same"),
+        (captured("GET", "/users?page=2&limit=2", 200, [{"id": 2}]), "same"),
+        (captured("GET", "/pages?user_id=2", 200, []), "same"),
+        (captured("GET", "/search", 200, [], {"userId": 2, "count": 2}), "same"),
+        (captured("GET", "/v/2/health", 200, {"id": 2}), "same"),
+    ],
+)
+def test_a_skipped_step_takes_those_along_that_need_its_id_and_none_that_only_has_the_number(
+    recorded: CapturedExchange, outcome: str
+) -> None:
+    now = {f"GET {recorded.target}": (recorded.status, json.loads(recorded.answer))}
+    assert replayed([NOTED, recorded], now, ReplayOptions()) == ["not safe", outcome]
+
+
+def test_a_small_number_is_one_id_for_each_kind_of_thing() -> None:
+    recorded = [
+        NOTED,
+        captured("GET", "/users", 200, {"data": [{"id": 2}], "author": {"id": 2}}),
+        captured("GET", "/users/2?page=2", 200, {"id": 2, "noteId": 2}),
+        captured("GET", "/notes/2", 200, {"id": 2, "author": {"id": 2}}),
+        captured("GET", "/pages/2?note_id=2", 200, {"id": 2, "note": {"id": 2}}),
+    ]
+    now = {
+        "POST /notes": (201, {"id": 7, "text": "x"}),
+        "GET /users": (200, {"data": [{"id": 7}], "author": {"id": 3}}),
+        "GET /users/7?page=2": (200, {"id": 7, "noteId": 7}),
+        "GET /notes/7": (200, {"id": 7, "author": {"id": 3}}),
+        "GET /pages/2?note_id=7": (200, {"id": 2, "note": {"id": 7}}),
+    }
+    without_location = ReplayOptions(ignore=("header location", "header etag"), unsafe=True)
+    assert replayed(recorded, now, without_location) == ["same"] * 5
+    now["GET /pages/2?note_id=7"] = (200, {"id": 2, "note": {"id": 2}})
+    assert replayed(recorded, now, without_location) == [*["same"] * 4, "different"]
 
 
 # Values alone.
