@@ -6,6 +6,7 @@ from chassis.auth.claims import Identity
 from strangler_gateway.exchange.decision import Decision
 from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.exchange.taps import Tap
+from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.request_head import RequestHead
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import RouteTable, Service, Side
@@ -57,6 +58,11 @@ class Exchange:
     tap: Tap | None = None
     """Set by decide for a request that is compared or recorded: copies the exchange as it passes."""
 
+    @property
+    def fields(self) -> Pairs:
+        """Of the request."""
+        return self.head.fields
+
     def __init__(
         self, head: RequestHead, memory: HeadMemory, table: RouteTable, peer: str, scheme: bytes, started: float
     ) -> None:
@@ -74,7 +80,6 @@ class Exchange:
         """With its `?`; empty where there is none."""
         self.version = head.version
         """10 or 11."""
-        self.fields = head.fields
         self.host = head.host
         self.authorization = head.authorization
         self.peer = peer

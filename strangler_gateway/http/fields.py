@@ -5,10 +5,13 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 Pairs = list[tuple[bytes, bytes]]
+Lines = list[bytes]
+"""Field lines as received, each with its CRLF, without the empty line at their end."""
 Marks = list[tuple[int, int]]
 """(kind, index into the pairs) of each field that is not PLAIN, in order."""
 
 _FIELD = re.compile(rb"(?<=\n)([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)\r\n")
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*\r\n")
 _MAX_CACHED = 4096
 
 
@@ -148,6 +151,31 @@ def parse_fields(section: bytes, start: int) -> tuple[Pairs, Marks]:
         if kind:
             marks.append((kind, index))
     return pairs, marks
+
+
+def pairs_of(lines: Lines) -> Pairs:
+    """Name and value of lines that were read before."""
+    return _FIELD.findall(b"\n" + b"".join(lines))
+
+
+def repeats(lines: Lines, last: Lines, changing: frozenset[int]) -> bool:
+    """Whether the lines have the names of `last` in its order, and differ in values of the kinds `changing` alone.
+
+    `last` was read strictly, so a line that repeats is valid; of the others the value is looked at.
+    """
+    if len(lines) != len(last):
+        return False
+    for line, old in zip(lines, last, strict=True):
+        if line != old and not _differs_in_value(line, old, changing):
+            return False
+    return True
+
+
+def _differs_in_value(line: bytes, old: bytes, changing: frozenset[int]) -> bool:
+    end = line.find(b":")
+    if end < 0 or not old.startswith(line[: end + 1]):
+        return False
+    return _kinds.get(line[:end], -1) in changing and _VALUE.fullmatch(line, end + 1) is not None
 
 
 def options(values: Iterable[bytes]) -> list[bytes]:

@@ -3,7 +3,18 @@
 import re
 from typing import Literal, NoReturn
 
-from strangler_gateway.http.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
+from strangler_gateway.http.fields import (
+    Kind,
+    Lines,
+    Malformed,
+    Marks,
+    Pairs,
+    nominated,
+    options,
+    pairs_of,
+    parse_fields,
+    repeats,
+)
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/1\.([0-9])\r\n")
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]*)([^?]*)(\?.*)?", re.DOTALL)
@@ -18,10 +29,12 @@ KEEP_ALIVE_OPTIONS = frozenset((b"keep-alive", b"Keep-Alive"))
 _MAX_CACHED = 1024
 _MAX_REMEMBERED = 2048
 _good_hosts: set[bytes] = set()
+NOTHING: frozenset[bytes] = frozenset()
 
 # Read once for every field of every message: plain names are the fastest.
 HOST, AUTHORIZATION, CONNECTION, LENGTH = Kind.HOST, Kind.AUTHORIZATION, Kind.CONNECTION, Kind.LENGTH
 TRANSFER_ENCODING, EXPECT, UPGRADE, TE = Kind.TRANSFER_ENCODING, Kind.EXPECT, Kind.UPGRADE, Kind.TE
+_PLAIN = frozenset((Kind.PLAIN,))
 _TELLING = frozenset((Kind.REQUEST_ID, Kind.DEBUG, Kind.OVERRIDE, Kind.VIA))
 
 
@@ -40,50 +53,85 @@ class BadRequest(Exception):
 
 
 class RequestHead:
-    """A parsed request head. `length`: bytes of the body, None for chunked; `target` is origin-form or `*`.
+    """A parsed request head. `length`: bytes of the body, None for chunked; `target` is origin-form or `*`."""
 
-    What is rarely set has its default on the class: a request pays only for what it has.
-    """
+    __slots__ = (
+        "_fields",
+        "authorization",
+        "connection",
+        "expect_continue",
+        "has_host_field",
+        "host",
+        "keep_alive",
+        "length",
+        "lines",
+        "marks",
+        "method",
+        "path",
+        "query",
+        "received",
+        "section",
+        "target",
+        "te_trailers",
+        "told",
+        "version",
+        "websocket",
+    )
 
-    host: bytes | None = None
-    has_host_field = True
-    authorization: bytes | None = None
-    length: int | None = 0
-    keep_alive = True
-    expect_continue = False
-    websocket = False
-    te_trailers = False
-    connection: frozenset[bytes] = frozenset()
-    """Fields to be removed because a Connection option names them."""
-
-    told = False
-    """A field names the request, tells of an earlier hop, or is for debugging."""
-
-    section = b""
-    """The field lines as received, where the next head on this connection may be read by them."""
-    received = b""
-    """The whole head as received, where it may be that of the next request on this connection, too."""
-
-    def __init__(
-        self, method: bytes, target: bytes, path: bytes, query: bytes, version: int, fields: Pairs, marks: Marks
-    ) -> None:
+    def __init__(self, method: bytes, target: bytes, version: int, lines: Lines, marks: Marks) -> None:
         self.method = method
-        self.target = target
-        self.path = path
-        self.query = query
         self.version = version
-        self.fields = fields
+        self.lines = lines
         self.marks = marks
+        self._fields: Pairs | None = None
+        self.take_target(target)
+        self.host: bytes | None = None
+        self.has_host_field = True
+        self.authorization: bytes | None = None
+        self.length: int | None = 0
+        self.keep_alive = True
+        self.expect_continue = False
+        self.websocket = False
+        self.te_trailers = False
+        self.connection: frozenset[bytes] = NOTHING
+        """Fields to be removed because a Connection option names them."""
+        self.told = False
+        """A field names the request, tells of an earlier hop, or is for debugging."""
+        self.section = b""
+        """The field lines as received, where the next head on this connection may be read by them."""
+        self.received = b""
+        """The whole head as received, where it may be that of the next request on this connection, too."""
 
-    def again(self, target: bytes, received: bytes) -> "RequestHead":
-        """The same fields for another origin-form target."""
-        request = RequestHead.__new__(RequestHead)
-        request.__dict__.update(self.__dict__)
-        request.target = target
-        request.received = received
-        request.path, mark, rest = target.partition(b"?")
-        request.query = mark + rest
-        return request
+    def take_target(self, target: bytes) -> None:
+        """Origin-form: a path, and a query with its `?`."""
+        self.target = target
+        self.path, mark, rest = target.partition(b"?")
+        self.query = mark + rest
+
+    @property
+    def fields(self) -> Pairs:
+        """Name as sent and value of each line, in the order received."""
+        if self._fields is None:
+            self._fields = pairs_of(self.lines)
+        return self._fields
+
+    def again(self, target: bytes, section: bytes, lines: Lines) -> "RequestHead":
+        """The same head for another origin-form target, and with other values of plain fields."""
+        head = RequestHead(self.method, target, self.version, lines, self.marks)
+        if lines is self.lines:
+            head._fields = self._fields
+        head.host = self.host
+        head.has_host_field = self.has_host_field
+        head.authorization = self.authorization
+        head.length = self.length
+        head.keep_alive = self.keep_alive
+        head.expect_continue = self.expect_continue
+        head.websocket = self.websocket
+        head.te_trailers = self.te_trailers
+        head.connection = self.connection
+        head.told = self.told
+        head.section = section
+        return head
 
 
 def incomplete_request(buffer: bytes, max_line: int, max_header: int) -> None:
@@ -124,26 +172,50 @@ def parse_request(
     if len(head) - start > max_header:
         raise BadRequest(431, "too_long", f"The header section is longer than {max_header} bytes.")
     method, target, minor = line.groups()
-    section, version = head[start:], 10 if minor == b"0" else 11
+    version = 10 if minor == b"0" else 11
     plain = target[0] == 0x2F and method != b"CONNECT" and b"#" not in target
-    if last is not None and plain and section == last.section and method == last.method and version == last.version:
-        return last.again(target, head if len(head) <= _MAX_REMEMBERED else b"")
+    request = _repeated(head, start, method, target, version, last) if last is not None and plain else None
+    if request is None:
+        request = _parsed(head, start, method, target, version, plain, max_fields)
+    if request.section and len(head) <= _MAX_REMEMBERED:
+        request.received = head
+    return request
+
+
+def _repeated(
+    head: bytes, start: int, method: bytes, target: bytes, version: int, last: RequestHead
+) -> RequestHead | None:
+    """By the head before it, where the fields that mean something to a proxy repeat."""
+    if method != last.method or version != last.version or len(head) - start > _MAX_REMEMBERED:
+        return None
+    section = head[start:]
+    if section == last.section:
+        return last.again(target, section, last.lines)
+    lines = section.splitlines(True)
+    lines.pop()
+    return last.again(target, section, lines) if repeats(lines, last.lines, _PLAIN) else None
+
+
+def _parsed(
+    head: bytes, start: int, method: bytes, target: bytes, version: int, plain: bool, max_fields: int
+) -> RequestHead:
     try:
         fields, marks = parse_fields(head, start)
     except Malformed as exc:
         raise BadRequest(400, "fields", f"Malformed header section: {exc}.") from exc
     if len(fields) > max_fields:
         raise BadRequest(431, "too_long", f"There are more than {max_fields} header fields.")
-    if plain:
-        path, mark, rest = target.partition(b"?")
-        query, authority = mark + rest, None
-    else:
-        target, path, query, authority = _split_target(method, target)
-    request = RequestHead(method, target, path, query, version, fields, marks)
+    section = head[start:]
+    lines = section.splitlines(True)
+    lines.pop()
+    request = RequestHead(method, target, version, lines, marks)
+    request._fields = fields
+    authority = None
+    if not plain:
+        request.target, request.path, request.query, authority = _split_target(method, target)
     _read_fields(request, authority)
     if plain and len(section) <= _MAX_REMEMBERED:
         request.section = section
-        request.received = head if len(head) <= _MAX_REMEMBERED else b""
     return request
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from typing import Protocol
 
 from chassis.auth.claims import AuthenticationOutcome, Fields, Identity, IdentityProvider
 from strangler_gateway.exchange.outcome import DeferredStep
@@ -11,6 +12,13 @@ from strangler_gateway.table.routes import Auth, IdentityRules
 
 TIMEOUT_S = 5.0
 _USER = AuthenticationOutcome.USER
+
+
+class HasFields(Protocol):
+    """A request, whose fields are only looked at where they are needed."""
+
+    @property
+    def fields(self) -> Fields: ...
 
 
 class Authority:
@@ -31,7 +39,7 @@ class Authority:
             self._replaced.append(self.provider)
         self._rules, self.provider, self.grants = rules, provider, Grants()
 
-    def confirm(self, asked: Identity, fields: Fields, auth: Auth) -> Identity | Awaitable[Identity]:
+    def confirm(self, asked: Identity, request: HasFields, auth: Auth) -> Identity | Awaitable[Identity]:
         """The caller as the live state knows it, at most 5 s old; read anew where the older one would be refused."""
         provider, grants = self.provider, self.grants
         if provider is None or asked.outcome is not _USER:
@@ -40,7 +48,7 @@ class Authority:
         if known is not None and refusal(auth, known) is None:
             return known
         asked_at = grants.now()
-        answer = provider.confirm(asked, fields)
+        answer = provider.confirm(asked, request.fields)
         if not isinstance(answer, Identity):
             return DeferredStep(answer, lambda: _confirmed(grants, asked, answer, asked_at))
         grants.put(asked, answer, asked_at)

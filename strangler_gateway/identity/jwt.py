@@ -46,6 +46,8 @@ class JwtProvider:
         self._checks = _checks(options)
         self._key, self._keys = _keys(options)
         self._header = options.header.lower().encode()
+        self.by_authorization = options.cookie is None and self._header == b"authorization"
+        """No other field is looked at."""
         self._cookie = options.cookie.encode() if options.cookie else None
         self._user = parse_place(options.user)
         self._roles = parse_place(options.roles) if options.roles else None

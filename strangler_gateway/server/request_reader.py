@@ -46,10 +46,15 @@ class RequestReader:
         self.buffer = buffer[end:]
         self._checked = 0
         if head is not last:
-            repeats_fields = last is not None and head.fields is last.fields
-            self.memory = self.memory.for_another_target() if repeats_fields else HeadMemory()
+            self.memory = self._remembered(head, last)
         self.last = head if head.section else None
         return head
+
+    def _remembered(self, head: RequestHead, last: RequestHead | None) -> HeadMemory:
+        """What was worked out for the head before it and is true of this one."""
+        if last is None or head.marks is not last.marks:
+            return HeadMemory()
+        return self.memory.for_another(same_path=head.path == last.path, same_fields=head.lines is last.lines)
 
     def _check_incomplete(self) -> None:
         size = len(self.buffer)

@@ -13,7 +13,8 @@ class SlowReader:
     __slots__ = ("_stalls_at", "_unsent")
 
     def __init__(self) -> None:
-        self._unsent = self._stalls_at = inf
+        self._unsent: float = inf
+        self._stalls_at: float = inf
 
     def watch(self) -> None:
         """The client is slow from now on."""
@@ -22,5 +23,6 @@ class SlowReader:
     def has_stalled(self, unsent: int, now: float) -> bool:
         """`unsent`: bytes that the client has not taken; true if it took none of them for a long time."""
         if unsent != self._unsent:
-            self._unsent, self._stalls_at = unsent, now + STALL_S
+            self._unsent = float(unsent)
+            self._stalls_at = now + STALL_S
         return self._stalls_at < now

@@ -66,7 +66,7 @@ class SecondCalls:
         """The answer of the new end, or the gateway's own where it would refuse this caller."""
         service, auth = exchange.route.extracted, exchange.route.auth
         assert service is not None  # tap has looked
-        found = self._authority.confirm(exchange.identity or NOBODY, exchange.fields, auth)
+        found = self._authority.confirm(exchange.identity or NOBODY, exchange, auth)
         identity = found if isinstance(found, Identity) else await found
         reply = refusal(auth, identity) if auth.enforce == "gateway" else None
         if reply is not None:

@@ -30,7 +30,7 @@ class Authorize:
         if exchange.identity_unavailable:
             return _elsewhere(exchange)
         try:
-            answer = self._authority.confirm(exchange.identity or NOBODY, exchange.fields, exchange.route.auth)
+            answer = self._authority.confirm(exchange.identity or NOBODY, exchange, exchange.route.auth)
         except Exception as error:
             return self._unavailable(exchange, error)
         if isinstance(answer, Identity):

@@ -38,6 +38,7 @@ class Identify:
         exchange.identity = answer
         if answer.expires_at is not None and getattr(provider, "lasting", False):
             exchange.memory.identified = provider, answer
+            exchange.memory.by_authorization = getattr(provider, "by_authorization", False)
         return None
 
     async def _wait(self, exchange: Exchange, answer: Awaitable[Identity]) -> None:

@@ -1,6 +1,7 @@
 """The request as it is sent on: hop-by-hop fields gone, forwarding fields set once, all else as it came. Pure."""
 
 import re
+from collections.abc import Iterator
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.head_memory import BuiltLines
@@ -24,11 +25,15 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 def request_head(exchange: Exchange, service: Service, side: Side, via: bytes) -> bytes:
     """The request as it goes to `service` (RFC 9110 §7.6): raw target, raw fields, one line each of our own."""
-    built = exchange.memory.built
+    memory = exchange.memory
+    built, lines = memory.built, memory.lines
     if built is None or not _fits(built, exchange, service, side):
-        built = exchange.memory.built = _build(exchange, service, side, via)
+        built, lines = _build(exchange, service, side, via), None
+        memory.built = built
+    if lines is None:
+        memory.lines = lines = built.around(exchange.head.lines)
     named = b"" if built.names_request else b"X-Request-Id: %b\r\n" % exchange.request_id
-    start = exchange.method, target_for(exchange, service, side), built.lines, named
+    start = exchange.method, target_for(exchange, service, side), lines, named
     token = exchange.internal_token
     if token is None or side is _LEGACY:
         return b"%b %b HTTP/1.1\r\n%b%b\r\n" % start
@@ -46,32 +51,46 @@ def _fits(built: BuiltLines, exchange: Exchange, service: Service, side: Side) -
 
 
 def _build(exchange: Exchange, service: Service, side: Side, via: bytes) -> BuiltLines:
-    lines, names_request = _lines(exchange, service, side, via)
-    return BuiltLines(service, side, exchange.table, exchange.credential, lines, names_request)
-
-
-def _lines(exchange: Exchange, service: Service, side: Side, via: bytes) -> tuple[bytes, bool]:
-    """The field lines, and whether the client's own request id is among them."""
     head = exchange.head
-    lines = [_LINE % pair for pair in head.fields]
+    lines = head.lines.copy()
     kept = _edit(exchange, lines, service, side)
     if head.connection:
         _remove_nominated(lines, head.fields, head.connection)
     if exchange.table.identity_headers and not _passes_identity(exchange, service):
         _remove_identity(lines, head.fields, exchange.table.identity_headers)
-    if head.host is None or not head.has_host_field or service.host_policy == "upstream":
-        preserved = head.host if service.host_policy == "preserve" else None
-        lines.insert(0, b"Host: %b\r\n" % (preserved or service.authority))
+    edited = tuple((index, line) for index, line in enumerate(lines) if line != head.lines[index])
+    own = [*_own(exchange, service, side), _forwarded(exchange, via, kept)]
+    return BuiltLines(
+        service,
+        side,
+        exchange.table,
+        exchange.credential,
+        _host(head, service),
+        edited,
+        b"".join(own),
+        REQUEST_ID in kept,
+    )
+
+
+def _host(head: RequestHead, service: Service) -> bytes:
+    """The line where the client's own Host is not sent on."""
+    if head.host is not None and head.has_host_field and service.host_policy != "upstream":
+        return b""
+    preserved = head.host if service.host_policy == "preserve" else None
+    return b"Host: %b\r\n" % (preserved or service.authority)
+
+
+def _own(exchange: Exchange, service: Service, side: Side) -> Iterator[bytes]:
+    """Lines of this hop alone."""
+    head = exchange.head
     if head.length is None:
-        lines.append(b"Transfer-Encoding: chunked\r\n")
+        yield b"Transfer-Encoding: chunked\r\n"
     if head.websocket:
-        lines.append(b"Connection: Upgrade\r\nUpgrade: websocket\r\n")
+        yield b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
     elif head.te_trailers:
-        lines.append(b"Connection: TE\r\nTE: trailers\r\n")
+        yield b"Connection: TE\r\nTE: trailers\r\n"
     if side is _LEGACY and exchange.credential is not None:
-        lines.append(b"Authorization: %b\r\n" % exchange.credential)
-    lines.append(_forwarded(exchange, via, kept))
-    return b"".join(lines), REQUEST_ID in kept
+        yield b"Authorization: %b\r\n" % exchange.credential
 
 
 def _edit(exchange: Exchange, lines: list[bytes], service: Service, side: Side) -> dict[int, bytes]:

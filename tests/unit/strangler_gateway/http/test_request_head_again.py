@@ -1,5 +1,6 @@
 """A head that repeats the fields of the one before it is read by them, and means the same."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,13 @@ LINES = st.sampled_from(
         b"TE: trailers",
         b"Authorization: Bearer a",
         b"X-Request-Id: r-1",
+        b"X-A: 1",
+        b"X-A:2 ",
+        b"X-A: \x01",
+        b"X-A: \r3",
+        b"X-A 1",
+        b"x-a: 1",
+        b"X-AB: 1",
     ]
 )
 REQUEST_LINES = st.tuples(
@@ -55,6 +63,20 @@ def test_a_head_means_the_same_whatever_came_before_it(
         except BadRequest:
             continue
         assert read(second, last) == read(second, None)
+
+
+def test_other_values_of_plain_fields_are_not_parsed_as_a_new_head() -> None:
+    first = parse_request(b"GET /a HTTP/1.1\r\nHost: shop.example\r\nX-A: 1\r\nX-B: 2\r\n\r\n", *LIMITS)
+    second = parse_request(b"GET /b HTTP/1.1\r\nHost: shop.example\r\nX-A: 3\r\nX-B: 2\r\n\r\n", *LIMITS, first)
+    assert second.marks is first.marks
+    assert second.fields == [(b"Host", b"shop.example"), (b"X-A", b"3"), (b"X-B", b"2")]
+
+
+@pytest.mark.parametrize("line", [b"X-A: \x01", b"X-A: a\rb", b"X-A: a\nb", b"X-A : 1", b"X-A", b"X A: 1", b" X-A: 1"])
+def test_a_line_that_is_refused_is_refused_behind_a_good_head_of_the_same_fields(line: bytes) -> None:
+    first = parse_request(b"GET /a HTTP/1.1\r\nHost: shop.example\r\nX-A: 1\r\n\r\n", *LIMITS)
+    with pytest.raises(BadRequest):
+        parse_request(b"GET /a HTTP/1.1\r\nHost: shop.example\r\n" + line + b"\r\n\r\n", *LIMITS, first)
 
 
 def test_repeated_fields_are_not_parsed_again() -> None:

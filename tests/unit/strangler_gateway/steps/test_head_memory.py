@@ -33,12 +33,19 @@ class Lasting(Provider):
     """What it says holds until the identity's end."""
 
     lasting = True
+    by_authorization = False
 
 
 def again(gateway: Gateway, x: Exchange, head: RequestHead | None = None) -> Exchange:
     """The next request of the connection, with the very same bytes unless it has a head of its own."""
-    memory = x.memory if head is None else x.memory.for_another_target()
+    memory = x.memory if head is None else x.memory.for_another(same_path=False, same_fields=True)
     return Exchange(head or x.head, memory, gateway.current.table, x.peer, x.scheme, 0.0)
+
+
+def replace_memory(following: Exchange, before: Exchange) -> Exchange:
+    """The next request, as one whose plain fields have other values."""
+    following.memory = before.memory.for_another(same_path=True, same_fields=False)
+    return following
 
 
 def test_a_new_table_is_asked_for_the_route_of_the_same_bytes() -> None:
@@ -58,7 +65,7 @@ def test_the_same_bytes_are_one_match_and_another_target_is_matched_anew() -> No
     step(gateway, Match, x)
     for following, variables in (
         (again(gateway, x), (b"a/b",)),
-        (again(gateway, x, x.head.again(b"/b", b"")), (b"b",)),
+        (again(gateway, x, x.head.again(b"/b", b"", x.head.lines)), (b"b",)),
     ):
         assert step(gateway, Match, following) is None
         assert (following.route, following.variables) == (x.route, variables)
@@ -126,6 +133,18 @@ def test_other_fields_are_not_taken_for_those_of_a_known_user() -> None:
         step(gateway, Identify, x)
         assert x.identity is not None
         assert x.identity.subject == who
+
+
+@pytest.mark.parametrize("by_authorization", [True, False])
+def test_a_user_by_authorization_alone_is_known_whatever_the_other_fields_say(by_authorization: bool) -> None:
+    provider = Lasting(changed(expires_at=1e12))
+    provider.by_authorization = by_authorization
+    gateway = gateway_for(route(), provider)
+    x = exchange(gateway)
+    step(gateway, Identify, x)
+    following = replace_memory(again(gateway, x), x)
+    step(gateway, Identify, following)
+    assert provider.asked == (1 if by_authorization else 2)
 
 
 def test_lines_of_a_repeated_answer_never_carry_another_users_cookie() -> None:

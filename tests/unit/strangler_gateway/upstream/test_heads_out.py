@@ -38,7 +38,7 @@ def sent(x: Exchange, service: Service = SERVICE, side: Side = Side.LEGACY) -> l
 
 def test_plain_fields_go_as_they_came_in_their_order() -> None:
     lines = sent(exchange(b"B: 1\r\nA: \xff x\r\nB: 2\r\nEmpty:\r\n"))
-    assert [line for line in lines if line[:2] in (b"A:", b"B:", b"Em")] == [b"B: 1", b"A: \xff x", b"B: 2", b"Empty: "]
+    assert [line for line in lines if line[:2] in (b"A:", b"B:", b"Em")] == [b"B: 1", b"A: \xff x", b"B: 2", b"Empty:"]
     assert lines[0] == b"GET /a?b HTTP/1.1"
 
 
