@@ -42,8 +42,9 @@ def flip(
 ) -> None:
     """Move a group or route to another state or share.
 
-    A move forward is refused while the service accepts no connection, or while shadow has compared nothing or has
-    seen differences. A move to an earlier state or a lower share is never refused; in an emergency use rollback.
+    A move forward is refused while the service accepts no connection, and while the traffic so far does not show that
+    the service is as good as the monolith: equal answers in shadow, no more failures in canary. A move to an earlier
+    state or a lower share is never refused; in an emergency use rollback.
     """
     client = AdminClient(admin, as_json)
     duration = seconds(watch_for) if watch_for is not None else 0.0

@@ -26,10 +26,10 @@ STATE_SHADOW = Decision(Side.LEGACY, "state_shadow")
 _STATE_EXTRACTED = Decision(Side.EXTRACTED, "state_extracted")
 _STATE_RETIRED = Decision(Side.EXTRACTED, "state_retired")
 _NO_NEW_END = Decision(Side.LEGACY, "no_new_end")
-_SHARE_IN = Decision(Side.EXTRACTED, "share_in")
-_SHARE_OUT = Decision(Side.LEGACY, "share_out")
+SHARE_IN = Decision(Side.EXTRACTED, "share_in")
+SHARE_OUT = Decision(Side.LEGACY, "share_out")
 _ANONYMOUS = Decision(Side.LEGACY, "anonymous")
-_BREAKER_OPEN = Decision(Side.LEGACY, "breaker_open")
+BREAKER_OPEN = Decision(Side.LEGACY, "breaker_open")
 _OVERRIDE = {side: Decision(side, "override") for side in Side}
 IDENTITY_UNAVAILABLE = Decision(Side.LEGACY, "identity_unavailable")
 FAILED_OVER = Decision(Side.LEGACY, "failover")
@@ -65,5 +65,5 @@ def _drawn(share: int, bucket: int | None, fail_over: bool) -> Decision:
     if bucket is None:
         return _ANONYMOUS
     if bucket >= share:
-        return _SHARE_OUT
-    return _BREAKER_OPEN if fail_over else _SHARE_IN
+        return SHARE_OUT
+    return BREAKER_OPEN if fail_over else SHARE_IN

@@ -165,17 +165,9 @@ class Stats:
             (users or _users(stats, exchange.decision.side)).add(user)
         statuses[status] = statuses.get(status, 0) + 1
         if exchange.bucket is not None:
-            self._count_drawn(exchange, bad)
+            step_counts.count(self.steps, exchange, bad, self.wall)
         if route.undeclared:
             self._undeclared(exchange)
-
-    def _count_drawn(self, exchange: Exchange, bad: bool) -> None:
-        """For the gate; not where the client left before an answer, or where the movable has moved meanwhile."""
-        movable = exchange.route.movable
-        step = self.steps.get(movable.name)
-        if step is None or step.share != movable.share or (exchange.status == 499 and exchange.stage == b"client"):
-            return
-        step_counts.count(step, exchange, bad, self.wall)
 
     def begin_step(self, unit: str, since: float, share: int, routes: Sequence[str]) -> None:
         """The movable has moved; nothing where its step is the one that is counted already (after a restart)."""

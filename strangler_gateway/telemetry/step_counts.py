@@ -7,8 +7,10 @@ each user counts until the first failure on a route.
 import math
 from binascii import crc32
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from strangler_gateway.exchange.decision import BREAKER_OPEN, FAILED_OVER, SHARE_IN, SHARE_OUT
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.telemetry.user_sketch import MOST
 
@@ -35,43 +37,36 @@ class RouteCounts:
         return self.failed_new, self.new, self.failed_legacy, self.legacy
 
 
-class UserSlots:
-    """Which users were seen: a hashed bitmap with one byte a slot. Two users in one slot count as one."""
-
-    __slots__ = ("slots",)
-
-    def __init__(self) -> None:
-        self.slots = bytearray(SLOTS)
-
-    @property
-    def number(self) -> int:
-        """How many users: linear counting (Whang, Vander-Zanden, Taylor 1990)."""
-        empty = self.slots.count(0)
-        return min(round(-SLOTS * math.log(empty / SLOTS)), MOST) if empty else MOST
-
-    def packed(self) -> str:
-        """One bit a slot, as hexadecimal digits; empty if no user was seen."""
-        return f"{int(self.slots.translate(_DIGITS), 2):x}" if any(self.slots) else ""
-
-    def unpack(self, packed: str) -> None:
-        """Reads what `packed` wrote. Raises ValueError."""
-        bits = f"{int(packed or '0', 16):0{SLOTS}b}"
-        if len(bits) != SLOTS:
-            raise ValueError("a bitmap is too long")
-        self.slots[:] = bits.encode().translate(_BYTES)
-
-
-_DIGITS = bytes([ord("0"), *[ord("1")] * 255])
-_BYTES = bytes(int(code == ord("1")) for code in range(256))
-
-
 class SideUsers:
-    """Of one side: users, users with a failure, and pairs of user and route with a failure."""
+    """Of one side, hashed bitmaps with one byte a slot: users, users with a failure, failed pairs of user and route."""
 
     __slots__ = ("failed", "pairs", "seen")
 
     def __init__(self) -> None:
-        self.seen, self.failed, self.pairs = UserSlots(), UserSlots(), UserSlots()
+        self.seen, self.failed, self.pairs = bytearray(SLOTS), bytearray(SLOTS), bytearray(SLOTS)
+
+
+def number_of(slots: bytearray) -> int:
+    """How many users, by linear counting (Whang, Vander-Zanden, Taylor 1990): two of them may share a slot."""
+    empty = slots.count(0)
+    return min(round(-SLOTS * math.log(empty / SLOTS)), MOST) if empty else MOST
+
+
+def packed(slots: bytearray) -> str:
+    """One bit a slot, as hexadecimal digits; empty if no user was seen."""
+    return f"{int(slots.translate(_DIGITS), 2):x}" if any(slots) else ""
+
+
+def unpacked(text: str) -> bytearray:
+    """Reads what `packed` wrote. Raises ValueError."""
+    bits = f"{int(text or '0', 16):0{SLOTS}b}"
+    if len(bits) != SLOTS:
+        raise ValueError("a bitmap is too long")
+    return bytearray(bits.encode().translate(_BYTES))
+
+
+_DIGITS = bytes([ord("0"), *[ord("1")] * 255])
+_BYTES = bytes(int(code == ord("1")) for code in range(256))
 
 
 class StepCounts:
@@ -104,7 +99,17 @@ class StepCounts:
     def users(self) -> Row:
         """Failing users and users of the new side, then of legacy."""
         new, legacy = self.new or SideUsers(), self.legacy or SideUsers()
-        return new.failed.number, new.seen.number, legacy.failed.number, legacy.seen.number
+        return number_of(new.failed), number_of(new.seen), number_of(legacy.failed), number_of(legacy.seen)
+
+    def users_of_new(self) -> SideUsers:
+        """Of the new side, made on first use."""
+        self.new = self.new or SideUsers()
+        return self.new
+
+    def users_of_legacy(self) -> SideUsers:
+        """Of legacy, made on first use."""
+        self.legacy = self.legacy or SideUsers()
+        return self.legacy
 
     def asked_so_far(self) -> frozenset[str]:
         """Routes for which the new side was asked in this canary."""
@@ -117,7 +122,7 @@ class StepCounts:
             "since": self.since,
             "share": self.share,
             "routes": {route: counts.row() for route, counts in self.routes.items()},
-            "users": {f"{side}_{part}": getattr(sides[side], part).packed() for side, part in _PARTS},
+            "users": {f"{side}_{part}": packed(getattr(sides[side], part)) for side, part in _PARTS},
             "asked": sorted(self.asked),
             "before": dict(self.before),
             "look": dict(self.look),
@@ -132,7 +137,7 @@ class StepCounts:
             counts = step.of(str(route))
             counts.failed_new, counts.new, counts.failed_legacy, counts.legacy = map(_count, row)
         for side, part in _PARTS:
-            getattr(sides[side], part).unpack(saved["users"][f"{side}_{part}"])
+            setattr(sides[side], part, unpacked(saved["users"][f"{side}_{part}"]))
         step.new, step.legacy = sides["new"], sides["legacy"]
         step.asked = frozenset(map(str, saved["asked"]))
         for route, (failed_new, new, failed_legacy, legacy) in saved["before"].items():
@@ -142,38 +147,37 @@ class StepCounts:
         return step
 
 
-def count(step: StepCounts, exchange: Exchange, bad: bool, wall: Callable[[], float]) -> None:
-    """A request whose user was drawn has ended. `bad`: with a failure of the side that it went to."""
-    reason = exchange.decision.reason if exchange.decision is not None else ""
-    counts = step.routes.get(exchange.route.id) or step.of(exchange.route.id)
-    if reason == "share_out":
-        users = step.legacy = step.legacy or SideUsers()
-        if _counts(users, exchange.key_hash >> _SHIFT, counts.mark, bad):
+def count(steps: Mapping[str, StepCounts], exchange: Exchange, bad: bool, wall: Callable[[], float]) -> None:
+    """A request whose user was drawn has ended. `bad`: with a failure of the side that it went to.
+
+    It counts where its movable still stands where it stood, and unless the client left before an answer.
+    """
+    route, decision = exchange.route, exchange.decision
+    step = steps.get(route.movable.name)
+    if step is None or step.share != route.movable.share or (exchange.status == 499 and exchange.stage == b"client"):
+        return
+    counts, slot = step.routes.get(route.id) or step.of(route.id), exchange.key_hash >> _SHIFT
+    if decision is SHARE_OUT:
+        users = step.legacy or step.users_of_legacy()
+        users.seen[slot] = 1
+        if not users.pairs[slot ^ counts.mark]:
             counts.legacy += 1
-            counts.failed_legacy += bad
-    elif reason in _NEW_SIDE:
-        bad = bad or reason != "share_in"
-        users = step.new = step.new or SideUsers()
-        if _counts(users, exchange.key_hash >> _SHIFT, counts.mark, bad):
-            counts.new += 1
             if bad:
+                counts.failed_legacy += 1
+                users.pairs[slot ^ counts.mark] = users.failed[slot] = 1
+    elif decision in _NEW_SIDE:
+        users = step.new or step.users_of_new()
+        users.seen[slot] = 1
+        if not users.pairs[slot ^ counts.mark]:
+            counts.new += 1
+            if bad or decision is not SHARE_IN:
                 counts.failed_new += 1
+                users.pairs[slot ^ counts.mark] = users.failed[slot] = 1
                 step.example = _example(exchange, wall())
 
 
-_NEW_SIDE = frozenset(("share_in", "failover", "breaker_open"))
+_NEW_SIDE = (SHARE_IN, FAILED_OVER, BREAKER_OPEN)
 """A request that legacy answered because the service was away has failed on the new side."""
-
-
-def _counts(users: SideUsers, slot: int, mark: int, bad: bool) -> bool:
-    """Whether a request counts: its user has not failed on this route yet."""
-    users.seen.slots[slot] = 1
-    pairs, pair = users.pairs.slots, slot ^ mark
-    if pairs[pair]:
-        return False
-    if bad:
-        pairs[pair] = users.failed.slots[slot] = 1
-    return True
 
 
 def _example(exchange: Exchange, at: float) -> dict[str, Any]:
@@ -186,7 +190,7 @@ def _example(exchange: Exchange, at: float) -> dict[str, Any]:
         "reason": exchange.decision.reason,
         "failed": exchange.stage.decode("latin-1"),
         "request_id": exchange.request_id.decode("latin-1"),
-        "at": round(at, 3),
+        "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     }
 
 

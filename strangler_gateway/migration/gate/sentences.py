@@ -22,12 +22,8 @@ def out_of_canary(unit: str, known: GateEvidence) -> Iterator[Refused]:
         yield "users", f"{unit}: {_users(found)}"
     elif found.verdict is Verdict.WAIT:
         yield "wait", f"{unit}: {_wait(known, found)}"
-    for route, at in known.never_asked.items():
-        yield (
-            "never_asked",
-            f"{route}: legacy was asked for it {span(known.now - at)} ago, the new side never in this canary: "
-            "wait until it was (callers without a user stay on legacy with `anonymous: legacy`)",
-        )
+    if known.never_asked:
+        yield "never_asked", f"{unit}: {_never_asked(known)}"
 
 
 def out_of_shadow(unit: str, known: GateEvidence) -> Iterator[Refused]:
@@ -62,7 +58,7 @@ def tolerated(unit: str, known: GateEvidence) -> Iterator[str]:
 def _worse(known: GateEvidence, found: CanaryVerdict) -> str:
     return (
         f"the new side fails more often than legacy, by at least {_percent(found.lower)}: {_numbers(known, found)}; "
-        f"repair the service, or go back with `strangler rollback`{_by_route(known.routes)}"
+        f"repair the service, then begin anew with a flip back and forward{_by_route(known.routes)}"
     )
 
 
@@ -70,7 +66,16 @@ def _users(found: CanaryVerdict) -> str:
     users = found.users
     return (
         f"more users meet a failure on the new side: {users.failed_new} of {users.new} users, "
-        f"on legacy {users.failed_legacy} of {users.legacy}; look for what fails for some users only"
+        f"on legacy {users.failed_legacy} of {users.legacy}; look for what fails for some users only, "
+        "repair it, then begin anew with a flip back and forward"
+    )
+
+
+def _never_asked(known: GateEvidence) -> str:
+    routes = {f"{route} ({span(known.now - at)} ago)": int(at) for route, at in known.never_asked.items()}
+    return (
+        f"legacy was asked for {_most(routes)}, and the new side never in this canary: wait until it was "
+        "(callers without a user stay on legacy with `anonymous: legacy`)"
     )
 
 

@@ -1,10 +1,13 @@
 """The gate's evidence as JSON-able values: for the admin API and the journal."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.pool import Counts
 from strangler_gateway.migration.gate.verdict import CanaryVerdict, ParityVerdict
+
+MAX_ROUTES = 100
 
 View = dict[str, Any]
 
@@ -18,13 +21,19 @@ def shown(known: GateEvidence) -> View:
         "verdict": known.verdict,
         "seconds": round(known.now - known.since, 3),
         "requests_per_second": round(known.per_second, 6),
-        "routes": {route: _sides(counts) for route, counts in known.requests.items()},
+        "routes": {route: _sides(counts) for route, counts in _busiest(known.requests)},
     }
     if known.canary is not None:
-        view |= _canary(known.canary) | {"never_asked": sorted(known.never_asked)}
+        view |= _canary(known.canary) | {"never_asked": sorted(known.never_asked)[:MAX_ROUTES]}
     if known.parity is not None:
         view |= _parity(known.parity)
     return view | ({"example": dict(known.example)} if known.example else {})
+
+
+def _busiest(routes: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
+    """Routes with requests, those that fail first: a line of the journal is bounded."""
+    asked = [(route, counts) for route, counts in routes.items() if any(counts)]
+    return sorted(asked, key=lambda one: (-one[1].failed_new, -one[1].new, -one[1].legacy))[:MAX_ROUTES]
 
 
 def _canary(found: CanaryVerdict) -> View:

@@ -105,7 +105,7 @@ def test_the_latest_failure_is_the_example_and_holds_nobodys_data(stats: Stats) 
         "reason": "share_in",
         "failed": "connect",
         "request_id": "r-1",
-        "at": 100.0,
+        "at": "1970-01-01T00:01:40Z",
     }
 
 
