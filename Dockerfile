@@ -1,33 +1,59 @@
-# The gateway only: its wheel and the wheel's dependencies, pinned by hash. No service, no adapter.
-#   docker build -t strangler-gateway .
-#   docker run --read-only --tmpfs /tmp -v strangler-state:/var/lib/strangler -v "$PWD/config:/etc/strangler" \
-#     -p 8080:8080 --name gateway strangler-gateway
-#   docker exec gateway strangler routes
-# A flip rewrites /etc/strangler/routes.yaml: user 10001 must be able to write to that directory.
-FROM python:3.12-slim AS build
+# The gateway that runs routes.yaml as it is shipped, with the identity plugin that the file names:
+#   docker build -t polycode-gateway .
+# The gateway alone, for another monolith; routes.yaml and a plugin are mounted (docs/deploying.md):
+#   docker build --target strangler-gateway -t strangler-gateway .
+
+FROM python:3.12-slim AS wheel
 WORKDIR /src
-COPY deploy/gateway.lock .
-RUN python -m venv /opt/strangler && /opt/strangler/bin/pip install --no-cache-dir --require-hashes -r gateway.lock
+COPY deploy/build.lock .
+RUN pip install --no-cache-dir --require-hashes -r build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY chassis chassis
 COPY strangler_gateway strangler_gateway
-RUN /opt/strangler/bin/pip install --no-cache-dir --no-deps . \
-    && /opt/strangler/bin/pip check \
-    && /opt/strangler/bin/pip uninstall --yes pip
+RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
-FROM python:3.12-slim
-RUN useradd --system --uid 10001 --no-create-home strangler \
-    && install -d -o 10001 -m 0700 /var/lib/strangler \
-    && install -d -o 10001 /etc/strangler
-COPY --from=build /opt/strangler /opt/strangler
-ENV PATH=/opt/strangler/bin:$PATH PYTHONDONTWRITEBYTECODE=1
-USER 10001
+FROM python:3.12-slim AS plain
+COPY deploy/gateway.lock .
+RUN python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes -r gateway.lock \
+    && pip --python /opt/venv/bin/python check
+COPY --from=wheel /wheels /wheels
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl \
+    && mkdir /app /etc/strangler
+
+FROM plain AS polycode
+COPY deploy/plugin.lock .
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes -r plugin.lock \
+    && pip --python /opt/venv/bin/python check
+WORKDIR /app/legacy_adapter
+COPY legacy_adapter/__init__.py legacy_adapter/identity.py legacy_adapter/live_tokens.py legacy_adapter/tables.py ./
+RUN python -m compileall -q .
+COPY routes.yaml /etc/strangler/routes.yaml
+
+FROM python:3.12-slim AS runtime
+RUN groupadd --gid 10001 app \
+    && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin app \
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/strangler
+# The admin port must be reachable from other containers: health, metrics and public keys are open, all else needs a
+# credential. Publish it on loopback, or not at all.
+ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 \
+    STRANGLER_ROUTES=/etc/strangler/routes.yaml STRANGLER_STATE_DIR=/var/lib/strangler \
+    STRANGLER_HOST=0.0.0.0 STRANGLER_PORT=8080 STRANGLER_ADMIN_HOST=0.0.0.0 STRANGLER_ADMIN_PORT=8081
+USER 10001:10001
 VOLUME /var/lib/strangler
-EXPOSE 8080
+EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8081/health/live', timeout=2)"]
-# The admin port is not published: run commands inside the container. To open it, set --admin-host and an operator token.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"STRANGLER_ADMIN_PORT\"]}/health/live', timeout=2)"]
 ENTRYPOINT ["strangler"]
-CMD ["serve", "--routes", "/etc/strangler/routes.yaml", "--host", "0.0.0.0", "--port", "8080", \
-     "--admin-host", "127.0.0.1", "--admin-port", "8081", "--state-dir", "/var/lib/strangler"]
+CMD ["serve"]
+
+FROM runtime AS strangler-gateway
+COPY --from=plain /opt/venv /opt/venv
+COPY --from=plain /app /app
+COPY --from=plain --chown=10001:10001 /etc/strangler /etc/strangler
+
+FROM runtime AS polycode-gateway
+COPY --from=polycode /opt/venv /opt/venv
+COPY --from=polycode /app /app
+COPY --from=polycode --chown=10001:10001 /etc/strangler /etc/strangler

@@ -2,13 +2,14 @@
 PYTHON_OF_VENV = .venv/bin/python
 INSTALLED = .venv/.installed
 PIP = $(PYTHON_OF_VENV) -m pip --quiet --no-input --disable-pip-version-check
-COMPILE = $(PYTHON_OF_VENV) -m uv pip compile pyproject.toml --quiet --python-version 3.11 --universal --generate-hashes \
+COMPILE = $(PYTHON_OF_VENV) -m uv pip compile --quiet --python-version 3.11 --universal --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo run test test-walks parts parts-stop test-connected soak mutations check bench bench-purchase bench-mail lock
+.PHONY: help install demo run test test-walks parts parts-stop test-connected images test-images soak mutations check bench bench-purchase bench-mail lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -32,7 +33,7 @@ run: $(INSTALLED) ## start the same system and keep it running; prints commands 
 	@$(PYTHON_OF_VENV) -m examples.demo --keep
 
 test: $(INSTALLED) ## run the tests that need no other server
-	@$(PYTEST) -m "not connected and not walk"
+	@$(PYTEST) -m "not connected and not walk and not images"
 
 test-walks: $(INSTALLED) ## run whole systems as a user would: pages of docs/, the demo, the wheel, recordings in every state
 	@$(PYTEST) -m "walk and not connected"
@@ -45,6 +46,12 @@ parts-stop: $(INSTALLED) ## stop these servers
 
 test-connected: $(INSTALLED) ## run the tests against these servers (run make parts first)
 	@$(PYTEST) -m connected
+
+images: $(INSTALLED) ## build all images, with Docker or Podman
+	@$(PYTHON_OF_VENV) -m images
+
+test-images: images ## start all images as containers, and compose.yaml as a whole
+	@$(PYTEST) -m images tests/images
 
 soak: $(INSTALLED) ## mix buyers and faults at random for DURATION_S=60 [SEED=…], with audits (run make parts first)
 	@$(PYTHON_OF_VENV) -m tests.faults.soak $(if $(DURATION_S),--duration-s $(DURATION_S)) $(if $(SEED),--seed $(SEED))
@@ -68,6 +75,8 @@ bench-mail: $(INSTALLED) ## measure mails with 1, 2, 4 and 8 senders, and a bare
 	@$(PYTHON_OF_VENV) -m benchmarks.mail
 
 lock: $(INSTALLED) ## update the lock files from pyproject.toml
-	@$(COMPILE) --extra dev --output-file requirements.lock
-	@$(COMPILE) --constraint requirements.lock --extra amqp --output-file deploy/gateway.lock
-	@$(COMPILE) --constraint requirements.lock --extra shop --extra mailer --extra adapter --extra amqp --output-file deploy/services.lock
+	@$(COMPILE) pyproject.toml --extra dev --output-file requirements.lock
+	@$(COMPILE_AS_TESTED) --group build --output-file deploy/build.lock
+	@$(COMPILE_AS_TESTED) pyproject.toml --extra amqp --output-file deploy/gateway.lock
+	@$(COMPILE_AS_TESTED) pyproject.toml --extra amqp --extra database --output-file deploy/plugin.lock
+	@$(COMPILE_AS_TESTED) pyproject.toml --extra shop --extra mailer --extra adapter --extra amqp --output-file deploy/services.lock

@@ -1,4 +1,4 @@
-"""Runs the same parts by compose.yaml if a Docker engine answers."""
+"""Runs the same parts by parts/compose.yaml if a Docker engine answers."""
 
 import shutil
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from parts.place import PartFailed
 
-FILE = Path(__file__).resolve().parents[1] / "compose.yaml"
+FILE = Path(__file__).with_name("compose.yaml")
 ANSWER_TIMEOUT_S = 5
 
 

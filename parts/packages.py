@@ -10,12 +10,15 @@ from parts.process import run
 INSTALL = """
 policy=/usr/sbin/policy-rc.d
 [ -e $policy ] || { trap "rm -f $policy" EXIT; printf '#!/bin/sh\\nexit 101\\n' >$policy; chmod 755 $policy; }
-DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends "$1"
+DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends $1
 """
 
 
 def install(package: str, wanted_for: str) -> None:
-    """With apt, as root or with sudo without a password. Raises PartFailed, which says what to do by hand."""
+    """`package` may name several, with spaces between. With apt, as root or with sudo without a password.
+
+    Raises PartFailed, which says what to do by hand.
+    """
     by_hand = f"{wanted_for} is missing; install the package {package}, then repeat"
     if shutil.which("apt-get") is None:
         raise PartFailed(f"{by_hand} (apt-get is not available here)")

@@ -34,8 +34,8 @@ async def _serve(host: str, port: int, folder: Path) -> None:
         loop.add_signal_handler(number, ended.set)
     server = await loop.create_server(lambda: SMTP(mailbox, hostname="mailbox"), host, port)
     print(f"listening on smtp://{host}:{server.sockets[0].getsockname()[1]}", flush=True)
-    async with server:
-        await ended.wait()
+    await ended.wait()
+    server.close()  # from Python 3.12 on, to wait for its end is to wait for every client
 
 
 def main() -> None:

@@ -76,11 +76,11 @@ def is_url(database: str) -> bool:
 
 
 def from_environment(database: str, environ: Mapping[str, str], documents: str | None = None) -> Settings:
-    """Reads the contract's variables; without AUTH_JWT_SECRET the secret is in a file beside the database."""
+    """Reads the contract's variables; without AUTH_JWT_SECRET[_FILE] the secret is in a file beside the database."""
     return Settings(
         database=database,
         documents=documents,
-        secret=environ.get("AUTH_JWT_SECRET") or secret_beside(database),
+        secret=environ.get("AUTH_JWT_SECRET") or secret_from_file(environ.get("AUTH_JWT_SECRET_FILE"), database),
         issuer=environ.get("AUTH_JWT_ISSUER") or DEFAULT_ISSUER,
         audience=environ.get("AUTH_JWT_AUDIENCE") or DEFAULT_AUDIENCE,
         production=environ.get("NODE_ENV", "production") == "production",
@@ -126,6 +126,10 @@ def whole_number(name: str, environ: Mapping[str, str], most: int, default: int 
     return int(text)
 
 
+def secret_from_file(file: str | None, database: str) -> str:
+    return read_secret(Path(file)) if file else secret_beside(database)
+
+
 def secret_beside(database: str) -> str:
     """Reads `<database>.secret` (mode 0600); writes it on first use."""
     if is_url(database):
@@ -143,5 +147,5 @@ def secret_beside(database: str) -> str:
 def read_secret(path: Path) -> str:
     secret = path.read_text().strip()
     if not secret:
-        raise SettingsInvalid(f"{path.name} beside the database is empty; delete it or set AUTH_JWT_SECRET")
+        raise SettingsInvalid(f"the secret file {path} is empty; delete it or set AUTH_JWT_SECRET")
     return secret

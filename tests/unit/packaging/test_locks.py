@@ -9,11 +9,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 LOCKS = {
-    "requirements.lock": ("services", "shop", "adapter", "amqp", "examples", "dev"),
+    "requirements.lock": ("database", "services", "shop", "mailer", "adapter", "amqp", "examples", "dev"),
     "deploy/gateway.lock": ("amqp",),
-    "deploy/services.lock": ("services", "shop", "adapter", "amqp"),
+    "deploy/plugin.lock": ("amqp", "database"),
+    "deploy/services.lock": ("database", "services", "shop", "mailer", "adapter", "amqp"),
 }
 
 
@@ -41,7 +43,12 @@ def test_a_lock_satisfies_what_is_asked_for(lock: str) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_of_the_build_has_what_builds_the_wheel() -> None:
+    wanted = {Requirement(line).name for line in PYPROJECT["dependency-groups"]["build"]}
+    assert {*PYPROJECT["build-system"]["requires"]} <= wanted <= locked("deploy/build.lock").keys()
+
+
+@pytest.mark.parametrize("lock", [*LOCKS, "deploy/build.lock"])
 def test_a_lock_has_a_hash_for_every_package_and_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text()
     packages = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
@@ -51,7 +58,7 @@ def test_a_lock_has_a_hash_for_every_package_and_no_address(lock: str) -> None:
     assert "index" not in text
 
 
-@pytest.mark.parametrize("lock", ["deploy/gateway.lock", "deploy/services.lock"])
+@pytest.mark.parametrize("lock", [lock for lock in (*LOCKS, "deploy/build.lock") if lock.startswith("deploy/")])
 def test_an_image_gets_the_versions_that_are_tested(lock: str) -> None:
     tested = locked("requirements.lock")
     assert {name: versions for name, versions in locked(lock).items() if tested.get(name) != versions} == {}

@@ -1,0 +1,86 @@
+"""Each image by itself: what it holds, and the gateway for another monolith."""
+
+import os
+import stat
+from pathlib import Path
+
+import httpx
+import pytest
+
+from images.build import EXAMPLE_SERVICE, IMAGES, PLAIN_GATEWAY
+from images.engine import Engine
+from tests.images.containers import HARDENED, started
+
+pytestmark = pytest.mark.images
+
+DEVELOPMENT = ("gcc", "cc", "pytest", "mypy", "ruff", "uv", "hatchling")
+ROUTES = """version: 1
+services:
+  monolith: {url: "http://127.0.0.1:9"}
+groups:
+  all: {state: legacy}
+routes:
+  - {id: everything, match: {path: "/{rest...}"}, legacy: monolith}
+"""
+# Docker has no folder that can be written to under --read-only; Podman has some unless this is said.
+STRICTLY = {"podman": ["--read-only-tmpfs=false"], "docker": []}
+LISTED = """
+import importlib.metadata, os, shutil, sys
+print(*(d.name for d in importlib.metadata.distributions() if d.locate_file("").is_relative_to("/opt/venv")))
+print(*(p for p in sys.argv[1:] if shutil.which(p)))
+print(*(os.path.join(f, n) for top in ("/app", "/opt/venv") for f, _, names in os.walk(top) for n in names
+        if top == "/app" and n.startswith("test_")))
+"""
+
+
+@pytest.mark.parametrize("image", [image.name for image in IMAGES])
+def test_an_image_holds_no_development_tool_and_no_test(engine: Engine, image: str) -> None:
+    options = ("--rm", "--network=none", "--entrypoint=python", *HARDENED)
+    distributions, programs, tests = engine.run("run", *options, image, "-c", LISTED, *DEVELOPMENT).split("\n")[:3]
+    assert "pydantic" in distributions.split()
+    assert {*DEVELOPMENT, "pip", "setuptools"} & {*distributions.split()} == set()
+    assert (programs, tests) == ("", "")
+
+
+@pytest.mark.parametrize("image", [image.name for image in IMAGES])
+def test_an_image_shows_nothing_of_the_machine_that_built_it(engine: Engine, image: str) -> None:
+    history = engine.run("history", "--no-trunc", image) + engine.run("image", "inspect", image)
+    own = [os.environ[name] for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "SSL_CERT_FILE") if name in os.environ]
+    assert [value for value in own if value in history] == []
+    settings = ("/etc/pip.conf", "/root/.config", "/root/.cache")
+    options = ("--rm", "--network=none", "--entrypoint=ls", "--user=0")
+    assert [path for path in settings if engine.succeeds("run", *options, image, "-d", path)] == []
+
+
+def test_the_plain_gateway_serves_a_mounted_file_and_writes_flips_into_it(engine: Engine, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "routes.yaml").write_text(ROUTES)
+    (config / "token").write_text("an-operators-token-for-the-test")
+    config.chmod(stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+    options = [
+        *STRICTLY[engine.command],
+        *("--publish=127.0.0.1::8080", f"--volume={config}:/etc/strangler"),
+        "--env=STRANGLER_OPERATOR_TOKEN_FILE=/etc/strangler/token",
+        "--env=STRANGLER_ADMIN_TOKEN_FILE=/etc/strangler/token",
+    ]
+    with started(engine, PLAIN_GATEWAY.name, *options) as gateway:
+        gateway.becomes_healthy()
+        answer = httpx.get(f"http://127.0.0.1:{gateway.port(8080)}/", trust_env=False)
+        assert (answer.status_code, "connection_refused" in answer.headers["Proxy-Status"]) == (502, True)
+        gateway.execute("strangler", "flip", "all", "--to", "canary", "--why", "a test", "--force", "--share", "1")
+        assert "state: canary" in (config / "routes.yaml").read_text()
+        assert gateway.stop() == 0
+
+
+def test_the_plain_gateway_without_a_file_says_what_is_missing(engine: Engine) -> None:
+    with started(engine, PLAIN_GATEWAY.name) as gateway:
+        assert engine.run("wait", gateway.id).strip() not in ("", "0")
+        assert "/etc/strangler/routes.yaml" in gateway.log()
+
+
+def test_the_example_service_starts(engine: Engine) -> None:
+    environ = "--env=SERVICE_JWKS_URL=http://gateway:8081/.well-known/jwks.json"
+    with started(engine, EXAMPLE_SERVICE.name, *STRICTLY[engine.command], environ) as service:
+        service.becomes_healthy()
+        assert service.stop() == 0

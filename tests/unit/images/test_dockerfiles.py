@@ -1,0 +1,60 @@
+"""The Dockerfiles and compose.yaml by their text; tests/images starts them for real."""
+
+import re
+
+import pytest
+import yaml
+from pydantic_settings import BaseSettings
+
+from extracted.account.settings import Settings as Account
+from extracted.mailer.settings import Settings as Mailer
+from extracted.shop.settings import Settings as Shop
+from images.build import IMAGES
+from images.engine import ROOT
+from strangler_gateway.settings import Settings as Gateway
+
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SETTINGS: dict[str, type[BaseSettings]] = {"gateway": Gateway, "shop": Shop, "account": Account, "mailer": Mailer}
+
+
+@pytest.mark.parametrize("dockerfile", sorted({image.dockerfile for image in IMAGES}))
+def test_every_image_has_what_docs_deploying_promises(dockerfile: str) -> None:
+    text = (ROOT / dockerfile).read_text().replace("\\\n", " ")
+    stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?", text, re.MULTILINE)
+    assert {base for base, _ in stages} <= {"python:3.12-slim", *(name for _, name in stages)}
+    for wanted in ("USER 10001:10001", "STOPSIGNAL SIGTERM", "HEALTHCHECK ", "EXPOSE ", "ENTRYPOINT [", "CMD ["):
+        assert len(re.findall(rf"^\s*{re.escape(wanted)}", text, re.MULTILINE)) >= 1, wanted
+    installs = re.findall(r"pip (?:--python \S+ )?(?:install|wheel) (.*)", text)
+    assert installs
+    assert [line for line in installs if not re.search("--require-hashes|--no-index|--no-build-isolation", line)] == []
+
+
+def test_every_dockerfile_is_built_by_make_images() -> None:
+    found = {str(path.relative_to(ROOT)) for path in ROOT.glob("*/**/Dockerfile") if ".venv" not in path.parts}
+    assert found | {"Dockerfile"} == {image.dockerfile for image in IMAGES}
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_compose_sets_only_what_the_service_reads(service: str) -> None:
+    settings = SETTINGS[service]
+    prefix = settings.model_config.get("env_prefix", "")
+    known = {f"{prefix}{name}".upper() for name in settings.model_fields}
+    given = {name.removesuffix("_FILE") for name in COMPOSE["services"][service]["environment"]}
+    own = {name for name in given if name.startswith(prefix)} - {"STRANGLER_ADMIN_TOKEN"}
+    assert own <= known
+    assert own
+
+
+def test_compose_gives_more_time_than_a_stop_takes() -> None:
+    longest = max(
+        Gateway.model_fields["grace_s"].default + Gateway.model_fields["drain_s"].default,
+        *(settings.model_fields["grace_s"].default for settings in (Shop, Account, Mailer)),
+    )
+    graces = {int(service["stop_grace_period"].removesuffix("s")) for service in COMPOSE["services"].values()}
+    assert min(graces) > longest
+
+
+def test_compose_confines_every_container() -> None:
+    wanted = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
+    services = COMPOSE["services"].values()
+    assert [service for service in services if not wanted.items() <= service.items()] == []
