@@ -61,6 +61,7 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
         websocket_ping_s=entry.websocket_ping_s,
         health=entry.health,
         identity_headers=entry.identity_headers,
+        lenient=entry.lenient,
     )
 
 

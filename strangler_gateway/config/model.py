@@ -61,6 +61,7 @@ class ServiceEntry(StrictModel):
     health: t.Target | None = None
     websocket_ping_s: t.SecondsOrNone = 0.0
     identity_headers: Literal["drop", "pass", "trusted"] | None = None
+    lenient: bool = False
 
 
 class GateEntry(StrictModel):

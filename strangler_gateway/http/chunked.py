@@ -2,9 +2,12 @@
 
 import re
 
+from strangler_gateway.http.dialects import end_of_section, mended, with_crlf
 from strangler_gateway.http.fields import Malformed, Pairs, parse_fields
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_ANSWERED_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_LENIENT_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r?\n")
 _MAX_LINE = 4096
 _MAX_EXTENSIONS = 16 * 1024
 LAST = b"0\r\n\r\n"
@@ -25,7 +28,7 @@ def last(trailers: Pairs) -> bytes:
 class ChunkedDecoder:
     """Feed it what arrives; `done` turns true at the end of the trailer section, and `trailers` is complete then."""
 
-    __slots__ = ("_buffer", "_left", "_max_trailers", "_overhead", "_state", "done", "trailers")
+    __slots__ = ("_buffer", "_left", "_max_trailers", "_overhead", "_size_line", "_state", "done", "trailers")
 
     def __init__(self, max_trailers: int = 64 * 1024) -> None:
         self._buffer = b""
@@ -33,6 +36,7 @@ class ChunkedDecoder:
         self._state = 0
         self._overhead = 0
         self._max_trailers = max_trailers
+        self._size_line = _SIZE
         self.done = False
         self.trailers: Pairs = []
 
@@ -63,7 +67,7 @@ class ChunkedDecoder:
             if len(data) - at >= _MAX_LINE or not re.match(rb"[0-9A-Fa-f]*(?:[ \t]*;|[ \t]*\r?$|$)", data[at:]):
                 raise Malformed("a chunk does not begin with its size")
             return -1
-        line = _SIZE.fullmatch(data, at, end + 1)
+        line = self._size_line.fullmatch(data, at, end + 1)
         if line is None:
             raise Malformed("a chunk does not begin with its size")
         self._left = int(line[1], 16)
@@ -101,7 +105,49 @@ class ChunkedDecoder:
             if len(data) - at >= self._max_trailers or re.search(rb"(?<!\r)\n", data[at:]):
                 raise Malformed("the trailer section is malformed or too long")
             return -1
-        section = b"\n" + data[at : end + 4]
-        self.trailers, _ = parse_fields(section, 1)
-        self.done = True
+        self._take_trailers(data[at : end + 4])
         return end + 4
+
+    def _take_trailers(self, section: bytes) -> None:
+        self.trailers, _ = parse_fields(b"\n" + section, 1)
+        self.done = True
+
+
+class AnswerDecoder(ChunkedDecoder):
+    """For the answers of old servers: spaces behind a size, and what `mended` puts right in trailers.
+
+    `is_lenient`: a bare LF ends a line, too.
+    """
+
+    __slots__ = ("_is_lenient",)
+
+    def __init__(self, max_trailers: int, is_lenient: bool) -> None:
+        super().__init__(max_trailers)
+        self._is_lenient = is_lenient
+        self._size_line = _LENIENT_SIZE if is_lenient else _ANSWERED_SIZE
+
+    def _data_end(self, data: bytes, at: int) -> int:
+        if self._is_lenient and data.startswith(b"\n", at):
+            self._state = 0
+            return at + 1
+        return super()._data_end(data, at)
+
+    def _trailers(self, data: bytes, at: int) -> int:
+        if not self._is_lenient:
+            return super()._trailers(data, at)
+        if data.startswith((b"\n", b"\r\n"), at):
+            self.done = True
+            return at + (1 if data.startswith(b"\n", at) else 2)
+        size = end_of_section(data[at : at + self._max_trailers])
+        if size < 0:
+            if len(data) - at >= self._max_trailers:
+                raise Malformed("the trailer section is too long")
+            return -1
+        self._take_trailers(with_crlf(data[at : at + size]))
+        return at + size
+
+    def _take_trailers(self, section: bytes) -> None:
+        try:
+            super()._take_trailers(section)
+        except Malformed:
+            super()._take_trailers(mended(b"\n" + section, 1)[1:])

@@ -2,6 +2,7 @@
 
 import re
 
+from strangler_gateway.http.dialects import mended, with_crlf
 from strangler_gateway.http.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
 from strangler_gateway.http.request_head import DIGITS, KEEP_ALIVE_OPTIONS, joined
 
@@ -31,6 +32,8 @@ class ResponseHead:
     """
 
     length: int | None = 0
+    is_coded = False
+    """A transfer coding frames the body: what Content-Length says does not count (RFC 9112 §6.3)."""
     keep_alive_timeout_s: int | None = None
     upgrade = False
     dated = False
@@ -55,16 +58,23 @@ class ResponseHead:
         self.keep_alive = version == 11
 
 
-def parse_response(head: bytes, method: bytes) -> ResponseHead:
-    """`head` ends with the empty line; `method` is the request's. Raises BadResponse."""
+def parse_response(head: bytes, method: bytes, is_lenient: bool = False) -> ResponseHead:
+    """`head` ends with the empty line; `method` is the request's. Raises BadResponse.
+
+    `is_lenient`: a bare LF ends a line, too, and `Transfer-Encoding: identity` beside a length means nothing.
+    """
+    received = head
+    if is_lenient:
+        head = with_crlf(head)
     line = _STATUS_LINE.match(head)
     if line is None:
         raise BadResponse("malformed status line")
     start = line.end()
     try:
         fields, marks = parse_fields(head, start)
-    except Malformed as exc:
-        raise BadResponse(str(exc)) from exc
+    except Malformed:
+        head = mended(head, start)
+        fields, marks = _parse_mended(head, start)
     minor, status, reason = line.groups()
     response = ResponseHead(
         int(status), reason or b"", 11 if minor == b"1" else 10, fields, marks, head[start - 1 : -2]
@@ -87,12 +97,21 @@ def parse_response(head: bytes, method: bytes) -> ResponseHead:
             response.upgrade = value.strip(b" \t").lower() == b"websocket"
     if connection is not None and connection not in KEEP_ALIVE_OPTIONS:
         _response_connection(response, options((connection,)))
+    if is_lenient and length is not None and coding is not None and coding.strip(b" \t").lower() == b"identity":
+        coding, response.keep_alive = None, False
     _response_framing(response, method, length, coding)
     if response.length is None or response.length < 0:
         response.events = _EVENT_STREAM.search(response.lines) is not None
-    if len(head) <= _MAX_REMEMBERED and method != b"HEAD" and response.status >= 200:
-        response.received = head
+    if len(received) <= _MAX_REMEMBERED and method != b"HEAD" and response.status >= 200:
+        response.received = received
     return response
+
+
+def _parse_mended(head: bytes, start: int) -> tuple[Pairs, Marks]:
+    try:
+        return parse_fields(head, start)
+    except Malformed as exc:
+        raise BadResponse(str(exc)) from exc
 
 
 def _response_connection(response: ResponseHead, names: list[bytes]) -> None:
@@ -108,6 +127,7 @@ def _response_framing(response: ResponseHead, method: bytes, length: bytes | Non
         if response.version == 10 or options((coding,)) != [b"chunked"]:
             raise BadResponse("a transfer coding other than chunked", "http_response_transfer_coding")
         response.keep_alive = response.keep_alive and length is None
+        response.is_coded = True
     size = -1 if length is None else _length(length)
     if method == b"HEAD" or response.status in _NO_BODY or response.status < 200:
         return

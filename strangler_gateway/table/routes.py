@@ -73,6 +73,8 @@ class Service:
     """The target that tells whether it is ready; it goes behind the base path."""
     identity_headers: Literal["drop", "pass", "trusted"] | None = field(default=None, metadata=_ADDED)
     """Fields that say who calls. None: built-in names pass to the legacy side, and no others do."""
+    lenient: bool = field(default=False, metadata=_ADDED)
+    """Its answers may end a line with a bare LF, and say `Transfer-Encoding: identity` beside a length."""
 
     @property
     def authority(self) -> bytes:

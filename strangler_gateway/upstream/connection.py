@@ -6,7 +6,8 @@ from math import inf
 from typing import Protocol
 
 from strangler_gateway.exchange.errors import UpstreamError
-from strangler_gateway.http.chunked import ChunkedDecoder
+from strangler_gateway.http.chunked import AnswerDecoder
+from strangler_gateway.http.dialects import end_of_section
 from strangler_gateway.http.fields import Malformed, Pairs
 from strangler_gateway.http.response_head import BadResponse, ResponseHead, parse_response
 from strangler_gateway.http.write_batch import Output, WriteBatch
@@ -43,6 +44,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
+        self.is_lenient = pool.service.lenient
         self.transport: asyncio.Transport | None = None
         self.out: Output
         self.call: Call | None = None
@@ -50,7 +52,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.last: ResponseHead | None = None
         """The head before it, which an upstream sometimes repeats: byte for byte it means the same."""
         self.left = 0
-        self.decoder: ChunkedDecoder | None = None
+        self.decoder: AnswerDecoder | None = None
         self.buffer = b""
         self.uses = 0
         self.informational = 0
@@ -167,13 +169,13 @@ class UpstreamConnection(asyncio.Protocol):
         while self.head is None:
             if self.call is not call:
                 return
-            end = data.find(b"\r\n\r\n") + 4
-            if end == 3:
+            end = end_of_section(data) if self.is_lenient else data.find(b"\r\n\r\n") + 4
+            if end <= 3:
                 self._incomplete(call, data)
                 return
             if end > self.pool.max_header:
                 raise BadResponse("the header section is too long", "http_response_header_section_size")
-            head = parse_response(data[:end], call.method)
+            head = parse_response(data[:end], call.method, self.is_lenient)
             data = data[end:]
             self._take_head(call, head)
             self.last = head if head.received else None
@@ -185,7 +187,7 @@ class UpstreamConnection(asyncio.Protocol):
             raise BadResponse("the header section is too long", "http_response_header_section_size")
         if not data.startswith(b"HTTP/1."[: len(data)]):
             raise BadResponse("malformed status line")
-        if b"\n\n" in data:
+        if b"\n\n" in data and not self.is_lenient:
             raise BadResponse("a line is not ended by CRLF")
         self.buffer = data
 
@@ -193,7 +195,7 @@ class UpstreamConnection(asyncio.Protocol):
         if head.status >= 200:
             self.head = head
             self.left = head.length if head.length is not None else -1
-            self.decoder = ChunkedDecoder(self.pool.max_header) if head.length == -1 else None
+            self.decoder = AnswerDecoder(self.pool.max_header, self.is_lenient) if head.length == -1 else None
             call.answered = True
             if head.events:
                 call.idle_s = inf

@@ -77,7 +77,7 @@ def _edit_response(
     if kind in _DROPPED:
         return kind != Kind.TRAILER or not trailers
     if kind == Kind.LENGTH:
-        if response.status == 204 or any(k == Kind.TRANSFER_ENCODING for k, _ in response.marks):
+        if response.status == 204 or response.is_coded:
             return True
         fields[index] = (name, value.partition(b",")[0].strip(b" \t"))
         return any(k == kind and i < index for k, i in response.marks)

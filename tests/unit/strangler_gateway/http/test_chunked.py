@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_gateway.http.chunked import ChunkedDecoder, encode, last
+from strangler_gateway.http.chunked import AnswerDecoder, ChunkedDecoder, encode, last
 from strangler_gateway.http.fields import Malformed
 
 
-def decode(pieces: list[bytes]) -> tuple[bytes, bytes, ChunkedDecoder]:
-    decoder, body, rest = ChunkedDecoder(1000), b"", b""
+def decode(pieces: list[bytes], decoder: ChunkedDecoder | None = None) -> tuple[bytes, bytes, ChunkedDecoder]:
+    decoder, body, rest = decoder or ChunkedDecoder(1000), b"", b""
     for piece in pieces:
         if decoder.done:
             rest += piece
@@ -81,3 +81,44 @@ def test_what_is_not_exactly_chunked_is_refused(raw: bytes) -> None:
     for step in (len(raw), 1):
         with pytest.raises(Malformed):
             decode([raw[i : i + step] for i in range(0, len(raw), step)])
+
+
+ANSWERED = [
+    (b"5 \r\nhello\r\n0  \r\n\r\n", [], False),
+    (b"5 \t;a=b\r\nhello\r\n0\r\nX-T : 1\r\n\r\n", [(b"X-T", b"1")], False),
+    (b"5\r\nhello\r\n0\r\nX-T: 1\r\n 2\r\n\r\n", [(b"X-T", b"1 2")], False),
+    (b"5\nhello\n0\n\n", [], True),
+    (b"5 \nhello\r\n0\r\n\n", [], True),
+    (b"5\r\nhello\n0\nX-T: 1\nX-U : 2\n\n", [(b"X-T", b"1"), (b"X-U", b"2")], True),
+]
+
+
+@pytest.mark.parametrize(("raw", "trailers", "is_lenient"), ANSWERED)
+def test_an_answer_may_be_chunked_as_old_servers_do(
+    raw: bytes, trailers: list[tuple[bytes, bytes]], is_lenient: bool
+) -> None:
+    for step in (len(raw), 1):
+        pieces = [raw[i : i + step] for i in range(0, len(raw), step)]
+        body, _rest, decoder = decode(pieces, AnswerDecoder(1000, is_lenient))
+        assert (body, decoder.done, decoder.trailers) == (b"hello", True, trailers)
+        with pytest.raises(Malformed):
+            decode(pieces, AnswerDecoder(1000, False) if is_lenient else None)
+
+
+SPACED = (b"5 " + END, b"0\r\nA : b\r\n\r\n", b"0\r\nX: 1\r\n folded\r\n\r\n")
+
+
+@pytest.mark.parametrize("raw", [row for row in (*WHOLE, *(size + END for size in SIZES)) if row not in SPACED])
+def test_what_no_old_server_does_is_refused_in_an_answer_too(raw: bytes) -> None:
+    for step in (len(raw), 1):
+        with pytest.raises(Malformed):
+            decode([raw[i : i + step] for i in range(0, len(raw), step)], AnswerDecoder(1000, False))
+
+
+@pytest.mark.parametrize(
+    "raw", [b"1\na\r0\n\n", b"1\nab\n0\n\n", b"1;a\rb\na\n", b"0\nX: a\rb\n\n", b"0\nX: " + b"x" * 2000]
+)
+def test_lenient_is_not_arbitrary(raw: bytes) -> None:
+    for step in (len(raw), 1):
+        with pytest.raises(Malformed):
+            decode([raw[i : i + step] for i in range(0, len(raw), step)], AnswerDecoder(1000, True))

@@ -294,7 +294,10 @@ STATUS_LINES = [
     b"HTTP/1.1 200 OK\n\n",
 ]  # fmt: skip
 RESPONSE_LINES = [
-    b"bad line", b": x", b"A B: c", b"A: b\nC: d", b"A: b\rC: d", b"X\xe9: b", b"X-A\t: 1", b"Content-Length : 2",
+    b"bad line", b": x", b"A B: c", b"A: b\nC: d", b"A: b\rC: d", b"X\xe9: b", b"A B : c", b" : c", b": c", b"\tA: b",
+    b"A\r\n : b", b"A: b\r\n c\0", b"A: b\r\n c\rd", b"Content-Length: 2\r\n 2",
+    b"Content-Length : 2\r\nContent-Length: 3",
+    b"Transfer-Encoding : gzip", b"Transfer-Encoding: chunked,\r\n identity",
     *(b"Content-Length: " + length for length in (
         b"+2", b"-2", b"abc", b"2a", b"0x2", b"2.0", b"1e1", b"2 2", b"2;", b"", b"9" * 40, b"18446744073709551618",
         b"2, 3", b"2,,2", b",", b"\xb2",
@@ -314,8 +317,6 @@ RESPONSE_LINES = [
         b"HTTP/2 200 OK\r\n\r\n",
         b"ICY 200 OK\r\n\r\n",
         b"HTTP/1.1 20 OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: a\0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 3a\r\n\r\n",
@@ -333,3 +334,80 @@ def test_a_response_that_cannot_be_passed_on_is_told_apart(head: bytes) -> None:
 def test_a_head_response_has_no_body_whatever_it_says() -> None:
     """RFC 9110 §9.3.2."""
     assert parse_response(b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n", b"HEAD").length == 0
+
+
+MENDED = [
+    (b"X-A : 1", [(b"X-A", b"1")], 0),
+    (b"X-A \t : 1 : 2", [(b"X-A", b"1 : 2")], 0),
+    (b"X-A: 1\r\n 2\r\n\t3", [(b"X-A", b"1 2 3")], 0),
+    (b"X-A:\r\n : 1\r\nX-B : 2", [(b"X-A", b": 1"), (b"X-B", b"2")], 0),
+    (b"X-A: 1\r\n \r\nX-B: 2", [(b"X-A", b"1 "), (b"X-B", b"2")], 0),
+    (b"X-A: 1\r\n Content-Length: 9", [(b"X-A", b"1 Content-Length: 9")], 0),
+]
+
+
+@pytest.mark.parametrize(("lines", "fields", "length"), MENDED)
+def test_the_fields_of_an_old_server_are_put_right(
+    lines: bytes, fields: list[tuple[bytes, bytes]], length: int
+) -> None:
+    """RFC 9112 §5.1: spaces before a colon are removed; §5.2: an obs-fold becomes a space."""
+    response = parse_response(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\nContent-Length : 0\r\n\r\n", b"GET")
+    assert response.fields == [*fields, (b"Content-Length", b"0")]
+    assert (response.length, response.keep_alive) == (length, True)
+    assert response.lines == b"\n" + b"".join(b"%b: %b\r\n" % pair for pair in response.fields)
+
+
+@pytest.mark.parametrize(
+    ("lines", "length", "keep_alive"),
+    [
+        (b"Content-Length : 5", 5, True),
+        (b"Content-Length :\r\n 5", 5, True),
+        (b"Transfer-Encoding : chunked\r\nContent-Length: 5", -1, False),
+        (b"Transfer-Encoding: chunked\r\nContent-Length : 5", -1, False),
+        (b"Transfer-Encoding:\r\n\tchunked", -1, True),
+        (b"Content-Length: 5\r\nConnection : close", 5, False),
+        (b"Content-Length: 5\r\nConnection: X-A,\r\n close", 5, False),
+    ],
+)
+def test_what_frames_an_answer_is_recognised_in_any_dialect(lines: bytes, length: int, keep_alive: bool) -> None:
+    """RFC 9112 §6.3: a name that is not recognised would let the next answer begin elsewhere."""
+    response = parse_response(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n\r\n", b"GET")
+    assert (response.length, response.keep_alive) == (length, keep_alive)
+
+
+LENIENT = [
+    (b"HTTP/1.1 200 OK\nContent-Length: 5\nX-A : 1\n\n", 5, True),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\nX-A: 1\r\n\n", 5, True),
+    (b"HTTP/1.0 200 OK\nX-A: 1\n 2\n\n", None, False),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Identity\r\nContent-Length: 5\r\n\r\n", 5, False),
+    (b"HTTP/1.1 200 OK\nTransfer-Encoding : identity\nContent-Length: 5\n\n", 5, False),
+]
+
+
+@pytest.mark.parametrize(("head", "length", "keep_alive"), LENIENT)
+def test_a_lenient_service_may_end_lines_with_lf_and_say_identity(
+    head: bytes, length: int | None, keep_alive: bool
+) -> None:
+    response = parse_response(head, b"GET", is_lenient=True)
+    assert (response.length, response.keep_alive, response.received) == (length, keep_alive, head)
+    assert b"\n" not in response.lines.replace(b"\r\n", b"")[1:]
+    with pytest.raises(BadResponse):
+        parse_response(head, b"GET")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Transfer-Encoding: identity",
+        b"Transfer-Encoding: identity, chunked\nContent-Length: 5",
+        b"Transfer-Encoding: identity\nTransfer-Encoding: chunked\nContent-Length: 5",
+        b"Transfer-Encoding: identity\nContent-Length: 5\nContent-Length: 6",
+        b"Transfer-Encoding: gzip\nContent-Length: 5",
+        b"X-A: 1\rX-B: 2",
+        b"X-A: 1\r\r",
+        b"X-A",
+    ],
+)
+def test_a_lenient_service_may_not_be_read_in_two_ways(lines: bytes) -> None:
+    with pytest.raises(BadResponse):
+        parse_response(b"HTTP/1.1 200 OK\n" + lines + b"\n\n", b"GET", is_lenient=True)
