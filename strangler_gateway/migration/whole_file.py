@@ -2,9 +2,13 @@
 
 import contextlib
 import os
+import re
 import stat
 import tempfile
 from pathlib import Path
+
+_UNFINISHED = re.compile(r"\..+\.jsonl?\.[a-z0-9_]{8}")
+"""The names that `replace` gives to files before it renames them."""
 
 
 def read(path: Path, max_bytes: int) -> bytes:
@@ -34,6 +38,14 @@ def replace(path: Path, data: bytes, mode: int | None = None) -> None:
             os.unlink(name)
         raise
     _sync_folder(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what killed processes left of unfinished files. Only for a folder that no other process writes."""
+    for path in folder.glob(".*.*.*"):
+        if _UNFINISHED.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _stat(path: Path) -> os.stat_result | None:

@@ -29,6 +29,22 @@ class JournalEvent(StrEnum):
     """A move that the routes file asked for; the movable stays where it is."""
     FAILED = "failed"
     """A move that was journalled and could not be served; `after` is where the movable stayed."""
+    STANDING = "standing"
+    """Where the movable stands at the beginning of a file of the journal; older files are not needed for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a movable stands, since when, and from where its shadow counts."""
+
+    position: Position = LEGACY
+    since: float = 0.0
+    who: str = ""
+    why: str = ""
+    hold: Hold | None = None
+    baseline: Baseline | None = None
+    counted_from: float = 0.0
+    """When the baseline was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +69,14 @@ class JournalEntry:
     """Set when the movable enters shadow: differences count from here."""
     evidence: Mapping[str, Any] | None = None
     """Of a move that the gate was asked about: its numbers, as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a movable stands, since when, and from where its shadow counts."""
-
-    position: Position = LEGACY
-    since: float = 0.0
-    who: str = ""
-    why: str = ""
-    hold: Hold | None = None
-    baseline: Baseline | None = None
-    counted_from: float = 0.0
-    """When the baseline was taken."""
+    standing: Standing | None = None
+    """Of STANDING alone: the whole of it."""
 
 
 def after(standing: Standing | None, entry: JournalEntry) -> Standing:
     """Where the movable stands once the entry counts. A refused move changes nothing."""
+    if entry.standing is not None:
+        return entry.standing
     now = standing or Standing(entry.after, entry.time, entry.who, entry.why)
     if entry.event is JournalEvent.REFUSED:
         return now
@@ -84,6 +90,12 @@ def after(standing: Standing | None, entry: JournalEntry) -> Standing:
         (entry.baseline, entry.time) if entry.baseline is not None else (now.baseline, now.counted_from)
     )
     return Standing(entry.after, since, entry.who, entry.why, hold, baseline, counted_from)
+
+
+def standing_entry(unit: str, standing: Standing) -> JournalEntry:
+    """The entry that says all that the earlier entries of the movable led to."""
+    s = standing
+    return JournalEntry(s.since, JournalEvent.STANDING, unit, s.who, s.why, None, s.position, standing=s)
 
 
 def encode(entry: JournalEntry) -> bytes:
@@ -108,6 +120,8 @@ def encode(entry: JournalEntry) -> bytes:
         line["baseline"] = {route: list(counts) for route, counts in entry.baseline.items()}
     if entry.evidence is not None:
         line["evidence"] = entry.evidence
+    if entry.standing is not None:
+        line |= _rest(entry.standing)
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 
 
@@ -115,8 +129,8 @@ def decode(line: bytes) -> JournalEntry:
     """Reads a line of the journal. Raises ValueError if it is not a whole entry."""
     try:
         raw = json.loads(line)
-        return JournalEntry(
-            time=datetime.fromisoformat(raw["time"]).timestamp(),
+        entry = JournalEntry(
+            time=_time(raw["time"]),
             event=JournalEvent(raw["event"]),
             unit=_text(raw["unit"]),
             who=_text(raw["who"]),
@@ -130,6 +144,7 @@ def decode(line: bytes) -> JournalEntry:
             baseline=_baseline(raw["baseline"]) if "baseline" in raw else None,
             evidence=dict(raw["evidence"]) if "evidence" in raw else None,
         )
+        return replace(entry, standing=_standing(entry, raw)) if entry.event is JournalEvent.STANDING else entry
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as exc:
         raise ValueError(f"not a journal entry: {type(exc).__name__} {exc}") from exc
 
@@ -152,6 +167,27 @@ def place(position: Position | None) -> dict[str, object] | None:
 def parse_place(raw: Any) -> Position:
     """The position that `place` showed. Raises KeyError, TypeError, ValueError."""
     return Position(MigrationState(raw["state"]), round(raw.get("share", 0) * 100))
+
+
+def _rest(standing: Standing) -> dict[str, object]:
+    """What the other fields of the entry do not say."""
+    hold, baseline = standing.hold, standing.baseline
+    rest: dict[str, object] = {"counted_from": iso(standing.counted_from)}
+    if baseline is not None:
+        rest["baseline"] = {route: list(counts) for route, counts in baseline.items()}
+    if hold is not None:
+        rest["hold"] = {"since": iso(hold.since), "who": hold.who[:MAX_TEXT], "why": hold.why[:MAX_TEXT]}
+    return rest
+
+
+def _standing(entry: JournalEntry, raw: Any) -> Standing:
+    hold, counted_from = raw.get("hold"), _time(raw["counted_from"])
+    held = Hold(_time(hold["since"]), _text(hold["who"]), _text(hold["why"])) if hold else None
+    return Standing(entry.after, entry.time, entry.who, entry.why, held, entry.baseline, counted_from)
+
+
+def _time(raw: Any) -> float:
+    return datetime.fromisoformat(raw).timestamp()
 
 
 def _baseline(raw: Any) -> Baseline:

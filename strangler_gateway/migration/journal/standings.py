@@ -44,13 +44,11 @@ class Standings:
             self.problem = self.problem or _reason(exc)
 
     def _replay(self) -> Mapping[str, Standing]:
-        standings: dict[str, Standing] = {}
         for entry in self.journal.read():
-            standings[entry.unit] = after(standings.get(entry.unit), entry)
             self._note(entry)
         if self.journal.damaged:
             log.warning("the journal's lines %s are damaged and are skipped", list(self.journal.damaged))
-        return standings
+        return dict(self.journal.standings)
 
     def preview(self, entries: Iterable[JournalEntry]) -> Mapping[str, Standing]:
         """The standings once the entries count."""

@@ -8,6 +8,7 @@ import pytest
 
 from strangler_gateway.config.file import load
 from strangler_gateway.migration.journal.directory_lock import StateDirInUse
+from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
@@ -493,6 +494,25 @@ async def test_a_crash_between_journal_and_file_loses_no_flip(world: World, migr
     await flip(migration, SHADOW)
     seen.write_bytes(before)
     assert place(await restarted(world, migration, ROUTES)) == SHADOW
+
+
+async def test_a_hold_and_a_retirement_need_only_the_newest_file_of_the_journal(world: World) -> None:
+    migration = await world.started(journal=Journal(world.state_dir, 1000))
+    await lead(world, migration, EXTRACTED)
+    await migration.rollback(["orders"], who="bob")
+    since = migration.standings["items"]
+    for _ in range(20):
+        await migration.rollback(["search"], who="bob")
+        await migration.release("search", who="bob")
+    await migration.aclose()
+    older = list(world.state_dir.glob("journal.*.jsonl"))
+    assert older
+    for file in older:
+        file.unlink()
+    again = await world.started()
+    assert again.standings["items"] == since
+    assert codes(await flip(again, SHADOW, "orders")) == ["held"]
+    assert (await flip(again, RETIRED)).done
 
 
 # At once.

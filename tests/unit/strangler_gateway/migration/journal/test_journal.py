@@ -1,11 +1,14 @@
 """The journal outlives kills, torn lines and full disks, and reads what it wrote."""
 
 import errno
+import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strangler_gateway.migration import whole_file
 from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.journal.journal import MAX_LINE, Journal
-from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, after, decode, encode
-from strangler_gateway.migration.states import LEGACY, Position
+from strangler_gateway.migration.journal.journal_entry import (
+    JournalEntry,
+    JournalEvent,
+    Standing,
+    after,
+    decode,
+    encode,
+    standing_entry,
+)
+from strangler_gateway.migration.states import LEGACY, Hold, Position
 from strangler_gateway.table.routes import MigrationState
 
 SHADOW = Position(MigrationState.SHADOW)
@@ -155,6 +167,146 @@ def test_whatever_the_lock_file_says_only_the_lock_counts(tmp_path: Path, owner:
     first.close()
 
 
+SMALL = 1_000
+"""Bytes of a file of the journal in these tests: some five entries."""
+
+
+def written(folder: Path, entries: Iterable[JournalEntry]) -> Journal:
+    """A journal of small files with these entries, each appended alone."""
+    journal = Journal(folder, SMALL)
+    list(journal.read())
+    for one in entries:
+        journal.append([one])
+    return journal
+
+
+def numbered(first: int, number: int) -> list[JournalEntry]:
+    """Moves of two movables, one of them held now and then; `why` tells them apart."""
+    moves = [
+        FLIP,
+        replace(FLIP, unit="orders", baseline={"read": (1, 2, 3, 4, 5)}),
+        entry(0, JournalEvent.ROLLBACK, SHADOW, LEGACY),
+    ]
+    return [replace(moves[n % 3], time=1_700_000_000.0 + n, why=f"{n}") for n in range(first, first + number)]
+
+
+def folded(entries: Iterable[JournalEntry]) -> dict[str, Standing]:
+    standings: dict[str, Standing] = {}
+    for one in entries:
+        standings[one.unit] = after(standings.get(one.unit), one)
+    return standings
+
+
+def test_a_long_journal_is_rotated_bounded_and_says_where_everything_stands(tmp_path: Path) -> None:
+    moves = numbered(0, 60)
+    written(tmp_path, moves).close()
+    again = Journal(tmp_path, SMALL)
+    kept = list(again.read())
+    assert (again.standings, list(again.damaged)) == (folded(moves), [])
+    assert kept == list(again.recent) == moves[-len(kept) :]
+    assert 10 < len(kept) < 60
+    files = sorted(tmp_path.glob("journal*"))
+    names = [file.name for file in files]
+    assert names == [
+        "journal.1.jsonl",
+        "journal.2.jsonl",
+        "journal.3.jsonl",
+        "journal.4.jsonl",
+        "journal.jsonl",
+    ]
+    assert all(file.stat().st_size < 2 * SMALL and file.stat().st_mode & 0o777 == 0o600 for file in files)
+    for file in files[:-1]:
+        file.write_bytes(b"\xff\n")
+    assert Journal(tmp_path).standings == {}
+    alone = Journal(tmp_path)
+    assert len(list(alone.read())) < len(kept)
+    assert alone.standings == folded(moves)
+
+
+KILLABLE = ["rename", "fsync", "write", "fchmod", "close"]
+
+
+def killed_at(folder: Path, number: int, entries: Sequence[JournalEntry]) -> bool:
+    """Appends in a child process that is killed at its `number`-th system call; whether it came so far."""
+    child = os.fork()
+    if child == 0:
+        calls = itertools.count(1)
+
+        def deadly(call: Any) -> Any:
+            def wrapped(*given: Any, **named: Any) -> Any:
+                if next(calls) == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return call(*given, **named)
+
+            return wrapped
+
+        try:
+            journal = Journal(folder, SMALL)
+            list(journal.read())
+            journal.open()
+            for name in KILLABLE:
+                setattr(os, name, deadly(getattr(os, name)))
+            for one in entries:
+                journal.append([one])
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def test_a_kill_at_any_point_of_a_rotation_loses_no_standing_and_no_entry(tmp_path: Path) -> None:
+    written(tmp_path / "0", numbered(0, 20)).close()
+    more, seen = numbered(20, 6), set()
+    for number in itertools.count(1):
+        folder = tmp_path / str(number)
+        shutil.copytree(tmp_path / "0", folder)
+        killed = killed_at(folder, number, more)
+        seen.add(tuple(sorted(file.name for file in folder.glob("journal*"))))
+        after_kill = Journal(folder, SMALL)
+        kept = list(after_kill.read())
+        sure = int(kept[-1].why) + 1
+        moves = numbered(0, sure)
+        assert kept == moves[-len(kept) :], number
+        assert len(kept) >= 12, number
+        assert (after_kill.standings, list(after_kill.damaged)) == (folded(moves), []), number
+        later = numbered(sure, 12)
+        for one in later:
+            after_kill.append([one])
+        after_kill.close()
+        again = Journal(folder, SMALL)
+        kept = list(again.read())
+        assert kept == [*moves, *later][-len(kept) :], number
+        assert again.standings == folded([*moves, *later]), number
+        assert not list(folder.glob(".*")), number
+        if not killed:
+            break
+    assert number > 20
+    assert len(seen) > 2  # it was killed between two renames, too
+
+
+def test_a_rotation_that_fails_costs_no_entry_and_comes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moves = numbered(0, 40)
+    journal = written(tmp_path, [])
+    with monkeypatch.context() as patched:
+        patched.setattr(whole_file, "replace", no_space)
+        for one in moves[:-1]:
+            journal.append([one])
+    assert not (tmp_path / "journal.1.jsonl").exists()
+    journal.append(moves[-1:])
+    assert (tmp_path / "journal.1.jsonl").exists()
+    assert entries(tmp_path) == moves
+
+
+def no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_journal_that_was_not_read_whole_is_not_rotated(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, SMALL)
+    for one in numbered(0, 40):
+        journal.append([one])
+    assert [file.name for file in tmp_path.glob("journal*")] == ["journal.jsonl"]
+
+
 def test_a_folder_that_cannot_be_is_an_error_of_the_disk(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OSError, match="file"):
@@ -171,7 +323,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
     st.builds(
         JournalEntry,
         time=st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000),
-        event=st.sampled_from(JournalEvent),
+        event=st.sampled_from([event for event in JournalEvent if event is not JournalEvent.STANDING]),
         unit=texts,
         who=texts,
         why=texts,
@@ -194,6 +346,24 @@ def test_an_entry_is_one_line_and_comes_back_whole(one: JournalEntry) -> None:
 def test_a_baseline_of_an_older_journal_is_read() -> None:
     shadow = encode(entry(1.0, JournalEvent.FLIP, LEGACY, SHADOW, baseline={"read": (1, 2, 3, 4, 5)}))
     assert decode(shadow.replace(b"[1,2,3,4,5]", b"[1,2,3,4]")).baseline == {"read": (1, 2, 3, 4, 0)}
+
+
+@given(
+    st.builds(
+        Standing,
+        position=positions,
+        since=st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000),
+        who=texts,
+        why=texts,
+        hold=st.none() | st.builds(Hold, st.integers(0, 4_000_000_000).map(float), texts, texts),
+        baseline=st.none() | st.dictionaries(texts, st.tuples(*[st.integers(0, 10**9)] * 5), max_size=3),
+        counted_from=st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000),
+    )
+)
+def test_a_standing_is_one_line_and_comes_back_whole(one: Standing) -> None:
+    line = encode(standing_entry("items", one))
+    assert line.count(b"\n") == 1
+    assert after(after(None, FLIP), decode(line)) == one
 
 
 def test_a_hold_lasts_until_it_is_released() -> None:
