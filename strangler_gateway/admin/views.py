@@ -5,6 +5,7 @@ from typing import Any
 
 from chassis.service.metrics import Metric, gauge
 from strangler_gateway.migration.diff import Diff
+from strangler_gateway.migration.gate import sentences
 from strangler_gateway.migration.gate.shown import shown
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, iso, place
 from strangler_gateway.migration.migration import Migration
@@ -184,12 +185,14 @@ def explanation(one: Explanation) -> View:
 def gate(migration: Migration, movable: Movable) -> View:
     """What the last move of a movable has shown so far."""
     standing, known = migration.standings[movable.name], migration.evidence(movable.name).gate
+    refused = sentences.refused(movable.name, known) if known is not None else ()
     return {
         "unit": movable.name,
         **(place(standing.position) or {}),
         "moved_at": iso(standing.since),
         "held": standing.hold is not None,
         "gate": shown(known) if known is not None else None,
+        "refusals": [{"code": code, "message": message} for code, message in refused],
     }
 
 

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 COMMANDS = {
     "routes": "queries",
     "services": "queries",
+    "gate": "queries",
     "flip": "moves",
     "rollback": "moves",
     "release": "moves",

@@ -1,4 +1,4 @@
-"""The commands that report: routes, log, diff, differences."""
+"""The commands that report: routes, services, gate, log, diff, differences."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from strangler_gateway.cli.client import USAGE, AdminClient, Answer
-from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, movables
+from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, movables
 from strangler_gateway.cli.output import example_lines, moment, plain, show_table, where
 from strangler_gateway.cli.route_filter import RouteFilter
 from strangler_gateway.table.routes import MigrationState
@@ -66,6 +66,26 @@ def services(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
     for service in answer["services"]:
         for sentence in _lacking(service):
             print(plain(sentence))
+
+
+def gate(unit: MovableName, admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
+    """Show whether the traffic since the last move allows a step forward.
+
+    Changes nothing. Exit code 0 also where the gate would refuse: use `flip --dry-run` in a script.
+    """
+    answer = AdminClient(admin, as_json).report("gate", unit=unit)
+    verdict = answer["gate"]["verdict"] if answer["gate"] else None
+    print(plain(f"{answer['unit']}: {where(answer)} since {moment(answer['moved_at'])}: {_VERDICTS[verdict]}"))
+    for refusal in answer["refusals"]:
+        print(plain(f"  {refusal['message']}"))
+
+
+_VERDICTS = {
+    None: "no gate is asked here",
+    "pass": "PASS",
+    "worse": "WORSE",
+    "wait": "WAIT",
+}
 
 
 def log(

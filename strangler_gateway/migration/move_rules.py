@@ -164,14 +164,9 @@ def _why_uncompared(route: RouteEvidence) -> str:
 
 def _gate(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     """Every step out of shadow, and every one forward from canary (docs/decisions/gates.md)."""
-    known = evidence.gate
-    if known is None:
-        return
-    if move.before.state is MigrationState.CANARY:
-        yield from _shown(sentences.out_of_canary(move.unit, known), known.example)
-    elif move.before.state is MigrationState.SHADOW:
-        example = next((r.example for r in evidence.routes if r.example), None)
-        yield from _shown(sentences.out_of_shadow(move.unit, known), example)
+    if evidence.gate is not None:
+        shadow_example = next((r.example for r in evidence.routes if r.example), None)
+        yield from _shown(sentences.refused(move.unit, evidence.gate), evidence.gate.example or shadow_example)
 
 
 def _shown(found: Iterator[Refused], example: Mapping[str, object] | None) -> Iterator[MoveRefusal]:

@@ -11,8 +11,13 @@ Refused = tuple[str, str]
 _MOST_ROUTES = 5
 
 
-def out_of_canary(unit: str, known: GateEvidence) -> Iterator[Refused]:
-    """Why the movable may not leave its share upwards."""
+def refused(unit: str, known: GateEvidence) -> Iterator[Refused]:
+    """Why the movable may make no step forward from where it stands; nothing where no gate is asked."""
+    yield from _out_of_canary(unit, known)
+    yield from _out_of_shadow(unit, known)
+
+
+def _out_of_canary(unit: str, known: GateEvidence) -> Iterator[Refused]:
     found = known.canary
     if found is None:
         return
@@ -26,8 +31,7 @@ def out_of_canary(unit: str, known: GateEvidence) -> Iterator[Refused]:
         yield "never_asked", f"{unit}: {_never_asked(known)}"
 
 
-def out_of_shadow(unit: str, known: GateEvidence) -> Iterator[Refused]:
-    """Why the answers are not known to be equal enough."""
+def _out_of_shadow(unit: str, known: GateEvidence) -> Iterator[Refused]:
     found = known.parity
     if found is None or found.verdict is Verdict.PASS:
         return

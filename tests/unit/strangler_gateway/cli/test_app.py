@@ -105,6 +105,28 @@ def test_a_refused_flip_tells_numbers_an_example_and_how_to_override(server: Adm
     assert "overridden: items: 3 of 10 answers differ (item-read 3)" in forced
 
 
+def test_gate_tells_the_verdict_and_what_is_missing(server: AdminServer) -> None:
+    assert "items: legacy since " in ok("gate", "item-read")
+    assert "no gate is asked" in ok("gate", "items")
+    flip("items", "--to", "shadow")
+    server.world.compared(different=0)
+    assert ok("gate", "items").rstrip().endswith(": PASS")
+    flip("items", "--to", "canary", "--share", "1")
+    server.world.served_both(of=3)
+    first, missing = ok("gate", "items").splitlines()
+    assert (first.endswith(": WAIT"), "7 requests to the new side are missing" in missing) == (True, True)
+    server.world.served_both(failed=40)
+    answer = json.loads(ok("gate", "items", "--json"))
+    assert (answer["unit"], answer["state"], answer["share"], answer["gate"]["verdict"]) == (
+        "items",
+        "canary",
+        1.0,
+        "worse",
+    )
+    assert answer["gate"]["counted"] == {"extracted": {"failed": 40, "of": 43}, "legacy": {"failed": 0, "of": 43}}
+    assert [refusal["code"] for refusal in answer["refusals"]] == ["worse"]
+
+
 def test_force_is_not_offered_where_it_does_not_help(server: AdminServer) -> None:
     result = run("flip", "items", "--to", "extracted", "--why", "ready", "--force")
     assert (result.exit_code, "--force" in result.stdout) == (REFUSED, False)
