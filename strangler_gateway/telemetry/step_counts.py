@@ -6,7 +6,7 @@ each user counts until the first failure on a route.
 
 import math
 from binascii import crc32
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,6 @@ from strangler_gateway.telemetry.user_sketch import MOST
 SLOTS = 16_384
 _SHIFT = 18
 """The upper 14 of 32 bits select the slot: the bucket depends on the lower ones."""
-_PARTS = [(side, part) for side in ("new", "legacy") for part in ("seen", "failed", "pairs")]
 
 Row = tuple[int, int, int, int]
 
@@ -44,6 +43,19 @@ class SideUsers:
 
     def __init__(self) -> None:
         self.seen, self.failed, self.pairs = bytearray(SLOTS), bytearray(SLOTS), bytearray(SLOTS)
+
+    def snapshot(self) -> list[str]:
+        """As JSON-able values."""
+        return [packed(self.seen), packed(self.failed), packed(self.pairs)]
+
+    @classmethod
+    def restored(cls, saved: Sequence[str] | None) -> "SideUsers | None":
+        """Continues from a snapshot. Raises TypeError, ValueError."""
+        if saved is None:
+            return None
+        side = cls()
+        side.seen, side.failed, side.pairs = map(unpacked, saved)
+        return side
 
 
 def number_of(slots: bytearray) -> int:
@@ -85,7 +97,7 @@ class StepCounts:
         self.before: dict[str, Row] = {}
         """By route, all failures and requests of both sides when the step began."""
         self.look: dict[str, tuple[int, ...]] = {}
-        """By route, the counts at the last look."""
+        """By route, the counts at the last look in canary; in shadow by "", equal and different answers."""
         self.example: dict[str, Any] | None = None
         """The latest failure of the new side."""
 
@@ -117,12 +129,12 @@ class StepCounts:
 
     def snapshot(self) -> dict[str, Any]:
         """As JSON-able values."""
-        sides = {"new": self.new or SideUsers(), "legacy": self.legacy or SideUsers()}
         return {
             "since": self.since,
             "share": self.share,
             "routes": {route: counts.row() for route, counts in self.routes.items()},
-            "users": {f"{side}_{part}": packed(getattr(sides[side], part)) for side, part in _PARTS},
+            "new": self.new.snapshot() if self.new is not None else None,
+            "legacy": self.legacy.snapshot() if self.legacy is not None else None,
             "asked": sorted(self.asked),
             "before": dict(self.before),
             "look": dict(self.look),
@@ -132,17 +144,14 @@ class StepCounts:
     @classmethod
     def restored(cls, saved: Mapping[str, Any]) -> "StepCounts":
         """Continues from a snapshot. Raises LookupError, TypeError, ValueError or AttributeError if it is none."""
-        step, sides = cls(float(saved["since"]), int(saved["share"])), {"new": SideUsers(), "legacy": SideUsers()}
+        step = cls(float(saved["since"]), int(saved["share"]))
         for route, row in saved["routes"].items():
             counts = step.of(str(route))
-            counts.failed_new, counts.new, counts.failed_legacy, counts.legacy = map(_count, row)
-        for side, part in _PARTS:
-            setattr(sides[side], part, unpacked(saved["users"][f"{side}_{part}"]))
-        step.new, step.legacy = sides["new"], sides["legacy"]
+            counts.failed_new, counts.new, counts.failed_legacy, counts.legacy = _row(row)
+        step.new, step.legacy = SideUsers.restored(saved["new"]), SideUsers.restored(saved["legacy"])
         step.asked = frozenset(map(str, saved["asked"]))
-        for route, (failed_new, new, failed_legacy, legacy) in saved["before"].items():
-            step.before[str(route)] = _count(failed_new), _count(new), _count(failed_legacy), _count(legacy)
-        step.look = {str(route): tuple(map(_count, row)) for route, row in saved["look"].items()}
+        step.before = {str(route): _row(row) for route, row in saved["before"].items()}
+        step.look = {str(route): _pair(row) if route == "" else _row(row) for route, row in saved["look"].items()}
         step.example = saved["example"] if isinstance(saved["example"], dict) else None
         return step
 
@@ -194,7 +203,19 @@ def _example(exchange: Exchange, at: float) -> dict[str, Any]:
     }
 
 
-def _count(value: Any) -> int:
+def _row(saved: Any) -> Row:
+    failed_new, new, failed_legacy, legacy = map(_number, saved)
+    if failed_new > new or failed_legacy > legacy:
+        raise ValueError("more failures than requests")
+    return failed_new, new, failed_legacy, legacy
+
+
+def _pair(saved: Any) -> tuple[int, int]:
+    equal, different = map(_number, saved)
+    return equal, different
+
+
+def _number(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise TypeError("a count is a whole number")
     return value
