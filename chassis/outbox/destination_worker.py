@@ -182,7 +182,7 @@ class DestinationWorker:
             batch.failed.remove(row.message_id)
             log.error("message_cannot_be_sent", message_id=row.message_id, reason=str(error))
         except MessagingError as error:
-            batch.error = f"{type(error).__name__}: {error}"
+            batch.error = str(error)
         except asyncio.CancelledError:
             if asyncio.current_task().cancelling():  # type: ignore[union-attr]  # a coroutine runs in a task
                 raise

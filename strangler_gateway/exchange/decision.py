@@ -32,6 +32,8 @@ _ANONYMOUS = Decision(Side.LEGACY, "anonymous")
 BREAKER_OPEN = Decision(Side.LEGACY, "breaker_open")
 _OVERRIDE = {side: Decision(side, "override") for side in Side}
 IDENTITY_UNAVAILABLE = Decision(Side.LEGACY, "identity_unavailable")
+NOBODY_CAN_TELL = Decision(Side.EXTRACTED, IDENTITY_UNAVAILABLE.reason)
+"""The same where the monolith no longer owns the route."""
 FAILED_OVER = Decision(Side.LEGACY, "failover")
 
 

@@ -46,7 +46,7 @@ class Exchange:
     """The peer is one of `trusted_proxies`."""
     status = 0
     stage = b""
-    """Where it failed: connect, response, body, client; empty if it did not."""
+    """Where it failed: connect, response, body, client, publish, identity; empty if it did not."""
     proxy_status = b""
     """Why it failed, as Proxy-Status tells it (RFC 9209 §2.3); empty where the gateway failed nothing."""
     answered_here = False

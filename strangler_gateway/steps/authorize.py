@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 
 from chassis.auth.claims import NOBODY, Identity
-from strangler_gateway.exchange.decision import IDENTITY_UNAVAILABLE
+from strangler_gateway.exchange.decision import IDENTITY_UNAVAILABLE, NOBODY_CAN_TELL
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Answer, DeferredStep, Outcome
 from strangler_gateway.exchange.replies import Reply
@@ -63,6 +63,7 @@ class Authorize:
 def _elsewhere(exchange: Exchange) -> Answer:
     """The monolith can still tell who calls; where it no longer owns the route, nobody can."""
     if exchange.route.movable.state in (MigrationState.EXTRACTED, MigrationState.RETIRED):
+        exchange.decision, exchange.stage = NOBODY_CAN_TELL, b"identity"
         return _UNAVAILABLE
     exchange.decision = IDENTITY_UNAVAILABLE
     exchange.service, exchange.publish = exchange.route.legacy, None

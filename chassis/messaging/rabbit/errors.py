@@ -29,6 +29,8 @@ ASKING: Table = {
     theirs.ChannelNotFoundEntity: TopologyDiffers,
     theirs.ChannelPreconditionFailed: TopologyDiffers,
 }
+_PYTHON_ERROR = re.compile(r"""\w+Error\((?:\d+, )?['"](.*?)['"]\)""")
+"""How the library quotes a cause: `reset: ConnectionResetError(104, 'Connection reset by peer')`."""
 _DIFFERENCE = re.compile(
     r"inequivalent arg '([^']+)' for (\w+) '([^']+)' in vhost '[^']*': received (.+) but current is (.+)"
 )
@@ -87,4 +89,4 @@ def _told(error: Exception) -> str:
             f"the {kind} {name} exists with {argument} {seen.strip(chr(39))}, wanted {wanted.strip(chr(39))}; "
             f"drain and delete it, or change the topology"
         )
-    return str(error) or type(error).__name__
+    return _PYTHON_ERROR.sub(r"\1", str(error)) or type(error).__name__

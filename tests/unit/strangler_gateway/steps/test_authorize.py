@@ -14,6 +14,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Fields, Identity, IdentityUnavailable
 from chassis.auth.tokens import TokenRejected, TokenVerifier
+from strangler_gateway.exchange.decision import Decision
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.gateway import Gateway
@@ -211,6 +212,7 @@ async def test_while_the_store_is_away_an_extracted_route_answers_503(state: Mig
     x, reply = await authorized(gateway, None if early else ALICE, unavailable=early)
     assert reply is not None
     assert (reply.status, x.service, x.internal_token) == (503, SHOP, None)
+    assert (x.decision, x.stage) == (Decision(Side.EXTRACTED, "identity_unavailable"), b"identity")
 
 
 async def test_a_token_is_used_again_for_thirty_seconds_lives_sixty_and_follows_a_clock_put_back() -> None:
