@@ -16,39 +16,64 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STRANGLER_", frozen=True, extra="ignore")
 
     routes: Path = Path("routes.yaml")
+    """The routes file."""
     host: str = "127.0.0.1"
+    """The address that clients connect to."""
     port: int = Field(8080, ge=0, le=65535)
+    """The port that clients connect to."""
     admin_host: str = "127.0.0.1"
+    """The address of the admin API, health, metrics and public keys."""
     admin_port: int = Field(8081, ge=0, le=65535)
+    """Their port."""
     state_dir: Path | None = None
+    """The directory of journal, holds, counters and signing key. None: `.strangler` beside the routes file."""
     name: str = Field("strangler", pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
+    """How the gateway calls itself in Via and Proxy-Status."""
     log_file: Path | None = None
+    """Where the request log goes. None: standard error."""
     log_fields: str = Field("", pattern=r"^(|(path|user)(,(path|user))*)$")
     """More fields of each request's log line: `path`, `user`, or `path,user`. They are personal data."""
 
     broker_url: SecretStr | None = None
     """amqp://… or sqlite:///PATH, for routes that publish; it may contain a password."""
     debug_token: SecretStr | None = None
+    """The debug credential, for Strangler-Debug. None: nobody has it."""
     operator_token: SecretStr | None = None
+    """The credential that may change things through the admin API. None: nothing can be changed there."""
     reader_token: SecretStr | None = None
+    """The credential that may read the admin API. None and no operator: reads are open on loopback only."""
     signing_key: SecretStr | None = None
+    """P-256 keys in PEM for the internal token: the first signs, all are published. None: a key in the state directory."""
 
     max_request_line: int = Field(16 * 1024, ge=64)
+    """Bytes of a request line; a longer one gets 414."""
     max_header: int = Field(64 * 1024, ge=256)
+    """Bytes of a request's header section; a longer one gets 431."""
     max_fields: int = Field(200, ge=1)
+    """Header fields of a request; more get 431."""
     max_response_header: int = Field(64 * 1024, ge=256)
+    """Bytes of an upstream's header section; a longer one becomes a 502."""
     max_connections: int = Field(10_000, ge=1)
+    """Client connections at once; more get 503."""
     max_waiting: int = Field(1_000, ge=1)
     """How many requests may wait for the result of their message at the same time."""
     header_timeout_s: float = Field(30.0, gt=0)
+    """How long a request's header section may take to arrive."""
     body_timeout_s: float = Field(60.0, gt=0)
+    """How long a client may pause within a request body."""
     keep_alive_s: float = Field(75.0, gt=0)
+    """How long an idle client connection stays open."""
     linger_s: float = Field(2.0, ge=0)
+    """How long the gateway still reads from a client whose connection it closes, so that the client gets its answer."""
     grace_s: float = Field(0.0, ge=0)
+    """At a stop: how long the gateway is not ready but still accepts connections."""
     drain_s: float = Field(20.0, ge=0)
+    """At a stop: how long requests under way may take; then WebSockets are closed with 1001."""
 
     tls_cert: Path | None = None
+    """The certificate in PEM, with its intermediate ones. None: plain HTTP. It is read again when it changes."""
     tls_key: Path | None = None
+    """Its key. None: it is in the file of the certificate."""
 
     @model_validator(mode="before")
     @classmethod

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from socket import gaierror
 
 from strangler_gateway.exchange.replies import Reply
+from strangler_gateway.http.proxy_status import ErrorType
 
 
 @dataclass(slots=True)
 class UpstreamError(Exception):
     """An upstream did not answer as it should. `stage`: connect | response | body; `code`: a word of RFC 9209 §2.3."""
 
-    code: str
+    code: ErrorType
     message: str
     stage: str
 
@@ -36,7 +37,7 @@ _STATUS = {
     "destination_unavailable": 503,
 }
 
-_CONNECT = (
+_CONNECT: tuple[tuple[type[Exception], ErrorType, str], ...] = (
     (TimeoutError, "connection_timeout", "could not be connected to in time"),
     (ssl.SSLCertVerificationError, "tls_certificate_error", "has a certificate that is not trusted"),
     (ssl.SSLError, "tls_protocol_error", "failed the TLS handshake"),

@@ -1,6 +1,9 @@
 """Answers of the gateway's own: values."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+from strangler_gateway.http.proxy_status import ErrorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +16,13 @@ class ReplyContent:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer of the gateway's own. `code` is a word of RFC 9209 §2.3 where one fits; `fields` go out as they are.
+    """An answer of the gateway's own. `code` is empty where nothing failed; `fields` go out as they are.
 
     Without `content` the body is shaped by `errors:` of routes.yaml around `message`.
     """
 
     status: int
-    code: str
+    code: ErrorType | Literal[""]
     message: str
     fields: tuple[tuple[bytes, bytes], ...] = ()
     close: bool = False

@@ -4,6 +4,7 @@ import re
 
 from strangler_gateway.http.dialects import mended, with_crlf
 from strangler_gateway.http.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
+from strangler_gateway.http.proxy_status import ErrorType
 from strangler_gateway.http.request_head import DIGITS, KEEP_ALIVE_OPTIONS, joined
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
@@ -20,7 +21,7 @@ TRANSFER_ENCODING, UPGRADE = Kind.TRANSFER_ENCODING, Kind.UPGRADE
 class BadResponse(Exception):
     """A response that cannot be passed on; `code` is a word of RFC 9209 §2.3."""
 
-    def __init__(self, message: str, code: str = "http_protocol_error") -> None:
+    def __init__(self, message: str, code: ErrorType = "http_protocol_error") -> None:
         super().__init__(message)
         self.code = code
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from strangler_gateway.migration.move_rules import MoveRefusal
-from strangler_gateway.migration.states import Move, Position
+from strangler_gateway.migration.states import Move, Position, RefusalCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class MoveResult:
         """Why the move was refused, in one line."""
         return "; ".join(refusal.message for refusal in self.refusals)
 
-    def refused(self, code: str, message: str) -> "MoveResult":
+    def refused(self, code: RefusalCode, message: str) -> "MoveResult":
         """The same move, refused after all."""
         return replace(self, after=self.before, refusals=(*self.refusals, MoveRefusal(code, message)))
 

@@ -7,7 +7,7 @@ from typing import Literal
 from strangler_gateway.migration.gate import sentences
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.sentences import Refused, span
-from strangler_gateway.migration.states import ORDER, Direction, Hold, Move
+from strangler_gateway.migration.states import ORDER, Direction, Hold, Move, RefusalCode
 from strangler_gateway.table.routes import MigrationState
 
 
@@ -41,7 +41,7 @@ class RouteEvidence:
 class MoveRefusal:
     """Why a move is refused: a code for programs; a sentence with what was found, what is required and what to do."""
 
-    code: str
+    code: RefusalCode
     message: str
     forcible: bool = False
     example: Mapping[str, object] | None = None

@@ -8,6 +8,7 @@ from strangler_gateway.migration.gate.pool import Counts
 from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
 from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, RouteEvidence, listing
 from strangler_gateway.migration.readiness import ServiceReadiness, concerned, place
+from strangler_gateway.migration.states import RefusalCode
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.stats import RouteStats, Stats
@@ -35,7 +36,8 @@ async def unreachable(table: RouteTable, unit: str, probe: Probe, broker: Broker
 def _refusals(table: RouteTable, unit: str, answer: ServiceReadiness) -> Iterator[MoveRefusal]:
     service = answer.service
     if answer.problem is not None:
-        code, what = ("not_ready", "`health:`") if service.health else ("unreachable", "`url:`")
+        code: RefusalCode = "not_ready" if service.health else "unreachable"
+        what = "`health:`" if service.health else "`url:`"
         yield MoveRefusal(code, f"{answer.problem}: start the service, or check its {what}", forcible=True)
     lacking = [(route, one) for route, one in concerned(table, answer) if route.movable.name == unit]
     for reason in dict.fromkeys(one.reason for _, one in lacking):

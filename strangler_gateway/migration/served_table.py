@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
 from strangler_gateway.migration.journal.standings import Standings
@@ -14,7 +15,7 @@ from strangler_gateway.table.routes import RouteTable
 log = logging.getLogger(__name__)
 
 
-OVERTAKEN = "overtaken"
+OVERTAKEN: Final = "overtaken"
 """The code of the refusal of a move whose movable was rolled back meanwhile."""
 
 

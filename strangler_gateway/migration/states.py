@@ -2,12 +2,36 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Literal
 
 from strangler_gateway.table.routes import MigrationState, Movable
 
 ORDER = tuple(MigrationState)
 WHOLE = 10_000
 """Basis points: every user."""
+RefusalCode = Literal[
+    "differences",
+    "held",
+    "journal",
+    "legacy_traffic",
+    "moved",
+    "never_asked",
+    "no_new_end",
+    "not_compared",
+    "not_ready",
+    "not_served",
+    "overtaken",
+    "own_data",
+    "retired",
+    "step",
+    "unreachable",
+    "unserved",
+    "users",
+    "wait",
+    "why",
+    "worse",
+]
+"""Why a move is refused, for programs; docs/settings.md says what each means."""
 
 
 @dataclass(frozen=True, slots=True)

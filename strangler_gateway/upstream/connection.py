@@ -9,6 +9,7 @@ from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.chunked import AnswerDecoder
 from strangler_gateway.http.dialects import end_of_section
 from strangler_gateway.http.fields import Malformed, Pairs
+from strangler_gateway.http.proxy_status import ErrorType
 from strangler_gateway.http.response_head import BadResponse, ResponseHead, parse_response
 from strangler_gateway.http.write_batch import Output, WriteBatch
 from strangler_gateway.upstream.call import NOBODY, Call, CallPool
@@ -157,7 +158,7 @@ class UpstreamConnection(asyncio.Protocol):
         if not call.ended:
             call.sink.flush()
 
-    def _error(self, code: str, what: str) -> UpstreamError:
+    def _error(self, code: ErrorType, what: str) -> UpstreamError:
         stage = "response" if self.head is None else "body"
         return UpstreamError(code, f"The upstream {self.pool.service.name} {what}.", stage)
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.pool import Counts
 from strangler_gateway.migration.gate.verdict import CanaryVerdict, ParityVerdict, Verdict
+from strangler_gateway.migration.states import RefusalCode
 
-Refused = tuple[str, str]
+Refused = tuple[RefusalCode, str]
 """A code and a sentence."""
 _MOST_ROUTES = 5
 

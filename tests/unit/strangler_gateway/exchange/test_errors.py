@@ -35,7 +35,7 @@ def test_the_template_of_the_status_wins_over_the_default_one() -> None:
 
 def test_a_value_is_never_taken_for_a_placeholder() -> None:
     shapes = {"default": ErrorTemplate("text/plain", "{message} {request_id}")}
-    assert render(Reply(502, "x", "{request_id}"), "gw", shapes, b"id-1")[1] == b"{request_id} id-1"
+    assert render(Reply(502, "http_request_error", "{request_id}"), "gw", shapes, b"id-1")[1] == b"{request_id} id-1"
 
 
 @pytest.mark.parametrize(
