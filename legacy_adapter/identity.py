@@ -27,9 +27,13 @@ class Settings(settings.ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="")
 
     auth_jwt_secret: SecretStr = Field(min_length=1)
+    """The secret that the monolith signs its tokens with."""
     auth_jwt_issuer: str = "https://auth.app"
+    """The `iss` of these tokens."""
     auth_jwt_audience: str = "https://api.app"
+    """Their `aud`."""
     legacy_database_url: SecretStr
+    """The monolith's database: sqlite:///PATH or postgresql://…"""
 
 
 class MonolithIdentity:

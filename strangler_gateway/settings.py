@@ -41,9 +41,9 @@ class Settings(BaseSettings):
     operator_token: SecretStr | None = None
     """The credential that may change things through the admin API. None: nothing can be changed there."""
     reader_token: SecretStr | None = None
-    """The credential that may read the admin API. None and no operator: reads are open on loopback only."""
+    """The credential that may read the admin API. None: if there is no operator either, loopback may read."""
     signing_key: SecretStr | None = None
-    """P-256 keys in PEM for the internal token: the first signs, all are published. None: a key in the state directory."""
+    """P-256 keys in PEM for the internal token: the first one signs. None: one in the state directory."""
 
     max_request_line: int = Field(16 * 1024, ge=64)
     """Bytes of a request line; a longer one gets 414."""

@@ -34,6 +34,7 @@ class Settings(DatabaseSettings):
     audience: str = "account"
     """The service's name in routes.yaml."""
     issuer: str = "strangler"
+    """The `iss` of the gateway's tokens."""
     environment: Literal["production", "development"] = "production"
     """As the monolith's NODE_ENV: it decides between helmet's header fields and X-Powered-By."""
     compat: Compat = Compat.STRICT
@@ -45,7 +46,9 @@ class Settings(DatabaseSettings):
     cancel_after_s: float = Field(30, gt=0)
     """How long Shop may be silent before Account cancels a purchase."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least serious lines that are logged."""
     grace_s: int = Field(20, ge=0)
+    """At a stop: how long requests and messages under way may take."""
 
     @property
     def sells(self) -> bool:

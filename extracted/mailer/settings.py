@@ -28,13 +28,17 @@ class ProviderSettings(MailerSettings):
     """The provider, and how fast it is sent to."""
 
     smtp_host: str = Field(min_length=1)
+    """The provider's SMTP server."""
     smtp_port: int = Field(25, ge=1, le=65535)
+    """Its port."""
     smtp_tls: TlsMode = TlsMode.STARTTLS
     """none, starttls or implicit; certificates are verified."""
     smtp_ca_file: Path | None = None
     """Trusted instead of the system's authorities."""
     smtp_user: str | None = None
+    """The user at the provider. None: no AUTH."""
     smtp_password: SecretStr | None = None
+    """Its password."""
     rate_per_s: float | None = Field(None, gt=0)
     """None: no limit."""
     senders: int = Field(4, ge=0, le=64)
@@ -57,13 +61,17 @@ class IngressSettings(MailerSettings):
     """The SMTP server for the monolith's mails."""
 
     ingress_host: str = "127.0.0.1"
+    """The address of the SMTP server for the monolith."""
     ingress_port: int | None = Field(None, ge=0, le=65535)
     """Usually 8125; None: no ingress."""
     ingress_user: str | None = None
+    """The user that the monolith must show. None: no AUTH."""
     ingress_password: SecretStr | None = None
+    """Its password."""
     ingress_certificate_file: Path | None = None
     """For STARTTLS; with its intermediate certificates."""
     ingress_key_file: Path | None = None
+    """The key of that certificate."""
     ingress_allow_plain: bool = False
     """Accepts a password without TLS, also from other machines."""
 
@@ -82,9 +90,13 @@ class ContentSettings(MailerSettings):
     public_www_url: str = Field(pattern=r"^https?://[^/\s]+\S*$")
     """The URL of PolyCode's pages: links begin with it."""
     email_verification_path: str = Field("/email/verification/", pattern=r"^/\S*$")
+    """The page that verifies an address; the token follows it."""
     email_teams_path: str = Field("/teams", pattern=r"^/\S*$")
+    """The page of teams."""
     from_name: str = "PolyCode"
+    """The name of the sender."""
     from_: str = Field("noreply@polycode.do-2021.fr", validation_alias="MAILER_FROM")
+    """The address of the sender."""
 
 
 class TimingSettings(MailerSettings):
@@ -93,6 +105,7 @@ class TimingSettings(MailerSettings):
     smtp_connect_s: float = Field(30, gt=0)
     """Each step up to AUTH."""
     smtp_command_s: float = Field(60, gt=0)
+    """Each reply to MAIL and RCPT, and to DATA."""
     smtp_data_s: float = Field(120, gt=0)
     """To transmit the message."""
     smtp_answer_s: float = Field(600, gt=0)
@@ -100,6 +113,7 @@ class TimingSettings(MailerSettings):
     retry_first_s: float = Field(60, gt=0)
     """After a 4xx; doubled each time."""
     retry_longest_s: float = Field(3600, gt=0)
+    """The longest delay of that kind."""
     retry_quota_s: float = Field(600, gt=0)
     """After a quota."""
     retry_away_s: float = Field(30, gt=0)
@@ -107,6 +121,7 @@ class TimingSettings(MailerSettings):
     retry_ambiguous_s: float = Field(900, gt=0)
     """Until a mail without an answer is sent again, if its kind allows that."""
     retry_attempts: int = Field(18, ge=1)
+    """After so many attempts a mail has failed."""
     breaker_s: float = Field(5, gt=0)
     """How long the breaker stays open after five failures in a row; doubled up to a minute."""
 
@@ -125,5 +140,8 @@ class Settings(MailerDatabaseSettings, ProviderSettings, IngressSettings, Conten
     retention_days: int = Field(30, ge=1, le=3650)
     """How long the content of a finished mail is kept."""
     database_timeout_s: float = Field(5.0, gt=0)
+    """How long to wait for a connection or another writer."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least serious lines that are logged."""
     grace_s: int = Field(20, ge=0)
+    """At a stop: how long mails and requests under way may take."""

@@ -33,7 +33,10 @@ class Settings(ShopDatabaseSettings):
     audience: str = "shop"
     """The service's name in routes.yaml."""
     issuer: str = "strangler"
+    """The `iss` of the gateway's tokens."""
     environment: Literal["production", "development"] = "production"
     """As the monolith's NODE_ENV: production adds helmet's header fields, development X-Powered-By."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least serious lines that are logged."""
     grace_s: int = Field(20, ge=0)
+    """At a stop: how long requests and messages under way may take."""
