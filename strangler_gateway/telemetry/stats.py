@@ -170,13 +170,14 @@ class Stats:
             self._undeclared(exchange)
 
     def begin_step(self, unit: str, since: float, share: int, routes: Sequence[str]) -> None:
-        """The movable has moved; nothing where its step is the one that is counted already (after a restart)."""
-        known = self.steps.get(unit)
+        """The movable has moved; goes on where its step is counted already (after a restart, or with a new file)."""
+        known, rows = self.steps.get(unit), {route: self.route(route).row() for route in routes}
         if known is not None and known.share == share and abs(known.since - since) < SAME_MOMENT_S:
+            known.before = rows | known.before
             return
         step = self.steps[unit] = StepCounts(since, share)
         step.asked = known.asked_so_far() if known is not None else frozenset()
-        step.before = {route: self.by_route[route].row() for route in routes if route in self.by_route}
+        step.before = rows
 
     def end_steps(self, unit: str) -> None:
         """The movable is back on legacy, or retired."""

@@ -155,6 +155,7 @@ def _percent(part: float) -> str:
 
 def span(seconds: float) -> str:
     """As a person says it: `45 s`, `6.7 h`, `17 d`."""
+    seconds = max(seconds, 0.0)
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"

@@ -102,6 +102,10 @@ class Site:
         assert all(refusal["message"].partition(" for ")[0] in told for refusal in refusals.values())
         return refusals
 
+    def edit(self, old: str, new: str) -> None:
+        file = self.folder / "routes.yaml"
+        file.write_text(file.read_text().replace(old, new))
+
     def restart(self) -> None:
         self.gateway.stop()
         self.gateway = serve(self.folder)
@@ -133,6 +137,9 @@ def test_a_service_that_answers_500_goes_no_step_forward(tmp_path: Path) -> None
             for part in ("8 of 8 requests to the new side failed", "0 of 32 to legacy", "item 8 of 8"):
                 assert part in worse["message"]
             assert (worse["forcible"], worse["example"]["route"], worse["example"]["status"]) == (True, "item", 500)
+        running.edit("share: 20", "share: 100")
+        code, told = running.strangler("reload")
+        assert (code, "8 of 8 requests to the new side failed" in told) == (0, True), told
         running.restart()
         assert "8 of 8" in running.refused(*STEPS[0])["worse"]["message"]
         code, told = running.strangler("flip", "shop", *STEPS[0], "--why", "I know", "--force")
