@@ -24,7 +24,7 @@ class ShopMetrics:
             waiting[group.queue] += group.count
         return [
             gauge(
-                "shop_outbox_oldest_s",
+                "shop_outbox_oldest_seconds",
                 "The age of the oldest waiting message in seconds.",
                 outbox.oldest_s,
                 "destination",

@@ -200,12 +200,12 @@ def migration_metrics(migration: Migration) -> Sequence[Metric]:
     """Where the movables stand, and problems of file and state directory."""
     movables = migration.served.movables
     states = [({"unit": name, "state": str(movable.state)}, 1) for name, movable in movables.items()]
-    shares = {name: _share(movable) or 0 for name, movable in movables.items()}
+    shares = {name: (_share(movable) or 0) / 100 for name, movable in movables.items()}
     held = {name: int(migration.standings[name].hold is not None) for name in movables}
     failed = migration.failed_reloads
     return (
         Metric("strangler_unit_state", "gauge", "1: the unit is in this state.", states),
-        gauge("strangler_unit_share_percent", "Share of the users in canary.", shares, "unit"),
+        gauge("strangler_unit_share_ratio", "Part of the users on the new side in canary: 0 to 1.", shares, "unit"),
         gauge("strangler_unit_held", "1: a rollback has put the unit on hold.", held, "unit"),
         Metric("strangler_failed_reloads_total", "counter", "Routes files that were not accepted.", [({}, failed)]),
         gauge("strangler_state_dir_writable", "0: flips are off.", int(migration.problem is None)),

@@ -110,7 +110,7 @@ LOG_FIELDS = {
     "side": "`legacy`, `extracted`, or `gateway` if no side was chosen",
     "reason": "why this side: see below",
     "ms": "milliseconds from the request's head to the end of the answer",
-    "failed": "where it failed: `connect`, `response`, `body` (upstream), `publish`, `client` (it left), or empty",
+    "failed": "where: `connect`, `response`, `body` (upstream), `identity`, `publish`, `client` (it left), or empty",
     "proxy_status": "only if the gateway failed the request: the word of Proxy-Status",
     "path": "only with `STRANGLER_LOG_FIELDS=path`: the path without its query, at most 1024 bytes",
     "user": "only with `STRANGLER_LOG_FIELDS=user`: the user's id, or null; a group in legacy asks for none",

@@ -35,13 +35,13 @@ class AccountMetrics:
         return [
             gauge("account_open_purchases", "Purchases that the shop has not answered.", by_state),
             gauge(
-                "account_oldest_open_purchase_s",
+                "account_oldest_open_purchase_seconds",
                 "The age of the oldest open purchase in seconds; 0 if there is none.",
                 oldest_s,
             ),
             *self._breaches(),
             gauge(
-                "account_outbox_oldest_s",
+                "account_outbox_oldest_seconds",
                 "The age of the oldest waiting message in seconds.",
                 outbox.oldest_s,
                 "destination",

@@ -47,7 +47,7 @@ def test_anybody_reads_numbers_and_nothing_else_and_held_commands_are_counted(
 ) -> None:
     answer, values = measured(measured_shop)
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert 3600 <= values.pop('shop_outbox_oldest_s{destination="nowhere some.type.v1"}') < 7200
+    assert 3600 <= values.pop('shop_outbox_oldest_seconds{destination="nowhere some.type.v1"}') < 7200
     assert values == {
         'shop_outbox_waiting{destination="nowhere some.type.v1"}': 2,
         'shop_parked_messages{queue="shop.commands"}': 3,

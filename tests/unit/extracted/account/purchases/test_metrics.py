@@ -59,10 +59,10 @@ def test_anybody_reads_numbers_and_nothing_else(account: RunningService) -> None
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert values['account_open_purchases{state="DEBITED"}'] == 1
     assert values['account_open_purchases{state="CANCELLING"}'] == 0
-    assert 3600 <= values["account_oldest_open_purchase_s"] < 7200
+    assert 3600 <= values["account_oldest_open_purchase_seconds"] < 7200
     assert values['account_audit_breaches{kind="open_too_long"}'] == 1
     assert values['account_audit_breaches{kind="charged_twice"}'] == 0
-    assert 3600 <= values['account_outbox_oldest_s{destination="nowhere some.type.v1"}'] < 7200
+    assert 3600 <= values['account_outbox_oldest_seconds{destination="nowhere some.type.v1"}'] < 7200
     assert values['account_outbox_waiting{destination="nowhere some.type.v1"}'] == 1
     assert values['account_parked_messages{queue="account.decisions"}'] == 1
     assert b"secret" not in answer.body

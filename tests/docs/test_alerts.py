@@ -1,0 +1,177 @@
+"""deploy/alerts.yaml asks only for metrics and labels that gateway and services export; their names keep conventions.
+
+Prometheus' own `promtool check rules` is not needed; `tests/docs/test_pages.py` asks a running system.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import Metric as Family
+from prometheus_client.parser import text_string_to_metric_families
+
+from chassis.outbox.failed_messages.message import FailedMessageGroup
+from chassis.outbox.relay import RelayStatus
+from chassis.service.metrics import rendered
+from extracted.account.purchases.domain.saga import PurchaseState
+from extracted.account.purchases.metrics import AccountMetrics
+from extracted.account.purchases.operator_ports import Audit
+from extracted.mailer.domain import MailState
+from extracted.mailer.status import MailerStatus
+from extracted.shop.metrics import ShopMetrics
+from strangler_gateway.admin.views import migration_metrics
+from strangler_gateway.table.publish_rules import PublishRules
+from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
+from strangler_gateway.telemetry.metrics_page import request_metrics
+from strangler_gateway.telemetry.publish_stats import Published
+from strangler_gateway.telemetry.stats import Stats
+from tests.docs.commands import ROOT
+from tests.support.gateway.migrating import World
+
+FILE = ROOT / "deploy" / "alerts.yaml"
+RULES: list[dict[str, Any]] = [rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"]]
+FUNCTIONS = {"sum", "max", "min", "rate", "increase", "histogram_quantile"}
+WORDS = FUNCTIONS | {"by", "or", "and", "unless"}
+TARGET = {"job", "instance"}
+"""Labels that Prometheus adds itself, to `up` as well."""
+UNITS = re.compile(r"_(s|ms|sec|secs|millis|milliseconds|minutes|percent|kb|mb)(_|$)")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+Labels = dict[str, set[str]]
+"""By label, the values on the page."""
+
+
+def answering(value: object) -> Any:
+    """A method that gives the value."""
+
+    async def answer(*_: object) -> object:
+        return value
+
+    return answer
+
+
+def outbox() -> Any:
+    status = RelayStatus({"x y.v1": 1}, {"x y.v1": 2.0}, {})
+    return SimpleNamespace(status=answering(status))
+
+
+def failed_messages() -> Any:
+    return SimpleNamespace(grouped=answering([FailedMessageGroup("q", "t.v1", "r", 2, NOW, NOW)]))
+
+
+async def account() -> str:
+    operations: Any = SimpleNamespace(counts=answering(dict.fromkeys(PurchaseState, 0)), oldest_open_s=answering(1.0))
+    consumer: Any = SimpleNamespace(status=lambda: SimpleNamespace(queue="q", held=1))
+    timer: Any = SimpleNamespace(last=Audit(NOW, ()))
+    return rendered(*await AccountMetrics(operations, outbox(), failed_messages(), timer, [consumer]).gauges())
+
+
+async def shop() -> str:
+    worker: Any = SimpleNamespace(relay=outbox(), held=lambda: 1)
+    return rendered(*await ShopMetrics(worker, failed_messages()).gauges())
+
+
+async def mailer() -> str:
+    mails: Any = SimpleNamespace(counted=answering(dict.fromkeys(MailState, 0)))
+    maintenance: Any = SimpleNamespace(oldest_due_s=answering(1.0), alarm_after=timedelta(seconds=300))
+    return rendered(*await MailerStatus(mails, maintenance, lambda: None, 1, lambda: True).metrics())
+
+
+async def gateway(folder: Path) -> str:
+    """With a request on each side in each kind of status, and a route that publishes."""
+    monolith = Service("m", "http", "h", 80)
+    publishing = PublishRules("x", "t.v1", "r")
+    route = Route("all", "/{rest...}", None, Movable("all", "route"), monolith, publish=publishing)
+    stats = Stats()
+    counts = stats.route("all")
+    counts.statuses_legacy = counts.statuses_extracted = dict.fromkeys((200, 404, 500), 1)
+    stats.published["all"] = Published()
+    migration = World(folder).controller()
+    await migration.start()
+    table = RouteTable("d", (route,), {"m": monolith}, {"all": route.movable})
+    try:
+        return rendered(*request_metrics(stats, table), *migration_metrics(migration))
+    finally:
+        await migration.aclose()
+
+
+@pytest.fixture
+async def families(tmp_path: Path) -> list[Family]:
+    """What all processes export."""
+    pages = {"strangler": await gateway(tmp_path), "account": await account(), "shop": await shop()}
+    pages["mailer"] = await mailer()
+    found = {name: list(text_string_to_metric_families(page)) for name, page in pages.items()}
+    assert all(family.name.startswith(f"{name}_") for name, each in found.items() for family in each)
+    return [family for each in found.values() for family in each]
+
+
+def labels(families: Sequence[Family]) -> dict[str, Labels]:
+    """By sample name."""
+    found: dict[str, Labels] = {"up": {}}
+    for family in families:
+        for sample in family.samples:
+            known = found.setdefault(sample.name, {})
+            for label, value in sample.labels.items():
+                known.setdefault(label, set()).add(value)
+    return found
+
+
+def selectors(expression: str) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """Each metric of an expression with its matchers: (label, operator, value)."""
+    plain = re.sub(r"by \([^)]*\)|\[\w+\]", "", expression)
+    for name, braced in re.findall(r"([a-zA-Z_:][\w:]*)(?:\{([^}]*)\})?", plain):
+        if name not in WORDS:
+            yield name, re.findall(r'(\w+)\s*(=~|!=|=)\s*"([^"]*)"', braced)
+
+
+ALERTED = {re.sub("_(total|bucket)$", "", name) for rule in RULES for name, _ in selectors(rule["expr"])} - {"up"}
+"""The families that the rules ask for."""
+
+
+def matches(values: set[str], operator: str, wanted: str) -> bool:
+    """Whether a value on the page passes the matcher."""
+    if operator == "!=":
+        return bool(values - {wanted})
+    return any(re.fullmatch(wanted, value) if operator == "=~" else value == wanted for value in values)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_a_rule_asks_for_what_is_exported_and_says_what_to_do(rule: dict[str, Any], families: list[Family]) -> None:
+    exported, asked = labels(families), list(selectors(rule["expr"]))
+    assert asked
+    for name, matchers in asked:
+        assert name in exported
+        for label, operator, value in matchers:
+            assert label in TARGET or matches(exported[name].get(label, set()), operator, value), (name, label)
+    known = TARGET.union(*(exported[name] for name, _ in asked))
+    grouped = {label.strip() for group in re.findall(r"by \(([^)]*)\)", rule["expr"]) for label in group.split(",")}
+    assert grouped <= known
+    shown = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+    assert shown <= (grouped or known)
+    assert rule["labels"]["severity"] in ("page", "warn")
+
+
+def test_each_rule_has_a_name_of_its_own_and_a_section_that_exists() -> None:
+    headings = re.findall(r"^#+ (.*)$", (ROOT / "docs/operating.md").read_text(), re.MULTILINE)
+    sections = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    named = {rule["annotations"]["runbook"].removeprefix("docs/operating.md#") for rule in RULES}
+    assert named <= sections
+    assert len({rule["alert"] for rule in RULES}) == len(RULES) > 15
+
+
+def test_names_of_metrics_keep_prometheus_conventions(families: list[Family]) -> None:
+    """https://prometheus.io/docs/practices/naming: base units, plural-free suffixes, `_total` for counters alone."""
+    for family in families:
+        assert re.fullmatch(r"[a-z][a-z0-9_]*[a-z0-9]", family.name)
+        assert not UNITS.search(family.name), family.name
+        assert family.documentation.endswith("."), family.name
+        assert family.type in ("counter", "gauge", "histogram"), family.name
+        samples = {sample.name.removeprefix(family.name) for sample in family.samples}
+        assert samples <= {"counter": {"_total"}, "gauge": {""}}.get(family.type, {"_bucket", "_sum", "_count"})
+        if family.type == "histogram":
+            assert family.name.endswith("_seconds")
