@@ -146,7 +146,7 @@ def _most(numbers: Mapping[str, int]) -> str:
 def _missing(number: int, known: GateEvidence, what: str) -> str:
     if not known.per_second:
         return f"{number} {what} are missing, and none arrive"
-    return f"{number} {what} are missing, about {span(number / known.per_second)} at today's traffic"
+    return f"{number} {what} are missing, about {span(max(number / known.per_second, 1.0))} at today's traffic"
 
 
 def _percent(part: float) -> str:

@@ -1,9 +1,8 @@
-"""The gate with real processes: gateway, monolith, service and commands, as an operator meets it."""
+"""The gate with real processes: gateway, monolith and service, as an operator meets it."""
 
 import contextlib
 import http.client
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from strangler_gateway.cli.app import app
 from strangler_gateway.table.bucket import bucket
 from tests.http.gateway_process import GatewayProcess
 from tests.support.gateway.administered import OPERATOR
@@ -87,11 +88,8 @@ class Site:
             "STRANGLER_ADMIN_URL": f"http://127.0.0.1:{self.gateway.admin_port}",
             "STRANGLER_ADMIN_TOKEN": OPERATOR,
         }
-        command = [sys.executable, "-m", "strangler_gateway.cli.app", *words]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | environ
-        )
-        return done.returncode, done.stdout + done.stderr
+        done = CliRunner().invoke(app, words, env=environ)
+        return done.exit_code, done.output
 
     def refused(self, *to: str) -> dict[str, Any]:
         """By code, the refusals of a flip; as text their numbers are told, too."""
