@@ -175,6 +175,9 @@ class _Admin:
             force=asked.force,
             dry_run=asked.dry_run,
         )
+        guards = self._migration.guards
+        if result.done and not result.dry_run and asked.guard_s is not None:
+            guards.start(movable.name, asked.guard_s, caller(request, asked.who))
         shown = views.move_result(result) | {"swaps": self._migration.swaps}
         return JSONResponse(shown, 200 if result.done else 409)
 

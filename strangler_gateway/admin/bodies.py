@@ -38,6 +38,14 @@ class Flip(_Body):
     share: Share | None = None
     force: bool = False
     dry_run: bool = False
+    guard_s: float | None = Field(None, gt=0, le=86_400, allow_inf_nan=False)
+    """So long the gateway itself watches the movable afterwards, and rolls it back at the first alarm."""
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "Flip":
+        if self.guard_s is not None and self.to in (MigrationState.LEGACY, MigrationState.RETIRED):
+            raise ValueError(f"a move to {self.to} has no guard: only shadow, canary and extracted can go back")
+        return self
 
     @model_validator(mode="after")
     def _share_with_canary(self) -> "Flip":

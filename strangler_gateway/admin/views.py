@@ -7,6 +7,7 @@ from chassis.service.metrics import Metric, gauge
 from strangler_gateway.migration.diff import Diff
 from strangler_gateway.migration.gate import sentences
 from strangler_gateway.migration.gate.shown import shown
+from strangler_gateway.migration.guard import Guard
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, iso, place
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult, Reloaded
@@ -142,6 +143,7 @@ def journal_entry(one: JournalEntry) -> View:
         "after": place(one.after),
         "digest": one.digest,
         "forced": list(one.forced),
+        "automatic": one.automatic,
     }
     seen |= {"asked": place(one.asked), "reasons": list(one.reasons)} if one.asked or one.forced else {}
     return seen | ({"evidence": dict(one.evidence)} if one.evidence is not None else {})
@@ -193,7 +195,12 @@ def gate(migration: Migration, movable: Movable) -> View:
         "held": standing.hold is not None,
         "gate": shown(known) if known is not None else None,
         "refusals": [{"code": code, "message": message} for code, message in refused],
+        "guard": _guard(migration.guards.of(movable.name)),
     }
+
+
+def _guard(one: Guard | None) -> View | None:
+    return None if one is None else {"until": iso(one.until), "state": str(one.state), "alarm": one.alarm}
 
 
 def migration_metrics(migration: Migration) -> Sequence[Metric]:

@@ -39,6 +39,15 @@ class AdminClient:
         with self._called("GET", target) as answer:
             return self._read(answer)
 
+    def try_get(self, path: str, /, **query: str | int | None) -> Answer | None:
+        """As `get`; None if no gateway answers."""
+        target = f"{self.admin.rstrip('/')}/{path}?{urlencode(_given(query))}"
+        try:
+            with call("GET", target, self._credential(), None, TIMEOUT_S) as answer:
+                return self._read(answer)
+        except CallFailed:
+            return None
+
     def report(self, path: str, /, **query: str | int | None) -> Answer:
         """What the gateway reports, to be shown; as JSON it is printed here, and the command ends."""
         answer = self.get(path, **query)

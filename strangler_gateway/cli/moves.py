@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, Answer
+from strangler_gateway.cli.guarded import follow
 from strangler_gateway.cli.move_output import show
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, MovableOrAll, given_admin
 from strangler_gateway.cli.output import plain
@@ -37,6 +38,14 @@ def flip(
             "--watch", metavar="60s", help="Then show the traffic; stops at the first error, with exit code 1."
         ),
     ] = None,
+    guarded: Annotated[
+        bool,
+        typer.Option(
+            "--rollback-on-errors",
+            help="With --watch: the gateway goes back by itself when the new side fails more than the monolith; "
+            "exit code 1. It also watches on if this command ends.",
+        ),
+    ] = False,
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
 ) -> None:
@@ -54,8 +63,11 @@ def flip(
         client.fail(
             USAGE, "usage", "canary needs --share N" if share is None else "only canary has a share; omit --share"
         )
-    before = counted(client.get("routes"), unit) if duration else Watched()
-    outcome = client.post("flip", unit=unit, to=str(to), share=share, why=why, dry_run=dry_run, force=force)
+    if guarded and not duration:
+        client.fail(USAGE, "usage", "--rollback-on-errors needs --watch, for example --watch 60s")
+    before = counted(client.get("routes"), unit) if duration and not guarded else Watched()
+    wish = {"to": str(to), "share": share, "why": why, "dry_run": dry_run, "force": force}
+    outcome = client.post("flip", unit=unit, **wish, guard_s=duration if guarded else None)
     if outcome["done"] and not dry_run:
         _await_served(client, outcome)
     if not as_json:
@@ -64,6 +76,8 @@ def flip(
         _end(outcome, as_json, REFUSED)
     if not duration or dry_run:
         _end(outcome, as_json, DONE)
+    if guarded:
+        follow(client, outcome, duration, given_admin(context))
     seen = watch(lambda: counted(client.get("routes"), unit) - before, duration, shown=not as_json)
     _end_watched(outcome, seen, as_json)
 

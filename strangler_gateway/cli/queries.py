@@ -182,4 +182,5 @@ def _entry(entry: Mapping[str, Any]) -> tuple[object, ...]:
     if entry["forced"]:
         reasons = [f"forced: {reason}" for reason in reasons or entry["forced"]]
     why = [entry["why"], *reasons]
-    return moment(entry["time"]), entry["event"], entry["unit"], move, entry["who"], "; ".join(filter(None, why))
+    what = f"{entry['event']} (automatic)" if entry.get("automatic") else entry["event"]
+    return moment(entry["time"]), what, entry["unit"], move, entry["who"], "; ".join(filter(None, why))

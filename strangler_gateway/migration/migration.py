@@ -8,11 +8,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.migration.counters import counters_file
 from strangler_gateway.migration.diff import Diff, compare
 from strangler_gateway.migration.file_sync import FileSync
+from strangler_gateway.migration.gate.evidence import GateEvidence
+from strangler_gateway.migration.gate.pool import Counts, total
+from strangler_gateway.migration.guard import Guards
 from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
 from strangler_gateway.migration.journal.standings import Standings
@@ -74,6 +78,7 @@ class Migration:
         )
         self._sync = FileSync(self._served, self._policy, self._disk)
         self._saved = (counters_file(state_dir / "counters.json", stats), *saved)
+        self.guards = Guards(self, clock)
         self._turn = asyncio.Lock()
         self._save_every_s = save_every_s
         self._saver: asyncio.Task[None] | None = None
@@ -95,7 +100,8 @@ class Migration:
         return self.served
 
     async def aclose(self) -> None:
-        """Writes the saved files once more and releases the state directory."""
+        """Ends the guards, writes the saved files once more, and releases the state directory."""
+        await self.guards.aclose()
         if self._saver is not None:
             self._saver.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -132,6 +138,20 @@ class Migration:
         """What is known of a movable that is served. Raises KeyError if it is not served."""
         return self._policy.evidence(self.served, name, self.standings[name])
 
+    def standing(self, unit: str) -> Standing | None:
+        """Where a movable stands; None: it is not served."""
+        return self.standings[unit] if unit in self.served.movables else None
+
+    def seen(self, unit: str) -> tuple[GateEvidence, Counts]:
+        """What the gate knows of a movable since its last move, and all that was counted before. Raises KeyError."""
+        step, known = self._stats.steps.get(unit), self.evidence(unit).gate
+        assert known is not None  # every movable that is served has it
+        return known, total(Counts(*row) for row in step.before.values()) if step else Counts()
+
+    async def roll_back(self, unit: str, who: str, why: str, evidence: Mapping[str, Any]) -> None:
+        """What a guard does at an alarm."""
+        await self.rollback([unit], who=f"automatic, for {who}", why=why, automatic=evidence)
+
     def log(self, limit: int = 100, unit: str | None = None) -> list[JournalEntry]:
         """The latest entries of the journal, newest last."""
         return self._standings.log(limit, unit)
@@ -163,16 +183,20 @@ class Migration:
                 return replace(judged, digest=self.served.digest, dry_run=dry_run)
             return await self._enact(judged, who)
 
-    async def rollback(self, names: Sequence[str], *, who: str, why: str = "") -> tuple[MoveResult, ...]:
+    async def rollback(
+        self, names: Sequence[str], *, who: str, why: str = "", automatic: Mapping[str, Any] | None = None
+    ) -> tuple[MoveResult, ...]:
         """Moves movables to legacy at once and puts them on hold. Raises KeyError for an unknown movable.
 
-        It is served before anything is awaited.
+        It is served before anything is awaited. `automatic`: a guard does it, by this evidence.
         """
         file = self._disk.table
         moves = [Move(n, self.standings[n].position, LEGACY, why, rollback=True) for n in dict.fromkeys(names)]
         results = [self._policy.judge(file, move, self.standings[move.unit]) for move in moves]
         fresh = [move for move in moves if move.before != LEGACY or self.standings[move.unit].hold is None]
         entries = [self._policy.entry(JournalEvent.ROLLBACK, file, move, who) for move in fresh]
+        if automatic is not None:
+            entries = [replace(entry, automatic=True, evidence=automatic) for entry in entries]
         self._served.serve(file, self._served.sealed(file, entries), owed=True)
         notes = await self._record_rollback([move.unit for move in moves])
         return tuple(self._now(result, notes) for result in results)

@@ -69,6 +69,8 @@ class JournalEntry:
     """Set when the movable enters shadow: differences count from here."""
     evidence: Mapping[str, Any] | None = None
     """Of a move that the gate was asked about: its numbers, as JSON."""
+    automatic: bool = False
+    """A guard made the move, nobody else."""
     standing: Standing | None = None
     """Of STANDING alone: the whole of it."""
 
@@ -120,6 +122,8 @@ def encode(entry: JournalEntry) -> bytes:
         line["baseline"] = {route: list(counts) for route, counts in entry.baseline.items()}
     if entry.evidence is not None:
         line["evidence"] = entry.evidence
+    if entry.automatic:
+        line["automatic"] = True
     if entry.standing is not None:
         line |= _rest(entry.standing)
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
@@ -143,6 +147,7 @@ def decode(line: bytes) -> JournalEntry:
             asked=parse_place(raw["asked"]) if raw.get("asked") else None,
             baseline=_baseline(raw["baseline"]) if "baseline" in raw else None,
             evidence=dict(raw["evidence"]) if "evidence" in raw else None,
+            automatic=raw.get("automatic") is True,
         )
         return replace(entry, standing=_standing(entry, raw)) if entry.event is JournalEvent.STANDING else entry
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as exc:

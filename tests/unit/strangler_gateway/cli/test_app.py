@@ -1,5 +1,6 @@
 """The commands, against an admin API on a real port: what they print, and how they end."""
 
+import itertools
 import json
 import os
 import re
@@ -13,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from chassis.service.readiness import UnservedRoute
+from strangler_gateway.cli import guarded
 from strangler_gateway.cli.app import COMMANDS, app
+from strangler_gateway.cli.client import AdminClient
 from strangler_gateway.shadow.examples import Example
 from strangler_gateway.shadow.json_compare import Difference
 from tests.support.gateway.administered import OPERATOR, READER, AdminServer
@@ -26,6 +30,8 @@ from tests.support.gateway.publishing import PUBLISHING
 pytestmark = pytest.mark.walk
 
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
+WATCHING = {"guard": {"state": "watching", "alarm": None}, "gate": {"routes": {}, "verdict": None}}
+OVER = {**WATCHING, "guard": {"state": "over", "alarm": None}}
 NO_GATEWAY = "http://127.0.0.1:9"
 
 
@@ -291,10 +297,84 @@ def test_watch_stops_at_the_first_error_and_ends_as_refused(server: AdminServer)
     assert "warning: 2 errors since the flip; `strangler rollback orders` goes back at once" in result.stdout
 
 
+GUARDED = ("flip", "orders", "--to", "canary", "--share", "50", "--why", "x", "--force", "--rollback-on-errors")
+
+
+def test_a_watch_that_rolls_back_ends_as_refused_and_tells_what_was_seen(server: AdminServer) -> None:
+    def fail() -> None:
+        while server.migration.guards.of("orders") is None:
+            time.sleep(0.005)
+        counts = server.world.stats.route("order-write")
+        counts.extracted, counts.errors_extracted = 8, 8
+
+    traffic = threading.Thread(target=fail)
+    traffic.start()
+    result = run(*GUARDED, "--watch", "60s")
+    traffic.join()
+    assert result.exit_code == REFUSED
+    assert re.search(r"^\d of 60 s: new side \d of \d failed, legacy 0 of 0 failed; the gate says", result.stdout, re.M)
+    assert "orders: rolled back automatically, and on hold: 8 of 8 requests to the new side failed" in result.stdout
+    assert "when it is repaired: strangler release orders" in result.stdout
+    lines = ok("log", "--unit", "orders").splitlines()
+    assert "rollback (automatic)" in lines[-1]
+    assert said("log", "--limit", "1")["entries"][0]["automatic"] is True
+
+
+def test_a_watch_without_an_alarm_is_done_and_a_move_by_somebody_else_is_not(server: AdminServer) -> None:
+    done = said(*GUARDED, "--watch", "0.1s")
+    assert (done["guard"]["state"], done["watched"]["state"], done["done"]) == ("over", "over", True)
+    ok("rollback", "orders")
+    ok("release", "orders")
+
+    def meddle() -> None:
+        while (guard := server.migration.guards.of("orders")) is None or guard.state != "watching":
+            time.sleep(0.005)
+        ok("rollback", "orders")
+
+    other = threading.Thread(target=meddle)
+    other.start()
+    result = run(*GUARDED, "--watch", "60s")
+    other.join()
+    assert (result.exit_code, "somebody else has moved it" in result.stdout) == (REFUSED, True)
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "code"),
+    [
+        ([None] * 20, "lost", UNREACHABLE),
+        ([WATCHING, None, WATCHING, OVER], "over", DONE),
+        ([WATCHING, None, {**WATCHING, "guard": None}], "gone", REFUSED),
+        ([WATCHING, KeyboardInterrupt()], "interrupted", REFUSED),
+    ],
+)
+def test_what_a_watcher_tells_when_it_loses_sight_of_the_guard(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answers: list[Any], state: str, code: int
+) -> None:
+    told = iter(answers)
+
+    def answer(*_: object, **__: object) -> Any:
+        if isinstance(one := next(told), BaseException):
+            raise one
+        return one
+
+    clock = itertools.count()
+    monkeypatch.setattr("strangler_gateway.cli.guarded.time.sleep", lambda _: None)
+    monkeypatch.setattr("strangler_gateway.cli.guarded.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(AdminClient, "try_get", answer)
+    with pytest.raises(typer.Exit) as end:
+        guarded.follow(AdminClient(NO_GATEWAY), {"unit": "items"}, 5.0, NO_GATEWAY)
+    assert end.value.exit_code == code
+    shown = capsys.readouterr().out
+    assert guarded._ENDED[state][1] in shown
+    assert f"strangler rollback items --admin {NO_GATEWAY}" in shown
+
+
 @pytest.mark.parametrize(
     "words",
     [
         "flip items",
+        "flip items --to shadow --rollback-on-errors",
+        "flip items --to legacy --watch 1s --rollback-on-errors",
         "flip items --to gone",
         "flip items --to canary",
         "flip items --to shadow --share 3",

@@ -3,11 +3,13 @@
 import contextlib
 import http.client
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,7 @@ class Upstream(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.seen = 0
+        self.status = 200
         self.more: dict[str, object] = {}
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -63,7 +66,7 @@ class _Answer(BaseHTTPRequestHandler):
         assert isinstance(self.server, Upstream)
         self.server.seen += 1
         body = json.dumps({"path": self.path, **self.server.more}).encode()
-        self.send_response(200)
+        self.send_response(self.server.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -76,8 +79,9 @@ class _Answer(BaseHTTPRequestHandler):
 class Callers:
     """A client that keeps calling on one connection; `failed` holds what went wrong."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, statuses: Set[int] = frozenset({200})) -> None:
         self.answered = 0
+        self._statuses = statuses
         self.failed: list[object] = []
         self._port = port
         self._end = threading.Event()
@@ -93,7 +97,7 @@ class Callers:
                     connection.request("GET", f"/item/{self.answered}")
                     answer = connection.getresponse()
                     body = answer.read()
-                    assert (answer.status, connection.sock is socket) == (200, True), body
+                    assert (answer.status in self._statuses, connection.sock is socket) == (True, True), body
                     self.answered += 1
         except (OSError, http.client.HTTPException, AssertionError) as exc:
             self.failed.append(exc)
@@ -211,6 +215,56 @@ def test_differences_outlive_a_restart_and_a_broken_file_of_them_stops_no_start(
     site.gateway = site.start()
     site.gateway.logged("the examples of differences start anew")
     assert "no difference was seen" in site.ok("differences", "item-read")
+
+
+def breaking(site: Site) -> None:
+    """In canary, with callers that the share is drawn for; the service still works."""
+    text = site.routes.read_text().replace("state: legacy", "anonymous: random, state: legacy")
+    site.gateway.stop()
+    site.routes.write_text(text)
+    site.gateway = site.start()
+    site.ok("flip", "items", "--to", "shadow", "--why", "t")
+
+
+FLIP = ("flip", "items", "--to", "canary", "--share", "50", "--why", "t", "--force", "--watch", "60s")
+
+
+def test_a_service_that_answers_500_after_the_flip_is_rolled_back_by_the_watch(site: Site) -> None:
+    breaking(site)
+    site.items.status = 500
+    callers = Callers(site.gateway.port, statuses={200, 500})
+    done = site.run(*FLIP, "--rollback-on-errors")
+    until(more_than(site.monolith))
+    items = site.items.seen
+    until(more_than(site.monolith, 20))
+    callers.stop()
+    assert callers.failed == []
+    assert (done.exit_code, "items: rolled back automatically, and on hold" in done.stdout) == (1, True)
+    assert site.items.seen <= items + 1
+    assert (site.shown()["state"], site.shown()["held"]) == ("legacy", True)
+    assert "rollback (automatic)" in site.ok("log")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_the_gateway_watches_on_when_the_command_that_asked_for_it_ends(site: Site, number: int) -> None:
+    breaking(site)
+    callers = Callers(site.gateway.port, statuses={200, 500})
+    words = [*FLIP, "--rollback-on-errors", "--admin", f"http://127.0.0.1:{site.gateway.admin_port}"]
+    command = [sys.executable, "-m", "strangler_gateway.cli.app", *words]
+    environ = os.environ | {"STRANGLER_ADMIN_TOKEN": OPERATOR}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as watcher:
+        assert watcher.stdout is not None
+        until(lambda: " of 60 s: " in watcher.stdout.readline())
+        watcher.send_signal(number)
+        told = watcher.stdout.read()
+    if number == signal.SIGINT:
+        assert (watcher.returncode, "it watches until the time is up" in told) == (1, True)
+    assert site.shown()["state"] == "canary"
+    site.items.status = 500
+    until(lambda: site.shown()["held"])
+    callers.stop()
+    assert callers.failed == []
+    assert "rollback (automatic)" in site.ok("log")
 
 
 def test_a_bad_file_stops_the_start_with_every_fault(tmp_path: Path) -> None:

@@ -1,0 +1,146 @@
+"""Guards: each watches one movable for a while after a move, and rolls it back by itself at the first alarm.
+
+It runs in the gateway, so it goes on when the command that asked for it ends. It ends with the process.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from strangler_gateway.migration.gate.alarm import BreakCard, expected_failures, sentence, worse
+from strangler_gateway.migration.gate.evidence import GateEvidence
+from strangler_gateway.migration.gate.pool import Counts, total
+from strangler_gateway.migration.gate.shown import shown
+from strangler_gateway.migration.journal.journal_entry import Standing
+from strangler_gateway.migration.states import Position
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+NOTHING = Counts()
+
+
+class GuardState(StrEnum):
+    """How far a guard is."""
+
+    WATCHING = "watching"
+    OVER = "over"
+    """The time is up, without an alarm."""
+    ROLLED_BACK = "rolled_back"
+    MOVED = "moved"
+    """Somebody else has moved the movable."""
+    FAILED = "failed"
+    """Nobody watches any more; the log says why."""
+
+
+class GuardedMigration(Protocol):
+    """What a guard needs."""
+
+    def standing(self, unit: str) -> Standing | None:
+        """None: it is not served any more."""
+        ...
+
+    def seen(self, unit: str) -> tuple[GateEvidence, Counts]:
+        """Since its last move, and everything before."""
+        ...
+
+    def roll_back(self, unit: str, who: str, why: str, evidence: Mapping[str, Any]) -> Awaitable[object]:
+        """At once; journalled as automatic."""
+        ...
+
+
+@dataclass(slots=True)
+class Guard:
+    """`until` in Unix seconds; `alarm`: what was seen when it rolled back."""
+
+    unit: str
+    until: float
+    who: str
+    standing: Standing
+    state: GuardState = GuardState.WATCHING
+    alarm: str | None = None
+    card: BreakCard = field(default_factory=BreakCard)
+    counted: Counts = NOTHING
+
+    def look(self, known: GateEvidence, before: Counts, seconds: float) -> bool:
+        """Whether to go back."""
+        now = total(known.requests.values())
+        tick = Counts(*(max(new - old, 0) for new, old in zip(now, self.counted, strict=True)))
+        self.counted = now
+        broken = self.card.add(tick, expected_failures(before, now), seconds)
+        return broken or worse(known, before)
+
+
+class Guards:
+    """At most one guard of each movable; the last one is remembered."""
+
+    def __init__(
+        self,
+        migration: GuardedMigration,
+        clock: Callable[[], float] = time.time,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
+        self._migration, self._clock, self._every_s = migration, clock, look_every_s
+        self._guards: dict[str, Guard] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, unit: str, seconds: float, who: str) -> Guard:
+        """Watches from now on, instead of an earlier guard. Raises KeyError if the movable is not served."""
+        standing = self._migration.standing(unit)
+        if standing is None:
+            raise KeyError(unit)
+        if unit in self._tasks:
+            self._tasks.pop(unit).cancel()
+        guard = self._guards[unit] = Guard(unit, self._clock() + seconds, who, standing)
+        guard.counted = total(self._migration.seen(unit)[0].requests.values())
+        self._tasks[unit] = asyncio.create_task(self._run(guard, seconds))
+        return guard
+
+    def of(self, unit: str) -> Guard | None:
+        """The guard of a movable, also one that has ended."""
+        return self._guards.get(unit)
+
+    async def aclose(self) -> None:
+        """Ends all guards; what they watched stays where it is."""
+        for unit, task in self._tasks.items():
+            if task.cancel():
+                log.warning("the guard of %s ends with this process: nobody watches it any more", unit)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _run(self, guard: Guard, seconds: float) -> None:
+        try:
+            guard.state = await self._watch(guard, seconds)
+        except Exception:
+            guard.state = GuardState.FAILED
+            log.exception("the guard of %s has failed: nobody watches it any more", guard.unit)
+
+    async def _watch(self, guard: Guard, seconds: float) -> GuardState:
+        loop = asyncio.get_running_loop()
+        end = looked = loop.time()
+        end += seconds
+        while True:
+            await asyncio.sleep(min(self._every_s, max(end - loop.time(), 0.0)))
+            standing = self._migration.standing(guard.unit)
+            if standing is None or _move(standing) != _move(guard.standing):
+                return GuardState.MOVED
+            (known, before), now = self._migration.seen(guard.unit), loop.time()
+            if guard.look(known, before, max(now - looked, LOOK_EVERY_S)):
+                return await self._go_back(guard, known)
+            if now >= end:
+                return GuardState.OVER
+            looked = now
+
+    async def _go_back(self, guard: Guard, known: GateEvidence) -> GuardState:
+        guard.alarm = f"{sentence(known)} within {known.now - known.since:.0f} s of the move"
+        log.warning("%s is rolled back automatically: %s", guard.unit, guard.alarm)
+        await self._migration.roll_back(guard.unit, guard.who, guard.alarm, shown(known))
+        return GuardState.ROLLED_BACK
+
+
+def _move(standing: Standing) -> tuple[float, Position]:
+    """Tells one move from another."""
+    return standing.since, standing.position
