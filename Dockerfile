@@ -7,7 +7,7 @@ FROM python:3.12-slim AS wheel
 WORKDIR /src
 COPY deploy/build.lock .
 RUN pip install --no-cache-dir --require-hashes -r build.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY chassis chassis
 COPY strangler_gateway strangler_gateway
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .

@@ -1,6 +1,9 @@
 # Works with GNU make 3.81 and BSD tools. `make` alone lists the targets.
 PYTHON_OF_VENV = .venv/bin/python
 INSTALLED = .venv/.installed
+SOURCES = $(shell find chassis strangler_gateway -name '*.py') hatch_build.py pyproject.toml
+# The compiled wheel in an environment of its own, which takes all else from .venv; never built beside the sources.
+COMPILED = build/compiled/.installed
 PIP = $(PYTHON_OF_VENV) -m pip --quiet --no-input --disable-pip-version-check
 COMPILE = $(PYTHON_OF_VENV) -m uv pip compile --quiet --python-version 3.11 --universal --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate
@@ -9,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo run test test-walks parts parts-stop test-connected images test-images soak mutations check bench bench-purchase bench-mail settings-doc lock
+.PHONY: help install demo run test test-walks test-compiled wheel parts parts-stop test-connected images test-images soak mutations check bench bench-purchase bench-mail settings-doc lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -37,6 +40,24 @@ test: $(INSTALLED) ## run the tests that need no other server
 
 test-walks: $(INSTALLED) ## run whole systems as a user would: pages of docs/, the demo, the wheel, recordings in every state
 	@$(PYTEST) -m "walk and not connected"
+
+wheel: $(INSTALLED) ## build dist/*.whl with the hot modules compiled (pure Python if there is no C compiler)
+	@rm -f dist/strangler_gateway-*.whl
+	@STRANGLER_COMPILE=1 $(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/strangler_gateway-*.whl
+
+$(COMPILED): $(INSTALLED) $(SOURCES)
+	@$(MAKE) --no-print-directory wheel
+	@test -x build/compiled/venv/bin/python || $(PYTHON_OF_VENV) -m venv --without-pip build/compiled/venv
+	@$(PYTHON_OF_VENV) -c 'import pathlib, sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$(build/compiled/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dependencies.pth"
+	@$(PIP) --python build/compiled/venv/bin/python install --no-deps --no-index --force-reinstall dist/strangler_gateway-*.whl
+	@touch $(COMPILED)
+
+test-compiled: $(COMPILED) ## run the HTTP tests on the compiled wheel, in a folder without the sources
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && python=$$PWD/build/compiled/venv/bin/python \
+	  && cp -R tests examples parts pyproject.toml routes.yaml "$$folder" && cd "$$folder" \
+	  && PYTHONDONTWRITEBYTECODE= "$$python" -m pytest -n auto --dist loadscope -m "not connected and not walk" tests/http tests/compiled
 
 parts: $(INSTALLED) ## start PostgreSQL, RabbitMQ and a MongoDB-compatible server (in Docker if available)
 	@$(PYTHON_OF_VENV) -m parts up

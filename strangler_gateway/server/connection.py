@@ -33,7 +33,7 @@ _TOO_MANY = Reply(503, "connection_limit_reached", "Too many connections.", ((b"
 _HEADER_LATE = Reply(408, "http_request_error", "The request header did not arrive in time.", close=True)
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection:
     """Reads requests one after the other; the handler of each answers through the methods of `exchange.outcome.Client`.
 
     `deadline`: monotonic seconds; what is waited for now ends then.

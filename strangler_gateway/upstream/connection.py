@@ -40,7 +40,7 @@ class ConnectionPool(CallPool, Protocol):
         ...
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection:
     """One connection to the origin, with at most one call under way."""
 
     def __init__(self, pool: ConnectionPool) -> None:
@@ -153,8 +153,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._read(call, data)
         except BadResponse as exc:
             call.fail(self._error(exc.code, f"sent an answer that is not valid HTTP/1.1: {exc}"))
-        except Malformed as exc:
-            call.fail(self._error("http_protocol_error", f"sent a malformed chunked body: {exc}"))
+        except Malformed as malformed:
+            call.fail(self._error("http_protocol_error", f"sent a malformed chunked body: {malformed}"))
         if not call.ended:
             call.sink.flush()
 

@@ -5,6 +5,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from math import inf
+from typing import cast
 
 from strangler_gateway.exchange.errors import connect_error
 from strangler_gateway.http.write_batch import WriteBatch
@@ -150,13 +151,13 @@ class Pool:
         context = self._tls() if service.scheme == "https" else None
         name = (service.tls.server_name or service.host) if context else None
         connection = UpstreamConnection(self)
+        # A loop calls the methods of a protocol; a compiled class cannot have asyncio's as its base.
+        protocol = lambda: cast(asyncio.Protocol, connection)  # noqa: E731  # used once, in two ways
         async with asyncio.timeout(service.timeouts.connect):
             if service.unix:
-                await loop.create_unix_connection(lambda: connection, service.unix, ssl=context, server_hostname=name)
+                await loop.create_unix_connection(protocol, service.unix, ssl=context, server_hostname=name)
             else:
-                await loop.create_connection(
-                    lambda: connection, service.host, service.port, ssl=context, server_hostname=name
-                )
+                await loop.create_connection(protocol, service.host, service.port, ssl=context, server_hostname=name)
         return connection
 
     def _tls(self) -> ssl.SSLContext:

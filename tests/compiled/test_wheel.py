@@ -1,0 +1,30 @@
+"""The modules that run are those that were installed: compiled ones from a compiled wheel, else sources."""
+
+import subprocess
+import sys
+import tomllib
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.metadata import distribution
+from pathlib import Path
+
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+MODULES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["modules"]
+
+
+def is_compiled_wheel() -> bool:
+    return "Root-Is-Purelib: false" in (distribution("strangler-gateway").read_text("WHEEL") or "")
+
+
+def loaded() -> dict[str, str]:
+    """The file of each hot module, in a process that was started like a gateway."""
+    names = [module.removesuffix(".py").replace("/", ".") for module in MODULES]
+    lines = [f"import {', '.join(names)}", "import sys", *(f"print(sys.modules[{name!r}].__file__)" for name in names)]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60, check=True
+    )
+    return dict(zip(names, done.stdout.splitlines(), strict=True))
+
+
+def test_every_hot_module_is_loaded_as_it_was_built() -> None:
+    suffix = EXTENSION_SUFFIXES[0] if is_compiled_wheel() else ".py"
+    assert {name: file for name, file in loaded().items() if not file.endswith(suffix)} == {}
