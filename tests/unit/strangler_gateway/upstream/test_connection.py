@@ -41,11 +41,28 @@ class Transport:
 
 
 @pytest.fixture
-def silent() -> Iterator[int]:
+def pipe() -> Iterator[tuple[int, int]]:
     ends = os.pipe()
-    yield ends[0]
+    yield ends
     for end in ends:
         os.close(end)
+
+
+@pytest.fixture
+def silent(pipe: tuple[int, int]) -> int:
+    return pipe[0]
+
+
+async def test_a_connection_with_something_to_read_is_not_used_again_r6(pipe: tuple[int, int]) -> None:
+    """The loop may not have seen it yet; it would read it behind the next request, and take it for the answer."""
+    pool = Pool(Service("m", "http", "127.0.0.1", 1), time.monotonic, 65536, WriteBatch())
+    connection = UpstreamConnection(pool)
+    connection.connection_made(cast(Any, Transport(pipe[0])))
+    pool.release(connection, 60.0)
+    os.write(pipe[1], b"\n")
+    assert not connection.usable(0.0)
+    os.read(pipe[0], 1)
+    assert connection.usable(0.0)
 
 
 async def test_a_connection_that_was_paused_for_a_slow_client_reads_again_when_its_call_ends_c7(silent: int) -> None:
