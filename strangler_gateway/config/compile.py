@@ -62,6 +62,8 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
         health=entry.health,
         identity_headers=entry.identity_headers,
         lenient=entry.lenient,
+        upgrade=tuple(name.encode() for name in entry.upgrade),
+        half_close=entry.half_close,
     )
 
 

@@ -33,6 +33,16 @@ def _spelled(pattern: str, sentence: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _protocol(value: str) -> str:
+    """A protocol that a connection may be switched to (RFC 9110 §7.8), in lower case."""
+    name = value.lower()
+    if not re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9a-z]+(/[!#$%&'*+\-.^_`|~0-9a-z]+)?", name):
+        raise ValueError("wanted the name of a protocol as in an Upgrade field, such as websocket or tcp")
+    if name.partition("/")[0] in ("http", "h2c", "tls"):
+        raise ValueError("requests inside it would pass the gateway unseen; wanted another protocol, such as websocket")
+    return name
+
+
 def _checked(read: Callable[[str], object]) -> AfterValidator:
     """A text that `read` accepts (it raises ValueError), as it is written."""
 
@@ -196,6 +206,7 @@ Target = Annotated[
     str,
     _spelled(r"/[!-\"$-~]*", "wanted a path such as /health/ready, with a query if need be, and without a fragment"),
 ]
+Protocol = Annotated[str, AfterValidator(_protocol)]
 RoutePath = Annotated[str, _checked(parse)]
 Origin = Annotated[str, _checked(addresses.origin)]
 Network = Annotated[str, _checked(addresses.network)]

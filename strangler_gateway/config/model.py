@@ -62,6 +62,8 @@ class ServiceEntry(StrictModel):
     websocket_ping_s: t.SecondsOrNone = 0.0
     identity_headers: Literal["drop", "pass", "trusted"] | None = None
     lenient: bool = False
+    upgrade: list[t.Protocol] = Field(default=["websocket"])
+    half_close: Literal["end", "answer"] = "end"
 
 
 class GateEntry(StrictModel):

@@ -53,8 +53,8 @@ class Exchange:
     """The gateway answered itself, in place of the side."""
     continued = False
     """100 Continue has gone out."""
-    tunnel = False
-    """The protocol has been switched: bytes go both ways as they are."""
+    protocol = b""
+    """Set once the protocol has been switched to this one: bytes go both ways as they are."""
     tap: Tap | None = None
     """Set by decide for a request that is compared or recorded: copies the exchange as it passes."""
 
@@ -93,3 +93,7 @@ class Exchange:
         """Added to the response, whichever side it is from (the canary's cookie)."""
         self.on_done: list[Callable[[], None]] = []
         """Called once when the exchange has ended, however it ended (slots, leases)."""
+
+    def upgrade_to(self, service: Service) -> bytes:
+        """Of the protocols that the client asks to switch to those that `service` may take; empty for none."""
+        return b", ".join([name for name in self.head.upgrades if name in service.upgrade])

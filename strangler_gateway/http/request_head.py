@@ -74,8 +74,8 @@ class RequestHead:
         "target",
         "te_trailers",
         "told",
+        "upgrades",
         "version",
-        "websocket",
     )
 
     def __init__(self, method: bytes, target: bytes, version: int, lines: Lines, marks: Marks) -> None:
@@ -91,7 +91,8 @@ class RequestHead:
         self.length: int | None = 0
         self.keep_alive = True
         self.expect_continue = False
-        self.websocket = False
+        self.upgrades: tuple[bytes, ...] = ()
+        """Protocols that it asks to switch to, in lower case (RFC 9110 §7.8)."""
         self.te_trailers = False
         self.connection: frozenset[bytes] = NOTHING
         """Fields to be removed because a Connection option names them."""
@@ -126,7 +127,7 @@ class RequestHead:
         head.length = self.length
         head.keep_alive = self.keep_alive
         head.expect_continue = self.expect_continue
-        head.websocket = self.websocket
+        head.upgrades = self.upgrades
         head.te_trailers = self.te_trailers
         head.connection = self.connection
         head.told = self.told
@@ -346,13 +347,14 @@ def _read_connection(request: RequestHead, connection: bytes, upgrade: bytes | N
     elif request.version == 10:
         request.keep_alive = b"keep-alive" in names
     request.connection = nominated(names)
-    if b"upgrade" in names and request.version == 11 and request.method == b"GET" and request.length == 0:
-        request.websocket = upgrade is not None and b"websocket" in options((upgrade,))
+    if b"upgrade" in names and upgrade is not None and request.version == 11:
+        is_handshake = request.method == b"GET" and request.length == 0  # RFC 6455 §4.1
+        request.upgrades = tuple([name for name in options((upgrade,)) if is_handshake or name != b"websocket"])
 
 
 def _read_expect(request: RequestHead, expect: bytes) -> None:
     if request.version == 10:
         return
-    if options((expect,)) != [b"100-continue"]:
+    if set(options((expect,))) != {b"100-continue"}:
         raise BadRequest(417, "expectation", "The only expectation known is 100-continue.")
     request.expect_continue = request.length != 0

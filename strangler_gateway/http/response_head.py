@@ -36,7 +36,8 @@ class ResponseHead:
     is_coded = False
     """A transfer coding frames the body: what Content-Length says does not count (RFC 9112 §6.3)."""
     keep_alive_timeout_s: int | None = None
-    upgrade = False
+    upgrade = b""
+    """The protocol that a 101 switches to, in lower case."""
     dated = False
     """There is a Date."""
     events = False
@@ -80,7 +81,7 @@ def parse_response(head: bytes, method: bytes, is_lenient: bool = False) -> Resp
     response = ResponseHead(
         int(status), reason or b"", 11 if minor == b"1" else 10, fields, marks, head[start - 1 : -2]
     )
-    length = coding = connection = None
+    length = coding = connection = upgrade = None
     for kind, index in marks:
         value = fields[index][1]
         if kind == LENGTH:
@@ -95,7 +96,8 @@ def parse_response(head: bytes, method: bytes, is_lenient: bool = False) -> Resp
             timeout = _TIMEOUT.search(value)
             response.keep_alive_timeout_s = int(timeout[1]) if timeout else None
         elif kind == UPGRADE:
-            response.upgrade = value.strip(b" \t").lower() == b"websocket"
+            upgrade = joined(upgrade, value.strip(b" \t").lower())
+            response.upgrade = upgrade
     if connection is not None and connection not in KEEP_ALIVE_OPTIONS:
         _response_connection(response, options((connection,)))
     if is_lenient and length is not None and coding is not None and coding.strip(b" \t").lower() == b"identity":
@@ -118,7 +120,8 @@ def _parse_mended(head: bytes, start: int) -> tuple[Pairs, Marks]:
 def _response_connection(response: ResponseHead, names: list[bytes]) -> None:
     if b"close" in names:
         response.keep_alive = False
-    response.upgrade = response.upgrade and b"upgrade" in names
+    if b"upgrade" not in names:
+        response.upgrade = b""
     response.connection = nominated(names)
 
 

@@ -76,7 +76,7 @@ class Recording:
 
     def tap(self, exchange: Exchange) -> None:
         """Copies the exchange if the operator asks for it, beside the copy that shadow takes."""
-        if exchange.head.websocket or self.over or not self._wants(exchange):
+        if exchange.upgrade_to(exchange.route.legacy) or self.over or not self._wants(exchange):
             return
         if self._under_way >= MAX_UNDER_WAY:
             self.tally.leave_out("too_many")

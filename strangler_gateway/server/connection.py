@@ -64,6 +64,8 @@ class ClientConnection:
         """The process ends: this exchange is the last one."""
         self.lingering = False
         """Nothing more is read from this client; what was written still leaves."""
+        self.half_closed = False
+        """The client has ended its side, and still gets the answers to its requests."""
         self.parsing = False
 
     # The connection.
@@ -84,8 +86,24 @@ class ClientConnection:
         self.connections.discard(self)
         self._gone()
 
-    def eof_received(self) -> None:
-        self._gone()
+    def eof_received(self) -> bool:
+        """The client has ended its side: has it left, or does it wait for the answer? True keeps our side open."""
+        self.half_closed = self._answers_half_close()
+        if not self.half_closed:
+            self.out.now()  # an answer may be due in this turn
+            self._gone()
+        elif not self.reader.buffer:
+            self.keep = False
+        return self.half_closed
+
+    def _answers_half_close(self) -> bool:
+        """`half_close:` of the service, for a whole request; until one is decided, of the route's legacy side."""
+        exchange = self.exchange
+        if exchange is None or self.handler is None or not self.body.done or self.writer.tunnel is not None:
+            return False
+        is_decided = exchange.decision is not None and exchange.publish is None
+        service = exchange.service if is_decided else exchange.route.legacy
+        return service.half_close == "answer" and not exchange.protocol
 
     def _gone(self) -> None:
         """The client has left: what runs for it is ended at once (gateway.md C2)."""
@@ -96,7 +114,7 @@ class ClientConnection:
         if handler is not None:
             handler.on_client_gone()
         if exchange is not None:
-            if not exchange.tunnel:
+            if not exchange.protocol:
                 exchange.stage = exchange.stage or b"client"
                 exchange.status = exchange.status or 499
             self.front.done(exchange)
@@ -419,6 +437,8 @@ class ClientConnection:
             self._resume(_PIPELINE | _UPLOAD)
         if self.reader.buffer:
             self._next()
+        if self.half_closed and self.handler is None and not (self.parsing or self.full or self.lingering):
+            self._close()
 
     def _ended(self, exchange: Exchange) -> None:
         self.handler = self.exchange = None
@@ -474,7 +494,7 @@ class ClientConnection:
         self.lingering = True
         self._await()
         self._resume(_PIPELINE | _UPLOAD)
-        if (self.body.done and not self.reader.buffer) or not self.transport.can_write_eof():
+        if self.half_closed or (self.body.done and not self.reader.buffer) or not self.transport.can_write_eof():
             self.transport.close()
         else:
             self.transport.write_eof()

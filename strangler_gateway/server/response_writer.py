@@ -36,8 +36,9 @@ class ResponseWriter:
         if framing == _CHUNKED:
             lines += b"Transfer-Encoding: chunked\r\n"
         elif framing == _TUNNEL:
-            lines += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
-            self.tunnel = Tunnel(exchange.service.websocket_ping_s or inf)
+            lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % exchange.protocol
+            is_websocket = exchange.protocol == b"websocket"
+            self.tunnel = Tunnel(is_websocket, (is_websocket and exchange.service.websocket_ping_s) or inf)
         if not keep and framing != _TUNNEL:
             lines += b"Connection: close\r\n"
         elif exchange.version == 10:

@@ -45,13 +45,16 @@ class Shadow:
         if rules.share < 10_000 and self._sample(10_000) >= rules.share:
             return None
         stats = self._stats.route(route.id)
-        if exchange.head.length != 0 or exchange.head.websocket or self._running.get(route.id, 0) >= rules.concurrency:
+        if exchange.head.length != 0 or exchange.upgrade_to(route.legacy) or self._is_busy(route.id, rules.concurrency):
             stats.shadow_skipped += 1
             return None
         self._running[route.id] = self._running.get(route.id, 0) + 1
         capture = Capture(rules.max_body, True, partial(self._ended, exchange))
         exchange.on_done.append(capture.abandon)
         return capture
+
+    def _is_busy(self, route_id: str, most: int) -> bool:
+        return self._running.get(route_id, 0) >= most
 
     def _ended(self, exchange: Exchange, capture: Capture, whole: bool) -> None:
         """Compares what was captured, in a task: it starts after this callback, when the answer has gone."""

@@ -35,9 +35,8 @@ class Forward:
         head = exchange.head
         built = request_head(exchange, exchange.service, exchange.decision.side, self._via)
         pool = self._upstreams.pool(exchange.service)
-        return pool.send(
-            sink, exchange.method, exchange.target, built, complete=head.length == 0, upgrade=head.websocket
-        )
+        upgrade = exchange.upgrade_to(exchange.service) if head.upgrades else b""
+        return pool.send(sink, exchange.method, exchange.target, built, complete=head.length == 0, upgrade=upgrade)
 
     def fails_over(self, exchange: Exchange, error: UpstreamError) -> bool:
         """In canary a safe request that the service did not answer goes to legacy, counted; a write never does."""
@@ -48,7 +47,9 @@ class Forward:
             or exchange.route.movable.state is not MigrationState.CANARY
         ):
             return False
-        if exchange.method not in SAFE or exchange.head.length != 0 or exchange.head.websocket or error.stage == "body":
+        if exchange.method not in SAFE or exchange.head.length != 0 or error.stage == "body":
+            return False
+        if exchange.upgrade_to(exchange.service):
             return False
         self._stats.route(exchange.route.id).failovers += 1
         exchange.decision, exchange.service = FAILED_OVER, exchange.route.legacy
@@ -101,7 +102,7 @@ class Relay(Handler):
         exchange = self._exchange
         if exchange.tap is not None:
             exchange.tap.request_body(data)
-        is_chunked = exchange.head.length is None and not exchange.tunnel
+        is_chunked = exchange.head.length is None and not exchange.protocol
         self._call.write(chunked.encode(data) if is_chunked else data)
 
     def on_request_end(self, trailers: Pairs) -> None:
@@ -129,7 +130,8 @@ class Relay(Handler):
 
     def on_head(self, head: ResponseHead) -> None:
         exchange = self._exchange
-        exchange.tunnel = head.status == 101
+        if head.status == 101:
+            exchange.protocol = head.upgrade
         self._nominated = head.connection
         lines = self._forward.client_lines(exchange, head)
         self._client.write_head(head.status, head.reason, lines, head.length)

@@ -75,6 +75,10 @@ class Service:
     """Fields that say who calls. None: built-in names pass to the legacy side, and no others do."""
     lenient: bool = field(default=False, metadata=_ADDED)
     """Its answers may end a line with a bare LF, and say `Transfer-Encoding: identity` beside a length."""
+    upgrade: tuple[bytes, ...] = field(default=(b"websocket",), metadata=_ADDED)
+    """Protocols that a connection may be switched to, in lower case."""
+    half_close: Literal["end", "answer"] = field(default="end", metadata=_ADDED)
+    """What becomes of a whole request whose client has ended its side."""
 
     @property
     def authority(self) -> bytes:

@@ -103,7 +103,7 @@ class Call:
     )
 
     def __init__(
-        self, pool: CallPool, sink: Sink, method: bytes, target: bytes, head: bytes, complete: bool, upgrade: bool
+        self, pool: CallPool, sink: Sink, method: bytes, target: bytes, head: bytes, complete: bool, upgrade: bytes
     ) -> None:
         self.pool = pool
         self.sink = sink
@@ -113,7 +113,7 @@ class Call:
         self.complete = complete
         """The whole request has been handed over."""
         self.upgrade = upgrade
-        """The request asks to switch the protocol."""
+        """The protocols that the upstream may switch to, as a list; empty for none."""
         self.connection: Carrier | None = None
         self.pending: list[bytes] = []
         self.pending_size = 0

@@ -212,7 +212,7 @@ class UpstreamConnection:
             call.sink.on_informational(head)
 
     def _upgraded(self, call: Call, head: ResponseHead) -> None:
-        if not (head.upgrade and call.upgrade):
+        if not head.upgrade or head.upgrade not in call.upgrade.split(b", ") or not call.complete:
             raise BadResponse("switched to a protocol that the client did not request", "http_upgrade_failed")
         self.head, self.left, self.decoder = head, -1, None
         head.length, head.keep_alive = None, False

@@ -85,8 +85,8 @@ def _own(exchange: Exchange, service: Service, side: Side) -> Iterator[bytes]:
     head = exchange.head
     if head.length is None:
         yield b"Transfer-Encoding: chunked\r\n"
-    if head.websocket:
-        yield b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    if upgrade := exchange.upgrade_to(service):
+        yield b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade
     elif head.te_trailers:
         yield b"Connection: TE\r\nTE: trailers\r\n"
     if side is _LEGACY and exchange.credential is not None:
@@ -104,8 +104,8 @@ def _edit(exchange: Exchange, lines: list[bytes], service: Service, side: Side) 
             if side is _EXTRACTED or exchange.credential is not None:
                 lines[index] = b""
         elif kind == EXPECT:
-            if not head.expect_continue:
-                lines[index] = b""
+            lines[index] = b"" if kind in kept or not head.expect_continue else _expectation(head, index)
+            kept[kind] = b""
         elif kind == TRAILER:
             if head.length is not None:
                 lines[index] = b""
@@ -167,6 +167,12 @@ def _continued(exchange: Exchange, peer: bytes, kept: dict[int, bytes]) -> bytes
     if Kind.FORWARDED_HOST not in kept:
         lines += b"X-Forwarded-Host: %b\r\n" % (exchange.host or b"")
     return lines
+
+
+def _expectation(head: RequestHead, index: int) -> bytes:
+    """The only one that is known, as sent; equal ones on one line are one."""
+    name, value = head.fields[index]
+    return head.lines[index] if value and b"," not in value else _LINE % (name, b"100-continue")
 
 
 def _one_hop_less(method: bytes, pair: tuple[bytes, bytes]) -> bytes:

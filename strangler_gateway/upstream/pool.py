@@ -39,7 +39,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def send(
-        self, sink: Sink, method: bytes, target: bytes, head: bytes, *, complete: bool, upgrade: bool = False
+        self, sink: Sink, method: bytes, target: bytes, head: bytes, *, complete: bool, upgrade: bytes = b""
     ) -> Call:
         """Starts a call; the sink hears of everything later, never from inside this function."""
         call = Call(self, sink, method, target, head, complete, upgrade)

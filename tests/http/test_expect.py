@@ -40,6 +40,23 @@ def test_a_100_of_the_upstream_reaches_the_client_once_9110_10_1_1(
     assert client.ask(get()).status == 200
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"Expect: 100-continue", b"Expect: 100-Continue"),
+        (b"Expect: 100-continue, 100-continue",),
+        (b"Expect:", b"Expect: 100-continue"),
+    ],
+)
+def test_equal_expectations_are_one_9110_5_3(client: Client, origin: Script, lines: tuple[bytes, ...]) -> None:
+    origin.answers(continuing)
+    client.send(message(b"POST / HTTP/1.1", HOST, b"Content-Length: 5", *lines))
+    client.interim()
+    client.send(b"hello")
+    assert client.answer().status == 200
+    assert (origin.only.get(b"expect") or b"").lower() == b"100-continue"
+
+
 def test_the_body_is_not_asked_for_before_the_upstream_wants_it_9110_10_1_1(client: Client, origin: Script) -> None:
     proceed = threading.Event()
 

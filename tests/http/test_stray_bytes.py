@@ -1,6 +1,5 @@
 """R6, F12: bytes that belong to no answer never reach a client (RFC 9112 §9.2, §6.3)."""
 
-
 import pytest
 
 from tests.http.client import Client

@@ -47,7 +47,7 @@ def read(head: bytes, last: RequestHead | None) -> dict[str, object] | str:
 
 MEANING = [
     *("method", "target", "path", "query", "version", "fields", "marks", "host", "has_host_field", "authorization"),
-    *("length", "keep_alive", "expect_continue", "websocket", "te_trailers", "connection"),
+    *("length", "keep_alive", "expect_continue", "upgrades", "te_trailers", "connection"),
 ]
 
 

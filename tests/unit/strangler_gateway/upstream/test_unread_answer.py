@@ -17,6 +17,7 @@ from strangler_gateway.table.routes import Service
 from strangler_gateway.upstream.call import Call, Nobody
 from strangler_gateway.upstream.pool import Pool
 
+UPGRADE = b"websocket"
 COUNTED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100000\r\n\r\n"
 TO_THE_CLOSE = b"HTTP/1.1 403 Forbidden\r\n\r\n"
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -59,13 +60,13 @@ async def early(answer: bytes, ends_first: bool = False, is_slow: bool = False, 
         service = Service("m", "http", "127.0.0.1", listener.getsockname()[1])
         pool, taker = Pool(service, time.monotonic, 65536, WriteBatch()), Taker(is_slow)
         head = b"POST / HTTP/1.1\r\nContent-Length: 9000000\r\n\r\n"
-        taker.call = call = pool.send(taker, b"POST", b"/", head, complete=False, upgrade=bool(switched))
+        taker.call = call = pool.send(taker, b"POST", b"/", head, complete=bool(switched), upgrade=UPGRADE)
         upstream, _ = await asyncio.get_running_loop().run_in_executor(None, listener.accept)
         with upstream:
             while call.connection is None:
                 await asyncio.sleep(0)
             upstream.sendall(switched)
-            while switched and not taker.status:
+            while switched and not (taker.status or taker.over.is_set()):
                 await asyncio.sleep(0)
             await asyncio.get_running_loop().run_in_executor(None, upstream.recv, 20)
             upstream.sendall(answer)
