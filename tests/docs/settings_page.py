@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings
 
 import examples.monolith.settings
 import examples.runner.settings
-import examples.service.main
+import examples.service.settings
 import extracted.account.settings
 import extracted.mailer.settings
 import extracted.shop.settings
@@ -52,7 +52,7 @@ DEPLOYABLES: tuple[tuple[str, str, type[BaseSettings]], ...] = (
         '`identity: {plugin: "legacy_adapter.identity:from_environment"}`, in the gateway\'s process.',
         legacy_adapter.identity.Settings,
     ),
-    ("The smallest service", "`python -m examples.service.main`.", examples.service.main.Settings),
+    ("The smallest service", "`python -m examples.service.main`.", examples.service.settings.Settings),
 )
 
 STAND_IN = {

@@ -54,6 +54,12 @@ async def test_the_walk_leads_from_the_monolith_to_the_service(tmp_path: Path) -
     replays = [text for box, text in zip(commands, said, strict=True) if "strangler replay" in box]
     assert ["4 same, 0 different, 0 skipped" in text for text in replays] == [True, True]
     assert recorded < replayed
-    [whoami] = [route for route in inventory["routes"] if route["id"] == "whoami"]
+    routes = {route["id"]: route for route in inventory["routes"]}
+    whoami = routes["whoami"]
     assert (whoami["state"], whoami["requests"]["extracted"], whoami["users"]["extracted"]) == ("extracted", 1, 1)
+    assert routes["shelf-read"]["state"] == "extracted"
+    [tested] = [text for box, text in zip(commands, said, strict=True) if "pytest" in box]
+    assert "failed" not in tested
+    [ready] = [text for box, text in zip(commands, said, strict=True) if "strangler services" in box]
+    assert ready.startswith('{"status":"ready"}')
     assert '{"user":"ada"}' in said[-2]
