@@ -4,6 +4,7 @@ import logging
 
 import typer
 
+from chassis.terminal import end_output
 from extracted.cli import broker, dead_letters, mails, purchases, text
 from extracted.cli.client import DONE, SERVICES, UNREACHABLE, OperationsClient, of_each
 from extracted.cli.options import AsJson
@@ -44,4 +45,6 @@ def main() -> int:
     except KeyError as error:
         typer.echo(f'polycode: a service\'s answer has no "{error.args[0]}"; {_OTHER_SERVER}', err=True)
         return UNREACHABLE
+    finally:
+        end_output()
     return DONE

@@ -6,6 +6,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from chassis.terminal import end_output
+
 COMMANDS = {
     "routes": "queries",
     "services": "queries",
@@ -66,7 +68,10 @@ def _group() -> None:
 
 def main() -> None:
     """The entry point of the script."""
-    app(prog_name="strangler")
+    try:
+        app(prog_name="strangler")
+    finally:
+        end_output()
 
 
 if __name__ == "__main__":
