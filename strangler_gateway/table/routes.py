@@ -122,7 +122,7 @@ class Movable:
     """legacy | address | random | cookie | header:NAME"""
     serialize: Literal["user"] | None = None
     retire_after_s: float = 14 * 86400.0
-    gate: GateRules = GateRules()
+    gate: GateRules = field(default=GateRules(), metadata=_ADDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +263,6 @@ def _canonical(value: object) -> object:
         kept = [part.name for part in fields(value) if part.name not in ("line", "movable", "legacy")]
         named = {name: _canonical(getattr(value, name)) for name in kept}
         return named | {"unit": value.movable.name, "legacy": value.legacy.name}
-    if isinstance(value, Movable):
-        kept = [part.name for part in fields(value) if part.name != "gate" or value.gate != GateRules()]
-        return {name: _canonical(getattr(value, name)) for name in kept}
     if is_dataclass(value):
         said = ((part, getattr(value, part.name)) for part in fields(value))
         return {part.name: _canonical(each) for part, each in said if not (part.metadata and each == part.default)}

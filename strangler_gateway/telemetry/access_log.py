@@ -11,7 +11,7 @@ from strangler_gateway.exchange.replies import Reply
 _MAX_BUFFERED = 64 * 1024
 _MAX_PATH = 1024
 _LINE = (
-    b'{"event":"request","at":%b,"request_id":"%b","route":"%b","method":"%b","status":%d,%b,"ms":%.2f,"failed":"%b"'
+    b'{"event":"request","at":%b,"request_id":"%b","route":"%b","method":"%b","status":%d,%b,"ms":%.2f,"failed":"%b"}\n'
 )
 _OWN = b'"side":"gateway","reason":"own_reply"'
 _REFUSED = (
@@ -45,18 +45,18 @@ class AccessLog:
             seconds * 1000,
             exchange.stage,
         )
-        if exchange.proxy_status:
-            line += b',"proxy_status":"%b"' % exchange.proxy_status
-        self._put(line + self._asked(exchange) if self._more else line + b"}\n")
+        if exchange.proxy_status or self._more:
+            line = line[:-2] + self._seldom(exchange)
+        self._put(line)
 
     def refused(self, peer: str, reason: str, reply: Reply, at: float, more: int) -> None:
         """What never became a request; `more`: how many of this peer were not told since its last line."""
         word, code = reason.encode(), reply.code.encode()
         self._put(_REFUSED % (at, _json(peer), reply.status, word, code, _json(reply.message), more))
 
-    def _asked(self, exchange: Exchange) -> bytes:
-        """The end of a line with what the operator wants in it; the path without its query, which may hold secrets."""
-        line = b""
+    def _seldom(self, exchange: Exchange) -> bytes:
+        """The end of a line: why it failed, what the operator asks for; no query, since it may hold secrets."""
+        line = b',"proxy_status":"%b"' % exchange.proxy_status if exchange.proxy_status else b""
         if self._path:
             line += b',"path":%b' % _json(exchange.path[:_MAX_PATH].decode("latin-1"))
         if self._user:

@@ -145,8 +145,9 @@ class Stats:
             stats.client_gone += exchange.stage == b"client"
         if exchange.decision.side is _LEGACY:
             stats.legacy += 1
-            stats.errors_legacy += bad and not own
-            stats.unanswered_legacy += own
+            if bad:
+                stats.unanswered_legacy += own
+                stats.errors_legacy += not own
             stats.last_legacy_at = self.wall()
             stats.durations_legacy[bisect_left(BUCKETS_S, seconds)] += 1
             stats.seconds[0] += seconds
@@ -154,8 +155,9 @@ class Stats:
             users = stats.users_legacy
         else:
             stats.extracted += 1
-            bad = bad and (not own or exchange.stage != b"")
-            stats.errors_extracted += bad
+            if bad:
+                bad = not own or exchange.stage != b""
+                stats.errors_extracted += bad
             stats.durations_extracted[bisect_left(BUCKETS_S, seconds)] += 1
             stats.seconds[1] += seconds
             statuses = stats.statuses_extracted
