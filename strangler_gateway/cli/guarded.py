@@ -1,6 +1,7 @@
 """`flip --watch --rollback-on-errors`: follows the gateway's own guard of a group or route until it ends."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ _ENDED = {
     "over": (DONE, "no alarm until the time was up"),
     "moved": (REFUSED, "somebody else has moved it meanwhile; nobody watches it any more, see `strangler log`"),
     "failed": (REFUSED, "the guard has failed, nobody watches any more; the gateway's log says why"),
+    "replaced": (REFUSED, "somebody has asked for another guard, which watches instead of this one"),
     "gone": (REFUSED, "the gateway was started again, so nobody watches any more"),
     "lost": (UNREACHABLE, "the gateway does not answer any more. If it runs, it watches until the time is up"),
     "interrupted": (REFUSED, "this command has ended, and the gateway goes on: it watches until the time is up"),
@@ -56,8 +58,8 @@ def _followed(ask: Callable[[], Answer | None], seen: dict[str, Any], duration_s
     while True:
         answer, now = ask(), time.monotonic()
         if answer is not None:
+            state = _state(answer, seen)
             seen.update(answer)
-            state = str(answer["guard"]["state"]) if answer["guard"] else "gone"
             if state != "watching":
                 return state
         if now - begun > duration_s + LATE_S:
@@ -71,9 +73,16 @@ def _followed(ask: Callable[[], Answer | None], seen: dict[str, Any], duration_s
         time.sleep(EVERY_S)
 
 
-def _tell(line: str) -> None:
-    import sys
+def _state(answer: Answer, before: Mapping[str, Any]) -> str:
+    guard = answer["guard"]
+    if not guard:
+        return "gone"
+    if before and before["guard"]["until"] != guard["until"]:
+        return "replaced"
+    return str(guard["state"])
 
+
+def _tell(line: str) -> None:
     if not sys.stderr.isatty():
         print(plain(line), flush=True)
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from strangler_gateway.cli.output import show_lines, to_paste, where
+from strangler_gateway.cli.output import example_lines, show_lines, to_paste, where
 
 Outcome = Mapping[str, Any]
 Line = tuple[str, str]
@@ -54,6 +54,13 @@ def _moved(outcome: Outcome, before: str, after: str, still: str) -> str:
     return f"{would}{before} → {after}{held}"
 
 
+def _example(example: Mapping[str, Any]) -> str:
+    """A kind of difference as text; what else there is as JSON."""
+    if "differences" in example:
+        return "; ".join(map(str.strip, example_lines(example)))
+    return json.dumps(example, ensure_ascii=False)
+
+
 def _to(place: Mapping[str, Any]) -> Iterator[str]:
     yield from ("--to", place["state"])
     if place.get("share") is not None:
@@ -65,7 +72,7 @@ def _reasons(outcome: Outcome) -> Iterator[Line]:
     for refusal in outcome["refusals"]:
         yield refusal["message"], "red"
         if "example" in refusal:
-            yield f"example: {json.dumps(refusal['example'], ensure_ascii=False)}", ""
+            yield f"example: {_example(refusal['example'])}", ""
     if outcome["refusals"] and all(refusal["forcible"] for refusal in outcome["refusals"]):
         yield "--force overrides this; the journal records it", ""
     for refusal in outcome["overridden"]:

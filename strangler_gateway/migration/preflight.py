@@ -36,9 +36,10 @@ async def unreachable(table: RouteTable, unit: str, probe: Probe, broker: Broker
 def _refusals(table: RouteTable, unit: str, answer: ServiceReadiness) -> Iterator[MoveRefusal]:
     service = answer.service
     if answer.problem is not None:
-        code: RefusalCode = "not_ready" if service.health else "unreachable"
-        what = "`health:`" if service.health else "`url:`"
-        yield MoveRefusal(code, f"{answer.problem}: start the service, or check its {what}", forcible=True)
+        code: RefusalCode = "not_ready" if answer.reachable else "unreachable"
+        to_do = "see its log" if answer.reachable else "start it"
+        what = "`url:` and `health:`" if service.health else "`url:`"
+        yield MoveRefusal(code, f"{answer.problem}: {to_do}, or check its {what} in routes.yaml", forcible=True)
     lacking = [(route, one) for route, one in concerned(table, answer) if route.movable.name == unit]
     for reason in dict.fromkeys(one.reason for _, one in lacking):
         names = [f"{one.method} {one.path} ({route.id})" for route, one in lacking if one.reason == reason]

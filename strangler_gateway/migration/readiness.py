@@ -27,18 +27,23 @@ class ServiceReadiness:
 
     service: Service
     problem: str | None = None
+    reachable: bool = True
+    """Whether it accepted a connection."""
     unserved: tuple[UnservedRoute, ...] = ()
 
 
 async def ask(service: Service) -> ServiceReadiness:
     """Asks on a connection of its own. Never raises."""
     if service.health is None:
-        return ServiceReadiness(service, await _refused_connection(service))
+        problem = await _refused_connection(service)
+        return ServiceReadiness(service, problem, reachable=problem is None)
     try:
         answer = await _fetched(service, service.health)
     except TimeoutError:
         return _not_ready(service, "it has not answered in time")
-    except (UpstreamError, OSError, ValueError) as exc:
+    except UpstreamError as exc:
+        return _not_ready(service, str(exc).rstrip("."), reachable=exc.stage != "connect")
+    except (OSError, ValueError) as exc:
         return _not_ready(service, str(exc))
     if not 200 <= answer.status <= 299:
         return _not_ready(service, f"it answered {answer.status}, a 2xx is required")
@@ -91,8 +96,10 @@ async def _fetched(service: Service, target: str) -> FetchedResponse:
         pool.close()
 
 
-def _not_ready(service: Service, why: str) -> ServiceReadiness:
-    return ServiceReadiness(service, f"{service.name} ({place(service)}) is not ready: GET {service.health}: {why}")
+def _not_ready(service: Service, why: str, *, reachable: bool = True) -> ServiceReadiness:
+    what = "is not ready" if reachable else "accepts no connection"
+    problem = f"{service.name} ({place(service)}) {what}: GET {service.health}: {why}"
+    return ServiceReadiness(service, problem, reachable)
 
 
 async def _refused_connection(service: Service) -> str | None:

@@ -188,4 +188,4 @@ class World:
         if self.slow is not None:
             await self.slow.wait()
         problem = f"{service.name} accepts no connection" if service.name in self.down else None
-        return ServiceReadiness(service, problem, self.unserved)
+        return ServiceReadiness(service, problem, problem is None, self.unserved)

@@ -30,8 +30,8 @@ from tests.support.gateway.publishing import PUBLISHING
 pytestmark = pytest.mark.walk
 
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
-WATCHING = {"guard": {"state": "watching", "alarm": None}, "gate": {"routes": {}, "verdict": None}}
-OVER = {**WATCHING, "guard": {"state": "over", "alarm": None}}
+WATCHING = {"guard": {"state": "watching", "alarm": None, "until": "1"}, "gate": {"routes": {}, "verdict": None}}
+OVER = {**WATCHING, "guard": {"state": "over", "alarm": None, "until": "1"}}
 NO_GATEWAY = "http://127.0.0.1:9"
 
 
@@ -345,6 +345,7 @@ def test_a_watch_without_an_alarm_is_done_and_a_move_by_somebody_else_is_not(ser
         ([WATCHING, None, WATCHING, OVER], "over", DONE),
         ([WATCHING, None, {**WATCHING, "guard": None}], "gone", REFUSED),
         ([WATCHING, KeyboardInterrupt()], "interrupted", REFUSED),
+        ([WATCHING, {**WATCHING, "guard": {"state": "watching", "alarm": None, "until": "2"}}], "replaced", REFUSED),
     ],
 )
 def test_what_a_watcher_tells_when_it_loses_sight_of_the_guard(

@@ -55,16 +55,30 @@ def test_methods_tell_what_can_be_compared_and_what_writes(methods: str, safe: b
 
 async def test_services_and_the_broker_are_asked_each_for_its_own() -> None:
     async def absent(service: Service) -> ServiceReadiness:
-        return ServiceReadiness(service, f"{service.name} is away")
+        return ServiceReadiness(service, f"{service.name} is away", reachable=False)
 
     async def full(rules: PublishRules) -> str | None:
         return f"no {rules}"
 
     said = await preflight.unreachable(load(PUBLISHING, {}), "g", absent, full)
     assert [refusal.message for refusal in said] == [
-        "s is away: start the service, or check its `url:`",
+        "s is away: start it, or check its `url:` in routes.yaml",
         "no message a.b.v1 to e",
     ]
+
+
+@pytest.mark.parametrize(("reachable", "code"), [(True, "not_ready"), (False, "unreachable")])
+async def test_a_service_that_answers_and_is_not_ready_is_told_from_one_that_is_away(
+    reachable: bool, code: str
+) -> None:
+    async def away(service: Service) -> ServiceReadiness:
+        return ServiceReadiness(service, "away", reachable)
+
+    async def unasked(rules: PublishRules) -> str | None:
+        return str(rules)
+
+    [refusal] = await preflight.unreachable(load(SERVED, {}), "search", away, unasked)
+    assert (refusal.code, "`url:` and `health:`" in refusal.message) == (code, True)
 
 
 SERVED = (

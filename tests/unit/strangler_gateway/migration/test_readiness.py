@@ -133,4 +133,8 @@ async def test_health_is_asked_over_tls_and_unix_sockets_as_the_service_is(tmp_p
     async with await asyncio.start_unix_server(ready, tmp_path / "socket"):
         local = at(":80", unix=str(tmp_path / "socket"))
         assert (await problem(local), place(local)) == (None, f"unix:{tmp_path / 'socket'}")
-    assert "is not ready" in (await problem(local) or "")
+    gone = await ask(local)
+    assert (gone.reachable, "accepts no connection: GET /health/ready?of=all: " in (gone.problem or "")) == (
+        False,
+        True,
+    )
