@@ -53,6 +53,8 @@ class GateEvidence:
     """All requests of this step, repetitions of a user after a failure included."""
     never_asked: Mapping[str, float]
     """Routes that legacy was asked for within a day and the new side never in this canary; when legacy was, last."""
+    compared: Mapping[str, int]
+    """Routes with comparisons in shadow, and how many."""
     differing: Mapping[str, int]
     """Routes with differences in shadow, and how many."""
     example: Mapping[str, object] | None
@@ -86,6 +88,7 @@ def gathered(
         routes=counted,
         requests=requests,
         never_asked=_never_asked(step, seen, now) if canary is not None else {},
+        compared={one.id: one.compared for one in seen if one.compared} if parity is not None else {},
         differing={one.id: one.different for one in seen if one.different} if parity is not None else {},
         example=step.example,
         per_second=_rate(canary, parity, step, seen, now, since_counted),

@@ -1,6 +1,7 @@
 """Why the gate refuses a step, as sentences: what was found, what is required, what is missing, how long it takes."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.pool import Counts
@@ -37,14 +38,10 @@ def _out_of_shadow(unit: str, known: GateEvidence) -> Iterator[Refused]:
     if found is None or found.verdict is Verdict.PASS:
         return
     seen = found.equal + found.different
-    if found.different:
+    if found.different and (found.verdict is Verdict.WORSE or not found.shown):
         yield "differences", f"{unit}: {_differences(known, found)}"
-    elif seen and not found.looked_at:
-        yield (
-            "wait",
-            f"{unit}: shadow found {found.equal} equal answers and 0 differences, {found.next_look} are required: "
-            f"{_missing(found.next_look - seen, known, 'comparisons')}",
-        )
+    elif seen and not found.shown:
+        yield "wait", f"{unit}: {_too_few(known, found)}"
     if found.unsettled:
         yield (
             "moved",
@@ -98,6 +95,14 @@ def _wait(known: GateEvidence, found: CanaryVerdict) -> str:
     )
 
 
+def _too_few(known: GateEvidence, found: ParityVerdict) -> str:
+    return (
+        f"shadow found {found.equal} equal answers ({_listed(known.compared)}) and no difference, which shows that "
+        f"{_percent(found.lower)} are equal; the next look is at {found.next_look}: "
+        f"{_missing(max(found.next_look - found.equal, 0), known, 'comparisons')}"
+    )
+
+
 def _differences(known: GateEvidence, found: ParityVerdict) -> str:
     seen = found.equal + found.different
     numbers = (
@@ -127,18 +132,18 @@ def _numbers(known: GateEvidence, found: CanaryVerdict) -> str:
 
 
 def _by_route(routes: Mapping[str, Counts]) -> str:
-    failing = {f"{route} {one.failed_new} of {one.new}": one.failed_new for route, one in routes.items()}
-    failing = {text: failed for text, failed in failing.items() if failed}
-    return f" (failures by route: {_most(failing)})" if failing else ""
+    """Failures and requests of the new side, the worst route first."""
+    asked = {f"{route} {one.failed_new} of {one.new}": (one.failed_new, one.new) for route, one in routes.items()}
+    return f" (failures by route: {_most(asked)})" if asked else ""
 
 
 def _listed(numbers: Mapping[str, int]) -> str:
     return _most({f"{route} {number}": number for route, number in numbers.items()})
 
 
-def _most(numbers: Mapping[str, int]) -> str:
+def _most(numbers: Mapping[str, Any]) -> str:
     """The texts with the highest numbers first."""
-    texts = sorted(numbers, key=lambda text: (-numbers[text], text))
+    texts = sorted(numbers, key=lambda text: numbers[text], reverse=True)
     more = f" and {len(texts) - _MOST_ROUTES} routes more" if len(texts) > _MOST_ROUTES else ""
     return ", ".join(texts[:_MOST_ROUTES]) + more
 

@@ -59,6 +59,8 @@ class ParityVerdict:
     moved: int
     looked_at: int
     next_look: int
+    shown: bool = False
+    """The last look was good enough."""
     unsettled: bool = False
     """Too many answers were left out because the data had moved."""
 
@@ -97,11 +99,10 @@ def judge_parity(
     looked_at = sum(looked)
     required = parity_required(rules, looked_at)
     unsettled = moved > MOST_MOVED * (equal + different + moved)
-    verdict = Verdict.WAIT
+    shown = looked_at >= rules.min_shadow and _parity(*looked)[0] >= required
+    verdict = Verdict.PASS if shown and not unsettled else Verdict.WAIT
     if upper < required:
         verdict = Verdict.WORSE
-    elif looked_at >= rules.min_shadow and _parity(*looked)[0] >= required and not unsettled:
-        verdict = Verdict.PASS
     return ParityVerdict(
         verdict,
         lower,
@@ -112,6 +113,7 @@ def judge_parity(
         moved,
         looked_at,
         next_look(rules.min_shadow, looked_at),
+        shown,
         unsettled,
     )
 

@@ -45,6 +45,7 @@ WITHOUT_A_SAFE_METHOD = EDGES.replace(
 COMPARED = RouteEvidence("read", requests=9, compared=9)
 WRITE = RouteEvidence("write", safe=False, writes=True)
 NOBODY = Counts()
+DEFAULTS = GateRules()
 DAY = 86400.0
 
 
@@ -58,13 +59,13 @@ def evidence(*routes: RouteEvidence) -> Evidence:
     return Evidence(routes or (COMPARED,), now=100 * DAY, retire_after_s=14 * DAY)
 
 
-def gated(here: str = "shadow", counts: Counts = NOBODY, **read: Any) -> Evidence:
+def gated(here: str = "shadow", counts: Counts = NOBODY, rules: GateRules = DEFAULTS, **read: Any) -> Evidence:
     """With what the gate has seen of one route."""
     step, route = StepCounts(0.0, POSITIONS[here].share), replace(COMPARED, **read)
     seen = step.of("read")
     seen.failed_new, seen.new, seen.failed_legacy, seen.legacy = counts
     row = RouteSeen("read", counts, 0.0, True, route.compared, route.different, route.moved)
-    return replace(evidence(route), gate=gathered(POSITIONS[here], step, GateRules(), [row], 3600.0, 0.0))
+    return replace(evidence(route), gate=gathered(POSITIONS[here], step, rules, [row], 3600.0, 0.0))
 
 
 def move(before: str, after: str, *, why: str = "because", force: bool = False) -> Move:
@@ -101,6 +102,9 @@ def test_every_edge_is_as_drawn_and_force_changes_none(drawn: str, known: RouteE
         ("shadow", "canary10", gated(compared=9, different=1), "differences"),
         ("shadow", "canary10", gated(compared=538), "wait"),
         ("shadow", "canary10", gated(compared=2000, moved=500), "moved"),
+        ("shadow", "canary10", gated(compared=539, rules=GateRules(parity=0.999)), "wait"),
+        ("shadow", "canary10", gated(compared=1500, different=1, rules=GateRules(parity=0.999)), "differences"),
+        ("canary10", "canary50", gated("canary10", Counts(0, 600, 0, 5400), rules=GateRules(delta=0.001)), "wait"),
         ("canary10", "canary50", gated("canary10", Counts(0, 599, 0, 5400)), "wait"),
         ("canary10", "extracted", gated("canary10", Counts(8, 8, 0, 32)), "worse"),
         ("canary50", "extracted", gated("canary50", Counts(0, 1199, 0, 1200)), "wait"),

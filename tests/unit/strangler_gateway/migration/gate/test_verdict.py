@@ -56,6 +56,11 @@ def test_parity_limits_are_those_of_the_vectors() -> None:
     assert judge_parity(GateRules(), 2000, 30, 0).upper == pytest.approx(0.98903, abs=5e-6)
 
 
+def test_a_look_at_fewer_than_a_raised_minimum_counts_no_more() -> None:
+    assert at_look(0, 1200, 0, 4800, rules=GateRules(min_above_10=1201)) is WAIT
+    assert judge_parity(GateRules(min_shadow=601), 600, 0, 0, (600, 0)).verdict is WAIT
+
+
 def test_many_moved_answers_are_no_parity() -> None:
     assert judge_parity(GateRules(), 800, 0, 200, (800, 0)).verdict is PASS
     assert judge_parity(GateRules(), 800, 0, 201, (800, 0)).verdict is WAIT
