@@ -10,7 +10,7 @@ COMMANDS = "shop.commands"
 
 
 def unroutable(scene: Scene) -> int:
-    return scene.account.said().count("Unroutable")
+    return scene.account.said().count("no queue is bound")
 
 
 def test_f15_what_no_queue_takes_waits_in_the_outbox_until_one_does(scene: Scene) -> None:
