@@ -81,5 +81,6 @@ class Acknowledgements:
         self._enough.clear()
         with suppress(MessagingError):
             async with answered("acknowledging", TIMEOUT_S):
-                for tag, is_multiple in self._tags.take():
-                    await self.channel.basic_ack(tag, multiple=is_multiple)
+                frames = self._tags.take()
+                for number, (tag, is_multiple) in enumerate(frames, 1):  # waits for the last one alone: one packet
+                    await self.channel.basic_ack(tag, multiple=is_multiple, wait=number == len(frames))

@@ -114,7 +114,7 @@ def _publishing(streams: Streams) -> Streams:
 
 def _consuming(streams: Streams) -> Streams:
     reader, writer = streams
-    return RawPropertiesReader(reader), writer
+    return RawPropertiesReader(reader), BatchedWriter(writer, reader)
 
 
 async def _same(name: str) -> str:

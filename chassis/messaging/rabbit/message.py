@@ -8,6 +8,7 @@ from pamqp.commands import Basic
 
 from chassis.messaging.envelope import UNREADABLE, Envelope, MessageInvalid
 from chassis.messaging.port import Delivery
+from chassis.messaging.rabbit.encoded_properties import EncodedProperties
 from chassis.messaging.rabbit.raw_properties import raw_properties, read
 
 TRANSIENT, PERSISTENT = 1, 2
@@ -22,14 +23,14 @@ def to_properties(envelope: Envelope, *, sender: str, persistent: bool, expires_
     long = [name for name, text in short.items() if text is not None and len(text.encode()) > _SHORT]
     if long:
         raise MessageInvalid(f"{', '.join(long)}: longer than {_SHORT} bytes")
-    texts = {name: getattr(envelope, name) for name in _HEADERS}
-    return Basic.Properties(
+    texts = {"time": envelope.time.isoformat()} | {name: getattr(envelope, name) for name in _HEADERS}
+    return EncodedProperties(
         message_id=envelope.id,
         message_type=envelope.type,
         correlation_id=envelope.request_id,
         reply_to=envelope.reply_to,
         timestamp=envelope.time,
-        headers={"time": envelope.time.isoformat()} | {name: text for name, text in texts.items() if text is not None},
+        headers={name: text for name, text in texts.items() if text is not None},
         content_type="application/json",
         delivery_mode=PERSISTENT if persistent else TRANSIENT,
         expiration=None if expires_s is None else str(round(expires_s * 1000)),  # ms

@@ -99,10 +99,11 @@ class RabbitPublisher:
 
 async def _confirmed(channel: Channel, message: _Publication) -> None:
     await channel.connection.ready()  # an alarm at the broker blocks it
-    await channel.basic_publish(
+    await channel.basic_publish(  # type: ignore[call-arg]  # aiormq declares `wait` in the class that it returns alone
         message.body,
         exchange=message.exchange,
         routing_key=message.routing_key,
         properties=message.properties,
         mandatory=True,
+        wait=False,  # for the socket: it would send one after the other, each as a packet of its own
     )

@@ -69,13 +69,49 @@ def read(raw: bytes) -> tuple[Basic.Properties, str | None]:
     """The properties, and the first error's name. Each property tells its length, so one that cannot be decoded leaves
     the others: a short text gets escapes, any other value is None."""
     properties, fault, flags, rest = Basic.Properties(), None, int.from_bytes(raw[:_FLAGS]), raw[_FLAGS:]
-    for name, flag in properties.flags.items():
+    for name, flag, kind in _PROPERTIES:
         if flags & flag:
-            kind = properties.amqp_type(name)
-            value, rest = rest[: _SIZES[kind](rest)], rest[_SIZES[kind](rest) :]
+            size = _SIZES[kind](rest)
+            value, rest = rest[:size], rest[size:]
             try:
-                setattr(properties, name, decode.by_type(value, kind)[1])
+                setattr(properties, name, _DECODERS[kind](value))
             except Exception as error:  # of many types
                 fault = fault or type(error).__name__
                 setattr(properties, name, value[1:].decode(errors="backslashreplace") if kind == "shortstr" else None)
     return properties, fault
+
+
+def _table(value: bytes) -> dict[str, object]:
+    """As pamqp decodes a table, without its detours for a text of UTF-8, which most fields are."""
+    found: dict[str, object] = {}
+    at = 4
+    while at < len(value):
+        start = at + 1 + value[at]
+        name = value[at + 1 : start].decode()
+        if value[start : start + 1] == _TEXT:
+            end = start + 5 + int.from_bytes(value[start + 1 : start + 5])
+            found[name] = _text(value[start + 5 : end])
+        else:
+            size, found[name] = decode.embedded_value(value[start:])
+            end = start + size
+        if not start < end <= len(value):
+            raise ValueError("a header field ends after the table")
+        at = end
+    return found
+
+
+def _text(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+_TEXT = b"S"
+_PROPERTIES = [(name, flag, Basic.Properties.amqp_type(name)) for name, flag in Basic.Properties.flags.items()]
+_DECODERS: Mapping[str, Callable[[bytes], object]] = {
+    "octet": lambda value: value[0],
+    "timestamp": lambda value: decode.timestamp(value)[1],
+    "shortstr": lambda value: value[1:].decode(),
+    "table": _table,
+}
