@@ -1,7 +1,7 @@
 """Answers questions that come close together by one call: cheaper under load, and a single question does not wait."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -22,13 +22,21 @@ class Batcher(Generic[Question, Answer]):
     """One per loop. `ask` starts after all its questions were put, and returns the answers in their order.
 
     `gather_s`: time from one `ask` to the next. After a pause, questions wait only for those of the same turn of the
-    loop. A slow `ask` delays no other. `most`: questions in one `ask`.
+    loop. A slow `ask` delays no other. `most`: questions in one `ask`. `keys`: questions that share a key are asked
+    one after the other. If `ask` fails for several, each is asked alone, except after an error in `common`, which would
+    meet them all.
     """
 
     def __init__(
-        self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]], *, gather_s: float, most: int
+        self,
+        ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]],
+        *,
+        gather_s: float = 0.0,
+        most: int = 100,
+        keys: Callable[[Question], Collection[Hashable]] = lambda _: (),
+        common: tuple[type[Exception], ...] = (StoreUnavailable,),
     ) -> None:
-        self._ask, self._gather_s, self._most = ask, gather_s, most
+        self._ask, self._gather_s, self._most, self._keys, self._common = ask, gather_s, most, keys, common
         self._pending: list[_PendingQuestion[Question, Answer]] = []
         self._next: asyncio.TimerHandle | None = None
         self._asked_at = float("-inf")
@@ -51,9 +59,21 @@ class Batcher(Generic[Question, Answer]):
         self._next, self._asked_at = None, asyncio.get_running_loop().time()
         batch, self._pending = [one for one in self._pending if not one.answer.done()], []
         if batch:
-            task = asyncio.create_task(self._answer_all(batch), context=Context())  # it belongs to none of the callers
+            task = asyncio.create_task(self._answer_in_rounds(batch), context=Context())  # it belongs to no caller
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _answer_in_rounds(self, batch: Sequence[_PendingQuestion[Question, Answer]]) -> None:
+        while batch:
+            seen: set[Hashable] = set()
+            now: list[_PendingQuestion[Question, Answer]] = []
+            later: list[_PendingQuestion[Question, Answer]] = []
+            for one in batch:
+                keys = self._keys(one.question)
+                (now if seen.isdisjoint(keys) else later).append(one)
+                seen.update(keys)
+            await self._answer_all(now)
+            batch = later
 
     async def _answer_all(self, batch: Sequence[_PendingQuestion[Question, Answer]]) -> None:
         try:
@@ -62,9 +82,9 @@ class Batcher(Generic[Question, Answer]):
                 if not one.answer.done():  # the caller may have gone
                     one.answer.set_result(answer)
         except Exception as error:  # the callers get it, whatever it is
-            if len(batch) == 1 or isinstance(error, StoreUnavailable):
+            if len(batch) == 1 or isinstance(error, self._common):
                 _fail(batch, error)
-            else:  # one question may be at fault: the others do not fail because of it
+            else:  # one question may be at fault
                 await asyncio.gather(*(self._answer_all([one]) for one in batch))
 
 

@@ -5,7 +5,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -62,12 +62,16 @@ class Database:
         """
         return _transaction(self._writer, writes=True)
 
-    def prepared_write(self, lock: int | None = None) -> AbstractAsyncContextManager[AnyConnection]:
+    def prepared_write(
+        self, locks: Collection[int] = (), *, is_shared: bool = False
+    ) -> AbstractAsyncContextManager[AnyConnection]:
         """As `write`, for prepared statements only.
 
-        `lock`: a signed number of 64 bits; until the end nobody else holds it. (On SQLite one writes at a time.)
+        `locks`: signed numbers of 64 bits; until the end nobody else holds them. `is_shared`: it works for several
+        callers, so it raises StoreUnavailable if it has to wait for a lock; then each tries alone. (On SQLite one
+        writes at a time.)
         """
-        return self.write() if self._driver is None else self._driver.transaction(lock)
+        return self.write() if self._driver is None else self._driver.transaction(locks, is_shared=is_shared)
 
     def prepared_look(self) -> AbstractAsyncContextManager[AnyConnection]:
         """As `look`, for prepared statements only."""

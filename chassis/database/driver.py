@@ -4,7 +4,7 @@ Only this file knows asyncpg's errors. Its connections are separate from the eng
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -18,6 +18,8 @@ from chassis.store import StoreUnavailable
 TRUSTED_S: Final = 1.0
 """A connection that was used within this time is not pinged before its next use."""
 CLOSE_S: Final = 2.0
+SHARED_LOCK_MS: Final = 100
+"""How long a transaction that several callers share waits for a lock: the others must not wait for what one wants."""
 READ_ONLY: Final = "25006"
 AWAY: Final = {"08", "28", "3D", "40", "53", "55", "57"}
 """PostgreSQL's error classes (its manual, appendix A): no connection, no entry, no such database, deadlock, full,
@@ -72,15 +74,17 @@ class Driver:
                     self._idle.append(_Idle(connection, monotonic()))
 
     @asynccontextmanager
-    async def transaction(self, lock: int | None = None) -> AsyncIterator[Any]:
+    async def transaction(self, locks: Collection[int] = (), *, is_shared: bool = False) -> AsyncIterator[Any]:
         """READ COMMITTED; commits when its block ends without an exception. Raises StoreUnavailable.
 
-        `lock`: an advisory lock that it holds until the end, and takes before its first snapshot.
+        `locks`: advisory locks that it holds until the end, and takes before the block's first snapshot. `is_shared`:
+        waits only shortly for any lock.
         """
-        locked = "" if lock is None else f"; SELECT pg_advisory_xact_lock({lock:d})"
+        brief = f"; SET LOCAL lock_timeout = {SHARED_LOCK_MS}" if is_shared else ""
+        locked = f"; SELECT pg_advisory_xact_lock(unnest(ARRAY{sorted(locks)}::bigint[]))" if locks else ""
         async with self.single() as connection:
             try:
-                await connection.execute(f"BEGIN{locked}")
+                await connection.execute(f"BEGIN{brief}{locked}")
                 yield connection
                 ended = await connection.execute("COMMIT")
             except BaseException:

@@ -1,13 +1,16 @@
 """Statements that are built once and run on a connection of SQLAlchemy's engine or of PostgreSQL's driver."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Insert, Table, bindparam, insert
+from sqlalchemy import ARRAY, FromClause, Insert, Table, TableValuedAlias, bindparam, column, func, insert, select
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+_GIVEN = "given_"
+"""The prefix of parameters, which SQLAlchemy confuses with columns of the same name."""
 
 
 class DriverConnection(Protocol):
@@ -43,22 +46,48 @@ class PreparedStatement:
         return await connection.fetch(self._compiled.text, *self._compiled.arguments(values))
 
 
+class PreparedRows:
+    """A statement over rows of values: the driver runs it once over all of them, the engine once for each.
+
+    `build` makes it of the table `given`, which holds the rows. `types`: its columns. A write takes its locks in the
+    order of the rows, so callers that sort them do not wait for each other in a circle.
+    """
+
+    def __init__(self, types: Mapping[str, TypeEngine[Any]], build: Callable[[FromClause], Any]) -> None:
+        self._names = tuple(types)
+        one = select(*(bindparam(_GIVEN + name, type_=type_).label(name) for name, type_ in types.items()))
+        self._one = PreparedStatement(build(one.subquery("given")))
+        self._all = PreparedStatement(build(_arrays_of(types, _GIVEN)))
+
+    async def on(self, connection: AnyConnection, rows: Sequence[Mapping[str, object]]) -> Sequence[Any]:
+        """The rows that it returns, in any order."""
+        if not rows:
+            return ()
+        if isinstance(connection, AsyncConnection):
+            each = [{_GIVEN + name: row[name] for name in self._names} for row in rows]
+            return [found for row in each for found in await self._one.on(connection, row)]
+        return await self._all.on(connection, _columns(self._names, rows, _GIVEN))
+
+
 class PreparedInserts:
-    """Inserts a row into each of several tables, in this order; the driver does it by one statement."""
+    """Inserts rows into each of several tables, in this order; the driver does it by one statement."""
 
     def __init__(self, *tables: tuple[Table, Sequence[str]]) -> None:
+        self._tables = tables
         each = [_insert(table, columns, f"{number}_") for number, (table, columns) in enumerate(tables)]
         first = [one.cte(f"insert_{number}") for number, one in enumerate(each[:-1])]
         self._all = PreparedStatement(each[-1].add_cte(*first) if first else each[-1])
-        self._single = [PreparedStatement(insert(table), *columns) for table, columns in tables]
 
-    async def on(self, connection: AnyConnection, *rows: Mapping[str, object]) -> None:
-        """One row per table."""
+    async def on(self, connection: AnyConnection, *rows: Sequence[Mapping[str, object]]) -> None:
+        """The rows of each table; there may be none."""
         if isinstance(connection, AsyncConnection):
-            for statement, row in zip(self._single, rows, strict=True):
-                await statement.on(connection, row)
+            for (table, _), of_table in zip(self._tables, rows, strict=True):
+                if of_table:
+                    await connection.execute(insert(table), [*of_table])
         else:
-            values = {f"{number}_{name}": value for number, row in enumerate(rows) for name, value in row.items()}
+            values: dict[str, object] = {}
+            for number, ((_, columns), of_table) in enumerate(zip(self._tables, rows, strict=True)):
+                values |= _columns(columns, of_table, f"{number}_")
             await self._all.on(connection, values)
 
 
@@ -75,6 +104,17 @@ class _CompiledStatement:
         return [values[name] if name in values else self._fixed[name] for name in self._names]
 
 
-def _insert(table: Table, columns: Sequence[str], prefix: str) -> Insert:
-    """Its parameters are named as the columns, with the prefix."""
-    return insert(table).values({name: bindparam(prefix + name, type_=table.c[name].type) for name in columns})
+def _arrays_of(types: Mapping[str, TypeEngine[Any]], prefix: str) -> TableValuedAlias:
+    """The rows of several arrays, one for each column; their parameters are named as the columns, with the prefix."""
+    arrays = (bindparam(prefix + name, type_=ARRAY(type_)) for name, type_ in types.items())
+    columns = (column(name, type_) for name, type_ in types.items())
+    return func.unnest(*arrays).table_valued(*columns).render_derived()
+
+
+def _columns(names: Sequence[str], rows: Sequence[Mapping[str, object]], prefix: str) -> dict[str, object]:
+    return {prefix + name: [row[name] for row in rows] for name in names}
+
+
+def _insert(table: Table, names: Sequence[str], prefix: str) -> Insert:
+    rows = _arrays_of({name: table.c[name].type for name in names}, prefix)
+    return insert(table).from_select([*names], select(rows))

@@ -71,10 +71,10 @@ class Quantities(Protocol):
 
 
 class DecisionTransaction(Protocol):
-    """One transaction about one purchase."""
+    """One transaction about several purchases, each of another user or item."""
 
-    async def known(self, purchase: Purchase) -> Known:
-        """What the stores hold about the purchase."""
+    async def known(self, purchases: Sequence[Purchase]) -> Sequence[Known]:
+        """What the stores hold about each of them, in their order."""
         ...
 
     async def take(self, item_id: str) -> bool:
@@ -85,18 +85,18 @@ class DecisionTransaction(Protocol):
         """Stores the decision for ever, and a row of `transactions` if it is a sale. `answer` must follow."""
         ...
 
-    async def answer(self, envelope: Envelope) -> None:
-        """Sends the answer after the commit."""
+    async def answer(self, envelopes: Sequence[Envelope]) -> None:
+        """Sends the answers after the commit."""
         ...
 
 
 class Decisions(Protocol):
     """The store of decisions."""
 
-    def transaction(self, purchase: Purchase) -> AbstractAsyncContextManager[DecisionTransaction]:
-        """Commits when the block ends without an exception. Until then nobody else can decide on that user and item.
+    def transaction(self, purchases: Sequence[Purchase]) -> AbstractAsyncContextManager[DecisionTransaction]:
+        """Commits when the block ends without an exception. Until then nobody else can decide on these users and items.
 
-        Raises StoreUnavailable.
+        Raises StoreUnavailable: for several purchases also if one of them has to wait for somebody else.
         """
         ...
 

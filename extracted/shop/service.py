@@ -1,10 +1,12 @@
 """The use cases of the shop."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
+from chassis.batcher import Batcher
 from chassis.failpoints import reach
 from chassis.messaging.envelope import MessageInvalid, new_id
 from chassis.uuid_text import canonical_uuid
@@ -13,6 +15,9 @@ from extracted.shop.decision import CANCELLED, Known, Purchase, SaleDecision
 from extracted.shop.domain import Item, ItemFields, Offer, Quantity
 from extracted.shop.messages import ShopCommand
 from extracted.shop.ports import Decisions, DecisionTransaction, Items, Purchases, Quantities
+
+GATHER_S: Final = 0.005
+"""How long a command waits for others under load."""
 
 
 class NotAnId(Exception):
@@ -27,24 +32,32 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
 class Sales:
-    """Decides whether an item is sold, once for each purchase."""
+    """Decides whether an item is sold, once for each purchase. Commands that come together share a transaction."""
 
-    decisions: Decisions
-    clock: Callable[[], datetime] = _now
-    new_id: Callable[[], str] = new_id
+    def __init__(
+        self, decisions: Decisions, clock: Callable[[], datetime] = _now, new_id: Callable[[], str] = new_id
+    ) -> None:
+        self.decisions = decisions
+        self._clock, self._new_id = clock, new_id
+        self._commands = Batcher(self._decide, gather_s=GATHER_S, keys=_keys, common=())
 
     async def decide(self, command: ShopCommand) -> None:
         """Answers every command, also a repeated one. Raises MessageInvalid for one that contradicts the decision."""
-        async with self.decisions.transaction(command.purchase) as deciding:
-            decided = await self._decided(deciding, command)
-            await deciding.answer(messages.answer(command, decided, self.new_id, self.clock()))
+        await self._commands.answer(command)
+
+    async def _decide(self, commands: Sequence[ShopCommand]) -> Sequence[None]:
+        async with self.decisions.transaction([command.purchase for command in commands]) as deciding:
+            answers = []
+            for command, known in zip(commands, await _known(deciding, commands), strict=True):
+                decided = await self._decided(deciding, command, known)
+                answers.append(messages.answer(command, decided, self._new_id, self._clock()))
+            await deciding.answer(answers)
             await reach("shop.before_commit")
         await reach("shop.decided")
+        return [None] * len(commands)
 
-    async def _decided(self, deciding: DecisionTransaction, command: ShopCommand) -> SaleDecision:
-        known = await deciding.known(command.purchase)
+    async def _decided(self, deciding: DecisionTransaction, command: ShopCommand, known: Known) -> SaleDecision:
         if known.decided is None:
             decided = CANCELLED if command.is_cancel else await self._sold(deciding, command.purchase, known)
             await deciding.record(command.purchase, decided)
@@ -56,6 +69,16 @@ class Sales:
     async def _sold(self, deciding: DecisionTransaction, purchase: Purchase, known: Known) -> SaleDecision:
         refused = decision.refusal(known)
         return refused or decision.sold(taken=not known.is_limited or await deciding.take(purchase.item_id))
+
+
+def _keys(command: ShopCommand) -> Sequence[Hashable]:
+    """Of two commands about one purchase, or one user and item, the second needs to see what the first has decided."""
+    purchase = command.purchase
+    return purchase.id, (purchase.user_id, purchase.item_id)
+
+
+async def _known(deciding: DecisionTransaction, commands: Sequence[ShopCommand]) -> Sequence[Known]:
+    return await deciding.known([command.purchase for command in commands])
 
 
 @dataclass(frozen=True, slots=True)

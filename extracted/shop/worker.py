@@ -19,6 +19,8 @@ from extracted.shop.messages import COMMANDS, to_command
 from extracted.shop.service import Sales
 
 GRACE_S: Final = 10.0
+PREFETCH: Final = 50
+"""Commands that are handled at once; those of one moment share a transaction."""
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ class ShopWorker:
         sending.add_done_callback(startup.expect_no_failure)
         declaring = asyncio.create_task(startup.declare(self.broker, self.topology), name="declare")
         self.consumer = consumer = await consume(
-            self.broker, COMMANDS, self.handle, self.database, self.failed_messages
+            self.broker, COMMANDS, self.handle, self.database, self.failed_messages, prefetch=PREFETCH
         )
         try:
             yield

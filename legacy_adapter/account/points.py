@@ -3,13 +3,13 @@
 All methods run in the transaction of the caller's connection.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, Update, bindparam, select, update
+from sqlalchemy import ColumnElement, FromClause, Update, bindparam, select, update
 
-from chassis.database.prepared import AnyConnection, PreparedStatement
+from chassis.database.prepared import AnyConnection, PreparedRows, PreparedStatement
 from legacy_adapter.rows import now
 from legacy_adapter.tables import users
 
@@ -17,17 +17,18 @@ _MOST = 2**31 - 1
 """The largest `integer` of PostgreSQL."""
 
 
-def _change(*where: ColumnElement[bool]) -> Update:
-    by = bindparam("by", type_=users.c.points.type)
-    values = {"points": users.c.points + by, "updated_at": bindparam("at", type_=users.c.updated_at.type)}
-    return update(users).where(*where).values(values).returning(users.c.points)
+_ID, _BALANCE, _AT = users.c.id, users.c.points, users.c.updated_at
+_POINTS: Final = PreparedStatement(select(_BALANCE).where(bindparam("user", type_=_ID.type) == _ID))
+_CHANGES: Final = {"user": _ID.type, "by": _BALANCE.type, "at": _AT.type}
 
 
-_OF_USER: Final[Any] = users.c.id == bindparam("user", type_=users.c.id.type)
-_POINTS: Final = PreparedStatement(select(users.c.points).where(_OF_USER))
-_CREDIT: Final = PreparedStatement(_change(_OF_USER))
-_ENOUGH: Final = users.c.points >= -bindparam("by", type_=users.c.points.type)
-_DEBIT: Final = PreparedStatement(_change(_OF_USER, _ENOUGH))
+def _change(given: FromClause, *where: ColumnElement[bool]) -> Update:
+    values = {"points": _BALANCE + given.c.by, "updated_at": given.c.at}
+    return update(users).where(given.c.user == _ID, *where).values(values).returning(_ID, _BALANCE)
+
+
+_CREDIT: Final = PreparedRows(_CHANGES, _change)
+_DEBIT: Final = PreparedRows(_CHANGES, lambda given: _change(given, _BALANCE + given.c.by >= 0))
 
 
 class LegacyPoints:
@@ -41,14 +42,20 @@ class LegacyPoints:
         found = await _POINTS.on(connection, {"user": user_id})
         return found[0].points if found else None
 
-    async def debit(self, connection: AnyConnection, user_id: str, points: int) -> int | None:
-        """The balance afterwards; None: too few points, or no such user; nothing was changed."""
-        return None if points > _MOST else await self._changed(connection, _DEBIT, user_id, -points)
+    async def debit(self, connection: AnyConnection, points: Mapping[str, int]) -> Mapping[str, int]:
+        """`points`: by user id. The balances afterwards, without users who have too few or are gone.
+
+        Locks the users in the order of `points`.
+        """
+        return await self._changed(connection, _DEBIT, {user: -by for user, by in points.items() if by <= _MOST})
 
     async def credit(self, connection: AnyConnection, user_id: str, points: int) -> int | None:
         """The balance afterwards; None: there is no such user."""
-        return await self._changed(connection, _CREDIT, user_id, points)
+        return (await self._changed(connection, _CREDIT, {user_id: points})).get(user_id)
 
-    async def _changed(self, connection: AnyConnection, change: PreparedStatement, user_id: str, by: int) -> int | None:
-        found = await change.on(connection, {"user": user_id, "by": by, "at": self._clock()})
-        return found[0].points if found else None
+    async def _changed(
+        self, connection: AnyConnection, change: PreparedRows, points: Mapping[str, int]
+    ) -> Mapping[str, int]:
+        now = self._clock()
+        found = await change.on(connection, [{"user": user, "by": by, "at": now} for user, by in points.items()])
+        return {row.id: row.points for row in found}

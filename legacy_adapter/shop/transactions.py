@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import ARRAY, BindParameter, ColumnElement, Table, bindparam, exists, func, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Table, bindparam, exists, func, select, tuple_
 
 from chassis.database.database import Database
 from chassis.database.prepared import PreparedStatement
@@ -69,12 +69,12 @@ def _zoned(time: datetime) -> datetime:
 class LegacySales:
     """Implements the port Bought, as parts of the shop's statements; ids in canonical form."""
 
-    def is_owned(self, user_id: BindParameter[str], item_id: BindParameter[str]) -> ColumnElement[bool]:
+    def is_owned(self, user_id: ColumnElement[str], item_id: ColumnElement[str]) -> ColumnElement[bool]:
         """There is a row that is not deleted."""
         row = transactions.c
         return exists().where(row.user_id == user_id, row.item_id == item_id, row.deleted_at.is_(None))
 
-    def has_user(self, user_id: BindParameter[str]) -> ColumnElement[bool]:
+    def has_user(self, user_id: ColumnElement[str]) -> ColumnElement[bool]:
         """Locks the user as a foreign key does: points may change meanwhile, the user cannot be deleted."""
         held = select(users.c.id).where(users.c.id == user_id).with_for_update(read=True, key_share=True)
         return held.exists()

@@ -18,23 +18,20 @@ class Mutation:
 
 
 _HANDLED = "        await self._holding(lambda: self._handle(delivery))\n"
-_DEBIT = "_DEBIT: Final = PreparedStatement(_change(_OF_USER, _ENOUGH))"
+_DEBIT = "_DEBIT: Final = PreparedRows(_CHANGES, lambda given: _change(given, _BALANCE + given.c.by >= 0))"
 _BUY = "tests/unit/extracted/account/purchases/test_buy.py"
 _JOINED = """\
-            if other is not None:
-                return _joined(other)
-        raise RuntimeError"""
+            return None if other is None else joined(other)
+        if paid"""
 _PAID_AND_JOINED = """\
-            if other is not None:
-                await unit.debit(purchase.user_id, purchase.price)
-                return _joined(other)
-        raise RuntimeError"""
+            await unit.credit(purchase.user_id, -purchase.price)
+            return None if other is None else joined(other)
+        if paid"""
 _ASKED_TO_CANCEL = "            asked = await send_command(unit, purchase, found, self.timeouts, now, times.first)\n"
 _REFUNDED_BY_THE_CLOCK = """\
             if found.next is PurchaseState.CANCELLING:
-                await unit.settle(
-                    purchase.id, PurchaseEvent.CANCELLED, PurchaseState.REFUNDED, FailureReason.CANCELLED, now
-                )
+                reasons = {purchase.id: FailureReason.CANCELLED}
+                await unit.settle(PurchaseEvent.CANCELLED, PurchaseState.REFUNDED, reasons, now)
                 balance = await unit.credit(purchase.user_id, purchase.price)
                 await unit.record(LedgerEntry(purchase.id, "refund", purchase.price, balance, now))
                 return
@@ -77,12 +74,12 @@ MUTATIONS = (
         "unconditional debit",
         "legacy_adapter/account/points.py",
         _DEBIT,
-        "_DEBIT: Final = PreparedStatement(_change(_OF_USER))",
+        "_DEBIT: Final = PreparedRows(_CHANGES, _change)",
         f"{_FAULTS}/test_deliveries.py::test_f10_one_buys_much_at_once_with_points_for_one[embedded]",
     ),
     Mutation(
         "debit kept on a conflict",
-        "extracted/account/purchases/service/buy.py",
+        "extracted/account/purchases/service/orders.py",
         _JOINED,
         _PAID_AND_JOINED,
         f"{_BUY}::test_a_conflict_at_the_purchase_row_joins_and_debits_nothing",
@@ -90,8 +87,8 @@ MUTATIONS = (
     Mutation(
         "sold though nothing was debited",
         "extracted/account/purchases/storage/purchases.py",
-        "        if balance is not None:\n",
-        "        if True:\n",
+        "if one.purchase.id in opened and one.purchase.user_id in balances]",
+        "if one.purchase.id in opened]",
         f"{_BUY}::test_a_refused_request_leaves_a_rejected_purchase_and_asks_the_shop_nothing",
     ),
     Mutation(
@@ -121,17 +118,39 @@ MUTATIONS = (
     Mutation(
         "no state guard on replies",
         "extracted/account/purchases/storage/statements.py",
-        "update(purchases).where(of_id, among(one.state, counts_in(event))).returning(purchases)",
-        "update(purchases).where(of_id).returning(purchases)",
+        "update(purchases).where(one.id == given.c.id, among(one.state, counts_in(event)))",
+        "update(purchases).where(one.id == given.c.id)",
         f"{_FAULTS}/test_deliveries.py::test_f09_a_reply_to_a_settled_purchase_changes_nothing[embedded]",
     ),
     Mutation(
         "no request row",
-        "extracted/account/purchases/service/buy.py",
-        "        return await unit.add_request(row)\n",
-        "        return row is not None\n",
+        "extracted/account/purchases/service/orders.py",
+        "        return await unit.add_requests(rows)\n",
+        "        return [row.id for row in rows]\n",
         f"{_FAULTS}/test_deliveries.py::"
         "test_f11_the_same_key_for_something_else_is_refused_for_ever_and_is_another_users_own[embedded]",
+    ),
+    Mutation(
+        "a command waits for nobody's lock",
+        "extracted/shop/storage/decisions.py",
+        "self.database.prepared_write(locks, is_shared=is_shared)",
+        "self.database.prepared_write(is_shared=is_shared)",
+        "tests/unit/extracted/shop/storage/test_decisions.py::"
+        "test_two_purchases_of_one_item_by_one_user_at_once_sell_it_once[postgresql]",
+    ),
+    Mutation(
+        "two orders of one user in one transaction",
+        "extracted/account/purchases/service/buy.py",
+        "Batcher(orders.write, keys=lambda order: order.keys, common=())",
+        "Batcher(orders.write, common=())",
+        f"{_BUY}::test_points_for_one_buy_one_of_many_items_at_once",
+    ),
+    Mutation(
+        "one bad message fails its neighbours",
+        "chassis/batcher.py",
+        "if len(batch) == 1 or isinstance(error, self._common):",
+        "if True:",
+        f"{_BUY}::test_decisions_of_one_moment_share_a_transaction_and_one_about_nothing_fails_alone",
     ),
     Mutation(
         "cancel asked once",

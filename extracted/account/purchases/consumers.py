@@ -25,6 +25,8 @@ log = structlog.get_logger("account.selling")
 
 Check = Callable[[], Awaitable[None]]
 CHECK_EVERY_S: Final = 1.0
+PREFETCH: Final = 50
+"""Messages of a queue that are handled at once; those of one moment share a transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,15 @@ class PurchaseConsumers:
             await self.handlers.replies.aclose()
 
     async def _consume(self, queue: str) -> Consumer:
-        if queue == messages.DECISIONS_QUEUE:
-            return await consume(self.broker, queue, self.handlers.decided, self.database, self.failed_messages)
+        is_request = queue == messages.PURCHASES_QUEUE
         return await consume(
-            self.broker, queue, self.handlers.requested, self.database, self.failed_messages, ready=self._ready
+            self.broker,
+            queue,
+            self.handlers.requested if is_request else self.handlers.decided,
+            self.database,
+            self.failed_messages,
+            ready=self._ready if is_request else None,
+            prefetch=PREFETCH,
         )
 
     async def _ready(self) -> None:

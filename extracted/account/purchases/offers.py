@@ -2,30 +2,41 @@
 
 import json
 import math
-from collections.abc import Mapping
-from urllib.parse import quote, urlsplit
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode, urlsplit
 
+from chassis.batcher import Batcher
 from chassis.uuid_text import canonical_uuid
 from extracted.account.purchases.domain.purchase import Item, Offer
 from extracted.account.purchases.ports import OfferUnavailable
 from extracted.account.purchases.shop_connections import ShopConnections, UnexpectedAnswer
 
+MAX_TOGETHER = 50
+
+
+class ShopUnreachable(OfferUnavailable):
+    """No answer, whatever is asked."""
+
 
 class HttpOffers:
-    """Implements the port Offers. `timeout_s` limits the whole call."""
+    """Implements the port Offers; questions of one moment are one call. `timeout_s` limits the whole call."""
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 3.0) -> None:
         self._connections = ShopConnections(url, {"Authorization": f"Bearer {token}", "Accept": "application/json"})
         self._base = urlsplit(url).path.rstrip("/")
         self._timeout_s = timeout_s
+        self._questions = Batcher(self._find_all, most=MAX_TOGETHER, common=(ShopUnreachable,))
 
     async def find(self, user_id: str, item_id: str) -> Offer | None:
         """None: there is no such item. Raises OfferUnavailable."""
         if canonical_uuid(item_id) is None:
             return None
-        target = f"{self._base}/internal/offers/{quote(item_id, safe='')}?user={quote(user_id, safe='')}"
-        status, body = await self._get(target)
-        return _offer(status, _json(body))
+        return await self._questions.answer((user_id, item_id))
+
+    async def _find_all(self, asked: Sequence[tuple[str, str]]) -> Sequence[Offer | None]:
+        pairs = urlencode([pair for user, item in asked for pair in (("user", user), ("item", item))])
+        status, body = await self._get(f"{self._base}/internal/offers?{pairs}")
+        return _offers(status, _json(body), len(asked))
 
     async def ping(self) -> None:
         """Returns if Shop is ready. Raises OfferUnavailable."""
@@ -37,9 +48,9 @@ class HttpOffers:
         try:
             return await self._connections.get(target, self._timeout_s)
         except TimeoutError as error:
-            raise OfferUnavailable("the shop did not answer in time") from error
+            raise ShopUnreachable("the shop did not answer in time") from error
         except (OSError, EOFError, UnexpectedAnswer) as error:
-            raise OfferUnavailable(f"the shop cannot be reached ({type(error).__name__})") from error
+            raise ShopUnreachable(f"the shop cannot be reached ({type(error).__name__})") from error
 
     async def aclose(self) -> None:
         """Closes every connection."""
@@ -53,13 +64,17 @@ def _json(body: bytes) -> object:
         return None
 
 
-def _offer(status: int, body: object) -> Offer | None:
-    if not isinstance(body, Mapping):
-        raise OfferUnavailable(f"the shop answered {status}, and no JSON object")
-    if status == 404 and "error" in body and "statusCode" not in body:  # a missing route answers in another form
-        return None
+def _offers(status: int, body: object, asked: int) -> list[Offer | None]:
     if status != 200:
         raise OfferUnavailable(f"the shop answered {status}")
+    if not isinstance(body, list) or len(body) != asked:
+        raise OfferUnavailable(f"the shop's answer is not a list of {asked} offers")
+    return [None if one is None else _offer(one) for one in body]
+
+
+def _offer(body: object) -> Offer:
+    if not isinstance(body, Mapping):
+        raise OfferUnavailable("the shop's offer is not a JSON object")
     return Offer(_item(body.get("item")), _text_or_none(body.get("transactionId")))
 
 

@@ -1,6 +1,6 @@
 """What the use cases of a purchase need from outside: the store and Shop's offers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,6 +56,15 @@ class PurchaseReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class NewPurchase:
+    """A purchase to pay, the command that follows the debit, and when to check whether Shop has answered."""
+
+    purchase: Purchase
+    command: Envelope
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """`is_opened` False: another purchase blocks. `balance`: after the debit; None: nothing was debited."""
 
@@ -66,16 +75,19 @@ class Payment:
 class PurchaseUnitOfWork(PurchaseReader, Protocol):
     """A write transaction: it writes everything or nothing."""
 
-    async def add_request(self, request: RequestRecord) -> bool:
-        """False: the message has a row already."""
+    async def add_requests(self, requests: Sequence[RequestRecord]) -> Collection[str]:
+        """The ids of those that are new; the others have a row already. The ids differ."""
         ...
 
     async def change_request(self, message_id: str, outcome: RequestOutcome, purchase_id: str | None) -> None:
         """Changes the outcome of a request."""
         ...
 
-    async def pay(self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope) -> Payment:
-        """Writes purchase, debit, ledger entry and command in this order; each only if the one before succeeded."""
+    async def pay(self, exchange: str, new: Sequence[NewPurchase]) -> Mapping[str, Payment]:
+        """Writes purchases, debits, ledger entries and commands in this order; each only if the one before succeeded.
+
+        Each is another user's. Returns purchase id → payment.
+        """
         ...
 
     async def reject(self, purchase_id: str, reason: FailureReason, now: datetime) -> None:
@@ -95,9 +107,12 @@ class PurchaseUnitOfWork(PurchaseReader, Protocol):
         ...
 
     async def settle(
-        self, purchase_id: str, event: PurchaseEvent, to: PurchaseState, reason: FailureReason | None, now: datetime
-    ) -> Purchase | None:
-        """The purchase afterwards; None: there is none, or the event does not count in its state."""
+        self, event: PurchaseEvent, to: PurchaseState, reasons: Mapping[str, FailureReason | None], now: datetime
+    ) -> Sequence[Purchase]:
+        """The purchases afterwards, without those that do not exist or in whose state the event does not count.
+
+        `reasons`: by purchase id.
+        """
         ...
 
     async def command_times(self, purchase: Purchase) -> CommandTimes:
@@ -139,8 +154,15 @@ class PurchaseStore(Protocol):
         """One question; cheaper than `read`."""
         ...
 
-    def write(self) -> AbstractAsyncContextManager[PurchaseUnitOfWork]:
-        """Commits when its block ends without an exception."""
+    async def blocking(self, user_id: str, item_id: str) -> Purchase | None:
+        """The same as the reader's; what is asked under load is read together."""
+        ...
+
+    def write(self, *, is_shared: bool = False) -> AbstractAsyncContextManager[PurchaseUnitOfWork]:
+        """Commits when its block ends without an exception.
+
+        `is_shared`: for several purchases; it raises StoreUnavailable if one of them has to wait for somebody else.
+        """
         ...
 
     def sent(self) -> None:

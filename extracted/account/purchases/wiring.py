@@ -75,7 +75,9 @@ def broker_components(
     own = OwnTables("account", database.is_sqlite)
     outbox, failed_messages = Outbox(own, now), FailedMessages(own, now)
     tables = define(own)
-    context = TransactionContext(tables=tables, statements=build(tables), points=points, outbox=outbox, clock=now)
+    context = TransactionContext(
+        tables=tables, statements=build(tables, outbox.table), points=points, outbox=outbox, clock=now
+    )
     broker = open_broker(settings.broker_url.get_secret_value(), "account")
     operations = PurchaseOperations(SqlOperatorStore(database, context, sold_rows), now, timeouts(settings))
     relay = OutboxRelay(database, outbox, broker)

@@ -58,7 +58,7 @@ def application(
 
 def _for_account(shop: Shop, token: str | None) -> Iterator[Route]:
     if token is not None:
-        yield Route("/internal/offers/{item_id}", guarded(token, offers.endpoint(shop)))
+        yield from offers.routes(shop, token)
 
 
 def _for_operators(views: OperatorViews | None, token: str | None) -> Iterator[Route]:

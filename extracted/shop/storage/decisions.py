@@ -6,20 +6,10 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Select,
-    Table,
-    Update,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, Table, Update, or_, select, update
 
 from chassis.database.database import Database
-from chassis.database.prepared import AnyConnection, PreparedInserts, PreparedStatement
+from chassis.database.prepared import AnyConnection, PreparedInserts, PreparedRows, PreparedStatement
 from chassis.messaging.envelope import Envelope
 from chassis.outbox.outbox import PUT, Outbox
 from extracted.shop.decision import Known, Purchase, SaleDecision, SaleOutcome, SaleRefusal
@@ -27,13 +17,13 @@ from extracted.shop.messages import DECISIONS
 from extracted.shop.storage.tables import ShopTables, uuid_text
 
 DECIDED: Final = ("purchase_id", "user_id", "item_id", "outcome", "reason", "decided_at")
-Id = BindParameter[str]
+Id = ColumnElement[str]
 
 
 class Bought(Protocol):
     """The monolith's record of who has bought what, as parts of SQL statements: one transaction covers both sides.
 
-    Statements are built once; ids are their parameters.
+    Statements are built once; ids are columns of the purchases that they are asked about.
     """
 
     def is_owned(self, user_id: Id, item_id: Id) -> ColumnElement[bool]:
@@ -70,17 +60,16 @@ class StoredDecisions:
         self.outbox = outbox
         self.bought = bought
         self.clock = clock
-        self.look = PreparedStatement(_look(tables, bought))
+        ids = {name: uuid_text() for name in ("purchase", "user", "item")}
+        self.look = PreparedRows(ids, lambda asked: _look(tables, bought, asked))
         self.take = PreparedStatement(_take(tables.stock))
-        decided, out = (tables.decisions, DECIDED), (outbox.table, PUT)
-        self.answered = PreparedInserts(out)
-        self.refused = PreparedInserts(decided, out)
-        self.sold = PreparedInserts(decided, bought.insertion, out)
+        self.write = PreparedInserts((tables.decisions, DECIDED), bought.insertion, (outbox.table, PUT))
 
     @asynccontextmanager
-    async def transaction(self, purchase: Purchase) -> AsyncIterator["StoredDecisionTransaction"]:
-        """Takes the lock first: an earlier snapshot would miss what the last holder of the lock has committed."""
-        async with self.database.prepared_write(lock=_lock_key(purchase)) as connection:
+    async def transaction(self, purchases: Sequence[Purchase]) -> AsyncIterator["StoredDecisionTransaction"]:
+        """Takes the locks first: an earlier snapshot would miss what the last holders of the locks have committed."""
+        locks, is_shared = set(map(_lock_key, purchases)), len(purchases) > 1
+        async with self.database.prepared_write(locks, is_shared=is_shared) as connection:
             yield StoredDecisionTransaction(self, connection)
         self.outbox.wake()
 
@@ -91,13 +80,14 @@ class StoredDecisionTransaction:
     def __init__(self, store: StoredDecisions, connection: AnyConnection) -> None:
         self._store = store
         self._connection = connection
-        self._unwritten: list[Mapping[str, object]] = []
+        self._decided: list[Mapping[str, object]] = []
+        self._sold: list[Mapping[str, object]] = []
 
-    async def known(self, purchase: Purchase) -> Known:
+    async def known(self, purchases: Sequence[Purchase]) -> Sequence[Known]:
         """Reads with one statement."""
-        ids = {"purchase": purchase.id, "user": purchase.user_id, "item": purchase.item_id}
-        (row,) = await self._store.look.on(self._connection, ids)
-        return _known(row, purchase.id)
+        asked = [{"purchase": one.id, "user": one.user_id, "item": one.item_id} for one in purchases]
+        rows = {row.purchase: row for row in await self._store.look.on(self._connection, asked)}
+        return [_known(rows[purchase.id]) for purchase in purchases]
 
     async def take(self, item_id: str) -> bool:
         """Updates only if one is left."""
@@ -114,30 +104,29 @@ class StoredDecisionTransaction:
             "reason": decided.reason,
             "decided_at": now,
         }
-        self._unwritten = [row]
+        self._decided.append(row)
         if decided.outcome is SaleOutcome.DECREASED:
-            self._unwritten.append(self._store.bought.row(purchase.id, purchase.user_id, purchase.item_id, now))
+            self._sold.append(self._store.bought.row(purchase.id, purchase.user_id, purchase.item_id, now))
 
-    async def answer(self, envelope: Envelope) -> None:
-        """Writes the message into the outbox and the recorded rows into their tables, by one statement."""
-        store, rows = self._store, [*self._unwritten, self._store.outbox.row(DECISIONS, envelope)]
-        self._unwritten = []
-        inserts = (store.answered, store.refused, store.sold)[len(rows) - 1]
-        await inserts.on(self._connection, *rows)
+    async def answer(self, envelopes: Sequence[Envelope]) -> None:
+        """Writes the messages into the outbox and the recorded rows into their tables, by one statement."""
+        answers = [self._store.outbox.row(DECISIONS, envelope) for envelope in envelopes]
+        await self._store.write.on(self._connection, self._decided, self._sold, answers)
+        self._decided, self._sold = [], []
 
 
-def _look(tables: ShopTables, bought: Bought) -> Select[Any]:
-    """Returns one row, with or without a decision."""
-    purchase, user, item = (BindParameter[str](name, type_=uuid_text()) for name in ("purchase", "user", "item"))
+def _look(tables: ShopTables, bought: Bought, asked: FromClause) -> Select[Any]:
+    """Returns a row for each purchase that is asked about, with or without a decision."""
+    purchase, user, item = asked.c.purchase, asked.c.user, asked.c.item
     decisions, stock = tables.decisions, tables.stock.c
     limited = select(stock.item_id).where(stock.item_id == item, stock.available.is_not(None)).exists()
-    one = select(literal(1).label("one")).subquery("one")
     return select(
+        purchase,
         decisions,
         bought.is_owned(user, item).label("is_owned"),
         bought.has_user(user).label("has_user"),
         limited.label("is_limited"),
-    ).select_from(one.outerjoin(decisions, decisions.c.purchase_id == purchase))
+    ).select_from(asked.outerjoin(decisions, decisions.c.purchase_id == purchase))
 
 
 def _take(stock: Table) -> Update:
@@ -149,10 +138,10 @@ def _take(stock: Table) -> Update:
     return taken.returning(row.item_id)
 
 
-def _known(row: Any, purchase_id: str) -> Known:
+def _known(row: Any) -> Known:
     decided_for = decided = None
     if row.purchase_id is not None:
-        decided_for = Purchase(purchase_id, row.user_id, row.item_id)
+        decided_for = Purchase(row.purchase, row.user_id, row.item_id)
         decided = SaleDecision(SaleOutcome(row.outcome), SaleRefusal(row.reason) if row.reason else None)
     return Known(decided_for, decided, row.is_owned, row.has_user, row.is_limited)
 

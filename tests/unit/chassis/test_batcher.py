@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -15,14 +16,18 @@ class Asked:
     """Doubles each number; `fault` may raise for those that are asked together. `gate`: a call waits for it."""
 
     def __init__(
-        self, fault: Callable[[Sequence[int]], None] = lambda _: None, most: int = 100, gather_s: float = GATHER_S
+        self,
+        fault: Callable[[Sequence[int]], None] = lambda _: None,
+        most: int = 100,
+        gather_s: float = GATHER_S,
+        **options: Any,
     ) -> None:
         self.calls: list[list[int]] = []
         self._begun = asyncio.Queue[list[int]]()
         self.gate = asyncio.Event()
         self.gate.set()
         self.fault = fault
-        self.together: Batcher[int, int] = Batcher(self._double, gather_s=gather_s, most=most)
+        self.together: Batcher[int, int] = Batcher(self._double, gather_s=gather_s, most=most, **options)
 
     async def _double(self, numbers: Sequence[int]) -> list[int]:
         self.calls.append([*numbers])
@@ -114,6 +119,22 @@ async def test_a_store_that_is_away_is_not_asked_for_each() -> None:
     asked = Asked(away)
     assert {type(answer) for answer in await asked.all(1, 2, 3)} == {StoreUnavailable}
     assert asked.calls == [[1, 2, 3]]
+
+
+async def test_a_store_that_one_question_cannot_use_may_be_there_for_the_others() -> None:
+    def locked(numbers: Sequence[int]) -> None:
+        if 2 in numbers:
+            raise StoreUnavailable("locked")
+
+    asked = Asked(locked, common=())
+    answers = await asked.all(1, 2, 3)
+    assert (answers[0], type(answers[1]), answers[2]) == (2, StoreUnavailable, 6)
+
+
+async def test_questions_that_share_a_key_are_asked_one_after_the_other() -> None:
+    asked = Asked(keys=lambda number: (number % 10, f"tens {number // 10}"))
+    assert await asked.all(11, 22, 21, 33, 31) == [22, 44, 42, 66, 62]
+    assert asked.calls == [[11, 22, 33], [21], [31]]
 
 
 @pytest.mark.parametrize("cancelled", [1, 2])

@@ -14,13 +14,12 @@ NOBODY = str(uuid.uuid4())
 
 
 async def test_a_balance_is_debited_where_it_suffices_and_credited(file: MonolithData, database: Database) -> None:
-    points, user = LegacyPoints(), file.add_user(points=5)
+    points, (user, other, poor) = LegacyPoints(), (file.add_user(points=has) for has in (5, 7, 7))
     async with database.write() as connection:
-        assert await points.debit(connection, user, 6) is None
-        assert await points.debit(connection, user, 2**31) is None
-        assert await points.debit(connection, user, 5) == 0
-        assert await points.debit(connection, user, 0) == 0
-        assert await points.debit(connection, NOBODY, 0) is None
+        assert await points.debit(connection, {user: 6, NOBODY: 0}) == {}
+        assert await points.debit(connection, {user: 2**31}) == {}
+        assert await points.debit(connection, {user: 5, other: 7, poor: 8}) == {user: 0, other: 0}
+        assert await points.debit(connection, {user: 0}) == {user: 0}
         assert await points.credit(connection, user, 3) == 3
         assert await points.credit(connection, NOBODY, 3) is None
         assert [await points.points(connection, one) for one in (user, NOBODY)] == [3, None]

@@ -1,11 +1,12 @@
 """The store of purchases: one transaction over Account's tables, the points, the inbox and the outbox."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
+from chassis.batcher import Batcher
 from chassis.database.database import Database
 from chassis.database.prepared import AnyConnection
 from chassis.messaging.envelope import Envelope
@@ -21,11 +22,13 @@ from extracted.account.purchases.domain.purchase import (
     command_id,
 )
 from extracted.account.purchases.domain.saga import CommandTimes, PurchaseEvent, PurchaseState
-from extracted.account.purchases.ports import Payment, PurchaseReader, PurchaseUnitOfWork
+from extracted.account.purchases.ports import NewPurchase, Payment, PurchaseReader, PurchaseUnitOfWork
 from extracted.account.purchases.storage import rows
 from extracted.account.purchases.storage.statements import PurchaseStatements
 from extracted.account.purchases.storage.tables import PurchaseTables
 
+GATHER_S: Final = 0.02
+"""How long a request to buy waits for others under load; they then stay together until their commit."""
 _SURELY_OUT = timedelta(seconds=1)
 
 
@@ -36,8 +39,8 @@ class Points(Protocol):
         """None: there is no such user."""
         ...
 
-    async def debit(self, connection: AnyConnection, user_id: str, points: int) -> int | None:
-        """The balance afterwards; None: too few points, or no such user: nothing was changed."""
+    async def debit(self, connection: AnyConnection, points: Mapping[str, int]) -> Mapping[str, int]:
+        """`points`: by user id. The balances afterwards, without users who have too few or are gone."""
         ...
 
     async def credit(self, connection: AnyConnection, user_id: str, points: int) -> int | None:
@@ -62,6 +65,7 @@ class SqlPurchaseStore:
     def __init__(self, database: Database, context: TransactionContext) -> None:
         self._database = database
         self._context = context
+        self._pairs = Batcher(self._all_blocking, gather_s=GATHER_S)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[PurchaseReader]:
@@ -75,10 +79,19 @@ class SqlPurchaseStore:
         async with self._database.prepared_look() as connection:
             yield SqlPurchaseUnitOfWork(connection, self._context)
 
+    async def blocking(self, user_id: str, item_id: str) -> Purchase | None:
+        """Reads what is asked within GATHER_S by one statement."""
+        return await self._pairs.answer((user_id, item_id))
+
+    async def _all_blocking(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Purchase | None]:
+        async with self._database.prepared_look() as connection:
+            found = await SqlPurchaseUnitOfWork(connection, self._context).all_blocking(pairs)
+        return [found.get(pair) for pair in pairs]
+
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[PurchaseUnitOfWork]:
+    async def write(self, *, is_shared: bool = False) -> AsyncIterator[PurchaseUnitOfWork]:
         """Commits when its block ends without an exception."""
-        async with self._database.prepared_write() as connection:
+        async with self._database.prepared_write(is_shared=is_shared) as connection:
             yield SqlPurchaseUnitOfWork(connection, self._context)
 
     def sent(self) -> None:
@@ -106,8 +119,13 @@ class SqlPurchaseUnitOfWork:
 
     async def blocking(self, user_id: str, item_id: str) -> Purchase | None:
         """The unique index allows one."""
-        found = await self._statements.blocking.on(self._connection, {"of_user": user_id, "of_item": item_id})
-        return rows.purchase(found[0]) if found else None
+        return (await self.all_blocking([(user_id, item_id)])).get((user_id, item_id))
+
+    async def all_blocking(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Purchase]:
+        """(user, item) → the purchase that blocks."""
+        asked = [{"user_id": user, "item_id": item} for user, item in set(pairs)]
+        found = map(rows.purchase, await self._statements.blocking.on(self._connection, asked))
+        return {(purchase.user_id, purchase.item_id): purchase for purchase in found}
 
     async def oldest_command(self) -> timedelta | None:
         """Asks the outbox."""
@@ -118,25 +136,27 @@ class SqlPurchaseUnitOfWork:
         which = {"of_now": now, "of_late": now + 2 * within, "of_limit": limit}
         return [rows.purchase(row) for row in await self._statements.due.on(self._connection, which)]
 
-    async def add_request(self, request: RequestRecord) -> bool:
+    async def add_requests(self, requests: Sequence[RequestRecord]) -> Collection[str]:
         """On PostgreSQL it waits for the end of a transaction that adds the same message."""
-        return len(await self._statements.add_request.on(self._connection, rows.request_values(request))) == 1
+        added = await self._statements.add_requests.on(self._connection, [*map(rows.request_values, requests)])
+        return {row.id for row in added}
 
     async def change_request(self, message_id: str, outcome: RequestOutcome, purchase_id: str | None) -> None:
         """Changes outcome and purchase."""
         values = {"of_id": message_id, "outcome": outcome.value, "purchase_id": purchase_id}
         await self._statements.change_request.on(self._connection, values)
 
-    async def pay(self, purchase: Purchase, due_at: datetime, exchange: str, command: Envelope) -> Payment:
+    async def pay(self, exchange: str, new: Sequence[NewPurchase]) -> Mapping[str, Payment]:
         """On PostgreSQL it waits for the end of a transaction that opens a purchase of the same user and item."""
-        row = {**rows.values(purchase), "due_at": due_at}
-        if not await self._statements.open.on(self._connection, row):
-            return Payment(False)
-        balance = await self._context.points.debit(self._connection, purchase.user_id, purchase.price)
-        if balance is not None:
-            await self.record(LedgerEntry(purchase.id, DEBIT, -purchase.price, balance, purchase.created_at))
-            await self.send(exchange, command)
-        return Payment(True, balance)
+        opening = [{**rows.values(one.purchase), "due_at": one.due_at} for one in new]
+        opened = {row.id for row in await self._statements.open.on(self._connection, opening)}
+        prices = {one.purchase.user_id: one.purchase.price for one in new if one.purchase.id in opened}
+        balances = await self._context.points.debit(self._connection, prices)
+        paid = [one for one in new if one.purchase.id in opened and one.purchase.user_id in balances]
+        entries = [_debit(one.purchase, balances.get(one.purchase.user_id)) for one in paid]
+        commands = [self._context.outbox.row(exchange, one.command) for one in paid]
+        await self._statements.record.on(self._connection, [*map(rows.entry_values, entries)], commands)
+        return {one.id: Payment(one.id in opened, balances.get(one.user_id)) for one in (each.purchase for each in new)}
 
     async def reject(self, purchase_id: str, reason: FailureReason, now: datetime) -> None:
         """It never asked Shop."""
@@ -154,15 +174,15 @@ class SqlPurchaseUnitOfWork:
 
     async def record(self, entry: LedgerEntry) -> None:
         """A second entry of its kind violates the primary key."""
-        await self._statements.record.on(self._connection, rows.entry_values(entry))
+        await self._statements.record.on(self._connection, [rows.entry_values(entry)], [])
 
     async def settle(
-        self, purchase_id: str, event: PurchaseEvent, to: PurchaseState, reason: FailureReason | None, now: datetime
-    ) -> Purchase | None:
+        self, event: PurchaseEvent, to: PurchaseState, reasons: Mapping[str, FailureReason | None], now: datetime
+    ) -> Sequence[Purchase]:
         """One conditional statement: of two answers at once, one finds nothing to change."""
-        values = {"state": to.value, "reason": reason and reason.value, "settled_at": now, "due_at": None}
-        found = await self._statements.settle[event].on(self._connection, {"of_id": purchase_id, **values})
-        return rows.purchase(found[0]) if found else None
+        decided = {"state": to.value, "settled_at": now}
+        settled = [{"id": id, "reason": reason and reason.value, **decided} for id, reason in sorted(reasons.items())]
+        return [*map(rows.purchase, await self._statements.settle[event].on(self._connection, settled))]
 
     async def command_times(self, purchase: Purchase) -> CommandTimes:
         """As the outbox knows them."""
@@ -209,6 +229,10 @@ class SqlPurchaseUnitOfWork:
         oldest = await self.oldest_command()
         since = None if oldest is None else self._context.clock() - oldest
         return asked_at if asked_at and (since is None or since > asked_at + _SURELY_OUT) else None
+
+
+def _debit(purchase: Purchase, balance: int | None) -> LedgerEntry:
+    return LedgerEntry(purchase.id, DEBIT, -purchase.price, balance, purchase.created_at)
 
 
 def _as_read(purchase: Purchase) -> dict[str, object]:

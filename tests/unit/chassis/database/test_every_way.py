@@ -11,7 +11,19 @@ from sqlalchemy.exc import IntegrityError
 from chassis.database.database import Database
 from chassis.database.prepared import PreparedStatement
 from chassis.store import StoreUnavailable
-from tests.unit.chassis.database.ways import ADD, ALL, CHANGE, EVERY_WAY, SECRET, Way, add, ids, thing
+from tests.unit.chassis.database.ways import (
+    ADD,
+    ADD_EACH,
+    ALL,
+    CHANGE,
+    CHANGE_EACH,
+    EVERY_WAY,
+    SECRET,
+    Way,
+    add,
+    ids,
+    thing,
+)
 
 PATIENCE_S = 1.0
 
@@ -80,6 +92,22 @@ async def test_values_come_back_as_they_were_given(way: Way, database: Database)
     (row,) = await database.execute(ALL, {}, writes=False)
     at = row.at if row.at.tzinfo else row.at.replace(tzinfo=thing(1)["at"].tzinfo)  # type: ignore[attr-defined]
     assert {"id": row.id, "at": at, "other": row.other} == thing(1)
+
+
+async def test_rows_are_written_together_each_as_it_would_be_alone(way: Way, database: Database) -> None:
+    async with way.write(database) as connection:
+        await ADD_EACH.on(connection, [thing(1), thing(2)], [thing(3)])
+        await ADD_EACH.on(connection, [], [thing(4)])
+        await ADD_EACH.on(connection, [], [])
+        changes = [{"of_id": 1, "other": None}, {"of_id": 9, "other": "x"}, {"of_id": 4, "other": "é"}]
+        changed = await CHANGE_EACH.on(connection, changes)
+        assert await CHANGE_EACH.on(connection, []) == ()
+    assert sorted((row.id, row.other) for row in changed) == [(1, None), (4, "é")]
+    assert await ids(way, database) == [1, 2, 3, 4]
+    with pytest.raises(IntegrityError):
+        async with way.write(database) as connection:
+            await ADD_EACH.on(connection, [thing(5)], [thing(1)])
+    assert await ids(way, database) == [1, 2, 3, 4]
 
 
 async def test_a_lock_is_not_waited_for_for_too_long(way: Way, database: Database, impatient: Database) -> None:

@@ -86,6 +86,21 @@ async def test_a_statement_that_runs_for_too_long_is_cancelled(way: Way, url: st
     await impatient.aclose()
 
 
+async def test_a_transaction_of_several_callers_waits_for_no_lock(database: Database, url: str) -> None:
+    """Neither for a row nor for a lock by number; alone it would wait for `timeout_s`."""
+    await database.execute(ADD, thing(1))
+    other = Database(url, timeout_s=20)
+    async with database.prepared_write([7, -(2**63)]) as holding:
+        await CHANGE.on(holding, {"of_id": 1, "to": 2})
+        for locks in ((), (3, -(2**63))):
+            with pytest.raises(StoreUnavailable, match="lock timeout"):
+                async with other.prepared_write(locks, is_shared=True) as connection:
+                    await CHANGE.on(connection, {"of_id": 1, "to": 3})
+    async with other.prepared_write([7], is_shared=True) as connection:
+        await CHANGE.on(connection, {"of_id": 2, "to": 3})
+    await other.aclose()
+
+
 @EACH_WAY
 async def test_a_deadlock_is_away_for_one_of_two(way: Way, url: str) -> None:
     database, both = Database(url, pool_size=2), asyncio.Barrier(2)

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Column, DateTime, Integer, MetaData, String, Table, bindparam, insert, select, update
 
 from chassis.database.database import Database
-from chassis.database.prepared import AnyConnection, PreparedStatement
+from chassis.database.prepared import AnyConnection, PreparedInserts, PreparedRows, PreparedStatement
 from tests.support.connected import fresh_postgres
 
 THING = Table(
@@ -25,6 +25,11 @@ THING = Table(
 ADD, ALL = PreparedStatement(insert(THING), "id", "at", "other"), PreparedStatement(select(THING).order_by(THING.c.id))
 CHANGE = PreparedStatement(
     update(THING).where(THING.c.id == bindparam("of_id")).values(id=bindparam("to", type_=Integer))
+)
+ADD_EACH = PreparedInserts(*[(THING, ("id", "at", "other"))] * 2)
+CHANGE_EACH = PreparedRows(
+    {"of_id": THING.c.id.type, "other": THING.c.other.type},
+    lambda given: update(THING).where(THING.c.id == given.c.of_id).values(other=given.c.other).returning(*THING.c),
 )
 SECRET = "tell-nobody"
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from chassis.messaging.envelope import new_id
@@ -12,8 +13,10 @@ from examples.monolith.storage.tables import transactions
 from extracted.account.purchases import messages
 from extracted.account.purchases.domain.purchase import FailureReason, Offer, RequestOutcome, UnknownPurchase
 from extracted.account.purchases.domain.saga import PurchaseEvent, PurchaseState
-from extracted.account.purchases.ports import OfferUnavailable
-from extracted.account.purchases.service.buy import OutboxStale, RequestResult
+from extracted.account.purchases.ports import OfferUnavailable, PurchaseUnitOfWork
+from extracted.account.purchases.service.buy import OutboxStale
+from extracted.account.purchases.service.orders import Order, RequestResult
+from tests.support.stores import EVERYWHERE
 from tests.unit.extracted.account.purchases.world import World
 
 ACCEPTED, OWNED = RequestOutcome.ACCEPTED, RequestOutcome.ALREADY_OWNED
@@ -117,7 +120,7 @@ async def test_a_conflict_at_the_purchase_row_joins_and_debits_nothing(world: Wo
     user, item = world.user(), world.shop.add(10)
     offer = Offer(world.shop.items[item])
     asked = [world.asked(user, item) for _ in range(2)]
-    answers = [await world.service._write(one, None, offer, None) for one in asked]
+    answers = [await world.service.write(Order(one, None, offer)) for one in asked]
     assert answers == [RequestResult(ACCEPTED, asked[0].id)] * 2
     assert (world.points(user), len(await world.purchases())) == (90, 1)
     rows = {row.id: (row.outcome, row.purchase_id) for row in await world.requests()}
@@ -139,6 +142,79 @@ async def test_points_for_one_buy_one_of_many_items_at_once(world: World) -> Non
     outcomes = sorted(answered.outcome for answered, _ in answers)
     assert outcomes == [ACCEPTED, *[RequestOutcome.INSUFFICIENT_POINTS] * 5]
     assert world.points(user) == 0
+
+
+async def test_requests_of_one_moment_share_a_transaction_and_each_gets_its_own_result(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item, owned, poor, user = world.shop.add(10), world.shop.add(10), world.user(9), world.user(100)
+    _, joined = await world.ask(user, item)
+    world.monolith.add_purchase(user, owned)
+    repeated, (bought, fresh) = world.asked(user, item, joined), (world.asked(world.user(), item) for _ in range(2))
+    unknown, too_dear = world.asked(world.user(), new_id()), world.asked(poor, item)
+    offer, gone = Offer(world.shop.items[item]), world.asked(new_id(), item)
+    orders = [
+        Order(repeated, None, offer),
+        *(Order(one, None, offer) for one in (fresh, too_dear, gone)),
+        Order(unknown, None, None),
+        Order(world.asked(user, owned), None, Offer(world.shop.items[owned], new_id())),
+        Order(bought, None, offer),
+        Order(world.asked(user, item), None, offer),
+    ]
+    opened, write = list[bool](), world.store.write
+
+    def counted(*, is_shared: bool) -> AbstractAsyncContextManager[PurchaseUnitOfWork]:
+        opened.append(is_shared)
+        return write(is_shared=is_shared)
+
+    monkeypatch.setattr(world.store, "write", counted)
+    answers = await asyncio.gather(*map(world.service.write, orders))
+    assert opened == [True, False, False]  # three orders are of the same user
+    assert [(one.outcome, one.purchase_id) for one in answers] == [
+        (ACCEPTED, joined),
+        (ACCEPTED, fresh.id),
+        (RequestOutcome.INSUFFICIENT_POINTS, too_dear.id),
+        (RequestOutcome.USER_DELETED, gone.id),
+        (RequestOutcome.UNKNOWN_ITEM, None),
+        (OWNED, None),
+        (ACCEPTED, bought.id),
+        (ACCEPTED, joined),
+    ]
+    rows = {row.id: (row.outcome, row.purchase_id) for row in await world.requests()}
+    assert [rows[order.wanted.id] for order in orders] == [(one.outcome, one.purchase_id) for one in answers]
+    assert [world.points(one) for one in (user, poor, bought.user_id, fresh.user_id)] == [90, 9, 90, 90]
+    assert {command.request_id for command in await world.commands()} == {joined, bought.id, fresh.id}
+    assert {entry.purchase_id: entry.points_after for entry in await world.ledger()} == dict.fromkeys(
+        (joined, bought.id, fresh.id), 90
+    )
+
+
+@pytest.mark.parametrize("monolith", EVERYWHERE[1:], indirect=True)  # an SQLite file has one writer at a time
+async def test_a_user_whom_somebody_holds_delays_no_other(world: World) -> None:
+    item, held, others = world.shop.add(10), world.user(), [world.user() for _ in range(3)]
+    with psycopg.connect(world.monolith.url) as holder:
+        holder.execute('SELECT 1 FROM "user" WHERE id = %s FOR UPDATE', [held])
+        first = asyncio.create_task(world.ask(held, item))
+        async with asyncio.timeout(4):  # less than the time that one transaction waits for a lock
+            answers = await asyncio.gather(*(world.ask(user, item) for user in others))
+        assert [answered.outcome for answered, _ in answers] == [ACCEPTED] * 3
+        assert not first.done()
+    assert (await first)[0].outcome is ACCEPTED
+
+
+async def test_decisions_of_one_moment_share_a_transaction_and_one_about_nothing_fails_alone(world: World) -> None:
+    items = [world.shop.add(10), world.shop.add(10, stock=0)]
+    users = [world.user() for _ in range(6)]
+    asked = [(await world.ask(user, items[number % 2]))[1] for number, user in enumerate(users)]
+    decisions = [messages.shop_decision(world.shop.handle(command)) for command in await world.published()]
+    odd = messages.ShopDecision(new_id(), new_id(), PurchaseEvent.DECREASED)
+    told = await asyncio.gather(*map(world.service.settle, [odd, *decisions]), return_exceptions=True)
+    assert [type(one) for one in told] == [UnknownPurchase, *[type(None)] * 6]
+    states = [(await world.purchase(id)).state for id in asked]
+    assert states == [PurchaseState.COMPLETED, PurchaseState.REFUNDED] * 3
+    assert [world.points(user) for user in users] == [90, 100] * 3
+    await asyncio.gather(*map(world.service.settle, [*decisions, *decisions]))
+    assert [world.points(user) for user in users] == [90, 100] * 3
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
@@ -178,7 +254,7 @@ async def test_a_purchase_that_completes_while_the_shop_is_asked_is_not_revoked(
     late = world.asked(user, item)
     _, message = await world.ask(user, item)
     await world.deliver(*await world.published())
-    answered = await world.service._write(late, None, offer, None)
+    answered = await world.service.write(Order(late, None, offer))
     assert answered == RequestResult(OWNED, message)
     assert (await world.purchase(message)).revoked_at is None
     assert world.points(user) == 90
@@ -287,9 +363,9 @@ async def test_the_shop_is_asked_outside_of_any_transaction(world: World, monkey
     write, find = world.store.write, world.shop.find
 
     @asynccontextmanager
-    async def counted() -> AsyncIterator[object]:
+    async def counted(*, is_shared: bool) -> AsyncIterator[object]:
         nonlocal opened
-        async with write() as unit:
+        async with write(is_shared=is_shared) as unit:
             opened += 1
             yield unit
             opened -= 1

@@ -25,6 +25,7 @@ from extracted.account.purchases import messages
 from extracted.account.purchases.domain.purchase import Offer, Purchase, PurchaseRequest
 from extracted.account.purchases.domain.saga import TRANSITIONS, PurchaseState
 from extracted.account.purchases.service.buy import _without_purchase
+from extracted.account.purchases.service.orders import Order
 from tests.support.effort import examples
 from tests.support.monolith_file import MonolithFile
 from tests.unit.extracted.account.purchases.world import MIGRATIONS, ShopModel, World, requested, world
@@ -141,7 +142,7 @@ class Purchases(RuleBasedStateMachine):
     @rule(which=st.integers(0, 100))
     def what_was_seen_is_acted_on(self, which: int) -> None:
         asked, seen, offer = self.looks.pop(which % len(self.looks))
-        self.do(lambda: self.world.service._write(asked, seen, offer, _without_purchase(seen, offer)))
+        self.do(lambda: self.world.service.write(Order(asked, seen, offer, _without_purchase(seen, offer))))
 
     @rule(confirmed=st.booleans())
     def the_outbox_is_brought_away(self, confirmed: bool) -> None:

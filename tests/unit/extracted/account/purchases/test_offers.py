@@ -5,6 +5,8 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -15,7 +17,11 @@ from extracted.account.purchases.ports import OfferUnavailable
 
 TOKEN = "a-token-of-the-test"
 USER, ITEM = new_id(), new_id()
-SOLD = {"item": {"id": ITEM, "cost": 1.5, "type": "hint", "data": {"text": "é"}}, "transactionId": None}
+OFFERED: dict[str, Any] = {
+    "item": {"id": ITEM, "cost": 1.5, "type": "hint", "data": {"text": "é"}},
+    "transactionId": None,
+}
+SOLD = [OFFERED]
 
 
 @dataclass
@@ -72,19 +78,19 @@ async def test_an_offer_is_read_and_the_connection_kept(monkeypatch: pytest.Monk
         for _ in range(3):
             assert await offers.find(USER, ITEM) == Offer(Item(ITEM, 1.5, "hint", {"text": "é"}), None)
     assert stub.connections == 1
-    assert {head.splitlines()[0] for head in stub.heads} == {f"GET /internal/offers/{ITEM}?user={USER} HTTP/1.1"}
+    assert {head.splitlines()[0] for head in stub.heads} == {f"GET /internal/offers?user={USER}&item={ITEM} HTTP/1.1"}
     assert all(f"authorization: bearer {TOKEN}" in head.lower() for head in stub.heads)
     assert not any("cookie" in head.lower() for head in stub.heads)
 
 
 async def test_a_live_row_and_nulls_are_read() -> None:
     row, bare = new_id(), {"id": ITEM, "cost": None, "type": None, "data": None}
-    async with asking(Stub(always(200, {"item": bare, "transactionId": row}))) as offers:
+    async with asking(Stub(always(200, [{"item": bare, "transactionId": row}]))) as offers:
         assert await offers.find(USER, ITEM) == Offer(Item(ITEM, None, None, None), row)
 
 
 async def test_an_unknown_item_is_none_and_an_odd_id_asks_nobody() -> None:
-    stub = Stub(always(404, {"error": "there is no such item"}))
+    stub = Stub(always(200, [None]))
     async with asking(stub) as offers:
         assert [await offers.find(USER, item) for item in (ITEM, "abc", "../..", "")] == [None] * 4
     assert len(stub.heads) == 1
@@ -97,13 +103,15 @@ AWAY: dict[str, bytes] = {
     "another server's 404": response(404, b"<html>"),
     "a redirect": response(302, {}),
     "no JSON": response(200, b"{"),
-    "no object": response(200, []),
-    "no item": response(200, {"transactionId": None}),
-    "a cost that is no number": response(200, {"item": {"id": ITEM, "cost": "5"}}),
-    "a cost that is true": response(200, {"item": {"id": ITEM, "cost": True}}),
-    "a cost beyond what a double holds": response(200, b'{"item": {"id": "x", "cost": 1e999}}'),
-    "data that are no object": response(200, {"item": {"id": ITEM, "cost": 1, "data": []}}),
-    "an odd transaction": response(200, {"item": {"id": ITEM, "cost": 1}, "transactionId": 5}),
+    "no list": response(200, OFFERED),
+    "no object": response(200, [[]]),
+    "two for one": response(200, [OFFERED, OFFERED]),
+    "no item": response(200, [{"transactionId": None}]),
+    "a cost that is no number": response(200, [{"item": {"id": ITEM, "cost": "5"}}]),
+    "a cost that is true": response(200, [{"item": {"id": ITEM, "cost": True}}]),
+    "a cost beyond what a double holds": response(200, b'[{"item": {"id": "x", "cost": 1e999}}]'),
+    "data that are no object": response(200, [{"item": {"id": ITEM, "cost": 1, "data": []}}]),
+    "an odd transaction": response(200, [{"item": {"id": ITEM, "cost": 1}, "transactionId": 5}]),
 }
 ODD: dict[str, bytes] = {
     "another version": b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
@@ -159,7 +167,7 @@ async def test_a_kept_connection_that_was_closed_is_tried_once_more() -> None:
 
 async def test_an_answer_that_was_not_waited_for_is_never_another_calls() -> None:
     """A call that was cancelled leaves half an answer: its connection goes."""
-    other = {"item": {"id": new_id(), "cost": 99}, "transactionId": None}
+    other = [{"item": {"id": new_id(), "cost": 99}, "transactionId": None}]
 
     def late(number: int, writer: asyncio.StreamWriter) -> bool:
         if number == 0:
@@ -179,13 +187,27 @@ async def test_an_answer_that_was_not_waited_for_is_never_another_calls() -> Non
     assert [offer.item.cost for offer in found if offer] == [1.5] * 3
 
 
-async def test_no_more_than_fifty_connections_and_each_is_used_again() -> None:
-    stub = Stub(always(200, SOLD))
+async def test_questions_of_one_moment_are_one_call_and_one_that_fails_spoils_no_other() -> None:
+    """The odd one's answer is a 500, alone as among others."""
+    odd, calls = new_id(), list[int]()
+
+    def answer(_number: int, writer: asyncio.StreamWriter) -> bool:
+        asked = parse_qsl(stub.heads[-1].split(" ")[1].partition("?")[2])
+        items = [value for name, value in asked if name == "item"]
+        calls.append(len(items))
+        offered = [{**OFFERED, "item": {**OFFERED["item"], "id": item}} for item in items]
+        writer.write(response(500, {}) if odd in items else response(200, offered))
+        return True
+
+    stub = Stub(answer)
     async with asking(stub) as offers:
-        for _ in range(3):
-            await asyncio.gather(*(offers.find(USER, ITEM) for _ in range(120)))
-    assert stub.connections <= 50
-    assert len(stub.heads) == 360
+        items = [new_id() for _ in range(60)]
+        found = await asyncio.gather(*(offers.find(USER, item) for item in items))
+        assert [offer.item.id for offer in found if offer] == items
+        assert calls == [50, 10]
+        three = await asyncio.gather(*(offers.find(USER, one) for one in (*items[:2], odd)), return_exceptions=True)
+    assert isinstance(three[-1], OfferUnavailable)
+    assert [offer.item.id for offer in three if isinstance(offer, Offer)] == items[:2]
 
 
 async def test_a_connection_that_announces_its_end_is_not_used_again() -> None:

@@ -28,7 +28,8 @@ from extracted.account.purchases.domain.purchase import (
     RequestRecord,
 )
 from extracted.account.purchases.ports import OfferUnavailable
-from extracted.account.purchases.service.buy import PurchaseService, RequestResult
+from extracted.account.purchases.service.buy import PurchaseService
+from extracted.account.purchases.service.orders import RequestResult
 from extracted.account.purchases.service.saga_timeouts import SagaTimeouts
 from extracted.account.purchases.settlement_waiters import SettlementWaiters
 from extracted.account.purchases.storage import rows
@@ -221,7 +222,9 @@ def world(monolith: MonolithData, database: Database) -> World:
     own, clock = OwnTables("account", database.is_sqlite), Clock()
     outbox = Outbox(own, clock)
     tables = define(own)
-    store = SqlPurchaseStore(database, TransactionContext(tables, build(tables), LegacyPoints(clock), outbox, clock))
+    store = SqlPurchaseStore(
+        database, TransactionContext(tables, build(tables, outbox.table), LegacyPoints(clock), outbox, clock)
+    )
     shop = ShopModel(monolith)
     service = PurchaseService(store, shop, clock, SettlementWaiters(0.05))
     return World(monolith, database, tables, outbox, store, clock, shop, service, SagaTimeouts(store, clock))

@@ -4,7 +4,6 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,7 @@ def test_an_item_that_is_unknown_or_no_id_is_404(seller: RunningShop, monolith: 
     assert told(offer(seller, item, monolith.add_user())) == (404, {"error": "there is no such item"})
 
 
-@pytest.mark.parametrize("path", ["", "offers/", f"offers/{UNKNOWN}/", "offers/a%2fb"])
+@pytest.mark.parametrize("path", ["", f"offers/{UNKNOWN}/", "offers/a%2fb", "offers/"])
 def test_a_path_with_more_or_less_in_it_is_no_missing_item(seller: RunningShop, path: str) -> None:
     answer = ask(seller.port, f"/internal/{path}", "GET", bearer(INTERNAL_TOKEN))
     message = f"Cannot GET /internal/{path}"
@@ -161,19 +160,22 @@ async def test_asked_together_each_is_told_of_its_own_item_and_its_own_purchase(
     assert await shop.offers([]) == []
 
 
-def test_many_at_once_over_http_are_each_answered_alike_and_one_that_fails_spoils_no_other(
-    seller: RunningShop, monolith: MonolithFile
-) -> None:
+def together(shop: RunningShop, *pairs: tuple[str, str]) -> Answer:
+    asked = "&".join(f"user={user}&item={item}" for user, item in pairs)
+    return ask(shop.port, f"/internal/offers?{asked}", "GET", bearer(INTERNAL_TOKEN))
+
+
+def test_several_are_told_at_once_in_the_order_of_the_questions(seller: RunningShop, monolith: MonolithFile) -> None:
     users, items = [monolith.add_user() for _ in range(4)], [monolith.add_item(cost=cost) for cost in range(5)]
     rows = {(users[0], item): monolith.add_purchase(users[0], item) for item in items[:2]}
-    broken = str(uuid.uuid4())
-    monolith._items.insert({"_id": {"$oid": "0" * 24}, "id": broken, "__v": 0})
-    pairs = [(user, item) for user in users for item in items]
-    with ThreadPoolExecutor(len(pairs) + 1) as pool:
-        failed = pool.submit(offer, seller, broken, users[0])
-        bodies = [told(answer)[1] for answer in pool.map(lambda pair: offer(seller, pair[1], pair[0]), pairs)]
-    monolith.remove_item(broken)
-    assert failed.result().status == 500
-    assert [(body["item"]["cost"], body["transactionId"]) for body in bodies] == [
-        (items.index(item), rows.get((user, item))) for user, item in pairs
+    pairs = [(user, item) for user in users for item in (*items, UNKNOWN)]
+    status, body = told(together(seller, *pairs, *pairs))
+    assert status == 200
+    assert [one and (one["item"]["id"], one["transactionId"]) for one in body] == 2 * [
+        None if pair[1] == UNKNOWN else (pair[1], rows.get(pair)) for pair in pairs
     ]
+
+
+@pytest.mark.parametrize("pairs", [[], [("me", UNKNOWN)], [(UNKNOWN, UNKNOWN + "&item=x")], [(UNKNOWN, UNKNOWN)] * 101])
+def test_questions_that_are_no_pairs_or_too_many_are_refused(seller: RunningShop, pairs: list[tuple[str, str]]) -> None:
+    assert together(seller, *pairs).status == 400

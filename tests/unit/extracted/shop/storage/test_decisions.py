@@ -1,8 +1,10 @@
 """Decisions on real storage: one transaction over the monolith's tables and the shop's own, on both databases."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from itertools import cycle
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -14,6 +16,8 @@ from extracted.shop.decision import DECREASED as DECISION
 from extracted.shop.decision import Purchase, SaleDecision, SaleOutcome
 from extracted.shop.domain import Quantity
 from extracted.shop.messages import answer, to_command
+from extracted.shop.ports import DecisionTransaction
+from extracted.shop.service import Sales
 from tests.unit.extracted.shop.commands import NOW, cancel, decrease, fresh_id
 from tests.unit.extracted.shop.selling import Selling
 
@@ -29,7 +33,9 @@ def sold_rows(shop: Selling) -> list[tuple[str, str, str]]:
 
 
 async def at_once(shop: Selling, *messages: Envelope) -> list[tuple[str, object]]:
-    await asyncio.gather(*(shop.sales.decide(to_command(message)) for message in messages))
+    """Half of them in another process, which shares no transaction with ours."""
+    both = cycle((shop.sales, Sales(shop.sales.decisions)))
+    await asyncio.gather(*(sales.decide(to_command(message)) for message, sales in zip(messages, both, strict=False)))
     return await shop.answers(*messages)
 
 
@@ -124,8 +130,8 @@ async def test_the_relay_is_woken_after_the_commit_by_the_answer_that_waits(shop
     woken: list[str] = []
     shop.outbox.on_wake(woken.append)
     command = to_command(decrease(shop.buyer()))
-    async with shop.sales.decisions.transaction(command.purchase) as deciding:
-        await deciding.answer(answer(command, DECISION, fresh_id, NOW))
+    async with shop.sales.decisions.transaction([command.purchase]) as deciding:
+        await deciding.answer([answer(command, DECISION, fresh_id, NOW)])
         assert woken == []
     assert woken == ["shop.decisions shop.quantity_decreased.v1"]
 
@@ -186,6 +192,28 @@ async def test_one_purchase_or_one_message_asked_for_often_at_once_is_decided_on
     assert (await shop.stock(wanted.item_id), len(sold_rows(shop))) == ((9, 0, 1, 8), 1)
 
 
+async def test_commands_of_one_moment_share_a_transaction_and_one_that_is_invalid_fails_alone(shop: Selling) -> None:
+    known = shop.buyer()
+    await shop.asked(decrease(known))
+    wanted = [shop.buyer() for _ in range(4)]
+    opened: list[int] = []
+    shared = shop.sales.decisions.transaction
+
+    def counted(purchases: Sequence[Purchase]) -> AbstractAsyncContextManager[DecisionTransaction]:
+        opened.append(len(purchases))
+        return shared(purchases)
+
+    shop.sales.decisions.transaction = counted  # type: ignore[method-assign]
+    messages = [decrease(one) for one in wanted]
+    await asyncio.gather(*(shop.sales.decide(to_command(message)) for message in messages))
+    assert opened == [4]
+    odd = decrease(Purchase(known.id, known.user_id, fresh_id()))
+    others = [decrease(shop.buyer()), cancel(wanted[0])]
+    told = await asyncio.gather(*(shop.sales.decide(to_command(one)) for one in (*others, odd)), return_exceptions=True)
+    assert [type(one) for one in told] == [type(None), type(None), MessageInvalid]
+    assert await shop.answers(*messages, *others) == [DECREASED] * 6
+
+
 async def test_two_purchases_of_one_item_by_one_user_at_once_sell_it_once(shop: Selling) -> None:
     first = shop.buyer()
     purchases = [first, *(Purchase(fresh_id(), first.user_id, first.item_id) for _ in range(7))]
@@ -219,6 +247,6 @@ async def test_a_decision_is_never_overwritten(shop: Selling) -> None:
 
 
 async def sold_again(shop: Selling, wanted: Purchase) -> None:
-    async with shop.sales.decisions.transaction(wanted) as deciding:
+    async with shop.sales.decisions.transaction([wanted]) as deciding:
         await deciding.record(wanted, SaleDecision(SaleOutcome.DECREASED))
-        await deciding.answer(answer(to_command(decrease(wanted)), DECISION, fresh_id, NOW))
+        await deciding.answer([answer(to_command(decrease(wanted)), DECISION, fresh_id, NOW)])

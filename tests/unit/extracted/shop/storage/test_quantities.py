@@ -51,7 +51,7 @@ async def test_an_item_made_unlimited_while_one_is_taken_is_sold(shop: Selling) 
     item = fresh_id()
     await shop.quantities.set(item, Quantity(0))
     await shop.quantities.set(item, UNLIMITED)
-    async with shop.sales.decisions.transaction(shop.buyer(item)) as deciding:
+    async with shop.sales.decisions.transaction([shop.buyer(item)]) as deciding:
         assert await deciding.take(item)
     assert await shop.stock(item) == (0, 0, 1, None)
 
