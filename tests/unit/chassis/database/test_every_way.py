@@ -99,7 +99,11 @@ async def test_rows_are_written_together_each_as_it_would_be_alone(way: Way, dat
         await ADD_EACH.on(connection, [thing(1), thing(2)], [thing(3)])
         await ADD_EACH.on(connection, [], [thing(4)])
         await ADD_EACH.on(connection, [], [])
-        changes = [{"of_id": 1, "other": None}, {"of_id": 9, "other": "x"}, {"of_id": 4, "other": "é"}]
+        changes: list[dict[str, object]] = [
+            {"of_id": 1, "other": None},
+            {"of_id": 9, "other": "x"},
+            {"of_id": 4, "other": "é"},
+        ]
         changed = await CHANGE_EACH.on(connection, changes)
         assert await CHANGE_EACH.on(connection, []) == ()
     assert sorted((row.id, row.other) for row in changed) == [(1, None), (4, "é")]

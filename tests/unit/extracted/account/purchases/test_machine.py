@@ -87,7 +87,8 @@ class Purchases(RuleBasedStateMachine):
         self.stocked: Counter[str] = Counter()
         self.seen: dict[str, PurchaseState] = {}
         self.crash_at: str | None = None
-        self.patch.setattr("extracted.account.purchases.service.buy.reach", self.reach)
+        for module in ("orders", "decisions"):
+            self.patch.setattr(f"extracted.account.purchases.service.{module}.reach", self.reach)
 
     async def _opened(self) -> World:
         return world(self.monolith, Database(self.monolith.url))
