@@ -34,19 +34,21 @@ def provide(engine: Engine) -> None:
         return
     print(f"{NAME}: no registry answers; it is built from Debian's packages", flush=True)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # /tmp may be in memory
-        _import_system(engine, Path(folder) / "system.tar")
-        context = Path(folder) / "python"
+        archive, context = Path(folder) / "system.tar", Path(folder) / "python"
         context.mkdir()
         prefix = _installed_python()
-        if prefix is not None:
+        if prefix is None:
+            _import_system(engine, archive, "libpython3-dev")  # the headers, which a CPython of its own brings
+        else:
+            _import_system(engine, archive)
             _copy(prefix, context)
         dockerfile = COPIED_PYTHON if prefix else DEBIANS_PYTHON
         options = (*engine.build_options, "--quiet", "--file=-", f"--tag=localhost/{NAME}")
         engine.run("build", *options, str(context), stdin=dockerfile)
 
 
-def _import_system(engine: Engine, archive: Path) -> None:
-    """python3-venv brings every library that a CPython needs."""
+def _import_system(engine: Engine, archive: Path, *more: str) -> None:
+    """python3-venv brings every library that a CPython needs; `more`: other packages."""
     if os.geteuid() != 0:
         raise EngineFailed(f"{NAME} cannot be pulled, and only root can build a base system; check the registry")
     if shutil.which("mmdebstrap") is None:
@@ -55,8 +57,8 @@ def _import_system(engine: Engine, archive: Path) -> None:
         except PartFailed as error:
             raise EngineFailed(str(error)) from error
     suite = platform.freedesktop_os_release().get("VERSION_CODENAME", "stable")
-    included = "--include=ca-certificates,netbase,python3-venv"
-    run(["mmdebstrap", "--quiet", "--variant=minbase", included, suite, str(archive)], {})
+    included = ",".join(("ca-certificates", "netbase", "python3-venv", *more))
+    run(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}", suite, str(archive)], {})
     path = "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
     engine.run("import", "--quiet", f"--change={path}", '--change=CMD ["python3"]', str(archive), SYSTEM)
 
