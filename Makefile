@@ -86,7 +86,7 @@ check: $(INSTALLED) ## check format, lint, types and import rules
 	@$(PYTHON_OF_VENV) -m mypy
 	@.venv/bin/lint-imports
 
-bench: $(INSTALLED) ## compare the gateway with a plain proxy, nginx, HAProxy and Envoy; the last line is JSON
+bench: $(COMPILED) ## compare the gateway, pure and compiled, with a plain proxy, nginx, HAProxy and Envoy; the last line is JSON
 	@$(PYTHON_OF_VENV) -m benchmarks.gateway
 
 bench-purchase: $(INSTALLED) ## measure purchases through the whole system (run make parts first)

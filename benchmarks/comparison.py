@@ -79,7 +79,7 @@ class Comparison:
 
     def _warm_up(self, design: Design, fields: Fields) -> None:
         check_answer(design, fields)
-        if design.name.startswith("gateway"):
+        if design.name in ("gateway", "compiled"):
             check_steps(design, fields)
         self._generator.run(design.port, TARGET, fields, CONNECTIONS, min(1.0, self._options.seconds))
 

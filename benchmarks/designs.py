@@ -1,5 +1,6 @@
 """The proxies under test, each started alone on the proxy's core; a peer that is not installed is None."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from benchmarks.migration import KEY_ENV, BenchmarkUser, routes_yaml
 from benchmarks.processes import BenchmarkProcess, Cores, find_program, start, wait_for_output, wait_until_accepts
 from parts.process import free_port
 
+ROOT = Path(__file__).parents[1]
 _LISTENING = rb"listening on http://[^:\s]+:(\d+)"
 
 
@@ -44,13 +46,26 @@ class Stage:
 Starter = Callable[[Stage], Design | None]
 
 
-def gateway(stage: Stage, name: str = "gateway", wrapper: tuple[str, ...] = ()) -> Design:
+def gateway(stage: Stage, name: str = "gateway", wrapper: tuple[str, ...] = (), python: str = sys.executable) -> Design:
     """The gateway. `wrapper`: interpreter options and module that run its command line inside."""
     routes = stage.write("routes.yaml", routes_yaml(stage.origin_port, stage.sink_port))
-    command = [sys.executable, *(wrapper or ("-m", "strangler_gateway.cli.app")), "serve", "--routes", str(routes)]
+    command = [python, *(wrapper or ("-m", "strangler_gateway.cli.app")), "serve", "--routes", str(routes)]
     command += ["--port", "0", "--admin-port", "0", "--state-dir", str(stage.folder / f"{name}.state")]
     child = stage.start(name, command, {KEY_ENV: stage.caller.key})
     return Design(name, int(wait_for_output(child, _LISTENING)[1]), child)
+
+
+def compiled(stage: Stage) -> Design | None:
+    """The gateway of the compiled wheel, where `make bench` has installed it: it must not find the sources."""
+    python = ROOT / "build/compiled/venv/bin/python"
+    if not python.exists():
+        return None
+    show = "import strangler_gateway.server.connection as module; print(module.__file__)"
+    # Isolated: the checkout that this runs in has the sources.
+    loaded = subprocess.run([python, "-I", "-c", show], capture_output=True, text=True, check=True).stdout
+    if not loaded.strip().endswith(".so"):
+        return None
+    return gateway(stage, "compiled", ("-I", "-m", "strangler_gateway.cli.app"), str(python))
 
 
 def naive(stage: Stage) -> Design:
@@ -104,6 +119,7 @@ def _accepting(child: BenchmarkProcess, port: int) -> Design:
 
 STARTERS: dict[str, Starter] = {
     "gateway": gateway,
+    "compiled": compiled,
     "naive": naive,
     "floor": floor,
     "nginx": nginx,

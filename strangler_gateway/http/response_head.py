@@ -3,19 +3,31 @@
 import re
 
 from strangler_gateway.http.dialects import mended, with_crlf
-from strangler_gateway.http.fields import Kind, Malformed, Marks, Pairs, nominated, options, parse_fields
+from strangler_gateway.http.fields import (
+    Kind,
+    Lines,
+    Malformed,
+    Marks,
+    Pairs,
+    nominated,
+    options,
+    pairs_of,
+    parse_fields,
+    repeats,
+)
 from strangler_gateway.http.proxy_status import ErrorType
-from strangler_gateway.http.request_head import DIGITS, KEEP_ALIVE_OPTIONS, joined
+from strangler_gateway.http.request_head import DIGITS, KEEP_ALIVE_OPTIONS, NOTHING, joined
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 _TIMEOUT = re.compile(rb"timeout=([0-9]{1,6})")
-_EVENT_STREAM = re.compile(rb"(?i)\ncontent-type:[ \t]*text/event-stream[ \t]*[;\r]")
+_EVENT_STREAM = re.compile(rb"(?i)content-type:[ \t]*text/event-stream[ \t]*[;\r]")
 _NO_BODY = frozenset((204, 304))
 _MAX_REMEMBERED = 2048
 
 # Read once for every field of every message: plain names are the fastest.
 CONNECTION, LENGTH, DATE, KEEP_ALIVE = Kind.CONNECTION, Kind.LENGTH, Kind.DATE, Kind.KEEP_ALIVE
 TRANSFER_ENCODING, UPGRADE = Kind.TRANSFER_ENCODING, Kind.UPGRADE
+_CHANGING = frozenset((Kind.PLAIN, DATE, LENGTH))
 
 
 class BadResponse(Exception):
@@ -27,37 +39,104 @@ class BadResponse(Exception):
 
 
 class ResponseHead:
-    """A parsed response head. `length`: bytes of the body, -1 for chunked, None where the close delimits it.
+    """A parsed response head. `length`: bytes of the body, -1 for chunked, None where the close delimits it."""
 
-    `lines`: the field lines as received, behind a line feed.
-    """
+    __slots__ = (
+        "_fields",
+        "connection",
+        "dated",
+        "events",
+        "gone",
+        "is_coded",
+        "keep_alive",
+        "keep_alive_timeout_s",
+        "length",
+        "length_at",
+        "lines",
+        "marks",
+        "passed",
+        "reason",
+        "received",
+        "status",
+        "upgrade",
+        "version",
+    )
 
-    length: int | None = 0
-    is_coded = False
-    """A transfer coding frames the body: what Content-Length says does not count (RFC 9112 §6.3)."""
-    keep_alive_timeout_s: int | None = None
-    upgrade = b""
-    """The protocol that a 101 switches to, in lower case."""
-    dated = False
-    """There is a Date."""
-    events = False
-    """A stream of server-sent events: silent as long as it likes, no idle limit."""
-    connection: frozenset[bytes] = frozenset()
-    received = b""
-    """The whole head as received, where it may be that of the next response on this connection, too."""
-    passed: bytes | None = None
-    """What `response_headers` has made of the lines for a client; kept while the upstream sends the same head."""
-
-    def __init__(
-        self, status: int, reason: bytes, version: int, fields: Pairs, marks: Marks, lines: bytes = b""
-    ) -> None:
+    def __init__(self, status: int, reason: bytes, version: int, lines: Lines, marks: Marks) -> None:
         self.status = status
         self.reason = reason
         self.version = version
-        self.fields = fields
-        self.marks = marks
         self.lines = lines
+        self.marks = marks
+        self._fields: Pairs | None = None
+        self.length: int | None = 0
+        self.length_at = -1
+        """The index of the one Content-Length that delimits the body; -1 if there is none."""
+        self.is_coded = False
+        """A transfer coding frames the body: what Content-Length says does not count (RFC 9112 §6.3)."""
         self.keep_alive = version == 11
+        self.keep_alive_timeout_s: int | None = None
+        self.upgrade = b""
+        """The protocol that a 101 switches to, in lower case."""
+        self.dated = False
+        """There is a Date."""
+        self.events = False
+        """A stream of server-sent events: silent as long as it likes, no idle limit."""
+        self.connection: frozenset[bytes] = NOTHING
+        self.received = b""
+        """The whole head as received, where it may be that of the next response on this connection, too."""
+        self.passed: bytes | None = None
+        """What `heads_back` has made of the lines for a client; kept while the upstream sends the same head."""
+        self.gone: tuple[int, ...] | None = None
+        """Lines that are not in `passed`, which has all others as received."""
+
+    @property
+    def fields(self) -> Pairs:
+        """Name as sent and value of each line, in the order received."""
+        if self._fields is None:
+            self._fields = pairs_of(self.lines)
+        return self._fields
+
+    def again(self, lines: Lines, length: int, received: bytes) -> "ResponseHead":
+        """The same head with other values of plain fields, of Date and of Content-Length."""
+        head = ResponseHead(self.status, self.reason, self.version, lines, self.marks)
+        head.length = length
+        head.length_at = self.length_at
+        head.keep_alive = self.keep_alive
+        head.keep_alive_timeout_s = self.keep_alive_timeout_s
+        head.upgrade = self.upgrade
+        head.dated = self.dated
+        head.connection = self.connection
+        head.received = received
+        if self.gone is not None:
+            head.gone = self.gone
+            head.passed = without(lines, self.gone)
+        return head
+
+
+def without(lines: Lines, gone: tuple[int, ...]) -> bytes:
+    """All lines but some, given by their indexes in order."""
+    if gone:
+        lines = lines.copy()
+        for index in reversed(gone):
+            del lines[index]
+    return b"".join(lines)
+
+
+def repeated_response(received: bytes, last: ResponseHead) -> ResponseHead | None:
+    """A head that says nothing new to a proxy beside its length; None where it has to be parsed.
+
+    `last`: the one before it on this connection, to another method than HEAD.
+    """
+    start = received.find(b"\n") + 1
+    if last.length_at < 0 or not last.received.startswith(received[:start]) or len(received) > _MAX_REMEMBERED:
+        return None
+    lines = received[start:].splitlines(True)
+    lines.pop()
+    if not repeats(lines, last.lines, _CHANGING):
+        return None
+    length = lines[last.length_at].partition(b":")[2].strip()
+    return last.again(lines, int(length), received) if DIGITS.fullmatch(length) else None
 
 
 def parse_response(head: bytes, method: bytes, is_lenient: bool = False) -> ResponseHead:
@@ -78,13 +157,15 @@ def parse_response(head: bytes, method: bytes, is_lenient: bool = False) -> Resp
         head = mended(head, start)
         fields, marks = _parse_mended(head, start)
     minor, status, reason = line.groups()
-    response = ResponseHead(
-        int(status), reason or b"", 11 if minor == b"1" else 10, fields, marks, head[start - 1 : -2]
-    )
+    lines = head[start:].splitlines(True)
+    lines.pop()
+    response = ResponseHead(int(status), reason or b"", 11 if minor == b"1" else 10, lines, marks)
+    response._fields = fields
     length = coding = connection = upgrade = None
     for kind, index in marks:
         value = fields[index][1]
         if kind == LENGTH:
+            response.length_at = index if length is None else -1
             length = joined(length, value)
         elif kind == CONNECTION:
             connection = joined(connection, value)
@@ -104,7 +185,7 @@ def parse_response(head: bytes, method: bytes, is_lenient: bool = False) -> Resp
         coding, response.keep_alive = None, False
     _response_framing(response, method, length, coding)
     if response.length is None or response.length < 0:
-        response.events = _EVENT_STREAM.search(response.lines) is not None
+        response.events = any(_EVENT_STREAM.match(line) for line in lines)
     if len(received) <= _MAX_REMEMBERED and method != b"HEAD" and response.status >= 200:
         response.received = received
     return response
@@ -134,9 +215,10 @@ def _response_framing(response: ResponseHead, method: bytes, length: bytes | Non
         response.is_coded = True
     size = -1 if length is None else _length(length)
     if method == b"HEAD" or response.status in _NO_BODY or response.status < 200:
+        response.length_at = -1
         return
     if coding is not None:
-        response.length = -1
+        response.length, response.length_at = -1, -1
     elif size >= 0:
         response.length = size
     else:

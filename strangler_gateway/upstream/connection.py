@@ -10,7 +10,7 @@ from strangler_gateway.http.chunked import AnswerDecoder
 from strangler_gateway.http.dialects import end_of_section
 from strangler_gateway.http.fields import Malformed, Pairs
 from strangler_gateway.http.proxy_status import ErrorType
-from strangler_gateway.http.response_head import BadResponse, ResponseHead, parse_response
+from strangler_gateway.http.response_head import BadResponse, ResponseHead, parse_response, repeated_response
 from strangler_gateway.http.write_batch import Output, WriteBatch
 from strangler_gateway.upstream.call import NOBODY, Call, CallPool
 from strangler_gateway.upstream.unread_answer import UnreadAnswer
@@ -176,12 +176,17 @@ class UpstreamConnection:
                 return
             if end > self.pool.max_header:
                 raise BadResponse("the header section is too long", "http_response_header_section_size")
-            head = parse_response(data[:end], call.method, self.is_lenient)
+            head = self._parsed(data[:end], call.method)
             data = data[end:]
             self._take_head(call, head)
             self.last = head if head.received else None
         if self.call is call:
             self._body(call, data)
+
+    def _parsed(self, received: bytes, method: bytes) -> ResponseHead:
+        last = self.last
+        head = repeated_response(received, last) if last is not None and method != b"HEAD" else None
+        return head or parse_response(received, method, self.is_lenient)
 
     def _incomplete(self, call: Call, data: bytes) -> None:
         if len(data) > self.pool.max_header:

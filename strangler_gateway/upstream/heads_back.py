@@ -2,7 +2,7 @@
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.http.fields import NEVER_NOMINATED, Kind, Pairs
-from strangler_gateway.http.response_head import ResponseHead
+from strangler_gateway.http.response_head import ResponseHead, without
 from strangler_gateway.table.routes import Service
 from strangler_gateway.upstream.reference_mapping import map_cookie, map_reference
 
@@ -50,8 +50,8 @@ def response_lines(exchange: Exchange, response: ResponseHead, service: Service,
 
 
 def _without_hop_by_hop(response: ResponseHead) -> bytes | None:
-    """None where a field has to be looked at, or is not written `name: value`."""
-    lines, seen_length = response.lines, False
+    """None where a field has to be looked at."""
+    gone, seen_length = [], False
     for kind, index in response.marks:
         if kind == DATE:
             continue
@@ -60,13 +60,11 @@ def _without_hop_by_hop(response: ResponseHead) -> bytes | None:
                 return None
             seen_length = True
         elif kind in (CONNECTION, KEEP_ALIVE):
-            shorter = lines.replace(b"\n%b: %b\r\n" % response.fields[index], b"\n", 1)
-            if len(shorter) == len(lines):
-                return None
-            lines = shorter
+            gone.append(index)
         else:
             return None
-    return lines[1:]
+    response.gone = tuple(gone)
+    return without(response.lines, response.gone)
 
 
 def _edit_response(
