@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
+from extracted.shop.worker import PREFETCH
 from tests.support.system.meddling import RabbitMeddler
 from tests.support.system.scene import Scene
 from tests.support.system.waiting import until
 
 PARTS = "real"
 COMMANDS = "shop.commands"
-PREFETCH = 20
-"""Messages that a consumer holds at once."""
 
 
 def meddler(scene: Scene) -> RabbitMeddler:
