@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from images.build import EXAMPLE_SERVICE, IMAGES, PLAIN_GATEWAY
+from images.build import EXAMPLE_SERVICE, GATEWAY, IMAGES, PLAIN_GATEWAY
 from images.engine import Engine
 from tests.images.containers import HARDENED, started
 
@@ -50,6 +50,13 @@ def test_an_image_shows_nothing_of_the_machine_that_built_it(engine: Engine, ima
     settings = ("/etc/pip.conf", "/root/.config", "/root/.cache")
     options = ("--rm", "--network=none", "--entrypoint=ls", "--user=0")
     assert [path for path in settings if engine.succeeds("run", *options, image, "-d", path)] == []
+
+
+@pytest.mark.parametrize("image", [GATEWAY.name, PLAIN_GATEWAY.name])
+def test_the_gateway_is_compiled(engine: Engine, image: str) -> None:
+    code = "import strangler_gateway.server.connection as connection; print(connection.__file__)"
+    options = ("--rm", "--network=none", "--entrypoint=python", *HARDENED)
+    assert engine.run("run", *options, image, "-c", code).strip().endswith(".so")
 
 
 def test_the_plain_gateway_serves_a_mounted_file_and_writes_flips_into_it(engine: Engine, tmp_path: Path) -> None:
