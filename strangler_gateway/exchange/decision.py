@@ -1,6 +1,7 @@
 """Which side takes a request, and why. Pure."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from strangler_gateway.table.routes import MigrationState, Route, Side
 
@@ -19,17 +20,21 @@ class Decision:
 
 
 # Python 3.11 looks an enum member up in Python; on every request that is more than deciding costs.
-_LEGACY, _SHADOW, _CANARY, _EXTRACTED, _RETIRED = MigrationState
+_LEGACY: Final = MigrationState.LEGACY
+_SHADOW: Final = MigrationState.SHADOW
+_CANARY: Final = MigrationState.CANARY
+_EXTRACTED: Final = MigrationState.EXTRACTED
+_RETIRED: Final = MigrationState.RETIRED
 
-_STATE_LEGACY = Decision(Side.LEGACY, "state_legacy")
-STATE_SHADOW = Decision(Side.LEGACY, "state_shadow")
-_STATE_EXTRACTED = Decision(Side.EXTRACTED, "state_extracted")
-_STATE_RETIRED = Decision(Side.EXTRACTED, "state_retired")
-_NO_NEW_END = Decision(Side.LEGACY, "no_new_end")
-SHARE_IN = Decision(Side.EXTRACTED, "share_in")
-SHARE_OUT = Decision(Side.LEGACY, "share_out")
-_ANONYMOUS = Decision(Side.LEGACY, "anonymous")
-BREAKER_OPEN = Decision(Side.LEGACY, "breaker_open")
+_STATE_LEGACY: Final = Decision(Side.LEGACY, "state_legacy")
+STATE_SHADOW: Final = Decision(Side.LEGACY, "state_shadow")
+_STATE_EXTRACTED: Final = Decision(Side.EXTRACTED, "state_extracted")
+_STATE_RETIRED: Final = Decision(Side.EXTRACTED, "state_retired")
+_NO_NEW_END: Final = Decision(Side.LEGACY, "no_new_end")
+SHARE_IN: Final = Decision(Side.EXTRACTED, "share_in")
+SHARE_OUT: Final = Decision(Side.LEGACY, "share_out")
+_ANONYMOUS: Final = Decision(Side.LEGACY, "anonymous")
+BREAKER_OPEN: Final = Decision(Side.LEGACY, "breaker_open")
 _OVERRIDE = {side: Decision(side, "override") for side in Side}
 IDENTITY_UNAVAILABLE = Decision(Side.LEGACY, "identity_unavailable")
 NOBODY_CAN_TELL = Decision(Side.EXTRACTED, IDENTITY_UNAVAILABLE.reason)

@@ -1,7 +1,7 @@
 """The head of an HTTP/1.1 request (RFC 9112): strict parsing, and how the body is delimited. Pure."""
 
 import re
-from typing import Literal, NoReturn
+from typing import Final, Literal, NoReturn
 
 from strangler_gateway.http.fields import (
     Kind,
@@ -14,27 +14,27 @@ from strangler_gateway.http.fields import (
     pairs_of,
     parse_fields,
     repeats,
+    starts_of,
 )
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/1\.([0-9])\r\n")
+_REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/1\.([0-9])\r\n")
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]*)([^?]*)(\?.*)?", re.DOTALL)
 _HOST = re.compile(
     rb"(?:\[(?:[0-9A-Fa-f:.]+|[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\]"
     rb"|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?"
 )
-DIGITS = re.compile(rb"[0-9]{1,18}")
+DIGITS: Final = re.compile(rb"[0-9]{1,18}")
 _START = re.compile(rb"(?:\r\n)?(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: .*)?)?", re.DOTALL)
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 KEEP_ALIVE_OPTIONS = frozenset((b"keep-alive", b"Keep-Alive"))
 _MAX_CACHED = 1024
-_MAX_REMEMBERED = 2048
+_MAX_REMEMBERED: Final = 2048
 _good_hosts: set[bytes] = set()
-NOTHING: frozenset[bytes] = frozenset()
+NOTHING: Final[frozenset[bytes]] = frozenset()
 
 # Read once for every field of every message: plain names are the fastest.
 HOST, AUTHORIZATION, CONNECTION, LENGTH = Kind.HOST, Kind.AUTHORIZATION, Kind.CONNECTION, Kind.LENGTH
 TRANSFER_ENCODING, EXPECT, UPGRADE, TE = Kind.TRANSFER_ENCODING, Kind.EXPECT, Kind.UPGRADE, Kind.TE
-_PLAIN = frozenset((Kind.PLAIN,))
 _TELLING = frozenset((Kind.REQUEST_ID, Kind.DEBUG, Kind.OVERRIDE, Kind.VIA))
 
 
@@ -71,6 +71,7 @@ class RequestHead:
         "query",
         "received",
         "section",
+        "starts",
         "target",
         "te_trailers",
         "told",
@@ -98,6 +99,8 @@ class RequestHead:
         """Fields to be removed because a Connection option names them."""
         self.told = False
         """A field names the request, tells of an earlier hop, or is for debugging."""
+        self.starts: list[bytes] | None = None
+        """Of each line what the next head on this connection has to repeat; worked out when one comes."""
         self.section = b""
         """The field lines as received, where the next head on this connection may be read by them."""
         self.received = b""
@@ -131,6 +134,7 @@ class RequestHead:
         head.te_trailers = self.te_trailers
         head.connection = self.connection
         head.told = self.told
+        head.starts = self.starts
         head.section = section
         return head
 
@@ -187,14 +191,16 @@ def _repeated(
     head: bytes, start: int, method: bytes, target: bytes, version: int, last: RequestHead
 ) -> RequestHead | None:
     """By the head before it, where the fields that mean something to a proxy repeat."""
-    if method != last.method or version != last.version or len(head) - start > _MAX_REMEMBERED:
+    if not last.section or method != last.method or version != last.version or len(head) - start > _MAX_REMEMBERED:
         return None
     section = head[start:]
     if section == last.section:
         return last.again(target, section, last.lines)
     lines = section.splitlines(True)
     lines.pop()
-    return last.again(target, section, lines) if repeats(lines, last.lines, _PLAIN) else None
+    if last.starts is None:
+        last.starts = starts_of(last.lines, last.marks, frozenset())
+    return last.again(target, section, lines) if repeats(lines, last.lines, last.starts) else None
 
 
 def _parsed(

@@ -1,6 +1,7 @@
 """The head of an HTTP/1.1 response (RFC 9112): strict parsing, and how the body is delimited. Pure."""
 
 import re
+from typing import Final
 
 from strangler_gateway.http.dialects import mended, with_crlf
 from strangler_gateway.http.fields import (
@@ -14,6 +15,7 @@ from strangler_gateway.http.fields import (
     pairs_of,
     parse_fields,
     repeats,
+    starts_of,
 )
 from strangler_gateway.http.proxy_status import ErrorType
 from strangler_gateway.http.request_head import DIGITS, KEEP_ALIVE_OPTIONS, NOTHING, joined
@@ -22,12 +24,12 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80
 _TIMEOUT = re.compile(rb"timeout=([0-9]{1,6})")
 _EVENT_STREAM = re.compile(rb"(?i)content-type:[ \t]*text/event-stream[ \t]*[;\r]")
 _NO_BODY = frozenset((204, 304))
-_MAX_REMEMBERED = 2048
+_MAX_REMEMBERED: Final = 2048
 
 # Read once for every field of every message: plain names are the fastest.
 CONNECTION, LENGTH, DATE, KEEP_ALIVE = Kind.CONNECTION, Kind.LENGTH, Kind.DATE, Kind.KEEP_ALIVE
 TRANSFER_ENCODING, UPGRADE = Kind.TRANSFER_ENCODING, Kind.UPGRADE
-_CHANGING = frozenset((Kind.PLAIN, DATE, LENGTH))
+_CHANGING: Final = frozenset((DATE, LENGTH))
 
 
 class BadResponse(Exception):
@@ -57,6 +59,7 @@ class ResponseHead:
         "passed",
         "reason",
         "received",
+        "starts",
         "status",
         "upgrade",
         "version",
@@ -85,6 +88,8 @@ class ResponseHead:
         self.connection: frozenset[bytes] = NOTHING
         self.received = b""
         """The whole head as received, where it may be that of the next response on this connection, too."""
+        self.starts: list[bytes] | None = None
+        """Of each line what the next head on this connection has to repeat; worked out when one comes."""
         self.passed: bytes | None = None
         """What `heads_back` has made of the lines for a client; kept while the upstream sends the same head."""
         self.gone: tuple[int, ...] | None = None
@@ -108,6 +113,7 @@ class ResponseHead:
         head.dated = self.dated
         head.connection = self.connection
         head.received = received
+        head.starts = self.starts
         if self.gone is not None:
             head.gone = self.gone
             head.passed = without(lines, self.gone)
@@ -133,7 +139,9 @@ def repeated_response(received: bytes, last: ResponseHead) -> ResponseHead | Non
         return None
     lines = received[start:].splitlines(True)
     lines.pop()
-    if not repeats(lines, last.lines, _CHANGING):
+    if last.starts is None:
+        last.starts = starts_of(last.lines, last.marks, _CHANGING)
+    if not repeats(lines, last.lines, last.starts):
         return None
     length = lines[last.length_at].partition(b":")[2].strip()
     return last.again(lines, int(length), received) if DIGITS.fullmatch(length) else None

@@ -5,8 +5,9 @@ to back at the end of the turn, the writes of many connections wake it once (doc
 """
 
 import asyncio
+from typing import Final
 
-_AT_ONCE = 64 * 1024
+_AT_ONCE: Final = 64 * 1024
 """So much is written at once: back-pressure has to be felt before the next read."""
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import Final, Protocol
 
 from chassis.auth.claims import AuthenticationOutcome, Fields, Identity, IdentityProvider
 from strangler_gateway.exchange.outcome import DeferredStep
@@ -11,7 +11,7 @@ from strangler_gateway.identity.providers import open_provider
 from strangler_gateway.table.routes import Auth, IdentityRules
 
 TIMEOUT_S = 5.0
-_USER = AuthenticationOutcome.USER
+_USER: Final = AuthenticationOutcome.USER
 
 
 class HasFields(Protocol):

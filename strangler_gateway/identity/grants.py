@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.ttl_cache import TtlCache
@@ -11,7 +12,7 @@ from strangler_gateway.table.routes import Auth
 GRANT_TTL_S = 5.0
 MAX_GRANTS = 10_000
 
-_USER = AuthenticationOutcome.USER
+_USER: Final = AuthenticationOutcome.USER
 _UNAUTHENTICATED = Reply(401, "http_request_denied", "Authentication is required.", ((b"WWW-Authenticate", b"Bearer"),))
 _CHALLENGE = (b"WWW-Authenticate", b'Bearer error="invalid_token"')
 _INVALID = Reply(401, "http_request_denied", "The credential is not valid.", (_CHALLENGE,))

@@ -5,7 +5,7 @@ import logging
 import socket
 import struct
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Handler, Outcome
@@ -26,7 +26,7 @@ from strangler_gateway.upstream.heads_back import interim_lines
 
 log = logging.getLogger(__name__)
 
-_MAX_PIPELINED = 64 * 1024
+_MAX_PIPELINED: Final = 64 * 1024
 _UPLOAD, _PIPELINE = 1, 2
 """Reasons to pause reading: the handler takes no more of the body; too many requests wait behind this one."""
 _TOO_MANY = Reply(503, "connection_limit_reached", "Too many connections.", ((b"Retry-After", b"1"),), close=True)

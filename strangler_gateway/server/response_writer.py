@@ -1,6 +1,7 @@
 """Writes responses in the framing that the client understands (RFC 9112 §6, §7)."""
 
 from math import inf
+from typing import Final
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.http import chunked
@@ -8,7 +9,11 @@ from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.write_batch import Output
 from strangler_gateway.server.tunnel import Tunnel
 
-_DELIMITED, _CHUNKED, _BY_CLOSE, _NONE, _TUNNEL = range(5)
+_DELIMITED: Final = 0
+_CHUNKED: Final = 1
+_BY_CLOSE: Final = 2
+_NONE: Final = 3
+_TUNNEL: Final = 4
 
 
 class ResponseWriter:

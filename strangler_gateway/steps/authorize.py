@@ -1,6 +1,7 @@
 """Step: a caller whom a service will answer is checked against the live state, and gets an internal token."""
 
 from collections.abc import Awaitable
+from typing import Final
 
 from chassis.auth.claims import NOBODY, Identity
 from strangler_gateway.exchange.decision import IDENTITY_UNAVAILABLE, NOBODY_CAN_TELL
@@ -13,7 +14,7 @@ from strangler_gateway.identity.signer import Signer
 from strangler_gateway.table.routes import MigrationState, Side
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 
-_MONOLITH = Side.LEGACY
+_MONOLITH: Final = Side.LEGACY
 _UNAVAILABLE = Reply(503, "proxy_internal_error", "The identity cannot be established now.", ((b"Retry-After", b"5"),))
 
 

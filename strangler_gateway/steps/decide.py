@@ -1,6 +1,7 @@
 """Step: which side takes the request, and why."""
 
 from collections.abc import Callable
+from typing import Final
 
 from strangler_gateway.exchange.decision import STATE_SHADOW, choose
 from strangler_gateway.exchange.exchange import Exchange
@@ -15,7 +16,8 @@ from strangler_gateway.upstream.pool import Upstreams
 from strangler_gateway.upstream.retry import SAFE
 
 # Python 3.11 looks an enum member up in Python; on every request that is more than deciding costs.
-_CANARY, _SERVICE = MigrationState.CANARY, Side.EXTRACTED
+_CANARY: Final = MigrationState.CANARY
+_SERVICE: Final = Side.EXTRACTED
 
 
 class Decide:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from chassis.auth.claims import Identity
 from strangler_gateway.exchange.exchange import Exchange
@@ -10,7 +11,7 @@ from strangler_gateway.identity.authority import TIMEOUT_S, Authority
 from strangler_gateway.table.routes import MigrationState, Route
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 
-_LEGACY = MigrationState.LEGACY
+_LEGACY: Final = MigrationState.LEGACY
 
 
 class Identify:

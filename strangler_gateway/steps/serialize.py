@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import Final
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Answer, Outcome
@@ -10,7 +11,7 @@ from strangler_gateway.table.routes import MigrationState, Side
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.upstream.retry import SAFE
 
-_LEGACY = MigrationState.LEGACY
+_LEGACY: Final = MigrationState.LEGACY
 WAIT_S = 10.0
 MAX_WAITING = 16
 """Writes of one user that may wait; a client that sends more has no order to lose."""

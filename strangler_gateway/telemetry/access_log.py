@@ -3,14 +3,14 @@
 import json
 import os
 from collections.abc import Collection
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.replies import Reply
 
-_MAX_BUFFERED = 64 * 1024
+_MAX_BUFFERED: Final = 64 * 1024
 _MAX_PATH = 1024
-_LINE = (
+_LINE: Final = (
     b'{"event":"request","at":%b,"request_id":"%b","route":"%b","method":"%b","status":%d,%b,"ms":%.2f,"failed":"%b"}\n'
 )
 _OWN = b'"side":"gateway","reason":"own_reply"'

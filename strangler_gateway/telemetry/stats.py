@@ -5,7 +5,7 @@ import re
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.table.routes import Side
@@ -14,12 +14,12 @@ from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.step_counts import StepCounts
 from strangler_gateway.telemetry.user_sketch import Users
 
-BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MAX_SHAPES = 500
 SAME_MOMENT_S = 0.01
 """The journal keeps milliseconds."""
-_LEGACY = Side.LEGACY
-_UPSTREAM_FAILED = (b"connect", b"response", b"body", b"publish")
+_LEGACY: Final = Side.LEGACY
+_UPSTREAM_FAILED: Final = (b"connect", b"response", b"body", b"publish")
 _COUNTERS = (
     "legacy",
     "extracted",

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterable
+from typing import Final
 
-BITS = 16_384
+BITS: Final = 16_384
 MOST = 120_000
 """More than that the sketch cannot tell."""
 

@@ -1,14 +1,14 @@
 """One call to an upstream, and who takes what comes of it."""
 
 from math import inf
-from typing import Protocol
+from typing import Final, Protocol
 
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.response_head import ResponseHead
 from strangler_gateway.table.routes import Service
 
-_MAX_PENDING = 64 * 1024
+_MAX_PENDING: Final = 64 * 1024
 TUNNEL_END_S = 30.0
 """So long an upstream may take for what came through a tunnel before its client left."""
 
@@ -44,7 +44,7 @@ class Nobody:
     def flush(self) -> None: ...
 
 
-NOBODY = Nobody()
+NOBODY: Final = Nobody()
 
 
 class CallPool(Protocol):

@@ -3,7 +3,7 @@
 import asyncio
 import select
 from math import inf
-from typing import Protocol
+from typing import Final, Protocol
 
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.chunked import AnswerDecoder
@@ -15,8 +15,8 @@ from strangler_gateway.http.write_batch import Output, WriteBatch
 from strangler_gateway.upstream.call import NOBODY, Call, CallPool
 from strangler_gateway.upstream.unread_answer import UnreadAnswer
 
-IDLE_S = 30.0
-_MAX_INFORMATIONAL = 100
+IDLE_S: Final = 30.0
+_MAX_INFORMATIONAL: Final = 100
 
 
 class ConnectionPool(CallPool, Protocol):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.head_memory import BuiltLines
@@ -12,7 +13,8 @@ from strangler_gateway.table.routes import Service, Side
 _LINE = b"%b: %b\r\n"
 _MOST_FORWARDS = 999_999_999
 # Python 3.11 looks an enum member up in Python.
-_LEGACY, _EXTRACTED = Side.LEGACY, Side.EXTRACTED
+_LEGACY: Final = Side.LEGACY
+_EXTRACTED: Final = Side.EXTRACTED
 _KEPT = frozenset((Kind.LENGTH, Kind.AUTHORIZATION, Kind.LOCATION, Kind.SET_COOKIE, Kind.DATE))
 _CONTINUED = frozenset((Kind.VIA, Kind.FORWARDED, Kind.FORWARDED_FOR))
 _TOLD_BY_PROXIES = frozenset((Kind.FORWARDED_PROTO, Kind.FORWARDED_HOST, Kind.FORWARDED_OTHER))

@@ -5,7 +5,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import cast
+from typing import Final, cast
 
 from strangler_gateway.exchange.errors import connect_error
 from strangler_gateway.http.write_batch import WriteBatch
@@ -14,7 +14,7 @@ from strangler_gateway.upstream.call import Call, Sink
 from strangler_gateway.upstream.connection import IDLE_S, UpstreamConnection
 from strangler_gateway.upstream.retry import RETRYABLE, ConnectionKillers, RetryBudget
 
-_WRITE_FRESH_S = 1.0
+_WRITE_FRESH_S: Final = 1.0
 """A request that may not be sent again only takes a pooled connection that was in use this recently."""
 
 

@@ -1,10 +1,11 @@
 """When a request may be sent again (gateway.md C6; RFC 9110 §9.2.2). Pure: the clock is an argument."""
 
 from collections import deque
+from typing import Final
 
-RETRYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS"))
-SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
-_WINDOW_S = 10.0
+RETRYABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
+_WINDOW_S: Final = 10.0
 _MAX_KILLERS = 1000
 
 

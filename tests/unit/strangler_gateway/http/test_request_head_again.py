@@ -1,7 +1,7 @@
 """A head that repeats the fields of the one before it is read by them, and means the same."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from strangler_gateway.http.request_head import BadRequest, RequestHead, parse_request
@@ -37,6 +37,9 @@ REQUEST_LINES = st.tuples(
 )
 
 
+ABSOLUTE, PLAIN = (b"GET", b"http://other.example/a", b"HTTP/1.1"), (b"GET", b"/a", b"HTTP/1.1")
+
+
 def read(head: bytes, last: RequestHead | None) -> dict[str, object] | str:
     try:
         request = parse_request(head, *LIMITS, last)
@@ -51,6 +54,7 @@ MEANING = [
 ]
 
 
+@example(before=ABSOLUTE, after=PLAIN, fields=[b"Host: shop.example"], other=[b"Host: shop.example"])
 @given(before=REQUEST_LINES, after=REQUEST_LINES, fields=st.lists(LINES, max_size=5), other=st.lists(LINES, max_size=5))
 def test_a_head_means_the_same_whatever_came_before_it(
     before: tuple[bytes, ...], after: tuple[bytes, ...], fields: list[bytes], other: list[bytes]
@@ -77,6 +81,29 @@ def test_a_line_that_is_refused_is_refused_behind_a_good_head_of_the_same_fields
     first = parse_request(b"GET /a HTTP/1.1\r\nHost: shop.example\r\nX-A: 1\r\n\r\n", *LIMITS)
     with pytest.raises(BadRequest):
         parse_request(b"GET /a HTTP/1.1\r\nHost: shop.example\r\n" + line + b"\r\n\r\n", *LIMITS, first)
+
+
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [
+        (b"Host: shop.example", b"Host: mail.example"),
+        (b"Host: shop.example\r\nContent-Length: 3", b"Host: shop.example\r\nContent-Length: 4"),
+        (b"Host: shop.example\r\nContent-Length: 3", b"Host: shop.example"),
+        (b"Host: shop.example\r\nConnection: keep-alive", b"Host: shop.example\r\nConnection: close"),
+        (b"Host: shop.example\r\nAuthorization: Bearer a", b"Host: shop.example\r\nAuthorization: Bearer b"),
+    ],
+)
+def test_another_value_of_a_field_that_means_something_is_read(line: bytes, other: bytes) -> None:
+    first = parse_request(b"GET /a HTTP/1.1\r\n" + line + b"\r\n\r\n", *LIMITS)
+    head = b"GET /a HTTP/1.1\r\n" + other + b"\r\n\r\n"
+    assert read(head, first) == read(head, None)
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n"])
+def test_a_line_that_ends_with_cr_or_lf_alone_is_refused_behind_a_good_head_of_the_same_fields(end: bytes) -> None:
+    first = parse_request(b"GET /a HTTP/1.1\r\nHost: shop.example\r\nX-A: 1\r\nX-B: 2\r\n\r\n", *LIMITS)
+    with pytest.raises(BadRequest):
+        parse_request(b"GET /a HTTP/1.1\r\nHost: shop.example\r\nX-A: 3" + end + b"X-B: 2\r\n\r\n", *LIMITS, first)
 
 
 def test_repeated_fields_are_not_parsed_again() -> None:

@@ -36,7 +36,9 @@ LENGTH = st.sampled_from([b"Content-Length: 5", b"Content-Length: 6", b"Content-
 
 def meaning(head: ResponseHead) -> tuple[object, ...]:
     x = Exchange(REQUEST, HeadMemory(), TABLE, "1.2.3.4", b"http", 0.0)
-    told = [getattr(head, name) for name in ResponseHead.__slots__ if name not in ("_fields", "gone", "passed")]
+    told = [
+        getattr(head, name) for name in ResponseHead.__slots__ if name not in ("_fields", "gone", "passed", "starts")
+    ]
     return *told, head.fields, response_lines(x, head, SERVICE, False), response_fields(x, head, SERVICE, False)
 
 
@@ -80,3 +82,11 @@ def test_a_line_that_is_malformed_is_left_to_the_parser(line: bytes) -> None:
     last = parse_response(whole(b"HTTP/1.1 200 OK", [b"X-A: 1", b"Content-Length: 5"]), b"GET")
     for fields in ([line, b"Content-Length: 5"], [b"X-A: 1", line]):
         assert repeated_response(whole(b"HTTP/1.1 200 OK", fields), last) is None
+
+
+@pytest.mark.parametrize("line", [b"X-A: 2\rX-B: 1", b"X-A: 2\nX-B: 1", b"X-A: 1\r\nX-B: 1", b"Connection: close"])
+def test_a_line_of_another_end_or_of_a_field_that_means_something_is_left_to_the_parser(line: bytes) -> None:
+    before = [b"Connection: keep-alive"] if line.startswith(b"C") else [b"X-A: 1", b"X-B: 1"]
+    last = parse_response(whole(b"HTTP/1.1 200 OK", [*before, b"Content-Length: 5"]), b"GET")
+    again = repeated_response(whole(b"HTTP/1.1 200 OK", [line, b"Content-Length: 5"]), last)
+    assert (again is None) == (line != b"X-A: 1\r\nX-B: 1")
