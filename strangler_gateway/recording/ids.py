@@ -7,7 +7,7 @@ _ID = re.compile(r"(?:^|.*_)(?:id|ID|uid|key)$|.*[a-z](?:Id|ID|Key)$|^(?:number|
 _STEM = re.compile(r"(.+?)_?(?:uid|id|ID|Id|key|Key)")
 _SMALL_DIGITS = 3
 """Longer numbers are hardly ever the same by chance."""
-_WRAPPERS = frozenset({"", "data", "item", "result", "row", "record", "content", "payload", "entry", "value"})
+_WRAPPERS = frozenset(("", *"data item result row record content payload entry value".split()))
 """Members around an answer that say nothing about what is in them."""
 _USERS = frozenset({"login", "signin", "signup", "register", "registration", "session", "me", "account", "profile"})
 """Places of an API whose ids are those of users."""

@@ -22,22 +22,22 @@ _PER_SECOND = 25.0
 class BreakCard:
     """Each failure of the new side adds points, each success takes points away; at 16 it is broken (a CUSUM)."""
 
-    __slots__ = ("points", "seen")
+    __slots__ = ("score", "seen")
 
     def __init__(self) -> None:
-        self.points = 0.0
+        self.score = 0.0
         self.seen = Counts()
-        """Since the points were last 0."""
+        """Since the score was last 0."""
 
     def add(self, tick: Counts, expected: float, seconds: float) -> bool:
         """Adds what ended within these seconds. Whether the new side is broken and legacy is not as much."""
         if tick.new:
             bad = max(_HARD, expected + 0.05)
             worked, weight = tick.new - tick.failed_new, min(1.0, _PER_SECOND * seconds / tick.new)
-            points = tick.failed_new * math.log(bad / expected) + worked * math.log((1 - bad) / (1 - expected))
-            self.points = min(max(self.points + weight * points, 0.0), MOST)
-        self.seen = total([self.seen, tick]) if self.points else Counts()
-        return self.points >= FULL and not _shared(self.seen)
+            change = tick.failed_new * math.log(bad / expected) + worked * math.log((1 - bad) / (1 - expected))
+            self.score = min(max(self.score + weight * change, 0.0), MOST)
+        self.seen = total([self.seen, tick]) if self.score else Counts()
+        return self.score >= FULL and not _shared(self.seen)
 
 
 def expected_failures(before: Counts, now: Counts) -> float:

@@ -10,7 +10,7 @@ import strangler_gateway
 ROOT = Path(strangler_gateway.__file__).parent
 BUSINESS = """
     polycode shop purchase submission scoreboard leaderboard certification exercise tutorial hackathon learning
-    mailer mailbox sandbox bought transactions hints teams sign_?up nestjs typeorm mongo(?:db)? rabbitmq keycloak
+    mailer mailbox sandbox bought transactions hints teams nestjs typeorm mongo(?:db)? rabbitmq keycloak
 """
 # These have a plain meaning as well; in a name or as a key they would be the monolith's.
 NAMES = "points hint team item user_?id"
