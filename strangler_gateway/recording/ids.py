@@ -7,7 +7,7 @@ _ID = re.compile(r"(?:^|.*_)(?:id|ID|uid|key)$|.*[a-z](?:Id|ID|Key)$|^(?:number|
 _STEM = re.compile(r"(.+?)_?(?:uid|id|ID|Id|key|Key)")
 _SMALL_DIGITS = 3
 """Longer numbers are hardly ever the same by chance."""
-_WRAPPERS = frozenset(("", *"data item result row record content payload entry value".split()))
+_WRAPPERS = re.compile(r"(data|item|result|row|record|content|payload|entry|value)?")
 """Members around an answer that say nothing about what is in them."""
 _USERS = frozenset({"login", "signin", "signup", "register", "registration", "session", "me", "account", "profile"})
 """Places of an API whose ids are those of users."""
@@ -28,7 +28,7 @@ def named_id_key(number: str, name: str, inside: str, resource: str) -> str:
     stem = _STEM.fullmatch(name)
     if stem:
         return id_key(number, stem[1])
-    return id_key(number, resource if _thing(inside) in _WRAPPERS else inside)
+    return id_key(number, resource if _WRAPPERS.fullmatch(_thing(inside)) else inside)
 
 
 def segment_ids(path: str) -> Iterator[tuple[str, str]]:
