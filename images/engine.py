@@ -31,13 +31,16 @@ class Engine:
         command = [self.command, *words]
         quiet = subprocess.DEVNULL
         environ = os.environ | self.environ
-        return subprocess.run(command, env=environ, stdout=quiet, stderr=quiet, check=False).returncode == 0  # noqa: S603
+        done = subprocess.run(  # noqa: S603  # our own commands
+            command, env=environ, stdout=quiet, stderr=quiet, check=False
+        )
+        return done.returncode == 0
 
 
 def run(command: Sequence[str], environ: Mapping[str, str], stdin: str | None = None) -> str:
     """Runs it in the repository's root; the rest as `Engine.run`."""
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(  # noqa: S603  # our own commands
             command, cwd=ROOT, env=os.environ | environ, input=stdin or "", capture_output=True, text=True, check=False
         )
     except OSError as error:

@@ -44,4 +44,5 @@ def _parsed(listed: str) -> Iterator[tuple[str, str, str]]:
 
 def _pip_config_list() -> str:
     command = [sys.executable, "-m", "pip", "config", "list"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  # our own command
+    return done.stdout

@@ -9,6 +9,7 @@ import pytest
 
 from images.build import EXAMPLE_SERVICE, GATEWAY, IMAGES, PLAIN_GATEWAY
 from images.engine import Engine
+from images.pip_settings import HOME
 from tests.images.containers import HARDENED, started
 
 pytestmark = pytest.mark.images
@@ -47,7 +48,7 @@ def test_an_image_shows_nothing_of_the_machine_that_built_it(engine: Engine, ima
     history = engine.run("history", "--no-trunc", image) + engine.run("image", "inspect", image)
     own = [os.environ[name] for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "SSL_CERT_FILE") if name in os.environ]
     assert [value for value in own if value in history] == []
-    settings = ("/etc/pip.conf", "/root/.config", "/root/.cache")
+    settings = ("/etc/pip.conf", f"{HOME}/.config", f"{HOME}/.cache")
     options = ("--rm", "--network=none", "--entrypoint=ls", "--user=0")
     assert [path for path in settings if engine.succeeds("run", *options, image, "-d", path)] == []
 
