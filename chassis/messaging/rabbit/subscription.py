@@ -92,11 +92,13 @@ class RabbitSubscription:
             try:
                 await self._live()
             except MessagingError as error:
-                log.warning("consumer lost", queue=self._link.name, reason=str(error))
+                self._failures += 1
+                if _is_power_of_two(self._failures):
+                    log.warning("consumer lost", queue=self._link.name, reason=str(error), attempts=self._failures)
             except Exception:
+                self._failures += 1
                 log.exception("consumer lost", queue=self._link.name)
             self.tried.set()
-            self._failures += 1
             await asyncio.sleep(_wait_s(self._failures))
 
     async def _live(self) -> None:
@@ -231,6 +233,11 @@ async def _ended(tasks: set[asyncio.Task[None]], grace_s: float) -> None:
         task.cancel()
     if late:
         await asyncio.wait(late)
+
+
+def _is_power_of_two(count: int) -> bool:
+    """True ever more rarely: a log line for these attempts alone does not flood the log while a broker is away."""
+    return count & (count - 1) == 0
 
 
 def _wait_s(failures: int) -> float:

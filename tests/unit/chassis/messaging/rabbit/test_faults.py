@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from pamqp import commands
+from structlog.testing import capture_logs
 
 from chassis.messaging.port import BrokerUnavailable, MessagingError
 from chassis.messaging.rabbit import publisher as rabbit_publisher
@@ -14,6 +15,7 @@ from chassis.messaging.rabbit import subscription as rabbit_subscription
 from chassis.messaging.rabbit.broker import RabbitBroker
 from chassis.messaging.rabbit.subscription import RabbitSubscription
 from parts import rabbit
+from parts.process import free_port
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
 from tests.support.messaging import JUST_THINGS, THINGS, Collector, thing, until
 from tests.support.system.tcp_proxy import TcpProxy
@@ -95,6 +97,16 @@ async def test_without_a_broker_consuming_and_replies_wait_for_it_and_publishing
 
     await until(lambda: published(broker, "answers", key))
     await until(lambda: bool(answers.handled))
+
+
+async def test_while_the_broker_is_away_only_the_attempts_1_2_4_8_and_so_on_are_logged(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rabbit_subscription, "LONGEST_WAIT_S", 0.01)
+    with capture_logs() as lines:
+        await opened(f"amqp://guest:guest@127.0.0.1:{free_port()}/").consume(THINGS.name, Collector())
+        await until(lambda: any(line.get("attempts") == 16 for line in lines))
+    assert [line["attempts"] for line in lines if line["event"] == "consumer lost"] == [1, 2, 4, 8, 16]
 
 
 async def test_replies_come_under_the_same_key_on_a_new_connection(broker: RabbitBroker, proxy: TcpProxy) -> None:
