@@ -1,19 +1,20 @@
 """Reads from the admin API what the gateway counted for one group."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from examples.demo.system import DemoSystem
 
 POLL_S = 0.1
+T = TypeVar("T")
 
 
 class TooLittleTraffic(Exception):
-    """The expected counters were not reached in time; the text has the counters."""
+    """What was waited for did not come in time; the text has the counters, or the gate's reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,23 @@ class GroupCounters:
 
     async def until(self, enough: Callable[[GroupCounts], bool], before: GroupCounts, within_s: float) -> GroupCounts:
         """The increase since `before`, as soon as it is enough. Raises TooLittleTraffic."""
-        deadline = asyncio.get_running_loop().time() + within_s
-        while not enough(seen := (await self.read()).since(before)):
-            if asyncio.get_running_loop().time() > deadline:
-                raise TooLittleTraffic(f"not enough traffic in {within_s:g} s: {seen}")
-            await asyncio.sleep(POLL_S)
-        return seen
+
+        async def since() -> GroupCounts:
+            return (await self.read()).since(before)
+
+        return await _until(since, enough, within_s, str)
+
+    async def until_gate_opens(self, within_s: float) -> str | None:
+        """The gate's verdict as soon as it would let the next step pass; None where no gate is asked.
+
+        Raises TooLittleTraffic.
+        """
+        seen = await _until(self._gate, lambda seen: not seen["refusals"], within_s, _refusals)
+        return seen["gate"]["verdict"] if seen["gate"] else None
+
+    async def _gate(self) -> Any:
+        answer = await self._http.get("/gate", params={"unit": self._group})
+        return answer.raise_for_status().json()
 
     async def aclose(self) -> None:
         """Closes the connection."""
@@ -75,3 +87,19 @@ class GroupCounters:
 def _is_read(route: Mapping[str, Any]) -> bool:
     """Whether it is a read route with requests: no client here uses routes that the monolith lacks."""
     return "GET" in (route["methods"] or ["GET"]) and sum(route["requests"].values()) > 0
+
+
+def _refusals(seen: Mapping[str, Any]) -> str:
+    return "; ".join(refusal["message"] for refusal in seen["refusals"])
+
+
+async def _until(
+    read: Callable[[], Awaitable[T]], enough: Callable[[T], bool], within_s: float, said: Callable[[T], str]
+) -> T:
+    """Reads until it is enough. Raises TooLittleTraffic with what the last one said."""
+    deadline = asyncio.get_running_loop().time() + within_s
+    while not enough(seen := await read()):
+        if asyncio.get_running_loop().time() > deadline:
+            raise TooLittleTraffic(f"not enough traffic in {within_s:g} s: {said(seen)}")
+        await asyncio.sleep(POLL_S)
+    return seen

@@ -92,7 +92,9 @@ async def _wait_for_traffic(
     seen = await counters.until(enough, before, SEEN_WITHIN_S)
     if problems := _problems(observed, seen):
         raise StoryFailed(f"{'; '.join(problems)} (counted: {seen})")
-    print(f"  after {time.monotonic() - started:.1f} s: {seen}, failures: none", flush=True)
+    verdict = await counters.until_gate_opens(SEEN_WITHIN_S)  # else the next command would be refused
+    gate = f"; strangler gate {GROUP}: {verdict.upper()}" if verdict else ""
+    print(f"  after {time.monotonic() - started:.1f} s: {seen}, failures: none{gate}", flush=True)
 
 
 def _problems(observed: Observations, seen: GroupCounts) -> list[str]:

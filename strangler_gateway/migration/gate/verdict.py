@@ -74,14 +74,16 @@ def judge_canary(
     """
     lower, upper = newcombe(*pooled(routes))
     least, looked_at = canary_min(rules, share), total(looked).new
-    at_look = newcombe(*pooled(looked))[1] if looked_at else None
-    passed = at_look is not None and looked_at >= least and _shows(at_look, looked_at, rules, share)
+    new, legacy = pooled(looked)
+    at_look = newcombe(new, legacy)[1] if looked_at else None
+    delta = margin(rules, share, looked_at, new.of)
+    passed = at_look is not None and looked_at >= least and _shows(at_look, looked_at, delta, rules, share)
     veto = newcombe(_proportion(users.failed_new, users.new), _proportion(users.failed_legacy, users.legacy))[0] > 0
     return CanaryVerdict(
         verdict=_canary(worse=lower > 0, passed=passed and not veto),
         lower=lower,
         upper=upper,
-        delta=margin(rules, share, looked_at),
+        delta=delta,
         counts=total(routes),
         users=users,
         looked_at=looked_at,
@@ -130,17 +132,20 @@ def canary_min(rules: GateRules, share: int) -> int:
     return rules.min if share <= _TENTH else rules.min_above_10
 
 
-def margin(rules: GateRules, share: int, requests: int) -> float:
+def margin(rules: GateRules, share: int, requests: int, effective: float) -> float:
     """How much more often the new side may fail.
 
     A margin of one's own holds as it is. The default is wider while a small `min` makes a look at fewer requests than
-    it needs: as wide as those requests can show without one failure.
+    it needs: as wide as those requests can show without one failure. That depends on their `effective` number, which is
+    smaller than `requests` as soon as the sides were not asked for each route in exactly the same proportion.
     """
     own = rules.delta if share <= _TENTH else rules.delta_above_10
     if own is not None:
         return own
     default = _DELTA if share <= _TENTH else _DELTA_ABOVE_10
-    return max(default, math.nextafter(_faultless(requests, Z) + 1e-9, 1)) if requests else default
+    if not requests or _faultless(requests, Z) < default:
+        return default
+    return math.nextafter(_faultless(effective, Z) + 1e-9, 1)
 
 
 def parity_required(rules: GateRules, comparisons: int) -> float:
@@ -156,14 +161,13 @@ def _canary(*, worse: bool, passed: bool) -> Verdict:
     return Verdict.PASS if passed else Verdict.WAIT
 
 
-def _shows(upper: float, requests: int, rules: GateRules, share: int) -> bool:
+def _shows(upper: float, requests: int, delta: float, rules: GateRules, share: int) -> bool:
     """Also without a failure a margin needs z²/margin requests."""
-    delta = margin(rules, share, requests)
     own = rules.delta if share <= _TENTH else rules.delta_above_10
     return upper < delta and (own is None or requests >= Z * Z / delta)
 
 
-def _faultless(number: int, z: float) -> float:
+def _faultless(number: float, z: float) -> float:
     """Wilson's upper limit where nothing has failed."""
     return z * z / (number + z * z)
 

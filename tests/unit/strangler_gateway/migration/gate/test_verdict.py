@@ -92,6 +92,16 @@ def test_a_small_min_of_ones_own_permits_as_much_as_it_can_show_and_no_failure()
     assert judge_parity(few, 19, 1, 0, (19, 1)).verdict is WAIT
 
 
+def test_a_small_min_permits_too_where_the_sides_were_not_asked_for_each_route_in_proportion() -> None:
+    few = GateRules(min=4, min_above_10=8)
+    routes = [Counts(0, 4, 0, 48), Counts(0, 3, 0, 47), Counts(0, 2, 0, 47)]
+    assert judge_canary(few, TENTH, routes, NONE, routes).verdict is PASS
+    failed = [Counts(1, 4, 0, 48), *routes[1:]]
+    assert judge_canary(few, TENTH, failed, NONE, failed).verdict is not PASS
+    enough = [Counts(0, 400, 0, 40), Counts(0, 200, 0, 2000)]  # no small sample: its margin is the usual one
+    assert judge_canary(DEFAULTS, TENTH, enough, NONE, enough).verdict is WAIT
+
+
 def test_a_margin_of_ones_own_is_not_widened() -> None:
     own = GateRules(min=20, min_above_10=20, delta_above_10=0.01)
     assert at_look(0, 20, 0, 80, rules=own) is WAIT
