@@ -1,0 +1,1 @@
+"""The runner: compiles and runs source code that nobody trusts, within limits."""
