@@ -44,7 +44,11 @@ class Topology:
 
     def owned_by(self, owner: str) -> "Topology":
         """One deployable's queues, and the exchanges that they are bound to."""
-        queues = tuple(queue for queue in self.queues if queue.owner == owner)
+        return self.only(*(queue.name for queue in self.queues if queue.owner == owner))
+
+    def only(self, *names: str) -> "Topology":
+        """Some queues, and the exchanges that they are bound to."""
+        queues = tuple(queue for queue in self.queues if queue.name in names)
         used = {queue.exchange for queue in queues}
         return Topology({name: who for name, who in self.writers.items() if name in used}, queues)
 

@@ -21,6 +21,7 @@ from extracted.account.purchases import wiring
 from extracted.account.purchases.api import internal, purchases
 from extracted.account.purchases.storage import MIGRATIONS
 from extracted.account.purchases.wiring import BrokerComponents, PurchaseComponents
+from extracted.account.rewards.api import records as reward_records
 from extracted.account.settings import DatabaseSettings, Settings
 from extracted.account.teams.api import teams
 from extracted.account.teams.service import TeamService
@@ -115,6 +116,7 @@ def _with_operations(public: ASGIApp, settings: Settings, with_broker: BrokerCom
         operations=with_broker.operations,
         messages=with_broker.messages,
         status=with_broker.worker.audit_timer.status,
+        records=reward_records.routes(with_broker.rewards.payments.ledger),
     )
 
 

@@ -36,6 +36,10 @@ from extracted.account.purchases.storage.purchases import Points, SqlPurchaseSto
 from extracted.account.purchases.storage.statements import build
 from extracted.account.purchases.storage.tables import define
 from extracted.account.purchases.worker import AccountWorker
+from extracted.account.rewards import messages as reward_messages
+from extracted.account.rewards.service import RewardPayments
+from extracted.account.rewards.storage import SqlRewardLedger
+from extracted.account.rewards.worker import RewardConsumer
 from extracted.account.settings import Settings
 
 TOPOLOGY: Final = Path(__file__).parents[2] / "topology.yaml"
@@ -43,7 +47,10 @@ TOPOLOGY: Final = Path(__file__).parents[2] / "topology.yaml"
 
 @dataclass(frozen=True, slots=True)
 class BrokerComponents:
-    """What runs with a broker: mail requests, the operators' use cases, the audit. `consumers`: those that run now."""
+    """What runs with a broker: mail requests, rewards, the operators' use cases, the audit.
+
+    `consumers`: those that run now.
+    """
 
     broker: Broker
     context: TransactionContext
@@ -51,6 +58,7 @@ class BrokerComponents:
     mail_requests: MailRequestOutbox
     operations: PurchaseOperations
     messages: StoredFailedMessages
+    rewards: RewardConsumer
     worker: AccountWorker
     metrics: AccountMetrics
     consumers: list[Consumer]
@@ -90,6 +98,13 @@ def broker_components(
         mail_requests=MailRequestOutbox(outbox, now),
         operations=operations,
         messages=messages,
+        rewards=RewardConsumer(
+            broker=broker,
+            payments=RewardPayments(SqlRewardLedger(database, own, tables.ledger, points, now)),
+            database=database,
+            failed_messages=failed_messages,
+            consumers=consumers,
+        ),
         worker=AccountWorker(broker=broker, topology=own_queues(settings), relay=relay, audit_timer=audit_timer),
         metrics=AccountMetrics(
             operations=operations, relay=relay, messages=messages, audit_timer=audit_timer, consumers=consumers
@@ -131,14 +146,15 @@ async def start(stack: AsyncExitStack, with_broker: BrokerComponents, with_shop:
     if with_shop is not None:
         stack.push_async_callback(with_shop.offers.aclose)
     await stack.enter_async_context(with_broker.worker.running())
+    await stack.enter_async_context(with_broker.rewards.running())
     if with_shop is not None:
         await stack.enter_async_context(with_shop.consumers.running())
 
 
 def own_queues(settings: Settings) -> Topology:
-    """Declares the queues only where something is sold."""
-    declared = topology.load(TOPOLOGY)
-    return declared.owned_by("account") if settings.sells else Topology({}, ())
+    """Declares the queues of purchases only where something is sold."""
+    declared = topology.load(TOPOLOGY).owned_by("account")
+    return declared if settings.sells else declared.only(reward_messages.QUEUE)
 
 
 def timeouts(settings: Settings) -> TimeoutSettings:

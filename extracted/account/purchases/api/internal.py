@@ -6,7 +6,7 @@ GET /internal/audit (fresh) · GET /internal/status (open purchases, outbox, con
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -40,13 +40,21 @@ def application(
     operations: PurchaseOperations,
     messages: FailedMessageOperations,
     status: Status,
+    records: Iterable[tuple[str, str, Endpoint]] = (),
 ) -> ASGIApp:
-    """`public` answers all other paths; without a token it answers all paths."""
+    """`public` answers all other paths; without a token it answers all paths.
+
+    `records`: further internal routes (method, path, endpoint).
+    """
     if token is None:
         return public
     own = [
         Route(path, guarded(token, endpoint), methods=[method])
-        for method, path, endpoint in (*_routes(operations, status), *failed_messages_api.routes(messages))
+        for method, path, endpoint in (
+            *_routes(operations, status),
+            *records,
+            *failed_messages_api.routes(messages),
+        )
     ]
     internal = Router(own, redirect_slashes=False)
 

@@ -10,6 +10,7 @@ from extracted.account.purchases.domain.purchase import CHARGED_TWICE, DEBIT, RE
 from extracted.account.purchases.domain.saga import BLOCKING, OPEN, PurchaseState
 from extracted.account.purchases.operator_ports import BreachKind
 from extracted.account.purchases.storage.tables import PurchaseTables
+from extracted.account.rewards.domain import REWARD
 
 
 class SoldRows(Protocol):
@@ -75,7 +76,7 @@ def _ledger_differs(tables: PurchaseTables) -> Select[Any]:
 def _ledger_without_purchase(tables: PurchaseTables) -> Select[Any]:
     line = tables.ledger.c
     known = select(tables.purchases.c.id).where(tables.purchases.c.id == line.purchase_id).exists()
-    return select(line.purchase_id).distinct().where(not_(known))
+    return select(line.purchase_id).distinct().where(line.kind != REWARD, not_(known))
 
 
 def _values(states: frozenset[PurchaseState] | set[PurchaseState]) -> list[str]:

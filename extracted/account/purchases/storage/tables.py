@@ -65,7 +65,7 @@ def _requests(own: OwnTables) -> Table:
 
 
 def _ledger(own: OwnTables) -> Table:
-    """Debits and refunds: at most one entry per purchase and kind."""
+    """Debits, refunds and rewards: at most one entry per purchase (or reward, which has its own id) and kind."""
     return own.table(
         "ledger",
         Column("purchase_id", Text, nullable=False),

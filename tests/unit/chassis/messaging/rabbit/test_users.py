@@ -50,11 +50,11 @@ def as_user(url: str, opened: Opened) -> As:
 
 
 def test_permissions_name_what_is_theirs_and_nothing_more() -> None:
-    dead = r"account\.decisions|account\.decisions\.dead|account\.purchases|account\.purchases\.dead"
+    dead = "|".join(rf"account\.{name}|account\.{name}\.dead" for name in ("decisions", "purchases", "rewards"))
     assert permissions(POLYCODE)["account"] == Permissions(
         configure=f"^({dead})$",
         write=rf"^({dead}|gateway\.replies|mails|purchases\.commands)$",
-        read=rf"^({dead}|purchases|shop\.decisions)$",
+        read=rf"^({dead}|learning\.rewards|purchases|shop\.decisions)$",
     )
     waiting = r"gateway\.replies\.[0-9a-f]+"
     assert permissions(POLYCODE)["gateway"] == Permissions(

@@ -1,0 +1,31 @@
+"""The message of a reward, as Account's own copy. It ignores fields that it does not know."""
+
+from typing import Final
+
+from chassis.messaging.envelope import Envelope, MessageInvalid
+from chassis.uuid_text import canonical_uuid
+from extracted.account.rewards.domain import MOST_POINTS, EarnedReward
+
+EARNED: Final = "learning.reward_earned.v1"
+QUEUE: Final = "account.rewards"
+
+
+def earned_reward(envelope: Envelope) -> EarnedReward:
+    """Raises MessageInvalid."""
+    if envelope.type != EARNED:
+        raise MessageInvalid(f"the type is {envelope.type}; wanted {EARNED}")
+    return EarnedReward(_uuid(envelope, "rewardId"), _uuid(envelope, "userId"), _points(envelope, "amount"))
+
+
+def _uuid(envelope: Envelope, name: str) -> str:
+    value = envelope.body.get(name)
+    if not isinstance(value, str) or canonical_uuid(value) != value:
+        raise MessageInvalid(f"{name} is missing or not a UUID (36 characters, lower case)")
+    return value
+
+
+def _points(envelope: Envelope, name: str) -> int:
+    value = envelope.body.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= MOST_POINTS:
+        raise MessageInvalid(f"{name} is missing or not a whole number from 1 to {MOST_POINTS}")
+    return value
