@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import ColumnElement, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
@@ -56,7 +56,7 @@ class SqlRewardLedger:
         outcome = RewardOutcome.USER_DELETED if balance is None else RewardOutcome.PAID
         return outcome, {"points_after": balance}
 
-    def _of(self, reward: EarnedReward) -> tuple[object, object]:
+    def _of(self, reward: EarnedReward) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return self._ledger.c.purchase_id == reward.id, self._ledger.c.kind == REWARD
 
     async def rows(self, after: str | None, limit: int) -> Sequence[PaidReward]:
