@@ -11,6 +11,7 @@ from pathlib import Path
 from chassis.database import migrations
 from examples.demo.processes import Launcher
 from extracted.account.purchases.storage import MIGRATIONS as ACCOUNT_MIGRATIONS
+from extracted.learning.storage import MIGRATIONS as LEARNING_MIGRATIONS
 from extracted.mailer.storage import MIGRATIONS as MAILER_MIGRATIONS
 from extracted.shop.storage import MIGRATIONS as SHOP_MIGRATIONS
 from parts.process import free_port
@@ -18,8 +19,8 @@ from parts.process import free_port
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 STRANGLER = str(Path(sys.executable).with_name("strangler"))
 POLYCODE = str(Path(sys.executable).with_name("polycode"))
-SERVICES = ("shop", "account")
-MIGRATIONS = {"shop": SHOP_MIGRATIONS, "account": ACCOUNT_MIGRATIONS}
+SERVICES = ("shop", "account", "learning")
+MIGRATIONS = {"shop": SHOP_MIGRATIONS, "account": ACCOUNT_MIGRATIONS, "learning": LEARNING_MIGRATIONS}
 WWW_URL = "http://localhost:4200"
 """The web client's address, with which links in mails begin."""
 GROUP = "items"
@@ -170,6 +171,8 @@ def peer_environ(service: str, folder: Path, ports: Mapping[str, int]) -> dict[s
     token = str(internal_token_file(folder))
     if service == "shop":
         return {"INTERNAL_TOKEN_FILE": token}
+    if service == "learning":
+        return {}
     return {"SHOP_URL": f"http://127.0.0.1:{ports['shop']}", "SHOP_TOKEN_FILE": token}
 
 

@@ -16,6 +16,7 @@ TIMEOUT_S = 30.0
 SERVICES = {
     "account": "http://127.0.0.1:8103",
     "shop": "http://127.0.0.1:8102",
+    "learning": "http://127.0.0.1:8106",
     "mailer": "http://127.0.0.1:8104",
 }
 """Default addresses; POLYCODE_…_URL overrides them."""

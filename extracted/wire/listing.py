@@ -74,16 +74,16 @@ def filters(query: Query, keys: Collection[str]) -> dict[str, Value]:
 
 
 def shown(
-    page_: Page, order_: Order, wanted: Mapping[str, Value], *, matching: bool, total: int | None = None
+    page_: Page, order_: Order, wanted: Mapping[str, Value], *, matching: Collection[str] = (), total: int | None = None
 ) -> Listing:
-    """The metadata of the list, without keys that have no direction. `matching`: a filter means contains, not equals.
+    """The metadata of the list, without keys that have no direction.
 
-    `total`: of all pages; None if the route does not tell it.
+    `matching`: the filters that mean contains, not equals. `total`: of all pages; None if the route does not tell it.
     """
     return Listing(
         {"page": page_.page, "limit": page_.limit} | ({} if total is None else {"total": total}),
         {key: direction for key, direction in order_.items() if direction is not None},
-        {key: {"value": value, "matching": matching} for key, value in wanted.items()},
+        {key: {"value": value, "matching": key in matching} for key, value in wanted.items()},
     )
 
 

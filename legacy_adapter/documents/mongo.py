@@ -1,17 +1,18 @@
 """The monolith's documents on a server that speaks MongoDB's protocol."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from bson import ObjectId
+from bson.errors import BSONError
 from pymongo import AsyncMongoClient, ReturnDocument
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
-from legacy_adapter.documents.port import Document, DocumentQuery
+from legacy_adapter.documents.port import Document, DocumentQuery, DocumentRefused
 
 _SMALLEST, _LARGEST = -(2**31), 2**31 - 1
 _NO_ENTRY = {13, 18}
@@ -42,38 +43,46 @@ class MongoDocuments:
     async def find_one(self, collection: str, public_id: str) -> Document | None:
         """By the index on `id`."""
         async with _translated():
-            found = await self._database[collection].find_one({"id": public_id}, max_time_ms=self._timeout_ms)
-        return None if found is None else _shown(found)
+            return await self._database[collection].find_one({"id": public_id}, max_time_ms=self._timeout_ms)
 
     async def find(self, collection: str, query: DocumentQuery) -> Sequence[Document]:
         """Without an order, in MongoDB's natural one. The server orders ties, as for the monolith."""
-        conditions = {name: {"$in": list(texts)} for name, texts in query.equals.items()}
+        conditions: dict[str, Any] = {
+            name: {"$in": list(texts)} for name, texts in {**query.equals, **query.any_of}.items()
+        }
+        conditions |= {name: {"$regex": pattern} for name, pattern in query.matching.items()}
         keys = [(name, -1 if descending else 1) for name, descending in query.descending.items()]
         cursor = self._database[collection].find(
             conditions, skip=query.skip, limit=query.limit, sort=keys or None, max_time_ms=self._timeout_ms
         )
         async with _translated():
-            return [_shown(found) async for found in cursor]
+            return await cursor.to_list()
+
+    async def find_by_object_id(self, collection: str, object_ids: Collection[ObjectId]) -> Mapping[ObjectId, Document]:
+        """By the index on `_id`."""
+        wanted = {"_id": {"$in": list(object_ids)}}
+        async with _translated():
+            found = await self._database[collection].find(wanted, max_time_ms=self._timeout_ms).to_list()
+        return {document["_id"]: document for document in found}
 
     async def add(self, collection: str, fields: Document) -> Document:
         """As Mongoose would write it."""
         document = {"_id": ObjectId(), **_stored(fields), "__v": 0}
         async with _translated():
             await self._database[collection].insert_one(document)
-        return _shown(document)
+        return document
 
     async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
         """One command, so that two at once keep each other's fields."""
         if not fields:
             return await self.find_one(collection, public_id)
         async with _translated():
-            changed = await self._database[collection].find_one_and_update(
+            return await self._database[collection].find_one_and_update(
                 {"id": public_id},
                 {"$set": _stored(fields)},
                 return_document=ReturnDocument.AFTER,
                 maxTimeMS=self._timeout_ms,
             )
-        return None if changed is None else _shown(changed)
 
     async def remove(self, collection: str, public_id: str) -> bool:
         """By the index on `id`."""
@@ -103,11 +112,6 @@ def _stored(value: Any) -> Any:
             return value
 
 
-def _shown(found: dict[str, Any]) -> Document:
-    """With `_id` in the form of the other store."""
-    return found | {"_id": {"$oid": str(found["_id"])}}
-
-
 def _database_name(url: str) -> str:
     try:
         name = parse_uri(url)["database"]
@@ -125,9 +129,9 @@ async def _translated() -> AsyncIterator[None]:
     except (ConnectionFailure, ExecutionTimeout) as error:
         raise StoreUnavailable(_first_line(error)) from error
     except OperationFailure as error:
-        if error.code not in _NO_ENTRY:
-            raise
-        raise StoreUnavailable(_first_line(error)) from error
+        raise (StoreUnavailable if error.code in _NO_ENTRY else DocumentRefused)(_first_line(error)) from error
+    except (BSONError, OverflowError) as error:
+        raise DocumentRefused(f"no BSON: {error}") from error
 
 
 def _first_line(error: PyMongoError) -> str:

@@ -4,17 +4,29 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bson import ObjectId
+
 Document = Mapping[str, Any]
+"""JSON, with an ObjectId for a reference to a document."""
+
+
+class DocumentRefused(Exception):
+    """The store does not take a value or an expression."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentQuery:
-    """`equals`: field → texts, one of which it must be. `descending`: number field → direction, in sort order."""
+    """`equals`: field → texts, one of which it must be. `descending`: field → direction, in sort order.
+
+    `matching`: field → regular expression that occurs in its text. `any_of`: list field → texts, one of which it holds.
+    """
 
     equals: Mapping[str, Collection[str]] = field(default_factory=dict)
     descending: Mapping[str, bool] = field(default_factory=dict)
     skip: int = 0
     limit: int = 100
+    matching: Mapping[str, str] = field(default_factory=dict)
+    any_of: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 class DocumentStore(Protocol):
@@ -25,7 +37,11 @@ class DocumentStore(Protocol):
         ...
 
     async def find(self, collection: str, query: DocumentQuery) -> Sequence[Document]:
-        """Without an order, in the order of insertion. Raises StoreUnavailable."""
+        """Without an order, in the order of insertion. Raises StoreUnavailable, DocumentRefused."""
+        ...
+
+    async def find_by_object_id(self, collection: str, object_ids: Collection[ObjectId]) -> Mapping[ObjectId, Document]:
+        """Those that exist, in one query. Raises StoreUnavailable."""
         ...
 
     async def add(self, collection: str, fields: Document) -> Document:

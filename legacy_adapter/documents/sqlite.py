@@ -1,11 +1,14 @@
 """The monolith's documents in SQLite: one table per collection, with the document in a JSON column."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
 
+import re2  # type: ignore[import-untyped]
 from bson import ObjectId
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Float,
     Select,
@@ -13,6 +16,7 @@ from sqlalchemy import (
     Update,
     column,
     delete,
+    event,
     func,
     insert,
     literal_column,
@@ -22,7 +26,12 @@ from sqlalchemy import (
 )
 
 from chassis.database.database import Database
-from legacy_adapter.documents.port import Document, DocumentQuery
+from legacy_adapter.documents.port import Document, DocumentQuery, DocumentRefused
+
+EXPRESSIONS: Final = 128
+"""How many compiled regular expressions are kept."""
+_MATCHES: Final = "document_text_matches"
+"""The SQL function for regular expressions: RE2, so that no client's expression takes exponential time."""
 
 
 class SqliteDocuments:
@@ -30,26 +39,33 @@ class SqliteDocuments:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        event.listen(database.engine.sync_engine, "connect", _add_function)
 
     async def find_one(self, collection: str, public_id: str) -> Document | None:
         """By the indexed column."""
         statement = _documents(collection).where(column("id") == public_id)
         async with self._database.read() as connection:
             body = await connection.scalar(statement)
-        return None if body is None else json.loads(body)
+        return None if body is None else _decoded(body)
 
     async def find(self, collection: str, query: DocumentQuery) -> Sequence[Document]:
         """Ties keep the order of insertion."""
         statement = _documents(collection).where(*_conditions(query)).order_by(*_order(query))
         page = statement.offset(query.skip).limit(query.limit)
         async with self._database.read() as connection:
-            return [json.loads(body) for body in await connection.scalars(page)]
+            return [_decoded(body) for body in await connection.scalars(page)]
+
+    async def find_by_object_id(self, collection: str, object_ids: Collection[ObjectId]) -> Mapping[ObjectId, Document]:
+        """By the primary key."""
+        wanted = column("_id").in_(_each(map(str, object_ids)))
+        async with self._database.read() as connection:
+            found = map(_decoded, await connection.scalars(_documents(collection).where(wanted)))
+            return {document["_id"]: document for document in found}
 
     async def add(self, collection: str, fields: Document) -> Document:
         """As the monolith would write it."""
-        object_id = str(ObjectId())
-        document = {"_id": {"$oid": object_id}, **fields, "__v": 0}
-        row = {"_id": object_id, "id": fields["id"], "body": json.dumps(document)}
+        document = {"_id": ObjectId(), **fields, "__v": 0}
+        row = {"_id": str(document["_id"]), "id": fields["id"], "body": _encoded(document)}
         async with self._database.write() as connection:
             await connection.execute(insert(_collection(collection)).values(row))
         return document
@@ -60,7 +76,7 @@ class SqliteDocuments:
             return await self.find_one(collection, public_id)
         async with self._database.write() as connection:
             body = await connection.scalar(_set(collection, public_id, fields))
-        return None if body is None else json.loads(body)
+        return None if body is None else _decoded(body)
 
     async def remove(self, collection: str, public_id: str) -> bool:
         """By the indexed column."""
@@ -78,7 +94,7 @@ def _documents(collection: str) -> Select[Any]:
 
 
 def _set(collection: str, public_id: str, fields: Document) -> Update:
-    pairs = [part for name, value in fields.items() for part in (f'$."{name}"', func.json(json.dumps(value)))]
+    pairs = [part for name, value in fields.items() for part in (f'$."{name}"', func.json(_encoded(value)))]
     body = func.json_set(column("body"), *pairs)
     found = update(_collection(collection)).where(column("id") == public_id)
     return found.values(body=body).returning(column("body"))
@@ -89,7 +105,23 @@ def _member(name: str) -> ColumnElement[Any]:
 
 
 def _conditions(query: DocumentQuery) -> list[ColumnElement[bool]]:
-    return [_text(name).in_(texts) for name, texts in query.equals.items()]
+    """Raises DocumentRefused for what is no regular expression."""
+    matches = getattr(func, _MATCHES)
+    return [
+        *(_text(name).in_(_each(texts)) for name, texts in query.equals.items()),
+        *(matches(_checked(pattern), _text(name), type_=Boolean) for name, pattern in query.matching.items()),
+        *(_any_of(name, texts) for name, texts in query.any_of.items()),
+    ]
+
+
+def _any_of(name: str, texts: Collection[str]) -> ColumnElement[bool]:
+    element = func.json_each(column("body"), f"$.{name}").table_valued("value")
+    return select(element.c.value).where(element.c.value.in_(_each(texts))).exists()
+
+
+def _each(texts: Iterable[str]) -> Select[Any]:
+    """The texts as rows: one parameter, however many they are."""
+    return select(func.json_each(json.dumps(list(texts))).table_valued("value").c.value)
 
 
 def _text(name: str) -> ColumnElement[Any]:
@@ -100,3 +132,47 @@ def _text(name: str) -> ColumnElement[Any]:
 def _order(query: DocumentQuery) -> list[ColumnElement[Any]]:
     keys = [(_member(name), descending) for name, descending in query.descending.items()]
     return [*(key.desc() if descending else key.asc() for key, descending in keys), literal_column("rowid")]
+
+
+def _encoded(value: object) -> str:
+    return json.dumps(value, default=_reference)
+
+
+def _reference(value: object) -> dict[str, str]:
+    """An ObjectId as the stand-in writes it. Raises TypeError for what is no JSON either."""
+    if isinstance(value, ObjectId):
+        return {"$oid": str(value)}
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _decoded(body: str) -> Document:
+    document: Document = json.loads(body, object_hook=_dereferenced)
+    return document
+
+
+def _dereferenced(value: dict[str, Any]) -> Any:
+    is_reference = value.keys() == {"$oid"} and ObjectId.is_valid(value["$oid"])
+    return ObjectId(value["$oid"]) if is_reference else value
+
+
+def _add_function(connection: Any, _record: object) -> None:
+    connection.create_function(_MATCHES, 2, _found_in, deterministic=True)
+
+
+def _found_in(pattern: str, text: object) -> bool:
+    return isinstance(text, str) and _expression(pattern).search(text) is not None
+
+
+def _checked(pattern: str) -> str:
+    try:
+        _expression(pattern)
+    except re2.error as error:
+        raise DocumentRefused("not a regular expression") from error
+    return pattern
+
+
+@lru_cache(EXPRESSIONS)
+def _expression(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern, options)

@@ -21,6 +21,7 @@ import examples.monolith.settings
 import examples.runner.settings
 import examples.service.settings
 import extracted.account.settings
+import extracted.learning.settings
 import extracted.mailer.settings
 import extracted.shop.settings
 import legacy_adapter.identity
@@ -46,6 +47,7 @@ DEPLOYABLES: tuple[tuple[str, str, type[BaseSettings]], ...] = (
     ),
     ("Account", "`python -m extracted.account`.", extracted.account.settings.Settings),
     ("Shop", "`python -m extracted.shop`.", extracted.shop.settings.Settings),
+    ("Learning", "`python -m extracted.learning`.", extracted.learning.settings.Settings),
     ("Mailer", "`python -m extracted.mailer`.", extracted.mailer.settings.Settings),
     (
         "PolyCode's identity plugin",
@@ -85,6 +87,7 @@ COMMANDS = {
     "STRANGLER_ADMIN_TOKEN": "`strangler`: the operator's or reader's credential; also `STRANGLER_ADMIN_TOKEN_FILE`",
     "POLYCODE_ACCOUNT_URL": "`polycode`: Account; default `http://127.0.0.1:8103`",
     "POLYCODE_SHOP_URL": "`polycode`: Shop; default `http://127.0.0.1:8102`",
+    "POLYCODE_LEARNING_URL": "`polycode`: Learning; default `http://127.0.0.1:8106`",
     "POLYCODE_MAILER_URL": "`polycode`: Mailer; default `http://127.0.0.1:8104`",
     "POLYCODE_OPERATOR_TOKEN": "`polycode`: the operators' credential; also `POLYCODE_OPERATOR_TOKEN_FILE`",
 }

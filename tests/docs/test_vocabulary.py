@@ -7,9 +7,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("strangler_gateway", "chassis", "extracted", "legacy_adapter")
 SAME_MEANING = {
+    "Compat": "which of the monolith's faults a service keeps: each service has its own list",
     "Item": "the shop's item, and Account's own copy of it",
     "Offer": "what the shop says of an item before a purchase, and Account's own copy of it",
     "Purchase": "Account's purchase, and the shop's own copy of its ids",
+    "ValueRefused": "the store or the monolith does not take a value, in Account and in Learning",
     "Settings": "what one process is told from outside: each process has its own",
 }
 """Class names that may stand in several files, because they mean the same in each."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.parity.lessons import Lessons, running_lessons
 from tests.parity.sides import Sides, running_sides
 from tests.parity.signing import Signing
 from tests.parity.teaming import Teaming
@@ -22,6 +23,12 @@ def sides(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator
 @pytest.fixture(scope="session", params=EVERYWHERE)
 def sides_in_development(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Sides]:
     with running_sides(request.param(tmp_path_factory.mktemp("development")), "development") as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=EVERYWHERE)
+def lessons(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Lessons]:
+    with running_lessons(request.param(tmp_path_factory.mktemp("lessons"))) as running:
         yield running
 
 

@@ -30,7 +30,7 @@ async def listed(
     if order is None:
         return responses.UNEXPECTED
     found = await select(_query(page, order, wanted))
-    told = listing.shown(page, order, wanted, matching=True, total=found.total)
+    told = listing.shown(page, order, wanted, matching=(filter_key,), total=found.total)
     return responses.many([shown(value) for value in found.values], told)
 
 

@@ -48,7 +48,7 @@ async def _list(shop: Shop, request: ApiRequest, _identity: Identity) -> ApiResp
     if isinstance(selection, ApiResponse):
         return selection
     items = await shop.items.select(selection)
-    return responses.many([item_view(item) for item in items], listing.shown(page, order, wanted, matching=False))
+    return responses.many([item_view(item) for item in items], listing.shown(page, order, wanted))
 
 
 async def _get(shop: Shop, request: ApiRequest, _identity: Identity) -> ApiResponse:

@@ -7,6 +7,7 @@ import yaml
 from pydantic_settings import BaseSettings
 
 from extracted.account.settings import Settings as Account
+from extracted.learning.settings import Settings as Learning
 from extracted.mailer.settings import Settings as Mailer
 from extracted.shop.settings import Settings as Shop
 from images.build import IMAGES
@@ -14,7 +15,13 @@ from images.engine import ROOT
 from strangler_gateway.settings import Settings as Gateway
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
-SETTINGS: dict[str, type[BaseSettings]] = {"gateway": Gateway, "shop": Shop, "account": Account, "mailer": Mailer}
+SETTINGS: dict[str, type[BaseSettings]] = {
+    "gateway": Gateway,
+    "shop": Shop,
+    "account": Account,
+    "learning": Learning,
+    "mailer": Mailer,
+}
 
 
 @pytest.mark.parametrize("dockerfile", sorted({image.dockerfile for image in IMAGES}))
@@ -48,7 +55,7 @@ def test_compose_sets_only_what_the_service_reads(service: str) -> None:
 def test_compose_gives_more_time_than_a_stop_takes() -> None:
     longest = max(
         Gateway.model_fields["grace_s"].default + Gateway.model_fields["drain_s"].default,
-        *(settings.model_fields["grace_s"].default for settings in (Shop, Account, Mailer)),
+        *(settings.model_fields["grace_s"].default for settings in (Shop, Account, Learning, Mailer)),
     )
     graces = {int(service["stop_grace_period"].removesuffix("s")) for service in COMPOSE["services"].values()}
     assert min(graces) > longest

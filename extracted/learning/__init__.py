@@ -1,0 +1,1 @@
+"""Learning: modules, contents and their components, submissions."""

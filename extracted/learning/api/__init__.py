@@ -1,0 +1,1 @@
+"""Learning's HTTP edge: all routes as one application, and what the routes of its subjects share."""

@@ -1,0 +1,41 @@
+"""Learning's settings: LEARNING_… in the environment. A secret X can also be a file: LEARNING_X_FILE."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from chassis import settings
+from extracted.learning.domain import Compat
+
+
+class LearningDatabaseSettings(settings.ServiceSettings):
+    """The setting that migrations need."""
+
+    model_config = SettingsConfigDict(env_prefix="LEARNING_")
+
+    database_url: SecretStr
+    """The database with the monolith's users and Learning's own tables: sqlite:///PATH or postgresql://…"""
+
+
+class Settings(LearningDatabaseSettings):
+    """All settings; times are in seconds."""
+
+    documents_url: SecretStr | None = None
+    """The monolith's documents: mongodb://HOST/NAME. None: they are in the same SQLite file."""
+    operator_token: SecretStr | None = Field(None, min_length=16)
+    """The operators' credential. None: their routes do not exist."""
+    jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
+    """The gateway's public keys: http://ADMIN_HOST:ADMIN_PORT/.well-known/jwks.json."""
+    audience: str = "learning"
+    """The service's name in routes.yaml."""
+    issuer: str = "strangler"
+    """The `iss` of the gateway's tokens."""
+    environment: Literal["production", "development"] = "production"
+    """As the monolith's NODE_ENV: it decides between helmet's header fields and X-Powered-By."""
+    compat: Compat = Compat.STRICT
+    """Which of the monolith's faults Learning keeps: see README.md in this folder."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least serious lines that are logged."""
+    grace_s: int = Field(20, ge=0)
+    """At a stop: how long requests under way may take."""
