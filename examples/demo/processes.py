@@ -27,6 +27,7 @@ class LaunchedProcess:
         self.url = self.admin_url = ""
         self._process = process
         self._log = log
+        self._asked_to_end = False
         self._listens = asyncio.Event()
         self._output: deque[str] = deque(maxlen=20)
         self._reader = asyncio.create_task(self._read())
@@ -39,13 +40,16 @@ class LaunchedProcess:
             raise ProcessFailed(f"{self.name} did not start{self._what_it_wrote()}")
 
     async def ended(self) -> None:
-        """Waits until the process ends, then raises ProcessFailed with its last lines."""
+        """Waits until the process ends, then raises ProcessFailed with its last lines; for ever if `end` ends it."""
         code = await self._process.wait()
         await self._reader
+        if self._asked_to_end:
+            await asyncio.Event().wait()
         raise ProcessFailed(f"{self.name} ended with exit code {code}{self._what_it_wrote()}")
 
     async def end(self) -> None:
         """Sends SIGTERM, then SIGKILL after ENDS_WITHIN_S; returns when the process is gone and its output read."""
+        self._asked_to_end = True
         self._signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(self._process.wait(), ENDS_WITHIN_S)
@@ -55,9 +59,9 @@ class LaunchedProcess:
         await self._reader
 
     @property
-    def running(self) -> bool:
-        """Whether it has not ended yet."""
-        return self._process.returncode is None
+    def failed(self) -> bool:
+        """Whether it has ended, and nobody asked it to."""
+        return self._process.returncode is not None and not self._asked_to_end
 
     def last_lines(self) -> str:
         """The last lines that it wrote."""
@@ -138,7 +142,7 @@ class Launcher:
     async def raise_ended(self) -> None:
         """Raises ProcessFailed if a process has ended: usually the cause of what failed elsewhere."""
         for child in self._children:
-            if not child.running:
+            if child.failed:
                 await child.ended()
 
     def _log(self, name: str) -> BinaryIO | None:

@@ -1,15 +1,27 @@
 """The demo's system: stand-in monolith, services and gateway, on free ports, with fresh credentials."""
 
-import os
 import re
-import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from chassis.database import migrations
-from examples.demo.processes import Launcher
+from examples.demo.environment import (
+    WWW_URL,
+    Stores,
+    embedded,
+    gateway_environ,
+    inherited,
+    internal_token_file,
+    jwt_secret_file,
+    mailer_environ,
+    service_environ,
+    token_file,
+    write_secret,
+)
+from examples.demo.processes import LaunchedProcess, Launcher
 from extracted.account.purchases.storage import MIGRATIONS as ACCOUNT_MIGRATIONS
 from extracted.learning.storage import MIGRATIONS as LEARNING_MIGRATIONS
 from extracted.mailer.storage import MIGRATIONS as MAILER_MIGRATIONS
@@ -19,10 +31,7 @@ from parts.process import free_port
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 STRANGLER = str(Path(sys.executable).with_name("strangler"))
 POLYCODE = str(Path(sys.executable).with_name("polycode"))
-SERVICES = ("shop", "account", "learning")
 MIGRATIONS = {"shop": SHOP_MIGRATIONS, "account": ACCOUNT_MIGRATIONS, "learning": LEARNING_MIGRATIONS}
-WWW_URL = "http://localhost:4200"
-"""The web client's address, with which links in mails begin."""
 GROUP = "items"
 """The group of routes that the story moves."""
 SMALL_GATE = rf"""  # The default gate wants 539 comparisons in shadow and 600 requests in canary. For so many the few
@@ -32,17 +41,17 @@ SMALL_GATE = rf"""  # The default gate wants 539 comparisons in shadow and 600 r
 """How the group stands in the demo's file."""
 ADMIN = ("admin", "admin")
 """Identity and secret of the stand-in's seeded administrator."""
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSystem:
-    """A running system. `folder` holds its routes.yaml, state, database and broker; `services` are their URLs."""
+    """A running system. `folder` holds its routes.yaml, state and credentials; `services` are their URLs."""
 
     folder: Path
     url: str
     admin_url: str
     services: Mapping[str, str] = field(default_factory=dict)
+    monolith: LaunchedProcess | None = None
 
     @property
     def operator_token(self) -> Path:
@@ -83,51 +92,51 @@ def demo_routes() -> str:
     return text
 
 
-def inherited() -> dict[str, str]:
-    """The user's environment without variables that the system reads."""
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+async def start(
+    launcher: Launcher,
+    folder: Path,
+    stores: Stores | None = None,
+    *,
+    seed: str = "demo",
+    routes: str | None = None,
+    monolith_environ: Mapping[str, str] = MappingProxyType({}),
+    with_mail: bool = False,
+) -> DemoSystem:
+    """Starts all processes in `folder`. Raises ProcessFailed.
 
-
-async def start(launcher: Launcher, folder: Path, *, with_mail: bool = False) -> DemoSystem:
-    """Starts all processes in `folder`. Without mail the monolith has no mail server. Raises ProcessFailed."""
-    (folder / "routes.yaml").write_text(demo_routes())
-    for file in (token_file(folder), internal_token_file(folder)):
+    Without mail the monolith has no mail server. `routes`: the text of routes.yaml. The gateway's identity plugin reads
+    some variables of the monolith, too.
+    """
+    stores = stores or embedded(folder)
+    (folder / "routes.yaml").write_text(routes or demo_routes())
+    for file in (token_file(folder), internal_token_file(folder), jwt_secret_file(folder)):
         write_secret(file)
+    shared = inherited() | {"AUTH_JWT_SECRET_FILE": str(jwt_secret_file(folder))} | dict(monolith_environ)
     services: dict[str, str] = {}
     mail: dict[str, str] = {}
     if with_mail:
-        services["mailer"], mail = await start_mail(launcher, folder)
-    database = folder / "monolith.sqlite3"
+        services["mailer"], mail = await start_mail(launcher, folder, stores)
     monolith = await launcher.start(
-        "monolith", python("examples.monolith", "--seed", "demo", "--database", database), inherited() | mail
+        "monolith", python("examples.monolith", "--seed", seed, *stores.monolith), shared | mail
     )
-    await migrate(database)
+    await migrate(stores)
     # the gateway must know the services' ports before they start, because they ask it for its keys
-    ports = {service: free_port() for service in SERVICES}
-    gateway = await launcher.start("gateway", serve(folder), gateway_environ(folder, monolith.url, ports))
+    ports = {service: free_port() for service in MIGRATIONS}
+    environ = shared | gateway_environ(folder, stores, monolith.url, ports)
+    gateway = await launcher.start("gateway", serve(folder), environ)
     for service, port in ports.items():
-        environ = inherited() | service_environ(service, folder, gateway.admin_url, ports)
+        environ = inherited() | service_environ(service, folder, stores, gateway.admin_url, ports)
         services[service] = (await launcher.start(service, python(f"extracted.{service}", port=port), environ)).url
-    return DemoSystem(folder, gateway.url, gateway.admin_url, services)
+    return DemoSystem(folder, gateway.url, gateway.admin_url, services, monolith)
 
 
-async def start_mail(launcher: Launcher, folder: Path) -> tuple[str, dict[str, str]]:
+async def start_mail(launcher: Launcher, folder: Path, stores: Stores) -> tuple[str, dict[str, str]]:
     """Starts a mailbox and Mailer; returns Mailer's URL and the monolith's settings for sending its mails there."""
     mailbox = await launcher.start("mailbox", python("examples.mailbox", "--folder", folder / "mails"), inherited())
-    ingress, database = free_port(), folder / "mailer.sqlite3"
-    database.touch(mode=0o600)
-    await migrations.upgrade(f"sqlite:///{database}", "mailer", MAILER_MIGRATIONS)
-    environ = inherited() | {
-        "MAILER_DATABASE_URL": f"sqlite:///{database}",
-        "MAILER_BROKER_URL": broker_url(folder),
-        "MAILER_SMTP_HOST": "127.0.0.1",
-        "MAILER_SMTP_PORT": mailbox.url.rpartition(":")[2],
-        "MAILER_SMTP_TLS": "none",
-        "MAILER_INGRESS_PORT": str(ingress),
-        "MAILER_PUBLIC_WWW_URL": WWW_URL,
-        "MAILER_OPERATOR_TOKEN_FILE": str(token_file(folder)),
-    }
-    mailer = await launcher.start("mailer", python("extracted.mailer"), environ)
+    await migrations.upgrade(stores.mailer_url, "mailer", MAILER_MIGRATIONS)
+    ingress = free_port()
+    own = mailer_environ(folder, stores, mailbox.url.rpartition(":")[2], ingress)
+    mailer = await launcher.start("mailer", python("extracted.mailer"), inherited() | own)
     return mailer.url, {
         "EMAIL_PROVIDER": "SMTP",
         "SMTP_HOST": "127.0.0.1",
@@ -136,10 +145,10 @@ async def start_mail(launcher: Launcher, folder: Path) -> tuple[str, dict[str, s
     }
 
 
-async def migrate(database: Path) -> None:
+async def migrate(stores: Stores) -> None:
     """Creates the services' tables beside the monolith's, as `python -m extracted.SERVICE migrate` does."""
     for service, folder in MIGRATIONS.items():
-        await migrations.upgrade(f"sqlite:///{database}", service, folder)
+        await migrations.upgrade(stores.database_url, service, folder)
 
 
 def python(module: str, *options: object, port: int = 0) -> list[str]:
@@ -153,59 +162,3 @@ def serve(folder: Path) -> list[str]:
         *(STRANGLER, "serve", "--routes", str(folder / "routes.yaml"), "--state-dir", str(folder / "state")),
         *("--port", "0", "--admin-port", "0"),
     ]
-
-
-def service_environ(service: str, folder: Path, admin_url: str, ports: Mapping[str, int]) -> dict[str, str]:
-    """A service's settings: the monolith's data, the broker, the gateway's keys and credentials."""
-    own = {
-        "DATABASE_URL": f"sqlite:///{folder / 'monolith.sqlite3'}",
-        "BROKER_URL": broker_url(folder),
-        "JWKS_URL": f"{admin_url}/.well-known/jwks.json",
-        "OPERATOR_TOKEN_FILE": str(token_file(folder)),
-    } | peer_environ(service, folder, ports)
-    return {f"{service.upper()}_{name}": value for name, value in own.items()}
-
-
-def peer_environ(service: str, folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
-    """Settings for calls between services: Account asks Shop for prices, with a credential that Shop knows."""
-    token = str(internal_token_file(folder))
-    if service == "shop":
-        return {"INTERNAL_TOKEN_FILE": token}
-    if service == "learning":
-        return {}
-    return {"SHOP_URL": f"http://127.0.0.1:{ports['shop']}", "SHOP_TOKEN_FILE": token}
-
-
-def broker_url(folder: Path) -> str:
-    """The broker in tables of its own file."""
-    return f"sqlite:///{folder / 'broker.sqlite3'}"
-
-
-def gateway_environ(folder: Path, monolith_url: str, ports: Mapping[str, int]) -> dict[str, str]:
-    """The variables that routes.yaml, the gateway and its identity plugin read."""
-    database = folder / "monolith.sqlite3"
-    urls = {f"{service.upper()}_URL": f"http://127.0.0.1:{port}" for service, port in ports.items()}
-    return inherited() | {
-        "MONOLITH_URL": monolith_url,
-        **urls,
-        "LEGACY_DATABASE_URL": f"sqlite:///{database}",
-        "AUTH_JWT_SECRET_FILE": f"{database}.secret",
-        "STRANGLER_OPERATOR_TOKEN_FILE": str(token_file(folder)),
-        "STRANGLER_BROKER_URL": broker_url(folder),
-    }
-
-
-def token_file(folder: Path) -> Path:
-    """The file with the operator's credential."""
-    return folder / "operator-token"
-
-
-def internal_token_file(folder: Path) -> Path:
-    """The file with the credential that Account sends to Shop."""
-    return folder / "internal-token"
-
-
-def write_secret(path: Path) -> None:
-    """Writes a new random credential that only its owner can read."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")

@@ -6,7 +6,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-from examples.demo.system import inherited
+from examples.demo.environment import inherited
 
 ROOT = Path(__file__).parents[2]
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from ruamel.yaml import YAML
 
+from examples.demo.environment import inherited
 from examples.demo.processes import LaunchedProcess, Launcher
-from examples.demo.system import inherited
 from parts.process import free_port
 from strangler_gateway.table.bucket import bucket
 from tests.support.wheel import CleanEnvironment, build_wheel, clean_environment
