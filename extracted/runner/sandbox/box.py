@@ -3,7 +3,9 @@
 import asyncio
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Final
 
 from extracted.runner.sandbox.link import Answer, Link, SpawnerGone
@@ -14,6 +16,8 @@ from extracted.runner.sandbox.verdict import status_of
 
 _LAST_OUTPUT_S: Final = 1
 """How long to read on when all processes have ended: what is in the pipe is there at once."""
+
+_MOST_NAMES: Final = 1000
 
 
 class SpawnedBox:
@@ -36,6 +40,11 @@ class SpawnedBox:
         with os.fdopen(os.open(name, flags, 0o600, dir_fd=self._folder), "wb") as file:
             file.write(content)
             os.fchmod(file.fileno(), 0o755 if executable else 0o644)
+
+    async def names(self) -> Sequence[str]:
+        """Looks at no more than the first entries, however many a run has made."""
+        with os.scandir(self._folder) as entries:
+            return [one.name for one in islice(entries, _MOST_NAMES) if one.is_file(follow_symlinks=False)]
 
     async def take(self, name: str) -> bytes:
         """Never follows a link, waits for a pipe, or reads what is not the run's own. Raises FileNotFoundError."""
