@@ -159,14 +159,9 @@ def _session(timeout_s: float) -> dict[str, Any]:
 
 
 def _driver_options(url: URL, timeout_s: float) -> dict[str, Any]:
-    """Reads the URL as the engine does, so that both connect in the same way.
-
-    For statements over arrays PostgreSQL would make a new plan at each call, which takes longer than running it.
-    """
+    """Reads the URL as the engine does, so that both connect in the same way."""
     dialect = url.set(drivername="postgresql+asyncpg").get_dialect()()
-    session = _session(timeout_s)
-    session["server_settings"] |= {"plan_cache_mode": "force_generic_plan"}
-    return dict(dialect.create_connect_args(url)[1]) | session
+    return dict(dialect.create_connect_args(url)[1]) | _session(timeout_s)
 
 
 def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:

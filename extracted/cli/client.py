@@ -40,6 +40,11 @@ class OperationsClient:
         """The address from the environment, or the default."""
         return (os.environ.get(self._variable) or SERVICES[self.service]).rstrip("/")
 
+    @property
+    def is_configured(self) -> bool:
+        """True if the environment names its address."""
+        return bool(os.environ.get(self._variable))
+
     def get(self, path: str, **query: object) -> JsonObject:
         """Reads."""
         return self._answer("GET", path, params={name: value for name, value in query.items() if value is not None})

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from extracted.cli import text
+from extracted.cli import rewards, text
 from extracted.cli.client import DONE, REFUSED, OperationsClient
 from extracted.cli.options import After, AsJson, segment
 
@@ -76,12 +76,19 @@ def refund(purchase_id: PurchaseId, why: Why, as_json: AsJson = False) -> None:
 
 @app.command()
 def audit(as_json: AsJson = False) -> None:
-    """Compare ledger, purchases and transactions. Exit code 1 if there is a breach."""
-    answer = _account(as_json).get("audit")
-    rows = [(one["kind"], one["purchaseId"]) for one in answer["breaches"]]
-    nothing = f"no breach, {text.moment(answer['at'])}"
-    text.show(answer, ("breach", "purchase"), rows, as_json=as_json, empty=nothing)
-    raise typer.Exit(REFUSED if answer["breaches"] else DONE)
+    """Compare ledger, purchases and transactions; with POLYCODE_LEARNING_URL also rewards earned and paid.
+
+    Exit code 1 if there is a breach.
+    """
+    account, learning = _account(as_json), OperationsClient("learning", as_json)
+    answer = account.get("audit")
+    paid = rewards.audit(account, learning) if learning.is_configured else None
+    found = [(one["kind"], one["purchaseId"]) for one in answer["breaches"]] + (paid.breaches if paid else [])
+    counts = f"; {paid.earned} rewards earned, {paid.paid} paid" if paid else ""
+    shown = {**answer, "rewards": paid and paid.shown()}
+    nothing = f"no breach, {text.moment(answer['at'])}{counts}"
+    text.show(shown, ("breach", "purchase or reward"), found, as_json=as_json, empty=nothing)
+    raise typer.Exit(REFUSED if found else DONE)
 
 
 def _account(as_json: bool) -> OperationsClient:

@@ -1,8 +1,8 @@
 """Learning's settings: LEARNING_… in the environment. A secret X can also be a file: LEARNING_X_FILE."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis import settings
@@ -23,6 +23,16 @@ class Settings(LearningDatabaseSettings):
 
     documents_url: SecretStr | None = None
     """The monolith's documents: mongodb://HOST/NAME. None: they are in the same SQLite file."""
+    broker_url: SecretStr | None = None
+    """amqp://… or sqlite:///PATH. None: nobody submits here, because rewards go to Account by message."""
+    runner_url: str | None = Field(None, pattern=r"^https?://[^/\s]+\S*$")
+    """Where Runner listens. None: no code is run here."""
+    runner_token: SecretStr | None = Field(None, min_length=16)
+    """Runner's RUNNER_INTERNAL_TOKEN."""
+    submission_timeout_s: float = Field(45, gt=1)
+    """How long the runs of one request may take together, waiting included. The web client waits for 60."""
+    runs_at_once: int = Field(16, gt=0)
+    """How many requests may have code run at the same time; the next ones wait."""
     operator_token: SecretStr | None = Field(None, min_length=16)
     """The operators' credential. None: their routes do not exist."""
     jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
@@ -39,3 +49,9 @@ class Settings(LearningDatabaseSettings):
     """The least serious lines that are logged."""
     grace_s: int = Field(20, ge=0)
     """At a stop: how long requests under way may take."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.runner_url is None) != (self.runner_token is None):
+            raise ValueError("to run code, LEARNING_RUNNER_URL and LEARNING_RUNNER_TOKEN are needed together")
+        return self

@@ -7,12 +7,12 @@ from typing import Any
 from bson import ObjectId
 from bson.errors import BSONError
 from pymongo import AsyncMongoClient, ReturnDocument
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, ExecutionTimeout, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
-from legacy_adapter.documents.port import Document, DocumentQuery, DocumentRefused
+from legacy_adapter.documents.port import ALWAYS, Document, DocumentCondition, DocumentQuery, DocumentRefused
 
 _SMALLEST, _LARGEST = -(2**31), 2**31 - 1
 _NO_ENTRY = {13, 18}
@@ -72,13 +72,26 @@ class MongoDocuments:
             await self._database[collection].insert_one(document)
         return document
 
-    async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
+    async def add_once(self, collection: str, object_id: ObjectId, fields: Document) -> Document:
+        """By the index on `_id`."""
+        document = {"_id": object_id, **_stored(fields), "__v": 0}
+        async with _translated():
+            try:
+                await self._database[collection].insert_one({**document})
+            except DuplicateKeyError:
+                found = await self._database[collection].find_one({"_id": object_id}, max_time_ms=self._timeout_ms)
+                return document if found is None else found  # it was removed meanwhile
+        return document
+
+    async def set_fields(
+        self, collection: str, public_id: str, fields: Document, condition: DocumentCondition = ALWAYS
+    ) -> Document | None:
         """One command, so that two at once keep each other's fields."""
         if not fields:
             return await self.find_one(collection, public_id)
         async with _translated():
             return await self._database[collection].find_one_and_update(
-                {"id": public_id},
+                {"id": public_id, **dict.fromkeys(condition.missing), **condition.texts},
                 {"$set": _stored(fields)},
                 return_document=ReturnDocument.AFTER,
                 maxTimeMS=self._timeout_ms,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from bson import ObjectId
 
@@ -29,6 +29,17 @@ class DocumentQuery:
     any_of: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentCondition:
+    """When to write: `missing` fields do not exist or are null; `texts`: path with dots → the text that it holds."""
+
+    missing: Collection[str] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+ALWAYS: Final = DocumentCondition()
+
+
 class DocumentStore(Protocol):
     """Collections of documents. Their public id is the field `id`."""
 
@@ -51,10 +62,16 @@ class DocumentStore(Protocol):
         """
         ...
 
-    async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
+    async def add_once(self, collection: str, object_id: ObjectId, fields: Document) -> Document:
+        """As `add`, with this `_id`. If a document has it already, nothing is written, and that one is returned."""
+        ...
+
+    async def set_fields(
+        self, collection: str, public_id: str, fields: Document, condition: DocumentCondition = ALWAYS
+    ) -> Document | None:
         """One `$set` of whole fields; all others stay. If there are no fields, nothing is written.
 
-        Returns the document afterwards; None: there is none. Raises StoreUnavailable.
+        Returns the document afterwards; None: there is none that meets the condition. Raises StoreUnavailable.
         """
         ...
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from chassis.database.database import Database
-from legacy_adapter.documents.port import Document, DocumentQuery, DocumentRefused
+from legacy_adapter.documents.port import ALWAYS, Document, DocumentCondition, DocumentQuery, DocumentRefused
 
 EXPRESSIONS: Final = 128
 """How many compiled regular expressions are kept."""
@@ -70,12 +70,23 @@ class SqliteDocuments:
             await connection.execute(insert(_collection(collection)).values(row))
         return document
 
-    async def set_fields(self, collection: str, public_id: str, fields: Document) -> Document | None:
+    async def add_once(self, collection: str, object_id: ObjectId, fields: Document) -> Document:
+        """By the primary key."""
+        document = {"_id": object_id, **fields, "__v": 0}
+        row = {"_id": str(object_id), "id": fields["id"], "body": _encoded(document)}
+        same = _documents(collection).where(column("_id") == str(object_id))
+        async with self._database.write() as connection:
+            await connection.execute(insert(_collection(collection)).prefix_with("OR IGNORE").values(row))
+            return _decoded(await connection.scalar(same))
+
+    async def set_fields(
+        self, collection: str, public_id: str, fields: Document, condition: DocumentCondition = ALWAYS
+    ) -> Document | None:
         """One statement, so that two at once keep each other's fields."""
         if not fields:
             return await self.find_one(collection, public_id)
         async with self._database.write() as connection:
-            body = await connection.scalar(_set(collection, public_id, fields))
+            body = await connection.scalar(_set(collection, public_id, fields).where(*_holds(condition)))
         return None if body is None else _decoded(body)
 
     async def remove(self, collection: str, public_id: str) -> bool:
@@ -98,6 +109,13 @@ def _set(collection: str, public_id: str, fields: Document) -> Update:
     body = func.json_set(column("body"), *pairs)
     found = update(_collection(collection)).where(column("id") == public_id)
     return found.values(body=body).returning(column("body"))
+
+
+def _holds(condition: DocumentCondition) -> list[ColumnElement[bool]]:
+    return [
+        *(_text(name).is_(None) for name in condition.missing),
+        *(_text(path) == text for path, text in condition.texts.items()),
+    ]
 
 
 def _member(name: str) -> ColumnElement[Any]:

@@ -1,6 +1,7 @@
 """Learning's routes as one ASGI application that answers as the monolith does."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,16 +10,19 @@ from starlette.types import ASGIApp
 
 from chassis.auth.claims import Identity
 from chassis.service.web import Verifier
+from chassis.store import StoreUnavailable
 from extracted.learning.api.callers import GuardedRoute
 from extracted.learning.domain import NotFound, Unexpected, ValueRefused
 from extracted.wire import application as wire
 from extracted.wire import openapi
 from extracted.wire.application import ApiRequest, ApiRoute
 from extracted.wire.guard import Guarded, guarded
-from extracted.wire.responses import NOT_FOUND, STORE_FAILED, UNEXPECTED, ApiResponse
+from extracted.wire.responses import NOT_FOUND, STORE_FAILED, UNAVAILABLE, UNEXPECTED, ApiResponse
 
 log = structlog.get_logger("learning.api")
 
+AWAY: Final = replace(UNAVAILABLE, fields=((b"retry-after", b"1"),))
+"""Not a response of the monolith: a store is away, and the request can be sent again."""
 DOCUMENT: Final = Path(__file__).parents[1] / "openapi.yaml"
 
 
@@ -55,5 +59,8 @@ def translated(handler: Guarded) -> Guarded:
         except Unexpected as refusal:
             log.info("unexpected", reason=str(refusal))
             return UNEXPECTED
+        except StoreUnavailable as error:
+            log.error("store_unavailable", reason=str(error))
+            return AWAY
 
     return answer

@@ -17,7 +17,7 @@ from bson import ObjectId
 from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 from legacy_adapter.documents.mongo import MongoDocuments
-from legacy_adapter.documents.port import DocumentQuery, DocumentStore
+from legacy_adapter.documents.port import DocumentCondition, DocumentQuery, DocumentStore
 from legacy_adapter.stores import opened
 from tests.support.connected import expect_lost_updates
 from tests.support.monolith_file import MonolithData
@@ -50,6 +50,42 @@ async def test_a_new_document_has_the_shape_of_the_monoliths_own(file: MonolithD
     body = stored(file, fields["id"])
     assert body == added == {"_id": body["_id"], **fields, "__v": 0}
     assert list(body) == ["_id", "cost", "type", "data", "id", "__v"]
+
+
+async def test_of_documents_with_one_object_id_at_once_the_first_stays(documents: DocumentStore) -> None:
+    object_id = ObjectId()
+    added = await asyncio.gather(*(documents.add_once("items", object_id, new(cost=cost)) for cost in range(5)))
+    assert len({document["id"] for document in added}) == 1
+    assert added[0]["_id"] == object_id
+    assert await documents.find_one("items", added[0]["id"]) == added[0]
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_met"),
+    [
+        (DocumentCondition(missing=("sold", "reason")), True),
+        (DocumentCondition(missing=("sold", "type")), False),
+        (DocumentCondition(texts={"data.text": "a"}), True),
+        (DocumentCondition(texts={"data.text": "b"}), False),
+        (DocumentCondition(texts={"data.none": "a"}), False),
+        (DocumentCondition(("sold",), {"type": "hint", "data.text": "a"}), True),
+    ],
+)
+async def test_set_fields_writes_only_if_its_condition_is_met(
+    documents: DocumentStore, condition: DocumentCondition, is_met: bool
+) -> None:
+    added = await documents.add("items", new(reason=None))
+    changed = await documents.set_fields("items", added["id"], {"cost": 99}, condition)
+    after = await documents.find_one("items", added["id"])
+    assert changed == (after if is_met else None)
+    assert after == {**added, "cost": 99 if is_met else 10}
+
+
+async def test_of_two_conditional_writes_at_once_one_is_the_first(documents: DocumentStore) -> None:
+    id = (await documents.add("items", new()))["id"]
+    first = DocumentCondition(missing=("sold",))
+    written = await asyncio.gather(*(documents.set_fields("items", id, {"sold": n}, first) for n in range(8)))
+    assert len([document for document in written if document is not None]) == 1
 
 
 async def test_set_fields_leaves_all_others_alone(file: MonolithData, documents: DocumentStore) -> None:

@@ -1,0 +1,1 @@
+"""Rewards: the first success of a user and a component earns points. Learning decides that, Account pays."""

@@ -1,0 +1,60 @@
+"""Routes of operators below /internal/, with a credential of their own; users cannot reach them.
+
+GET /internal/rewards?after=ID&limit=N (pages of rows, for audits) · GET /internal/status (the outbox)
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chassis.auth.credentials import guarded, refused
+from chassis.service import pages
+from chassis.uuid_text import canonical_uuid
+from extracted.learning.rewards.domain import Reward
+from extracted.learning.rewards.ports import RewardRecords
+
+PREFIX: Final = "/internal/"
+MOST_PER_PAGE: Final = 1000
+Status = Callable[[], Awaitable[Mapping[str, object]]]
+
+
+def application(public: ASGIApp, token: str | None, records: RewardRecords, status: Status) -> ASGIApp:
+    """`public` answers all other paths; without a token it answers all paths."""
+    if token is None:
+        return public
+    own = [
+        Route("/internal/rewards", guarded(token, partial(_page, records))),
+        Route("/internal/status", guarded(token, partial(_status, status))),
+    ]
+    internal = Router(own, redirect_slashes=False)
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        is_internal = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await (internal if is_internal else public)(scope, receive, send)
+
+    return dispatch
+
+
+async def _page(records: RewardRecords, request: Request) -> Response:
+    after, limit = request.query_params.get("after"), pages.limit(request, MOST_PER_PAGE, MOST_PER_PAGE)
+    if limit is None:
+        return refused(400, f"limit must be a number from 1 to {MOST_PER_PAGE}")
+    if after is not None and canonical_uuid(after) is None:
+        return refused(400, "after is not a UUID")
+    rows = [_shown(row) for row in await records.rows(after and canonical_uuid(after), limit)]
+    return JSONResponse({"rows": rows, "next": rows[-1]["id"] if len(rows) == limit else None})
+
+
+async def _status(status: Status, _request: Request) -> Response:
+    return JSONResponse(await status())
+
+
+def _shown(row: Reward) -> dict[str, object]:
+    what = {"id": row.id, "userId": row.user_id, "componentId": row.component_id, "contentId": row.content_id}
+    times = {"createdAt": row.created_at.isoformat(), "changedAt": row.changed_at.isoformat()}
+    return {**what, "amount": row.amount, "state": row.state, **times}

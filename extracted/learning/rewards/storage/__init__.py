@@ -1,0 +1,1 @@
+"""Rewards in Learning's own tables, which lie beside the monolith's in one database."""
