@@ -1,15 +1,35 @@
 """Answers questions that come close together by one call: cheaper under load, and a single question does not wait."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from chassis.store import StoreUnavailable
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class GatherPace:
+    """The time between two calls, in seconds: `calls` times what a call has lately taken, within the two limits.
+
+    So under load, when a call takes longer, more questions go together.
+    """
+
+    least_s: float = 0.0
+    most_s: float = 0.0
+    calls: float = 1.0
+
+    def pause_s(self, call_s: float) -> float:
+        """`call_s`: what a call takes."""
+        return min(self.most_s, max(self.least_s, self.calls * call_s))
+
+
+NO_PAUSE: Final = GatherPace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +41,26 @@ class _PendingQuestion(Generic[Question, Answer]):
 class Batcher(Generic[Question, Answer]):
     """One per loop. `ask` starts after all its questions were put, and returns the answers in their order.
 
-    `gather_s`: time from one `ask` to the next. After a pause, questions wait only for those of the same turn of the
-    loop. A slow `ask` delays no other. `most`: questions in one `ask`. `keys`: questions that share a key are asked
-    one after the other. If `ask` fails for several, each is asked alone, except after an error in `common`, which would
-    meet them all.
+    `pace`: time from one `ask` to the next. After a pause, questions wait only for those of the same turn of the loop.
+    A slow `ask` delays no other for longer than that. `most`: questions in one `ask`. `keys`: questions that share a
+    key are asked one after the other. If `ask` fails for several, each is asked alone, except after an error in
+    `common`, which would meet them all.
     """
 
     def __init__(
         self,
         ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]],
         *,
-        gather_s: float = 0.0,
+        pace: GatherPace = NO_PAUSE,
         most: int = 100,
         keys: Callable[[Question], Collection[Hashable]] = lambda _: (),
         common: tuple[type[Exception], ...] = (StoreUnavailable,),
     ) -> None:
-        self._ask, self._gather_s, self._most, self._keys, self._common = ask, gather_s, most, keys, common
+        self._ask, self._pace, self._most, self._keys, self._common = ask, pace, most, keys, common
         self._pending: list[_PendingQuestion[Question, Answer]] = []
         self._next: asyncio.TimerHandle | None = None
         self._asked_at = float("-inf")
+        self._call_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def answer(self, question: Question) -> Answer:
@@ -50,7 +71,7 @@ class Batcher(Generic[Question, Answer]):
         if len(self._pending) >= self._most:
             self._start()
         elif self._next is None:
-            self._next = loop.call_at(max(loop.time(), self._asked_at + self._gather_s), self._start)
+            self._next = loop.call_at(max(loop.time(), self._asked_at + self._pace.pause_s(self._call_s)), self._start)
         return await pending.answer
 
     def _start(self) -> None:
@@ -76,8 +97,10 @@ class Batcher(Generic[Question, Answer]):
             batch = later
 
     async def _answer_all(self, batch: Sequence[_PendingQuestion[Question, Answer]]) -> None:
+        begun = time.monotonic()
         try:
             answers = await self._ask([one.question for one in batch])
+            self._call_s = (self._call_s + time.monotonic() - begun) / 2
             for one, answer in zip(batch, answers, strict=True):
                 if not one.answer.done():  # the caller may have gone
                     one.answer.set_result(answer)

@@ -15,7 +15,7 @@ from chassis.auth.jwt import Checks, TokenRejected, verify
 from chassis.database.database import Database
 from chassis.store import StoreUnavailable
 from chassis.ttl_cache import TtlCache
-from legacy_adapter import live_tokens
+from legacy_adapter.live_tokens import LiveTokens, TokenQuestion
 
 ALGORITHMS = ("HS256",)
 MAX_TOKENS = 10_000
@@ -54,6 +54,7 @@ class MonolithIdentity:
         self._database = database
         self._clock = clock
         self._verified: TtlCache[bytes, Identity] = TtlCache(size)
+        self._live = LiveTokens(database, size)
 
     def identify(self, fields: Fields) -> Identity:
         """Checks signature, issuer, audience and expiry; it verifies each valid token once."""
@@ -74,7 +75,7 @@ class MonolithIdentity:
         if identity.outcome is not AuthenticationOutcome.USER or identity.subject is None:
             return identity
         try:
-            token = await live_tokens.find(self._database, identity.credential.hex(), identity.subject, self._clock())
+            token = await self._live.find(TokenQuestion(identity.credential.hex(), identity.subject, self._clock()))
         except StoreUnavailable as error:
             raise IdentityUnavailable(f"the monolith's database: {error}") from error
         if token is None:

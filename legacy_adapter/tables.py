@@ -38,6 +38,7 @@ transactions = Table(
 access_tokens = Table(
     "auth_oauth2_token",
     metadata,
+    Column("id", MonolithUuid),
     Column("hashed_token", String),
     Column("token_expire_at", DateTime(timezone=True)),
     Column("subject_id", MonolithUuid),

@@ -3,7 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import ARRAY, FromClause, Insert, Table, TableValuedAlias, bindparam, column, func, insert, select
+from sqlalchemy import (
+    ARRAY,
+    FromClause,
+    Insert,
+    Select,
+    Table,
+    TableValuedAlias,
+    bindparam,
+    column,
+    func,
+    insert,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
@@ -50,14 +64,19 @@ class PreparedRows:
     """A statement over rows of values: the driver runs it once over all of them, the engine once for each.
 
     `build` makes it of the table `given`, which holds the rows. `types`: its columns. A write takes its locks in the
-    order of the rows, so callers that sort them do not wait for each other in a circle.
+    order of the rows, so callers that sort them do not wait for each other in a circle. `is_lookup`: `build` makes a
+    SELECT that finds few rows for each by an index; PostgreSQL then cannot read the whole table instead, which it would
+    as long as the table was small when the statement was prepared.
     """
 
-    def __init__(self, types: Mapping[str, TypeEngine[Any]], build: Callable[[FromClause], Any]) -> None:
+    def __init__(
+        self, types: Mapping[str, TypeEngine[Any]], build: Callable[[FromClause], Any], *, is_lookup: bool = False
+    ) -> None:
         self._names = tuple(types)
         one = select(*(bindparam(_GIVEN + name, type_=type_).label(name) for name, type_ in types.items()))
         self._one = PreparedStatement(build(one.subquery("given")))
-        self._all = PreparedStatement(build(_arrays_of(types, _GIVEN)))
+        given = _arrays_of(types, _GIVEN)
+        self._all = PreparedStatement(_found_for_each(given, build(given)) if is_lookup else build(given))
 
     async def on(self, connection: AnyConnection, rows: Sequence[Mapping[str, object]]) -> Sequence[Any]:
         """The rows that it returns, in any order."""
@@ -109,6 +128,12 @@ def _arrays_of(types: Mapping[str, TypeEngine[Any]], prefix: str) -> TableValued
     arrays = (bindparam(prefix + name, type_=ARRAY(type_)) for name, type_ in types.items())
     columns = (column(name, type_) for name, type_ in types.items())
     return func.unnest(*arrays).table_valued(*columns).render_derived()
+
+
+def _found_for_each(given: FromClause, found: Select[Any]) -> Select[Any]:
+    """Plans `found` for one row of `given`. OFFSET 0 keeps PostgreSQL from merging it with the rest."""
+    each = found.offset(literal_column("0")).lateral("found")
+    return select(each).select_from(given.join(each, true()))
 
 
 def _columns(names: Sequence[str], rows: Sequence[Mapping[str, object]], prefix: str) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import gc
 import signal
 import socket
+from collections.abc import Callable
 
 import structlog
 import uvicorn
@@ -15,9 +16,10 @@ KEEP_ALIVE_S = 120
 """Longer than the gateway keeps an idle connection. Otherwise the gateway could write into a closing one."""
 
 
-def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20) -> int:
+def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20, on_stop: Callable[[], None] = lambda: None) -> int:
     """Serves until SIGTERM or SIGINT, then finishes open requests for at most `grace_s`. Port 0 means any free port.
 
+    `on_stop` is called on the loop when the stop begins, while requests are still open.
     Prints `listening on http://HOST:PORT` when it listens. Returns the exit code: 1 if it cannot listen or start.
     """
     try:
@@ -39,7 +41,7 @@ def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises the signal again when it has finished
     with listener:
-        server = _ServiceServer(config)
+        server = _ServiceServer(config, on_stop)
         server.run(sockets=[listener])
     return 0 if server.started else 1
 
@@ -58,6 +60,14 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _ServiceServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         gc.collect()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from chassis.batcher import Batcher
+from chassis.batcher import Batcher, GatherPace
 from chassis.failpoints import reach
 from chassis.messaging.envelope import MessageInvalid, new_id
 from chassis.uuid_text import canonical_uuid
@@ -16,7 +16,7 @@ from extracted.shop.domain import Item, ItemFields, Offer, Quantity
 from extracted.shop.messages import ShopCommand
 from extracted.shop.ports import Decisions, DecisionTransaction, Items, Purchases, Quantities
 
-GATHER_S: Final = 0.005
+PACE: Final = GatherPace(least_s=0.005, most_s=0.05, calls=2)
 """How long a command waits for others under load."""
 
 
@@ -40,7 +40,7 @@ class Sales:
     ) -> None:
         self.decisions = decisions
         self._clock, self._new_id = clock, new_id
-        self._commands = Batcher(self._decide, gather_s=GATHER_S, keys=_keys, common=())
+        self._commands = Batcher(self._decide, pace=PACE, keys=_keys, common=())
 
     async def decide(self, command: ShopCommand) -> None:
         """Answers every command, also a repeated one. Raises MessageInvalid for one that contradicts the decision."""

@@ -82,7 +82,7 @@ async def respond(scope: Scope, send: Send, answer: ApiResponse, *, production: 
     status = 304 if readable and headers.fresh(request, tag) else answer.status
     bodiless = status in (204, 304)
     fields = headers.common(request, production=production)
-    fields += [] if bodiless else headers.content(answer.body)
+    fields += [] if bodiless else headers.content(answer.body, answer.media_type)
     fields += [(b"etag", tag), *answer.fields]
     await _start(send, status, fields, b"" if bodiless or scope["method"] == "HEAD" else answer.body)
 

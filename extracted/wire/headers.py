@@ -50,9 +50,9 @@ def preflight(request: Mapping[str, str], *, production: bool) -> list[Field]:
     ]
 
 
-def content(body: bytes) -> list[Field]:
-    """Type and length of a JSON body."""
-    return [(b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+def content(body: bytes, media_type: bytes) -> list[Field]:
+    """Type and length of a body."""
+    return [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
 
 
 def etag(body: bytes) -> bytes:

@@ -10,12 +10,13 @@ from extracted.wire.jsontext import stringify
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """Status, JSON text, further header fields. `development`: the text outside production, if it differs."""
+    """Status, text, further header fields. `development`: the text outside production, if it differs."""
 
     status: int
     body: bytes
     development: bytes | None = None
     fields: tuple[tuple[bytes, bytes], ...] = ()
+    media_type: bytes = b"application/json; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,15 @@ _INHERITED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a value must be. `words`: the message after the property's name if it is not."""
+    """What a value must be, or with `each` every value of a list. `words`: the message after the property's name."""
 
     holds: Callable[[object], bool]
     words: str
+    each: bool = False
+
+    def message(self, name: str) -> str:
+        """The fault of a property, named with its path."""
+        return f"each value in {name} {self.words}" if self.each else f"{name} {self.words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Property:
         """One sentence for each broken rule; if none is broken, the faults inside the value."""
         if self.optional and value is None:
             return []
-        broken = [f"{parent}{name} {rule.words}" for rule in self.rules if not rule.holds(value)]
+        broken = [parent + rule.message(name) for rule in self.rules if not rule.holds(value)]
         return broken if broken or self.shape is None else faults(self.shape, value, f"{parent}{name}.")
 
 
@@ -109,6 +114,12 @@ def texts(body: object) -> dict[str, str | None]:
 STRING: Final = Rule(lambda value: isinstance(value, str), "must be a string")
 NOT_EMPTY: Final = Rule(lambda value: value not in ("", None), "should not be empty")
 OBJECT: Final = Rule(lambda value: isinstance(value, dict), "must be an object")
+ARRAY: Final = Rule(lambda value: isinstance(value, list), "must be an array")
+STRINGS: Final = Rule(
+    lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+    "must be a string",
+    each=True,
+)
 UUID_V4: Final = Rule(lambda value: isinstance(value, str) and is_uuid_v4(value), "must be a UUID")
 NUMBER: Final = Rule(lambda value: _is_number(value), "must be a number conforming to the specified constraints")
 

@@ -1,14 +1,23 @@
-"""Opens the sandbox that the settings ask for."""
+"""Opens the sandbox that the settings ask for, after a look at what this machine has."""
 
 import asyncio
-import contextlib
-import tempfile
+import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from extracted.runner.sandbox.port import Box, Command, Limits, RunOutcome, RunStatus, Sandbox
+from extracted.runner.sandbox.box import SpawnedBox
+from extracted.runner.sandbox.link import Link, SpawnerGone
+from extracted.runner.sandbox.port import Box, Command, Limits, RunOutcome, RunStatus, Sandbox, SandboxUnavailable
+from extracted.runner.sandbox.spawner.messages import Facts, Setup
+
+STRONGEST_FIRST: Final = ("bubblewrap", "plain")
+_TRIAL: Final = Limits(
+    wall_s=10, cpu_s=5, memory_bytes=64 << 20, processes=16, output_bytes=4_096, file_bytes=4_096, open_files=32,
+    box_bytes=1 << 20,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,49 +37,79 @@ class SandboxChoice:
 
 async def open_sandbox(choice: SandboxChoice) -> Sandbox:
     """Raises SandboxUnavailable."""
-    return _Bare()
+    setup = Setup(str(choice.folder or ""), choice.first_uid, choice.uids)
+    link = await Link.started(setup)
+    try:
+        backend = await _chosen(link, choice)
+    except BaseException:
+        await link.aclose()
+        raise
+    return SpawnedSandbox(link, setup, backend)
 
 
-class _Bare:
-    name = "plain"
+class SpawnedSandbox:
+    """See Sandbox. A spawner that ended is replaced at the next box."""
+
+    def __init__(self, link: Link, setup: Setup, backend: str) -> None:
+        self.name = backend
+        self._link = link
+        self._setup = setup
+        self._starting = asyncio.Lock()
+        self._open = True
+
+    @property
+    def facts(self) -> Facts:
+        """What this machine has."""
+        return self._link.facts
 
     @asynccontextmanager
     async def box(self, limits: Limits) -> AsyncIterator[Box]:
-        with tempfile.TemporaryDirectory() as folder:
-            yield _BareBox(Path(folder))
+        """Raises SpawnerGone if a new spawner ends too, SandboxUnavailable if it does not start or has no user left."""
+        async with made(await self._working(), self.name, limits) as box:
+            yield box
+
+    async def _working(self) -> Link:
+        async with self._starting:
+            if self._link.closed and self._open:
+                await self._link.aclose()
+                self._link = await Link.started(self._setup)
+            return self._link
 
     async def aclose(self) -> None:
-        return None
+        self._open = False
+        await self._link.aclose()
 
 
-class _BareBox:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    async def write(self, name: str, content: bytes, *, executable: bool = False) -> None:
-        (self._folder / name).write_bytes(content)
-        (self._folder / name).chmod(0o755 if executable else 0o644)
-
-    async def take(self, name: str) -> bytes:
-        return (self._folder / name).read_bytes()
-
-    async def run(self, command: Command, stdin: bytes, limits: Limits, *, keep_stdin_open: bool = False) -> RunOutcome:
-        home = str(self._folder)
-        process = await asyncio.create_subprocess_exec(
-            *command.argv,
-            cwd=home,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": home, "TMPDIR": home, **command.environ},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+@asynccontextmanager
+async def made(link: Link, backend: str, limits: Limits) -> AsyncIterator[Box]:
+    """A box for a backend, removed at the end even if the task is cancelled."""
+    number, waiting = link.send("box", {"size": limits.box_bytes})
+    try:
+        answer = await asyncio.shield(waiting)
+        if answer.kind == "failed":
+            raise SandboxUnavailable(f"no box can be made: {answer.values['error']}")
+        folder = answer.descriptors[0]
         try:
-            stdout, stderr = await asyncio.wait_for(process.communicate(stdin), limits.wall_s)
-        except TimeoutError:
-            return RunOutcome(RunStatus.TIME_LIMIT, signal=9)
+            yield SpawnedBox(link, backend, number, folder, answer.values["uid"], limits.box_bytes)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        code = process.returncode or 0
-        status = RunStatus.OK if code == 0 else RunStatus.RUNTIME_ERROR
-        return RunOutcome(status, code if code >= 0 else None, -code if code < 0 else None, stdout, stderr)
+            os.close(folder)
+    finally:
+        with suppress(SpawnerGone):
+            await asyncio.shield(link.send("unbox", {"box": number})[1])
+
+
+async def _chosen(link: Link, choice: SandboxChoice) -> str:
+    wanted = STRONGEST_FIRST if choice.backend == "auto" else (choice.backend,)
+    refusals = []
+    for backend in wanted:
+        outcome = await trial(link, backend)
+        if outcome.status is RunStatus.OK:
+            return backend
+        refusals.append(f"{backend}: {outcome.detail or outcome.stderr.decode(errors='replace').strip()}")
+    raise SandboxUnavailable("no sandbox works here. " + "; ".join(refusals))
+
+
+async def trial(link: Link, backend: str) -> RunOutcome:
+    """Runs a program that does nothing."""
+    async with made(link, backend, _TRIAL) as box:
+        return await box.run(Command(("/usr/bin/true",)), b"", _TRIAL)

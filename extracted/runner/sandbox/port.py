@@ -1,6 +1,6 @@
 """The port: a box takes files, runs commands within limits, and leaves nothing behind."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -84,6 +84,9 @@ class Box(Protocol):
 
     async def write(self, name: str, content: bytes, *, executable: bool = False) -> None:
         """Puts a file into the box. Raises ValueError for a name with a folder in it."""
+
+    async def names(self) -> Sequence[str]:
+        """The names of the regular files in it, not of those in folders; at most 1000."""
 
     async def take(self, name: str) -> bytes:
         """A file that a run wrote. Raises FileNotFoundError if there is no regular file of this name."""

@@ -23,10 +23,10 @@ Id = ColumnElement[str]
 class Bought(Protocol):
     """The monolith's record of who has bought what, as parts of SQL statements: one transaction covers both sides.
 
-    Statements are built once; ids are columns of the purchases that they are asked about.
+    Statements are built once; ids are columns of `asked`, the table of the purchases that they are asked about.
     """
 
-    def is_owned(self, user_id: Id, item_id: Id) -> ColumnElement[bool]:
+    def is_owned(self, asked: FromClause, user_id: Id, item_id: Id) -> ColumnElement[bool]:
         """True if there is a live row, whoever wrote it."""
         ...
 
@@ -123,7 +123,7 @@ def _look(tables: ShopTables, bought: Bought, asked: FromClause) -> Select[Any]:
     return select(
         purchase,
         decisions,
-        bought.is_owned(user, item).label("is_owned"),
+        bought.is_owned(asked, user, item).label("is_owned"),
         bought.has_user(user).label("has_user"),
         limited.label("is_limited"),
     ).select_from(asked.outerjoin(decisions, decisions.c.purchase_id == purchase))

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from chassis.batcher import Batcher
+from chassis.batcher import Batcher, GatherPace
 from chassis.store import StoreUnavailable
 
 GATHER_S = 0.05
+PACE = GatherPace(GATHER_S, GATHER_S)
 
 
 class Asked:
@@ -19,7 +20,7 @@ class Asked:
         self,
         fault: Callable[[Sequence[int]], None] = lambda _: None,
         most: int = 100,
-        gather_s: float = GATHER_S,
+        pace: GatherPace = PACE,
         **options: Any,
     ) -> None:
         self.calls: list[list[int]] = []
@@ -27,7 +28,7 @@ class Asked:
         self.gate = asyncio.Event()
         self.gate.set()
         self.fault = fault
-        self.together: Batcher[int, int] = Batcher(self._double, gather_s=gather_s, most=most, **options)
+        self.together: Batcher[int, int] = Batcher(self._double, pace=pace, most=most, **options)
 
     async def _double(self, numbers: Sequence[int]) -> list[int]:
         self.calls.append([*numbers])
@@ -52,7 +53,7 @@ async def turns() -> None:
 
 
 async def test_what_is_asked_in_one_turn_goes_together_and_what_comes_soon_after_waits_for_the_next() -> None:
-    asked = Asked(gather_s=1)
+    asked = Asked(pace=GatherPace(1, 1))
     assert await asked.all(1, 2) == [2, 4]
     later = [asyncio.create_task(asked.together.answer(3))]
     await turns()
@@ -71,6 +72,27 @@ async def test_after_a_pause_nobody_waits() -> None:
     await turns()
     assert asked.calls == [[1], [3]]
     assert await later == 6
+
+
+@pytest.mark.parametrize(("call_s", "pause_s"), [(0.0, 0.01), (0.02, 0.04), (0.5, 0.1)])
+def test_the_pause_follows_what_a_call_takes(call_s: float, pause_s: float) -> None:
+    assert GatherPace(least_s=0.01, most_s=0.1, calls=2).pause_s(call_s) == pause_s
+
+
+async def test_the_longer_calls_take_the_more_questions_go_together() -> None:
+    asked = Asked(pace=GatherPace(most_s=5, calls=1000))
+    asked.gate.clear()
+    first = asyncio.create_task(asked.together.answer(1))
+    assert await asked.call() == [1]
+    await asyncio.sleep(GATHER_S)
+    asked.gate.set()
+    assert await first == 2
+    later = [asyncio.create_task(asked.together.answer(2))]
+    await turns()
+    assert asked.calls == [[1]]
+    later.append(asyncio.create_task(asked.together.answer(3)))
+    for task in later:
+        task.cancel()
 
 
 async def test_a_call_that_takes_long_holds_up_no_other() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from chassis.batcher import Batcher
+from chassis.batcher import Batcher, GatherPace
 from extracted.account.purchases.domain.purchase import Offer, Purchase, PurchaseRequest, RequestOutcome
 from extracted.account.purchases.domain.saga import DEFAULT_TIMEOUTS, TimeoutSettings
 from extracted.account.purchases.messages import ShopDecision
@@ -14,7 +14,7 @@ from extracted.account.purchases.service.decisions import DecisionWriter
 from extracted.account.purchases.service.orders import Order, OrderWriter, RequestResult, joined
 from extracted.account.purchases.settlement_waiters import SettlementWaiters
 
-GATHER_S: Final = 0.005
+PACE: Final = GatherPace(least_s=0.005, most_s=0.05, calls=2)
 """How long a decision waits for others under load. Orders stay together that have looked together."""
 STALE_OUTBOX: Final = timedelta(seconds=2)
 
@@ -37,9 +37,7 @@ class PurchaseService:
         self.store, self.offers, self.waiters = store, offers, waiters
         orders, decisions = OrderWriter(store, clock, timeouts), DecisionWriter(store, clock, waiters)
         self._orders = Batcher(orders.write, keys=lambda order: order.keys, common=())
-        self._decisions = Batcher(
-            decisions.write, gather_s=GATHER_S, keys=lambda decision: (decision.purchase_id,), common=()
-        )
+        self._decisions = Batcher(decisions.write, pace=PACE, keys=lambda decision: (decision.purchase_id,), common=())
 
     async def buy(self, wanted: PurchaseRequest, *, refuse_stale: bool = False) -> RequestResult:
         """Leads a message, or a call, to one result; if it is repeated, to the same one.

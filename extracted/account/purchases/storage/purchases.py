@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from chassis.batcher import Batcher
+from chassis.batcher import Batcher, GatherPace
 from chassis.database.database import Database
 from chassis.database.prepared import AnyConnection
 from chassis.messaging.envelope import Envelope
@@ -27,7 +27,7 @@ from extracted.account.purchases.storage import rows
 from extracted.account.purchases.storage.statements import PurchaseStatements
 from extracted.account.purchases.storage.tables import PurchaseTables
 
-GATHER_S: Final = 0.02
+PACE: Final = GatherPace(least_s=0.01, most_s=0.05, calls=8)
 """How long a request to buy waits for others under load; they then stay together until their commit."""
 _SURELY_OUT = timedelta(seconds=1)
 
@@ -65,7 +65,7 @@ class SqlPurchaseStore:
     def __init__(self, database: Database, context: TransactionContext) -> None:
         self._database = database
         self._context = context
-        self._pairs = Batcher(self._all_blocking, gather_s=GATHER_S)
+        self._pairs = Batcher(self._all_blocking, pace=PACE)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[PurchaseReader]:
@@ -80,7 +80,7 @@ class SqlPurchaseStore:
             yield SqlPurchaseUnitOfWork(connection, self._context)
 
     async def blocking(self, user_id: str, item_id: str) -> Purchase | None:
-        """Reads what is asked within GATHER_S by one statement."""
+        """Reads what is asked at one moment by one statement."""
         return await self._pairs.answer((user_id, item_id))
 
     async def _all_blocking(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Purchase | None]:

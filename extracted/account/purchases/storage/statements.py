@@ -66,7 +66,7 @@ def build(tables: PurchaseTables, outbox: Table) -> PurchaseStatements:
         return settled.values(new | {"due_at": null()}).returning(purchases)
 
     return PurchaseStatements(
-        blocking=PreparedRows(_types(purchases, "user_id", "item_id"), blocking),
+        blocking=PreparedRows(_types(purchases, "user_id", "item_id"), blocking, is_lookup=True),
         add_requests=_additions(tables.own, requests, requests.c.keys()),
         open=_additions(tables.own, purchases, _OPENED),
         record=PreparedInserts((tables.ledger, _LINE), (outbox, PUT)),

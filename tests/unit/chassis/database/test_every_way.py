@@ -18,6 +18,7 @@ from tests.unit.chassis.database.ways import (
     CHANGE,
     CHANGE_EACH,
     EVERY_WAY,
+    FIND_EACH,
     SECRET,
     Way,
     add,
@@ -106,6 +107,8 @@ async def test_rows_are_written_together_each_as_it_would_be_alone(way: Way, dat
         ]
         changed = await CHANGE_EACH.on(connection, changes)
         assert await CHANGE_EACH.on(connection, []) == ()
+        found = await FIND_EACH.on(connection, changes)
+        assert sorted(row.id for row in found) == sorted(row.id for row in changed)
     assert sorted((row.id, row.other) for row in changed) == [(1, None), (4, "é")]
     assert await ids(way, database) == [1, 2, 3, 4]
     with pytest.raises(IntegrityError):

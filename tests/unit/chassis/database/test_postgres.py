@@ -14,12 +14,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database.database import Database
 from chassis.database.prepared import AnyConnection, PreparedStatement
 from chassis.store import StoreUnavailable
-from tests.unit.chassis.database.ways import ADD, ALL, CHANGE, ON_POSTGRES, Way, add, ids, on_postgres, thing
+from tests.unit.chassis.database.ways import (
+    ADD,
+    ADD_EACH,
+    ALL,
+    CHANGE,
+    FIND_EACH,
+    ON_POSTGRES,
+    Way,
+    add,
+    ids,
+    on_postgres,
+    thing,
+)
 
 pytestmark = pytest.mark.connected
 PID = PreparedStatement(text("SELECT pg_backend_pid() AS pid"))
 SLEEP = PreparedStatement(text("SELECT pg_sleep(60)"))
 ENDED = PreparedStatement(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+SCANS = PreparedStatement(text("SELECT seq_scan AS of_all, idx_tup_fetch AS rows FROM pg_stat_xact_user_tables"))
 EACH_WAY = pytest.mark.parametrize("way", ON_POSTGRES)
 
 
@@ -179,3 +192,14 @@ async def test_what_the_driver_says_of_a_connection_that_is_no_more_means_away(d
             direct = await raw(connection)
             direct.terminate()
             await direct.fetch("SELECT 1")
+
+
+async def test_a_lookup_reads_its_rows_alone_even_if_it_was_prepared_on_an_empty_table(database: Database) -> None:
+    async with database.prepared_look() as connection:
+        assert [*await FIND_EACH.on(connection, [{"of_id": 1}])] == []
+        await ADD_EACH.on(connection, [thing(number) for number in range(1000)], [])
+    async with database.prepared_write() as connection:
+        found = await FIND_EACH.on(connection, [{"of_id": 7}, {"of_id": 5000}, {"of_id": 9}])
+        assert sorted(row.id for row in found) == [7, 9]
+        (scans,) = await SCANS.on(connection, {})
+        assert (scans.of_all, scans.rows) == (0, 2)

@@ -31,6 +31,9 @@ CHANGE_EACH = PreparedRows(
     {"of_id": THING.c.id.type, "other": THING.c.other.type},
     lambda given: update(THING).where(THING.c.id == given.c.of_id).values(other=given.c.other).returning(*THING.c),
 )
+FIND_EACH = PreparedRows(
+    {"of_id": THING.c.id.type}, lambda given: select(THING).where(THING.c.id == given.c.of_id), is_lookup=True
+)
 SECRET = "tell-nobody"
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 Open = Callable[[Database], AbstractAsyncContextManager[AnyConnection]]

@@ -1,0 +1,1 @@
+"""The runner's HTTP edge: `monolith` answers as the monolith's runner does, `jobs` is the runner's own API."""

@@ -1,0 +1,43 @@
+"""The runner's routes as one ASGI application."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+
+from starlette.routing import Router
+from starlette.types import ASGIApp
+
+from chassis.service.metrics import Histogram, Metric
+from extracted.runner.api import jobs, monolith
+from extracted.runner.api.departure import ended_with_its_client
+from extracted.runner.api.monolith import Imitation
+from extracted.runner.api.node import RequestMetrics, as_node
+from extracted.runner.languages.runtimes import Runtime
+from extracted.runner.service import JobService
+from extracted.wire import application as wire
+
+Blocks = Callable[[], Iterator[Metric | Histogram]]
+
+
+def application(
+    service: JobService,
+    runtimes: Mapping[str, Runtime],
+    imitation: Imitation,
+    metrics: Blocks,
+    *,
+    token: str | None,
+    production: bool,
+    clock: Callable[[], float],
+) -> ASGIApp:
+    """Without `token` only the monolith's routes exist."""
+    requests = RequestMetrics()
+    routes = monolith.routes(service, runtimes, imitation, lambda: chain(requests.blocks(), metrics()))
+    public = as_node(wire.application(tuple(routes), production=production), requests, clock)
+    if token is None:
+        return ended_with_its_client(public)
+    own = Router(list(jobs.routes(service, runtimes, token)), redirect_slashes=False, default=public)
+    return ended_with_its_client(own)
+
+
+def failure(*, production: bool) -> ASGIApp:
+    """Answers when the application has raised."""
+    return wire.failure(production=production)

@@ -1,0 +1,1 @@
+"""What can run: one file per language, and which of them is installed here. Nothing here runs a user's program."""

@@ -1,0 +1,153 @@
+"""What a run does between fork and exec: it takes its limits and gives up its rights, in an order that matters."""
+
+import fcntl
+import os
+import resource
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Final, Never
+
+from extracted.runner.sandbox.spawner import bubblewrap, kernel, landlock, seccomp, visible
+from extracted.runner.sandbox.spawner.boxes import BoxFolder
+from extracted.runner.sandbox.spawner.messages import Facts, RunRequest
+
+_ERRORS: Final = 3
+"""The descriptor to which a child writes why it could not start; exec closes it."""
+_BEYOND_MEMORY: Final = 1 << 30
+"""How much more address space than memory: threads and allocators reserve what they never use."""
+_SYSTEM_CALL: Final = "a system call of the sandbox failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run happens."""
+
+    box: BoxFolder
+    groups: Sequence[str]
+    """Files that put a process into its control groups."""
+    facts: Facts
+
+
+def start(request: RunRequest, place: Place, streams: Sequence[int]) -> tuple[int, int]:
+    """Forks. Returns the process and the descriptor from which its error is read. Raises OSError."""
+    parent = os.getpid()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _become(request, place, streams, write, parent)
+    os.close(write)
+    return child, read
+
+
+def _become(request: RunRequest, place: Place, streams: Sequence[int], errors: int, parent: int) -> Never:
+    try:
+        _standard_streams(streams, errors)
+        _leave_the_spawner(place.groups)
+        os.chdir(place.box.path)
+        _limit(request, shared_user=place.box.uid is None)
+        _change_user(place.box.uid)
+        _die_with(parent)
+        _BACKENDS[request.backend](request, place)
+    except BaseException as error:  # whatever it is: this process must not go on as a second spawner
+        os.write(_ERRORS, f"{_SYSTEM_CALL}: {error}".encode())
+    os._exit(125)
+
+
+def _standard_streams(streams: Sequence[int], errors: int) -> None:
+    """0 to 2 are the run's, 3 the errors'; nothing else of the spawner stays open."""
+    high = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _ERRORS + 1) for one in (*streams, errors)]
+    for number, one in enumerate(high):
+        os.dup2(one, number, inheritable=number < _ERRORS)
+    kernel.close_from(_ERRORS + 1)
+
+
+def _leave_the_spawner(groups: Sequence[str]) -> None:
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    os.setsid()
+    os.umask(0o077)
+    for file in groups:
+        _write(file, b"0")
+    _write("/proc/self/oom_score_adj", b"1000")
+
+
+def _write(file: str, value: bytes) -> None:
+    descriptor = os.open(file, os.O_WRONLY)
+    os.write(descriptor, value)
+    os.close(descriptor)
+
+
+def _limit(request: RunRequest, *, shared_user: bool) -> None:
+    """The limit of processes counts all of a user: without one of its own, the watch alone counts."""
+    cpu_s = ceil(request.cpu_s) + 1
+    limits = {
+        resource.RLIMIT_CPU: cpu_s,
+        resource.RLIMIT_FSIZE: request.file_bytes,
+        resource.RLIMIT_NOFILE: request.open_files,
+        resource.RLIMIT_CORE: 1,  # 1, not 0: also where core files go to a program
+        resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_MSGQUEUE: 0,
+    }
+    if not shared_user:
+        limits[resource.RLIMIT_NPROC] = request.processes
+    if request.address_space:
+        limits[resource.RLIMIT_AS] = request.memory_bytes + _BEYOND_MEMORY
+    for which, most in limits.items():
+        highest = resource.getrlimit(which)[1]
+        bound = most if highest == resource.RLIM_INFINITY else min(most, highest)
+        resource.setrlimit(which, (bound, bound))
+
+
+def _change_user(uid: int | None) -> None:
+    if uid is not None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+
+
+def _die_with(parent: int) -> None:
+    """After the change of user, which would reset it."""
+    kernel.die_with_parent(signal.SIGKILL)
+    if os.getppid() != parent:
+        raise ProcessLookupError("the spawner has ended")
+
+
+def _plain(request: RunRequest, place: Place) -> None:
+    facts = place.facts
+    kernel.no_new_privileges()
+    if facts.landlock:
+        landlock.restrict(facts.landlock, _rules(request.readable), place.box.path)
+    if facts.seccomp:
+        shared = facts.landlock < 6 and place.box.uid is None
+        kernel.install_filter(
+            seccomp.program(facts.machine, sessions=False, own_process=os.getpid() if shared else None)
+        )
+    _execute(request.argv, request.environ, place.box.path)
+
+
+def _rules(readable: Sequence[str]) -> list[tuple[str, int]]:
+    return [
+        *((path, landlock.READ) for path in (*visible.PROGRAMS, *visible.SETTINGS, *readable)),
+        *((path, landlock.READ & ~landlock.EXECUTE) for path in visible.OF_THE_KERNEL),
+        *((path, landlock.DEVICE) for path in visible.DEVICES),
+    ]
+
+
+def _bubblewrap(request: RunRequest, place: Place) -> None:
+    """bubblewrap installs the filter itself: it needs mounts until just before."""
+    read, write = os.pipe()
+    os.write(write, seccomp.program(place.facts.machine, sessions=True))
+    os.close(write)
+    os.set_inheritable(read, True)
+    argv = bubblewrap.arguments(place.box.path, request.readable, read, request.argv)
+    _execute(argv, request.environ, bubblewrap.BOX)
+
+
+_BACKENDS: Final[dict[str, Callable[[RunRequest, Place], None]]] = {"plain": _plain, "bubblewrap": _bubblewrap}
+
+
+def _execute(argv: Sequence[str], environ: dict[str, str], home: str) -> None:
+    os.execve(argv[0], list(argv), {**visible.ENVIRONMENT, "HOME": home, "TMPDIR": home, **environ})  # noqa: S606

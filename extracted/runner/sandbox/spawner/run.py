@@ -1,0 +1,128 @@
+"""One run: from fork to the report, when nothing of it is left."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from math import inf
+from typing import Final
+
+from extracted.runner.sandbox.spawner import processes
+from extracted.runner.sandbox.spawner.boxes import BoxFolder
+from extracted.runner.sandbox.spawner.cgroups import Group
+from extracted.runner.sandbox.spawner.messages import RunReport, RunRequest
+
+_PROCESSORS: Final = os.cpu_count() or 1
+_WATCH_S: Final = 0.02
+"""How often memory and processes are looked at where no control group bounds them."""
+_LEAST_S: Final = 0.01
+
+
+@dataclass(slots=True)
+class Run:
+    """`pid` leads its session and its process group."""
+
+    request: RunRequest
+    box: BoxFolder
+    group: Group | None
+    pid: int
+    errors: int
+    bounded_box: bool
+    """Whether the box itself bounds its files."""
+    started: float = field(default_factory=time.monotonic)
+    next_look: float = 0.0
+    killed: str = ""
+    status: int | None = None
+    """How the leader ended, as wait reports it."""
+    wall_s: float = 0.0
+    reaped_cpu_s: float = 0.0
+    peak_kb: int = 0
+    most_tasks: int = 0
+
+    def next_event(self) -> float:
+        """When it must be looked at again."""
+        return inf if self.killed else min(self.started + self.request.wall_s, self.next_look)
+
+    def look(self, now: float, orphans: list[int], *, overfull: bool) -> None:
+        """Kills it if it is beyond a limit."""
+        if now >= self.started + self.request.wall_s:
+            self.kill("time")
+        elif now >= self.next_look:
+            self._look_at_usage(now, orphans)
+            if overfull:
+                self.kill("files")
+
+    def _look_at_usage(self, now: float, orphans: list[int]) -> None:
+        cpu_s = self._usage_of_group() if self.group else self._usage_of_processes(orphans)
+        if cpu_s >= self.request.cpu_s:
+            self.kill("cpu")
+        idle = max(_LEAST_S, (self.request.cpu_s - cpu_s) / _PROCESSORS)
+        self.next_look = now + (idle if self.group and self.bounded_box else _WATCH_S)
+
+    def _usage_of_group(self) -> float:
+        assert self.group is not None
+        return self.group.cpu_s()
+
+    def _usage_of_processes(self, orphans: list[int]) -> float:
+        usage = processes.usage([self.pid, *orphans])
+        self.most_tasks = max(self.most_tasks, usage.tasks)
+        if usage.memory_bytes > self.request.memory_bytes:
+            self.kill("memory")
+        elif usage.tasks > self.request.processes:
+            self.kill("processes")
+        return usage.cpu_s + self.reaped_cpu_s
+
+    def kill(self, why: str) -> None:
+        """Kills the leader and its process group; what changed its group is an orphan then."""
+        if self.status is None:
+            self.killed = self.killed or why
+            self.kill_group()
+
+    def kill_group(self) -> None:
+        """Only while the leader has not been waited for: afterwards its number may be another's."""
+        for kill in (os.kill, os.killpg):
+            with suppress(ProcessLookupError, PermissionError):
+                kill(self.pid, signal.SIGKILL)
+
+    def reaped(self, pid: int, status: int, cpu_s: float, peak_kb: int) -> None:
+        """A process of it was waited for."""
+        self.reaped_cpu_s += cpu_s
+        self.peak_kb = max(self.peak_kb, peak_kb)
+        if pid == self.pid:
+            self.status, self.wall_s = status, time.monotonic() - self.started
+
+    def report(self) -> RunReport:
+        """Only when no process is left. Removes its group."""
+        assert self.status is not None
+        error = _drained(self.errors)
+        cpu_s = max(self.reaped_cpu_s, self.group.cpu_s() if self.group else 0)
+        exit_code, number = _end(self.status, through_bubblewrap=self.request.backend == "bubblewrap")
+        refused = self.group.forks_refused() if self.group else int(self.most_tasks >= self.request.processes)
+        oom_kills = self.group.oom_kills() if self.group else 0
+        if self.group:
+            self.group.remove()
+        return RunReport(
+            exit_code=exit_code,
+            signal=number,
+            cpu_ms=round(cpu_s * 1000),
+            wall_ms=round(self.wall_s * 1000),
+            peak_kb=self.peak_kb,
+            killed=self.killed,
+            oom_kills=oom_kills,
+            forks_refused=refused,
+            error=error,
+        )
+
+
+def _end(status: int, *, through_bubblewrap: bool) -> tuple[int | None, int | None]:
+    """Exit code or signal. bubblewrap reports a signal of its program as an exit code, as a shell does."""
+    code = os.waitstatus_to_exitcode(status)
+    if through_bubblewrap and 128 < code < 128 + signal.NSIG:
+        return None, code - 128
+    return (code, None) if code >= 0 else (None, -code)
+
+
+def _drained(errors: int) -> str:
+    with os.fdopen(errors, "rb") as file:
+        return file.read(1_000).decode(errors="replace")

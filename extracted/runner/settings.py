@@ -1,0 +1,58 @@
+"""The runner's settings: variables RUNNER_… of the environment. A secret can also come from a file: RUNNER_X_FILE."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from chassis import settings
+from extracted.runner.domain import Strategy
+
+
+class Settings(settings.ServiceSettings):
+    """What can be set."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNNER_")
+
+    timeout: int = Field(15_000, ge=1, le=600_000)
+    """As the monolith's: how many milliseconds a run of `POST /run` may take."""
+    provider: Strategy = Strategy.FORKEXEC
+    """As the monolith's: whose answers `POST /run` gives to time-outs and unknown versions. The sandbox is the same."""
+    internal_token: SecretStr | None = Field(None, min_length=16)
+    """Learning's credential for `/jobs` and `/runtimes`. None: these routes do not exist."""
+    languages: Path | None = None
+    """A folder of language files. None: those of extracted/runner/languages."""
+    path: str = "/usr/local/bin:/usr/bin:/bin"
+    """Where the programs of language files are looked for."""
+    concurrency: int | None = Field(None, ge=1)
+    """How many programs run at once. None: one for each processor."""
+    queue: int = Field(1_000, ge=1)
+    """How many jobs are accepted at once; beyond it the answer is 429."""
+    queue_per_user: int = Field(100, ge=1)
+    """How many of one user. `POST /run` names no user, so it does not count there."""
+    queue_mb: int = Field(64, ge=1)
+    """Size of the sources and inputs of all accepted jobs."""
+    cache_entries: int = Field(200, ge=0)
+    """How many compiled programs are kept."""
+    cache_mb: int = Field(256, ge=0)
+    """Their size."""
+    cache_folder: Path | None = None
+    """Where they are kept until the process ends. None: in a new folder below the system's for temporary files."""
+    environment: Literal["production", "development"] = "production"
+    """As the monolith's NODE_ENV: production adds helmet's header fields and shortens errors."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least serious lines that are logged."""
+    grace_s: int = Field(20, ge=0)
+    """At a stop: how long runs under way may take. Jobs that have not begun are given back (503) at once."""
+
+    @property
+    def timeout_s(self) -> float:
+        """The time limit of a run in seconds."""
+        return self.timeout / 1000
+
+    @property
+    def turns(self) -> int:
+        """How many programs run at once."""
+        return self.concurrency or os.cpu_count() or 1
