@@ -20,7 +20,8 @@ from chassis.service import logs, readiness, startup, web
 from chassis.settings import load, revealed
 from extracted.learning.api import application
 from extracted.learning.api.callers import GuardedRoute
-from extracted.learning.modules import api as modules
+from extracted.learning.contents.api import contents
+from extracted.learning.modules.api import modules
 from extracted.learning.rewards.api import internal
 from extracted.learning.rewards.metrics import RewardMetrics
 from extracted.learning.rewards.service import RewardService
@@ -32,6 +33,7 @@ from extracted.learning.storage import MIGRATIONS
 from extracted.learning.submissions import api as submissions
 from extracted.learning.submissions.runner_client import HttpRunner
 from extracted.learning.submissions.service import SubmissionService, ValidatorRuns
+from legacy_adapter.learning.contents import LegacyContents
 from legacy_adapter.learning.modules import LegacyModules
 from legacy_adapter.learning.submissions import LegacySubmissions
 from legacy_adapter.learning.success_marks import LegacySuccessMarks
@@ -85,7 +87,8 @@ def build(settings: Settings) -> Starlette:
 def _routes(
     settings: Settings, stores: MonolithStores, runner: HttpRunner | None, rewards: RewardParts | None
 ) -> Iterator[GuardedRoute]:
-    yield from modules.routes(LegacyModules(stores.database, stores.documents))
+    yield from modules.routes(LegacyModules(stores.database, stores.documents), settings.compat)
+    yield from contents.routes(LegacyContents(stores.documents), settings.compat)
     store = LegacySubmissions(stores.database, stores.documents)
     yield from submissions.reading_routes(store)
     if runner is None:

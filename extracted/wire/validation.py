@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from extracted.wire.ids import is_uuid_v4
+from extracted.wire.ids import is_uuid, is_uuid_v4
 from extracted.wire.responses import ApiResponse, invalid
 
 _INHERITED: Final = frozenset(
@@ -42,7 +42,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """Rules in the order of their messages. `optional`: may be null or missing. `shape`: of an object."""
+    """Rules in the order of their messages. `optional`: may be null or missing.
+
+    `shape`: of an object, or of each object of a list.
+    """
 
     rules: tuple[Rule, ...]
     optional: bool = False
@@ -53,7 +56,12 @@ class Property:
         if self.optional and value is None:
             return []
         broken = [parent + rule.message(name) for rule in self.rules if not rule.holds(value)]
-        return broken if broken or self.shape is None else faults(self.shape, value, f"{parent}{name}.")
+        if broken or self.shape is None:
+            return broken
+        if not isinstance(value, list):
+            return faults(self.shape, value, f"{parent}{name}.")
+        shape = self.shape
+        return [fault for n, item in enumerate(value) for fault in faults(shape, item, f"{parent}{name}.{n}.")]
 
 
 Shape = Mapping[str, Property]
@@ -95,6 +103,22 @@ def nested(shape: Shape, *, optional: bool = False) -> Property:
     return Property((OBJECT,), optional, shape)
 
 
+def list_of(shape: Shape, *, optional: bool = False) -> Property:
+    """A property that is a list of objects of this shape."""
+    return Property((ARRAY,), optional, shape)
+
+
+def sent(shape: Shape | None, value: object) -> object:
+    """A value that has passed the shape, without other properties, in the order of the body."""
+    match value:
+        case dict() if shape is not None:
+            return {name: sent(shape[name].shape, item) for name, item in value.items() if name in shape}
+        case list():
+            return [sent(shape, item) for item in value]
+        case _:
+            return value
+
+
 def known(shape: Shape, body: Mapping[str, object]) -> dict[str, object]:
     """The properties of the shape, in its order, from a body that has passed it."""
     sent = {name: (body[name], property_.shape) for name, property_ in shape.items() if name in body}
@@ -114,27 +138,31 @@ def texts(body: object) -> dict[str, str | None]:
 STRING: Final = Rule(lambda value: isinstance(value, str), "must be a string")
 NOT_EMPTY: Final = Rule(lambda value: value not in ("", None), "should not be empty")
 OBJECT: Final = Rule(lambda value: isinstance(value, dict), "must be an object")
+BOOLEAN: Final = Rule(lambda value: isinstance(value, bool), "must be a boolean value")
 ARRAY: Final = Rule(lambda value: isinstance(value, list), "must be an array")
 STRINGS: Final = Rule(
     lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
     "must be a string",
     each=True,
 )
+UUID: Final = Rule(lambda value: isinstance(value, str) and is_uuid(value), "must be a UUID")
 UUID_V4: Final = Rule(lambda value: isinstance(value, str) and is_uuid_v4(value), "must be a UUID")
 NUMBER: Final = Rule(lambda value: _is_number(value), "must be a number conforming to the specified constraints")
 
 
 def length(least: int, most: int) -> tuple[Rule, Rule]:
     """The length in characters; a surrogate pair counts as one. The message about the lower bound comes first."""
-    return (
-        Rule(
-            lambda value: isinstance(value, str) and len(value) >= least,
-            f"must be longer than or equal to {least} characters",
-        ),
-        Rule(
-            lambda value: isinstance(value, str) and len(value) <= most,
-            f"must be shorter than or equal to {most} characters",
-        ),
+    return min_length(least), Rule(
+        lambda value: isinstance(value, str) and len(value) <= most,
+        f"must be shorter than or equal to {most} characters",
+    )
+
+
+def min_length(least: int) -> Rule:
+    """The least length in characters."""
+    return Rule(
+        lambda value: isinstance(value, str) and len(value) >= least,
+        f"must be longer than or equal to {least} characters",
     )
 
 

@@ -1,18 +1,25 @@
 """The monolith's documents on a server that speaks MongoDB's protocol."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from bson import ObjectId
 from bson.errors import BSONError
-from pymongo import AsyncMongoClient, ReturnDocument
+from pymongo import AsyncMongoClient, ReturnDocument, UpdateOne
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, ExecutionTimeout, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
-from legacy_adapter.documents.port import ALWAYS, Document, DocumentCondition, DocumentQuery, DocumentRefused
+from legacy_adapter.documents.port import (
+    ALWAYS,
+    Document,
+    DocumentCondition,
+    DocumentQuery,
+    DocumentRefused,
+    new_document,
+)
 
 _SMALLEST, _LARGEST = -(2**31), 2**31 - 1
 _NO_ENTRY = {13, 18}
@@ -45,6 +52,10 @@ class MongoDocuments:
         async with _translated():
             return await self._database[collection].find_one({"id": public_id}, max_time_ms=self._timeout_ms)
 
+    async def find_all(self, collection: str, public_ids: Collection[str]) -> Mapping[str, Document]:
+        """By the index on `id`."""
+        return {document["id"]: document for document in await self._any_of(collection, "id", public_ids)}
+
     async def find(self, collection: str, query: DocumentQuery) -> Sequence[Document]:
         """Without an order, in MongoDB's natural one. The server orders ties, as for the monolith."""
         conditions: dict[str, Any] = {
@@ -60,16 +71,21 @@ class MongoDocuments:
 
     async def find_by_object_id(self, collection: str, object_ids: Collection[ObjectId]) -> Mapping[ObjectId, Document]:
         """By the index on `_id`."""
-        wanted = {"_id": {"$in": list(object_ids)}}
+        return {document["_id"]: document for document in await self._any_of(collection, "_id", object_ids)}
+
+    async def after(self, collection: str, object_id: ObjectId | None, limit: int) -> Sequence[Document]:
+        """By the index on `_id`."""
+        conditions = {} if object_id is None else {"_id": {"$gt": object_id}}
+        cursor = self._database[collection].find(
+            conditions, sort=[("_id", 1)], limit=limit, max_time_ms=self._timeout_ms
+        )
         async with _translated():
-            found = await self._database[collection].find(wanted, max_time_ms=self._timeout_ms).to_list()
-        return {document["_id"]: document for document in found}
+            return await cursor.to_list()
 
     async def add(self, collection: str, fields: Document) -> Document:
         """As Mongoose would write it."""
-        document = {"_id": ObjectId(), **_stored(fields), "__v": 0}
-        async with _translated():
-            await self._database[collection].insert_one(document)
+        document: Document = _stored(new_document(fields))
+        await self.insert(collection, [document])
         return document
 
     async def add_once(self, collection: str, object_id: ObjectId, fields: Document) -> Document:
@@ -82,6 +98,11 @@ class MongoDocuments:
                 found = await self._database[collection].find_one({"_id": object_id}, max_time_ms=self._timeout_ms)
                 return document if found is None else found  # it was removed meanwhile
         return document
+
+    async def insert(self, collection: str, documents: Sequence[Document]) -> None:
+        """One command."""
+        async with _translated():
+            await self._database[collection].insert_many(map(_stored, documents))
 
     async def set_fields(
         self, collection: str, public_id: str, fields: Document, condition: DocumentCondition = ALWAYS
@@ -97,10 +118,21 @@ class MongoDocuments:
                 maxTimeMS=self._timeout_ms,
             )
 
+    async def set_each(self, collection: str, changes: Sequence[tuple[str, Document]]) -> None:
+        """One command."""
+        updates = [UpdateOne({"id": public_id}, {"$set": _stored(fields)}) for public_id, fields in changes]
+        async with _translated():
+            await self._database[collection].bulk_write(updates)
+
     async def remove(self, collection: str, public_id: str) -> bool:
         """By the index on `id`."""
         async with _translated():
             return (await self._database[collection].delete_one({"id": public_id})).deleted_count > 0
+
+    async def remove_all(self, collection: str, public_ids: Collection[str]) -> None:
+        """One command."""
+        async with _translated():
+            await self._database[collection].delete_many({"id": {"$in": list(public_ids)}})
 
     async def ping(self) -> None:
         """Returns if the server answers. Raises StoreUnavailable."""
@@ -110,6 +142,11 @@ class MongoDocuments:
     async def aclose(self) -> None:
         """Closes every connection."""
         await self._client.close()
+
+    async def _any_of(self, collection: str, name: str, values: Iterable[object]) -> Sequence[Document]:
+        wanted = {name: {"$in": list(values)}}
+        async with _translated():
+            return await self._database[collection].find(wanted, max_time_ms=self._timeout_ms).to_list()
 
 
 def _stored(value: Any) -> Any:
@@ -142,9 +179,13 @@ async def _translated() -> AsyncIterator[None]:
     except (ConnectionFailure, ExecutionTimeout) as error:
         raise StoreUnavailable(_first_line(error)) from error
     except OperationFailure as error:
-        raise (StoreUnavailable if error.code in _NO_ENTRY else DocumentRefused)(_first_line(error)) from error
+        if error.code in _NO_ENTRY:
+            raise StoreUnavailable(_first_line(error)) from error
+        raise DocumentRefused(
+            f"the document server refuses it, code {error.code}"
+        ) from error  # its text has the values
     except (BSONError, OverflowError) as error:
-        raise DocumentRefused(f"no BSON: {error}") from error
+        raise DocumentRefused("BSON has no such value") from error
 
 
 def _first_line(error: PyMongoError) -> str:

@@ -14,6 +14,11 @@ class DocumentRefused(Exception):
     """The store does not take a value or an expression."""
 
 
+def new_document(fields: Document) -> Document:
+    """A document as Mongoose makes it: a new `_id` before `fields` (which contain `id`), `__v` 0 after them."""
+    return {"_id": ObjectId(), **fields, "__v": 0}
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentQuery:
     """`equals`: field → texts, one of which it must be. `descending`: field → direction, in sort order.
@@ -41,25 +46,39 @@ ALWAYS: Final = DocumentCondition()
 
 
 class DocumentStore(Protocol):
-    """Collections of documents. Their public id is the field `id`."""
+    """Collections of documents. Their public id is the field `id`.
+
+    All methods raise StoreUnavailable, and DocumentRefused for a value that the store does not take. Nothing spans two
+    calls; a call on several documents may end after some of them. In BSON, whole numbers beyond 32 bits are doubles, as
+    in JavaScript.
+    """
 
     async def find_one(self, collection: str, public_id: str) -> Document | None:
-        """Raises StoreUnavailable."""
+        """None: there is none."""
+        ...
+
+    async def find_all(self, collection: str, public_ids: Collection[str]) -> Mapping[str, Document]:
+        """Those that exist, in one query."""
         ...
 
     async def find(self, collection: str, query: DocumentQuery) -> Sequence[Document]:
-        """Without an order, in the order of insertion. Raises StoreUnavailable, DocumentRefused."""
+        """Without an order, in the order of insertion."""
         ...
 
     async def find_by_object_id(self, collection: str, object_ids: Collection[ObjectId]) -> Mapping[ObjectId, Document]:
-        """Those that exist, in one query. Raises StoreUnavailable."""
+        """Those that exist, in one query."""
+        ...
+
+    async def after(self, collection: str, object_id: ObjectId | None, limit: int) -> Sequence[Document]:
+        """The next ones in the order of `_id`; None: the first ones."""
         ...
 
     async def add(self, collection: str, fields: Document) -> Document:
-        """Adds the document as Mongoose does: a new `_id` before `fields` (which contain `id`), `__v` 0 after them.
+        """Adds and returns `new_document(fields)`."""
+        ...
 
-        In BSON, whole numbers beyond 32 bits are doubles, as in JavaScript. Raises StoreUnavailable.
-        """
+    async def insert(self, collection: str, documents: Sequence[Document]) -> None:
+        """Adds whole documents, one after another."""
         ...
 
     async def add_once(self, collection: str, object_id: ObjectId, fields: Document) -> Document:
@@ -75,6 +94,14 @@ class DocumentStore(Protocol):
         """
         ...
 
+    async def set_each(self, collection: str, changes: Sequence[tuple[str, Document]]) -> None:
+        """A `$set` per public id, one after another; ignores ids that name no document."""
+        ...
+
     async def remove(self, collection: str, public_id: str) -> bool:
-        """False: there is none. Raises StoreUnavailable."""
+        """False: there is none."""
+        ...
+
+    async def remove_all(self, collection: str, public_ids: Collection[str]) -> None:
+        """Ignores ids that name no document."""
         ...

@@ -26,7 +26,14 @@ from sqlalchemy import (
 )
 
 from chassis.database.database import Database
-from legacy_adapter.documents.port import ALWAYS, Document, DocumentCondition, DocumentQuery, DocumentRefused
+from legacy_adapter.documents.port import (
+    ALWAYS,
+    Document,
+    DocumentCondition,
+    DocumentQuery,
+    DocumentRefused,
+    new_document,
+)
 
 EXPRESSIONS: Final = 128
 """How many compiled regular expressions are kept."""
@@ -48,6 +55,10 @@ class SqliteDocuments:
             body = await connection.scalar(statement)
         return None if body is None else _decoded(body)
 
+    async def find_all(self, collection: str, public_ids: Collection[str]) -> Mapping[str, Document]:
+        """By the indexed column."""
+        return {document["id"]: document for document in await self._any_of(collection, "id", public_ids)}
+
     async def find(self, collection: str, query: DocumentQuery) -> Sequence[Document]:
         """Ties keep the order of insertion."""
         statement = _documents(collection).where(*_conditions(query)).order_by(*_order(query))
@@ -57,17 +68,20 @@ class SqliteDocuments:
 
     async def find_by_object_id(self, collection: str, object_ids: Collection[ObjectId]) -> Mapping[ObjectId, Document]:
         """By the primary key."""
-        wanted = column("_id").in_(_each(map(str, object_ids)))
+        found = await self._any_of(collection, "_id", map(str, object_ids))
+        return {document["_id"]: document for document in found}
+
+    async def after(self, collection: str, object_id: ObjectId | None, limit: int) -> Sequence[Document]:
+        """By the primary key."""
+        statement = _documents(collection).order_by(column("_id")).limit(limit)
+        statement = statement if object_id is None else statement.where(column("_id") > str(object_id))
         async with self._database.read() as connection:
-            found = map(_decoded, await connection.scalars(_documents(collection).where(wanted)))
-            return {document["_id"]: document for document in found}
+            return [_decoded(body) for body in await connection.scalars(statement)]
 
     async def add(self, collection: str, fields: Document) -> Document:
         """As the monolith would write it."""
-        document = {"_id": ObjectId(), **fields, "__v": 0}
-        row = {"_id": str(document["_id"]), "id": fields["id"], "body": _encoded(document)}
-        async with self._database.write() as connection:
-            await connection.execute(insert(_collection(collection)).values(row))
+        document = new_document(fields)
+        await self.insert(collection, [document])
         return document
 
     async def add_once(self, collection: str, object_id: ObjectId, fields: Document) -> Document:
@@ -79,6 +93,11 @@ class SqliteDocuments:
             await connection.execute(insert(_collection(collection)).prefix_with("OR IGNORE").values(row))
             return _decoded(await connection.scalar(same))
 
+    async def insert(self, collection: str, documents: Sequence[Document]) -> None:
+        """One transaction."""
+        async with self._database.write() as connection:
+            await connection.execute(insert(_collection(collection)), [_row(document) for document in documents])
+
     async def set_fields(
         self, collection: str, public_id: str, fields: Document, condition: DocumentCondition = ALWAYS
     ) -> Document | None:
@@ -89,11 +108,27 @@ class SqliteDocuments:
             body = await connection.scalar(_set(collection, public_id, fields).where(*_holds(condition)))
         return None if body is None else _decoded(body)
 
+    async def set_each(self, collection: str, changes: Sequence[tuple[str, Document]]) -> None:
+        """One transaction."""
+        async with self._database.write() as connection:
+            for public_id, fields in changes:
+                await connection.execute(_set(collection, public_id, fields))
+
     async def remove(self, collection: str, public_id: str) -> bool:
         """By the indexed column."""
         statement = delete(_collection(collection)).where(column("id") == public_id)
         async with self._database.write() as connection:
             return (await connection.execute(statement)).rowcount > 0
+
+    async def remove_all(self, collection: str, public_ids: Collection[str]) -> None:
+        """One statement."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(_collection(collection)).where(column("id").in_(_each(public_ids))))
+
+    async def _any_of(self, collection: str, key: str, values: Iterable[str]) -> Sequence[Document]:
+        statement = _documents(collection).where(column(key).in_(_each(values)))
+        async with self._database.read() as connection:
+            return [_decoded(body) for body in await connection.scalars(statement)]
 
 
 def _collection(name: str) -> TableClause:
@@ -150,6 +185,10 @@ def _text(name: str) -> ColumnElement[Any]:
 def _order(query: DocumentQuery) -> list[ColumnElement[Any]]:
     keys = [(_member(name), descending) for name, descending in query.descending.items()]
     return [*(key.desc() if descending else key.asc() for key, descending in keys), literal_column("rowid")]
+
+
+def _row(document: Document) -> dict[str, object]:
+    return {"_id": str(document["_id"]), "id": document["id"], "body": _encoded(document)}
 
 
 def _encoded(value: object) -> str:

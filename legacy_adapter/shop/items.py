@@ -21,8 +21,8 @@ class LegacyItems:
 
     async def find_all(self, item_ids: Collection[str]) -> Mapping[str, Item]:
         """By public ids, compared exactly as spelled."""
-        found = await self._documents.find(_COLLECTION, DocumentQuery({"id": item_ids}, limit=len(item_ids)))
-        return {document["id"]: _item(document) for document in found}
+        found = await self._documents.find_all(_COLLECTION, item_ids)
+        return {item_id: _item(document) for item_id, document in found.items()}
 
     async def select(self, selection: ItemSelection) -> Sequence[Item]:
         """One page."""

@@ -33,6 +33,12 @@ def lessons(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterat
 
 
 @pytest.fixture(scope="module", params=EVERYWHERE)
+def lessons_in_development(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Lessons]:
+    with running_lessons(request.param(tmp_path_factory.mktemp("lessons")), "development") as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
 def twins(request: pytest.FixtureRequest, tmp_path_factory: Folders) -> Iterator[Twins]:
     with running_twins(Twins, tmp_path_factory.mktemp("twins"), "production", request.param) as running:
         yield running

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chassis.auth.claims import NOBODY, Identity
@@ -33,6 +33,10 @@ MODULE: dict[str, Any] = {
     "name": "Module", "description": "", "type": "practice", "reward": 5, "tags": ["java"], "data": {"a": 1},
     "modules": [], "contents": [],
 }  # fmt: skip
+COLLECTIONS = ("content", "component", "validator", "module")
+Documents = Mapping[str, list[dict[str, Any]]]
+Body = object | Callable[[Mapping[str, Any]], object]
+NOTHING_WRITTEN = json.dumps({name: [[], 0] for name in COLLECTIONS})
 RANDOM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{24}\b")
 
 
@@ -71,14 +75,60 @@ class Lessons:
         data: dict[str, Any] = json.loads(answer.body)["data"]
         return data
 
+    def written(
+        self, target: str, method: str, body: Body, made: Mapping[str, Any] | None = None
+    ) -> tuple[list[Answer], list[str]]:
+        """Answers and changes of documents, of both sides in turn, each on something new of its own.
+
+        `made`: what the monolith creates first, below the target; its answer goes into `target` and `body`.
+        """
+        answers, changes = [], []
+        for side in (0, 1):
+            base = {} if made is None else self.made(target, made)
+            path = target if made is None else f"{target}/{base['id']}"
+            content = body(base) if callable(body) else body
+            before = self.documents()
+            answers.append(masked(self.ask(side, "admin", path, method, content)))
+            changes.append(_changes(before, self.documents()))
+        return answers, changes
+
+    def write_differs(self, target: str, method: str, body: Body, made: Mapping[str, Any] | None = None) -> str:
+        """What differs in answers or documents; "" when nothing does.
+
+        Where the monolith refuses after its first writes, Learning has written nothing.
+        """
+        answers, (old, new) = self.written(target, method, body, made)
+        old = old if answers[0].status < 300 else NOTHING_WRITTEN
+        return difference(*answers) or ("" if old == new else f"documents: {old} / {new}")
+
+    def documents(self) -> dict[str, list[dict[str, Any]]]:
+        return {name: self.file.documents(name) for name in COLLECTIONS}
+
+
+def _changes(before: Documents, after: Documents) -> str:
+    """Documents that are new or changed, and how many are gone, with ids by the order in which they appear."""
+    told = {
+        name: [[one for one in after[name] if one not in before[name]], len(before[name]) - len(after[name])]
+        for name in COLLECTIONS
+    }
+    return with_names(json.dumps(told))
+
+
+def with_names(text: str) -> str:
+    """Random ids by the order in which they appear."""
+    names: dict[str, str] = {}
+    return RANDOM.sub(lambda found: names.setdefault(found[0], f"id{len(names)}"), text)
+
 
 def masked(answer: Answer) -> Answer:
-    """Ids by the order in which they are shown; the entity tag must be that of the own body."""
+    """Ids by the order in which they are shown; the entity tag must be that of the own body.
+
+    Without a body only the tag's length can be compared: it counts the bytes of what is not shown.
+    """
     if not answer.body:
-        return answer
+        return replace(answer, headers=answer.headers | {"etag": answer.headers.get("etag", "").partition("-")[0]})
     assert answer.headers["etag"] == tag_of(answer.body)
-    names: dict[str, str] = {}
-    text = RANDOM.sub(lambda found: names.setdefault(found[0], f"id{len(names)}"), answer.body.decode())
+    text = with_names(answer.body.decode())
     fields = {"etag": tag_of(text.encode()), "content-length": str(len(text.encode()))}
     return Answer(answer.status, answer.headers | fields, text.encode())
 

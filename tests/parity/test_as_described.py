@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from extracted.account.api import application as account
+from extracted.learning.api import application as learning
 from extracted.shop.api import application as shop
 from extracted.wire.openapi import document
 from tests.recordings.running import running_monolith
@@ -22,7 +23,7 @@ from tests.unit.extracted.services import running_services
 
 pytestmark = pytest.mark.walk
 
-SERVICES = {"shop": shop, "account": account}
+SERVICES = {"shop": shop, "account": account, "learning": learning}
 DOCUMENTS = {name: document(api.DOCUMENT) for name, api in SERVICES.items()}
 WRITES_LAST = ("get", "post", "put", "patch", "delete")
 OPERATIONS = sorted(

@@ -64,6 +64,10 @@ class MonolithData:
         """The whole document."""
         return self._items.find(item_id)
 
+    def documents(self, collection: str) -> list[dict[str, Any]]:
+        """All of them whole, in the order of insertion; ObjectIds as {"$oid": …}."""
+        return self._items.all(collection)
+
     def remove_item(self, item_id: str) -> None:
         self._items.remove(item_id)
 

@@ -1,10 +1,10 @@
-"""Items as they are stored: in the SQLite file's table, or on a server that speaks MongoDB's protocol."""
+"""Documents as they are stored: in the SQLite file's tables, or on a server that speaks MongoDB's protocol."""
 
 from typing import Any
 
 from bson import ObjectId
 from pymongo import MongoClient
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, insert, select, text, update
 
 from examples.monolith.storage import tables
 
@@ -20,6 +20,12 @@ class TableItems:
 
     def close(self) -> None:
         """The engine is somebody else's."""
+
+    def all(self, collection: str) -> list[Document]:
+        """In the order of insertion."""
+        table = tables.metadata.tables[f"mongo_{collection}"]
+        with self._engine.connect() as connection:
+            return list(connection.scalars(select(table.c.body).order_by(text("rowid"))))
 
     def insert(self, body: Document) -> None:
         self._run(insert(tables.items).values({"_id": body["_id"]["$oid"], "id": body["id"], "body": body}))
@@ -45,14 +51,19 @@ class TableItems:
 
 
 class ServerItems:
-    """The collection `items`; numbers as JavaScript would have stored them."""
+    """The server's collections, and `items` to write to; numbers as JavaScript would have stored them."""
 
     def __init__(self, url: str) -> None:
         self._client = MongoClient[Document](url)
-        self._items = self._client.get_default_database()["items"]
+        self._database = self._client.get_default_database()
+        self._items = self._database["items"]
 
     def close(self) -> None:
         self._client.close()
+
+    def all(self, collection: str) -> list[Document]:
+        """In the order of insertion."""
+        return [_shown(document) for document in self._database[collection].find(sort=[("_id", 1)])]
 
     def insert(self, body: Document) -> None:
         self._items.insert_one(_stored(body) | {"_id": ObjectId(body["_id"]["$oid"])})
@@ -69,6 +80,18 @@ class ServerItems:
 
     def remove(self, item_id: str) -> None:
         self._items.delete_one({"id": item_id})
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case ObjectId():
+            return {"$oid": str(value)}
+        case dict():
+            return {name: _shown(item) for name, item in value.items()}
+        case list():
+            return [_shown(item) for item in value]
+        case _:
+            return value
 
 
 def _stored(fields: Document) -> Document:

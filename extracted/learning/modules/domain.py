@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Json = Mapping[str, Any]
-"""An object as it is stored, in the order of its fields."""
+Fields = Mapping[str, Any]
+"""Fields of a module as a body names them, `modules` and `contents` by public ids. `data` has no meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,6 @@ class Module:
     type: str | None
     reward: float | None
     tags: Sequence[str] | None
-    modules: Sequence[object]
-    contents: Sequence[object]
+    modules: Sequence[Any]
+    contents: Sequence[Any]
     author: Author | None

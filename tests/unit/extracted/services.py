@@ -1,20 +1,22 @@
-"""Shop and Account as they run in production, in processes of their own, with what they need to sell through queues."""
+"""Shop, Account and Learning as they run in production, in processes of their own, with what they need for queues."""
 
 import asyncio
 from contextlib import ExitStack
 
 from chassis.database import migrations
 from extracted.account.purchases.storage import MIGRATIONS as ACCOUNT_MIGRATIONS
+from extracted.learning.storage import MIGRATIONS as LEARNING_MIGRATIONS
 from extracted.shop.storage import MIGRATIONS as SHOP_MIGRATIONS
 from tests.support.stores import Stores
 from tests.unit.extracted.running import Gateway, RunningService, running_service
 
+MIGRATIONS = {"shop": SHOP_MIGRATIONS, "account": ACCOUNT_MIGRATIONS, "learning": LEARNING_MIGRATIONS}
 TOKEN = "between-the-services-of-the-test-run"
 
 
 def running_services(stack: ExitStack, stores: Stores, broker_url: str, gateway: Gateway) -> dict[str, RunningService]:
     """By their names in routes.yaml; their tables are made first. They end with `stack`."""
-    for name, place in (("shop", SHOP_MIGRATIONS), ("account", ACCOUNT_MIGRATIONS)):
+    for name, place in MIGRATIONS.items():
         asyncio.run(migrations.upgrade(stores.database_url, name, place))
     documents = {"DOCUMENTS_URL": stores.documents_url} if stores.documents_url else {}
 
@@ -24,4 +26,4 @@ def running_services(stack: ExitStack, stores: Stores, broker_url: str, gateway:
 
     shop = start("shop", INTERNAL_TOKEN=TOKEN, **documents)
     account = start("account", SHOP_URL=f"http://127.0.0.1:{shop.port}", SHOP_TOKEN=TOKEN)
-    return {"shop": shop, "account": account}
+    return {"shop": shop, "account": account, "learning": start("learning", **documents)}

@@ -17,7 +17,13 @@ from bson import ObjectId
 from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 from legacy_adapter.documents.mongo import MongoDocuments
-from legacy_adapter.documents.port import DocumentCondition, DocumentQuery, DocumentStore
+from legacy_adapter.documents.port import (
+    DocumentCondition,
+    DocumentQuery,
+    DocumentRefused,
+    DocumentStore,
+    new_document,
+)
 from legacy_adapter.stores import opened
 from tests.support.connected import expect_lost_updates
 from tests.support.monolith_file import MonolithData
@@ -114,6 +120,60 @@ async def test_several_are_found_by_their_ids(documents: DocumentStore) -> None:
     found = await documents.find("items", DocumentQuery({"id": wanted}))
     assert sorted(found, key=lambda one: int(one["cost"])) == [first, second]
     assert await documents.find("items", DocumentQuery({"id": []})) == []
+
+
+async def test_references_are_object_ids_at_any_depth(file: MonolithData, documents: DocumentStore) -> None:
+    first, second = [await documents.add("items", new()) for _ in range(2)]
+    third = await documents.add("items", new(data={"to": [first["_id"], {"and": second["_id"]}]}))
+    wanted = [*third["data"]["to"][:1], third["data"]["to"][1]["and"], ObjectId()]
+    assert await documents.find_by_object_id("items", wanted) == {first["_id"]: first, second["_id"]: second}
+    assert await documents.find_by_object_id("items", []) == {}
+    assert await documents.find_one("items", third["id"]) == third
+
+
+async def test_all_documents_come_page_by_page_in_the_order_of_their_object_ids(documents: DocumentStore) -> None:
+    added = [await documents.add("items", new(cost=cost)) for cost in range(3)]
+    assert await documents.after("items", None, 2) == added[:2]
+    assert await documents.after("items", added[1]["_id"], 2) == added[2:]
+    assert await documents.after("items", added[2]["_id"], 2) == []
+
+
+async def test_whole_documents_are_inserted_as_they_are(file: MonolithData, documents: DocumentStore) -> None:
+    whole = [new_document(new(cost=cost)) for cost in range(2)]
+    await documents.insert("items", whole)
+    assert await documents.find_all("items", [one["id"] for one in whole]) == {one["id"]: one for one in whole}
+    assert stored(file, whole[0]["id"]) == whole[0]
+
+
+async def test_several_changes_leave_other_fields_alone(file: MonolithData, documents: DocumentStore) -> None:
+    first, second = file.add_item(more=1), file.add_item()
+    before = stored(file, first)
+    changes = [(first, {"cost": 1}), (str(uuid.uuid4()), {"cost": 9}), (second, {"cost": 2}), (first, {"cost": 3})]
+    await documents.set_each("items", changes)
+    assert (stored(file, first), stored(file, second)["cost"]) == (before | {"cost": 3}, 2)
+
+
+async def test_several_are_removed_at_once(file: MonolithData, documents: DocumentStore) -> None:
+    gone, kept, also = file.add_item(), file.add_item(), file.add_item()
+    await documents.remove_all("items", [gone, str(uuid.uuid4()), also])
+    assert [document["id"] for document in await documents.find("items", DocumentQuery())] == [kept]
+
+
+async def test_texts_match_expressions_and_lists_hold_texts(documents: DocumentStore) -> None:
+    for name, tags in (("Bäume+", ["a", "b"]), ("baum", ["b"]), (7, []), (None, None)):
+        await documents.add("items", new(name=name, tags=tags))
+
+    async def names(**query: Any) -> list[Any]:
+        return [document["name"] for document in await documents.find("items", DocumentQuery(**query))]
+
+    assert await names(matching={"name": "^[Bb].*m"}) == ["Bäume+", "baum"]
+    assert await names(matching={"name": "B"}) == await names(matching={"name": r"\+$"}) == ["Bäume+"]
+    assert await names(matching={"name": ""}) == ["Bäume+", "baum"]
+    assert await names(any_of={"tags": ["a", "z"]}) == ["Bäume+"]
+    assert await names(any_of={"tags": ["b"]}, matching={"name": "b"}) == ["baum"]
+    assert await names(any_of={"tags": [""]}) == []
+    with pytest.raises(DocumentRefused):
+        await names(matching={"name": "("})
 
 
 async def test_a_removed_document_is_gone_and_the_others_stay(file: MonolithData, documents: DocumentStore) -> None:

@@ -1,0 +1,1 @@
+"""The routes for contents, and the shapes of their bodies."""
