@@ -13,7 +13,7 @@ from chassis.database.prepared import PreparedRows, PreparedStatement
 from chassis.ttl_cache import TtlCache
 from legacy_adapter.tables import access_tokens, roles, subject_roles, subjects
 
-PACE: Final = GatherPace(least_s=0.005, most_s=0.03, calls=3)
+PACE: Final = GatherPace(least_s=0.002, most_s=0.03, calls=3)
 """How long a token waits for others under load."""
 
 

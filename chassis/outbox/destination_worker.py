@@ -36,7 +36,7 @@ class RelayPace:
     publish_timeout_s: float = 5.0
     lease_s: float = 10.0
     poll_s: float = 0.25
-    gather_s: float = 0.03
+    gather_s: float = 0.01
     first_retry_s: float = 0.1
     last_retry_s: float = 5.0
     keep_s: float = 7 * 24 * 3600

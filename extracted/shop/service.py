@@ -16,7 +16,7 @@ from extracted.shop.domain import Item, ItemFields, Offer, Quantity
 from extracted.shop.messages import ShopCommand
 from extracted.shop.ports import Decisions, DecisionTransaction, Items, Purchases, Quantities
 
-PACE: Final = GatherPace(least_s=0.005, most_s=0.05, calls=2)
+PACE: Final = GatherPace(least_s=0.002, most_s=0.05, calls=2)
 """How long a command waits for others under load."""
 
 

@@ -14,7 +14,7 @@ from extracted.account.purchases.service.decisions import DecisionWriter
 from extracted.account.purchases.service.orders import Order, OrderWriter, RequestResult, joined
 from extracted.account.purchases.settlement_waiters import SettlementWaiters
 
-PACE: Final = GatherPace(least_s=0.005, most_s=0.05, calls=2)
+PACE: Final = GatherPace(least_s=0.002, most_s=0.05, calls=2)
 """How long a decision waits for others under load. Orders stay together that have looked together."""
 STALE_OUTBOX: Final = timedelta(seconds=2)
 

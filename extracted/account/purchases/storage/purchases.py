@@ -27,7 +27,7 @@ from extracted.account.purchases.storage import rows
 from extracted.account.purchases.storage.statements import PurchaseStatements
 from extracted.account.purchases.storage.tables import PurchaseTables
 
-PACE: Final = GatherPace(least_s=0.01, most_s=0.05, calls=8)
+PACE: Final = GatherPace(least_s=0.005, most_s=0.05, calls=8)
 """How long a request to buy waits for others under load; they then stay together until their commit."""
 _SURELY_OUT = timedelta(seconds=1)
 
