@@ -45,7 +45,11 @@ class RunnerProcess:
         """It serves the runner's routes, and the health routes of every service."""
         production = self._settings.environment == "production"
         return web.application(
-            self._answer, failure=application.failure(production=production), ready=self._ready, lifespan=self._lifespan
+            self._answer,
+            failure=application.failure(production=production),
+            ready=self._ready,
+            lifespan=self._lifespan,
+            description=application.description(),
         )
 
     def stop(self) -> None:
@@ -110,8 +114,14 @@ async def _tried(settings: Settings) -> None:
     await (await open_sandbox(_choice(settings))).aclose()
 
 
-def _choice(_settings: Settings) -> SandboxChoice:
-    return SandboxChoice()
+def _choice(settings: Settings) -> SandboxChoice:
+    return SandboxChoice(
+        backend=settings.sandbox,
+        first_uid=settings.first_uid,
+        uids=settings.uids,
+        folder=settings.boxes_folder,
+        allow_weak=settings.allow_weak,
+    )
 
 
 def _bounds(settings: Settings) -> QueueBounds:

@@ -22,6 +22,16 @@ class Settings(settings.ServiceSettings):
     """As the monolith's: whose answers `POST /run` gives to time-outs and unknown versions. The sandbox is the same."""
     internal_token: SecretStr | None = Field(None, min_length=16)
     """Learning's credential for `/jobs` and `/runtimes`. None: these routes do not exist."""
+    sandbox: Literal["auto", "plain", "bubblewrap", "gvisor"] = "auto"
+    """What isolates programs. auto: the strongest that works here; `python -m extracted.runner doctor` tells which."""
+    allow_weak: bool = False
+    """Start even if the kernel lacks a protection that the sandbox relies on. Programs may then do harm."""
+    first_uid: int = Field(60_000, ge=1_000)
+    """As root: the first of the user ids that programs run as. Nothing else may use them."""
+    uids: int = Field(1_000, ge=1)
+    """How many these are: a box has one of its own."""
+    boxes_folder: Path | None = None
+    """Where programs have their files while they run. None: a new folder below the system's for temporary files."""
     languages: Path | None = None
     """A folder of language files. None: those of extracted/runner/languages."""
     path: str = "/usr/local/bin:/usr/bin:/bin"

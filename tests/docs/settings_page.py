@@ -18,11 +18,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 import examples.monolith.settings
-import examples.runner.settings
 import examples.service.settings
 import extracted.account.settings
 import extracted.learning.settings
 import extracted.mailer.settings
+import extracted.runner.settings
 import extracted.shop.settings
 import legacy_adapter.identity
 import strangler_gateway.settings
@@ -49,6 +49,7 @@ DEPLOYABLES: tuple[tuple[str, str, type[BaseSettings]], ...] = (
     ("Shop", "`python -m extracted.shop`.", extracted.shop.settings.Settings),
     ("Learning", "`python -m extracted.learning`.", extracted.learning.settings.Settings),
     ("Mailer", "`python -m extracted.mailer`.", extracted.mailer.settings.Settings),
+    ("Runner", "`python -m extracted.runner`.", extracted.runner.settings.Settings),
     (
         "PolyCode's identity plugin",
         '`identity: {plugin: "legacy_adapter.identity:from_environment"}`, in the gateway\'s process.',
@@ -77,10 +78,6 @@ STAND_IN = {
     "RUNNER_API_URL": "the runner; default: no code runs",
     "LEAKING_POOL": "how many connections failed purchases can leak, as in the monolith; default: none leaks",
     "PASSWORD_ROUNDS": "bcrypt's cost, 4 to 31; default 10",
-}
-RUNNER = {
-    "RUNNER_TIMEOUT": "how many milliseconds a run may take; default 15000",
-    "NODE_ENV": "`production` (default): short errors",
 }
 COMMANDS = {
     "STRANGLER_ADMIN_URL": "`strangler`: the gateway's admin port; default `http://127.0.0.1:8081`",
@@ -229,7 +226,6 @@ def _sections() -> Iterator[list[str]]:
     for title, how, settings in DEPLOYABLES:
         yield [f"## {title}", "", how, "", *_settings_table(settings)]
     yield ["## The stand-in monolith", "", "`python -m examples.monolith`.", "", *_table("variable", STAND_IN)]
-    yield ["## The runner of the stand-in", "", "`python -m examples.runner`.", "", *_table("variable", RUNNER)]
     yield ["## Commands", "", *_table("variable", COMMANDS)]
     yield ["## Header fields", "", *_table("field", HEADERS)]
     yield ["## Log lines", "", "One JSON object a line. A request:", "", *_table("field", LOG_FIELDS)]
@@ -344,7 +340,6 @@ WORDS: tuple[tuple[Mapping[str, str], set[str]], ...] = (
     (LOG_FIELDS, set(log_line("request"))),
     (REFUSED_FIELDS, set(log_line("refused"))),
     (STAND_IN, environment_of(examples.monolith.settings) - {"SMTP"}),
-    (RUNNER, environment_of(examples.runner.settings)),
 )
 """What this file explains, and what the code has."""
 

@@ -1,4 +1,4 @@
-"""Starts the stand-in monolith and its runner as users do: as a process on a free port."""
+"""Starts the stand-in monolith and the runner as users do: as a process on a free port."""
 
 import os
 import select
@@ -63,7 +63,7 @@ def running_monolith_on(
 
 @contextmanager
 def running_runner(environ: Mapping[str, str] | None = None) -> Iterator[Running]:
-    with _running("examples.runner", environ=environ) as running:
+    with _running("extracted.runner", environ=environ) as running:
         yield running
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
+from pathlib import Path
+from typing import Final
 
 from starlette.routing import Router
 from starlette.types import ASGIApp
@@ -14,7 +16,9 @@ from extracted.runner.api.node import RequestMetrics, as_node
 from extracted.runner.languages.runtimes import Runtime
 from extracted.runner.service import JobService
 from extracted.wire import application as wire
+from extracted.wire import openapi
 
+DOCUMENT: Final = Path(__file__).parents[1] / "openapi.yaml"
 Blocks = Callable[[], Iterator[Metric | Histogram]]
 
 
@@ -36,6 +40,11 @@ def application(
         return ended_with_its_client(public)
     own = Router(list(jobs.routes(service, runtimes, token)), redirect_slashes=False, default=public)
     return ended_with_its_client(own)
+
+
+def description() -> bytes:
+    """The OpenAPI document, as JSON."""
+    return openapi.served(DOCUMENT)
 
 
 def failure(*, production: bool) -> ASGIApp:
