@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from parts import docker, faketime, mongo, place, postgres, rabbit
+from parts import docker, faketime, languages, mongo, place, postgres, rabbit
 from parts.process import is_open
 
 
@@ -35,7 +35,7 @@ class Tool(Protocol):
 
 
 PARTS: dict[str, PartModule] = {part.NAME: part for part in (postgres, mongo, rabbit)}
-TOOLS: dict[str, Tool] = {tool.NAME: tool for tool in (faketime,)}
+TOOLS: dict[str, Tool] = {tool.NAME: tool for tool in (faketime, languages)}
 Verb = Callable[[PartModule, place.Place], str]
 
 
