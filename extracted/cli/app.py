@@ -1,11 +1,11 @@
-"""The command: `polycode purchases`, `mails`, `dead-letters`, `broker`, `status`."""
+"""The command: `polycode purchases`, `mails`, `dead-letters`, `broker`, `runner`, `status`."""
 
 import logging
 
 import typer
 
 from chassis.terminal import end_output
-from extracted.cli import broker, dead_letters, mails, purchases, text
+from extracted.cli import broker, dead_letters, mails, purchases, runner, text
 from extracted.cli.client import DONE, SERVICES, UNREACHABLE, OperationsClient, of_each
 from extracted.cli.options import AsJson
 
@@ -23,6 +23,7 @@ app.add_typer(purchases.app, name="purchases")
 app.add_typer(mails.app, name="mails")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(broker.app, name="broker")
+app.add_typer(runner.app, name="runner")
 
 
 _OTHER_SERVER = "check that each POLYCODE_…_URL is the address of that service, in the version of polycode"

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -22,6 +23,7 @@ from extracted.runner.languages import files, runtimes
 from extracted.runner.languages.files import LanguageFileInvalid
 from extracted.runner.metrics import RunnerMetrics
 from extracted.runner.queue import FairQueue, QueueBounds
+from extracted.runner.sandbox import doctor
 from extracted.runner.sandbox.opening import SandboxChoice, open_sandbox
 from extracted.runner.sandbox.port import SandboxUnavailable
 from extracted.runner.service import JobService
@@ -93,6 +95,8 @@ class RunnerProcess:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 after a normal stop, 1 if it cannot start, 2 for wrong settings."""
     options = _parser().parse_args(arguments)
+    if options.command == "doctor":
+        return _doctor(as_json=options.json)
     try:
         settings = load(Settings)
         process = RunnerProcess(settings)
@@ -107,6 +111,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return server.serve(
         process.application(), options.host, options.port, grace_s=settings.grace_s, on_stop=process.stop
     )
+
+
+def _doctor(*, as_json: bool) -> int:
+    """Returns 0 if the runner starts here with all that its sandbox relies on, 1 if not, 2 for wrong settings."""
+    try:
+        examination = asyncio.run(doctor.examine(_choice(load(Settings))))
+    except SettingsInvalid as error:
+        print(error, file=sys.stderr)
+        return 2
+    except SandboxUnavailable as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(examination.as_json()) if as_json else doctor.text(examination))
+    return 1 if examination.taken is None or examination.weak else 0
 
 
 async def _tried(settings: Settings) -> None:
@@ -147,7 +165,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Environment: RUNNER_TIMEOUT (ms), RUNNER_PROVIDER, RUNNER_INTERNAL_TOKEN[_FILE], RUNNER_LANGUAGES and "
         "others; docs/settings.md lists them.",
     )
-    made.add_argument("command", nargs="?", choices=("serve",), default="serve")
+    made.add_argument("command", nargs="?", choices=("serve", "doctor"), default="serve")
+    made.add_argument("--json", action="store_true", help="doctor: print JSON")
     made.add_argument("--host", default="127.0.0.1")
     made.add_argument("--port", type=int, default=8105, help="0 means any free port")
     return made

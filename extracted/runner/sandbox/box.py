@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Final
 
-from extracted.runner.sandbox.link import Answer, Link, SpawnerGone
+from extracted.runner.sandbox.link import Answer, SpawnerGone, SpawnerLink
 from extracted.runner.sandbox.port import Command, Limits, RunOutcome, RunStatus
 from extracted.runner.sandbox.spawner.messages import RunReport, RunRequest
 from extracted.runner.sandbox.streams import InputWriter, OutputReader
@@ -23,7 +23,7 @@ _MOST_NAMES: Final = 1000
 class SpawnedBox:
     """See Box. `folder`: a descriptor, which the maker closes; `size` bounds what is taken out."""
 
-    def __init__(self, link: Link, backend: str, number: int, folder: int, uid: int | None, size: int) -> None:
+    def __init__(self, link: SpawnerLink, backend: str, number: int, folder: int, uid: int | None, size: int) -> None:
         self._link = link
         self._backend = backend
         self._number = number

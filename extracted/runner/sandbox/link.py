@@ -24,7 +24,7 @@ _STOP_S: Final = 10
 _MOST_DESCRIPTORS: Final = 1
 
 
-class SpawnerGone(Exception):
+class SpawnerGone(SandboxUnavailable):
     """The spawner has ended, and all runs with it."""
 
 
@@ -37,7 +37,7 @@ class Answer:
     descriptors: Sequence[int]
 
 
-class Link:
+class SpawnerLink:
     """One spawner. All methods belong to one event loop."""
 
     def __init__(self, process: asyncio.subprocess.Process, end: socket.socket, facts: Facts) -> None:
@@ -51,7 +51,7 @@ class Link:
         self.closed = False
 
     @classmethod
-    async def started(cls, setup: Setup) -> "Link":
+    async def started(cls, setup: Setup) -> "SpawnerLink":
         """Raises SandboxUnavailable."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)

@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
+from extracted.runner.sandbox import protections
 from extracted.runner.sandbox.box import SpawnedBox
-from extracted.runner.sandbox.link import Link, SpawnerGone
+from extracted.runner.sandbox.link import SpawnerGone, SpawnerLink
 from extracted.runner.sandbox.port import Box, Command, Limits, RunOutcome, RunStatus, Sandbox, SandboxUnavailable
 from extracted.runner.sandbox.spawner.messages import Facts, Setup
 
+log = structlog.get_logger("runner.sandbox")
+
 STRONGEST_FIRST: Final = ("bubblewrap", "plain")
+"""gVisor only if it is asked for: it starts slowly."""
 _TRIAL: Final = Limits(
     wall_s=10, cpu_s=5, memory_bytes=64 << 20, processes=16, output_bytes=4_096, file_bytes=4_096, open_files=32,
     box_bytes=1 << 20,
@@ -37,20 +43,27 @@ class SandboxChoice:
 
 async def open_sandbox(choice: SandboxChoice) -> Sandbox:
     """Raises SandboxUnavailable."""
-    setup = Setup(str(choice.folder or ""), choice.first_uid, choice.uids)
-    link = await Link.started(setup)
+    setup = setup_of(choice)
+    link = await SpawnerLink.started(setup)
     try:
-        backend = await _chosen(link, choice)
+        backend = await chosen(link, choice)
     except BaseException:
         await link.aclose()
         raise
+    for one in protections.missing(link.facts, backend):
+        log.error("sandbox_is_weak", missing=one.name, a_program_can=one.without)
     return SpawnedSandbox(link, setup, backend)
+
+
+def setup_of(choice: SandboxChoice) -> Setup:
+    """What the spawner needs to know."""
+    return Setup(str(choice.folder or ""), choice.first_uid, choice.uids)
 
 
 class SpawnedSandbox:
     """See Sandbox. A spawner that ended is replaced at the next box."""
 
-    def __init__(self, link: Link, setup: Setup, backend: str) -> None:
+    def __init__(self, link: SpawnerLink, setup: Setup, backend: str) -> None:
         self.name = backend
         self._link = link
         self._setup = setup
@@ -68,11 +81,11 @@ class SpawnedSandbox:
         async with made(await self._working(), self.name, limits) as box:
             yield box
 
-    async def _working(self) -> Link:
+    async def _working(self) -> SpawnerLink:
         async with self._starting:
             if self._link.closed and self._open:
                 await self._link.aclose()
-                self._link = await Link.started(self._setup)
+                self._link = await SpawnerLink.started(self._setup)
             return self._link
 
     async def aclose(self) -> None:
@@ -81,7 +94,7 @@ class SpawnedSandbox:
 
 
 @asynccontextmanager
-async def made(link: Link, backend: str, limits: Limits) -> AsyncIterator[Box]:
+async def made(link: SpawnerLink, backend: str, limits: Limits) -> AsyncIterator[Box]:
     """A box for a backend, removed at the end even if the task is cancelled."""
     number, waiting = link.send("box", {"size": limits.box_bytes})
     try:
@@ -98,18 +111,29 @@ async def made(link: Link, backend: str, limits: Limits) -> AsyncIterator[Box]:
             await asyncio.shield(link.send("unbox", {"box": number})[1])
 
 
-async def _chosen(link: Link, choice: SandboxChoice) -> str:
+async def chosen(link: SpawnerLink, choice: SandboxChoice) -> str:
+    """The first backend that works and has all that it relies on. Raises SandboxUnavailable."""
     wanted = STRONGEST_FIRST if choice.backend == "auto" else (choice.backend,)
     refusals = []
     for backend in wanted:
-        outcome = await trial(link, backend)
-        if outcome.status is RunStatus.OK:
+        refusal = await _refusal(link, backend, choice.allow_weak)
+        if not refusal:
             return backend
-        refusals.append(f"{backend}: {outcome.detail or outcome.stderr.decode(errors='replace').strip()}")
-    raise SandboxUnavailable("no sandbox works here. " + "; ".join(refusals))
+        refusals.append(f"{backend}: {refusal}")
+    raise SandboxUnavailable("No sandbox works here. " + "; ".join(refusals))
 
 
-async def trial(link: Link, backend: str) -> RunOutcome:
+async def _refusal(link: SpawnerLink, backend: str, allow_weak: bool) -> str:
+    missing = [f"{one.name} ({one.detail})" for one in protections.missing(link.facts, backend)]
+    if missing and not allow_weak:
+        return f"this machine lacks {' and '.join(missing)}; RUNNER_ALLOW_WEAK=true starts without, for trusted code"
+    outcome = await trial(link, backend)
+    if outcome.status is RunStatus.OK:
+        return ""
+    return outcome.detail or outcome.stderr.decode(errors="replace").strip() or f"a trial ended with {outcome.status}"
+
+
+async def trial(link: SpawnerLink, backend: str) -> RunOutcome:
     """Runs a program that does nothing."""
     async with made(link, backend, _TRIAL) as box:
         return await box.run(Command(("/usr/bin/true",)), b"", _TRIAL)

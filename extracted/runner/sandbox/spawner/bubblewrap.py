@@ -11,7 +11,7 @@ BOX: Final = "/box"
 _NAMESPACES: Final = ("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent")
 
 
-def arguments(box: str, readable: Iterable[str], filter_fd: int, argv: Iterable[str]) -> list[str]:
+def arguments(box: str, readable: Iterable[str], filter_fd: int | None, argv: Iterable[str]) -> list[str]:
     """`filter_fd`: where bubblewrap reads the seccomp filter, which it installs last."""
     return [
         PROGRAM,
@@ -20,7 +20,8 @@ def arguments(box: str, readable: Iterable[str], filter_fd: int, argv: Iterable[
         *("--ro-bind", visible.PROCESSORS, visible.PROCESSORS, "--proc", "/proc"),
         *(one for path in visible.DEVICES for one in ("--dev-bind", path, path)),
         *("--bind", box, BOX, "--chdir", BOX, "--remount-ro", "/"),
-        *("--seccomp", str(filter_fd), "--", *argv),
+        *(() if filter_fd is None else ("--seccomp", str(filter_fd))),
+        *("--", *argv),
     ]
 
 

@@ -34,7 +34,7 @@ class Group(Protocol):
         """Kills what is left in it."""
 
 
-class Driver(Protocol):
+class Hierarchy(Protocol):
     """Makes groups."""
 
     name: str
@@ -158,7 +158,7 @@ class V2Group:
         _remove(self._folder)
 
 
-def found(pid: int) -> tuple[Driver | None, str]:
+def found(pid: int) -> tuple[Hierarchy | None, str]:
     """The driver that works here, or None and why."""
     mounts = _mounts(_MOUNTS.read_text().splitlines())
     groups = dict(_memberships(_OWN.read_text().splitlines()))

@@ -21,6 +21,15 @@ _SYSTEM_CALL: Final = "a system call of the sandbox failed"
 
 
 @dataclass(frozen=True, slots=True)
+class Filters:
+    """Programs for seccomp."""
+
+    plain: bytes | None
+    bubblewrap: bytes | None
+    """It allows sessions: a process namespace holds all processes of the run."""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a run happens."""
 
@@ -28,6 +37,14 @@ class Place:
     groups: Sequence[str]
     """Files that put a process into its control groups."""
     facts: Facts
+    filters: Filters
+
+
+def filters(facts: Facts) -> Filters:
+    """None where the architecture has none."""
+    if not facts.seccomp:
+        return Filters(None, None)
+    return Filters(seccomp.program(facts.machine, sessions=False), seccomp.program(facts.machine, sessions=True))
 
 
 def start(request: RunRequest, place: Place, streams: Sequence[int]) -> tuple[int, int]:
@@ -120,11 +137,10 @@ def _plain(request: RunRequest, place: Place) -> None:
     kernel.no_new_privileges()
     if facts.landlock:
         landlock.restrict(facts.landlock, _rules(request.readable), place.box.path)
-    if facts.seccomp:
+    if place.filters.plain:
         shared = facts.landlock < 6 and place.box.uid is None
-        kernel.install_filter(
-            seccomp.program(facts.machine, sessions=False, own_process=os.getpid() if shared else None)
-        )
+        own = seccomp.program(facts.machine, sessions=False, own_process=os.getpid()) if shared else None
+        kernel.install_filter(own or place.filters.plain)
     _execute(request.argv, request.environ, place.box.path)
 
 
@@ -138,12 +154,18 @@ def _rules(readable: Sequence[str]) -> list[tuple[str, int]]:
 
 def _bubblewrap(request: RunRequest, place: Place) -> None:
     """bubblewrap installs the filter itself: it needs mounts until just before."""
+    filter_fd = _piped(place.filters.bubblewrap) if place.filters.bubblewrap else None
+    argv = bubblewrap.arguments(place.box.path, request.readable, filter_fd, request.argv)
+    _execute(argv, request.environ, bubblewrap.BOX)
+
+
+def _piped(content: bytes) -> int:
+    """A descriptor from which exactly this is read; it fits into a pipe."""
     read, write = os.pipe()
-    os.write(write, seccomp.program(place.facts.machine, sessions=True))
+    os.write(write, content)
     os.close(write)
     os.set_inheritable(read, True)
-    argv = bubblewrap.arguments(place.box.path, request.readable, read, request.argv)
-    _execute(argv, request.environ, bubblewrap.BOX)
+    return read
 
 
 _BACKENDS: Final[dict[str, Callable[[RunRequest, Place], None]]] = {"plain": _plain, "bubblewrap": _bubblewrap}

@@ -1,5 +1,6 @@
 """The spawner's loop. It ends when the sandbox's end of the socket closes, and takes all runs with it."""
 
+import gc
 import os
 import selectors
 import signal
@@ -51,6 +52,9 @@ class Spawner:
             "run": self._run,
             "kill": self._kill,
         }
+
+        self._filters = child.filters(self.facts)
+        gc.freeze()  # a fork then copies fewer pages
 
     def serve(self) -> None:
         """Returns when the other end has closed and nothing is left."""
@@ -113,7 +117,7 @@ class Spawner:
         wanted = RunRequest(**values)
         box = self._made[wanted.box]
         group = self._driver.group(str(request), wanted.memory_bytes, wanted.processes) if self._driver else None
-        place = child.Place(box, group.joined_by if group else (), self.facts)
+        place = child.Place(box, group.joined_by if group else (), self.facts, self._filters)
         try:
             pid, errors = child.start(wanted, place, streams)
         except OSError:
@@ -151,6 +155,7 @@ class Spawner:
             else:
                 del self._runs[request]
                 self._send("ended", request, run.report())
+                _discard(run.group)
 
     def _run_of(self, pid: int) -> Run | None:
         leader = processes.session(pid)

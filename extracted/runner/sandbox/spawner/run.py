@@ -93,15 +93,13 @@ class Run:
             self.status, self.wall_s = status, time.monotonic() - self.started
 
     def report(self) -> RunReport:
-        """Only when no process is left. Removes its group."""
+        """Only when no process is left."""
         assert self.status is not None
         error = _drained(self.errors)
         cpu_s = max(self.reaped_cpu_s, self.group.cpu_s() if self.group else 0)
         exit_code, number = _end(self.status, through_bubblewrap=self.request.backend == "bubblewrap")
         refused = self.group.forks_refused() if self.group else int(self.most_tasks >= self.request.processes)
         oom_kills = self.group.oom_kills() if self.group else 0
-        if self.group:
-            self.group.remove()
         return RunReport(
             exit_code=exit_code,
             signal=number,
