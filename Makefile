@@ -12,10 +12,10 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo run test test-walks test-compiled wheel parts parts-stop test-connected images test-images soak mutations check bench bench-purchase bench-mail bench-runner settings-doc lock
+.PHONY: help install demo migration run test test-walks test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak mutations check bench bench-purchase bench-mail settings-doc lock
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
 
 install: $(INSTALLED) ## install everything into .venv, by hash (other targets do this when needed)
 
@@ -31,6 +31,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 demo: $(INSTALLED) ## move a group of routes from the monolith to a service and back, under traffic
 	@$(PYTHON_OF_VENV) -m examples.demo
+
+migration: $(INSTALLED) ## move every group to its service with users at work, audit the books, and end the monolith
+	@$(PYTHON_OF_VENV) -m examples.migration
 
 run: $(INSTALLED) ## start the same system and keep it running; prints commands to paste; Ctrl-C stops it
 	@$(PYTHON_OF_VENV) -m examples.demo --keep
@@ -68,6 +71,9 @@ parts-stop: $(INSTALLED) ## stop these servers
 test-connected: $(INSTALLED) ## run the tests against these servers (run make parts first)
 	@$(PYTEST) -m connected
 
+migration-connected: $(INSTALLED) ## the same migration on these servers (run make parts first)
+	@$(PYTHON_OF_VENV) -m examples.migration --connected
+
 images: $(INSTALLED) ## build all images, with Docker or Podman
 	@$(PYTHON_OF_VENV) -m images
 
@@ -94,9 +100,6 @@ bench-purchase: $(INSTALLED) ## measure purchases through the whole system (run 
 
 bench-mail: $(INSTALLED) ## measure mails with 1, 2, 4 and 8 senders, and a bare loop (on real servers after make parts)
 	@$(PYTHON_OF_VENV) -m benchmarks.mail
-
-bench-runner: $(INSTALLED) ## measure the runner against bare processes, per language and sandbox
-	@$(PYTHON_OF_VENV) -m benchmarks.runner
 
 settings-doc: $(INSTALLED) ## write docs/settings.md from the code
 	@$(PYTHON_OF_VENV) -m tests.docs.settings_page

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from examples.demo import running, story
+from examples.demo.clients import CallFailed
 from examples.demo.counters import TooLittleTraffic
 from examples.demo.processes import LaunchedProcess, Launcher, ProcessFailed, first
 from examples.demo.system import DemoSystem, start
@@ -18,7 +19,8 @@ from examples.demo.traffic import NoUserInShare
 
 DEMO_WITHIN_S = 150.0
 LOGS = Path(".run/logs")
-_FAILURES = (
+FAILURES = (
+    CallFailed,
     ProcessFailed,
     story.StoryFailed,
     TooLittleTraffic,
@@ -43,7 +45,7 @@ async def system_for(
         try:
             system = await start(launcher, folder, with_mail=with_mail)
             await first(use(system), launcher.watch())
-        except _FAILURES:
+        except FAILURES:
             await launcher.raise_ended()
             raise
 
@@ -99,7 +101,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the system running and print commands to paste")
     try:
         return run() if parser.parse_args().keep else demo()
-    except _FAILURES as error:
+    except FAILURES as error:
         print(f"\nFailed: {str(error) or type(error).__name__}", file=sys.stderr)
         return 1
 

@@ -9,7 +9,11 @@ from typing import Any
 
 import httpx
 
-ANSWER_WITHIN_S = 10.0
+ANSWER_WITHIN_S = 15.0
+
+
+class CallFailed(Exception):
+    """There was no answer, or an unexpected one; the observations have the sentence."""
 
 
 @dataclass(slots=True)
@@ -37,8 +41,10 @@ class RepeatedRead:
 class DemoClient:
     """One user with one connection. Log-in and sign-up raise httpx.HTTPError and ValueError."""
 
-    def __init__(self, url: str, observed: Observations) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=ANSWER_WITHIN_S, trust_env=False)
+    def __init__(self, url: str, observed: Observations, address: str = "") -> None:
+        """`address`: where a load balancer would say that this client is."""
+        fields = {"X-Forwarded-For": address} if address else {}
+        self._http = httpx.AsyncClient(base_url=url, timeout=ANSWER_WITHIN_S, trust_env=False, headers=fields)
         self._observed = observed
         self._first: dict[str, str] = {}
         self.user = ""
@@ -46,14 +52,36 @@ class DemoClient:
     async def log_in(self, identity: str, secret: str) -> None:
         """Logs in at the monolith, through the gateway."""
         answer = await self._post("/auth/token", grantType="implicit", identity=identity, secret=secret)
-        self._http.headers["Authorization"] = f"Bearer {answer['accessToken']}"
+        self.present(answer["accessToken"])
         self.user = (await self.read("/user/@me"))["id"]
+
+    def present(self, token: str) -> None:
+        """Sends this access token from now on."""
+        self._http.headers["Authorization"] = f"Bearer {token}"
 
     async def sign_up(self) -> None:
         """Creates an account and logs in."""
         name, secret = f"user-{secrets.token_hex(4)}", secrets.token_urlsafe()
         await self._post("/user", username=name, email=f"{name}@example.org", password=secret)
         await self.log_in(f"{name}@example.org", secret)
+
+    async def call(self, method: str, path: str, *expected: int, body: Any = None, key: str = "") -> httpx.Response:
+        """The answer to one request; `key` is an idempotency key. Raises CallFailed unless the status is expected."""
+        fields = {"Idempotency-Key": key} if key else {}
+        try:
+            answer = await self._http.request(method, path, json=body, headers=fields)
+        except httpx.HTTPError as error:
+            raise self.failed(f"{method} {path}: {type(error).__name__} {error}") from error
+        if answer.status_code not in expected:
+            wanted = " or ".join(map(str, expected))
+            raise self.failed(f"{method} {path}: {answer.status_code} instead of {wanted}: {answer.text[:200]}")
+        self._observed.answers += 1
+        return answer
+
+    def failed(self, sentence: str) -> CallFailed:
+        """Keeps what this client found to be wrong; to be raised."""
+        self._observed.failure(sentence)
+        return CallFailed(sentence)
 
     async def read(self, path: str) -> Any:
         """`data` of an answer."""

@@ -85,8 +85,9 @@ class GroupCounters:
 
 
 def _is_read(route: Mapping[str, Any]) -> bool:
-    """Whether it is a read route with requests: no client here uses routes that the monolith lacks."""
-    return "GET" in (route["methods"] or ["GET"]) and sum(route["requests"].values()) > 0
+    """Whether shadow compares it: a read route with a new end, and with requests at the monolith, which has it then."""
+    is_read = "GET" in (route["methods"] or ["GET"])
+    return is_read and route["extracted"] is not None and route["requests"]["legacy"] > 0
 
 
 def _refusals(seen: Mapping[str, Any]) -> str:

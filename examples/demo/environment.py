@@ -53,14 +53,20 @@ def service_environ(
 
 
 def peer_environ(service: str, folder: Path, stores: Stores, ports: Mapping[str, int]) -> dict[str, str]:
-    """What not every service has: documents; Account asks Shop for prices, with a credential that Shop knows."""
+    """What not every service has: the documents, and others: Account asks Shop for prices, Learning has code run."""
     token = str(internal_token_file(folder))
     documents = {"DOCUMENTS_URL": stores.documents_url} if stores.documents_url else {}
     if service == "shop":
         return {"INTERNAL_TOKEN_FILE": token, **documents}
     if service == "learning":
-        return documents
-    return {"SHOP_URL": f"http://127.0.0.1:{ports['shop']}", "SHOP_TOKEN_FILE": token}
+        runner = {"RUNNER_URL": url_at(ports["runner"]), "RUNNER_TOKEN_FILE": token} if "runner" in ports else {}
+        return documents | runner
+    return {"SHOP_URL": url_at(ports["shop"]), "SHOP_TOKEN_FILE": token}
+
+
+def url_at(port: int) -> str:
+    """Of a process on this machine."""
+    return f"http://127.0.0.1:{port}"
 
 
 def mailer_environ(folder: Path, stores: Stores, smtp_port: str, ingress_port: int) -> dict[str, str]:
@@ -79,7 +85,7 @@ def mailer_environ(folder: Path, stores: Stores, smtp_port: str, ingress_port: i
 
 def gateway_environ(folder: Path, stores: Stores, monolith_url: str, ports: Mapping[str, int]) -> dict[str, str]:
     """The variables that routes.yaml, the gateway and its identity plugin read."""
-    urls = {f"{service.upper()}_URL": f"http://127.0.0.1:{port}" for service, port in ports.items()}
+    urls = {f"{service.upper()}_URL": url_at(port) for service, port in ports.items()}
     return {
         "MONOLITH_URL": monolith_url,
         **urls,
@@ -95,7 +101,7 @@ def token_file(folder: Path) -> Path:
 
 
 def internal_token_file(folder: Path) -> Path:
-    """The file with the credential that Account sends to Shop."""
+    """The file with the credential that services send to each other."""
     return folder / "internal-token"
 
 

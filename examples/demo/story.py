@@ -7,6 +7,7 @@ from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 
 from examples.demo.clients import Observations
 from examples.demo.counters import GroupCounters, GroupCounts
@@ -78,7 +79,7 @@ async def play(system: DemoSystem) -> None:
 
 async def _run_step(step: StoryStep, system: DemoSystem, counters: GroupCounters, observed: Observations) -> None:
     print(f"\n$ strangler {step.command}", flush=True)
-    code, output = await _run_command(step.command, system)
+    code, output = await run_command(step.command, system)
     print("\n".join(f"  {line}" for line in output.splitlines()))
     expected = 1 if step.refused else 0
     if code != expected:
@@ -106,15 +107,17 @@ def _problems(observed: Observations, seen: GroupCounts) -> list[str]:
     return problems
 
 
-async def _run_command(command: str, system: DemoSystem) -> tuple[int, str]:
-    """Runs the command; returns exit code and output. Raises StoryFailed."""
+async def run_command(
+    command: str, system: DemoSystem, program: str = STRANGLER, within_s: float = COMMAND_WITHIN_S
+) -> tuple[int, str]:
+    """Runs `strangler`, or `polycode`; returns exit code and output. Raises StoryFailed."""
     process = await asyncio.create_subprocess_exec(
-        STRANGLER, *shlex.split(command), stdout=PIPE, stderr=STDOUT, env=system.environ
+        program, *shlex.split(command), stdout=PIPE, stderr=STDOUT, env=system.environ
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), COMMAND_WITHIN_S)
+        output, _ = await asyncio.wait_for(process.communicate(), within_s)
     except TimeoutError:
-        raise StoryFailed(f"`strangler {command}` did not end within {COMMAND_WITHIN_S:g} s") from None
+        raise StoryFailed(f"`{Path(program).name} {command}` did not end within {within_s:g} s") from None
     finally:
         if process.returncode is None:
             process.kill()

@@ -19,6 +19,7 @@ from examples.demo.environment import (
     mailer_environ,
     service_environ,
     token_file,
+    url_at,
     write_secret,
 )
 from examples.demo.processes import LaunchedProcess, Launcher
@@ -34,11 +35,11 @@ POLYCODE = str(Path(sys.executable).with_name("polycode"))
 MIGRATIONS = {"shop": SHOP_MIGRATIONS, "account": ACCOUNT_MIGRATIONS, "learning": LEARNING_MIGRATIONS}
 GROUP = "items"
 """The group of routes that the story moves."""
-SMALL_GATE = rf"""  # The default gate wants 539 comparisons in shadow and 600 requests in canary. For so many the few
-  # clients of the demo need minutes, and nobody's data is at risk: here four without a failure are enough,
-  # eight above a share of 10 %.
-  {GROUP}: {{\1, gate: {{min: 4}}}}"""
-"""How the group stands in the demo's file."""
+SMALL_GATE = """  # The default gate wants 539 comparisons in shadow and 600 requests in canary. For so many the few
+  # clients of the demo need minutes, and nobody's data is at risk: here {least} without a failure are enough,
+  # {double} above a share of 10 %.
+"""
+"""Why the gate is small, in the file."""
 ADMIN = ("admin", "admin")
 """Identity and secret of the stand-in's seeded administrator."""
 
@@ -86,10 +87,16 @@ class DemoSystem:
 
 
 def demo_routes() -> str:
-    """The shipped routes.yaml, in which the story's group has a `min` of its own."""
-    text, number = re.subn(rf"^  {GROUP}: {{(.*?)}}", SMALL_GATE, ROUTES.read_text(), flags=re.MULTILINE)
-    assert number == 1, f"{ROUTES.name} has no group {GROUP} in one line"
-    return text
+    """The shipped routes.yaml, in which the story's group has a small gate."""
+    return with_small_gate(ROUTES.read_text(), GROUP, 4)
+
+
+def with_small_gate(text: str, group: str, least: int) -> str:
+    """The text of a routes file in which a group has `gate: {min: …}`."""
+    line = rf"{SMALL_GATE.format(least=least, double=2 * least)}  {group}: {{\1, gate: {{min: {least}}}}}"
+    found, number = re.subn(rf"^  {re.escape(group)}: {{(.*?)}}", line, text, flags=re.MULTILINE)
+    assert number == 1, f"{ROUTES.name} has no group {group} in one line"
+    return found
 
 
 async def start(
@@ -101,11 +108,12 @@ async def start(
     routes: str | None = None,
     monolith_environ: Mapping[str, str] = MappingProxyType({}),
     with_mail: bool = False,
+    with_runner: bool = False,
 ) -> DemoSystem:
     """Starts all processes in `folder`. Raises ProcessFailed.
 
-    Without mail the monolith has no mail server. `routes`: the text of routes.yaml. The gateway's identity plugin reads
-    some variables of the monolith, too.
+    Without mail the monolith has no mail server; without a runner no submitted code runs. `routes`: the text of
+    routes.yaml. The gateway's identity plugin reads some variables of the monolith, too.
     """
     stores = stores or embedded(folder)
     (folder / "routes.yaml").write_text(routes or demo_routes())
@@ -113,20 +121,26 @@ async def start(
         write_secret(file)
     shared = inherited() | {"AUTH_JWT_SECRET_FILE": str(jwt_secret_file(folder))} | dict(monolith_environ)
     services: dict[str, str] = {}
-    mail: dict[str, str] = {}
+    own: dict[str, str] = {}
+    # processes must know each other's ports before they start
+    ports = {service: free_port() for service in MIGRATIONS}
     if with_mail:
-        services["mailer"], mail = await start_mail(launcher, folder, stores)
+        services["mailer"], own = await start_mail(launcher, folder, stores)
+    if with_runner:
+        ports["runner"] = free_port()
+        token = {"RUNNER_INTERNAL_TOKEN_FILE": str(internal_token_file(folder))}
+        await launcher.start("runner", python("extracted.runner", port=ports["runner"]), inherited() | token)
+        own |= {"RUNNER_API_URL": url_at(ports["runner"])}
     monolith = await launcher.start(
-        "monolith", python("examples.monolith", "--seed", seed, *stores.monolith), shared | mail
+        "monolith", python("examples.monolith", "--seed", seed, *stores.monolith), shared | own
     )
     await migrate(stores)
-    # the gateway must know the services' ports before they start, because they ask it for its keys
-    ports = {service: free_port() for service in MIGRATIONS}
     environ = shared | gateway_environ(folder, stores, monolith.url, ports)
     gateway = await launcher.start("gateway", serve(folder), environ)
-    for service, port in ports.items():
+    for service in MIGRATIONS:
         environ = inherited() | service_environ(service, folder, stores, gateway.admin_url, ports)
-        services[service] = (await launcher.start(service, python(f"extracted.{service}", port=port), environ)).url
+        command = python(f"extracted.{service}", port=ports[service])
+        services[service] = (await launcher.start(service, command, environ)).url
     return DemoSystem(folder, gateway.url, gateway.admin_url, services, monolith)
 
 

@@ -20,6 +20,13 @@ PRODUCTION = {
 }
 RUNNER = {"RUNNER_TIMEOUT": "4000"}
 VERIFICATION = "/email/verification/"
+DIFFERS = {
+    name: ["header content-length is None"]
+    for name in ("health-options", "preflight-delete", "preflight-no-headers", "preflight-bad-token")
+}
+"""Through a gateway: the monolith sends `Content-Length: 0` with a 204, which must not be forwarded (RFC 9110, 8.6)."""
+OF_A_CONNECTION = frozenset({"connection", "keep-alive"})
+"""Each hop has its own (RFC 9110, 7.6.1): the gateway keeps connections alive by its own rules."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,17 @@ import httpx
 import pytest
 
 from strangler_gateway.table.bucket import bucket
-from tests.recordings.conversation import RUNNER, STEPS, RecordedMail, log_in, mail_differences, play, recorded_mails
+from tests.recordings.conversation import (
+    DIFFERS,
+    OF_A_CONNECTION,
+    RUNNER,
+    STEPS,
+    RecordedMail,
+    log_in,
+    mail_differences,
+    play,
+    recorded_mails,
+)
 from tests.recordings.mail_sink import MailSink, ReceivedMail
 from tests.recordings.replay import Replay, Step
 from tests.recordings.running import running_runner
@@ -31,13 +41,6 @@ def _of(*states: str) -> list[Any]:
 
 ALL_KNOWN = next(index for index, step in enumerate(STEPS) if step.name == "token-u3") + 1
 """From this step on every actor has a token."""
-DIFFERS = {
-    name: ["header content-length is None"]
-    for name in ("health-options", "preflight-delete", "preflight-no-headers", "preflight-bad-token")
-}
-"""The monolith sends `Content-Length: 0` with a 204, which a gateway must not forward (RFC 9110, 8.6)."""
-OF_A_CONNECTION = frozenset({"connection", "keep-alive"})
-"""Each hop has its own (RFC 9110, 7.6.1): the gateway keeps connections alive by its own rules."""
 SEEN = ("From", "To", "Subject")
 ENDS = ("compared", "failed", "skipped")
 """How a comparison ends."""

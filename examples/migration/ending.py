@@ -1,0 +1,96 @@
+"""The end of the monolith's process: users go on working, and each route is asked what has become of it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import httpx
+
+from examples.demo.story import StoryFailed
+from examples.demo.system import DemoSystem
+from examples.migration.crowd import Crowd
+from strangler_gateway.table.routes import Route
+
+WITHIN_S = 60.0
+POLL_S = 0.1
+GONE = (502, 503)
+"""What the gateway answers when nobody is behind a route."""
+ANY_ID = "00000000-0000-4000-8000-000000000000"
+
+
+async def end_monolith(system: DemoSystem, crowd: Crowd) -> None:
+    """Ends the process while users are at work, and prints the table. Raises StoryFailed, httpx.HTTPError."""
+    world = crowd.world
+    async with crowd.at_work():
+        world.routes.monolith_runs = False
+        await _until(crowd, lambda: not world.routes.waiting_for_monolith())
+        assert system.monolith is not None
+        await system.monolith.end()
+        print(f"The monolith has ended. {len(crowd.users)} users go on working.", flush=True)
+        world.routes.answers.clear()
+        before = [user.rounds for user in crowd.everybody]
+        moved = [route.id for route in world.routes.table.routes if route.has_new_end]
+        await _until(
+            crowd,
+            lambda: (
+                all(user.rounds > rounds for user, rounds in zip(crowd.everybody, before, strict=True))
+                and all(world.routes.answers[route] for route in moved)
+            ),
+        )
+    await _print_table(system, crowd)
+
+
+async def _until(crowd: Crowd, done: Callable[[], bool]) -> None:
+    deadline = asyncio.get_running_loop().time() + WITHIN_S
+    while not done():
+        if problems := crowd.world.problems():
+            raise StoryFailed(problems)
+        if asyncio.get_running_loop().time() > deadline:
+            raise StoryFailed(f"users did not get further within {WITHIN_S:g} s")
+        await asyncio.sleep(POLL_S)
+
+
+async def _print_table(system: DemoSystem, crowd: Crowd) -> None:
+    """Raises StoryFailed where a route with a new end was not called, or one without still answers."""
+    answers = crowd.world.routes.answers
+    table = crowd.world.routes.table.routes
+    print(f"\n  {'route':20}{'request':46}{'answered by':24}answers")
+    for route in table:
+        if route.has_new_end:
+            if not answers[route.id]:
+                raise StoryFailed(f"{route.id} was not called after the end of the monolith")
+            print(f"  {route.id:20}{_request(route):46}{_served_by(route):24}{_counted(answers[route.id])}")
+    for route in table:
+        if not route.has_new_end:
+            status = await _ask(system, route)
+            if status not in GONE:
+                raise StoryFailed(f"{route.id} answers {status}, and has no new end")
+            print(f"  {route.id:20}{_request(route):46}{'nobody: it ended':24}{status}")
+    served = sum(route.has_new_end for route in table)
+    print(f"\n{served} routes work without the monolith, {len(table) - served} have ended with it.")
+
+
+async def _ask(system: DemoSystem, route: Route) -> int:
+    async with httpx.AsyncClient(base_url=system.url, trust_env=False, timeout=30) as client:
+        method, path = _request(route).split(" ", 1)
+        return (await client.request(method, "/".join(_filled(path)))).status_code
+
+
+def _filled(path: str) -> Iterator[str]:
+    for segment in path.split("/"):
+        yield ANY_ID if segment.startswith("{") else segment
+
+
+def _request(route: Route) -> str:
+    method = sorted(route.methods)[0].decode() if route.methods else "GET"
+    return f"{method} {route.path}"
+
+
+def _served_by(route: Route) -> str:
+    if route.extracted is not None:
+        return route.extracted.name
+    return f"queue {route.publish.queue}" if route.publish is not None else "nobody"
+
+
+def _counted(statuses: Counter[int]) -> str:
+    return ", ".join(f"{status} ×{number}" for status, number in sorted(statuses.items()))

@@ -1,0 +1,73 @@
+"""Empty databases and virtual hosts on the running parts, each with a name that no other run has."""
+
+import atexit
+import os
+import uuid
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+from psycopg import sql
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from parts import mongo, postgres, rabbit
+from parts.place import PartFailed
+
+POSTGRES_URL = os.environ.get("CONNECTED_POSTGRES_URL") or postgres.URL
+MONGO_URL = os.environ.get("CONNECTED_MONGO_URL") or mongo.URL
+RABBIT_URL = os.environ.get("CONNECTED_RABBIT_URL") or rabbit.URL
+RABBIT_MANAGEMENT_URL = os.environ.get("CONNECTED_RABBIT_MANAGEMENT_URL") or rabbit.MANAGEMENT_URL
+TIMEOUT_S = 5
+VHOST_TIMEOUT_S = 30  # RabbitMQ opens two stores for each
+
+
+def fresh_name() -> str:
+    """Nothing has to be cleaned up before or after."""
+    return f"run_{uuid.uuid4().hex[:16]}"
+
+
+def postgres_database() -> str:
+    """The URL of an empty database. Raises PartFailed."""
+    name = fresh_name()
+    try:
+        with psycopg.connect(POSTGRES_URL, autocommit=True, connect_timeout=TIMEOUT_S) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except psycopg.OperationalError as error:
+        raise PartFailed(
+            f"PostgreSQL does not answer at {POSTGRES_URL}; start it with `make parts` ({error})"
+        ) from error
+    return f"{POSTGRES_URL.rpartition('/')[0]}/{name}"
+
+
+def mongo_database() -> str:
+    """The URL of an empty database on a server that speaks MongoDB's protocol. Raises PartFailed."""
+    try:
+        with MongoClient[dict[str, object]](MONGO_URL, serverSelectionTimeoutMS=TIMEOUT_S * 1000) as client:
+            client.admin.command("ping")
+    except PyMongoError as error:
+        raise PartFailed(f"no MongoDB answers at {MONGO_URL}; start it with `make parts` ({error})") from error
+    return f"{MONGO_URL.rpartition('/')[0]}/{fresh_name()}"
+
+
+def rabbit_vhost(url: str = RABBIT_URL, management_url: str = RABBIT_MANAGEMENT_URL) -> str:
+    """The URL of an empty virtual host, which the administrator of the management API may use; gone when we end.
+
+    Each holds megabytes of the broker, which stops publishers where it has given away too many. Raises PartFailed.
+    """
+    name = fresh_name()
+    atexit.register(_forget, f"{management_url}/api/vhosts/{name}")
+    try:
+        httpx.put(f"{management_url}/api/vhosts/{name}", timeout=VHOST_TIMEOUT_S).raise_for_status()
+    except httpx.HTTPError as error:
+        where = urlsplit(management_url)
+        seen = f"{where.hostname}:{where.port}"
+        raise PartFailed(f"RabbitMQ does not answer at {seen}; start it with `make parts` ({error})") from error
+    return f"{url.rpartition('/')[0]}/{name}"
+
+
+def _forget(vhost: str) -> None:
+    """A broker of a test's own may be gone before."""
+    with suppress(httpx.HTTPError):
+        httpx.delete(vhost, timeout=VHOST_TIMEOUT_S)
