@@ -98,7 +98,7 @@ def costs(bench: Bench, number: int = 5000) -> Iterator[tuple[str, float]]:
     response = parse_response(_RESPONSE, b"GET")
     yield "parse a response of nginx (8 fields)", cost_us(lambda: parse_response(_RESPONSE, b"GET"), number)
     yield "choose the response's lines", cost_us(lambda: response_lines(x, response, x.service, False), number)
-    yield "count and log", cost_us(lambda: gateway.front.done(x), number)
+    yield "count and log", cost_us(lambda: gateway.front.done(x, gateway.front.now()), number)
 
 
 def new_exchange(gateway: Gateway, head: RequestHead, memory: HeadMemory) -> Exchange:

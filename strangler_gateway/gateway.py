@@ -68,6 +68,7 @@ class Gateway:
         self.steps = self._way()
         self.front = Front(
             settings=settings,
+            keep_alive_s=settings.keep_alive_s,
             current=self.current,
             pipeline=Pipeline(self.steps),
             own_answers=self.own_answers,

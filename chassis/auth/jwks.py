@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import httpx
-
 from chassis.auth.claims import IdentityUnavailable
 
 MAX_BYTES = 256 * 1024
@@ -64,6 +62,8 @@ class RemoteKeys:
         timeout_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        import httpx  # megabytes: only a set behind a URL pays for it
+
         self._url = url
         self._ttl_s, self._refetch_s, self._timeout_s = ttl_s, refetch_s, timeout_s
         self._clock = clock
@@ -99,6 +99,8 @@ class RemoteKeys:
         return self._reading
 
     async def _read(self) -> None:
+        import httpx
+
         try:
             async with asyncio.timeout(self._timeout_s):
                 body = await self._fetch()

@@ -4,8 +4,6 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from chassis.messaging.port import Broker
-from chassis.messaging.sqlite.broker import SqliteBroker
-from chassis.messaging.sqlite.jobs import LONGEST_LEASE_S
 from chassis.settings import SettingsInvalid
 
 _WANTED = "wanted amqp://USER:PASSWORD@HOST/VHOST, amqps://… or sqlite:///PATH"
@@ -39,6 +37,8 @@ def _rabbit(url: str, name: str) -> Broker:
 
 
 def _sqlite(path: Path, query: str, name: str) -> Broker:
+    from chassis.messaging.sqlite.broker import SqliteBroker  # a process without a broker has no use for it
+
     options = dict(parse_qsl(query, keep_blank_values=True))
     lease, synchronous = options.pop("lease_s", "10"), options.pop("synchronous", "normal")
     if options:
@@ -49,6 +49,8 @@ def _sqlite(path: Path, query: str, name: str) -> Broker:
 
 
 def _lease_s(text: str) -> float:
+    from chassis.messaging.sqlite.jobs import LONGEST_LEASE_S
+
     try:
         lease_s = float(text)
     except ValueError:

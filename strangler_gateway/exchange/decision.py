@@ -65,12 +65,8 @@ def choose(
         return IDENTITY_UNAVAILABLE
     if state is _SHADOW:
         return STATE_SHADOW
-    return _drawn(route.movable.share, bucket, fail_over)
-
-
-def _drawn(share: int, bucket: int | None, fail_over: bool) -> Decision:
     if bucket is None:
         return _ANONYMOUS
-    if bucket >= share:
+    if bucket >= route.movable.share:
         return SHARE_OUT
     return BREAKER_OPEN if fail_over else SHARE_IN

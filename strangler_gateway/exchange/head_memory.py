@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 from chassis.auth.claims import Identity, IdentityProvider
 from strangler_gateway.http.fields import Lines
+from strangler_gateway.http.request_head import RequestMeaning
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import Route, RouteTable, Service, Side
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltLines:
-    """The field lines towards one service, and what they rest on beside the client's own fields."""
+    """The field lines towards one service, and what they rest on beside the client's plain fields."""
 
+    meaning: RequestMeaning
     service: Service
     side: Side
     table: RouteTable
@@ -19,7 +21,9 @@ class BuiltLines:
     first: bytes
     """A line that comes before the client's."""
     edited: tuple[tuple[int, bytes], ...]
-    """What stands in place of lines of the client's, by their index; empty where a line is gone."""
+    """What stands in place of lines of the client's, by their index."""
+    gone: tuple[int, ...]
+    """Lines of the client's that are not sent on, the last one first."""
     last: bytes
     """Lines that come behind the client's."""
     names_request: bool
@@ -27,39 +31,27 @@ class BuiltLines:
 
     def around(self, lines: Lines) -> bytes:
         """The lines for a head with these lines: its plain ones are sent on as they came."""
-        edited = lines.copy()
+        sent = lines.copy()
         for index, line in self.edited:
-            edited[index] = line
-        edited.append(self.last)
-        return self.first + b"".join(edited)
+            sent[index] = line
+        for index in self.gone:
+            del sent[index]
+        sent.append(self.last)
+        return self.first + b"\r\n".join(sent)
 
 
 class HeadMemory:
-    """One per distinct head. Each entry names what it rests on; a step that finds another one works it out anew.
+    """One per connection. Each entry names what it rests on; a step that finds another one works it out anew.
 
-    `by_authorization`: `identified` rests on Authorization alone. `built` is for all heads whose marked fields repeat.
+    What rests on the marked fields names the head's `meaning`, what rests on all fields its `lines`.
     """
 
-    __slots__ = ("built", "by_authorization", "identified", "lines", "matched")
+    __slots__ = ("built", "identified", "joined", "matched")
 
     def __init__(self) -> None:
-        self.matched: tuple[Matcher, Route, tuple[bytes, ...]] | None = None
-        """The matcher that was asked, its route, and what the route's variables captured."""
-        self.identified: tuple[IdentityProvider, Identity] | None = None
-        self.by_authorization = False
+        self.matched: tuple[Matcher, RequestMeaning, bytes, Route, tuple[bytes, ...]] | None = None
+        """The matcher that was asked, for which path; its route, and what the route's variables captured."""
+        self.identified: tuple[IdentityProvider, RequestMeaning | Lines, Identity] | None = None
         self.built: BuiltLines | None = None
-        self.lines: bytes | None = None
-        """What `built` makes of the head's lines."""
-
-    def for_another(self, same_path: bool, same_fields: bool) -> "HeadMemory":
-        """For a head of the same method whose fields differ at most in plain values."""
-        other = HeadMemory()
-        if same_path:
-            other.matched = self.matched
-        if same_fields or self.by_authorization:
-            other.identified = self.identified
-            other.by_authorization = self.by_authorization
-        other.built = self.built
-        if same_fields:
-            other.lines = self.lines
-        return other
+        self.joined: tuple[BuiltLines, Lines, bytes] | None = None
+        """What `built` makes of a head's lines."""

@@ -18,6 +18,10 @@ from strangler_gateway.http.fields import (
 )
 
 _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/1\.([0-9])\r\n")
+_PLAIN_LINE: Final = re.compile(
+    rb"(?!CONNECT )([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (/[\x21\x22\x24-\x7e]*) HTTP/1\.([0-9])\r\n"
+)
+"""With a target in origin-form (RFC 9112 §3.2.1)."""
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]*)([^?]*)(\?.*)?", re.DOTALL)
 _HOST = re.compile(
     rb"(?:\[(?:[0-9A-Fa-f:.]+|[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\]"
@@ -31,6 +35,7 @@ _MAX_CACHED = 1024
 _MAX_REMEMBERED: Final = 2048
 _good_hosts: set[bytes] = set()
 NOTHING: Final[frozenset[bytes]] = frozenset()
+_NO_KINDS: Final[frozenset[int]] = frozenset()
 
 # Read once for every field of every message: plain names are the fastest.
 HOST, AUTHORIZATION, CONNECTION, LENGTH = Kind.HOST, Kind.AUTHORIZATION, Kind.CONNECTION, Kind.LENGTH
@@ -52,11 +57,13 @@ class BadRequest(Exception):
         self.message = message
 
 
-class RequestHead:
-    """A parsed request head. `length`: bytes of the body, None for chunked; `target` is origin-form or `*`."""
+class RequestMeaning:
+    """What a request says to a proxy beside its target; heads of one connection that repeat it share it.
+
+    `version`: 10 or 11; `length`: bytes of the body, None for chunked.
+    """
 
     __slots__ = (
-        "_fields",
         "authorization",
         "connection",
         "expect_continue",
@@ -64,28 +71,19 @@ class RequestHead:
         "host",
         "keep_alive",
         "length",
-        "lines",
         "marks",
         "method",
-        "path",
-        "query",
-        "received",
-        "section",
         "starts",
-        "target",
         "te_trailers",
         "told",
         "upgrades",
         "version",
     )
 
-    def __init__(self, method: bytes, target: bytes, version: int, lines: Lines, marks: Marks) -> None:
+    def __init__(self, method: bytes, version: int, marks: Marks) -> None:
         self.method = method
         self.version = version
-        self.lines = lines
         self.marks = marks
-        self._fields: Pairs | None = None
-        self.take_target(target)
         self.host: bytes | None = None
         self.has_host_field = True
         self.authorization: bytes | None = None
@@ -93,7 +91,7 @@ class RequestHead:
         self.keep_alive = True
         self.expect_continue = False
         self.upgrades: tuple[bytes, ...] = ()
-        """Protocols that it asks to switch to, in lower case (RFC 9110 §7.8)."""
+        """Protocols that the request asks to switch to, in lower case (RFC 9110 §7.8)."""
         self.te_trailers = False
         self.connection: frozenset[bytes] = NOTHING
         """Fields to be removed because a Connection option names them."""
@@ -101,16 +99,33 @@ class RequestHead:
         """A field names the request, tells of an earlier hop, or is for debugging."""
         self.starts: list[bytes] | None = None
         """Of each line what the next head on this connection has to repeat; worked out when one comes."""
-        self.section = b""
-        """The field lines as received, where the next head on this connection may be read by them."""
-        self.received = b""
-        """The whole head as received, where it may be that of the next request on this connection, too."""
 
-    def take_target(self, target: bytes) -> None:
-        """Origin-form: a path, and a query with its `?`."""
+
+class RequestHead:
+    """A parsed request head. `target` is origin-form or `*`; `path` is what stands before its `?`.
+
+    `section`: the field lines as received, where the next head on this connection may be read by them; else empty.
+    `received`: the whole head, where it may be that of the next request on this connection, too; else empty.
+    """
+
+    __slots__ = ("_fields", "lines", "meaning", "method", "path", "received", "section", "target")
+
+    def __init__(
+        self, target: bytes, lines: Lines, meaning: RequestMeaning, section: bytes = b"", received: bytes = b""
+    ) -> None:
+        self.method = meaning.method
         self.target = target
-        self.path, mark, rest = target.partition(b"?")
-        self.query = mark + rest
+        self.path = target.partition(b"?")[0]
+        self.lines = lines
+        self.meaning = meaning
+        self.section = section
+        self.received = received
+        self._fields: Pairs | None = None
+
+    @property
+    def query(self) -> bytes:
+        """With its `?`; empty where there is none."""
+        return self.target[len(self.path) :]
 
     @property
     def fields(self) -> Pairs:
@@ -118,25 +133,6 @@ class RequestHead:
         if self._fields is None:
             self._fields = pairs_of(self.lines)
         return self._fields
-
-    def again(self, target: bytes, section: bytes, lines: Lines) -> "RequestHead":
-        """The same head for another origin-form target, and with other values of plain fields."""
-        head = RequestHead(self.method, target, self.version, lines, self.marks)
-        if lines is self.lines:
-            head._fields = self._fields
-        head.host = self.host
-        head.has_host_field = self.has_host_field
-        head.authorization = self.authorization
-        head.length = self.length
-        head.keep_alive = self.keep_alive
-        head.expect_continue = self.expect_continue
-        head.upgrades = self.upgrades
-        head.te_trailers = self.te_trailers
-        head.connection = self.connection
-        head.told = self.told
-        head.starts = self.starts
-        head.section = section
-        return head
 
 
 def incomplete_request(buffer: bytes, max_line: int, max_header: int) -> None:
@@ -161,11 +157,13 @@ def parse_request(
 
     Raises BadRequest with the status that tells what is wrong.
     """
-    if head.startswith(b"\r\n"):
+    line = _PLAIN_LINE.match(head)
+    if line is None and head.startswith(b"\r\n"):
         head = head[2:]
-    if last is not None and head == last.received:
-        return last
-    line = _REQUEST_LINE.match(head)
+        line = _PLAIN_LINE.match(head)
+    is_plain = line is not None
+    if line is None:
+        line = _REQUEST_LINE.match(head)
     if line is None:
         end = head.find(b"\n") + 1
         if end > max_line:
@@ -178,33 +176,33 @@ def parse_request(
         raise BadRequest(431, "too_long", f"The header section is longer than {max_header} bytes.")
     method, target, minor = line.groups()
     version = 10 if minor == b"0" else 11
-    plain = target[0] == 0x2F and method != b"CONNECT" and b"#" not in target
-    request = _repeated(head, start, method, target, version, last) if last is not None and plain else None
-    if request is None:
-        request = _parsed(head, start, method, target, version, plain, max_fields)
-    if request.section and len(head) <= _MAX_REMEMBERED:
-        request.received = head
-    return request
+    if is_plain and last is not None and method == last.method and version == last.meaning.version:
+        request = _repeated(head, start, target, last)
+        if request is not None:
+            return request
+    return _parsed(head, start, method, target, version, is_plain, max_fields)
 
 
-def _repeated(
-    head: bytes, start: int, method: bytes, target: bytes, version: int, last: RequestHead
-) -> RequestHead | None:
-    """By the head before it, where the fields that mean something to a proxy repeat."""
-    if not last.section or method != last.method or version != last.version or len(head) - start > _MAX_REMEMBERED:
+def _repeated(head: bytes, start: int, target: bytes, last: RequestHead) -> RequestHead | None:
+    """By the head before it, of the same method, where the fields that mean something to a proxy repeat."""
+    section, meaning, lines = head[start:-4], last.meaning, last.lines
+    if not last.section or len(section) > _MAX_REMEMBERED:
         return None
-    section = head[start:]
+    received = head if len(head) <= _MAX_REMEMBERED else b""
     if section == last.section:
-        return last.again(target, section, last.lines)
-    lines = section.splitlines(True)
-    lines.pop()
-    if last.starts is None:
-        last.starts = starts_of(last.lines, last.marks, frozenset())
-    return last.again(target, section, lines) if repeats(lines, last.lines, last.starts) else None
+        request = RequestHead(target, lines, meaning, section, received)
+        request._fields = last._fields
+        return request
+    if meaning.starts is None:
+        meaning.starts = starts_of(lines, meaning.marks, _NO_KINDS)
+    lines = section.split(b"\r\n")
+    if not repeats(lines, last.lines, meaning.starts):
+        return None
+    return RequestHead(target, lines, meaning, section, received)
 
 
 def _parsed(
-    head: bytes, start: int, method: bytes, target: bytes, version: int, plain: bool, max_fields: int
+    head: bytes, start: int, method: bytes, target: bytes, version: int, is_plain: bool, max_fields: int
 ) -> RequestHead:
     try:
         fields, marks = parse_fields(head, start)
@@ -212,17 +210,17 @@ def _parsed(
         raise BadRequest(400, "fields", f"Malformed header section: {exc}.") from exc
     if len(fields) > max_fields:
         raise BadRequest(431, "too_long", f"There are more than {max_fields} header fields.")
-    section = head[start:]
-    lines = section.splitlines(True)
-    lines.pop()
-    request = RequestHead(method, target, version, lines, marks)
+    section, authority = head[start:-4], None
+    if not is_plain:
+        target, authority = _split_target(method, target)
+    lines = section.split(b"\r\n") if section else []
+    meaning = RequestMeaning(method, version, marks)
+    _read_fields(meaning, fields, authority)
+    request = RequestHead(target, lines, meaning)
     request._fields = fields
-    authority = None
-    if not plain:
-        request.target, request.path, request.query, authority = _split_target(method, target)
-    _read_fields(request, authority)
-    if plain and len(section) <= _MAX_REMEMBERED:
+    if is_plain and len(section) <= _MAX_REMEMBERED:
         request.section = section
+        request.received = head if len(head) <= _MAX_REMEMBERED and section else b""
     return request
 
 
@@ -233,23 +231,20 @@ def _refuse_request_line(line: bytes) -> NoReturn:
     raise BadRequest(400, "request_line", "Malformed request line: wanted `method SP request-target SP HTTP/1.1`.")
 
 
-def _split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, bytes | None]:
-    """(target, path, query, authority of an absolute-form) (RFC 9112 §3.2)."""
+def _split_target(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:
+    """(origin-form or `*`, authority of an absolute-form) (RFC 9112 §3.2)."""
     if method == b"CONNECT":
         raise BadRequest(501, "target", "CONNECT is not supported: this is not a tunnel.")
     if b"#" in target:
         raise BadRequest(400, "target", "A request target has no fragment.")
-    if target[0] == 0x2F:
-        path, mark, rest = target.partition(b"?")
-        return target, path, mark + rest, None
-    if target == b"*":
-        if method != b"OPTIONS":
-            raise BadRequest(400, "target", "Only OPTIONS may use the asterisk-form.")
-        return target, target, b"", None
-    return _split_absolute(method, target)
+    if target != b"*":
+        return _split_absolute(method, target)
+    if method != b"OPTIONS":
+        raise BadRequest(400, "target", "Only OPTIONS may use the asterisk-form.")
+    return target, None
 
 
-def _split_absolute(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+def _split_absolute(method: bytes, target: bytes) -> tuple[bytes, bytes]:
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None or absolute[1].lower() not in (b"http", b"https"):
         raise BadRequest(
@@ -260,20 +255,19 @@ def _split_absolute(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes, 
         raise BadRequest(400, "target", "The authority of the request target is not host[:port].")
     if not path:
         path = b"*" if method == b"OPTIONS" and not query else b"/"
-    return path + query, path, query, authority
+    return path + query, authority
 
 
-def _read_fields(request: RequestHead, authority: bytes | None) -> None:
+def _read_fields(meaning: RequestMeaning, fields: Pairs, authority: bytes | None) -> None:
     host = length = coding = connection = upgrade = te = expect = None
-    fields = request.fields
-    for kind, index in request.marks:
+    for kind, index in meaning.marks:
         value = fields[index][1].rstrip(b" \t")
         if kind == HOST:
             if host is not None:
                 raise BadRequest(400, "host", "There is more than one Host field.")
             host = value
         elif kind == AUTHORIZATION:
-            request.authorization = value if request.authorization is None else b""
+            meaning.authorization = value if meaning.authorization is None else b""
         elif kind == CONNECTION:
             connection = joined(connection, value)
         elif kind == LENGTH:
@@ -287,18 +281,18 @@ def _read_fields(request: RequestHead, authority: bytes | None) -> None:
         elif kind == TE:
             te = joined(te, value)
         elif kind in _TELLING:
-            request.told = True
-    _read_host(request, host, authority)
+            meaning.told = True
+    _read_host(meaning, host, authority)
     if length is not None or coding is not None:
-        _read_framing(request, length, coding)
-    if request.version == 10:
-        request.keep_alive = False
+        _read_framing(meaning, length, coding)
+    if meaning.version == 10:
+        meaning.keep_alive = False
     if connection is not None:
-        _read_connection(request, connection, upgrade)
+        _read_connection(meaning, connection, upgrade)
     if te is not None:
-        request.te_trailers = b"trailers" in options((te,))
+        meaning.te_trailers = b"trailers" in options((te,))
     if expect is not None:
-        _read_expect(request, expect)
+        _read_expect(meaning, expect)
 
 
 def joined(so_far: bytes | None, value: bytes) -> bytes:
@@ -306,17 +300,17 @@ def joined(so_far: bytes | None, value: bytes) -> bytes:
     return value if so_far is None else b"%b,%b" % (so_far, value)
 
 
-def _read_host(request: RequestHead, host: bytes | None, authority: bytes | None) -> None:
+def _read_host(meaning: RequestMeaning, host: bytes | None, authority: bytes | None) -> None:
     if host is None:
-        if request.version == 11:
+        if meaning.version == 11:
             raise BadRequest(400, "host", "An HTTP/1.1 request needs a Host field.")
-        request.has_host_field = False
+        meaning.has_host_field = False
     elif host not in _good_hosts:
         if not is_host(host):
             raise BadRequest(400, "host", "The Host field is not host[:port].")
         if len(_good_hosts) < _MAX_CACHED:
             _good_hosts.add(host)
-    request.host = host if authority is None else authority
+    meaning.host = host if authority is None else authority
 
 
 def is_host(text: bytes) -> bool:
@@ -324,43 +318,43 @@ def is_host(text: bytes) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
-def _read_framing(request: RequestHead, length: bytes | None, coding: bytes | None) -> None:
+def _read_framing(meaning: RequestMeaning, length: bytes | None, coding: bytes | None) -> None:
     """RFC 9112 §6.1 and §6.3: what could be read in two ways is refused."""
     if coding is not None:
         if length is not None:
             raise BadRequest(400, "framing", "Both Transfer-Encoding and Content-Length are present.")
-        if request.version == 10:
+        if meaning.version == 10:
             raise BadRequest(400, "framing", "Transfer-Encoding in an HTTP/1.0 request.")
         names = options((coding,))
         if not names or names[-1] != b"chunked" or b"chunked" in names[:-1] or b"identity" in names:
             raise BadRequest(400, "framing", "chunked must be the last transfer coding, and occur once.")
         if len(names) > 1:
             raise BadRequest(501, "framing", "Only the transfer coding chunked is implemented.")
-        request.length = None
+        meaning.length = None
         return
     if length is None or not DIGITS.fullmatch(length):
         raise BadRequest(400, "framing", "Content-Length is not one decimal number.")
-    request.length = int(length)
+    meaning.length = int(length)
 
 
-def _read_connection(request: RequestHead, connection: bytes, upgrade: bytes | None) -> None:
+def _read_connection(meaning: RequestMeaning, connection: bytes, upgrade: bytes | None) -> None:
     if connection in KEEP_ALIVE_OPTIONS:
-        request.keep_alive = True
+        meaning.keep_alive = True
         return
     names = options((connection,))
     if b"close" in names:
-        request.keep_alive = False
-    elif request.version == 10:
-        request.keep_alive = b"keep-alive" in names
-    request.connection = nominated(names)
-    if b"upgrade" in names and upgrade is not None and request.version == 11:
-        is_handshake = request.method == b"GET" and request.length == 0  # RFC 6455 §4.1
-        request.upgrades = tuple([name for name in options((upgrade,)) if is_handshake or name != b"websocket"])
+        meaning.keep_alive = False
+    elif meaning.version == 10:
+        meaning.keep_alive = b"keep-alive" in names
+    meaning.connection = nominated(names)
+    if b"upgrade" in names and upgrade is not None and meaning.version == 11:
+        is_handshake = meaning.method == b"GET" and meaning.length == 0  # RFC 6455 §4.1
+        meaning.upgrades = tuple([name for name in options((upgrade,)) if is_handshake or name != b"websocket"])
 
 
-def _read_expect(request: RequestHead, expect: bytes) -> None:
-    if request.version == 10:
+def _read_expect(meaning: RequestMeaning, expect: bytes) -> None:
+    if meaning.version == 10:
         return
     if set(options((expect,))) != {b"100-continue"}:
         raise BadRequest(417, "expectation", "The only expectation known is 100-continue.")
-    request.expect_continue = request.length != 0
+    meaning.expect_continue = meaning.length != 0

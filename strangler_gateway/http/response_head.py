@@ -22,7 +22,7 @@ from strangler_gateway.http.request_head import DIGITS, KEEP_ALIVE_OPTIONS, NOTH
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n")
 _TIMEOUT = re.compile(rb"timeout=([0-9]{1,6})")
-_EVENT_STREAM = re.compile(rb"(?i)content-type:[ \t]*text/event-stream[ \t]*[;\r]")
+_EVENT_STREAM = re.compile(rb"(?i)content-type:[ \t]*text/event-stream[ \t]*(?:;|$)")
 _NO_BODY = frozenset((204, 304))
 _MAX_REMEMBERED: Final = 2048
 
@@ -40,11 +40,13 @@ class BadResponse(Exception):
         self.code = code
 
 
-class ResponseHead:
-    """A parsed response head. `length`: bytes of the body, -1 for chunked, None where the close delimits it."""
+class ResponseMeaning:
+    """What a response says to a proxy beside its length; heads of one connection that repeat it share it.
+
+    `version`: 10 or 11.
+    """
 
     __slots__ = (
-        "_fields",
         "connection",
         "dated",
         "events",
@@ -52,27 +54,23 @@ class ResponseHead:
         "is_coded",
         "keep_alive",
         "keep_alive_timeout_s",
-        "length",
         "length_at",
-        "lines",
         "marks",
-        "passed",
         "reason",
-        "received",
         "starts",
         "status",
+        "status_line",
         "upgrade",
         "version",
     )
 
-    def __init__(self, status: int, reason: bytes, version: int, lines: Lines, marks: Marks) -> None:
+    def __init__(self, status: int, reason: bytes, version: int, marks: Marks, status_line: bytes = b"") -> None:
+        self.status_line = status_line
+        """As received, with its CRLF."""
         self.status = status
         self.reason = reason
         self.version = version
-        self.lines = lines
         self.marks = marks
-        self._fields: Pairs | None = None
-        self.length: int | None = 0
         self.length_at = -1
         """The index of the one Content-Length that delimits the body; -1 if there is none."""
         self.is_coded = False
@@ -86,14 +84,35 @@ class ResponseHead:
         self.events = False
         """A stream of server-sent events: silent as long as it likes, no idle limit."""
         self.connection: frozenset[bytes] = NOTHING
-        self.received = b""
-        """The whole head as received, where it may be that of the next response on this connection, too."""
         self.starts: list[bytes] | None = None
         """Of each line what the next head on this connection has to repeat; worked out when one comes."""
-        self.passed: bytes | None = None
-        """What `heads_back` has made of the lines for a client; kept while the upstream sends the same head."""
         self.gone: tuple[int, ...] | None = None
-        """Lines that are not in `passed`, which has all others as received."""
+        """Lines that a client does not get, while all others go as received; the last one first."""
+
+
+class ResponseHead:
+    """A parsed response head. `length`: bytes of the body, -1 for chunked, None where the close delimits it.
+
+    `received`: the whole head, where it may be that of the next response on this connection, too; else empty.
+    `passed`: what `heads_back` has made of the lines for a client.
+    """
+
+    __slots__ = ("_fields", "length", "lines", "meaning", "passed", "received")
+
+    def __init__(
+        self,
+        meaning: ResponseMeaning,
+        lines: Lines,
+        length: int | None = 0,
+        received: bytes = b"",
+        passed: bytes | None = None,
+    ) -> None:
+        self.meaning = meaning
+        self.lines = lines
+        self.length = length
+        self.received = received
+        self.passed = passed
+        self._fields: Pairs | None = None
 
     @property
     def fields(self) -> Pairs:
@@ -102,49 +121,38 @@ class ResponseHead:
             self._fields = pairs_of(self.lines)
         return self._fields
 
-    def again(self, lines: Lines, length: int, received: bytes) -> "ResponseHead":
-        """The same head with other values of plain fields, of Date and of Content-Length."""
-        head = ResponseHead(self.status, self.reason, self.version, lines, self.marks)
-        head.length = length
-        head.length_at = self.length_at
-        head.keep_alive = self.keep_alive
-        head.keep_alive_timeout_s = self.keep_alive_timeout_s
-        head.upgrade = self.upgrade
-        head.dated = self.dated
-        head.connection = self.connection
-        head.received = received
-        head.starts = self.starts
-        if self.gone is not None:
-            head.gone = self.gone
-            head.passed = without(lines, self.gone)
-        return head
-
 
 def without(lines: Lines, gone: tuple[int, ...]) -> bytes:
-    """All lines but some, given by their indexes in order."""
-    if gone:
-        lines = lines.copy()
-        for index in reversed(gone):
-            del lines[index]
-    return b"".join(lines)
+    """All lines but some, given by their indexes, the last one first; each with its CRLF."""
+    left = lines.copy()
+    for index in gone:
+        del left[index]
+    left.append(b"")
+    return b"\r\n".join(left)
 
 
 def repeated_response(received: bytes, last: ResponseHead) -> ResponseHead | None:
     """A head that says nothing new to a proxy beside its length; None where it has to be parsed.
 
-    `last`: the one before it on this connection, to another method than HEAD.
+    `received` ends with an empty line. `last`: the one before it on this connection, to another method than HEAD.
     """
-    start = received.find(b"\n") + 1
-    if last.length_at < 0 or not last.received.startswith(received[:start]) or len(received) > _MAX_REMEMBERED:
+    meaning = last.meaning
+    at, start = meaning.length_at, meaning.status_line
+    if at < 0 or not received.startswith(start) or len(received) > _MAX_REMEMBERED:
         return None
-    lines = received[start:].splitlines(True)
-    lines.pop()
-    if last.starts is None:
-        last.starts = starts_of(last.lines, last.marks, _CHANGING)
-    if not repeats(lines, last.lines, last.starts):
+    lines = received[len(start) : -4].split(b"\r\n")
+    if meaning.starts is None:
+        meaning.starts = starts_of(last.lines, meaning.marks, _CHANGING)
+    if not repeats(lines, last.lines, meaning.starts):
         return None
-    length = lines[last.length_at].partition(b":")[2].strip()
-    return last.again(lines, int(length), received) if DIGITS.fullmatch(length) else None
+    length = last.length
+    if lines[at] != last.lines[at]:
+        digits = lines[at].partition(b":")[2].strip()
+        if not DIGITS.fullmatch(digits):
+            return None
+        length = int(digits)
+    gone = meaning.gone
+    return ResponseHead(meaning, lines, length, received, without(lines, gone) if gone is not None else None)
 
 
 def parse_response(head: bytes, method: bytes, is_lenient: bool = False) -> ResponseHead:
@@ -165,36 +173,36 @@ def parse_response(head: bytes, method: bytes, is_lenient: bool = False) -> Resp
         head = mended(head, start)
         fields, marks = _parse_mended(head, start)
     minor, status, reason = line.groups()
-    lines = head[start:].splitlines(True)
-    lines.pop()
-    response = ResponseHead(int(status), reason or b"", 11 if minor == b"1" else 10, lines, marks)
+    lines = head[start:-4].split(b"\r\n") if len(head) > start + 2 else []
+    meaning = ResponseMeaning(int(status), reason or b"", 11 if minor == b"1" else 10, marks, line[0])
+    response = ResponseHead(meaning, lines)
     response._fields = fields
     length = coding = connection = upgrade = None
     for kind, index in marks:
         value = fields[index][1]
         if kind == LENGTH:
-            response.length_at = index if length is None else -1
+            meaning.length_at = index if length is None else -1
             length = joined(length, value)
         elif kind == CONNECTION:
             connection = joined(connection, value)
         elif kind == DATE:
-            response.dated = True
+            meaning.dated = True
         elif kind == TRANSFER_ENCODING:
             coding = joined(coding, value)
         elif kind == KEEP_ALIVE:
             timeout = _TIMEOUT.search(value)
-            response.keep_alive_timeout_s = int(timeout[1]) if timeout else None
+            meaning.keep_alive_timeout_s = int(timeout[1]) if timeout else None
         elif kind == UPGRADE:
             upgrade = joined(upgrade, value.strip(b" \t").lower())
-            response.upgrade = upgrade
+            meaning.upgrade = upgrade
     if connection is not None and connection not in KEEP_ALIVE_OPTIONS:
-        _response_connection(response, options((connection,)))
+        _response_connection(meaning, options((connection,)))
     if is_lenient and length is not None and coding is not None and coding.strip(b" \t").lower() == b"identity":
-        coding, response.keep_alive = None, False
+        coding, meaning.keep_alive = None, False
     _response_framing(response, method, length, coding)
     if response.length is None or response.length < 0:
-        response.events = any(_EVENT_STREAM.match(line) for line in lines)
-    if len(received) <= _MAX_REMEMBERED and method != b"HEAD" and response.status >= 200:
+        meaning.events = any(_EVENT_STREAM.match(line) for line in lines)
+    if len(received) <= _MAX_REMEMBERED and method != b"HEAD" and meaning.status >= 200:
         response.received = received
     return response
 
@@ -206,31 +214,32 @@ def _parse_mended(head: bytes, start: int) -> tuple[Pairs, Marks]:
         raise BadResponse(str(exc)) from exc
 
 
-def _response_connection(response: ResponseHead, names: list[bytes]) -> None:
+def _response_connection(meaning: ResponseMeaning, names: list[bytes]) -> None:
     if b"close" in names:
-        response.keep_alive = False
+        meaning.keep_alive = False
     if b"upgrade" not in names:
-        response.upgrade = b""
-    response.connection = nominated(names)
+        meaning.upgrade = b""
+    meaning.connection = nominated(names)
 
 
 def _response_framing(response: ResponseHead, method: bytes, length: bytes | None, coding: bytes | None) -> None:
     """RFC 9112 §6.3, in its order."""
+    meaning = response.meaning
     if coding is not None:
-        if response.version == 10 or options((coding,)) != [b"chunked"]:
+        if meaning.version == 10 or options((coding,)) != [b"chunked"]:
             raise BadResponse("a transfer coding other than chunked", "http_response_transfer_coding")
-        response.keep_alive = response.keep_alive and length is None
-        response.is_coded = True
+        meaning.keep_alive = meaning.keep_alive and length is None
+        meaning.is_coded = True
     size = -1 if length is None else _length(length)
-    if method == b"HEAD" or response.status in _NO_BODY or response.status < 200:
-        response.length_at = -1
+    if method == b"HEAD" or meaning.status in _NO_BODY or meaning.status < 200:
+        meaning.length_at = -1
         return
     if coding is not None:
-        response.length, response.length_at = -1, -1
+        response.length, meaning.length_at = -1, -1
     elif size >= 0:
         response.length = size
     else:
-        response.length, response.keep_alive = None, False
+        response.length, meaning.keep_alive = None, False
 
 
 def _length(text: bytes) -> int:

@@ -67,11 +67,12 @@ class Output:
     def now(self) -> None:
         """What was put leaves at once: before a close, or when it is much."""
         self._due = False
-        pieces = self._pieces
+        pieces, transport = self._pieces, self._transport
         if pieces:
-            self._pieces, self._size = [], 0
-            if not self._transport.is_closing():
-                self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            self._pieces = []
+            self._size = 0
+            if not transport.is_closing():
+                transport.write(b"".join(pieces))
 
     def drop(self) -> None:
         """Nobody is there to take it."""

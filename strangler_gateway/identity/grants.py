@@ -28,7 +28,8 @@ class Grants:
 
     def get(self, identity: Identity) -> Identity | None:
         """The caller as lately confirmed."""
-        return self._known.get(identity.credential, self.now())
+        clock = self.now
+        return self._known.get(identity.credential, clock())
 
     def put(self, asked: Identity, confirmed: Identity, asked_at: float) -> None:
         """Keeps a grant, counted from when it was asked for; anything else ends the one that was kept."""

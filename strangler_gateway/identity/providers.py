@@ -1,7 +1,6 @@
 """From `identity:` in routes.yaml to the provider that it names."""
 
 from chassis.auth.claims import IdentityProvider
-from strangler_gateway.identity.introspect import IntrospectProvider
 from strangler_gateway.identity.jwt import JwtProvider
 from strangler_gateway.identity.plugin import load_plugin
 from strangler_gateway.identity.rules import IntrospectOptions, JwtOptions, options_of
@@ -13,6 +12,8 @@ def open_provider(rules: IdentityRules) -> IdentityProvider | None:
     if rules.kind == "jwt":
         return JwtProvider(options_of(JwtOptions, rules))
     if rules.kind == "introspect":
+        from strangler_gateway.identity.introspect import IntrospectProvider  # an HTTP client, so megabytes
+
         return IntrospectProvider(options_of(IntrospectOptions, rules))
     if rules.kind == "plugin":
         return load_plugin(rules.plugin or "")

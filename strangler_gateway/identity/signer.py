@@ -40,7 +40,8 @@ class Signer:
 
     def token(self, identity: Identity, audience: str) -> bytes:
         """A JWT for the service of that name; the same one for up to 30 s, so it has at least 30 s to live."""
-        now = self._clock()
+        clock = self._clock
+        now = clock()
         key = (identity.subject, identity.roles, audience) if identity.subject else (identity.outcome, audience)
         token, issued_at = self._tokens.get(key, now) or (b"", now)
         if not token or issued_at > now:  # by a clock that was put back since

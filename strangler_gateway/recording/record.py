@@ -82,8 +82,8 @@ class Recording:
             self.tally.leave_out("too_many")
             return
         self._under_way += 1
-        capture = Capture(MAX_BODY, exchange.head.length == 0, partial(self._ended, exchange))
-        exchange.on_done.append(capture.abandon)
+        capture = Capture(MAX_BODY, exchange.head.meaning.length == 0, partial(self._ended, exchange))
+        exchange.on_done += (capture.abandon,)
         exchange.tap = capture if exchange.tap is None else TeeTap(exchange.tap, capture)
 
     async def take(self, timeout_s: float) -> CapturedExchange | None:
@@ -127,7 +127,7 @@ def _captured(exchange: Exchange, capture: Capture) -> CapturedExchange:
         route=exchange.route.id,
         caller=caller_of(exchange.fields),
         method=exchange.method.decode("latin-1"),
-        target=exchange.target.decode("latin-1"),
+        target=exchange.head.target.decode("latin-1"),
         fields=exchange.fields,
         body=b"".join(capture.sent),
         status=capture.status,

@@ -117,7 +117,7 @@ class ClientConnection:
             if not exchange.protocol:
                 exchange.stage = exchange.stage or b"client"
                 exchange.status = exchange.status or 499
-            self.front.done(exchange)
+            self.front.done(exchange, self.front.now())
 
     def shutdown(self) -> None:
         """Called by uvicorn at the end: finishes the exchange in flight, and takes no other."""
@@ -230,34 +230,28 @@ class ClientConnection:
         if self.parsing:
             return
         self.parsing = True
+        reader = self.reader
         try:
-            while self.handler is None and self.reader.buffer and not self.lingering and not self.full:
-                if not self._take_request():
+            while self.handler is None and reader.buffer and not self.lingering and not self.full:
+                request = reader.take()
+                if request is None:
+                    self.deadline = min(self.deadline, self.front.now() + self.front.settings.header_timeout_s)
                     break
+                self._start(request)
+        except BadRequest as exc:
+            self._refuse(exc.reason, Reply(exc.status, "http_request_error", exc.message, close=True))
         finally:
             self.parsing = False
 
-    def _take_request(self) -> bool:
-        try:
-            request = self.reader.take()
-        except BadRequest as exc:
-            self._refuse(exc.reason, Reply(exc.status, "http_request_error", exc.message, close=True))
-            return False
-        if request is None:
-            self.deadline = min(self.deadline, self.front.now() + self.front.settings.header_timeout_s)
-            return False
-        self._start(request)
-        return True
-
     def _start(self, request: RequestHead) -> None:
-        front = self.front
-        exchange = Exchange(request, self.reader.memory, front.current.table, self.peer, self.scheme, front.now())
+        front, clock = self.front, self.front.now
+        exchange = Exchange(request, self.reader.memory, front.current.table, self.peer, self.scheme, clock())
         self.exchange = exchange
-        self.keep = request.keep_alive and not self.draining
-        if request.length == 0:
+        self.keep = request.meaning.keep_alive and not self.draining
+        if request.meaning.length == 0:
             self.body.done, self.deadline = True, inf
         else:
-            self.body.begin(request.length, front.settings.max_header)
+            self.body.begin(request.meaning.length, front.settings.max_header)
             self.deadline = front.now() + front.settings.body_timeout_s
         try:
             self._take_up(front.pipeline.run(exchange))
@@ -382,11 +376,11 @@ class ClientConnection:
         exchange = self.exchange
         if exchange is None or exchange.version == 10 or self.responding:
             return
-        if head.status == 100:
-            if not exchange.head.expect_continue or exchange.continued:
+        if head.meaning.status == 100:
+            if not exchange.head.meaning.expect_continue or exchange.continued:
                 return
             exchange.continued = True
-        self.out.put(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, interim_lines(head)))
+        self.out.put(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.meaning.status, head.meaning.reason, interim_lines(head)))
         self.out.soon()
 
     def write_head(self, status: int, reason: bytes, lines: bytes, length: int | None) -> None:
@@ -419,16 +413,17 @@ class ClientConnection:
 
     def end_response(self, trailers: Pairs) -> None:
         """The response is complete."""
-        exchange = self.exchange
+        exchange, clock = self.exchange, self.front.now
         assert exchange is not None
-        self.writer.end(trailers if exchange.head.te_trailers else [])
-        self._ended(exchange)
+        self.writer.end(trailers if exchange.head.meaning.te_trailers else [])
+        now = clock()
+        self._ended(exchange, now)
         if not self.keep or self.draining or self.writer.tunnel is not None:
             self._close()
         elif self.full:
             self._await()
         else:
-            self.deadline = self.front.now() + self.front.settings.keep_alive_s
+            self.deadline = now + self.front.keep_alive_s
             self._go_on()
 
     def _go_on(self) -> None:
@@ -440,17 +435,18 @@ class ClientConnection:
         if self.half_closed and self.handler is None and not (self.parsing or self.full or self.lingering):
             self._close()
 
-    def _ended(self, exchange: Exchange) -> None:
+    def _ended(self, exchange: Exchange, now: float) -> None:
+        done = self.front.done
         self.handler = self.exchange = None
         self.responding = False
-        self.front.done(exchange)
+        done(exchange, now)
 
     def break_off(self) -> None:
         """The response cannot be completed: the client must not take it for complete (RFC 9112 §8)."""
         exchange = self.exchange
         self.out.now()
         if exchange is not None:
-            self._ended(exchange)
+            self._ended(exchange, self.front.now())
         self.lingering = True
         self._await()
         if self.writer.ends_by_close:

@@ -14,13 +14,17 @@ from strangler_gateway.table.current_table import CurrentTable
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """`done` is called once at the end of each exchange; `refused(peer, reason, reply)` for what never became one."""
+    """`done(exchange, now)` is called once at the end of each exchange, `refused(peer, reason, reply)` for what never
+    became one; `now`: monotonic seconds.
+    """
 
     settings: Settings
+    keep_alive_s: float
+    """As in `settings`, where reading is dear, and each request does."""
     current: CurrentTable
     pipeline: Pipeline
     own_answers: OwnAnswers
-    done: Callable[[Exchange], None]
+    done: Callable[[Exchange, float], None]
     refused: Callable[[str, str, Reply], None]
     batch: WriteBatch
     now: Callable[[], float]

@@ -20,12 +20,15 @@ class HeadLimits(Protocol):
 
 
 class RequestReader:
-    """One per connection. It remembers the last head, which clients often repeat, and what was worked out for it."""
+    """One per connection. It remembers the last head, which clients often repeat."""
 
-    __slots__ = ("_checked", "_limits", "buffer", "last", "memory")
+    __slots__ = ("_checked", "_max_fields", "_max_header", "_max_line", "buffer", "last", "memory")
 
     def __init__(self, limits: HeadLimits) -> None:
-        self._limits = limits
+        # Copied: reading a setting is dear.
+        self._max_line = limits.max_request_line
+        self._max_header = limits.max_header
+        self._max_fields = limits.max_fields
         self.last: RequestHead | None = None
         """The head that was taken last, where it may come again."""
         self._checked = 0
@@ -33,31 +36,23 @@ class RequestReader:
         self.buffer = b""
         """Bytes that belong to no request yet."""
         self.memory = HeadMemory()
-        """Of the head that was taken last."""
+        """What steps have worked out for the heads of this connection."""
 
     def take(self) -> RequestHead | None:
         """The next head of the buffer; None while it is incomplete. Raises BadRequest."""
-        buffer, limits, last = self.buffer, self._limits, self.last
+        buffer = self.buffer
         end = buffer.find(b"\r\n\r\n", 1) + 4
         if end == 3:
             self._check_incomplete()
             return None
-        head = parse_request(buffer[:end], limits.max_request_line, limits.max_header, limits.max_fields, last)
+        head = parse_request(buffer[:end], self._max_line, self._max_header, self._max_fields, self.last)
         self.buffer = buffer[end:]
         self._checked = 0
-        if head is not last:
-            self.memory = self._remembered(head, last)
         self.last = head if head.section else None
         return head
-
-    def _remembered(self, head: RequestHead, last: RequestHead | None) -> HeadMemory:
-        """What was worked out for the head before it and is true of this one."""
-        if last is None or head.marks is not last.marks:
-            return HeadMemory()
-        return self.memory.for_another(same_path=head.path == last.path, same_fields=head.lines is last.lines)
 
     def _check_incomplete(self) -> None:
         size = len(self.buffer)
         if size >= self._checked:
             self._checked = size + (_CHECK_STEP if size > _CHECK_STEP else 0)
-            incomplete_request(self.buffer, self._limits.max_request_line, self._limits.max_header)
+            incomplete_request(self.buffer, self._max_line, self._max_header)

@@ -5,7 +5,7 @@ from typing import Final
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.http import chunked
-from strangler_gateway.http.fields import Pairs
+from strangler_gateway.http.fields import DECIMALS, Pairs
 from strangler_gateway.http.write_batch import Output
 from strangler_gateway.server.tunnel import Tunnel
 
@@ -46,9 +46,9 @@ class ResponseWriter:
             self.tunnel = Tunnel(is_websocket, (is_websocket and exchange.service.websocket_ping_s) or inf)
         if not keep and framing != _TUNNEL:
             lines += b"Connection: close\r\n"
-        elif exchange.version == 10:
+        elif exchange.head.meaning.version == 10:
             lines += b"Connection: keep-alive\r\n"
-        self._out.put(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, lines))
+        self._out.put(b"HTTP/1.1 %b %b\r\n%b\r\n" % (DECIMALS[status], reason, lines))
         return keep
 
     def body(self, data: bytes) -> None:

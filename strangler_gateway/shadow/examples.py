@@ -91,7 +91,7 @@ class Examples:
 
     def _example(self, x: Exchange, differences: Sequence[Difference]) -> Example:
         show = x.route.shadow is not None and x.route.shadow.show_values
-        path = x.target.decode("ascii", "backslashreplace") if show else x.route.path
+        path = x.head.target.decode("ascii", "backslashreplace") if show else x.route.path
         cut = [replace(difference, where=difference.where[:MAX_TEXT]) for difference in differences]
         return Example(self._clock(), x.method.decode("ascii", "backslashreplace"), path, cut, 1, show)
 

@@ -45,12 +45,13 @@ class Shadow:
         if rules.share < 10_000 and self._sample(10_000) >= rules.share:
             return None
         stats = self._stats.route(route.id)
-        if exchange.head.length != 0 or exchange.upgrade_to(route.legacy) or self._is_busy(route.id, rules.concurrency):
+        has_body = exchange.head.meaning.length != 0
+        if has_body or exchange.upgrade_to(route.legacy) or self._is_busy(route.id, rules.concurrency):
             stats.shadow_skipped += 1
             return None
         self._running[route.id] = self._running.get(route.id, 0) + 1
         capture = Capture(rules.max_body, True, partial(self._ended, exchange))
-        exchange.on_done.append(capture.abandon)
+        exchange.on_done += (capture.abandon,)
         return capture
 
     def _is_busy(self, route_id: str, most: int) -> bool:

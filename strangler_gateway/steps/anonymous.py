@@ -39,5 +39,5 @@ def _kept_in_cookie(exchange: Exchange, random_bytes: Callable[[int], bytes]) ->
     key = urlsafe_b64encode(random_bytes(16)).rstrip(b"=")
     secure = b"; Secure" if (exchange.public_scheme or exchange.scheme) == b"https" else b""
     cookie = b"%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s" % (COOKIE, key, COOKIE_MAX_AGE_S, secure)
-    exchange.extra_fields.append((b"Set-Cookie", cookie))
+    exchange.extra_fields += ((b"Set-Cookie", cookie),)
     return key

@@ -69,7 +69,7 @@ def _publishes(exchange: Exchange) -> Outcome:
     """The new end is a message; a preflight, which carries no user, ends here."""
     exchange.publish = rules = exchange.route.publish
     assert rules is not None  # else there is no new end
-    exchange.extra_fields += [(name.encode(), value.encode()) for name, value in rules.headers]
+    exchange.extra_fields += tuple([(name.encode(), value.encode()) for name, value in rules.headers])
     if exchange.method != b"OPTIONS":
         return None
     methods = sorted(exchange.route.methods or ())

@@ -35,8 +35,8 @@ class Forward:
         head = exchange.head
         built = request_head(exchange, exchange.service, exchange.decision.side, self._via)
         pool = self._upstreams.pool(exchange.service)
-        upgrade = exchange.upgrade_to(exchange.service) if head.upgrades else b""
-        return pool.send(sink, exchange.method, exchange.target, built, complete=head.length == 0, upgrade=upgrade)
+        upgrade = exchange.upgrade_to(exchange.service) if head.meaning.upgrades else b""
+        return pool.send(sink, exchange.method, head.target, built, complete=head.meaning.length == 0, upgrade=upgrade)
 
     def fails_over(self, exchange: Exchange, error: UpstreamError) -> bool:
         """In canary a safe request that the service did not answer goes to legacy, counted; a write never does."""
@@ -47,7 +47,7 @@ class Forward:
             or exchange.route.movable.state is not MigrationState.CANARY
         ):
             return False
-        if exchange.method not in SAFE or exchange.head.length != 0 or error.stage == "body":
+        if exchange.method not in SAFE or exchange.head.meaning.length != 0 or error.stage == "body":
             return False
         if exchange.upgrade_to(exchange.service):
             return False
@@ -65,18 +65,18 @@ class Forward:
         lines = head.passed
         if lines is None or exchange.extra_fields:
             lines = response_lines(exchange, head, exchange.service, _passes_trailers(exchange, head))
-        if head.dated and not head.connection and not exchange.debug:
+        if head.meaning.dated and not head.meaning.connection and not exchange.debug:
             return lines
         return lines + b"".join([b"%b: %b\r\n" % pair for pair in self._added(exchange, head)])
 
     def _added(self, exchange: Exchange, head: ResponseHead) -> Pairs:
         """A Date where the upstream left it out (RFC 9110 §6.6.1); the decision, for debugging."""
-        dated = head.dated and b"date" not in head.connection
+        dated = head.meaning.dated and b"date" not in head.meaning.connection
         return [*([] if dated else [(b"Date", self._http_date())]), *told_decision(exchange)]
 
 
 def _passes_trailers(exchange: Exchange, head: ResponseHead) -> bool:
-    return exchange.head.te_trailers and head.length == -1
+    return exchange.head.meaning.te_trailers and head.length == -1
 
 
 class Relay(Handler):
@@ -102,7 +102,7 @@ class Relay(Handler):
         exchange = self._exchange
         if exchange.tap is not None:
             exchange.tap.request_body(data)
-        is_chunked = exchange.head.length is None and not exchange.protocol
+        is_chunked = exchange.head.meaning.length is None and not exchange.protocol
         self._call.write(chunked.encode(data) if is_chunked else data)
 
     def on_request_end(self, trailers: Pairs) -> None:
@@ -110,8 +110,8 @@ class Relay(Handler):
         self._call.complete = True
         if exchange.tap is not None:
             exchange.tap.request_end()
-        if exchange.head.length is None:
-            passed = allowed_trailers(trailers, exchange.head.connection, exchange.table.identity_headers)
+        if exchange.head.meaning.length is None:
+            passed = allowed_trailers(trailers, exchange.head.meaning.connection, exchange.table.identity_headers)
             self._call.write(chunked.last(passed))
 
     def on_client_gone(self) -> None:
@@ -129,14 +129,14 @@ class Relay(Handler):
         self._client.inform(head)
 
     def on_head(self, head: ResponseHead) -> None:
-        exchange = self._exchange
-        if head.status == 101:
-            exchange.protocol = head.upgrade
-        self._nominated = head.connection
+        exchange, meaning = self._exchange, head.meaning
+        if meaning.status == 101:
+            exchange.protocol = meaning.upgrade
+        self._nominated = meaning.connection
         lines = self._forward.client_lines(exchange, head)
-        self._client.write_head(head.status, head.reason, lines, head.length)
+        self._client.write_head(meaning.status, meaning.reason, lines, head.length)
         if exchange.tap is not None:
-            exchange.tap.head(head.status, self._forward.client_fields(exchange, head))
+            exchange.tap.head(meaning.status, self._forward.client_fields(exchange, head))
 
     def on_body(self, data: bytes) -> None:
         self._client.write_body(data)

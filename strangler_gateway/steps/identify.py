@@ -25,10 +25,12 @@ class Identify:
         provider = self._authority.provider
         if provider is None or not _is_asked_for(exchange.route):
             return None
-        known = exchange.memory.identified
-        if known is not None and known[0] is provider and (known[1].expires_at or 0.0) > self._wall():
-            exchange.identity = known[1]
-            return None
+        head, known = exchange.head, exchange.memory.identified
+        if known is not None and known[0] is provider and (known[1] is head.meaning or known[1] is head.lines):
+            identity, clock = known[2], self._wall
+            if (identity.expires_at or 0.0) > clock():
+                exchange.identity = identity
+                return None
         try:
             answer = provider.identify(exchange.fields)
         except Exception as error:
@@ -37,9 +39,9 @@ class Identify:
         if not isinstance(answer, Identity):
             return DeferredStep(answer, lambda: self._wait(exchange, answer))
         exchange.identity = answer
-        if answer.expires_at is not None and getattr(provider, "lasting", False):
-            exchange.memory.identified = provider, answer
-            exchange.memory.by_authorization = getattr(provider, "by_authorization", False)
+        if head.section and answer.expires_at is not None and getattr(provider, "lasting", False):
+            rests_on = head.meaning if getattr(provider, "by_authorization", False) else head.lines
+            exchange.memory.identified = provider, rests_on, answer
         return None
 
     async def _wait(self, exchange: Exchange, answer: Awaitable[Identity]) -> None:

@@ -34,7 +34,8 @@ class Limiter:
     def over(self, rule: RateLimit, key: Key) -> int | None:
         """None when the request may pass; else the seconds until the caller may try again."""
         amount, length_s = self._rates.get(rule.rate) or self._parsed(rule.rate)
-        now = self._clock()
+        clock = self._clock
+        now = clock()
         window = self._windows.get(key)
         if window is None or window[1] <= now:
             self._begin(key, now + length_s)

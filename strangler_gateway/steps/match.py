@@ -23,18 +23,19 @@ class Match:
         """Ends requests that the route does not take: too long a body, an ambiguous path, no hop left."""
         matcher, matched = self._current.matcher, exchange.memory.matched
         exchange.table = matcher.table
-        if matched is not None and matched[0] is matcher:
-            _, exchange.route, exchange.variables = matched
+        head = exchange.head
+        if matched is not None and matched[0] is matcher and matched[1] is head.meaning and matched[2] == head.path:
+            exchange.route, exchange.variables = matched[3], matched[4]
             return None
-        route, variables = exchange.route, exchange.variables = matcher.match(_routed_method(exchange), exchange.path)
-        length = exchange.head.length
+        route, variables = exchange.route, exchange.variables = matcher.match(_routed_method(exchange), head.path)
+        length = head.meaning.length
         if route.max_body is not None and length is not None and length > route.max_body:
             return Reply(413, "http_request_error", f"The body is longer than {route.max_body} bytes.", close=True)
-        if route.ambiguous == "reject" and _AMBIGUOUS.search(exchange.path):
+        if route.ambiguous == "reject" and _AMBIGUOUS.search(head.path):
             return Reply(400, "http_request_error", "The path can be read in more than one way.")
         if exchange.method in _NOT_FINAL:
             return _last_hop(exchange)
-        exchange.memory.matched = matcher, route, variables
+        exchange.memory.matched = matcher, head.meaning, head.path, route, variables
         return None
 
 
@@ -47,7 +48,7 @@ def _routed_method(exchange: Exchange) -> bytes:
 
 def _last_hop(exchange: Exchange) -> Outcome:
     """RFC 9110 §7.6.2: with no hop left the gateway is the final recipient."""
-    marks = (exchange.fields[index][1] for kind, index in exchange.head.marks if kind == Kind.MAX_FORWARDS)
+    marks = (exchange.fields[index][1] for kind, index in exchange.head.meaning.marks if kind == Kind.MAX_FORWARDS)
     if not re.fullmatch(rb"0+", next(marks, b"").strip()):
         return None
     if exchange.method == b"OPTIONS":

@@ -34,7 +34,7 @@ class Observe:
 
     def run(self, exchange: Exchange) -> Outcome:
         """Sets request_id, debug, override; client, public_scheme and public_host behind a trusted proxy."""
-        if exchange.head.told:
+        if exchange.head.meaning.told:
             refused = self._read_told(exchange)
             if refused is not None:
                 return refused
@@ -50,7 +50,7 @@ class Observe:
 
     def _read_told(self, exchange: Exchange) -> Reply | None:
         debug = override = b""
-        for kind, index in exchange.head.marks:
+        for kind, index in exchange.head.meaning.marks:
             if kind == Kind.REQUEST_ID:
                 exchange.request_id = request_id_of(exchange.fields, index) or b""
             elif kind == Kind.DEBUG:
@@ -78,14 +78,14 @@ class Observer:
     """The end of an exchange, however it ended, and what never became one."""
 
     def __init__(self, stats: Stats, log: AccessLog, now: Callable[[], float], wall: Callable[[], float]) -> None:
-        self._stats, self._log, self._now, self._wall = stats, log, now, wall
+        self._stats, self._log, self._wall = stats, log, wall
         self._throttle = SubjectThrottle(now)
 
-    def done(self, exchange: Exchange) -> None:
-        """Counts it, writes its log line, releases what steps took."""
-        seconds = self._now() - exchange.started
+    def done(self, exchange: Exchange, now: float) -> None:
+        """Counts it, writes its log line, releases what steps took. `now`: monotonic seconds."""
+        seconds, wall = now - exchange.started, self._wall
         self._stats.count(exchange, seconds)
-        self._log.request(exchange, self._wall(), seconds)
+        self._log.request(exchange, wall(), seconds)
         for release in exchange.on_done:
             release()
 

@@ -94,13 +94,13 @@ class Serialize:
         key = (movable.name, identity.subject)
         if not self.turns.take(key):
             return self._wait(exchange, key)
-        exchange.on_done.append(lambda: self.turns.release(key))
+        exchange.on_done += (lambda: self.turns.release(key),)
         return None
 
     async def _wait(self, exchange: Exchange, key: Key) -> Answer:
         """Past the bound a write to the monolith goes on unserialised and is counted; one to a service gets 503."""
         if await self.turns.wait(key, WAIT_S):
-            exchange.on_done.append(lambda: self.turns.release(key))
+            exchange.on_done += (lambda: self.turns.release(key),)
             return None
         self._stats.route(exchange.route.id).unserialized += 1
         return None if exchange.decision is None or exchange.decision.side is Side.LEGACY else _BUSY

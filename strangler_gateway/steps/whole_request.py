@@ -8,10 +8,10 @@ from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Client, Handler
 from strangler_gateway.exchange.replies import FAILED, Reply
 from strangler_gateway.http.fields import Pairs
-from strangler_gateway.http.response_head import ResponseHead
+from strangler_gateway.http.response_head import ResponseHead, ResponseMeaning
 
 log = logging.getLogger(__name__)
-_CONTINUE = ResponseHead(100, b"Continue", 11, [], [])
+_CONTINUE = ResponseHead(ResponseMeaning(100, b"Continue", 11, []), [])
 
 
 class Answerer(Protocol):
@@ -43,11 +43,11 @@ class WholeRequest(Handler):
     def start(self, client: Client) -> None:
         self._client = client
         head = self._exchange.head
-        if head.length is not None and head.length > self._answerer.limit:
+        if head.meaning.length is not None and head.meaning.length > self._answerer.limit:
             client.reply(self._answerer.too_long())
-        elif head.length == 0:
+        elif head.meaning.length == 0:
             self.on_request_end([])
-        elif head.expect_continue:
+        elif head.meaning.expect_continue:
             client.inform(_CONTINUE)
 
     def on_request_body(self, data: bytes) -> None:

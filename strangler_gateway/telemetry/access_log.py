@@ -7,12 +7,15 @@ from typing import BinaryIO, Final
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.replies import Reply
+from strangler_gateway.http.fields import DECIMALS
 
 _MAX_BUFFERED: Final = 64 * 1024
 _MAX_PATH = 1024
 _LINE: Final = (
-    b'{"event":"request","at":%b,"request_id":"%b","route":"%b","method":"%b","status":%d,%b,"ms":%.2f,"failed":"%b"}\n'
+    b'{"event":"request","at":%b,"request_id":"%b","route":"%b","method":"%b","status":%b,%b,"ms":%b.%b,'
+    b'"failed":"%b"}\n'
 )
+_HUNDREDTHS: Final = [b"%02d" % number for number in range(100)]
 _OWN = b'"side":"gateway","reason":"own_reply"'
 _REFUSED = (
     b'{"event":"refused","at":%.3f,"peer":%b,"status":%d,"reason":"%b","proxy_status":"%b","message":%b,"more":%d}\n'
@@ -35,14 +38,16 @@ class AccessLog:
         ms = int(at * 1000)
         if ms != self._ms:
             self._ms, self._at = ms, b"%.3f" % at
+        whole, hundredths = divmod(round(seconds * 100_000), 100)
         line = _LINE % (
             self._at,
             exchange.request_id,
             exchange.route.id.encode(),
             exchange.method[:32],
-            exchange.status,
+            DECIMALS[exchange.status],
             exchange.decision.logged if exchange.decision is not None else _OWN,
-            seconds * 1000,
+            DECIMALS[whole] if whole < 1000 else b"%d" % whole,
+            _HUNDREDTHS[hundredths],
             exchange.stage,
         )
         if exchange.proxy_status or self._more:
@@ -58,7 +63,7 @@ class AccessLog:
         """The end of a line: why it failed, what the operator asks for; no query, since it may hold secrets."""
         line = b',"proxy_status":"%b"' % exchange.proxy_status if exchange.proxy_status else b""
         if self._path:
-            line += b',"path":%b' % _json(exchange.path[:_MAX_PATH].decode("latin-1"))
+            line += b',"path":%b' % _json(exchange.head.path[:_MAX_PATH].decode("latin-1"))
         if self._user:
             line += b',"user":%b' % _json(exchange.identity.subject if exchange.identity is not None else None)
         return line + b"}\n"

@@ -55,7 +55,10 @@ def _durations(routes: Sequence[tuple[str, RouteStats]]) -> Histogram:
         ({"route": name, "side": side}, counts, seconds)
         for name, one in routes
         for side, counts, seconds in zip(
-            ("legacy", "extracted"), (one.durations_legacy, one.durations_extracted), one.seconds, strict=True
+            ("legacy", "extracted"),
+            (one.durations_legacy, one.durations_extracted),
+            (one.seconds_legacy, one.seconds_extracted),
+            strict=True,
         )
     ]
     return Histogram("strangler_request_duration_seconds", "Duration of requests.", BUCKETS_S, series)

@@ -48,7 +48,8 @@ class RouteStats:
         "durations_extracted",
         "durations_legacy",
         "last_legacy_at",
-        "seconds",
+        "seconds_extracted",
+        "seconds_legacy",
         "statuses_extracted",
         "statuses_legacy",
         "users_extracted",
@@ -78,7 +79,7 @@ class RouteStats:
         for name in _COUNTERS:
             setattr(self, name, 0)
         self.last_legacy_at = 0.0
-        self.seconds = [0.0, 0.0]
+        self.seconds_legacy = self.seconds_extracted = 0.0
         self.durations_legacy = [0] * (len(BUCKETS_S) + 1)
         self.durations_extracted = [0] * (len(BUCKETS_S) + 1)
         self.statuses_legacy: dict[int, int] = {}
@@ -133,38 +134,36 @@ class Stats:
 
     def count(self, exchange: Exchange, seconds: float) -> None:
         """A request has ended: towards which side, how, how long it took."""
-        route = exchange.route
+        route, decision = exchange.route, exchange.decision
         stats = self.by_route.get(route.id) or self.route(route.id)
-        if exchange.decision is None:
+        if decision is None:
             stats.own_replies += 1
             return
-        status, bad = exchange.status, exchange.status >= 500
-        own = bad and exchange.answered_here and exchange.proxy_status != b""
-        if exchange.stage:
-            bad = bad or exchange.stage in _UPSTREAM_FAILED
+        status, bad, own = exchange.status, False, False
+        if status >= 500 or exchange.stage:
+            bad, own = _failed(exchange)
             stats.client_gone += exchange.stage == b"client"
-        if exchange.decision.side is _LEGACY:
+        identity = exchange.identity
+        user = identity.subject if identity is not None else exchange.head.meaning.authorization
+        if decision.side is _LEGACY:
             stats.legacy += 1
             if bad:
                 stats.unanswered_legacy += own
                 stats.errors_legacy += not own
             stats.last_legacy_at = self.wall()
             stats.durations_legacy[bisect_left(BUCKETS_S, seconds)] += 1
-            stats.seconds[0] += seconds
-            statuses = stats.statuses_legacy
-            users = stats.users_legacy
+            stats.seconds_legacy += seconds
+            statuses, users = stats.statuses_legacy, stats.users_legacy
         else:
             stats.extracted += 1
             if bad:
                 bad = not own or exchange.stage != b""
                 stats.errors_extracted += bad
             stats.durations_extracted[bisect_left(BUCKETS_S, seconds)] += 1
-            stats.seconds[1] += seconds
-            statuses = stats.statuses_extracted
-            users = stats.users_extracted
-        user = exchange.authorization if exchange.identity is None else exchange.identity.subject
+            stats.seconds_extracted += seconds
+            statuses, users = stats.statuses_extracted, stats.users_extracted
         if user:
-            (users or _users(stats, exchange.decision.side)).add(user)
+            (users or _users(stats, decision.side)).add(user)
         statuses[status] = statuses.get(status, 0) + 1
         if exchange.bucket is not None:
             step_counts.count(self.steps, exchange, bad, self.wall)
@@ -186,7 +185,7 @@ class Stats:
         self.steps.pop(unit, None)
 
     def _undeclared(self, exchange: Exchange) -> None:
-        shape = path_shape(exchange.method, exchange.path)
+        shape = path_shape(exchange.method, exchange.head.path)
         if shape not in self.undeclared and len(self.undeclared) >= MAX_SHAPES:
             shape = "other"
         self.undeclared[shape] = self.undeclared.get(shape, 0) + 1
@@ -209,6 +208,13 @@ class Stats:
         for unit, step in saved.get("steps", {}).items():
             with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):
                 self.steps[unit] = StepCounts.restored(step)
+
+
+def _failed(exchange: Exchange) -> tuple[bool, bool]:
+    """Of a request with a status of 5xx or a stage: whether it failed, and whether the gateway answered itself."""
+    is_error = exchange.status >= 500
+    own = is_error and exchange.answered_here and exchange.proxy_status != b""
+    return is_error or exchange.stage in _UPSTREAM_FAILED, own
 
 
 def _users(stats: RouteStats, side: Side) -> Users:

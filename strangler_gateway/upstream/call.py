@@ -115,7 +115,8 @@ class Call:
         self.upgrade = upgrade
         """The protocols that the upstream may switch to, as a list; empty for none."""
         self.connection: Carrier | None = None
-        self.pending: list[bytes] = []
+        self.pending: list[bytes] | None = None
+        """What of the body came before a connection."""
         self.pending_size = 0
         self.paused = False
         self.wrote_body = False
@@ -132,6 +133,8 @@ class Call:
                 self.deadline = self.pool.now() + self.pool.service.timeouts.response
             self.connection.write(data)
             return
+        if self.pending is None:
+            self.pending = []
         self.pending.append(data)
         self.pending_size += len(data)
         if self.pending_size > _MAX_PENDING:

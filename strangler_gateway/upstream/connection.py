@@ -46,6 +46,7 @@ class UpstreamConnection:
     def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
         self.is_lenient = pool.service.lenient
+        self.response_s = pool.service.timeouts.response
         self.transport: asyncio.Transport | None = None
         self.out: Output
         self.call: Call | None = None
@@ -73,11 +74,11 @@ class UpstreamConnection:
         self.uses += 1
         self.informational = 0
         self.head = None
-        call.deadline = now + self.pool.service.timeouts.response
+        call.deadline = now + self.response_s
         self.out.send(call.head)
-        if call.pending:
+        if call.pending is not None:
             self.out.send(b"".join(call.pending))
-            call.pending, call.pending_size = [], 0
+            call.pending, call.pending_size = None, 0
             if not self.full:
                 call.sink.on_writable()
 
@@ -94,7 +95,7 @@ class UpstreamConnection:
     @property
     def is_tunnel(self) -> bool:
         """The protocol has been switched."""
-        return self.head is not None and self.head.status == 101
+        return self.head is not None and self.head.meaning.status == 101
 
     def pause(self) -> None:
         """Stops reading."""
@@ -147,10 +148,12 @@ class UpstreamConnection:
             return
         if self.buffer:
             data, self.buffer = self.buffer + data, b""
-        if self.head is not None:
-            call.deadline = self.pool.now() + call.idle_s
         try:
-            self._read(call, data)
+            if self.head is None:
+                self._read_head(call, data)
+            else:
+                call.deadline = self.pool.now() + call.idle_s
+                self._body(call, data)
         except BadResponse as exc:
             call.fail(self._error(exc.code, f"sent an answer that is not valid HTTP/1.1: {exc}"))
         except Malformed as malformed:
@@ -162,9 +165,10 @@ class UpstreamConnection:
         stage = "response" if self.head is None else "body"
         return UpstreamError(code, f"The upstream {self.pool.service.name} {what}.", stage)
 
-    def _read(self, call: Call, data: bytes) -> None:
-        last = self.last
-        if last is not None and self.head is None and data.startswith(last.received) and call.method != b"HEAD":
+    def _read_head(self, call: Call, data: bytes) -> None:
+        """Takes heads up to the final one, and what of the body came with it."""
+        last = None if self.is_lenient or call.method == b"HEAD" else self.last
+        if last is not None and data.startswith(last.received):
             self._take_head(call, last)
             data = data[len(last.received) :]
         while self.head is None:
@@ -176,17 +180,14 @@ class UpstreamConnection:
                 return
             if end > self.pool.max_header:
                 raise BadResponse("the header section is too long", "http_response_header_section_size")
-            head = self._parsed(data[:end], call.method)
-            data = data[end:]
+            received, data = data[:end], data[end:]
+            head = repeated_response(received, last) if last is not None else None
+            if head is None:
+                head = parse_response(received, call.method, self.is_lenient)
             self._take_head(call, head)
-            self.last = head if head.received else None
+            self.last = last = head if head.received else None
         if self.call is call:
             self._body(call, data)
-
-    def _parsed(self, received: bytes, method: bytes) -> ResponseHead:
-        last = self.last
-        head = repeated_response(received, last) if last is not None and method != b"HEAD" else None
-        return head or parse_response(received, method, self.is_lenient)
 
     def _incomplete(self, call: Call, data: bytes) -> None:
         if len(data) > self.pool.max_header:
@@ -198,16 +199,18 @@ class UpstreamConnection:
         self.buffer = data
 
     def _take_head(self, call: Call, head: ResponseHead) -> None:
-        if head.status >= 200:
+        if head.meaning.status >= 200:
+            length = head.length
             self.head = head
-            self.left = head.length if head.length is not None else -1
-            self.decoder = AnswerDecoder(self.pool.max_header, self.is_lenient) if head.length == -1 else None
+            self.left = length if length is not None else -1
+            self.decoder = AnswerDecoder(self.pool.max_header, self.is_lenient) if length == -1 else None
             call.answered = True
-            if head.events:
+            if head.meaning.events:
                 call.idle_s = inf
-            call.deadline = self.pool.now() + call.idle_s
+            clock = self.pool.now
+            call.deadline = clock() + call.idle_s
             call.sink.on_head(head)
-        elif head.status == 101:
+        elif head.meaning.status == 101:
             self._upgraded(call, head)
         else:
             self.informational += 1
@@ -217,10 +220,10 @@ class UpstreamConnection:
             call.sink.on_informational(head)
 
     def _upgraded(self, call: Call, head: ResponseHead) -> None:
-        if not head.upgrade or head.upgrade not in call.upgrade.split(b", ") or not call.complete:
+        if not head.meaning.upgrade or head.meaning.upgrade not in call.upgrade.split(b", ") or not call.complete:
             raise BadResponse("switched to a protocol that the client did not request", "http_upgrade_failed")
         self.head, self.left, self.decoder = head, -1, None
-        head.length, head.keep_alive = None, False
+        head.length, head.meaning.keep_alive = None, False
         call.answered = True
         call.idle_s = call.deadline = inf
         call.sink.on_head(head)
@@ -247,18 +250,19 @@ class UpstreamConnection:
                 self._end(call, [], data[left:])
 
     def _end(self, call: Call, trailers: Pairs, rest: bytes) -> None:
-        assert self.head is not None
-        assert self.transport is not None
+        head, transport = self.head, self.transport
+        assert head is not None
+        assert transport is not None
         self.call = None
         # A late word of the client's buffer must not reach the connection, which may be another's by then.
         call.connection = None
         call.end()
         if call.paused:
             self.resume()
-        if rest or not self.head.keep_alive or not call.complete or self.transport.is_closing():
-            self.transport.close()
+        if rest or not head.meaning.keep_alive or not call.complete or transport.is_closing():
+            transport.close()
         else:
-            timeout = self.head.keep_alive_timeout_s
+            timeout = head.meaning.keep_alive_timeout_s
             self.pool.release(self, IDLE_S if timeout is None else max(timeout - 1.0, 0.0))
         sink, call.sink = call.sink, NOBODY
         sink.on_end(trailers)

@@ -47,7 +47,7 @@ class _Collector(Nobody):
     def _finish(self, truncated: bool) -> None:
         if not self.response.done() and self._head is not None:
             body = bytes(self._body[: self._max_body])
-            self.response.set_result(FetchedResponse(self._head.status, self._head.fields, body, truncated))
+            self.response.set_result(FetchedResponse(self._head.meaning.status, self._head.fields, body, truncated))
 
 
 async def fetch(

@@ -15,16 +15,14 @@ _HOP_BY_HOP = frozenset((b"proxy-connection", b"proxy-authenticate", b"proxy-aut
 
 def response_fields(exchange: Exchange, response: ResponseHead, service: Service, trailers: bool) -> Pairs:
     """The fields for the client: as received, without hop-by-hop ones; references to inside mapped to outside."""
-    fields = response.fields
-    if response.marks:
+    fields, marks, connection = response.fields, response.meaning.marks, response.meaning.connection
+    if marks:
         fields = list(fields)
-        gone = [
-            i for kind, i in response.marks if _edit_response(exchange, fields, kind, i, response, service, trailers)
-        ]
+        gone = [i for kind, i in marks if _edit_response(exchange, fields, kind, i, response, service, trailers)]
         for index in reversed(gone):
             del fields[index]
-    if response.connection:
-        fields = [f for f in fields if (low := f[0].lower()) not in response.connection or low in NEVER_NOMINATED]
+    if connection:
+        fields = [f for f in fields if (low := f[0].lower()) not in connection or low in NEVER_NOMINATED]
     if exchange.extra_fields:
         fields = [*fields, *exchange.extra_fields]
     return fields
@@ -32,15 +30,15 @@ def response_fields(exchange: Exchange, response: ResponseHead, service: Service
 
 def interim_lines(response: ResponseHead) -> bytes:
     """The field lines of a 1xx response, without hop-by-hop ones; a 1xx has no body to be framed."""
-    gone = _DROPPED | {Kind.LENGTH}
-    marked = {index for kind, index in response.marks if kind in gone or (kind == Kind.DROP)}
-    kept = [f for i, f in enumerate(response.fields) if i not in marked and f[0].lower() not in response.connection]
+    gone, meaning = _DROPPED | {Kind.LENGTH}, response.meaning
+    marked = {index for kind, index in meaning.marks if kind in gone or (kind == Kind.DROP)}
+    kept = [f for i, f in enumerate(response.fields) if i not in marked and f[0].lower() not in meaning.connection]
     return b"".join([_LINE % pair for pair in kept])
 
 
 def response_lines(exchange: Exchange, response: ResponseHead, service: Service, trailers: bool) -> bytes:
     """The same as lines: bytes as received, where nothing but whole lines has to go (the common case)."""
-    if not response.connection and not exchange.extra_fields:
+    if not response.meaning.connection and not exchange.extra_fields:
         lines = response.passed
         if lines is None:
             lines = response.passed = _without_hop_by_hop(response)
@@ -51,11 +49,11 @@ def response_lines(exchange: Exchange, response: ResponseHead, service: Service,
 
 def _without_hop_by_hop(response: ResponseHead) -> bytes | None:
     """None where a field has to be looked at."""
-    gone, seen_length = [], False
-    for kind, index in response.marks:
+    gone, seen_length, meaning = [], False, response.meaning
+    for kind, index in meaning.marks:
         if kind == DATE:
             continue
-        if kind == LENGTH and response.length is not None and response.length >= 0 and response.status != 204:
+        if kind == LENGTH and response.length is not None and response.length >= 0 and meaning.status != 204:
             if seen_length or not response.fields[index][1].isdigit():
                 return None
             seen_length = True
@@ -63,8 +61,8 @@ def _without_hop_by_hop(response: ResponseHead) -> bytes | None:
             gone.append(index)
         else:
             return None
-    response.gone = tuple(gone)
-    return without(response.lines, response.gone)
+    meaning.gone = tuple(reversed(gone))
+    return without(response.lines, meaning.gone)
 
 
 def _edit_response(
@@ -75,10 +73,10 @@ def _edit_response(
     if kind in _DROPPED:
         return kind != Kind.TRAILER or not trailers
     if kind == Kind.LENGTH:
-        if response.status == 204 or response.is_coded:
+        if response.meaning.status == 204 or response.meaning.is_coded:
             return True
         fields[index] = (name, value.partition(b",")[0].strip(b" \t"))
-        return any(k == kind and i < index for k, i in response.marks)
+        return any(k == kind and i < index for k, i in response.meaning.marks)
     if kind == Kind.DROP:
         return name.lower() in _HOP_BY_HOP
     if kind == Kind.LOCATION:

@@ -10,7 +10,7 @@ from strangler_gateway.http.fields import NEVER_NOMINATED, Kind, Pairs, dashed, 
 from strangler_gateway.http.request_head import RequestHead
 from strangler_gateway.table.routes import Service, Side
 
-_LINE = b"%b: %b\r\n"
+_LINE = b"%b: %b"
 _MOST_FORWARDS = 999_999_999
 # Python 3.11 looks an enum member up in Python.
 _LEGACY: Final = Side.LEGACY
@@ -27,48 +27,54 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 def request_head(exchange: Exchange, service: Service, side: Side, via: bytes) -> bytes:
     """The request as it goes to `service` (RFC 9110 §7.6): raw target, raw fields, one line each of our own."""
-    memory = exchange.memory
-    built, lines = memory.built, memory.lines
-    if built is None or not _fits(built, exchange, service, side):
-        built, lines = _build(exchange, service, side, via), None
-        memory.built = built
-    if lines is None:
-        memory.lines = lines = built.around(exchange.head.lines)
-    named = b"" if built.names_request else b"X-Request-Id: %b\r\n" % exchange.request_id
-    start = exchange.method, target_for(exchange, service, side), lines, named
+    memory, head = exchange.memory, exchange.head
+    built, joined = memory.built, memory.joined
+    # All else is the same for a connection.
+    if (
+        built is None
+        or built.meaning is not head.meaning
+        or built.service is not service
+        or built.side is not side
+        or built.table is not exchange.table
+        or built.credential != exchange.credential
+    ):
+        memory.built = built = _build(exchange, service, side, via)
+    if joined is not None and joined[0] is built and joined[1] is head.lines:
+        lines = joined[2]
+    else:
+        lines = built.around(head.lines)
+        if head.section:  # else it is long, and never comes again
+            memory.joined = built, head.lines, lines
+    pieces = [exchange.method, b" ", target_for(exchange, service, side), b" HTTP/1.1\r\n", lines]
+    if not built.names_request:
+        pieces += (b"X-Request-Id: ", exchange.request_id, b"\r\n")
     token = exchange.internal_token
-    if token is None or side is _LEGACY:
-        return b"%b %b HTTP/1.1\r\n%b%b\r\n" % start
-    return b"%b %b HTTP/1.1\r\n%b%bAuthorization: Bearer %b\r\n\r\n" % (*start, token)
-
-
-def _fits(built: BuiltLines, exchange: Exchange, service: Service, side: Side) -> bool:
-    """Whether the lines are those of this exchange, too; all else is the same for a connection, or in its fields."""
-    return (
-        built.service is service
-        and built.side is side
-        and built.table is exchange.table
-        and built.credential == exchange.credential
-    )
+    if token is not None and side is not _LEGACY:
+        pieces += (b"Authorization: Bearer ", token, b"\r\n")
+    pieces.append(b"\r\n")
+    return b"".join(pieces)
 
 
 def _build(exchange: Exchange, service: Service, side: Side, via: bytes) -> BuiltLines:
     head = exchange.head
     lines = head.lines.copy()
     kept = _edit(exchange, lines, service, side)
-    if head.connection:
-        _remove_nominated(lines, head.fields, head.connection)
+    if head.meaning.connection:
+        _remove_nominated(lines, head.fields, head.meaning.connection)
     if exchange.table.identity_headers and not _passes_identity(exchange, service):
         _remove_identity(lines, head.fields, exchange.table.identity_headers)
-    edited = tuple((index, line) for index, line in enumerate(lines) if line != head.lines[index])
+    edited = tuple((index, line) for index, line in enumerate(lines) if line and line != head.lines[index])
+    gone = tuple(index for index in reversed(range(len(lines))) if not lines[index])
     own = [*_own(exchange, service, side), _forwarded(exchange, via, kept)]
     return BuiltLines(
+        head.meaning,
         service,
         side,
         exchange.table,
         exchange.credential,
         _host(head, service),
         edited,
+        gone,
         b"".join(own),
         REQUEST_ID in kept,
     )
@@ -76,20 +82,20 @@ def _build(exchange: Exchange, service: Service, side: Side, via: bytes) -> Buil
 
 def _host(head: RequestHead, service: Service) -> bytes:
     """The line where the client's own Host is not sent on."""
-    if head.host is not None and head.has_host_field and service.host_policy != "upstream":
+    if head.meaning.host is not None and head.meaning.has_host_field and service.host_policy != "upstream":
         return b""
-    preserved = head.host if service.host_policy == "preserve" else None
+    preserved = head.meaning.host if service.host_policy == "preserve" else None
     return b"Host: %b\r\n" % (preserved or service.authority)
 
 
 def _own(exchange: Exchange, service: Service, side: Side) -> Iterator[bytes]:
     """Lines of this hop alone."""
     head = exchange.head
-    if head.length is None:
+    if head.meaning.length is None:
         yield b"Transfer-Encoding: chunked\r\n"
     if upgrade := exchange.upgrade_to(service):
         yield b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade
-    elif head.te_trailers:
+    elif head.meaning.te_trailers:
         yield b"Connection: TE\r\nTE: trailers\r\n"
     if side is _LEGACY and exchange.credential is not None:
         yield b"Authorization: %b\r\n" % exchange.credential
@@ -99,17 +105,17 @@ def _edit(exchange: Exchange, lines: list[bytes], service: Service, side: Side) 
     """Takes out or changes the marked lines in place; gives what is to be continued, by kind."""
     head = exchange.head
     kept: dict[int, bytes] = {}
-    for kind, index in head.marks:
+    for kind, index in head.meaning.marks:
         if kind == HOST:
-            lines[index] = b"" if service.host_policy == "upstream" else b"Host: %b\r\n" % (head.host or b"")
+            lines[index] = b"" if service.host_policy == "upstream" else b"Host: %b" % (head.meaning.host or b"")
         elif kind == AUTHORIZATION:
             if side is _EXTRACTED or exchange.credential is not None:
                 lines[index] = b""
         elif kind == EXPECT:
-            lines[index] = b"" if kind in kept or not head.expect_continue else _expectation(head, index)
+            lines[index] = b"" if kind in kept or not head.meaning.expect_continue else _expectation(head, index)
             kept[kind] = b""
         elif kind == TRAILER:
-            if head.length is not None:
+            if head.meaning.length is not None:
                 lines[index] = b""
         elif kind == MAX_FORWARDS:
             lines[index] = _one_hop_less(exchange.method, head.fields[index])
@@ -187,7 +193,7 @@ def _one_hop_less(method: bytes, pair: tuple[bytes, bytes]) -> bytes:
 
 def _is_nominated(head: RequestHead, index: int) -> bool:
     """For this hop alone: what the gateway says itself is said in its place (gateway.md H1)."""
-    return head.fields[index][0].lower() in head.connection
+    return head.fields[index][0].lower() in head.meaning.connection
 
 
 def _remove_nominated(lines: list[bytes], fields: Pairs, names: frozenset[bytes]) -> None:
@@ -205,16 +211,16 @@ def _remove_identity(lines: list[bytes], fields: Pairs, patterns: tuple[str, ...
 
 def target_for(exchange: Exchange, service: Service, side: Side) -> bytes:
     """The request target towards a service: the bytes received, behind its base path, or the route's rewrite."""
-    rewrite = exchange.route.rewrite
+    rewrite, target = exchange.route.rewrite, exchange.head.target
     template = rewrite.legacy if side is _LEGACY else rewrite.extracted
-    if exchange.target == b"*":
-        return exchange.target
+    if target == b"*":
+        return target
     if template is None:
-        return service.base_path + exchange.target
+        return service.base_path + target
     values = dict(zip(exchange.route.variables, exchange.variables, strict=True))
     # One pass: what a client sent is never taken for a variable.
     path = _VARIABLE.sub(lambda found: values[found[1].decode()], template.encode())
-    return service.base_path + path + exchange.query
+    return service.base_path + path + exchange.head.query
 
 
 def request_id_of(fields: Pairs, index: int) -> bytes | None:

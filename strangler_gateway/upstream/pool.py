@@ -44,10 +44,12 @@ class Pool:
         """Starts a call; the sink hears of everything later, never from inside this function."""
         call = Call(self, sink, method, target, head, complete, upgrade)
         self.active.add(call)
-        now = self.now()
+        clock = self.now
+        now = clock()
         self.budget.request(now)
         if self._open_until <= now:
-            self._dispatch(call, now, fresh=False)
+            if not self._reuse(call, now, inf if method in RETRYABLE else _WRITE_FRESH_S):
+                self._dispatch(call, now)
         else:
             asyncio.get_running_loop().call_soon(call.refuse)
         return call
@@ -67,7 +69,8 @@ class Pool:
         if self.closed:
             connection.discard()
             return
-        connection.used_at = now = self.now()
+        clock = self.now
+        connection.used_at = now = clock()
         connection.idle_until = now + idle_s
         self.idle.append(connection)
 
@@ -79,7 +82,7 @@ class Pool:
         while self.waiting:
             call = self.waiting.popleft()
             if not call.ended:
-                self._dispatch(call, self.now(), fresh=True)
+                self._dispatch(call, self.now())
                 return
 
     def retry(self, call: Call, reused: bool) -> bool:
@@ -90,7 +93,7 @@ class Pool:
             return False
         if not self.budget.spend(now):
             return False
-        self._dispatch(call, now, fresh=True)
+        self._dispatch(call, now)
         return True
 
     def sweep(self) -> None:
@@ -109,9 +112,8 @@ class Pool:
             connection.discard()
         self.idle.clear()
 
-    def _dispatch(self, call: Call, now: float, fresh: bool) -> None:
-        if not fresh and self._reuse(call, now, inf if call.method in RETRYABLE else _WRITE_FRESH_S):
-            return
+    def _dispatch(self, call: Call, now: float) -> None:
+        """Sends a call on a new connection; where no more may be opened, on any idle one, or it waits."""
         call.deadline = now + self.service.timeouts.connect
         if self.open < self.service.max_connections:
             self.open += 1
@@ -124,8 +126,11 @@ class Pool:
     def _reuse(self, call: Call, now: float, within_s: float) -> bool:
         """Sends a call on the idle connection that was in use last, if that was recently enough."""
         idle = self.idle
-        while idle and now - idle[-1].used_at <= within_s:
-            connection = idle.pop()
+        while idle:
+            connection = idle[-1]
+            if now - connection.used_at > within_s:
+                break
+            idle.pop()
             if connection.usable(now):
                 connection.begin(call, now)
                 return True

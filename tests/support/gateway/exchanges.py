@@ -125,7 +125,7 @@ def exchange(
     lines = "".join(f"{name}: {value}\r\n" for name, value in ({"Host": "shop.example"} | dict(fields or {})).items())
     head = parse_request(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode(), 16384, 65536, 200)
     x = Exchange(head, HeadMemory(), gateway.current.table, peer, scheme, gateway.front.now())
-    x.route, x.variables = gateway.current.matcher.match(x.method, x.path)
+    x.route, x.variables = gateway.current.matcher.match(x.method, x.head.path)
     return x
 
 

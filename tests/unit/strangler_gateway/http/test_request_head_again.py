@@ -4,13 +4,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from strangler_gateway.http.request_head import BadRequest, RequestHead, parse_request
+from strangler_gateway.http.request_head import BadRequest, RequestHead, RequestMeaning, parse_request
 
 LIMITS = (16 * 1024, 64 * 1024, 200)
 LINES = st.sampled_from(
     [
         b"Host: shop.example",
         b"Content-Length: 3",
+        b"Content-Length: 35",
         b"Transfer-Encoding: chunked",
         b"Connection: close",
         b"Connection: X-Private, keep-alive",
@@ -45,13 +46,8 @@ def read(head: bytes, last: RequestHead | None) -> dict[str, object] | str:
         request = parse_request(head, *LIMITS, last)
     except BadRequest as exc:
         return exc.message
-    return {name: getattr(request, name) for name in MEANING}
-
-
-MEANING = [
-    *("method", "target", "path", "query", "version", "fields", "marks", "host", "has_host_field", "authorization"),
-    *("length", "keep_alive", "expect_continue", "upgrades", "te_trailers", "connection"),
-]
+    meaning = {name: getattr(request.meaning, name) for name in RequestMeaning.__slots__ if name != "starts"}
+    return meaning | {name: getattr(request, name) for name in ("method", "target", "path", "query", "lines", "fields")}
 
 
 @example(before=ABSOLUTE, after=PLAIN, fields=[b"Host: shop.example"], other=[b"Host: shop.example"])
@@ -72,7 +68,7 @@ def test_a_head_means_the_same_whatever_came_before_it(
 def test_other_values_of_plain_fields_are_not_parsed_as_a_new_head() -> None:
     first = parse_request(b"GET /a HTTP/1.1\r\nHost: shop.example\r\nX-A: 1\r\nX-B: 2\r\n\r\n", *LIMITS)
     second = parse_request(b"GET /b HTTP/1.1\r\nHost: shop.example\r\nX-A: 3\r\nX-B: 2\r\n\r\n", *LIMITS, first)
-    assert second.marks is first.marks
+    assert second.meaning is first.meaning
     assert second.fields == [(b"Host", b"shop.example"), (b"X-A", b"3"), (b"X-B", b"2")]
 
 
@@ -91,6 +87,9 @@ def test_a_line_that_is_refused_is_refused_behind_a_good_head_of_the_same_fields
         (b"Host: shop.example\r\nContent-Length: 3", b"Host: shop.example"),
         (b"Host: shop.example\r\nConnection: keep-alive", b"Host: shop.example\r\nConnection: close"),
         (b"Host: shop.example\r\nAuthorization: Bearer a", b"Host: shop.example\r\nAuthorization: Bearer b"),
+        (b"Host: shop.example\r\nAuthorization: Bearer a", b"Host: shop.example\r\nAuthorization: Bearer ab"),
+        (b"Host: shop.example\r\nContent-Length: 3", b"Host: shop.example\r\nContent-Length: 35"),
+        (b"Host: shop.example", b"Host: shop.example.org"),
     ],
 )
 def test_another_value_of_a_field_that_means_something_is_read(line: bytes, other: bytes) -> None:

@@ -118,7 +118,7 @@ def test_the_share_is_counted_in_basis_points(bucket_of_user: int | None, reason
 def test_a_user_is_on_the_side_of_his_bucket_and_gets_no_cookie() -> None:
     x = decided(gateway_for(route(anonymous="cookie")), who=ALICE)
     assert x.decision is not None
-    assert (x.bucket, x.decision.reason, x.service, x.extra_fields) == (bucket("s", b"alice"), "share_in", SHOP, [])
+    assert (x.bucket, x.decision.reason, x.service, x.extra_fields) == (bucket("s", b"alice"), "share_in", SHOP, ())
 
 
 @pytest.mark.parametrize(("method", "reason"), [("GET", "breaker_open"), ("POST", "share_in"), ("DELETE", "share_in")])
@@ -146,7 +146,7 @@ def test_nobody_known_is_drawn_by_what_the_group_says_or_goes_to_the_monolith(
 ) -> None:
     x = decided(gateway_for(route(anonymous=anonymous)), fields, NOBODY)
     assert x.decision is not None
-    assert (x.bucket, x.extra_fields) == (None if key is None else bucket("s", key), [])
+    assert (x.bucket, x.extra_fields) == (None if key is None else bucket("s", key), ())
     assert x.decision.reason == ("anonymous" if key is None else "share_in")
 
 
@@ -164,9 +164,9 @@ def test_the_canary_gives_a_cookie_that_it_then_goes_by(sent: dict[str, str]) ->
     cookie = re.fullmatch(rb"(strangler-canary=[\w-]{22}); Path=/; Max-Age=\d+; HttpOnly; SameSite=Lax; Secure", value)
     assert cookie is not None
     second = decided(gateway, {"Cookie": cookie[1].decode()})
-    assert (second.bucket, second.extra_fields) == (first.bucket, [])
+    assert (second.bucket, second.extra_fields) == (first.bucket, ())
 
 
 @pytest.mark.parametrize("state", [state for state in MigrationState if state is not MigrationState.CANARY])
 def test_no_cookie_is_set_outside_a_canary(state: MigrationState) -> None:
-    assert decided(gateway_for(route(state, anonymous="cookie"))).extra_fields == []
+    assert decided(gateway_for(route(state, anonymous="cookie"))).extra_fields == ()

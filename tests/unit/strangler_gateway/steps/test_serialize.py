@@ -94,7 +94,7 @@ def test_nothing_is_serialized_in_legacy_nor_a_safe_request(state: MigrationStat
     for _ in range(2):
         x = write(gateway, method=method)
         assert step(gateway, Serialize, x) is None
-        assert x.on_done == []
+        assert x.on_done == ()
 
 
 @pytest.mark.parametrize(("side", "status"), [(Side.LEGACY, None), (Side.EXTRACTED, 503)])

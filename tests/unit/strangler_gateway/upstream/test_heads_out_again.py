@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from strangler_gateway.exchange.exchange import Exchange
@@ -42,6 +42,7 @@ def built(reader: RequestReader, number: int, fields: list[bytes], **more: Any) 
 
 
 @pytest.mark.parametrize("peer", ["1.2.3.4", "10.0.0.1"])
+@example(heads=[[b"X-A: 1"], [b"X-A: 2"]], service=PLAIN, side=Side.LEGACY)
 @given(heads=st.lists(HEADS, min_size=2, max_size=4), service=st.sampled_from(SERVICES), side=st.sampled_from(Side))
 def test_a_request_is_sent_on_as_if_it_were_the_first_of_its_connection(
     heads: list[list[bytes]], service: Service, side: Side, peer: str

@@ -38,7 +38,7 @@ class Taker(Nobody):
         self.paused = asyncio.Event()
 
     def on_head(self, head: ResponseHead) -> None:
-        self.status = head.status
+        self.status = head.meaning.status
 
     def on_body(self, data: bytes) -> None:
         self.body += data
