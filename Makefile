@@ -12,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo migration run test test-walks test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak mutations check bench bench-purchase bench-mail settings-doc lock
+.PHONY: help install demo migration run test test-walks test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak mutations check bench bench-purchase bench-mail bench-runner settings-doc lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
@@ -100,6 +100,9 @@ bench-purchase: $(INSTALLED) ## measure purchases through the whole system (run 
 
 bench-mail: $(INSTALLED) ## measure mails with 1, 2, 4 and 8 senders, and a bare loop (on real servers after make parts)
 	@$(PYTHON_OF_VENV) -m benchmarks.mail
+
+bench-runner: $(INSTALLED) ## measure the runner against bare processes, per language and sandbox
+	@$(PYTHON_OF_VENV) -m benchmarks.runner
 
 settings-doc: $(INSTALLED) ## write docs/settings.md from the code
 	@$(PYTHON_OF_VENV) -m tests.docs.settings_page

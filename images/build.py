@@ -24,8 +24,10 @@ class Image:
 GATEWAY = Image("polycode-gateway", "Dockerfile")
 PLAIN_GATEWAY = Image("strangler-gateway", "Dockerfile", "strangler-gateway")
 SERVICES = tuple(
-    Image(f"polycode-{name}", f"extracted/{name}/Dockerfile") for name in ("shop", "account", "learning", "mailer")
+    Image(f"polycode-{name}", f"extracted/{name}/Dockerfile")
+    for name in ("shop", "account", "learning", "mailer", "runner")
 )
+RUNNER = SERVICES[-1]
 EXAMPLES = Image("polycode-examples", "examples/Dockerfile")
 EXAMPLE_SERVICE = Image("strangler-example-service", "examples/service/Dockerfile")
 CHAINS: Sequence[Sequence[Image]] = ((*SERVICES, EXAMPLES), (GATEWAY, PLAIN_GATEWAY, EXAMPLE_SERVICE))

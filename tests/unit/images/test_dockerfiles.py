@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 from extracted.account.settings import Settings as Account
 from extracted.learning.settings import Settings as Learning
 from extracted.mailer.settings import Settings as Mailer
+from extracted.runner.settings import Settings as Runner
 from extracted.shop.settings import Settings as Shop
 from images.build import IMAGES
 from images.engine import ROOT
@@ -21,6 +22,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "account": Account,
     "learning": Learning,
     "mailer": Mailer,
+    "runner": Runner,
 }
 
 
@@ -55,7 +57,7 @@ def test_compose_sets_only_what_the_service_reads(service: str) -> None:
 def test_compose_gives_more_time_than_a_stop_takes() -> None:
     longest = max(
         Gateway.model_fields["grace_s"].default + Gateway.model_fields["drain_s"].default,
-        *(settings.model_fields["grace_s"].default for settings in (Shop, Account, Learning, Mailer)),
+        *(settings.model_fields["grace_s"].default for settings in (Shop, Account, Learning, Mailer, Runner)),
     )
     graces = {int(service["stop_grace_period"].removesuffix("s")) for service in COMPOSE["services"].values()}
     assert min(graces) > longest
