@@ -1,11 +1,11 @@
-"""The command: `polycode purchases`, `mails`, `dead-letters`, `broker`, `runner`, `status`."""
+"""The command: `polycode purchases`, `mails`, `dead-letters`, `learning`, `broker`, `runner`, `status`."""
 
 import logging
 
 import typer
 
 from chassis.terminal import end_output
-from extracted.cli import broker, dead_letters, mails, purchases, runner, text
+from extracted.cli import broker, dead_letters, learning, mails, purchases, runner, text
 from extracted.cli.client import DONE, SERVICES, UNREACHABLE, OperationsClient, of_each
 from extracted.cli.options import AsJson
 
@@ -16,12 +16,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # they show the values of variables, and so the credential
     help="Operate PolyCode's services through their APIs.\n\nAddresses: POLYCODE_ACCOUNT_URL, "
-    "POLYCODE_SHOP_URL, POLYCODE_MAILER_URL. Credential: POLYCODE_OPERATOR_TOKEN or POLYCODE_OPERATOR_TOKEN_FILE. "
+    "POLYCODE_SHOP_URL, POLYCODE_LEARNING_URL, POLYCODE_MAILER_URL. "
+    "Credential: POLYCODE_OPERATOR_TOKEN or POLYCODE_OPERATOR_TOKEN_FILE. "
     "Exit codes: 0 done, 1 refused (or a breach), 2 wrong usage, 3 a service is unreachable.",
 )
 app.add_typer(purchases.app, name="purchases")
 app.add_typer(mails.app, name="mails")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(learning.app, name="learning")
 app.add_typer(broker.app, name="broker")
 app.add_typer(runner.app, name="runner")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
+from starlette.routing import Route
 
 from chassis.auth.tokens import TokenVerifier
 from chassis.database.own_tables import OwnTables
@@ -18,11 +18,12 @@ from chassis.outbox.outbox import Outbox
 from chassis.outbox.relay import OutboxRelay
 from chassis.service import logs, readiness, startup, web
 from chassis.settings import load, revealed
-from extracted.learning.api import application
+from extracted.learning.api import application, internal
 from extracted.learning.api.callers import GuardedRoute
 from extracted.learning.contents.api import contents
+from extracted.learning.contents.api import internal as content_operations
 from extracted.learning.modules.api import modules
-from extracted.learning.rewards.api import internal
+from extracted.learning.rewards.api import internal as reward_operations
 from extracted.learning.rewards.metrics import RewardMetrics
 from extracted.learning.rewards.service import RewardService
 from extracted.learning.rewards.storage import tables
@@ -37,6 +38,7 @@ from legacy_adapter.learning.contents import LegacyContents
 from legacy_adapter.learning.modules import LegacyModules
 from legacy_adapter.learning.submissions import LegacySubmissions
 from legacy_adapter.learning.success_marks import LegacySuccessMarks
+from legacy_adapter.learning.tidying import LegacyTreeCare
 from legacy_adapter.stores import MonolithStores, opened
 
 
@@ -70,7 +72,9 @@ def build(settings: Settings) -> Starlette:
             yield
 
     return web.application(
-        _with_operations(application.application(routes, verifier, production=production), settings, rewards),
+        internal.application(
+            application.application(routes, verifier, production=production), [*_operations(settings, stores, rewards)]
+        ),
         failure=application.failure(production=production),
         description=application.description(),
         unserved=readiness.unserved(
@@ -116,10 +120,13 @@ def _rewards(settings: Settings, stores: MonolithStores) -> RewardParts | None:
     return RewardParts(service, stored, RewardWorker(broker, relay, service), RewardMetrics(stored, relay, _now))
 
 
-def _with_operations(public: ASGIApp, settings: Settings, rewards: RewardParts | None) -> ASGIApp:
-    if rewards is None:
-        return public
-    return internal.application(public, revealed(settings.operator_token), rewards.stored, rewards.worker.status)
+def _operations(settings: Settings, stores: MonolithStores, rewards: RewardParts | None) -> Iterator[Route]:
+    token = revealed(settings.operator_token)
+    if token is None:
+        return
+    yield from content_operations.routes(LegacyTreeCare(stores.documents), token, _now)
+    if rewards is not None:
+        yield from reward_operations.routes(rewards.stored, rewards.worker.status, token)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

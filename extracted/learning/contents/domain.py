@@ -1,6 +1,7 @@
 """Contents and their components as values, and what readers may see of them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from extracted.learning.domain import Compat, administers
@@ -12,6 +13,15 @@ COMPONENT_TYPES: Final = ("container", "editor", "quizz", "markdown")
 LANGUAGES: Final = ("NODE", "PYTHON", "JAVA", "RUST")
 MOST_LEVELS: Final = 60
 """How deep components may nest: three levels of a document each, of which MongoDB takes 180."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """Ids of components and validators that no content reaches, and of nodes that were missing from the store."""
+
+    components: Sequence[str]
+    validators: Sequence[str]
+    restored: Sequence[str]
 
 
 class TreeRefused(Exception):

@@ -1,9 +1,10 @@
 """What the routes of contents need from outside."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
-from extracted.learning.contents.domain import Json
+from extracted.learning.contents.domain import Json, Tidied
 from extracted.learning.domain import ListQuery
 
 
@@ -34,4 +35,15 @@ class ContentStore(Protocol):
 
     async def remove(self, content_id: str) -> Json:
         """Returns what was removed, with the fields of the store. Raises NotFound, and Unexpected as `replace`."""
+        ...
+
+
+class TreeCare(Protocol):
+    """Repairs what a crash has left of changes."""
+
+    async def tidy(self, before: datetime, *, remove: bool) -> Tidied:
+        """Nodes that were made before that time and that no content reaches are removed, missing ones restored.
+
+        Without `remove` it only tells. Raises StoreUnavailable.
+        """
         ...

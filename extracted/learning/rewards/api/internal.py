@@ -1,16 +1,15 @@
-"""Routes of operators below /internal/, with a credential of their own; users cannot reach them.
+"""The operators' routes for rewards.
 
 GET /internal/rewards?after=ID&limit=N (pages of rows, for audits) · GET /internal/status (the outbox)
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Route
 
 from chassis.auth.credentials import guarded, refused
 from chassis.service import pages
@@ -18,26 +17,14 @@ from chassis.uuid_text import canonical_uuid
 from extracted.learning.rewards.domain import Reward
 from extracted.learning.rewards.ports import RewardRecords
 
-PREFIX: Final = "/internal/"
 MOST_PER_PAGE: Final = 1000
 Status = Callable[[], Awaitable[Mapping[str, object]]]
 
 
-def application(public: ASGIApp, token: str | None, records: RewardRecords, status: Status) -> ASGIApp:
-    """`public` answers all other paths; without a token it answers all paths."""
-    if token is None:
-        return public
-    own = [
-        Route("/internal/rewards", guarded(token, partial(_page, records))),
-        Route("/internal/status", guarded(token, partial(_status, status))),
-    ]
-    internal = Router(own, redirect_slashes=False)
-
-    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        is_internal = scope["type"] == "http" and scope["path"].startswith(PREFIX)
-        await (internal if is_internal else public)(scope, receive, send)
-
-    return dispatch
+def routes(records: RewardRecords, status: Status, token: str) -> Iterator[Route]:
+    """For bearers of the token."""
+    yield Route("/internal/rewards", guarded(token, partial(_page, records)))
+    yield Route("/internal/status", guarded(token, partial(_status, status)))
 
 
 async def _page(records: RewardRecords, request: Request) -> Response:
