@@ -32,6 +32,7 @@ from extracted.learning.rewards.worker import RewardWorker
 from extracted.learning.settings import LearningDatabaseSettings, Settings
 from extracted.learning.storage import MIGRATIONS
 from extracted.learning.submissions import api as submissions
+from extracted.learning.submissions.places import RunPlaces
 from extracted.learning.submissions.runner_client import HttpRunner
 from extracted.learning.submissions.service import SubmissionService, ValidatorRuns
 from legacy_adapter.learning.contents import LegacyContents
@@ -97,7 +98,8 @@ def _routes(
     yield from submissions.reading_routes(store)
     if runner is None:
         return
-    runs = ValidatorRuns(store, runner, settings.compat, _now, settings.submission_timeout_s)
+    places = RunPlaces(settings.runs_at_once, settings.submission_timeout_s)
+    runs = ValidatorRuns(store, runner, settings.compat, _now, places)
     yield from submissions.trying_routes(runs)
     if rewards is not None:
         yield from submissions.submitting_routes(SubmissionService(runs, rewards.service))

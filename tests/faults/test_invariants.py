@@ -10,7 +10,7 @@ from tests.support.system.crowd import Order, Wish
 from tests.support.system.invariants import Known, breaches, terminal_changed
 from tests.support.system.tally import tally
 
-USER, ITEM, PURCHASE, REFUNDED = "user", "item", "purchase", "refunded"
+USER, ITEM, PURCHASE, REFUNDED, REWARD = "user", "item", "purchase", "refunded", "reward"
 KNOWN = Known({USER: 100})
 
 
@@ -35,10 +35,12 @@ SOUND = Books(
     ledger={PURCHASE: {"debit": -10}, REFUNDED: {"debit": -10, "refund": 10}},
     decisions={PURCHASE: decision(PURCHASE, "decreased"), REFUNDED: decision(REFUNDED, "refused")},
     stock={ITEM: {"item_id": ITEM, "initial": 1, "restocked": 1, "sold": 1, "available": 1}},
-    points={USER: 90},
+    points={USER: 97},
     transactions={PURCHASE: {"id": PURCHASE, "user_id": USER, "Object_id": ITEM, "deleted_at": None}},
     unpublished=[],
     parked=[],
+    rewards={REWARD: {"id": REWARD, "user_id": USER, "amount": 7, "state": "earned"}},
+    paid={REWARD: 7},
 )
 
 
@@ -49,8 +51,12 @@ def test_books_that_add_up_have_no_breach() -> None:
 @pytest.mark.parametrize(
     ("number", "change"),
     [
-        ("I1", {"points": {USER: 91}}),
-        ("I1", {"points": {USER: 80}}),
+        ("I1", {"points": {USER: 98}}),
+        ("I1", {"points": {USER: 87}}),
+        ("I13", {"paid": {}}),
+        ("I13", {"paid": {REWARD: 8}}),
+        ("I13", {"rewards": {}}),
+        ("I13", {"rewards": {REWARD: {"id": REWARD, "user_id": USER, "amount": 7, "state": "paid_elsewhere"}}}),
         ("I2", {"points": {USER: -1}}),
         ("I3", {"stock": {ITEM: {"item_id": ITEM, "initial": 1, "restocked": 0, "sold": 1, "available": 1}}}),
         ("I3", {"stock": {ITEM: {"item_id": ITEM, "initial": 3, "restocked": 0, "sold": 2, "available": 1}}}),

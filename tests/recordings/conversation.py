@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, sleep
 
 import httpx
 
 from tests.recordings.mail_sink import MailSink, ReceivedMail, read_html
 from tests.recordings.replay import Replay, Step, load
+from tests.unit.extracted.services import TOKEN
 
 MAILS = Path(__file__).with_name("mails.jsonl")
 STEPS = tuple(load(Path(__file__).with_name("production.jsonl")))
@@ -18,7 +20,10 @@ PRODUCTION = {
     "AUTH_JWT_AUDIENCE": "https://polycode.do-2021.fr",
     "PUBLIC_WWW_URL": "https://polycode.do-2021.fr",
 }
-RUNNER = {"RUNNER_TIMEOUT": "4000"}
+RUNNER = {"RUNNER_TIMEOUT": "4000", "RUNNER_INTERNAL_TOKEN": TOKEN}
+PAID_SOON = ("me-points-100",)
+"""These steps read points that were earned by the steps before."""
+PAID_WITHIN_S = 1.0
 VERIFICATION = "/email/verification/"
 DIFFERS = {
     name: ["header content-length is None"]
@@ -72,7 +77,16 @@ def play(replay: Replay, sink: MailSink, steps: Iterable[Step] = STEPS) -> dict[
             own = sink.to(mailed[token].recipient, mailed[token].nth + 1)[-1]
             replay.bindings.bind(token, _token_of(own))
         assert step.name not in found
-        found[step.name] = replay.play(step)
+        found[step.name] = _played(replay, step)
+    return found
+
+
+def _played(replay: Replay, step: Step) -> list[str]:
+    """Learning has its rewards paid by message."""
+    found, deadline = replay.play(step), monotonic() + (PAID_WITHIN_S if step.name in PAID_SOON else 0)
+    while found and monotonic() < deadline:
+        sleep(0.05)
+        found = replay.play(step)
     return found
 
 

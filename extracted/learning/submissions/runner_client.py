@@ -32,7 +32,7 @@ _COMPLETED: Final = (*_STOPPED, "ok", "compile_error", "runtime_error", "memory_
 
 
 class HttpRunner:
-    """Implements the port CodeRunner. `at_once`: jobs that are under way; the next ones wait."""
+    """Implements the port CodeRunner. `at_once`: how many connections it may have."""
 
     def __init__(self, url: str, token: str, *, at_once: int) -> None:
         limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
@@ -41,20 +41,11 @@ class HttpRunner:
             timeout=httpx.Timeout(None, connect=CONNECT_S), trust_env=False, limits=limits, headers=headers
         )
         self._url = f"{url.rstrip('/')}/jobs"
-        self._slots = asyncio.Semaphore(at_once)
 
     async def run(self, job: CodeJob) -> Sequence[CodeResult]:
-        """Raises RunFailed, RunnerBusy if no place became free before the deadline."""
+        """Raises RunFailed, RunnerBusy if Runner had no place before the deadline."""
         ends = monotonic() + job.deadline_s
-        try:
-            async with asyncio.timeout(job.deadline_s):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise RunnerBusy from None
-        try:
-            return [result for part in _parts(job) for result in await self._run(part, ends)]
-        finally:
-            self._slots.release()
+        return [result for part in _parts(job) for result in await self._run(part, ends)]
 
     async def aclose(self) -> None:
         """Closes every connection."""

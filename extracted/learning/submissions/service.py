@@ -17,6 +17,7 @@ from extracted.learning.submissions.domain import (
     SubmissionResult,
     ValidatorCase,
 )
+from extracted.learning.submissions.places import RunPlaces
 from extracted.learning.submissions.ports import CodeJob, CodeRunner, SubmissionStore
 
 
@@ -30,13 +31,13 @@ class FirstSuccess(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ValidatorRuns:
-    """Runs one validator. `clock` in UTC; `deadline_s`: for everything that a request runs."""
+    """Runs one validator. `clock` in UTC."""
 
     store: SubmissionStore
     runner: CodeRunner
     compat: Compat
     clock: Callable[[], datetime]
-    deadline_s: float
+    places: RunPlaces
 
     async def try_one(self, user_id: str, validator_id: str, language: str, code: str) -> tuple[bool, CodeResult]:
         """Stores nothing. Raises NotFound, Unexpected, RunFailed, RunnerBusy, StoreUnavailable."""
@@ -44,16 +45,19 @@ class ValidatorRuns:
         if validator is None:
             raise NotFound("validator")
         one = domain.case(validator)
-        (result,) = await self.run(user_id, language, code, [one])
+        async with self.places.taken() as left_s:
+            (result,) = await self.run(user_id, language, code, [one], left_s())
         return domain.passes(result, one.expected), result
 
-    async def run(self, user_id: str, language: str, code: str, cases: Sequence[ValidatorCase]) -> Sequence[CodeResult]:
+    async def run(
+        self, user_id: str, language: str, code: str, cases: Sequence[ValidatorCase], deadline_s: float
+    ) -> Sequence[CodeResult]:
         """One job for all of them. Without any, nothing is run."""
         if not cases:
             return ()
         inputs = [one.stdin for one in cases]
         is_strict = self.compat is Compat.STRICT
-        return await self.runner.run(CodeJob(user_id, language, code, inputs, self.deadline_s, is_strict))
+        return await self.runner.run(CodeJob(user_id, language, code, inputs, deadline_s, is_strict))
 
     def attempt(self, language: str, code: str) -> CodeAttempt:
         """Made now."""
@@ -69,6 +73,10 @@ class SubmissionService:
 
     async def submit(self, new: CodeSubmission) -> SubmissionResult:
         """Raises NotFound, Unexpected, ValueRefused, RunFailed, RunnerBusy, StoreUnavailable."""
+        async with self.runs.places.taken() as left_s:
+            return await self._submit(new, left_s)
+
+    async def _submit(self, new: CodeSubmission, left_s: Callable[[], float]) -> SubmissionResult:
         store = self.runs.store
         component = await store.component(new.component_id)
         if component is None:
@@ -76,18 +84,18 @@ class SubmissionService:
         attempt = self.runs.attempt(new.language, new.code)
         stored = await store.attempted(new.user_id, new.component_id, attempt)
         await reach("learning.attempt_stored")
-        verdict = await self._verdict(new, component)
+        verdict = await self._verdict(new, component, left_s())
         await reach("learning.code_run")
         if verdict.success:
             await self._succeed(new, stored, attempt)
         return verdict
 
-    async def _verdict(self, new: CodeSubmission, component: Json) -> SubmissionResult:
+    async def _verdict(self, new: CodeSubmission, component: Json, deadline_s: float) -> SubmissionResult:
         validators = domain.validators_of(component)
         if validators is None:
             return SubmissionResult(False)
         cases = [domain.case(validator) for validator in validators]
-        results = await self.runs.run(new.user_id, new.language, new.code, cases)
+        results = await self.runs.run(new.user_id, new.language, new.code, cases, deadline_s)
         return domain.verdict(cases, results, self.runs.compat)
 
     async def _succeed(self, new: CodeSubmission, stored: StoredSubmission, attempt: CodeAttempt) -> None:

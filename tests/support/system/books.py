@@ -1,7 +1,7 @@
 """Reads the databases of a purchasing system in one snapshot, with its own SQL and no code of the services."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, text
@@ -9,11 +9,16 @@ from sqlalchemy import Connection, create_engine, text
 from tests.support.stores import Stores
 
 Row = Mapping[str, Any]
+SERVICES = ("account", "shop", "learning")
+REWARD = "reward"
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Rows by id, with ids as text. `ledger`: purchase → kind → amount. `unpublished`: service and message id."""
+    """Rows by id, with ids as text. `ledger`: purchase → kind → amount. `unpublished`: service and message id.
+
+    `rewards`: Learning's rows. `paid`: reward → points, by Account's ledger.
+    """
 
     purchases: Mapping[str, Row]
     requests: Mapping[str, Row]
@@ -24,6 +29,8 @@ class Books:
     transactions: Mapping[str, Row]
     unpublished: Sequence[str]
     parked: Sequence[Row]
+    rewards: Mapping[str, Row] = field(default_factory=dict)
+    paid: Mapping[str, int] = field(default_factory=dict)
 
 
 class Reader:
@@ -42,16 +49,19 @@ class Reader:
         """One snapshot of both services and the monolith."""
         with self._engine.connect() as connection:
             connection.execute(text("BEGIN" if self._own == "_" else "SELECT 1"))
+            ledger = self._rows(connection, "account", "ledger")
             return Books(
                 purchases=_by("id", self._rows(connection, "account", "purchases")),
                 requests=_by("id", self._rows(connection, "account", "purchase_requests")),
-                ledger=_ledger(self._rows(connection, "account", "ledger")),
+                ledger=_ledger([row for row in ledger if row["kind"] != REWARD]),
                 decisions=_by("purchase_id", self._rows(connection, "shop", "decisions")),
                 stock=_by("item_id", self._rows(connection, "shop", "stock")),
                 points={row["id"]: row["points"] for row in _read(connection, 'SELECT id, points FROM "user"')},
                 transactions=_by("id", _read(connection, "SELECT * FROM transactions")),
-                unpublished=[row for service in ("account", "shop") for row in self._unpublished(connection, service)],
-                parked=[row for service in ("account", "shop") for row in self._rows(connection, service, "parked")],
+                unpublished=[row for service in SERVICES for row in self._unpublished(connection, service)],
+                parked=[row for service in SERVICES for row in self._rows(connection, service, "parked")],
+                rewards=_by("id", self._rows(connection, "learning", "rewards")),
+                paid={row["purchase_id"]: row["delta"] for row in ledger if row["kind"] == REWARD},
             )
 
     def _rows(self, connection: Connection, service: str, table: str) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Checks the invariants I1–I8 at rest or during a run, and lists each breach in one sentence."""
+"""Checks the invariants I1–I8, and I13 of rewards, at rest or during a run; lists each breach in one sentence."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -43,13 +43,16 @@ def terminal_changed(before: Books, after: Books) -> list[str]:
 
 
 def _points(books: Books, known: Known) -> Iterable[str]:
-    """Each user has the granted points, minus what was spent, plus what was refunded."""
+    """Each user has the granted points, minus what was spent, plus refunds and rewards."""
     changed: Counter[str] = Counter()
     for purchase_id, entries in books.ledger.items():
         changed[books.purchases[purchase_id]["user_id"]] += sum(entries.values())
     for row in books.transactions.values():
         if row["id"] not in books.purchases:
             changed[row["user_id"]] -= known.costs.get(row["Object_id"], 0)
+    for reward_id, points in books.paid.items():
+        if reward_id in books.rewards:
+            changed[books.rewards[reward_id]["user_id"]] += points
     for user_id, granted in known.granted.items():
         has = books.points.get(user_id)
         if has is not None and has != granted + changed[user_id]:
@@ -131,6 +134,16 @@ def _effects(books: Books, _known: Known) -> Iterable[str]:
     yield from (f"user {user} pays {n} times for item {item}" for (user, item), n in blocking.items() if n > 1)
 
 
+def _rewards(books: Books, known: Known) -> Iterable[str]:
+    """What is earned is paid, once, and nothing else is."""
+    earned = {id: row["amount"] for id, row in books.rewards.items() if row["state"] == "earned"}
+    for reward_id, points in books.paid.items():
+        if earned.get(reward_id) != points:
+            yield f"reward {reward_id}: {points} points are paid, {earned.get(reward_id)} earned"
+    for reward_id in earned.keys() - books.paid.keys() if known.at_rest else ():
+        yield f"reward {reward_id} is earned and not paid"
+
+
 _INVARIANTS: Mapping[str, Callable[[Books, Known], Iterable[str]]] = {
     "I1": _points,
     "I2": _balances,
@@ -140,4 +153,5 @@ _INVARIANTS: Mapping[str, Callable[[Books, Known], Iterable[str]]] = {
     "I6": _liveness,
     "I7": _outboxes,
     "I8": _effects,
+    "I13": _rewards,
 }

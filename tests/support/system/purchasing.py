@@ -1,4 +1,4 @@
-"""The system of a purchase: monolith (optional), Account, Shop and gateway, on given stores and broker."""
+"""The system of a purchase and of a reward: monolith, Account, Shop, Learning, Runner, gateway; each is optional."""
 
 import asyncio
 import json
@@ -19,6 +19,7 @@ from tests.support.stores import Stores
 from tests.support.system.processes import ROOT, Process
 
 TOKENS = {"SHOP_INTERNAL_TOKEN": "internal-of-the-test-run", "ACCOUNT_SHOP_TOKEN": "internal-of-the-test-run"}
+RUNNER = "between-learning-and-runner-of-the-test-run"
 OPERATOR = "an-operator-token-of-the-test-run"
 _GROUP = "points"
 
@@ -51,7 +52,8 @@ class System:
         self.others: list[Process] = []
         self.data = MonolithData(stores)
         self.routes = folder / "routes.yaml"
-        self.ports = {name: free_port() for name in ("monolith", "gateway", "admin", "account", "shop")}
+        names = ("monolith", "gateway", "admin", "account", "shop", "learning", "runner")
+        self.ports = {name: free_port() for name in names}
         self.write_routes(state)
 
     def write_routes(self, state: str, **more: object) -> None:
@@ -61,13 +63,13 @@ class System:
         self.routes.write_text(json.dumps(outline))
 
     def migrate(self) -> None:
-        """Creates both services' tables."""
-        for service in ("account", "shop"):
+        """Creates the services' tables."""
+        for service in ("account", "shop", "learning"):
             folder = ROOT / "extracted" / service / "migrations"
             asyncio.run(migrations.upgrade(self.stores.database_url, service, folder))
 
     def start(self, *names: str) -> None:
-        """Starts those, or all but the monolith."""
+        """Starts those, or all that a purchase needs."""
         processes: list[Process] = [getattr(self, name) for name in names or ("gateway", "account", "shop")]
         for process in processes:
             process.launch()
@@ -84,7 +86,8 @@ class System:
 
     def end(self) -> None:
         """Ends all processes; their logs stay in the folder."""
-        running = [p for p in (self.gateway, *self.others, self.account, self.shop, self.monolith) if p.is_running]
+        services = (self.account, self.shop, self.learning, self.runner, self.monolith)
+        running = [process for process in (self.gateway, *self.others, *services) if process.is_running]
         for process in running:
             process.terminate()
         for process in running:
@@ -102,9 +105,20 @@ class System:
         return self._process("shop", ("extracted.shop",), self._service("SHOP") | documents | TOKENS)
 
     @cached_property
+    def learning(self) -> Process:
+        documents = {"LEARNING_DOCUMENTS_URL": self.stores.documents_url} if self.stores.documents_url else {}
+        own = self._service("LEARNING") | {"LEARNING_RUNNER_URL": self._url("runner"), "LEARNING_RUNNER_TOKEN": RUNNER}
+        return self._process("learning", ("extracted.learning",), own | documents)
+
+    @cached_property
+    def runner(self) -> Process:
+        return self._process("runner", ("extracted.runner",), {"RUNNER_INTERNAL_TOKEN": RUNNER})
+
+    @cached_property
     def monolith(self) -> Process:
         documents = ("--documents", self.stores.documents_url) if self.stores.documents_url else ()
         own = {"AUTH_JWT_SECRET": SECRET, "AUTH_JWT_ISSUER": ISSUER, "AUTH_JWT_AUDIENCE": AUDIENCE}
+        own |= {"RUNNER_API_URL": self._url("runner")}
         arguments = ("examples.monolith", "--database", self.stores.monolith_database, *documents)
         return self._process("monolith", arguments, own)
 
@@ -115,6 +129,7 @@ class System:
             "MONOLITH_URL": self._url("monolith"),
             "ACCOUNT_URL": self._url("account"),
             "SHOP_URL": self._url("shop"),
+            "LEARNING_URL": self._url("learning"),
             "LEGACY_DATABASE_URL": self.stores.database_url,
             "AUTH_JWT_SECRET": SECRET,
             "AUTH_JWT_ISSUER": ISSUER,
@@ -140,6 +155,10 @@ class System:
         fields = {"Authorization": f"Bearer {user_token}"} | {n.replace("_", "-"): v for n, v in headers.items()}
         return self._ask(self.ports["gateway"], method, target, fields, body)
 
+    def ask_at(self, process: str, method: str, target: str, user_token: str, body: object = None) -> Reply:
+        """At one process, which knows the user's own token."""
+        return self._ask(self.ports[process], method, target, {"Authorization": f"Bearer {user_token}"}, body)
+
     def operate(self, service: str, method: str, target: str, body: object = None) -> Reply:
         """The operations API of a service."""
         return self._ask(self.ports[service], method, target, {"Authorization": f"Bearer {OPERATOR}"}, body)
@@ -151,7 +170,7 @@ class System:
     def _ask(self, port: int, method: str, target: str, fields: dict[str, str], body: object) -> Reply:
         content = None if body is None else json.dumps(body).encode()
         fields |= {"Content-Type": "application/json"} if content is not None else {}
-        connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             connection.request(method, target, content, fields)
             response = connection.getresponse()

@@ -56,6 +56,7 @@ class Scene:
     books: Reader
     broker: TcpProxy | None = None
     database: TcpProxy | None = None
+    services: tuple[str, ...] = SERVICES
     granted: dict[str, int] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
 
@@ -223,7 +224,7 @@ class Scene:
             if process.is_running:
                 process.stop()
         self.system.others.clear()
-        processes: list[Process] = [getattr(self.system, name) for name in SERVICES]
+        processes: list[Process] = [getattr(self.system, name) for name in self.services]
         for process in processes:
             process.arm()
             if process.is_running and not process.is_as_meant:
@@ -234,13 +235,15 @@ class Scene:
 
 
 @contextmanager
-def embedded(folder: Path, cancel_after_s: int = PATIENT, data: Path | None = None) -> Iterator[Scene]:
-    """SQLite (its file in `data`, if given), and the SQLite broker in a second file."""
+def embedded(
+    folder: Path, cancel_after_s: int = PATIENT, data: Path | None = None, services: tuple[str, ...] = SERVICES
+) -> Iterator[Scene]:
+    """SQLite (its file in `data`, if given), and the SQLite broker in a second file. `services`: all processes."""
     path = folder / "broker.sqlite3"
     url = f"sqlite:///{path}?lease_s=2"
     with (
         system(folder, on_sqlite(data or folder), url, more={"account": _pace(cancel_after_s)}) as running,
-        _started(running, SqliteMeddler(path)) as scene,
+        _started(running, SqliteMeddler(path), services=services) as scene,
     ):
         yield scene
 
@@ -251,6 +254,7 @@ def on_parts(
     cancel_after_s: int = PATIENT,
     server: rabbit.RabbitServer | None = None,
     environ: Mapping[str, str] | None = None,
+    services: tuple[str, ...] = SERVICES,
 ) -> Iterator[Scene]:
     """PostgreSQL, FerretDB and RabbitMQ (`server`, or the shared one). PostgreSQL and RabbitMQ have proxies.
 
@@ -265,14 +269,14 @@ def on_parts(
                 f"{name.upper()}_BROKER_URL": broker.through(url),
                 f"{name.upper()}_DATABASE_URL": database.through(stores.database_url),
             }
-            for name in ("account", "shop")
+            for name in ("account", "shop", "learning")
         }
         more["account"] |= _pace(cancel_after_s)
         more["gateway"] = {"STRANGLER_BROKER_URL": broker.through(url)}
         more = {name: own | dict(environ or {}) for name, own in more.items()}
         with (
             system(folder, stores, url, more=more) as running,
-            _started(running, RabbitMeddler(url, management), broker, database) as scene,
+            _started(running, RabbitMeddler(url, management), broker, database, services) as scene,
         ):
             try:
                 yield scene
@@ -283,13 +287,17 @@ def on_parts(
 
 @contextmanager
 def _started(
-    running: System, meddler: Meddler, broker: TcpProxy | None = None, database: TcpProxy | None = None
+    running: System,
+    meddler: Meddler,
+    broker: TcpProxy | None = None,
+    database: TcpProxy | None = None,
+    services: tuple[str, ...] = SERVICES,
 ) -> Iterator[Scene]:
     running.migrate()
-    running.start(*SERVICES)
+    running.start(*services)
     books = Reader(running.stores)
     try:
-        yield Scene(running, meddler, books, broker, database)
+        yield Scene(running, meddler, books, broker, database, services)
     finally:
         books.close()
 

@@ -104,7 +104,7 @@ class Report:
 
 
 class UnderFire:
-    """Monolith, Account, Shop and gateway on one database."""
+    """Monolith, services and gateway on one database."""
 
     def __init__(self, running: System, seed: int) -> None:
         self.system, self.chance = running, random.Random(seed)
@@ -241,9 +241,10 @@ class UnderFire:
         def settled() -> Books | None:
             found = self.books.read()
             is_open = any(row["state"] in ("DEBITED", "CANCELLING") for row in found.purchases.values())
-            return None if is_open or found.unpublished else found
+            earned = {id for id, row in found.rewards.items() if row["state"] == "earned"}
+            return None if is_open or found.unpublished or earned - found.paid.keys() else found
 
-        found = until(settled, "all purchases terminal", within_s=60)
+        found = until(settled, "all purchases terminal, all rewards paid", within_s=60)
         assert found is not None
         return found
 
@@ -276,7 +277,7 @@ def under_fire(folder: Path, seed: int) -> Iterator[UnderFire]:
     """The whole system, with the group points in state legacy."""
     with system(folder, on_real_parts(folder), fresh_rabbit(), state="legacy") as running:
         running.migrate()
-        running.start("monolith", "shop", "account", "gateway")
+        running.start("monolith", "shop", "account", "runner", "learning", "gateway")
         fire = UnderFire(running, seed)
         try:
             yield fire

@@ -1,4 +1,4 @@
-"""Shop, Account and Learning as they run in production, in processes of their own, with what they need for queues."""
+"""Shop, Account and Learning as they run in production, in processes of their own, with all that they need."""
 
 import asyncio
 from contextlib import ExitStack
@@ -12,10 +12,13 @@ from tests.unit.extracted.running import Gateway, RunningService, running_servic
 
 MIGRATIONS = {"shop": SHOP_MIGRATIONS, "account": ACCOUNT_MIGRATIONS, "learning": LEARNING_MIGRATIONS}
 TOKEN = "between-the-services-of-the-test-run"
+NOWHERE = "http://127.0.0.1:9"
 
 
-def running_services(stack: ExitStack, stores: Stores, broker_url: str, gateway: Gateway) -> dict[str, RunningService]:
-    """By their names in routes.yaml; their tables are made first. They end with `stack`."""
+def running_services(
+    stack: ExitStack, stores: Stores, broker_url: str, gateway: Gateway, runner_url: str = NOWHERE
+) -> dict[str, RunningService]:
+    """By their names in routes.yaml; their tables are made first. They end with `stack`. Runner's token is TOKEN."""
     for name, place in MIGRATIONS.items():
         asyncio.run(migrations.upgrade(stores.database_url, name, place))
     documents = {"DOCUMENTS_URL": stores.documents_url} if stores.documents_url else {}
@@ -26,4 +29,5 @@ def running_services(stack: ExitStack, stores: Stores, broker_url: str, gateway:
 
     shop = start("shop", INTERNAL_TOKEN=TOKEN, **documents)
     account = start("account", SHOP_URL=f"http://127.0.0.1:{shop.port}", SHOP_TOKEN=TOKEN)
-    return {"shop": shop, "account": account, "learning": start("learning", **documents)}
+    learning = start("learning", RUNNER_URL=runner_url, RUNNER_TOKEN=TOKEN, **documents)
+    return {"shop": shop, "account": account, "learning": learning}

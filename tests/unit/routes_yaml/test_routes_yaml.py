@@ -29,7 +29,8 @@ EXTRACTED = {
     ("account", "teams"): "team-create team-list team-read team-change team-delete member-add member-remove",
     ("account", "points"): "item-buy purchase-read",
     ("learning", "learning"): "module-create module-list module-read module-change module-delete "
-    "content-create content-list content-read content-replace content-delete",
+    "content-create content-list content-read content-replace content-delete submission-validate submission-read",
+    ("learning", "points"): "submission-create",
 }
 """Service and group → routes."""
 ID = "5F0c64e1-9B1d-4a57-8f3e-2d1c0b9a8e7f"

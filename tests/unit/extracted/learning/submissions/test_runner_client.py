@@ -11,7 +11,6 @@ from extracted.learning.submissions.domain import CodeResult
 from extracted.learning.submissions.ports import CodeJob, RunFailed, RunnerBusy
 from extracted.learning.submissions.runner_client import HttpRunner
 from tests.support.scripted_runner import DOUBLE, TOKEN, ScriptedRunner, ok, scripted_runner
-from tests.support.system.waiting import until
 
 FULL = (429, {"Retry-After": "0"}, b"{}")
 AT_ONCE = 2
@@ -125,18 +124,3 @@ async def test_a_runner_that_hangs_is_given_up_after_the_deadline(runner: Script
     runner.gate.clear()
     with pytest.raises(RunFailed):
         await client.run(job(deadline_s=1.2))
-
-
-async def test_no_more_jobs_than_allowed_are_under_way_and_who_gets_no_place_hears_of_it(
-    runner: ScriptedRunner, client: HttpRunner
-) -> None:
-    runner.gate.clear()
-    running = [asyncio.create_task(client.run(job())) for _ in range(AT_ONCE)]
-    await asyncio.to_thread(until, lambda: len(runner.jobs) == AT_ONCE, "both places taken")
-    with pytest.raises(RunnerBusy):
-        await client.run(job(deadline_s=0.2))
-    others = [asyncio.create_task(client.run(job())) for _ in range(6)]
-    runner.gate.set()
-    await asyncio.gather(*running, *others)
-    assert runner.most_at_once == AT_ONCE
-    assert len(runner.jobs) == AT_ONCE + 6
