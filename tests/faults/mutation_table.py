@@ -1,4 +1,4 @@
-"""For each safety rule of a purchase, a small patch that removes it, and the test that must then fail."""
+"""For each safety rule of purchases and rewards, a small patch that removes it, and the test that must then fail."""
 
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ class Mutation:
 _HANDLED = "        await self._holding(lambda: self._handle(delivery))\n"
 _DEBIT = "_DEBIT: Final = PreparedRows(_CHANGES, lambda given: _change(given, _BALANCE + given.c.by >= 0))"
 _BUY = "tests/unit/extracted/account/purchases/test_buy.py"
+_REWARDS = "tests/unit/extracted/learning/rewards/test_rewards.py"
 _JOINED = """\
             return None if other is None else joined(other)
         if paid"""
@@ -158,5 +159,57 @@ MUTATIONS = (
         "    (S.CANCELLING, E.UNANSWERED): Transition(S.CANCELLING, (D.ASK_TO_CANCEL, D.ALARM)),\n",
         "",
         f"{_FAULTS}/test_late.py::test_f08_a_lost_cancel_is_asked_again_until_shop_answers[embedded]",
+    ),
+    Mutation(
+        "a success that is not the first is paid",
+        "legacy_adapter/learning/success_marks.py",
+        "return await self._marked(submission_id, fields, DocumentCondition(missing=_FIRST))",
+        "return await self._marked(submission_id, fields, DocumentCondition())",
+        f"{_REWARDS}::test_of_a_success_here_and_one_of_the_monolith_the_first_is_paid_by_its_side",
+    ),
+    Mutation(
+        "ours by lastSuccess alone",
+        "extracted/learning/rewards/domain.py",
+        "return RewardState.EARNED if mark.reward_id == reward.id else RewardState.PAID_ELSEWHERE",
+        "return RewardState.EARNED",
+        f"{_REWARDS}::test_after_a_later_attempt_the_recovery_leaves_the_success_to_it",
+    ),
+    Mutation(
+        "finished though somebody has tried since",
+        "extracted/learning/rewards/domain.py",
+        "return not mark.has_success and mark.attempt_at == reward.attempt_at",
+        "return not mark.has_success",
+        f"{_REWARDS}::test_after_a_later_attempt_the_recovery_leaves_the_success_to_it",
+    ),
+    Mutation(
+        "earned without a look at the state",
+        "extracted/learning/rewards/storage/rewards.py",
+        "return update(self._table).where(row.id == reward.id, self._is_intended).values(changed).returning(row.id)",
+        "return update(self._table).where(row.id == reward.id).values(changed).returning(row.id)",
+        f"{_REWARDS}::test_first_successes_at_once_share_one_document_and_one_reward",
+    ),
+    Mutation(
+        "a document for each first attempt",
+        "legacy_adapter/learning/submissions.py",
+        "self._documents.add_once(SUBMISSIONS, _object_id(user_id, component_id), new)",
+        "self._documents.add(SUBMISSIONS, new)",
+        f"{_REWARDS}::test_first_successes_at_once_share_one_document_and_one_reward",
+    ),
+    Mutation(
+        "nothing recovers a reward",
+        "extracted/learning/rewards/worker.py",
+        "                await self.rewards.recover()\n",
+        "                await asyncio.sleep(0)\n",
+        "tests/faults/rewards/test_kills.py::test_what_a_kill_leaves_is_finished_without_another_request"
+        "[embedded-learning.success_marked]",
+    ),
+    Mutation(
+        "a reward is paid as often as it comes",
+        "extracted/account/rewards/storage.py",
+        "            if await connection.scalar(self._insert, row) is None:\n"
+        "                return RewardOutcome.PAID_BEFORE\n",
+        "            await connection.scalar(self._insert, row)\n",
+        "tests/unit/extracted/account/rewards/test_payments.py::"
+        "test_a_reward_that_comes_often_and_at_once_is_paid_once",
     ),
 )
