@@ -43,7 +43,8 @@ async def system_for(
     print("Starting the stand-in monolith, the gateway and the extracted services on free ports.", flush=True)
     async with Launcher(started, logs) as launcher:
         try:
-            system = await start(launcher, folder, with_mail=with_mail)
+            is_linux = sys.platform == "linux"  # elsewhere Runner cannot isolate programs
+            system = await start(launcher, folder, with_mail=with_mail, with_runner=with_mail and is_linux)
             await first(use(system), launcher.watch())
         except FAILURES:
             await launcher.raise_ended()

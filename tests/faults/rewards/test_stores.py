@@ -22,6 +22,7 @@ def documents_away(lesson: RewardScene) -> Iterator[None]:
     with TcpProxy(urlsplit(url).port or 27017) as proxy:
         learning.stop()
         learning.start(LEARNING_DOCUMENTS_URL=proxy.through(url))
+        proxy.refuses = True
         proxy.cut()
         try:
             yield
@@ -35,6 +36,7 @@ def documents_away(lesson: RewardScene) -> Iterator[None]:
 def database_away(lesson: RewardScene) -> Iterator[None]:
     """The proxy before PostgreSQL is cut, for all services."""
     assert lesson.scene.database is not None
+    lesson.scene.database.refuses = True
     lesson.scene.database.cut()
     try:
         yield
