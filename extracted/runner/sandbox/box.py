@@ -1,6 +1,7 @@
 """A box made by the spawner: files through its folder's descriptor, runs through the link."""
 
 import asyncio
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -37,6 +38,8 @@ class SpawnedBox:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._folder)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        if len(content) > self._size:
+            raise OSError(errno.EFBIG, f"a box of {self._size} bytes takes no file of {len(content)}")
         with os.fdopen(os.open(name, flags, 0o600, dir_fd=self._folder), "wb") as file:
             file.write(content)
             os.fchmod(file.fileno(), 0o755 if executable else 0o644)

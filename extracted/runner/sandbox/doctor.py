@@ -5,7 +5,7 @@ from typing import Any
 
 from extracted.runner.sandbox import protections
 from extracted.runner.sandbox.link import SpawnerLink
-from extracted.runner.sandbox.opening import SandboxChoice, chosen, setup_of, trial
+from extracted.runner.sandbox.opening import GVISOR_REFUSAL, SandboxChoice, chosen, setup_of, trial
 from extracted.runner.sandbox.port import RunStatus, SandboxUnavailable
 from extracted.runner.sandbox.protections import Protection
 
@@ -38,6 +38,7 @@ async def examine(choice: SandboxChoice) -> Examination:
     link = await SpawnerLink.started(setup_of(choice))
     try:
         states = [await _state(link, name) for name in protections.BACKENDS]
+        states.append(BackendState("gvisor", GVISOR_REFUSAL, []))
         try:
             taken, refusal = await chosen(link, choice), ""
         except SandboxUnavailable as error:

@@ -42,6 +42,7 @@ class SpawnerLink:
 
     def __init__(self, process: asyncio.subprocess.Process, end: socket.socket, facts: Facts) -> None:
         self.facts = facts
+        self.pid = process.pid
         self._process = process
         self._end = end
         self._numbers = itertools.count(1)

@@ -18,8 +18,10 @@ from extracted.runner.sandbox.spawner.messages import Facts, Setup
 
 log = structlog.get_logger("runner.sandbox")
 
-STRONGEST_FIRST: Final = ("bubblewrap", "plain")
-"""gVisor only if it is asked for: it starts slowly."""
+GVISOR_REFUSAL: Final = (
+    "the runner does not start runsc for each run; put the runner itself into gVisor (runtimeClassName: gvisor) and "
+    "set RUNNER_SANDBOX=plain, RUNNER_ALLOW_WEAK=true, because gVisor has no Landlock"
+)
 _TRIAL: Final = Limits(
     wall_s=10, cpu_s=5, memory_bytes=64 << 20, processes=16, output_bytes=4_096, file_bytes=4_096, open_files=32,
     box_bytes=1 << 20,
@@ -75,6 +77,11 @@ class SpawnedSandbox:
         """What this machine has."""
         return self._link.facts
 
+    @property
+    def pid(self) -> int:
+        """The spawner's."""
+        return self._link.pid
+
     @asynccontextmanager
     async def box(self, limits: Limits) -> AsyncIterator[Box]:
         """Raises SpawnerGone if a new spawner ends too, SandboxUnavailable if it does not start or has no user left."""
@@ -113,7 +120,7 @@ async def made(link: SpawnerLink, backend: str, limits: Limits) -> AsyncIterator
 
 async def chosen(link: SpawnerLink, choice: SandboxChoice) -> str:
     """The first backend that works and has all that it relies on. Raises SandboxUnavailable."""
-    wanted = STRONGEST_FIRST if choice.backend == "auto" else (choice.backend,)
+    wanted = protections.BACKENDS if choice.backend == "auto" else (choice.backend,)
     refusals = []
     for backend in wanted:
         refusal = await _refusal(link, backend, choice.allow_weak)
@@ -124,6 +131,8 @@ async def chosen(link: SpawnerLink, choice: SandboxChoice) -> str:
 
 
 async def _refusal(link: SpawnerLink, backend: str, allow_weak: bool) -> str:
+    if backend not in protections.BACKENDS:
+        return GVISOR_REFUSAL
     missing = [f"{one.name} ({one.detail})" for one in protections.missing(link.facts, backend)]
     if missing and not allow_weak:
         return f"this machine lacks {' and '.join(missing)}; RUNNER_ALLOW_WEAK=true starts without, for trusted code"

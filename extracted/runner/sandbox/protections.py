@@ -5,7 +5,7 @@ from typing import Final
 
 from extracted.runner.sandbox.spawner.messages import Facts
 
-BACKENDS: Final = ("gvisor", "bubblewrap", "plain")
+BACKENDS: Final = ("bubblewrap", "plain")
 """The strongest first."""
 
 
@@ -64,11 +64,7 @@ def _bubblewrap(facts: Facts) -> list[Protection]:
     ]
 
 
-def _gvisor(_facts: Facts) -> list[Protection]:
-    return [Protection("kernel of its own", True, "gVisor answers system calls", "attack the machine's kernel")]
-
-
-_OF_BACKEND: Final = {"plain": _plain, "bubblewrap": _bubblewrap, "gvisor": _gvisor}
+_OF_BACKEND: Final = {"plain": _plain, "bubblewrap": _bubblewrap}
 
 
 def _seccomp(facts: Facts) -> Protection:

@@ -11,12 +11,12 @@ _KILLED: Final = {
     "output": RunStatus.OUTPUT_LIMIT,
     "files": RunStatus.OUTPUT_LIMIT,
     "memory": RunStatus.MEMORY_LIMIT,
-    "cpu": RunStatus.CPU_LIMIT,
     "processes": RunStatus.PROCESS_LIMIT,
     "stopped": RunStatus.SANDBOX_ERROR,
     "cancelled": RunStatus.SANDBOX_ERROR,
 }
-"""By the reason for which the spawner killed a run; a time limit may have a better reason behind it."""
+"""By the reason for which the spawner killed a run; behind a limit of time may be a better reason."""
+_OF_TIME: Final = {"time": RunStatus.TIME_LIMIT, "cpu": RunStatus.CPU_LIMIT}
 _PROCESSOR_TIME: Final = frozenset({signal.SIGXCPU, signal.SIGKILL})
 
 
@@ -28,12 +28,12 @@ def status_of(report: RunReport, stderr: bytes, cpu_s: float, out_of_memory: Ite
         return _KILLED[report.killed]
     if report.oom_kills:
         return RunStatus.MEMORY_LIMIT
-    if report.killed != "time" and report.exit_code == 0:
+    if not report.killed and report.exit_code == 0:
         return RunStatus.OK
     if report.forks_refused:
         return RunStatus.PROCESS_LIMIT
-    if report.killed == "time":
-        return RunStatus.TIME_LIMIT
+    if report.killed in _OF_TIME:
+        return _OF_TIME[report.killed]
     return _own_end(report, stderr, cpu_s, out_of_memory)
 
 

@@ -1,10 +1,11 @@
 """Boxes: folders of bounded size, each with a user of its own where this process may change users."""
 
+import itertools
 import os
 import secrets
-import shutil
 import socket
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,8 @@ class Boxes:
     def close(self) -> None:
         if self.tmpfs:
             kernel.unmount(self._root)
-        shutil.rmtree(self._root, ignore_errors=True)
+        with suppress(OSError):
+            _remove(self._root)
 
     def _leased(self) -> tuple[int, socket.socket]:
         """An abstract Unix socket is the lease: a name of this machine that ends with its owner."""
@@ -120,15 +122,27 @@ def _may_change_users(uid: int) -> bool:
 
 
 def _remove(path: str) -> None:
-    """Also folders that the run made unreadable."""
+    """Also unreadable folders, and folders deeper than a path may be long: what is in one moves up before it goes."""
+    moved, prefix = itertools.count(), secrets.token_hex(8)
+    os.chmod(path, 0o700)
+    while names := os.listdir(path):
+        for name in names:
+            one = os.path.join(path, name)
+            if os.path.isdir(one) and not os.path.islink(one):
+                _empty(one, lambda: os.path.join(path, f".{prefix}-{next(moved)}"))
+                os.rmdir(one)
+            else:
+                os.unlink(one)
+    os.rmdir(path)
 
-    def retry(_function: object, failed: str, _error: object) -> None:
-        with suppress(OSError):
-            os.chmod(os.path.dirname(failed), 0o700)
-            os.chmod(failed, 0o700, follow_symlinks=False) if not os.path.islink(failed) else None
-            shutil.rmtree(failed) if os.path.isdir(failed) and not os.path.islink(failed) else os.unlink(failed)
 
-    shutil.rmtree(path, onerror=retry)
+def _empty(folder: str, place: Callable[[], str]) -> None:
+    os.chmod(folder, 0o700)
+    for name in os.listdir(folder):
+        inner = os.path.join(folder, name)
+        if os.path.isdir(inner) and not os.path.islink(inner):
+            os.chmod(inner, 0o700)  # a folder moves only if it may be written
+        os.rename(inner, place())
 
 
 def _exceeds(path: str, size: int) -> bool:

@@ -8,6 +8,8 @@ from extracted.runner.sandbox.spawner import visible
 
 PROGRAM: Final = "/usr/bin/bwrap"
 BOX: Final = "/box"
+OWN_PROCESSES: Final = 2
+"""It stays beside the program: outside, and as the first process of the namespace."""
 _NAMESPACES: Final = ("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent")
 
 

@@ -17,6 +17,8 @@ _ERRORS: Final = 3
 """The descriptor to which a child writes why it could not start; exec closes it."""
 _BEYOND_MEMORY: Final = 1 << 30
 """How much more address space than memory: threads and allocators reserve what they never use."""
+_BEYOND_PROCESSES: Final = 8
+"""How many processes more than the control group or the watch allows: those two know that the limit was reached."""
 _SYSTEM_CALL: Final = "a system call of the sandbox failed"
 
 
@@ -109,7 +111,7 @@ def _limit(request: RunRequest, *, shared_user: bool) -> None:
         resource.RLIMIT_MSGQUEUE: 0,
     }
     if not shared_user:
-        limits[resource.RLIMIT_NPROC] = request.processes
+        limits[resource.RLIMIT_NPROC] = request.processes + _BEYOND_PROCESSES
     if request.address_space:
         limits[resource.RLIMIT_AS] = request.memory_bytes + _BEYOND_MEMORY
     for which, most in limits.items():

@@ -11,7 +11,7 @@ from contextlib import suppress
 from math import inf
 from typing import Any, Final
 
-from extracted.runner.sandbox.spawner import cgroups, child, kernel, landlock, messages, processes, seccomp
+from extracted.runner.sandbox.spawner import bubblewrap, cgroups, child, kernel, landlock, messages, processes, seccomp
 from extracted.runner.sandbox.spawner.boxes import Boxes, BoxFolder, NoUserLeft
 from extracted.runner.sandbox.spawner.cgroups import Group
 from extracted.runner.sandbox.spawner.messages import Facts, RunRequest, Setup
@@ -116,7 +116,7 @@ class Spawner:
     def _run(self, request: int, values: dict[str, Any], streams: Sequence[int]) -> None:
         wanted = RunRequest(**values)
         box = self._made[wanted.box]
-        group = self._driver.group(str(request), wanted.memory_bytes, wanted.processes) if self._driver else None
+        group = self._group(request, wanted)
         place = child.Place(box, group.joined_by if group else (), self.facts, self._filters)
         try:
             pid, errors = child.start(wanted, place, streams)
@@ -124,6 +124,12 @@ class Spawner:
             _discard(group)
             raise
         self._runs[request] = Run(wanted, box, group, pid, errors, bounded_box=self._boxes.tmpfs)
+
+    def _group(self, request: int, wanted: RunRequest) -> Group | None:
+        if self._driver is None:
+            return None
+        own = bubblewrap.OWN_PROCESSES if wanted.backend == "bubblewrap" else 0
+        return self._driver.group(str(request), wanted.memory_bytes, wanted.processes + own)
 
     def _kill(self, request: int, values: dict[str, Any], _streams: Sequence[int]) -> None:
         if run := self._runs.get(request):

@@ -14,6 +14,7 @@ _LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _EQUAL: Final = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
 _GREATER: Final = 0x25  # BPF_JMP | BPF_JGT | BPF_K
 _ANY_BIT: Final = 0x45  # BPF_JMP | BPF_JSET | BPF_K
+_AND: Final = 0x54  # BPF_ALU | BPF_AND | BPF_K
 _RETURN: Final = 0x06  # BPF_RET | BPF_K
 _NUMBER: Final = 0  # offsets in struct seccomp_data
 _ARCH: Final = 4
@@ -24,6 +25,8 @@ _KILL: Final = 0x8000_0000
 _NOT_PERMITTED: Final = 0x0005_0000 | errno.EPERM
 _NO_SUCH_CALL: Final = 0x0005_0000 | errno.ENOSYS
 _AF_UNIX: Final = 1
+_SOCK_STREAM: Final = 1
+_KIND_OF_SOCKET: Final = 0xF
 _NEW_NAMESPACES: Final = 0x7E02_0000
 """CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (clone cannot make a time namespace)"""
 
@@ -48,7 +51,7 @@ def program(machine: str, *, sessions: bool, own_process: int | None = None) -> 
         code += _unless_first(syscalls.TGKILL[column], own_process)
     for number in _numbers(syscalls.ONLY_OWN, column):
         code += _unless_first(number, 0)
-    code += _unless_first(syscalls.SOCKETPAIR[column], _AF_UNIX)
+    code += _unless_connected_pair(syscalls.SOCKETPAIR[column])
     code += _unless_no_namespace(syscalls.CLONE[column])
     code.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *one) for one in code)
@@ -80,6 +83,20 @@ def _unless_first(number: int | None, value: int) -> list[Instruction]:
         (_EQUAL, 1, 0, value),
         (_RETURN, 0, 0, _NOT_PERMITTED),
         (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def _unless_connected_pair(number: int | None) -> list[Instruction]:
+    """Refuses pairs of datagram sockets too: each of the two could still send to any other Unix socket."""
+    return [
+        (_EQUAL, 0, 7, number or 0),
+        (_LOAD, 0, 0, _ARGUMENTS),
+        (_EQUAL, 0, 4, _AF_UNIX),
+        (_LOAD, 0, 0, _ARGUMENTS + 8),
+        (_AND, 0, 0, _KIND_OF_SOCKET),
+        (_EQUAL, 0, 1, _SOCK_STREAM),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _NOT_PERMITTED),
     ]
 
 

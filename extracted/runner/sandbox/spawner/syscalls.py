@@ -133,7 +133,7 @@ BY_KIND: Final[dict[str, Numbers]] = {"setpriority": (141, 140), "ioprio_set": (
 """Refused: they reach all processes of a user."""
 
 SOCKETPAIR: Final[Numbers] = (53, 199)
-"""Allowed for AF_UNIX: both ends stay in the run."""
+"""Allowed for connected Unix sockets: both ends stay in the run."""
 CLONE: Final[Numbers] = (56, 220)
 """Allowed without a new namespace."""
 TGKILL: Final[Numbers] = (234, 131)

@@ -13,10 +13,12 @@ X86, ARM = "x86_64", "aarch64"
 OWN = 4711
 
 
-def answer(machine: str, number: int, first: int = 0, *, arch: int | None = None, **options: bool | int) -> int:
-    """What the filter returns for a call: an interpreter of the five instructions that it uses."""
+def answer(
+    machine: str, number: int, first: int = 0, second: int = 1, *, arch: int | None = None, **options: bool | int
+) -> int:
+    """What the filter returns for a call: an interpreter of the six instructions that it uses."""
     arch = syscalls.AUDIT_ARCH[machine] if arch is None else arch
-    data = struct.pack("=IIQ6Q", number, arch, 0, first, *[0] * 5)
+    data = struct.pack("=IIQ6Q", number, arch, 0, first, second, *[0] * 4)
     program = seccomp.program(machine, **{"sessions": False, **options})  # type: ignore[arg-type]
     code = list(struct.iter_unpack("=HBBI", program))
     at = accumulator = 0
@@ -27,6 +29,10 @@ def answer(machine: str, number: int, first: int = 0, *, arch: int | None = None
                 return int(value)
             case 0x20:
                 accumulator = struct.unpack_from("=I", data, value)[0]
+                at += 1
+                continue
+            case 0x54:
+                accumulator &= value
                 at += 1
                 continue
         holds = {0x15: accumulator == value, 0x25: accumulator > value, 0x45: bool(accumulator & value)}[operation]
@@ -74,3 +80,11 @@ def test_sessions_are_allowed_where_a_namespace_holds_the_processes() -> None:
 @pytest.mark.parametrize(("number", "first", "expected"), [(62, OWN, EPERM), (234, OWN, ALLOW), (234, 1, EPERM)])
 def test_signals_stay_in_the_process_where_nothing_else_scopes_them(number: int, first: int, expected: int) -> None:
     assert answer(X86, number, first, own_process=OWN) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [(1, ALLOW), (0o2000001, ALLOW), (2, EPERM), (3, EPERM), (5, EPERM), (0o2000002, EPERM)]
+)
+def test_only_stream_sockets_come_in_pairs(kind: int, expected: int) -> None:
+    """A datagram socket of a pair can send to every other Unix socket."""
+    assert answer(X86, 53, 1, kind) == answer(ARM, 199, 1, kind) == expected

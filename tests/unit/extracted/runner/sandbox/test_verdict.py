@@ -30,6 +30,8 @@ ENDED = {"exit_code": 0, "signal": None, "cpu_ms": 10, "wall_ms": 20, "peak_kb":
         ({"exit_code": 1, "forks_refused": 3}, b"", RunStatus.PROCESS_LIMIT),
         ({"exit_code": 0, "forks_refused": 3}, b"", RunStatus.OK),  # it got along without
         ({"exit_code": None, "signal": 9, "killed": "time", "forks_refused": 3}, b"", RunStatus.PROCESS_LIMIT),
+        ({"exit_code": None, "signal": 9, "killed": "cpu", "forks_refused": 3}, b"", RunStatus.PROCESS_LIMIT),
+        ({"exit_code": None, "signal": 9, "killed": "cpu"}, b"", RunStatus.CPU_LIMIT),
         ({"exit_code": None, "signal": signal.SIGXFSZ}, b"", RunStatus.OUTPUT_LIMIT),
         ({"exit_code": 125, "error": "no such program"}, b"", RunStatus.SANDBOX_ERROR),
     ],

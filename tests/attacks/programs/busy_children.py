@@ -1,0 +1,4 @@
+for _ in range(2):
+    os.fork()
+while True:
+    pass

@@ -1,0 +1,10 @@
+for flag in (0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000, 0x80):
+    attempt(f"unshare {flag:#x}", call, "unshare", flag)
+attempt("clone into a user namespace", call, "clone", 0x10000011, 0, 0, 0, 0)
+attempt("clone3", call, "clone3", ctypes.create_string_buffer(88), 88)
+attempt("setns", call, "setns", os.open("/proc/self/ns/user", os.O_RDONLY), 0)
+attempt("mount", call, "mount", b"tmpfs", b".", b"tmpfs", 0, 0)
+attempt("bind mount", call, "mount", b"/", b".", 0, 4096, 0)
+attempt("fsopen", call, "fsopen", b"tmpfs", 0)
+attempt("chroot", call, "chroot", b".")
+attempt("pivot_root", call, "pivot_root", b".", b".")

@@ -1,0 +1,4 @@
+os.fork()
+os.fork()
+while True:
+    os.write(1, b"x" * 60_000)

@@ -1,0 +1,2 @@
+while True:
+    os.write(1, b"x" * 60_000)
