@@ -1,6 +1,6 @@
 """One step of a job: compiles a source, or runs a program. Each waits for a turn and has a box of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -44,9 +44,10 @@ class Steps:
             try:
                 async with self._sandbox.box(limits) as box:
                     await box.write(values["source"], job.source_bytes)
-                    outcome = _of_compiler(await box.run(command, b"", limits))
+                    outcome = await box.run(command, b"", limits)
                     if outcome.status is RunStatus.OK:
                         files = {name: await box.take(name) for name in await box.names() if language.keeps(name)}
+                    outcome = _of_compiler(outcome, files)
             except (OSError, SandboxUnavailable) as error:
                 outcome = _failed(error)
         self._record(job, "compile", outcome)
@@ -84,8 +85,10 @@ def _failed(error: Exception) -> RunOutcome:
     return RunOutcome(RunStatus.SANDBOX_ERROR, detail=f"{type(error).__name__}: {error}")
 
 
-def _of_compiler(outcome: RunOutcome) -> RunOutcome:
-    """A compiler that ended by itself with an error refused the source."""
-    if outcome.status is RunStatus.RUNTIME_ERROR:
-        return replace(outcome, status=RunStatus.COMPILE_ERROR)
-    return outcome
+def _of_compiler(outcome: RunOutcome, files: Collection[str]) -> RunOutcome:
+    """A compiler that ended by itself with an error, or left no program, refused the source."""
+    if outcome.status is RunStatus.OK and not files:
+        outcome = replace(outcome, exit_code=1, stderr=outcome.stderr + b"the compiler left no program\n")
+    elif outcome.status is not RunStatus.RUNTIME_ERROR:
+        return outcome
+    return replace(outcome, status=RunStatus.COMPILE_ERROR, exit_code=outcome.exit_code or 1, signal=None)

@@ -67,5 +67,9 @@ class FakeBox:
         await asyncio.sleep(0)
         if source == b"wrong":
             return RunOutcome(RunStatus.RUNTIME_ERROR, exit_code=1, stderr=b"line 1 is wrong")
+        if source == b"killed":
+            return RunOutcome(RunStatus.RUNTIME_ERROR, signal=9)
+        if source == b"nothing":
+            return ok(b"")
         self.files |= {"main": source, "notes.txt": b"not of the program"}
         return ok(b"")

@@ -36,10 +36,14 @@ async def test_a_result_tells_all_that_is_known(runner: Served) -> None:
     }
 
 
-async def test_a_source_that_does_not_compile_has_that_as_each_result(runner: Served) -> None:
-    answer = (await runner.job("wrong", "RUST", runs=2)).json()
-    assert answer["compile"]["status"] == "compile_error"
-    assert answer["compile"]["stderr"] == "line 1 is wrong"
+@pytest.mark.parametrize(
+    ("source", "stderr"),
+    [("wrong", "line 1 is wrong"), ("nothing", "the compiler left no program\n"), ("killed", "")],
+)
+async def test_a_source_that_does_not_compile_has_that_as_each_result(runner: Served, source: str, stderr: str) -> None:
+    answer = (await runner.job(source, "RUST", runs=2)).json()
+    told = answer["compile"]
+    assert (told["status"], told["exit_code"], told["signal"], told["stderr"]) == ("compile_error", 1, None, stderr)
     assert answer["results"] == [answer["compile"]] * 2
 
 
