@@ -161,7 +161,8 @@ def _session(timeout_s: float) -> dict[str, Any]:
 def _driver_options(url: URL, timeout_s: float) -> dict[str, Any]:
     """Reads the URL as the engine does, so that both connect in the same way.
 
-    For statements over arrays PostgreSQL would make a new plan at each call, which takes longer than running it.
+    For statements over arrays PostgreSQL would make a new plan at each call, which takes longer than running it. The
+    driver has plans made anew every few seconds.
     """
     dialect = url.set(drivername="postgresql+asyncpg").get_dialect()()
     session = _session(timeout_s)

@@ -17,6 +17,9 @@ from chassis.store import StoreUnavailable
 
 TRUSTED_S: Final = 1.0
 """A connection that was used within this time is not pinged before its next use."""
+PLANNED_S: Final = 5.0
+"""How long plans are kept: one that reads the whole table is made while the table is small, and nobody may analyze it
+for a minute, in which it grows."""
 CLOSE_S: Final = 2.0
 SHARED_LOCK_MS: Final = 100
 """How long a transaction that several callers share waits for a lock: the others must not wait for what one wants."""
@@ -41,9 +44,10 @@ class Row(asyncpg.Record):  # type: ignore[misc]  # as asyncpg's manual makes on
 
 
 @dataclass(slots=True)
-class _Idle:
+class _Pooled:
     connection: Any
-    since: float
+    used_at: float
+    planned_at: float
 
 
 class Driver:
@@ -53,25 +57,26 @@ class Driver:
         self._options = options
         self._timeout_s = timeout_s
         self._slots = asyncio.Semaphore(size)
-        self._idle: list[_Idle] = []
+        self._idle: list[_Pooled] = []
 
     @asynccontextmanager
     async def single(self) -> AsyncIterator[Any]:
         """A connection on which each statement is its own transaction. Raises StoreUnavailable."""
         async with self._slot():
-            connection = None
+            pooled = None
             try:
-                connection = await self._taken()
-                yield connection
+                pooled = await self._taken()
+                yield pooled.connection
             except BaseException as error:
-                if not isinstance(error, asyncpg.PostgresError):  # its state is unknown
-                    _end(connection)
+                if pooled is not None and not isinstance(error, asyncpg.PostgresError):  # its state is unknown
+                    _end(pooled.connection)
                 if (ours := _ours(error)) is not None:
                     raise ours from error
                 raise
             finally:
-                if connection is not None and not connection.is_closed():
-                    self._idle.append(_Idle(connection, monotonic()))
+                if pooled is not None and not pooled.connection.is_closed():
+                    pooled.used_at = monotonic()
+                    self._idle.append(pooled)
 
     @asynccontextmanager
     async def transaction(self, locks: Collection[int] = (), *, is_shared: bool = False) -> AsyncIterator[Any]:
@@ -113,31 +118,36 @@ class Driver:
         finally:
             self._slots.release()
 
-    async def _taken(self) -> Any:
+    async def _taken(self) -> _Pooled:
         while self._idle:
             idle = self._idle.pop()
             if await _lives(idle):
-                return idle.connection
+                return idle
         connection = await asyncpg.connect(**self._options, record_class=Row)
         await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str)
-        return connection
+        return _Pooled(connection, monotonic(), monotonic())
 
 
-async def _lives(idle: _Idle) -> bool:
+async def _lives(idle: _Pooled) -> bool:
+    """Also ends its plans when they are old."""
     if idle.connection.is_closed():
         return False
-    if monotonic() - idle.since > TRUSTED_S:
-        try:
-            await idle.connection.execute("SELECT 1")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-            _end(idle.connection)
-            return False
+    now = monotonic()
+    is_planned = now - idle.planned_at <= PLANNED_S
+    if is_planned and now - idle.used_at <= TRUSTED_S:
+        return True
+    try:
+        await idle.connection.execute("SELECT 1" if is_planned else "DISCARD PLANS")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        _end(idle.connection)
+        return False
+    if not is_planned:
+        idle.planned_at = now
     return True
 
 
 def _end(connection: Any) -> None:
-    if connection is not None:
-        connection.terminate()
+    connection.terminate()
 
 
 def _ours(error: BaseException) -> Exception | None:

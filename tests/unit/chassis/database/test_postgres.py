@@ -19,6 +19,7 @@ from tests.unit.chassis.database.ways import (
     ADD_EACH,
     ALL,
     CHANGE,
+    CHANGE_EACH,
     FIND_EACH,
     ON_POSTGRES,
     Way,
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.connected
 PID = PreparedStatement(text("SELECT pg_backend_pid() AS pid"))
 SLEEP = PreparedStatement(text("SELECT pg_sleep(60)"))
 ENDED = PreparedStatement(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+FILL = PreparedStatement(text("INSERT INTO thing SELECT generate_series(1, 20000)"))
 SCANS = PreparedStatement(text("SELECT seq_scan AS of_all, idx_tup_fetch AS rows FROM pg_stat_xact_user_tables"))
 EACH_WAY = pytest.mark.parametrize("way", ON_POSTGRES)
 
@@ -203,3 +205,19 @@ async def test_a_lookup_reads_its_rows_alone_even_if_it_was_prepared_on_an_empty
         assert sorted(row.id for row in found) == [7, 9]
         (scans,) = await SCANS.on(connection, {})
         assert (scans.of_all, scans.rows) == (0, 2)
+
+
+@pytest.mark.parametrize(("planned_s", "reads_all"), [(60.0, 1), (-1.0, 0)])
+async def test_a_plan_of_a_small_table_does_not_outlive_its_seconds(
+    database: Database, monkeypatch: pytest.MonkeyPatch, planned_s: float, reads_all: int
+) -> None:
+    monkeypatch.setattr("chassis.database.driver.PLANNED_S", planned_s)
+    async with database.prepared_look() as connection:
+        await CHANGE_EACH.on(connection, [{"of_id": 1, "other": "x"}])
+        await FILL.on(connection, {})
+    async with database.prepared_write() as connection:
+        (before,) = await SCANS.on(connection, {})
+        changed = await CHANGE_EACH.on(connection, [{"of_id": 7, "other": "x"}])
+        assert [row.id for row in changed] == [7]
+        (after,) = await SCANS.on(connection, {})
+        assert after.of_all - before.of_all == reads_all
