@@ -23,6 +23,10 @@ from extracted.account.purchases.metrics import AccountMetrics
 from extracted.account.purchases.operator_ports import Audit
 from extracted.mailer.domain import MailState
 from extracted.mailer.status import MailerStatus
+from extracted.runner.compile_cache import CompileCache
+from extracted.runner.metrics import RunnerMetrics
+from extracted.runner.queue import FairQueue, QueueBounds
+from extracted.runner.sandbox.port import RunOutcome, RunStatus
 from extracted.shop.metrics import ShopMetrics
 from strangler_gateway.admin.views import migration_metrics
 from strangler_gateway.table.publish_rules import PublishRules
@@ -82,6 +86,14 @@ async def mailer() -> str:
     return rendered(*await MailerStatus(mails, maintenance, lambda: None, 1, lambda: True).metrics())
 
 
+def runner() -> str:
+    """After a run whose sandbox failed."""
+    queue = FairQueue(QueueBounds(1, 1, 1, 1), lambda: 0.0)
+    metrics = RunnerMetrics(queue, CompileCache(Path(), entries=1, size_bytes=1))
+    metrics.ran("PYTHON", "run", RunOutcome(RunStatus.SANDBOX_ERROR))
+    return rendered(*metrics.blocks())
+
+
 async def gateway(folder: Path) -> str:
     """With a request on each side in each kind of status, and a route that publishes."""
     monolith = Service("m", "http", "h", 80)
@@ -104,7 +116,7 @@ async def gateway(folder: Path) -> str:
 async def families(tmp_path: Path) -> list[Family]:
     """What all processes export."""
     pages = {"strangler": await gateway(tmp_path), "account": await account(), "shop": await shop()}
-    pages["mailer"] = await mailer()
+    pages |= {"mailer": await mailer(), "runner": runner()}
     found = {name: list(text_string_to_metric_families(page)) for name, page in pages.items()}
     assert all(family.name.startswith(f"{name}_") for name, each in found.items() for family in each)
     return [family for each in found.values() for family in each]
