@@ -67,10 +67,10 @@ class Run:
     def _usage_of_processes(self, orphans: list[int]) -> float:
         usage = processes.usage([self.pid, *orphans])
         self.most_tasks = max(self.most_tasks, usage.tasks)
-        if usage.memory_bytes > self.request.memory_bytes:
-            self.kill("memory")
-        elif usage.tasks > self.request.processes:
+        if usage.tasks > self.request.processes:  # first: what many forks share is counted many times
             self.kill("processes")
+        elif usage.memory_bytes > self.request.memory_bytes:
+            self.kill("memory")
         return usage.cpu_s + self.reaped_cpu_s
 
     def kill(self, why: str) -> None:
