@@ -15,7 +15,7 @@ from benchmarks.load import Fields, Generator
 from benchmarks.migration import TARGET, UPLOAD, bytes_target, new_caller
 from benchmarks.origins import Origins, origins
 from benchmarks.processes import choose_cores, pinned
-from benchmarks.reads import read_overheads
+from benchmarks.reads import NAMES, read_overheads
 from benchmarks.report import Measurements, figures, summary
 from benchmarks.use import Use
 
@@ -129,7 +129,7 @@ class Comparison:
         """The cost of a read through gateway and service; on any core: here all of it is the user's."""
         seconds = self._options.read_seconds
         if not seconds:
-            return {"read_overhead": None, "read_overhead_postgres": None}
+            return {f"{name}{suffix}": None for name in NAMES for suffix in ("", "_postgres")}
         with tempfile.TemporaryDirectory(prefix="bench-reads-") as folder:
             overheads = read_overheads(Path(folder), self._options.rounds, seconds)
         self._say(f"a read through the gateway against the service itself: {overheads}")

@@ -1,7 +1,8 @@
-"""Compares a read of an extracted service through the gateway with the same read on the service itself.
+"""Compares reads of extracted services through the gateway with the same reads on the services themselves.
 
-It uses the stand-in monolith, the shop and the gateway of `make run`, with the group of reads in `extracted`. Direct
-reads have an internal token, the others a user's. One client alternates both ways; ratios are medians.
+It uses the stand-in monolith, Shop, Learning and the gateway of `make run`, with the groups of reads in `extracted`:
+an item, and a module with the trees of ten contents. Direct reads have an internal token, the others a user's. One
+client alternates both ways; ratios are medians.
 """
 
 import json
@@ -27,8 +28,28 @@ from parts.process import free_port
 from strangler_gateway.identity.signer import open_signer
 
 CONNECTIONS = 4
+NAMES = ("read_overhead", "learning_overhead")
 _ROUTES = Path(__file__).parents[1] / "routes.yaml"
 _LISTENING = rb"listening on http://[^ :]+:(\d+)(?: \(admin (http://[^)]+)\))?"
+_EXTRACTED = ("items", "learning")
+_CONTENTS = 10
+_NODE = {"type": "markdown", "data": {"markdown": "Read the task, then write a program that solves it. " * 4}}
+_TREE = {
+    "type": "container",
+    "data": {"components": [_NODE, {"type": "container", "data": {"components": [_NODE] * 3}}]},
+}
+_CONTENT = {
+    "name": "Task",
+    "description": "One of ten",
+    "type": "lesson",
+    "reward": 1,
+    "rootComponent": _TREE,
+    "data": {},
+}
+_MODULE = {
+    "name": "Module", "description": "With ten contents", "type": "practice", "reward": 1, "tags": ["java"], "data": {},
+    "modules": [],
+}  # fmt: skip
 _USER = {"grantType": "implicit", "identity": "admin", "secret": "admin"}
 
 
@@ -47,16 +68,21 @@ class ReadStores:
 
 
 def read_overheads(folder: Path, rounds: int, seconds: float) -> dict[str, float | None]:
-    """`read_overhead` on SQLite, `read_overhead_postgres` where the real parts run (`make parts`), else None."""
+    """`read_overhead` (an item) and `learning_overhead` (a module with its trees) on SQLite.
+
+    The same with `_postgres` where the real parts run (`make parts`), else None.
+    """
     result: dict[str, float | None] = {}
-    for name, stores in (("read_overhead", _sqlite(folder)), ("read_overhead_postgres", _real_parts())):
+    for suffix, stores in (("", _sqlite(folder)), ("_postgres", _real_parts())):
         if stores is None:
-            result[name] = None
+            result |= {f"{name}{suffix}": None for name in NAMES}
             continue
-        here = folder / name
+        here = folder / f"reads{suffix}"
         here.mkdir()
         with running(stores, here) as system:
-            result[name] = round(median(_ratio(system, seconds) for _ in range(rounds)), 3)
+            for read in system.reads:
+                overhead = median(_ratio(system, read, seconds) for _ in range(rounds))
+                result[f"{read.name}{suffix}"] = round(overhead, 3)
     return result
 
 
@@ -76,25 +102,33 @@ def _real_parts() -> ReadStores | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """A read of the service on that port. `name`: of its ratio."""
+
+    name: str
+    service: str
+    port: int
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadSystem:
-    """The running system: ports, a user's token, an item to read, and the state that holds the signing key."""
+    """The running system: the gateway's port, a user's token, and the state that holds the signing key."""
 
     gateway: int
-    shop: int
     token: str
-    item: str
     state: Path
+    reads: tuple[Read, ...]
 
-    @property
-    def internal_token(self) -> str:
-        """The token that the gateway would send to the shop."""
+    def internal_token(self, service: str) -> str:
+        """The token that the gateway would send to the service."""
         user = Identity(AuthenticationOutcome.USER, str(uuid.UUID(int=1)), ("admin",))
-        return open_signer(None, self.state).token(user, "shop").decode()
+        return open_signer(None, self.state).token(user, service).decode()
 
 
 @contextmanager
 def running(stores: ReadStores, folder: Path) -> Iterator[ReadSystem]:
-    """Starts the three processes, and ends them when the block ends."""
+    """Starts the four processes, and ends them when the block ends."""
     secret = folder / "jwt-secret"
     secret.write_text(uuid.uuid4().hex * 2)
     environ = {"AUTH_JWT_SECRET_FILE": str(secret), "AUTH_JWT_SECRET": secret.read_text()}
@@ -102,25 +136,36 @@ def running(stores: ReadStores, folder: Path) -> Iterator[ReadSystem]:
         monolith, _ = _started(
             closing, folder, "monolith", ["examples.monolith", "--seed", "demo", *stores.monolith], environ
         )
-        shop_port = free_port()
-        text = _ROUTES.read_text().replace("items: {state: legacy", "items: {state: extracted")
+        ports = {name: free_port() for name in ("shop", "learning")}
+        text = _ROUTES.read_text()
+        for group in _EXTRACTED:
+            text = text.replace(f"{group}: {{state: legacy", f"{group}: {{state: extracted")
         (folder / "routes.yaml").write_text(text)
         more = {
             "MONOLITH_URL": f"http://127.0.0.1:{monolith}",
-            "SHOP_URL": f"http://127.0.0.1:{shop_port}",
+            **{f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()},
             "LEGACY_DATABASE_URL": stores.database,
             "STRANGLER_LOG_FILE": os.devnull,
         }
         serve = ["strangler_gateway.cli.app", "serve", "--routes", str(folder / "routes.yaml"), "--admin-port", "0"]
         state = folder / "state"
         gateway, admin = _started(closing, folder, "gateway", [*serve, "--state-dir", str(state)], environ | more)
-        shop = {"SHOP_DATABASE_URL": stores.database, "SHOP_JWKS_URL": f"{admin}/.well-known/jwks.json"}
-        if stores.documents is not None:
-            shop["SHOP_DOCUMENTS_URL"] = stores.documents
-        _started(closing, folder, "shop", ["extracted.shop"], shop, shop_port)
+        for name, port in ports.items():
+            settings = {"DATABASE_URL": stores.database, "JWKS_URL": f"{admin}/.well-known/jwks.json"}
+            settings |= {} if stores.documents is None else {"DOCUMENTS_URL": stores.documents}
+            own = {f"{name.upper()}_{setting}": value for setting, value in settings.items()}
+            _started(closing, folder, name, [f"extracted.{name}"], own, port)
         token = _post(gateway, "/auth/token", _USER)["data"]["accessToken"]
         item = _get(gateway, "/item", token)["data"][0]["id"]
-        yield ReadSystem(gateway, shop_port, token, item, state)
+        targets = {"shop": f"/item/{item}", "learning": f"/module/{_module(gateway, token)}"}
+        reads = tuple(Read(ratio, name, ports[name], targets[name]) for ratio, name in zip(NAMES, ports, strict=True))
+        yield ReadSystem(gateway, token, state, reads)
+
+
+def _module(gateway: int, token: str) -> str:
+    """A new module with contents; its id."""
+    contents = [_post(gateway, "/content", _CONTENT, token)["data"]["id"] for _ in range(_CONTENTS)]
+    return _post(gateway, "/module", _MODULE | {"contents": contents}, token)["data"]["id"]
 
 
 def _started(
@@ -133,23 +178,24 @@ def _started(
     return int(found[1]), (found[2] or b"").decode()
 
 
-def _ratio(system: ReadSystem, seconds: float) -> float:
-    direct = _load(system.shop, system.internal_token, system.item, seconds)
-    through = _load(system.gateway, system.token, system.item, seconds)
+def _ratio(system: ReadSystem, read: Read, seconds: float) -> float:
+    direct = _load(read.port, system.internal_token(read.service), read.target, seconds)
+    through = _load(system.gateway, system.token, read.target, seconds)
     return through.p50_ms / direct.p50_ms
 
 
-def _load(port: int, token: str, item: str, seconds: float) -> Load:
+def _load(port: int, token: str, target: str, seconds: float) -> Load:
     fields = [("Authorization", f"Bearer {token}")]
-    load = Generator().run(port, f"/item/{item}", fields, CONNECTIONS, seconds)
+    load = Generator().run(port, target, fields, CONNECTIONS, seconds)
     if load.errors:
         raise RuntimeError(f"{load.errors} of {load.requests} reads failed on port {port}")
     return load
 
 
-def _post(port: int, target: str, body: object) -> dict[str, dict[str, str]]:
+def _post(port: int, target: str, body: object, token: str | None = None) -> dict[str, dict[str, str]]:
+    fields = {"Content-Type": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
     request = urllib.request.Request(  # our own process on loopback
-        f"http://127.0.0.1:{port}{target}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"http://127.0.0.1:{port}{target}", json.dumps(body).encode(), fields
     )
     with urllib.request.urlopen(request, timeout=20) as answer:
         result: dict[str, dict[str, str]] = json.load(answer)

@@ -23,6 +23,8 @@ TARGETS: dict[str, tuple[str, float]] = {
     "rss_mib_slow_readers": ("at most", 85.0),
     "read_overhead": ("at most", 2.0),
     "read_overhead_postgres": ("at most", 2.0),
+    "learning_overhead": ("at most", 2.0),
+    "learning_overhead_postgres": ("at most", 2.0),
 }
 _PEERS = ("naive", "envoy", "nginx", "haproxy")
 
