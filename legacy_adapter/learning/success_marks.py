@@ -44,5 +44,4 @@ class LegacySuccessMarks:
 def _mark(document: Document | None) -> SuccessMark | None:
     if document is None:
         return None
-    attempt = document.get("lastAttempt") or {}
-    return SuccessMark(document.get("lastSuccess") is not None, document.get(REWARD), attempt.get("at"))
+    return SuccessMark(document.get("lastSuccess") is not None, document.get(REWARD))

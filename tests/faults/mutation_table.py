@@ -176,9 +176,9 @@ MUTATIONS = (
     ),
     Mutation(
         "finished though somebody has tried since",
-        "extracted/learning/rewards/domain.py",
-        "return not mark.has_success and mark.attempt_at == reward.attempt_at",
-        "return not mark.has_success",
+        "legacy_adapter/learning/success_marks.py",
+        'unchanged = DocumentCondition(missing=_FIRST, texts={"lastAttempt.at": attempt_at})',
+        "unchanged = DocumentCondition(missing=_FIRST)",
         f"{_REWARDS}::test_after_a_later_attempt_the_recovery_leaves_the_success_to_it",
     ),
     Mutation(

@@ -35,11 +35,10 @@ class Reward:
 
 @dataclass(frozen=True, slots=True)
 class SuccessMark:
-    """What a submission's document says: whether there is a success, for which reward of ours, and the last attempt."""
+    """What a submission's document says: whether there is a success, and for which reward of ours."""
 
     has_success: bool
     reward_id: str | None = None
-    attempt_at: str | None = None
 
 
 def settles(reward: Reward, mark: SuccessMark) -> RewardState:
@@ -47,11 +46,3 @@ def settles(reward: Reward, mark: SuccessMark) -> RewardState:
     if not mark.has_success:
         return RewardState.INTENDED
     return RewardState.EARNED if mark.reward_id == reward.id else RewardState.PAID_ELSEWHERE
-
-
-def may_finish(reward: Reward, mark: SuccessMark) -> bool:
-    """True: the attempt succeeded, its process ended before it stored that, and nobody has tried since.
-
-    After a later attempt the monolith may be about to pay for it.
-    """
-    return not mark.has_success and mark.attempt_at == reward.attempt_at

@@ -55,5 +55,8 @@ class SuccessMarks(Protocol):
         ...
 
     async def finish(self, submission_id: str, attempt_at: str, reward_id: str, at: str) -> SuccessMark | None:
-        """The same for the last attempt, if it is that of `attempt_at`. `at`: the time of the success."""
+        """The same for the last attempt, if it is that of `attempt_at`. `at`: the time of the success.
+
+        After a later attempt the monolith may be running it, and pays when it ends.
+        """
         ...

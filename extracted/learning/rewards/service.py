@@ -14,7 +14,7 @@ import structlog
 
 from chassis.failpoints import reach
 from extracted.learning.domain import NotFound
-from extracted.learning.rewards.domain import Reward, RewardState, SuccessMark, may_finish, settles
+from extracted.learning.rewards.domain import Reward, RewardState, SuccessMark, settles
 from extracted.learning.rewards.ports import RewardStore, SuccessMarks
 from extracted.learning.submissions.domain import CodeAttempt, CodeSubmission, StoredSubmission
 
@@ -72,7 +72,7 @@ class RewardService:
 
     async def _recover(self, reward: Reward) -> None:
         mark = await self.marks.read(reward.submission_id)
-        if mark is not None and may_finish(reward, mark):
+        if mark is not None and not mark.has_success:
             at = str(int(self.clock().timestamp() * 1000))
             mark = await self.marks.finish(reward.submission_id, reward.attempt_at, reward.id, at)
         await self._settle(reward, mark or SuccessMark(False))
