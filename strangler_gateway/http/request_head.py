@@ -185,9 +185,10 @@ def parse_request(
 
 def _repeated(head: bytes, start: int, target: bytes, last: RequestHead) -> RequestHead | None:
     """By the head before it, of the same method, where the fields that mean something to a proxy repeat."""
-    section, meaning, lines = head[start:-4], last.meaning, last.lines
-    if not last.section or len(section) > _MAX_REMEMBERED:
+    size = len(head) - start - 4
+    if not last.section or not 0 < size <= _MAX_REMEMBERED:
         return None
+    section, meaning, lines = head[start:-4], last.meaning, last.lines
     received = head if len(head) <= _MAX_REMEMBERED else b""
     if section == last.section:
         request = RequestHead(target, lines, meaning, section, received)
@@ -210,7 +211,7 @@ def _parsed(
         raise BadRequest(400, "fields", f"Malformed header section: {exc}.") from exc
     if len(fields) > max_fields:
         raise BadRequest(431, "too_long", f"There are more than {max_fields} header fields.")
-    section, authority = head[start:-4], None
+    section, authority = head[start:-4] if fields else b"", None
     if not is_plain:
         target, authority = _split_target(method, target)
     lines = section.split(b"\r\n") if section else []

@@ -138,7 +138,7 @@ def repeated_response(received: bytes, last: ResponseHead) -> ResponseHead | Non
     """
     meaning = last.meaning
     at, start = meaning.length_at, meaning.status_line
-    if at < 0 or not received.startswith(start) or len(received) > _MAX_REMEMBERED:
+    if at < 0 or not received.startswith(start) or not len(start) + 4 < len(received) <= _MAX_REMEMBERED:
         return None
     lines = received[len(start) : -4].split(b"\r\n")
     if meaning.starts is None:
@@ -173,7 +173,7 @@ def parse_response(head: bytes, method: bytes, is_lenient: bool = False) -> Resp
         head = mended(head, start)
         fields, marks = _parse_mended(head, start)
     minor, status, reason = line.groups()
-    lines = head[start:-4].split(b"\r\n") if len(head) > start + 2 else []
+    lines = head[start:-4].split(b"\r\n") if fields else []
     meaning = ResponseMeaning(int(status), reason or b"", 11 if minor == b"1" else 10, marks, line[0])
     response = ResponseHead(meaning, lines)
     response._fields = fields
