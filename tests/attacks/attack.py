@@ -50,7 +50,7 @@ MEMORY, OUTPUT, PROCESSES, ERROR = (
 )  # fmt: skip
 ATTACKS: Final = (
     Attack("fork_bomb", (PROCESSES,)),
-    Attack("threads_without_end", (PROCESSES,)),
+    Attack("threads_without_end", (PROCESSES, ERROR)),
     Attack("memory_by_pieces", (MEMORY,)),
     Attack("memory_at_once", (MEMORY,)),
     Attack("memory_mapped_and_touched", (MEMORY,)),

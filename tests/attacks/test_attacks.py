@@ -5,14 +5,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
 
+from extracted.runner.sandbox import link
 from extracted.runner.sandbox.opening import SandboxChoice, SpawnedSandbox, open_sandbox
 from extracted.runner.sandbox.port import Command, RunStatus, Sandbox, SandboxUnavailable
 from tests.attacks.attack import ATTACKS, LIMITS, Attack
@@ -20,6 +23,8 @@ from tests.attacks.leftovers import Leftovers, left
 
 pytestmark = [pytest.mark.walk, pytest.mark.asyncio(loop_scope="module")]
 PYTHON = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin") or "/usr/bin/python3"
+ORDINARY = "plain as an ordinary user"
+ORDINARY_UID = 60_999
 LATE_S = 6
 """How much longer than its wall limit a run may take in all, on a machine that is busy."""
 UIDS = range(61_000 + 40 * (os.getpid() % 100), 61_000 + 40 * (os.getpid() % 100) + 40)
@@ -34,6 +39,10 @@ class Target:
     outside: tuple[int, ...]
     clean: Leftovers
     setuid: Path
+
+    @property
+    def name(self) -> str:
+        return self.sandbox.name if self.sandbox.facts.own_uids else "ordinary"
 
     @property
     def spawner(self) -> int:
@@ -51,16 +60,24 @@ class Target:
         )
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module", params=["plain", "bubblewrap"])
-async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[SpawnedSandbox]:
+@pytest_asyncio.fixture(loop_scope="module", scope="module", params=["plain", "bubblewrap", ORDINARY])
+async def sandbox(request: pytest.FixtureRequest, ordinary: Path) -> AsyncIterator[SpawnedSandbox]:
     if sys.platform != "linux":
         pytest.skip("the sandbox needs Linux")
     if request.param == "bubblewrap" and shutil.which("bwrap") is None and os.environ.get("EXAMPLES") == "all":
         pytest.fail("bubblewrap is not installed; .ci/run installs it")
-    try:
-        opened = await open_sandbox(SandboxChoice(backend=request.param, first_uid=UIDS.start, uids=len(UIDS)))
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
+    as_ordinary_user = request.param == ORDINARY
+    if as_ordinary_user and (os.geteuid() != 0 or not _open_to_all(Path(__file__))):
+        pytest.skip("only root can become an ordinary user, who must be able to read the checkout")
+    backend = "plain" if as_ordinary_user else request.param
+    choice = SandboxChoice(backend=backend, first_uid=UIDS.start, uids=len(UIDS))
+    with pytest.MonkeyPatch.context() as patch:
+        if as_ordinary_user:
+            patch.setattr(link, "sys", SimpleNamespace(executable=str(ordinary)))
+        try:
+            opened = await open_sandbox(choice)
+        except SandboxUnavailable as error:
+            pytest.skip(str(error))
     assert isinstance(opened, SpawnedSandbox)
     yield opened
     await opened.aclose()
@@ -68,9 +85,27 @@ async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[SpawnedSandbo
 
 
 @pytest.fixture(scope="module")
-def victim() -> Iterator[int]:
-    """Another program of this machine, with a secret in its environment."""
-    process = subprocess.Popen(["/bin/sleep", "600"], env={"A_SECRET": "SECRET"})
+def ordinary() -> Iterator[Path]:
+    """Runs Python as an ordinary user: without control groups, mounts, or a user for each run."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        file = Path(folder, "python")
+        file.write_text(
+            f'#!/bin/sh\nexec setpriv --reuid {ORDINARY_UID} --regid {ORDINARY_UID} --clear-groups {PYTHON} "$@"\n'
+        )
+        file.chmod(0o755)
+        yield file
+
+
+def _open_to_all(file: Path) -> bool:
+    return all(one.stat().st_mode & 0o001 for one in file.resolve().parents)
+
+
+@pytest.fixture(scope="module")
+def victim(sandbox: SpawnedSandbox) -> Iterator[int]:
+    """Another program of this machine, with a secret in its environment; of the runs' own user if they share one."""
+    shared = os.geteuid() == 0 and not sandbox.facts.own_uids
+    process = subprocess.Popen(["/bin/sleep", "600"], env={"A_SECRET": "SECRET"}, user=ORDINARY_UID if shared else None)
     yield process.pid
     assert process.poll() is None, "an attack ended another program of this machine"
     process.kill()
@@ -108,7 +143,7 @@ async def test_an_attack_is_stopped(target: Target, attack: Attack, record_prope
         await box.write("source.py", attack.source)
         outcome = await box.run(target.command(), b"", attack.limits)
     took_s = time.monotonic() - began
-    record_property("attack", (target.sandbox.name, attack.name, outcome.status, round(took_s, 2)))  # type: ignore[operator]
+    record_property("attack", (target.name, attack.name, outcome.status, round(took_s, 2)))  # type: ignore[operator]
     assert attack.failure(outcome) == ""
     assert len(outcome.stdout) <= attack.limits.output_bytes
     assert len(outcome.stderr) <= attack.limits.output_bytes

@@ -8,7 +8,11 @@ README = (ROOT / "README.md").read_text()
 
 def test_it_opens_with_the_main_job_and_the_tests() -> None:
     opening = boxes("README.md")[0].splitlines()
-    assert [line.split("#")[0].split() for line in opening] == [["make", "demo"], ["make", "test"]]
+    assert [line.split("#")[0].split() for line in opening] == [
+        ["make", "demo"],
+        ["make", "migration"],
+        ["make", "test"],
+    ]
     assert README.index("make demo") < 100
 
 

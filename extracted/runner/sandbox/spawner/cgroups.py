@@ -4,6 +4,7 @@ A driver makes one group a run, below a group of its own that names the spawner'
 a killed one left.
 """
 
+import errno
 import os
 import signal
 from collections.abc import Iterable
@@ -107,13 +108,21 @@ class V2:
         self._folder = root / f"{_PREFIX}{pid}"
         self._folder.mkdir()
         try:
-            if "memory" not in (root / "cgroup.subtree_control").read_text().split():
-                self._make_room(root)
-                (root / "cgroup.subtree_control").write_text(self._CONTROLLERS)
+            self._hand_on(root)
             (self._folder / "cgroup.subtree_control").write_text(self._CONTROLLERS)
         except OSError:
             _remove(self._folder)
             raise
+
+    def _hand_on(self, root: Path) -> None:
+        """Only the top of the hierarchy, and a group without processes, can hand on controllers at once."""
+        try:
+            (root / "cgroup.subtree_control").write_text(self._CONTROLLERS)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            self._make_room(root)
+            (root / "cgroup.subtree_control").write_text(self._CONTROLLERS)
 
     def _make_room(self, root: Path) -> None:
         leaf = root / "polycode-supervisor"
