@@ -113,7 +113,7 @@ async def start(
     """Starts all processes in `folder`. Raises ProcessFailed.
 
     Without mail the monolith has no mail server; without a runner no submitted code runs. `routes`: the text of
-    routes.yaml. The gateway's identity plugin reads some variables of the monolith, too.
+    routes.yaml. The gateway's identity plugin and the runner read some variables of the monolith, too.
     """
     stores = stores or embedded(folder)
     (folder / "routes.yaml").write_text(routes or demo_routes())
@@ -128,8 +128,8 @@ async def start(
         services["mailer"], own = await start_mail(launcher, folder, stores)
     if with_runner:
         ports["runner"] = free_port()
-        token = {"RUNNER_INTERNAL_TOKEN_FILE": str(internal_token_file(folder))}
-        await launcher.start("runner", python("extracted.runner", port=ports["runner"]), inherited() | token)
+        environ = shared | {"RUNNER_INTERNAL_TOKEN_FILE": str(internal_token_file(folder))}
+        await launcher.start("runner", python("extracted.runner", port=ports["runner"]), environ)
         own |= {"RUNNER_API_URL": url_at(ports["runner"])}
     monolith = await launcher.start(
         "monolith", python("examples.monolith", "--seed", seed, *stores.monolith), shared | own

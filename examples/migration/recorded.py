@@ -12,7 +12,7 @@ from examples.demo.story import StoryFailed
 from examples.demo.system import start
 from examples.migration.mails import Mails
 from parts.languages import SYSTEM_PATH
-from tests.recordings.conversation import DIFFERS, OF_A_CONNECTION, PRODUCTION, STEPS, log_in, play
+from tests.recordings.conversation import DIFFERS, OF_A_CONNECTION, PRODUCTION, RUNNER, STEPS, log_in, play
 from tests.recordings.mail_sink import MailSink, ReceivedMail
 from tests.recordings.replay import Replay
 
@@ -49,7 +49,7 @@ async def replay(folder: Path, stores: Stores, routes: str) -> None:
             stores,
             seed="bare",
             routes=routes,
-            monolith_environ=PRODUCTION,
+            monolith_environ=PRODUCTION | RUNNER,
             with_mail=True,
             with_runner=True,
         )
