@@ -121,4 +121,3 @@ async def _works(user: User, activities: tuple[Activity, ...]) -> None:
                     return
                 with suppress(Unserved):
                     await activity(user)
-            user.rounds += 1

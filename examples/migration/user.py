@@ -27,7 +27,6 @@ class User(DemoClient):
         self.points = 0
         self.owned: set[str] = set()
         self.solved: set[str] = set()
-        self.rounds = 0
 
     async def call(self, method: str, path: str, *expected: int, body: Any = None, key: str = "") -> httpx.Response:
         """As its base; raises Unserved where nobody answers at present."""
