@@ -49,7 +49,7 @@ async def replay(folder: Path, stores: Stores, routes: str) -> None:
             stores,
             seed="bare",
             routes=routes,
-            monolith_environ=PRODUCTION | RUNNER,
+            monolith_environ=PRODUCTION | {"RUNNER_TIMEOUT": RUNNER["RUNNER_TIMEOUT"]},
             with_mail=True,
             with_runner=True,
         )
