@@ -1,5 +1,6 @@
 """Both sides answer as the services' OpenAPI documents say, for all requests that schemathesis generates."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from extracted.account.api import application as account
 from extracted.learning.api import application as learning
 from extracted.shop.api import application as shop
 from extracted.wire.openapi import document
+from tests.parity.lessons import CONTENT, MODULE
+from tests.parity.sides import JSON
 from tests.recordings.running import running_monolith
 from tests.support.monolith_file import SECRET, MonolithFile
 from tests.support.stores import Stores
@@ -74,10 +77,11 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
         broker_url = f"sqlite:///{path.parent / 'broker.sqlite3'}"
         services = list(running_services(stack, Stores(file.url), broker_url, gateway).values())
         users = {name: file.add_user(*roles, points=7) for name, roles in ACTORS.items()}
-        ids = _filled(file, users)
+        headers = _headers(file, users, services)
+        ids = _filled(file, users) | _lessons(monolith.port, headers["monolith", "admin"])
         urls = {"monolith": monolith.url} | {one.name: f"http://127.0.0.1:{one.port}" for one in services}
         session = stack.enter_context(requests.Session())
-        yield Described(urls, _headers(file, users, services), ids, session, _schemas(), _checks())
+        yield Described(urls, headers, ids, session, _schemas(), _checks())
 
 
 def _schemas() -> dict[str, Any]:
@@ -106,6 +110,16 @@ def _filled(file: MonolithFile, users: Mapping[str, str]) -> dict[str, list[str]
         file.add_purchase(user, items[0])
     team = file.add_team("Blue", users["user"], users["guest"])
     return {"item": items, "user": [*users.values(), "@me"], "team": [team], "purchases": [UNKNOWN]}
+
+
+def _lessons(port: int, headers: Mapping[str, str]) -> dict[str, list[str]]:
+    """A content and a module that names it, made by the monolith."""
+    ids: dict[str, list[str]] = {}
+    for kind, new in (("content", CONTENT), ("module", MODULE)):
+        body = json.dumps(new | ({"contents": ids["content"]} if kind == "module" else {}))
+        answer = ask(port, f"/{kind}", "POST", {**headers, **JSON}, body.encode())
+        ids[kind] = [json.loads(answer.body)["data"]["id"]]
+    return ids
 
 
 def _headers(
