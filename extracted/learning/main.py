@@ -25,6 +25,7 @@ from extracted.learning.contents.api import internal as content_operations
 from extracted.learning.modules.api import modules
 from extracted.learning.rewards.api import internal as reward_operations
 from extracted.learning.rewards.metrics import RewardMetrics
+from extracted.learning.rewards.payments import PaymentReplies
 from extracted.learning.rewards.service import RewardService
 from extracted.learning.rewards.storage import tables
 from extracted.learning.rewards.storage.rewards import StoredRewards
@@ -117,9 +118,12 @@ def _rewards(settings: Settings, stores: MonolithStores) -> RewardParts | None:
     own = OwnTables("learning", stores.database.is_sqlite)
     outbox, broker = Outbox(own, _now), open_broker(settings.broker_url.get_secret_value(), "learning")
     stored = StoredRewards(stores.database, own, tables.define(own), outbox, _now)
-    service = RewardService(stored, LegacySuccessMarks(stores.documents), _now)
+    payments = PaymentReplies(broker, settings.payment_wait_s)
+    service = RewardService(stored, LegacySuccessMarks(stores.documents), payments, _now)
     relay = OutboxRelay(stores.database, outbox, broker)
-    return RewardParts(service, stored, RewardWorker(broker, relay, service), RewardMetrics(stored, relay, _now))
+    return RewardParts(
+        service, stored, RewardWorker(broker, relay, service, payments), RewardMetrics(stored, relay, _now)
+    )
 
 
 def _operations(settings: Settings, stores: MonolithStores, rewards: RewardParts | None) -> Iterator[Route]:
@@ -170,5 +174,5 @@ def _parser() -> argparse.ArgumentParser:
         "LEARNING_BROKER_URL[_FILE]. "
         "Optional: LEARNING_OPERATOR_TOKEN[_FILE], LEARNING_AUDIENCE, LEARNING_ISSUER, LEARNING_ENVIRONMENT "
         "(production, development), LEARNING_COMPAT (strict, improved), LEARNING_SUBMISSION_TIMEOUT_S, "
-        "LEARNING_RUNS_AT_ONCE, LEARNING_LOG_LEVEL, LEARNING_GRACE_S.",
+        "LEARNING_RUNS_AT_ONCE, LEARNING_PAYMENT_WAIT_S, LEARNING_LOG_LEVEL, LEARNING_GRACE_S.",
     )

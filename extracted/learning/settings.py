@@ -33,6 +33,8 @@ class Settings(LearningDatabaseSettings):
     """How long the runs of one request may take together, waiting included. The web client waits for 60."""
     runs_at_once: int = Field(16, gt=0)
     """How many requests may have code run at the same time; the next ones wait."""
+    payment_wait_s: float = Field(0.5, ge=0)
+    """How long the answer to a first success waits at most for Account to pay the reward. 0: it does not wait."""
     operator_token: SecretStr | None = Field(None, min_length=16)
     """The operators' credential. None: their routes do not exist."""
     jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")

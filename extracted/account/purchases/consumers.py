@@ -17,9 +17,9 @@ from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.store import StoreUnavailable
 from extracted.account.purchases import messages
 from extracted.account.purchases.domain.purchase import UnknownPurchase
-from extracted.account.purchases.replies import GatewayReplies
 from extracted.account.purchases.service.buy import PurchaseService
 from extracted.account.purchases.service.saga_timeouts import MOST_PER_CHECK, SagaTimeouts
+from extracted.account.replies import ReplySender
 
 log = structlog.get_logger("account.selling")
 
@@ -34,7 +34,7 @@ class MessageHandlers:
     """Handles the messages of each queue in a transaction of its own."""
 
     purchases: PurchaseService
-    replies: GatewayReplies
+    replies: ReplySender
     clock: Callable[[], datetime]
 
     async def requested(self, envelope: Envelope) -> None:

@@ -21,9 +21,9 @@ from extracted.account.mail_requests.outbox import MailRequestOutbox
 from extracted.account.purchases.audit_timer import AuditTimer
 from extracted.account.purchases.consumers import MessageHandlers, PurchaseConsumers
 from extracted.account.purchases.domain.saga import TimeoutSettings
+from extracted.account.purchases.messages import REPLIES_EXCHANGE
 from extracted.account.purchases.metrics import AccountMetrics
 from extracted.account.purchases.offers import HttpOffers
-from extracted.account.purchases.replies import GatewayReplies
 from extracted.account.purchases.service.buy import PurchaseService
 from extracted.account.purchases.service.buy_now import BuyNow
 from extracted.account.purchases.service.operations import PurchaseOperations
@@ -36,6 +36,7 @@ from extracted.account.purchases.storage.purchases import Points, SqlPurchaseSto
 from extracted.account.purchases.storage.statements import build
 from extracted.account.purchases.storage.tables import define
 from extracted.account.purchases.worker import AccountWorker
+from extracted.account.replies import ReplySender
 from extracted.account.rewards import messages as reward_messages
 from extracted.account.rewards.service import RewardPayments
 from extracted.account.rewards.storage import SqlRewardLedger
@@ -101,6 +102,8 @@ def broker_components(
         rewards=RewardConsumer(
             broker=broker,
             payments=RewardPayments(SqlRewardLedger(database, own, tables.ledger, points, now)),
+            replies=ReplySender(broker, reward_messages.REPLIES_EXCHANGE),
+            clock=now,
             database=database,
             failed_messages=failed_messages,
             consumers=consumers,
@@ -130,7 +133,9 @@ def purchase_components(
         offers=offers,
         consumers=PurchaseConsumers(
             broker=with_broker.broker,
-            handlers=MessageHandlers(purchases=service, replies=GatewayReplies(with_broker.broker), clock=now),
+            handlers=MessageHandlers(
+                purchases=service, replies=ReplySender(with_broker.broker, REPLIES_EXCHANGE), clock=now
+            ),
             shop_ready=offers.ping,
             saga_timeouts=SagaTimeouts(store=store, clock=now, timeouts=timeouts(settings)),
             database=database,

@@ -1,13 +1,16 @@
 """The message of a reward, as Account's own copy. It ignores fields that it does not know."""
 
+from datetime import datetime
 from typing import Final
 
-from chassis.messaging.envelope import Envelope, MessageInvalid
+from chassis.messaging.envelope import Envelope, MessageInvalid, new_id
 from chassis.uuid_text import canonical_uuid
 from extracted.account.rewards.domain import MOST_POINTS, EarnedReward
 
 EARNED: Final = "learning.reward_earned.v1"
+PAID: Final = "account.reward_paid.v1"
 QUEUE: Final = "account.rewards"
+REPLIES_EXCHANGE: Final = "learning.replies"
 
 
 def earned_reward(envelope: Envelope) -> EarnedReward:
@@ -15,6 +18,12 @@ def earned_reward(envelope: Envelope) -> EarnedReward:
     if envelope.type != EARNED:
         raise MessageInvalid(f"the type is {envelope.type}; wanted {EARNED}")
     return EarnedReward(_uuid(envelope, "rewardId"), _uuid(envelope, "userId"), _points(envelope, "amount"))
+
+
+def paid(request: Envelope, reward: EarnedReward, time: datetime) -> Envelope:
+    """The reply to Learning that waits for it."""
+    body, request_id = {"rewardId": reward.id}, request.request_id
+    return Envelope(new_id(), PAID, body, time, request_id=request_id, causation_id=request.id)
 
 
 def _uuid(envelope: Envelope, name: str) -> str:

@@ -1,14 +1,16 @@
 """Takes the messages of rewards from their queue, with or without a shop."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from chassis.database.database import Database
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.port import Broker
 from chassis.outbox.consumer import Consumer, consume
 from chassis.outbox.failed_messages.table import FailedMessages
+from extracted.account.replies import ReplySender
 from extracted.account.rewards import messages
 from extracted.account.rewards.service import RewardPayments
 
@@ -19,6 +21,8 @@ class RewardConsumer:
 
     broker: Broker
     payments: RewardPayments
+    replies: ReplySender
+    clock: Callable[[], datetime]
     database: Database
     failed_messages: FailedMessages
     consumers: list[Consumer]
@@ -32,7 +36,11 @@ class RewardConsumer:
             yield
         finally:
             await consumer.stop()
+            await self.replies.aclose()
 
     async def handle(self, envelope: Envelope) -> None:
         """Raises MessageInvalid, or StoreUnavailable, which makes the message come again."""
-        await self.payments.pay(messages.earned_reward(envelope))
+        reward = messages.earned_reward(envelope)
+        await self.payments.pay(reward)
+        if envelope.reply_to is not None:
+            self.replies.send(envelope.reply_to, messages.paid(envelope, reward, self.clock()))

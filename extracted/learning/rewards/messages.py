@@ -10,7 +10,7 @@ EARNED: Final = "learning.reward_earned.v1"
 EXCHANGE: Final = "learning.rewards"
 
 
-def earned(reward: Reward, now: datetime) -> Envelope:
+def earned(reward: Reward, now: datetime, reply_to: str | None = None) -> Envelope:
     """The message has the reward's id, however often it is sent."""
     body = {
         "rewardId": reward.id,
@@ -19,4 +19,4 @@ def earned(reward: Reward, now: datetime) -> Envelope:
         "contentId": reward.content_id,
         "amount": reward.amount,
     }
-    return Envelope(reward.id, EARNED, body, now, request_id=reward.id)
+    return Envelope(reward.id, EARNED, body, now, request_id=reward.id, reply_to=reply_to)

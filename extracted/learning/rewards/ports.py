@@ -14,8 +14,11 @@ class RewardStore(Protocol):
         """Adds the row. If there is one of this user and component, returns that, with the new values if INTENDED."""
         ...
 
-    async def earn(self, reward: Reward) -> bool:
-        """INTENDED → EARNED and the message to Account, in one transaction. False: it was not INTENDED."""
+    async def earn(self, reward: Reward, reply_to: str | None = None) -> bool:
+        """INTENDED → EARNED and the message to Account, in one transaction. False: it was not INTENDED.
+
+        `reply_to`: where Account says that it has paid.
+        """
         ...
 
     async def paid_elsewhere(self, reward: Reward) -> None:

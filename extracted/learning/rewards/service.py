@@ -15,6 +15,7 @@ import structlog
 from chassis.failpoints import reach
 from extracted.learning.domain import NotFound
 from extracted.learning.rewards.domain import Reward, RewardState, SuccessMark, settles
+from extracted.learning.rewards.payments import PaymentReplies
 from extracted.learning.rewards.ports import RewardStore, SuccessMarks
 from extracted.learning.submissions.domain import CodeAttempt, CodeSubmission, StoredSubmission
 
@@ -33,10 +34,14 @@ class RewardService:
 
     rewards: RewardStore
     marks: SuccessMarks
+    payments: PaymentReplies
     clock: Callable[[], datetime]
 
     async def earn(self, new: CodeSubmission, stored: StoredSubmission, success: CodeAttempt, amount: int) -> None:
-        """Stores the success. Raises StoreUnavailable, NotFound if the submission's document is gone."""
+        """Stores the success, and waits for the payment, but not long.
+
+        Raises StoreUnavailable, NotFound if the submission's document is gone.
+        """
         assert stored.last_attempt is not None, "it was stored just before"
         now = self.clock()
         reward = await self.rewards.intend(
@@ -59,7 +64,9 @@ class RewardService:
         if mark is None:
             await self.rewards.withdraw(reward)
             raise NotFound("submission")
-        await self._settle(reward, mark)
+        with self.payments.expected(reward.id) as payment:
+            if await self._settle(reward, mark, payment.reply_to):
+                await payment.over()
 
     async def recover(self) -> int:
         """Finishes what was left over; how many rows it looked at. Raises StoreUnavailable."""
@@ -77,13 +84,17 @@ class RewardService:
             mark = await self.marks.finish(reward.submission_id, reward.attempt_at, reward.id, at)
         await self._settle(reward, mark or SuccessMark(False))
 
-    async def _settle(self, reward: Reward, mark: SuccessMark) -> None:
+    async def _settle(self, reward: Reward, mark: SuccessMark, reply_to: str | None = None) -> bool:
+        """Whether this has earned it."""
         match settles(reward, mark):
             case RewardState.EARNED:
-                if await self.rewards.earn(reward):
+                is_first = await self.rewards.earn(reward, reply_to)
+                if is_first:
                     log.info("reward_earned", reward_id=reward.id, user_id=reward.user_id, amount=reward.amount)
                 await reach("learning.reward_earned")
+                return is_first
             case RewardState.PAID_ELSEWHERE:
                 await self.rewards.paid_elsewhere(reward)
             case RewardState.INTENDED if reward.changed_at < self.clock() - WITHDRAWN_AFTER:
                 await self.rewards.withdraw(reward)
+        return False

@@ -12,6 +12,7 @@ from chassis.messaging.port import Broker
 from chassis.outbox.relay import OutboxRelay
 from chassis.service import startup
 from chassis.store import StoreUnavailable
+from extracted.learning.rewards.payments import PaymentReplies
 from extracted.learning.rewards.service import RewardService
 
 log = structlog.get_logger("learning.rewards")
@@ -27,18 +28,21 @@ class RewardWorker:
     broker: Broker
     relay: OutboxRelay
     rewards: RewardService
+    payments: PaymentReplies
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """At the end the relay sends what it can."""
         relay = asyncio.create_task(self.relay.run(), name="relay")
         relay.add_done_callback(startup.expect_no_failure)
+        listening = asyncio.create_task(self.payments.listen(), name="listen for payments")
         recovering = asyncio.create_task(self._recover(), name="recover rewards")
         try:
             yield
         finally:
-            recovering.cancel()
-            await asyncio.gather(recovering, return_exceptions=True)
+            for task in (recovering, listening):
+                task.cancel()
+            await asyncio.gather(recovering, listening, return_exceptions=True)
             self.relay.stop()
             await asyncio.wait([relay], timeout=GRACE_S)
             relay.cancel()

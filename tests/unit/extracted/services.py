@@ -29,5 +29,5 @@ def running_services(
 
     shop = start("shop", INTERNAL_TOKEN=TOKEN, **documents)
     account = start("account", SHOP_URL=f"http://127.0.0.1:{shop.port}", SHOP_TOKEN=TOKEN)
-    learning = start("learning", RUNNER_URL=runner_url, RUNNER_TOKEN=TOKEN, **documents)
+    learning = start("learning", RUNNER_URL=runner_url, RUNNER_TOKEN=TOKEN, PAYMENT_WAIT_S="10", **documents)
     return {"shop": shop, "account": account, "learning": learning}

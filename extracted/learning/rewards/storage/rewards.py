@@ -43,12 +43,12 @@ class StoredRewards:
                 found = (await connection.execute(select(self._table).where(same))).one()
         return _reward(found)
 
-    async def earn(self, reward: Reward) -> bool:
+    async def earn(self, reward: Reward, reply_to: str | None = None) -> bool:
         """One conditional statement: of two at once, one finds nothing to change."""
         async with self._database.write() as connection:
             is_first = await connection.scalar(self._to(reward, RewardState.EARNED)) is not None
             if is_first:
-                await self._outbox.put(connection, messages.EXCHANGE, messages.earned(reward, self._clock()))
+                await self._outbox.put(connection, messages.EXCHANGE, messages.earned(reward, self._clock(), reply_to))
             await reach("learning.before_earn_commit")
         self._outbox.wake()
         return is_first

@@ -53,7 +53,7 @@ def test_permissions_name_what_is_theirs_and_nothing_more() -> None:
     dead = "|".join(rf"account\.{name}|account\.{name}\.dead" for name in ("decisions", "purchases", "rewards"))
     assert permissions(POLYCODE)["account"] == Permissions(
         configure=f"^({dead})$",
-        write=rf"^({dead}|gateway\.replies|mails|purchases\.commands)$",
+        write=rf"^({dead}|gateway\.replies|learning\.replies|mails|purchases\.commands)$",
         read=rf"^({dead}|learning\.rewards|purchases|shop\.decisions)$",
     )
     waiting = r"gateway\.replies\.[0-9a-f]+"

@@ -16,6 +16,7 @@ from chassis.database.own_tables import OwnTables
 from chassis.outbox.outbox import Outbox
 from extracted.learning.domain import NotFound
 from extracted.learning.rewards.domain import Reward, RewardState
+from extracted.learning.rewards.payments import PaymentReplies
 from extracted.learning.rewards.service import LEFT_AFTER, WITHDRAWN_AFTER, RewardService
 from extracted.learning.rewards.storage import tables
 from extracted.learning.rewards.storage.rewards import StoredRewards
@@ -25,6 +26,7 @@ from legacy_adapter.learning.collections import SUBMISSIONS
 from legacy_adapter.learning.submissions import LegacySubmissions
 from legacy_adapter.learning.success_marks import LegacySuccessMarks
 from legacy_adapter.stores import MonolithStores, opened
+from tests.support.memory_broker import MemoryBroker
 from tests.support.monolith_file import MonolithData
 from tests.support.stores import EVERYWHERE
 
@@ -78,7 +80,7 @@ class Lab:
 
     @property
     def service(self) -> RewardService:
-        return RewardService(self.stored, self.marks, self.clock)
+        return RewardService(self.stored, self.marks, PaymentReplies(MemoryBroker(), 0), self.clock)
 
     def later(self, by: timedelta) -> None:
         self.clock.now += by

@@ -1,4 +1,4 @@
-"""Replies to the gateway that waits: sent at once, not stored, without waiting for the broker."""
+"""Replies to a sender that waits: sent at once, not stored, without waiting for the broker."""
 
 import asyncio
 
@@ -6,7 +6,6 @@ import structlog
 
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.port import MessagingError, Publisher
-from extracted.account.purchases.messages import REPLIES_EXCHANGE
 
 log = structlog.get_logger("account.replies")
 
@@ -15,11 +14,11 @@ TIMEOUT_S = 2.0
 MOST_AT_ONCE = 500
 
 
-class GatewayReplies:
-    """If a reply is lost, the client gets a 202 instead of the outcome."""
+class ReplySender:
+    """Sends to an exchange of replies. The sender that waits has to do without a reply that is lost."""
 
-    def __init__(self, publisher: Publisher) -> None:
-        self._publisher = publisher
+    def __init__(self, publisher: Publisher, exchange: str) -> None:
+        self._publisher, self._exchange = publisher, exchange
         self._tasks: set[asyncio.Task[None]] = set()
 
     def send(self, routing_key: str, reply: Envelope) -> None:
@@ -37,7 +36,7 @@ class GatewayReplies:
     async def _publish(self, routing_key: str, reply: Envelope) -> None:
         try:
             await self._publisher.publish(
-                REPLIES_EXCHANGE,
+                self._exchange,
                 reply,
                 routing_key=routing_key,
                 persistent=False,
