@@ -143,7 +143,7 @@ async def test_an_attack_is_stopped(target: Target, attack: Attack, record_prope
         await box.write("source.py", attack.source)
         outcome = await box.run(target.command(), b"", attack.limits)
     took_s = time.monotonic() - began
-    record_property("attack", (target.name, attack.name, outcome.status, round(took_s, 2)))  # type: ignore[operator]
+    record_property("attack", (target.name, attack.name, str(outcome.status), round(took_s, 2)))  # type: ignore[operator]
     assert attack.failure(outcome) == ""
     assert len(outcome.stdout) <= attack.limits.output_bytes
     assert len(outcome.stderr) <= attack.limits.output_bytes
