@@ -96,6 +96,41 @@ def test_a_source_that_does_not_compile_is_told_with_the_compiler_s_words(
     assert "error" in result["stderr"]
 
 
+BOMBS = {
+    "macros without end": ("RUST", "macro_rules! m { () => { m!{} m!{} } } m!{} fn main() {}"),
+    "macros that double": ("RUST", "macro_rules! m { ($($t:tt)*) => { m!{$($t)* $($t)*} } } m!{1 2 3 4} fn main() {}"),
+    "a loop in a constant": (
+        "RUST",
+        "const X: u64 = { let mut n = 0u64; while n < u64::MAX { n += 1 } n }; fn main() {}",
+    ),
+    "a file of the host": ("RUST", 'fn main() { println!("{}", include_str!("/etc/shadow")) }'),
+    "a huge constant": ("RUST", 'static X: [u64; 1 << 30] = [7; 1 << 30]; fn main() { println!("{}", X[5]) }'),
+    "nested generics": (
+        "JAVA",
+        "class Main { static <T> T f(T t) { return t; } Object x = " + "f(" * 5000 + "1" + ")" * 5000 + "; }",
+    ),
+    "a processor of annotations": (
+        "JAVA",
+        "import javax.annotation.processing.*; import javax.lang.model.element.*; import java.util.*;"
+        '@SupportedAnnotationTypes("*") public class Main extends AbstractProcessor {'
+        'static { System.out.println("ran"); while (true) {} }'
+        "public boolean process(Set<? extends TypeElement> a, RoundEnvironment r) { return true; } }",
+    ),
+}
+
+
+@pytest.mark.parametrize(("language", "source"), BOMBS.values(), ids=BOMBS)
+def test_a_source_that_attacks_its_compiler_is_stopped_and_the_next_job_is_unharmed(
+    runner: Runner, language: str, source: str
+) -> None:
+    began = monotonic()
+    answer = runner.job(language, source, deadline_ms=4000)
+    assert monotonic() - began < 8
+    assert all(result["status"] != "ok" and "root:" not in result["stdout"] for result in answer["results"]), answer
+    assert "root:" not in str(answer.get("compile"))
+    assert runner.run("print(int(input()) + 1)", "1")["stdout"] == "2\n"
+
+
 def test_a_program_cannot_change_what_the_next_run_of_it_is(runner: Runner) -> None:
     """It is compiled once, and finds its own file read-only, whatever it tries."""
     source = (
