@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ class Target:
     outside: tuple[int, ...]
     clean: Leftovers
     setuid: Path
+    port: int
 
     @property
     def name(self) -> str:
@@ -55,12 +57,12 @@ class Target:
         return Command(
             (PYTHON, source, *map(str, self.outside)),
             readable=(self.setuid,),
-            environ={"SETUID": f"{self.setuid}/identity /usr/bin/su"},
+            environ={"SETUID": f"{self.setuid}/identity /usr/bin/su", "PORT": str(self.port)},
             out_of_memory=(b"MemoryError",),
         )
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module", params=["plain", "bubblewrap", ORDINARY])
+@pytest_asyncio.fixture(loop_scope="module", scope="module", params=["plain", "bubblewrap", "gvisor", ORDINARY])
 async def sandbox(request: pytest.FixtureRequest, ordinary: Path) -> AsyncIterator[SpawnedSandbox]:
     if sys.platform != "linux":
         pytest.skip("the sandbox needs Linux")
@@ -124,9 +126,19 @@ def setuid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def target(sandbox: SpawnedSandbox, victim: int, setuid: Path) -> Target:
+def port() -> Iterator[int]:
+    """Of a server of this machine, which also listens on a Unix socket with a name that every user may use."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as other:
+        number: int = server.getsockname()[1]
+        other.bind(f"\0attack-{number}")
+        other.listen()
+        yield number
+
+
+@pytest.fixture(scope="module")
+def target(sandbox: SpawnedSandbox, victim: int, setuid: Path, port: int) -> Target:
     outside = (os.getpid(), sandbox.pid, victim)
-    return Target(sandbox, outside, left(sandbox.pid, UIDS, own=sandbox.facts.own_uids), setuid)
+    return Target(sandbox, outside, left(sandbox.pid, UIDS, own=sandbox.facts.own_uids), setuid, port)
 
 
 async def hello(sandbox: Sandbox) -> bytes:
@@ -138,6 +150,7 @@ async def hello(sandbox: Sandbox) -> bytes:
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 async def test_an_attack_is_stopped(target: Target, attack: Attack, record_property: object) -> None:
+    attack = attack.under(target.name)
     began = time.monotonic()
     async with target.sandbox.box(attack.limits) as box:
         await box.write("source.py", attack.source)
@@ -180,6 +193,29 @@ async def test_input_of_any_bytes_arrives(target: Target) -> None:
     assert outcome.stdout == stdin
 
 
+@pytest.mark.parametrize(
+    ("shell", "exit_code", "signal"), [("exit 3", 3, None), ("exit 128", 128, None), ("kill -SEGV $$", None, 11)]
+)
+async def test_the_end_of_a_program_is_told(
+    target: Target, shell: str, exit_code: int | None, signal: int | None
+) -> None:
+    async with target.sandbox.box(LIMITS) as box:
+        outcome = await box.run(Command(("/bin/sh", "-c", shell)), b"", LIMITS)
+    assert (outcome.status, outcome.exit_code, outcome.signal) == (RunStatus.RUNTIME_ERROR, exit_code, signal)
+
+
+async def test_a_cancelled_run_leaves_nothing(target: Target) -> None:
+    async with target.sandbox.box(LIMITS) as box:
+        running = asyncio.create_task(box.run(Command(("/bin/sh", "-c", "touch here; sleep 600")), b"", LIMITS))
+        async with asyncio.timeout(LATE_S):
+            while not await box.names():
+                await asyncio.sleep(0.01)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert target.left() == target.clean
+
+
 async def test_a_file_larger_than_the_box_is_refused_and_harms_nothing(target: Target) -> None:
     async with target.sandbox.box(LIMITS) as box:
         with pytest.raises(OSError, match="box"):
@@ -189,7 +225,8 @@ async def test_a_file_larger_than_the_box_is_refused_and_harms_nothing(target: T
 
 
 async def test_all_attacks_at_once_with_an_innocent_program_among_them(target: Target) -> None:
-    chosen = [one for one in ATTACKS if one.name in ("fork_bomb", "memory_by_pieces", "output_without_end", "signals")]
+    names = ("fork_bomb", "memory_by_pieces", "output_without_end", "signals")
+    chosen = [one.under(target.name) for one in ATTACKS if one.name in names]
 
     async def run(attack: Attack) -> str:
         async with target.sandbox.box(attack.limits) as box:

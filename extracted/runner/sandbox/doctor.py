@@ -8,6 +8,7 @@ from extracted.runner.sandbox.link import SpawnerLink
 from extracted.runner.sandbox.opening import GVISOR_REFUSAL, SandboxChoice, chosen, setup_of, trial
 from extracted.runner.sandbox.port import RunStatus, SandboxUnavailable
 from extracted.runner.sandbox.protections import Protection
+from extracted.runner.sandbox.spawner import gvisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,10 @@ async def examine(choice: SandboxChoice) -> Examination:
     link = await SpawnerLink.started(setup_of(choice))
     try:
         states = [await _state(link, name) for name in protections.BACKENDS]
-        states.append(BackendState("gvisor", GVISOR_REFUSAL, []))
+        if gvisor.program() is None:
+            states.append(BackendState("gvisor", GVISOR_REFUSAL, []))
+        else:
+            states += [await _state(link, name) for name in gvisor.PLATFORMS]
         try:
             taken, refusal = await chosen(link, choice), ""
         except SandboxUnavailable as error:

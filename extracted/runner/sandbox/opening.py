@@ -14,14 +14,17 @@ from extracted.runner.sandbox import protections
 from extracted.runner.sandbox.box import SpawnedBox
 from extracted.runner.sandbox.link import SpawnerGone, SpawnerLink
 from extracted.runner.sandbox.port import Box, Command, Limits, RunOutcome, RunStatus, Sandbox, SandboxUnavailable
+from extracted.runner.sandbox.spawner import gvisor
 from extracted.runner.sandbox.spawner.messages import Facts, Setup
 
 log = structlog.get_logger("runner.sandbox")
 
 GVISOR_REFUSAL: Final = (
-    "the runner does not start runsc for each run; put the runner itself into gVisor (runtimeClassName: gvisor) and "
-    "set RUNNER_SANDBOX=plain, RUNNER_ALLOW_WEAK=true, because gVisor has no Landlock"
+    "runsc is not installed; install it, or put the runner itself into gVisor (runtimeClassName: gvisor) and set "
+    "RUNNER_SANDBOX=plain, RUNNER_ALLOW_WEAK=true, because gVisor has no Landlock"
 )
+_WANTED: Final = {"auto": protections.BACKENDS, "gvisor": tuple(gvisor.PLATFORMS)}
+"""What a setting stands for, in the order in which it is tried."""
 _TRIAL: Final = Limits(
     wall_s=10, cpu_s=5, memory_bytes=64 << 20, processes=16, output_bytes=4_096, file_bytes=4_096, open_files=32,
     box_bytes=1 << 20,
@@ -120,7 +123,7 @@ async def made(link: SpawnerLink, backend: str, limits: Limits) -> AsyncIterator
 
 async def chosen(link: SpawnerLink, choice: SandboxChoice) -> str:
     """The first backend that works and has all that it relies on. Raises SandboxUnavailable."""
-    wanted = protections.BACKENDS if choice.backend == "auto" else (choice.backend,)
+    wanted = _WANTED.get(choice.backend, (choice.backend,))
     refusals = []
     for backend in wanted:
         refusal = await _refusal(link, backend, choice.allow_weak)
@@ -131,7 +134,7 @@ async def chosen(link: SpawnerLink, choice: SandboxChoice) -> str:
 
 
 async def _refusal(link: SpawnerLink, backend: str, allow_weak: bool) -> str:
-    if backend not in protections.BACKENDS:
+    if backend in gvisor.PLATFORMS and gvisor.program() is None:
         return GVISOR_REFUSAL
     missing = [f"{one.name} ({one.detail})" for one in protections.missing(link.facts, backend)]
     if missing and not allow_weak:

@@ -100,7 +100,7 @@ class Sandbox(Protocol):
 
     @property
     def name(self) -> str:
-        """`plain`, `bubblewrap` or `gvisor`."""
+        """`plain`, `bubblewrap`, `gvisor-systrap` or `gvisor-ptrace`."""
 
     def box(self, limits: Limits) -> AbstractAsyncContextManager[Box]:
         """A box of `limits.box_bytes`. When the context ends, its processes and files are gone."""

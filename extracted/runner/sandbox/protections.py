@@ -1,8 +1,9 @@
 """What protects this machine from a run, by backend, and what one loses without it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from extracted.runner.sandbox.spawner import gvisor
 from extracted.runner.sandbox.spawner.messages import Facts
 
 BACKENDS: Final = ("bubblewrap", "plain")
@@ -23,7 +24,10 @@ class Protection:
 
 def protections(facts: Facts, backend: str) -> list[Protection]:
     """All that count for a backend, with those that it lacks."""
-    return [*_OF_BACKEND[backend](facts), *_shared(facts, backend)]
+    shared = _shared(facts)
+    if backend in gvisor.PLATFORMS:
+        shared = [replace(one, required=one.name in _NEEDED_BY_GVISOR) for one in shared]
+    return [*_OF_BACKEND[backend](facts), *shared]
 
 
 def missing(facts: Facts, backend: str) -> list[Protection]:
@@ -64,7 +68,16 @@ def _bubblewrap(facts: Facts) -> list[Protection]:
     ]
 
 
-_OF_BACKEND: Final = {"plain": _plain, "bubblewrap": _bubblewrap}
+def _gvisor(_facts: Facts) -> list[Protection]:
+    return [
+        Protection("own kernel", True, "gVisor: system calls do not reach the machine's", "use faults of the kernel"),
+        Protection("namespaces", True, "process and mount, around runsc", "leave processes and files behind"),
+    ]
+
+
+_OF_BACKEND: Final = {"plain": _plain, "bubblewrap": _bubblewrap, **dict.fromkeys(gvisor.PLATFORMS, _gvisor)}
+_NEEDED_BY_GVISOR: Final = frozenset({"own user a run", "control groups", "box of a fixed size"})
+"""runsc runs as root, out of reach of the limits that a process inherits."""
 
 
 def _seccomp(facts: Facts) -> Protection:
@@ -77,7 +90,7 @@ def _seccomp(facts: Facts) -> Protection:
     )
 
 
-def _shared(facts: Facts, backend: str) -> list[Protection]:
+def _shared(facts: Facts) -> list[Protection]:
     return [
         Protection(
             "own user a run",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final, Never
 
-from extracted.runner.sandbox.spawner import bubblewrap, kernel, landlock, seccomp, visible
+from extracted.runner.sandbox.spawner import bubblewrap, gvisor, kernel, landlock, seccomp, visible
 from extracted.runner.sandbox.spawner.boxes import BoxFolder
 from extracted.runner.sandbox.spawner.messages import Facts, RunRequest
 
@@ -65,8 +65,9 @@ def _become(request: RunRequest, place: Place, streams: Sequence[int], errors: i
         _standard_streams(streams, errors)
         _leave_the_spawner(place.groups)
         os.chdir(place.box.path)
-        _limit(request, shared_user=place.box.uid is None)
-        _change_user(place.box.uid)
+        if request.backend not in gvisor.PLATFORMS:
+            _limit(request, shared_user=place.box.uid is None)
+            _change_user(place.box.uid)
         _die_with(parent)
         _BACKENDS[request.backend](request, place)
     except BaseException as error:  # whatever it is: this process must not go on as a second spawner
@@ -100,24 +101,28 @@ def _write(file: str, value: bytes) -> None:
 
 
 def _limit(request: RunRequest, *, shared_user: bool) -> None:
-    """The limit of processes counts all of a user: without one of its own, the watch alone counts."""
-    cpu_s = ceil(request.cpu_s) + 1
-    limits = {
-        resource.RLIMIT_CPU: cpu_s,
-        resource.RLIMIT_FSIZE: request.file_bytes,
-        resource.RLIMIT_NOFILE: request.open_files,
-        resource.RLIMIT_CORE: 1,  # 1, not 0: also where core files go to a program
-        resource.RLIMIT_MEMLOCK: 0,
-        resource.RLIMIT_MSGQUEUE: 0,
-    }
-    if not shared_user:
-        limits[resource.RLIMIT_NPROC] = request.processes + _BEYOND_PROCESSES
-    if request.address_space:
-        limits[resource.RLIMIT_AS] = request.memory_bytes + _BEYOND_MEMORY
-    for which, most in limits.items():
+    for name, most in _limits(request, shared_user=shared_user).items():
+        which = getattr(resource, name)
         highest = resource.getrlimit(which)[1]
         bound = most if highest == resource.RLIM_INFINITY else min(most, highest)
         resource.setrlimit(which, (bound, bound))
+
+
+def _limits(request: RunRequest, *, shared_user: bool) -> dict[str, int]:
+    """The limit of processes counts all of a user: without one of its own, the watch alone counts."""
+    limits = {
+        "RLIMIT_CPU": ceil(request.cpu_s) + 1,
+        "RLIMIT_FSIZE": request.file_bytes,
+        "RLIMIT_NOFILE": request.open_files,
+        "RLIMIT_CORE": 1,  # 1, not 0: also where core files go to a program
+        "RLIMIT_MEMLOCK": 0,
+        "RLIMIT_MSGQUEUE": 0,
+    }
+    if not shared_user:
+        limits["RLIMIT_NPROC"] = request.processes + _BEYOND_PROCESSES
+    if request.address_space:
+        limits["RLIMIT_AS"] = request.memory_bytes + _BEYOND_MEMORY
+    return limits
 
 
 def _change_user(uid: int | None) -> None:
@@ -170,8 +175,29 @@ def _piped(content: bytes) -> int:
     return read
 
 
-_BACKENDS: Final[dict[str, Callable[[RunRequest, Place], None]]] = {"plain": _plain, "bubblewrap": _bubblewrap}
+def _gvisor(request: RunRequest, place: Place) -> None:
+    """runsc itself needs root; the program has its limits and its user inside."""
+    box, uid = place.box.path, place.box.uid or 0
+    folder = os.path.join(os.path.dirname(box), "gvisor")
+    os.umask(0o022)
+    gvisor.enter_namespaces(folder, _ERRORS)
+    limits = _limits(request, shared_user=False)
+    process = gvisor.process(request.argv, _environment(request.environ, gvisor.BOX), uid, limits)
+    gvisor.bundle(folder, box, request.readable, process)
+    argv = list(gvisor.arguments(request.backend, folder))
+    os.execve(argv[0], argv, {})  # noqa: S606
+
+
+_BACKENDS: Final[dict[str, Callable[[RunRequest, Place], None]]] = {
+    "plain": _plain,
+    "bubblewrap": _bubblewrap,
+    **dict.fromkeys(gvisor.PLATFORMS, _gvisor),
+}
 
 
 def _execute(argv: Sequence[str], environ: dict[str, str], home: str) -> None:
-    os.execve(argv[0], list(argv), {**visible.ENVIRONMENT, "HOME": home, "TMPDIR": home, **environ})  # noqa: S606
+    os.execve(argv[0], list(argv), _environment(environ, home))  # noqa: S606
+
+
+def _environment(environ: dict[str, str], home: str) -> dict[str, str]:
+    return {**visible.ENVIRONMENT, "HOME": home, "TMPDIR": home, **environ}

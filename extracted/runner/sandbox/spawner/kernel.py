@@ -16,6 +16,8 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 _SECCOMP_MODE_FILTER: Final = 2
 
 CLONE_NEWNS: Final = 0x0002_0000
+CLONE_NEWPID: Final = 0x2000_0000
+CLONE_NEWNET: Final = 0x4000_0000
 MS_NOSUID: Final = 2
 MS_NODEV: Final = 4
 MS_REC_PRIVATE: Final = 0x4000 | 0x4_0000
@@ -80,6 +82,16 @@ def own_mounts() -> None:
     """Gives this process a mount namespace of its own, from which nothing gets out."""
     _checked(_LIBC.unshare(CLONE_NEWNS))
     _mount(b"none", b"/", None, MS_REC_PRIVATE, None)
+
+
+def own_processes_and_network() -> None:
+    """The next fork of this process is the first of a process namespace, which ends with it; there is no network."""
+    _checked(_LIBC.unshare(CLONE_NEWPID | CLONE_NEWNET))
+
+
+def mount_proc(folder: str) -> None:
+    """Shows the processes of the caller's namespace."""
+    _mount(b"proc", os.fsencode(folder), b"proc", MS_NOSUID | MS_NODEV, None)
 
 
 def mount_tmpfs(folder: str, options: str) -> None:

@@ -11,11 +11,11 @@ from contextlib import suppress
 from math import inf
 from typing import Any, Final
 
-from extracted.runner.sandbox.spawner import bubblewrap, cgroups, child, kernel, landlock, messages, processes, seccomp
+from extracted.runner.sandbox.spawner import cgroups, child, kernel, landlock, messages, processes, seccomp
 from extracted.runner.sandbox.spawner.boxes import Boxes, BoxFolder, NoUserLeft
 from extracted.runner.sandbox.spawner.cgroups import Group
 from extracted.runner.sandbox.spawner.messages import Facts, RunRequest, Setup
-from extracted.runner.sandbox.spawner.run import Run
+from extracted.runner.sandbox.spawner.run import Run, with_own_needs
 
 _MOST_DESCRIPTORS: Final = 4
 _CLOSE_ON_EXEC: Final = 0x4000_0000
@@ -116,20 +116,20 @@ class Spawner:
     def _run(self, request: int, values: dict[str, Any], streams: Sequence[int]) -> None:
         wanted = RunRequest(**values)
         box = self._made[wanted.box]
-        group = self._group(request, wanted)
+        bounded = with_own_needs(wanted)
+        group = self._group(request, bounded)
         place = child.Place(box, group.joined_by if group else (), self.facts, self._filters)
         try:
             pid, errors = child.start(wanted, place, streams)
         except OSError:
             _discard(group)
             raise
-        self._runs[request] = Run(wanted, box, group, pid, errors, bounded_box=self._boxes.tmpfs)
+        self._runs[request] = Run(bounded, box, group, pid, errors, bounded_box=self._boxes.tmpfs)
 
     def _group(self, request: int, wanted: RunRequest) -> Group | None:
         if self._driver is None:
             return None
-        own = bubblewrap.OWN_PROCESSES if wanted.backend == "bubblewrap" else 0
-        return self._driver.group(str(request), wanted.memory_bytes, wanted.processes + own)
+        return self._driver.group(str(request), wanted.memory_bytes, wanted.processes)
 
     def _kill(self, request: int, values: dict[str, Any], _streams: Sequence[int]) -> None:
         if run := self._runs.get(request):

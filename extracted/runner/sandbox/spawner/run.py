@@ -4,11 +4,11 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
 
-from extracted.runner.sandbox.spawner import processes
+from extracted.runner.sandbox.spawner import bubblewrap, gvisor, processes
 from extracted.runner.sandbox.spawner.boxes import BoxFolder
 from extracted.runner.sandbox.spawner.cgroups import Group
 from extracted.runner.sandbox.spawner.messages import RunReport, RunRequest
@@ -19,11 +19,26 @@ _WATCH_S: Final = 0.02
 _LEAST_S: Final = 0.01
 
 
+def with_own_needs(request: RunRequest) -> RunRequest:
+    """What all processes of the run may use together: the program all of its limits, its backend the rest."""
+    if request.backend == "bubblewrap":
+        return replace(request, processes=request.processes + bubblewrap.OWN_PROCESSES)
+    if request.backend in gvisor.PLATFORMS:
+        return replace(
+            request,
+            processes=request.processes + gvisor.OWN_PROCESSES,
+            memory_bytes=request.memory_bytes + gvisor.OWN_MEMORY,
+            cpu_s=request.cpu_s + gvisor.OWN_CPU_S,
+        )
+    return request
+
+
 @dataclass(slots=True)
 class Run:
     """`pid` leads its session and its process group."""
 
     request: RunRequest
+    """With its backend's own needs."""
     box: BoxFolder
     group: Group | None
     pid: int
@@ -97,7 +112,7 @@ class Run:
         assert self.status is not None
         error = _drained(self.errors)
         cpu_s = max(self.reaped_cpu_s, self.group.cpu_s() if self.group else 0)
-        exit_code, number = _end(self.status, through_bubblewrap=self.request.backend == "bubblewrap")
+        exit_code, number = _end(self.status, as_a_shell=self.request.backend != "plain")
         refused = self.group.forks_refused() if self.group else int(self.most_tasks >= self.request.processes)
         oom_kills = self.group.oom_kills() if self.group else 0
         return RunReport(
@@ -109,14 +124,14 @@ class Run:
             killed=self.killed,
             oom_kills=oom_kills,
             forks_refused=refused,
-            error=error,
+            error="" if self.killed or oom_kills or refused else error,  # a limit that ended it is the reason
         )
 
 
-def _end(status: int, *, through_bubblewrap: bool) -> tuple[int | None, int | None]:
-    """Exit code or signal. bubblewrap reports a signal of its program as an exit code, as a shell does."""
+def _end(status: int, *, as_a_shell: bool) -> tuple[int | None, int | None]:
+    """Exit code or signal. bubblewrap and runsc report a signal of their program as an exit code, as a shell does."""
     code = os.waitstatus_to_exitcode(status)
-    if through_bubblewrap and 128 < code < 128 + signal.NSIG:
+    if as_a_shell and 128 < code < 128 + signal.NSIG:
         return None, code - 128
     return (code, None) if code >= 0 else (None, -code)
 
