@@ -66,7 +66,7 @@ _OWN_SYS: Final = ("reading /sys/fs/cgroup []", "reading /sys/class/net ['lo']",
 _OWN_SOCKETS: Final = ("a socket of family", "a pair of")
 _OWN_PROCESSES: Final = ("being traced", "limits of 0 ", "processors of 0 ", "priority of 0 ", "priority of the user")
 ATTACKS: Final = (
-    Attack("fork_bomb", (PROCESSES,)),
+    Attack("fork_bomb", (PROCESSES,), gvisor_words=(PROCESSES, MEMORY, CPU, TIME)),
     Attack("threads_without_end", (PROCESSES, ERROR)),
     Attack("memory_by_pieces", (MEMORY,)),
     Attack("memory_at_once", (MEMORY,)),

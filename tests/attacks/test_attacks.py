@@ -204,6 +204,14 @@ async def test_the_end_of_a_program_is_told(
     assert (outcome.status, outcome.exit_code, outcome.signal) == (RunStatus.RUNTIME_ERROR, exit_code, signal)
 
 
+async def test_a_program_can_have_all_processes_of_its_limit(target: Target) -> None:
+    children = " ".join(["sleep 0.3 &"] * (LIMITS.processes - 2))
+    async with target.sandbox.box(LIMITS) as box:
+        await box.write("program", f"#!/bin/sh\n{children}\nwait; echo done".encode(), executable=True)
+        outcome = await box.run(Command(("program",)), b"", LIMITS)
+    assert (outcome.status, outcome.stdout) == (RunStatus.OK, b"done\n")
+
+
 async def test_a_cancelled_run_leaves_nothing(target: Target) -> None:
     async with target.sandbox.box(LIMITS) as box:
         running = asyncio.create_task(box.run(Command(("/bin/sh", "-c", "touch here; sleep 600")), b"", LIMITS))

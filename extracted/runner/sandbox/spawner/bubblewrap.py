@@ -1,7 +1,7 @@
 """The command line of bubblewrap: a file system of what may be seen, and namespaces of its own for all else."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from extracted.runner.sandbox.spawner import visible
@@ -13,7 +13,7 @@ OWN_PROCESSES: Final = 2
 _NAMESPACES: Final = ("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent")
 
 
-def arguments(box: str, readable: Iterable[str], filter_fd: int | None, argv: Iterable[str]) -> list[str]:
+def arguments(box: str, readable: Iterable[str], filter_fd: int | None, argv: Sequence[str]) -> list[str]:
     """`filter_fd`: where bubblewrap reads the seccomp filter, which it installs last."""
     return [
         PROGRAM,
@@ -23,7 +23,7 @@ def arguments(box: str, readable: Iterable[str], filter_fd: int | None, argv: It
         *(one for path in visible.DEVICES for one in ("--dev-bind", path, path)),
         *("--bind", box, BOX, "--chdir", BOX, "--remount-ro", "/"),
         *(() if filter_fd is None else ("--seccomp", str(filter_fd))),
-        *("--", *argv),
+        *("--", os.path.join(BOX, argv[0]), *argv[1:]),
     ]
 
 

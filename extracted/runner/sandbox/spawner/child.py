@@ -181,7 +181,7 @@ def _gvisor(request: RunRequest, place: Place) -> None:
     folder = os.path.join(os.path.dirname(box), "gvisor")
     os.umask(0o022)
     gvisor.enter_namespaces(folder, _ERRORS)
-    limits = _limits(request, shared_user=False)
+    limits = {**_limits(request, shared_user=False), "RLIMIT_NPROC": request.processes}
     process = gvisor.process(request.argv, _environment(request.environ, gvisor.BOX), uid, limits)
     gvisor.bundle(folder, box, request.readable, process)
     argv = list(gvisor.arguments(request.backend, folder))

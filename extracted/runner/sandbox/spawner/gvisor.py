@@ -16,8 +16,10 @@ from extracted.runner.sandbox.spawner import kernel, visible
 
 PLATFORMS: Final = {"gvisor-systrap": "systrap", "gvisor-ptrace": "ptrace"}
 """By backend, the faster one first. Not kvm, which hangs where a virtual machine offers it and cannot do it."""
-OWN_PROCESSES: Final = 96
-"""Threads of runsc itself, and the host's threads behind those of the program."""
+OWN_PROCESSES: Final = 64
+"""Threads of runsc itself."""
+THREADS_A_PROCESS: Final = 48
+"""Of the host's, behind each process of the program: some 12 with ptrace, for a moment more. gVisor counts exactly."""
 OWN_MEMORY: Final = 64 << 20
 OWN_CPU_S: Final = 0.5
 BOX: Final = "/box"

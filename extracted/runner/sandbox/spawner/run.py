@@ -26,7 +26,7 @@ def with_own_needs(request: RunRequest) -> RunRequest:
     if request.backend in gvisor.PLATFORMS:
         return replace(
             request,
-            processes=request.processes + gvisor.OWN_PROCESSES,
+            processes=request.processes * gvisor.THREADS_A_PROCESS + gvisor.OWN_PROCESSES,
             memory_bytes=request.memory_bytes + gvisor.OWN_MEMORY,
             cpu_s=request.cpu_s + gvisor.OWN_CPU_S,
         )
