@@ -3,12 +3,12 @@ def through(name):
         return file.read(16)
 
 
-for number, path in enumerate(("/etc/shadow", "/etc/passwd", "/etc/hostname", "/root/.profile", "/var/log/dpkg.log")):
+for number, path in enumerate(("/etc/shadow", "/etc/passwd", "/etc/hostname", "/var/lib/dpkg/status", "/var/log/dpkg.log")):
     os.symlink(path, f"link-{number}")
     attempt(f"reading {path}", through, path)
     attempt(f"reading {path} through a link", through, f"link-{number}")
     attempt(f"a hard link to {path}", os.link, path, f"hard-{number}")
-for folder in ("/root", "/home", "/work", "/var", "/srv", "/boot"):
+for folder in ("/root", "/home", "/opt", "/var", "/srv", "/boot"):
     attempt(f"listing {folder}", os.listdir, folder)
 for path in ("/usr/x", "/bin/x", "/etc/x", "/lib/x", "/x", "../x", "/proc/x", "/sys/x"):
     attempt(f"writing {path}", os.open, path, os.O_CREAT | os.O_WRONLY)
