@@ -7,12 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from extracted.cli import text
-from extracted.cli.client import DONE, REFUSED, SERVICES, OperationsClient, of_each
+from extracted.cli.client import DONE, REFUSED, OperationsClient, of_each
 from extracted.cli.options import AsJson, segment
 
+CONSUMERS = ("account", "shop", "mailer")
+"""The services that take messages from queues. Learning only sends them."""
 app = typer.Typer(help="List, show, retry and discard messages that could not be handled.", no_args_is_help=True)
-Service = Annotated[str | None, typer.Option(help=f"One of {', '.join(SERVICES)}. Default: all.")]
-OneService = Annotated[str, typer.Option("--service", help=f"One of {', '.join(SERVICES)}.")]
+Service = Annotated[str | None, typer.Option(help=f"One of {', '.join(CONSUMERS)}. Default: all.")]
+OneService = Annotated[str, typer.Option("--service", help=f"One of {', '.join(CONSUMERS)}.")]
 Queue = Annotated[str | None, typer.Option(help="Only messages of this queue.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="The ids of messages.")]
 All = Annotated[bool, typer.Option("--all", help="All messages of the service, or of its --queue.")]
@@ -115,11 +117,11 @@ def _row(service: str, one: Any) -> tuple[object, ...]:
 
 
 def _services(service: str | None) -> list[str]:
-    return list(SERVICES) if service is None else [_known(service)]
+    return list(CONSUMERS) if service is None else [_known(service)]
 
 
 def _known(service: str) -> str:
-    if service not in SERVICES:
-        names = ", ".join(SERVICES)
+    if service not in CONSUMERS:
+        names = ", ".join(CONSUMERS)
         raise typer.BadParameter(f'"{text.plain(service)}" is not one of {names}', param_hint="--service")
     return service

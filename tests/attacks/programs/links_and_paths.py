@@ -3,7 +3,9 @@ def through(name):
         return file.read(16)
 
 
-for number, path in enumerate(("/etc/shadow", "/etc/passwd", "/etc/hostname", "/var/lib/dpkg/status", "/var/log/dpkg.log")):
+for number, path in enumerate(
+    ("/etc/shadow", "/etc/passwd", "/etc/hostname", "/var/lib/dpkg/status", "/var/log/dpkg.log")
+):
     os.symlink(path, f"link-{number}")
     attempt(f"reading {path}", through, path)
     attempt(f"reading {path} through a link", through, f"link-{number}")

@@ -19,9 +19,9 @@ run = Polycode({}).run
 def test_exchanges_and_queues_are_made_once_and_for_all(tmp_path: Path) -> None:
     apply = ("broker", "apply", "--url", f"sqlite:///{tmp_path / 'broker.sqlite3'}")
     done = run(*apply)
-    assert (done.returncode, "6 exchanges and 5 queues exist" in done.stdout) == (0, True), done.stderr
+    assert (done.returncode, "8 exchanges and 6 queues exist" in done.stdout) == (0, True), done.stderr
     again = json.loads(run(*apply, "--json").stdout)
-    assert (len(again["exchanges"]), "shop.commands" in again["queues"]) == (6, True)
+    assert (len(again["exchanges"]), "shop.commands" in again["queues"]) == (8, True)
 
 
 def test_who_may_what_is_shown() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from chassis.database import migrations
 from extracted.account.purchases.messages import DECISIONS_QUEUE, PURCHASES_QUEUE, REQUESTED
+from extracted.account.rewards.messages import QUEUE as REWARDS_QUEUE
 from extracted.account.purchases.storage import MIGRATIONS
 from tests.support.monolith_file import MonolithFile
 from tests.support.system.meddling import SqliteMeddler
@@ -69,11 +70,14 @@ def test_anybody_reads_numbers_and_nothing_else(account: RunningService) -> None
     assert b"somebody" not in answer.body
 
 
-def queues(account: RunningService) -> list[dict[str, object]]:
-    """As operators see them."""
+IDLE = (DECISIONS_QUEUE, REWARDS_QUEUE)
+
+
+def queues(account: RunningService) -> dict[object, dict[str, object]]:
+    """As operators see them, by their names."""
     answer = ask(account.port, "/internal/status", "GET", {"Authorization": f"Bearer {OPERATOR}"})
     told: dict[str, list[dict[str, object]]] = json.loads(answer.body)
-    return told["consumers"]
+    return {one["queue"]: one for one in told["consumers"]}
 
 
 def test_what_waits_for_the_shop_is_told_with_its_reason(gateway: Gateway, tmp_path: Path) -> None:
@@ -85,13 +89,14 @@ def test_what_waits_for_the_shop_is_told_with_its_reason(gateway: Gateway, tmp_p
         asked = {"id": str(uuid.uuid4()), "type": REQUESTED, "subject": file.add_user(), "time": AT}
         body = json.dumps({"itemId": str(uuid.uuid4())}).encode()
         SqliteMeddler(broker).put(PURCHASES_QUEUE, asked, body)
-        until(lambda: queues(service)[0]["held"], "a message that is held")
+        until(lambda: queues(service)[PURCHASES_QUEUE]["held"], "a message that is held")
         reason = "the shop cannot be reached (ConnectionRefusedError)"
-        idle = {"queue": DECISIONS_QUEUE, "isConsuming": True, "held": 0, "reason": None}
-        assert queues(service) == [{"queue": PURCHASES_QUEUE, "isConsuming": True, "held": 1, "reason": reason}, idle]
+        waits = {"queue": PURCHASES_QUEUE, "isConsuming": True, "held": 1, "reason": reason}
+        idle = {name: {"queue": name, "isConsuming": True, "held": 0, "reason": None} for name in IDLE}
+        assert queues(service) == {PURCHASES_QUEUE: waits} | idle
         held = {name: value for name, value in measured(service)[1].items() if "held" in name}
     assert held == {
         'account_held_messages{queue="account.purchases"}': 1,
-        'account_held_messages{queue="account.decisions"}': 0,
+        **{f'account_held_messages{{queue="{name}"}}': 0 for name in IDLE},
     }
     file.close()
