@@ -109,5 +109,6 @@ async def test_the_page_for_three_in_the_morning_works_on_a_group_that_was_flipp
     for box in others:
         await paste(box, running.system)
     assert len(WATCHED) > 7
-    assert (WATCHED | ALERTED) - await running.metrics() == set()
+    alerted = {name for name in ALERTED if not name.startswith("runner_")}  # this system has none: test_alerts asks it
+    assert (WATCHED | alerted) - await running.metrics() == set()
     assert list(running.observed.examples) == []

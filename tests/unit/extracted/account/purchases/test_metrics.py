@@ -13,8 +13,8 @@ import pytest
 
 from chassis.database import migrations
 from extracted.account.purchases.messages import DECISIONS_QUEUE, PURCHASES_QUEUE, REQUESTED
-from extracted.account.rewards.messages import QUEUE as REWARDS_QUEUE
 from extracted.account.purchases.storage import MIGRATIONS
+from extracted.account.rewards.messages import QUEUE as REWARDS_QUEUE
 from tests.support.monolith_file import MonolithFile
 from tests.support.system.meddling import SqliteMeddler
 from tests.support.system.waiting import until
