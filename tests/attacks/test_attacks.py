@@ -19,12 +19,14 @@ import pytest_asyncio
 from extracted.runner.sandbox import link
 from extracted.runner.sandbox.opening import SandboxChoice, SpawnedSandbox, open_sandbox
 from extracted.runner.sandbox.port import Command, RunStatus, Sandbox, SandboxUnavailable
+from extracted.runner.sandbox.spawner import gvisor
 from tests.attacks.attack import ATTACKS, LIMITS, Attack
 from tests.attacks.leftovers import Leftovers, left
 
 pytestmark = [pytest.mark.walk, pytest.mark.asyncio(loop_scope="module")]
 PYTHON = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin") or "/usr/bin/python3"
 ORDINARY = "plain as an ordinary user"
+INSTALLED = ["gvisor"] if gvisor.program() else []
 ORDINARY_UID = 60_999
 LATE_S = 6
 """How much longer than its wall limit a run may take in all, on a machine that is busy."""
@@ -62,7 +64,7 @@ class Target:
         )
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module", params=["plain", "bubblewrap", "gvisor", ORDINARY])
+@pytest_asyncio.fixture(loop_scope="module", scope="module", params=["plain", "bubblewrap", *INSTALLED, ORDINARY])
 async def sandbox(request: pytest.FixtureRequest, ordinary: Path) -> AsyncIterator[SpawnedSandbox]:
     if sys.platform != "linux":
         pytest.skip("the sandbox needs Linux")

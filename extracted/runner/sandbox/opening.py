@@ -123,6 +123,8 @@ async def made(link: SpawnerLink, backend: str, limits: Limits) -> AsyncIterator
 
 async def chosen(link: SpawnerLink, choice: SandboxChoice) -> str:
     """The first backend that works and has all that it relies on. Raises SandboxUnavailable."""
+    if choice.backend == "gvisor" and gvisor.program() is None:
+        raise SandboxUnavailable(f"No sandbox works here. gvisor: {GVISOR_REFUSAL}")
     wanted = _WANTED.get(choice.backend, (choice.backend,))
     refusals = []
     for backend in wanted:
@@ -134,8 +136,6 @@ async def chosen(link: SpawnerLink, choice: SandboxChoice) -> str:
 
 
 async def _refusal(link: SpawnerLink, backend: str, allow_weak: bool) -> str:
-    if backend in gvisor.PLATFORMS and gvisor.program() is None:
-        return GVISOR_REFUSAL
     missing = [f"{one.name} ({one.detail})" for one in protections.missing(link.facts, backend)]
     if missing and not allow_weak:
         return f"this machine lacks {' and '.join(missing)}; RUNNER_ALLOW_WEAK=true starts without, for trusted code"
