@@ -106,12 +106,22 @@ class Lessons:
 
 
 def _changes(before: Documents, after: Documents) -> str:
-    """Documents that are new or changed, and how many are gone, with ids by the order in which they appear."""
+    """Documents that are new or changed, and how many are gone, with ids by the order in which they appear.
+
+    No store promises an order, so the documents of a collection are ordered by what they say.
+    """
     told = {
-        name: [[one for one in after[name] if one not in before[name]], len(before[name]) - len(after[name])]
+        name: [
+            sorted((one for one in after[name] if one not in before[name]), key=_without_ids),
+            len(before[name]) - len(after[name]),
+        ]
         for name in COLLECTIONS
     }
     return with_names(json.dumps(told))
+
+
+def _without_ids(document: Mapping[str, Any]) -> str:
+    return RANDOM.sub("", json.dumps(document))
 
 
 def with_names(text: str) -> str:

@@ -87,7 +87,8 @@ async def test_set_fields_writes_only_if_its_condition_is_met(
     assert after == {**added, "cost": 99 if is_met else 10}
 
 
-async def test_of_two_conditional_writes_at_once_one_is_the_first(documents: DocumentStore) -> None:
+async def test_of_two_conditional_writes_at_once_one_is_the_first(file: MonolithData, documents: DocumentStore) -> None:
+    expect_lost_updates(file.documents_url)
     id = (await documents.add("items", new()))["id"]
     first = DocumentCondition(missing=("sold",))
     written = await asyncio.gather(*(documents.set_fields("items", id, {"sold": n}, first) for n in range(8)))
