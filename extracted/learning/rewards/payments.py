@@ -19,10 +19,11 @@ log = structlog.get_logger("learning.rewards")
 EXCHANGE: Final = "learning.replies"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PaymentWait:
     """`reply_to`: what the message to Account carries; None: nobody listens yet."""
 
+    reward_id: str
     reply_to: str | None
     patience_s: float
     paid: asyncio.Event = field(default_factory=asyncio.Event)
@@ -40,7 +41,7 @@ class PaymentReplies:
     def __init__(self, broker: Broker, patience_s: float) -> None:
         self._broker, self._patience_s = broker, patience_s
         self._reply_to: str | None = None
-        self._waits: dict[str, PaymentWait] = {}
+        self._waits: set[PaymentWait] = set()
 
     async def listen(self) -> None:
         """From now on requests wait. Returns even if the broker is away."""
@@ -52,16 +53,17 @@ class PaymentReplies:
 
     @contextmanager
     def expected(self, reward_id: str) -> Iterator[PaymentWait]:
-        """Listens for this payment until the context ends."""
-        wait = self._waits[reward_id] = PaymentWait(self._reply_to, self._patience_s)
+        """Listens for this payment until the context ends. Two successes at once share a reward."""
+        wait = PaymentWait(reward_id, self._reply_to, self._patience_s)
+        self._waits.add(wait)
         try:
             yield wait
         finally:
-            if self._waits.get(reward_id) is wait:
-                del self._waits[reward_id]
+            self._waits.discard(wait)
 
     async def _heard(self, delivery: Delivery) -> None:
         """Raises MessageInvalid, which loses the reply."""
-        wait = self._waits.get(str(delivery.envelope().body.get("rewardId")))
-        if wait is not None:
-            wait.paid.set()
+        reward_id = delivery.envelope().body.get("rewardId")
+        for wait in self._waits:
+            if wait.reward_id == reward_id:
+                wait.paid.set()

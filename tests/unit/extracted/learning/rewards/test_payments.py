@@ -43,6 +43,15 @@ async def test_the_word_for_this_reward_ends_the_wait(broker: MemoryBroker) -> N
         await asyncio.wait_for(waiting, 5)
 
 
+async def test_two_successes_at_once_that_share_a_reward_both_hear_of_it(broker: MemoryBroker) -> None:
+    payments, shared = PaymentReplies(broker, LONG_S), new_id()
+    await payments.listen()
+    with payments.expected(shared) as first, payments.expected(shared) as second:
+        assert first.reply_to is not None
+        await paid(broker, first.reply_to, shared)
+        await asyncio.wait_for(asyncio.gather(first.over(), second.over()), 5)
+
+
 async def test_without_that_word_the_patience_ends_it(broker: MemoryBroker) -> None:
     payments = PaymentReplies(broker, 0.01)
     await payments.listen()
