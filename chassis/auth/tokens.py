@@ -7,7 +7,7 @@ from typing import Any
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.auth.jwks import FixedKeys, KeySource, RemoteKeys
-from chassis.auth.jwt import Checks, TokenRejected, import_key, key_id, verify
+from chassis.auth.jwt import Checks, TokenRejected, key_id, verify
 from chassis.ttl_cache import TtlCache
 
 __all__ = ["TokenRejected", "TokenVerifier"]
@@ -48,10 +48,10 @@ class TokenVerifier:
 
     async def _claims(self, token: bytes, now: float) -> dict[str, Any]:
         kid = key_id(token)
-        jwk = self._keys.known(kid) or await self._keys.find(kid)
-        if jwk is None:
+        key = self._keys.known(kid)
+        if key is None and (key := await self._keys.find(kid)) is None:
             raise TokenRejected("signed with a key that the gateway does not publish")
-        return verify(token, import_key(jwk), self._checks, now)
+        return verify(token, key, self._checks, now)
 
     async def aclose(self) -> None:
         """Closes the connection to the key set."""

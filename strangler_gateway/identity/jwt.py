@@ -7,14 +7,13 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Fields, Identity
 from chassis.auth.jwks import FixedKeys, KeySource, RemoteKeys
-from chassis.auth.jwt import Checks, TokenRejected, import_key, key_id, verify
+from chassis.auth.jwt import Checks, TokenRejected, key_id, verify
 from chassis.ttl_cache import TtlCache
 from strangler_gateway.identity.rules import (
     IdentityRulesInvalid,
@@ -88,18 +87,12 @@ class JwtProvider:
         if self._key is not None:
             return self._verify(token, digest, self._key)
         assert self._keys is not None  # one of the two is set
-        jwk = self._keys.known(kid)
-        return self._ask(self._keys, kid, token, digest) if jwk is None else self._verify_by(jwk, token, digest)
+        key = self._keys.known(kid)
+        return self._ask(self._keys, kid, token, digest) if key is None else self._verify(token, digest, key)
 
     async def _ask(self, keys: KeySource, kid: str | None, token: bytes, digest: bytes) -> Identity:
-        jwk = await keys.find(kid)
-        return replace(REJECTED, credential=digest) if jwk is None else self._verify_by(jwk, token, digest)
-
-    def _verify_by(self, jwk: Any, token: bytes, digest: bytes) -> Identity:
-        try:
-            return self._verify(token, digest, import_key(jwk))
-        except TokenRejected:
-            return replace(REJECTED, credential=digest)
+        key = await keys.find(kid)
+        return replace(REJECTED, credential=digest) if key is None else self._verify(token, digest, key)
 
     def _verify(self, token: bytes, digest: bytes, key: Key) -> Identity:
         try:
