@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from parts import docker, faketime, languages, mongo, place, postgres, rabbit
+from parts import docker, faketime, keycloak, languages, mongo, place, postgres, rabbit
 from parts.process import is_open
 
 
@@ -34,7 +34,7 @@ class Tool(Protocol):
     def install(self) -> None: ...
 
 
-PARTS: dict[str, PartModule] = {part.NAME: part for part in (postgres, mongo, rabbit)}
+PARTS: dict[str, PartModule] = {part.NAME: part for part in (postgres, mongo, rabbit, keycloak)}
 TOOLS: dict[str, Tool] = {tool.NAME: tool for tool in (faketime, languages)}
 Verb = Callable[[PartModule, place.Place], str]
 
@@ -81,10 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     servers = [name for name in names if name in PARTS]
     tools = [name for name in names if name in TOOLS and options.verb in ("up", "install")]
     try:
-        if servers and options.verb in ("up", "stop") and _by_docker():
-            (docker.start if options.verb == "up" else docker.stop)(servers)
-            servers = [] if options.verb == "up" else servers
         where = place.from_environment()
+        if servers and options.verb in ("up", "stop") and _by_docker():
+            secrets = {"KEYCLOAK_ADMIN_PASSWORD": keycloak.admin_password(where)}
+            (docker.start if options.verb == "up" else docker.stop)(servers, secrets)
+            servers = [] if options.verb == "up" else servers
     except place.PartFailed as error:
         print(error, file=sys.stderr)
         return 1

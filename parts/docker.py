@@ -1,8 +1,9 @@
 """Runs the same parts by parts/compose.yaml if a Docker engine answers."""
 
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from parts.place import PartFailed
@@ -16,18 +17,19 @@ def answers() -> bool:
     return shutil.which("docker") is not None and _succeeds("info") and _succeeds("compose", "version")
 
 
-def start(names: Sequence[str]) -> None:
-    """Returns when all are healthy. Raises PartFailed."""
-    _compose("up", "--detach", "--wait", *names)
+def start(names: Sequence[str], secrets: Mapping[str, str]) -> None:
+    """Returns when all are healthy. `secrets`: values for compose.yaml. Raises PartFailed."""
+    _compose(secrets, "up", "--detach", "--wait", *names)
 
 
-def stop(names: Sequence[str]) -> None:
+def stop(names: Sequence[str], secrets: Mapping[str, str]) -> None:
     """With their data."""
-    _compose("rm", "--stop", "--force", "--volumes", *names)
+    _compose(secrets, "rm", "--stop", "--force", "--volumes", *names)
 
 
-def _compose(*words: str) -> None:
-    done = subprocess.run(["docker", "compose", "--file", str(FILE), *words], check=False)  # noqa: S603, S607
+def _compose(secrets: Mapping[str, str], *words: str) -> None:
+    command = ["docker", "compose", "--file", str(FILE), *words]
+    done = subprocess.run(command, env=os.environ | dict(secrets), check=False)  # noqa: S603
     if done.returncode != 0:
         raise PartFailed(
             f"docker compose {words[0]} failed ({done.returncode}); PARTS_WITH=scripts works without Docker"

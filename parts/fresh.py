@@ -4,6 +4,7 @@ import atexit
 import os
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,15 +13,32 @@ from psycopg import sql
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from parts import mongo, postgres, rabbit
-from parts.place import PartFailed
+from parts import keycloak, mongo, postgres, rabbit
+from parts.place import PartFailed, from_environment
 
 POSTGRES_URL = os.environ.get("CONNECTED_POSTGRES_URL") or postgres.URL
 MONGO_URL = os.environ.get("CONNECTED_MONGO_URL") or mongo.URL
 RABBIT_URL = os.environ.get("CONNECTED_RABBIT_URL") or rabbit.URL
 RABBIT_MANAGEMENT_URL = os.environ.get("CONNECTED_RABBIT_MANAGEMENT_URL") or rabbit.MANAGEMENT_URL
+KEYCLOAK_URL = os.environ.get("CONNECTED_KEYCLOAK_URL") or keycloak.URL
 TIMEOUT_S = 5
 VHOST_TIMEOUT_S = 30  # RabbitMQ opens two stores for each
+REALM_TIMEOUT_S = 30  # Keycloak makes keys for each
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityServer:
+    """A Keycloak and a name for a realm of one's own in it; `password`: that of its administrator `user`."""
+
+    url: str
+    realm: str
+    user: str
+    password: str = field(repr=False)
+
+    @property
+    def realm_url(self) -> str:
+        """Also the issuer of its tokens."""
+        return f"{self.url}/realms/{self.realm}"
 
 
 def fresh_name() -> str:
@@ -65,6 +83,38 @@ def rabbit_vhost(url: str = RABBIT_URL, management_url: str = RABBIT_MANAGEMENT_
         seen = f"{where.hostname}:{where.port}"
         raise PartFailed(f"RabbitMQ does not answer at {seen}; start it with `make parts` ({error})") from error
     return f"{url.rpartition('/')[0]}/{name}"
+
+
+def keycloak_realm(server: IdentityServer | None = None) -> IdentityServer:
+    """A name for a realm that is not there yet; once there, it is gone when we end. Raises PartFailed."""
+    found = server or shared_keycloak()
+    own = IdentityServer(found.url, fresh_name(), found.user, found.password)
+    _administrator(own)
+    atexit.register(_forget_realm, own)
+    return own
+
+
+def shared_keycloak() -> IdentityServer:
+    """That of `make parts`, with its realm `master`; or CONNECTED_KEYCLOAK_URL and KEYCLOAK_ADMIN_PASSWORD."""
+    return IdentityServer(KEYCLOAK_URL, "master", keycloak.ADMIN, keycloak.admin_password(from_environment()))
+
+
+def _administrator(server: IdentityServer) -> str:
+    """An access token of the administrator, good for a minute."""
+    form = {"grant_type": "password", "client_id": "admin-cli", "username": server.user, "password": server.password}
+    url = f"{server.url}/realms/master/protocol/openid-connect/token"
+    try:
+        answer = httpx.post(url, data=form, timeout=REALM_TIMEOUT_S).raise_for_status()
+    except httpx.HTTPError as error:
+        raise PartFailed(f"Keycloak does not answer at {server.url}; start it with `make parts` ({error})") from error
+    return str(answer.json()["access_token"])
+
+
+def _forget_realm(server: IdentityServer) -> None:
+    """A server of a test's own may be gone before."""
+    with suppress(httpx.HTTPError, PartFailed):
+        head = {"Authorization": f"Bearer {_administrator(server)}"}
+        httpx.delete(f"{server.url}/admin/realms/{server.realm}", headers=head, timeout=REALM_TIMEOUT_S)
 
 
 def _forget(vhost: str) -> None:

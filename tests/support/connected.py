@@ -2,25 +2,38 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import psycopg
 import pytest
 from pymongo import MongoClient
 
 from parts.fresh import (
+    KEYCLOAK_URL,
     MONGO_URL,
     POSTGRES_URL,
     RABBIT_MANAGEMENT_URL,
     RABBIT_URL,
     TIMEOUT_S,
+    IdentityServer,
     fresh_name,
+    keycloak_realm,
     mongo_database,
     postgres_database,
     rabbit_vhost,
 )
 from parts.place import PartFailed
 
-__all__ = ["MONGO_URL", "POSTGRES_URL", "RABBIT_MANAGEMENT_URL", "RABBIT_URL", "TIMEOUT_S", "fresh_name"]
+__all__ = [
+    "KEYCLOAK_URL",
+    "MONGO_URL",
+    "POSTGRES_URL",
+    "RABBIT_MANAGEMENT_URL",
+    "RABBIT_URL",
+    "TIMEOUT_S",
+    "fresh_name",
+]
+_Made = TypeVar("_Made")
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
@@ -45,7 +58,12 @@ def fresh_rabbit(url: str = RABBIT_URL, management_url: str = RABBIT_MANAGEMENT_
     return _made(partial(rabbit_vhost, url, management_url))
 
 
-def _made(make: Callable[[], str]) -> str:
+def fresh_realm(server: IdentityServer | None = None) -> IdentityServer:
+    """A Keycloak with a name for a realm of one's own, by default on the shared one; gone when the tests end."""
+    return _made(partial(keycloak_realm, server))
+
+
+def _made(make: Callable[[], _Made]) -> _Made:
     try:
         return make()
     except PartFailed as error:
