@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 
 from benchmarks.processes import find_program
 
@@ -61,22 +62,26 @@ class Generator:
             options += ["-H", header]
         if varied:
             options += ["-s", str(_VARIED)]
-        return parse_wrk(_output([self._wrk, *options, url], seconds))
+        return parse_wrk(output_of([self._wrk, *options, url], seconds))
 
 
 def _run_python(url: str, headers: list[str], connections: int, seconds: float, varied: bool) -> Load:
     command = [sys.executable, "-m", "benchmarks.generator", url, str(connections), str(seconds)]
     command += [*(["--varied"] if varied else []), *headers]
-    return Load(**json.loads(_output(command, seconds)))
+    return Load(**json.loads(output_of(command, seconds)))
 
 
-def _output(command: list[str], seconds: float) -> str:
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=seconds + 30, check=False, start_new_session=True
-    )
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stdout[-300:]}{done.stderr[-300:]}")
-    return done.stdout
+def output_of(command: list[str], seconds: float) -> str:
+    """What a load of `seconds` prints; its process never outlives this call. Raises RuntimeError."""
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, start_new_session=True) as process:
+        try:
+            output, errors = process.communicate(timeout=seconds + 30)
+        finally:  # subprocess.run does not wait for what it has killed when it is interrupted
+            process.kill()
+            process.wait()
+    if process.returncode:
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {output[-300:]}{errors[-300:]}")
+    return output
 
 
 def parse_wrk(text: str) -> Load:

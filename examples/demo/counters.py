@@ -1,20 +1,26 @@
 """Reads from the admin API what the gateway counted for one group."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
+from examples.demo.clients import Observations
 from examples.demo.system import DemoSystem
 
 POLL_S = 0.1
-T = TypeVar("T")
+PATIENCE_S = 30.0
+"""Without one more request."""
 
 
 class TooLittleTraffic(Exception):
-    """What was waited for did not come in time; the text has the counters, or the gate's reasons."""
+    """What was waited for does not come, because there are no more requests; the text says what is missing."""
+
+
+class TrafficFailed(Exception):
+    """A client has failed, or shadow has found a difference; the text shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +47,17 @@ class GroupCounts:
 class GroupCounters:
     """Reads the counters of `group` over one connection to the admin port."""
 
-    def __init__(self, system: DemoSystem, group: str) -> None:
+    def __init__(self, system: DemoSystem, group: str, observed: Observations) -> None:
+        """`observed`: by the clients, who must not fail while something is waited for."""
         self._http = httpx.AsyncClient(base_url=system.admin_url, trust_env=False, headers=system.credential)
-        self._group = group
+        self._group, self._observed = group, observed
+        self._counts: GroupCounts | None = None
+        self._moved_at = 0.0
+        """When these counters were first seen."""
 
     async def read(self) -> GroupCounts:
         """The counters as they are. Raises httpx.HTTPError."""
-        answer = await self._http.get("/routes")
-        routes = [r for r in answer.raise_for_status().json()["routes"] if r["unit"] == self._group]
+        routes = await self._routes()
         return GroupCounts(
             legacy=sum(r["requests"]["legacy"] for r in routes),
             extracted=sum(r["requests"]["extracted"] for r in routes),
@@ -59,25 +68,49 @@ class GroupCounters:
             least_compared=min((r["shadow"]["compared"] for r in routes if _is_read(r)), default=0),
         )
 
-    async def until(self, enough: Callable[[GroupCounts], bool], before: GroupCounts, within_s: float) -> GroupCounts:
-        """The increase since `before`, as soon as it is enough. Raises TooLittleTraffic."""
+    async def until(self, enough: Callable[[GroupCounts], bool], before: GroupCounts) -> GroupCounts:
+        """The increase since `before`, as soon as it is enough. Raises TooLittleTraffic, TrafficFailed."""
+        while not enough(seen := (await self.read()).since(before)):
+            await self._wait(str(seen))
+        return seen
 
-        async def since() -> GroupCounts:
-            return (await self.read()).since(before)
-
-        return await _until(since, enough, within_s, str)
-
-    async def until_gate_opens(self, within_s: float) -> str | None:
+    async def until_gate_opens(self) -> str | None:
         """The gate's verdict as soon as it would let the next step pass; None where no gate is asked.
 
-        Raises TooLittleTraffic.
+        Raises TooLittleTraffic, TrafficFailed.
         """
-        seen = await _until(self._gate, lambda seen: not seen["refusals"], within_s, _refusals)
+        while (seen := await self._get("/gate", unit=self._group))["refusals"]:
+            await self._wait("; ".join(refusal["message"] for refusal in seen["refusals"]))
         return seen["gate"]["verdict"] if seen["gate"] else None
 
-    async def _gate(self) -> Any:
-        answer = await self._http.get("/gate", params={"unit": self._group})
-        return answer.raise_for_status().json()
+    async def _wait(self, missing: str) -> None:
+        """A moment, as long as more requests come: a slow machine only takes longer."""
+        now, counts = asyncio.get_running_loop().time(), await self.read()
+        if counts.different:
+            raise TrafficFailed(f"answers of {self._group} differ: {await self._differences()}")
+        if self._observed.examples:
+            raise TrafficFailed(f"while {self._group} was to move: {'; '.join(self._observed.examples)}")
+        if counts != self._counts:
+            self._counts, self._moved_at = counts, now
+        if now - self._moved_at > PATIENCE_S:
+            raise TooLittleTraffic(f"no requests of {self._group} for {PATIENCE_S:g} s: {missing}")
+        await asyncio.sleep(POLL_S)
+
+    async def _differences(self) -> str:
+        routes = [route["id"] for route in await self._routes() if route["shadow"]["different"]]
+        found = [(route, await self._get("/differences", route=route)) for route in routes]
+        return "; ".join(
+            f"{route}: {each['where']}: {each['legacy']} in legacy, {each['extracted']} in extracted"
+            for route, seen in found
+            for example in seen["differences"]
+            for each in example["differences"]
+        )
+
+    async def _routes(self) -> list[Any]:
+        return [route for route in (await self._get("/routes"))["routes"] if route["unit"] == self._group]
+
+    async def _get(self, path: str, **query: str) -> Any:
+        return (await self._http.get(path, params=query)).raise_for_status().json()
 
     async def aclose(self) -> None:
         """Closes the connection."""
@@ -88,19 +121,3 @@ def _is_read(route: Mapping[str, Any]) -> bool:
     """Whether shadow compares it: a read route with a new end, and with requests at the monolith, which has it then."""
     is_read = "GET" in (route["methods"] or ["GET"])
     return is_read and route["extracted"] is not None and route["requests"]["legacy"] > 0
-
-
-def _refusals(seen: Mapping[str, Any]) -> str:
-    return "; ".join(refusal["message"] for refusal in seen["refusals"])
-
-
-async def _until(
-    read: Callable[[], Awaitable[T]], enough: Callable[[T], bool], within_s: float, said: Callable[[T], str]
-) -> T:
-    """Reads until it is enough. Raises TooLittleTraffic with what the last one said."""
-    deadline = asyncio.get_running_loop().time() + within_s
-    while not enough(seen := await read()):
-        if asyncio.get_running_loop().time() > deadline:
-            raise TooLittleTraffic(f"not enough traffic in {within_s:g} s: {said(seen)}")
-        await asyncio.sleep(POLL_S)
-    return seen

@@ -16,7 +16,6 @@ from examples.demo.traffic import client_traffic
 
 PAUSE_S = 0.15
 COMMAND_WITHIN_S = 20.0
-SEEN_WITHIN_S = 30.0
 
 
 class StoryFailed(Exception):
@@ -66,10 +65,13 @@ STEPS = (
 
 
 async def play(system: DemoSystem) -> None:
-    """Runs all steps. Raises StoryFailed, TooLittleTraffic, httpx.HTTPError."""
+    """Runs all steps. Raises StoryFailed, TooLittleTraffic, TrafficFailed, httpx.HTTPError."""
     observed = Observations()
     print("\nClients log in through the gateway until one is in the first ten per cent.", flush=True)
-    async with aclosing(GroupCounters(system, GROUP)) as counters, client_traffic(system, observed, PAUSE_S) as clients:
+    async with (
+        aclosing(GroupCounters(system, GROUP, observed)) as counters,
+        client_traffic(system, observed, PAUSE_S) as clients,
+    ):
         print(f"{clients} clients send requests all the time. All routes are in legacy.", flush=True)
         await _wait_for_traffic(counters, observed, _legacy_serves, await counters.read(), time.monotonic())
         for step in STEPS:
@@ -90,10 +92,10 @@ async def _run_step(step: StoryStep, system: DemoSystem, counters: GroupCounters
 async def _wait_for_traffic(
     counters: GroupCounters, observed: Observations, enough: EnoughTraffic, before: GroupCounts, started: float
 ) -> None:
-    seen = await counters.until(enough, before, SEEN_WITHIN_S)
+    seen = await counters.until(enough, before)
     if problems := _problems(observed, seen):
         raise StoryFailed(f"{'; '.join(problems)} (counted: {seen})")
-    verdict = await counters.until_gate_opens(SEEN_WITHIN_S)  # else the next command would be refused
+    verdict = await counters.until_gate_opens()  # else the next command would be refused
     gate = f"; strangler gate {GROUP}: {verdict.upper()}" if verdict else ""
     print(f"  after {time.monotonic() - started:.1f} s: {seen}, failures: none{gate}", flush=True)
 

@@ -16,7 +16,6 @@ SHARES = (25, 50)
 """Of the canary, in per cent."""
 ROLLED_BACK = "points"
 """This group goes back to the monolith when it is halfway: nothing is harder to keep right than money."""
-OPENS_WITHIN_S = 120.0
 GATE = 6
 """`gate: {min: …}` of every group."""
 
@@ -33,14 +32,14 @@ class Ladder:
 
     @asynccontextmanager
     async def _counted(self) -> AsyncIterator[None]:
-        self.counters = GroupCounters(self.system, self.group)
+        self.counters = GroupCounters(self.system, self.group, self.world.observed)
         try:
             yield
         finally:
             await self.counters.aclose()
 
     async def climb(self) -> None:
-        """From legacy to extracted. Raises StoryFailed, TooLittleTraffic."""
+        """From legacy to extracted. Raises StoryFailed, TooLittleTraffic, TrafficFailed."""
         async with self._counted():
             if self.group == ROLLED_BACK:
                 for step in self._steps()[:-1]:
@@ -66,16 +65,15 @@ class Ladder:
     async def _go_back(self) -> None:
         before = await self.counters.read()
         await self._strangler("rollback", self.group)
-        seen = await self.counters.until(lambda seen: seen.legacy >= GATE, before, OPENS_WITHIN_S)
+        seen = await self.counters.until(lambda seen: seen.legacy >= GATE, before)
         await self._strangler("release", self.group)
         self._tell("rolled back to legacy, then released", seen, None)
 
     async def _until_open(self, state: str) -> str | None:
         """Waits until the gate would let the next step pass; in shadow also until each called route was compared."""
-        before = GroupCounts()
         if state == "shadow":
-            await self.counters.until(lambda seen: seen.least_compared > 0, before, OPENS_WITHIN_S)
-        return await self.counters.until_gate_opens(OPENS_WITHIN_S)
+            await self.counters.until(lambda seen: seen.least_compared > 0, GroupCounts())
+        return await self.counters.until_gate_opens()
 
     async def _strangler(self, *words: str) -> None:
         code, output = await run_command(shlex.join(words), self.system)

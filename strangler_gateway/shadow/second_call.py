@@ -1,6 +1,5 @@
 """The calls that shadow makes: the same request as the user's, marked, and authorised like a real one."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 from chassis.auth.claims import NOBODY, Identity
@@ -53,14 +52,13 @@ class SecondCalls:
         self._own_answers, self._via = own_answers, via
 
     async def both(self, exchange: Exchange, plain: bool = False) -> tuple[Reading, Reading]:
-        """The answers of the monolith and of the new end, read at the same time; `plain`: without content coding."""
-        legacy = asyncio.create_task(self._call(exchange, exchange.route.legacy, Side.LEGACY, plain))
-        try:
-            extracted = await self.extracted(exchange, plain)
-            return await legacy, extracted
-        finally:
-            legacy.cancel()
-            await asyncio.gather(legacy, return_exceptions=True)
+        """The answer of the monolith, then that of the new end; `plain`: without content coding.
+
+        In this order, reading after reading, each answer of the new end lies between two of the monolith's: when those
+        two are equal, no write explains a difference.
+        """
+        legacy = await self._call(exchange, exchange.route.legacy, Side.LEGACY, plain)
+        return legacy, await self.extracted(exchange, plain)
 
     async def extracted(self, exchange: Exchange, plain: bool = False) -> Reading:
         """The answer of the new end, or the gateway's own where it would refuse this caller."""

@@ -19,6 +19,12 @@ METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """The safe ones (RFC 9110 §9.2.1) but TRACE, whose answer is the request itself."""
 INLINE_BYTES = 16 * 1024
 """Bodies longer than this are compared in a thread: the loop has users to serve."""
+READ_AGAIN = 3
+"""At most, while the answers change. A value that is new in each answer, such as the time, is then a difference."""
+
+Answers = tuple[Reading, Reading]
+"""The monolith's, and the new end's."""
+Differences = tuple[Difference, ...]
 
 
 class Shadow:
@@ -97,10 +103,11 @@ class Shadow:
     async def _judge(self, exchange: Exchange, primary: Reading, stats: RouteStats) -> None:
         """A difference counts when it is there again after both sides have been read once more."""
         answers = primary, await self._calls.extracted(exchange)
-        if not all(decodable(answer.fields) for answer in answers) and primary.body != answers[1].body:
-            answers = await self._calls.both(exchange, plain=True)
+        plain = not all(decodable(answer.fields) for answer in answers) and primary.body != answers[1].body
+        if plain:
+            answers = await self._calls.both(exchange, plain)
         first = await _differences(exchange, *answers)
-        lasting = persisting(first, await _differences(exchange, *await self._calls.both(exchange))) if first else ()
+        lasting = await self._lasting(exchange, answers, first, plain) if first else ()
         stats.shadow_compared += 1
         if lasting:
             stats.shadow_different += 1
@@ -108,14 +115,32 @@ class Shadow:
         elif first:
             stats.shadow_moved += 1
 
+    async def _lasting(self, exchange: Exchange, before: Answers, lasting: Differences, plain: bool) -> Differences:
+        """Those that are there at each reading, up to one at which neither side's answer had changed.
 
-async def _differences(exchange: Exchange, legacy: Reading, extracted: Reading) -> tuple[Difference, ...]:
+        While an answer changes, a user's write may be what lies between the two sides: then both are read again.
+        """
+        for _ in range(READ_AGAIN):
+            now = await self._calls.both(exchange, plain)
+            lasting = persisting(lasting, await _differences(exchange, *now))
+            if not lasting or not await _have_changed(exchange, before, now):
+                break
+            before = now
+        return lasting
+
+
+async def _have_changed(exchange: Exchange, before: Answers, now: Answers) -> bool:
+    """Whether the answer of either side is another one than at the reading before."""
+    return any([await _differences(exchange, *sides) for sides in zip(before, now, strict=True)])
+
+
+async def _differences(exchange: Exchange, one: Reading, other: Reading) -> Differences:
     assert exchange.route.shadow is not None  # tap has looked
     rules, bound = compiled(exchange.route.shadow), exchange.route.shadow.max_body
 
-    def work() -> tuple[Difference, ...]:
-        return compare(legacy.seen(bound), extracted.seen(bound), rules)
+    def work() -> Differences:
+        return compare(one.seen(bound), other.seen(bound), rules)
 
-    if len(legacy.body) + len(extracted.body) <= INLINE_BYTES:
+    if len(one.body) + len(other.body) <= INLINE_BYTES:
         return work()
     return await asyncio.to_thread(work)

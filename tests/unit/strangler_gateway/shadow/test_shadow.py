@@ -17,6 +17,7 @@ from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.gateway import Gateway
 from strangler_gateway.shadow.examples import MAX_EXAMPLES, MAX_SAVED, Examples
 from strangler_gateway.shadow.json_compare import Difference
+from strangler_gateway.shadow.shadow import READ_AGAIN
 from strangler_gateway.steps.decide import Decide
 from strangler_gateway.table.routes import Auth, MigrationState, Service, ShadowRules
 from strangler_gateway.telemetry.stats import RouteStats
@@ -144,6 +145,34 @@ CASES: dict[str, tuple[list[Answer], list[Answer], dict[str, Any], dict[str, int
         {},
         MOVED,
         2,
+    ),
+    "data that a user writes during two readings": (
+        [answer({"id": 7}), answer({"id": 5}), answer({"id": 6})],
+        [answer({"id": 6})],
+        {},
+        MOVED,
+        3,
+    ),
+    "a new end that changes, and comes after": (
+        [],
+        [answer({"id": 3}), answer({"id": 2}), answer({"id": 1})],
+        {},
+        MOVED,
+        3,
+    ),
+    "a difference that lasts when the data has come to rest": (
+        [answer({"id": 1, "error": 1}), answer({"id": 2, "error": 1}), answer({"id": 2, "error": 1})],
+        [answer({}, 500)],
+        {},
+        DIFFERENT,
+        3,
+    ),
+    "answers that change at each reading, and a status that differs": (
+        [answer({"id": number}) for number in range(9)],
+        [answer({"id": number}, 500) for number in range(9)],
+        {},
+        DIFFERENT,
+        1 + READ_AGAIN,
     ),
     "an answer of the new end that is too long": (
         [],
@@ -319,13 +348,16 @@ async def test_a_fault_of_the_provider_is_logged_and_hurts_nobody(caplog: pytest
         assert any(record.exc_info for record in caplog.records)
 
 
-async def test_an_unknown_coding_makes_both_sides_be_read_plain() -> None:
+@pytest.mark.parametrize(("new_end", "counted", "readings"), [(1, SAME, 1), (2, DIFFERENT, 2)])
+async def test_an_unknown_coding_makes_both_sides_be_read_plain(
+    new_end: int, counted: dict[str, int], readings: int
+) -> None:
     packed = Answer(200, b"\x0b\x02\x80{}\x03", (*JSON, (b"Content-Encoding", b"br")))
-    async with stage() as s:
+    async with stage(shop=Side(answer({"id": new_end}))) as s:
         await s.judged(packed, fields={"Accept-Encoding": "br"})
-        assert s.counted() == {"compared": 1}
-        assert s.monolith.requests[0].fields[b"accept-encoding"] == b"identity"
-        assert s.shop.requests[0].fields[b"accept-encoding"] == b"br"
+        assert s.counted() == counted
+        asked = [[one.fields[b"accept-encoding"] for one in side.requests] for side in (s.monolith, s.shop)]
+        assert asked == [[b"identity"] * readings, [b"br", *[b"identity"] * readings]]
 
 
 async def test_a_location_counts_as_the_client_would_see_it() -> None:
