@@ -138,6 +138,7 @@ def _choice(settings: Settings) -> SandboxChoice:
         first_uid=settings.first_uid,
         uids=settings.uids,
         folder=settings.boxes_folder,
+        ahead=settings.ahead,
         allow_weak=settings.allow_weak,
     )
 

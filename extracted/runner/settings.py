@@ -38,6 +38,8 @@ class Settings(settings.ServiceSettings):
     """Where the programs of language files are looked for."""
     concurrency: int | None = Field(None, ge=1)
     """How many programs run at once. None: one for each processor."""
+    boxes_ahead: int | None = Field(None, ge=0, le=256)
+    """How many boxes may wait for their next program, 1.5 MB each. None: 4 for each program at once, at most 32."""
     queue: int = Field(1_000, ge=1)
     """How many jobs are accepted at once; beyond it the answer is 429."""
     queue_per_user: int = Field(100, ge=1)
@@ -66,3 +68,8 @@ class Settings(settings.ServiceSettings):
     def turns(self) -> int:
         """How many programs run at once."""
         return self.concurrency or os.cpu_count() or 1
+
+    @property
+    def ahead(self) -> int:
+        """How many boxes may be made ahead of time."""
+        return min(4 * self.turns, 32) if self.boxes_ahead is None else self.boxes_ahead

@@ -42,7 +42,7 @@ class Steps:
         command, files = job.runtime.command(language.compile, values), dict[str, bytes]()
         async with self._queue.turn(admission):
             try:
-                async with self._sandbox.box(limits) as box:
+                async with self._sandbox.box(limits, command) as box:
                     await box.write(values["source"], job.source_bytes)
                     outcome = await box.run(command, b"", limits)
                     if outcome.status is RunStatus.OK:
@@ -58,16 +58,15 @@ class Steps:
     ) -> RunOutcome:
         """`program`: the compiled program's folder. `remaining_s`: until the deadline. Raises Stopping."""
         step, values = job.runtime.language.run, job.runtime.values(job.source, program)
-        limits = job.limits.over(step.limits)
+        command, limits = job.runtime.command(step, values), job.limits.over(step.limits)
         async with self._queue.turn(admission):
             if remaining_s() <= 0:
                 return TOO_LATE
             limits = replace(limits, wall_s=min(limits.wall_s, remaining_s()))
             try:
-                async with self._sandbox.box(limits) as box:
+                async with self._sandbox.box(limits, command if program is None else None) as box:
                     if program is None:
                         await box.write(values["source"], job.source_bytes)
-                    command = job.runtime.command(step, values)
                     outcome = await box.run(command, stdin, limits, keep_stdin_open=job.keep_stdin_open)
             except (OSError, SandboxUnavailable) as error:
                 outcome = _failed(error)

@@ -10,19 +10,15 @@ from itertools import islice
 from typing import Final
 
 from extracted.runner.sandbox.link import Answer, SpawnerGone, SpawnerLink
-from extracted.runner.sandbox.port import Command, Limits, RunOutcome, RunStatus
-from extracted.runner.sandbox.spawner.messages import RunReport, RunRequest
-from extracted.runner.sandbox.streams import InputWriter, OutputReader
-from extracted.runner.sandbox.verdict import status_of
-
-_LAST_OUTPUT_S: Final = 1
-"""How long to read on when all processes have ended: what is in the pipe is there at once."""
+from extracted.runner.sandbox.port import Command, Limits, RunOutcome, RunStatus, SandboxUnavailable
+from extracted.runner.sandbox.run import RequestedRun
+from extracted.runner.sandbox.spawner.messages import RunRequest
 
 _MOST_NAMES: Final = 1000
 
 
 class SpawnedBox:
-    """See Box. `folder`: a descriptor, which the maker closes; `size` bounds what is taken out."""
+    """See Box. `folder`: a descriptor, which it closes; `size` bounds what is taken out."""
 
     def __init__(self, link: SpawnerLink, backend: str, number: int, folder: int, uid: int | None, size: int) -> None:
         self._link = link
@@ -31,6 +27,37 @@ class SpawnedBox:
         self._folder = folder
         self._uid = uid
         self._size = size
+        self._held: RequestedRun | None = None
+
+    @classmethod
+    async def made(cls, link: SpawnerLink, backend: str, size: int) -> "SpawnedBox":
+        """Raises SandboxUnavailable."""
+        number, waiting = link.send("box", {"size": size})
+        try:
+            answer = await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            waiting.add_done_callback(_close_descriptors)
+            link.unbox(number)
+            raise
+        if answer.kind == "failed":
+            raise SandboxUnavailable(f"no box can be made: {answer.values['error']}")
+        return cls(link, backend, number, answer.descriptors[0], answer.values["uid"], size)
+
+    def make_ready(self, command: Command, limits: Limits) -> None:
+        """All of the first run but the program itself begins now. Raises SpawnerGone, ValueError, OSError."""
+        self._held = self._requested(command, limits, held=True)
+
+    def ready_for(self, command: Command, limits: Limits) -> bool:
+        """Whether the next run only has to be released."""
+        return self._held is not None and self._held.ready and self._held.fits(command, limits)
+
+    async def remove(self) -> None:
+        """Its processes have ended then, and its files are removed before anything else is done."""
+        held, self._held = self._held, None
+        if held is not None:
+            await held.discard()
+        os.close(self._folder)
+        self._link.unbox(self._number)
 
     async def write(self, name: str, content: bytes, *, executable: bool = False) -> None:
         """Raises ValueError; OSError if the box is full."""
@@ -73,41 +100,15 @@ class SpawnedBox:
             return RunOutcome(RunStatus.SANDBOX_ERROR, detail=str(error))
 
     async def _run(self, command: Command, stdin: bytes, limits: Limits, keep_stdin_open: bool) -> RunOutcome:
-        numbers: list[int] = []
+        held, self._held = self._held, None
+        if held is not None and not held.fits(command, limits):
+            await held.discard()
+            held = None
+        run = held or self._requested(command, limits, held=False)
+        return await run.outcome(stdin, limits, keep_stdin_open=keep_stdin_open)
 
-        def exceeded() -> None:
-            for one in numbers:
-                self._link.kill(one, "output")
-
-        entry = InputWriter(stdin, keep_open=keep_stdin_open)
-        outputs = [OutputReader(limits.output_bytes, exceeded) for _ in range(2)]
-        try:
-            number, answer = self._begin(command, limits, entry, outputs)
-            numbers.append(number)
-            entry.start()
-            report = _report(await self._ended(number, answer))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_OUTPUT_S):
-                    for one in outputs:
-                        await one.ended.wait()
-        finally:
-            entry.close()
-            for one in outputs:
-                one.close()
-        return _outcome(report, outputs, command, limits)
-
-    def _begin(
-        self, command: Command, limits: Limits, entry: InputWriter, outputs: list[OutputReader]
-    ) -> tuple[int, asyncio.Future[Answer]]:
-        streams = [entry.theirs, *(one.theirs for one in outputs)]
-        try:
-            return self._link.send("run", self._request(command, limits), streams)
-        finally:
-            for one in streams:
-                os.close(one)
-
-    def _request(self, command: Command, limits: Limits) -> RunRequest:
-        return RunRequest(
+    def _requested(self, command: Command, limits: Limits, *, held: bool) -> RequestedRun:
+        request = RunRequest(
             box=self._number,
             backend=self._backend,
             argv=list(command.argv),
@@ -120,17 +121,9 @@ class SpawnedBox:
             processes=limits.processes,
             file_bytes=limits.file_bytes,
             open_files=limits.open_files,
+            held=held,
         )
-
-    async def _ended(self, number: int, answer: asyncio.Future[Answer]) -> Answer:
-        """When cancelled, kills the run, and is cancelled only when nothing of it is left."""
-        try:
-            return await asyncio.shield(answer)
-        except asyncio.CancelledError:
-            with suppress(SpawnerGone):
-                self._link.kill(number, "cancelled")
-                await answer
-            raise
+        return RequestedRun(self._link, request, command, limits)
 
 
 def _check(name: str) -> None:
@@ -138,25 +131,7 @@ def _check(name: str) -> None:
         raise ValueError(f"a file in a box has a plain name, not {name!r}")
 
 
-def _report(answer: Answer) -> RunReport:
-    if answer.kind == "failed":
-        return RunReport(None, None, 0, 0, 0, error=answer.values["error"])
-    return RunReport(**answer.values)
-
-
-def _outcome(report: RunReport, outputs: list[OutputReader], command: Command, limits: Limits) -> RunOutcome:
-    stdout, stderr = (bytes(one.kept) for one in outputs)
-    status = status_of(report, stderr, limits.cpu_s, command.out_of_memory)
-    started = not report.error
-    return RunOutcome(
-        status=status,
-        exit_code=report.exit_code if started else None,
-        signal=report.signal if started else None,
-        stdout=stdout,
-        stderr=stderr,
-        truncated=any(one.truncated for one in outputs),
-        cpu_ms=report.cpu_ms,
-        wall_ms=report.wall_ms,
-        peak_kb=report.peak_kb,
-        detail=report.error,
-    )
+def _close_descriptors(answer: asyncio.Future[Answer]) -> None:
+    if not answer.cancelled() and answer.exception() is None:
+        for one in answer.result().descriptors:
+            os.close(one)

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -82,6 +83,15 @@ class SpawnerLink:
         self._transmit(data, descriptors)
         self._waiting[number] = answer
         return number, answer
+
+    def release(self, run: int, wall_s: float) -> None:
+        """Lets a held run begin. If it has ended, its answer says why. Raises SpawnerGone."""
+        self._transmit(messages.packet("release", run, {"wall_s": wall_s}), ())
+
+    def unbox(self, box: int) -> None:
+        """Removes a box in which nothing runs, before anything that is sent later. It is not answered."""
+        with suppress(SpawnerGone):
+            self._transmit(messages.packet("unbox", box, {}), ())
 
     def kill(self, run: int, why: str) -> None:
         """Kills a run, which is answered all the same."""

@@ -1,7 +1,6 @@
 """Opens the sandbox that the settings ask for, after a look at what this machine has."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final
 import structlog
 
 from extracted.runner.sandbox import protections
+from extracted.runner.sandbox.ahead import BoxesAhead
 from extracted.runner.sandbox.box import SpawnedBox
 from extracted.runner.sandbox.link import SpawnerGone, SpawnerLink
 from extracted.runner.sandbox.port import Box, Command, Limits, RunOutcome, RunStatus, Sandbox, SandboxUnavailable
@@ -25,6 +25,8 @@ GVISOR_REFUSAL: Final = (
 )
 _WANTED: Final = {"auto": protections.BACKENDS, "gvisor": tuple(gvisor.PLATFORMS)}
 """What a setting stands for, in the order in which it is tried."""
+_CAN_WAIT: Final = frozenset(protections.BACKENDS)
+"""These hold a program just before it begins."""
 _TRIAL: Final = Limits(
     wall_s=10, cpu_s=5, memory_bytes=64 << 20, processes=16, output_bytes=4_096, file_bytes=4_096, open_files=32,
     box_bytes=1 << 20,
@@ -42,6 +44,8 @@ class SandboxChoice:
     uids: int = 1_000
     folder: Path | None = None
     """Where boxes are made. None: a new folder below the system's for temporary files."""
+    ahead: int = 8
+    """How many boxes may be ready before they are asked for."""
     allow_weak: bool = False
     """Start even if a protection that the backend relies on is missing."""
 
@@ -57,7 +61,7 @@ async def open_sandbox(choice: SandboxChoice) -> Sandbox:
         raise
     for one in protections.missing(link.facts, backend):
         log.error("sandbox_is_weak", missing=one.name, a_program_can=one.without)
-    return SpawnedSandbox(link, setup, backend)
+    return SpawnedSandbox(link, setup, backend, choice.ahead)
 
 
 def setup_of(choice: SandboxChoice) -> Setup:
@@ -68,8 +72,9 @@ def setup_of(choice: SandboxChoice) -> Setup:
 class SpawnedSandbox:
     """See Sandbox. A spawner that ended is replaced at the next box."""
 
-    def __init__(self, link: SpawnerLink, setup: Setup, backend: str) -> None:
+    def __init__(self, link: SpawnerLink, setup: Setup, backend: str, ahead: int) -> None:
         self.name = backend
+        self._ahead = BoxesAhead(ahead)
         self._link = link
         self._setup = setup
         self._starting = asyncio.Lock()
@@ -86,10 +91,27 @@ class SpawnedSandbox:
         return self._link.pid
 
     @asynccontextmanager
-    async def box(self, limits: Limits) -> AsyncIterator[Box]:
+    async def box(self, limits: Limits, first: Command | None = None) -> AsyncIterator[Box]:
         """Raises SpawnerGone if a new spawner ends too, SandboxUnavailable if it does not start or has no user left."""
-        async with made(await self._working(), self.name, limits) as box:
+        link = await self._working()
+        box = await self._box(link, limits, first)
+        try:
             yield box
+        finally:
+            self._ahead.remove(box)
+            if first is not None and self._open and self.name in _CAN_WAIT:
+                self._ahead.order(link, self.name, first, limits)
+
+    async def _box(self, link: SpawnerLink, limits: Limits, first: Command | None) -> SpawnedBox:
+        """Boxes that only wait make room for one that is needed."""
+        if first is not None and (ready := await self._ahead.take(first, limits)):
+            return ready
+        try:
+            return await SpawnedBox.made(link, self.name, limits.box_bytes)
+        except SandboxUnavailable:
+            if not await self._ahead.empty():
+                raise
+            return await SpawnedBox.made(link, self.name, limits.box_bytes)
 
     async def _working(self) -> SpawnerLink:
         async with self._starting:
@@ -98,27 +120,26 @@ class SpawnedSandbox:
                 self._link = await SpawnerLink.started(self._setup)
             return self._link
 
+    async def clear(self) -> None:
+        """Returns when nothing is left of boxes that ended or that wait."""
+        await self._ahead.empty()
+        with suppress(SpawnerGone):
+            await self._link.send("facts", {})[1]
+
     async def aclose(self) -> None:
         self._open = False
+        await self._ahead.empty()
         await self._link.aclose()
 
 
 @asynccontextmanager
 async def made(link: SpawnerLink, backend: str, limits: Limits) -> AsyncIterator[Box]:
-    """A box for a backend, removed at the end even if the task is cancelled."""
-    number, waiting = link.send("box", {"size": limits.box_bytes})
+    """A box for a backend."""
+    box = await SpawnedBox.made(link, backend, limits.box_bytes)
     try:
-        answer = await asyncio.shield(waiting)
-        if answer.kind == "failed":
-            raise SandboxUnavailable(f"no box can be made: {answer.values['error']}")
-        folder = answer.descriptors[0]
-        try:
-            yield SpawnedBox(link, backend, number, folder, answer.values["uid"], limits.box_bytes)
-        finally:
-            os.close(folder)
+        yield box
     finally:
-        with suppress(SpawnerGone):
-            await asyncio.shield(link.send("unbox", {"box": number})[1])
+        await box.remove()
 
 
 async def chosen(link: SpawnerLink, choice: SandboxChoice) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -43,6 +43,10 @@ class Limits:
     """Of each process."""
     box_bytes: int
     """All files of the box. It is fixed when the box is made."""
+
+    def like(self, other: "Limits") -> bool:
+        """Whether at most the wall time differs, which a run gets when its program begins."""
+        return replace(self, wall_s=0) == replace(other, wall_s=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,11 @@ class Sandbox(Protocol):
     def name(self) -> str:
         """`plain`, `bubblewrap`, `gvisor-systrap` or `gvisor-ptrace`."""
 
-    def box(self, limits: Limits) -> AbstractAsyncContextManager[Box]:
-        """A box of `limits.box_bytes`. When the context ends, its processes and files are gone."""
+    def box(self, limits: Limits, first: Command | None = None) -> AbstractAsyncContextManager[Box]:
+        """A box of `limits.box_bytes`. When the context ends, its processes are gone, and its files go at once.
+
+        `first`: what runs first in it, if it runs again and again: then the next such box is made ahead of time.
+        """
 
     async def aclose(self) -> None:
         """Kills all runs and removes all boxes."""

@@ -44,19 +44,20 @@ class OutputReader:
 
 
 class InputWriter:
-    """Writes `data` into a pipe, and closes it behind the last byte unless it is to stay open."""
+    """Writes into a pipe, and closes it behind the last byte unless it is to stay open."""
 
-    def __init__(self, data: bytes, *, keep_open: bool) -> None:
-        self._left = memoryview(data)
-        self._keep_open = keep_open
+    def __init__(self) -> None:
+        self._left = memoryview(b"")
+        self._keep_open = False
         self.theirs, self._descriptor = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(self.theirs, True)
         self._loop = asyncio.get_running_loop()
         self._open = True
         self._writing = False
 
-    def start(self) -> None:
+    def start(self, data: bytes, *, keep_open: bool) -> None:
         """After the spawner has the other end; before, a write would only fill the pipe."""
+        self._left, self._keep_open = memoryview(data), keep_open
         self._writing = True
         self._loop.add_writer(self._descriptor, self._write)
 

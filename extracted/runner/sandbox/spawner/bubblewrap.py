@@ -13,8 +13,13 @@ OWN_PROCESSES: Final = 2
 _NAMESPACES: Final = ("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent")
 
 
-def arguments(box: str, readable: Iterable[str], filter_fd: int | None, argv: Sequence[str]) -> list[str]:
-    """`filter_fd`: where bubblewrap reads the seccomp filter, which it installs last."""
+def arguments(
+    box: str, readable: Iterable[str], filter_fd: int | None, argv: Sequence[str], gate: int | None = None
+) -> list[str]:
+    """`filter_fd`: where bubblewrap reads the seccomp filter, which it installs last.
+
+    `gate`: where it waits for a byte, in the finished namespaces and before the program is there.
+    """
     return [
         PROGRAM,
         *_NAMESPACES,
@@ -23,6 +28,7 @@ def arguments(box: str, readable: Iterable[str], filter_fd: int | None, argv: Se
         *(one for path in visible.DEVICES for one in ("--dev-bind", path, path)),
         *("--bind", box, BOX, "--chdir", BOX, "--remount-ro", "/"),
         *(() if filter_fd is None else ("--seccomp", str(filter_fd))),
+        *(() if gate is None else ("--block-fd", str(gate))),
         *("--", os.path.join(BOX, argv[0]), *argv[1:]),
     ]
 

@@ -15,6 +15,8 @@ from extracted.runner.sandbox.spawner.messages import Facts, RunRequest
 
 _ERRORS: Final = 3
 """The descriptor to which a child writes why it could not start; exec closes it."""
+_GATE: Final = 4
+"""The descriptor on which a held run waits for a byte."""
 _BEYOND_MEMORY: Final = 1 << 30
 """How much more address space than memory: threads and allocators reserve what they never use."""
 _BEYOND_PROCESSES: Final = 8
@@ -49,20 +51,33 @@ def filters(facts: Facts) -> Filters:
     return Filters(seccomp.program(facts.machine, sessions=False), seccomp.program(facts.machine, sessions=True))
 
 
-def start(request: RunRequest, place: Place, streams: Sequence[int]) -> tuple[int, int]:
-    """Forks. Returns the process and the descriptor from which its error is read. Raises OSError."""
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A process that becomes a run. The descriptors are the caller's to close."""
+
+    pid: int
+    errors: int
+    """From it is read why the run could not start."""
+    gate: int
+    """To it a byte is written that lets a held run begin."""
+
+
+def start(request: RunRequest, place: Place, streams: Sequence[int]) -> Started:
+    """Forks. Raises OSError."""
     parent = os.getpid()
-    read, write = os.pipe()
+    errors, theirs = os.pipe()
+    gate, ours = os.pipe()
     child = os.fork()
     if child == 0:
-        _become(request, place, streams, write, parent)
-    os.close(write)
-    return child, read
+        _become(request, place, (*streams, theirs, gate), parent)
+    os.close(theirs)
+    os.close(gate)
+    return Started(child, errors, ours)
 
 
-def _become(request: RunRequest, place: Place, streams: Sequence[int], errors: int, parent: int) -> Never:
+def _become(request: RunRequest, place: Place, descriptors: Sequence[int], parent: int) -> Never:
     try:
-        _standard_streams(streams, errors)
+        _only_these(descriptors)
         _leave_the_spawner(place.groups)
         os.chdir(place.box.path)
         if request.backend not in gvisor.PLATFORMS:
@@ -75,12 +90,12 @@ def _become(request: RunRequest, place: Place, streams: Sequence[int], errors: i
     os._exit(125)
 
 
-def _standard_streams(streams: Sequence[int], errors: int) -> None:
-    """0 to 2 are the run's, 3 the errors'; nothing else of the spawner stays open."""
-    high = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _ERRORS + 1) for one in (*streams, errors)]
+def _only_these(descriptors: Sequence[int]) -> None:
+    """0 to 2 are the run's, then come the errors and the gate; nothing else of the spawner stays open."""
+    high = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, _GATE + 1) for one in descriptors]
     for number, one in enumerate(high):
         os.dup2(one, number, inheritable=number < _ERRORS)
-    kernel.close_from(_ERRORS + 1)
+    kernel.close_from(_GATE + 1)
 
 
 def _leave_the_spawner(groups: Sequence[str]) -> None:
@@ -148,7 +163,16 @@ def _plain(request: RunRequest, place: Place) -> None:
         shared = facts.landlock < 6 and place.box.uid is None
         own = seccomp.program(facts.machine, sessions=False, own_process=os.getpid()) if shared else None
         kernel.install_filter(own or place.filters.plain)
-    _execute(request.argv, request.environ, place.box.path)
+    environ = _environment(request.environ, place.box.path)
+    if request.held:
+        _wait_at_the_gate()
+    os.execve(request.argv[0], request.argv, environ)  # noqa: S606
+
+
+def _wait_at_the_gate() -> None:
+    """Nobody opens it any more if the spawner has ended."""
+    if not os.read(_GATE, 1):
+        os._exit(125)
 
 
 def _rules(readable: Sequence[str]) -> list[tuple[str, int]]:
@@ -162,8 +186,10 @@ def _rules(readable: Sequence[str]) -> list[tuple[str, int]]:
 def _bubblewrap(request: RunRequest, place: Place) -> None:
     """bubblewrap installs the filter itself: it needs mounts until just before."""
     filter_fd = _piped(place.filters.bubblewrap) if place.filters.bubblewrap else None
-    argv = bubblewrap.arguments(place.box.path, request.readable, filter_fd, request.argv)
-    _execute(argv, request.environ, bubblewrap.BOX)
+    os.set_inheritable(_GATE, request.held)
+    gate = _GATE if request.held else None
+    argv = bubblewrap.arguments(place.box.path, request.readable, filter_fd, request.argv, gate)
+    os.execve(argv[0], argv, _environment(request.environ, bubblewrap.BOX))  # noqa: S606
 
 
 def _piped(content: bytes) -> int:
@@ -193,10 +219,6 @@ _BACKENDS: Final[dict[str, Callable[[RunRequest, Place], None]]] = {
     "bubblewrap": _bubblewrap,
     **dict.fromkeys(gvisor.PLATFORMS, _gvisor),
 }
-
-
-def _execute(argv: Sequence[str], environ: dict[str, str], home: str) -> None:
-    os.execve(argv[0], list(argv), _environment(environ, home))  # noqa: S606
 
 
 def _environment(environ: dict[str, str], home: str) -> dict[str, str]:

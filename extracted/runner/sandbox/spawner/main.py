@@ -50,6 +50,7 @@ class Spawner:
             "box": self._box,
             "unbox": self._unbox,
             "run": self._run,
+            "release": self._release,
             "kill": self._kill,
         }
 
@@ -108,10 +109,9 @@ class Spawner:
         finally:
             os.close(folder)
 
-    def _unbox(self, request: int, values: dict[str, Any], _streams: Sequence[int]) -> None:
-        if box := self._made.pop(values["box"], None):
+    def _unbox(self, request: int, _values: dict[str, Any], _streams: Sequence[int]) -> None:
+        if box := self._made.pop(request, None):
             self._boxes.remove(box)
-        self._send("unboxed", request, {})
 
     def _run(self, request: int, values: dict[str, Any], streams: Sequence[int]) -> None:
         wanted = RunRequest(**values)
@@ -120,16 +120,20 @@ class Spawner:
         group = self._group(request, bounded)
         place = child.Place(box, group.joined_by if group else (), self.facts, self._filters)
         try:
-            pid, errors = child.start(wanted, place, streams)
+            process = child.start(wanted, place, streams)
         except OSError:
             _discard(group)
             raise
-        self._runs[request] = Run(bounded, box, group, pid, errors, bounded_box=self._boxes.tmpfs)
+        self._runs[request] = Run(bounded, box, group, process, self._boxes.tmpfs, wanted.held)
 
     def _group(self, request: int, wanted: RunRequest) -> Group | None:
         if self._driver is None:
             return None
         return self._driver.group(str(request), wanted.memory_bytes, wanted.processes)
+
+    def _release(self, request: int, values: dict[str, Any], _streams: Sequence[int]) -> None:
+        if run := self._runs.get(request):
+            run.release(values["wall_s"])
 
     def _kill(self, request: int, values: dict[str, Any], _streams: Sequence[int]) -> None:
         if run := self._runs.get(request):
@@ -177,7 +181,8 @@ class Spawner:
         return found
 
     def _send(self, kind: str, request: int, values: object, descriptors: Sequence[int] = ()) -> None:
-        socket.send_fds(self._control, [messages.packet(kind, request, values)], descriptors)
+        with suppress(BrokenPipeError):  # nobody is left to be told, and the next packet is the end
+            socket.send_fds(self._control, [messages.packet(kind, request, values)], descriptors)
 
     def _end(self) -> None:
         for run in self._runs.values():

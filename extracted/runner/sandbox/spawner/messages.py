@@ -51,6 +51,8 @@ class RunRequest:
     processes: int
     file_bytes: int
     open_files: int
+    held: bool = False
+    """All is made ready, but the program begins, and its time, only when a packet `release` comes."""
 
 
 @dataclass(frozen=True, slots=True)

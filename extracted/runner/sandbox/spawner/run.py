@@ -11,12 +11,14 @@ from typing import Final
 from extracted.runner.sandbox.spawner import bubblewrap, gvisor, processes
 from extracted.runner.sandbox.spawner.boxes import BoxFolder
 from extracted.runner.sandbox.spawner.cgroups import Group
+from extracted.runner.sandbox.spawner.child import Started
 from extracted.runner.sandbox.spawner.messages import RunReport, RunRequest
 
 _PROCESSORS: Final = os.cpu_count() or 1
 _WATCH_S: Final = 0.02
 """How often memory and processes are looked at where no control group bounds them."""
 _LEAST_S: Final = 0.01
+_ENDED_EARLY: Final = "a process that was made ready ended before its program began"
 
 
 def with_own_needs(request: RunRequest) -> RunRequest:
@@ -35,16 +37,17 @@ def with_own_needs(request: RunRequest) -> RunRequest:
 
 @dataclass(slots=True)
 class Run:
-    """`pid` leads its session and its process group."""
+    """Its process leads a session and a process group."""
 
     request: RunRequest
     """With its backend's own needs."""
     box: BoxFolder
     group: Group | None
-    pid: int
-    errors: int
+    process: Started
     bounded_box: bool
     """Whether the box itself bounds its files."""
+    held: bool
+    """Its program has not begun."""
     started: float = field(default_factory=time.monotonic)
     next_look: float = 0.0
     killed: str = ""
@@ -55,9 +58,21 @@ class Run:
     peak_kb: int = 0
     most_tasks: int = 0
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self.process.pid
+
+    def release(self, wall_s: float) -> None:
+        """Lets a held run begin."""
+        with suppress(BrokenPipeError):  # it has ended: then it stays held, which is its report
+            os.write(self.process.gate, b"1")
+            self.request = replace(self.request, wall_s=wall_s)
+            self.started, self.held = time.monotonic(), False
+
     def next_event(self) -> float:
         """When it must be looked at again."""
-        return inf if self.killed else min(self.started + self.request.wall_s, self.next_look)
+        return inf if self.killed or self.held else min(self.started + self.request.wall_s, self.next_look)
 
     def look(self, now: float, orphans: list[int], *, overfull: bool) -> None:
         """Kills it if it is beyond a limit."""
@@ -110,7 +125,8 @@ class Run:
     def report(self) -> RunReport:
         """Only when no process is left."""
         assert self.status is not None
-        error = _drained(self.errors)
+        os.close(self.process.gate)
+        error = _drained(self.process.errors) or (_ENDED_EARLY if self.held else "")
         cpu_s = max(self.reaped_cpu_s, self.group.cpu_s() if self.group else 0)
         exit_code, number = _end(self.status, as_a_shell=self.request.backend != "plain")
         refused = self.group.forks_refused() if self.group else int(self.most_tasks >= self.request.processes)

@@ -26,7 +26,7 @@ class FakeSandbox:
     commands: list[Command] = field(default_factory=list)
 
     @asynccontextmanager
-    async def box(self, limits: Limits) -> AsyncIterator[Box]:
+    async def box(self, limits: Limits, first: Command | None = None) -> AsyncIterator[Box]:
         self.boxes += 1
         try:
             yield FakeBox(self)
