@@ -9,6 +9,8 @@ from strangler_gateway.http.date import HttpDate
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.identity.authority import Authority
 from strangler_gateway.identity.signer import Signer
+from strangler_gateway.limits.limiter import Limiter
+from strangler_gateway.limits.memory import MemoryCounters
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.publish.publisher import RequestPublisher
 from strangler_gateway.recording.record import Recorder
@@ -21,7 +23,7 @@ from strangler_gateway.steps.authorize import Authorize
 from strangler_gateway.steps.decide import Decide
 from strangler_gateway.steps.forward import Forward
 from strangler_gateway.steps.identify import Identify
-from strangler_gateway.steps.limit import Limit, Limiter
+from strangler_gateway.steps.limit import Limit
 from strangler_gateway.steps.match import Match
 from strangler_gateway.steps.observe import Observe, Observer
 from strangler_gateway.steps.pipeline import Pipeline, Step
@@ -91,7 +93,7 @@ class Gateway:
             Observe(self.via, debug_token.get_secret_value().encode() if debug_token else None),
             Match(self.current),
             Identify(self.authority, self.throttle, clocks.wall),
-            Limit(Limiter(clock=clocks.wall)),
+            Limit(Limiter(MemoryCounters(clocks.now)), outside.stats),
             Decide(self.upstreams, self.shadow, self.recorder, clocks.random_bytes),
             Authorize(self.authority, outside.signer, self.throttle),
             Serialize(outside.stats),

@@ -63,6 +63,8 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
         "errors": {"legacy": counts.errors_legacy, "extracted": counts.errors_extracted},
         "unanswered": {"legacy": counts.unanswered_legacy},
         "failovers": counts.failovers,
+        "limit": str(route.limit) if route.limit else None,
+        "limited": counts.limited,
         "overrides_legacy": counts.overrides_legacy,
         "shadow": {
             "compared": counts.shadow_compared,
@@ -180,6 +182,7 @@ def explanation(one: Explanation) -> View:
         "publish": str(one.route.publish) if one.service is None else None,
         "reason": one.reason,
         "compared": one.compared,
+        "limit": str(one.route.limit) if one.route.limit else None,
         "note": one.note,
     }
 

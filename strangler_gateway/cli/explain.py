@@ -61,6 +61,8 @@ def _sentence(method: str, path: str, user: str | None, answer: Answer) -> str:
         lines.append("variables " + ", ".join(f"{name}={value}" for name, value in answer["variables"].items()))
     if answer["bucket"] is not None:
         lines.append(f"user {user} is in bucket {answer['bucket']} of 10000")
+    if answer["limit"]:
+        lines.append(f"limited to {answer['limit']}")
     if answer["compared"]:
         lines.append("the service is called too, after the answer has gone, and the answers are compared")
     return "\n".join([*lines, *filter(None, [answer["note"]])])

@@ -11,7 +11,7 @@ from strangler_gateway.cli.output import example_lines, moment, plain, show_tabl
 from strangler_gateway.cli.route_filter import RouteFilter
 from strangler_gateway.table.routes import MigrationState
 
-_NUMBERS = frozenset({"legacy", "extracted", "errors", "unanswered", "compared", "differ", "requests"})
+_NUMBERS = frozenset({"legacy", "extracted", "errors", "unanswered", "compared", "differ", "requests", "limited"})
 
 
 def routes(
@@ -46,8 +46,10 @@ def routes(
 
 def _show_routes(answer: Answer) -> None:
     columns = ("route", "match", "group", "state", "legacy", "extracted", "errors", "unanswered", "compared", "differ")
+    limited = any(route["limit"] for route in answer["routes"])
+    more = ("since", "new end", *(("limit", "limited") if limited else ()))
     if answer["routes"]:
-        show_table((*columns, "since", "new end"), [_row(route) for route in answer["routes"]], _NUMBERS)
+        show_table((*columns, *more), [_row(route) + _limit(route, limited) for route in answer["routes"]], _NUMBERS)
     else:
         print("no route passes these filters")
     print(f"\ncounted since {moment(answer['since'])}; table {answer['digest']}")
@@ -166,6 +168,12 @@ def _row(route: Mapping[str, Any]) -> tuple[object, ...]:
     seen = new if route["new_end"] else ("-", errors, unanswered, "-", "-")
     match = f"{methods} {route['path']}"
     return route["id"], match, group, state, requests["legacy"], *seen, moment(route["moved_at"]), end
+
+
+def _limit(route: Mapping[str, Any], shown: bool) -> tuple[object, ...]:
+    if not shown:
+        return ()
+    return (route["limit"], route["limited"]) if route["limit"] else ("-", "-")
 
 
 def _problems(answer: Answer) -> list[str]:

@@ -8,6 +8,7 @@ from strangler_gateway.config.model import (
     AuthRules,
     GateEntry,
     GroupEntry,
+    LimitEntry,
     MovableFields,
     RouteEntry,
     RoutesFile,
@@ -118,7 +119,7 @@ def _route(
         variables=parse(entry.match.path).variables,
         auth=_auth(entry.auth),
         shadow=_shadow(entry.shadow) if entry.shadow else None,
-        limit=r.RateLimit(**entry.limit.model_dump()) if entry.limit else None,
+        limit=_limit(entry.limit) if entry.limit else None,
         max_body=entry.max_body,
         rewrite=r.Rewrite(**entry.rewrite.model_dump()),
         ambiguous=entry.ambiguous,
@@ -130,6 +131,10 @@ def _route(
 def _auth(rules: AuthRules) -> r.Auth:
     require = rules.require
     return r.Auth(require if isinstance(require, str) else frozenset(require.roles), rules.enforce)
+
+
+def _limit(entry: LimitEntry) -> r.RateLimit:
+    return r.RateLimit(entry.text, entry.by, entry.burst, entry.unavailable)
 
 
 def _shadow(entry: ShadowEntry) -> r.ShadowRules:

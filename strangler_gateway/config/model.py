@@ -8,6 +8,7 @@ from strangler_gateway.config import field_types as t
 from strangler_gateway.config.identity_model import IdentityChoice
 from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.config.strict_model import StrictModel
+from strangler_gateway.table.rate import parse_rates
 
 
 class Paths(StrictModel):
@@ -153,10 +154,27 @@ class ShadowEntry(StrictModel):
 
 
 class LimitEntry(StrictModel):
-    """A rate limit: by verified user (address where nobody is known), or by address."""
+    """A rate limit: one `rate`, or several `rates` that hold together."""
 
-    rate: t.Rate
-    by: Literal["user", "address"] = "user"
+    rate: t.Rate | None = None
+    rates: list[t.Rate] | None = Field(default=None, min_length=1, max_length=5)
+    burst: t.Count | None = None
+    by: Literal["user", "address", "credential"] = "user"
+    unavailable: Literal["open", "closed"] = "open"
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "LimitEntry":
+        if (self.rate is None) == (self.rates is None):
+            raise ValueError('wanted rate: "100/minute", or rates: ["10/second", "100/minute"]')
+        windows = [rate.window_s for rate in parse_rates(self.text)]
+        if len(set(windows)) < len(windows):
+            raise ValueError("two rates have windows of the same length; keep the lower one")
+        return self
+
+    @property
+    def text(self) -> str:
+        """All rates in one text."""
+        return self.rate if self.rate is not None else ", ".join(self.rates or ())
 
 
 class RewriteRules(StrictModel):

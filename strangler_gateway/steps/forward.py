@@ -63,16 +63,17 @@ class Forward:
     def client_lines(self, exchange: Exchange, head: ResponseHead) -> bytes:
         """The same as lines."""
         lines = head.passed
-        if lines is None or exchange.extra_fields:
+        if lines is None:
             lines = response_lines(exchange, head, exchange.service, _passes_trailers(exchange, head))
-        if head.meaning.dated and not head.meaning.connection and not exchange.debug:
+        if head.meaning.dated and not (head.meaning.connection or exchange.debug or exchange.extra_fields):
             return lines
         return lines + b"".join([b"%b: %b\r\n" % pair for pair in self._added(exchange, head)])
 
     def _added(self, exchange: Exchange, head: ResponseHead) -> Pairs:
-        """A Date where the upstream left it out (RFC 9110 §6.6.1); the decision, for debugging."""
+        """What steps add; a Date where the upstream left it out (RFC 9110 §6.6.1); the decision, for debugging."""
         dated = head.meaning.dated and b"date" not in head.meaning.connection
-        return [*([] if dated else [(b"Date", self._http_date())]), *told_decision(exchange)]
+        date = [] if dated else [(b"Date", self._http_date())]
+        return [*exchange.extra_fields, *date, *told_decision(exchange)]
 
 
 def _passes_trailers(exchange: Exchange, head: ResponseHead) -> bool:

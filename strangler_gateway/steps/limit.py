@@ -1,80 +1,70 @@
 """Step: the rate limit that a route was given in routes.yaml; none unless written, and the same on both sides."""
 
-import math
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Sequence
 
 from strangler_gateway.exchange.exchange import Exchange
-from strangler_gateway.exchange.outcome import Outcome
+from strangler_gateway.exchange.outcome import Answer, Outcome
 from strangler_gateway.exchange.replies import Reply
-from strangler_gateway.exchange.trust import network_of
-from strangler_gateway.table.rate import Rate, parse_rate
-from strangler_gateway.table.routes import RateLimit
+from strangler_gateway.limits.caller import callers
+from strangler_gateway.limits.counters import Count
+from strangler_gateway.limits.limiter import Counted, Limiter
+from strangler_gateway.limits.quota_policy import QuotaPolicy
+from strangler_gateway.table.routes import RateLimit, Route
+from strangler_gateway.telemetry.stats import Stats
 
-MAX_KEYS = 50_000
-
-
-Key = tuple[str, str, str]
-"""Route id, user or address, and which."""
-
-
-class Limiter:
-    """Counts requests per route and caller, in fixed windows that start with a caller's first request.
-
-    Full, it forgets the caller whose window began first.
-    """
-
-    def __init__(self, size: int = MAX_KEYS, clock: Callable[[], float] = time.time) -> None:
-        self._size = size
-        self._clock = clock
-        self._windows: dict[Key, list[float]] = {}
-        """[requests, end of the window]"""
-        self._rates: dict[str, Rate] = {}
-
-    def over(self, rule: RateLimit, key: Key) -> int | None:
-        """None when the request may pass; else the seconds until the caller may try again."""
-        amount, length_s = self._rates.get(rule.rate) or self._parsed(rule.rate)
-        clock = self._clock
-        now = clock()
-        window = self._windows.get(key)
-        if window is None or window[1] <= now:
-            self._begin(key, now + length_s)
-            return None
-        if window[0] < amount:
-            window[0] += 1
-            return None
-        return max(1, math.ceil(window[1] - now))
-
-    def _begin(self, key: Key, end: float) -> None:
-        windows = self._windows
-        windows.pop(key, None)
-        if len(windows) >= self._size:
-            del windows[next(iter(windows))]
-        windows[key] = [1, end]
-
-    def _parsed(self, text: str) -> Rate:
-        self._rates[text] = rate = parse_rate(text)
-        return rate
+_UNAVAILABLE = Reply(
+    503, "http_request_denied", "The rate limit cannot be checked at the moment.", ((b"Retry-After", b"5"),)
+)
 
 
 class Limit:
-    """Answers 429 with Retry-After to a caller who is over the route's rate."""
+    """Answers 429 with Retry-After to a caller who is over the route's rate, and tells the others what is left."""
 
-    def __init__(self, limiter: Limiter) -> None:
-        self._limiter = limiter
+    def __init__(self, limiter: Limiter, stats: Stats) -> None:
+        self._limiter, self._stats = limiter, stats
+        self._policies: dict[str, QuotaPolicy] = {}
 
     def run(self, exchange: Exchange) -> Outcome:
-        """Counts by user or by address, as the route says."""
-        rule = exchange.route.limit
-        if rule is None:
+        """Does nothing on a route without a limit, and for a preflight, which is nobody's (Fetch §4.8)."""
+        route = exchange.route
+        rule = route.limit
+        if rule is None or (exchange.method == b"OPTIONS" and _is_preflight(exchange)):
             return None
-        identity = exchange.identity
-        if rule.by == "user" and identity is not None and identity.subject is not None:
-            key = exchange.route.id, "user", identity.subject
-        else:
-            key = exchange.route.id, "address", network_of(exchange.client)
-        wait_s = self._limiter.over(rule, key)
-        if wait_s is None:
+        policy = self._policies.get(route.id)
+        if policy is None or policy.rule is not rule:
+            policy = self._learn(route, rule)
+        keys = callers(exchange, rule.by)
+        count = self._limiter.take(route.id, policy, keys[0])
+        if len(keys) == 1 and (count is None or isinstance(count, Count)):
+            return self._conclude(exchange, policy, count)
+        return self._wait(exchange, policy, count, keys[1:])
+
+    def _learn(self, route: Route, rule: RateLimit) -> QuotaPolicy:
+        self._policies[route.id] = policy = QuotaPolicy(route.id, rule)
+        return policy
+
+    async def _wait(self, exchange: Exchange, policy: QuotaPolicy, count: Counted, more: Sequence[bytes]) -> Answer:
+        """A request with several credentials counts for each of them, until one is over the limit."""
+        counted = await count if isinstance(count, Awaitable) else count
+        for key in more:
+            if counted is None or counted.wait_us:
+                break
+            count = self._limiter.take(exchange.route.id, policy, key)
+            counted = await count if isinstance(count, Awaitable) else count
+        return self._conclude(exchange, policy, counted)
+
+    def _conclude(self, exchange: Exchange, policy: QuotaPolicy, count: Count | None) -> Answer:
+        """`count` None: nobody can count now, and the route is closed then."""
+        if count is None:
+            return _UNAVAILABLE
+        exchange.extra_fields += policy.fields(count)
+        if not count.wait_us:
             return None
-        retry_after = (b"Retry-After", b"%d" % wait_s)
-        return Reply(429, "http_request_denied", f"Too many requests; the limit is {rule.rate}.", (retry_after,))
+        self._stats.route(exchange.route.id).limited += 1
+        retry_after = (b"Retry-After", b"%d" % -(-count.wait_us // 1_000_000))
+        message = f"Too many requests; the limit is {policy.rule.rate}."
+        return Reply(429, "http_request_denied", message, (retry_after,))
+
+
+def _is_preflight(exchange: Exchange) -> bool:
+    return any(name.lower() == b"access-control-request-method" for name, _ in exchange.fields)

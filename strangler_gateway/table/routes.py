@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from strangler_gateway.table.publish_rules import PublishRules
+from strangler_gateway.table.rate import Rate, Window, parse_rates, windows_of
 
 _ADDED = {"added": True}
 """Of a field that is younger than digests: it counts where it is written, so that an upgrade changes no digest."""
@@ -150,10 +151,32 @@ class ShadowRules:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """`rate` as in "100/minute", counted by verified user (by address if the user is unknown) or by address."""
+    """`rate` as in "100/minute", or several with commas between: all of them hold. Raises ValueError.
+
+    It counts by verified user or by credential (by address where there is none), or by address.
+    """
 
     rate: str
-    by: Literal["user", "address"] = "user"
+    by: Literal["user", "address", "credential"] = "user"
+    burst: int | None = field(default=None, metadata=_ADDED)
+    """So many requests at once in the shortest window. None: as many as its rate says."""
+    unavailable: Literal["open", "closed"] = field(default="open", metadata=_ADDED)
+    """While the shared counters are away: each gateway counts by itself, or the route answers 503."""
+    rates: tuple[Rate, ...] = field(init=False, compare=False, repr=False)
+    """The shortest window first."""
+    windows: tuple[Window, ...] = field(init=False, compare=False, repr=False)
+    """One for each of `rates`."""
+
+    def __post_init__(self) -> None:
+        rates = parse_rates(self.rate)
+        object.__setattr__(self, "rates", rates)
+        object.__setattr__(self, "windows", windows_of(rates, self.burst))
+
+    def __str__(self) -> str:
+        """As in `100/minute by user`, `10/second, 100/minute (burst 20) by address`."""
+        burst = f" (burst {self.burst})" if self.burst is not None else ""
+        closed = ", closed while Redis is away" if self.unavailable == "closed" else ""
+        return f"{self.rate}{burst} by {self.by}{closed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +287,7 @@ def _canonical(value: object) -> object:
         named = {name: _canonical(getattr(value, name)) for name in kept}
         return named | {"unit": value.movable.name, "legacy": value.legacy.name}
     if is_dataclass(value):
-        said = ((part, getattr(value, part.name)) for part in fields(value))
+        said = ((part, getattr(value, part.name)) for part in fields(value) if part.compare)
         return {part.name: _canonical(each) for part, each in said if not (part.metadata and each == part.default)}
     if isinstance(value, Mapping):
         return {str(key): _canonical(each) for key, each in value.items()}

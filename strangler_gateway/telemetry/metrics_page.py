@@ -20,6 +20,7 @@ _HELP = {
     "shadow_failed": "Second calls without an answer that can be compared.",
     "shadow_skipped": "Requests in shadow that were not compared.",
     "unserialized": "Writes whose turn did not come in time.",
+    "limited": "Requests over a rate limit.",
 }
 """By counter of RouteStats."""
 

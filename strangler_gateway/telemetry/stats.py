@@ -36,6 +36,7 @@ _COUNTERS = (
     "shadow_failed",
     "shadow_skipped",
     "unserialized",
+    "limited",
 )
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[^/]*\d[^/]*|[^/]{25,}|[^/]*[^\x21-\x7e][^/]*|[^/]*[@%][^/]*")
 
@@ -74,6 +75,8 @@ class RouteStats:
     shadow_failed: int
     shadow_skipped: int
     unserialized: int
+    limited: int
+    """Of the gateway's own answers: 429."""
 
     def __init__(self) -> None:
         for name in _COUNTERS:

@@ -23,8 +23,6 @@ def response_fields(exchange: Exchange, response: ResponseHead, service: Service
             del fields[index]
     if connection:
         fields = [f for f in fields if (low := f[0].lower()) not in connection or low in NEVER_NOMINATED]
-    if exchange.extra_fields:
-        fields = [*fields, *exchange.extra_fields]
     return fields
 
 
@@ -38,7 +36,7 @@ def interim_lines(response: ResponseHead) -> bytes:
 
 def response_lines(exchange: Exchange, response: ResponseHead, service: Service, trailers: bool) -> bytes:
     """The same as lines: bytes as received, where nothing but whole lines has to go (the common case)."""
-    if not response.meaning.connection and not exchange.extra_fields:
+    if not response.meaning.connection:
         lines = response.passed
         if lines is None:
             lines = response.passed = _without_hop_by_hop(response)

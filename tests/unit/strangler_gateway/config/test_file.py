@@ -341,3 +341,11 @@ def test_the_schema_takes_a_variable_where_a_number_or_word_is_wanted() -> None:
         assert not re.search(variable["pattern"], "five")
     assert group["share"]["anyOf"][0] == {"type": "number", "minimum": 0, "maximum": 100}
     assert group["state"]["default"] == "legacy"
+
+
+def test_several_rates_and_a_burst_are_one_limit_with_the_shortest_window_first() -> None:
+    limit = '{rates: ["100/minute", "10/second"], burst: 20, by: credential, unavailable: closed}'
+    found = load(FULL.replace('{rate: "100/minute", by: address}', limit), {}).routes[0].limit
+    assert found == RateLimit("100/minute, 10/second", "credential", 20, "closed")
+    assert [tuple(window) for window in found.windows] == [(20, 10, 1_000_000), (100, 100, 60_000_000)]
+    assert str(found) == "100/minute, 10/second (burst 20) by credential, closed while Redis is away"

@@ -99,10 +99,37 @@ def test_a_trusted_proxys_fields_are_continued_on_one_line() -> None:
         (b"6.6.6.6, 7.7.7.7, 10.9.9.9", "7.7.7.7"),
         (b"6.6.6.6, rubbish", "10.0.0.1"),
         (b"", "10.0.0.1"),
+        (b"7.7.7.7, 10.9.9.9, 10.1.1.1", "7.7.7.7"),
+        (b"7.7.7.7,, 10.9.9.9 ,", "7.7.7.7"),
+        (b"10.2.2.2, 10.9.9.9", "10.2.2.2"),
+        (b"7.7.7.7:4711, [::ffff:10.9.9.9]:80, 10.8.8.8:65535", "7.7.7.7"),
+        (b"::FFFF:7.7.7.7", "7.7.7.7"),
+        (b"[2001:db8::7]", "2001:db8::7"),
+        (b"[2001:DB8:0::7]:443", "2001:db8::7"),
+        (b"fe80::7%eth0", "fe80::7"),
+        (b"6.6.6.6, unknown, 10.9.9.9", "10.9.9.9"),
+        (b"6.6.6.6, 7.7.7.7:port", "10.0.0.1"),
+        (b"6.6.6.6, [7.7.7.7", "10.0.0.1"),
+        (b"6.6.6.6, 07.7.7.7", "10.0.0.1"),
+        (b"6.6.6.6 7.7.7.7", "10.0.0.1"),
+        (b"6.6.6.6, \xff", "10.0.0.1"),
     ],
 )
 def test_the_client_is_the_last_address_that_is_no_trusted_proxy(forwarded: bytes, client: str) -> None:
     assert client_behind(TABLE, "10.0.0.1", [(b"X-Forwarded-For", forwarded)]) == client
+
+
+def test_several_lines_are_one_list() -> None:
+    lines = [(b"X-Forwarded-For", b"6.6.6.6"), (b"x-forwarded-for", b"7.7.7.7"), (b"X-Forwarded-For", b"10.9.9.9")]
+    assert client_behind(TABLE, "10.0.0.1", lines) == "7.7.7.7"
+
+
+@pytest.mark.parametrize(
+    ("peer", "trusted"),
+    [("10.0.0.1", True), ("::ffff:10.0.0.1", True), ("::ffff:11.0.0.1", False), ("::10.0.0.1", False), ("", False)],
+)
+def test_a_proxy_is_known_by_its_address_also_on_a_socket_for_both_families(peer: str, trusted: bool) -> None:
+    assert trusts(TABLE, peer) is trusted
 
 
 def test_a_service_gets_the_internal_token_in_place_of_the_clients_credential() -> None:
