@@ -12,6 +12,7 @@ _RESOURCES = (
     "user", "user_email", "user_settings", "module", "content", "team", "team_member", "item", "transaction",
     "submission",
 )  # fmt: skip
+_GRANTS = ("authorization_code", "client_credentials", "refresh_token", "password", "implicit")
 
 
 class MonolithUuid(TypeDecorator[str]):
@@ -41,7 +42,11 @@ access_tokens = Table(
     Column("id", MonolithUuid),
     Column("hashed_token", String),
     Column("token_expire_at", DateTime(timezone=True)),
+    Column("type", Enum("access_token", "refresh_token", name="enum_auth_oauth2_token_type")),
+    Column("grant_with", Enum(*_GRANTS, name="enum_auth_oauth2_token_grant_with")),
     Column("subject_id", MonolithUuid),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
 )
 subjects = Table(
     "auth_subject",

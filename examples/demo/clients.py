@@ -50,7 +50,7 @@ class DemoClient:
         self.user = ""
 
     async def log_in(self, identity: str, secret: str) -> None:
-        """Logs in at the monolith, through the gateway."""
+        """Logs in, whoever serves that at present."""
         answer = await self._post("/auth/token", grantType="implicit", identity=identity, secret=secret)
         self.present(answer["accessToken"])
         self.user = (await self.read("/user/@me"))["id"]

@@ -53,7 +53,7 @@ def service_environ(
 
 
 def peer_environ(service: str, folder: Path, stores: Stores, ports: Mapping[str, int]) -> dict[str, str]:
-    """What not every service has: the documents, and others: Account asks Shop for prices, Learning has code run."""
+    """What not every service has: documents, a secret, others: Account asks Shop for prices, Learning has code run."""
     token = str(internal_token_file(folder))
     documents = {"DOCUMENTS_URL": stores.documents_url} if stores.documents_url else {}
     if service == "shop":
@@ -61,7 +61,11 @@ def peer_environ(service: str, folder: Path, stores: Stores, ports: Mapping[str,
     if service == "learning":
         runner = {"RUNNER_URL": url_at(ports["runner"]), "RUNNER_TOKEN_FILE": token} if "runner" in ports else {}
         return documents | runner
-    return {"SHOP_URL": url_at(ports["shop"]), "SHOP_TOKEN_FILE": token}
+    return {
+        "SHOP_URL": url_at(ports["shop"]),
+        "SHOP_TOKEN_FILE": token,
+        "AUTH_JWT_SECRET_FILE": str(jwt_secret_file(folder)),
+    }
 
 
 def url_at(port: int) -> str:
@@ -106,7 +110,7 @@ def internal_token_file(folder: Path) -> Path:
 
 
 def jwt_secret_file(folder: Path) -> Path:
-    """The file with the secret by which the monolith signs its tokens, and the gateway verifies them."""
+    """The file with the secret by which the monolith and Account sign tokens, and the gateway verifies them."""
     return folder / "jwt-secret"
 
 

@@ -40,6 +40,8 @@ SMALL_GATE = """  # The default gate wants 539 comparisons in shadow and 600 req
   # {double} above a share of 10 %.
 """
 """Why the gate is small, in the file."""
+TOKENS = frozenset({"AUTH_JWT_ISSUER", "AUTH_JWT_AUDIENCE"})
+"""Of the monolith's variables those that Account has, too, with its prefix."""
 ADMIN = ("admin", "admin")
 """Identity and secret of the stand-in's seeded administrator."""
 
@@ -139,6 +141,7 @@ async def start(
     gateway = await launcher.start("gateway", serve(folder), environ)
     for service in MIGRATIONS:
         environ = inherited() | service_environ(service, folder, stores, gateway.admin_url, ports)
+        environ |= {f"{service.upper()}_{name}": monolith_environ[name] for name in TOKENS & monolith_environ.keys()}
         command = python(f"extracted.{service}", port=ports[service])
         services[service] = (await launcher.start(service, command, environ)).url
     return DemoSystem(folder, gateway.url, gateway.admin_url, services, monolith)

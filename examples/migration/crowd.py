@@ -10,6 +10,7 @@ from examples.migration.user import User
 from examples.migration.work.account import (
     changes_addresses,
     changes_profile,
+    comes_back,
     reads_profiles,
     welcomes_somebody,
     works_in_team,
@@ -27,6 +28,7 @@ USERS: tuple[Activity, ...] = (
     studies,
     submits,
     buys,
+    comes_back,
     changes_profile,
     visits_shop,
     tries_code,

@@ -24,6 +24,7 @@ class User(DemoClient):
         self.world = world
         self.name = name or f"user-{secrets.token_hex(4)}"
         self.email = f"{self.name}@example.org"
+        self._login: dict[str, str] = {}
         self.points = 0
         self.owned: set[str] = set()
         self.solved: set[str] = set()
@@ -53,24 +54,28 @@ class User(DemoClient):
         await self.enter(self.email, secret)
         self.world.people.append(self.person)
 
-    async def sign_up_as(self, secret: str) -> str:
-        """Creates the account with a confirmed address; returns its id."""
+    async def sign_up_as(self, secret: str) -> None:
+        """Creates the account with a confirmed address."""
         asked = {"username": self.name, "email": self.email, "password": secret}
-        created = data_of(await self.call("POST", "/user", 201, body=asked))
+        await self.call("POST", "/user", 201, body=asked)
         self.world.mails.expect(self.email, VERIFY)
         try:
             token = await self.world.mails.verification(self.email)
         except MailMissing as error:
             raise self.failed(str(error)) from error
         await self.call("POST", f"/user/email/validate/{token}", 204)
-        return str(created["id"])
 
     async def enter(self, identity: str, secret: str) -> None:
         """Logs in, and reads how many points there are."""
-        asked = {"grantType": "implicit", "identity": identity, "secret": secret}
-        self.present(data_of(await self.call("POST", "/auth/token", 201, body=asked))["accessToken"])
+        self._login = {"grantType": "implicit", "identity": identity, "secret": secret}
+        await self.log_in_again()
         me = await self.get("/user/@me")
         self.user, self.points = me["id"], me["points"]
+
+    async def log_in_again(self) -> None:
+        """From now on the user has another token."""
+        issued = data_of(await self.call("POST", "/auth/token", 201, body=self._login))
+        self.present(issued["accessToken"])
 
     @property
     def person(self) -> Person:

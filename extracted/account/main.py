@@ -23,11 +23,15 @@ from extracted.account.purchases.storage import MIGRATIONS
 from extracted.account.purchases.wiring import BrokerComponents, PurchaseComponents
 from extracted.account.rewards.api import records as reward_records
 from extracted.account.settings import DatabaseSettings, Settings
+from extracted.account.sign_in.api import tokens
+from extracted.account.sign_in.service import SignIn
 from extracted.account.teams.api import teams
 from extracted.account.teams.service import TeamService
 from extracted.account.users.api import email_addresses, sign_up, user_settings, users
 from extracted.account.users.service import EmailAddressService, SignUp, UserService
+from legacy_adapter.account.access_tokens import LegacyAccessTokens, token_form
 from legacy_adapter.account.email_addresses import LegacyEmailAddresses
+from legacy_adapter.account.logins import LegacyLogins
 from legacy_adapter.account.passwords import Passwords
 from legacy_adapter.account.points import LegacyPoints
 from legacy_adapter.account.roles import LegacyRoles
@@ -50,7 +54,7 @@ def build(settings: Settings) -> Starlette:
     passwords = Passwords()
     with_broker = wiring.broker_components(settings, database, LegacyPoints(), LegacySoldRows())
     with_shop = None if with_broker is None else wiring.purchase_components(settings, database, with_broker)
-    described = [*_routes(settings, database)]
+    described = [*_routes(settings, database), *_sign_in_routes(settings, database, passwords)]
     if with_broker is not None:
         described += _mailing_routes(settings, database, with_broker.mail_requests, passwords)
     if with_shop is not None:
@@ -71,9 +75,12 @@ def build(settings: Settings) -> Starlette:
 
 def _missing(settings: Settings) -> str:
     """What is to be set before Account serves all its routes."""
+    missing = [] if settings.auth_jwt_secret else ["ACCOUNT_AUTH_JWT_SECRET is not set"]
     if settings.broker_url is None:
-        return "ACCOUNT_BROKER_URL is not set"
-    return "ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN are not both set"
+        missing.append("ACCOUNT_BROKER_URL is not set")
+    elif not settings.sells:
+        missing.append("ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN are not both set")
+    return "; ".join(missing)
 
 
 def _routes(settings: Settings, database: Database) -> Iterator[Described]:
@@ -82,6 +89,15 @@ def _routes(settings: Settings, database: Database) -> Iterator[Described]:
     service = UserService(users=LegacyUsers(database), settings=LegacyUserSettings(database), compat=settings.compat)
     yield from user_settings.routes(service)
     yield from teams.routes(LegacyTeams(database))
+
+
+def _sign_in_routes(settings: Settings, database: Database, passwords: Passwords) -> Iterator[Described]:
+    """None without the secret that tokens are signed with."""
+    if settings.auth_jwt_secret is None:
+        return
+    form = token_form(settings.auth_jwt_secret.get_secret_value(), settings.auth_jwt_issuer, settings.auth_jwt_audience)
+    authority = LegacyAccessTokens(database, form, passwords.matches)
+    yield from tokens.routes(SignIn(logins=LegacyLogins(database), authority=authority, compat=settings.compat))
 
 
 def _mailing_routes(
@@ -166,9 +182,10 @@ def _parser() -> argparse.ArgumentParser:
         "account",
         8103,
         "Serves Account's extracted routes; `migrate` creates or updates its tables and exits.",
-        "ACCOUNT_DATABASE_URL[_FILE] and ACCOUNT_JWKS_URL are required; what sends mail needs "
-        "ACCOUNT_BROKER_URL[_FILE]; to buy needs ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN[_FILE], too; "
-        "ACCOUNT_OPERATOR_TOKEN[_FILE], ACCOUNT_AUDIENCE, ACCOUNT_ISSUER, ACCOUNT_ENVIRONMENT (production, "
+        "ACCOUNT_DATABASE_URL[_FILE] and ACCOUNT_JWKS_URL are required; to log in needs "
+        "ACCOUNT_AUTH_JWT_SECRET[_FILE]; what sends mail needs ACCOUNT_BROKER_URL[_FILE]; to buy needs "
+        "ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN[_FILE], too; ACCOUNT_OPERATOR_TOKEN[_FILE], ACCOUNT_AUDIENCE, "
+        "ACCOUNT_ISSUER, ACCOUNT_AUTH_JWT_ISSUER, ACCOUNT_AUTH_JWT_AUDIENCE, ACCOUNT_ENVIRONMENT (production, "
         "development), ACCOUNT_COMPAT (strict, improved), ACCOUNT_DATABASE_TIMEOUT_S, ACCOUNT_ASK_AGAIN_S, "
         "ACCOUNT_CANCEL_AFTER_S, ACCOUNT_LOG_LEVEL, ACCOUNT_GRACE_S.",
     )

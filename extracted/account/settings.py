@@ -29,6 +29,12 @@ class Settings(DatabaseSettings):
     """Shop's SHOP_INTERNAL_TOKEN."""
     operator_token: SecretStr | None = Field(None, min_length=16)
     """The operators' credential. Without it there are no routes below /internal/."""
+    auth_jwt_secret: SecretStr | None = Field(None, min_length=1)
+    """The secret that the monolith signs its tokens with (its AUTH_JWT_SECRET). Without it, nobody logs in here."""
+    auth_jwt_issuer: str = "https://auth.app"
+    """The `iss` of these tokens (its AUTH_JWT_ISSUER)."""
+    auth_jwt_audience: str = "https://api.app"
+    """Their `aud` (its AUTH_JWT_AUDIENCE)."""
     jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
     """The gateway's public keys: http://ADMIN_HOST:ADMIN_PORT/.well-known/jwks.json."""
     audience: str = "account"

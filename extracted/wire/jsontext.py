@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 _SAFE = 2**53
@@ -26,6 +27,11 @@ def parse(text: str) -> object:
 def stringify(value: object) -> bytes:
     """JSON.stringify(value) in UTF-8, with keys in the order of the mapping. Raises TypeError for other values."""
     return _text(value).encode("utf-8", "backslashreplace")  # writes a lone surrogate as an escape
+
+
+def iso(moment: datetime) -> str:
+    """Date.prototype.toISOString (ECMA-262 §21.4.4.36): UTC, milliseconds, Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _double(digits: str) -> int | float:

@@ -135,6 +135,8 @@ def texts(body: object) -> dict[str, str | None]:
     return {name: value for name, value in told.items() if value is None or isinstance(value, str)}
 
 
+ANYTHING: Final = Property(())
+"""A property that may have any value, or be missing."""
 STRING: Final = Rule(lambda value: isinstance(value, str), "must be a string")
 NOT_EMPTY: Final = Rule(lambda value: value not in ("", None), "should not be empty")
 OBJECT: Final = Rule(lambda value: isinstance(value, dict), "must be an object")

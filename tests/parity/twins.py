@@ -21,7 +21,7 @@ from tests.parity.sides import ACTORS as EVERYBODY
 from tests.parity.sides import JSON, Fields, difference, fill, identities_of
 from tests.recordings.mail_sink import MailSink, mail_server
 from tests.recordings.running import running_monolith_on
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith_file import SECRET, MonolithData
 from tests.support.stores import OpenStores
 from tests.unit.extracted.running import Answer, Gateway, RunningService, ask, running_service
 
@@ -123,6 +123,7 @@ def running_twins(kind: type[AnyTwins], folder: Path, mode: str, open_stores: Op
         copy = file.copy(open_stores(_made(folder / "copy")))
         asyncio.run(migrations.upgrade(copy.url, "account", MIGRATIONS))
         settings = {"ENVIRONMENT": mode, "BROKER_URL": f"sqlite:///{folder / 'broker.sqlite3'}"}
+        settings["AUTH_JWT_SECRET"] = SECRET
         with running_service("account", copy.url, gateway, **settings) as account:
             yield kind(monolith.port, account, (file, copy), credentials, ids, sink)
         file.close()

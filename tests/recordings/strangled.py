@@ -122,7 +122,8 @@ def strangled(directory: Path, parts: Parts, state: str, runner_url: str) -> Ite
         monolith = enter(running_monolith_on(parts.stores, environ=variables))
         keys = Gateway()
         stack.callback(keys.close)
-        services = running_services(stack, parts.stores, parts.broker_url, keys, runner_url)
+        form = {name: PRODUCTION[name] for name in ("AUTH_JWT_ISSUER", "AUTH_JWT_AUDIENCE")}
+        services = running_services(stack, parts.stores, parts.broker_url, keys, runner_url, account=form)
         assert services.keys() == routes.services
         urls = {"monolith": monolith.url} | {name: f"http://127.0.0.1:{one.port}" for name, one in services.items()}
         gateway = GatewayProcess(file, directory / "state", _environ(parts, urls, keys, log))

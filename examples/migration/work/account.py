@@ -1,11 +1,11 @@
-"""Profiles, e-mail addresses, settings, teams, and people who sign up and leave."""
+"""Log-ins, profiles, e-mail addresses, settings, teams, and people who sign up and leave."""
 
 import secrets
 
 from examples.demo.clients import data_of
 from examples.migration.mails import ADDED, REMOVED, VERIFY
 from examples.migration.user import User
-from examples.migration.world import Person, Unserved
+from examples.migration.world import Person
 
 
 async def reads_profiles(user: User) -> None:
@@ -17,6 +17,14 @@ async def reads_profiles(user: User) -> None:
     found = await user.get(f"/user?username={user.name}")
     if [one["username"] for one in found] != [user.name]:
         raise user.failed(f"GET /user?username={user.name}: {found}")
+
+
+async def comes_back(user: User) -> None:
+    """A new log-in is the same user, with the rights of the old one."""
+    await user.log_in_again()
+    if (me := await user.get("/user/@me"))["id"] != user.user:
+        raise user.failed(f"after a log-in {user.user} is {me['id']}")
+    await user.call("PATCH", "/user/@me", 200, body={})
 
 
 async def changes_profile(user: User) -> None:
@@ -64,16 +72,12 @@ async def works_in_team(user: User) -> None:
 
 
 async def welcomes_somebody(admin: User) -> None:
-    """Somebody signs up, confirms the address, logs in where that is possible, and leaves."""
+    """Somebody signs up, confirms the address, logs in and leaves."""
     somebody, secret = User(admin.world), secrets.token_urlsafe()
     try:
-        created = await somebody.sign_up_as(secret)
-        try:
-            await somebody.enter(somebody.email, secret)
-        except Unserved:
-            await admin.call("DELETE", f"/user/{created}", 204)
-        else:
-            await somebody.call("DELETE", "/user/@me", 204)
+        await somebody.sign_up_as(secret)
+        await somebody.enter(somebody.email, secret)
+        await somebody.call("DELETE", "/user/@me", 204)
     finally:
         await somebody.aclose()
 

@@ -24,6 +24,7 @@ EXTRACTED = {
     ("shop", "items"): "item-list item-read item-bought item-create item-change item-delete "
     "item-quantity-read item-quantity-set",
     ("shop", "purchases"): "transaction-list",
+    ("account", "sign-in"): "login",
     ("account", "users"): "user-create user-list user-read user-change user-delete user-teams "
     "email-list email-add email-delete email-validate email-resend settings-read settings-change settings-reset",
     ("account", "teams"): "team-create team-list team-read team-change team-delete member-add member-remove",

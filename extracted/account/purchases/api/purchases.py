@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -18,6 +18,7 @@ from extracted.account.purchases.service.buy_now import BuyNow
 from extracted.account.purchases.service.queries import FoundPurchase, PurchaseQueries
 from extracted.wire import responses
 from extracted.wire.application import ApiRequest
+from extracted.wire.jsontext import iso
 from extracted.wire.responses import ApiResponse, error
 
 log = structlog.get_logger("account.api")
@@ -80,6 +81,4 @@ def _what(found: FoundPurchase) -> dict[str, object]:
 
 def time(at: datetime | None) -> str | None:
     """As JavaScript writes it."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else iso(at)

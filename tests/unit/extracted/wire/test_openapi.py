@@ -9,6 +9,7 @@ import pytest
 from extracted.account.api import application as account
 from extracted.account.domain import Compat
 from extracted.account.purchases.api import purchases
+from extracted.account.sign_in.api import tokens
 from extracted.account.teams.api import teams
 from extracted.account.users.api import email_addresses, sign_up, user_settings, users
 from extracted.account.users.service import EmailAddressService
@@ -32,6 +33,7 @@ SERVICES = {
                     *teams.routes(NOTHING),
                     *purchases.routes(NOTHING, NOTHING),
                     *sign_up.routes(NOTHING),
+                    *tokens.routes(NOTHING),
                     *email_addresses.routes(EmailAddressService(NOTHING, NOTHING, Compat.STRICT)),
                     *teams.write_routes(NOTHING),
                 ],

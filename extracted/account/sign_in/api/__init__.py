@@ -1,0 +1,1 @@
+"""The routes of log-in. No rules of the business."""

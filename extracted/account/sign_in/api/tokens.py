@@ -1,0 +1,67 @@
+"""POST /auth/token (contract §3.3)."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from chassis.auth.claims import Identity
+from extracted.account.api.refusals import Described
+from extracted.account.sign_in.domain import IssuedToken, LoginRefusal
+from extracted.account.sign_in.service import SignIn
+from extracted.wire import responses, validation
+from extracted.wire.application import ApiRequest
+from extracted.wire.jsontext import iso
+from extracted.wire.responses import ApiResponse, error
+from extracted.wire.validation import ANYTHING, STRING, UUID_V4, Property, Shape, one_of, required
+
+GRANTS: Final = ("implicit", "authorization_code", "client_credentials", "refresh_token", "password")
+IMPLICIT: Final = "implicit"
+OF_A_PERSON: Final = (IMPLICIT, "password")
+NOT_SUPPORTED: Final = error(400, "Invalid grantType: grantType is not supported", "Bad Request")
+
+
+def routes(sign_in: SignIn) -> Iterator[Described]:
+    """Its only route."""
+    yield "POST", "/auth/token", None, partial(_token, sign_in)
+
+
+async def _token(sign_in: SignIn, call: ApiRequest, _identity: Identity) -> ApiResponse:
+    grant = call.body.get("grantType") if isinstance(call.body, dict) else None
+    refusal = validation.refusal(_shape(grant), call.body)
+    if refusal is not None:
+        return refusal
+    if grant != IMPLICIT:
+        return NOT_SUPPORTED
+    sent = {name: text or "" for name, text in validation.texts(call.body).items()}
+    result = await sign_in.log_in(sent["identity"], sent["secret"])
+    return shown(result) if isinstance(result, IssuedToken) else _refused(result)
+
+
+def _shape(grant: object) -> Shape:
+    """A person's grants need identity and secret, all but `implicit` (an unknown one, too) need a client."""
+    return {
+        "grantType": required(one_of(GRANTS)),
+        "identity": _text(grant in OF_A_PERSON),
+        "secret": _text(grant in OF_A_PERSON),
+        "clientId": required(UUID_V4) if grant != IMPLICIT else ANYTHING,
+        "clientSecret": _text(grant != IMPLICIT),
+    }
+
+
+def _text(is_needed: bool) -> Property:
+    return required(STRING) if is_needed else ANYTHING
+
+
+def shown(token: IssuedToken) -> ApiResponse:
+    """201 with the token as the web client keeps it."""
+    data: dict[str, object] = {"accessToken": token.access_token, "tokenType": "Bearer"}
+    data["expiresAt"] = iso(token.expires_at)
+    return responses.one(data | _refreshing(token), 201)
+
+
+def _refreshing(token: IssuedToken) -> dict[str, object]:
+    return {} if token.refresh_token is None else {"refreshToken": token.refresh_token}
+
+
+def _refused(refusal: LoginRefusal) -> ApiResponse:
+    return error(401, f"Invalid subject: {refusal}", "Unauthorized")
