@@ -12,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo migration run test test-walks test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak mutations check bench bench-purchase bench-mail bench-runner settings-doc lock
+.PHONY: help install demo migration run test test-walks test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak mutations check bench bench-purchase bench-mail bench-runner settings-doc tapes lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
@@ -107,9 +107,12 @@ bench-runner: $(INSTALLED) ## measure the runner against bare processes, per lan
 settings-doc: $(INSTALLED) ## write docs/settings.md from the code
 	@$(PYTHON_OF_VENV) -m tests.docs.settings_page
 
+tapes: $(INSTALLED) ## record Keycloak's answers for the unit tests anew (run make parts first)
+	@$(PYTHON_OF_VENV) -m tests.unit.extracted.identity_server.record
+
 lock: $(INSTALLED) ## update the lock files from pyproject.toml
 	@$(COMPILE) pyproject.toml --extra dev --output-file requirements.lock
 	@$(COMPILE_AS_TESTED) --group build --output-file deploy/build.lock
 	@$(COMPILE_AS_TESTED) pyproject.toml --extra amqp --output-file deploy/gateway.lock
 	@$(COMPILE_AS_TESTED) pyproject.toml --extra amqp --extra database --output-file deploy/plugin.lock
-	@$(COMPILE_AS_TESTED) pyproject.toml --extra shop --extra mailer --extra adapter --extra amqp --output-file deploy/services.lock
+	@$(COMPILE_AS_TESTED) pyproject.toml --extra shop --extra mailer --extra adapter --extra amqp --extra identity --output-file deploy/services.lock

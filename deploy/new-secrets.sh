@@ -6,7 +6,8 @@ set -eu
 folder=${1:-$(dirname "$0")/secrets}
 mkdir -p "$folder"
 chmod 0700 "$folder"
-for name in jwt-secret operator-token internal-token; do
+clients="polycode polycode-identity polycode-account polycode-shop polycode-learning polycode-runner polycode-mailer"
+for name in jwt-secret operator-token internal-token keycloak-admin $clients; do
     [ -e "$folder/$name" ] || od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$folder/$name"
     chmod 0444 "$folder/$name"
 done

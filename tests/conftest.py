@@ -2,12 +2,16 @@
 
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.support.effort import examples
+
+if TYPE_CHECKING:
+    from tests.support.identity import AppliedRealm
 
 # The machine is shared and slow at times: how long one example takes tells nothing.
 settings.register_profile("steady", deadline=None, max_examples=examples(100))
@@ -38,6 +42,14 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
         file = nodeid.partition("::")[0]
         folder = file.rpartition("/")[0]
         return folder if folder in TOGETHER else file
+
+
+@pytest.fixture(scope="session")
+def keycloak() -> "AppliedRealm":
+    """For connected tests: a realm of this session, on the real Keycloak, as `polycode identity apply` makes it."""
+    from tests.support.identity import applied_realm  # its library takes long to import
+
+    return applied_realm()
 
 
 @pytest.hookimpl(optionalhook=True)

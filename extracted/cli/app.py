@@ -1,11 +1,11 @@
-"""The command: `polycode purchases`, `mails`, `dead-letters`, `learning`, `broker`, `runner`, `status`."""
+"""The command: `polycode purchases`, `mails`, `dead-letters`, `learning`, `broker`, `runner`, `identity`, `status`."""
 
 import logging
 
 import typer
 
 from chassis.terminal import end_output
-from extracted.cli import broker, dead_letters, learning, mails, purchases, runner, text
+from extracted.cli import broker, dead_letters, identity, learning, mails, purchases, runner, text
 from extracted.cli.client import DONE, SERVICES, UNREACHABLE, OperationsClient, of_each
 from extracted.cli.options import AsJson
 
@@ -26,6 +26,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(learning.app, name="learning")
 app.add_typer(broker.app, name="broker")
 app.add_typer(runner.app, name="runner")
+app.add_typer(identity.app, name="identity")
 
 
 _OTHER_SERVER = "check that each POLYCODE_…_URL is the address of that service, in the version of polycode"

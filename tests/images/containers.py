@@ -18,7 +18,12 @@ from parts.process import free_port
 WITHIN_S = 90.0
 POLL_S = 0.2
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=10001:10001")
-COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+COMPOSE: Mapping[str, Any] = {
+    name: service
+    for name, service in yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].items()
+    if "profiles" not in service
+}
+"""What starts without a profile: no image of another registry."""
 ONCE = {name for name in COMPOSE if name.endswith("-tables")}
 SERVING = sorted(COMPOSE.keys() - ONCE)
 

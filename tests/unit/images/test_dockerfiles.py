@@ -14,6 +14,7 @@ from extracted.shop.settings import Settings as Shop
 from images.build import IMAGES
 from images.engine import ROOT
 from strangler_gateway.settings import Settings as Gateway
+from tests.support.identity import CLIENTS
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SETTINGS: dict[str, type[BaseSettings]] = {
@@ -67,3 +68,9 @@ def test_compose_confines_every_container() -> None:
     wanted = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
     services = COMPOSE["services"].values()
     assert [service for service in services if not wanted.items() <= service.items()] == []
+
+
+def test_compose_gives_the_realm_a_secret_for_each_client() -> None:
+    script = (ROOT / "deploy/new-secrets.sh").read_text()
+    assert {*CLIENTS} < {*COMPOSE["services"]["realm"]["secrets"]} <= COMPOSE["secrets"].keys()
+    assert f'clients="{" ".join(CLIENTS)}"' in script

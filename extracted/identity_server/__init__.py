@@ -1,0 +1,1 @@
+"""PolyCode's realm in Keycloak, and the one module that speaks to Keycloak. No service's rules."""
