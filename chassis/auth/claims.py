@@ -3,10 +3,14 @@
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 Fields = Sequence[tuple[bytes, bytes]]
 """Header fields in the order received: (name as sent, value without surrounding white space)."""
+
+CLIENT_ADDRESS: Final = b"X-Strangler-Client-Address"
+CLIENT_CREDENTIAL: Final = b"X-Strangler-Client-Credential"
+"""What the gateway passes on to a service where a route says so: believe them only beside a valid internal token."""
 
 
 class AuthenticationOutcome(StrEnum):

@@ -130,7 +130,8 @@ def _route(
 
 def _auth(rules: AuthRules) -> r.Auth:
     require = rules.require
-    return r.Auth(require if isinstance(require, str) else frozenset(require.roles), rules.enforce)
+    needed = require if isinstance(require, str) else frozenset(require.roles)
+    return r.Auth(needed, rules.enforce, tuple(sorted(set(rules.pass_on))))
 
 
 def _limit(entry: LimitEntry) -> r.RateLimit:

@@ -137,6 +137,7 @@ class AuthRules(StrictModel):
 
     require: Requirement = "open"
     enforce: Literal["upstream", "gateway"] = "upstream"
+    pass_on: list[Literal["address", "credential"]] = Field(default=[], max_length=2)
 
 
 class ShadowEntry(StrictModel):

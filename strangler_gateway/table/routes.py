@@ -132,6 +132,8 @@ class Auth:
 
     require: Literal["open", "authenticated"] | frozenset[str] = "open"
     enforce: Literal["upstream", "gateway"] = "upstream"
+    pass_on: tuple[Literal["address", "credential"], ...] = field(default=(), metadata=_ADDED)
+    """What else the service is told about the caller, beside the internal token."""
 
 
 @dataclass(frozen=True, slots=True)

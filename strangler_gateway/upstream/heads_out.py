@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from chassis.auth.claims import CLIENT_ADDRESS, CLIENT_CREDENTIAL
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.head_memory import BuiltLines
 from strangler_gateway.http.fields import NEVER_NOMINATED, Kind, Pairs, dashed, is_listed
@@ -51,6 +52,8 @@ def request_head(exchange: Exchange, service: Service, side: Side, via: bytes) -
     token = exchange.internal_token
     if token is not None and side is not _LEGACY:
         pieces += (b"Authorization: Bearer ", token, b"\r\n")
+        if exchange.route.auth.pass_on:
+            pieces += _passed_on(exchange)
     pieces.append(b"\r\n")
     return b"".join(pieces)
 
@@ -137,6 +140,16 @@ def _edit(exchange: Exchange, lines: list[bytes], service: Service, side: Side) 
         elif kind not in _KEPT:
             lines[index] = b""
     return kept
+
+
+def _passed_on(exchange: Exchange) -> Iterator[bytes]:
+    """Lines about the caller that only go with an internal token; a client's own of these names never get here."""
+    wanted = exchange.route.auth.pass_on
+    if "address" in wanted and exchange.client:
+        yield b"%b: %b\r\n" % (CLIENT_ADDRESS, exchange.client.encode())
+    sent = [value for name, value in exchange.fields if name.lower() == b"authorization"]
+    if "credential" in wanted and sent:
+        yield b"%b: %b\r\n" % (CLIENT_CREDENTIAL, sent[0])
 
 
 def _passes_identity(exchange: Exchange, service: Service, by_default: bool = False) -> bool:

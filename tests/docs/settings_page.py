@@ -95,6 +95,9 @@ HEADERS = {
     " ignored; a group in legacy or retired ignores it, too",
     "Strangler-Decision": "answer: `SIDE; REASON; ROUTE`, for a caller with the debug credential",
     "Strangler-Shadow": "request to a service: `1`: a second call, whose answer no user gets",
+    "X-Strangler-Client-Address": "request to a service, beside the internal token: the client's address, where"
+    " the route has `pass_on: [address]`",
+    "X-Strangler-Client-Credential": "the same: the `Authorization` that the client sent, with `pass_on: [credential]`",
     "X-Request-Id": "request: the client's, if it has at most 128 letters, digits and `._:/+=@-`; else the gateway's."
     " The log line has it as `request_id`",
     "Proxy-Status": "answer: only if the gateway made it itself; `error=` has a word of the table below (RFC 9209)",

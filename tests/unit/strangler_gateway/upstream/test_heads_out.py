@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from ipaddress import ip_network
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.exchange.trust import client_behind, trusts
 from strangler_gateway.http.request_head import parse_request
 from strangler_gateway.http.response_head import parse_response
-from strangler_gateway.table.routes import Movable, Rewrite, Route, RouteTable, Service, Side
+from strangler_gateway.table.routes import Auth, Movable, Rewrite, Route, RouteTable, Service, Side
 from strangler_gateway.upstream.heads_back import response_fields, response_lines
 from strangler_gateway.upstream.heads_out import request_head, target_for
 from strangler_gateway.upstream.reference_mapping import map_cookie, map_reference
@@ -66,6 +67,30 @@ def test_plain_fields_go_as_they_came_in_their_order() -> None:
 def test_a_client_never_says_this_to_an_upstream(line: bytes) -> None:
     value = line.partition(b": ")[2]
     assert not any(one.endswith(b": " + value) for one in sent(exchange(line + b"\r\n")))
+
+
+@pytest.mark.parametrize(
+    ("pass_on", "told"),
+    [
+        ((), []),
+        (("address",), [b"X-Strangler-Client-Address: 1.2.3.4"]),
+        (("credential",), [b"X-Strangler-Client-Credential: Bearer a"]),
+    ],
+)
+def test_a_service_is_told_what_the_route_passes_on_and_the_monolith_is_not(
+    pass_on: tuple[Literal["address", "credential"], ...], told: list[bytes]
+) -> None:
+    forged = b"X-Strangler-Client-Address: 6.6.6.6\r\nx_strangler_client_credential: 6\r\n"
+    own = b"Authorization: Bearer a\r\nAuthorization: Bearer b\r\nConnection: X-Strangler-Client-Address\r\n"
+    x = exchange(forged + own, route=replace(ROUTE, auth=Auth(pass_on=pass_on)))
+
+    def passed_on(side: Side) -> list[bytes]:
+        return [line for line in sent(x, side=side) if b"client" in line.lower()]
+
+    assert passed_on(Side.EXTRACTED) == []  # without an internal token nobody is believed
+    x.internal_token = b"signed"
+    assert passed_on(Side.EXTRACTED) == told
+    assert passed_on(Side.LEGACY) == []
 
 
 def test_connection_options_never_remove_what_the_gateway_adds() -> None:
