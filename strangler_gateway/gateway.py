@@ -3,8 +3,12 @@
 import secrets
 from dataclasses import dataclass, field
 
+from strangler_gateway.aggregate.aggregation import Aggregates
 from strangler_gateway.exchange.clocks import Clocks
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.outcome import Handler
 from strangler_gateway.exchange.own_answers import OwnAnswers
+from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.http.date import HttpDate
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.identity.authority import Authority
@@ -19,6 +23,7 @@ from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.shadow.second_call import SecondCalls
 from strangler_gateway.shadow.shadow import Shadow
+from strangler_gateway.steps.aggregate import FIRST_OF_CALL, Aggregate
 from strangler_gateway.steps.authorize import Authorize
 from strangler_gateway.steps.decide import Decide
 from strangler_gateway.steps.forward import Forward
@@ -64,18 +69,19 @@ class Gateway:
         self.http_date = HttpDate(outside.clocks.wall)
         self.own_answers = OwnAnswers(settings.name, self.current, self.http_date)
         batch = WriteBatch()
-        observer = Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall)
+        self.observer = Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall)
         self.upstreams = Upstreams(outside.clocks.now, settings.max_response_header, batch)
         self.shadow = self._shadow()
         self.steps = self._way()
+        self.pipeline = Pipeline(self.steps)
         self.front = Front(
             settings=settings,
             keep_alive_s=settings.keep_alive_s,
             current=self.current,
-            pipeline=Pipeline(self.steps),
+            pipeline=self.pipeline,
             own_answers=self.own_answers,
-            done=observer.done,
-            refused=observer.refused,
+            done=self.observer.done,
+            refused=self.observer.refused,
             batch=batch,
             now=outside.clocks.now,
         )
@@ -89,6 +95,7 @@ class Gateway:
         outside, clocks = self.outside, self.outside.clocks
         debug_token = self.settings.debug_token
         publisher = RequestPublisher(outside.publishing, outside.stats, self.throttle, clocks)
+        aggregates = Aggregates(self._way_of_call, self.observer.done, self.settings, outside.stats, clocks.now)
         return (
             Observe(self.via, debug_token.get_secret_value().encode() if debug_token else None),
             Match(self.current),
@@ -98,8 +105,14 @@ class Gateway:
             Authorize(self.authority, outside.signer, self.throttle),
             Serialize(outside.stats),
             Publish(publisher),
+            Aggregate(aggregates),
             Forward(self.upstreams, outside.stats, self.via, self.http_date),
         )
+
+    async def _way_of_call(self, exchange: Exchange) -> Reply | Handler:
+        """A call of an aggregate goes the way of every request."""
+        exchange.step = FIRST_OF_CALL
+        return await self.pipeline.resume(exchange, self.pipeline.run(exchange))
 
     def adopt(self, table: RouteTable) -> None:
         """Serves another table from the next request on. Raises IdentityRulesInvalid; the old one stays then."""

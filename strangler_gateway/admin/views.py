@@ -16,6 +16,7 @@ from strangler_gateway.migration.readiness import ServiceReadiness, concerned
 from strangler_gateway.migration.readiness import place as place_of
 from strangler_gateway.migration.states import percent
 from strangler_gateway.steps.explain import Explanation
+from strangler_gateway.table.aggregate_rules import CallRules
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 
@@ -58,6 +59,7 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
         "legacy": route.legacy.name,
         "extracted": route.extracted.name if route.extracted else None,
         "publish": str(route.publish) if route.publish else None,
+        "aggregate": str(route.aggregate) if route.aggregate else None,
         "new_end": route.has_new_end,
         "requests": {"legacy": counts.legacy, "extracted": counts.extracted},
         "errors": {"legacy": counts.errors_legacy, "extracted": counts.errors_extracted},
@@ -179,11 +181,28 @@ def explanation(one: Explanation) -> View:
         "bucket": one.bucket,
         "side": str(one.side),
         "service": one.service.name if one.service else None,
-        "publish": str(one.route.publish) if one.service is None else None,
+        "publish": str(one.route.publish) if one.service is None and one.route.publish else None,
+        "aggregate": str(one.route.aggregate) if one.service is None and one.route.aggregate else None,
+        "calls": [_call(rules, call) for rules, call in one.calls],
         "reason": one.reason,
         "compared": one.compared,
         "limit": str(one.route.limit) if one.route.limit else None,
         "note": one.note,
+    }
+
+
+def _call(rules: CallRules, one: Explanation) -> View:
+    """Where a call of an aggregate would go."""
+    return {
+        "name": rules.name,
+        "path": "".join(map(str, rules.target)),
+        "each": str(rules.each) if rules.each else None,
+        "required": rules.required,
+        "route": one.route.id,
+        "unit": one.route.movable.name,
+        "side": str(one.side),
+        "service": one.service.name if one.service else None,
+        "reason": one.reason,
     }
 
 

@@ -164,7 +164,7 @@ def _row(route: Mapping[str, Any]) -> tuple[object, ...]:
     state = where(route) + (" (held)" if route["held"] else "")
     unanswered = route["unanswered"]["legacy"]
     new = (requests["extracted"], errors, unanswered, shadow["compared"], shadow["different"])
-    end = route["extracted"] or (f"message {route['publish']}" if route["publish"] else "no new end")
+    end = route["extracted"] or route["publish"] or route["aggregate"] or "no new end"
     seen = new if route["new_end"] else ("-", errors, unanswered, "-", "-")
     match = f"{methods} {route['path']}"
     return route["id"], match, group, state, requests["legacy"], *seen, moment(route["moved_at"]), end

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from strangler_gateway.config.addresses import network, origin
+from strangler_gateway.config.compile_aggregate import compile_aggregate
 from strangler_gateway.config.identity_model import IdentityEntry
 from strangler_gateway.config.model import (
     AuthRules,
@@ -115,6 +116,7 @@ def _route(
         legacy=services[entry.legacy],
         extracted=services[entry.extracted] if entry.extracted else None,
         publish=_publish(entry.publish) if entry.publish else None,
+        aggregate=compile_aggregate(entry.aggregate) if entry.aggregate else None,
         new=entry.new,
         variables=parse(entry.match.path).variables,
         auth=_auth(entry.auth),

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from chassis.auth.claims import NOBODY, Identity
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.own_answers import OwnAnswers
+from strangler_gateway.http.content_coding import Undecodable, decode
 from strangler_gateway.identity.authority import Authority
 from strangler_gateway.identity.grants import refusal
 from strangler_gateway.identity.signer import Signer
 from strangler_gateway.shadow.comparison import Seen
-from strangler_gateway.shadow.content_coding import Undecodable, decode
 from strangler_gateway.table.routes import Service, Side
 from strangler_gateway.upstream.fetch import fetch
 from strangler_gateway.upstream.heads_out import request_head, target_for

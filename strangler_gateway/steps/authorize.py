@@ -28,6 +28,8 @@ class Authorize:
         """Does nothing for what goes to the monolith: it decides itself."""
         if exchange.decision is None or exchange.decision.side is _MONOLITH:
             return None
+        if exchange.aggregate is not None and exchange.route.auth.require == "open":
+            return None  # each of its calls is authorized as a request of its own
         if exchange.identity_unavailable:
             return _elsewhere(exchange)
         try:
@@ -52,7 +54,7 @@ class Authorize:
             reply = refusal(auth, identity)
             if reply is not None:
                 return reply
-        if exchange.publish is None:
+        if exchange.has_service:
             exchange.internal_token = self._signer.token(identity, exchange.service.name)
         return None
 
@@ -67,5 +69,5 @@ def _elsewhere(exchange: Exchange) -> Answer:
         exchange.decision, exchange.stage = NOBODY_CAN_TELL, b"identity"
         return _UNAVAILABLE
     exchange.decision = IDENTITY_UNAVAILABLE
-    exchange.service, exchange.publish = exchange.route.legacy, None
+    exchange.service, exchange.publish, exchange.aggregate = exchange.route.legacy, None, None
     return None

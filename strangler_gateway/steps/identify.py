@@ -58,4 +58,14 @@ class Identify:
 
 
 def _is_asked_for(route: Route) -> bool:
+    if route.aggregate is not None and not _counts(route):
+        return False
     return route.movable.state is not _LEGACY or (route.limit is not None and route.limit.by == "user")
+
+
+def _counts(route: Route) -> bool:
+    """Whether it matters who asks for an aggregate; each of its calls is identified as a request of its own."""
+    assert route.aggregate is not None  # that was asked
+    if route.aggregate.names_caller or route.auth.require != "open" or route.movable.state is MigrationState.CANARY:
+        return True
+    return route.limit is not None

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from typing import Any, Literal
 
+from strangler_gateway.table.aggregate_rules import AggregateRules
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.rate import Rate, Window, parse_rates, windows_of
 
@@ -210,6 +211,8 @@ class Route:
     """It is the last route: its requests count as undeclared traffic."""
     publish: PublishRules | None = None
     """Instead of `extracted`: its requests become messages."""
+    aggregate: AggregateRules | None = field(default=None, metadata=_ADDED)
+    """Instead of `extracted`: its requests are answered with several calls."""
     new: bool = False
     """The monolith never had it, so there is nothing to compare."""
     line: int = 0
@@ -217,7 +220,7 @@ class Route:
     @property
     def has_new_end(self) -> bool:
         """Whether there is a place besides the monolith that it can go to."""
-        return self.extracted is not None or self.publish is not None
+        return self.extracted is not None or self.publish is not None or self.aggregate is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,12 +288,10 @@ DIGEST_LENGTH = 16
 def _canonical(value: object) -> object:
     """A value of this module as plain JSON. A route holds the names of its services and movable, not their contents."""
     if isinstance(value, Route):
-        kept = [part.name for part in fields(value) if part.name not in ("line", "movable", "legacy")]
-        named = {name: _canonical(getattr(value, name)) for name in kept}
-        return named | {"unit": value.movable.name, "legacy": value.legacy.name}
+        named = {"unit": value.movable.name, "legacy": value.legacy.name}
+        return _members(value, leave_out=("line", "movable", "legacy")) | named
     if is_dataclass(value):
-        said = ((part, getattr(value, part.name)) for part in fields(value) if part.compare)
-        return {part.name: _canonical(each) for part, each in said if not (part.metadata and each == part.default)}
+        return _members(value)
     if isinstance(value, Mapping):
         return {str(key): _canonical(each) for key, each in value.items()}
     if isinstance(value, frozenset):
@@ -300,3 +301,8 @@ def _canonical(value: object) -> object:
     if isinstance(value, bytes):
         return value.decode("latin-1")
     return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _members(value: Any, leave_out: tuple[str, ...] = ()) -> dict[str, object]:
+    said = ((part, getattr(value, part.name)) for part in fields(value) if part.compare and part.name not in leave_out)
+    return {part.name: _canonical(each) for part, each in said if not (part.metadata and each == part.default)}

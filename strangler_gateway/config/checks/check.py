@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from strangler_gateway.config.checks.aggregate import unmatched_calls
 from strangler_gateway.config.checks.fields import validated
 from strangler_gateway.config.checks.rules import rule_faults
 from strangler_gateway.config.checks.secrets import secret_faults
@@ -40,8 +41,11 @@ def check_text(text: str, environ: Mapping[str, str], find_plugin: Callable[[str
         faults += _plugin_faults(source, file, find_plugin)
     if faults or file is None:
         return _refused(faults)
-    lines = [source.line(("routes", at)) for at in range(len(file.routes))]
-    return Report((), tuple(sorted(warnings_of(source, file, environ))), compile_table(file, lines))
+    table = compile_table(file, [source.line(("routes", at)) for at in range(len(file.routes))])
+    faults = [source.fault(place, message) for place, message in unmatched_calls(table)]
+    if faults:
+        return _refused(faults)
+    return Report((), tuple(sorted(warnings_of(source, file, environ))), table)
 
 
 def _plugin_faults(source: LocatedYaml, file: RoutesFile, find_plugin: Callable[[str], object]) -> Iterator[Fault]:

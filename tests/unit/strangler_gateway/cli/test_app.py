@@ -24,6 +24,7 @@ from strangler_gateway.cli.client import AdminClient
 from strangler_gateway.shadow.examples import Example
 from strangler_gateway.shadow.json_compare import Difference
 from tests.support.gateway.administered import OPERATOR, READER, AdminServer
+from tests.support.gateway.aggregating import AGGREGATE
 from tests.support.gateway.migrating import ROUTES
 from tests.support.gateway.publishing import PUBLISHING
 
@@ -270,6 +271,10 @@ def test_explain_asks_the_gateway_or_a_file(server: AdminServer, tmp_path: Path)
     file.write_text(PUBLISHING.replace("g: {state: legacy}", "g: {state: extracted}"))
     shown = ok("explain", "post", "/a", "--routes", str(file), "--admin", NO_GATEWAY)
     assert "POST /a goes to extracted (message a.b.v1 to e): state_extracted" in shown
+    file.write_text(AGGREGATE.replace("${USERS}", "shadow"))
+    shown = ok("explain", "get", "/o", "--routes", str(file), "--admin", NO_GATEWAY)
+    assert "GET /o goes to extracted (calls u): state_extracted" in shown
+    assert "call u: GET /user/1 goes to legacy (m): state_shadow (route user)" in shown
 
 
 def test_watch_tells_what_was_seen_when_time_is_up(server: AdminServer) -> None:
