@@ -15,6 +15,7 @@ from strangler_gateway.identity.authority import Authority
 from strangler_gateway.identity.signer import Signer
 from strangler_gateway.limits.limiter import Limiter
 from strangler_gateway.limits.memory import MemoryCounters
+from strangler_gateway.limits.redis import RedisCounters
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.publish.publisher import RequestPublisher
 from strangler_gateway.recording.record import Recorder
@@ -52,6 +53,7 @@ class Outside:
     stats: Stats = field(default_factory=Stats)
     examples: Examples = field(default_factory=Examples)
     publishing: Publishing = field(default_factory=Publishing)
+    shared_counters: RedisCounters | None = None
     clocks: Clocks = field(default_factory=Clocks)
 
 
@@ -72,6 +74,7 @@ class Gateway:
         self.observer = Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall)
         self.upstreams = Upstreams(outside.clocks.now, settings.max_response_header, batch)
         self.shadow = self._shadow()
+        self.limiter = Limiter(MemoryCounters(outside.clocks.now), outside.shared_counters, outside.stats)
         self.steps = self._way()
         self.pipeline = Pipeline(self.steps)
         self.front = Front(
@@ -100,7 +103,7 @@ class Gateway:
             Observe(self.via, debug_token.get_secret_value().encode() if debug_token else None),
             Match(self.current),
             Identify(self.authority, self.throttle, clocks.wall),
-            Limit(Limiter(MemoryCounters(clocks.now)), outside.stats),
+            Limit(self.limiter, outside.stats),
             Decide(self.upstreams, self.shadow, self.recorder, clocks.random_bytes),
             Authorize(self.authority, outside.signer, self.throttle),
             Serialize(outside.stats),
@@ -128,4 +131,5 @@ class Gateway:
         self.upstreams.close()
         await self.authority.aclose()
         await self.outside.publishing.aclose()
+        await self.limiter.aclose()
         self.outside.log.flush()

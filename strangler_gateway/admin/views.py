@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chassis.service.metrics import Metric, gauge
+from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.migration.diff import Diff
 from strangler_gateway.migration.gate import sentences
 from strangler_gateway.migration.gate.shown import shown
@@ -42,6 +43,21 @@ def status(migration: Migration) -> View:
         "failed_reloads": migration.failed_reloads,
         "state_dir": {"path": str(migration.state_dir), "problem": migration.problem},
     }
+
+
+def limits(one: LimiterStatus) -> View:
+    """Where requests are counted for rate limits; `problem`: why each gateway counts by itself for now."""
+    return {"store": "redis" if one.redis else "memory", "redis": one.redis, "problem": one.problem}
+
+
+def limit_metrics(one: LimiterStatus) -> Sequence[Metric]:
+    """Whether the shared counters work, where there are any; how full memory was."""
+    text = "Callers that the gateway's own rate limits had no room for."
+    forgotten = Metric("strangler_limit_forgotten_total", "counter", text, [({}, one.forgotten)])
+    if one.redis is None:
+        return (forgotten,)
+    up = gauge("strangler_redis_up", "0: Redis cannot count for rate limits.", int(one.problem is None))
+    return (forgotten, up)
 
 
 def _route(route: Route, migration: Migration, counts: RouteStats) -> View:

@@ -179,7 +179,11 @@ def _limit(route: Mapping[str, Any], shown: bool) -> tuple[object, ...]:
 def _problems(answer: Answer) -> list[str]:
     found = [f"the file has a fault, so an older table is in use: {fault}" for fault in answer["faults"]]
     problem = answer["state_dir"]["problem"]
-    return [*found, f"flips are off: {problem}"] if problem else found
+    found += [f"flips are off: {problem}"] if problem else []
+    limits = answer["limits"]
+    if limits["problem"]:
+        found.append(f"rate limits are not shared: Redis at {limits['redis']} cannot count: {limits['problem']}")
+    return found
 
 
 def _entry(entry: Mapping[str, Any]) -> tuple[object, ...]:

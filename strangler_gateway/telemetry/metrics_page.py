@@ -22,6 +22,7 @@ _HELP = {
     "aggregated": "Requests that were calls of an aggregate.",
     "unserialized": "Writes whose turn did not come in time.",
     "limited": "Requests over a rate limit.",
+    "limit_unavailable": "Requests that Redis could not count: counted by this gateway alone, or refused.",
 }
 """By counter of RouteStats."""
 

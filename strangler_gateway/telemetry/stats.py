@@ -37,6 +37,7 @@ _COUNTERS = (
     "shadow_skipped",
     "unserialized",
     "limited",
+    "limit_unavailable",
     "aggregated",
 )
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[^/]*\d[^/]*|[^/]{25,}|[^/]*[^\x21-\x7e][^/]*|[^/]*[@%][^/]*")
@@ -78,6 +79,7 @@ class RouteStats:
     unserialized: int
     limited: int
     """Of the gateway's own answers: 429."""
+    limit_unavailable: int
     aggregated: int
     """Requests that were calls of an aggregate."""
 
