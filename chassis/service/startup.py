@@ -80,15 +80,24 @@ async def obstacle(
 
     An unavailable database or broker is no obstacle: the service waits for it later. Raises SettingsInvalid.
     """
-    database, broker = Database(database_url, pool_size=1), open_broker(broker_url, service)
+    if (missing := await behind(database_url, service, script_location)) is not None:
+        return missing
+    broker = open_broker(broker_url, service)
     try:
-        with suppress(StoreUnavailable):
-            if (behind := await migrations.head_missing(database, service, script_location)) is not None:
-                return behind
         return await differing(broker, queues)
     finally:
-        await database.aclose()
         await broker.aclose()
+
+
+async def behind(database_url: str, service: str, script_location: Path) -> str | None:
+    """One sentence if the service's tables are not migrated. None if they are, or if the database is unavailable."""
+    database = Database(database_url, pool_size=1)
+    try:
+        with suppress(StoreUnavailable):
+            return await migrations.head_missing(database, service, script_location)
+        return None
+    finally:
+        await database.aclose()
 
 
 async def differing(broker: Broker, queues: Topology) -> str | None:

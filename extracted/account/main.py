@@ -22,8 +22,10 @@ from extracted.account.purchases.api import internal, purchases
 from extracted.account.purchases.storage import MIGRATIONS
 from extracted.account.purchases.wiring import BrokerComponents, PurchaseComponents
 from extracted.account.rewards.api import records as reward_records
+from extracted.account.sessions.api import internal as session_api
 from extracted.account.settings import DatabaseSettings, Settings
 from extracted.account.sign_in.api import tokens
+from extracted.account.sign_in.keycloak_wiring import KeycloakComponents, LegacySide, keycloak_components
 from extracted.account.sign_in.service import SignIn
 from extracted.account.teams.api import teams
 from extracted.account.teams.service import TeamService
@@ -31,12 +33,14 @@ from extracted.account.users.api import email_addresses, sign_up, user_settings,
 from extracted.account.users.service import EmailAddressService, SignUp, UserService
 from legacy_adapter.account.access_tokens import LegacyAccessTokens, token_form
 from legacy_adapter.account.email_addresses import LegacyEmailAddresses
+from legacy_adapter.account.exchanged_tokens import LegacyExchangedTokens
 from legacy_adapter.account.logins import LegacyLogins
 from legacy_adapter.account.passwords import Passwords
 from legacy_adapter.account.points import LegacyPoints
 from legacy_adapter.account.roles import LegacyRoles
 from legacy_adapter.account.sign_up import LegacySignUp
 from legacy_adapter.account.sold_rows import LegacySoldRows
+from legacy_adapter.account.subjects import LegacySubjects
 from legacy_adapter.account.team_changes import LegacyTeamChanges
 from legacy_adapter.account.teams import LegacyTeams
 from legacy_adapter.account.users import LegacyUsers, LegacyUserSettings
@@ -54,21 +58,24 @@ def build(settings: Settings) -> Starlette:
     passwords = Passwords()
     with_broker = wiring.broker_components(settings, database, LegacyPoints(), LegacySoldRows())
     with_shop = None if with_broker is None else wiring.purchase_components(settings, database, with_broker)
-    described = [*_routes(settings, database), *_sign_in_routes(settings, database, passwords)]
+    legacy = _legacy_side(settings, database, passwords)
+    with_keycloak = None if legacy is None else keycloak_components(settings, database, legacy)
+    described = [*_routes(settings, database), *_sign_in_routes(settings, database, legacy, with_keycloak)]
     if with_broker is not None:
         described += _mailing_routes(settings, database, with_broker.mail_requests, passwords)
     if with_shop is not None:
         described += purchases.routes(with_shop.buy_now, with_shop.queries)
     public = api.application(described, verifier, LegacyRoles(database), settings.compat, production=production)
+    served = public if with_broker is None else _with_operations(public, settings, with_broker)
     return web.application(
-        public if with_broker is None else _with_operations(public, settings, with_broker),
+        served if with_keycloak is None else session_api.application(served, with_keycloak.sessions, verifier),
         failure=api.failure(production=production),
         description=api.description(),
         unserved=readiness.unserved(
             api.description(), [(method, path) for method, path, *_ in described], _missing(settings)
         ),
         ready=database.ping,
-        lifespan=lambda _app: _lifespan(database, verifier, passwords, with_broker, with_shop),
+        lifespan=lambda _app: _lifespan(database, verifier, passwords, with_broker, with_shop, with_keycloak),
         metrics=None if with_broker is None else with_broker.metrics.gauges,
     )
 
@@ -91,12 +98,26 @@ def _routes(settings: Settings, database: Database) -> Iterator[Described]:
     yield from teams.routes(LegacyTeams(database))
 
 
-def _sign_in_routes(settings: Settings, database: Database, passwords: Passwords) -> Iterator[Described]:
+def _legacy_side(settings: Settings, database: Database, passwords: Passwords) -> LegacySide | None:
     """None without the secret that tokens are signed with."""
     if settings.auth_jwt_secret is None:
-        return
+        return None
     form = token_form(settings.auth_jwt_secret.get_secret_value(), settings.auth_jwt_issuer, settings.auth_jwt_audience)
-    authority = LegacyAccessTokens(database, form, passwords.matches)
+    return LegacySide(
+        authority=LegacyAccessTokens(database, form, passwords.matches),
+        matches=passwords.matches,
+        tokens=LegacyExchangedTokens(form),
+        subjects=LegacySubjects(database),
+    )
+
+
+def _sign_in_routes(
+    settings: Settings, database: Database, legacy: LegacySide | None, with_keycloak: KeycloakComponents | None
+) -> Iterator[Described]:
+    """Keycloak is the authority, if there is one, else the tables; without both there are none."""
+    if legacy is None:
+        return
+    authority = legacy.authority if with_keycloak is None else with_keycloak.authority
     yield from tokens.routes(SignIn(logins=LegacyLogins(database), authority=authority, compat=settings.compat))
 
 
@@ -143,11 +164,14 @@ async def _lifespan(
     passwords: Passwords,
     with_broker: BrokerComponents | None,
     with_shop: PurchaseComponents | None,
+    with_keycloak: KeycloakComponents | None,
 ) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.aclose)
         stack.push_async_callback(verifier.aclose)
         stack.callback(passwords.close)
+        if with_keycloak is not None:
+            await stack.enter_async_context(with_keycloak.running())
         if with_broker is not None:
             await wiring.start(stack, with_broker, with_shop)
         yield
@@ -171,9 +195,11 @@ def _serve(host: str, port: int) -> int:
 
 
 def _refusal(settings: Settings) -> str | None:
+    database_url = settings.database_url.get_secret_value()
     if settings.broker_url is None:
-        return None
-    urls = settings.database_url.get_secret_value(), settings.broker_url.get_secret_value()
+        needs_tables = settings.keycloak_url is not None
+        return asyncio.run(startup.behind(database_url, "account", MIGRATIONS)) if needs_tables else None
+    urls = database_url, settings.broker_url.get_secret_value()
     return asyncio.run(startup.obstacle(*urls, "account", MIGRATIONS, wiring.own_queues(settings)))
 
 
@@ -183,8 +209,11 @@ def _parser() -> argparse.ArgumentParser:
         8103,
         "Serves Account's extracted routes; `migrate` creates or updates its tables and exits.",
         "ACCOUNT_DATABASE_URL[_FILE] and ACCOUNT_JWKS_URL are required; to log in needs "
-        "ACCOUNT_AUTH_JWT_SECRET[_FILE]; what sends mail needs ACCOUNT_BROKER_URL[_FILE]; to buy needs "
-        "ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN[_FILE], too; ACCOUNT_OPERATOR_TOKEN[_FILE], ACCOUNT_AUDIENCE, "
+        "ACCOUNT_AUTH_JWT_SECRET[_FILE], and with Keycloak ACCOUNT_KEYCLOAK_URL, "
+        "ACCOUNT_KEYCLOAK_CLIENT_SECRET[_FILE] and ACCOUNT_KEYCLOAK_ADMIN_CLIENT_SECRET[_FILE] "
+        "(ACCOUNT_KEYCLOAK_REALM, ACCOUNT_KEYCLOAK_CLIENT_ID, ACCOUNT_KEYCLOAK_ADMIN_CLIENT_ID, "
+        "ACCOUNT_KEYCLOAK_ISSUER, ACCOUNT_KEYCLOAK_TIMEOUT_S); what sends mail needs ACCOUNT_BROKER_URL[_FILE]; to buy "
+        "needs ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN[_FILE], too; ACCOUNT_OPERATOR_TOKEN[_FILE], ACCOUNT_AUDIENCE, "
         "ACCOUNT_ISSUER, ACCOUNT_AUTH_JWT_ISSUER, ACCOUNT_AUTH_JWT_AUDIENCE, ACCOUNT_ENVIRONMENT (production, "
         "development), ACCOUNT_COMPAT (strict, improved), ACCOUNT_DATABASE_TIMEOUT_S, ACCOUNT_ASK_AGAIN_S, "
         "ACCOUNT_CANCEL_AFTER_S, ACCOUNT_LOG_LEVEL, ACCOUNT_GRACE_S.",

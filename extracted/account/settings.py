@@ -35,6 +35,22 @@ class Settings(DatabaseSettings):
     """The `iss` of these tokens (its AUTH_JWT_ISSUER)."""
     auth_jwt_audience: str = "https://api.app"
     """Their `aud` (its AUTH_JWT_AUDIENCE)."""
+    keycloak_url: str | None = Field(None, pattern=r"^https?://[^/\s]+\S*$")
+    """Where Keycloak is, as Account reaches it. Without it, the monolith's tables are the authority of log-in."""
+    keycloak_realm: str = Field("polycode", pattern=r"^[^/\s]+$")
+    """The realm (docs/identity.md)."""
+    keycloak_client_id: str = "polycode"
+    """The client that users are logged in with; only its tokens are accepted."""
+    keycloak_client_secret: SecretStr | None = None
+    """Its secret."""
+    keycloak_admin_client_id: str = "polycode-identity"
+    """The client whose service account manages users."""
+    keycloak_admin_client_secret: SecretStr | None = None
+    """Its secret."""
+    keycloak_issuer: str | None = None
+    """The `iss` of its tokens, if Keycloak's own address is another one. Default: ACCOUNT_KEYCLOAK_URL/realms/REALM."""
+    keycloak_timeout_s: float = Field(5, gt=0)
+    """How long Account waits for Keycloak. Then the monolith's tables decide."""
     jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
     """The gateway's public keys: http://ADMIN_HOST:ADMIN_PORT/.well-known/jwks.json."""
     audience: str = "account"
@@ -60,6 +76,23 @@ class Settings(DatabaseSettings):
     def sells(self) -> bool:
         """True if users can buy here."""
         return self.shop_url is not None and self.shop_token is not None
+
+    @property
+    def keycloak_realm_url(self) -> str:
+        """The realm's address."""
+        return f"{(self.keycloak_url or '').rstrip('/')}/realms/{self.keycloak_realm}"
+
+    @model_validator(mode="after")
+    def _keycloak_or_not(self) -> Self:
+        secrets = [self.keycloak_client_secret is not None, self.keycloak_admin_client_secret is not None]
+        if self.keycloak_url is None and not any(secrets):
+            return self
+        if self.keycloak_url is None or not all(secrets) or self.auth_jwt_secret is None:
+            raise ValueError(
+                "log-in with Keycloak needs ACCOUNT_KEYCLOAK_URL, ACCOUNT_KEYCLOAK_CLIENT_SECRET, "
+                "ACCOUNT_KEYCLOAK_ADMIN_CLIENT_SECRET and ACCOUNT_AUTH_JWT_SECRET together"
+            )
+        return self
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:

@@ -25,3 +25,19 @@ class Administrator:
 
     user: str
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredential:
+    """A confidential client of a realm."""
+
+    client_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UserTokens:
+    """What a log-in or a refresh brings."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)

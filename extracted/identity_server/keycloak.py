@@ -6,16 +6,23 @@ from the environment.
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
-from keycloak import KeycloakAdmin, KeycloakOpenIDConnection
-from keycloak.exceptions import KeycloakConnectionError, KeycloakError
+from keycloak import KeycloakAdmin, KeycloakOpenID, KeycloakOpenIDConnection
+from keycloak.exceptions import KeycloakConnectionError, KeycloakDeleteError, KeycloakError
 
-from extracted.identity_server.domain import Administrator, IdentityServerAway, IdentityServerRefused
+from extracted.identity_server.domain import (
+    Administrator,
+    ClientCredential,
+    IdentityServerAway,
+    IdentityServerRefused,
+    UserTokens,
+)
 
 TIMEOUT_S = 10
 MAX_CONNECTIONS = 20
@@ -117,6 +124,121 @@ class RealmAdministration:
                 await self._admin.a_assign_client_role(user["id"], of_client, given)
             if taken:
                 await self._admin.a_delete_client_roles_of_user(user["id"], of_client, taken)
+
+
+class RealmUsers:
+    """A realm's users, by their user names: passwords, tokens, sessions. Passwords are in no error and no repr.
+
+    Raises IdentityServerAway and IdentityServerRefused. Close it at the end.
+    """
+
+    def __init__(self, admin: KeycloakAdmin, client: KeycloakOpenID, http: httpx.AsyncClient, realm: str) -> None:
+        self._admin, self._client, self._http, self._realm = admin, client, http, realm
+
+    async def log_in(self, user_name: str, password: str) -> UserTokens | None:
+        """None: no such user, or another password, or the user is locked or disabled."""
+        with _translated():
+            return await _granted(self._client.a_token(user_name, well_formed(password), scope="basic"))
+
+    async def refresh(self, refresh_token: str) -> UserTokens | None:
+        """None: not a refresh token of this client, or no longer."""
+        with _translated():
+            return await _granted(self._client.a_refresh_token(well_formed(refresh_token)))
+
+    async def put(self, user_name: str, password: str) -> bool:
+        """Creates the user, or sets the password and ends a lock after failures. False: the user is disabled."""
+        secret = well_formed(password)
+        with _translated():
+            if await self._created(user_name, secret):
+                return True
+            found = await self._admin.a_get_users({"username": user_name, "exact": True, "max": 1})
+            if not found:
+                raise IdentityServerAway("it has the user, and does not find it")
+            if not found[0]["enabled"]:
+                return False
+            await self._admin.a_set_user_password(found[0]["id"], secret, temporary=False)
+            await self._admin.a_clear_bruteforce_attempts_for_user(found[0]["id"])
+            return True
+
+    async def end_session(self, session_id: str) -> None:
+        """Access and refresh tokens of the session do not count from then on. There may be no such session."""
+        with _translated():
+            path = f"admin/realms/{quote(self._realm, safe='')}/sessions/{quote(session_id, safe='')}"
+            answer = await self._admin.connection.a_raw_delete(path)
+            if answer.status_code not in (httpx.codes.NO_CONTENT, httpx.codes.NOT_FOUND):
+                raise KeycloakDeleteError(answer.content, answer.status_code, answer.content)
+
+    async def is_active(self, access_token: str) -> bool:
+        """Whether the token counts now: its session goes on, and its user is enabled (RFC 7662)."""
+        with _translated():
+            return (await self._client.a_introspect(access_token))["active"] is True
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def _created(self, user_name: str, secret: str) -> bool:
+        credential = {"type": "password", "value": secret, "temporary": False}
+        try:
+            await self._admin.a_create_user({"username": user_name, "enabled": True, "credentials": [credential]})
+        except KeycloakError as error:
+            if error.response_code == httpx.codes.CONFLICT:
+                return False
+            raise
+        return True
+
+
+def realm_users(
+    url: str,
+    realm: str,
+    client: ClientCredential,
+    administrator: ClientCredential,
+    ca_file: Path | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> RealmUsers:
+    """`client`: logs users in, and introspects. `administrator`: its service account manages users."""
+    http = _client(ca_file, timeout_s)
+    server = f"{url.rstrip('/')}/"
+    connection = KeycloakOpenIDConnection(
+        server_url=server,
+        realm_name=realm,
+        client_id=administrator.client_id,
+        client_secret_key=administrator.secret,
+        timeout=timeout_s,  # type: ignore[arg-type]  # httpx takes a float, too
+    )
+    openid = KeycloakOpenID(
+        server,
+        realm,
+        client.client_id,
+        client.secret,
+        timeout=timeout_s,  # type: ignore[arg-type]
+    )
+    connection.async_s = connection.keycloak_openid.connection.async_s = openid.connection.async_s = http
+    return RealmUsers(KeycloakAdmin(connection=connection), openid, http, realm)
+
+
+def well_formed(text: str) -> str:
+    """The text as UTF-8 can hold it: half of a surrogate pair becomes U+FFFD, as in Node."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+async def _granted(asked: Awaitable[Mapping[str, Any]]) -> UserTokens | None:
+    """Only `invalid_grant` refuses the user (RFC 6749 §5.2); its status is 400 or 401, by version and reason."""
+    try:
+        tokens = await asked
+    except KeycloakError as error:
+        if _error_code(error) == "invalid_grant":
+            return None
+        raise
+    return UserTokens(str(tokens["access_token"]), str(tokens["refresh_token"]))
+
+
+def _error_code(error: KeycloakError) -> object:
+    try:
+        document = json.loads(error.response_body or b"")
+    except ValueError:
+        return None
+    return document.get("error") if isinstance(document, dict) else None
 
 
 @asynccontextmanager

@@ -49,13 +49,13 @@ class TokenForm:
     issuer: str
     audience: str
 
-    def signed(self, login: Login, at: datetime) -> str:
+    def signed(self, subject_id: str, user_id: str, at: datetime) -> str:
         """HS256, with the claims in the monolith's order. Within one second they are the same."""
         issued_at = int(at.timestamp())
         claims = {
-            "subject": login.subject_id,
+            "subject": subject_id,
             "subjectType": "user",
-            "internalIdentifier": login.user_id,
+            "internalIdentifier": user_id,
             "type": "access_token",
             "iat": issued_at,
             "exp": issued_at + int(LIFETIME / timedelta(milliseconds=1)),  # milliseconds for seconds: fault F13
@@ -92,14 +92,8 @@ class LegacyAccessTokens:
     async def issue(self, login: Login) -> IssuedToken:
         """A token and its row, as the monolith makes them. Two within a second: the same token, two rows."""
         at = self._clock()
-        token, expires_at = self._form.signed(login, at), at + LIFETIME
-        row: dict[str, object] = {
-            "id": str(uuid.uuid4()),
-            "hashed_token": _digest(token),
-            "subject_id": login.subject_id,
-        }
-        row |= {"type": "access_token", "grant_with": "implicit"}
-        row |= {"token_expire_at": expires_at, "created_at": at, "updated_at": at}
+        token, expires_at = self._form.signed(login.subject_id, login.user_id, at), at + LIFETIME
+        row = token_row(str(uuid.uuid4()), token, login.subject_id, at, expires_at)
         await self._database.execute(_ADD, row)
         return IssuedToken(token, expires_at)
 
@@ -107,6 +101,18 @@ class LegacyAccessTokens:
 def token_form(secret: str, issuer: str, audience: str) -> TokenForm:
     """Of the monolith's settings."""
     return TokenForm(OctKey.import_key(secret), issuer, audience)
+
+
+def token_row(row_id: str, token: str, subject_id: str, at: datetime, expires_at: datetime) -> dict[str, object]:
+    """The row of a token, as the monolith writes it."""
+    row: dict[str, object] = {
+        "id": row_id,
+        "hashed_token": _digest(token),
+        "type": "access_token",
+        "grant_with": "implicit",
+    }
+    times = {"token_expire_at": expires_at, "created_at": at, "updated_at": at}
+    return row | times | {"subject_id": subject_id}
 
 
 def _digest(token: str) -> str:

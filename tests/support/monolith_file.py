@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from sqlalchemy import Table, create_engine, delete, insert, select, update
@@ -131,6 +132,12 @@ class MonolithData:
         with self._engine.connect() as connection:
             subject = tables.auth_subjects.c
             return str(connection.scalar(select(subject.id).where(subject.internal_identifier == user_id)))
+
+    def add_login(self, user_id: str, identity: str, password: str, rounds: int = 4) -> str:
+        """`rounds`: of bcrypt; the monolith has 10."""
+        secret = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(rounds)).decode()
+        values = {"type": "email_with_password", "identity": identity, "secret": secret}
+        return self._row(tables.auth_subject_credentials, subject_id=self.subject_of(user_id), **values)
 
     def login(self, user_id: str, *, expires_at: datetime | None = None, **claims: Any) -> str:
         """A token with its row; `claims` replace the monolith's own."""

@@ -23,6 +23,14 @@ class IssuedToken:
     refresh_token: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ServerTokens:
+    """What the identity server issues at a log-in or refresh."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+
+
 class LoginRefusal(StrEnum):
     """Why nobody is logged in; the values are the monolith's words."""
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from extracted.account.sign_in.domain import IssuedToken, Login
+from extracted.account.sign_in.domain import IssuedToken, Login, ServerTokens
 
 
 class LoginStore(Protocol):
@@ -30,4 +30,36 @@ class TokenAuthority(Protocol):
 
     async def revoke(self, access_token: str) -> bool:
         """Ends the session of a token, on both sides at once. False: this authority did not issue it, or it is over."""
+        ...
+
+
+class IdentityServer(Protocol):
+    """Keycloak. A user's name there is the user's id. Everything raises IdentityUnavailable while it is away."""
+
+    async def log_in(self, user_id: str, secret: str) -> ServerTokens | None:
+        """None: it knows no such user, or another password, or has locked or disabled the user."""
+        ...
+
+    async def put_user(self, user_id: str, secret: str) -> bool:
+        """Creates the user; or, if there is one, sets the password and ends a lock. False: the user is disabled."""
+        ...
+
+    async def refresh(self, refresh_token: str) -> ServerTokens | None:
+        """None: the token is not good, or no longer."""
+        ...
+
+    async def end_session(self, session_id: str) -> None:
+        """Does nothing if there is no such session."""
+        ...
+
+
+class MovedUsers(Protocol):
+    """Who has moved to the identity server. Nobody moves back."""
+
+    async def has(self, user_id: str) -> bool:
+        """Whether the identity server was given this user's password."""
+        ...
+
+    async def add(self, user_id: str) -> None:
+        """Again: nothing changes."""
         ...

@@ -27,3 +27,7 @@ class SignIn:
             return LoginRefusal.UNKNOWN
         await self.authority.refuse(secret)
         return LoginRefusal.INVALID
+
+    async def refresh(self, refresh_token: str) -> IssuedToken | None:
+        """None: the token is not good, or no longer. Raises IdentityUnavailable while nobody can tell."""
+        return await self.authority.refresh(refresh_token)

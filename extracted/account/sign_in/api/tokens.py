@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from chassis.auth.claims import Identity
+import structlog
+
+from chassis.auth.claims import Identity, IdentityUnavailable
 from extracted.account.api.refusals import Described
+from extracted.account.domain import Compat
 from extracted.account.sign_in.domain import IssuedToken, LoginRefusal
 from extracted.account.sign_in.service import SignIn
 from extracted.wire import responses, validation
@@ -14,9 +17,14 @@ from extracted.wire.jsontext import iso
 from extracted.wire.responses import ApiResponse, error
 from extracted.wire.validation import ANYTHING, STRING, UUID_V4, Property, Shape, one_of, required
 
+log = structlog.get_logger("account.sign_in")
+
 GRANTS: Final = ("implicit", "authorization_code", "client_credentials", "refresh_token", "password")
 IMPLICIT: Final = "implicit"
+REFRESH: Final = "refresh_token"
 OF_A_PERSON: Final = (IMPLICIT, "password")
+REFRESHING: Final[Shape] = {"grantType": required(one_of((REFRESH,))), "refreshToken": required(STRING)}
+WRONG_REFRESH_TOKEN: Final = error(401, "Invalid refresh token", "Unauthorized")
 NOT_SUPPORTED: Final = error(400, "Invalid grantType: grantType is not supported", "Bad Request")
 
 
@@ -26,6 +34,8 @@ def routes(sign_in: SignIn) -> Iterator[Described]:
 
 
 async def _token(sign_in: SignIn, call: ApiRequest, _identity: Identity) -> ApiResponse:
+    if sign_in.compat is Compat.IMPROVED and _refreshes(call.body):
+        return await _refreshed(sign_in, call)
     grant = call.body.get("grantType") if isinstance(call.body, dict) else None
     refusal = validation.refusal(_shape(grant), call.body)
     if refusal is not None:
@@ -35,6 +45,23 @@ async def _token(sign_in: SignIn, call: ApiRequest, _identity: Identity) -> ApiR
     sent = {name: text or "" for name, text in validation.texts(call.body).items()}
     result = await sign_in.log_in(sent["identity"], sent["secret"])
     return shown(result) if isinstance(result, IssuedToken) else _refused(result)
+
+
+def _refreshes(body: object) -> bool:
+    """As the web client asks, once it has a refresh token (flows §4). Any other body is the monolith's affair."""
+    return isinstance(body, dict) and body.get("grantType") == REFRESH and "refreshToken" in body
+
+
+async def _refreshed(sign_in: SignIn, call: ApiRequest) -> ApiResponse:
+    refusal = validation.refusal(REFRESHING, call.body)
+    if refusal is not None:
+        return refusal
+    try:
+        issued = await sign_in.refresh(validation.texts(call.body)["refreshToken"] or "")
+    except IdentityUnavailable as error:
+        log.warning("identity_unavailable", reason=str(error))
+        return responses.UNAVAILABLE
+    return WRONG_REFRESH_TOKEN if issued is None else shown(issued)
 
 
 def _shape(grant: object) -> Shape:

@@ -14,9 +14,10 @@ from typer.testing import CliRunner, Result
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.database import migrations
+from extracted.account.purchases.storage import MIGRATIONS
 from strangler_gateway.cli.app import app as strangler_app
 from tests.http.gateway_process import GatewayProcess
-from tests.support.monolith_file import MonolithData, MonolithFile
+from tests.support.monolith_file import SECRET, MonolithData, MonolithFile
 from tests.unit.extracted.running import ROOT, START_TIMEOUT_S, Gateway, RunningService, ask, running_service
 
 pytestmark = pytest.mark.walk
@@ -46,6 +47,45 @@ def test_wrong_settings_are_all_named_and_never_shown() -> None:
     named = {line.partition(":")[0] for line in ended.stderr.splitlines()}
     assert named == {"ACCOUNT_JWKS_URL", "ACCOUNT_COMPAT", "ACCOUNT_DATABASE_TIMEOUT_S"}
     assert "tell-nobody" not in ended.stderr
+
+
+KEYCLOAK = {
+    "KEYCLOAK_URL": "http://127.0.0.1:9",
+    "KEYCLOAK_CLIENT_SECRET": "secret-of-the-client",
+    "KEYCLOAK_ADMIN_CLIENT_SECRET": "secret-of-the-administration",
+    "AUTH_JWT_SECRET": SECRET,
+}
+"""Nothing listens there."""
+
+
+@pytest.mark.parametrize("missing", KEYCLOAK)
+def test_a_half_configured_keycloak_is_refused_with_all_that_it_needs(missing: str, tmp_path: Path) -> None:
+    own = KEYCLOAK | {"DATABASE_URL": f"sqlite:///{tmp_path / 'monolith.sqlite3'}", "JWKS_URL": "http://127.0.0.1:9/k"}
+    ended = run("--port", "0", **{f"ACCOUNT_{name}": value for name, value in own.items() if name != missing})
+    assert ended.returncode == 2
+    assert f"ACCOUNT_{missing}" in ended.stderr
+    assert not [value for name, value in KEYCLOAK.items() if "SECRET" in name and value in ended.stderr]
+
+
+def test_keycloak_needs_accounts_own_tables(tmp_path: Path) -> None:
+    MonolithFile(tmp_path / "monolith.sqlite3").close()
+    own = KEYCLOAK | {"DATABASE_URL": f"sqlite:///{tmp_path / 'monolith.sqlite3'}", "JWKS_URL": "http://127.0.0.1:9/k"}
+    ended = run("--port", "0", **{f"ACCOUNT_{name}": value for name, value in own.items()})
+    assert ended.returncode == 1
+    assert "python -m extracted.account migrate" in ended.stderr
+
+
+def test_account_starts_and_logs_in_while_keycloak_is_away(gateway: Gateway, tmp_path: Path) -> None:
+    file = MonolithFile(tmp_path / "monolith.sqlite3")
+    asyncio.run(migrations.upgrade(file.url, "account", MIGRATIONS))
+    file.add_login(file.add_user("guest"), "a@b.example", "correct horse 9")
+    with running_service("account", file.url, gateway, **KEYCLOAK) as account:
+        for secret, status in (("correct horse 9", 201), ("another one", 401)):
+            body = json.dumps({"grantType": "implicit", "identity": "a@b.example", "secret": secret}).encode()
+            headers = {"Content-Type": "application/json"}
+            assert account.ask("/auth/token", method="POST", headers=headers, body=body).status == status
+        assert "correct horse 9" not in account.log.read_text()
+    file.close()
 
 
 def test_health_tells_a_live_process_from_one_that_can_work(gateway: Gateway, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The routes that the gateway calls about a token. No rules of the business."""

@@ -1,0 +1,1 @@
+"""Account's own tables of log-in. No rules of the business."""
