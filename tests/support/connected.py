@@ -14,7 +14,6 @@ from parts.fresh import (
     POSTGRES_URL,
     RABBIT_MANAGEMENT_URL,
     RABBIT_URL,
-    REDIS_URL,
     TIMEOUT_S,
     IdentityServer,
     fresh_name,
@@ -31,7 +30,6 @@ __all__ = [
     "POSTGRES_URL",
     "RABBIT_MANAGEMENT_URL",
     "RABBIT_URL",
-    "REDIS_URL",
     "TIMEOUT_S",
     "fresh_name",
 ]
