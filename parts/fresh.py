@@ -13,13 +13,14 @@ from psycopg import sql
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from parts import keycloak, mongo, postgres, rabbit
+from parts import keycloak, mongo, postgres, rabbit, redis
 from parts.place import PartFailed, from_environment
 
 POSTGRES_URL = os.environ.get("CONNECTED_POSTGRES_URL") or postgres.URL
 MONGO_URL = os.environ.get("CONNECTED_MONGO_URL") or mongo.URL
 RABBIT_URL = os.environ.get("CONNECTED_RABBIT_URL") or rabbit.URL
 RABBIT_MANAGEMENT_URL = os.environ.get("CONNECTED_RABBIT_MANAGEMENT_URL") or rabbit.MANAGEMENT_URL
+REDIS_URL = os.environ.get("CONNECTED_REDIS_URL") or redis.URL
 KEYCLOAK_URL = os.environ.get("CONNECTED_KEYCLOAK_URL") or keycloak.URL
 TIMEOUT_S = 5
 VHOST_TIMEOUT_S = 30  # RabbitMQ opens two stores for each

@@ -3,14 +3,19 @@
 import secrets
 from dataclasses import dataclass, field
 
+from strangler_gateway.aggregate.aggregation import Aggregates
 from strangler_gateway.exchange.clocks import Clocks
+from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.outcome import Handler
 from strangler_gateway.exchange.own_answers import OwnAnswers
+from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.http.date import HttpDate
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.identity.authority import Authority
 from strangler_gateway.identity.signer import Signer
 from strangler_gateway.limits.limiter import Limiter
 from strangler_gateway.limits.memory import MemoryCounters
+from strangler_gateway.limits.redis import RedisCounters
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.publish.publisher import RequestPublisher
 from strangler_gateway.recording.record import Recorder
@@ -19,9 +24,9 @@ from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.shadow.second_call import SecondCalls
 from strangler_gateway.shadow.shadow import Shadow
+from strangler_gateway.steps.aggregate import FIRST_OF_CALL, Aggregate
 from strangler_gateway.steps.authorize import Authorize
 from strangler_gateway.steps.decide import Decide
-from strangler_gateway.steps.exchange_credential import ExchangeCredential
 from strangler_gateway.steps.forward import Forward
 from strangler_gateway.steps.identify import Identify
 from strangler_gateway.steps.limit import Limit
@@ -48,6 +53,7 @@ class Outside:
     stats: Stats = field(default_factory=Stats)
     examples: Examples = field(default_factory=Examples)
     publishing: Publishing = field(default_factory=Publishing)
+    shared_counters: RedisCounters | None = None
     clocks: Clocks = field(default_factory=Clocks)
 
 
@@ -58,25 +64,27 @@ class Gateway:
         self.settings, self.outside = settings, outside
         self.ready = False
         self.current = CurrentTable(table)
-        self.throttle = LogThrottle()
-        self.authority = Authority(table.identity, outside.signer, self.throttle)
+        self.authority = Authority(table.identity)
         self.recorder = Recorder()
+        self.throttle = LogThrottle()
         self.via = f"{settings.name}-{secrets.token_hex(4)}".encode()
         self.http_date = HttpDate(outside.clocks.wall)
         self.own_answers = OwnAnswers(settings.name, self.current, self.http_date)
         batch = WriteBatch()
-        observer = Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall)
+        self.observer = Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall)
         self.upstreams = Upstreams(outside.clocks.now, settings.max_response_header, batch)
         self.shadow = self._shadow()
+        self.limiter = Limiter(MemoryCounters(outside.clocks.now), outside.shared_counters, outside.stats)
         self.steps = self._way()
+        self.pipeline = Pipeline(self.steps)
         self.front = Front(
             settings=settings,
             keep_alive_s=settings.keep_alive_s,
             current=self.current,
-            pipeline=Pipeline(self.steps),
+            pipeline=self.pipeline,
             own_answers=self.own_answers,
-            done=observer.done,
-            refused=observer.refused,
+            done=self.observer.done,
+            refused=self.observer.refused,
             batch=batch,
             now=outside.clocks.now,
         )
@@ -89,20 +97,25 @@ class Gateway:
         """The way of a request, in its order."""
         outside, clocks = self.outside, self.outside.clocks
         debug_token = self.settings.debug_token
-        exchange_credential = ExchangeCredential(self.authority, self.throttle, outside.stats)
         publisher = RequestPublisher(outside.publishing, outside.stats, self.throttle, clocks)
+        aggregates = Aggregates(self._way_of_call, self.observer.done, self.settings, outside.stats, clocks.now)
         return (
             Observe(self.via, debug_token.get_secret_value().encode() if debug_token else None),
             Match(self.current),
             Identify(self.authority, self.throttle, clocks.wall),
-            Limit(Limiter(MemoryCounters(clocks.now)), outside.stats),
+            Limit(self.limiter, outside.stats),
             Decide(self.upstreams, self.shadow, self.recorder, clocks.random_bytes),
             Authorize(self.authority, outside.signer, self.throttle),
-            exchange_credential,
             Serialize(outside.stats),
             Publish(publisher),
-            Forward(self.upstreams, outside.stats, self.via, self.http_date, exchange_credential),
+            Aggregate(aggregates),
+            Forward(self.upstreams, outside.stats, self.via, self.http_date),
         )
+
+    async def _way_of_call(self, exchange: Exchange) -> Reply | Handler:
+        """A call of an aggregate goes the way of every request."""
+        exchange.step = FIRST_OF_CALL
+        return await self.pipeline.resume(exchange, self.pipeline.run(exchange))
 
     def adopt(self, table: RouteTable) -> None:
         """Serves another table from the next request on. Raises IdentityRulesInvalid; the old one stays then."""
@@ -118,4 +131,5 @@ class Gateway:
         self.upstreams.close()
         await self.authority.aclose()
         await self.outside.publishing.aclose()
+        await self.limiter.aclose()
         self.outside.log.flush()

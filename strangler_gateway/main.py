@@ -19,6 +19,8 @@ from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.gateway import Gateway, Outside
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import Signer, SigningKeyInvalid, ephemeral_signer, open_signer
+from strangler_gateway.limits.redis import RedisCounters
+from strangler_gateway.limits.redis_url import parse_redis_url
 from strangler_gateway.migration.file_watch import Reloader
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.saved_file import SavedFile
@@ -59,6 +61,7 @@ async def run(settings: Settings) -> int:
     # Until the reloader takes it over, a hang-up must not end the process.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
     stats, examples, publishing = Stats(), Examples(), _publishing(settings)
+    shared_counters = _shared_counters(settings)
     built: list[Gateway] = []
     migration = Migration(
         settings.routes,
@@ -73,10 +76,11 @@ async def run(settings: Settings) -> int:
     examples.keep(table)
     with _log_output(settings) as out:
         lines = AccessLog(out, settings.log_fields.split(","))
-        outside = Outside(lines, _signer(settings), stats, examples, publishing)
+        outside = Outside(lines, _signer(settings), stats, examples, publishing, shared_counters=shared_counters)
         gateway = Gateway(settings, table, outside)
         built.append(gateway)
         try:
+            await gateway.limiter.start()
             return await _serve_ports(gateway, migration)
         finally:
             await gateway.aclose()
@@ -116,6 +120,15 @@ def _publishing(settings: Settings) -> Publishing:
         raise SettingsInvalid(str(exc)) from None  # the cause would show the URL
 
 
+def _shared_counters(settings: Settings) -> RedisCounters | None:
+    """Redis may be away, or none set. Raises SettingsInvalid."""
+    url = revealed(settings.redis_url)
+    try:
+        return RedisCounters(parse_redis_url(url), settings.redis_timeout_s) if url else None
+    except ValueError as exc:
+        raise SettingsInvalid(f"STRANGLER_REDIS_URL: {exc}") from None
+
+
 async def _serve_ports(gateway: Gateway, migration: Migration) -> int:
     settings = gateway.settings
     public, admin = public_server(gateway.front), admin_server(settings, admin_app(_admin_parts(gateway), migration))
@@ -149,6 +162,7 @@ def _admin_parts(gateway: Gateway) -> AdminParts:
         examples=outside.examples,
         recorder=gateway.recorder,
         is_ready=lambda: gateway.ready,
+        limits=lambda: gateway.limiter.status,
     )
 
 

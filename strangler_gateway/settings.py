@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_SECRETS = ("broker_url", "debug_token", "operator_token", "reader_token", "signing_key")
+_SECRETS = ("broker_url", "debug_token", "operator_token", "reader_token", "redis_url", "signing_key")
 
 
 class Settings(BaseSettings):
@@ -42,9 +42,14 @@ class Settings(BaseSettings):
     """The credential that may change things through the admin API. None: nothing can be changed there."""
     reader_token: SecretStr | None = None
     """The credential that may read the admin API. None: if there is no operator either, loopback may read."""
+    redis_url: SecretStr | None = None
+    """redis://HOST:PORT/DB, rediss://… (TLS) or unix:///PATH, for rate limits that several gateways share; it may
+    contain a password. None: each gateway counts by itself."""
     signing_key: SecretStr | None = None
     """P-256 keys in PEM for the internal token: the first one signs. None: one in the state directory."""
 
+    redis_timeout_s: float = Field(0.02, gt=0, le=5)
+    """How long a request waits for Redis; then Redis counts as away for it."""
     max_request_line: int = Field(16 * 1024, ge=64)
     """Bytes of a request line; a longer one gets 414."""
     max_header: int = Field(64 * 1024, ge=256)

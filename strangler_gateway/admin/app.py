@@ -14,6 +14,7 @@ from strangler_gateway.admin import bodies, views
 from strangler_gateway.admin.auth import Role, access
 from strangler_gateway.admin.recording import RecordingStream, about
 from strangler_gateway.admin.requests import HANDLERS, AdminRefusal, body, caller, query_field, unknown_name
+from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.recording.record import Recorder, Recording
@@ -53,6 +54,7 @@ class AdminParts:
     examples: Differences
     recorder: Recorder
     is_ready: Callable[[], bool]
+    limits: Callable[[], LimiterStatus]
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -113,20 +115,23 @@ class _Admin:
 
     async def ready(self, request: Request) -> Response:
         ready = self._parts.is_ready()
-        return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
+        degraded = self._parts.limits().problem is not None
+        shown = {"status": "ready" if ready else "not ready"} | ({"degraded": ["redis"]} if degraded else {})
+        return JSONResponse(shown, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Response:
         requests = request_metrics(self._parts.stats, self._migration.served)
-        return Response(rendered(*requests, *views.migration_metrics(self._migration)), media_type=CONTENT_TYPE)
+        others = (*views.migration_metrics(self._migration), *views.limit_metrics(self._parts.limits()))
+        return Response(rendered(*requests, *others), media_type=CONTENT_TYPE)
 
     async def jwks(self, request: Request) -> Response:
         return JSONResponse(self._parts.keys.jwks(), headers={"Cache-Control": "max-age=60"})
 
     async def status(self, request: Request) -> Response:
-        return JSONResponse(views.status(self._migration) | {"ready": self._parts.is_ready()})
+        return JSONResponse(views.status(self._migration) | self._limits() | {"ready": self._parts.is_ready()})
 
     async def routes(self, request: Request) -> Response:
-        return JSONResponse(views.routes(self._migration, self._parts.stats))
+        return JSONResponse(views.routes(self._migration, self._parts.stats) | self._limits())
 
     async def services(self, request: Request) -> Response:
         return JSONResponse(views.services(await self._migration.services(), self._migration.served))
@@ -210,6 +215,9 @@ class _Admin:
     async def reload(self, request: Request) -> Response:
         reloaded = await self._migration.reload()
         return JSONResponse(views.reloaded(reloaded), 409 if reloaded.faults else 200)
+
+    def _limits(self) -> views.View:
+        return {"limits": views.limits(self._parts.limits())}
 
     def _movable(self, name: str) -> Movable:
         movable = self._migration.movable_of(name)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chassis.service.metrics import Metric, gauge
+from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.migration.diff import Diff
 from strangler_gateway.migration.gate import sentences
 from strangler_gateway.migration.gate.shown import shown
@@ -16,6 +17,7 @@ from strangler_gateway.migration.readiness import ServiceReadiness, concerned
 from strangler_gateway.migration.readiness import place as place_of
 from strangler_gateway.migration.states import percent
 from strangler_gateway.steps.explain import Explanation
+from strangler_gateway.table.aggregate_rules import CallRules
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 
@@ -43,6 +45,21 @@ def status(migration: Migration) -> View:
     }
 
 
+def limits(one: LimiterStatus) -> View:
+    """Where requests are counted for rate limits; `problem`: why each gateway counts by itself for now."""
+    return {"store": "redis" if one.redis else "memory", "redis": one.redis, "problem": one.problem}
+
+
+def limit_metrics(one: LimiterStatus) -> Sequence[Metric]:
+    """Whether the shared counters work, where there are any; how full memory was."""
+    text = "Callers that the gateway's own rate limits had no room for."
+    forgotten = Metric("strangler_limit_forgotten_total", "counter", text, [({}, one.forgotten)])
+    if one.redis is None:
+        return (forgotten,)
+    up = gauge("strangler_redis_up", "0: Redis cannot count for rate limits.", int(one.problem is None))
+    return (forgotten, up)
+
+
 def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
     standing = migration.standings[route.movable.name]
     return {
@@ -58,6 +75,7 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
         "legacy": route.legacy.name,
         "extracted": route.extracted.name if route.extracted else None,
         "publish": str(route.publish) if route.publish else None,
+        "aggregate": str(route.aggregate) if route.aggregate else None,
         "new_end": route.has_new_end,
         "requests": {"legacy": counts.legacy, "extracted": counts.extracted},
         "errors": {"legacy": counts.errors_legacy, "extracted": counts.errors_extracted},
@@ -179,11 +197,28 @@ def explanation(one: Explanation) -> View:
         "bucket": one.bucket,
         "side": str(one.side),
         "service": one.service.name if one.service else None,
-        "publish": str(one.route.publish) if one.service is None else None,
+        "publish": str(one.route.publish) if one.service is None and one.route.publish else None,
+        "aggregate": str(one.route.aggregate) if one.service is None and one.route.aggregate else None,
+        "calls": [_call(rules, call) for rules, call in one.calls],
         "reason": one.reason,
         "compared": one.compared,
         "limit": str(one.route.limit) if one.route.limit else None,
         "note": one.note,
+    }
+
+
+def _call(rules: CallRules, one: Explanation) -> View:
+    """Where a call of an aggregate would go."""
+    return {
+        "name": rules.name,
+        "path": "".join(map(str, rules.target)),
+        "each": str(rules.each) if rules.each else None,
+        "required": rules.required,
+        "route": one.route.id,
+        "unit": one.route.movable.name,
+        "side": str(one.side),
+        "service": one.service.name if one.service else None,
+        "reason": one.reason,
     }
 
 

@@ -2,8 +2,9 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -55,7 +56,8 @@ def _matcher(path: Path, as_json: bool) -> Matcher:
 
 def _sentence(method: str, path: str, user: str | None, answer: Answer) -> str:
     of = f"{answer['kind']} {answer['unit']}, {where(answer)}"
-    lines = [f"{method} {path} goes to {answer['side']} ({answer['service'] or answer['publish']}): {answer['reason']}"]
+    end = answer["service"] or answer["publish"] or answer["aggregate"]
+    lines = [f"{method} {path} goes to {answer['side']} ({end}): {answer['reason']}"]
     lines.append(f"route {answer['route']} ({answer['path']}) of {of}")
     if answer["variables"]:
         lines.append("variables " + ", ".join(f"{name}={value}" for name, value in answer["variables"].items()))
@@ -65,4 +67,11 @@ def _sentence(method: str, path: str, user: str | None, answer: Answer) -> str:
         lines.append(f"limited to {answer['limit']}")
     if answer["compared"]:
         lines.append("the service is called too, after the answer has gone, and the answers are compared")
+    lines += [_call(call) for call in answer["calls"]]
     return "\n".join([*lines, *filter(None, [answer["note"]])])
+
+
+def _call(call: Mapping[str, Any]) -> str:
+    each = f", for each of {call['each']}" if call["each"] else ""
+    asked = f"call {call['name']}: GET {call['path']}{each}"
+    return f"{asked} goes to {call['side']} ({call['service']}): {call['reason']} (route {call['route']})"

@@ -164,7 +164,7 @@ def _row(route: Mapping[str, Any]) -> tuple[object, ...]:
     state = where(route) + (" (held)" if route["held"] else "")
     unanswered = route["unanswered"]["legacy"]
     new = (requests["extracted"], errors, unanswered, shadow["compared"], shadow["different"])
-    end = route["extracted"] or (f"message {route['publish']}" if route["publish"] else "no new end")
+    end = route["extracted"] or route["publish"] or route["aggregate"] or "no new end"
     seen = new if route["new_end"] else ("-", errors, unanswered, "-", "-")
     match = f"{methods} {route['path']}"
     return route["id"], match, group, state, requests["legacy"], *seen, moment(route["moved_at"]), end
@@ -179,7 +179,11 @@ def _limit(route: Mapping[str, Any], shown: bool) -> tuple[object, ...]:
 def _problems(answer: Answer) -> list[str]:
     found = [f"the file has a fault, so an older table is in use: {fault}" for fault in answer["faults"]]
     problem = answer["state_dir"]["problem"]
-    return [*found, f"flips are off: {problem}"] if problem else found
+    found += [f"flips are off: {problem}"] if problem else []
+    limits = answer["limits"]
+    if limits["problem"]:
+        found.append(f"rate limits are not shared: Redis at {limits['redis']} cannot count: {limits['problem']}")
+    return found
 
 
 def _entry(entry: Mapping[str, Any]) -> tuple[object, ...]:

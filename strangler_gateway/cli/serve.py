@@ -26,6 +26,9 @@ def serve(
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM file; it is read again when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file with the key of the certificate.")] = None,
+    redis_url: Annotated[
+        str | None, typer.Option(help="For shared rate limits. With a password: only in STRANGLER_REDIS_URL(_FILE).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the gateway.
@@ -44,12 +47,20 @@ def serve(
         "state_dir": state_dir,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
+        "redis_url": _without_password(redis_url, as_json),
     }
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except (ValidationError, OSError) as exc:
         fail(USAGE, "settings", _without_values(exc), as_json)
     raise typer.Exit(run_gateway(settings))
+
+
+def _without_password(url: str | None, as_json: bool) -> str | None:
+    """Everybody on the machine sees a command line."""
+    if url is not None and "@" in url:
+        fail(USAGE, "usage", "a password does not belong on a command line; set STRANGLER_REDIS_URL_FILE", as_json)
+    return url
 
 
 def _without_values(exc: Exception) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from strangler_gateway.config import field_types as t
+from strangler_gateway.config.aggregate_model import AggregateEntry
 from strangler_gateway.config.identity_model import IdentityChoice
 from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.config.strict_model import StrictModel
@@ -65,7 +66,6 @@ class ServiceEntry(StrictModel):
     lenient: bool = False
     upgrade: list[t.Protocol] = Field(default=["websocket"])
     half_close: Literal["end", "answer"] = "end"
-    credentials: Literal["pass", "exchange"] = "pass"
 
 
 class GateEntry(StrictModel):
@@ -195,7 +195,7 @@ class RouteEntry(MovableFields):
     legacy: t.Name
     extracted: t.Name | None = None
     publish: PublishEntry | None = None
-    aggregate: object = None
+    aggregate: AggregateEntry | None = None
     new: bool = False
     auth: AuthRules = AuthRules()
     shadow: ShadowEntry | None = None

@@ -53,7 +53,7 @@ def choose(
     state = route.movable.state
     if state is _LEGACY:
         return _STATE_LEGACY
-    if not (route.extracted or route.publish):
+    if not (route.extracted or route.publish or route.aggregate):
         return _NO_NEW_END
     if state is _RETIRED:
         return _STATE_RETIRED

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from chassis.auth.claims import Identity, IdentityProvider
+from chassis.auth.claims import Identity
 from strangler_gateway.exchange.decision import Decision
 from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.exchange.taps import Tap
 from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.request_head import RequestHead
+from strangler_gateway.table.aggregate_rules import AggregateRules
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import RouteTable, Service, Side
 
@@ -16,8 +17,11 @@ class Exchange:
     """A request on its way. Bytes are as received; `fields` are (name as sent, value) in the order received."""
 
     __slots__ = (
+        "aggregate",
         "answered_here",
         "bucket",
+        "call",
+        "called_by",
         "client",
         "continued",
         "credential",
@@ -25,7 +29,6 @@ class Exchange:
         "decision",
         "extra_fields",
         "head",
-        "identified_by",
         "identity",
         "identity_unavailable",
         "internal_token",
@@ -78,11 +81,8 @@ class Exchange:
         self.variables: tuple[bytes, ...] = ()
         self.request_id = b""
         self.credential: bytes | None = None
-        """What the monolith gets as Authorization in place of the client's."""
         self.identity: Identity | None = None
         """None: not asked for (legacy), or unavailable."""
-        self.identified_by: IdentityProvider | None = None
-        """The provider that knows the user."""
         self.identity_unavailable = False
         self.debug = False
         """The debug credential was right: the response tells the decision."""
@@ -94,6 +94,12 @@ class Exchange:
         self.decision: Decision | None = None
         self.publish: PublishRules | None = None
         """Set by decide in place of `service`: the request becomes a message."""
+        self.aggregate: AggregateRules | None = None
+        """Set by decide in place of `service`: the request is answered with several calls."""
+        self.called_by = ""
+        """Of a call of an aggregate: the aggregate's route."""
+        self.call = ""
+        """The name of that call."""
         self.internal_token: bytes | None = None
         """What a service gets in place of Authorization."""
         self.public_scheme: bytes | None = None
@@ -103,7 +109,7 @@ class Exchange:
         """The peer is one of `trusted_proxies`."""
         self.status = 0
         self.stage = b""
-        """Where it failed: connect, response, body, client, publish, identity; empty if it did not."""
+        """Where it failed: connect, response, body, client, publish, aggregate, identity; empty if it did not."""
         self.proxy_status = b""
         """Why it failed, as Proxy-Status tells it (RFC 9209 §2.3); empty where the gateway failed nothing."""
         self.answered_here = False
@@ -123,6 +129,11 @@ class Exchange:
     def fields(self) -> Pairs:
         """Of the request."""
         return self.head.fields
+
+    @property
+    def has_service(self) -> bool:
+        """Whether the decision names a service; else the gateway's own end takes the request."""
+        return self.publish is None and self.aggregate is None
 
     @property
     def version(self) -> int:

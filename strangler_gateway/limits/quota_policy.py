@@ -8,15 +8,19 @@ from strangler_gateway.table.routes import RateLimit
 
 
 class QuotaPolicy:
-    """`prefix` comes before a caller's key: other rates, or another way to tell callers apart, begin anew."""
+    """`prefix` comes before a caller's key: other rates, or another way to tell callers apart, begin anew.
 
-    __slots__ = ("_names", "_policies", "prefix", "rule", "windows")
+    `numbers`: the windows as text.
+    """
+
+    __slots__ = ("_names", "_policies", "numbers", "prefix", "rule", "windows")
 
     def __init__(self, route_id: str, rule: RateLimit) -> None:
         self.rule = rule
         self.windows = rule.windows
         said = ",".join(f"{rate.amount}/{rate.window_s}" for rate in rule.rates)
         self.prefix = f"{route_id}|{said}|{rule.burst or ''}|{rule.by}|".encode()
+        self.numbers = b" ".join([b"%d %d %d" % window for window in rule.windows])
         self._names = [f'"{route_id}-{rate.window_s}s"'.encode() for rate in rule.rates]
         self._policies = b", ".join(_items(self._names, rule.rates, rule.burst))
 

@@ -18,7 +18,7 @@ class RouteEvidence:
     id: str
     new_end: bool = True
     safe: bool = True
-    """Takes a safe method (RFC 9110 §9.2.1)."""
+    """Takes a safe method (RFC 9110 §9.2.1), and a service answers: shadow can compare."""
     new: bool = False
     """The monolith never had it."""
     writes: bool = False
@@ -118,7 +118,8 @@ def _without_end(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
     if evidence.routes and len(without) == len(evidence.routes):
         yield MoveRefusal(
             "no_new_end",
-            f"no route of {move.unit} has a new end: add `extracted:` or `publish:` to {listing(without)} first",
+            f"no route of {move.unit} has a new end: "
+            f"add `extracted:`, `publish:` or `aggregate:` to {listing(without)} first",
         )
     elif without and move.after.state is MigrationState.RETIRED:
         yield MoveRefusal(

@@ -9,6 +9,8 @@ from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
 from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, RouteEvidence, listing
 from strangler_gateway.migration.readiness import ServiceReadiness, concerned, place
 from strangler_gateway.migration.states import RefusalCode
+from strangler_gateway.table.call_target import ends_of_calls
+from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.stats import RouteStats, Stats
@@ -25,12 +27,19 @@ Examples = Callable[[str], Sequence[Mapping[str, object]]]
 async def unreachable(table: RouteTable, unit: str, probe: Probe, broker: BrokerProbe) -> tuple[MoveRefusal, ...]:
     """Which new ends of a movable do not answer or are not ready, each with what to do; all are asked at once."""
     routes = routes_of(table, unit)
-    services = {route.extracted.name: route.extracted for route in routes if route.extracted}
+    services = {service.name: service for route in routes for service in _ends(table, route)}
     messages = dict.fromkeys(route.publish for route in routes if route.publish)
     answers = await asyncio.gather(*map(probe, services.values()))
     refusals = [refusal for answer in answers for refusal in _refusals(table, unit, answer)]
     absent = filter(None, await asyncio.gather(*map(broker, messages)))
     return (*refusals, *(MoveRefusal("unreachable", reason, forcible=True) for reason in absent))
+
+
+def _ends(table: RouteTable, route: Route) -> list[Service]:
+    """Of an aggregate what its calls need now: a move of theirs asks for itself."""
+    if route.aggregate is not None:
+        return ends_of_calls(Matcher(table), route)
+    return [route.extracted] if route.extracted else []
 
 
 def _refusals(table: RouteTable, unit: str, answer: ServiceReadiness) -> Iterator[MoveRefusal]:
@@ -127,7 +136,7 @@ def _route(route: Route, counts: RouteStats, baseline: Baseline, examples: Examp
     return RouteEvidence(
         id=route.id,
         new_end=route.has_new_end,
-        safe=route.methods is None or not route.methods.isdisjoint(SAFE),
+        safe=route.aggregate is None and (route.methods is None or not route.methods.isdisjoint(SAFE)),
         new=route.new,
         writes=route.methods is None or not route.methods <= SAFE,
         shadowed=route.shadow is not None and route.shadow.pure,

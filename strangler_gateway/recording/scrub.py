@@ -3,11 +3,11 @@
 from urllib.parse import unquote
 
 from strangler_gateway.exchange.taps import Fields
+from strangler_gateway.http.content_coding import TooLarge, Undecodable, decode
 from strangler_gateway.recording.body import LeftOut, form, is_text, scrubbed
 from strangler_gateway.recording.secrets import Pseudonyms
 from strangler_gateway.recording.step import CREDENTIALS, Pairs, RecordedStep
 from strangler_gateway.recording.tap import CapturedExchange
-from strangler_gateway.shadow.content_coding import TooLarge, Undecodable, decode
 
 MAX_TEXT = 1 << 20
 MAX_CALLERS = 100_000

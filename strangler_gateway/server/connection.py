@@ -101,7 +101,7 @@ class ClientConnection:
         exchange = self.exchange
         if exchange is None or self.handler is None or not self.body.done or self.writer.tunnel is not None:
             return False
-        is_decided = exchange.decision is not None and exchange.publish is None
+        is_decided = exchange.decision is not None and exchange.has_service
         service = exchange.service if is_decided else exchange.route.legacy
         return service.half_close == "answer" and not exchange.protocol
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from chassis.auth.claims import Identity
+from chassis.auth.claims import NOBODY, Identity
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.own_answers import OwnAnswers
+from strangler_gateway.http.content_coding import Undecodable, decode
 from strangler_gateway.identity.authority import Authority
 from strangler_gateway.identity.grants import refusal
 from strangler_gateway.identity.signer import Signer
 from strangler_gateway.shadow.comparison import Seen
-from strangler_gateway.shadow.content_coding import Undecodable, decode
 from strangler_gateway.table.routes import Service, Side
 from strangler_gateway.upstream.fetch import fetch
 from strangler_gateway.upstream.heads_out import request_head, target_for
@@ -64,7 +64,7 @@ class SecondCalls:
         """The answer of the new end, or the gateway's own where it would refuse this caller."""
         service, auth = exchange.route.extracted, exchange.route.auth
         assert service is not None  # tap has looked
-        found = self._authority.confirm(exchange, auth)
+        found = self._authority.confirm(exchange.identity or NOBODY, exchange, auth)
         identity = found if isinstance(found, Identity) else await found
         reply = refusal(auth, identity) if auth.enforce == "gateway" else None
         if reply is not None:

@@ -7,8 +7,8 @@ from functools import partial
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.taps import Capture
+from strangler_gateway.http.content_coding import TooLarge, decodable
 from strangler_gateway.shadow.comparison import compare, compiled, persisting
-from strangler_gateway.shadow.content_coding import TooLarge, decodable
 from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.shadow.json_compare import Difference
 from strangler_gateway.shadow.second_call import Reading, SecondCalls, Truncated

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import Final
 
-from chassis.auth.claims import Identity
+from chassis.auth.claims import NOBODY, Identity
 from strangler_gateway.exchange.decision import IDENTITY_UNAVAILABLE, NOBODY_CAN_TELL
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Answer, DeferredStep, Outcome
@@ -28,10 +28,12 @@ class Authorize:
         """Does nothing for what goes to the monolith: it decides itself."""
         if exchange.decision is None or exchange.decision.side is _MONOLITH:
             return None
+        if exchange.aggregate is not None and exchange.route.auth.require == "open":
+            return None  # each of its calls is authorized as a request of its own
         if exchange.identity_unavailable:
             return _elsewhere(exchange)
         try:
-            answer = self._authority.confirm(exchange, exchange.route.auth)
+            answer = self._authority.confirm(exchange.identity or NOBODY, exchange, exchange.route.auth)
         except Exception as error:
             return self._unavailable(exchange, error)
         if isinstance(answer, Identity):
@@ -52,7 +54,7 @@ class Authorize:
             reply = refusal(auth, identity)
             if reply is not None:
                 return reply
-        if exchange.publish is None:
+        if exchange.has_service:
             exchange.internal_token = self._signer.token(identity, exchange.service.name)
         return None
 
@@ -67,5 +69,5 @@ def _elsewhere(exchange: Exchange) -> Answer:
         exchange.decision, exchange.stage = NOBODY_CAN_TELL, b"identity"
         return _UNAVAILABLE
     exchange.decision = IDENTITY_UNAVAILABLE
-    exchange.service, exchange.publish = exchange.route.legacy, None
+    exchange.service, exchange.publish, exchange.aggregate = exchange.route.legacy, None, None
     return None

@@ -21,7 +21,7 @@ _SERVICE: Final = Side.EXTRACTED
 
 
 class Decide:
-    """Sets key_hash, bucket, decision, and service or publish; tap where the request is compared or recorded."""
+    """Sets key_hash, bucket, decision, and service, publish or aggregate; tap where it is compared or recorded."""
 
     def __init__(
         self, upstreams: Upstreams, shadow: Shadow, recorder: Recorder, random_bytes: Callable[[int], bytes]
@@ -29,16 +29,16 @@ class Decide:
         self._upstreams, self._shadow, self._recorder, self._random_bytes = upstreams, shadow, recorder, random_bytes
 
     def run(self, exchange: Exchange) -> Outcome:
-        """Never waits; ends a preflight of a route that publishes."""
+        """Never waits; ends a preflight of a route that publishes or aggregates."""
         route, fail_over = exchange.route, False
-        if route.movable.state is _CANARY and not exchange.identity_unavailable and (route.extracted or route.publish):
+        if route.movable.state is _CANARY and not exchange.identity_unavailable and route.has_new_end:
             self._draw(exchange)
             fail_over = route.extracted is not None and self._fails_over(exchange.method, route.extracted)
         decision = choose(route, exchange.bucket, exchange.override, exchange.identity_unavailable, fail_over)
         exchange.decision = decision
         if decision.side is _SERVICE:
             if route.extracted is None:
-                return _publishes(exchange)
+                return _own_end(exchange)
             exchange.service = route.extracted
             return None
         exchange.service = route.legacy
@@ -65,12 +65,14 @@ class Decide:
             exchange.bucket = drawn % BUCKETS
 
 
-def _publishes(exchange: Exchange) -> Outcome:
-    """The new end is a message; a preflight, which carries no user, ends here."""
-    exchange.publish = rules = exchange.route.publish
+def _own_end(exchange: Exchange) -> Outcome:
+    """The new end is a message or an aggregate; a preflight, which carries no user, ends here."""
+    route = exchange.route
+    rules = route.publish or route.aggregate
     assert rules is not None  # else there is no new end
+    exchange.publish, exchange.aggregate = route.publish, route.aggregate
     exchange.extra_fields += tuple([(name.encode(), value.encode()) for name, value in rules.headers])
     if exchange.method != b"OPTIONS":
         return None
-    methods = sorted(exchange.route.methods or ())
+    methods = sorted(route.methods or ())
     return Reply(204, "", "", ((b"Allow", b", ".join([*methods, b"OPTIONS"])),))

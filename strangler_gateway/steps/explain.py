@@ -1,10 +1,12 @@
 """Where a request would go and why, without sending it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strangler_gateway.exchange.decision import choose
 from strangler_gateway.migration.states import Position, position_of
+from strangler_gateway.table.aggregate_rules import CallRules
 from strangler_gateway.table.bucket import bucket
+from strangler_gateway.table.call_target import path_of
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import MigrationState, Route, Service, Side
 
@@ -20,15 +22,26 @@ class Explanation:
     side: Side
     reason: str
     service: Service | None
-    """None: the request becomes a message, as the route's `publish` says."""
+    """None: the request becomes a message or several calls, as `publish` or `aggregate` of the route says."""
     compared: bool
     """A shadow call would follow."""
     note: str = ""
+    calls: tuple[tuple[CallRules, "Explanation"], ...] = ()
+    """Of an aggregate: where each of its calls would go."""
 
 
 def explain(matcher: Matcher, method: str, target: str, user: str | None = None) -> Explanation:
     """`target` is a path, with or without a query; `user` the verified user id."""
-    path = target.partition("?")[0].encode()
+    one = _explained(matcher, method, target.partition("?")[0].encode(), user)
+    rules = one.route.aggregate
+    if rules is None or one.side is Side.LEGACY:
+        return one
+    values = dict(zip(one.route.variables, (value.encode() for _, value in one.variables), strict=True))
+    paths = [(call, path_of(call, values)) for call in rules.calls]
+    return replace(one, calls=tuple((call, _explained(matcher, "GET", path, user)) for call, path in paths))
+
+
+def _explained(matcher: Matcher, method: str, path: bytes, user: str | None) -> Explanation:
     route, captured = matcher.match(method.encode(), path)
     unit = route.movable
     drawn = unit.state is MigrationState.CANARY and user is not None and route.has_new_end

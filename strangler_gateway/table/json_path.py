@@ -51,20 +51,25 @@ def parse_place(text: str) -> Path:
         if any(isinstance(step, Wildcard) for step in path):
             raise ValueError(f'"{text}": wanted one place, without *')
         return path
-    if text.startswith("/"):
-        return tuple(part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/"))
-    return (text,)
+    return parse_pointer(text) if text.startswith("/") else (text,)
 
 
-def value_at(document: object, path: Path) -> object:
-    """The value at a path; None if there is none."""
+def parse_pointer(text: str) -> Path:
+    """A JSON Pointer (RFC 6901): empty for the whole document, `/data/id`. Raises ValueError."""
+    if text and not text.startswith("/"):
+        raise ValueError(f'"{text}": a JSON Pointer begins with /, as in /data/id')
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:])
+
+
+def value_at(document: object, path: Path, missing: object = None) -> object:
+    """The value at a path; `missing` if there is none."""
     for step in path:
-        if isinstance(document, dict) and isinstance(step, str):
-            document = document.get(step)
+        if isinstance(document, dict) and isinstance(step, str) and step in document:
+            document = document[step]
         elif isinstance(document, list) and (index := _index(step)) is not None and index < len(document):
             document = document[index]
         else:
-            return None
+            return missing
     return document
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from typing import Any, Literal
 
+from strangler_gateway.table.aggregate_rules import AggregateRules
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.rate import Rate, Window, parse_rates, windows_of
 
@@ -80,8 +81,6 @@ class Service:
     """Protocols that a connection may be switched to, in lower case."""
     half_close: Literal["end", "answer"] = field(default="end", metadata=_ADDED)
     """What becomes of a whole request whose client has ended its side."""
-    credentials: Literal["pass", "exchange"] = field(default="pass", metadata=_ADDED)
-    """As the legacy side: gets the client's credential, or its own kind for it where a provider exchanges it."""
 
     @property
     def authority(self) -> bytes:
@@ -212,6 +211,8 @@ class Route:
     """It is the last route: its requests count as undeclared traffic."""
     publish: PublishRules | None = None
     """Instead of `extracted`: its requests become messages."""
+    aggregate: AggregateRules | None = field(default=None, metadata=_ADDED)
+    """Instead of `extracted`: its requests are answered with several calls."""
     new: bool = False
     """The monolith never had it, so there is nothing to compare."""
     line: int = 0
@@ -219,7 +220,7 @@ class Route:
     @property
     def has_new_end(self) -> bool:
         """Whether there is a place besides the monolith that it can go to."""
-        return self.extracted is not None or self.publish is not None
+        return self.extracted is not None or self.publish is not None or self.aggregate is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +242,9 @@ class ErrorTemplate:
 
 @dataclass(frozen=True, slots=True)
 class IdentityRules:
-    """An identity provider and its options (`jwt`, `introspect`), or `module:factory` of a plugin."""
+    """The identity provider and its options (`jwt`, `introspect`), or `module:factory` of a plugin."""
 
-    kind: Literal["jwt", "introspect", "plugin"]
+    kind: Literal["none", "jwt", "introspect", "plugin"] = "none"
     plugin: str | None = None
     options: tuple[tuple[str, object], ...] = ()
 
@@ -257,8 +258,7 @@ class RouteTable:
     services: Mapping[str, Service]
     movables: Mapping[str, Movable]
     paths: PathRules = PathRules()
-    identity: tuple[IdentityRules, ...] = ()
-    """The providers, in the order in which they are asked."""
+    identity: IdentityRules = IdentityRules()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     identity_headers: tuple[str, ...] = ()
     """Fields that say who calls, besides the built-in ones: lower case, a prefix ends with `*`."""
@@ -277,26 +277,21 @@ class RouteTable:
     def sealed(self) -> "RouteTable":
         """The same table with the digest of its content: states and shares count, comments and lines do not."""
         said = {part.name: _canonical(getattr(self, part.name)) for part in fields(self) if part.name != "digest"}
-        said["units"] = said.pop("movables")  # digests keep the old names: a file has the same one after an upgrade
-        if len(self.identity) < 2:
-            said["identity"] = _canonical(self.identity[0]) if self.identity else _NOBODY_KNOWN
+        said["units"] = said.pop("movables")  # digests keep the old name: a file has the same one after an upgrade
         text = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH])
 
 
 DIGEST_LENGTH = 16
-_NOBODY_KNOWN: dict[str, object] = {"kind": "none", "plugin": None, "options": []}
 
 
 def _canonical(value: object) -> object:
     """A value of this module as plain JSON. A route holds the names of its services and movable, not their contents."""
     if isinstance(value, Route):
-        kept = [part.name for part in fields(value) if part.name not in ("line", "movable", "legacy")]
-        named = {name: _canonical(getattr(value, name)) for name in kept}
-        return named | {"unit": value.movable.name, "legacy": value.legacy.name}
+        named = {"unit": value.movable.name, "legacy": value.legacy.name}
+        return _members(value, leave_out=("line", "movable", "legacy")) | named
     if is_dataclass(value):
-        said = ((part, getattr(value, part.name)) for part in fields(value) if part.compare)
-        return {part.name: _canonical(each) for part, each in said if not (part.metadata and each == part.default)}
+        return _members(value)
     if isinstance(value, Mapping):
         return {str(key): _canonical(each) for key, each in value.items()}
     if isinstance(value, frozenset):
@@ -306,3 +301,8 @@ def _canonical(value: object) -> object:
     if isinstance(value, bytes):
         return value.decode("latin-1")
     return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _members(value: Any, leave_out: tuple[str, ...] = ()) -> dict[str, object]:
+    said = ((part, getattr(value, part.name)) for part in fields(value) if part.compare and part.name not in leave_out)
+    return {part.name: _canonical(each) for part, each in said if not (part.metadata and each == part.default)}

@@ -50,7 +50,7 @@ class AccessLog:
             _HUNDREDTHS[hundredths],
             exchange.stage,
         )
-        if exchange.proxy_status or self._more:
+        if exchange.proxy_status or self._more or exchange.called_by:
             line = line[:-2] + self._seldom(exchange)
         self._put(line)
 
@@ -62,6 +62,8 @@ class AccessLog:
     def _seldom(self, exchange: Exchange) -> bytes:
         """The end of a line: why it failed, what the operator asks for; no query, since it may hold secrets."""
         line = b',"proxy_status":"%b"' % exchange.proxy_status if exchange.proxy_status else b""
+        if exchange.called_by:
+            line += b',"called_by":"%b","call":"%b"' % (exchange.called_by.encode(), exchange.call.encode())
         if self._path:
             line += b',"path":%b' % _json(exchange.head.path[:_MAX_PATH].decode("latin-1"))
         if self._user:

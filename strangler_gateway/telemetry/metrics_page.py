@@ -19,8 +19,10 @@ _HELP = {
     "shadow_moved": "Compared answers that differed only until both sides were read again.",
     "shadow_failed": "Second calls without an answer that can be compared.",
     "shadow_skipped": "Requests in shadow that were not compared.",
+    "aggregated": "Requests that were calls of an aggregate.",
     "unserialized": "Writes whose turn did not come in time.",
     "limited": "Requests over a rate limit.",
+    "limit_unavailable": "Requests that Redis could not count: counted by this gateway alone, or refused.",
 }
 """By counter of RouteStats."""
 
@@ -36,13 +38,11 @@ def request_metrics(stats: Stats, table: RouteTable) -> Iterator[Metric | Histog
     undeclared = sum(stats.undeclared.values())
     yield Metric("strangler_refused_total", "counter", "What never became a request.", [({}, stats.refused)])
     yield Metric("strangler_undeclared_total", "counter", "Requests without a declared route.", [({}, undeclared)])
-    exchanges = [({"outcome": outcome}, count) for outcome, count in stats.exchanges.items()]
-    yield Metric(
-        "strangler_credential_exchanges_total", "counter", "Tokens for which a credential was asked for.", exchanges
-    )
     publishing = [(route.id, stats.published.get(route.id, Published())) for route in table.routes if route.publish]
     if publishing:
         yield from _publishing(publishing)
+    if any(route.aggregate for route in table.routes):
+        yield _calls(stats, table)
 
 
 def _requests(routes: Sequence[tuple[str, RouteStats]]) -> Metric:
@@ -67,6 +67,17 @@ def _durations(routes: Sequence[tuple[str, RouteStats]]) -> Histogram:
         )
     ]
     return Histogram("strangler_request_duration_seconds", "Duration of requests.", BUCKETS_S, series)
+
+
+def _calls(stats: Stats, table: RouteTable) -> Metric:
+    """Of calls that the table has."""
+    known = {(route.id, call.name) for route in table.routes if route.aggregate for call in route.aggregate.calls}
+    samples = [
+        ({"route": route, "call": call, "result": result}, count)
+        for (route, call, result), count in sorted(stats.calls.items())
+        if (route, call) in known
+    ]
+    return Metric("strangler_aggregate_calls_total", "counter", "Calls of aggregates by their result.", samples)
 
 
 def _publishing(routes: Sequence[tuple[str, Published]]) -> Iterator[Metric | Histogram]:

@@ -19,7 +19,7 @@ MAX_SHAPES = 500
 SAME_MOMENT_S = 0.01
 """The journal keeps milliseconds."""
 _LEGACY: Final = Side.LEGACY
-_UPSTREAM_FAILED: Final = (b"connect", b"response", b"body", b"publish")
+_UPSTREAM_FAILED: Final = (b"connect", b"response", b"body", b"publish", b"aggregate")
 _COUNTERS = (
     "legacy",
     "extracted",
@@ -37,6 +37,8 @@ _COUNTERS = (
     "shadow_skipped",
     "unserialized",
     "limited",
+    "limit_unavailable",
+    "aggregated",
 )
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[^/]*\d[^/]*|[^/]{25,}|[^/]*[^\x21-\x7e][^/]*|[^/]*[@%][^/]*")
 
@@ -77,6 +79,9 @@ class RouteStats:
     unserialized: int
     limited: int
     """Of the gateway's own answers: 429."""
+    limit_unavailable: int
+    aggregated: int
+    """Requests that were calls of an aggregate."""
 
     def __init__(self) -> None:
         for name in _COUNTERS:
@@ -117,22 +122,23 @@ class Stats:
         self.undeclared: dict[str, int] = {}
         self.published: dict[str, Published] = {}
         """Of routes that publish, in this process alone."""
+        self.calls: dict[tuple[str, str, str], int] = {}
+        """Of aggregates, by route, call and result, in this process alone."""
         self.steps: dict[str, StepCounts] = {}
         """By movable in shadow, canary or extracted: what this step has shown."""
-        self.exchanges: dict[str, int] = {"exchanged": 0, "refused": 0, "failed": 0}
-        """Credentials asked for in exchange for tokens, by outcome, in this process alone."""
         self.refused = 0
         """What never became a request."""
         self.wall = wall
         self.since = self.started = wall()
 
-    def exchanged(self, outcome: str) -> None:
-        """Counts a question for a credential: exchanged, refused or failed."""
-        self.exchanges[outcome] += 1
-
     def refuse(self) -> None:
         """Counts what never became a request."""
         self.refused += 1
+
+    def called(self, route_id: str, call: str, result: str) -> None:
+        """A call of an aggregate has ended."""
+        key = route_id, call, result
+        self.calls[key] = self.calls.get(key, 0) + 1
 
     def route(self, route_id: str) -> RouteStats:
         """The counters of a route, made on first use."""
@@ -174,6 +180,8 @@ class Stats:
         if user:
             (users or _users(stats, decision.side)).add(user)
         statuses[status] = statuses.get(status, 0) + 1
+        if exchange.called_by:
+            stats.aggregated += 1
         if exchange.bucket is not None:
             step_counts.count(self.steps, exchange, bad, self.wall)
         if route.undeclared:

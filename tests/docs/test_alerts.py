@@ -28,7 +28,8 @@ from extracted.runner.metrics import RunnerMetrics
 from extracted.runner.queue import FairQueue, QueueBounds
 from extracted.runner.sandbox.port import RunOutcome, RunStatus
 from extracted.shop.metrics import ShopMetrics
-from strangler_gateway.admin.views import migration_metrics
+from strangler_gateway.admin.views import limit_metrics, migration_metrics
+from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.metrics_page import request_metrics
@@ -107,7 +108,8 @@ async def gateway(folder: Path) -> str:
     await migration.start()
     table = RouteTable("d", (route,), {"m": monolith}, {"all": route.movable})
     try:
-        return rendered(*request_metrics(stats, table), *migration_metrics(migration))
+        limits = limit_metrics(LimiterStatus("127.0.0.1:6379", None, 0))
+        return rendered(*request_metrics(stats, table), *migration_metrics(migration), *limits)
     finally:
         await migration.aclose()
 

@@ -1,5 +1,6 @@
 """docs/routes.md: its examples have no fault, and its tables name every field with its default."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from strangler_gateway.config import identity_model, publish_model
+from strangler_gateway.config import aggregate_model, identity_model, publish_model
 from strangler_gateway.config import model as routes_model
 from strangler_gateway.config.checks.check import check_text
 from strangler_gateway.config.strict_model import StrictModel
@@ -19,8 +20,6 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "## The file": routes_model.RoutesFile,
     "### paths": routes_model.Paths,
     "### identity.jwt": identity_model.Jwt,
-    "### identity.jwt.confirm": identity_model.ConfirmEntry,
-    "### identity.jwt.exchange": identity_model.ExchangeEntry,
     "### identity.introspect": identity_model.Introspect,
     "### errors.STATUS": routes_model.ErrorEntry,
     "### services.NAME": routes_model.ServiceEntry,
@@ -34,6 +33,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### routes.publish": publish_model.PublishEntry,
     "### routes.publish.body.FIELD": publish_model.BodyFieldEntry,
     "### routes.publish.outcomes.WORD": publish_model.OutcomeEntry,
+    "### routes.aggregate": aggregate_model.AggregateEntry,
+    "### routes.aggregate.calls.NAME": aggregate_model.CallEntry,
     "### routes.auth": routes_model.AuthRules,
     "### routes.shadow": routes_model.ShadowEntry,
     "### routes.limit": routes_model.LimitEntry,
@@ -49,8 +50,10 @@ def rows(heading: str) -> dict[str, str]:
 
 def shown(default: Any) -> str:
     """A default as the tables write it."""
-    if default is None:
+    if default is None or default == "":
         return "–"
+    if isinstance(default, dict):
+        return f"{{{', '.join(f'{name}: {json.dumps(value)}' for name, value in default.items())}}}"
     if isinstance(default, BaseModel):
         return "see below"
     if isinstance(default, bool):
@@ -71,10 +74,10 @@ def test_every_example_is_served_without_a_warning(example: str) -> None:
     assert (report.faults, report.warnings) == ((), ())
 
 
-def test_there_is_a_small_example_a_large_one_one_that_publishes_and_one_that_exchanges_credentials() -> None:
+def test_there_is_a_small_example_and_one_of_each_kind_of_new_end() -> None:
     assert [len(example.splitlines()) < 10 for example in EXAMPLES] == [True, False, False, False]
     assert ["publish:" in example for example in EXAMPLES] == [False, False, True, False]
-    assert ["exchange}" in example for example in EXAMPLES] == [False, False, False, True]
+    assert ["aggregate:" in example for example in EXAMPLES] == [False, False, False, True]
 
 
 @pytest.mark.parametrize("heading", SECTIONS)

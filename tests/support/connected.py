@@ -14,6 +14,7 @@ from parts.fresh import (
     POSTGRES_URL,
     RABBIT_MANAGEMENT_URL,
     RABBIT_URL,
+    REDIS_URL,
     TIMEOUT_S,
     IdentityServer,
     fresh_name,
@@ -30,6 +31,7 @@ __all__ = [
     "POSTGRES_URL",
     "RABBIT_MANAGEMENT_URL",
     "RABBIT_URL",
+    "REDIS_URL",
     "TIMEOUT_S",
     "fresh_name",
 ]

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from strangler_gateway.config.checks.aggregate import unmatched_calls
 from strangler_gateway.config.checks.fields import validated
 from strangler_gateway.config.checks.rules import rule_faults
 from strangler_gateway.config.checks.secrets import secret_faults
 from strangler_gateway.config.checks.warnings import warnings_of
 from strangler_gateway.config.compile import compile_table
 from strangler_gateway.config.faults import Fault
-from strangler_gateway.config.identity_model import identity_entries
 from strangler_gateway.config.model import RoutesFile
 from strangler_gateway.config.yaml.source import LocatedYaml, read
 from strangler_gateway.table.routes import RouteTable
@@ -41,18 +41,20 @@ def check_text(text: str, environ: Mapping[str, str], find_plugin: Callable[[str
         faults += _plugin_faults(source, file, find_plugin)
     if faults or file is None:
         return _refused(faults)
-    lines = [source.line(("routes", at)) for at in range(len(file.routes))]
-    return Report((), tuple(sorted(warnings_of(source, file, environ))), compile_table(file, lines))
+    table = compile_table(file, [source.line(("routes", at)) for at in range(len(file.routes))])
+    faults = [source.fault(place, message) for place, message in unmatched_calls(table)]
+    if faults:
+        return _refused(faults)
+    return Report((), tuple(sorted(warnings_of(source, file, environ))), table)
 
 
 def _plugin_faults(source: LocatedYaml, file: RoutesFile, find_plugin: Callable[[str], object]) -> Iterator[Fault]:
-    for place, entry in identity_entries(file.identity):
-        if entry.plugin is None or not entry.enabled:
-            continue
-        try:
-            find_plugin(entry.plugin)
-        except ValueError as exc:
-            yield source.fault((*place, "plugin"), str(exc))
+    if isinstance(file.identity, str) or file.identity.plugin is None:
+        return
+    try:
+        find_plugin(file.identity.plugin)
+    except ValueError as exc:
+        yield source.fault(("identity", "plugin"), str(exc))
 
 
 def _refused(faults: list[Fault]) -> Report:

@@ -1,5 +1,6 @@
 """Faults between entries of the file: names, reach of routes, states, the last route."""
 
+from strangler_gateway.config.checks.aggregate import aggregate_faults
 from strangler_gateway.config.checks.publish import publish_faults
 from strangler_gateway.config.checks.written import Found, WrittenFile, WrittenRoute
 from strangler_gateway.config.faults import Fault
@@ -50,13 +51,6 @@ def _group_or_route(file: WrittenFile) -> Found:
             for field in sorted(MOVABLE_FIELDS & route.fields.keys()):
                 message = f'"{field}" belongs to the group that the route is in; write it there, not here'
                 yield (*route.place, field), message
-
-
-def _reserved(file: WrittenFile) -> Found:
-    for route in file.routes:
-        if "aggregate" in route.fields:
-            message = '"aggregate" is reserved for a later version; a route\'s new end is `extracted:` or `publish:`'
-            yield (*route.place, "aggregate"), message
 
 
 def _new(file: WrittenFile) -> Found:
@@ -122,9 +116,9 @@ _RULES = (
     _ids,
     _undefined,
     _group_or_route,
-    _reserved,
     _new,
     publish_faults,
+    aggregate_faults,
     _methods,
     _unreachable,
     _last_route,

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,13 @@ import uvicorn
 
 from strangler_gateway.admin.app import AdminParts, admin_app
 from strangler_gateway.identity.signer import ephemeral_signer
+from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.recording.record import Recorder
 from strangler_gateway.settings import Settings
 from tests.support.gateway.migrating import World
 
 OPERATOR, READER = "operator-secret-1", "reader-secret-2"
+ALONE = LimiterStatus(None, None, 0)
 
 
 class Kept:
@@ -28,9 +30,11 @@ class Kept:
         return self._world.examples.get(route_id, ())
 
 
-def shown(world: World, settings: Settings, *, is_ready: bool = True) -> AdminParts:
+def shown(
+    world: World, settings: Settings, *, is_ready: bool = True, limits: Callable[[], LimiterStatus] = lambda: ALONE
+) -> AdminParts:
     """As much of a gateway as the admin API shows."""
-    return AdminParts(settings, world.stats, ephemeral_signer(), Kept(world), Recorder(), lambda: is_ready)
+    return AdminParts(settings, world.stats, ephemeral_signer(), Kept(world), Recorder(), lambda: is_ready, limits)
 
 
 def settings(**given: Any) -> Settings:
@@ -38,10 +42,11 @@ def settings(**given: Any) -> Settings:
 
 
 class AdminServer:
-    """The admin API on a free port; `world` may be changed meanwhile."""
+    """The admin API on a free port; `world` and `limits` may be changed meanwhile."""
 
     def __init__(self, folder: Path, **given: Any) -> None:
         self.world = World(folder)
+        self.limits = ALONE
         self._given = given
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._server: uvicorn.Server | None = None
@@ -64,7 +69,7 @@ class AdminServer:
     async def _serve(self) -> None:
         self.migration = self.world.controller()
         await self.migration.start()
-        app = admin_app(shown(self.world, settings(**self._given)), self.migration)
+        app = admin_app(shown(self.world, settings(**self._given), limits=lambda: self.limits), self.migration)
         config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
         await self._server.serve()

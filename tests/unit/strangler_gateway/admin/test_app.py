@@ -262,5 +262,6 @@ async def test_ready_is_told_by_its_status_and_the_keys_are_public_ones(world: W
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as admin:
         assert (await admin.get("/health/ready")).status_code == 503
         assert (await admin.get("/health/live")).status_code == 200
+        assert "degraded" not in (await admin.get("/health/ready")).json()
         [key] = (await admin.get("/.well-known/jwks.json")).json()["keys"]
         assert "d" not in key

@@ -21,9 +21,11 @@ from chassis.service.readiness import UnservedRoute
 from strangler_gateway.cli import guarded
 from strangler_gateway.cli.app import COMMANDS, app
 from strangler_gateway.cli.client import AdminClient
+from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.shadow.examples import Example
 from strangler_gateway.shadow.json_compare import Difference
 from tests.support.gateway.administered import OPERATOR, READER, AdminServer
+from tests.support.gateway.aggregating import AGGREGATE
 from tests.support.gateway.migrating import ROUTES
 from tests.support.gateway.publishing import PUBLISHING
 
@@ -158,6 +160,29 @@ def test_a_rollback_needs_no_word_and_release_lets_go(server: AdminServer) -> No
     assert run("release", "--all").exit_code == REFUSED
 
 
+def test_limits_are_shown_with_what_they_refused_and_why_they_are_not_shared(server: AdminServer) -> None:
+    assert "limited" not in ok("routes")
+    server.world.path.write_text(ROUTES.replace('"/order"}', '"/order"}\n    limit: {rate: 9/day}'))
+    ok("reload")
+    server.world.stats.route("order-write").limited = 41
+    server.limits = LimiterStatus("redis.example:6379", "it does not answer in time", 0)
+    shown = ok("routes")
+    rows = {line.split()[0]: re.split(r"\s{2,}", line.strip()) for line in shown.splitlines() if line.strip()}
+    assert (rows["route"][-2:], rows["search"][-2:]) == (["limit", "limited"], ["-", "-"])
+    assert rows["order-write"][-2:] == ["9/day by user", "41"]
+    assert "not shared: Redis at redis.example:6379 cannot count: it does not answer in time" in shown
+    assert "limited to 9/day by user" in ok("explain", "POST", "/order")
+    assert "limited" not in ok("explain", "GET", "/search")
+
+
+def test_a_password_on_the_command_line_is_refused_and_not_repeated() -> None:
+    refused = process("serve", "--redis-url", "redis://:s3cret@127.0.0.1/0")
+    assert (refused.returncode, "STRANGLER_REDIS_URL_FILE" in refused.stderr) == (USAGE, True)
+    wrong = process("serve", STRANGLER_REDIS_URL="http://:s3cret@127.0.0.1/0")
+    assert (wrong.returncode, "STRANGLER_REDIS_URL: the URL of Redis must be" in wrong.stderr) == (1, True)
+    assert "s3cret" not in refused.stderr + refused.stdout + wrong.stderr + wrong.stdout
+
+
 def test_routes_lists_what_goes_where(server: AdminServer) -> None:
     flip("items", "--to", "shadow")
     ok("rollback", "items")
@@ -270,6 +295,10 @@ def test_explain_asks_the_gateway_or_a_file(server: AdminServer, tmp_path: Path)
     file.write_text(PUBLISHING.replace("g: {state: legacy}", "g: {state: extracted}"))
     shown = ok("explain", "post", "/a", "--routes", str(file), "--admin", NO_GATEWAY)
     assert "POST /a goes to extracted (message a.b.v1 to e): state_extracted" in shown
+    file.write_text(AGGREGATE.replace("${USERS}", "shadow"))
+    shown = ok("explain", "get", "/o", "--routes", str(file), "--admin", NO_GATEWAY)
+    assert "GET /o goes to extracted (calls u): state_extracted" in shown
+    assert "call u: GET /user/1 goes to legacy (m): state_shadow (route user)" in shown
 
 
 def test_watch_tells_what_was_seen_when_time_is_up(server: AdminServer) -> None:

@@ -12,6 +12,7 @@ from strangler_gateway.migration.readiness import ServiceReadiness
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import RouteTable, Service
 from strangler_gateway.telemetry.stats import Stats
+from tests.support.gateway.aggregating import AGGREGATE
 from tests.support.gateway.migrating import ROUTES
 from tests.support.gateway.publishing import PUBLISHING
 
@@ -65,6 +66,26 @@ async def test_services_and_the_broker_are_asked_each_for_its_own() -> None:
         "s is away: start it, or check its `url:` in routes.yaml",
         "no message a.b.v1 to e",
     ]
+
+
+@pytest.mark.parametrize(
+    ("users", "asked"), [("legacy", "m"), ("shadow", "m"), ("canary", "sm"), ("extracted", "s"), ("retired", "s")]
+)
+async def test_for_an_aggregate_the_ends_of_its_calls_are_asked_as_their_group_stands(users: str, asked: str) -> None:
+    seen = []
+
+    async def probe(service: Service) -> ServiceReadiness:
+        seen.append(service.name)
+        return ServiceReadiness(service)
+
+    async def unasked(rules: PublishRules) -> str | None:
+        return str(rules)
+
+    table = load(AGGREGATE, {"USERS": users})
+    assert await preflight.unreachable(table, "overview", probe, unasked) == ()
+    assert seen == [*asked]
+    [route] = evidence(table, table.movables["overview"], Standing(), Stats(), lambda _: [], 9.0).routes
+    assert (route.safe, route.writes, route.new_end) == (False, False, True)  # shadow cannot compare it
 
 
 @pytest.mark.parametrize(("reachable", "code"), [(True, "not_ready"), (False, "unreachable")])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strangler_gateway.http.content_coding import TooLarge, Undecodable, decodable, decode
 from strangler_gateway.shadow.comparison import Rules, Seen, compare, persisting
-from strangler_gateway.shadow.content_coding import TooLarge, Undecodable, decodable, decode
 from strangler_gateway.shadow.json_compare import MAX_DIFFERENCES, Difference
 from strangler_gateway.table.routes import ShadowRules
 

@@ -28,7 +28,6 @@ from tests.support.gateway.exchanges import (
     decided,
     exchange,
     gateway_for,
-    known_as,
     route,
     signer,
     step,
@@ -73,7 +72,7 @@ class Stage:
         """A request that has been decided."""
         x = exchange(self.gateway, fields, **request)
         x.request_id = b"request-1"
-        known_as(self.gateway, x, ALICE)
+        x.identity = ALICE
         step(self.gateway, Decide, x)
         return x
 

@@ -20,7 +20,6 @@ from tests.support.gateway.exchanges import (
     ALICE,
     MONOLITH,
     Provider,
-    asking,
     changed,
     exchange,
     gateway_for,
@@ -118,7 +117,7 @@ def test_what_one_provider_said_is_not_believed_of_the_next_one() -> None:
     gateway = gateway_for(route(), first)
     x = exchange(gateway)
     step(gateway, Identify, x)
-    asking(gateway, second)
+    gateway.authority.provider = second
     following = again(gateway, x)
     step(gateway, Identify, following)
     assert following.identity == second.known

@@ -15,6 +15,7 @@ from tests.support.effort import examples
 SERVICES = "services: {monolith: {url: 'http://m:1'}, shop: {url: 'http://s:1'}}"
 LAST = "- {id: rest, match: {path: '/{rest...}'}, legacy: monolith}"
 PUBLISH = "exchange: e, type: a.b.v1, replies: r, outcomes: {accepted: {status: 204}}"
+MANY = "{path: /user/1, each: 'c0:'}"
 SHADOWED = 'line 6: routes[1].match.path: never reached: the route "a" on line 5 takes'
 ASKS = "auth: {require: authenticated, enforce: gateway}"
 
@@ -46,6 +47,17 @@ def two(first: str, second: str, head: str = "paths: {}") -> str:
 
 def publishing(*more: str, publish: str = PUBLISH, match: str = "methods: [POST], path: '/r'", rest: str = ASKS) -> str:
     return route(", ".join([f"publish: {{{', '.join([publish, *more])}}}", rest]), match=match)
+
+
+def aggregating(calls: str, rest: str = "new: true", match: str = "methods: [GET], path: '/me/{x}'") -> str:
+    """Beside a route of its calls, and another one of several calls."""
+    one = f"- {{id: r, match: {{{match}}}, legacy: monolith, {rest}, aggregate: {{{calls}}}}}"
+    two = "- {id: o, match: {methods: [GET], path: '/o'}, legacy: monolith, aggregate: {calls: {u: {path: '/user/1'}}}}"
+    return file(one, "- {id: user, match: {path: '/user/{id}'}, legacy: monolith, extracted: shop}", two)
+
+
+def calling(a: str, b: str = "path: '/user/2'", more: str = "deadline_s: 5") -> str:
+    return aggregating(f"calls: {{a: {{{a}}}, b: {{{b}}}}}, {more}")
 
 
 def service(url: str) -> str:
@@ -84,29 +96,8 @@ def only_fault(text: str, **environ: str) -> str:
         (top("errors: {teapot: {content_type: a/b, body: x}}"), '"teapot" is neither default nor'),
         (top("errors: {200: {content_type: a/b, body: x}}"), '"200" is neither default nor a status'),
         (top("errors: {500: {content_type: html, body: x}}"), "content_type: wanted a media type"),
-        (top("identity: {}"), "identity: wanted one of jwt, introspect and plugin"),
-        (top("identity: [none]"), 'identity[0]: wanted a mapping, seen "none"'),
-        (top("identity: []"), "identity: is empty; at least one entry is required"),
-        (top("identity: 3"), "identity: wanted none, a mapping with one key (jwt, introspect or plugin), or a list"),
-        (
-            top("identity: [{plugin: 'a:b', colour: red}]"),
-            'identity[0].colour: unknown field "colour"; known here: ena',
-        ),
-        (top("identity: [{plugin: 'a:b', enabled: 'yes'}]"), "identity[0].enabled: wanted true or false"),
-        (top("identity: [{plugin: 'a:b', jwt: {key_env: K}}]"), "identity[0]: wanted one of jwt, introspect and plug"),
-        (
-            top("identity: [{plugin: 'a:b'}, {jwt: {key_env: K, confirm: {url: 'http://a', timeout: 1}}}]"),
-            'identity[1].jwt.confirm.timeout: unknown field "timeout"; did you mean "timeout_s"?',
-        ),
-        (top("identity: {jwt: {key_env: K, leeway_s: 301}}"), "identity.jwt.leeway_s: wanted seconds from 0 to 300"),
-        (
-            top("identity: {jwt: {key_env: K, exchange: {url: 'http://a', audience: a}}}"),
-            "identity.jwt: exchange needs issuer",
-        ),
-        (
-            top("identity: {jwt: {key_env: K, issuer: a, cookie: b, exchange: {url: 'http://a', audience: a}}}"),
-            "identity.jwt: exchange replaces Authorization",
-        ),
+        (top("identity: {}"), "identity: wanted none, or a mapping with one key: jwt, introspect or plugin"),
+        (top("identity: [none]"), "identity: wanted none, or a mapping"),
         (top("identity: some"), "identity: wanted 'none', seen \"some\""),
         (top("identity: {plugin: nothing}"), 'identity.plugin: wanted "package.module:factory"'),
         (top("identity: {jwt: {issuer: a}}"), "identity.jwt: wanted exactly one source of keys"),
@@ -129,7 +120,6 @@ def only_fault(text: str, **environ: str) -> str:
         (route("share: 12.505"), "a share moves in steps of 0.01"),
         (route("share: '5'"), "wanted a number, seen a text"),
         (route("share: true"), "wanted a number, seen true or false"),
-        (route("aggregate: []"), '"aggregate" is reserved for a later version'),
         (route("legacy_: x"), 'unknown field "legacy_"; did you mean "legacy"?'),
         (route("max_body: 10 megs"), 'max_body: wanted a number of bytes, or a text such as "10MiB"'),
         (route("limit: {rate: often}"), 'limit.rate: rate "often" cannot be read'),
@@ -196,6 +186,43 @@ def only_fault(text: str, **environ: str) -> str:
         (publishing("body: {id: {tipe: string, type: string}}"), 'did you mean "type"?'),
         (publishing("headers: {X: 'a\u00fc'}"), "publish.headers.X: wanted printable ASCII"),
         (publishing("queues: q"), 'unknown field "queues"; did you mean "queue"?'),
+        (aggregating("calls: {}"), "routes[0].aggregate.calls: is empty"),
+        (calling("path: '/user/1'", more="colls: {}"), 'unknown field "colls"; did you mean "calls"?'),
+        (calling("path: '/user/1', aftr: [b]"), 'calls.a.aftr: unknown field "aftr"; did you mean "after"?'),
+        (calling("path: 'user'"), 'line 5: routes[0].aggregate.calls.a.path: "user" is not a path'),
+        (calling("path: '/user/{b'"), "has a brace of no reference"),
+        (calling("path: '/user/é'"), "percent-encode the rest"),
+        (calling("path: '/user/{y}'"), "calls.a.path: {y} is not a variable of the route's path; its variables: x"),
+        (calling("path: '/user/{c:/id}'"), 'calls.a.path: there is no call "c"; the other calls: b'),
+        (calling("path: '/user/1', after: [c]"), 'calls.a.after: there is no call "c"'),
+        (calling("path: '/user/{each:/id}', each: 'c:'"), 'calls.a.each: there is no call "c"'),
+        (calling("path: '/user/{each:/id}'"), "{each:/id} is an element of `each:`, and this call has none"),
+        (calling("path: '/user/1', each: 'b'"), 'calls.a.each: "b" names no list; write call:/pointer'),
+        (calling("path: '/user/1', each: 'identity:'"), "calls.a.each: wanted a list of another call"),
+        (calling("path: '/user/{identity:/roles}'"), "of the verified user only {identity:/subject} is known"),
+        (calling("path: '/user/{values:/a}'"), "is known only when all calls have ended"),
+        (calling("path: '/user/1', pointer: data"), 'calls.a.pointer: "data": a JSON Pointer begins with /'),
+        (calling("path: '/user/1', timeout_s: 61"), "calls.a.timeout_s: expected at most 60 seconds"),
+        (calling("path: '/user/1', at_most: 21"), "calls.a.at_most: "),
+        (calling("path: '/user/{a:/id}'"), "calls.a: waits for itself: a comes after a"),
+        (calling("path: '/nowhere/{b:/id}'"), "calls.a.path: no route takes GET of this path; declare it"),
+        (calling("path: '/o'"), 'calls.a.path: the route "o" takes it, which is no call'),
+        (calling("path: '/user/1'", more="answer: {x: '{c:}'}"), 'aggregate.answer: there is no call "c"'),
+        (calling("path: '/user/1'", more="answer: ['{a}']"), "aggregate.answer: {a} stands for nothing"),
+        (aggregating("calls: {each: {path: '/user/1'}}"), "aggregate: no call can be called each"),
+        (
+            aggregating(f"calls: {{{', '.join(f'c{n}: {MANY}' for n in range(4))}}}"),
+            "aggregate: one request can become 80 requests; at most 64 are taken",
+        ),
+        (aggregating("calls: {a: {path: '/user/1'}}", "extracted: shop"), "this one has `extracted:` as well"),
+        (aggregating("calls: {a: {path: '/user/1'}}", "shadow: {}"), "routes[0].shadow: an answer of several calls"),
+        (aggregating("calls: {a: {path: '/user/1'}}", "rewrite: {extracted: '/x'}"), "several calls have several"),
+        (aggregating("calls: {a: {path: '/user/1'}}", "auth: {require: authenticated}"), "write enforce: gateway"),
+        (aggregating("calls: {a: {path: '/user/1'}}", match="path: '/me'"), "methods: [GET], seen none are named"),
+        (
+            aggregating("calls: {a: {path: '/user/1'}}", match="methods: [GET, POST], path: '/me'"),
+            "methods: [GET], seen GET, POST",
+        ),
         (two("path: '/a/{x}'", "path: '/a/{y}'"), f"{SHADOWED} every method /a/{{y}}; remove one of the two"),
         (two("path: '/a'", "path: '/A'", "paths: {case_sensitive: false}"), SHADOWED),
         (two("path: '/a'", "path: '/a/'", "paths: {trailing_slash: ignore}"), SHADOWED),
@@ -244,6 +271,13 @@ def test_each_fault_has_its_line_its_field_and_a_sentence(text: str, expected: s
     "text",
     [
         publishing(),
+        calling(
+            "path: '/user/{x}?a={b:/data/id}', after: [b], fallback: {a: [1, null]}",
+            "path: '/user/{identity:/subject}', pointer: /data, required: true",
+        ),
+        calling(
+            "path: '/user/{each:}', each: 'b:/data', at_most: 3", more="answer: {a: '{a:/0}', b: ['{marks}', '{x']}"
+        ),
         two("path: '/a'", "path: '/A'"),
         two("path: '/a'", "path: '/a/'"),
         two("path: '/a/{x}'", "path: '/a/b'"),
@@ -395,7 +429,7 @@ def post(fields: str) -> str:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (post("state: shadow"), "is in shadow, but none of its routes has `extracted:` or `publish:`"),
+        (post("state: shadow"), "is in shadow, but none of its routes has `extracted:`, `publish:` or `aggregate:`"),
         (post("state: shadow, extracted: shop"), "nothing is compared"),
         (post("state: canary, extracted: shop"), "is in canary with a share of 0"),
         (post("extracted: monolith"), 'both ends are the service "monolith"'),
@@ -403,16 +437,7 @@ def post(fields: str) -> str:
         (post("serialize: user"), "has `serialize: user`, but `identity` is none"),
         (post("extracted: shop, auth: {require: authenticated}"), "the service never gets a user"),
         (publishing(), "everybody gets 401"),
-        (
-            post("serialize: user").replace("paths: {}", "identity: [{enabled: false, plugin: 'a:b'}]"),
-            "but no entry of `identity` is enabled",
-        ),
-        (top("identity: {jwt: {jwks_url: 'http://i/jwks', issuer: a}}"), "accepts every token of these keys"),
-        (service("url: 'http://m', credentials: exchange"), "no entry of `identity` has `jwt.exchange`"),
-        (
-            top("identity: {jwt: {key_env: K, issuer: a, exchange: {url: 'http://a', audience: a}}}"),
-            "no service has `credentials: exchange`, so nothing is exchanged",
-        ),
+        (aggregating("calls: {a: {path: '/user/{identity:/subject}'}}"), "names the verified user, but `identity` is"),
         (service("url: 'http://m', tls: {}"), "has no effect: the URL is not https"),
         (service("url: 'https://m', tls: {verify: false}"), "this upstream is not verified"),
     ],
