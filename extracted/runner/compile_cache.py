@@ -33,6 +33,10 @@ class Compilation:
         return sum(map(len, self.files.values())) + len(self.outcome.stdout) + len(self.outcome.stderr)
 
 
+Compile = Callable[[Path], Awaitable[Compilation]]
+"""Gets the folder in which the program will be, still empty."""
+
+
 @dataclass(eq=False, slots=True)
 class CompiledProgram:
     """An entry. `folder`: where the program is; None if compiling failed."""
@@ -64,7 +68,7 @@ class CompileCache:
         return len(self._kept)
 
     @asynccontextmanager
-    async def program(self, key: str, compile: Callable[[], Awaitable[Compilation]]) -> AsyncIterator[CompiledProgram]:
+    async def program(self, key: str, compile: Compile) -> AsyncIterator[CompiledProgram]:
         """The program of `key`, which stays as it is while it is used. Compiles it once, however many ask at once."""
         program = await self._get(key, compile)
         program.users += 1
@@ -74,28 +78,34 @@ class CompileCache:
             program.users -= 1
             await self._evict()
 
-    async def _get(self, key: str, compile: Callable[[], Awaitable[Compilation]]) -> CompiledProgram:
+    async def _get(self, key: str, compile: Compile) -> CompiledProgram:
         async with self._alone(key):
             if (kept := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)
                 self.hits += 1
                 return kept
             self.misses += 1
-            compilation = await compile()
-            folder = self._written(key, compilation.files)
-            program = CompiledProgram(compilation.outcome, folder, compilation.size_bytes)
+            folder = self._new_folder(key)
+            try:
+                compilation = await compile(folder)
+                _write(folder, compilation.files)
+            except BaseException:
+                _remove(folder)
+                raise
+            if not compilation.files:
+                _remove(folder)
+            kept_in = folder if compilation.files else None
+            program = CompiledProgram(compilation.outcome, kept_in, compilation.size_bytes)
             if compilation.lasting:
                 self._kept[key] = program
                 self.size_bytes += program.size_bytes
             return program
 
-    def _written(self, key: str, files: Mapping[str, bytes]) -> Path | None:
-        """Not in a thread: a process that is forked meanwhile would hold the file open, and it could not be run."""
-        if not files:
-            return None
+    def _new_folder(self, key: str) -> Path:
         self._serial += 1
         folder = self._folder / f"{key}-{self._serial}"
-        _write(folder, files)
+        folder.mkdir(mode=0o700)
+        folder.chmod(0o711)  # whoever makes its run ready looks for it
         return folder
 
     @asynccontextmanager
@@ -131,7 +141,7 @@ def digest(language: str, version: str, command: Sequence[str], source: bytes) -
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    folder.mkdir(mode=0o700)
+    """Not in a thread: a process that is forked meanwhile would hold a file open, and it could not be run."""
     for name, content in files.items():
         path = folder / name
         path.write_bytes(content)

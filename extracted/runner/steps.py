@@ -10,7 +10,7 @@ import structlog
 from extracted.runner.compile_cache import Compilation
 from extracted.runner.job import Job, OwnLimits
 from extracted.runner.queue import Admission, FairQueue
-from extracted.runner.sandbox.port import RunOutcome, RunStatus, Sandbox, SandboxUnavailable
+from extracted.runner.sandbox.port import Command, Limits, RunOutcome, RunStatus, Sandbox, SandboxUnavailable
 
 log = structlog.get_logger("runner.steps")
 
@@ -34,20 +34,26 @@ class Steps:
         self._queue = queue
         self._recorder = recorder
 
-    async def compile(self, job: Job, admission: Admission) -> Compilation:
-        """Of a language that is compiled. Raises Stopping."""
-        language = job.runtime.language
+    async def compile(self, job: Job, admission: Admission, folder: Path) -> Compilation:
+        """Of a language that is compiled. `folder`: where the program will be, once it is there. Raises Stopping."""
+        language, files = job.runtime.language, dict[str, bytes]()
         assert language.compile is not None
         limits, values = OwnLimits().over(language.compile.limits), job.runtime.values(job.source)
-        command, files = job.runtime.command(language.compile, values), dict[str, bytes]()
+        command = job.runtime.command(language.compile, values)
         async with self._queue.turn(admission):
             try:
                 async with self._sandbox.box(limits, command) as box:
                     await box.write(values["source"], job.source_bytes)
-                    outcome = await box.run(command, b"", limits)
-                    if outcome.status is RunStatus.OK:
-                        files = {name: await box.take(name) for name in await box.names() if language.keeps(name)}
-                    outcome = _of_compiler(outcome, files)
+                    take_back = self._sandbox.expect(*_run(job, folder))
+                    try:
+                        outcome = await box.run(command, b"", limits)
+                        if outcome.status is RunStatus.OK:
+                            files = {name: await box.take(name) for name in await box.names() if language.keeps(name)}
+                    finally:
+                        if not files:
+                            take_back()
+                self._sandbox.expect(command, limits)
+                outcome = _of_compiler(outcome, files)
             except (OSError, SandboxUnavailable) as error:
                 outcome = _failed(error)
         self._record(job, "compile", outcome)
@@ -57,17 +63,18 @@ class Steps:
         self, job: Job, program: Path | None, stdin: bytes, admission: Admission, remaining_s: Callable[[], float]
     ) -> RunOutcome:
         """`program`: the compiled program's folder. `remaining_s`: until the deadline. Raises Stopping."""
-        step, values = job.runtime.language.run, job.runtime.values(job.source, program)
-        command, limits = job.runtime.command(step, values), job.limits.over(step.limits)
+        command, limits = _run(job, program)
         async with self._queue.turn(admission):
             if remaining_s() <= 0:
                 return TOO_LATE
             limits = replace(limits, wall_s=min(limits.wall_s, remaining_s()))
             try:
-                async with self._sandbox.box(limits, command if program is None else None) as box:
+                async with self._sandbox.box(limits, command) as box:
                     if program is None:
-                        await box.write(values["source"], job.source_bytes)
+                        await box.write(job.runtime.values(job.source)["source"], job.source_bytes)
                     outcome = await box.run(command, stdin, limits, keep_stdin_open=job.keep_stdin_open)
+                if program is None:  # every program of the language runs with the same command
+                    self._sandbox.expect(command, limits)
             except (OSError, SandboxUnavailable) as error:
                 outcome = _failed(error)
         self._record(job, "run", outcome)
@@ -78,6 +85,11 @@ class Steps:
         self._recorder.ran(language, step, outcome)
         if outcome.status is RunStatus.SANDBOX_ERROR:
             log.error("sandbox_failed", language=language, step=step, reason=outcome.detail)
+
+
+def _run(job: Job, program: Path | None) -> tuple[Command, Limits]:
+    step = job.runtime.language.run
+    return job.runtime.command(step, job.runtime.values(job.source, program)), job.limits.over(step.limits)
 
 
 def _failed(error: Exception) -> RunOutcome:

@@ -155,8 +155,7 @@ async def hello(sandbox: Sandbox) -> bytes:
 async def test_an_attack_is_stopped(target: Target, attack: Attack, record_property: object) -> None:
     """In a box that was made ahead of time, as most boxes are."""
     attack, command = attack.under(target.name), target.command()
-    async with target.sandbox.box(attack.limits, command):
-        pass  # the next box of this command is made ready now
+    target.sandbox.expect(command, attack.limits)
     began = time.monotonic()
     async with target.sandbox.box(attack.limits, command) as box:
         await box.write("source.py", attack.source)

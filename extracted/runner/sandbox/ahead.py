@@ -1,7 +1,7 @@
 """Boxes made ahead of time: each waits, all made ready, with its program just before it begins. Each is used once."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from extracted.runner.sandbox.link import SpawnerLink
 from extracted.runner.sandbox.port import Command, Limits, SandboxUnavailable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, frozen=True, slots=True)
 class _Coming:
     """A box that is made, or still being made."""
 
@@ -32,13 +32,15 @@ class BoxesAhead:
         self._coming: list[_Coming] = []
         self._removing: set[asyncio.Task[None]] = set()
 
-    def order(self, link: SpawnerLink, backend: str, command: Command, limits: Limits) -> None:
-        """Makes a box for the next run of this command."""
-        if self._most:
-            while len(self._coming) >= self._most:
-                self._discard(self._coming.pop(0))
-            making = asyncio.create_task(_made(link, backend, command, limits))
-            self._coming.append(_Coming(command, limits, making))
+    def order(self, link: SpawnerLink, backend: str, command: Command, limits: Limits) -> Callable[[], None]:
+        """Makes a box for the next run of this command. Returns how to take that back."""
+        if not self._most:
+            return lambda: None
+        while len(self._coming) >= self._most:
+            self._discard(self._coming.pop(0))
+        coming = _Coming(command, limits, asyncio.create_task(_made(link, backend, command, limits)))
+        self._coming.append(coming)
+        return lambda: self._take_back(coming)
 
     async def take(self, command: Command, limits: Limits) -> SpawnedBox | None:
         """One that is ready for this run, if there is any."""
@@ -65,6 +67,11 @@ class BoxesAhead:
             self._discard(self._coming.pop())
         await asyncio.gather(*self._removing)
         return any_left
+
+    def _take_back(self, one: _Coming) -> None:
+        if one in self._coming:
+            self._coming.remove(one)
+            self._discard(one)
 
     def _discard(self, one: _Coming) -> None:
         self._own(_removed(one.box))

@@ -1,7 +1,7 @@
 """Opens the sandbox that the settings ask for, after a look at what this machine has."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,14 +93,17 @@ class SpawnedSandbox:
     @asynccontextmanager
     async def box(self, limits: Limits, first: Command | None = None) -> AsyncIterator[Box]:
         """Raises SpawnerGone if a new spawner ends too, SandboxUnavailable if it does not start or has no user left."""
-        link = await self._working()
-        box = await self._box(link, limits, first)
+        box = await self._box(await self._working(), limits, first)
         try:
             yield box
         finally:
             self._ahead.remove(box)
-            if first is not None and self._open and self.name in _CAN_WAIT:
-                self._ahead.order(link, self.name, first, limits)
+
+    def expect(self, command: Command, limits: Limits) -> Callable[[], None]:
+        """See Sandbox. Does nothing where a program cannot wait, or when nothing works any more."""
+        if self.name in _CAN_WAIT and self._open and not self._link.closed:
+            return self._ahead.order(self._link, self.name, command, limits)
+        return lambda: None
 
     async def _box(self, link: SpawnerLink, limits: Limits, first: Command | None) -> SpawnedBox:
         """Boxes that only wait make room for one that is needed."""

@@ -1,6 +1,6 @@
 """The port: a box takes files, runs commands within limits, and leaves nothing behind."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -109,8 +109,11 @@ class Sandbox(Protocol):
     def box(self, limits: Limits, first: Command | None = None) -> AbstractAsyncContextManager[Box]:
         """A box of `limits.box_bytes`. When the context ends, its processes are gone, and its files go at once.
 
-        `first`: what runs first in it, if it runs again and again: then the next such box is made ahead of time.
+        `first`: what runs first in it. A box that was made ahead of time for it is taken.
         """
+
+    def expect(self, command: Command, limits: Limits) -> Callable[[], None]:
+        """Makes a box for such a run ahead of time. Returns how to take that back."""
 
     async def aclose(self) -> None:
         """Kills all runs and removes all boxes."""

@@ -24,6 +24,7 @@ class FakeSandbox:
     compiled: list[str] = field(default_factory=list)
     boxes: int = 0
     commands: list[Command] = field(default_factory=list)
+    expected: list[Command] = field(default_factory=list)
 
     @asynccontextmanager
     async def box(self, limits: Limits, first: Command | None = None) -> AsyncIterator[Box]:
@@ -32,6 +33,10 @@ class FakeSandbox:
             yield FakeBox(self)
         finally:
             self.boxes -= 1
+
+    def expect(self, command: Command, limits: Limits) -> Callable[[], None]:
+        self.expected.append(command)
+        return lambda: self.expected.remove(command)
 
     async def aclose(self) -> None:
         return None

@@ -1,24 +1,24 @@
 """The compile cache: compiles once, is bounded, and never takes away what is in use."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from extracted.runner.compile_cache import Compilation, CompileCache, CompiledProgram, digest
+from extracted.runner.compile_cache import Compilation, Compile, CompileCache, CompiledProgram, digest
 from extracted.runner.sandbox.port import RunOutcome, RunStatus
 
 
-def compiler(content: bytes, status: RunStatus = RunStatus.OK) -> Callable[[], Awaitable[Compilation]]:
-    async def compile() -> Compilation:
+def compiler(content: bytes, status: RunStatus = RunStatus.OK) -> Compile:
+    async def compile(folder: Path) -> Compilation:
+        assert [*folder.iterdir()] == []
         await asyncio.sleep(0)
         return Compilation(RunOutcome(status), {"main": content} if status is RunStatus.OK else {})
 
     return compile
 
 
-async def use(cache: CompileCache, key: str, compile: Callable[[], Awaitable[Compilation]]) -> CompiledProgram:
+async def use(cache: CompileCache, key: str, compile: Compile) -> CompiledProgram:
     async with cache.program(key, compile) as program:
         await asyncio.sleep(0)
         return program
@@ -46,6 +46,7 @@ async def test_an_error_in_the_source_lasts_and_a_limit_does_not(
     found = [await use(cache, "k", compiler(b"", status)) for _ in range(2)]
     assert [(program.outcome.status, program.folder) for program in found] == [(status, None)] * 2
     assert cache.misses == compiled
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("entries", "size_bytes"), [(2, 1000), (100, 20)])
@@ -69,7 +70,7 @@ async def test_a_program_in_use_stays_even_beyond_the_bounds(tmp_path: Path) -> 
 async def test_who_waits_takes_over_when_the_compiling_one_is_cancelled(tmp_path: Path) -> None:
     cache, never = CompileCache(tmp_path, entries=1, size_bytes=10), asyncio.Event()
 
-    async def hangs() -> Compilation:
+    async def hangs(_folder: Path) -> Compilation:
         await never.wait()
         raise AssertionError
 
@@ -78,7 +79,8 @@ async def test_who_waits_takes_over_when_the_compiling_one_is_cancelled(tmp_path
     second = asyncio.create_task(use(cache, "k", compiler(b"x")))
     await asyncio.sleep(0)
     first.cancel()
-    assert (await second).folder is not None
+    folder = (await second).folder
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_a_key_tells_apart_what_differs_and_where_its_parts_end() -> None:

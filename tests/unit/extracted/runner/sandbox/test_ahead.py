@@ -38,7 +38,9 @@ async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[SpawnedSandbo
 async def shell(sandbox: SpawnedSandbox, source: str, limits: Limits = SHORT) -> RunOutcome:
     async with sandbox.box(limits, SHELL) as box:
         await box.write("source.sh", source.encode())
-        return await box.run(SHELL, b"", limits)
+        outcome = await box.run(SHELL, b"", limits)
+    sandbox.expect(SHELL, limits)
+    return outcome
 
 
 async def waiting(sandbox: SpawnedSandbox, number: int = 1) -> list[int]:
@@ -57,7 +59,15 @@ async def test_the_next_run_of_a_command_has_its_process_already(sandbox: Spawne
         assert processes.children(sandbox.pid) == [ready]
         outcome = await box.run(SHELL, b"its input", SHORT)
     assert (outcome.stdout, outcome.stderr, outcome.exit_code) == (b"its input", b"second\n", 3)
-    assert await waiting(sandbox) != [ready]
+    assert await waiting(sandbox, 0) == []
+
+
+async def test_what_is_not_expected_any_more_goes(sandbox: SpawnedSandbox) -> None:
+    take_back = sandbox.expect(SHELL, SHORT)
+    await waiting(sandbox)
+    take_back()
+    await waiting(sandbox, 0)
+    take_back()
 
 
 async def test_a_box_is_used_once(sandbox: SpawnedSandbox) -> None:
@@ -92,7 +102,7 @@ async def test_other_runs_do_not_get_it(
         await box.write("source.sh", b"head -c 1000 /dev/zero > x || echo too large; echo $A")
         outcome = await box.run(command, b"", limits)
     assert outcome.stdout == printed
-    assert ready in await waiting(sandbox, 2)
+    assert await waiting(sandbox) == [ready]
 
 
 async def test_another_run_in_a_box_that_was_ready_begins_anew(sandbox: SpawnedSandbox) -> None:
