@@ -168,8 +168,8 @@ class Spawner:
                 _discard(run.group)
 
     def _run_of(self, pid: int) -> Run | None:
-        leader = processes.session(pid)
-        return next((run for run in self._runs.values() if leader == run.pid or pid == run.pid), None)
+        leaders = {run.pid: run for run in self._runs.values()}
+        return leaders.get(pid) or leaders.get(processes.session(pid) or 0)
 
     def _orphans(self) -> dict[int, list[int]]:
         """By leader: processes of its session that became children of this one, because their parent ended."""

@@ -118,6 +118,7 @@ async def test_a_waiting_process_that_was_killed_is_replaced(sandbox: SpawnedSan
     [ready] = await waiting(sandbox)
     os.kill(ready, signal.SIGKILL)
     await waiting(sandbox, 0)
+    await sandbox._link.send("facts", {})[1]  # the report of its end came before
     assert (await shell(sandbox, "echo again")).stdout == b"again\n"
 
 
