@@ -59,20 +59,19 @@ class Comparison:
             folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
             closing.enter_context(pinned(others))
             upstream = closing.enter_context(origins(folder, others, sizes))
-            stage = Stage(folder, cores, new_caller(), upstream.main_port, upstream.sink_port)
-            designs = self._start(stage, closing)
+            stage = Stage(closing, folder, cores, new_caller(), upstream.main_port, upstream.sink_port)
+            designs = self._start(stage)
             self._measure(designs, stage.caller.fields)
             result = self._report(upstream, alone=cores is not None and cores.proxy != cores.others)
         return result | self._reads()
 
-    def _start(self, stage: Stage, closing: ExitStack) -> list[Design]:
+    def _start(self, stage: Stage) -> list[Design]:
         designs = []
         for name in self._options.only:
             design = STARTERS[name](stage)
             if design is None:
                 self._say(f"{name}: not installed")
                 continue
-            closing.callback(design.child.end)
             self._warm_up(design, stage.caller.fields)
             designs.append(design)
         return designs

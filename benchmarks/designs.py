@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +27,12 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What every design stands before: two upstreams, a caller, two cores, a folder for its files."""
+    """What every design stands before: two upstreams, a caller, two cores, a folder for its files.
 
+    The end of `closing` ends what is started.
+    """
+
+    closing: ExitStack
     folder: Path
     cores: Cores | None
     caller: BenchmarkUser
@@ -35,7 +40,7 @@ class Stage:
     sink_port: int
 
     def start(self, name: str, command: list[str], environ: Mapping[str, str] | None = None) -> BenchmarkProcess:
-        return start(name, command, self.folder, self.cores.proxy if self.cores else None, environ)
+        return start(self.closing, name, command, self.folder, self.cores.proxy if self.cores else None, environ)
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -109,11 +114,7 @@ def envoy(stage: Stage) -> Design | None:
 
 
 def _accepting(child: BenchmarkProcess, port: int) -> Design:
-    try:
-        wait_until_accepts(child, port)
-    except BaseException:
-        child.end()
-        raise
+    wait_until_accepts(child, port)
     return Design(child.name, port, child)
 
 

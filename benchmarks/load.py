@@ -6,14 +6,14 @@ One repeats its request. The other, varied, sends what browsers send: no two req
 import json
 import math
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
 
-from benchmarks.processes import find_program
+from benchmarks.processes import find_program, launch
 
 Fields = Sequence[tuple[str, str]]
 BROWSER: Fields = (
@@ -73,12 +73,9 @@ def _run_python(url: str, headers: list[str], connections: int, seconds: float, 
 
 def output_of(command: list[str], seconds: float) -> str:
     """What a load of `seconds` prints; its process never outlives this call. Raises RuntimeError."""
-    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, start_new_session=True) as process:
-        try:
-            output, errors = process.communicate(timeout=seconds + 30)
-        finally:  # subprocess.run does not wait for what it has killed when it is interrupted
-            process.kill()
-            process.wait()
+    with ExitStack() as closing:
+        process = launch(closing, command, PIPE, PIPE)
+        output, errors = (text.decode() for text in process.communicate(timeout=seconds + 30))
     if process.returncode:
         raise RuntimeError(f"{command[0]} ended with {process.returncode}: {output[-300:]}{errors[-300:]}")
     return output

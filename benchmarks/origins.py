@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,35 +25,32 @@ class Origins:
 @contextmanager
 def origins(folder: Path, core: int | None, sizes: tuple[int, ...]) -> Iterator[Origins]:
     """Runs both upstreams inside the block; `sizes`: the sizes requested by /bytes/SIZE."""
-    sink, sink_port = _python_origin(folder, core)
-    try:
+    with ExitStack() as closing:
+        sink, sink_port = _python_origin(closing, folder, core)
         wait_until_accepts(sink, sink_port)
         program = find_program("nginx")
         if program is None:
             yield Origins("python", sink_port, sink_port)
             return
-        main, main_port = _nginx_origin(program, folder, core, sizes)
-        try:
-            wait_until_accepts(main, main_port)
-            yield Origins("nginx", main_port, sink_port)
-        finally:
-            main.end()
-    finally:
-        sink.end()
+        main, main_port = _nginx_origin(closing, program, folder, core, sizes)
+        wait_until_accepts(main, main_port)
+        yield Origins("nginx", main_port, sink_port)
 
 
-def _python_origin(folder: Path, core: int | None) -> tuple[BenchmarkProcess, int]:
+def _python_origin(closing: ExitStack, folder: Path, core: int | None) -> tuple[BenchmarkProcess, int]:
     port = free_port()
-    return start("sink", [sys.executable, "-m", "benchmarks.origin", str(port)], folder, core), port
+    return start(closing, "sink", [sys.executable, "-m", "benchmarks.origin", str(port)], folder, core), port
 
 
-def _nginx_origin(program: str, folder: Path, core: int | None, sizes: tuple[int, ...]) -> tuple[BenchmarkProcess, int]:
+def _nginx_origin(
+    closing: ExitStack, program: str, folder: Path, core: int | None, sizes: tuple[int, ...]
+) -> tuple[BenchmarkProcess, int]:
     port, own = free_port(), folder / "nginx-origin"
     files = own / "files"
     _write_files(files, sizes)
     config = own / "nginx.conf"
     config.write_text(peers.nginx_origin(own, port, files))
-    return start("origin", [program, "-e", str(own / "error.log"), "-c", str(config)], folder, core), port
+    return start(closing, "origin", [program, "-e", str(own / "error.log"), "-c", str(config)], folder, core), port
 
 
 def _write_files(files: Path, sizes: tuple[int, ...]) -> None:

@@ -7,11 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 CAN_PIN = hasattr(os, "sched_setaffinity")
 _STARTS_WITHIN_S = 20.0
@@ -36,17 +38,6 @@ class BenchmarkProcess:
 
     def tail(self) -> str:
         return self.output.read_bytes()[-800:].decode(errors="replace")
-
-    def end(self) -> None:
-        """SIGTERM, then SIGKILL; returns when it has ended."""
-        if self.process.poll() is not None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(_ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +71,68 @@ def pinned(core: int | None) -> Iterator[None]:
 
 
 def start(
-    name: str, command: Sequence[str], folder: Path, core: int | None, environ: Mapping[str, str] | None = None
+    closing: ExitStack,
+    name: str,
+    command: Sequence[str],
+    folder: Path,
+    core: int | None,
+    environ: Mapping[str, str] | None = None,
 ) -> BenchmarkProcess:
-    """Starts `command` on `core`, with output in `folder`. It has its own session, so Ctrl-C does not reach it."""
+    """Starts `command` on `core`, with output in `folder`; the end of `closing` ends it."""
     output = folder / f"{name}.out"
     with pinned(core), output.open("wb") as sink:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            env={**os.environ, **(environ or {})},
-            start_new_session=True,
-        )
+        process = launch(closing, command, sink, sink, {**os.environ, **(environ or {})})
     return BenchmarkProcess(name, process, output)
+
+
+def launch(
+    closing: ExitStack,
+    command: Sequence[str],
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes],
+    environ: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """A process in a session of its own, so Ctrl-C does not reach it; the end of `closing` ends it.
+
+    An interrupt comes after it: Popen forgets the process when it is interrupted itself.
+    """
+    with _uninterrupted():
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environ, start_new_session=True
+        )
+        closing.callback(_end, process)
+    return process
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Signals that come within the block are handled at its end."""
+    came: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()  # only there handlers run
+    numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+    handlers = {number: signal.signal(number, lambda number, _: came.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for arrived in came:
+        signal.raise_signal(arrived)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, then SIGKILL; returns when it has ended."""
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(_ENDS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def wait_until_accepts(child: BenchmarkProcess, port: int) -> None:

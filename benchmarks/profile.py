@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks import designs, samples
@@ -42,13 +42,9 @@ def gateway_on_stage(folder: Path, wrapper: tuple[str, ...] = ()) -> Iterator[tu
     """The gateway before its upstreams, as in the benchmark."""
     cores = choose_cores()
     others = cores.others if cores else None
-    with pinned(others), origins(folder, others, ()) as upstream:
-        stage = designs.Stage(folder, cores, new_caller(), upstream.main_port, upstream.sink_port)
-        design = designs.gateway(stage, wrapper=wrapper)
-        try:
-            yield design, stage
-        finally:
-            design.child.end()
+    with pinned(others), origins(folder, others, ()) as upstream, ExitStack() as closing:
+        stage = designs.Stage(closing, folder, cores, new_caller(), upstream.main_port, upstream.sink_port)
+        yield designs.gateway(stage, wrapper=wrapper), stage
 
 
 def load(design: designs.Design, stage: designs.Stage, seconds: float) -> tuple[Load, float]:

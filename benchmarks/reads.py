@@ -172,8 +172,7 @@ def _started(
     closing: ExitStack, folder: Path, name: str, module: list[str], environ: dict[str, str], port: int = 0
 ) -> tuple[int, str]:
     command = [sys.executable, "-m", *module, "--port", str(port)]
-    child: BenchmarkProcess = start(name, command, folder, None, environ)
-    closing.callback(child.end)
+    child: BenchmarkProcess = start(closing, name, command, folder, None, environ)
     found: re.Match[bytes] = wait_for_output(child, _LISTENING)
     return int(found[1]), (found[2] or b"").decode()
 

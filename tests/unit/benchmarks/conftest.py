@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,7 @@ from parts.process import free_port
 def origin_port(tmp_path: Path) -> Iterator[int]:
     """The benchmark's own upstream, running."""
     port = free_port()
-    child = start("origin", [sys.executable, "-m", "benchmarks.origin", str(port)], tmp_path, None)
-    try:
+    with ExitStack() as closing:
+        child = start(closing, "origin", [sys.executable, "-m", "benchmarks.origin", str(port)], tmp_path, None)
         wait_until_accepts(child, port)
         yield port
-    finally:
-        child.end()

@@ -1,12 +1,6 @@
 """The loads, with wrk and without."""
 
-import os
-import signal
-import sys
-from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
-from types import FrameType
 
 import pytest
 
@@ -75,29 +69,3 @@ def test_the_generator_counts_lost_connections_as_errors(monkeypatch: pytest.Mon
     monkeypatch.setattr(load, "find_program", lambda _name: None)
     with pytest.raises(RuntimeError, match="ended with 1"):
         Generator().run(1, "/", [], 1, 0.1)
-
-
-@pytest.fixture
-def interrupted_by() -> Iterator[signal.Signals]:
-    """A signal that interrupts as Ctrl-C does, within the test alone."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGUSR1, interrupt)
-    yield signal.SIGUSR1
-    signal.signal(signal.SIGUSR1, before)
-
-
-def test_an_interrupted_run_waits_for_the_end_of_its_generator(interrupted_by: signal.Signals, tmp_path: Path) -> None:
-    written = tmp_path / "pid"
-    code = f"""
-import os, pathlib, time
-pathlib.Path({str(written)!r}).write_text(str(os.getpid()))
-os.kill(os.getppid(), {int(interrupted_by)})
-time.sleep(60)
-"""
-    with pytest.raises(KeyboardInterrupt):
-        load.output_of([sys.executable, "-c", code], 30.0)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(written.read_text()), 0)
