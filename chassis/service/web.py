@@ -90,6 +90,12 @@ async def _measured(metrics: Metrics, _request: Request) -> Response:
         return Response(status_code=503)
 
 
+def passed_on(name: bytes, fields: Fields, identity: Identity) -> str | None:
+    """What the gateway passes on (chassis.auth.claims), if `identity` is of a valid internal token; else None."""
+    values = [value for known, value in fields if known.lower() == name.lower()]
+    return values[0].decode("latin-1") if len(values) == 1 and identity.credential else None
+
+
 async def caller(fields: Fields, verifier: Verifier) -> Identity:
     """Whom the internal token names. Without a valid token of the gateway: NOBODY, and a line in the log."""
     values = [value for name, value in fields if name.lower() == b"authorization"]

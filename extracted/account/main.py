@@ -12,10 +12,15 @@ from starlette.types import ASGIApp
 
 from chassis.auth.tokens import TokenVerifier
 from chassis.database.database import Database
+from chassis.database.own_tables import OwnTables
 from chassis.service import logs, readiness, startup, web
+from chassis.service.metrics import Metric
+from chassis.service.web import Metrics
 from chassis.settings import load, revealed
 from extracted.account.api import application as api
 from extracted.account.api.refusals import Described
+from extracted.account.attempts.service import LoginAttempts
+from extracted.account.attempts.storage import SqlAttemptStore
 from extracted.account.mail_requests.outbox import MailRequestOutbox
 from extracted.account.purchases import wiring
 from extracted.account.purchases.api import internal, purchases
@@ -26,6 +31,7 @@ from extracted.account.sessions.api import internal as session_api
 from extracted.account.settings import DatabaseSettings, Settings
 from extracted.account.sign_in.api import tokens
 from extracted.account.sign_in.keycloak_wiring import KeycloakComponents, LegacySide, keycloak_components
+from extracted.account.sign_in.metrics import login_metrics
 from extracted.account.sign_in.service import SignIn
 from extracted.account.teams.api import teams
 from extracted.account.teams.service import TeamService
@@ -60,7 +66,8 @@ def build(settings: Settings) -> Starlette:
     with_shop = None if with_broker is None else wiring.purchase_components(settings, database, with_broker)
     legacy = _legacy_side(settings, database, passwords)
     with_keycloak = None if legacy is None else keycloak_components(settings, database, legacy)
-    described = [*_routes(settings, database), *_sign_in_routes(settings, database, legacy, with_keycloak)]
+    sign_in = None if legacy is None else _sign_in(settings, database, legacy, with_keycloak)
+    described = [*_routes(settings, database), *(() if sign_in is None else tokens.routes(sign_in))]
     if with_broker is not None:
         described += _mailing_routes(settings, database, with_broker.mail_requests, passwords)
     if with_shop is not None:
@@ -76,7 +83,7 @@ def build(settings: Settings) -> Starlette:
         ),
         ready=database.ping,
         lifespan=lambda _app: _lifespan(database, verifier, passwords, with_broker, with_shop, with_keycloak),
-        metrics=None if with_broker is None else with_broker.metrics.gauges,
+        metrics=_metrics(with_broker, sign_in) if with_broker or sign_in else None,
     )
 
 
@@ -111,14 +118,28 @@ def _legacy_side(settings: Settings, database: Database, passwords: Passwords) -
     )
 
 
-def _sign_in_routes(
-    settings: Settings, database: Database, legacy: LegacySide | None, with_keycloak: KeycloakComponents | None
-) -> Iterator[Described]:
-    """Keycloak is the authority, if there is one, else the tables; without both there are none."""
-    if legacy is None:
-        return
-    authority = legacy.authority if with_keycloak is None else with_keycloak.authority
-    yield from tokens.routes(SignIn(logins=LegacyLogins(database), authority=authority, compat=settings.compat))
+def _sign_in(
+    settings: Settings, database: Database, legacy: LegacySide, with_keycloak: KeycloakComponents | None
+) -> SignIn:
+    """Keycloak is the authority, if there is one, else the tables."""
+    rules = settings.attempt_rules
+    store = SqlAttemptStore(database, OwnTables("account", database.is_sqlite), rules, wiring.now)
+    return SignIn(
+        logins=LegacyLogins(database),
+        authority=legacy.authority if with_keycloak is None else with_keycloak.authority,
+        attempts=LoginAttempts(store, rules, wiring.now),
+        compat=settings.compat,
+    )
+
+
+def _metrics(with_broker: BrokerComponents | None, sign_in: SignIn | None) -> Metrics:
+    """Of all that is served."""
+
+    async def measured() -> Sequence[Metric]:
+        own = [] if sign_in is None else login_metrics(sign_in)
+        return [*own, *([] if with_broker is None else await with_broker.metrics.gauges())]
+
+    return measured
 
 
 def _mailing_routes(
@@ -197,7 +218,7 @@ def _serve(host: str, port: int) -> int:
 def _refusal(settings: Settings) -> str | None:
     database_url = settings.database_url.get_secret_value()
     if settings.broker_url is None:
-        needs_tables = settings.keycloak_url is not None
+        needs_tables = settings.auth_jwt_secret is not None
         return asyncio.run(startup.behind(database_url, "account", MIGRATIONS)) if needs_tables else None
     urls = database_url, settings.broker_url.get_secret_value()
     return asyncio.run(startup.obstacle(*urls, "account", MIGRATIONS, wiring.own_queues(settings)))
@@ -216,5 +237,7 @@ def _parser() -> argparse.ArgumentParser:
         "needs ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN[_FILE], too; ACCOUNT_OPERATOR_TOKEN[_FILE], ACCOUNT_AUDIENCE, "
         "ACCOUNT_ISSUER, ACCOUNT_AUTH_JWT_ISSUER, ACCOUNT_AUTH_JWT_AUDIENCE, ACCOUNT_ENVIRONMENT (production, "
         "development), ACCOUNT_COMPAT (strict, improved), ACCOUNT_DATABASE_TIMEOUT_S, ACCOUNT_ASK_AGAIN_S, "
-        "ACCOUNT_CANCEL_AFTER_S, ACCOUNT_LOG_LEVEL, ACCOUNT_GRACE_S.",
+        "ACCOUNT_CANCEL_AFTER_S, ACCOUNT_LOGIN_FAILURES_PER_PAIR, ACCOUNT_LOGIN_FAILURES_PER_ADDRESS, "
+        "ACCOUNT_LOGIN_FAILURES_PER_USER, ACCOUNT_LOGIN_WINDOW_S, ACCOUNT_LOGIN_LONGEST_WAIT_S, "
+        "ACCOUNT_LOGIN_KNOWN_DAYS, ACCOUNT_LOG_LEVEL, ACCOUNT_GRACE_S.",
     )

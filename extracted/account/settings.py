@@ -1,11 +1,13 @@
 """Account's settings: ACCOUNT_… in the environment. A secret X can also be a file: ACCOUNT_X_FILE."""
 
+from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis import settings
+from extracted.account.attempts.domain import AttemptRules, AttemptScope
 from extracted.account.domain import Compat
 
 
@@ -51,6 +53,18 @@ class Settings(DatabaseSettings):
     """The `iss` of its tokens, if Keycloak's own address is another one. Default: ACCOUNT_KEYCLOAK_URL/realms/REALM."""
     keycloak_timeout_s: float = Field(5, gt=0)
     """How long Account waits for Keycloak. Then the monolith's tables decide."""
+    login_failures_per_pair: int = Field(10, ge=0)
+    """How many failed log-ins of one user from one address cost no wait, within the window. 0: any number."""
+    login_failures_per_address: int = Field(200, ge=0)
+    """The same of all users from one address (of IPv6: a /64), except those who have logged in from there before."""
+    login_failures_per_user: int = Field(50, ge=0)
+    """The same of one user from all addresses, except those from which the user has logged in before."""
+    login_window_s: float = Field(3600, gt=0)
+    """So many failures are forgotten in this time, evenly."""
+    login_longest_wait_s: float = Field(300, gt=0)
+    """Above, waits double from 1 s up to this."""
+    login_known_days: float = Field(90, ge=0)
+    """How long an address from which a user has logged in is known."""
     jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")
     """The gateway's public keys: http://ADMIN_HOST:ADMIN_PORT/.well-known/jwks.json."""
     audience: str = "account"
@@ -76,6 +90,21 @@ class Settings(DatabaseSettings):
     def sells(self) -> bool:
         """True if users can buy here."""
         return self.shop_url is not None and self.shop_token is not None
+
+    @property
+    def attempt_rules(self) -> AttemptRules:
+        """For failed log-ins."""
+        failures = {
+            AttemptScope.PAIR: self.login_failures_per_pair,
+            AttemptScope.ADDRESS: self.login_failures_per_address,
+            AttemptScope.USER: self.login_failures_per_user,
+        }
+        return AttemptRules(
+            failures=failures,
+            window=timedelta(seconds=self.login_window_s),
+            longest_wait=timedelta(seconds=self.login_longest_wait_s),
+            known_for=timedelta(days=self.login_known_days),
+        )
 
     @property
     def keycloak_realm_url(self) -> str:

@@ -16,12 +16,16 @@ _FIRST_ONLY = frozenset({"content-type", "content-length", "if-modified-since"})
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """A request as a handler sees it. `variables`: decoded, in the order of the path. `body`: {} if there was none."""
+    """A request as a handler sees it. `variables`: decoded, in the order of the path. `body`: {} if there was none.
+
+    `target`: as sent, with its query.
+    """
 
     fields: Fields
     variables: tuple[str, ...]
     query: Query
     body: object
+    target: str = ""
 
 
 Handler = Callable[[ApiRequest], Awaitable[ApiResponse]]
@@ -103,7 +107,7 @@ async def _answer(routes: Sequence[ApiRoute], scope: Scope, receive: Receive) ->
         if route.accepts(scope["method"]):
             decoded = tuple(variable for variable in variables if variable is not None)
             query = parse(scope["query_string"].decode("latin-1"))
-            return await route.handler(ApiRequest(scope["headers"], decoded, query, content))
+            return await route.handler(ApiRequest(scope["headers"], decoded, query, content, _target(scope)))
     return no_route(scope["method"], _target(scope))
 
 

@@ -30,6 +30,31 @@ def unguarded(handler: Guarded) -> Handler:
     return answer
 
 
+def anybody(_request: ApiRequest, _identity: Identity) -> bool:
+    """Everybody may call, with or without a credential."""
+    return True
+
+
+def welcoming(verifier: Verifier, handler: Guarded) -> Handler:
+    """Lets everybody call, and passes on who calls as far as the gateway says it: NOBODY without its token."""
+
+    async def answer(request: ApiRequest) -> ApiResponse:
+        try:
+            return await handler(request, await _as_far_as_known(request, verifier))
+        except StoreUnavailable as error:
+            return _store_failed(error)
+
+    return answer
+
+
+async def _as_far_as_known(request: ApiRequest, verifier: Verifier) -> Identity:
+    try:
+        return await caller(request.fields, verifier)
+    except IdentityUnavailable as error:
+        log.error("identity_unavailable", reason=str(error))
+        return NOBODY
+
+
 def guarded(verifier: Verifier, allowed: Allowed, handler: Guarded, anew: Anew | None = None) -> Handler:
     """Lets those call whom `allowed` accepts. An unavailable store is the monolith's 500.
 

@@ -15,7 +15,7 @@ from extracted.account.users.ports import RoleStore
 from extracted.wire import application as wire
 from extracted.wire import openapi
 from extracted.wire.application import ApiRoute
-from extracted.wire.guard import guarded, unguarded
+from extracted.wire.guard import anybody, guarded, unguarded, welcoming
 
 DOCUMENT: Final = Path(__file__).parents[1] / "openapi.yaml"
 
@@ -46,5 +46,10 @@ def routes(described: Iterable[Described], verifier: Verifier, roles: RoleStore,
 
     for method, path, allowed, handler in described:
         answer = translated(compat, handler)
-        guard = unguarded(answer) if allowed is None else guarded(verifier, allowed, answer, with_current_roles)
+        if allowed is None:
+            guard = unguarded(answer)
+        elif allowed is anybody:
+            guard = welcoming(verifier, answer)
+        else:
+            guard = guarded(verifier, allowed, answer, with_current_roles)
         yield ApiRoute(method, path, guard)

@@ -17,6 +17,7 @@ log = structlog.get_logger("account.api")
 
 Described = tuple[str, str, Allowed | None, Guarded]
 """A route: method, path, who may (None: everybody, without a credential), and what it does."""
+
 ALREADY_VERIFIED: Final = error(409, "Email was already verified.", "Conflict")
 
 

@@ -36,3 +36,12 @@ class LoginRefusal(StrEnum):
 
     UNKNOWN = "subject not found"
     INVALID = "secret is invalid"
+
+
+class LoginResult(StrEnum):
+    """What became of an attempt. `limited`: refused without a look at the password."""
+
+    LOGGED_IN = "logged_in"
+    UNKNOWN = "unknown"
+    INVALID = "invalid"
+    LIMITED = "limited"

@@ -1,4 +1,4 @@
-"""POST /auth/token (contract §3.3)."""
+"""POST /auth/token (contract §3.3), and POST /auth/logout, which the monolith does not have (contract §1)."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -6,13 +6,15 @@ from typing import Final
 
 import structlog
 
-from chassis.auth.claims import Identity, IdentityUnavailable
+from chassis.auth.claims import CLIENT_ADDRESS, CLIENT_CREDENTIAL, Identity, IdentityUnavailable
+from chassis.service.web import passed_on
 from extracted.account.api.refusals import Described
 from extracted.account.domain import Compat
 from extracted.account.sign_in.domain import IssuedToken, LoginRefusal
 from extracted.account.sign_in.service import SignIn
 from extracted.wire import responses, validation
 from extracted.wire.application import ApiRequest
+from extracted.wire.guard import anybody
 from extracted.wire.jsontext import iso
 from extracted.wire.responses import ApiResponse, error
 from extracted.wire.validation import ANYTHING, STRING, UUID_V4, Property, Shape, one_of, required
@@ -29,11 +31,27 @@ NOT_SUPPORTED: Final = error(400, "Invalid grantType: grantType is not supported
 
 
 def routes(sign_in: SignIn) -> Iterator[Described]:
-    """Its only route."""
-    yield "POST", "/auth/token", None, partial(_token, sign_in)
+    """Log-in and log-out. Nobody is refused for the credential; the gateway says from where the client calls."""
+    yield "POST", "/auth/token", anybody, partial(_token, sign_in)
+    yield "POST", "/auth/logout", anybody, partial(_log_out, sign_in)
 
 
-async def _token(sign_in: SignIn, call: ApiRequest, _identity: Identity) -> ApiResponse:
+async def _log_out(sign_in: SignIn, call: ApiRequest, identity: Identity) -> ApiResponse:
+    """Strict: the monolith's 404. Improved: 204, also for a token that is over: a 403 would make the client refresh."""
+    if sign_in.compat is Compat.STRICT:
+        return responses.no_route("POST", call.target)
+    parts = (passed_on(CLIENT_CREDENTIAL, call.fields, identity) or "").split(" ")
+    if len(parts) != 2 or not all(parts):
+        return responses.UNAUTHORIZED
+    try:
+        await sign_in.log_out(parts[1])
+    except IdentityUnavailable as error:
+        log.warning("identity_unavailable", reason=str(error))
+        return responses.UNAVAILABLE
+    return responses.nothing(204)
+
+
+async def _token(sign_in: SignIn, call: ApiRequest, identity: Identity) -> ApiResponse:
     if sign_in.compat is Compat.IMPROVED and _refreshes(call.body):
         return await _refreshed(sign_in, call)
     grant = call.body.get("grantType") if isinstance(call.body, dict) else None
@@ -43,7 +61,8 @@ async def _token(sign_in: SignIn, call: ApiRequest, _identity: Identity) -> ApiR
     if grant != IMPLICIT:
         return NOT_SUPPORTED
     sent = {name: text or "" for name, text in validation.texts(call.body).items()}
-    result = await sign_in.log_in(sent["identity"], sent["secret"])
+    address = passed_on(CLIENT_ADDRESS, call.fields, identity)
+    result = await sign_in.log_in(sent["identity"], sent["secret"], address)
     return shown(result) if isinstance(result, IssuedToken) else _refused(result)
 
 

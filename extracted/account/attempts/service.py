@@ -1,0 +1,103 @@
+"""The use case of counting. An attempt counts as failed before its password is verified; a success is given back.
+
+So many attempts at once cannot all be verified before the first of them counts.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
+
+from extracted.account.attempts.domain import AttemptLevel, AttemptRules, AttemptScope, drained, keys
+from extracted.account.attempts.ports import AttemptStore, Keys, Levels
+
+log = structlog.get_logger("account.attempts")
+
+
+@dataclass(frozen=True, slots=True)
+class CountedAttempt:
+    """Of whom, and under which keys it was counted. `refused`: the scope because of which it must be refused."""
+
+    user_id: str | None
+    address: str | None
+    keys: Keys
+    refused: AttemptScope | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginAttempts:
+    """One per process. `refusals`: how many attempts were refused, by scope."""
+
+    store: AttemptStore
+    rules: AttemptRules
+    clock: Callable[[], datetime]
+    refusals: Counter[AttemptScope] = field(default_factory=Counter)
+
+    async def begin(self, user_id: str | None, address: str | None) -> CountedAttempt:
+        """Counts an attempt, unless it must be refused. None: the identity, or the address, is not known."""
+        asked = {scope: key for scope, key in keys(user_id, address).items() if self.rules.failures[scope]}
+        if not asked:
+            return CountedAttempt(user_id, address, {})
+        counting = _Counting(self.rules, self.clock())
+        await self.store.change(asked, counting.decide)
+        if counting.refused is not None:
+            self.refusals[counting.refused] += 1
+            return CountedAttempt(user_id, address, {}, counting.refused)
+        for scope in counting.slowed:
+            log.warning("log_ins_slowed", scope=scope, user_id=user_id, address=address)
+        return CountedAttempt(user_id, address, {scope: asked[scope] for scope in counting.counted})
+
+    async def succeeded(self, attempt: CountedAttempt) -> None:
+        """Gives the attempt back; from now on the user is known at the address."""
+        asked = keys(attempt.user_id, attempt.address)
+        pair = {AttemptScope.PAIR: asked[AttemptScope.PAIR]} if AttemptScope.PAIR in asked else {}
+        if attempt.keys or pair:
+            await self.store.change({**attempt.keys, **pair}, self._rewarded)
+
+    async def give_back(self, attempt: CountedAttempt) -> None:
+        """As if it had not been: whether the password is right could not be established."""
+        if attempt.keys:
+            await self.store.change(attempt.keys, self._without_one)
+
+    def _rewarded(self, levels: Levels) -> Levels:
+        known = AttemptLevel(known_until=self.clock() + self.rules.known_for)
+        return {**self._without_one(levels), **({AttemptScope.PAIR: known} if AttemptScope.PAIR in levels else {})}
+
+    def _without_one(self, levels: Levels) -> Levels:
+        now = self.clock()
+        lowered = {}
+        for scope, level in levels.items():
+            free = self.rules.failures[scope]
+            left = max(drained(level, free, self.rules, now) - 1, 0.0)
+            lowered[scope] = replace(
+                level, level=left, at=now, blocked_until=level.blocked_until if left > free else None
+            )
+        return lowered
+
+
+@dataclass(slots=True)
+class _Counting:
+    """The decision about one attempt, made while its levels are locked."""
+
+    rules: AttemptRules
+    now: datetime
+    refused: AttemptScope | None = None
+    counted: tuple[AttemptScope, ...] = ()
+    slowed: tuple[AttemptScope, ...] = ()
+
+    def decide(self, levels: Levels) -> Levels:
+        pair = levels.get(AttemptScope.PAIR)
+        # An attacker elsewhere, or behind the same address, keeps nobody out who has logged in from here.
+        is_known = pair is not None and pair.is_known(self.now)
+        counted = {scope: level for scope, level in levels.items() if not is_known or scope is AttemptScope.PAIR}
+        self.refused = next((scope for scope, level in counted.items() if level.is_blocked(self.now)), None)
+        if self.refused is not None:
+            return {}
+        risen = {
+            scope: level.risen(self.rules.failures[scope], self.rules, self.now) for scope, level in counted.items()
+        }
+        self.counted = tuple(risen)
+        self.slowed = tuple(scope for scope, level in risen.items() if level.blocked_until is not None)
+        return risen
