@@ -27,6 +27,7 @@ from strangler_gateway.shadow.shadow import Shadow
 from strangler_gateway.steps.aggregate import FIRST_OF_CALL, Aggregate
 from strangler_gateway.steps.authorize import Authorize
 from strangler_gateway.steps.decide import Decide
+from strangler_gateway.steps.exchange_credential import ExchangeCredential
 from strangler_gateway.steps.forward import Forward
 from strangler_gateway.steps.identify import Identify
 from strangler_gateway.steps.limit import Limit
@@ -64,9 +65,9 @@ class Gateway:
         self.settings, self.outside = settings, outside
         self.ready = False
         self.current = CurrentTable(table)
-        self.authority = Authority(table.identity)
-        self.recorder = Recorder()
         self.throttle = LogThrottle()
+        self.authority = Authority(table.identity, outside.signer, self.throttle)
+        self.recorder = Recorder()
         self.via = f"{settings.name}-{secrets.token_hex(4)}".encode()
         self.http_date = HttpDate(outside.clocks.wall)
         self.own_answers = OwnAnswers(settings.name, self.current, self.http_date)
@@ -97,6 +98,7 @@ class Gateway:
         """The way of a request, in its order."""
         outside, clocks = self.outside, self.outside.clocks
         debug_token = self.settings.debug_token
+        exchange_credential = ExchangeCredential(self.authority, self.throttle, outside.stats)
         publisher = RequestPublisher(outside.publishing, outside.stats, self.throttle, clocks)
         aggregates = Aggregates(self._way_of_call, self.observer.done, self.settings, outside.stats, clocks.now)
         return (
@@ -106,10 +108,11 @@ class Gateway:
             Limit(self.limiter, outside.stats),
             Decide(self.upstreams, self.shadow, self.recorder, clocks.random_bytes),
             Authorize(self.authority, outside.signer, self.throttle),
+            exchange_credential,
             Serialize(outside.stats),
             Publish(publisher),
             Aggregate(aggregates),
-            Forward(self.upstreams, outside.stats, self.via, self.http_date),
+            Forward(self.upstreams, outside.stats, self.via, self.http_date, exchange_credential),
         )
 
     async def _way_of_call(self, exchange: Exchange) -> Reply | Handler:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from strangler_gateway.config.addresses import network, origin
 from strangler_gateway.config.compile_aggregate import compile_aggregate
-from strangler_gateway.config.identity_model import IdentityEntry
+from strangler_gateway.config.identity_model import IdentityEntry, identity_entries
 from strangler_gateway.config.model import (
     AuthRules,
     GateEntry,
@@ -38,7 +38,7 @@ def compile_table(file: RoutesFile, lines: Sequence[int]) -> r.RouteTable:
         services=services,
         movables=movables,
         paths=r.PathRules(**file.paths.model_dump()),
-        identity=_identity(file.identity),
+        identity=tuple(_identity(entry) for _, entry in identity_entries(file.identity) if entry.enabled),
         trusted_proxies=tuple(network(text) for text in file.trusted_proxies),
         identity_headers=tuple(file.identity_headers),
         errors={status: r.ErrorTemplate(**entry.model_dump()) for status, entry in file.errors.items()},
@@ -66,6 +66,7 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
         lenient=entry.lenient,
         upgrade=tuple(name.encode() for name in entry.upgrade),
         half_close=entry.half_close,
+        credentials=entry.credentials,
     )
 
 
@@ -163,13 +164,18 @@ def _publish(entry: PublishEntry) -> PublishRules:
     return PublishRules(**entry.model_dump(exclude=set(lists)), **lists)  # type: ignore[arg-type]  # each by its own name
 
 
-def _identity(entry: IdentityEntry | str) -> r.IdentityRules:
-    if isinstance(entry, str):
-        return r.IdentityRules()
+def _identity(entry: IdentityEntry) -> r.IdentityRules:
     if entry.plugin:
         return r.IdentityRules("plugin", plugin=entry.plugin)
     if entry.jwt:
-        return r.IdentityRules("jwt", options=tuple(entry.jwt.model_dump().items()))
-    if entry.introspect:
-        return r.IdentityRules("introspect", options=tuple(entry.introspect.model_dump().items()))
-    return r.IdentityRules()
+        given = entry.jwt.model_dump()
+        return r.IdentityRules(
+            "jwt", options=tuple((name, value) for name, value in given.items() if _counts(name, value))
+        )
+    assert entry.introspect is not None  # the model has looked
+    return r.IdentityRules("introspect", options=tuple(entry.introspect.model_dump().items()))
+
+
+def _counts(name: str, value: object) -> bool:
+    """Options that are younger than digests count where they are written, so that an upgrade changes no digest."""
+    return value is not None or name not in ("azp", "typ", "confirm", "exchange")

@@ -119,6 +119,20 @@ def _seconds_or_none(value: object) -> float:
     return 0.0 if _number(value) == 0 else _seconds(value)
 
 
+def _switch(value: object) -> bool:
+    """A variable in quotes is a text."""
+    found = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+    if isinstance(found, bool):
+        return found
+    raise ValueError(f"wanted true or false, seen {quoted(value) if isinstance(value, str) else _kind(value)}")
+
+
+def _skew(value: object) -> float:
+    if not 0 <= _number(value) <= 300:
+        raise ValueError("wanted seconds from 0 to 300: a token must not outlive its end by more than clocks differ")
+    return _number(value)
+
+
 def _patience(value: object) -> float:
     if _number(value) > 60:
         raise ValueError("expected at most 60 seconds, because the client is waiting")
@@ -225,13 +239,15 @@ Margin = Annotated[
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 SecondsOrNone = Annotated[float, BeforeValidator(_seconds_or_none), WithJsonSchema({"type": "number", "minimum": 0})]
 Patience = Annotated[float, BeforeValidator(_patience), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 60})]
+Switch = Annotated[bool, BeforeValidator(_switch), WithJsonSchema({"type": "boolean"})]
+Skew = Annotated[float, BeforeValidator(_skew), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 300})]
 ByteSize = Annotated[
     int, BeforeValidator(_size), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]})
 ]
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]+[smhd]$"})]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-WORD, MAPPING = "=word", "=mapping"
-"""Tags of `word | mapping` unions; the "=" tells them from field names in the place of an error."""
+WORD, MAPPING, LIST = "=word", "=mapping", "=list"
+"""Tags of unions such as `word | mapping`; the "=" tells them from field names in the place of an error."""
 
 
 def word_or_mapping(value: object) -> str | None:
@@ -239,6 +255,11 @@ def word_or_mapping(value: object) -> str | None:
     if isinstance(value, str):
         return WORD
     return MAPPING if isinstance(value, dict | BaseModel) else None
+
+
+def word_mapping_or_list(value: object) -> str | None:
+    """The same, where the value may be a list, too."""
+    return LIST if isinstance(value, list) else word_or_mapping(value)
 
 
 StateName = Literal["legacy", "shadow", "canary", "extracted", "retired"]

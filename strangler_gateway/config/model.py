@@ -66,6 +66,7 @@ class ServiceEntry(StrictModel):
     lenient: bool = False
     upgrade: list[t.Protocol] = Field(default=["websocket"])
     half_close: Literal["end", "answer"] = "end"
+    credentials: Literal["pass", "exchange"] = "pass"
 
 
 class GateEntry(StrictModel):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from chassis.auth.claims import Identity
+from chassis.auth.claims import Identity, IdentityProvider
 from strangler_gateway.exchange.decision import Decision
 from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.exchange.taps import Tap
@@ -29,6 +29,7 @@ class Exchange:
         "decision",
         "extra_fields",
         "head",
+        "identified_by",
         "identity",
         "identity_unavailable",
         "internal_token",
@@ -81,8 +82,11 @@ class Exchange:
         self.variables: tuple[bytes, ...] = ()
         self.request_id = b""
         self.credential: bytes | None = None
+        """What the monolith gets as Authorization in place of the client's."""
         self.identity: Identity | None = None
         """None: not asked for (legacy), or unavailable."""
+        self.identified_by: IdentityProvider | None = None
+        """The provider that knows the user."""
         self.identity_unavailable = False
         self.debug = False
         """The debug credential was right: the response tells the decision."""

@@ -46,12 +46,15 @@ class HeadMemory:
     What rests on the marked fields names the head's `meaning`, what rests on all fields its `lines`.
     """
 
-    __slots__ = ("built", "identified", "joined", "matched")
+    __slots__ = ("built", "identified", "joined", "matched", "passes")
 
     def __init__(self) -> None:
         self.matched: tuple[Matcher, RequestMeaning, bytes, Route, tuple[bytes, ...]] | None = None
         """The matcher that was asked, for which path; its route, and what the route's variables captured."""
-        self.identified: tuple[IdentityProvider, RequestMeaning | Lines, Identity] | None = None
+        self.identified: tuple[object, RequestMeaning | Lines, Identity, IdentityProvider] | None = None
+        """The sources that were asked; what it rests on; the user, and who knows it."""
+        self.passes: tuple[object, RequestMeaning] | None = None
+        """The sources that were asked; a head whose credential none of them exchanges."""
         self.built: BuiltLines | None = None
         self.joined: tuple[BuiltLines, Lines, bytes] | None = None
         """What `built` makes of a head's lines."""

@@ -7,16 +7,27 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Fields, Identity
 from chassis.auth.jwks import FixedKeys, KeySource, RemoteKeys
-from chassis.auth.jwt import Checks, TokenRejected, key_id, verify
+from chassis.auth.jwt import (
+    MAX_BYTES,
+    Checks,
+    TokenRejected,
+    UnverifiedHeader,
+    unverified_header,
+    unverified_issuer,
+    verify,
+)
 from chassis.ttl_cache import TtlCache
+from strangler_gateway.identity.introspect import IntrospectProvider
 from strangler_gateway.identity.rules import (
     IdentityRulesInvalid,
+    IntrospectOptions,
     JwtOptions,
     cookies,
     field,
@@ -26,6 +37,8 @@ from strangler_gateway.identity.rules import (
 from strangler_gateway.table.json_path import parse_place, value_at
 
 MAX_USERS = 10_000
+MAX_HEADERS = 1_000
+MAX_HEADER_BYTES = 512
 REJECTED = Identity(AuthenticationOutcome.REJECTED)
 _SHARED = frozenset({"HS256", "HS384", "HS512"})
 _PAIRS: dict[str, tuple[type[RSAKey] | type[ECKey] | type[OKPKey], str]] = {
@@ -35,8 +48,19 @@ _PAIRS: dict[str, tuple[type[RSAKey] | type[ECKey] | type[OKPKey], str]] = {
 }
 
 
+class OwnToken(NamedTuple):
+    """A token that says it is the provider's; nothing is verified yet."""
+
+    token: bytes
+    digest: bytes
+    key_id: str | None
+
+
 class JwtProvider:
-    """Knows a user by a signature alone; a verified token is remembered, by its digest, until it expires."""
+    """Knows a user by a signature alone; a verified token is remembered, by its digest, until it expires.
+
+    A token that says of itself that it is another's is rejected at once: no key is looked for, nobody is asked.
+    """
 
     lasting = True
     """What was said of a field section stays true until `expires_at`: `identify` need not be asked again."""
@@ -50,8 +74,10 @@ class JwtProvider:
         self._cookie = options.cookie.encode() if options.cookie else None
         self._user = parse_place(options.user)
         self._roles = parse_place(options.roles) if options.roles else None
+        self._live = _live(options)
         self._clock = clock
         self._verified: TtlCache[bytes, Identity] = TtlCache(MAX_USERS)
+        self._headers: TtlCache[bytes, UnverifiedHeader] = TtlCache(MAX_HEADERS)
 
     def identify(self, fields: Fields) -> Identity | Awaitable[Identity]:
         """At once, unless the key set has to be read first."""
@@ -62,33 +88,73 @@ class JwtProvider:
         identity = self._verified.get(digest, self._clock())
         return identity if identity is not None else self._unseen(sent, digest)
 
-    def confirm(self, identity: Identity, fields: Fields) -> Identity:
-        """A signature has no live state; only the token's end is looked at again."""
+    def own(self, fields: Fields) -> OwnToken | None:
+        """The request's token, if it says that it is this provider's."""
+        sent = self._sent(fields)
+        token = None if sent is None else self._token(sent)
+        header = None if token is None else self._own_header(token)
+        if sent is None or token is None or header is None:
+            return None
+        digest = hashlib.sha256(sent).digest()
+        if self._verified.get(digest, self._clock()) is None and not self._is_issued_by_us(token):
+            return None
+        return OwnToken(token, digest, header.key_id)
+
+    def confirm(self, identity: Identity, fields: Fields) -> Identity | Awaitable[Identity]:
+        """A signature has no live state: the token's end is looked at again, and the URL asked if there is one."""
         if identity.expires_at is not None and identity.expires_at <= self._clock():
             return replace(REJECTED, credential=identity.credential)
-        return identity
+        return identity if self._live is None else self._confirm(self._live, identity, fields)
 
     async def aclose(self) -> None:
-        """Closes the connection to the key set."""
+        """Closes the connections to the key set and to the live state."""
         if self._keys is not None:
             await self._keys.aclose()
+        if self._live is not None:
+            await self._live.aclose()
+
+    async def _confirm(self, live: IntrospectProvider, identity: Identity, fields: Fields) -> Identity:
+        """The token's user is the one whom the live state names, or nobody."""
+        now = await live.confirm(identity, fields)
+        if now.subject is None or now.subject != identity.subject:
+            return replace(REJECTED, credential=identity.credential)
+        return replace(identity, roles=now.roles)
 
     def _sent(self, fields: Fields) -> bytes | None:
         if self._cookie is None:
             return field(fields, self._header) or None
         return next((value for name, value in cookies(fields) if name == self._cookie and value), None)
 
+    def _token(self, sent: bytes) -> bytes | None:
+        return _bearer(sent) if self._cookie is None else sent
+
     def _unseen(self, sent: bytes, digest: bytes) -> Identity | Awaitable[Identity]:
-        try:
-            token = sent if self._cookie is not None else _bearer(sent)
-            kid = key_id(token)
-        except TokenRejected:
+        token = self._token(sent)
+        header = None if token is None else self._own_header(token)
+        if token is None or header is None or not self._is_issued_by_us(token):
             return replace(REJECTED, credential=digest)
         if self._key is not None:
             return self._verify(token, digest, self._key)
         assert self._keys is not None  # one of the two is set
-        key = self._keys.known(kid)
-        return self._ask(self._keys, kid, token, digest) if key is None else self._verify(token, digest, key)
+        key = self._keys.known(header.key_id)
+        return self._ask(self._keys, header.key_id, token, digest) if key is None else self._verify(token, digest, key)
+
+    def _own_header(self, token: bytes) -> UnverifiedHeader | None:
+        """The header, if a token of this provider may have it; tokens of one issuer share few of them."""
+        segment = token[: token.find(b".") + 1]
+        header = self._headers.get(segment, 0.0)
+        if header is None:
+            try:
+                header = unverified_header(token)
+            except TokenRejected:
+                return None
+            if len(segment) <= MAX_HEADER_BYTES:
+                self._headers.put(segment, header, 1.0)
+        return header if header.algorithm in self._checks.algorithms else None
+
+    def _is_issued_by_us(self, token: bytes) -> bool:
+        issuer = self._checks.issuer
+        return issuer is None or (len(token) <= MAX_BYTES and unverified_issuer(token) == issuer)
 
     async def _ask(self, keys: KeySource, kid: str | None, token: bytes, digest: bytes) -> Identity:
         key = await keys.find(kid)
@@ -108,11 +174,17 @@ class JwtProvider:
         return identity
 
 
-def _bearer(value: bytes) -> bytes:
+def _bearer(value: bytes) -> bytes | None:
+    """The token behind the scheme Bearer."""
     scheme, _, token = value.partition(b" ")
-    if scheme.lower() != b"bearer" or not token.strip():
-        raise TokenRejected("not of the scheme Bearer")
-    return token.strip()
+    return token.strip() or None if scheme.lower() == b"bearer" else None
+
+
+def _live(options: JwtOptions) -> IntrospectProvider | None:
+    if options.confirm is None:
+        return None
+    forward, named = (["cookie"], [options.cookie]) if options.cookie else ([options.header], None)
+    return IntrospectProvider(IntrospectOptions(forward=forward, cookies=named, cache_s=0.0, **options.confirm))
 
 
 def _checks(options: JwtOptions) -> Checks:
@@ -120,7 +192,14 @@ def _checks(options: JwtOptions) -> Checks:
     if unknown or not options.algorithms:
         wanted = ", ".join([*_PAIRS, *sorted(_SHARED)])
         raise IdentityRulesInvalid(f"identity jwt: algorithms {options.algorithms}; wanted some of {wanted}")
-    return Checks(tuple(options.algorithms), options.issuer, options.audience, int(options.leeway_s))
+    return Checks(
+        algorithms=tuple(options.algorithms),
+        issuer=options.issuer,
+        audience=options.audience,
+        leeway_s=int(options.leeway_s),
+        parties=tuple(options.azp or ()),
+        token_type=options.typ,
+    )
 
 
 def _keys(options: JwtOptions) -> tuple[Key | None, KeySource | None]:

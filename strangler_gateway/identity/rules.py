@@ -1,6 +1,6 @@
 """Options of the built-in identity providers, as routes.yaml gives them, and what they have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -31,6 +31,21 @@ class JwtOptions:
     header: str = "authorization"
     cookie: str | None = None
     leeway_s: float = 0.0
+    azp: list[str] | None = None
+    typ: str | None = None
+    confirm: Mapping[str, Any] | None = None
+    """Options of `introspect` for the live state of a token."""
+    exchange: Mapping[str, Any] | None = None
+    """ExchangeOptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeOptions:
+    """A URL that gives the monolith's credential for a token; `audience`: the service there."""
+
+    url: str
+    audience: str
+    timeout_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

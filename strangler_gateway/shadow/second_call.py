@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from chassis.auth.claims import NOBODY, Identity
+from chassis.auth.claims import Identity
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.own_answers import OwnAnswers
 from strangler_gateway.http.content_coding import Undecodable, decode
@@ -64,7 +64,7 @@ class SecondCalls:
         """The answer of the new end, or the gateway's own where it would refuse this caller."""
         service, auth = exchange.route.extracted, exchange.route.auth
         assert service is not None  # tap has looked
-        found = self._authority.confirm(exchange.identity or NOBODY, exchange, auth)
+        found = self._authority.confirm(exchange, auth)
         identity = found if isinstance(found, Identity) else await found
         reply = refusal(auth, identity) if auth.enforce == "gateway" else None
         if reply is not None:

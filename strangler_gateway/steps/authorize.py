@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import Final
 
-from chassis.auth.claims import NOBODY, Identity
+from chassis.auth.claims import Identity
 from strangler_gateway.exchange.decision import IDENTITY_UNAVAILABLE, NOBODY_CAN_TELL
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Answer, DeferredStep, Outcome
@@ -33,7 +33,7 @@ class Authorize:
         if exchange.identity_unavailable:
             return _elsewhere(exchange)
         try:
-            answer = self._authority.confirm(exchange.identity or NOBODY, exchange, exchange.route.auth)
+            answer = self._authority.confirm(exchange, exchange.route.auth)
         except Exception as error:
             return self._unavailable(exchange, error)
         if isinstance(answer, Identity):

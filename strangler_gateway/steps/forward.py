@@ -1,15 +1,19 @@
 """Last step: the request goes to its side, and the answer comes back, callback to callback."""
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 
 from strangler_gateway.exchange.decision import FAILED_OVER
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.exchange.exchange import Exchange
-from strangler_gateway.exchange.outcome import Client, Handler
+from strangler_gateway.exchange.outcome import Client, Handler, Outcome
 from strangler_gateway.exchange.own_answers import told_decision
+from strangler_gateway.exchange.replies import FAILED, Reply
 from strangler_gateway.http import chunked
 from strangler_gateway.http.fields import Pairs, allowed_trailers
 from strangler_gateway.http.response_head import ResponseHead
+from strangler_gateway.steps.pipeline import Step
 from strangler_gateway.table.routes import MigrationState, Side
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.upstream.call import Call, Sink
@@ -18,12 +22,20 @@ from strangler_gateway.upstream.heads_out import request_head
 from strangler_gateway.upstream.pool import Upstreams
 from strangler_gateway.upstream.retry import SAFE
 
+log = logging.getLogger(__name__)
+
 
 class Forward:
-    """`via`: this gateway's name in Via fields; `http_date`: for answers that the upstream did not date."""
+    """`via`: this gateway's name in Via fields; `http_date`: for answers that the upstream did not date.
 
-    def __init__(self, upstreams: Upstreams, stats: Stats, via: bytes, http_date: Callable[[], bytes]) -> None:
+    `to_legacy`: the step that a request which fails over has to go through.
+    """
+
+    def __init__(
+        self, upstreams: Upstreams, stats: Stats, via: bytes, http_date: Callable[[], bytes], to_legacy: Step
+    ) -> None:
         self._upstreams, self._stats, self._via, self._http_date = upstreams, stats, via, http_date
+        self.to_legacy = to_legacy
 
     def run(self, exchange: Exchange) -> Handler:
         """A relay takes the exchange from here."""
@@ -83,7 +95,7 @@ def _passes_trailers(exchange: Exchange, head: ResponseHead) -> bool:
 class Relay(Handler):
     """One exchange between the client's connection and an upstream call; it holds no rule of its own."""
 
-    __slots__ = ("_call", "_client", "_exchange", "_forward", "_nominated")
+    __slots__ = ("_call", "_client", "_exchange", "_forward", "_nominated", "_waiting")
 
     _call: Call
     _client: Client
@@ -92,6 +104,8 @@ class Relay(Handler):
         self._forward = forward
         self._exchange = exchange
         self._nominated: frozenset[bytes] = frozenset()
+        self._waiting: asyncio.Task[None] | None = None
+        """For what the monolith needs before a fail-over."""
 
     def start(self, client: Client) -> None:
         self._client = client
@@ -117,6 +131,8 @@ class Relay(Handler):
 
     def on_client_gone(self) -> None:
         self._call.abort()
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     def on_client_full(self) -> None:
         self._call.pause()
@@ -152,13 +168,28 @@ class Relay(Handler):
     def on_error(self, error: UpstreamError) -> None:
         client, exchange = self._client, self._exchange
         if not client.responding and self._forward.fails_over(exchange, error):
-            self._call = self._forward.call(exchange, self)
+            outcome = self._forward.to_legacy.run(exchange)
+            if outcome is None:
+                self._call = self._forward.call(exchange, self)
+            else:
+                self._waiting = asyncio.get_running_loop().create_task(self._fail_over(outcome))
             return
         exchange.stage, exchange.proxy_status = error.stage.encode(), error.code.encode()
         if client.responding:
             client.break_off()
         else:
             client.reply(error.reply())
+
+    async def _fail_over(self, outcome: Outcome) -> None:
+        try:
+            reply = await outcome if isinstance(outcome, Awaitable) else outcome
+        except Exception:
+            log.exception("a fail-over failed")
+            reply = FAILED
+        if isinstance(reply, Reply):
+            self._client.reply(reply)
+        else:
+            self._call = self._forward.call(self._exchange, self)
 
     def on_full(self) -> None:
         self._client.pause_upload()

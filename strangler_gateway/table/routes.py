@@ -81,6 +81,8 @@ class Service:
     """Protocols that a connection may be switched to, in lower case."""
     half_close: Literal["end", "answer"] = field(default="end", metadata=_ADDED)
     """What becomes of a whole request whose client has ended its side."""
+    credentials: Literal["pass", "exchange"] = field(default="pass", metadata=_ADDED)
+    """As the legacy side: gets the client's credential, or its own kind for it where a provider exchanges it."""
 
     @property
     def authority(self) -> bytes:
@@ -242,9 +244,9 @@ class ErrorTemplate:
 
 @dataclass(frozen=True, slots=True)
 class IdentityRules:
-    """The identity provider and its options (`jwt`, `introspect`), or `module:factory` of a plugin."""
+    """An identity provider and its options (`jwt`, `introspect`), or `module:factory` of a plugin."""
 
-    kind: Literal["none", "jwt", "introspect", "plugin"] = "none"
+    kind: Literal["jwt", "introspect", "plugin"]
     plugin: str | None = None
     options: tuple[tuple[str, object], ...] = ()
 
@@ -258,7 +260,8 @@ class RouteTable:
     services: Mapping[str, Service]
     movables: Mapping[str, Movable]
     paths: PathRules = PathRules()
-    identity: IdentityRules = IdentityRules()
+    identity: tuple[IdentityRules, ...] = ()
+    """The providers, in the order in which they are asked."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     identity_headers: tuple[str, ...] = ()
     """Fields that say who calls, besides the built-in ones: lower case, a prefix ends with `*`."""
@@ -277,12 +280,15 @@ class RouteTable:
     def sealed(self) -> "RouteTable":
         """The same table with the digest of its content: states and shares count, comments and lines do not."""
         said = {part.name: _canonical(getattr(self, part.name)) for part in fields(self) if part.name != "digest"}
-        said["units"] = said.pop("movables")  # digests keep the old name: a file has the same one after an upgrade
+        said["units"] = said.pop("movables")  # digests keep the old names: a file has the same one after an upgrade
+        if len(self.identity) < 2:
+            said["identity"] = _canonical(self.identity[0]) if self.identity else _NOBODY_KNOWN
         text = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH])
 
 
 DIGEST_LENGTH = 16
+_NOBODY_KNOWN: dict[str, object] = {"kind": "none", "plugin": None, "options": []}
 
 
 def _canonical(value: object) -> object:

@@ -38,6 +38,10 @@ def request_metrics(stats: Stats, table: RouteTable) -> Iterator[Metric | Histog
     undeclared = sum(stats.undeclared.values())
     yield Metric("strangler_refused_total", "counter", "What never became a request.", [({}, stats.refused)])
     yield Metric("strangler_undeclared_total", "counter", "Requests without a declared route.", [({}, undeclared)])
+    exchanges = [({"outcome": outcome}, count) for outcome, count in stats.exchanges.items()]
+    yield Metric(
+        "strangler_credential_exchanges_total", "counter", "Tokens for which a credential was asked for.", exchanges
+    )
     publishing = [(route.id, stats.published.get(route.id, Published())) for route in table.routes if route.publish]
     if publishing:
         yield from _publishing(publishing)

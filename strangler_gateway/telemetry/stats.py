@@ -126,10 +126,16 @@ class Stats:
         """Of aggregates, by route, call and result, in this process alone."""
         self.steps: dict[str, StepCounts] = {}
         """By movable in shadow, canary or extracted: what this step has shown."""
+        self.exchanges: dict[str, int] = {"exchanged": 0, "refused": 0, "failed": 0}
+        """Credentials asked for in exchange for tokens, by outcome, in this process alone."""
         self.refused = 0
         """What never became a request."""
         self.wall = wall
         self.since = self.started = wall()
+
+    def exchanged(self, outcome: str) -> None:
+        """Counts a question for a credential: exchanged, refused or failed."""
+        self.exchanges[outcome] += 1
 
     def refuse(self) -> None:
         """Counts what never became a request."""

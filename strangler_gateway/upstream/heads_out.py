@@ -100,8 +100,6 @@ def _own(exchange: Exchange, service: Service, side: Side) -> Iterator[bytes]:
         yield b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade
     elif head.meaning.te_trailers:
         yield b"Connection: TE\r\nTE: trailers\r\n"
-    if side is _LEGACY and exchange.credential is not None:
-        yield b"Authorization: %b\r\n" % exchange.credential
 
 
 def _edit(exchange: Exchange, lines: list[bytes], service: Service, side: Side) -> dict[int, bytes]:
@@ -112,8 +110,11 @@ def _edit(exchange: Exchange, lines: list[bytes], service: Service, side: Side) 
         if kind == HOST:
             lines[index] = b"" if service.host_policy == "upstream" else b"Host: %b" % (head.meaning.host or b"")
         elif kind == AUTHORIZATION:
-            if side is _EXTRACTED or exchange.credential is not None:
+            if side is _EXTRACTED or kind in kept:
                 lines[index] = b""
+            elif exchange.credential is not None:
+                kept[kind] = b""  # one stands for all: of several, servers read different ones
+                lines[index] = _LINE % (head.fields[index][0], exchange.credential)
         elif kind == EXPECT:
             lines[index] = b"" if kind in kept or not head.meaning.expect_continue else _expectation(head, index)
             kept[kind] = b""

@@ -20,6 +20,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "## The file": routes_model.RoutesFile,
     "### paths": routes_model.Paths,
     "### identity.jwt": identity_model.Jwt,
+    "### identity.jwt.confirm": identity_model.ConfirmEntry,
+    "### identity.jwt.exchange": identity_model.ExchangeEntry,
     "### identity.introspect": identity_model.Introspect,
     "### errors.STATUS": routes_model.ErrorEntry,
     "### services.NAME": routes_model.ServiceEntry,
@@ -74,10 +76,10 @@ def test_every_example_is_served_without_a_warning(example: str) -> None:
     assert (report.faults, report.warnings) == ((), ())
 
 
-def test_there_is_a_small_example_and_one_of_each_kind_of_new_end() -> None:
-    assert [len(example.splitlines()) < 10 for example in EXAMPLES] == [True, False, False, False]
-    assert ["publish:" in example for example in EXAMPLES] == [False, False, True, False]
-    assert ["aggregate:" in example for example in EXAMPLES] == [False, False, False, True]
+def test_there_is_a_small_example_one_of_each_kind_of_new_end_and_one_that_exchanges_credentials() -> None:
+    kinds = ("publish:", "aggregate:", "credentials: exchange")
+    assert [len(example.splitlines()) < 10 for example in EXAMPLES] == [True, False, False, False, False]
+    assert sorted([kind in example for example in EXAMPLES].count(True) for kind in kinds) == [1, 1, 1]
 
 
 @pytest.mark.parametrize("heading", SECTIONS)

@@ -10,6 +10,7 @@ from strangler_gateway.config.checks.secrets import secret_faults
 from strangler_gateway.config.checks.warnings import warnings_of
 from strangler_gateway.config.compile import compile_table
 from strangler_gateway.config.faults import Fault
+from strangler_gateway.config.identity_model import identity_entries
 from strangler_gateway.config.model import RoutesFile
 from strangler_gateway.config.yaml.source import LocatedYaml, read
 from strangler_gateway.table.routes import RouteTable
@@ -49,12 +50,13 @@ def check_text(text: str, environ: Mapping[str, str], find_plugin: Callable[[str
 
 
 def _plugin_faults(source: LocatedYaml, file: RoutesFile, find_plugin: Callable[[str], object]) -> Iterator[Fault]:
-    if isinstance(file.identity, str) or file.identity.plugin is None:
-        return
-    try:
-        find_plugin(file.identity.plugin)
-    except ValueError as exc:
-        yield source.fault(("identity", "plugin"), str(exc))
+    for place, entry in identity_entries(file.identity):
+        if entry.plugin is None or not entry.enabled:
+            continue
+        try:
+            find_plugin(entry.plugin)
+        except ValueError as exc:
+            yield source.fault((*place, "plugin"), str(exc))
 
 
 def _refused(faults: list[Fault]) -> Report:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from strangler_gateway.config.faults import Fault, Place
-from strangler_gateway.config.field_types import MAPPING, WORD
+from strangler_gateway.config.field_types import LIST, MAPPING, WORD
 from strangler_gateway.config.model import RoutesFile
 from strangler_gateway.config.yaml.source import LocatedYaml
 from strangler_gateway.table.template import quoted
@@ -32,7 +32,7 @@ def validated(source: LocatedYaml) -> tuple[RoutesFile | None, list[Fault]]:
 
 def _place(error: ErrorDetails) -> Place:
     """The place in the file, without pydantic's marks for keys and for members of a union."""
-    return tuple(step for step in error["loc"] if step not in ("[key]", WORD, MAPPING))
+    return tuple(step for step in error["loc"] if step not in ("[key]", WORD, MAPPING, LIST))
 
 
 def _fault(source: LocatedYaml, error: ErrorDetails) -> Fault | None:
@@ -85,7 +85,8 @@ def _fields(place: Place) -> set[str]:
     """The fields of the mapping that contains a place; walks the model along the place."""
     kind: Any = RoutesFile
     for step in place[:-1]:
-        kind = _inside(kind, step)
+        if not (isinstance(step, int) and _is_model(kind)):  # one of a list that may also be a single mapping
+            kind = _inside(kind, step)
     return set(kind.model_fields) if _is_model(kind) else set()
 
 

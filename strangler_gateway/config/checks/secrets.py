@@ -21,6 +21,8 @@ _TELLING = re.compile(
 )
 _RANDOM = re.compile(r"[A-Za-z0-9+/_=-]{32,}")
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-)?\}")
+_WORDS = frozenset({"pass", "exchange"})
+"""Of `credentials`, which says what becomes of a client's."""
 _NOT_RANDOM = frozenset({"salt", "body", "path"})
 """Fields whose long texts are not secrets: a salt only spreads users, a body and a path are public."""
 _TO_DO = (
@@ -60,7 +62,7 @@ def is_name(text: str) -> bool:
 def _suspect(place: Place, text: str) -> str | None:
     literal = _REFERENCE.sub("", text)
     name = next((step for step in reversed(place) if isinstance(step, str)), "")
-    if literal and _TELLING.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).lower()):
+    if literal and literal not in _WORDS and _TELLING.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).lower()):
         return "seems to contain a secret, by its name"
     if name not in _NOT_RANDOM and any(_is_random(found[0]) for found in _RANDOM.finditer(literal)):
         return "contains a long random text, as keys and tokens are"

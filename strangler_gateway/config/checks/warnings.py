@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from strangler_gateway.config.faults import Fault, Place
+from strangler_gateway.config.identity_model import identity_entries
 from strangler_gateway.config.model import MovableFields, RouteEntry, RoutesFile
 from strangler_gateway.config.yaml.source import LocatedYaml
 from strangler_gateway.table.aggregate_rules import IDENTITY
@@ -15,8 +16,8 @@ BROKER = ("STRANGLER_BROKER_URL", "STRANGLER_BROKER_URL_FILE")
 def warnings_of(source: LocatedYaml, file: RoutesFile, environ: Mapping[str, str]) -> list[Fault]:
     """Every warning about a file without faults; `environ`: where it would be served."""
     rules = (
-        *(_unused_services, _unused_groups, _states, _same_service, _both_roles),
-        *(_unverified, _nobody_known, _no_subject),
+        *(_unused_services, _unused_groups, _states, _same_service, _both_roles, _unverified),
+        *(_nobody_known, _no_subject, _for_others, _exchange),
     )
     found = [warning for rule in rules for warning in rule(source, file)]
     return found if any(environ.get(name) for name in BROKER) else [*found, *_no_broker(source, file)]
@@ -91,30 +92,55 @@ def _unverified(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
 
 
 def _nobody_known(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
-    if not isinstance(file.identity, str):
+    if any(entry.enabled for _, entry in identity_entries(file.identity)):
         return
+    nobody = _nobody(file)
     for place, what, movable, routes in _movables(file):
         if movable.serialize:
             yield source.fault(
-                (*place, "serialize"), f"{what} has `serialize: user`, but `identity` is none: no user is ever known"
+                (*place, "serialize"), f"{what} has `serialize: user`, but {nobody}: no user is ever known"
             )
         for route in routes:
             if route.auth.require != "open" and _has_new_end(route):
                 at = file.routes.index(route)
-                message = "requires a user, but `identity` is none: " + (
+                message = f"requires a user, but {nobody}: " + (
                     "the service never gets a user" if route.extracted else "everybody gets 401"
                 )
                 yield source.fault(("routes", at, "auth", "require"), message)
 
 
+def _nobody(file: RoutesFile) -> str:
+    return "`identity` is none" if file.identity == "none" else "no entry of `identity` is enabled"
+
+
 def _no_subject(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
-    if not isinstance(file.identity, str):
+    if any(entry.enabled for _, entry in identity_entries(file.identity)):
         return
     for at, route in enumerate(file.routes):
         for name, call in route.aggregate.calls.items() if route.aggregate else ():
             if f"{{{IDENTITY}:" in call.path:
-                message = "names the verified user, but `identity` is none: this call is never made"
+                message = f"names the verified user, but {_nobody(file)}: this call is never made"
                 yield source.fault(("routes", at, "aggregate", "calls", name, "path"), message)
+
+
+def _for_others(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
+    """An identity server issues tokens to many applications: what is none of ours must not count."""
+    for place, entry in identity_entries(file.identity):
+        if entry.jwt and entry.jwt.jwks_url and not (entry.jwt.audience or entry.jwt.azp):
+            message = "accepts every token of these keys, whatever application it was issued for; name audience or azp"
+            yield source.fault((*place, "jwt"), message)
+
+
+def _exchange(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
+    exchanging = [name for name, service in file.services.items() if service.credentials == "exchange"]
+    providers = [place for place, entry in identity_entries(file.identity) if entry.jwt and entry.jwt.exchange]
+    if not providers:
+        for name in exchanging:
+            yield source.fault(("services", name, "credentials"), "no entry of `identity` has `jwt.exchange`")
+    if not exchanging:
+        for place in providers:
+            message = "no service has `credentials: exchange`, so nothing is exchanged"
+            yield source.fault((*place, "jwt", "exchange"), message)
 
 
 def _no_broker(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.exchange.outcome import Outcome
 from strangler_gateway.gateway import Gateway, Outside
 from strangler_gateway.http.request_head import parse_request
+from strangler_gateway.identity.providers import source_of
 from strangler_gateway.identity.signer import Signer, ephemeral_signer
 from strangler_gateway.settings import Settings
 from strangler_gateway.steps.decide import Decide
@@ -108,8 +109,13 @@ def gateway_for(one: Route, provider: object = None, clocks: Clocks | None = Non
     """A gateway of one route; its log goes nowhere."""
     settings = Settings.model_validate({"routes": "routes.yaml"})
     gateway = Gateway(settings, table(one), Outside(AccessLog(BytesIO()), signer(), clocks=clocks or Clocks()))
-    gateway.authority.provider = provider  # type: ignore[assignment]  # whatever the test brings
+    asking(gateway, *([] if provider is None else [provider]))
     return gateway
+
+
+def asking(gateway: Gateway, *providers: Any) -> None:
+    """The gateway asks these providers, whatever the test brings."""
+    gateway.authority.sources = tuple(source_of(provider) for provider in providers)
 
 
 def exchange(
@@ -139,9 +145,15 @@ def decided(
 ) -> Exchange:
     """A request of `who` whose side has been chosen."""
     x = exchange(gateway, fields, **more)
-    x.identity = who
+    known_as(gateway, x, who)
     step(gateway, Decide, x)
     return x
+
+
+def known_as(gateway: Gateway, x: Exchange, who: Identity | None) -> None:
+    """As the gateway's first provider has said."""
+    x.identity = who
+    x.identified_by = next((source.provider for source in gateway.authority.sources), None)
 
 
 class Clock:

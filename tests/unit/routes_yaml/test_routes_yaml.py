@@ -116,6 +116,23 @@ def test_of_what_the_monolith_has_and_is_extracted_exactly_the_reads_are_compare
     }
 
 
+def test_keycloak_is_one_switch_and_without_it_the_monoliths_tokens_alone_count(it: Matcher) -> None:
+    assert [rules.kind for rules in it.table.identity] == ["plugin"]
+    given = {"KEYCLOAK_ENABLED": "true", "KEYCLOAK_URL": "https://id.example", "KEYCLOAK_REALM": "r"}
+    report = check_text(TEXT, given | {"ACCOUNT_URL": "http://account:1"})
+    assert (report.faults, report.warnings) == ((), ())
+    assert report.table is not None
+    keycloak, plugin = report.table.identity
+    assert (keycloak.kind, plugin) == ("jwt", it.table.identity[0])
+    options = dict(keycloak.options)
+    assert options["issuer"] == "https://id.example/realms/r"
+    assert options["jwks_url"] == "https://id.example/realms/r/protocol/openid-connect/certs"
+    assert (options["azp"], options["typ"], options["user"]) == (["polycode"], "Bearer", "preferred_username")
+    assert options["confirm"]["url"] == "http://account:1/internal/identity"  # type: ignore[index]  # a mapping
+    assert options["exchange"]["url"] == "http://account:1/internal/credentials"  # type: ignore[index]  # a mapping
+    assert report.table.services["monolith"].credentials == "exchange"
+
+
 def test_a_service_answers_those_whom_it_refuses_itself(it: Matcher) -> None:
     assert {route.auth.enforce for route in it.table.routes if route.extracted} == {"upstream"}
 

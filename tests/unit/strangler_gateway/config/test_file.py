@@ -123,7 +123,7 @@ def test_the_minimal_file_has_the_documented_defaults() -> None:
 def test_every_field_of_the_file_arrives_in_the_table() -> None:
     table = load(FULL, {})
     assert table.paths == PathRules(case_sensitive=False, trailing_slash="ignore", decode_literals=True)
-    assert table.identity == IdentityRules("plugin", plugin="legacy_adapter.identity:from_environment")
+    assert table.identity == (IdentityRules("plugin", plugin="legacy_adapter.identity:from_environment"),)
     assert table.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
     assert table.identity_headers == ("x-user", "x-auth-*")
     assert table.errors == {
@@ -203,7 +203,8 @@ def test_every_field_of_a_route_arrives_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("identity", "kind", "options"),
     [
-        ("none", "none", {}),
+        ("none", None, {}),
+        ("{enabled: false, plugin: 'a:b'}", None, {}),
         (
             "{jwt: {jwks_url: 'https://id.example/jwks', audience: api, roles: $.realm.roles}}",
             "jwt",
@@ -222,11 +223,37 @@ def test_every_field_of_a_route_arrives_in_the_table() -> None:
     ],
 )
 def test_identity_is_none_or_one_provider_with_its_options(
-    identity: str, kind: str, options: dict[str, object]
+    identity: str, kind: str | None, options: dict[str, object]
 ) -> None:
-    rules = load(MINIMAL.replace("routes:", f"identity: {identity}\nroutes:"), {}).identity
-    assert rules.kind == kind
-    assert options.items() <= dict(rules.options).items()
+    found = load(MINIMAL.replace("routes:", f"identity: {identity}\nroutes:"), {}).identity
+    assert [rules.kind for rules in found] == ([kind] if kind else [])
+    assert options.items() <= {name: value for rules in found for name, value in rules.options}.items()
+
+
+TWO = """
+identity:
+  - enabled: ${ID_SERVER:-false}
+    jwt: {jwks_url: "https://id.example/jwks", issuer: "https://id.example", azp: [web], typ: Bearer}
+  - plugin: "legacy.tokens:provider"
+"""
+
+
+def test_of_several_providers_those_count_that_are_enabled() -> None:
+    text = MINIMAL.replace("routes:", f"{TWO}routes:")
+    one, two = load(text, {}), load(text, {"ID_SERVER": "true"})
+    quoted = load(text.replace("${ID_SERVER:-false}", '"${ID_SERVER:-false}"'), {"ID_SERVER": "true"})
+    alone = load(MINIMAL.replace("routes:", "identity: {plugin: 'legacy.tokens:provider'}\nroutes:"), {})
+    assert [rules.kind for rules in two.identity] == ["jwt", "plugin"]
+    assert two.identity == quoted.identity
+    assert (one.identity, one.digest) == (alone.identity, alone.digest)
+    assert len({one.digest, two.digest}) == 2
+
+
+def test_what_is_new_changes_no_digest_where_it_is_not_written() -> None:
+    """The journal of an older gateway names these."""
+    jwt = "{jwt: {jwks_url: 'https://id.example/jwks', audience: api}}"
+    texts = (MINIMAL, MINIMAL.replace("routes:", f"identity: {jwt}\nroutes:"))
+    assert [load(text, {}).digest for text in texts] == ["25d4ac3ec822e25c", "aec3a53cef746521"]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,9 @@ def test_a_verified_token_is_remembered_until_it_expires(key_file: str) -> None:
     assert known(provider, fields) is first
     now[0] = NOW + 86_401.0
     assert known(provider, fields).outcome is AuthenticationOutcome.REJECTED
-    assert provider.confirm(first, fields).outcome is AuthenticationOutcome.REJECTED
+    ended = provider.confirm(first, fields)
+    assert isinstance(ended, Identity)
+    assert ended.outcome is AuthenticationOutcome.REJECTED
 
 
 @pytest.mark.parametrize(

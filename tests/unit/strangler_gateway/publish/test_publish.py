@@ -18,6 +18,7 @@ from strangler_gateway.gateway import Gateway
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.telemetry.metrics_page import request_metrics
 from tests.support.gateway.exchanges import Provider
+from tests.support.gateway.exchanges import asking as now_asking
 from tests.support.gateway.publishing import ARTICLE, SECRET, Warehouse, bearer, gateway_on, served
 from tests.support.memory_broker import Fault, MemoryBroker
 from tests.support.origins import Answer, origin
@@ -264,7 +265,7 @@ async def test_who_may_not_is_refused_by_the_gateway_in_its_own_shape(
     assert (answer.status_code, answer.json()["status"], warehouse.taken) == (status, status, [])
     assert ("www-authenticate" in answer.headers) is (status == 401)
     assert answer.headers["access-control-allow-origin"] == "*"
-    gateway.authority.provider = Provider(Identity(AuthenticationOutcome.USER, None, ("buyer",)))  # without a name
+    now_asking(gateway, Provider(Identity(AuthenticationOutcome.USER, None, ("buyer",))))  # without a name
     answer = await client.post("/orders", json={"articleId": ARTICLE})
     assert (answer.status_code, answer.headers["www-authenticate"], warehouse.taken) == (401, "Bearer", [])
 
@@ -497,7 +498,7 @@ async def test_while_nobody_can_say_who_asks_canary_goes_to_the_monolith_and_ext
     async with origin(lambda _: Answer(299, b"legacy")) as monolith:
         for state, status in (("canary", 299), ("extracted", 503)):
             gateway = gateway_on(broker.sibling(), monolith.port, STATE=state)
-            gateway.authority.provider = Provider(live=RuntimeError("away"))
+            now_asking(gateway, Provider(live=RuntimeError("away")))
             async with served(gateway) as client:
                 assert (await order(client)).status_code == status
     assert warehouse.taken == []

@@ -28,6 +28,7 @@ from tests.support.gateway.exchanges import (
     decided,
     exchange,
     gateway_for,
+    known_as,
     route,
     signer,
     step,
@@ -72,7 +73,7 @@ class Stage:
         """A request that has been decided."""
         x = exchange(self.gateway, fields, **request)
         x.request_id = b"request-1"
-        x.identity = ALICE
+        known_as(self.gateway, x, ALICE)
         step(self.gateway, Decide, x)
         return x
 

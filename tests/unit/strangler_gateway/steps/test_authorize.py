@@ -35,6 +35,7 @@ from tests.support.gateway.exchanges import (
     changed,
     exchange,
     gateway_for,
+    known_as,
     route,
     signer,
     step,
@@ -49,7 +50,8 @@ async def authorized(
     gateway: Gateway, identity: Identity | None = ALICE, override: Side | None = None, unavailable: bool = False
 ) -> tuple[Exchange, Reply | None]:
     x = exchange(gateway)
-    x.identity, x.identity_unavailable, x.override = identity, unavailable, override
+    known_as(gateway, x, identity)
+    x.identity_unavailable, x.override = unavailable, override
     step(gateway, Decide, x)
     outcome = step(gateway, Authorize, x)
     reply = await outcome if inspect.isawaitable(outcome) else outcome
@@ -144,7 +146,7 @@ async def test_a_grant_is_good_for_five_seconds(
     if isinstance(provider, Slow):
         provider.clock = clock
     gateway = gateway_for(route(), provider)
-    gateway.authority.grants = Grants(clock)
+    gateway.authority.sources[0].grants = Grants(clock)
     for at, confirmed in asked:
         clock.now = 1_000.0 + at
         await authorized(gateway, who)
@@ -184,7 +186,7 @@ async def test_a_refusal_ends_the_grant_that_was_kept() -> None:
     gateway = gateway_for(route(MigrationState.EXTRACTED, auth=ADMINS), provider)
     await authorized(gateway)
     provider.live = REJECTED
-    gateway.authority.grants.put(ALICE, REJECTED, 0.0)
+    gateway.authority.sources[0].grants.put(ALICE, REJECTED, 0.0)
     _, reply = await authorized(gateway)
     assert reply is not None
     assert reply.status == 401

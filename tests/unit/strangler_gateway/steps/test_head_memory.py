@@ -20,6 +20,7 @@ from tests.support.gateway.exchanges import (
     ALICE,
     MONOLITH,
     Provider,
+    asking,
     changed,
     exchange,
     gateway_for,
@@ -117,7 +118,7 @@ def test_what_one_provider_said_is_not_believed_of_the_next_one() -> None:
     gateway = gateway_for(route(), first)
     x = exchange(gateway)
     step(gateway, Identify, x)
-    gateway.authority.provider = second
+    asking(gateway, second)
     following = again(gateway, x)
     step(gateway, Identify, following)
     assert following.identity == second.known

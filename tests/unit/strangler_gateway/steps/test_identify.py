@@ -9,13 +9,13 @@ import pytest
 from chassis.auth.claims import Fields, Identity, IdentityUnavailable
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.gateway import Gateway
+from strangler_gateway.identity import authority as authority_module
 from strangler_gateway.identity.plugin import load_plugin
-from strangler_gateway.identity.providers import open_provider
+from strangler_gateway.identity.providers import open_source
 from strangler_gateway.identity.rules import IdentityRulesInvalid
-from strangler_gateway.steps import identify as identify_module
 from strangler_gateway.steps.identify import Identify
 from strangler_gateway.table.routes import IdentityRules, MigrationState, RateLimit
-from tests.support.gateway.exchanges import ALICE, LaterProvider, Provider, exchange, gateway_for, route, step
+from tests.support.gateway.exchanges import ALICE, LaterProvider, Provider, exchange, gateway_for, route, signer, step
 
 BY_USER = RateLimit("5/minute", by="user")
 BY_ADDRESS = RateLimit("5/minute", by="address")
@@ -85,7 +85,7 @@ async def test_a_provider_that_hangs_is_waited_for_until_the_time_is_up_or_the_c
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    monkeypatch.setattr(identify_module, "TIMEOUT_S", 0.02)
+    monkeypatch.setattr(authority_module, "TIMEOUT_S", 0.02)
     assert (await identified(gateway_for(route(), Hanging()))).identity_unavailable
 
 
@@ -101,10 +101,9 @@ def make_trouble() -> Provider:
     raise RuntimeError("LEGACY_DATABASE is not set")
 
 
-def test_a_plugin_is_loaded_by_name_and_none_is_no_provider() -> None:
+def test_a_plugin_is_loaded_by_name() -> None:
     plugin = IdentityRules("plugin", plugin=f"{__name__}:make_provider")
-    assert isinstance(open_provider(plugin), Provider)
-    assert open_provider(IdentityRules()) is None
+    assert isinstance(open_source(plugin, signer()).provider, Provider)
 
 
 @pytest.mark.parametrize(
@@ -126,4 +125,4 @@ def test_a_plugin_that_cannot_be_used_is_refused_with_the_reason(name: str, told
 @pytest.mark.parametrize("kind", ["jwt", "introspect"])
 def test_options_that_a_provider_does_not_know_are_refused(kind: str) -> None:
     with pytest.raises(IdentityRulesInvalid, match="colour"):
-        open_provider(IdentityRules(kind, options=(("colour", "red"),)))  # type: ignore[arg-type]  # both are kinds
+        open_source(IdentityRules(kind, options=(("colour", "red"),)), signer())  # type: ignore[arg-type]  # both are kinds
