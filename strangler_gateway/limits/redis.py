@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import ssl
 import time
 from collections.abc import Callable
 from hashlib import blake2b
@@ -11,7 +10,7 @@ from typing import Final
 
 from strangler_gateway.limits.counters import Count
 from strangler_gateway.limits.quota_policy import QuotaPolicy
-from strangler_gateway.limits.redis_link import RedisAnswer, RedisLink, RedisRefused, encoded
+from strangler_gateway.limits.redis_link import RedisAnswer, RedisLink, RedisRefused, encoded, open_link
 from strangler_gateway.limits.redis_url import RedisAddress
 from strangler_gateway.telemetry.log_throttle import SubjectThrottle
 
@@ -132,12 +131,7 @@ class RedisCounters:
 
     async def _connected(self) -> RedisLink:
         """A connection on which the script has counted, in time. Raises OSError, TimeoutError, RedisRefused."""
-        loop, address = asyncio.get_running_loop(), self.address
-        if address.unix is not None:
-            _, link = await loop.create_unix_connection(RedisLink, address.unix)
-        else:
-            tls = ssl.create_default_context() if address.tls else None
-            _, link = await loop.create_connection(RedisLink, address.host, address.port, ssl=tls)
+        link = await open_link(self.address)
         try:
             await self._greet(link)
         except BaseException:

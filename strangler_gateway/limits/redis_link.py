@@ -1,11 +1,13 @@
 """One connection to Redis: commands leave at once, and are answered in their order (RESP2, redis.io/docs/reference)."""
 
 import asyncio
+import ssl
 from collections import deque
 from math import inf
-from typing import Final
+from typing import Final, cast
 
 from strangler_gateway.http.write_batch import Output, WriteBatch
+from strangler_gateway.limits.redis_url import RedisAddress
 
 _MAX_ANSWER: Final = 64 * 1024
 _MAX_LATE: Final = 3
@@ -22,8 +24,8 @@ RedisAnswer = bytes | RedisRefused | None
 """None: it is late, or the connection is lost."""
 
 
-class RedisLink(asyncio.Protocol):
-    """Made inside a running loop. `lost` tells why the connection has ended."""
+class RedisLink:
+    """A protocol for the loop, made inside it. `lost` tells why the connection has ended."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -121,6 +123,15 @@ class RedisLink(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def eof_received(self) -> None:
+        """Redis has closed its side; the loop closes ours."""
+
+    def pause_writing(self) -> None:
+        """What is asked is small and has a time-out: nothing waits for room."""
+
+    def resume_writing(self) -> None:
+        """The same."""
+
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -131,6 +142,19 @@ class RedisLink(asyncio.Protocol):
         self._due.clear()
         if not self.lost.done():
             self.lost.set_result(self._why or "it has closed the connection")
+
+
+async def open_link(address: RedisAddress) -> RedisLink:
+    """Connects; nothing has been said yet. Raises OSError."""
+    loop, link = asyncio.get_running_loop(), RedisLink()
+    # A loop calls the methods of a protocol; a compiled class cannot have asyncio's as its base.
+    protocol = lambda: cast(asyncio.Protocol, link)  # noqa: E731  # used once, in two ways
+    if address.unix is not None:
+        await loop.create_unix_connection(protocol, address.unix)
+    else:
+        tls = ssl.create_default_context() if address.tls else None
+        await loop.create_connection(protocol, address.host, address.port, ssl=tls)
+    return link
 
 
 def encoded(*words: bytes) -> bytes:

@@ -1,6 +1,5 @@
 """The counters in memory and in Redis, behind one small interface, with a clock that the test sets."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -10,7 +9,7 @@ from strangler_gateway.limits.limiter import Limiter
 from strangler_gateway.limits.memory import MemoryCounters
 from strangler_gateway.limits.quota_policy import QuotaPolicy
 from strangler_gateway.limits.redis import CONNECT_S, SCRIPT, RedisCounters
-from strangler_gateway.limits.redis_link import RedisLink, encoded
+from strangler_gateway.limits.redis_link import encoded, open_link
 from strangler_gateway.limits.redis_url import parse_redis_url
 from strangler_gateway.table.routes import RateLimit
 from strangler_gateway.telemetry.stats import Stats
@@ -80,8 +79,7 @@ async def in_redis(url: str) -> AsyncIterator[InRedis]:
 
 async def redis(url: str, *words: bytes) -> object:
     """What Redis answers to one command."""
-    address = parse_redis_url(url)
-    _, link = await asyncio.get_running_loop().create_connection(RedisLink, address.host, address.port)
+    link = await open_link(parse_redis_url(url))
     try:
         return await link.ask(encoded(*words), CONNECT_S)
     finally:
