@@ -208,7 +208,7 @@ async def test_password_user_and_database_are_used_and_never_told(
         _, without = await start(f"redis://{place}/0")
     assert wrong.problem == "it refuses user or password (WRONGPASS)"
     assert "NOAUTH" in str(without.problem)
-    told = caplog.text + repr(vars(wrong)) + repr(wrong.address) + str(wrong.address)
+    told = caplog.text + repr(wrong) + repr(wrong.address) + str(wrong.address)
     assert not [secret for secret in ("s3cret", "wr0ng") if secret in told]
 
 
