@@ -11,6 +11,7 @@ from examples.migration.work.account import (
     changes_addresses,
     changes_profile,
     comes_back,
+    opens_overview,
     reads_profiles,
     welcomes_somebody,
     works_in_team,
@@ -24,6 +25,7 @@ Activity = Callable[[User], Awaitable[None]]
 
 USERS: tuple[Activity, ...] = (
     reads_profiles,
+    opens_overview,
     visits_shop,
     studies,
     submits,

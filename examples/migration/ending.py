@@ -81,6 +81,8 @@ def _request(route: Route) -> str:
 def _served_by(route: Route) -> str:
     if route.extracted is not None:
         return route.extracted.name
+    if route.aggregate is not None:
+        return f"{len(route.aggregate.calls)} calls"
     return f"queue {route.publish.queue}" if route.publish is not None else "nobody"
 
 

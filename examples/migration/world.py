@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from examples.demo.clients import Observations
 from examples.migration.mails import Mails
 from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.table.routes import Route, RouteTable
+from strangler_gateway.table.routes import MigrationState, Route, RouteTable
 
 
 class Unserved(Exception):
@@ -18,7 +18,7 @@ class Routes:
 
     def __init__(self, table: RouteTable) -> None:
         self.table = table
-        self.whole: set[str] = set()
+        self.whole = {name for name, one in table.movables.items() if one.state is MigrationState.EXTRACTED}
         self.monolith_runs = True
         self.answers: dict[str, Counter[int]] = defaultdict(Counter)
         """How often each route answered with each status."""
@@ -29,8 +29,9 @@ class Routes:
 
     @property
     def groups(self) -> list[str]:
-        """Groups that can move, in the order of the file."""
-        return list(dict.fromkeys(route.movable.name for route in self.table.routes if route.has_new_end))
+        """Groups that have to move, in the order of the file."""
+        ends = (route.movable for route in self.table.routes if route.has_new_end)
+        return list(dict.fromkeys(one.name for one in ends if one.state is not MigrationState.EXTRACTED))
 
     def of(self, group: str) -> list[Route]:
         """The routes of a group that have a new end."""

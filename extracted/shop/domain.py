@@ -63,6 +63,14 @@ class Transaction:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnedItems:
+    """One page of the ids of items that a user has bought, and their number on all pages."""
+
+    page: Sequence[str]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Transactions:
     """One page, and the number of transactions on all pages."""
 

@@ -11,6 +11,7 @@ from extracted.shop.domain import (
     Item,
     ItemFields,
     ItemSelection,
+    OwnedItems,
     Quantity,
     StockRow,
     TransactionRow,
@@ -55,6 +56,10 @@ class Purchases(Protocol):
 
     async def page(self, offset: int, limit: int) -> Transactions:
         """In the order of the store."""
+        ...
+
+    async def items_of(self, user_id: str, offset: int, limit: int) -> OwnedItems:
+        """The items that a user has bought, each once, the latest purchase first."""
         ...
 
 

@@ -102,6 +102,15 @@ class Shop:
         item = await self.items.find(item_id)
         return item if item is None or has_bought else item.withheld()
 
+    async def owned(self, user_id: str, offset: int, limit: int) -> tuple[Sequence[Item], int]:
+        """A page of the items that a user has bought, with their data, and the number on all pages.
+
+        An item that was removed since is counted, and left out.
+        """
+        ids = await self.purchases.items_of(user_id, offset, limit)
+        items = await self.items.find_all(ids.page) if ids.page else {}
+        return [items[item_id] for item_id in ids.page if item_id in items], ids.total
+
     async def offers(self, asked: Sequence[tuple[str, str]]) -> list[Offer | None]:
         """Answers Account before it charges users. `asked`: (user id in canonical form, item id). None: no such item.
 

@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, ColumnElement, FromClause, Table, bindparam, func,
 
 from chassis.database.database import Database
 from chassis.database.prepared import PreparedStatement
-from extracted.shop.domain import Transaction, TransactionRow, Transactions
+from extracted.shop.domain import OwnedItems, Transaction, TransactionRow, Transactions
 from legacy_adapter.pages import heap_order
 from legacy_adapter.tables import transactions, users
 
@@ -44,6 +44,15 @@ class LegacyPurchases:
             total = await connection.scalar(select(func.count()).select_from(transactions).where(live))
             found = await connection.execute(rows.order_by(*heap_order(connection, transactions)))
             return Transactions([Transaction(*one) for one in found], total or 0)
+
+    async def items_of(self, user_id: str, offset: int, limit: int) -> OwnedItems:
+        """The monolith's race can leave several rows of an item: it counts once, with the latest."""
+        row = transactions.c
+        own = select(row.item_id).where(row.user_id == user_id, row.deleted_at.is_(None)).group_by(row.item_id)
+        page = own.order_by(func.max(row.created_at).desc(), row.item_id).offset(offset).limit(limit)
+        async with self._database.read() as connection:
+            total = await connection.scalar(select(func.count()).select_from(own.subquery()))
+            return OwnedItems([*await connection.scalars(page)], total or 0)
 
     async def rows(self, after: str | None, limit: int) -> Sequence[TransactionRow]:
         """One page in the order of the primary key."""

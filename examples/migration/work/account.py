@@ -19,6 +19,16 @@ async def reads_profiles(user: User) -> None:
         raise user.failed(f"GET /user?username={user.name}: {found}")
 
 
+async def opens_overview(user: User) -> None:
+    """The start of a session in one request; each of its calls follows the group of its own route."""
+    seen = await user.get("/me/overview")
+    addresses = {one["email"] for one in await user.get("/user/@me/email")}
+    if seen["user"]["id"] != user.user or {one["email"] for one in seen["emails"]} != addresses:
+        raise user.failed(f"GET /me/overview: {seen}")
+    if not user.owned <= {item["id"] for item in await user.get("/me/items?limit=100")}:
+        raise user.failed(f"GET /me/items has not all of {sorted(user.owned)}")
+
+
 async def comes_back(user: User) -> None:
     """A new log-in is the same user, with the rights of the old one."""
     await user.log_in_again()

@@ -5,7 +5,7 @@ from functools import partial
 
 from chassis.auth.claims import Identity
 from extracted.shop.api.callers import GuardedRoute, has_credential, is_admin
-from extracted.shop.api.item_view import item_response
+from extracted.shop.api.item_view import item_response, item_view
 from extracted.shop.domain import Transaction
 from extracted.shop.service import NotAnId, Shop
 from extracted.wire import listing, responses
@@ -16,6 +16,7 @@ from extracted.wire.responses import ApiResponse, Listing
 def routes(shop: Shop) -> Iterator[GuardedRoute]:
     """For users, then for administrators."""
     yield "GET", "/item/bought/{id}", has_credential, partial(_get_bought_item, shop)
+    yield "GET", "/me/items", has_credential, partial(_list_own_items, shop)
     yield "GET", "/transactions", is_admin, partial(_list, shop)
 
 
@@ -24,6 +25,16 @@ async def _get_bought_item(shop: Shop, request: ApiRequest, identity: Identity) 
         return item_response(await shop.bought(identity.subject or "", request.variables[0]))
     except NotAnId:
         return responses.STORE_FAILED  # as the monolith: PostgreSQL refuses the id
+
+
+async def _list_own_items(shop: Shop, request: ApiRequest, identity: Identity) -> ApiResponse:
+    """The monolith never had it: it tells of one item at a time."""
+    page = listing.page(request.query)
+    if page is None or page.offset > listing.LARGEST_OFFSET:
+        return responses.BAD_REQUEST
+    items, total = await shop.owned(identity.subject or "", page.offset, page.limit)
+    pagination = {"page": page.page, "limit": page.limit, "total": total}
+    return responses.many([item_view(item) for item in items], Listing(pagination))
 
 
 async def _list(shop: Shop, request: ApiRequest, _identity: Identity) -> ApiResponse:
