@@ -65,7 +65,7 @@ async def _migrate(system: DemoSystem, crowd: Crowd, fresh: Callable[[Path], Sto
     world = crowd.world
     print("\nUsers sign up, confirm their addresses and log in, through the gateway.", flush=True)
     await crowd.gather()
-    print(f"{len(crowd.users)} users and an administrator are at work. All groups are in legacy.\n", flush=True)
+    print(f"{len(crowd.users)} users and an administrator are at work. All groups to move are in legacy.\n", flush=True)
     async with crowd.at_work():
         await climb_all(system, world, world.routes.groups, APART_S)
     print("\nAll groups are extracted. The books:", flush=True)
