@@ -1,5 +1,7 @@
 """Keycloak behind the ports of sign-in and sessions: with a breaker, so that nobody waits long for one that is away."""
 
+import asyncio
+import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar
@@ -39,6 +41,7 @@ class KeycloakServer:
     def __init__(self, users: RealmUsers, clock: Callable[[], float] = time.monotonic) -> None:
         self._users, self._clock = users, clock
         self._breaker = Breaker(LIMITS)
+        self._refreshing: dict[bytes, asyncio.Future[UserTokens | None]] = {}
         self._active: TtlCache[str, bool] = TtlCache(MAX_TOKENS)
 
     async def log_in(self, user_id: str, secret: str) -> ServerTokens | None:
@@ -50,8 +53,14 @@ class KeycloakServer:
         return await self._ask(lambda: self._users.put(user_id, secret))
 
     async def refresh(self, refresh_token: str) -> ServerTokens | None:
-        """RFC 6749 §6."""
-        return _tokens(await self._ask(lambda: self._users.refresh(refresh_token)))
+        """RFC 6749 §6. Keycloak ends a session whose refresh token comes twice, so two tabs at once are one request."""
+        digest = hashlib.sha256(refresh_token.encode(errors="replace")).digest()
+        asking = self._refreshing.get(digest)
+        if asking is None:
+            asking = asyncio.ensure_future(self._ask(lambda: self._users.refresh(refresh_token)))
+            self._refreshing[digest] = asking
+            asking.add_done_callback(lambda _done: self._refreshing.pop(digest))
+        return _tokens(await asyncio.shield(asking))
 
     async def end_session(self, session_id: str) -> None:
         """By its administration API."""

@@ -1,14 +1,15 @@
 """What is said to Keycloak, each on a tape of its own: `make tapes` records them anew. Each asserts what it hears."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import pytest
 
 from extracted.identity_server.apply import apply, missing
 from extracted.identity_server.difference import Change
-from extracted.identity_server.domain import Administrator, ForeignRealm, IdentityServerRefused
-from extracted.identity_server.keycloak import RealmAdministration, realm_administration
+from extracted.identity_server.domain import Administrator, ClientCredential, ForeignRealm, IdentityServerRefused
+from extracted.identity_server.keycloak import RealmAdministration, RealmUsers, realm_administration, realm_users
 from extracted.identity_server.wanted import Compatibility, Json
 from parts.fresh import IdentityServer
 from tests.support.identity import wanted
@@ -28,6 +29,12 @@ class Stage:
     def administrator(self) -> Administrator:
         return Administrator(self.server.user, self.server.password)
 
+    def users(self, secret: str | None = None) -> RealmUsers:
+        """`secret`: another one for the client that logs in."""
+        client = ClientCredential("polycode", secret or self.secrets["polycode"])
+        administrator = ClientCredential("polycode-identity", self.secrets["polycode-identity"])
+        return realm_users(self.server.url, self.server.realm, client, administrator)
+
     def realm(self, compatibility: Compatibility = Compatibility.STRICT) -> Json:
         whole = wanted(self.secrets, compatibility)
         return {**whole, "clients": [client for client in whole["clients"] if client["clientId"] in LESS]}
@@ -43,6 +50,7 @@ async def a_realm_is_made_once_and_changed_where_it_differs(stage: Stage) -> Non
         assert await missing(admin, strict) == []
         lifetimes = await apply(admin, improved)
         assert {change.path for change in lifetimes} == {
+            "revokeRefreshToken",
             "ssoSessionIdleTimeout",
             "ssoSessionMaxLifespan",
             "clients polycode attributes access.token.lifespan",
@@ -103,6 +111,43 @@ async def a_wrong_password_is_refused(stage: Stage) -> None:
         assert refused.value.status == 401
 
 
+USER, PASSWORD = "user-on-tape", "pässword 😀"
+
+
+async def a_user_is_put_logged_in_and_refreshed(stage: Stage) -> None:
+    async with aclosing(stage.users()) as users:
+        assert await users.log_in(USER, PASSWORD) is None
+        assert await users.put(USER, PASSWORD)
+        tokens = await users.log_in(USER, PASSWORD)
+        assert tokens is not None
+        assert await users.is_active(tokens.access_token)
+        assert await users.log_in(USER, PASSWORD + "x") is None
+        renewed = await users.refresh(tokens.refresh_token)
+        assert renewed is not None
+        assert await users.refresh("no.refresh.token") is None
+        assert not await users.is_active("no.access.token")
+
+
+async def a_user_who_is_put_again_has_the_new_password_alone(stage: Stage) -> None:
+    async with aclosing(stage.users()) as users:
+        for password in (PASSWORD, "another password"):
+            assert await users.put(USER, password)
+        assert await users.log_in(USER, PASSWORD) is None
+        assert await users.log_in(USER, "another password") is not None
+
+
+async def what_cannot_be_done_is_refused_and_no_secret_is_told(stage: Stage) -> None:
+    async with aclosing(stage.users()) as users:
+        await users.end_session("no-such-session")
+        with pytest.raises(IdentityServerRefused, match="minimum length") as refused:
+            await users.put(USER, "short 1")
+        assert "short 1" not in str(refused.value)
+    async with aclosing(stage.users(secret="wrong-secret-of-a-client")) as users:
+        with pytest.raises(IdentityServerRefused, match="Invalid client or Invalid client credentials") as refused:
+            await users.log_in(USER, PASSWORD)
+        assert "wrong-secret" not in str(refused.value)
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """`in_realm`: starts in a realm that has been applied."""
@@ -116,5 +161,8 @@ CONVERSATIONS: Mapping[str, Conversation] = {
     "realm-put-right": Conversation(what_was_changed_by_hand_is_put_right_and_what_was_added_stays),
     "realm-of-others": Conversation(a_realm_of_others_is_left_alone_unless_it_is_adopted),
     "wrong-password": Conversation(a_wrong_password_is_refused),
+    "user-logged-in": Conversation(a_user_is_put_logged_in_and_refreshed, in_realm=True),
+    "user-put-again": Conversation(a_user_who_is_put_again_has_the_new_password_alone, in_realm=True),
+    "user-refused": Conversation(what_cannot_be_done_is_refused_and_no_secret_is_told, in_realm=True),
 }
 """By the name of its tape."""
