@@ -7,6 +7,9 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from extracted.identity_server.apply import apply
 from extracted.identity_server.domain import Administrator
@@ -14,6 +17,7 @@ from extracted.identity_server.keycloak import realm_administration
 from extracted.identity_server.wanted import HERE, Compatibility, Json, wanted_realm
 from parts.fresh import IdentityServer
 from tests.support.connected import fresh_realm
+from tests.support.stores import SECRET
 
 CLIENTS = tuple(
     client["clientId"]
@@ -70,3 +74,33 @@ async def apply_to(realm: AppliedRealm, compatibility: Compatibility = Compatibi
     administrator = Administrator(server.user, server.password)
     async with realm_administration(server.url, server.realm, administrator) as admin:
         await apply(admin, wanted(realm.secrets, compatibility))
+
+
+def account_settings(realm: AppliedRealm, url: str | None = None) -> dict[str, str]:
+    """Account's variables, without its prefix. `url`: another way to the same Keycloak."""
+    return {
+        "AUTH_JWT_SECRET": SECRET,
+        "KEYCLOAK_URL": url or realm.server.url,
+        "KEYCLOAK_REALM": realm.server.realm,
+        "KEYCLOAK_ISSUER": realm.issuer,
+        "KEYCLOAK_CLIENT_SECRET": realm.secrets["polycode"],
+        "KEYCLOAK_ADMIN_CLIENT_SECRET": realm.secrets["polycode-identity"],
+    }
+
+
+def administer(realm: AppliedRealm, method: str, path: str = "", document: object = None) -> Any:
+    """Asks Keycloak's administration API below the realm; its answer, if it has one."""
+    server = realm.server
+    form = {"grant_type": "password", "client_id": "admin-cli", "username": server.user, "password": server.password}
+    with httpx.Client(timeout=60, trust_env=False) as client:
+        token = client.post(f"{server.url}/realms/master/protocol/openid-connect/token", data=form)
+        head = {"Authorization": f"Bearer {token.raise_for_status().json()['access_token']}"}
+        url = f"{server.url}/admin/realms/{server.realm}{path}"
+        answer = client.request(method, url, json=document, headers=head).raise_for_status()
+        return answer.json() if answer.content else None
+
+
+def hash_fast(realm: AppliedRealm) -> None:
+    """Keycloak's hashes are slow by design, and a test run shares its cores with Keycloak."""
+    policy = "length(8) and maxLength(510) and hashAlgorithm(pbkdf2-sha256) and hashIterations(1)"
+    administer(realm, "PUT", document={"passwordPolicy": policy})

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports.identity.authorities import AUTHORITIES, PASSWORD, IdentityWorld, on_the_tables
+from tests.ports.identity.authorities import AUTHORITIES, PASSWORD, IdentityWorld, at_keycloak, on_the_tables
 
 
 @pytest.fixture(params=AUTHORITIES)
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[IdentityWorld]:
-    async with on_the_tables(request.param, tmp_path) as world:
+    keycloak = None if request.param else request.getfixturevalue("keycloak")
+    opened = at_keycloak(keycloak, tmp_path) if keycloak else on_the_tables(request.param, tmp_path)
+    async with opened as world:
         yield world
 
 
