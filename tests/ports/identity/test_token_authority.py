@@ -1,6 +1,7 @@
 """Whoever is behind the identity port: passwords decide, tokens live until they are revoked."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +12,13 @@ from tests.ports.identity.authorities import AUTHORITIES, PASSWORD, IdentityWorl
 
 
 @pytest.fixture(params=AUTHORITIES)
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[IdentityWorld]:
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AbstractAsyncContextManager[IdentityWorld]:
     keycloak = None if request.param else request.getfixturevalue("keycloak")
-    opened = at_keycloak(keycloak, tmp_path) if keycloak else on_the_tables(request.param, tmp_path)
+    return at_keycloak(keycloak, tmp_path) if keycloak else on_the_tables(request.param, tmp_path)
+
+
+@pytest.fixture
+async def world(opened: AbstractAsyncContextManager[IdentityWorld]) -> AsyncIterator[IdentityWorld]:
     async with opened as world:
         yield world
 

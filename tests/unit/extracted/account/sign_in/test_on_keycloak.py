@@ -66,7 +66,7 @@ class Signing:
         """A new user who has logged in at Keycloak: id, identity, tokens."""
         user_id, identity = self.user(*roles)
         status, tokens = self.log_in(identity)
-        assert (status, tokens.keys()) == (201, {"accessToken", "tokenType", "expiresAt", "refreshToken"})
+        assert (status, set(tokens)) == (201, {"accessToken", "tokenType", "expiresAt", "refreshToken"})
         return user_id, identity, tokens
 
 
