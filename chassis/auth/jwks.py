@@ -12,6 +12,7 @@ from joserfc.jwk import Key
 
 from chassis.auth.claims import IdentityUnavailable
 from chassis.auth.jwt import TokenRejected, import_key
+from chassis.auth.limited_body import read_limited
 
 MAX_BYTES = 256 * 1024
 MAX_KEYS = 100
@@ -142,14 +143,9 @@ class RemoteKeys:
             self._reading = None
 
     async def _fetch(self) -> bytes:
-        body = b""
         async with self._client.stream("GET", self._url, headers={"Accept": "application/json"}) as response:
             response.raise_for_status()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise ValueError(f"more than {MAX_BYTES} bytes")
-        return body
+            return await read_limited(response.aiter_bytes(), MAX_BYTES)
 
     async def aclose(self) -> None:
         """Cancels a read in progress and closes the connection."""

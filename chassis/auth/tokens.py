@@ -7,7 +7,8 @@ from typing import Any
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.auth.jwks import FixedKeys, KeySource, RemoteKeys
-from chassis.auth.jwt import Checks, TokenRejected, key_id, verify
+from chassis.auth.jwt import Checks, TokenRejected
+from chassis.auth.signed_tokens import SignedTokens
 from chassis.ttl_cache import TtlCache
 
 __all__ = ["TokenRejected", "TokenVerifier"]
@@ -31,8 +32,8 @@ class TokenVerifier:
         keys: KeySource | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._keys = keys or _source(jwks_url, jwks)
-        self._checks = Checks(ALGORITHMS, issuer, audience, LEEWAY_S)
+        checks = Checks(ALGORITHMS, issuer, audience, LEEWAY_S)
+        self._tokens = SignedTokens(keys or _source(jwks_url, jwks), checks)
         self._clock = clock
         self._verified: TtlCache[bytes, Identity] = TtlCache(MAX_TOKENS)
 
@@ -42,20 +43,13 @@ class TokenVerifier:
         now = self._clock()
         identity = self._verified.get(digest, now)
         if identity is None:
-            identity = _identity(await self._claims(token, now), digest)
+            identity = _identity(await self._tokens.claims(token, now), digest)
             self._verified.put(digest, identity, identity.expires_at or now)
         return identity
 
-    async def _claims(self, token: bytes, now: float) -> dict[str, Any]:
-        kid = key_id(token)
-        key = self._keys.known(kid)
-        if key is None and (key := await self._keys.find(kid)) is None:
-            raise TokenRejected("signed with a key that the gateway does not publish")
-        return verify(token, key, self._checks, now)
-
     async def aclose(self) -> None:
         """Closes the connection to the key set."""
-        await self._keys.aclose()
+        await self._tokens.aclose()
 
 
 def _source(url: str | None, jwks: Mapping[str, Any] | None) -> KeySource:

@@ -93,7 +93,7 @@ def _missing(settings: Settings) -> str:
     if settings.broker_url is None:
         missing.append("ACCOUNT_BROKER_URL is not set")
     elif not settings.sells:
-        missing.append("ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN are not both set")
+        missing.append("ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN (or ACCOUNT_SERVICE_CLIENT_SECRET) are not both set")
     return "; ".join(missing)
 
 
@@ -234,7 +234,8 @@ def _parser() -> argparse.ArgumentParser:
         "ACCOUNT_KEYCLOAK_CLIENT_SECRET[_FILE] and ACCOUNT_KEYCLOAK_ADMIN_CLIENT_SECRET[_FILE] "
         "(ACCOUNT_KEYCLOAK_REALM, ACCOUNT_KEYCLOAK_CLIENT_ID, ACCOUNT_KEYCLOAK_ADMIN_CLIENT_ID, "
         "ACCOUNT_KEYCLOAK_ISSUER, ACCOUNT_KEYCLOAK_TIMEOUT_S); what sends mail needs ACCOUNT_BROKER_URL[_FILE]; to buy "
-        "needs ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN[_FILE], too; ACCOUNT_OPERATOR_TOKEN[_FILE], ACCOUNT_AUDIENCE, "
+        "needs ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN[_FILE] (or ACCOUNT_KEYCLOAK_URL and "
+        "ACCOUNT_SERVICE_CLIENT_SECRET[_FILE]), too; ACCOUNT_OPERATOR_TOKEN[_FILE], ACCOUNT_AUDIENCE, "
         "ACCOUNT_ISSUER, ACCOUNT_AUTH_JWT_ISSUER, ACCOUNT_AUTH_JWT_AUDIENCE, ACCOUNT_ENVIRONMENT (production, "
         "development), ACCOUNT_COMPAT (strict, improved), ACCOUNT_DATABASE_TIMEOUT_S, ACCOUNT_ASK_AGAIN_S, "
         "ACCOUNT_CANCEL_AFTER_S, ACCOUNT_LOGIN_FAILURES_PER_PAIR, ACCOUNT_LOGIN_FAILURES_PER_ADDRESS, "

@@ -9,6 +9,7 @@ from pydantic_settings import SettingsConfigDict
 from chassis import settings
 from extracted.account.attempts.domain import AttemptRules, AttemptScope
 from extracted.account.domain import Compat
+from extracted.identity_server.service_settings import CallingSettings
 
 
 class DatabaseSettings(settings.ServiceSettings):
@@ -20,15 +21,17 @@ class DatabaseSettings(settings.ServiceSettings):
     """The monolith's database: sqlite:///PATH or postgresql://…; it may contain a password."""
 
 
-class Settings(DatabaseSettings):
+class Settings(CallingSettings, DatabaseSettings):
     """All settings; times are in seconds."""
 
     broker_url: SecretStr | None = None
     """amqp://… or sqlite:///PATH. Without it, Account serves nothing that sends mail (sign-up, e-mails, teams)."""
     shop_url: str | None = Field(None, pattern=r"^https?://[^/\s]+\S*$")
-    """Where Shop listens. Purchases need it, Shop's token and the broker."""
+    """Where Shop listens. Purchases need it, the broker, and Shop's token or a client secret of Keycloak."""
     shop_token: SecretStr | None = Field(None, min_length=16)
     """Shop's SHOP_INTERNAL_TOKEN."""
+    service_client_id: str = "polycode-account"
+    """Account's own client in Keycloak."""
     operator_token: SecretStr | None = Field(None, min_length=16)
     """The operators' credential. Without it there are no routes below /internal/."""
     auth_jwt_secret: SecretStr | None = Field(None, min_length=1)
@@ -38,19 +41,15 @@ class Settings(DatabaseSettings):
     auth_jwt_audience: str = "https://api.app"
     """Their `aud` (its AUTH_JWT_AUDIENCE)."""
     keycloak_url: str | None = Field(None, pattern=r"^https?://[^/\s]+\S*$")
-    """Where Keycloak is, as Account reaches it. Without it, the monolith's tables are the authority of log-in."""
-    keycloak_realm: str = Field("polycode", pattern=r"^[^/\s]+$")
-    """The realm (docs/identity.md)."""
+    """Where Keycloak is, as Account reaches it. Its secrets below say what for: log-in, calls of Shop, or both."""
     keycloak_client_id: str = "polycode"
     """The client that users are logged in with; only its tokens are accepted."""
     keycloak_client_secret: SecretStr | None = None
-    """Its secret."""
+    """Its secret. Without it, the monolith's tables are the authority of log-in."""
     keycloak_admin_client_id: str = "polycode-identity"
     """The client whose service account manages users."""
     keycloak_admin_client_secret: SecretStr | None = None
     """Its secret."""
-    keycloak_issuer: str | None = None
-    """The `iss` of its tokens, if Keycloak's own address is another one. Default: ACCOUNT_KEYCLOAK_URL/realms/REALM."""
     keycloak_timeout_s: float = Field(5, gt=0)
     """How long Account waits for Keycloak. Then the monolith's tables decide."""
     login_failures_per_pair: int = Field(10, ge=0)
@@ -89,7 +88,7 @@ class Settings(DatabaseSettings):
     @property
     def sells(self) -> bool:
         """True if users can buy here."""
-        return self.shop_url is not None and self.shop_token is not None
+        return self.shop_url is not None and self.proves_itself(self.shop_token)
 
     @property
     def attempt_rules(self) -> AttemptRules:
@@ -107,14 +106,15 @@ class Settings(DatabaseSettings):
         )
 
     @property
-    def keycloak_realm_url(self) -> str:
-        """The realm's address."""
-        return f"{(self.keycloak_url or '').rstrip('/')}/realms/{self.keycloak_realm}"
+    def logs_in_at_keycloak(self) -> bool:
+        """True if users log in there."""
+        return self.keycloak_url is not None and self.keycloak_client_secret is not None
 
     @model_validator(mode="after")
     def _keycloak_or_not(self) -> Self:
         secrets = [self.keycloak_client_secret is not None, self.keycloak_admin_client_secret is not None]
-        if self.keycloak_url is None and not any(secrets):
+        calls_only = self.service_client_secret is not None and not any(secrets)
+        if calls_only or (self.keycloak_url is None and not any(secrets)):
             return self
         if self.keycloak_url is None or not all(secrets) or self.auth_jwt_secret is None:
             raise ValueError(
@@ -125,10 +125,10 @@ class Settings(DatabaseSettings):
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:
-        shop = [self.shop_url is not None, self.shop_token is not None]
-        if any(shop) and not (all(shop) and self.broker_url is not None):
+        wanted = self.shop_url is not None or self.shop_token is not None
+        if wanted and not (self.sells and self.broker_url is not None):
             raise ValueError(
-                "purchases need ACCOUNT_BROKER_URL, ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN together; "
-                "mail needs only ACCOUNT_BROKER_URL"
+                "purchases need ACCOUNT_BROKER_URL, ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN (or "
+                "ACCOUNT_SERVICE_CLIENT_SECRET) together; mail needs only ACCOUNT_BROKER_URL"
             )
         return self

@@ -107,9 +107,10 @@ def _routes(
 
 
 def _runner(settings: Settings) -> HttpRunner | None:
-    if settings.runner_url is None or settings.runner_token is None:
+    if settings.runner_url is None:
         return None
-    return HttpRunner(settings.runner_url, settings.runner_token.get_secret_value(), at_once=settings.runs_at_once)
+    credential = settings.credential(settings.runner_token)
+    return HttpRunner(settings.runner_url, credential, at_once=settings.runs_at_once)
 
 
 def _rewards(settings: Settings, stores: MonolithStores) -> RewardParts | None:
@@ -170,8 +171,8 @@ def _parser() -> argparse.ArgumentParser:
         8106,
         "Serves Learning's routes: modules, contents and submissions.",
         "Required: LEARNING_DATABASE_URL[_FILE], LEARNING_JWKS_URL, and with PostgreSQL LEARNING_DOCUMENTS_URL[_FILE]. "
-        "To run code: LEARNING_RUNNER_URL and LEARNING_RUNNER_TOKEN[_FILE]; to store submissions also "
-        "LEARNING_BROKER_URL[_FILE]. "
+        "To run code: LEARNING_RUNNER_URL and LEARNING_RUNNER_TOKEN[_FILE] (or LEARNING_KEYCLOAK_URL and "
+        "LEARNING_SERVICE_CLIENT_SECRET[_FILE]); to store submissions also LEARNING_BROKER_URL[_FILE]. "
         "Optional: LEARNING_OPERATOR_TOKEN[_FILE], LEARNING_AUDIENCE, LEARNING_ISSUER, LEARNING_ENVIRONMENT "
         "(production, development), LEARNING_COMPAT (strict, improved), LEARNING_SUBMISSION_TIMEOUT_S, "
         "LEARNING_RUNS_AT_ONCE, LEARNING_PAYMENT_WAIT_S, LEARNING_LOG_LEVEL, LEARNING_GRACE_S.",

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis import settings
+from extracted.identity_server.service_settings import CallingSettings
 from extracted.learning.domain import Compat
 
 
@@ -18,7 +19,7 @@ class LearningDatabaseSettings(settings.ServiceSettings):
     """The database with the monolith's users and Learning's own tables: sqlite:///PATH or postgresql://…"""
 
 
-class Settings(LearningDatabaseSettings):
+class Settings(CallingSettings, LearningDatabaseSettings):
     """All settings; times are in seconds."""
 
     documents_url: SecretStr | None = None
@@ -29,6 +30,8 @@ class Settings(LearningDatabaseSettings):
     """Where Runner listens. None: no code is run here."""
     runner_token: SecretStr | None = Field(None, min_length=16)
     """Runner's RUNNER_INTERNAL_TOKEN."""
+    service_client_id: str = "polycode-learning"
+    """Learning's own client in Keycloak."""
     submission_timeout_s: float = Field(45, gt=1)
     """How long the runs of one request may take together, waiting included. The web client waits for 60."""
     runs_at_once: int = Field(16, gt=0)
@@ -54,6 +57,10 @@ class Settings(LearningDatabaseSettings):
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
-        if (self.runner_url is None) != (self.runner_token is None):
-            raise ValueError("to run code, LEARNING_RUNNER_URL and LEARNING_RUNNER_TOKEN are needed together")
+        wanted = self.runner_url is not None or self.runner_token is not None
+        if wanted and not (self.runner_url is not None and self.proves_itself(self.runner_token)):
+            raise ValueError(
+                "to run code, LEARNING_RUNNER_URL and LEARNING_RUNNER_TOKEN (or LEARNING_SERVICE_CLIENT_SECRET) "
+                "are needed together"
+            )
         return self

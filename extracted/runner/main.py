@@ -15,7 +15,8 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.service import logs, server, web
-from chassis.settings import SettingsInvalid, load, revealed
+from chassis.settings import SettingsInvalid, load
+from extracted.identity_server.service_settings import callers
 from extracted.runner.api import application
 from extracted.runner.api.monolith import Imitation
 from extracted.runner.compile_cache import CompileCache
@@ -79,13 +80,16 @@ class RunnerProcess:
             queue = FairQueue(_bounds(settings), monotonic)
             cache = CompileCache(folder, entries=settings.cache_entries, size_bytes=settings.cache_mb << 20)
             metrics = RunnerMetrics(queue, cache)
+            client_tokens = settings.client_tokens()
+            if client_tokens is not None:
+                stack.push_async_callback(client_tokens.aclose)
             self._service = JobService(queue, cache, Steps(sandbox, queue, metrics), monotonic)
             self._routes = application.application(
                 self._service,
                 found,
                 Imitation(settings.provider, settings.timeout_s),
                 metrics.blocks,
-                token=revealed(settings.internal_token),
+                callers=callers(settings.internal_token, client_tokens),
                 production=settings.environment == "production",
                 clock=monotonic,
             )

@@ -7,11 +7,11 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from chassis import settings
+from extracted.identity_server.service_settings import CalledSettings
 from extracted.runner.domain import Strategy
 
 
-class Settings(settings.ServiceSettings):
+class Settings(CalledSettings):
     """What can be set."""
 
     model_config = SettingsConfigDict(env_prefix="RUNNER_")
@@ -21,7 +21,11 @@ class Settings(settings.ServiceSettings):
     provider: Strategy = Strategy.FORKEXEC
     """As the monolith's: whose answers `POST /run` gives to time-outs and unknown versions. The sandbox is the same."""
     internal_token: SecretStr | None = Field(None, min_length=16)
-    """Learning's credential for `/jobs` and `/runtimes`. None: these routes do not exist."""
+    """Learning's credential for `/jobs` and `/runtimes`. Without it and without Keycloak, these routes do not exist."""
+    service_audience: str = "polycode-runner"
+    """The `aud` that Learning's tokens of Keycloak must have."""
+    service_callers: str = "polycode-learning"
+    """The clients of Keycloak that may have code run, with commas between."""
     sandbox: Literal["auto", "plain", "bubblewrap", "gvisor"] = "auto"
     """What isolates programs. auto: the strongest that works here; `python -m extracted.runner doctor` tells which."""
     allow_weak: bool = False

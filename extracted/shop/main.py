@@ -24,6 +24,7 @@ from chassis.outbox.outbox import Outbox
 from chassis.outbox.relay import OutboxRelay
 from chassis.service import logs, readiness, startup, web
 from chassis.settings import load, revealed
+from extracted.identity_server.service_settings import callers
 from extracted.shop.api import application, internal
 from extracted.shop.api.internal import InternalCredentials, OperatorViews
 from extracted.shop.metrics import ShopMetrics
@@ -60,6 +61,7 @@ def build(settings: Settings) -> Starlette:
     verifier = TokenVerifier(settings.audience, settings.issuer, jwks_url=settings.jwks_url)
     shop = Shop(items=LegacyItems(stores.documents), purchases=LegacyPurchases(stores.database))
     sales = _sales(settings, settings.broker_url, stores) if settings.broker_url else None
+    client_tokens = settings.client_tokens()
     stock = sales.stock if sales else None
 
     @asynccontextmanager
@@ -67,6 +69,8 @@ def build(settings: Settings) -> Starlette:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(stores.aclose)
             stack.push_async_callback(verifier.aclose)
+            if client_tokens is not None:
+                stack.push_async_callback(client_tokens.aclose)
             if sales is not None:
                 stack.push_async_callback(sales.database.aclose)
                 await stack.enter_async_context(sales.worker.running())
@@ -76,7 +80,9 @@ def build(settings: Settings) -> Starlette:
         internal.application(
             application.application(shop, verifier, production=production, stock=stock),
             shop=shop,
-            credentials=_credentials(settings),
+            credentials=InternalCredentials(
+                account=callers(settings.internal_token, client_tokens), operator=revealed(settings.operator_token)
+            ),
             views=sales.views if sales else None,
         ),
         failure=application.failure(production=production),
@@ -155,10 +161,6 @@ def _own_queues() -> Topology:
     return topology.load(TOPOLOGY).owned_by("shop")
 
 
-def _credentials(settings: Settings) -> InternalCredentials:
-    return InternalCredentials(account=revealed(settings.internal_token), operator=revealed(settings.operator_token))
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -170,6 +172,6 @@ def _parser() -> argparse.ArgumentParser:
         "Serves the shop's routes. With a broker it also sells items.",
         "Required: SHOP_DATABASE_URL[_FILE], SHOP_JWKS_URL, and with PostgreSQL SHOP_DOCUMENTS_URL[_FILE]. "
         "Optional: SHOP_BROKER_URL[_FILE] (amqp://… or sqlite:///PATH), "
-        "SHOP_INTERNAL_TOKEN[_FILE] (Account's), SHOP_OPERATOR_TOKEN[_FILE], SHOP_AUDIENCE, SHOP_ISSUER, "
-        "SHOP_ENVIRONMENT (production, development), SHOP_LOG_LEVEL, SHOP_GRACE_S.",
+        "SHOP_INTERNAL_TOKEN[_FILE] (Account's) or SHOP_KEYCLOAK_URL, SHOP_OPERATOR_TOKEN[_FILE], "
+        "SHOP_AUDIENCE, SHOP_ISSUER, SHOP_ENVIRONMENT (production, development), SHOP_LOG_LEVEL, SHOP_GRACE_S.",
     )

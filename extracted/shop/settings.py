@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from chassis import settings
+from extracted.identity_server.service_settings import CalledSettings
 
 
 class ShopDatabaseSettings(settings.ServiceSettings):
@@ -17,7 +18,7 @@ class ShopDatabaseSettings(settings.ServiceSettings):
     """The database with the monolith's tables and the shop's own: sqlite:///PATH or postgresql://…"""
 
 
-class Settings(ShopDatabaseSettings):
+class Settings(CalledSettings, ShopDatabaseSettings):
     """The settings for `serve`. Times in seconds."""
 
     documents_url: SecretStr | None = None
@@ -25,7 +26,11 @@ class Settings(ShopDatabaseSettings):
     broker_url: SecretStr | None = None
     """amqp://… or sqlite:///PATH. None: the shop does not sell, and items have no quantities."""
     internal_token: SecretStr | None = Field(None, min_length=16)
-    """Account's credential for offers. None: the route does not exist."""
+    """Account's credential for offers. Without it and without Keycloak, the route does not exist."""
+    service_audience: str = "polycode-shop"
+    """The `aud` that Account's tokens of Keycloak must have."""
+    service_callers: str = "polycode-account"
+    """The clients of Keycloak that may ask for offers, with commas between."""
     operator_token: SecretStr | None = Field(None, min_length=16)
     """The operators' credential. None: their routes do not exist."""
     jwks_url: str = Field(pattern=r"^https?://[^/\s]+/\S*$")

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode, urlsplit
 
+from chassis.auth.service_credentials import CredentialUnavailable, ServiceCredential
 from chassis.batcher import Batcher
 from chassis.uuid_text import canonical_uuid
 from extracted.account.purchases.domain.purchase import Item, Offer
@@ -21,8 +22,9 @@ class ShopUnreachable(OfferUnavailable):
 class HttpOffers:
     """Implements the port Offers; questions of one moment are one call. `timeout_s` limits the whole call."""
 
-    def __init__(self, url: str, token: str, *, timeout_s: float = 3.0) -> None:
-        self._connections = ShopConnections(url, {"Authorization": f"Bearer {token}", "Accept": "application/json"})
+    def __init__(self, url: str, credential: ServiceCredential, *, timeout_s: float = 3.0) -> None:
+        self._connections = ShopConnections(url)
+        self._credential = credential
         self._base = urlsplit(url).path.rstrip("/")
         self._timeout_s = timeout_s
         self._questions = Batcher(self._find_all, most=MAX_TOGETHER, common=(ShopUnreachable,))
@@ -35,7 +37,7 @@ class HttpOffers:
 
     async def _find_all(self, asked: Sequence[tuple[str, str]]) -> Sequence[Offer | None]:
         pairs = urlencode([pair for user, item in asked for pair in (("user", user), ("item", item))])
-        status, body = await self._get(f"{self._base}/internal/offers?{pairs}")
+        status, body = await self._authorized(f"{self._base}/internal/offers?{pairs}")
         return _offers(status, _json(body), len(asked))
 
     async def ping(self) -> None:
@@ -44,9 +46,20 @@ class HttpOffers:
         if status != 200:
             raise OfferUnavailable(f"the shop is not ready ({status})")
 
-    async def _get(self, target: str) -> tuple[int, bytes]:
+    async def _authorized(self, target: str) -> tuple[int, bytes]:
+        """Once more with another credential if the shop does not take the first."""
         try:
-            return await self._connections.get(target, self._timeout_s)
+            authorization = await self._credential.authorization()
+            status, body = await self._get(target, authorization)
+            if status == 401 and self._credential.refused(authorization):
+                status, body = await self._get(target, await self._credential.authorization())
+        except CredentialUnavailable as error:
+            raise ShopUnreachable(str(error)) from error
+        return status, body
+
+    async def _get(self, target: str, authorization: str | None = None) -> tuple[int, bytes]:
+        try:
+            return await self._connections.get(target, self._timeout_s, authorization)
         except TimeoutError as error:
             raise ShopUnreachable("the shop did not answer in time") from error
         except (OSError, EOFError, UnexpectedAnswer) as error:
@@ -55,6 +68,7 @@ class HttpOffers:
     async def aclose(self) -> None:
         """Closes every connection."""
         await self._connections.aclose()
+        await self._credential.aclose()
 
 
 def _json(body: bytes) -> object:

@@ -36,20 +36,20 @@ class _ShopConnection:
 
 
 class ShopConnections:
-    """Connections to the server of `url` (http or https). `fields`: header fields of every request, name → value."""
+    """Connections to the server of `url` (http or https)."""
 
-    def __init__(self, url: str, fields: dict[str, str]) -> None:
+    def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._tls = parts.scheme == "https"
         self._host, self._port = parts.hostname or "", parts.port or (443 if self._tls else 80)
-        lines = {"Host": parts.netloc.rpartition("@")[2], **fields}
-        self._fields = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode("latin-1")
+        self._fields = f"Host: {parts.netloc.rpartition('@')[2]}\r\nAccept: application/json\r\n".encode("latin-1")
         self._idle: list[_ShopConnection] = []
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def get(self, target: str, timeout_s: float) -> tuple[int, bytes]:
-        """Status and body. Raises OSError, EOFError, TimeoutError, UnexpectedAnswer."""
-        request = b"GET %s HTTP/1.1\r\n%s\r\n" % (target.encode("ascii"), self._fields)
+    async def get(self, target: str, timeout_s: float, authorization: str | None = None) -> tuple[int, bytes]:
+        """Status and body. `authorization`: its field. Raises OSError, EOFError, TimeoutError, UnexpectedAnswer."""
+        own = b"" if authorization is None else b"Authorization: %s\r\n" % authorization.encode("ascii")
+        request = b"GET %s HTTP/1.1\r\n%s%s\r\n" % (target.encode("ascii"), self._fields, own)
         async with asyncio.timeout(timeout_s), self._slots:
             idle = self._idle_connection()
             if idle is not None:

@@ -120,10 +120,10 @@ def purchase_components(
     settings: Settings, database: Database, with_broker: BrokerComponents
 ) -> PurchaseComponents | None:
     """None: the settings name no Shop, so nothing is sold here."""
-    if settings.shop_url is None or settings.shop_token is None:
+    if settings.shop_url is None or not settings.sells:
         return None
     store = SqlPurchaseStore(database, with_broker.context)
-    offers = HttpOffers(settings.shop_url, settings.shop_token.get_secret_value())
+    offers = HttpOffers(settings.shop_url, settings.credential(settings.shop_token))
     service = PurchaseService(
         store=store, offers=offers, clock=now, waiters=SettlementWaiters(), timeouts=timeouts(settings)
     )

@@ -60,7 +60,7 @@ class KeycloakComponents:
 
 def keycloak_components(settings: Settings, database: Database, legacy: LegacySide) -> KeycloakComponents | None:
     """None: the settings name no Keycloak."""
-    if settings.keycloak_url is None:
+    if not settings.logs_in_at_keycloak:
         return None
     own = OwnTables("account", database.is_sqlite)
     server, tokens = _server(settings), _tokens(settings)
@@ -93,10 +93,8 @@ def _server(settings: Settings) -> KeycloakServer:
 
 
 def _tokens(settings: Settings) -> KeycloakTokens:
-    keys = RemoteKeys(
-        f"{settings.keycloak_realm_url}/protocol/openid-connect/certs", timeout_s=settings.keycloak_timeout_s
-    )
-    issuer = settings.keycloak_issuer or settings.keycloak_realm_url
+    keys = RemoteKeys(f"{settings.realm_url}/protocol/openid-connect/certs", timeout_s=settings.keycloak_timeout_s)
+    issuer = settings.keycloak_issuer or settings.realm_url
     return KeycloakTokens(keys, issuer, [settings.keycloak_client_id])
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx
 
+from chassis.auth.service_credentials import CredentialUnavailable, ServiceCredential
 from extracted.learning.submissions.domain import CodeResult
 from extracted.learning.submissions.ports import CodeJob, RunFailed, RunnerBusy
 
@@ -34,12 +35,10 @@ _COMPLETED: Final = (*_STOPPED, "ok", "compile_error", "runtime_error", "memory_
 class HttpRunner:
     """Implements the port CodeRunner. `at_once`: how many connections it may have."""
 
-    def __init__(self, url: str, token: str, *, at_once: int) -> None:
+    def __init__(self, url: str, credential: ServiceCredential, *, at_once: int) -> None:
         limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
-        headers = {"Authorization": f"Bearer {token}"}
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(None, connect=CONNECT_S), trust_env=False, limits=limits, headers=headers
-        )
+        self._client = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_S), trust_env=False, limits=limits)
+        self._credential = credential
         self._url = f"{url.rstrip('/')}/jobs"
 
     async def run(self, job: CodeJob) -> Sequence[CodeResult]:
@@ -50,15 +49,18 @@ class HttpRunner:
     async def aclose(self) -> None:
         """Closes every connection."""
         await self._client.aclose()
+        await self._credential.aclose()
 
     async def _run(self, job: CodeJob, ends: float) -> Sequence[CodeResult]:
         """Asks again as long as Runner says that it has no place."""
         while (left_s := ends - monotonic()) >= LEAST_S:
             try:
                 async with asyncio.timeout(left_s + GRACE_S):
-                    response, content = await self._asked(job, left_s)
+                    response, content = await self._authorized(job, left_s)
             except TimeoutError:
                 raise RunFailed("the runner did not answer in time") from None
+            except CredentialUnavailable as error:
+                raise RunFailed(str(error)) from error
             except httpx.HTTPError as error:
                 raise RunFailed(f"the runner cannot be reached ({type(error).__name__})") from error
             if response.status_code not in _LATER:
@@ -66,7 +68,15 @@ class HttpRunner:
             await asyncio.sleep(min(_pause_s(response), left_s))
         raise RunnerBusy
 
-    async def _asked(self, job: CodeJob, left_s: float) -> tuple[httpx.Response, bytes]:
+    async def _authorized(self, job: CodeJob, left_s: float) -> tuple[httpx.Response, bytes]:
+        """Once more with another credential if Runner does not take the first."""
+        authorization = await self._credential.authorization()
+        response, content = await self._asked(job, left_s, authorization)
+        if response.status_code == httpx.codes.UNAUTHORIZED and self._credential.refused(authorization):
+            response, content = await self._asked(job, left_s, await self._credential.authorization())
+        return response, content
+
+    async def _asked(self, job: CodeJob, left_s: float, authorization: str) -> tuple[httpx.Response, bytes]:
         sent = {
             "user": job.user_id,
             "language": job.language,
@@ -76,7 +86,8 @@ class HttpRunner:
             "keep_stdin_open": job.keeps_stdin_open,
         }
         content = bytearray()
-        async with self._client.stream("POST", self._url, json=sent) as response:
+        headers = {"Authorization": authorization}
+        async with self._client.stream("POST", self._url, json=sent, headers=headers) as response:
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > MOST_BYTES:

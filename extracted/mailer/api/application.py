@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis.auth.credentials import Endpoint, guarded, refused
+from chassis.auth.credentials import Endpoint, SharedTokens, guarded, refused
 from chassis.service import failed_messages_api
 from chassis.service.failed_messages_api import FailedMessageOperations
 from extracted.mailer.api import mail_queries, mail_requests, operator_actions
@@ -78,9 +78,9 @@ def description() -> bytes:
 def _routes(dependencies: RouteDependencies, credentials: ApiTokens) -> Iterator[Route]:
     operator, services = credentials.operator, [one for one in (credentials.internal, credentials.operator) if one]
     for method, path, endpoint in for_operators(dependencies) if operator else ():
-        yield Route(path, guarded(operator or "", endpoint), methods=[method])
+        yield Route(path, guarded(SharedTokens(operator or ""), endpoint), methods=[method])
     for method, path, endpoint in for_services(dependencies) if services else ():
-        yield Route(path, guarded(services[0], endpoint, *services[1:]), methods=[method])
+        yield Route(path, guarded(SharedTokens(*services), endpoint), methods=[method])
 
 
 async def _status(dependencies: RouteDependencies, _request: Request) -> Response:

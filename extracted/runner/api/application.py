@@ -8,6 +8,7 @@ from typing import Final
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
+from chassis.auth.credentials import CallerCheck
 from chassis.service.metrics import Histogram, Metric
 from extracted.runner.api import jobs, monolith
 from extracted.runner.api.departure import ended_with_its_client
@@ -28,17 +29,17 @@ def application(
     imitation: Imitation,
     metrics: Blocks,
     *,
-    token: str | None,
+    callers: CallerCheck | None,
     production: bool,
     clock: Callable[[], float],
 ) -> ASGIApp:
-    """Without `token` only the monolith's routes exist."""
+    """Without `callers` only the monolith's routes exist."""
     requests = RequestMetrics()
     routes = monolith.routes(service, runtimes, imitation, lambda: chain(requests.blocks(), metrics()))
     public = as_node(wire.application(tuple(routes), production=production), requests, clock)
-    if token is None:
+    if callers is None:
         return ended_with_its_client(public)
-    own = Router(list(jobs.routes(service, runtimes, token)), redirect_slashes=False, default=public)
+    own = Router(list(jobs.routes(service, runtimes, callers)), redirect_slashes=False, default=public)
     return ended_with_its_client(own)
 
 

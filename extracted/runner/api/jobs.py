@@ -1,4 +1,4 @@
-"""The runner's own API, for Learning: POST /jobs, GET /runtimes. Both need the internal token."""
+"""The runner's own API, for Learning: POST /jobs, GET /runtimes. Both are for services alone."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chassis.auth.credentials import guarded, refused
+from chassis.auth.credentials import CallerCheck, guarded, refused
 from extracted.runner.api import job_body
 from extracted.runner.api.job_body import JobRefused
 from extracted.runner.job import JobResult
@@ -20,10 +20,10 @@ from extracted.runner.service import JobService
 log = structlog.get_logger("runner.api")
 
 
-def routes(service: JobService, runtimes: Mapping[str, Runtime], token: str) -> Iterator[Route]:
+def routes(service: JobService, runtimes: Mapping[str, Runtime], callers: CallerCheck) -> Iterator[Route]:
     """Jobs, then runtimes."""
-    yield Route("/jobs", guarded(token, partial(_run, service, runtimes)), methods=["POST"])
-    yield Route("/runtimes", guarded(token, partial(_runtimes, runtimes)))
+    yield Route("/jobs", guarded(callers, partial(_run, service, runtimes)), methods=["POST"])
+    yield Route("/runtimes", guarded(callers, partial(_runtimes, runtimes)))
 
 
 async def _run(service: JobService, runtimes: Mapping[str, Runtime], request: Request) -> Response:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis.auth.credentials import guarded
+from chassis.auth.credentials import CallerCheck, SharedTokens, guarded
 from chassis.service import failed_messages_api
 from chassis.service.failed_messages_api import FailedMessageOperations
 from extracted.shop.api import offers, records
@@ -34,9 +34,9 @@ class OperatorViews:
 
 @dataclass(frozen=True, slots=True)
 class InternalCredentials:
-    """Tokens; None: not configured."""
+    """`account`: who may ask for offers; `operator`: a token. None: not configured."""
 
-    account: str | None = field(repr=False)
+    account: CallerCheck | None = field(repr=False)
     operator: str | None = field(repr=False)
 
 
@@ -56,19 +56,20 @@ def application(
     return dispatch
 
 
-def _for_account(shop: Shop, token: str | None) -> Iterator[Route]:
-    if token is not None:
-        yield from offers.routes(shop, token)
+def _for_account(shop: Shop, callers: CallerCheck | None) -> Iterator[Route]:
+    if callers is not None:
+        yield from offers.routes(shop, callers)
 
 
 def _for_operators(views: OperatorViews | None, token: str | None) -> Iterator[Route]:
     if token is None or views is None:
         return
-    yield Route("/internal/status", guarded(token, partial(_status, views)))
+    operators = SharedTokens(token)
+    yield Route("/internal/status", guarded(operators, partial(_status, views)))
     for path, endpoint in records.routes(views.records, views.transactions):
-        yield Route(path, guarded(token, endpoint))
+        yield Route(path, guarded(operators, endpoint))
     for method, path, endpoint in failed_messages_api.routes(views.failed_messages):
-        yield Route(path, guarded(token, endpoint), methods=[method])
+        yield Route(path, guarded(operators, endpoint), methods=[method])
 
 
 async def _status(views: OperatorViews, _request: Request) -> Response:

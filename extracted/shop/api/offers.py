@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chassis.auth.credentials import guarded, refused
+from chassis.auth.credentials import CallerCheck, guarded, refused
 from chassis.uuid_text import canonical_uuid
 from extracted.shop.api.item_view import item_view
 from extracted.shop.domain import Offer
@@ -22,10 +22,10 @@ from extracted.wire.jsontext import stringify
 MAX_TOGETHER: Final = 100
 
 
-def routes(shop: Shop, token: str) -> Iterator[Route]:
-    """GET, for bearers of the token."""
-    yield Route("/internal/offers", guarded(token, partial(_offers, shop)))
-    yield Route("/internal/offers/{item_id}", guarded(token, partial(_offer, shop)))
+def routes(shop: Shop, callers: CallerCheck) -> Iterator[Route]:
+    """GET, for these callers."""
+    yield Route("/internal/offers", guarded(callers, partial(_offers, shop)))
+    yield Route("/internal/offers/{item_id}", guarded(callers, partial(_offer, shop)))
 
 
 async def _offers(shop: Shop, request: Request) -> Response:

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis.auth.credentials import Endpoint, guarded, refused
+from chassis.auth.credentials import Endpoint, SharedTokens, guarded, refused
 from chassis.service import failed_messages_api
 from chassis.service.failed_messages_api import FailedMessageOperations
 from extracted.account.purchases.api.purchases import shown, time
@@ -48,8 +48,9 @@ def application(
     """
     if token is None:
         return public
+    operators = SharedTokens(token)
     own = [
-        Route(path, guarded(token, endpoint), methods=[method])
+        Route(path, guarded(operators, endpoint), methods=[method])
         for method, path, endpoint in (
             *_routes(operations, status),
             *records,

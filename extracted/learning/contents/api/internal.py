@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chassis.auth.credentials import guarded, refused
+from chassis.auth.credentials import SharedTokens, guarded, refused
 from extracted.learning.contents.ports import TreeCare
 
 LEAST_AGE_S: Final = 60
@@ -22,7 +22,7 @@ MOST_AGE_S: Final = 10 * 365 * 86_400
 
 def routes(care: TreeCare, token: str, now: Callable[[], datetime]) -> Iterator[Route]:
     """For bearers of the token."""
-    yield Route("/internal/contents/tidy", guarded(token, partial(_tidy, care, now)), methods=["POST"])
+    yield Route("/internal/contents/tidy", guarded(SharedTokens(token), partial(_tidy, care, now)), methods=["POST"])
 
 
 async def _tidy(care: TreeCare, now: Callable[[], datetime], request: Request) -> Response:

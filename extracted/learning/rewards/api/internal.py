@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chassis.auth.credentials import guarded, refused
+from chassis.auth.credentials import SharedTokens, guarded, refused
 from chassis.service import pages
 from chassis.uuid_text import canonical_uuid
 from extracted.learning.rewards.domain import Reward
@@ -23,8 +23,9 @@ Status = Callable[[], Awaitable[Mapping[str, object]]]
 
 def routes(records: RewardRecords, status: Status, token: str) -> Iterator[Route]:
     """For bearers of the token."""
-    yield Route("/internal/rewards", guarded(token, partial(_page, records)))
-    yield Route("/internal/status", guarded(token, partial(_status, status)))
+    operators = SharedTokens(token)
+    yield Route("/internal/rewards", guarded(operators, partial(_page, records)))
+    yield Route("/internal/status", guarded(operators, partial(_status, status)))
 
 
 async def _page(records: RewardRecords, request: Request) -> Response:

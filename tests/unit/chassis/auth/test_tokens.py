@@ -196,9 +196,12 @@ class Clock:
         return self.now
 
 
+def remote_keys(served: Origin, clock: Clock, timeout_s: float = 5.0) -> RemoteKeys:
+    return RemoteKeys(f"{served.url}/jwks", ttl_s=300, refetch_s=10, timeout_s=timeout_s, clock=clock)
+
+
 def remote(served: Origin, clock: Clock, timeout_s: float = 5.0) -> TokenVerifier:
-    keys = RemoteKeys(f"{served.url}/jwks", ttl_s=300, refetch_s=10, timeout_s=timeout_s, clock=clock)
-    return TokenVerifier("shop", keys=keys)
+    return TokenVerifier("shop", keys=remote_keys(served, clock, timeout_s))
 
 
 async def test_the_key_set_is_read_once_for_all_who_wait() -> None:
@@ -278,7 +281,8 @@ async def test_the_last_good_set_stays_while_its_source_is_away_or_talks_nonsens
 async def test_an_old_set_is_read_again_without_making_anybody_wait() -> None:
     publisher, clock = Publisher(KEY), Clock()
     async with origin(publisher) as served:
-        watching = remote(served, clock)
+        keys = remote_keys(served, clock)
+        watching = TokenVerifier("shop", keys=keys)
         await watching.verify(signed(claims()))
         publisher.wait.clear()
         clock.now += 301
@@ -287,7 +291,7 @@ async def test_an_old_set_is_read_again_without_making_anybody_wait() -> None:
         await until(lambda: len(served.requests) == 2)
         publisher.publish(OTHER)
         publisher.wait.set()
-        await until(lambda: watching._keys.known(OTHER.thumbprint()) is not None)
+        await until(lambda: keys.known(OTHER.thumbprint()) is not None)
         with pytest.raises(TokenRejected):
             await watching.verify(signed(claims(sub="carol")))
         await watching.aclose()

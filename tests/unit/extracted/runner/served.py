@@ -11,6 +11,7 @@ from time import monotonic
 import httpx
 from starlette.types import ASGIApp
 
+from chassis.auth.credentials import SharedTokens
 from extracted.runner.api import application
 from extracted.runner.api.monolith import Imitation
 from extracted.runner.compile_cache import CompileCache
@@ -111,7 +112,7 @@ async def served(
         {one.name: Runtime(one, "3.11.2", {}, "/bin", ()) for one in known},
         Imitation(strategy, timeout_s),
         metrics.blocks,
-        token=TOKEN,
+        callers=SharedTokens(TOKEN),
         production=True,
         clock=monotonic,
     )

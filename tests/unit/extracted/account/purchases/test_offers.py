@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from chassis.auth.service_credentials import SharedToken
 from chassis.messaging.envelope import new_id
 from extracted.account.purchases.domain.purchase import Item, Offer
 from extracted.account.purchases.offers import HttpOffers
@@ -65,7 +66,9 @@ def always(status: int, body: object) -> Callable[[int, asyncio.StreamWriter], b
 @asynccontextmanager
 async def asking(stub: Stub, timeout_s: float = 3.0) -> AsyncIterator[HttpOffers]:
     server = await asyncio.start_server(stub.serve, "127.0.0.1", 0)
-    offers = HttpOffers(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", TOKEN, timeout_s=timeout_s)
+    offers = HttpOffers(
+        f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", SharedToken(TOKEN), timeout_s=timeout_s
+    )
     yield offers
     await offers.aclose()
     server.close()
@@ -136,7 +139,7 @@ async def test_what_is_no_answer_is_a_shop_that_is_away(kind: str) -> None:
 
 
 async def test_a_shop_that_does_not_listen_is_away() -> None:
-    offers = HttpOffers("http://127.0.0.1:1", TOKEN)
+    offers = HttpOffers("http://127.0.0.1:1", SharedToken(TOKEN))
     with pytest.raises(OfferUnavailable, match="cannot be reached"):
         await offers.find(USER, ITEM)
     await offers.aclose()

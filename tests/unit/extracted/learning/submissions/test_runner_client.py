@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chassis.auth.service_credentials import SharedToken
 from extracted.learning.submissions.domain import CodeResult
 from extracted.learning.submissions.ports import CodeJob, RunFailed, RunnerBusy
 from extracted.learning.submissions.runner_client import HttpRunner
@@ -24,7 +25,7 @@ def runner() -> Iterator[ScriptedRunner]:
 
 @pytest.fixture
 async def client(runner: ScriptedRunner) -> AsyncIterator[HttpRunner]:
-    opened = HttpRunner(runner.url, TOKEN, at_once=AT_ONCE)
+    opened = HttpRunner(runner.url, SharedToken(TOKEN), at_once=AT_ONCE)
     yield opened
     await opened.aclose()
 
@@ -114,7 +115,7 @@ async def test_a_full_runner_is_asked_again_until_the_deadline(runner: ScriptedR
 
 
 async def test_a_runner_that_is_away_is_a_failure_at_once() -> None:
-    away = HttpRunner("http://127.0.0.1:9", TOKEN, at_once=1)
+    away = HttpRunner("http://127.0.0.1:9", SharedToken(TOKEN), at_once=1)
     with pytest.raises(RunFailed):
         await asyncio.wait_for(away.run(job()), 5)
     await away.aclose()
