@@ -14,6 +14,7 @@ from benchmarks.designs import STARTERS, Design, Stage
 from benchmarks.load import Fields, Generator
 from benchmarks.migration import TARGET, UPLOAD, bytes_target, new_caller
 from benchmarks.origins import Origins, origins
+from benchmarks.overview import overview_vs_cascade
 from benchmarks.processes import choose_cores, pinned
 from benchmarks.reads import NAMES, read_overheads
 from benchmarks.report import Measurements, figures, summary
@@ -63,7 +64,7 @@ class Comparison:
             designs = self._start(stage)
             self._measure(designs, stage.caller.fields)
             result = self._report(upstream, alone=cores is not None and cores.proxy != cores.others)
-        return result | self._reads()
+        return result | self._reads() | self._overview()
 
     def _start(self, stage: Stage) -> list[Design]:
         designs = []
@@ -133,6 +134,15 @@ class Comparison:
             overheads = read_overheads(Path(folder), self._options.rounds, seconds)
         self._say(f"a read through the gateway against the service itself: {overheads}")
         return overheads
+
+    def _overview(self) -> dict[str, float | None]:
+        """The whole start of a client in one request, against its calls; on any core, too."""
+        if not self._options.read_seconds:
+            return {"overview_vs_cascade": None}
+        with tempfile.TemporaryDirectory(prefix="bench-overview-") as folder:
+            figure = overview_vs_cascade(Path(folder), self._options.rounds)
+        self._say(f"the overview against the calls that it replaces, from 20 ms away: {figure}")
+        return {"overview_vs_cascade": figure}
 
     def _report(self, upstream: Origins, alone: bool) -> dict[str, object]:
         return {

@@ -73,7 +73,7 @@ def read_overheads(folder: Path, rounds: int, seconds: float) -> dict[str, float
     The same with `_postgres` where the real parts run (`make parts`), else None.
     """
     result: dict[str, float | None] = {}
-    for suffix, stores in (("", _sqlite(folder)), ("_postgres", _real_parts())):
+    for suffix, stores in (("", on_sqlite(folder)), ("_postgres", _real_parts())):
         if stores is None:
             result |= {f"{name}{suffix}": None for name in NAMES}
             continue
@@ -86,7 +86,8 @@ def read_overheads(folder: Path, rounds: int, seconds: float) -> dict[str, float
     return result
 
 
-def _sqlite(folder: Path) -> ReadStores:
+def on_sqlite(folder: Path) -> ReadStores:
+    """Empty, in one file."""
     return ReadStores(f"sqlite:///{folder / 'reads.sqlite3'}")
 
 

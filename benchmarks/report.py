@@ -25,6 +25,7 @@ TARGETS: dict[str, tuple[str, float]] = {
     "read_overhead_postgres": ("at most", 2.0),
     "learning_overhead": ("at most", 2.0),
     "learning_overhead_postgres": ("at most", 2.0),
+    "overview_vs_cascade": ("at most", 0.6),
 }
 _PEERS = ("naive", "envoy", "nginx", "haproxy")
 
