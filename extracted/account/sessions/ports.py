@@ -5,7 +5,7 @@ from typing import Protocol
 from extracted.account.sessions.domain import ExchangedCredential, SessionToken, Subject
 
 
-class TokenVerifier(Protocol):
+class SessionVerifier(Protocol):
     """Tells whether the identity server has issued a token."""
 
     async def verify(self, token: bytes) -> SessionToken:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from chassis.auth.jwt import TokenRejected
 from extracted.account.domain import Compat
 from extracted.account.sessions.domain import AnotherUser, ExchangedCredential, SessionToken, Subject
-from extracted.account.sessions.ports import Activity, SessionStore, SubjectStore, TokenVerifier
+from extracted.account.sessions.ports import Activity, SessionStore, SessionVerifier, SubjectStore
 
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
     """Raises TokenRejected if the token is not good, or no longer; IdentityUnavailable, StoreUnavailable."""
 
-    tokens: TokenVerifier
+    tokens: SessionVerifier
     sessions: SessionStore
     subjects: SubjectStore
     activity: Activity

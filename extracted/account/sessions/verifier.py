@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from chassis.auth.jwks import KeySource
-from chassis.auth.jwt import Checks, TokenRejected, unverified_header, verify
+from chassis.auth.jwt import Checks, TokenRejected, unverified_header
+from chassis.auth.signed_tokens import SignedTokens
 from chassis.ttl_cache import TtlCache
 from chassis.uuid_text import canonical_uuid
 from extracted.account.sessions.domain import SessionToken
@@ -21,7 +22,7 @@ LAST_SECOND: Final = 253402300799
 
 
 class KeycloakTokens:
-    """Implements the port TokenVerifier; it verifies each valid token once. `clients`: who may have obtained a token.
+    """Implements the port SessionVerifier; it verifies each valid token once. `clients`: who may have obtained a token.
 
     Keycloak writes no audience into the tokens of its web clients, so `azp` is compared instead.
     """
@@ -29,8 +30,8 @@ class KeycloakTokens:
     def __init__(
         self, keys: KeySource, issuer: str, clients: Collection[str], clock: Callable[[], float] = time.time
     ) -> None:
-        self._keys, self._clock = keys, clock
-        self._checks = Checks(ALGORITHMS, issuer, None, LEEWAY_S, tuple(clients), "Bearer")
+        self._tokens = SignedTokens(keys, Checks(ALGORITHMS, issuer, None, LEEWAY_S, tuple(clients), "Bearer"))
+        self._clock = clock
         self._verified: TtlCache[str, SessionToken] = TtlCache(MAX_TOKENS)
 
     async def verify(self, token: bytes) -> SessionToken:
@@ -45,16 +46,12 @@ class KeycloakTokens:
 
     async def aclose(self) -> None:
         """Closes the connection to the key set."""
-        await self._keys.aclose()
+        await self._tokens.aclose()
 
     async def _claims(self, token: bytes, now: float) -> Mapping[str, Any]:
-        header = unverified_header(token)
-        if header.algorithm not in ALGORITHMS or header.key_id is None:
-            raise TokenRejected("the identity server signs otherwise")
-        key = self._keys.known(header.key_id) or await self._keys.find(header.key_id)
-        if key is None:
-            raise TokenRejected("signed with a key that the identity server does not publish")
-        return verify(token, key, self._checks, now)
+        if unverified_header(token).key_id is None:
+            raise TokenRejected("the identity server always names its key")
+        return await self._tokens.claims(token, now)
 
 
 def _read(claims: Mapping[str, Any], digest: str) -> SessionToken:

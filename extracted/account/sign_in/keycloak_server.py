@@ -24,7 +24,7 @@ LIVE_S: Final = 5.0
 MAX_TOKENS: Final = 10_000
 
 
-class RealmUsers(Protocol):
+class UserDirectory(Protocol):
     """What is asked of extracted/identity_server/keycloak.py, whose library only a process with Keycloak loads."""
 
     async def log_in(self, user_name: str, password: str) -> UserTokens | None: ...
@@ -38,7 +38,7 @@ class RealmUsers(Protocol):
 class KeycloakServer:
     """Implements the ports IdentityServer and Activity."""
 
-    def __init__(self, users: RealmUsers, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, users: UserDirectory, clock: Callable[[], float] = time.monotonic) -> None:
         self._users, self._clock = users, clock
         self._breaker = Breaker(LIMITS)
         self._refreshing: dict[bytes, asyncio.Future[UserTokens | None]] = {}
