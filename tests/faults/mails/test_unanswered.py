@@ -34,25 +34,22 @@ def test_f30_without_an_answer_a_kind_that_comes_once_waits_for_a_human(scene: M
     assert scene.reaches(key, "sent").ambiguities == 1
 
 
-@pytest.mark.parametrize("kind", [AGAIN, ONCE])
-def test_f30_killed_between_250_and_commit(scene: MailScene, kind: str) -> None:
-    scene.mailer.arm("mailer.accepted=kill")
-    (key,) = scene.request(kind)
-    assert scene.mailer.wait() == -9
-    scene.mailer.start()
-    row = scene.reaches(key, "sent" if kind == AGAIN else "ambiguous", within_s=60)
+KILLED = (("claimed", ONCE, "ambiguous", 0), ("accepted", ONCE, "ambiguous", 1), ("accepted", AGAIN, "sent", 2))
+"""Where, the kind, the state that it reaches, how often the provider has it. What is sent again is the last one."""
+
+
+def test_f30_killed_between_claim_and_commit(scene: MailScene) -> None:
+    """A row says `sending` from its claim on: nobody can tell how far the dead one had come. All leases end at once."""
+    keys = []
+    for point, kind, _, _ in KILLED:
+        scene.mailer.arm(f"mailer.{point}=kill")
+        keys += scene.request(kind)
+        assert scene.mailer.wait() == -9
+        scene.mailer.start()
+    rows = [scene.reaches(key, state, within_s=60) for key, (_, _, state, _) in zip(keys, KILLED, strict=True)]
     found = scene.at_rest()
-    assert (row.ambiguities, found.counts[row.id]) == (1, 2 if kind == AGAIN else 1)
-
-
-def test_f30_killed_before_anything_was_said_it_is_ambiguous_all_the_same(scene: MailScene) -> None:
-    """A row says `sending` from its claim on: nobody can tell how far the dead one had come."""
-    scene.mailer.arm("mailer.claimed=kill")
-    (key,) = scene.request(ONCE)
-    assert scene.mailer.wait() == -9
-    scene.mailer.start()
-    row = scene.reaches(key, "ambiguous", within_s=60)
-    assert scene.at_rest().counts[row.id] == 0
+    assert [row.ambiguities for row in rows] == [1, 1, 1]
+    assert [found.counts[row.id] for row in rows] == [count for *_, count in KILLED]
 
 
 def test_f31_where_each_second_mail_hangs_the_others_go_on(scene: MailScene) -> None:

@@ -325,5 +325,5 @@ def template(tmp_path: Path) -> Path:
 def test_the_books_are_right_and_every_purchase_ends(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Purchases.template, Purchases.patch = template, monkeypatch
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    most = examples(60)
+    most = examples(32)
     run(Purchases, settings=settings(max_examples=most, stateful_step_count=35, suppress_health_check=quiet))

@@ -1,4 +1,4 @@
-"""A thousand changes of one user at once: none is lost, none fails that the monolith would not let fail."""
+"""Hundreds of changes of one user at once: none is lost, none fails that the monolith would not let fail."""
 
 import asyncio
 import resource
@@ -16,7 +16,7 @@ from tests.unit.extracted.running import RunningService
 
 pytestmark = pytest.mark.walk
 
-CHANGES = 1000
+CHANGES = 300
 AWARDS = 50
 DEADLINE_S = 90
 
@@ -51,7 +51,7 @@ async def changed(account: RunningService, user: str, path: str, changes: list[d
         return last
 
 
-async def test_a_thousand_changes_of_one_user_at_once(account: RunningService, monolith: MonolithData) -> None:
+async def test_hundreds_of_changes_of_one_user_at_once(account: RunningService, monolith: MonolithData) -> None:
     user, tag = monolith.add_user("guest", "user"), uuid.uuid4().hex[:6]
     changes = [
         {"username": f"{tag}-{index}"} if index % 2 else {"description": f"text {index}"} for index in range(CHANGES)
