@@ -2,9 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-
-import httpx
+from collections.abc import Callable
 
 from examples.demo.story import StoryFailed
 from examples.demo.system import DemoSystem
@@ -13,13 +11,10 @@ from strangler_gateway.table.routes import Route
 
 WITHIN_S = 60.0
 POLL_S = 0.1
-GONE = (502, 503)
-"""What the gateway answers when nobody is behind a route."""
-ANY_ID = "00000000-0000-4000-8000-000000000000"
 
 
 async def end_monolith(system: DemoSystem, crowd: Crowd) -> None:
-    """Ends the process while users are at work, and prints the table. Raises StoryFailed, httpx.HTTPError."""
+    """Ends the process while users are at work, and prints the table. Raises StoryFailed."""
     world = crowd.world
     async with crowd.at_work():
         world.routes.monolith_runs = False
@@ -30,7 +25,7 @@ async def end_monolith(system: DemoSystem, crowd: Crowd) -> None:
         world.routes.answers.clear()
         moved = [route.id for route in world.routes.table.routes if route.has_new_end]
         await _until(crowd, lambda: all(world.routes.answers[route] for route in moved))
-    await _print_table(system, crowd)
+    _print_table(crowd)
 
 
 async def _until(crowd: Crowd, done: Callable[[], bool]) -> None:
@@ -44,33 +39,16 @@ async def _until(crowd: Crowd, done: Callable[[], bool]) -> None:
         await asyncio.sleep(POLL_S)
 
 
-async def _print_table(system: DemoSystem, crowd: Crowd) -> None:
-    """Raises StoryFailed where a route without a new end still answers."""
+def _print_table(crowd: Crowd) -> None:
+    """Every route, who answers it now, and what users got. Raises StoryFailed where a route has ended."""
     answers = crowd.world.routes.answers
     table = crowd.world.routes.table.routes
+    if ended := [route.id for route in table if not route.has_new_end]:
+        raise StoryFailed(f"{len(ended)} routes have ended with the monolith: {', '.join(ended)}")
     print(f"\n  {'route':20}{'request':46}{'answered by':24}answers")
     for route in table:
-        if route.has_new_end:
-            print(f"  {route.id:20}{_request(route):46}{_served_by(route):24}{_counted(answers[route.id])}")
-    for route in table:
-        if not route.has_new_end:
-            status = await _ask(system, route)
-            if status not in GONE:
-                raise StoryFailed(f"{route.id} answers {status}, and has no new end")
-            print(f"  {route.id:20}{_request(route):46}{'nobody: it ended':24}{status}")
-    served = sum(route.has_new_end for route in table)
-    print(f"\n{served} routes work without the monolith, {len(table) - served} have ended with it.")
-
-
-async def _ask(system: DemoSystem, route: Route) -> int:
-    async with httpx.AsyncClient(base_url=system.url, trust_env=False, timeout=30) as client:
-        method, path = _request(route).split(" ", 1)
-        return (await client.request(method, "/".join(_filled(path)))).status_code
-
-
-def _filled(path: str) -> Iterator[str]:
-    for segment in path.split("/"):
-        yield ANY_ID if segment.startswith("{") else segment
+        print(f"  {route.id:20}{_request(route):46}{_served_by(route):24}{_counted(answers[route.id])}")
+    print(f"\nAll {len(table)} routes work without the monolith; nothing is missing.")
 
 
 def _request(route: Route) -> str:

@@ -22,6 +22,7 @@ from extracted.account.api.refusals import Described
 from extracted.account.attempts.service import LoginAttempts
 from extracted.account.attempts.storage import SqlAttemptStore
 from extracted.account.mail_requests.outbox import MailRequestOutbox
+from extracted.account.platform import api as platform
 from extracted.account.purchases import wiring
 from extracted.account.purchases.api import internal, purchases
 from extracted.account.purchases.storage import MIGRATIONS
@@ -74,8 +75,10 @@ def build(settings: Settings) -> Starlette:
         described += purchases.routes(with_shop.buy_now, with_shop.queries)
     public = api.application(described, verifier, LegacyRoles(database), settings.compat, production=production)
     served = public if with_broker is None else _with_operations(public, settings, with_broker)
+    if with_keycloak is not None:
+        served = session_api.application(served, with_keycloak.sessions, verifier)
     return web.application(
-        served if with_keycloak is None else session_api.application(served, with_keycloak.sessions, verifier),
+        platform.application(served, production=production),
         failure=api.failure(production=production),
         description=api.description(),
         unserved=readiness.unserved(

@@ -20,7 +20,7 @@ from examples.monolith.storage import tables
 from tests.parity.sides import FORM, JSON, Fields, difference, identities_of, tag_of
 from tests.parity.signing import PASSWORD, Signing
 from tests.support.effort import examples
-from tests.unit.extracted.running import Answer
+from tests.unit.extracted.running import Answer, ask
 
 pytestmark = pytest.mark.walk
 
@@ -161,6 +161,35 @@ def test_passwords_of_every_kind(signing: Signing, password: str) -> None:
     for secret in (password, password + "x", password[:-1], password.upper()):
         assert differ(signing, ADMIN | {"identity": f"{name}@example.org", "secret": secret}) == ""
     assert differ(signing, ADMIN | {"identity": f"{name}@EXAMPLE.org", "secret": password}) == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers", "body"),
+    [("GET", "/health", {}, None), ("HEAD", "/Health/?x=1", {}, None), ("GET", "/health", {"If-None-Match": "*"}, None),
+     ("POST", "/health", JSON, b"{}"), ("OPTIONS", "/metrics", {"Origin": "https://a.example"}, None),
+     ("GET", "/", {}, None), ("GET", "//x", {}, None), ("GET", "/nope/%2e%2e/a?b=%00&c", {}, None),
+     ("GET", "/internal/status", {}, None), ("GET", "/health/ready", {}, None), ("GET", "/platform/health", {}, None),
+     ("POST", "/modules", JSON, b"{"), ("PUT", "/nope", JSON | {"Content-Encoding": "br"}, b"{}"),
+     ("DELETE", "/user/%zz/nope", {"Origin": "https://a.example"}, None)],
+)  # fmt: skip
+def test_what_belongs_to_no_data_is_answered_the_same(
+    signing: Signing, method: str, target: str, headers: dict[str, str], body: bytes | None
+) -> None:
+    """The gateway puts /platform before the path."""
+    legacy = ask(signing.monolith_port, target, method, headers, body)
+    assert (
+        difference(legacy, signing.account.ask(f"/platform{target}", method=method, headers=headers, body=body)) == ""
+    )
+
+
+def test_metrics_have_the_monoliths_series_and_no_more_however_much_is_asked_for(signing: Signing) -> None:
+    for number in range(20):
+        signing.account.ask(f"/platform/nope-{number}?{number}", method="GET" if number % 2 else "PROPFIND")
+    told = signing.account.ask("/platform/METRICS/")
+    assert told.headers["content-type"] == "text/plain; charset=utf-8; version=0.0.4"
+    assert b'http_exceptions{method="GET",status="404",path="other"} ' in told.body
+    assert b'http_requests_bucket{method="other",status="4XX",path="other",le="+Inf"} 10' in told.body
+    assert told.body.count(b"http_exceptions{") < 12
 
 
 def test_a_deleted_user_still_logs_in(signing: Signing) -> None:

@@ -29,6 +29,19 @@ async def opens_overview(user: User) -> None:
         raise user.failed(f"GET /me/items has not all of {sorted(user.owned)}")
 
 
+async def looks_around(user: User) -> None:
+    """What belongs to no data; the web client's newest revision asks for /modules."""
+    if (health := await user.get("/health")) != {"status": "ok"}:
+        raise user.failed(f"GET /health: {health}")
+    if "platform" in user.world.routes.whole:  # each side tells its own numbers, so shadow cannot compare them
+        metrics = await user.call("GET", "/metrics", 200)
+        if "http_requests" not in metrics.text:
+            raise user.failed(f"GET /metrics: {metrics.text[:200]}")
+    unknown = await user.call("GET", "/modules?imit=1", 404)
+    if unknown.json()["message"] != "Cannot GET /modules?imit=1":
+        raise user.failed(f"GET /modules: {unknown.text[:200]}")
+
+
 async def comes_back(user: User) -> None:
     """A new log-in is the same user, with the rights of the old one."""
     await user.log_in_again()
