@@ -10,7 +10,7 @@ from strangler_gateway.limits.counters import Count, fresh, take
 from strangler_gateway.table.rate import Window
 
 MAX_CALLERS: Final = 50_000
-_LOOKED_AT: Final = 8
+_LOOKED_AT: Final = 16
 
 
 class MemoryCounters:

@@ -17,6 +17,15 @@ def test_a_flood_of_made_up_callers_forgets_the_flood_and_never_who_is_over_a_li
     assert counters.forgotten == 981
 
 
+def test_many_who_are_over_a_limit_do_not_stand_in_line_to_be_forgotten() -> None:
+    counters, busy = MemoryCounters(Clock(), 200), [b"busy %d" % n for n in range(40)]
+    for name in busy * 2:
+        assert counters.take(TWO, name).wait_us == 0
+    for n in range(2_000):
+        counters.take(TWO, b"%d" % n)
+    assert sum(counters.take(TWO, name).wait_us > 0 for name in busy) >= 20
+
+
 def test_the_callers_stay_as_many_also_where_all_are_over_their_limits() -> None:
     counters = MemoryCounters(Clock(), 3)
     for name in (b"a", b"b", b"c", b"d"):
