@@ -71,7 +71,7 @@ def play(replay: Replay, sink: MailSink, steps: Iterable[Step] = STEPS) -> dict[
     for step in steps:
         for token in mailed.keys() & set(step.target.split("/")):
             own = sink.to(mailed[token].recipient, mailed[token].nth + 1)[-1]
-            replay.bindings.bind(token, _token_of(own))
+            replay.bindings.bind(token, verification_token(own))
         assert step.name not in found
         found[step.name] = replay.play(step)
     return found
@@ -94,6 +94,6 @@ def _alive(links: Iterable[str]) -> list[str]:
     return [link for link in links if link != "#"]
 
 
-def _token_of(mail: ReceivedMail) -> str:
+def verification_token(mail: ReceivedMail) -> str:
     _lines, links = read_html(mail.html)
     return next(link.partition(VERIFICATION)[2] for link in links if VERIFICATION in link)

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from ruamel.yaml import YAML
@@ -24,6 +24,9 @@ from tests.support.stores import Stores, on_real_parts, on_sqlite
 from tests.unit.extracted.mailer.running import running_mailer
 from tests.unit.extracted.running import Gateway
 from tests.unit.extracted.services import running_services
+
+if TYPE_CHECKING:
+    from tests.support.identity import AppliedRealm
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 OPERATOR_TOKEN = "an-operator-token-of-the-test-run"
@@ -67,11 +70,20 @@ class Parts:
     stores: Stores
     broker_url: str
     mailer_url: str
+    realm: "AppliedRealm | None" = None
+    """Of Keycloak, if Account logs users in there."""
 
 
 def embedded(directory: Path) -> Parts:
     broker, mailer = (f"sqlite:///{directory / name}.sqlite3" for name in ("broker", "mailer"))
     return Parts(on_sqlite(directory), broker, mailer)
+
+
+def with_keycloak(directory: Path) -> Parts:
+    """The embedded ones, and a realm of its own on a real Keycloak."""
+    from tests.support.identity import applied_realm  # its library takes long to import
+
+    return replace(embedded(directory), realm=applied_realm())
 
 
 def real(directory: Path) -> Parts:
@@ -94,11 +106,11 @@ class Strangled:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.gateway.port}"
 
-    def administer(self, method: str, path: str) -> dict[str, Any]:
-        """The admin API's answer; the test fails unless it is a 200."""
+    def administer(self, method: str, path: str, **document: object) -> dict[str, Any]:
+        """The admin API's answer to the document; the test fails unless it is a 200."""
         url = f"http://127.0.0.1:{self.gateway.admin_port}{path}"
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-        answer = httpx.request(method, url, json={}, headers=headers, timeout=20, trust_env=False)
+        answer = httpx.request(method, url, json=document, headers=headers, timeout=20, trust_env=False)
         return dict(answer.raise_for_status().json())
 
     def requests(self) -> list[dict[str, Any]]:
@@ -123,6 +135,7 @@ def strangled(directory: Path, parts: Parts, state: str, runner_url: str) -> Ite
         keys = Gateway()
         stack.callback(keys.close)
         form = {name: PRODUCTION[name] for name in ("AUTH_JWT_ISSUER", "AUTH_JWT_AUDIENCE")}
+        form |= _of_account(parts)
         services = running_services(stack, parts.stores, parts.broker_url, keys, runner_url, account=form)
         assert services.keys() == routes.services
         urls = {"monolith": monolith.url} | {name: f"http://127.0.0.1:{one.port}" for name, one in services.items()}
@@ -149,4 +162,21 @@ def _environ(parts: Parts, urls: Mapping[str, str], keys: Gateway, log: Path) ->
         "STRANGLER_OPERATOR_TOKEN": OPERATOR_TOKEN,
         "STRANGLER_LOG_FILE": str(log),
         "STRANGLER_BROKER_URL": parts.broker_url,
+        **_of_keycloak(parts),
     }
+
+
+def _of_account(parts: Parts) -> Mapping[str, str]:
+    if parts.realm is None:
+        return {}
+    from tests.support.identity import account_settings
+
+    return account_settings(parts.realm)
+
+
+def _of_keycloak(parts: Parts) -> Mapping[str, str]:
+    """What routes.yaml reads."""
+    if parts.realm is None:
+        return {}
+    server = parts.realm.server
+    return {"KEYCLOAK_ENABLED": "true", "KEYCLOAK_URL": server.url, "KEYCLOAK_REALM": server.realm}

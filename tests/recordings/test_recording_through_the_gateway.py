@@ -27,7 +27,7 @@ from tests.recordings.conversation import (
 from tests.recordings.mail_sink import MailSink, ReceivedMail
 from tests.recordings.replay import Replay, Step
 from tests.recordings.running import running_runner
-from tests.recordings.strangled import SAFE, WRITES, Routes, Strangled, embedded, real, strangled
+from tests.recordings.strangled import SAFE, WRITES, Routes, Strangled, embedded, real, strangled, with_keycloak
 
 
 def _of(*states: str) -> list[Any]:
@@ -39,6 +39,10 @@ def _of(*states: str) -> list[Any]:
     return [
         *(pytest.param((state, embedded), id=state, marks=walks[state]) for state in states if state in walks),
         *(pytest.param((state, real), id=f"{state} on real parts", marks=pytest.mark.connected) for state in states),
+        *(
+            pytest.param((state, with_keycloak), id=f"{state} with Keycloak", marks=pytest.mark.connected)
+            for state in states
+        ),
     ]
 
 
@@ -101,6 +105,10 @@ def played(
         shadow = _compared(system, STEPS) if state == "shadow" else {}
         examples = [system.administer("GET", f"/differences?route={route}")["differences"] for route in shadow]
         sent = len(system.sink.mails)
+        if parts is with_keycloak:
+            differences = _apart_from_length(differences)
+            sides = {"legacy": {False}, "shadow": {False}, "canary": {False, True}, "extracted": {True}}
+            assert {_is_keycloaks(token) for token in tokens.values()} <= sides[state]
         yield Played(state, system.routes, differences, system.requests(), shadow, examples, mails, sent)
 
 
@@ -132,7 +140,22 @@ def _tokens(replay: Replay) -> dict[str, str]:
 
 def _user(token: str) -> str:
     payload = token.split(".")[1]
-    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["internalIdentifier"])
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return str(claims["preferred_username"] if _is_keycloaks(token) else claims["internalIdentifier"])
+
+
+def _is_keycloaks(token: str) -> bool:
+    header = token.split(".")[0]
+    return "kid" in json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
+
+
+def _apart_from_length(differences: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Keycloak's tokens are longer than the monolith's."""
+    issuing = {step.name for step in STEPS if step.target == "/auth/token" and step.response.status == 201}
+    return {
+        name: [text for text in found if name not in issuing or not text.startswith("content-length is")]
+        for name, found in differences.items()
+    }
 
 
 def _divide(system: Strangled, new: list[str], old: list[str]) -> None:
