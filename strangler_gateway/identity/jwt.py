@@ -72,6 +72,7 @@ class JwtProvider:
         self.by_authorization = options.cookie is None and self._header == b"authorization"
         """No other field is looked at."""
         self._cookie = options.cookie.encode() if options.cookie else None
+        self._any_scheme = options.scheme == "any"
         self._user = parse_place(options.user)
         self._roles = parse_place(options.roles) if options.roles else None
         self._live = _live(options)
@@ -122,11 +123,14 @@ class JwtProvider:
 
     def _sent(self, fields: Fields) -> bytes | None:
         if self._cookie is None:
-            return field(fields, self._header) or None
+            sent = field(fields, self._header) or None
+            return None if self._any_scheme and sent is not None and _second_word(sent) is None else sent
         return next((value for name, value in cookies(fields) if name == self._cookie and value), None)
 
     def _token(self, sent: bytes) -> bytes | None:
-        return _bearer(sent) if self._cookie is None else sent
+        if self._cookie is not None:
+            return sent
+        return _second_word(sent) if self._any_scheme else _bearer(sent)
 
     def _unseen(self, sent: bytes, digest: bytes) -> Identity | Awaitable[Identity]:
         token = self._token(sent)
@@ -178,6 +182,12 @@ def _bearer(value: bytes) -> bytes | None:
     """The token behind the scheme Bearer."""
     scheme, _, token = value.partition(b" ")
     return token.strip() or None if scheme.lower() == b"bearer" else None
+
+
+def _second_word(value: bytes) -> bytes | None:
+    """The token behind any scheme, of exactly two words."""
+    words = value.split(b" ")
+    return words[1] if len(words) == 2 and all(words) else None
 
 
 def _live(options: JwtOptions) -> IntrospectProvider | None:

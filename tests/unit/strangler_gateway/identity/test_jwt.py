@@ -70,6 +70,17 @@ def test_a_good_signature_names_the_user_and_none_nobody(provider: JwtProvider) 
         assert known(provider, [(b"authorization", value)]).outcome is AuthenticationOutcome.REJECTED
 
 
+def test_with_any_scheme_the_word_before_the_token_does_not_matter(key_file: str) -> None:
+    provider = JwtProvider(checked(key_file, scheme="any"))
+    token = sign(GOOD).encode()
+    for word in (b"Bearer", b"Foo", b"bearer"):
+        assert known(provider, [(b"Authorization", word + b" " + token)]).subject == "alice"
+    for value in (b"Bearer", b"Bearer ", b" " + token, token, b"Bearer  " + token, b"Bearer " + token + b" x"):
+        assert known(provider, [(b"Authorization", value)]) is NOBODY
+    for value in (b"Basic YWxpY2U6c2VjcmV0", b"Foo " + token + b"x"):
+        assert known(provider, [(b"Authorization", value)]).outcome is AuthenticationOutcome.REJECTED
+
+
 @given(value=st.binary(max_size=300))
 @settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_garbage_breaks_nothing(provider: JwtProvider, value: bytes) -> None:
