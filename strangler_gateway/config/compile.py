@@ -178,4 +178,4 @@ def _identity(entry: IdentityEntry) -> r.IdentityRules:
 
 def _counts(name: str, value: object) -> bool:
     """Options that are younger than digests count where they are written, so that an upgrade changes no digest."""
-    return value is not None or name not in ("azp", "typ", "confirm", "exchange")
+    return value is not None or name not in ("azp", "typ", "scheme", "confirm", "exchange")

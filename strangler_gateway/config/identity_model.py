@@ -59,7 +59,7 @@ class Jwt(StrictModel):
     header: t.Token = "authorization"
     cookie: t.Token | None = None
     leeway_s: t.Skew = 0.0
-    scheme: Literal["bearer", "any"] = "bearer"
+    scheme: Literal["bearer", "any"] | None = None
     confirm: ConfirmEntry | None = None
     exchange: ExchangeEntry | None = None
 

@@ -33,8 +33,8 @@ class JwtOptions:
     leeway_s: float = 0.0
     azp: list[str] | None = None
     typ: str | None = None
-    scheme: str = "bearer"
-    """Or `any`: the word before the token does not matter, and a value without it is no credential."""
+    scheme: str | None = None
+    """`any`: the word before the token does not matter, and a value without it is no credential."""
     confirm: Mapping[str, Any] | None = None
     """Options of `introspect` for the live state of a token."""
     exchange: Mapping[str, Any] | None = None
