@@ -1,16 +1,22 @@
 """Settings of services that prove to each other who they are by tokens of Keycloak (client credentials)."""
 
-from typing import Self
+from typing import Protocol, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from chassis.auth.client_tokens import ClientTokens
 from chassis.auth.credentials import AnyCaller, CallerCheck, SharedTokens
-from chassis.auth.jwks import RemoteKeys
 from chassis.auth.service_credentials import ClientCredentials, OAuthClient, ServiceCredential, SharedToken
 from chassis.settings import ServiceSettings, revealed
 
 _PROTOCOL = "protocol/openid-connect"
+
+
+class TokenCheck(CallerCheck, Protocol):
+    """Knows callers by tokens of Keycloak."""
+
+    async def aclose(self) -> None:
+        """Closes the connection to Keycloak."""
+        ...
 
 
 class KeycloakSettings(ServiceSettings):
@@ -64,10 +70,14 @@ class CalledSettings(KeycloakSettings):
     service_callers: str
     """The clients that may call this service, with commas between."""
 
-    def client_tokens(self) -> ClientTokens | None:
+    def client_tokens(self) -> TokenCheck | None:
         """None: the settings name no Keycloak."""
         if self.keycloak_url is None:
             return None
+        # 25 MB and 0.2 s with their library for signatures: only a service with Keycloak pays for it.
+        from chassis.auth.client_tokens import ClientTokens
+        from chassis.auth.jwks import RemoteKeys
+
         return ClientTokens(
             RemoteKeys(f"{self.realm_url}/{_PROTOCOL}/certs"),
             issuer=self.keycloak_issuer or self.realm_url,
@@ -76,7 +86,7 @@ class CalledSettings(KeycloakSettings):
         )
 
 
-def callers(shared: SecretStr | None, tokens: ClientTokens | None) -> CallerCheck | None:
+def callers(shared: SecretStr | None, tokens: TokenCheck | None) -> CallerCheck | None:
     """Who may call: bearers of the shared token, clients of Keycloak, or both, to change over. None: nobody."""
     checks: list[CallerCheck] = []
     if shared is not None:
