@@ -116,7 +116,9 @@ def text(status: int, body: bytes, *fields: tuple[bytes, bytes]) -> Answer:
 
 
 @asynccontextmanager
-async def aggregating(world: World, **environ: str) -> AsyncIterator[tuple[httpx.AsyncClient, Gateway]]:
+async def aggregating(
+    world: World, routes: str = ROUTES, **environ: str
+) -> AsyncIterator[tuple[httpx.AsyncClient, Gateway]]:
     """A gateway of ROUTES in front of the world."""
 
     async def monolith(request: Request) -> Answer:
@@ -129,7 +131,7 @@ async def aggregating(world: World, **environ: str) -> AsyncIterator[tuple[httpx
         ports = {"MONOLITH_PORT": str(one.port), "ACCOUNT_PORT": str(other.port)}
         gateway = Gateway(
             Settings.model_validate({"debug_token": "let me see"}),
-            load(ROUTES, ports | environ),
+            load(routes, ports | environ),
             Outside(AccessLog(BytesIO()), signer()),
         )
         async with served(gateway) as client:

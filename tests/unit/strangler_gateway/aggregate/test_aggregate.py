@@ -10,15 +10,17 @@ import pytest
 
 from chassis.service.metrics import rendered
 from strangler_gateway.admin.views import explanation
+from strangler_gateway.config.file import RoutesInvalid, load
 from strangler_gateway.gateway import Gateway
 from strangler_gateway.steps.explain import explain
 from strangler_gateway.table.bucket import bucket
 from strangler_gateway.telemetry.metrics_page import request_metrics
-from tests.support.gateway.aggregating import World, aggregating, enveloped, text
+from tests.support.gateway.aggregating import ROUTES, World, aggregating, enveloped, text
 from tests.support.gateway.publishing import SECRET, bearer
 from tests.support.origins import Answer, until
 
 EMAILS, TEAM_0 = b"/user/u%201/email?all", b"/team/0"
+JSON = ((b"Content-Type", b"application/json"),)
 WHOLE = {
     "user": {"id": "u 1", "rank": 3},
     "emails": [{"email": "ada@example.org"}],
@@ -337,3 +339,53 @@ async def test_explain_tells_where_each_call_would_go(world: World) -> None:
     async with aggregating(world, OVERVIEW="legacy") as (_, gateway):
         told = explanation(explain(gateway.current.matcher, "GET", "/me/overview", "user-1"))
         assert (told["side"], told["service"], told["aggregate"], told["calls"]) == ("legacy", "monolith", None, [])
+
+
+async def test_requests_of_every_form_are_answered_in_their_order_on_one_connection(world: World) -> None:
+    async with aggregating(world) as (client, _):
+        host, port = str(client.base_url.host), client.base_url.port or 0
+        said = f"Authorization: {bearer()['Authorization']}\r\n"
+        plain = f"GET /me/overview HTTP/1.1\r\nHost: a.example\r\n{said}\r\n"
+        absolute = f"GET http://b.example/me/overview HTTP/1.1\r\nHost: c.example\r\n{said}\r\n"
+        old = f"GET /me/overview HTTP/1.0\r\nHost: d.example\r\n{said}\r\n"
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write((plain + absolute + old).encode())
+        async with asyncio.timeout(20):
+            answers = (await reader.read()).split(b"HTTP/1.1 200 OK\r\n")[1:]
+        writer.close()
+        assert [json.loads(answer.partition(b"\r\n\r\n")[2])["data"] for answer in answers] == [WHOLE] * 3
+        hosts = [request.fields[b"host"] for request in world.requests]
+        assert hosts == [b"a.example"] * 5 + [b"b.example"] * 5 + [b"d.example"] * 5
+        assert {request.fields[b"via"].partition(b" ")[0] for request in world.requests[10:]} == {b"1.0"}
+
+
+async def test_an_answer_that_breaks_off_is_unreachable_and_not_half_a_value(world: World) -> None:
+    world.odd[b"/team/1"] = Answer(200, b'{"data": {"id": 1}}', (*JSON, (b"Content-Length", b"99")))
+    async with aggregating(world) as (client, _):
+        data, marks = await data_and_marks(client)
+        assert data["teams"] == [WHOLE["teams"][0], None]  # type: ignore[index]  # JSON
+        assert marks == {"teams": {"failed": [{"index": 1, "reason": "unreachable"}]}}
+
+
+@pytest.mark.parametrize("limit", ["user", "address"])
+async def test_a_call_counts_for_the_limit_of_its_own_route(world: World, limit: str) -> None:
+    routes = ROUTES.replace("  - {id: team,", f"  - {{id: team, limit: {{rate: 3/minute, by: {limit}}},")
+    async with aggregating(world, routes) as (client, _):
+        assert await data_and_marks(client) == (WHOLE, {})
+        _, marks = await data_and_marks(client)
+        assert marks == {"teams": {"failed": [{"index": 1, "reason": "status", "status": 429}]}}
+
+
+async def test_a_call_that_ends_at_another_aggregate_is_no_loop(world: World) -> None:
+    routes = ROUTES.replace('{path: "/user/@me/teams", pointer', '{path: "/{x}/overview", pointer')
+    routes = routes.replace('path: "/me/overview"', 'path: "/{x}/overview"')
+    with pytest.raises(RoutesInvalid, match="which is no call to the monolith or a service"):
+        load(routes, {"MONOLITH_PORT": "1", "ACCOUNT_PORT": "1"})
+    routes = ROUTES.replace('path: "/user/@me/teams"', 'path: "/{call}/overview"')
+    routes = routes.replace('path: "/me/overview"', 'path: "/me/overview/{call}"')
+    inner = "{id: inner, match: {methods: [GET], path: /inner/overview}, legacy: monolith, state: extracted"
+    taken = "- {id: taken, match: {path: '/{x}/overview'}, legacy: monolith}"
+    more = f"  - {inner}, aggregate: {{calls: {{user: {{path: '/user/1'}}}}}}}}\n  {taken}\n"
+    async with aggregating(world, routes.replace("  - {id: other,", f"{more}  - {{id: other,")) as (client, _):
+        answer = await client.get("/me/overview/inner", headers=bearer())
+        assert answer.json()["metadata"]["marks"]["memberships"] == {"reason": "status", "status": 502}
