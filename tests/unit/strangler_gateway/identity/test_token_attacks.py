@@ -171,7 +171,8 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> JwtProvider:
             typ="Bearer",
             user="preferred_username",
             leeway_s=5,
-        )
+        ),
+        clock=lambda: NOW,
     )
 
 
