@@ -35,6 +35,10 @@ class Identity:
 NOBODY = Identity(AuthenticationOutcome.MISSING)
 
 
+class TokenRejected(Exception):
+    """The token is not accepted. The message tells why and never shows the token."""
+
+
 class IdentityUnavailable(Exception):
     """The identity cannot be established now, because its store or authority does not answer."""
 

@@ -13,16 +13,14 @@ from joserfc.jwk import JWKRegistry, Key
 from joserfc.jws import JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry
 
+from chassis.auth.claims import TokenRejected as TokenRejected  # who verifies knows it from here
+
 MAX_BYTES = 16 * 1024
 MAX_TIME_S = 1e12
 MAX_AHEAD_S = 60
 """So far in the future an access token of an identity server may have been issued, besides the leeway."""
 _TYPES = frozenset({"jwt", "at+jwt"})
 """Header `typ` of access tokens (RFC 7519 §5.1, RFC 9068 §2.1), in lower case, without `application/`."""
-
-
-class TokenRejected(Exception):
-    """The token is not accepted. The message tells why and never shows the token."""
 
 
 @dataclass(frozen=True, slots=True)

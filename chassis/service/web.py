@@ -13,8 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from chassis.auth.claims import NOBODY, Fields, Identity
-from chassis.auth.tokens import TokenRejected
+from chassis.auth.claims import NOBODY, Fields, Identity, TokenRejected
 from chassis.service.metrics import CONTENT_TYPE, Metric, rendered
 from chassis.service.middleware import CatchErrors, RequestId
 from chassis.service.readiness import UnservedRoute, listed
