@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import streams
+from benchmarks import authenticated, streams
 from benchmarks.checks import check_answer, check_steps
 from benchmarks.designs import STARTERS, Design, Stage
 from benchmarks.load import Fields, Generator
@@ -39,6 +39,7 @@ class Options:
     stream_mib: int = 1024
     slow_seconds: float = 10.0
     read_seconds: float = 2.0
+    auth_seconds: float = 2.0
 
 
 class Comparison:
@@ -64,7 +65,7 @@ class Comparison:
             designs = self._start(stage)
             self._measure(designs, stage.caller.fields)
             result = self._report(upstream, alone=cores is not None and cores.proxy != cores.others)
-        return result | self._reads() | self._overview()
+        return result | self._reads() | self._overview() | self._authenticated()
 
     def _start(self, stage: Stage) -> list[Design]:
         designs = []
@@ -124,6 +125,15 @@ class Comparison:
                 streams.read_slowly(design.port, bytes_target(_SLOW_BYTES), fields, SLOW_READERS, seconds)
             self._measured.rss_mib["slow_readers"] = peak()
         self._say(f"memory of the gateway, MiB: {self._measured.rss_mib}")
+
+    def _authenticated(self) -> dict[str, float | None]:
+        """What it costs to know users."""
+        if not self._options.auth_seconds:
+            return dict.fromkeys(authenticated.NAMES)
+        with tempfile.TemporaryDirectory(prefix="bench-users-") as folder:
+            ratios = authenticated.auth_ratios(Path(folder), self._options.rounds, self._options.auth_seconds)
+        self._say(f"requests of users against requests of nobody: {ratios}")
+        return ratios
 
     def _reads(self) -> dict[str, float | None]:
         """The cost of a read through gateway and service; on any core: here all of it is the user's."""

@@ -51,16 +51,22 @@ class Stage:
 Starter = Callable[[Stage], Design | None]
 
 
-def gateway(stage: Stage, name: str = "gateway", wrapper: tuple[str, ...] = (), python: str = sys.executable) -> Design:
+def gateway(
+    stage: Stage,
+    name: str = "gateway",
+    wrapper: tuple[str, ...] = (),
+    python: str = sys.executable,
+    routes_text: str | None = None,
+) -> Design:
     """The gateway. `wrapper`: interpreter options and module that run its command line inside."""
-    routes = stage.write("routes.yaml", routes_yaml(stage.origin_port, stage.sink_port))
+    routes = stage.write("routes.yaml", routes_text or routes_yaml(stage.origin_port, stage.sink_port))
     command = [python, *(wrapper or ("-m", "strangler_gateway.cli.app")), "serve", "--routes", str(routes)]
     command += ["--port", "0", "--admin-port", "0", "--state-dir", str(stage.folder / f"{name}.state")]
     child = stage.start(name, command, {KEY_ENV: stage.caller.key})
     return Design(name, int(wait_for_output(child, _LISTENING)[1]), child)
 
 
-def compiled(stage: Stage) -> Design | None:
+def compiled(stage: Stage, routes_text: str | None = None) -> Design | None:
     """The gateway of the compiled wheel, where `make bench` has installed it: it must not find the sources."""
     python = ROOT / "build/compiled/venv/bin/python"
     if not python.exists():
@@ -70,7 +76,7 @@ def compiled(stage: Stage) -> Design | None:
     loaded = subprocess.run([python, "-I", "-c", show], capture_output=True, text=True, check=True).stdout
     if not loaded.strip().endswith(".so"):
         return None
-    return gateway(stage, "compiled", ("-I", "-m", "strangler_gateway.cli.app"), str(python))
+    return gateway(stage, "compiled", ("-I", "-m", "strangler_gateway.cli.app"), str(python), routes_text)
 
 
 def naive(stage: Stage) -> Design:

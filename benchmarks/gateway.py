@@ -40,6 +40,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--read-seconds", type=float, default=default.read_seconds, help="0 turns it off (default %(default)s)"
     )
+    parser.add_argument(
+        "--auth-seconds", type=float, default=default.auth_seconds, help="0 turns it off (default %(default)s)"
+    )
     parser.add_argument("--json-only", action="store_true", help="print only the JSON line")
     return parser.parse_args(argv)
 

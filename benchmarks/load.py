@@ -25,6 +25,7 @@ BROWSER: Fields = (
 )
 """What a varied request has besides its own query, User-Agent and Referer."""
 _VARIED = Path(__file__).with_name("varied.lua")
+_USERS = Path(__file__).with_name("users.lua")
 _MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0}
 
 
@@ -63,6 +64,13 @@ class Generator:
         if varied:
             options += ["-s", str(_VARIED)]
         return parse_wrk(output_of([self._wrk, *options, url], seconds))
+
+    def of_users(self, port: int, target: str, tokens: Path, connections: int, seconds: float) -> Load:
+        """Each request with the next token of a file (none: without one). Needs wrk."""
+        assert self._wrk is not None  # whoever asks has looked at `name`
+        options = [f"-c{connections}", f"-d{max(1, math.ceil(seconds))}s", "-t1", "--latency", "--timeout", "10s"]
+        command = [self._wrk, *options, "-s", str(_USERS), f"http://127.0.0.1:{port}{target}", "--", str(tokens)]
+        return parse_wrk(output_of(command, seconds))
 
 
 def _run_python(url: str, headers: list[str], connections: int, seconds: float, varied: bool) -> Load:

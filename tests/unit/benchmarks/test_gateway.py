@@ -12,7 +12,15 @@ from benchmarks.designs import STARTERS
 from benchmarks.gateway import arguments
 
 ROOT = Path(__file__).parents[3]
-SMALL = ["--rounds=1", "--seconds=1", "--download-mib=1", "--stream-mib=1", "--slow-seconds=1", "--read-seconds=0"]
+SMALL = [
+    "--rounds=1",
+    "--seconds=1",
+    "--download-mib=1",
+    "--stream-mib=1",
+    "--slow-seconds=1",
+    "--read-seconds=0",
+    "--auth-seconds=0",
+]
 RATIOS = ("vs_naive", "vs_envoy", "vs_nginx", "vs_haproxy", "p99_vs_envoy")
 
 
