@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Column, Float, Row, Table, Text, bindparam, delete, select, update
+from sqlalchemy import Column, Float, Row, Table, Text, bindparam, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Database
@@ -14,6 +14,8 @@ from extracted.account.attempts.ports import Keys, Levels
 
 CLEANED_EVERY: Final = timedelta(seconds=10)
 CLEANED_AT_ONCE: Final = 5_000
+_NOT_FLUSHED: Final = text("SET LOCAL synchronous_commit TO off")
+"""A log-in does not wait for the disk: a crash of PostgreSQL may forget the counts of its last moments, no more."""
 _COLUMNS: Final = ("level", "at", "blocked_until", "known_until", "expires_at")
 
 
@@ -46,6 +48,8 @@ class SqlAttemptStore:
         """Locks the rows in the order of their keys, so nobody waits in a circle."""
         now = self._clock()
         async with self._database.write() as connection:
+            if not self._database.is_sqlite:
+                await connection.execute(_NOT_FLUSHED)
             found = await connection.execute(self._locked([_empty(key, now) for key in sorted(keys.values())]))
             rows = {row.key: _level(row) for row in found}
             decided = decide({scope: rows[key] for scope, key in keys.items()})
