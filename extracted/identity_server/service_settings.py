@@ -74,7 +74,7 @@ class CalledSettings(KeycloakSettings):
         """None: the settings name no Keycloak."""
         if self.keycloak_url is None:
             return None
-        # 25 MB and 0.2 s with their library for signatures: only a service with Keycloak pays for it.
+        # 10 MB with their library for signatures: only a service with Keycloak pays for it.
         from chassis.auth.client_tokens import ClientTokens
         from chassis.auth.jwks import RemoteKeys
 
