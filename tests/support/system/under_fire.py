@@ -30,7 +30,7 @@ from tests.support.system.waiting import until
 USERS, ITEMS, CONTENTS = 200, 12, 4
 POINTS, COST, REWARD = 30, 10, 7
 AT_ONCE, EVERY_S = 12, 2.0
-RACERS, ROUNDS = 20, 3
+RACERS, ROUNDS = 12, 2
 TOO_SLOW = re.compile(r'"event": "(outbox_stale|store_unavailable)".*"level": "error"')
 FLIPS = "flips and rollbacks, one request of a user at a time"
 SERIALISED = "canary 50 %, five requests of a user at once"
