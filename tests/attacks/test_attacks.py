@@ -138,8 +138,9 @@ def port() -> Iterator[int]:
         yield number
 
 
-@pytest.fixture(scope="module")
-def target(sandbox: SpawnedSandbox, victim: int, setuid: Path, port: int) -> Target:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def target(sandbox: SpawnedSandbox, victim: int, setuid: Path, port: int) -> Target:
+    await sandbox.clear()  # the box that it was tried with at its start
     outside = (os.getpid(), sandbox.pid, victim)
     return Target(sandbox, outside, left(sandbox.pid, UIDS, own=sandbox.facts.own_uids), setuid, port)
 

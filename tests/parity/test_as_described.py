@@ -39,6 +39,8 @@ OPERATIONS = sorted(
     ),
     key=lambda operation: WRITES_LAST.index(operation[1]),
 )
+OURS = frozenset({"/me/items"})
+"""The monolith has no such path, and the document no answer that says so."""
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 ACTORS = {"nobody": (), "guest": ("guest",), "user": ("guest", "user"), "admin": ("admin",)}
 
@@ -148,7 +150,7 @@ def test_every_answer_is_described(
     actor = data.draw(st.sampled_from(["admin", "admin", *ACTORS]), "actor")
     if "{id}" in path and method != "delete" and data.draw(st.sampled_from([False, True]), "known"):
         case.path_parameters["id"] = data.draw(st.sampled_from(described.ids[path.split("/")[1]]), "id")
-    for side in (service, "monolith"):
+    for side in (service,) if path in OURS else (service, "monolith"):
         described.call(case, side, actor)
 
 

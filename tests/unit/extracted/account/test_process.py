@@ -131,7 +131,10 @@ def test_a_group_whose_routes_need_a_broker_stays_until_account_has_one(
         assert flip(account, "users").exit_code == 0
         refused = flip(account, "points")
         assert "POST /item/buy/{id} (item-buy), GET /purchases/{id} (purchase-read) of points" in refused.stdout
-        assert "ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN are not both set" in refused.stdout
+        assert (
+            "ACCOUNT_SHOP_URL and ACCOUNT_SHOP_TOKEN (or ACCOUNT_SERVICE_CLIENT_SECRET) are not both set"
+            in refused.stdout
+        )
     with running_service("account", f"sqlite:///{tmp_path}/none.sqlite3", gateway) as account:
         refused = flip(account, "teams")
         assert (refused.exit_code, "it answered 503, a 2xx is required" in refused.stdout) == (1, True)
