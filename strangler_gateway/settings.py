@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(60.0, gt=0)
     """How long a client may pause within a request body."""
     keep_alive_s: float = Field(75.0, gt=0)
-    """How long an idle client connection stays open."""
+    """How long an idle client connection stays open, on the admin port, too."""
     linger_s: float = Field(2.0, ge=0)
     """How long the gateway still reads from a client whose connection it closes, so that the client gets its answer."""
     grace_s: float = Field(0.0, ge=0)

@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from functools import partial
+from math import ceil
 
 import uvicorn
 from starlette.applications import Starlette
@@ -73,6 +74,7 @@ def admin_server(settings: Settings, app: Starlette) -> Server:
         lifespan="off",
         log_config=None,
         access_log=False,
+        timeout_keep_alive=ceil(settings.keep_alive_s),  # longer than clients keep an idle connection
         timeout_graceful_shutdown=1,
     )
     return Server(config)
