@@ -7,7 +7,14 @@ from typing import Any
 from bson import ObjectId
 from bson.errors import BSONError
 from pymongo import AsyncMongoClient, ReturnDocument, UpdateOne
-from pymongo.errors import ConnectionFailure, DuplicateKeyError, ExecutionTimeout, OperationFailure, PyMongoError
+from pymongo.errors import (
+    ConnectionFailure,
+    CursorNotFound,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+)
 from pymongo.uri_parser import parse_uri
 
 from chassis.settings import SettingsInvalid
@@ -176,7 +183,11 @@ def _database_name(url: str) -> str:
 async def _translated() -> AsyncIterator[None]:
     try:
         yield
-    except (ConnectionFailure, ExecutionTimeout) as error:
+    except (
+        ConnectionFailure,
+        ExecutionTimeout,
+        CursorNotFound,
+    ) as error:  # the server dropped a query that took too long
         raise StoreUnavailable(_first_line(error)) from error
     except OperationFailure as error:
         if error.code in _NO_ENTRY:
