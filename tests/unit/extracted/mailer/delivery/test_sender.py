@@ -145,6 +145,7 @@ async def test_a_mail_is_written_sent_and_noted_and_its_log_names_no_people(stor
             sink.faults(Fault(RCPT, code=550, text="5.1.1 <ada@mail.test> unknown", times=1))
             bad = await sent.until(await sent.ask(), S.FAILED)
             good = await sent.until(await sent.ask(), S.SENT)
+            await eventually(lambda: any(line.get("mail_id") == good.id for line in logs))
     (taken,) = sink.taken
     assert (taken.id, taken.sender, taken.recipients) == (good.id, "noreply@polycode.test", (good.recipient,))
     assert f"Message-ID: <{good.id}@polycode.test>\r\n".encode() in taken.raw
