@@ -62,7 +62,7 @@ test-compiled: $(COMPILED) ## run the HTTP tests on the compiled wheel, in a fol
 	  && cp -R tests examples parts pyproject.toml routes.yaml "$$folder" && cd "$$folder" \
 	  && PYTHONDONTWRITEBYTECODE= "$$python" -m pytest -n auto --dist loadscope -m "not connected and not walk" tests/http tests/compiled
 
-parts: $(INSTALLED) ## start PostgreSQL, RabbitMQ, Redis, Keycloak and a MongoDB-compatible server (in Docker if available); install the runner's languages
+parts: $(INSTALLED) ## start PostgreSQL, RabbitMQ, Redis, Consul, Keycloak and a MongoDB-compatible server (in Docker if available); install the runner's languages
 	@$(PYTHON_OF_VENV) -m parts up
 
 parts-stop: $(INSTALLED) ## stop these servers

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from parts import docker, faketime, keycloak, languages, mongo, place, postgres, rabbit, redis
+from parts import consul, docker, faketime, keycloak, languages, mongo, place, postgres, rabbit, redis
 from parts.process import is_open
 
 
@@ -34,7 +34,7 @@ class Tool(Protocol):
     def install(self) -> None: ...
 
 
-PARTS: dict[str, PartModule] = {part.NAME: part for part in (postgres, mongo, rabbit, keycloak, redis)}
+PARTS: dict[str, PartModule] = {part.NAME: part for part in (postgres, mongo, rabbit, keycloak, redis, consul)}
 TOOLS: dict[str, Tool] = {tool.NAME: tool for tool in (faketime, languages)}
 Verb = Callable[[PartModule, place.Place], str]
 
