@@ -17,6 +17,10 @@ from chassis.auth.claims import Identity
 from chassis.ttl_cache import TtlCache
 
 ISSUER = "strangler"
+GATEWAYS = "strangler-gateway"
+"""Issuer and audience of the tokens with which gateways call each other."""
+GATEWAY_LIFE_S, GATEWAY_LEEWAY_S = 30, 30
+"""Clocks of gateways may differ by so much."""
 LIFE_S = 60
 REUSE_S = 30
 MAX_TOKENS = 10_000
@@ -61,6 +65,30 @@ class Signer:
         if identity.subject is not None:
             claims["sub"] = identity.subject
         return jwt.encode(self._header, claims, self._keys.keys[0], algorithms=["ES256"]).encode()
+
+    def gateway_token(self, name: str) -> str:
+        """A JWT with which this gateway calls another one; a service's token is no such one, whatever its audience."""
+        now = int(self._clock())
+        claims = {"iss": GATEWAYS, "aud": GATEWAYS, "sub": name, "iat": now, "exp": now + GATEWAY_LIFE_S}
+        return jwt.encode(self._header, claims, self._keys.keys[0], algorithms=["ES256"])
+
+    def gateway_of(self, token: str) -> str | None:
+        """The name of the gateway that made the token; None: it is no token of a gateway, or not valid now."""
+        try:
+            claims = jwt.decode(token, self._keys, algorithms=["ES256"]).claims
+            wanted = jwt.JWTClaimsRegistry(
+                now=int(self._clock()),
+                leeway=GATEWAY_LEEWAY_S,
+                iss={"essential": True, "value": GATEWAYS},
+                aud={"essential": True, "value": GATEWAYS},
+                sub={"essential": True},
+                exp={"essential": True},
+                iat={"essential": True},
+            )
+            wanted.validate(claims)
+        except (JoseError, ValueError, TypeError):
+            return None
+        return str(claims["sub"])
 
     def jwks(self) -> dict[str, Any]:
         """The public keys as a JWK Set (RFC 7517), each with use, alg and its RFC 7638 thumbprint as kid."""

@@ -76,9 +76,7 @@ def evidence(
     unreachable: tuple[MoveRefusal, ...] = (),
 ) -> Evidence:
     """What is known of the movable now."""
-    baseline = standing.baseline or {}
-    if stats.since > standing.counted_from:
-        baseline = {}
+    baseline = counted_before(standing, stats)
     routes = routes_of(table, movable.name)
     seen = tuple(_route(route, stats.route(route.id), baseline, examples) for route in routes)
     return Evidence(
@@ -92,6 +90,15 @@ def evidence(
         retire_after_s=movable.retire_after_s,
         gate=_gate(movable, standing, stats, seen, now),
     )
+
+
+def counted_before(standing: Standing, stats: Stats) -> Baseline:
+    """What the counters said when the movable entered shadow, or when counting began anew since."""
+    if stats.anew is not None and stats.anew_at > standing.counted_from:
+        return stats.anew
+    if stats.since > standing.counted_from:
+        return {}
+    return standing.baseline or {}
 
 
 def _gate(
@@ -118,19 +125,14 @@ def _gate(
 
 def baseline(table: RouteTable, unit: str, stats: Stats) -> Baseline:
     """The movable's counters now, without routes that have counted nothing."""
-    counts = {route.id: _counts(stats.route(route.id)) for route in routes_of(table, unit)}
+    counts = {route.id: stats.route(route.id).compared() for route in routes_of(table, unit)}
     return {route: values for route, values in counts.items() if any(values)}
-
-
-def _counts(one: RouteStats) -> tuple[int, int, int, int, int]:
-    requests = one.legacy + one.extracted
-    return requests, one.shadow_compared, one.shadow_different, one.shadow_failed, one.shadow_moved
 
 
 def _route(route: Route, counts: RouteStats, baseline: Baseline, examples: Examples) -> RouteEvidence:
     before = baseline.get(route.id, (0, 0, 0, 0, 0))
     requests, compared, different, failed, moved = (
-        max(now - then, 0) for now, then in zip(_counts(counts), before, strict=True)
+        max(now - then, 0) for now, then in zip(counts.compared(), before, strict=True)
     )
     kept = examples(route.id) if different else ()
     return RouteEvidence(

@@ -4,7 +4,7 @@ import contextlib
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from strangler_gateway.exchange.exchange import Exchange
@@ -19,6 +19,7 @@ MAX_SHAPES = 500
 SAME_MOMENT_S = 0.01
 """The journal keeps milliseconds."""
 _LEGACY: Final = Side.LEGACY
+Compared = tuple[int, int, int, int, int]
 _UPSTREAM_FAILED: Final = (b"connect", b"response", b"body", b"publish", b"aggregate")
 _COUNTERS = (
     "legacy",
@@ -108,6 +109,17 @@ class RouteStats:
         at = saved.get("last_legacy_at")
         self.last_legacy_at = float(at) if isinstance(at, int | float) else 0.0
 
+    def compared(self) -> Compared:
+        """Requests; answers that shadow compared, that differed, that failed, and whose data had moved."""
+        requests = self.legacy + self.extracted
+        return requests, self.shadow_compared, self.shadow_different, self.shadow_failed, self.shadow_moved
+
+    def add(self, saved: Mapping[str, Any]) -> None:
+        """Adds a snapshot of another gateway. Raises LookupError, TypeError, ValueError: a missing number is no 0."""
+        for name in _COUNTERS:
+            setattr(self, name, getattr(self, name) + step_counts.number(saved[name]))
+        self.last_legacy_at = max(self.last_legacy_at, float(saved["last_legacy_at"]))
+
     def row(self) -> step_counts.Row:
         """All failures and requests of the new side (fail-overs are both), then of legacy."""
         failed_new, new = self.errors_extracted + self.failovers, self.extracted + self.failovers
@@ -132,6 +144,9 @@ class Stats:
         """What never became a request."""
         self.wall = wall
         self.since = self.started = wall()
+        self.anew: dict[str, Compared] | None = None
+        """By route, what was counted when counting began anew for the steps under way; None: it never has."""
+        self.anew_at = 0.0
 
     def exchanged(self, outcome: str) -> None:
         """Counts a question for a credential: exchanged, refused or failed."""
@@ -206,6 +221,34 @@ class Stats:
     def end_steps(self, unit: str) -> None:
         """The movable is back on legacy, or retired."""
         self.steps.pop(unit, None)
+
+    def begin_anew(self) -> None:
+        """Nothing counts any more for the steps under way: a part of what all gateways counted is lost."""
+        self.anew_at = self.wall()
+        self.anew = {name: stats.compared() for name, stats in self.by_route.items()}
+        for unit, known in self.steps.items():
+            step = self.steps[unit] = StepCounts(known.since, known.share)
+            step.before = {route: self.route(route).row() for route in known.before}
+
+    def part(self, routes: Iterable[str], units: Iterable[str]) -> dict[str, Any]:
+        """Counters of these routes and steps of these movables, JSON-able, for the sum over all gateways."""
+        return {
+            "since": max(self.since, self.anew_at),
+            "routes": {name: self.route(name).snapshot() for name in routes},
+            "undeclared": dict(self.undeclared),
+            "steps": {unit: self.steps[unit].snapshot() for unit in units if unit in self.steps},
+        }
+
+    def add(self, part: Mapping[str, Any]) -> None:
+        """Adds a part of another gateway's counters; each step must be the same. Raises what `RouteStats.add` does."""
+        self.since = max(self.since, float(part["since"]))
+        for name, saved in part["routes"].items():
+            self.route(str(name)).add(saved)
+        for shape, requests in part["undeclared"].items():
+            self.undeclared[str(shape)] = self.undeclared.get(str(shape), 0) + step_counts.number(requests)
+        for unit, saved in part["steps"].items():
+            step = StepCounts.restored(saved)
+            self.steps.setdefault(str(unit), StepCounts(step.since, step.share)).add(step)
 
     def _undeclared(self, exchange: Exchange) -> None:
         shape = path_shape(exchange.method, exchange.head.path)

@@ -57,6 +57,26 @@ class SideUsers:
         side.seen, side.failed, side.pairs = map(unpacked, saved)
         return side
 
+    def __or__(self, other: "SideUsers") -> "SideUsers":
+        """The users of both."""
+        united = SideUsers()
+        united.seen, united.failed, united.pairs = map(
+            _either, (self.seen, self.failed, self.pairs), (other.seen, other.failed, other.pairs)
+        )
+        return united
+
+
+def _united(one: SideUsers | None, other: SideUsers | None) -> SideUsers | None:
+    return one | other if one is not None and other is not None else one or other
+
+
+def _either(one: bytearray, other: bytearray) -> bytearray:
+    return bytearray((int.from_bytes(one, "big") | int.from_bytes(other, "big")).to_bytes(SLOTS, "big"))
+
+
+def _looked_at(look: Mapping[str, tuple[int, ...]]) -> int:
+    return sum(map(sum, look.values()))
+
 
 def number_of(slots: bytearray) -> int:
     """How many users, by linear counting (Whang, Vander-Zanden, Taylor 1990): two of them may share a slot."""
@@ -126,6 +146,23 @@ class StepCounts:
     def asked_so_far(self) -> frozenset[str]:
         """Routes for which the new side was asked in this canary."""
         return self.asked | {route for route, counts in self.routes.items() if counts.new}
+
+    def add(self, other: "StepCounts") -> None:
+        """Adds what another gateway saw of the same step. The later look and the later example count."""
+        for route, theirs in other.routes.items():
+            counts = self.of(route)
+            counts.failed_new += theirs.failed_new
+            counts.new += theirs.new
+            counts.failed_legacy += theirs.failed_legacy
+            counts.legacy += theirs.legacy
+        self.new, self.legacy = _united(self.new, other.new), _united(self.legacy, other.legacy)
+        self.asked |= other.asked
+        for route, (a, b, c, d) in other.before.items():
+            w, x, y, z = self.before.get(route, (0, 0, 0, 0))
+            self.before[route] = a + w, b + x, c + y, d + z
+        if _looked_at(other.look) > _looked_at(self.look):
+            self.look = other.look
+        self.example = max(self.example, other.example, key=lambda one: one["at"] if one else "")
 
     def snapshot(self) -> dict[str, Any]:
         """As JSON-able values."""
@@ -204,18 +241,19 @@ def _example(exchange: Exchange, at: float) -> dict[str, Any]:
 
 
 def _row(saved: Any) -> Row:
-    failed_new, new, failed_legacy, legacy = map(_number, saved)
+    failed_new, new, failed_legacy, legacy = map(number, saved)
     if failed_new > new or failed_legacy > legacy:
         raise ValueError("more failures than requests")
     return failed_new, new, failed_legacy, legacy
 
 
 def _pair(saved: Any) -> tuple[int, int]:
-    equal, different = map(_number, saved)
+    equal, different = map(number, saved)
     return equal, different
 
 
-def _number(value: Any) -> int:
+def number(value: Any) -> int:
+    """A count as it was saved. Raises TypeError."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise TypeError("a count is a whole number")
     return value

@@ -154,3 +154,38 @@ def test_a_damaged_step_is_left_out_and_counts_anew(stats: Stats, damage: dict[s
     again = Stats()
     again.restore(saved)
     assert again.steps == {}
+
+
+def test_the_sum_over_gateways_counts_a_user_once_and_every_request(stats: Stats) -> None:
+    other, whole = (Stats(wall=lambda: 100.0) for _ in range(2))
+    for one in (other, whole):
+        one.begin_step("g", 50.0, SHARE, ["read", "write"])
+    mine, theirs = [ended(user, 500) for user in NEW[:3]], [ended(user) for user in (*NEW[2:5], *OLD[:2])]
+    rows(stats, *mine)
+    rows(other, *theirs)
+    rows(whole, *mine, *theirs)
+    summed = Stats(wall=lambda: 100.0)
+    summed.since = 0.0
+    for one in (stats, other):
+        summed.add(json.loads(json.dumps(one.part(["read", "write"], ["g"]))))
+    assert summed.steps["g"].users() == whole.steps["g"].users() == (3, 5, 0, 2)
+    assert [summed.route("read").row(), summed.route("read").compared()] == [(3, 6, 0, 2), (8, 0, 0, 0, 0)]
+    assert summed.steps["g"].routes["read"].row() == (3, 6, 0, 2)
+    assert summed.since == 100.0
+
+
+@pytest.mark.parametrize("lost", ["legacy", "shadow_different", "last_legacy_at"])
+def test_a_number_that_is_missing_in_a_sum_is_not_zero(stats: Stats, lost: str) -> None:
+    part = stats.part(["read"], ["g"])
+    del part["routes"]["read"][lost]
+    with pytest.raises(LookupError):
+        Stats().add(part)
+
+
+def test_counting_anew_forgets_the_steps_and_keeps_the_counters(stats: Stats) -> None:
+    rows(stats, *[ended(user, 500) for user in NEW[:3]])
+    stats.begin_anew()
+    step = stats.steps["g"]
+    assert (step.users(), step.routes, step.before["read"]) == ((0, 0, 0, 0), {}, (3, 3, 0, 0))
+    assert stats.route("read").extracted == 3
+    assert (step.since, stats.anew) == (50.0, {"read": (3, 0, 0, 0, 0), "write": (0, 0, 0, 0, 0)})
