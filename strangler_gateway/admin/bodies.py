@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from strangler_gateway.migration.journal.journal_entry import MAX_TEXT
-from strangler_gateway.migration.states import Position
+from strangler_gateway.cluster.record import MAX_TEXT
 from strangler_gateway.recording.record import RecordingRequest
+from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import MigrationState
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]

@@ -9,15 +9,15 @@ from strangler_gateway.migration.diff import Diff
 from strangler_gateway.migration.gate import sentences
 from strangler_gateway.migration.gate.shown import shown
 from strangler_gateway.migration.guard import Guard
-from strangler_gateway.migration.journal.journal_entry import JournalEntry, iso, place
+from strangler_gateway.migration.journal.journal_entry import JournalEntry, iso
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult, Reloaded
 from strangler_gateway.migration.move_rules import MoveRefusal
 from strangler_gateway.migration.readiness import ServiceReadiness, concerned
 from strangler_gateway.migration.readiness import place as place_of
-from strangler_gateway.migration.states import percent
 from strangler_gateway.steps.explain import Explanation
 from strangler_gateway.table.aggregate_rules import CallRules
+from strangler_gateway.table.position import percent, place
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 

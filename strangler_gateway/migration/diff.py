@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from strangler_gateway.migration.states import Position, position_of
+from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState, Route, RouteTable
 
 _REST = ("paths", "identity", "trusted_proxies", "identity_headers", "errors")

@@ -8,7 +8,8 @@ from strangler_gateway.migration.move_policy import MovePolicy
 from strangler_gateway.migration.move_result import Reloaded
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.served_table import OVERTAKEN, ServedTable
-from strangler_gateway.migration.states import Move, position_of
+from strangler_gateway.migration.states import Move
+from strangler_gateway.table.position import position_of
 from strangler_gateway.table.routes import RouteTable
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.pool import Counts, total
 from strangler_gateway.migration.gate.shown import shown
 from strangler_gateway.migration.journal.journal_entry import Standing
-from strangler_gateway.migration.states import Position
+from strangler_gateway.table.position import Position
 
 log = logging.getLogger(__name__)
 

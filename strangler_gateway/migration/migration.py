@@ -28,7 +28,8 @@ from strangler_gateway.migration.readiness import ServiceReadiness, ask
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.saved_file import SavedFile
 from strangler_gateway.migration.served_table import NotServed, ServedTable
-from strangler_gateway.migration.states import LEGACY, Direction, Move, Position, position_of
+from strangler_gateway.migration.states import Direction, Move
+from strangler_gateway.table.position import LEGACY, Position, position_of
 from strangler_gateway.table.routes import Movable, RouteTable
 from strangler_gateway.telemetry.stats import Stats
 

@@ -11,7 +11,8 @@ from strangler_gateway.migration.journal.journal_entry import JournalEntry, Jour
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, refusals, standing_refusals, warnings
 from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
-from strangler_gateway.migration.states import Direction, Move, position_of, undo
+from strangler_gateway.migration.states import Direction, Move, undo
+from strangler_gateway.table.position import position_of
 from strangler_gateway.table.routes import MigrationState, RouteTable
 from strangler_gateway.telemetry.stats import Stats
 

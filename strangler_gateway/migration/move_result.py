@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from strangler_gateway.migration.move_rules import MoveRefusal
-from strangler_gateway.migration.states import Move, Position, RefusalCode
+from strangler_gateway.migration.states import Move, RefusalCode
+from strangler_gateway.table.position import Position
 
 
 @dataclass(frozen=True, slots=True)

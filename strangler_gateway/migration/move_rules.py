@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from strangler_gateway.cluster.record import Hold
 from strangler_gateway.migration.gate import sentences
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.sentences import Refused, span
-from strangler_gateway.migration.states import ORDER, Direction, Hold, Move, RefusalCode
+from strangler_gateway.migration.states import Direction, Move, RefusalCode
+from strangler_gateway.table.position import ORDER
 from strangler_gateway.table.routes import MigrationState
 
 

@@ -9,7 +9,8 @@ from strangler_gateway.migration.journal.journal_entry import JournalEntry, Jour
 from strangler_gateway.migration.journal.standings import Standings
 from strangler_gateway.migration.move_policy import MovePolicy
 from strangler_gateway.migration.move_result import MoveResult
-from strangler_gateway.migration.states import Direction, placed
+from strangler_gateway.migration.states import Direction
+from strangler_gateway.table.position import placed
 from strangler_gateway.table.routes import RouteTable
 
 log = logging.getLogger(__name__)

@@ -1,14 +1,12 @@
-"""Migration states as values: where a movable stands, a move, and what undoes it. Pure, no clock."""
+"""A move as a value, and what undoes it. Pure, no clock."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from strangler_gateway.table.routes import MigrationState, Movable
+from strangler_gateway.table.position import ORDER, WHOLE, Position
+from strangler_gateway.table.routes import MigrationState
 
-ORDER = tuple(MigrationState)
-WHOLE = 10_000
-"""Basis points: every user."""
 RefusalCode = Literal[
     "differences",
     "held",
@@ -32,48 +30,6 @@ RefusalCode = Literal[
     "worse",
 ]
 """Why a move is refused, for programs; docs/settings.md says what each means."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a movable stands: a state and, only in canary, the share in basis points (else 0)."""
-
-    state: MigrationState
-    share: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.share <= WHOLE:
-            raise ValueError(f"share {self.share} is not within 0 … {WHOLE} basis points")
-        if self.share and self.state is not MigrationState.CANARY:
-            raise ValueError(f"a share belongs to canary, not to {self.state}")
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Orders positions from all legacy to all extracted."""
-        return ORDER.index(self.state), self.share
-
-    def __str__(self) -> str:
-        return f"{self.state} {percent(self.share):g} %" if self.state is MigrationState.CANARY else str(self.state)
-
-
-LEGACY = Position(MigrationState.LEGACY)
-
-
-def position_of(movable: Movable) -> Position:
-    """The position of a movable of a table."""
-    return Position(movable.state, movable.share if movable.state is MigrationState.CANARY else 0)
-
-
-def placed(movable: Movable, position: Position) -> Movable:
-    """The movable at a position; outside canary it keeps the share that the file gives it."""
-    if position.state is MigrationState.CANARY:
-        return replace(movable, state=position.state, share=position.share)
-    return replace(movable, state=position.state)
-
-
-def percent(share: int) -> float:
-    """Basis points as per cent, in steps of 0.01."""
-    return share / 100
 
 
 class Direction(StrEnum):
@@ -104,15 +60,6 @@ class Move:
         if self.before == self.after:
             return Direction.NONE
         return Direction.FORWARD if self.after.rank > self.before.rank else Direction.BACK
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Set by a rollback: nothing moves the movable forward until it is released."""
-
-    since: float
-    who: str
-    why: str = ""
 
 
 def undo(before: Position, after: Position) -> tuple[Position, ...]:

@@ -13,7 +13,7 @@ from strangler_gateway.migration.gate.verdict import (
     judge_parity,
     next_look,
 )
-from strangler_gateway.migration.states import Position
+from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import GateRules, MigrationState
 from strangler_gateway.telemetry.step_counts import StepCounts
 

@@ -7,11 +7,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from strangler_gateway.migration.states import LEGACY, Hold, Position, percent
-from strangler_gateway.table.routes import MigrationState
-
-MAX_TEXT = 1000
-"""Characters of a `who` or a `why`."""
+from strangler_gateway.cluster.record import MAX_TEXT, Hold
+from strangler_gateway.table.position import LEGACY, Position, parse_place, place
 
 Baseline = Mapping[str, tuple[int, int, int, int, int]]
 """By route, the counters when its movable entered shadow: requests, compared, different, failed, moved."""
@@ -157,21 +154,6 @@ def decode(line: bytes) -> JournalEntry:
 def iso(time: float) -> str:
     """Unix seconds as `2026-01-31T12:00:00.000Z`."""
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def place(position: Position | None) -> dict[str, object] | None:
-    """A position as the API and the journal show it: the share in per cent, in canary only."""
-    if position is None:
-        return None
-    shown: dict[str, object] = {"state": str(position.state)}
-    if position.state is MigrationState.CANARY:
-        shown["share"] = percent(position.share)
-    return shown
-
-
-def parse_place(raw: Any) -> Position:
-    """The position that `place` showed. Raises KeyError, TypeError, ValueError."""
-    return Position(MigrationState(raw["state"]), round(raw.get("share", 0) * 100))
 
 
 def _rest(standing: Standing) -> dict[str, object]:

@@ -12,7 +12,7 @@ from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.readiness import ServiceReadiness
-from strangler_gateway.migration.states import Position
+from strangler_gateway.table.position import Position
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import MigrationState, RouteTable, Service
 from strangler_gateway.telemetry.stats import Stats

@@ -8,7 +8,7 @@ import pytest
 from strangler_gateway.migration.guard import Guard, Guards, GuardState
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.states import Position
+from strangler_gateway.table.position import Position
 from strangler_gateway.telemetry.stats import RouteStats
 from tests.support.gateway.migrating import EXTRACTED, LEGACY, SHADOW, World, canary
 

@@ -12,7 +12,7 @@ from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
-from strangler_gateway.migration.states import Position, position_of
+from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState
 from tests.support.gateway.migrating import EXTRACTED, LEGACY, RETIRED, ROUTES, SHADOW, World, canary
 

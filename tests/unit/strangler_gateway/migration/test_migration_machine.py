@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from strangler_gateway.migration.journal.journal_entry import Standing, after
 from strangler_gateway.migration.routes_file.edit import Edit, rewrite
-from strangler_gateway.migration.states import ORDER, Position, position_of
+from strangler_gateway.table.position import ORDER, Position, position_of
 from strangler_gateway.table.routes import MigrationState
 from tests.support.effort import examples
 from tests.support.gateway.migrating import LEGACY, World

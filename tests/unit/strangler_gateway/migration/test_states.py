@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strangler_gateway.cluster.record import Hold
 from strangler_gateway.migration.gate.evidence import RouteSeen, gathered
 from strangler_gateway.migration.gate.pool import Counts
 from strangler_gateway.migration.move_rules import (
@@ -17,7 +18,8 @@ from strangler_gateway.migration.move_rules import (
     standing_refusals,
     warnings,
 )
-from strangler_gateway.migration.states import ORDER, Direction, Hold, Move, Position, undo
+from strangler_gateway.migration.states import Direction, Move, undo
+from strangler_gateway.table.position import ORDER, Position
 from strangler_gateway.table.routes import GateRules, MigrationState
 from strangler_gateway.telemetry.step_counts import StepCounts
 

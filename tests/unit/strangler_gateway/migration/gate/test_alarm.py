@@ -5,7 +5,7 @@ import pytest
 from strangler_gateway.migration.gate.alarm import BreakCard, expected_failures, sentence, worse
 from strangler_gateway.migration.gate.evidence import GateEvidence, RouteSeen, gathered
 from strangler_gateway.migration.gate.pool import Counts
-from strangler_gateway.migration.states import Position
+from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import GateRules, MigrationState
 from strangler_gateway.telemetry.step_counts import StepCounts
 

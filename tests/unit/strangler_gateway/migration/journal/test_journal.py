@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strangler_gateway.cluster.record import Hold
 from strangler_gateway.migration import whole_file
 from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.journal.journal import MAX_LINE, Journal
@@ -29,7 +30,7 @@ from strangler_gateway.migration.journal.journal_entry import (
     encode,
     standing_entry,
 )
-from strangler_gateway.migration.states import LEGACY, Hold, Position
+from strangler_gateway.table.position import LEGACY, Position
 from strangler_gateway.table.routes import MigrationState
 
 SHADOW = Position(MigrationState.SHADOW)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strangler_gateway.config.file import load
 from strangler_gateway.config.yaml.source import read
 from strangler_gateway.migration.routes_file.edit import Edit, NotEdited, edit, rewrite
-from strangler_gateway.migration.states import Position, position_of
+from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState
 from tests.support.gateway.migrating import EXTRACTED, LEGACY, ROUTES, SHADOW, canary
 
