@@ -42,14 +42,15 @@ class Database:
         self._driver = None if self.is_sqlite else Driver(_driver_options(parsed, timeout_s), pool_size, timeout_s)
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(**_READER)
         self._writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}) if self.is_sqlite else self.engine
-        self._single = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        single = {_BEGIN: None} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._single = self.engine.execution_options(**single)
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that sees one state of the data. Raises StoreUnavailable."""
         return _transaction(self._reader)
 
     def look(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """For one statement that reads. On PostgreSQL it takes one round trip instead of three: it has no transaction.
+        """For one statement that reads: one round trip instead of three, because it has no transaction.
 
         Raises StoreUnavailable.
         """
@@ -63,15 +64,18 @@ class Database:
         return _transaction(self._writer, writes=True)
 
     def prepared_write(
-        self, locks: Collection[int] = (), *, is_shared: bool = False
+        self, locks: Collection[int] = (), *, is_shared: bool = False, is_flushed: bool = True
     ) -> AbstractAsyncContextManager[AnyConnection]:
         """As `write`, for prepared statements only.
 
         `locks`: signed numbers of 64 bits; until the end nobody else holds them. `is_shared`: it works for several
         callers, so it raises StoreUnavailable if it has to wait for a lock; then each tries alone. (On SQLite one
-        writes at a time.)
+        writes at a time.) `is_flushed` False: PostgreSQL does not wait for the disk, so its crash may forget the
+        transaction.
         """
-        return self.write() if self._driver is None else self._driver.transaction(locks, is_shared=is_shared)
+        if self._driver is None:
+            return self.write()
+        return self._driver.transaction(locks, is_shared=is_shared, is_flushed=is_flushed)
 
     def prepared_look(self) -> AbstractAsyncContextManager[AnyConnection]:
         """As `look`, for prepared statements only."""
@@ -215,4 +219,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """Begins at the start of the block. The driver would begin at the first write, and two readers could then block."""
-    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+    begin = connection.get_execution_options().get(_BEGIN, "BEGIN")
+    if begin is not None:
+        connection.exec_driver_sql(begin)

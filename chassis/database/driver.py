@@ -79,13 +79,16 @@ class Driver:
                     self._idle.append(pooled)
 
     @asynccontextmanager
-    async def transaction(self, locks: Collection[int] = (), *, is_shared: bool = False) -> AsyncIterator[Any]:
+    async def transaction(
+        self, locks: Collection[int] = (), *, is_shared: bool = False, is_flushed: bool = True
+    ) -> AsyncIterator[Any]:
         """READ COMMITTED; commits when its block ends without an exception. Raises StoreUnavailable.
 
         `locks`: advisory locks that it holds until the end, and takes before the block's first snapshot. `is_shared`:
-        waits only shortly for any lock.
+        waits only shortly for any lock. `is_flushed` False: the commit does not wait for the disk.
         """
         brief = f"; SET LOCAL lock_timeout = {SHARED_LOCK_MS}" if is_shared else ""
+        brief += "" if is_flushed else "; SET LOCAL synchronous_commit = off"
         locked = f"; SELECT pg_advisory_xact_lock(unnest(ARRAY{sorted(locks)}::bigint[]))" if locks else ""
         async with self.single() as connection:
             try:

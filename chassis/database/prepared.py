@@ -84,6 +84,9 @@ class PreparedRows:
             return ()
         if isinstance(connection, AsyncConnection):
             each = [{_GIVEN + name: row[name] for name in self._names} for row in rows]
+            if not self._one.statement.exported_columns:
+                await connection.execute(self._one.statement, each)
+                return ()
             return [found for row in each for found in await self._one.on(connection, row)]
         return await self._all.on(connection, _columns(self._names, rows, _GIVEN))
 

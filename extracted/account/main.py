@@ -85,7 +85,7 @@ def build(settings: Settings) -> Starlette:
             api.description(), [(method, path) for method, path, *_ in described], _missing(settings)
         ),
         ready=database.ping,
-        lifespan=lambda _app: _lifespan(database, verifier, passwords, with_broker, with_shop, with_keycloak),
+        lifespan=lambda _app: _lifespan(database, verifier, passwords, sign_in, with_broker, with_shop, with_keycloak),
         metrics=_metrics(with_broker, sign_in) if with_broker or sign_in else None,
     )
 
@@ -186,12 +186,15 @@ async def _lifespan(
     database: Database,
     verifier: TokenVerifier,
     passwords: Passwords,
+    sign_in: SignIn | None,
     with_broker: BrokerComponents | None,
     with_shop: PurchaseComponents | None,
     with_keycloak: KeycloakComponents | None,
 ) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.aclose)
+        if sign_in is not None:
+            stack.push_async_callback(sign_in.attempts.settled)
         stack.push_async_callback(verifier.aclose)
         stack.callback(passwords.close)
         if with_keycloak is not None:

@@ -1,10 +1,12 @@
 """The use case of counting. An attempt counts as failed before its password is verified; a success is given back.
 
-So many attempts at once cannot all be verified before the first of them counts.
+So many attempts at once cannot all be verified before the first of them counts. Giving back waits for nobody: until
+then the user has one try less, never one more.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -34,12 +36,16 @@ class LoginAttempts:
     rules: AttemptRules
     clock: Callable[[], datetime]
     refusals: Counter[AttemptScope] = field(default_factory=Counter)
+    _settling: dict[str | None, asyncio.Task[None]] = field(default_factory=dict)
+    """By user: what is being given back."""
 
     async def begin(self, user_id: str | None, address: str | None) -> CountedAttempt:
         """Counts an attempt, unless it must be refused. None: the identity, or the address, is not known."""
         asked = {scope: key for scope, key in keys(user_id, address).items() if self.rules.failures[scope]}
         if not asked:
             return CountedAttempt(user_id, address, {})
+        if user_id in self._settling:
+            await asyncio.wait({self._settling[user_id]})
         counting = _Counting(self.rules, self.clock())
         await self.store.change(asked, counting.decide)
         if counting.refused is not None:
@@ -49,17 +55,35 @@ class LoginAttempts:
             log.warning("log_ins_slowed", scope=scope, user_id=user_id, address=address)
         return CountedAttempt(user_id, address, {scope: asked[scope] for scope in counting.counted})
 
-    async def succeeded(self, attempt: CountedAttempt) -> None:
-        """Gives the attempt back; from now on the user is known at the address."""
+    def succeeded(self, attempt: CountedAttempt) -> None:
+        """Gives the attempt back; then the user is known at the address. The user's next attempt waits for it."""
         asked = keys(attempt.user_id, attempt.address)
         pair = {AttemptScope.PAIR: asked[AttemptScope.PAIR]} if AttemptScope.PAIR in asked else {}
         if attempt.keys or pair:
-            await self.store.change({**attempt.keys, **pair}, self._rewarded)
+            self._settle(attempt.user_id, self.store.change({**attempt.keys, **pair}, self._rewarded))
 
     async def give_back(self, attempt: CountedAttempt) -> None:
         """As if it had not been: whether the password is right could not be established."""
         if attempt.keys:
             await self.store.change(attempt.keys, self._without_one)
+
+    async def settled(self) -> None:
+        """Returns when all is given back."""
+        while self._settling:
+            await asyncio.wait(self._settling.values())
+
+    def _settle(self, user_id: str | None, change: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(self._in_turn(self._settling.get(user_id), change))
+        self._settling[user_id] = task
+        task.add_done_callback(lambda done: self._settling.get(user_id) is done and self._settling.pop(user_id))
+
+    async def _in_turn(self, earlier: asyncio.Task[None] | None, change: Coroutine[None, None, None]) -> None:
+        if earlier is not None:
+            await asyncio.wait({earlier})
+        try:
+            await change
+        except Exception as error:  # the user is logged in; one failure too many drains with time
+            log.warning("log_in_not_given_back", reason=str(error))
 
     def _rewarded(self, levels: Levels) -> Levels:
         known = AttemptLevel(known_until=self.clock() + self.rules.known_for)

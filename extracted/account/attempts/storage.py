@@ -1,21 +1,34 @@
 """The levels of failed log-ins in Account's own table. Rows whose level has drained go."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Column, Float, Row, Table, Text, bindparam, delete, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Float,
+    FromClause,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    delete,
+    select,
+    true,
+)
 
 from chassis.database.database import Database
 from chassis.database.own_tables import Instant, OwnTables
+from chassis.database.prepared import AnyConnection, PreparedRows, PreparedStatement
 from extracted.account.attempts.domain import AttemptLevel, AttemptRules, AttemptScope
 from extracted.account.attempts.ports import Keys, Levels
 
 CLEANED_EVERY: Final = timedelta(seconds=10)
 CLEANED_AT_ONCE: Final = 5_000
-_NOT_FLUSHED: Final = text("SET LOCAL synchronous_commit TO off")
-"""A log-in does not wait for the disk: a crash of PostgreSQL may forget the counts of its last moments, no more."""
 _COLUMNS: Final = ("level", "at", "blocked_until", "known_until", "expires_at")
 
 
@@ -39,32 +52,26 @@ class SqlAttemptStore:
 
     def __init__(self, database: Database, own: OwnTables, rules: AttemptRules, clock: Callable[[], datetime]) -> None:
         self._database, self._rules, self._clock = database, rules, clock
-        self._table = define(own)
-        self._insert = own.insert(self._table)
-        self._update = update(self._table).where(self._table.c.key == bindparam("of"))
+        table = define(own)
+        self._look = PreparedStatement(select(table).where(_is_one_of(table.c.key, own.is_sqlite)))
+        self._put = PreparedRows({column.name: column.type for column in table.c}, partial(_put, own, table))
+        self._remove = PreparedStatement(_remove(table))
         self._cleaned_at: datetime | None = None
 
     async def change(self, keys: Keys, decide: Callable[[Levels], Levels]) -> None:
-        """Locks the rows in the order of their keys, so nobody waits in a circle."""
-        now = self._clock()
-        async with self._database.write() as connection:
-            if not self._database.is_sqlite:
-                await connection.execute(_NOT_FLUSHED)
-            found = await connection.execute(self._locked([_empty(key, now) for key in sorted(keys.values())]))
-            rows = {row.key: _level(row) for row in found}
-            decided = decide({scope: rows[key] for scope, key in keys.items()})
-            written = [{"of": keys[scope], **self._row(scope, level, now)} for scope, level in decided.items()]
-            if written:
-                await connection.execute(self._update.values({name: bindparam(name) for name in _COLUMNS}), written)
-            await self._clean(connection, now)
+        """Holds a lock for each key, so that nobody decides about the same levels at the same time.
 
-    def _locked(self, empty: Sequence[dict[str, object]]) -> Any:
-        """Adds those that are missing, and takes the lock of each that is there by an update that changes nothing."""
-        statement = self._insert.values(empty)
-        key = self._table.c.key
-        return statement.on_conflict_do_update(index_elements=[key], set_={"key": statement.excluded.key}).returning(
-            self._table
-        )
+        A log-in does not wait for the disk: a crash of PostgreSQL may forget the counts of its last moments, no more.
+        """
+        now = self._clock()
+        locks = [int.from_bytes(bytes.fromhex(key[:16]), signed=True) for key in keys.values()]
+        async with self._database.prepared_write(locks, is_flushed=False) as connection:
+            found = await self._look.on(connection, {"keys": [*keys.values()]})
+            levels = {row.key: _level(row) for row in found}
+            decided = decide({scope: levels.get(key, AttemptLevel()) for scope, key in keys.items()})
+            rows = [{"key": keys[scope], **self._row(scope, level, now)} for scope, level in decided.items()]
+            await self._put.on(connection, sorted(rows, key=itemgetter("key")))
+            await self._clean(connection, now)
 
     def _row(self, scope: AttemptScope, level: AttemptLevel, now: datetime) -> Mapping[str, object]:
         drains = self._rules.window * (level.level / max(self._rules.failures[scope], 1))
@@ -72,19 +79,32 @@ class SqlAttemptStore:
         values = level.level, level.at or now, level.blocked_until, level.known_until, max(ends)
         return dict(zip(_COLUMNS, values, strict=True))
 
-    async def _clean(self, connection: AsyncConnection, now: datetime) -> None:
-        """Some rows, now and then. They are locked in the same order as above, or left to those who have them."""
-        if self._cleaned_at is not None and now - self._cleaned_at < CLEANED_EVERY:
-            return
-        self._cleaned_at = now
-        row = self._table.c
-        old = select(row.key).where(row.expires_at < now).order_by(row.expires_at).limit(CLEANED_AT_ONCE)
-        await connection.execute(delete(self._table).where(row.key.in_(old.with_for_update(skip_locked=True))))
+    async def _clean(self, connection: AnyConnection, now: datetime) -> None:
+        """Some rows, now and then."""
+        if self._cleaned_at is None or now - self._cleaned_at >= CLEANED_EVERY:
+            self._cleaned_at = now
+            await self._remove.on(connection, {"now": now})
 
 
-def _empty(key: str, now: datetime) -> dict[str, object]:
-    return {"key": key, "level": 0.0, "at": now, "expires_at": now}
+def _is_one_of(key: Column[str], is_sqlite: bool) -> ColumnElement[bool]:
+    if is_sqlite:
+        return key.in_(bindparam("keys", expanding=True))
+    return key == any_(bindparam("keys", type_=ARRAY(Text)))
 
 
-def _level(row: Row[Any]) -> AttemptLevel:
+def _put(own: OwnTables, table: Table, given: FromClause) -> Any:
+    names = table.c.keys()
+    rows = own.insert(table).from_select(names, select(*(given.c[name] for name in names)).where(true()))
+    changed = {name: rows.excluded[name] for name in names}
+    return rows.on_conflict_do_update(index_elements=[table.c.key], set_=changed)
+
+
+def _remove(table: Table) -> Any:
+    """Rows that others have locked are left to them, so nobody waits in a circle."""
+    row = table.c
+    old = select(row.key).where(row.expires_at < bindparam("now")).order_by(row.expires_at).limit(CLEANED_AT_ONCE)
+    return delete(table).where(row.key.in_(old.with_for_update(skip_locked=True)))
+
+
+def _level(row: Any) -> AttemptLevel:
     return AttemptLevel(row.level, row.at, row.blocked_until, row.known_until)

@@ -50,7 +50,7 @@ class SignIn:
             await self.attempts.give_back(attempt)
             raise
         if issued is not None:
-            await self.attempts.succeeded(attempt)
+            self.attempts.succeeded(attempt)
         return issued
 
     async def _unknown(self, secret: str) -> LoginRefusal:

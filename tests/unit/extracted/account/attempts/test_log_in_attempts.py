@@ -3,8 +3,8 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from chassis.database.database import Database
 from chassis.database.own_tables import OwnTables
 from chassis.store import StoreUnavailable
 from extracted.account.attempts.domain import AttemptRules, AttemptScope, network_of
+from extracted.account.attempts.ports import AttemptStore, Keys, Levels
 from extracted.account.attempts.service import LoginAttempts
 from extracted.account.attempts.storage import CLEANED_EVERY, SqlAttemptStore, define
 from extracted.account.domain import Compat
@@ -69,7 +70,9 @@ class World:
 
     async def tries(self, identity: str, secret: str, address: str | None) -> bool:
         """At one of the replicas. Whether the user is in; a refusal never tells more than that."""
-        result = await random.choice(self.replicas).log_in(identity, secret, address)
+        replica = random.choice(self.replicas)
+        result = await replica.log_in(identity, secret, address)
+        await replica.attempts.settled()
         if isinstance(result, LoginRefusal):
             is_unknown = self.compat is Compat.STRICT and not identity.startswith("user")
             assert result is (LoginRefusal.UNKNOWN if is_unknown else LoginRefusal.INVALID)
@@ -77,6 +80,20 @@ class World:
 
     def results(self) -> Counter[LoginResult]:
         return sum((replica.results for replica in self.replicas), Counter())
+
+
+@dataclass
+class _Breaking:
+    """A store that is away after the first change."""
+
+    store: AttemptStore
+    changes: int = 0
+
+    async def change(self, keys: Keys, decide: Callable[[Levels], Levels]) -> None:
+        self.changes += 1
+        if self.changes > 1:
+            raise StoreUnavailable("away")
+        await self.store.change(keys, decide)
 
 
 @pytest.fixture(params=EVERYWHERE)
@@ -166,6 +183,24 @@ async def test_a_hundred_at_once_are_not_verified_before_they_count(world: World
     await world.tries("user", WRONG, "10.0.0.1")
     await asyncio.gather(*(world.tries("user", WRONG, "10.0.0.1") for _ in range(100)))
     assert world.verified["user"] == 6
+
+
+async def test_the_next_attempt_of_a_user_waits_until_the_last_is_given_back(world: World) -> None:
+    """The sixth failure would block; a log-in before it leaves none."""
+    replica = world.replicas[0]
+    for _ in range(5):
+        await replica.log_in("user", WRONG, "10.0.0.1")
+    assert [await replica.log_in("user", RIGHT, "10.0.0.1") for _ in range(3)] == [TOKEN] * 3
+    await replica.attempts.settled()
+
+
+async def test_a_log_in_that_cannot_be_given_back_is_a_log_in(world: World) -> None:
+    replica = world.replicas[0]
+    broken = replace(replica, attempts=LoginAttempts(_Breaking(replica.attempts.store), RULES, world.clock))
+    assert await broken.log_in("user", RIGHT, "10.0.0.1") == TOKEN
+    await broken.attempts.settled()
+    assert [await world.tries("user", WRONG, "10.0.0.1") for _ in range(5)] == [False] * 5
+    assert not await world.tries("user", RIGHT, "10.0.0.1")  # it counted as one of six failures
 
 
 async def test_a_network_of_ipv6_is_one_address_and_its_neighbour_another(world: World) -> None:
