@@ -46,7 +46,7 @@ class Pair:
         state = SimpleNamespace(connections=set(), tasks=set())
         self.client = ClientConnection(gateway.front, None, state, {})
         self.client.connection_made(cast(Any, self.client_side))
-        pool = gateway.upstreams.pool(service)
+        (pool,) = gateway.upstreams.pool(service).pools
         self.upstream = UpstreamConnection(pool)
         self.upstream.connection_made(cast(Any, self.upstream_side))
         pool.open += 1

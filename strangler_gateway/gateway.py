@@ -42,7 +42,7 @@ from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 from strangler_gateway.telemetry.stats import Stats
-from strangler_gateway.upstream.pool import Upstreams
+from strangler_gateway.upstream.upstreams import Upstreams
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,12 @@ class Address:
     base_path: str
     unix: str | None = None
 
+    @property
+    def authority(self) -> str:
+        """host:port, or the socket: what distinguishes the instances of a service."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.unix or f"{host}:{self.port}"
+
 
 def origin(text: str) -> Address:
     """`http://host:port/base`, `https://…` or `unix:/socket:/base`. Raises ValueError."""

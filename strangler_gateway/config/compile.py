@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from strangler_gateway.config.addresses import network, origin
+from chassis.discovery.port import Instance
+from strangler_gateway.config.addresses import network
 from strangler_gateway.config.compile_aggregate import compile_aggregate
 from strangler_gateway.config.identity_model import IdentityEntry, identity_entries
 from strangler_gateway.config.model import (
@@ -46,7 +47,7 @@ def compile_table(file: RoutesFile, lines: Sequence[int]) -> r.RouteTable:
 
 
 def _service(name: str, entry: ServiceEntry) -> r.Service:
-    address = origin(entry.url)
+    address, *others = entry.addresses
     return r.Service(
         name=name,
         scheme=address.scheme,
@@ -67,6 +68,9 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
         upgrade=tuple(name.encode() for name in entry.upgrade),
         half_close=entry.half_close,
         credentials=entry.credentials,
+        instances=tuple(Instance(one.authority, one.host, one.port, one.unix) for one in entry.addresses)
+        if others
+        else (),
     )
 
 

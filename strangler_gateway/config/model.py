@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from strangler_gateway.config import addresses
 from strangler_gateway.config import field_types as t
 from strangler_gateway.config.aggregate_model import AggregateEntry
 from strangler_gateway.config.identity_model import IdentityChoice
@@ -52,9 +53,10 @@ class BreakerRules(StrictModel):
 
 
 class ServiceEntry(StrictModel):
-    """An upstream: the monolith, or an extracted service."""
+    """An upstream: the monolith, or an extracted service; `urls`: of several instances."""
 
-    url: t.Origin
+    url: t.Origin | None = None
+    urls: list[t.Origin] | None = Field(default=None, min_length=1, max_length=1000)
     timeout_s: TimeoutsEntry = TimeoutsEntry()
     host: Literal["preserve", "upstream"] = "preserve"
     tls: TlsOptions | None = None
@@ -67,6 +69,11 @@ class ServiceEntry(StrictModel):
     upgrade: list[t.Protocol] = Field(default=["websocket"])
     half_close: Literal["end", "answer"] = "end"
     credentials: Literal["pass", "exchange"] = "pass"
+
+    @property
+    def addresses(self) -> list[addresses.Address]:
+        """Of all instances that the file names."""
+        return [addresses.origin(url) for url in self.urls or [self.url or ""]]
 
 
 class GateEntry(StrictModel):

@@ -10,8 +10,8 @@ from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import Route, RouteTable, Service
+from strangler_gateway.upstream.balancer import Balancer
 from strangler_gateway.upstream.fetch import FetchedResponse, fetch
-from strangler_gateway.upstream.pool import Pool
 
 CONNECT_TIMEOUT_S = 2.0
 """Without `health:`."""
@@ -88,12 +88,12 @@ async def _fetched(service: Service, target: str) -> FetchedResponse:
         (b"User-Agent", b"strangler"),
         (b"Connection", b"close"),
     ]
-    pool = Pool(service, asyncio.get_running_loop().time, MAX_HEADER, WriteBatch())
+    balancer = Balancer(service, asyncio.get_running_loop().time, MAX_HEADER, WriteBatch())
     timeout_s = min(service.timeouts.connect, MAX_TIMEOUT_S)
     try:
-        return await fetch(pool, b"GET", target.encode(), fields, timeout_s=timeout_s, max_body=MAX_ANSWER)
+        return await fetch(balancer, b"GET", target.encode(), fields, timeout_s=timeout_s, max_body=MAX_ANSWER)
     finally:
-        pool.close()
+        balancer.close()
 
 
 def _not_ready(service: Service, why: str, *, reachable: bool = True) -> ServiceReadiness:

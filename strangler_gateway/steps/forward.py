@@ -19,8 +19,8 @@ from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.upstream.call import Call, Sink
 from strangler_gateway.upstream.heads_back import response_fields, response_lines
 from strangler_gateway.upstream.heads_out import request_head
-from strangler_gateway.upstream.pool import Upstreams
 from strangler_gateway.upstream.retry import SAFE
+from strangler_gateway.upstream.upstreams import Upstreams
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Literal
 
+from chassis.discovery.port import Instance
 from strangler_gateway.table.aggregate_rules import AggregateRules
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.rate import Rate, Window, parse_rates, windows_of
@@ -83,6 +84,10 @@ class Service:
     """What becomes of a whole request whose client has ended its side."""
     credentials: Literal["pass", "exchange"] = field(default="pass", metadata=_ADDED)
     """As the legacy side: gets the client's credential, or its own kind for it where a provider exchanges it."""
+    instances: tuple[Instance, ...] = field(default=(), metadata=_ADDED)
+    """Of `urls:`; host, port and unix are the first one's. Empty: there is one, or it is discovered."""
+    discover: str | None = field(default=None, metadata=_ADDED)
+    """Where its instances are looked up; host is the name that is looked for."""
 
     @property
     def authority(self) -> bytes:

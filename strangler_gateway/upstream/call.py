@@ -58,6 +58,9 @@ class CallPool(Protocol):
         """Monotonic seconds."""
         ...
 
+    def leave(self, call: "Call") -> None:
+        """The call goes elsewhere."""
+
 
 class Carrier(Protocol):
     """The connection that carries a call, as the call sees it."""
@@ -96,8 +99,10 @@ class Call:
         "pending",
         "pending_size",
         "pool",
+        "resent",
         "sink",
         "target",
+        "tried",
         "upgrade",
         "wrote_body",
     )
@@ -122,6 +127,9 @@ class Call:
         self.wrote_body = False
         self.answered = False
         self.ended = False
+        self.resent = False
+        self.tried: tuple[CallPool, ...] = ()
+        """The instances that it was moved away from."""
         self.idle_s = pool.service.timeouts.idle or inf
         self.deadline = inf
 
@@ -170,6 +178,13 @@ class Call:
         if self.connection is not None:
             self.connection.discard()
 
+    def move(self, pool: CallPool) -> None:
+        """Another instance has it from now on."""
+        self.pool.leave(self)
+        self.tried += (self.pool,)
+        self.pool = pool
+        pool.active.add(self)
+
     def end(self) -> None:
         """Releases what the call held; its sink hears nothing more."""
         self.ended = True
@@ -185,23 +200,15 @@ class Call:
             sink.on_error(error)
             sink.flush()
 
-    def refuse(self) -> None:
-        """The breaker is open."""
-        name = self.pool.service.name
-        self.fail(
-            UpstreamError(
-                "destination_unavailable", f"The upstream {name} is marked as down (its breaker is open).", "connect"
-            )
-        )
+    def refuse(self, why: str) -> None:
+        """It is not sent at all."""
+        self.fail(UpstreamError("destination_unavailable", f"The upstream {self.pool.service.name} {why}.", "connect"))
 
     def expire(self) -> None:
-        """The deadline has passed."""
+        """Its deadline has passed on a connection."""
         name = self.pool.service.name
         if self._waits_for_the_client():
             self.deadline = self.pool.now() + self.pool.service.timeouts.response
-        elif self.connection is None:
-            message = f"The upstream {name} could not be connected to in time."
-            self.fail(UpstreamError("connection_timeout", message, "connect"))
         elif not self.answered:
             message = f"The upstream {name} did not answer in time."
             self.fail(UpstreamError("http_response_timeout", message, "response"))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.response_head import ResponseHead
+from strangler_gateway.upstream.balancer import Balancer
 from strangler_gateway.upstream.call import Nobody
-from strangler_gateway.upstream.pool import Pool
 
 
 @dataclass(slots=True)
@@ -51,13 +51,13 @@ class _Collector(Nobody):
 
 
 async def fetch(
-    pool: Pool, method: bytes, target: bytes, fields: Pairs, *, timeout_s: float, max_body: int
+    balancer: Balancer, method: bytes, target: bytes, fields: Pairs, *, timeout_s: float, max_body: int
 ) -> FetchedResponse:
     """A request without a body, and its response. Raises UpstreamError, TimeoutError."""
     lines = b"".join([b"%b: %b\r\n" % pair for pair in fields])
-    head = b"%b %b%b HTTP/1.1\r\n%b\r\n" % (method, pool.service.base_path, target, lines)
+    head = b"%b %b%b HTTP/1.1\r\n%b\r\n" % (method, balancer.service.base_path, target, lines)
     collector = _Collector(max_body)
-    call = pool.send(collector, method, target, head, complete=True)
+    call = balancer.send(collector, method, target, head, complete=True)
     try:
         async with asyncio.timeout(timeout_s):
             return await collector.response

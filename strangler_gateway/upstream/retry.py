@@ -41,11 +41,16 @@ class ConnectionKillers:
     def __init__(self) -> None:
         self._seen: dict[tuple[bytes, bytes], float] = {}
 
+    def recent(self, method: bytes, target: bytes, now: float) -> bool:
+        """Whether this request is one of them."""
+        last = self._seen.get((method, target))
+        return last is not None and now - last < _WINDOW_S
+
     def note(self, method: bytes, target: bytes, now: float) -> bool:
         """Records that this request's connection was lost; true if the same had happened within the window."""
-        key = (method, target)
-        last = self._seen.pop(key, None)
-        self._seen[key] = now
+        seen = self.recent(method, target, now)
+        self._seen.pop((method, target), None)
+        self._seen[method, target] = now
         if len(self._seen) > _MAX_KILLERS:
             del self._seen[next(iter(self._seen))]
-        return last is not None and now - last < _WINDOW_S
+        return seen

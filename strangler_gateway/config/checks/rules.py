@@ -2,6 +2,7 @@
 
 from strangler_gateway.config.checks.aggregate import aggregate_faults
 from strangler_gateway.config.checks.publish import publish_faults
+from strangler_gateway.config.checks.services import service_faults
 from strangler_gateway.config.checks.written import Found, WrittenFile, WrittenRoute
 from strangler_gateway.config.faults import Fault
 from strangler_gateway.config.field_types import references
@@ -117,6 +118,7 @@ _RULES = (
     _undefined,
     _group_or_route,
     _new,
+    service_faults,
     publish_faults,
     aggregate_faults,
     _methods,

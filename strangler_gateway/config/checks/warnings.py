@@ -85,7 +85,7 @@ def _both_roles(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
 def _unverified(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     for name, service in file.services.items():
         place = ("services", name, "tls")
-        if service.tls and not service.url.startswith("https:"):
+        if service.tls and service.addresses[0].scheme != "https":
             yield source.fault(place, "has no effect: the URL is not https")
         elif service.tls and not service.tls.verify:
             yield source.fault((*place, "verify"), "this upstream is not verified; name its CA in ca_file")

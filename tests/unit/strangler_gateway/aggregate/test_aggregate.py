@@ -52,7 +52,8 @@ async def data_and_marks(client: httpx.AsyncClient) -> tuple[Any, Any]:
 
 async def all_ended(gateway: Gateway) -> bool:
     """Waits until no upstream works for anybody: its connections are idle, or closed."""
-    pools = [gateway.upstreams.pool(service) for service in gateway.current.table.services.values()]
+    balancers = [gateway.upstreams.pool(service) for service in gateway.current.table.services.values()]
+    pools = [pool for balancer in balancers for pool in balancer.pools]
     await until(lambda: not any(pool.active or pool.open > len(pool.idle) for pool in pools))
     return True
 

@@ -10,9 +10,9 @@ import pytest
 
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
+from strangler_gateway.upstream.balancer import Balancer
 from strangler_gateway.upstream.call import Nobody
 from strangler_gateway.upstream.connection import UpstreamConnection
-from strangler_gateway.upstream.pool import Pool
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
 
@@ -55,7 +55,8 @@ def silent(pipe: tuple[int, int]) -> int:
 
 async def test_a_connection_with_something_to_read_is_not_used_again_r6(pipe: tuple[int, int]) -> None:
     """The loop may not have seen it yet; it would read it behind the next request, and take it for the answer."""
-    pool = Pool(Service("m", "http", "127.0.0.1", 1), time.monotonic, 65536, WriteBatch())
+    balancer = Balancer(Service("m", "http", "127.0.0.1", 1), time.monotonic, 65536, WriteBatch())
+    (pool,) = balancer.pools
     connection = UpstreamConnection(pool)
     connection.connection_made(cast(Any, Transport(pipe[0])))
     pool.release(connection, 60.0)
@@ -66,12 +67,13 @@ async def test_a_connection_with_something_to_read_is_not_used_again_r6(pipe: tu
 
 
 async def test_a_connection_that_was_paused_for_a_slow_client_reads_again_when_its_call_ends_c7(silent: int) -> None:
-    pool = Pool(Service("m", "http", "127.0.0.1", 1), time.monotonic, 65536, WriteBatch())
+    balancer = Balancer(Service("m", "http", "127.0.0.1", 1), time.monotonic, 65536, WriteBatch())
+    (pool,) = balancer.pools
     transport, connection = Transport(silent), UpstreamConnection(pool)
     connection.connection_made(cast(Any, transport))
     pool.open += 1
     pool.release(connection, 60.0)
-    call = pool.send(Nobody(), b"GET", b"/", b"GET / HTTP/1.1\r\n\r\n", complete=True)
+    call = balancer.send(Nobody(), b"GET", b"/", b"GET / HTTP/1.1\r\n\r\n", complete=True)
     connection.data_received(ANSWER + b"ab")
     call.pause()
     assert not transport.reads

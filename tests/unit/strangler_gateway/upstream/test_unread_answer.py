@@ -14,8 +14,8 @@ from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.response_head import ResponseHead
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
+from strangler_gateway.upstream.balancer import Balancer
 from strangler_gateway.upstream.call import Call, Nobody
-from strangler_gateway.upstream.pool import Pool
 
 UPGRADE = b"websocket"
 COUNTED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100000\r\n\r\n"
@@ -58,9 +58,9 @@ async def early(answer: bytes, ends_first: bool = False, is_slow: bool = False, 
     """The upstream answers and closes with the body unread; then the body is written, and only then is there a turn."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         service = Service("m", "http", "127.0.0.1", listener.getsockname()[1])
-        pool, taker = Pool(service, time.monotonic, 65536, WriteBatch()), Taker(is_slow)
+        balancer, taker = Balancer(service, time.monotonic, 65536, WriteBatch()), Taker(is_slow)
         head = b"POST / HTTP/1.1\r\nContent-Length: 9000000\r\n\r\n"
-        taker.call = call = pool.send(taker, b"POST", b"/", head, complete=bool(switched), upgrade=UPGRADE)
+        taker.call = call = balancer.send(taker, b"POST", b"/", head, complete=bool(switched), upgrade=UPGRADE)
         upstream, _ = await asyncio.get_running_loop().run_in_executor(None, listener.accept)
         with upstream:
             while call.connection is None:
