@@ -1,0 +1,178 @@
+"""The gateways of one cluster: what this one reports, and what it knows of the others (control plane §1, Members)."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from strangler_gateway.cluster.member import Member, decode
+from strangler_gateway.cluster.store import StoreAway
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 10.0
+"""A gateway that has nothing new to say says so this often."""
+POLL_S = 0.02
+"""Between two looks at the store while somebody waits for the others' reports."""
+MAX_BYTES = 1 << 20
+
+
+class MemberStore(Protocol):
+    """Where the members' keys are. Calls raise StoreAway."""
+
+    @property
+    def cluster(self) -> str | None:
+        """The store's id, as it was read last."""
+        ...
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """The keys, as they were read last."""
+        ...
+
+    async def read_all(self) -> object:
+        """Reads everything now."""
+        ...
+
+    async def report(self, member: Member, *, only_if_missing: bool = False) -> None:
+        """Writes a key."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Deletes a key."""
+        ...
+
+
+class Members:
+    """`serves`: by group, the digest of the record that this gateway has journalled and that equals the store."""
+
+    def __init__(
+        self,
+        store: MemberStore,
+        me: Member,
+        serves: Callable[[], Mapping[str, str]],
+        path: Path,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`path`: the file in the state directory that keeps the members that were known."""
+        self.me = me
+        self._store, self._serves, self._path, self._clock = store, serves, path, clock
+        self._wake = asyncio.Event()
+        self._known: dict[str, Member] = {}
+        self._cluster: str | None = None
+        """The id of the store in which this gateway has reported last."""
+        self._written = b""
+
+    @property
+    def known(self) -> Mapping[str, Member]:
+        """Every member by name, this one included; while the store is away, as it was known last."""
+        return {**self._known, self.me.name: replace(self.me, at=self._clock(), serves=dict(self._serves()))}
+
+    @property
+    def others(self) -> list[Member]:
+        """Every member but this one, by name."""
+        return [self._known[name] for name in sorted(self._known) if name != self.me.name]
+
+    def restore(self) -> None:
+        """Reads the file. Blocks."""
+        try:
+            raw = json.loads(self._path.read_bytes()[:MAX_BYTES])
+            self._known = {name: decode(name, text.encode()) for name, text in raw["members"].items()}
+            self._cluster = raw["cluster"]
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, TypeError, LookupError, AttributeError) as exc:
+            log.warning("%s cannot be read (%s): the other gateways are known as soon as they report", self._path, exc)
+
+    def changed(self) -> None:
+        """What this gateway serves, or what the store holds, has changed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Reports whenever there is news, and now and then; until it is cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                await self.report()
+                pause_s = REFRESH_S
+            except StoreAway:
+                pause_s = 0.5
+                self._wake.clear()
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def report(self) -> None:
+        """Writes this gateway's key if it has to; with it, if it is gone, every member that is known. Raises StoreAway.
+
+        A key that is gone: the store was wiped, or somebody has forgotten a gateway that runs.
+        """
+        found, mine = self._store.members, self._store.members.get(self.me.name)
+        now = self.known[self.me.name]
+        if mine is None and self._cluster is not None:
+            for one in self.others:
+                if one.name not in found:
+                    await self._store.report(one, only_if_missing=True)
+        if mine is None or (mine.run, mine.admin, mine.serves) != (now.run, now.admin, now.serves) or _old(mine, now):
+            await self._store.report(now)
+            await self._store.read_all()
+        if self.me.name in self._store.members:
+            self._known, self._cluster = dict(self._store.members), self._store.cluster
+            await asyncio.to_thread(self._keep)
+
+    async def leave(self) -> None:
+        """At a graceful stop: nobody waits for this gateway any more. Raises StoreAway."""
+        await self._store.remove(self.me.name)
+
+    async def forget(self, name: str) -> None:
+        """Deletes the key of a gateway that has stopped for good. Raises StoreAway."""
+        await self._store.remove(name)
+        self._known.pop(name, None)
+        await self._store.read_all()
+
+    async def lagging(self, group: str, record: str, within_s: float) -> list[Member]:
+        """Who does not report this record of the group within the time. Raises StoreAway."""
+        end = time.monotonic() + within_s
+        while True:
+            await self._store.read_all()
+            late = [one for one in self._store.members.values() if not one.reports(group, record)]
+            if not late or time.monotonic() >= end:
+                return sorted(late, key=lambda one: one.name)
+            await asyncio.sleep(POLL_S)
+
+    def _keep(self) -> None:
+        """So that a restart knows whose report is missing. Times change all the time and are not worth a write."""
+        members = {name: replace(one, at=0.0, serves={}).encode().decode() for name, one in self._known.items()}
+        text = json.dumps({"cluster": self._cluster, "members": members}).encode()
+        if text != self._written:
+            try:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                draft = self._path.with_suffix(".draft")
+                draft.write_bytes(text)
+                draft.replace(self._path)
+                self._written = text
+            except OSError as exc:
+                log.warning("%s is not written: %s", self._path, exc)
+
+
+def _old(mine: Member, now: Member) -> bool:
+    return now.at - mine.at > REFRESH_S * 0.9
+
+
+def late_sentence(late: Iterable[Member], group: str, place: Callable[[Member], str], now: float) -> str:
+    """`gw3 still serves canary 10 % (seen 40 s ago): wait, or …`."""
+    said = [f"{one.name} {place(one)} (seen {max(now - one.at, 0):.0f} s ago)" for one in late]
+    names = " or ".join(f"`strangler gateways forget {one.name}`" for one in late)
+    return f"{'; '.join(said)}: wait, or {names} if it is stopped"
+
+
+def clock_time(at: float) -> str:
+    """`12:01:30 UTC`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")
