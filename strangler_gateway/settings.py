@@ -7,7 +7,10 @@ from typing import Any
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_SECRETS = ("broker_url", "debug_token", "operator_token", "reader_token", "redis_url", "signing_key")
+from chassis.consul.settings import ConsulSettings
+from chassis.settings import revealed
+
+_SECRETS = ("broker_url", "consul_token", "debug_token", "operator_token", "reader_token", "redis_url", "signing_key")
 
 
 class Settings(BaseSettings):
@@ -47,6 +50,26 @@ class Settings(BaseSettings):
     contain a password. None: each gateway counts by itself."""
     signing_key: SecretStr | None = None
     """P-256 keys in PEM for the internal token: the first one signs. None: one in the state directory."""
+
+    store: str = Field("", pattern=r"^(consul)?$")
+    """`consul`: where several gateways that act as one share their decisions (docs/many-gateways.md). Empty: this
+    gateway is alone."""
+    store_prefix: str = Field("strangler", pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$")
+    """Below which key the gateways that act as one share their decisions; another one for each cluster."""
+    store_session_s: int = Field(15, ge=10, le=3600)
+    """How long a gateway that makes automatic moves may be silent before another one may."""
+    consul_url: str | None = None
+    """consul://HOST:PORT or consul+https://HOST:PORT: the agent of Consul beside this gateway."""
+    consul_token: SecretStr | None = None
+    """The ACL token for Consul. The file in STRANGLER_CONSUL_TOKEN_FILE is read again when it changes."""
+    consul_ca_file: Path | None = None
+    """PEM file with which Consul's certificate is verified. None: the system's own authorities."""
+    consul_timeout_s: float = Field(3.0, gt=0, le=60)
+    """How long a call to Consul may take."""
+    member: str | None = Field(None, pattern=r"^[A-Za-z0-9._:-]{0,100}$")
+    """The name of this gateway among those that share a store. None: host name and admin port."""
+    advertise: str | None = Field(None, pattern=r"^(https?://.*)?$")
+    """The URL at which the other gateways reach this one's admin port. None: its address, if that is not a wildcard."""
 
     redis_timeout_s: float = Field(0.02, gt=0, le=5)
     """How long a request waits for Redis; then Redis counts as away for it."""
@@ -94,6 +117,20 @@ class Settings(BaseSettings):
     def state(self) -> Path:
         """The state directory; by default .strangler beside the routes file."""
         return self.state_dir or self.routes.resolve().parent / ".strangler"
+
+    @property
+    def consul(self) -> ConsulSettings | None:
+        """How to reach Consul; None: no URL is set."""
+        if not self.consul_url:
+            return None
+        file = os.environ.get("STRANGLER_CONSUL_TOKEN_FILE")
+        return ConsulSettings(
+            self.consul_url,
+            token=revealed(self.consul_token),
+            token_file=Path(file) if file else None,
+            ca_file=self.consul_ca_file,
+            timeout_s=self.consul_timeout_s,
+        )
 
 
 def _secret(name: str, path: str) -> str:
