@@ -7,6 +7,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from chassis import deadline
 from chassis.store import StoreUnavailable
 
 Question = TypeVar("Question")
@@ -64,7 +65,8 @@ class Batcher(Generic[Question, Answer]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def answer(self, question: Question) -> Answer:
-        """Raises what `ask` raises."""
+        """Raises what `ask` raises, and DeadlinePassed."""
+        deadline.begin()
         loop = asyncio.get_running_loop()
         pending: _PendingQuestion[Question, Answer] = _PendingQuestion(question, loop.create_future())
         self._pending.append(pending)

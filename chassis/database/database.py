@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from chassis import deadline
 from chassis.database.driver import AWAY, CLOSE_S, LOST, READ_ONLY, TRUSTED_S, Driver
 from chassis.database.prepared import AnyConnection, PreparedStatement
 from chassis.settings import SettingsInvalid
@@ -39,6 +40,7 @@ class Database:
         parsed = _parsed(url)
         self.engine = _engine(parsed, pool_size, timeout_s)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._timeout_s = timeout_s
         self._driver = None if self.is_sqlite else Driver(_driver_options(parsed, timeout_s), pool_size, timeout_s)
         self._reader = self.engine if self.is_sqlite else self.engine.execution_options(**_READER)
         self._writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}) if self.is_sqlite else self.engine
@@ -47,21 +49,21 @@ class Database:
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that sees one state of the data. Raises StoreUnavailable."""
-        return _transaction(self._reader)
+        return _transaction(self._reader, self._timeout_s)
 
     def look(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """For one statement that reads: one round trip instead of three, because it has no transaction.
 
         Raises StoreUnavailable.
         """
-        return _transaction(self._single)
+        return _transaction(self._single, 0.0)  # SET LOCAL needs a transaction
 
     def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that commits when its block ends without an exception.
 
         On SQLite it takes the write lock at once. On PostgreSQL it is READ COMMITTED: put conditions into the writes.
         """
-        return _transaction(self._writer, writes=True)
+        return _transaction(self._writer, self._timeout_s, writes=True)
 
     def prepared_write(
         self, locks: Collection[int] = (), *, is_shared: bool = False, is_flushed: bool = True
@@ -86,7 +88,7 @@ class Database:
     ) -> Sequence[Any]:
         """One statement, in one round trip on PostgreSQL; its rows. Raises StoreUnavailable."""
         if self._driver is not None:
-            async with self._driver.single() as direct:
+            async with self._driver.single(writes=writes) as direct:
                 return await prepared.on(direct, values)
         async with self.write() if writes else self.look() as connection:
             return await prepared.on(connection, values)
@@ -106,9 +108,15 @@ class Database:
 
 
 @asynccontextmanager
-async def _transaction(engine: AsyncEngine, *, writes: bool = False) -> AsyncIterator[AsyncConnection]:
+async def _transaction(
+    engine: AsyncEngine, timeout_s: float, *, writes: bool = False
+) -> AsyncIterator[AsyncConnection]:
+    deadline.check()
     try:
         async with engine.begin() as connection:
+            deadline.begin()
+            if (left_s := deadline.left_s()) < timeout_s and engine.dialect.name == "postgresql":
+                await connection.execute(text(f"SET LOCAL statement_timeout = {int(left_s * 1000)}"))
             yield connection
     except exc.TimeoutError as error:
         raise StoreUnavailable("no connection became free in time") from error

@@ -7,12 +7,14 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
 from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import exc
 
+from chassis import deadline
 from chassis.store import StoreUnavailable
 
 TRUSTED_S: Final = 1.0
@@ -60,13 +62,20 @@ class Driver:
         self._idle: list[_Pooled] = []
 
     @asynccontextmanager
-    async def single(self) -> AsyncIterator[Any]:
-        """A connection on which each statement is its own transaction. Raises StoreUnavailable."""
+    async def single(self, *, writes: bool = False) -> AsyncIterator[Any]:
+        """A connection on which each statement is its own transaction. Raises StoreUnavailable, DeadlinePassed."""
+        deadline.check()
         async with self._slot():
+            deadline.begin()
             pooled = None
             try:
                 pooled = await self._taken()
-                yield pooled.connection
+                left_s = inf if writes else deadline.left_s()
+                if left_s < self._timeout_s:
+                    async with asyncio.timeout(left_s):
+                        yield pooled.connection
+                else:
+                    yield pooled.connection
             except BaseException as error:
                 if pooled is not None and not isinstance(error, asyncpg.PostgresError):  # its state is unknown
                     _end(pooled.connection)
@@ -89,8 +98,10 @@ class Driver:
         """
         brief = f"; SET LOCAL lock_timeout = {SHARED_LOCK_MS}" if is_shared else ""
         brief += "" if is_flushed else "; SET LOCAL synchronous_commit = off"
+        if (left_s := deadline.left_s()) < self._timeout_s:
+            brief += f"; SET LOCAL statement_timeout = {int(left_s * 1000)}"
         locked = f"; SELECT pg_advisory_xact_lock(unnest(ARRAY{sorted(locks)}::bigint[]))" if locks else ""
-        async with self.single() as connection:
+        async with self.single(writes=True) as connection:
             try:
                 await connection.execute(f"BEGIN{brief}{locked}")
                 yield connection

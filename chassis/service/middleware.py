@@ -1,12 +1,16 @@
 """What surrounds every request of a service: its id in all log lines, and one place for unexpected errors."""
 
 import re
+import time
 import uuid
+from math import inf
 
 import structlog
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis import deadline
 from chassis.trace_context import traceparent
 
 log = structlog.get_logger("chassis.service.middleware")
@@ -32,6 +36,35 @@ class RequestId:
         bound = {"request_id": request_id} | ({} if trace is None else {"traceparent": trace})
         with structlog.contextvars.bound_contextvars(**bound):
             await self._app(scope, receive, send)
+
+
+class HonourDeadline:
+    """Sets the deadline of a request by the gateway's Strangler-Timeout-Ms. 503 if it has passed before work began."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        seconds = deadline.timeout_s(scope["headers"])
+        is_gone = scope.get("state", {}).get("is_gone", lambda: False)
+        one = deadline.Deadline(inf if seconds is None else time.monotonic() + seconds, is_gone)
+        token = deadline.current.set(one)
+
+        async def watched(message: Message) -> None:
+            one.at, one.begun = inf, True  # what follows is part of an answer that is being read
+            await send(message)
+
+        try:
+            one.check()
+            await self._app(scope, receive, watched)
+        except deadline.DeadlinePassed as passed:
+            log.info("not_begun", reason=str(passed), method=scope["method"], path=scope["path"])
+            await Response(status_code=503, headers={"Retry-After": "1"})(scope, receive, send)
+        finally:
+            deadline.current.reset(token)
 
 
 class CatchErrors:

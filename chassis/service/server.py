@@ -52,10 +52,11 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Protocol(HttpToolsProtocol):
-    """Passes the request target as sent to the application: ASGI drops a question mark at its end."""
+    """Passes to the application the request target as sent (ASGI drops a question mark at its end), and is_gone."""
 
     def on_headers_complete(self) -> None:
         self.scope["state"]["target"] = self.url
+        self.scope["state"]["is_gone"] = self.transport.is_closing
         super().on_headers_complete()
 
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from chassis.auth.claims import NOBODY, Fields, Identity, TokenRejected
 from chassis.service.metrics import CONTENT_TYPE, Metric, rendered
-from chassis.service.middleware import CatchErrors, RequestId
+from chassis.service.middleware import CatchErrors, HonourDeadline, RequestId
 from chassis.service.readiness import UnservedRoute, listed
 from chassis.store import StoreUnavailable
 
@@ -73,7 +73,7 @@ def application(
         own.append(Route("/metrics", partial(_measured, metrics)))
     app = Starlette(
         routes=own,
-        middleware=[Middleware(RequestId), Middleware(CatchErrors, failure=failure)],
+        middleware=[Middleware(RequestId), Middleware(CatchErrors, failure=failure), Middleware(HonourDeadline)],
         lifespan=lifespan,
     )
     app.router.default = routes  # every other path; a Mount would not take one with an encoded line end

@@ -17,6 +17,7 @@ from pymongo.errors import (
 )
 from pymongo.uri_parser import parse_uri
 
+from chassis import deadline
 from chassis.settings import SettingsInvalid
 from chassis.store import StoreUnavailable
 from legacy_adapter.documents.port import (
@@ -181,6 +182,7 @@ def _database_name(url: str) -> str:
 
 @asynccontextmanager
 async def _translated() -> AsyncIterator[None]:
+    deadline.begin()
     try:
         yield
     except (

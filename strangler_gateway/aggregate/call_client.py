@@ -30,6 +30,7 @@ class CallClient:
 
     async def ask(self, way: Way, timeout_s: float) -> None:
         """Goes the way, and waits for the end of the answer; in any case nothing runs on behind it."""
+        self.exchange.patience_s = timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 outcome = await way(self.exchange)

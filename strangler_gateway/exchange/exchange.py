@@ -38,6 +38,7 @@ class Exchange:
         "method",
         "on_done",
         "override",
+        "patience_s",
         "peer",
         "protocol",
         "proxy_status",
@@ -104,6 +105,8 @@ class Exchange:
         """Of a call of an aggregate: the aggregate's route."""
         self.call = ""
         """The name of that call."""
+        self.patience_s = 0.0
+        """How long the answer is waited for; 0: as long as the service may take."""
         self.internal_token: bytes | None = None
         """What a service gets in place of Authorization."""
         self.public_scheme: bytes | None = None

@@ -18,6 +18,7 @@ class BuiltLines:
     side: Side
     table: RouteTable
     credential: bytes | None
+    patience_s: float
     first: bytes
     """A line that comes before the client's."""
     edited: tuple[tuple[int, bytes], ...]

@@ -57,6 +57,7 @@ _NAMES = {
     b"proxy-authorization": Kind.DROP,
     b"http2-settings": Kind.DROP,
     b"strangler-shadow": Kind.DROP,
+    b"strangler-timeout-ms": Kind.DROP,
     b"keep-alive": Kind.KEEP_ALIVE,
     b"host": Kind.HOST,
     b"connection": Kind.CONNECTION,

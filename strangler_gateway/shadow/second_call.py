@@ -76,6 +76,7 @@ class SecondCalls:
     async def _call(self, exchange: Exchange, service: Service, side: Side, plain: bool) -> Reading:
         rules = exchange.route.shadow
         assert rules is not None  # tap has looked
+        exchange.patience_s = rules.timeout_s
         fields = _fields(request_head(exchange, service, side, self._via), plain)
         target = target_for(exchange, service, side).removeprefix(service.base_path)
         answer = await fetch(

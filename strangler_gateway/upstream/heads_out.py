@@ -11,6 +11,8 @@ from strangler_gateway.http.fields import NEVER_NOMINATED, Kind, Pairs, dashed, 
 from strangler_gateway.http.request_head import RequestHead
 from strangler_gateway.table.routes import Service, Side
 
+TIMEOUT: Final = b"Strangler-Timeout-Ms"
+"""Tells a service how long the gateway still waits (chassis/deadline.py)."""
 _LINE = b"%b: %b"
 _MOST_FORWARDS = 999_999_999
 # Python 3.11 looks an enum member up in Python.
@@ -38,6 +40,7 @@ def request_head(exchange: Exchange, service: Service, side: Side, via: bytes) -
         or built.side is not side
         or built.table is not exchange.table
         or built.credential != exchange.credential
+        or built.patience_s != exchange.patience_s
     ):
         memory.built = built = _build(exchange, service, side, via)
     if joined is not None and joined[0] is built and joined[1] is head.lines:
@@ -75,6 +78,7 @@ def _build(exchange: Exchange, service: Service, side: Side, via: bytes) -> Buil
         side,
         exchange.table,
         exchange.credential,
+        exchange.patience_s,
         _host(head, service),
         edited,
         gone,
@@ -94,6 +98,8 @@ def _host(head: RequestHead, service: Service) -> bytes:
 def _own(exchange: Exchange, service: Service, side: Side) -> Iterator[bytes]:
     """Lines of this hop alone."""
     head = exchange.head
+    if side is _EXTRACTED:
+        yield b"%b: %d\r\n" % (TIMEOUT, (exchange.patience_s or service.timeouts.response) * 1000)
     if head.meaning.length is None:
         yield b"Transfer-Encoding: chunked\r\n"
     if upgrade := exchange.upgrade_to(service):

@@ -94,6 +94,7 @@ HEADERS = {
     "Strangler-Override": "request: `legacy` or `extracted`, the side to use. Only with Strangler-Debug, else it is"
     " ignored; a group in legacy or retired ignores it, too",
     "Strangler-Decision": "answer: `SIDE; REASON; ROUTE`, for a caller with the debug credential",
+    "Strangler-Timeout-Ms": "request to a service: how many milliseconds the gateway still waits for the answer",
     "Strangler-Shadow": "request to a service: `1`: a second call, whose answer no user gets",
     "X-Strangler-Client-Address": "request to a service, beside the internal token: the client's address, where"
     " the route has `pass_on: [address]`",

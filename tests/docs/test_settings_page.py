@@ -26,5 +26,5 @@ def test_every_setting_says_what_it_is(settings: type) -> None:
 
 def test_request_fields_of_the_gateways_own_are_known_to_it() -> None:
     named = [name for name, text in HEADERS.items() if text.startswith("request") and re.match("Strangler", name)]
-    assert len(named) == 3
+    assert len(named) == 4
     assert all(kind_of(name.encode()) for name in named)

@@ -21,6 +21,7 @@ SAID_BY_STRANGERS = [
     b"X-Auth-Role", b"X-Member", b"x_member", b"X_Auth-Role", b"x-auth_role", b"X_AUTH_ROLE",
     b"X-Strangler-User", b"x_strangler_token",
     b"Strangler-Override", b"strangler_override", b"STRANGLER-DEBUG", b"Strangler_Debug", b"Strangler-Shadow",
+    b"Strangler-Timeout-Ms", b"strangler_timeout_ms",
     b"strangler-shadow", b"Strangler_Shadow",
 ]  # fmt: skip
 
@@ -37,6 +38,14 @@ def test_what_an_untrusted_peer_says_is_discarded_in_every_spelling_H7(client: C
         assert request.get(b"x-forwarded-for") == b"127.0.0.1"
         assert request.get(b"x-forwarded-host") == b"shop.example"
         assert request.get(b"x-forwarded-proto") == b"http"
+
+
+def test_a_service_is_told_how_long_the_gateway_waits_and_nobody_is_by_a_client(client: Client, origin: Script) -> None:
+    forged = [b"Strangler-Timeout-Ms: 1", b"STRANGLER_TIMEOUT_MS: 1", b"Connection: Strangler-Timeout-Ms"]
+    for path in (b"/", b"/service/"):
+        assert client.ask(get(path, *forged)).status == 200
+    told = [[field for field in request.fields if b"timeout" in field[0].lower()] for request in origin.requests]
+    assert told == [[], [(b"Strangler-Timeout-Ms", b"75000")]]
 
 
 IDENTITY = [

@@ -11,6 +11,8 @@ from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
 
+from chassis import deadline
+
 AT_ONCE: Final = 50
 KEPT_S: Final = 60.0
 """How long an idle connection is used again; our services keep it longer."""
@@ -49,8 +51,10 @@ class ShopConnections:
     async def get(self, target: str, timeout_s: float, authorization: str | None = None) -> tuple[int, bytes]:
         """Status and body. `authorization`: its field. Raises OSError, EOFError, TimeoutError, UnexpectedAnswer."""
         own = b"" if authorization is None else b"Authorization: %s\r\n" % authorization.encode("ascii")
-        request = b"GET %s HTTP/1.1\r\n%s%s\r\n" % (target.encode("ascii"), self._fields, own)
-        async with asyncio.timeout(timeout_s), self._slots:
+        patience_s = deadline.within(timeout_s)
+        until = b"%s: %d\r\n" % (deadline.FIELD, patience_s * 1000)
+        request = b"GET %s HTTP/1.1\r\n%s%s%s\r\n" % (target.encode("ascii"), self._fields, own, until)
+        async with asyncio.timeout(patience_s), self._slots:
             idle = self._idle_connection()
             if idle is not None:
                 try:

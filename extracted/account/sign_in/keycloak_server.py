@@ -8,6 +8,7 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
+from chassis import deadline
 from chassis.auth.claims import IdentityUnavailable
 from chassis.breaker import Breaker, BreakerLimits
 from chassis.ttl_cache import TtlCache
@@ -88,6 +89,7 @@ class KeycloakServer:
         if self._breaker.ask(self._clock()) > 0:
             raise IdentityUnavailable("it was away a moment ago")
         try:
+            deadline.begin()
             answer = await call()
         except IdentityServerAway as error:
             self._breaker.failed(self._clock())

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx
 
+from chassis import deadline
 from chassis.auth.service_credentials import CredentialUnavailable, ServiceCredential
 from extracted.learning.submissions.domain import CodeResult
 from extracted.learning.submissions.ports import CodeJob, RunFailed, RunnerBusy
@@ -43,7 +44,8 @@ class HttpRunner:
 
     async def run(self, job: CodeJob) -> Sequence[CodeResult]:
         """Raises RunFailed, RunnerBusy if Runner had no place before the deadline."""
-        ends = monotonic() + job.deadline_s
+        deadline.begin()
+        ends = monotonic() + deadline.within(job.deadline_s)
         return [result for part in _parts(job) for result in await self._run(part, ends)]
 
     async def aclose(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -11,8 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis import deadline
 from chassis.database.database import Database
 from chassis.database.prepared import AnyConnection, PreparedStatement
+from chassis.deadline import Deadline, DeadlinePassed
 from chassis.store import StoreUnavailable
 from tests.unit.chassis.database.ways import (
     ADD,
@@ -221,3 +224,40 @@ async def test_a_plan_of_a_small_table_does_not_outlive_its_seconds(
         assert [row.id for row in changed] == [7]
         (after,) = await SCANS.on(connection, {})
         assert after.of_all - before.of_all == reads_all
+
+
+async def _sleeping(database: Database, how: str) -> None:
+    opened = {
+        "read": database.read,
+        "write": database.write,
+        "prepared look": database.prepared_look,
+        "prepared write": database.prepared_write,
+    }[how]
+    async with opened() as connection:
+        await SLEEP.on(connection, {})
+
+
+@pytest.mark.parametrize("how", ["read", "write", "prepared look", "prepared write"])
+async def test_a_statement_ends_with_the_deadline_of_its_request(database: Database, how: str) -> None:
+    deadline.current.set(Deadline(monotonic() + 0.2))
+    begun = monotonic()
+    with pytest.raises(StoreUnavailable):
+        await _sleeping(database, how)
+    assert monotonic() - begun < 4  # the database's own limit is 5
+
+
+@EACH_WAY
+async def test_who_waits_for_a_connection_does_not_begin_once_nobody_waits_for_the_answer(
+    database: Database, way: Way
+) -> None:
+    async with way.write(database) as connection:
+        gone = False
+        waiting = Deadline(monotonic() + 60, lambda: gone)
+        deadline.current.set(waiting)
+        asking = asyncio.create_task(ids(way, database))
+        await asyncio.sleep(0)
+        gone = True
+        deadline.current.set(None)
+        await PID.on(connection, {})
+    with pytest.raises(DeadlinePassed):
+        await asking

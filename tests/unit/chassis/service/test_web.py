@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from chassis import deadline
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity, IdentityUnavailable
 from chassis.auth.tokens import TokenVerifier
 from chassis.service import logs, web
@@ -38,10 +39,18 @@ def log() -> Iterator[io.StringIO]:
 async def routes(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == "/raises":
         raise LookupError("nobody expected this")
+    if scope["path"] == "/works":
+        await PlainTextResponse("begun" if work_begins() else "")(scope, receive, send)
+        return
     if scope["path"] == "/raises-late":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise LookupError("nobody expected this either")
     await PlainTextResponse(f"{scope['method']} {scope['path']}")(scope, receive, send)
+
+
+def work_begins() -> bool:
+    deadline.begin()
+    return True
 
 
 async def failure(scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,6 +109,34 @@ async def test_ready_lists_the_routes_that_these_settings_leave_out(part: Part) 
         ("POST", "/a", "no broker"),
         ("GET", "/a/{id}", "no broker"),
     ]
+
+
+@pytest.mark.parametrize(("sent", "status"), [("0", 503), ("60000", 200), ("soon", 200), (None, 200)])
+async def test_a_request_whose_deadline_has_passed_is_not_begun(
+    client: httpx.AsyncClient, log: io.StringIO, sent: str | None, status: int
+) -> None:
+    answer = await client.get("/works", headers={"Strangler-Timeout-Ms": sent} if sent else {})
+    assert (answer.status_code, answer.text) == (status, "" if status == 503 else "begun")
+    assert ("not_begun" in log.getvalue()) == (status == 503)
+
+
+async def test_a_request_whose_client_has_gone_while_it_waited_is_not_begun(part: Part) -> None:
+    app = web.application(routes, failure=failure, ready=part.ping, lifespan=part.lifespan)
+    calls = iter([False, True])
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/works",
+        "headers": [],
+        "state": {"is_gone": lambda: next(calls)},
+    }
+    sent: list[object] = []
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    await app(scope, send, send)  # type: ignore[arg-type]
+    assert [message["status"] for message in sent if "status" in message] == [503]  # type: ignore[index, operator]
 
 
 async def test_every_other_path_is_the_services(client: httpx.AsyncClient) -> None:

@@ -62,6 +62,7 @@ def test_plain_fields_go_as_they_came_in_their_order() -> None:
         b"Strangler-Override: extracted",
         b"Strangler-Debug: secret",
         b"Strangler-Shadow: 1",
+        b"Strangler_timeout_MS: 1",
     ],
 )
 def test_a_client_never_says_this_to_an_upstream(line: bytes) -> None:
@@ -91,6 +92,17 @@ def test_a_service_is_told_what_the_route_passes_on_and_the_monolith_is_not(
     x.internal_token = b"signed"
     assert passed_on(Side.EXTRACTED) == told
     assert passed_on(Side.LEGACY) == []
+
+
+def test_a_service_is_told_how_long_the_gateway_waits_and_the_monolith_is_not() -> None:
+    x = exchange(b"Strangler-Timeout-Ms: 999999\r\nConnection: Strangler-Timeout-Ms\r\n")
+
+    def told(side: Side) -> list[bytes]:
+        return [line for line in sent(x, side=side) if b"timeout" in line.lower()]
+
+    assert [told(side) for side in (Side.LEGACY, Side.EXTRACTED)] == [[], [b"Strangler-Timeout-Ms: 75000"]]
+    x.patience_s = 0.25
+    assert told(Side.EXTRACTED) == [b"Strangler-Timeout-Ms: 250"]
 
 
 def test_connection_options_never_remove_what_the_gateway_adds() -> None:
