@@ -41,10 +41,15 @@ class BuiltLines:
         return self.first + b"\r\n".join(sent)
 
 
+Identified = tuple[Identity, IdentityProvider | None]
+"""The caller, and the provider that knows the user."""
+
+
 class HeadMemory:
     """One per connection. Each entry names what it rests on; a step that finds another one works it out anew.
 
-    What rests on the marked fields names the head's `meaning`, what rests on all fields its `lines`.
+    What rests on the marked fields names the head's `meaning`, with the credential also its `authorization_line`; what
+    rests on all fields names its `lines`.
     """
 
     __slots__ = ("built", "identified", "joined", "matched", "passes")
@@ -52,9 +57,9 @@ class HeadMemory:
     def __init__(self) -> None:
         self.matched: tuple[Matcher, RequestMeaning, bytes, Route, tuple[bytes, ...]] | None = None
         """The matcher that was asked, for which path; its route, and what the route's variables captured."""
-        self.identified: tuple[object, RequestMeaning | Lines, Identity, IdentityProvider] | None = None
-        """The sources that were asked; what it rests on; the user, and who knows it."""
-        self.passes: tuple[object, RequestMeaning] | None = None
+        self.identified: tuple[object, RequestMeaning | Lines, bytes, Identified] | None = None
+        """The sources that were asked; what it rests on, with the credential; what they said."""
+        self.passes: tuple[object, RequestMeaning, bytes] | None = None
         """The sources that were asked; a head whose credential none of them exchanges."""
         self.built: BuiltLines | None = None
         self.joined: tuple[BuiltLines, Lines, bytes] | None = None

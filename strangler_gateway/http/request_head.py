@@ -36,6 +36,7 @@ _MAX_REMEMBERED: Final = 2048
 _good_hosts: set[bytes] = set()
 NOTHING: Final[frozenset[bytes]] = frozenset()
 _NO_KINDS: Final[frozenset[int]] = frozenset()
+_CREDENTIAL: Final[frozenset[int]] = frozenset((Kind.AUTHORIZATION,))
 
 # Read once for every field of every message: plain names are the fastest.
 HOST, AUTHORIZATION, CONNECTION, LENGTH = Kind.HOST, Kind.AUTHORIZATION, Kind.CONNECTION, Kind.LENGTH
@@ -58,13 +59,13 @@ class BadRequest(Exception):
 
 
 class RequestMeaning:
-    """What a request says to a proxy beside its target; heads of one connection that repeat it share it.
+    """What a request says to a proxy beside target and credential; heads of one connection that repeat it share it.
 
     `version`: 10 or 11; `length`: bytes of the body, None for chunked.
     """
 
     __slots__ = (
-        "authorization",
+        "authorization_at",
         "connection",
         "expect_continue",
         "has_host_field",
@@ -86,7 +87,9 @@ class RequestMeaning:
         self.marks = marks
         self.host: bytes | None = None
         self.has_host_field = True
-        self.authorization: bytes | None = None
+        self.authorization_at = -1
+        """The index of the one Authorization, which may be another one in the next head; -1 for none, and for several.
+        """
         self.length: int | None = 0
         self.keep_alive = True
         self.expect_continue = False
@@ -104,20 +107,28 @@ class RequestMeaning:
 class RequestHead:
     """A parsed request head. `target` is origin-form or `*`; `path` is what stands before its `?`.
 
+    `authorization`: the credential without white space around it; empty for several fields, None for none.
     `section`: the field lines as received, where the next head on this connection may be read by them; else empty.
     `received`: the whole head, where it may be that of the next request on this connection, too; else empty.
     """
 
-    __slots__ = ("_fields", "lines", "meaning", "method", "path", "received", "section", "target")
+    __slots__ = ("_fields", "authorization", "lines", "meaning", "method", "path", "received", "section", "target")
 
     def __init__(
-        self, target: bytes, lines: Lines, meaning: RequestMeaning, section: bytes = b"", received: bytes = b""
+        self,
+        target: bytes,
+        lines: Lines,
+        meaning: RequestMeaning,
+        authorization: bytes | None = None,
+        section: bytes = b"",
+        received: bytes = b"",
     ) -> None:
         self.method = meaning.method
         self.target = target
         self.path = target.partition(b"?")[0]
         self.lines = lines
         self.meaning = meaning
+        self.authorization = authorization
         self.section = section
         self.received = received
         self._fields: Pairs | None = None
@@ -126,6 +137,12 @@ class RequestHead:
     def query(self) -> bytes:
         """With its `?`; empty where there is none."""
         return self.target[len(self.path) :]
+
+    @property
+    def authorization_line(self) -> bytes:
+        """The one Authorization as received; empty for none, and for several."""
+        at = self.meaning.authorization_at
+        return self.lines[at] if at >= 0 else b""
 
     @property
     def fields(self) -> Pairs:
@@ -188,18 +205,21 @@ def _repeated(head: bytes, start: int, target: bytes, last: RequestHead) -> Requ
     size = len(head) - start - 4
     if not last.section or not 0 < size <= _MAX_REMEMBERED:
         return None
-    section, meaning, lines = head[start:-4], last.meaning, last.lines
+    section, meaning, lines, authorization = head[start:-4], last.meaning, last.lines, last.authorization
     received = head if len(head) <= _MAX_REMEMBERED else b""
     if section == last.section:
-        request = RequestHead(target, lines, meaning, section, received)
+        request = RequestHead(target, lines, meaning, last.authorization, section, received)
         request._fields = last._fields
         return request
+    at = meaning.authorization_at
     if meaning.starts is None:
-        meaning.starts = starts_of(lines, meaning.marks, _NO_KINDS)
+        meaning.starts = starts_of(lines, meaning.marks, _CREDENTIAL if at >= 0 else _NO_KINDS)
     lines = section.split(b"\r\n")
     if not repeats(lines, last.lines, meaning.starts):
         return None
-    return RequestHead(target, lines, meaning, section, received)
+    if at >= 0 and lines[at] != last.lines[at]:
+        authorization = lines[at].partition(b":")[2].strip(b" \t")
+    return RequestHead(target, lines, meaning, authorization, section, received)
 
 
 def _parsed(
@@ -216,8 +236,7 @@ def _parsed(
         target, authority = _split_target(method, target)
     lines = section.split(b"\r\n") if section else []
     meaning = RequestMeaning(method, version, marks)
-    _read_fields(meaning, fields, authority)
-    request = RequestHead(target, lines, meaning)
+    request = RequestHead(target, lines, meaning, _read_fields(meaning, fields, authority))
     request._fields = fields
     if is_plain and len(section) <= _MAX_REMEMBERED:
         request.section = section
@@ -259,8 +278,9 @@ def _split_absolute(method: bytes, target: bytes) -> tuple[bytes, bytes]:
     return path + query, authority
 
 
-def _read_fields(meaning: RequestMeaning, fields: Pairs, authority: bytes | None) -> None:
-    host = length = coding = connection = upgrade = te = expect = None
+def _read_fields(meaning: RequestMeaning, fields: Pairs, authority: bytes | None) -> bytes | None:
+    """Gives the Authorization; see RequestHead."""
+    authorization = host = length = coding = connection = upgrade = te = expect = None
     for kind, index in meaning.marks:
         value = fields[index][1].rstrip(b" \t")
         if kind == HOST:
@@ -268,7 +288,8 @@ def _read_fields(meaning: RequestMeaning, fields: Pairs, authority: bytes | None
                 raise BadRequest(400, "host", "There is more than one Host field.")
             host = value
         elif kind == AUTHORIZATION:
-            meaning.authorization = value if meaning.authorization is None else b""
+            meaning.authorization_at = index if authorization is None else -1
+            authorization = value if authorization is None else b""
         elif kind == CONNECTION:
             connection = joined(connection, value)
         elif kind == LENGTH:
@@ -294,6 +315,7 @@ def _read_fields(meaning: RequestMeaning, fields: Pairs, authority: bytes | None
         meaning.te_trailers = b"trailers" in options((te,))
     if expect is not None:
         _read_expect(meaning, expect)
+    return authorization
 
 
 def joined(so_far: bytes | None, value: bytes) -> bytes:

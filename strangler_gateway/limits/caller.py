@@ -21,7 +21,7 @@ def callers(exchange: Exchange, by: Literal["user", "address", "credential"]) ->
         if identity is not None and identity.subject is not None:
             return (b"u" + identity.subject.encode("utf-8", "surrogatepass"),)
     elif by == "credential":
-        sent = exchange.head.meaning.authorization
+        sent = exchange.head.authorization
         if sent is not None:
             found = (_credential(sent),) if sent else _credentials(exchange)
             if found:

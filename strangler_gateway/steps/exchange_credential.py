@@ -30,8 +30,9 @@ class ExchangeCredential:
         decision = exchange.decision
         if decision is None or decision.side is not _LEGACY or exchange.service.credentials == "pass":
             return None
-        sources, passes, meaning = self._authority.sources, exchange.memory.passes, exchange.head.meaning
-        if passes is not None and passes[0] is sources and passes[1] is meaning:
+        sources, passes, head = self._authority.sources, exchange.memory.passes, exchange.head
+        line = head.authorization_line
+        if passes is not None and passes[0] is sources and passes[1] is head.meaning and passes[2] == line:
             return None
         for source in sources:
             if source.tokens is None or source.exchange is None:
@@ -39,7 +40,7 @@ class ExchangeCredential:
             own = source.tokens.own(exchange.fields)
             if own is not None:
                 return self._exchanged(exchange, source.tokens, source.exchange, own)
-        exchange.memory.passes = sources, meaning
+        exchange.memory.passes = sources, head.meaning, line
         return None
 
     def _exchanged(

@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from chassis.auth.claims import Identity, IdentityProvider
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.exchange.head_memory import Identified
 from strangler_gateway.exchange.outcome import DeferredStep, Outcome
-from strangler_gateway.identity.authority import Authority, Identified
+from strangler_gateway.identity.authority import Authority
 from strangler_gateway.identity.providers import IdentitySource
 from strangler_gateway.table.routes import MigrationState, Route
 from strangler_gateway.telemetry.log_throttle import LogThrottle
@@ -21,27 +21,40 @@ class Identify:
         self._authority, self._throttle, self._wall = authority, throttle, wall
 
     def run(self, exchange: Exchange) -> Outcome:
-        """Takes what the connection remembers of the same fields, while it lasts."""
+        """Takes what is remembered of the same fields, while it lasts."""
         sources = self._authority.sources
         if not sources or not _is_asked_for(exchange.route):
             return None
-        head, known = exchange.head, exchange.memory.identified
-        if known is not None and known[0] is sources and (known[1] is head.meaning or known[1] is head.lines):
-            identity, clock = known[2], self._wall
-            if (identity.expires_at or 0.0) > clock():
-                exchange.identity, exchange.identified_by = identity, known[3]
-                return None
+        known = self._known(exchange, sources)
+        if known is not None:
+            exchange.identity, exchange.identified_by = known
+            return None
         try:
-            answer = self._authority.identify(exchange.fields)
+            answer = self._authority.identify(exchange.fields, exchange.head.authorization_line)
         except Exception as error:
             self._unavailable(exchange, error)
             return None
         if not isinstance(answer, tuple):
             return DeferredStep(answer, lambda: self._wait(exchange, answer))
         exchange.identity, exchange.identified_by = answer
-        if head.section and answer[1] is not None and answer[0].expires_at is not None:
-            _remember(exchange, sources, answer[0], answer[1])
+        if exchange.head.section and answer[1] is not None and answer[0].expires_at is not None:
+            _remember(exchange, sources, answer)
         return None
+
+    def _known(self, exchange: Exchange, sources: tuple[IdentitySource, ...]) -> Identified | None:
+        """By the head before it on the connection, else by the credential alone."""
+        head, memory, clock = exchange.head, exchange.memory.identified, self._wall
+        line, now = head.authorization_line, clock()
+        if memory is not None and memory[0] is sources and memory[2] == line:
+            known = memory[3]
+            if (memory[1] is head.meaning or memory[1] is head.lines) and (known[0].expires_at or 0.0) > now:
+                return known
+        if not line:
+            return None
+        found = self._authority.known(line, now)
+        if found is not None and head.section:
+            exchange.memory.identified = sources, head.meaning, line, found
+        return found
 
     async def _wait(self, exchange: Exchange, answer: Awaitable[Identified]) -> None:
         try:
@@ -55,17 +68,15 @@ class Identify:
         self._throttle.warn("identity", error)
 
 
-def _remember(
-    exchange: Exchange, sources: tuple[IdentitySource, ...], identity: Identity, provider: IdentityProvider
-) -> None:
+def _remember(exchange: Exchange, sources: tuple[IdentitySource, ...], known: Identified) -> None:
     """Rests on what the provider looks at, and those that were asked before it."""
-    by_authorization = True
+    head, by_authorization = exchange.head, True
     for source in sources:
         by_authorization = by_authorization and source.by_authorization
-        if source.provider is provider:
+        if source.provider is known[1]:
             if source.lasting:
-                rests_on = exchange.head.meaning if by_authorization else exchange.head.lines
-                exchange.memory.identified = sources, rests_on, identity, provider
+                rests_on = head.meaning if by_authorization else head.lines
+                exchange.memory.identified = sources, rests_on, head.authorization_line, known
             return
 
 

@@ -180,7 +180,7 @@ class Stats:
             bad, own = _failed(exchange)
             stats.client_gone += exchange.stage == b"client"
         identity = exchange.identity
-        user = identity.subject if identity is not None else exchange.head.meaning.authorization
+        user = identity.subject if identity is not None else exchange.head.authorization
         if decision.side is _LEGACY:
             stats.legacy += 1
             if bad:

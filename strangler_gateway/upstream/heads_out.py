@@ -69,7 +69,12 @@ def _build(exchange: Exchange, service: Service, side: Side, via: bytes) -> Buil
         _remove_nominated(lines, head.fields, head.meaning.connection)
     if exchange.table.identity_headers and not _passes_identity(exchange, service):
         _remove_identity(lines, head.fields, exchange.table.identity_headers)
-    edited = tuple((index, line) for index, line in enumerate(lines) if line and line != head.lines[index])
+    own_credential = head.meaning.authorization_at if exchange.credential is not None else -1
+    edited = tuple(
+        (index, line)
+        for index, line in enumerate(lines)
+        if line and (line != head.lines[index] or index == own_credential)
+    )
     gone = tuple(index for index in reversed(range(len(lines))) if not lines[index])
     own = [*_own(exchange, service, side), _forwarded(exchange, via, kept)]
     return BuiltLines(

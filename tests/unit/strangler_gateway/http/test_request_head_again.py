@@ -21,6 +21,10 @@ LINES = st.sampled_from(
         b"Connection: upgrade",
         b"TE: trailers",
         b"Authorization: Bearer a",
+        b"Authorization:Bearer bcd \t",
+        b"Authorization:",
+        b"Authorization: \x7f",
+        b"authorization: Basic a",
         b"X-Request-Id: r-1",
         b"X-A: 1",
         b"X-A:2 ",
@@ -47,7 +51,8 @@ def read(head: bytes, last: RequestHead | None) -> dict[str, object] | str:
     except BadRequest as exc:
         return exc.message
     meaning = {name: getattr(request.meaning, name) for name in RequestMeaning.__slots__ if name != "starts"}
-    return meaning | {name: getattr(request, name) for name in ("method", "target", "path", "query", "lines", "fields")}
+    names = ("method", "target", "path", "query", "lines", "fields", "authorization", "authorization_line")
+    return meaning | {name: getattr(request, name) for name in names}
 
 
 @example(before=ABSOLUTE, after=PLAIN, fields=[b"Host: shop.example"], other=[b"Host: shop.example"])
@@ -70,6 +75,35 @@ def test_other_values_of_plain_fields_are_not_parsed_as_a_new_head() -> None:
     second = parse_request(b"GET /b HTTP/1.1\r\nHost: shop.example\r\nX-A: 3\r\nX-B: 2\r\n\r\n", *LIMITS, first)
     assert second.meaning is first.meaning
     assert second.fields == [(b"Host", b"shop.example"), (b"X-A", b"3"), (b"X-B", b"2")]
+
+
+CREDENTIALS = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [b"Authorization: Bearer a", b"Authorization:Bearer ab", b"authorization: Bearer a", b"X-A: 1"]
+        ),
+        st.from_regex(rb"Authorization:[ \t]{0,2}[\x21-\x7e\x80-\xff \t]{0,9}", fullmatch=True),
+    ),
+    max_size=2,
+)
+
+
+@given(st.lists(CREDENTIALS, min_size=2, max_size=6))
+def test_each_head_of_a_connection_has_its_own_credential(heads: list[list[bytes]]) -> None:
+    last = None
+    for number, lines in enumerate(heads):
+        head = b"\r\n".join([b"GET /%d HTTP/1.1" % number, b"Host: shop.example", *lines, b"", b""])
+        assert read(head, last) == read(head, None)
+        last = parse_request(head, *LIMITS, last)
+
+
+def test_another_credential_is_not_parsed_as_a_new_head() -> None:
+    first = parse_request(b"GET /a HTTP/1.1\r\nHost: shop.example\r\nAuthorization: Bearer a\r\n\r\n", *LIMITS)
+    head = b"GET /a HTTP/1.1\r\nHost: shop.example\r\nAuthorization: Bearer bc \r\n\r\n"
+    second = parse_request(head, *LIMITS, first)
+    assert second.meaning is first.meaning
+    assert (first.authorization, second.authorization) == (b"Bearer a", b"Bearer bc")
+    assert second.authorization_line == b"Authorization: Bearer bc "
 
 
 @pytest.mark.parametrize("line", [b"X-A: \x01", b"X-A: a\rb", b"X-A: a\nb", b"X-A : 1", b"X-A", b"X A: 1", b" X-A: 1"])

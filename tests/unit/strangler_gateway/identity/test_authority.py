@@ -180,6 +180,6 @@ def test_what_a_connection_remembers_rests_on_all_that_were_asked() -> None:
     known = exchange(gateway, {"Authorization": "Bearer a", "X-Key": "0"})
     step(gateway, Identify, known)
     other = exchange(gateway, {"Authorization": "Bearer a", "X-Key": "1"})
-    other.memory, other.head.meaning = known.memory, known.head.meaning
+    other.memory, other.head.meaning = known.memory, known.head.meaning  # as of a head that repeats it
     step(gateway, Identify, other)
     assert (known.identity and known.identity.subject, other.identity and other.identity.subject) == ("alice", "key")

@@ -51,7 +51,7 @@ def test_users_are_counted_once_a_side_by_identity_else_by_credential() -> None:
         stats.count(decided(gateway, {"Authorization": "Bearer changes-with-each-login"}, identity), 0.001)
     for token in (b"Bearer a", b"Bearer b", b"Bearer a"):
         x = exchange(gateway)
-        x.head.meaning.authorization = token
+        x.head.authorization = token
         step(gateway, Decide, x)
         stats.count(x, 0.001)
     users = inventory(gateway.current.table, stats)["total"]["users"]

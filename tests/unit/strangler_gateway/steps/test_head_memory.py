@@ -4,13 +4,17 @@ from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from chassis.auth.claims import Fields, Identity
+from chassis.auth.claims import NOBODY, Fields, Identity, IdentityUnavailable
 from strangler_gateway.exchange.clocks import Clocks
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.gateway import Gateway
 from strangler_gateway.http.request_head import RequestHead
 from strangler_gateway.http.response_head import parse_response
+from strangler_gateway.server.request_reader import RequestReader
+from strangler_gateway.settings import Settings
 from strangler_gateway.steps.forward import Forward
 from strangler_gateway.steps.identify import Identify
 from strangler_gateway.steps.match import Match
@@ -19,6 +23,7 @@ from strangler_gateway.table.routes import MigrationState
 from tests.support.gateway.exchanges import (
     ALICE,
     MONOLITH,
+    REJECTED,
     Provider,
     asking,
     changed,
@@ -135,6 +140,93 @@ def test_other_fields_are_not_taken_for_those_of_a_known_user() -> None:
         step(gateway, Identify, x)
         assert x.identity is not None
         assert x.identity.subject == who
+
+
+class ByAuthorization(Lasting):
+    """It looks at no other field."""
+
+    by_authorization = True
+
+
+class ByToken(ByAuthorization):
+    """The word behind Bearer is the user's name; `lost` is no user's."""
+
+    def __init__(self, ends: float = 1e12) -> None:
+        super().__init__()
+        self.ends = ends
+
+    def identify(self, fields: Fields) -> Identity:
+        self.asked += 1
+        name = next((value for name, value in fields if name.lower() == b"authorization"), b"").split()
+        if len(name) != 2 or name[1] == b"lost":
+            return REJECTED if name else NOBODY
+        return changed(subject=name[1].decode(), expires_at=self.ends, credential=name[1])
+
+
+HEADS = st.lists(
+    st.lists(
+        st.sampled_from(
+            [
+                *(b"Authorization: Bearer ann", b"Authorization: Bearer bob", b"Authorization: Bearer lost"),
+                *(
+                    b"authorization: Bearer ann",
+                    b"Authorization:  Bearer bob ",
+                    b"Authorization:",
+                    b"X-A: 1",
+                    b"X-A: 2",
+                ),
+            ]
+        ),
+        max_size=3,
+    ),
+    min_size=2,
+    max_size=8,
+)
+
+
+ANN, BOB = b"Authorization: Bearer ann", b"Authorization: Bearer bob"
+
+
+@example(heads=[[ANN], [BOB], [ANN], [ANN, BOB], [BOB, ANN]])
+@given(HEADS)
+def test_nobody_is_taken_for_the_user_of_an_earlier_request(heads: list[list[bytes]]) -> None:
+    provider = ByToken()
+    gateway = gateway_for(route(), provider)
+    reader = RequestReader(Settings.model_validate({}))
+    for lines in heads:
+        reader.buffer = b"\r\n".join([b"GET / HTTP/1.1", b"Host: a", *lines, b"", b""])
+        head = reader.take()
+        assert head is not None
+        x = Exchange(head, reader.memory, gateway.current.table, "192.0.2.7", b"http", 0.0)
+        step(gateway, Identify, x)
+        assert x.identity == provider.identify(head.fields)
+
+
+def test_a_credential_that_was_verified_is_known_on_every_connection_until_it_ends() -> None:
+    provider = ByToken(ends=100.0)
+    times = {"now": 0.0}
+    gateway = gateway_for(route(), provider, Clocks(wall=lambda: times["now"]))
+    other = ByToken(ends=100.0)
+    for now, sources, asked in ((0.0, [provider], 1), (99.9, [provider], 1), (99.9, [other], 2), (100.0, [other], 3)):
+        times["now"] = now
+        if sources == [other] and other.asked == 0:
+            asking(gateway, other)
+        x = exchange(gateway, {"Authorization": "Bearer ann"})
+        step(gateway, Identify, x)
+        assert (x.identity and x.identity.subject, x.identified_by) == ("ann", sources[0])
+        assert provider.asked + other.asked == asked
+
+
+@pytest.mark.parametrize("first", [IdentityUnavailable("away"), NOBODY])
+def test_a_credential_is_known_for_good_only_where_all_that_were_asked_last(first: Exception | Identity) -> None:
+    """A provider that was away, or whose answers do not last, may know the user the next time."""
+    before, provider = ByAuthorization(first), ByToken()
+    before.lasting = isinstance(first, Exception)
+    gateway = gateway_for(route())
+    asking(gateway, before, provider)
+    for asked in (1, 2):
+        step(gateway, Identify, exchange(gateway, {"Authorization": "Bearer ann"}))
+        assert (before.asked, provider.asked) == (asked, asked)
 
 
 @pytest.mark.parametrize("by_authorization", [True, False])
