@@ -56,6 +56,8 @@ class Outside:
     publishing: Publishing = field(default_factory=Publishing)
     shared_counters: RedisCounters | None = None
     clocks: Clocks = field(default_factory=Clocks)
+    mark: str = field(default_factory=lambda: secrets.token_hex(4))
+    """Tells this gateway from others in Via fields."""
 
 
 class Gateway:
@@ -68,7 +70,7 @@ class Gateway:
         self.throttle = LogThrottle()
         self.authority = Authority(table.identity, outside.signer, self.throttle)
         self.recorder = Recorder()
-        self.via = f"{settings.name}-{secrets.token_hex(4)}".encode()
+        self.via = f"{settings.name}-{outside.mark}".encode()
         self.http_date = HttpDate(outside.clocks.wall)
         self.own_answers = OwnAnswers(settings.name, self.current, self.http_date)
         batch = WriteBatch()

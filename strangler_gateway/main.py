@@ -1,42 +1,35 @@
 """Composition root of the gateway process: builds everything, serves two ports, ends gracefully."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import signal
 import sys
-from collections.abc import Iterator
-from typing import Any
 
 import uvicorn
 
-from chassis.messaging.open import open_broker
 from chassis.service.logs import configure
-from chassis.settings import SettingsInvalid, revealed
+from chassis.settings import SettingsInvalid
+from strangler_gateway import opening
 from strangler_gateway.admin.app import AdminParts, admin_app
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.gateway import Gateway, Outside
 from strangler_gateway.identity.rules import IdentityRulesInvalid
-from strangler_gateway.identity.signer import Signer, SigningKeyInvalid, ephemeral_signer, open_signer
-from strangler_gateway.limits.redis import RedisCounters
-from strangler_gateway.limits.redis_url import parse_redis_url
+from strangler_gateway.identity.signer import SigningKeyInvalid
 from strangler_gateway.migration.file_watch import Reloader
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.saved_file import SavedFile
-from strangler_gateway.publish.broker import Publishing
+from strangler_gateway.migration.saved_file import differences_file
 from strangler_gateway.server.listener import listen
-from strangler_gateway.server.shutdown import StopSignals, drain, within
+from strangler_gateway.server.shutdown import StopSignals, drain, leave
 from strangler_gateway.server.sweeper import sweep_for_ever
 from strangler_gateway.server.uvicorn_server import Server, admin_server, public_server
 from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.workers.parent import run_parent
 
 log = logging.getLogger(__name__)
-
-_BROKER_USER = "gateway"
 
 
 def serve(settings: Settings) -> int:
@@ -45,7 +38,7 @@ def serve(settings: Settings) -> int:
     factory = uvicorn.Config(app="", loop="auto", log_config=None).get_loop_factory()
     try:
         with asyncio.Runner(loop_factory=factory) as runner:
-            return runner.run(run(settings))
+            return runner.run(run_parent(settings) if settings.workers > 1 else run(settings))
     except RoutesInvalid as exc:
         print(f"{settings.routes} is not served. {exc}", file=sys.stderr)
     except (SigningKeyInvalid, IdentityRulesInvalid, SettingsInvalid, OSError) as exc:
@@ -60,8 +53,8 @@ async def run(settings: Settings) -> int:
     """
     # Until the reloader takes it over, a hang-up must not end the process.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
-    stats, examples, publishing = Stats(), Examples(), _publishing(settings)
-    shared_counters = _shared_counters(settings)
+    stats, examples, publishing = Stats(), Examples(), opening.publishing(settings)
+    shared_counters = opening.shared_counters(settings)
     built: list[Gateway] = []
     migration = Migration(
         settings.routes,
@@ -70,13 +63,13 @@ async def run(settings: Settings) -> int:
         adopt=lambda table: built[0].adopt(table),
         broker=publishing.probe,
         examples=examples.of,
-        saved=(_differences(settings, examples),),
+        saved=(differences_file(settings.state, examples.snapshot, examples.restore),),
     )
     table = await migration.start()
     examples.keep(table)
-    with _log_output(settings) as out:
+    with opening.log_output(settings) as out:
         lines = AccessLog(out, settings.log_fields.split(","))
-        outside = Outside(lines, _signer(settings), stats, examples, publishing, shared_counters=shared_counters)
+        outside = Outside(lines, opening.signer(settings), stats, examples, publishing, shared_counters=shared_counters)
         gateway = Gateway(settings, table, outside)
         built.append(gateway)
         try:
@@ -85,48 +78,6 @@ async def run(settings: Settings) -> int:
         finally:
             await gateway.aclose()
             await migration.aclose()
-
-
-def _differences(settings: Settings, examples: Examples) -> SavedFile:
-    path = settings.state / "differences.json"
-    return SavedFile(path, examples.snapshot, examples.restore, "the examples of differences start anew")
-
-
-@contextlib.contextmanager
-def _log_output(settings: Settings) -> Iterator[Any]:
-    if settings.log_file is None:
-        yield sys.stderr.buffer
-        return
-    with settings.log_file.open("ab", buffering=0) as out:
-        yield out
-
-
-def _signer(settings: Settings) -> Signer:
-    """The signing key from the settings or the state directory; one for this process where nothing can be kept."""
-    secret = revealed(settings.signing_key)
-    try:
-        return open_signer(secret, settings.state)
-    except OSError as exc:
-        log.warning("the signing key cannot be stored: %s. This process uses a temporary key", exc)
-        return ephemeral_signer()
-
-
-def _publishing(settings: Settings) -> Publishing:
-    """The broker may be away, or none set. Raises SettingsInvalid."""
-    url = settings.broker_url.get_secret_value() if settings.broker_url else ""
-    try:
-        return Publishing(open_broker(url, _BROKER_USER) if url else None, max_waiting=settings.max_waiting)
-    except ValueError as exc:
-        raise SettingsInvalid(str(exc)) from None  # the cause would show the URL
-
-
-def _shared_counters(settings: Settings) -> RedisCounters | None:
-    """Redis may be away, or none set. Raises SettingsInvalid."""
-    url = revealed(settings.redis_url)
-    try:
-        return RedisCounters(parse_redis_url(url), settings.redis_timeout_s) if url else None
-    except ValueError as exc:
-        raise SettingsInvalid(f"STRANGLER_REDIS_URL: {exc}") from None
 
 
 async def _serve_ports(gateway: Gateway, migration: Migration) -> int:
@@ -170,6 +121,5 @@ async def _stopping(gateway: Gateway, public: Server, signals: StopSignals) -> N
     await signals.wait(1)
     gateway.ready = False
     log.info("stopping: not ready any more, then no new connection, then the end of what is under way")
-    await within(signals.wait(2), gateway.settings.grace_s)
-    public.should_exit = True
-    await drain(public, signals, gateway.settings.drain_s)
+    await leave(public, signals.wait(2), gateway.settings.grace_s)
+    await drain(public, signals.wait(2), gateway.settings.drain_s)

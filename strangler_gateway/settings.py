@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Their port."""
     state_dir: Path | None = None
     """The directory of journal, holds, counters and signing key. None: `.strangler` beside the routes file."""
+    workers: int = Field(1, ge=1, le=64)
+    """How many processes serve the public port; together they are one gateway. 1: one process does everything."""
     name: str = Field("strangler", pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
     """How the gateway calls itself in Via and Proxy-Status."""
     log_file: Path | None = None

@@ -120,6 +120,7 @@ class _Admin:
         return JSONResponse(shown, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Response:
+        await self._migration.refresh()
         requests = request_metrics(self._parts.stats, self._migration.served)
         others = (*views.migration_metrics(self._migration), *views.limit_metrics(self._parts.limits()))
         return Response(rendered(*requests, *others), media_type=CONTENT_TYPE)
@@ -131,15 +132,18 @@ class _Admin:
         return JSONResponse(views.status(self._migration) | self._limits() | {"ready": self._parts.is_ready()})
 
     async def routes(self, request: Request) -> Response:
+        await self._migration.refresh()
         return JSONResponse(views.routes(self._migration, self._parts.stats) | self._limits())
 
     async def services(self, request: Request) -> Response:
         return JSONResponse(views.services(await self._migration.services(), self._migration.served))
 
     async def inventory(self, request: Request) -> Response:
+        await self._migration.refresh()
         return JSONResponse(inventory(self._migration.served, self._parts.stats))
 
     async def differences(self, request: Request) -> Response:
+        await self._migration.refresh()
         route = query_field(request, "route")
         if route not in {known.id for known in self._migration.served.routes}:
             raise unknown_name(route)
@@ -156,6 +160,7 @@ class _Admin:
         return JSONResponse(views.diff(await self._migration.diff()))
 
     async def gate(self, request: Request) -> Response:
+        await self._migration.refresh()
         movable = self._movable(query_field(request, "unit"))
         return JSONResponse(views.gate(self._migration, movable))
 

@@ -24,6 +24,9 @@ def serve(
         Path | None,
         typer.Option(help="For journal, counters, signing key.  [default: .strangler beside the routes file]"),
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that serve the public port.  [default: 1]")
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM file; it is read again when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file with the key of the certificate.")] = None,
     redis_url: Annotated[
@@ -45,6 +48,7 @@ def serve(
         "admin_host": admin_host,
         "admin_port": admin_port,
         "state_dir": state_dir,
+        "workers": workers,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "redis_url": _without_password(redis_url, as_json),

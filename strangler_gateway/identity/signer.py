@@ -37,7 +37,7 @@ class Signer:
     """Signs with the first key; the others are published too, so that tokens of both stay valid during a rotation."""
 
     def __init__(self, keys: Sequence[ECKey], clock: Callable[[], float] = time.time) -> None:
-        self._keys = KeySet(list(keys))
+        self._pairs, self._keys = keys, KeySet(list(keys))
         self._header = {"alg": "ES256", "kid": keys[0].thumbprint()}
         self._clock = clock
         self._tokens: TtlCache[tuple[object, ...], tuple[bytes, int]] = TtlCache(MAX_TOKENS)
@@ -89,6 +89,10 @@ class Signer:
         except (JoseError, ValueError, TypeError):
             return None
         return str(claims["sub"])
+
+    def pem(self) -> str:
+        """The keys as `read_keys` reads them, for the other processes of this gateway: a secret."""
+        return "\n".join(key.as_pem(private=key.is_private).decode() for key in self._pairs)
 
     def jwks(self) -> dict[str, Any]:
         """The public keys as a JWK Set (RFC 7517), each with use, alg and its RFC 7638 thumbprint as kid."""

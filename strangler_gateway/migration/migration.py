@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,15 @@ RECORD_TIMEOUT_S = 10.0
 """How long a rollback waits for the disk before it answers; it is served already."""
 
 
+async def served_at_once() -> tuple[str, ...]:
+    """Of a gateway of one process: `adopt` has swapped the table."""
+    return ()
+
+
+async def counted_here() -> None:
+    """Of a gateway of one process: its counters are complete."""
+
+
 class Migration:
     """The controller of one gateway process. A refusal is a MoveResult, not an exception.
 
@@ -61,17 +70,21 @@ class Migration:
         journal: Journal | None = None,
         saved: Sequence[SavedFile] = (),
         save_every_s: float = 5.0,
+        acknowledged: Callable[[], Awaitable[tuple[str, ...]]] = served_at_once,
+        refresh: Callable[[], Awaitable[None]] = counted_here,
     ) -> None:
         """`adopt` swaps the whole served table, or raises and leaves the old one; `clock` tells Unix seconds.
 
-        `saved`: what else is kept in the state directory.
+        `acknowledged` returns when every process serves it, with a note for each that did not in time. `refresh`
+        returns when `stats` has what every process has counted. `saved`: what else is kept in the state directory.
         """
         self.state_dir = state_dir
         self.faults: tuple[str, ...] = ()
         """Of the file as it was last read; the last good table is served meanwhile."""
         self.failed_reloads = 0
         self._stats = stats
-        self._policy = MovePolicy(stats, probe, broker, examples, clock)
+        self.refresh, self._acknowledged = refresh, acknowledged
+        self._policy = MovePolicy(stats, probe, broker, examples, clock, refresh)
         self._standings = Standings(journal or Journal(state_dir))
         self._served = ServedTable(self._standings, self._policy, adopt)
         self._disk = RoutesOnDisk(
@@ -199,8 +212,9 @@ class Migration:
         if automatic is not None:
             entries = [replace(entry, automatic=True, evidence=automatic) for entry in entries]
         self._served.serve(file, self._served.sealed(file, entries), owed=True)
-        notes = await self._record_rollback([move.unit for move in moves])
-        return tuple(self._now(result, notes) for result in results)
+        recording = self._record_rollback([move.unit for move in moves])
+        notes, late = await asyncio.gather(recording, self._acknowledged())
+        return tuple(self._now(result, notes + late) for result in results)
 
     async def release(self, name: str, *, who: str, why: str = "") -> MoveResult:
         """Ends a hold and moves nothing. Raises KeyError if the movable is not served."""
@@ -222,6 +236,7 @@ class Migration:
         async with self._turn:
             try:
                 reloaded = await self._sync.apply(*await self._disk.read())
+                await self._acknowledged()
             except (RoutesInvalid, NotServed) as exc:
                 return self._bad(exc)
             self.faults = ()
@@ -237,7 +252,8 @@ class Migration:
         if not result.done:
             return self._now(result)
         notes = (f"served, and kept in memory only ({self.problem})",) if self.problem else ()
-        return self._now(result, notes + await self._write_file([result.unit]))
+        written = await self._write_file([result.unit])
+        return self._now(result, notes + written + await self._acknowledged())
 
     async def _record_rollback(self, units: Sequence[str]) -> tuple[str, ...]:
         """Journal and file, in turn; a disk that hangs does not keep the answer back for ever."""

@@ -1,7 +1,7 @@
 """Judges moves by what is known now, and writes them as entries of the journal."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +32,16 @@ class MovePolicy:
     broker: BrokerProbe
     examples: Examples
     clock: Callable[[], float]
+    refresh: Callable[[], Awaitable[None]]
+    """Returns when `stats` has what every process of this gateway has counted."""
 
     async def unreachable(self, table: RouteTable, moves: Sequence[Move]) -> Unreachable:
-        """Probes the new ends of all movables that are to go forward, at once."""
+        """Probes the new ends of all movables that are to go forward, at once; then the counters are fresh."""
         units = [move.unit for move in moves if move.direction is Direction.FORWARD]
         asked = (preflight.unreachable(table, unit, self.probe, self.broker) for unit in units)
         found = await asyncio.gather(*asked)
+        if units:
+            await self.refresh()
         return dict(zip(units, found, strict=True))
 
     def judge(

@@ -42,3 +42,8 @@ class SavedFile:
         if snapshot != self._written:
             whole_file.replace(self.path, json.dumps(snapshot, separators=(",", ":")).encode(), 0o600)
             self._written = snapshot
+
+
+def differences_file(folder: Path, snapshot: Callable[[], object], restore: Callable[[Any], None]) -> SavedFile:
+    """The file `differences.json`: the examples that shadow has kept."""
+    return SavedFile(folder / "differences.json", snapshot, restore, "the examples of differences start anew")

@@ -61,7 +61,9 @@ class ClientConnection:
         """The client reads too slowly: nothing more may be written now."""
         self.paused = 0
         self.draining = False
-        """The process ends: this exchange is the last one."""
+        """The process ends: the next answer that begins is the last one of this connection."""
+        self.ending = False
+        """And so is the one under way, though its client does not know yet."""
         self.lingering = False
         """Nothing more is read from this client; what was written still leaves."""
         self.half_closed = False
@@ -119,9 +121,13 @@ class ClientConnection:
                 exchange.status = exchange.status or 499
             self.front.done(exchange, self.front.now())
 
+    def leave(self) -> None:
+        """The next answer says that the connection ends behind it; until then the client may ask."""
+        self.draining = True
+
     def shutdown(self) -> None:
         """Called by uvicorn at the end: finishes the exchange in flight, and takes no other."""
-        self.draining = True
+        self.draining = self.ending = True
         if self.handler is None and not self.lingering:
             self.out.now()
             self.transport.close()
@@ -418,7 +424,7 @@ class ClientConnection:
         self.writer.end(trailers if exchange.head.meaning.te_trailers else [])
         now = clock()
         self._ended(exchange, now)
-        if not self.keep or self.draining or self.writer.tunnel is not None:
+        if not self.keep or self.ending or self.writer.tunnel is not None:
             self._close()
         elif self.full:
             self._await()

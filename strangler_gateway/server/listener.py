@@ -20,8 +20,28 @@ def listen(host: str, port: int) -> socket.socket:
         ) from exc
 
 
-def _listening(made: socket.socket, address: tuple[object, ...]) -> socket.socket:
+def listen_together(host: str, port: int, number: int) -> list[socket.socket]:
+    """So many sockets on one port, among which the system spreads connections (SO_REUSEPORT).
+
+    The port is taken alone first: any other gateway of the same user could share it unseen. Raises OSError as `listen`.
+    """
+    with listen(host, port) as alone:
+        family, kind, protocol, address = alone.family, alone.type, alone.proto, alone.getsockname()
+    made: list[socket.socket] = []
     try:
+        for _ in range(number):
+            made.append(_listening(socket.socket(family, kind, protocol), address, together=True))
+    except OSError:
+        for one in made:
+            one.close()
+        raise
+    return made
+
+
+def _listening(made: socket.socket, address: tuple[object, ...], *, together: bool = False) -> socket.socket:
+    try:
+        if together:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not against who listens: against who did
         made.bind(address)
         made.listen(BACKLOG)

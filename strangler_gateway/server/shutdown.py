@@ -7,6 +7,8 @@ from collections.abc import Awaitable
 from strangler_gateway.server.connection import ClientConnection
 from strangler_gateway.server.uvicorn_server import Server
 
+_LOOK_S = 0.05
+
 
 class StopSignals:
     """SIGTERM and SIGINT, counted: the first ends gracefully, the second at once."""
@@ -38,10 +40,25 @@ async def within(waiting: Awaitable[object], seconds: float) -> bool:
     return True
 
 
-async def drain(public: Server, signals: StopSignals, drain_s: float) -> None:
-    """Finishes requests; at the deadline, or at a second signal, what is left is ended: WebSockets with 1001."""
+async def leave(public: Server, at_once: Awaitable[object], seconds: float) -> None:
+    """For so long, clients are still served, and each is told with its next answer that the connection ends.
+
+    A connection that is closed while its client begins a request would lose it; who was told opens another one.
+    """
+    end = asyncio.get_running_loop().time() + seconds
+    over = asyncio.ensure_future(at_once)
+    while not over.done() and (left := end - asyncio.get_running_loop().time()) > 0:
+        for connection in list(public.clients):
+            connection.leave()
+        await asyncio.wait((over,), timeout=min(left, _LOOK_S))
+    over.cancel()
+
+
+async def drain(public: Server, at_once: Awaitable[object], drain_s: float) -> None:
+    """Finishes requests; at the deadline, or once `at_once` is over, what is left is ended: WebSockets with 1001."""
+    public.should_exit = True
     ended = asyncio.create_task(_until_empty(public.clients))
-    second = asyncio.create_task(signals.wait(2))
+    second = asyncio.ensure_future(at_once)
     await asyncio.wait((ended, second), timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
     for connection in list(public.clients):
         connection.close_tunnel(1001)

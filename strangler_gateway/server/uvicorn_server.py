@@ -35,14 +35,18 @@ class Server(uvicorn.Server):
 
     def url(self, host: str) -> str:
         """Where it listens."""
-        port = self.servers[0].sockets[0].getsockname()[1]
-        scheme = "https" if self.config.ssl else "http"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        return address(self.servers[0].sockets[0], host, secure=bool(self.config.ssl))
 
     @property
     def clients(self) -> set[ClientConnection]:
         """The open connections of the public port."""
         return self.server_state.connections  # type: ignore[return-value]  # our own protocol class makes them
+
+
+def address(listener: socket.socket, host: str, *, secure: bool) -> str:
+    """Where a socket listens, as a URL of this host."""
+    port = listener.getsockname()[1]
+    return f"{'https' if secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def public_server(front: Front) -> Server:

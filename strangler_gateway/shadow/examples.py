@@ -71,6 +71,13 @@ class Examples:
             self._snapshot = [{"route": name, **asdict(example)} for example, name in reversed(latest)]
         return self._snapshot
 
+    def drain(self) -> list[dict[str, object]]:
+        """As `snapshot`, and forgets it: another process keeps it."""
+        said = self.snapshot()
+        self._by_route.clear()
+        self._snapshot = []
+        return said
+
     def restore(self, saved: Any) -> None:
         """Continues from a snapshot. Raises ValueError, TypeError, LookupError, and then has restored nothing."""
         for name, example in list(_read(saved)):

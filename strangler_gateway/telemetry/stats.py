@@ -21,7 +21,7 @@ SAME_MOMENT_S = 0.01
 _LEGACY: Final = Side.LEGACY
 Compared = tuple[int, int, int, int, int]
 _UPSTREAM_FAILED: Final = (b"connect", b"response", b"body", b"publish", b"aggregate")
-_COUNTERS = (
+COUNTERS: Final = (
     "legacy",
     "extracted",
     "errors_legacy",
@@ -48,7 +48,7 @@ class RouteStats:
     """Counters of one route since `Stats.since`. Durations: counts per bucket of BUCKETS_S, then the rest."""
 
     __slots__ = (
-        *_COUNTERS,
+        *COUNTERS,
         "durations_extracted",
         "durations_legacy",
         "last_legacy_at",
@@ -85,7 +85,7 @@ class RouteStats:
     """Requests that were calls of an aggregate."""
 
     def __init__(self) -> None:
-        for name in _COUNTERS:
+        for name in COUNTERS:
             setattr(self, name, 0)
         self.last_legacy_at = 0.0
         self.seconds_legacy = self.seconds_extracted = 0.0
@@ -98,11 +98,11 @@ class RouteStats:
 
     def snapshot(self) -> dict[str, Any]:
         """Counters as JSON-able values (durations are of this process alone)."""
-        return {name: getattr(self, name) for name in (*_COUNTERS, "last_legacy_at")}
+        return {name: getattr(self, name) for name in (*COUNTERS, "last_legacy_at")}
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Continues from a snapshot; unknown or odd entries are left out."""
-        for name in _COUNTERS:
+        for name in COUNTERS:
             value = saved.get(name)
             if isinstance(value, int) and value >= 0:
                 setattr(self, name, value)
@@ -116,7 +116,7 @@ class RouteStats:
 
     def add(self, saved: Mapping[str, Any]) -> None:
         """Adds a snapshot of another gateway. Raises LookupError, TypeError, ValueError: a missing number is no 0."""
-        for name in _COUNTERS:
+        for name in COUNTERS:
             setattr(self, name, getattr(self, name) + step_counts.number(saved[name]))
         self.last_legacy_at = max(self.last_legacy_at, float(saved["last_legacy_at"]))
 
@@ -156,10 +156,10 @@ class Stats:
         """Counts what never became a request."""
         self.refused += 1
 
-    def called(self, route_id: str, call: str, result: str) -> None:
-        """A call of an aggregate has ended."""
+    def called(self, route_id: str, call: str, result: str, count: int = 1) -> None:
+        """Calls of an aggregate have ended."""
         key = route_id, call, result
-        self.calls[key] = self.calls.get(key, 0) + 1
+        self.calls[key] = self.calls.get(key, 0) + count
 
     def route(self, route_id: str) -> RouteStats:
         """The counters of a route, made on first use."""
@@ -206,7 +206,7 @@ class Stats:
         if exchange.bucket is not None:
             step_counts.count(self.steps, exchange, bad, self.wall)
         if route.undeclared:
-            self._undeclared(exchange)
+            self.count_shape(path_shape(exchange.method, exchange.head.path))
 
     def begin_step(self, unit: str, since: float, share: int, routes: Sequence[str]) -> None:
         """The movable has moved; goes on where its step is counted already (after a restart, or with a new file)."""
@@ -250,11 +250,11 @@ class Stats:
             step = StepCounts.restored(saved)
             self.steps.setdefault(str(unit), StepCounts(step.since, step.share)).add(step)
 
-    def _undeclared(self, exchange: Exchange) -> None:
-        shape = path_shape(exchange.method, exchange.head.path)
+    def count_shape(self, shape: str, count: int = 1) -> None:
+        """Undeclared traffic of this shape."""
         if shape not in self.undeclared and len(self.undeclared) >= MAX_SHAPES:
             shape = "other"
-        self.undeclared[shape] = self.undeclared.get(shape, 0) + 1
+        self.undeclared[shape] = self.undeclared.get(shape, 0) + count
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that outlives the process."""

@@ -22,6 +22,18 @@ class Users:
         at = hash(user) % BITS
         self._bits[at >> 3] |= 1 << (at & 7)
 
+    def digits(self) -> str:
+        """The sketch for a process with the same PYTHONHASHSEED."""
+        return self._bits.hex()
+
+    def unite(self, digits: str) -> None:
+        """Adds the users of another process. Raises ValueError."""
+        more = bytes.fromhex(digits)
+        if len(more) != len(self._bits):
+            raise ValueError("a sketch has another size")
+        both = int.from_bytes(self._bits, "big") | int.from_bytes(more, "big")
+        self._bits = bytearray(both.to_bytes(len(more), "big"))
+
     @property
     def number(self) -> int:
         """The estimate, at most MOST."""

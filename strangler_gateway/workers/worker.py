@@ -1,0 +1,189 @@
+"""The process of one worker: serves the public port as its parent says. `python -m …worker CHANNEL LISTENER…`.
+
+It has no state of its own: it tells its parent what it has counted several times a second, and ends when its parent
+does. Signals are the parent's.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import uvicorn
+
+from chassis.service.logs import configure
+from chassis.settings import SettingsInvalid
+from strangler_gateway import opening
+from strangler_gateway.gateway import Gateway, Outside
+from strangler_gateway.identity.rules import IdentityRulesInvalid
+from strangler_gateway.identity.signer import Signer, SigningKeyInvalid, read_keys
+from strangler_gateway.server.shutdown import drain, leave
+from strangler_gateway.server.sweeper import sweep_for_ever
+from strangler_gateway.server.uvicorn_server import Server, public_server
+from strangler_gateway.telemetry.access_log import AccessLog
+from strangler_gateway.telemetry.drained import drain as drained
+from strangler_gateway.telemetry.step_counts import StepCounts
+from strangler_gateway.workers.channel import Channel, ChannelLost, Message, open_channel, unpacked
+
+log = logging.getLogger(__name__)
+
+TELL_S: Final = 0.25
+_FAULTS = (IdentityRulesInvalid, SigningKeyInvalid, SettingsInvalid, OSError)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs until the parent says stop, or has gone; gives the exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    configure("strangler")
+    channel, *listeners = [socket.socket(fileno=int(handle)) for handle in arguments]
+    factory = uvicorn.Config(app="", loop="auto", log_config=None).get_loop_factory()
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(_run(channel, listeners))
+
+
+async def _run(connected: socket.socket, listeners: list[socket.socket]) -> int:
+    channel = await open_channel(connected)
+    try:
+        begin = await channel.receive()
+        settings, keys, mark = unpacked(begin["shared"])
+        with opening.log_output(settings) as out:
+            outside = Outside(
+                AccessLog(out, settings.log_fields.split(",")),
+                Signer(read_keys(keys, "the parent")),
+                publishing=opening.publishing(settings),
+                shared_counters=opening.shared_counters(settings),
+                mark=mark,
+            )
+            gateway = Gateway(settings, unpacked(begin["table"]), outside)
+            try:
+                await gateway.limiter.start()
+                await Worker(channel, gateway, begin).serve(listeners)
+            finally:
+                await gateway.aclose()
+    except ChannelLost:
+        return 1  # the parent has gone before it said what to serve
+    except _FAULTS as exc:
+        channel.send("failed", why=str(exc))
+        await channel.flush()
+        return 1
+    return 0
+
+
+class Worker:
+    """Does what the parent says, and tells it what was counted."""
+
+    def __init__(self, channel: Channel, gateway: Gateway, begin: Message) -> None:
+        self._channel, self._gateway = channel, gateway
+        self._serves = int(begin["number"])
+        self._leave_asked, self._stop_asked = asyncio.Event(), asyncio.Event()
+        self._leave_s = 0.0
+        self._at_once = asyncio.Event()
+        self._drain_s = gateway.settings.drain_s
+        self._adopt_steps(begin["steps"])
+
+    async def serve(self, listeners: list[socket.socket]) -> None:
+        """Serves until the parent says stop, or has gone; then finishes what is under way."""
+        gateway = self._gateway
+        public = public_server(gateway.front)
+        sweep = sweep_for_ever(
+            public, gateway.settings, gateway.front.now, gateway.upstreams.sweep, gateway.outside.log.flush
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(public.serve(listeners))
+            await public.up.wait()
+            helpers = [tasks.create_task(one) for one in (self._listen(), self._tell_for_ever(), sweep)]
+            await asyncio.sleep(0)
+            # What start-up made stays for good: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            self._channel.send("up", number=self._serves)
+            await self._stopping(public)
+            for helper in helpers:
+                helper.cancel()
+        self._tell()
+        await self._channel.flush()
+
+    async def _stopping(self, public: Server) -> None:
+        await self._leave_asked.wait()
+        await leave(public, self._stop_asked.wait(), self._leave_s)
+        await self._stop_asked.wait()
+        await drain(public, self._at_once.wait(), self._drain_s)
+
+    async def _listen(self) -> None:
+        try:
+            while True:
+                message = await self._channel.receive()
+                self._HEARD[message["is"]](self, message)
+        except ChannelLost:
+            if not self._stop_asked.is_set():
+                log.error("the parent of this worker has ended: it finishes what is under way, and ends")
+            self._leave_asked.set()
+            self._stop_asked.set()
+
+    async def _tell_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(TELL_S)
+            if not self._channel.clogged:
+                self._tell()
+
+    def _tell(self, number: int = 0) -> None:
+        """`number`: of the question that this answers."""
+        outside, limits = self._gateway.outside, self._gateway.limiter.status
+        self._channel.send(
+            "counted",
+            number=number,
+            delta=drained(outside.stats),
+            examples=outside.examples.drain(),
+            limits={"redis": limits.redis, "problem": limits.problem, "forgotten": limits.forgotten},
+        )
+
+    def _adopt_steps(self, steps: Mapping[str, Any]) -> None:
+        """Counts begin anew where a movable has moved."""
+        mine = self._gateway.outside.stats.steps
+        for gone in mine.keys() - steps.keys():
+            del mine[gone]
+        for unit, (since, share) in steps.items():
+            known = mine.get(unit)
+            if known is None or (known.since, known.share) != (since, share):
+                mine[unit] = StepCounts(since, share)
+
+    def _table(self, message: Message) -> None:
+        """Another table, from the next request on."""
+        number = int(message["number"])
+        if number <= self._serves:
+            return
+        self._tell()  # of the steps that end here
+        try:
+            self._gateway.adopt(unpacked(message["table"]))
+        except Exception as exc:
+            log.exception("the new table cannot be served")
+            self._channel.send("refused", number=number, why=str(exc)[:500])
+            return
+        self._adopt_steps(message["steps"])
+        self._serves = number
+        self._channel.send("serves", number=number)
+
+    def _count(self, message: Message) -> None:
+        self._tell(int(message["number"]))
+
+    def _leave(self, message: Message) -> None:
+        self._leave_s = float(message["seconds"])
+        self._leave_asked.set()
+
+    def _stop(self, message: Message) -> None:
+        self._leave_asked.set()
+        self._drain_s = float(message["drain_s"])
+        if self._stop_asked.is_set() or not self._drain_s:
+            self._at_once.set()
+        self._stop_asked.set()
+
+    _HEARD = {"table": _table, "count": _count, "leave": _leave, "stop": _stop}  # noqa: RUF012  # never changed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
