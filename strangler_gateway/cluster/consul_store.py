@@ -17,18 +17,23 @@ from chassis.consul.client import Consul
 from chassis.consul.values import ConsulFailed, KeyValue, Operation, next_index
 from strangler_gateway.cluster import member as members
 from strangler_gateway.cluster.member import Member
-from strangler_gateway.cluster.record import GroupRecord
-from strangler_gateway.cluster.record_json import RecordInvalid, decode, encode
+from strangler_gateway.cluster.record import GroupRecord, position
+from strangler_gateway.cluster.record_json import RecordInvalid, decode, digest, encode
 from strangler_gateway.cluster.store import StoreAway, StoredRecord, StoreIndex, StoreSnapshot
+from strangler_gateway.table.position import Position
 
 log = logging.getLogger(__name__)
 
+K = TypeVar("K")
 T = TypeVar("T")
+V = TypeVar("V")
 
 WAIT_S = 10.0
 """Of a blocking read. A network that swallows packets is noticed after it."""
 BACK_OFF_S = (0.1, 2.0)
 """Before the next try: at first, at most."""
+MAX_KEPT = 10_000
+"""Records that need not be read again, and positions of records."""
 
 
 class ConsulStore:
@@ -48,6 +53,11 @@ class ConsulStore:
         """The id, as it was read last."""
         self.heard: Callable[[], None] = lambda: None
         """Called when the members have changed."""
+        self.driver: str | None = None
+        """Who holds the lease, as it was read last."""
+        self.positions: dict[str, Position] = {}
+        """Where the latest records lead, by digest."""
+        self._decoded: dict[tuple[str, int], StoredRecord] = {}
         self._consul, self._root, self._name = consul, f"{prefix}/", name
         self._ttl_s, self._clock = session_ttl_s, clock
         self._session: str | None = None
@@ -57,11 +67,11 @@ class ConsulStore:
         """The record as it is now. Raises StoreAway, RecordInvalid."""
         cluster, found = await self._tree()
         one = found.get(f"groups/{group}")
-        return StoredRecord(GroupRecord(), StoreIndex(cluster)) if one is None else _stored(cluster, one)
+        return StoredRecord(GroupRecord(), StoreIndex(cluster)) if one is None else self._stored(cluster, one)
 
     async def read_all(self) -> StoreSnapshot:
         """All records as they are now. Raises StoreAway."""
-        return _snapshot(*await self._tree())
+        return self._snapshot(*await self._tree())
 
     async def cas(self, group: str, record: GroupRecord, index: StoreIndex, driver: str | None = None) -> bool:
         """Writes the record if the group still stands at this index. Raises StoreAway."""
@@ -94,7 +104,7 @@ class ConsulStore:
                 await asyncio.sleep(BACK_OFF_S[0])  # nothing to wait behind
             pause_s, before, index = BACK_OFF_S[0], index, next_index(index, seen)
             if before is None or before != index:
-                yield _snapshot(cluster, found)
+                yield self._snapshot(cluster, found)
 
     async def lease(self) -> str | None:
         """Takes the lease or keeps it; renews its session. Raises StoreAway."""
@@ -165,11 +175,33 @@ class ConsulStore:
         return cluster, below, found.index
 
     def _note(self, below: dict[str, KeyValue]) -> None:
+        driver = below.get("driver")
+        self.driver = driver.value.decode(errors="replace") if driver is not None and driver.session else None
         keys = {key.removeprefix("members/"): one for key, one in below.items() if key.startswith("members/")}
         found = {name: members.decode(name, one.value) for name, one in keys.items()}
         if found != self.members:
             self.members = found
             self.heard()
+
+    def _snapshot(self, cluster: str, found: dict[str, KeyValue]) -> StoreSnapshot:
+        groups: dict[str, StoredRecord] = {}
+        for key, one in found.items():
+            if key.startswith("groups/"):
+                try:
+                    groups[key.removeprefix("groups/")] = self._stored(cluster, one)
+                except RecordInvalid as exc:
+                    log.error("%s in the store is no record and is left out: %s", one.key, exc)
+        return StoreSnapshot(cluster, groups)
+
+    def _stored(self, cluster: str, one: KeyValue) -> StoredRecord:
+        """Decoded once: the same key with the same index has the same value. Raises RecordInvalid."""
+        key = one.key, one.modify_index
+        known = self._decoded.get(key)
+        if known is None:
+            known = StoredRecord(decode(one.value), StoreIndex(cluster, one.modify_index))
+            _bounded(self._decoded)[key] = known
+            _bounded(self.positions)[digest(known.record)] = position(known.record)
+        return known
 
     async def _create(self, odd: KeyValue | None) -> None:
         """An id; another gateway may be faster."""
@@ -200,16 +232,8 @@ def _id(one: KeyValue) -> str | None:
     return found if isinstance(found, str) and found.isalnum() else None
 
 
-def _stored(cluster: str, one: KeyValue) -> StoredRecord:
-    return StoredRecord(decode(one.value), StoreIndex(cluster, one.modify_index))
-
-
-def _snapshot(cluster: str, found: dict[str, KeyValue]) -> StoreSnapshot:
-    groups: dict[str, StoredRecord] = {}
-    for key, one in found.items():
-        if key.startswith("groups/"):
-            try:
-                groups[key.removeprefix("groups/")] = _stored(cluster, one)
-            except RecordInvalid as exc:
-                log.error("%s in the store is no record and is left out: %s", one.key, exc)
-    return StoreSnapshot(cluster, groups)
+def _bounded(kept: dict[K, V]) -> dict[K, V]:
+    """Without the oldest where it has become long."""
+    if len(kept) >= MAX_KEPT:
+        del kept[next(iter(kept))]
+    return kept

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +12,16 @@ from typing import Protocol
 
 from strangler_gateway.cluster.member import Member, decode
 from strangler_gateway.cluster.store import StoreAway
+from strangler_gateway.table.position import Position
 
 log = logging.getLogger(__name__)
 
 REFRESH_S = 10.0
 """A gateway that has nothing new to say says so this often."""
+AWAY_S = 0.5
+"""Before the next try, while the store is away."""
+BEHIND_S, REPORTED_S = 1.0, 2.0
+"""So long the others' reports are waited for: before a move forward, and after one."""
 POLL_S = 0.02
 """Between two looks at the store while somebody waits for the others' reports."""
 MAX_BYTES = 1 << 20
@@ -35,6 +40,11 @@ class MemberStore(Protocol):
         """The keys, as they were read last."""
         ...
 
+    @property
+    def positions(self) -> Mapping[str, Position]:
+        """Where records lead that the store has held lately, by their digest."""
+        ...
+
     async def read_all(self) -> object:
         """Reads everything now."""
         ...
@@ -49,19 +59,12 @@ class MemberStore(Protocol):
 
 
 class Members:
-    """`serves`: by group, the digest of the record that this gateway has journalled and that equals the store."""
+    """What the control plane asks of the other gateways. `me` has no admin URL until `begin`."""
 
-    def __init__(
-        self,
-        store: MemberStore,
-        me: Member,
-        serves: Callable[[], Mapping[str, str]],
-        path: Path,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, store: MemberStore, me: Member, path: Path, clock: Callable[[], float] = time.time) -> None:
         """`path`: the file in the state directory that keeps the members that were known."""
         self.me = me
-        self._store, self._serves, self._path, self._clock = store, serves, path, clock
+        self._store, self._path, self._clock = store, path, clock
         self._wake = asyncio.Event()
         self._known: dict[str, Member] = {}
         self._cluster: str | None = None
@@ -69,13 +72,8 @@ class Members:
         self._written = b""
 
     @property
-    def known(self) -> Mapping[str, Member]:
-        """Every member by name, this one included; while the store is away, as it was known last."""
-        return {**self._known, self.me.name: replace(self.me, at=self._clock(), serves=dict(self._serves()))}
-
-    @property
     def others(self) -> list[Member]:
-        """Every member but this one, by name."""
+        """Every member but this one, by name; while the store is away, as it was known last."""
         return [self._known[name] for name in sorted(self._known) if name != self.me.name]
 
     def restore(self) -> None:
@@ -89,19 +87,24 @@ class Members:
         except (OSError, ValueError, TypeError, LookupError, AttributeError) as exc:
             log.warning("%s cannot be read (%s): the other gateways are known as soon as they report", self._path, exc)
 
+    async def begin(self, admin: str) -> None:
+        """From now on this gateway is a member, at this admin URL. Raises StoreAway: `run` goes on trying."""
+        self.me = replace(self.me, admin=admin)
+        await self._write()
+
     def changed(self) -> None:
-        """What this gateway serves, or what the store holds, has changed."""
+        """What the store holds has changed."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Reports whenever there is news, and now and then; until it is cancelled."""
+        """Reports now and then, and when the own key is gone; until it is cancelled."""
         while True:
             self._wake.clear()
             try:
-                await self.report()
+                await self._write()
                 pause_s = REFRESH_S
             except StoreAway:
-                pause_s = 0.5
+                pause_s = AWAY_S
                 self._wake.clear()
             try:
                 async with asyncio.timeout(pause_s):
@@ -109,23 +112,32 @@ class Members:
             except TimeoutError:
                 continue
 
-    async def report(self) -> None:
-        """Writes this gateway's key if it has to; with it, if it is gone, every member that is known. Raises StoreAway.
+    async def report(self, serves: Mapping[str, str]) -> None:
+        """This gateway serves and has journalled these records, and the store holds the same: by group, the digest.
 
-        A key that is gone: the store was wiped, or somebody has forgotten a gateway that runs.
+        Raises StoreAway.
         """
-        found, mine = self._store.members, self._store.members.get(self.me.name)
-        now = self.known[self.me.name]
-        if mine is None and self._cluster is not None:
-            for one in self.others:
-                if one.name not in found:
-                    await self._store.report(one, only_if_missing=True)
-        if mine is None or (mine.run, mine.admin, mine.serves) != (now.run, now.admin, now.serves) or _old(mine, now):
-            await self._store.report(now)
-            await self._store.read_all()
-        if self.me.name in self._store.members:
-            self._known, self._cluster = dict(self._store.members), self._store.cluster
-            await asyncio.to_thread(self._keep)
+        self.me = replace(self.me, serves=dict(serves))
+        if self.me.admin:
+            await self._write()
+
+    async def behind(self, group: str, record: str) -> Sequence[str]:
+        """Of every gateway that does not report this digest now, a sentence that names it. Raises StoreAway."""
+        return self._sentences(group, await self._late(group, record, BEHIND_S))
+
+    async def until_reported(self, group: str, record: str) -> Sequence[str]:
+        """Waits, bounded, until every gateway reports this digest; a sentence for each that does not.
+
+        Raises StoreAway.
+        """
+        return self._sentences(group, await self._late(group, record, REPORTED_S))
+
+    def still(self, one: Member, group: str) -> str:
+        """`gw3 still serves canary 10 % (seen 40 s ago)`."""
+        served = (one.serves or {}).get(group)
+        where = self._store.positions.get(served) if served is not None else None
+        what = f"still serves {where}" if where is not None else "has not reported what it serves"
+        return f"{one.name} {what} (seen {max(self._clock() - one.at, 0):.0f} s ago)"
 
     async def leave(self) -> None:
         """At a graceful stop: nobody waits for this gateway any more. Raises StoreAway."""
@@ -137,8 +149,7 @@ class Members:
         self._known.pop(name, None)
         await self._store.read_all()
 
-    async def lagging(self, group: str, record: str, within_s: float) -> list[Member]:
-        """Who does not report this record of the group within the time. Raises StoreAway."""
+    async def _late(self, group: str, record: str, within_s: float) -> list[Member]:
         end = time.monotonic() + within_s
         while True:
             await self._store.read_all()
@@ -146,6 +157,30 @@ class Members:
             if not late or time.monotonic() >= end:
                 return sorted(late, key=lambda one: one.name)
             await asyncio.sleep(POLL_S)
+
+    def _sentences(self, group: str, late: Iterable[Member]) -> list[str]:
+        return [
+            f"{self.still(one, group)}: wait, or `strangler gateways forget {one.name}` if it is stopped"
+            for one in late
+        ]
+
+    async def _write(self) -> None:
+        """Writes this gateway's key if it has to; with it, if it is gone, every member that is known. Raises StoreAway.
+
+        A key that is gone: the store was wiped, or somebody has forgotten a gateway that runs.
+        """
+        found, mine = self._store.members, self._store.members.get(self.me.name)
+        now = replace(self.me, at=self._clock())
+        if mine is None and self._cluster is not None:
+            for one in self.others:
+                if one.name not in found:
+                    await self._store.report(one, only_if_missing=True)
+        if mine is None or replace(mine, at=now.at) != now or now.at - mine.at > REFRESH_S * 0.9:
+            await self._store.report(now)
+            await self._store.read_all()
+        if self.me.name in self._store.members:
+            self._known, self._cluster = dict(self._store.members), self._store.cluster
+            await asyncio.to_thread(self._keep)
 
     def _keep(self) -> None:
         """So that a restart knows whose report is missing. Times change all the time and are not worth a write."""
@@ -160,17 +195,6 @@ class Members:
                 self._written = text
             except OSError as exc:
                 log.warning("%s is not written: %s", self._path, exc)
-
-
-def _old(mine: Member, now: Member) -> bool:
-    return now.at - mine.at > REFRESH_S * 0.9
-
-
-def late_sentence(late: Iterable[Member], group: str, place: Callable[[Member], str], now: float) -> str:
-    """`gw3 still serves canary 10 % (seen 40 s ago): wait, or …`."""
-    said = [f"{one.name} {place(one)} (seen {max(now - one.at, 0):.0f} s ago)" for one in late]
-    names = " or ".join(f"`strangler gateways forget {one.name}`" for one in late)
-    return f"{'; '.join(said)}: wait, or {names} if it is stopped"
 
 
 def clock_time(at: float) -> str:

@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulServer]:
 @asynccontextmanager
 async def opened(server: ConsulServer, prefix: str | None = None) -> AsyncIterator[ConsulStore]:
     """A gateway's view of a cluster of its own, or of this one."""
-    consul = Consul(ConsulSettings(server.url, timeout_s=1))
+    consul = Consul(ConsulSettings(server.url, timeout_s=2))
     store = ConsulStore(consul, prefix or fresh_name(), "gw1", session_ttl_s=10)
     try:
         yield store
@@ -72,10 +72,12 @@ async def test_a_watch_tells_changes_of_others_and_goes_on_after_an_outage(serve
         await first(watch)
         assert store.members == {"gw1": HOUSE}
         server.suspend()
-        with pytest.raises(StoreAway):
-            await other.read("items")
-        assert other.away_since is not None
-        server.resume()
+        try:
+            with pytest.raises(StoreAway):
+                await other.read("items")
+            assert other.away_since is not None
+        finally:
+            server.resume()
         await other.report(replace(HOUSE, at=6.0))
         await first(watch)
         assert store.members["gw1"].at == 6.0
