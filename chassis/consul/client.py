@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import consul  # type: ignore[import-untyped]
@@ -82,7 +83,7 @@ class Consul:
         """Ends its threads; one that is in a call ends with it."""
         self._threads.close()
 
-    async def healthy(
+    async def instances(
         self,
         service: str,
         *,
@@ -91,12 +92,12 @@ class Consul:
         index: int | None = None,
         wait_s: float = 0,
     ) -> Indexed[tuple[ServiceInstance, ...]]:
-        """The instances whose checks all pass, in the order of their ids."""
+        """All registered instances, healthy or not, in the order of their ids."""
 
         def read(library: _Library) -> Indexed[tuple[ServiceInstance, ...]]:
             wait = _duration(wait_s)
-            seen, rows = library.health.service(service, index=index, wait=wait, passing=True, tag=tag, dc=dc)
-            return Indexed(_in_order(map(_healthy, rows)), int(seen))
+            seen, rows = library.health.service(service, index=index, wait=wait, tag=tag, dc=dc)
+            return Indexed(_in_order(map(_checked, rows)), int(seen))
 
         return await self._call(read, wait_s if index else 0)
 
@@ -235,8 +236,9 @@ def _in_order(found: Iterable[ServiceInstance]) -> tuple[ServiceInstance, ...]:
     return tuple(sorted(found, key=lambda one: one.id))
 
 
-def _healthy(row: Json) -> ServiceInstance:
-    return _registered(row["Service"], row["Node"]["Address"])
+def _checked(row: Json) -> ServiceInstance:
+    found = _registered(row["Service"], row["Node"]["Address"])
+    return replace(found, passing=all(check["Status"] == "passing" for check in row["Checks"]))
 
 
 def _registered(row: Json, node: str = "") -> ServiceInstance:

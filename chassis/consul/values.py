@@ -1,6 +1,6 @@
 """What Consul holds, as values, and how a call to it fails."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
@@ -37,13 +37,17 @@ class Indexed(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ServiceInstance:
-    """An instance of a service as the catalog has it. `host`: its own address, else its node's."""
+    """An instance of a service as the catalog has it. `host`: its own address, else its node's.
+
+    `passing`: all its checks pass, and its node's; of what an agent lists nothing is known of them.
+    """
 
     id: str
     service: str
     host: str
     port: int
     tags: frozenset[str] = frozenset()
+    passing: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

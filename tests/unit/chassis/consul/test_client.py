@@ -115,17 +115,18 @@ async def test_an_instance_is_healthy_once_its_check_passes_and_gone_when_deregi
     for one in (up, down):
         await client.register(one, Check(interval_s=0.1, timeout_s=1))
     async with asyncio.timeout(DEADLINE_S), server:
-        found = await client.healthy(name)
-        while not found.value:
-            found = await client.healthy(name, index=found.index, wait_s=DEADLINE_S)
-        assert found.value == (up,)
-        assert (await client.healthy(name, tag="blue")).value == (up,)
-        assert (await client.healthy(name, tag="green")).value == ()
+        found = await client.instances(name)
+        while not any(one.passing for one in found.value):
+            found = await client.instances(name, index=found.index, wait_s=DEADLINE_S)
+        assert found.value == (down, up)
+        assert [one.passing for one in found.value] == [False, True]
+        assert (await client.instances(name, tag="blue")).value == (up,)
+        assert (await client.instances(name, tag="green")).value == ()
         assert [one for one in await client.services() if one.service == name] == [down, up]
         for one in (up, down):
             await client.deregister(one.id)
             await client.deregister(one.id)
-        assert (await client.healthy(name)).value == ()
+        assert (await client.instances(name)).value == ()
 
 
 async def test_a_call_that_is_cancelled_frees_its_thread_at_once(key: str) -> None:
@@ -160,7 +161,7 @@ async def test_nobody_there_and_an_answer_of_something_else_count_as_away(key: s
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         with opened(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
-            for call in (client.get(key), client.put(key, b""), client.healthy("x"), client.services()):
+            for call in (client.get(key), client.put(key, b""), client.instances("x"), client.services()):
                 with pytest.raises(ConsulAway, match="not Consul"):
                     await call
 
