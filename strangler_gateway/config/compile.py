@@ -8,6 +8,7 @@ from strangler_gateway.config.compile_aggregate import compile_aggregate
 from strangler_gateway.config.identity_model import IdentityEntry, identity_entries
 from strangler_gateway.config.model import (
     AuthRules,
+    BalanceEntry,
     GateEntry,
     GroupEntry,
     LimitEntry,
@@ -19,6 +20,7 @@ from strangler_gateway.config.model import (
 )
 from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.table import routes as r
+from strangler_gateway.table.balance import BalanceRules, EjectRules
 from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, PublishRules
 from strangler_gateway.table.template import parse
 
@@ -63,6 +65,8 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
         breaker_open_s=entry.breaker.open_s if entry.breaker else 5.0,
         websocket_ping_s=entry.websocket_ping_s,
         health=entry.health,
+        health_interval_s=entry.health_interval_s,
+        balance=_balance(entry.balance),
         identity_headers=entry.identity_headers,
         lenient=entry.lenient,
         upgrade=tuple(name.encode() for name in entry.upgrade),
@@ -72,6 +76,11 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
         if others
         else (),
     )
+
+
+def _balance(entry: BalanceEntry) -> BalanceRules:
+    eject = entry.eject
+    return BalanceRules(entry.slow_start_s, EjectRules(eject.failures, eject.rate / 100, eject.out_s, eject.max / 100))
 
 
 def _movable(name: str, entry: MovableFields) -> r.Movable:

@@ -52,6 +52,22 @@ class BreakerRules(StrictModel):
     open_s: t.Seconds = 5.0
 
 
+class EjectEntry(StrictModel):
+    """When an instance is left out, and for how long. Percentages; 0 switches a rule off."""
+
+    failures: int = Field(default=5, ge=0, le=1_000_000)
+    rate: t.Percent = 50.0
+    out_s: t.Seconds = 10.0
+    max: t.Percent = 50.0
+
+
+class BalanceEntry(StrictModel):
+    """How requests are spread over the instances of a service."""
+
+    slow_start_s: t.SecondsOrNone = 10.0
+    eject: EjectEntry = EjectEntry()
+
+
 class ServiceEntry(StrictModel):
     """An upstream: the monolith, or an extracted service; `urls`: of several instances."""
 
@@ -63,6 +79,8 @@ class ServiceEntry(StrictModel):
     max_connections: t.Count = 1000
     breaker: BreakerRules | None = None
     health: t.Target | None = None
+    health_interval_s: t.SecondsOrNone = 0.0
+    balance: BalanceEntry = BalanceEntry()
     websocket_ping_s: t.SecondsOrNone = 0.0
     identity_headers: Literal["drop", "pass", "trusted"] | None = None
     lenient: bool = False

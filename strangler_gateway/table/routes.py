@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from chassis.discovery.port import Instance
 from strangler_gateway.table.aggregate_rules import AggregateRules
+from strangler_gateway.table.balance import BalanceRules
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.rate import Rate, Window, parse_rates, windows_of
 
@@ -88,6 +89,11 @@ class Service:
     """Of `urls:`; host, port and unix are the first one's. Empty: there is one, or it is discovered."""
     discover: str | None = field(default=None, metadata=_ADDED)
     """Where its instances are looked up; host is the name that is looked for."""
+
+    balance: BalanceRules = field(default=BalanceRules(), metadata=_ADDED)
+    """How requests are spread over several instances."""
+    health_interval_s: float = field(default=0.0, metadata=_ADDED)
+    """How often each of several instances is asked whether it is well; 0: not at all."""
 
     @property
     def authority(self) -> bytes:

@@ -1,8 +1,9 @@
-"""The instances of one service: which of them takes a call, and which another one where it was not answered."""
+"""The instances of one service: which of them takes a call, and which other one where it was not answered."""
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from math import inf
 from typing import Final
 
 from chassis.discovery.port import Instance
@@ -12,6 +13,7 @@ from strangler_gateway.table.routes import Service
 from strangler_gateway.upstream.call import Call, Sink
 from strangler_gateway.upstream.pool import ANY_AGE_S, Pool
 from strangler_gateway.upstream.retry import RETRYABLE, ConnectionKillers, RetryBudget
+from strangler_gateway.upstream.rotation import Rotation
 
 _WRITE_FRESH_S: Final = 1.0
 """A request that may not be sent again only takes a pooled connection that was in use this recently."""
@@ -40,18 +42,23 @@ class Balancer:
     ) -> None:
         self.service = service
         self.now = now
-        self.pools: list[Pool] = []
         self.budget = RetryBudget()
         self.killers = ConnectionKillers()
         self.failures = 0
-        self._max_header, self._batch, self._draw = max_header, batch, draw
+        self.rotation = Rotation(service.balance, draw)
+        self._max_header, self._batch = max_header, batch
         self._open_until = 0.0
         self._only: Pool | None = None
         """The pool, where there is one alone."""
         self._leaving: list[Pool] = []
-        self._nowhere = self._pool(Instance("", service.host, service.port))
+        self._nowhere = self._pool(Instance("", service.host, service.port), -inf)
         """Holds calls while no instance is known."""
         self.set_instances(instances_of(service) if instances is None else instances)
+
+    @property
+    def pools(self) -> list[Pool]:
+        """One for each instance."""
+        return self.rotation.pools
 
     def send(
         self, sink: Sink, method: bytes, target: bytes, head: bytes, *, complete: bool, upgrade: bytes = b""
@@ -59,9 +66,10 @@ class Balancer:
         """Starts a call; the sink hears of everything later, never from inside this function."""
         pool = self._only
         if pool is None:
-            pool = self._chosen(self.pools) or self._nowhere
+            pool = self.rotation.chosen() or self._nowhere
         call = Call(pool, sink, method, target, head, complete, upgrade)
         pool.active.add(call)
+        pool.requests += 1
         clock = self.now
         now = clock()
         self.budget.request(now)
@@ -80,14 +88,14 @@ class Balancer:
 
     def set_instances(self, instances: Iterable[Instance]) -> None:
         """From now on these are all. A pool stays as it is while its instance does; calls of the others finish."""
-        wanted = dict.fromkeys(instances)
-        for pool in self.pools:
-            if pool.instance not in wanted:
-                pool.close()
-                self._leaving.append(pool)
+        wanted, now = dict.fromkeys(instances), self.now()
         known = {pool.instance: pool for pool in self.pools}
-        self.pools = [known.get(instance) or self._pool(instance) for instance in wanted]
+        since = now if known else -inf
+        self.rotation.set_pools([known.get(one) or self._pool(one, since) for one in wanted], now)
         self._only = self.pools[0] if len(self.pools) == 1 else None
+        for instance, pool in known.items():
+            if instance not in wanted:
+                self._leave(pool, now)
 
     def retry(self, pool: Pool, call: Call, reused: bool) -> bool:
         """Sends a call again whose connection was lost before a byte of an answer came, where that is safe.
@@ -95,6 +103,8 @@ class Balancer:
         To another instance if there is one, else on a new connection if it was on one that had been in use before.
         """
         now = self.now()
+        if not reused:
+            self.failed(pool)
         other = self._other(call)
         if other is None:
             seen = self.killers.note(call.method, call.target, now)
@@ -109,35 +119,52 @@ class Balancer:
             return False
         call.resent = True
         if other is not None:
-            call.move(other)
+            self._move(call, other)
         (other or pool).dispatch(call, now)
         return True
 
-    def connected(self) -> None:
+    def connected(self, pool: Pool) -> None:
         """A connection has come about."""
         self.failures = 0
+        if pool.health is not None:
+            pool.health.refused_in_a_row = 0
 
-    def refused(self) -> None:
+    def refused(self, pool: Pool) -> None:
         """A connection has not come about."""
         self.failures += 1
         if self.service.breaker_failures and self.failures >= self.service.breaker_failures:
             self._open_until = self.now() + self.service.breaker_open_s
+        if pool.health is not None:
+            pool.health.failed(refused=True)
+            self.rotation.judge(pool, self.now())
+
+    def answered(self, pool: Pool, status: int) -> None:
+        """The head of an answer has come."""
+        if pool.health is not None and not pool.health.answered(status):
+            self.rotation.judge(pool, self.now())
+
+    def failed(self, pool: Pool) -> None:
+        """No answer came, or none that is whole and valid."""
+        if pool.health is not None:
+            pool.health.failed()
+            self.rotation.judge(pool, self.now())
 
     def unconnected(self, pool: Pool, call: Call, error: UpstreamError) -> None:
         """Sends a call of which nothing has left to another instance, whatever its method; else it has failed."""
         now, other = self.now(), self._other(call)
         if other is None or not self.budget.spend(now):
             call.fail(error)
-            return
-        call.move(other)
-        if not other.reuse(call, now, ANY_AGE_S if call.method in RETRYABLE else _WRITE_FRESH_S):
-            other.dispatch(call, now)
+        else:
+            self._hand_over(call, other, now)
 
     def sweep(self) -> None:
-        """Time-outs of all calls."""
+        """Time-outs of all calls; who is left out, and who comes back."""
         for pool in (*self.pools, *self._leaving):
             pool.sweep()
-        self._leaving = [pool for pool in self._leaving if pool.active]
+        if self._leaving:
+            self._leaving = [pool for pool in self._leaving if pool.active]
+        if self._only is None:
+            self.rotation.sweep(self.now())
 
     def close(self) -> None:
         """No new call comes: idle connections end now, the others with their call."""
@@ -148,20 +175,33 @@ class Balancer:
         """The calls under way."""
         return [call for pool in (*self.pools, *self._leaving, self._nowhere) for call in pool.active]
 
-    def _pool(self, instance: Instance) -> Pool:
-        return Pool(self, self.service, instance, self.now, self._max_header, self._batch)
+    def _pool(self, instance: Instance, since: float) -> Pool:
+        pool = Pool(self, self.service, instance, self.now, self._max_header, self._batch)
+        pool.since = since
+        return pool
+
+    def _leave(self, pool: Pool, now: float) -> None:
+        """Its idle connections end; what only waits for one goes elsewhere."""
+        pool.close()
+        pool.watch(False)
+        self._leaving.append(pool)
+        for call in list(pool.waiting):
+            other = self._other(call)
+            if other is not None:
+                self._hand_over(call, other, now)
 
     def _other(self, call: Call) -> Pool | None:
         """An instance that the call has not tried yet."""
-        if self._only is not None or len(call.tried) + 1 >= _MAX_TRIED:
+        if (self._only is not None and call.pool is self._only) or len(call.tried) + 1 >= _MAX_TRIED:
             return None
-        return self._chosen([pool for pool in self.pools if pool is not call.pool and pool not in call.tried])
+        return self.rotation.chosen_besides((*call.tried, call.pool))
 
-    def _chosen(self, pools: Sequence[Pool]) -> Pool | None:
-        """Of two random ones the one with fewer calls under way."""
-        if len(pools) < 2:
-            return pools[0] if pools else None
-        first = int(self._draw() * len(pools))
-        second = int(self._draw() * (len(pools) - 1))
-        one, two = pools[first], pools[second + (second >= first)]
-        return two if len(two.active) < len(one.active) else one
+    def _hand_over(self, call: Call, pool: Pool, now: float) -> None:
+        """Nothing of the call has left."""
+        self._move(call, pool)
+        if not pool.reuse(call, now, ANY_AGE_S if call.method in RETRYABLE else _WRITE_FRESH_S):
+            pool.dispatch(call, now)
+
+    def _move(self, call: Call, pool: Pool) -> None:
+        call.move(pool)
+        pool.requests += 1

@@ -39,6 +39,17 @@ class ConnectionPool(CallPool, Protocol):
         """Whether a call whose connection was lost without an answer is sent again."""
         ...
 
+    @property
+    def watched(self) -> bool:
+        """Whether it is told of answers."""
+        ...
+
+    def answered(self, status: int) -> None:
+        """The final answer's head has come."""
+
+    def failed(self) -> None:
+        """The answer ended too early, or is none."""
+
 
 class UpstreamConnection:
     """One connection to the origin, with at most one call under way."""
@@ -155,8 +166,10 @@ class UpstreamConnection:
                 call.deadline = self.pool.now() + call.idle_s
                 self._body(call, data)
         except BadResponse as exc:
+            self.pool.failed()
             call.fail(self._error(exc.code, f"sent an answer that is not valid HTTP/1.1: {exc}"))
         except Malformed as malformed:
+            self.pool.failed()
             call.fail(self._error("http_protocol_error", f"sent a malformed chunked body: {malformed}"))
         if not call.ended:
             call.sink.flush()
@@ -207,8 +220,11 @@ class UpstreamConnection:
             call.answered = True
             if head.meaning.events:
                 call.idle_s = inf
-            clock = self.pool.now
+            pool = self.pool
+            clock = pool.now
             call.deadline = clock() + call.idle_s
+            if pool.watched:
+                pool.answered(head.meaning.status)
             call.sink.on_head(head)
         elif head.meaning.status == 101:
             self._upgraded(call, head)
@@ -314,8 +330,9 @@ class UpstreamConnection:
         self.call = None
         call.connection = None
         if self.head is None:
-            silent = not self.buffer and not self.informational
-            if silent and self.pool.retry(call, reused=self.uses > 1):
+            if self.buffer or self.informational:
+                self.pool.failed()
+            elif self.pool.retry(call, reused=self.uses > 1):
                 return
             call.fail(self._error("connection_terminated", "closed the connection without an answer"))
         elif self.left < 0 and self.decoder is None and in_order:
@@ -324,4 +341,5 @@ class UpstreamConnection:
             sink.on_end([])
             sink.flush()
         else:
+            self.pool.failed()
             call.fail(self._error("http_response_incomplete", "closed the connection in the middle of its answer"))

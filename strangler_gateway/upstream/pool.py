@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Final, Protocol, cast
 
 from chassis.discovery.port import Instance
@@ -12,8 +13,9 @@ from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
 from strangler_gateway.upstream.call import Call
 from strangler_gateway.upstream.connection import IDLE_S, UpstreamConnection
+from strangler_gateway.upstream.instance_health import InstanceHealth
 
-ANY_AGE_S: Final = float("inf")
+ANY_AGE_S: Final = inf
 
 
 class PoolOwner(Protocol):
@@ -23,11 +25,17 @@ class PoolOwner(Protocol):
         """Whether a call whose connection was lost without an answer is sent again."""
         ...
 
-    def connected(self) -> None:
+    def connected(self, pool: "Pool") -> None:
         """A connection has come about."""
 
-    def refused(self) -> None:
+    def refused(self, pool: "Pool") -> None:
         """A connection has not come about."""
+
+    def answered(self, pool: "Pool", status: int) -> None:
+        """The final answer's head has come."""
+
+    def failed(self, pool: "Pool") -> None:
+        """It did not answer, or not to the end."""
 
     def unconnected(self, pool: "Pool", call: Call, error: UpstreamError) -> None:
         """The call has found no connection; nothing of it has left."""
@@ -56,6 +64,13 @@ class Pool:
         self.active: set[Call] = set()
         self.waiting: deque[Call] = deque()
         self.closed = False
+        self.requests = 0
+        """Calls in all."""
+        self.watched = False
+        """Whether it is told of answers."""
+        self.health: InstanceHealth | None = None
+        self.since = -inf
+        """When it came, or came back; -inf: with the service."""
         self._context: ssl.SSLContext | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -89,6 +104,28 @@ class Pool:
         """Whether a call whose connection was lost before a byte of an answer came is sent again."""
         return self.owner.retry(self, call, reused)
 
+    def answered(self, status: int) -> None:
+        """The final answer's head has come."""
+        self.owner.answered(self, status)
+
+    def failed(self) -> None:
+        """The instance broke off in its answer, or sent what is none."""
+        self.owner.failed(self)
+
+    @property
+    def load(self) -> int:
+        """Calls under way, and recent failures: who fails fast must not attract all calls."""
+        health = self.health
+        return len(self.active) if health is None else len(self.active) + health.recent_failures
+
+    def watch(self, watched: bool) -> None:
+        """Whether its health is kept: only where there are other instances to compare with, and to choose."""
+        self.watched = watched
+        if not watched:
+            self.health = None
+        elif self.health is None:
+            self.health = InstanceHealth()
+
     def sweep(self) -> None:
         """Ends what waits too long; called a few times a second for all calls at once."""
         now = self.now()
@@ -96,10 +133,16 @@ class Pool:
             if call.connection is None:
                 self.owner.unconnected(self, call, connect_error(self.service.name, TimeoutError()))
             else:
-                call.expire()
+                self._expire(call)
         for connection in [c for c in self.idle if c.idle_until < now]:
             self.idle.remove(connection)
             connection.discard()
+
+    def _expire(self, call: Call) -> None:
+        is_tunnel = call.connection is not None and call.connection.is_tunnel
+        call.expire()
+        if call.ended and not is_tunnel:
+            self.failed()
 
     def close(self) -> None:
         """No new call comes: idle connections end now, the others with their call."""
@@ -144,11 +187,11 @@ class Pool:
             connection = await self._open()
         except Exception as exc:
             self.open -= 1
-            self.owner.refused()
+            self.owner.refused(self)
             if call.pool is self and call.connection is None and not call.ended:
                 self.owner.unconnected(self, call, connect_error(self.service.name, exc))
             return
-        self.owner.connected()
+        self.owner.connected(self)
         if call.pool is self and call.connection is None and not call.ended:
             connection.begin(call, self.now())
         else:

@@ -27,6 +27,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### services.NAME": routes_model.ServiceEntry,
     "### services.NAME.timeout_s": routes_model.TimeoutsEntry,
     "### services.NAME.tls": routes_model.TlsOptions,
+    "### services.NAME.balance": routes_model.BalanceEntry,
+    "### services.NAME.balance.eject": routes_model.EjectEntry,
     "### services.NAME.breaker": routes_model.BreakerRules,
     "### groups.NAME": routes_model.GroupEntry,
     "### groups.NAME.gate": routes_model.GateEntry,

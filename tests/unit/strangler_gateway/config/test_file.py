@@ -11,8 +11,10 @@ from typing import Any, cast
 
 import pytest
 
+from chassis.discovery.port import Instance
 from strangler_gateway.config.faults import Fault, RoutesInvalid
 from strangler_gateway.config.file import json_schema, load
+from strangler_gateway.table.balance import EjectRules
 from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, PublishRules
 from strangler_gateway.table.routes import (
     Auth,
@@ -330,6 +332,18 @@ def test_every_process_finds_the_same_digest() -> None:
         for seed in (1, 2, 3)
     }
     assert len(digests) == 1
+
+
+def test_a_service_may_have_several_instances_and_one_alone_changes_no_digest() -> None:
+    one = 'url: "http://127.0.0.1:3000"'
+    several = MINIMAL.replace(one, 'urls: ["http://a", "http://[::1]:81"], balance: {eject: {rate: 30, max: 100}}')
+    service = load(several, {}).services["monolith"]
+    assert service.instances == (Instance("a:80", "a", 80), Instance("[::1]:81", "::1", 81))
+    assert (service.authority, service.balance.eject) == (b"a", EjectRules(5, 0.3, 10.0, 1.0))
+    sockets = load(MINIMAL.replace(one, 'urls: ["unix:/run/a", "unix:/run/b"]'), {}).services["monolith"].instances
+    assert sockets == tuple(Instance(each, "localhost", 80, each) for each in ("/run/a", "/run/b"))
+    alone = load(MINIMAL.replace(one, 'urls: ["http://127.0.0.1:3000"]'), {})
+    assert alone.digest == load(MINIMAL, {}).digest != load(several, {}).digest
 
 
 def test_movables_replace_those_of_the_same_name_in_table_and_routes() -> None:

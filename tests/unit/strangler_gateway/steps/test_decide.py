@@ -125,7 +125,8 @@ def test_a_user_is_on_the_side_of_his_bucket_and_gets_no_cookie() -> None:
 def test_an_open_breaker_sends_safe_requests_to_the_monolith_and_never_a_write(method: str, reason: str) -> None:
     fragile = replace(SHOP, breaker_failures=1)
     gateway = gateway_for(route(extracted=fragile))
-    gateway.upstreams.pool(fragile).refused()
+    breaker = gateway.upstreams.pool(fragile)
+    breaker.refused(breaker.pools[0])
     x = decided(gateway, who=ALICE, method=method)
     assert x.decision is not None
     assert x.decision.reason == reason

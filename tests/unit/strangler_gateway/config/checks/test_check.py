@@ -249,6 +249,18 @@ def only_fault(text: str, **environ: str) -> str:
         (two("path: '/a'", "path: '/a/'", "paths: {trailing_slash: ignore}"), SHADOWED),
         (two("path: '/%41'", "path: '/A'", "paths: {decode_literals: true}"), SHADOWED),
         (two("path: '/a', methods: [GET, POST]", "path: '/a', methods: [POST]"), f"{SHADOWED} POST /a"),
+        (
+            service("lenient: true"),
+            'services.monolith: "url" is missing; write url: "http://host:port", or urls: [...]',
+        ),
+        (service("url: http://m, urls: [http://m]"), 'monolith.urls: "url" says already where the service is'),
+        (
+            service("urls: [http://m, https://n]"),
+            "monolith.urls[1]: has another scheme or base path than the first one",
+        ),
+        (service("urls: [http://m/a, http://n/b]"), "monolith.urls[1]: has another scheme or base path"),
+        (service("urls: [http://m, http://n, 'http://m:80']"), "urls[2]: is the same instance as number 1"),
+        (service("urls: []"), "services.monolith.urls: is empty"),
         (service("url: 'ftp://m'"), "wanted a URL that begins with http://, https:// or unix:"),
         (service("url: http://m, upgrade: [h2c]"), "would pass the gateway unseen"),
         (service("url: http://m, upgrade: ['HTTP/2.0']"), "would pass the gateway unseen"),
