@@ -13,7 +13,7 @@ from strangler_gateway.http.date import HttpDate
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.identity.authority import Authority
 from strangler_gateway.identity.signer import Signer
-from strangler_gateway.limits.limiter import Limiter
+from strangler_gateway.limits.limiter import Limiter, OwnCounters
 from strangler_gateway.limits.memory import MemoryCounters
 from strangler_gateway.limits.redis import RedisCounters
 from strangler_gateway.publish.broker import Publishing
@@ -35,7 +35,7 @@ from strangler_gateway.steps.match import Match
 from strangler_gateway.steps.observe import Observe, Observer
 from strangler_gateway.steps.pipeline import Pipeline, Step
 from strangler_gateway.steps.publish import Publish
-from strangler_gateway.steps.serialize import Serialize
+from strangler_gateway.steps.serialize import Serialize, WriteTurns
 from strangler_gateway.table.current_table import CurrentTable
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import RouteTable
@@ -58,6 +58,10 @@ class Outside:
     clocks: Clocks = field(default_factory=Clocks)
     mark: str = field(default_factory=lambda: secrets.token_hex(4))
     """Tells this gateway from others in Via fields."""
+    turns: WriteTurns | None = None
+    """In place of those of this process."""
+    counters: OwnCounters | None = None
+    """The same, for rate limits."""
 
 
 class Gateway:
@@ -77,7 +81,8 @@ class Gateway:
         self.observer = Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall)
         self.upstreams = Upstreams(outside.clocks.now, settings.max_response_header, batch)
         self.shadow = self._shadow()
-        self.limiter = Limiter(MemoryCounters(outside.clocks.now), outside.shared_counters, outside.stats)
+        counters = outside.counters or MemoryCounters(outside.clocks.now)
+        self.limiter = Limiter(counters, outside.shared_counters, outside.stats)
         self.steps = self._way()
         self.pipeline = Pipeline(self.steps)
         self.front = Front(
@@ -111,7 +116,7 @@ class Gateway:
             Decide(self.upstreams, self.shadow, self.recorder, clocks.random_bytes),
             Authorize(self.authority, outside.signer, self.throttle),
             exchange_credential,
-            Serialize(outside.stats),
+            Serialize(outside.stats, outside.turns),
             Publish(publisher),
             Aggregate(aggregates),
             Forward(self.upstreams, outside.stats, self.via, self.http_date, exchange_credential),

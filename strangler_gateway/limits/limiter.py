@@ -1,14 +1,15 @@
 """Counts a request where it has to be counted: in Redis, if there is one, else in this process."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from strangler_gateway.limits.counters import Count
-from strangler_gateway.limits.memory import MemoryCounters
 from strangler_gateway.limits.quota_policy import QuotaPolicy
 from strangler_gateway.limits.redis import RedisCounters
 from strangler_gateway.limits.redis_link import RedisAnswer
+from strangler_gateway.table.rate import Window
 from strangler_gateway.telemetry.stats import Stats
 
 Counted = Count | Awaitable[Count | None] | None
@@ -25,10 +26,23 @@ class LimiterStatus:
     """Callers that the memory of this process had no room for."""
 
 
-class Limiter:
-    """The counters of one gateway. `shared`: those that it has in common with others."""
+class OwnCounters(Protocol):
+    """Those of one gateway."""
 
-    def __init__(self, memory: MemoryCounters, shared: RedisCounters | None, stats: Stats) -> None:
+    @property
+    def forgotten(self) -> int:
+        """Callers that had to make room for others."""
+        ...
+
+    def take(self, windows: Sequence[Window], key: bytes, /) -> Counted:
+        """Counts one request of the caller `key`, which names the windows too."""
+        ...
+
+
+class Limiter:
+    """`memory`: the counters of this gateway alone; `shared`: those that it has in common with others."""
+
+    def __init__(self, memory: OwnCounters, shared: RedisCounters | None, stats: Stats) -> None:
         self._memory, self._shared, self._stats = memory, shared, stats
 
     def take(self, route_id: str, policy: QuotaPolicy, caller: bytes) -> Counted:
@@ -49,11 +63,13 @@ class Limiter:
         policy: QuotaPolicy,
         caller: bytes,
     ) -> Count | None:
-        count = shared.read(await answer)
-        return count if count is not None else self._alone(route_id, policy, caller)
+        count: Counted = shared.read(await answer)
+        if count is None:
+            count = self._alone(route_id, policy, caller)
+        return await count if isinstance(count, Awaitable) else count
 
-    def _alone(self, route_id: str, policy: QuotaPolicy, caller: bytes) -> Count | None:
-        """Redis is away: this process counts by itself, if the route is open then."""
+    def _alone(self, route_id: str, policy: QuotaPolicy, caller: bytes) -> Counted:
+        """Redis is away: this gateway counts by itself, if the route is open then."""
         self._stats.route(route_id).limit_unavailable += 1
         if policy.rule.unavailable == "closed":
             return None

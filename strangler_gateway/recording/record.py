@@ -37,8 +37,8 @@ class Tally:
     left_out: dict[str, int] = field(default_factory=dict)
     """By reason: not_whole (too long, a stream, the client left), too_many at a time, and those of LeftOut."""
 
-    def leave_out(self, reason: str) -> None:
-        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+    def leave_out(self, reason: str, count: int = 1) -> None:
+        self.left_out[reason] = self.left_out.get(reason, 0) + count
 
 
 class Recording:
@@ -49,7 +49,7 @@ class Recording:
         self.tally = Tally()
         self._clock = clock
         self._ends_at = clock() + wanted.for_s
-        self._salt = salt or secrets.token_hex(8)
+        self.salt = salt or secrets.token_hex(8)
         self._whole: asyncio.Queue[CapturedExchange] = asyncio.Queue()
         self._waiting = 0
         self._under_way = 0
@@ -102,16 +102,19 @@ class Recording:
             return False
         if wanted.share >= BUCKETS:
             return True
-        return bucket(self._salt, caller_of(exchange.fields) or exchange.client.encode()) < wanted.share
+        return bucket(self.salt, caller_of(exchange.fields) or exchange.client.encode()) < wanted.share
 
     def _ended(self, exchange: Exchange, capture: Capture, whole: bool) -> None:
         self._under_way -= 1
         if not whole:
             self.tally.leave_out("not_whole")
-        elif not self.over:
-            self._put(_captured(exchange, capture))
+        else:
+            self.put(_captured(exchange, capture))
 
-    def _put(self, captured: CapturedExchange) -> None:
+    def put(self, captured: CapturedExchange) -> None:
+        """Takes a whole exchange, unless the recording is over."""
+        if self.over:
+            return
         size = len(captured.body) + len(captured.answer)
         if self._waiting + size > MAX_WAITING:
             self.tally.leave_out("too_many")

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, Protocol
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Answer, Outcome
@@ -27,8 +28,24 @@ _BUSY = Reply(
 )
 
 
+class WriteTurns(Protocol):
+    """Who is writing, and who waits."""
+
+    def take(self, key: Key, /) -> bool:
+        """Takes the turn if it is free."""
+        ...
+
+    def wait(self, key: Key, timeout_s: float, /) -> Awaitable[bool]:
+        """Waits for the turn, in the order of arrival; false when there is no place to wait, or no turn in time."""
+        ...
+
+    def release(self, key: Key, /) -> None:
+        """The turn goes to who has waited longest."""
+        ...
+
+
 class Turns:
-    """Who is writing, and who waits, in this process; several gateways will need a shared store behind these three."""
+    """The turns of one process; several gateways will need a shared store behind these three."""
 
     def __init__(self) -> None:
         self._waiting: dict[Key, deque[asyncio.Future[None]]] = {}
@@ -80,9 +97,9 @@ class Turns:
 class Serialize:
     """Takes the user's turn for a write of a group with `serialize: user`; nothing is serialised in state legacy."""
 
-    def __init__(self, stats: Stats) -> None:
+    def __init__(self, stats: Stats, turns: WriteTurns | None = None) -> None:
         self._stats = stats
-        self.turns = Turns()
+        self.turns: WriteTurns = turns or Turns()
 
     def run(self, exchange: Exchange) -> Outcome:
         """The turn ends with the exchange, also where the table has changed meanwhile."""

@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Collection
+import select
+import stat
+from collections.abc import Collection, Iterable, Iterator
 from typing import BinaryIO, Final
 
 from strangler_gateway.exchange.exchange import Exchange
@@ -23,10 +25,14 @@ _REFUSED = (
 
 
 class AccessLog:
-    """Lines are kept until `flush`, or until there are 64 KiB of them. `fields`: `path`, `user`."""
+    """Lines are kept until `flush`, or until there are 64 KiB of them. `fields`: `path`, `user`.
 
-    def __init__(self, out: BinaryIO, fields: Collection[str] = ()) -> None:
+    `shared`: other processes write to it, too. What is no file then takes no more than PIPE_BUF bytes as one piece.
+    """
+
+    def __init__(self, out: BinaryIO, fields: Collection[str] = (), *, shared: bool = False) -> None:
         self._out = out
+        self._in_pieces = shared and not stat.S_ISREG(os.fstat(out.fileno()).st_mode)
         self._path, self._user = "path" in fields, "user" in fields
         self._more = self._path or self._user
         self._lines: list[bytes] = []
@@ -82,9 +88,21 @@ class AccessLog:
             return
         lines, self._lines, self._size = self._lines, [], 0
         try:
-            os.write(self._out.fileno(), b"".join(lines))
+            for piece in _pieces(lines) if self._in_pieces else (b"".join(lines),):
+                os.write(self._out.fileno(), piece)
         except OSError:
             return
+
+
+def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines, as many as fit into one write that no other process's can break (POSIX, write(2) on a pipe)."""
+    piece = b""
+    for line in lines:
+        if piece and len(piece) + len(line) > select.PIPE_BUF:
+            yield piece
+            piece = b""
+        piece += line
+    yield piece
 
 
 def _json(value: str | None) -> bytes:

@@ -5,6 +5,7 @@ Only a parent's message may hold pickled values: a worker reads what clients sen
 
 import asyncio
 import base64
+import contextlib
 import io
 import json
 import pickle
@@ -56,14 +57,16 @@ class Channel:
         """Whether much of what was sent has not been read yet."""
         return self._writer.transport.get_write_buffer_size() > CLOGGED
 
+    async def room(self) -> None:
+        """Returns once the other side has read most of what was sent, or has gone."""
+        with contextlib.suppress(OSError):
+            await self._writer.drain()
+
     async def flush(self) -> None:
         """Returns once the system has all that was sent, or the other side has gone."""
         transport = self._writer.transport
         transport.set_write_buffer_limits(0)
-        try:
-            await self._writer.drain()
-        except OSError:
-            return
+        await self.room()
 
     def close(self) -> None:
         """Ends this side at once."""
@@ -73,6 +76,7 @@ class Channel:
 async def open_channel(connected: socket.socket) -> Channel:
     """Takes over a connected socket of any stream family."""
     reader, writer = await asyncio.open_unix_connection(sock=connected, limit=MAX_FRAME)
+    writer.transport.set_write_buffer_limits(CLOGGED)
     return Channel(reader, writer)
 
 

@@ -14,7 +14,6 @@ from strangler_gateway.identity.authority import Authority
 from strangler_gateway.migration.file_watch import Reloader
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.saved_file import differences_file
-from strangler_gateway.recording.record import Recorder
 from strangler_gateway.server.listener import listen, listen_together
 from strangler_gateway.server.shutdown import StopSignals, within
 from strangler_gateway.server.uvicorn_server import address, admin_server
@@ -69,7 +68,7 @@ async def _run(settings: Settings, public: list[socket.socket], admin: socket.so
         stats=stats,
         keys=signer,
         examples=examples,
-        recorder=Recorder(),
+        recorder=workers.recorder,
         is_ready=ready.is_set,
         limits=lambda: workers.limits,
     )

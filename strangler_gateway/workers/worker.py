@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -21,13 +22,16 @@ from strangler_gateway import opening
 from strangler_gateway.gateway import Gateway, Outside
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import Signer, SigningKeyInvalid, read_keys
+from strangler_gateway.limits.memory import MemoryCounters
 from strangler_gateway.server.shutdown import drain, leave
 from strangler_gateway.server.sweeper import sweep_for_ever
 from strangler_gateway.server.uvicorn_server import Server, public_server
 from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.drained import drain as drained
 from strangler_gateway.telemetry.step_counts import StepCounts
+from strangler_gateway.workers.asking import ParentCounters, ParentTurns, Questions
 from strangler_gateway.workers.channel import Channel, ChannelLost, Message, open_channel, unpacked
+from strangler_gateway.workers.recording import record
 
 log = logging.getLogger(__name__)
 
@@ -51,18 +55,21 @@ async def _run(connected: socket.socket, listeners: list[socket.socket]) -> int:
     try:
         begin = await channel.receive()
         settings, keys, mark = unpacked(begin["shared"])
+        questions = Questions(channel)
         with opening.log_output(settings) as out:
             outside = Outside(
-                AccessLog(out, settings.log_fields.split(",")),
+                AccessLog(out, settings.log_fields.split(","), shared=True),
                 Signer(read_keys(keys, "the parent")),
                 publishing=opening.publishing(settings),
                 shared_counters=opening.shared_counters(settings),
                 mark=mark,
+                turns=ParentTurns(questions, channel),
+                counters=ParentCounters(questions, MemoryCounters(time.monotonic)),
             )
             gateway = Gateway(settings, unpacked(begin["table"]), outside)
             try:
                 await gateway.limiter.start()
-                await Worker(channel, gateway, begin).serve(listeners)
+                await Worker(channel, gateway, questions, begin).serve(listeners)
             finally:
                 await gateway.aclose()
     except ChannelLost:
@@ -77,11 +84,12 @@ async def _run(connected: socket.socket, listeners: list[socket.socket]) -> int:
 class Worker:
     """Does what the parent says, and tells it what was counted."""
 
-    def __init__(self, channel: Channel, gateway: Gateway, begin: Message) -> None:
-        self._channel, self._gateway = channel, gateway
+    def __init__(self, channel: Channel, gateway: Gateway, questions: Questions, begin: Message) -> None:
+        self._channel, self._gateway, self._questions = channel, gateway, questions
         self._serves = int(begin["number"])
         self._leave_asked, self._stop_asked = asyncio.Event(), asyncio.Event()
         self._leave_s = 0.0
+        self._recording: asyncio.Task[None] | None = None
         self._at_once = asyncio.Event()
         self._drain_s = gateway.settings.drain_s
         self._adopt_steps(begin["steps"])
@@ -171,6 +179,17 @@ class Worker:
     def _count(self, message: Message) -> None:
         self._tell(int(message["number"]))
 
+    def _answer(self, message: Message) -> None:
+        if not self._questions.hear(message) and message.get("of") == "turn" and message["value"]:
+            self._channel.send("release", key=message["key"])  # whose client has left
+
+    def _record(self, message: Message) -> None:
+        if self._recording is not None:
+            self._recording.cancel()
+        asked = message["asked"]
+        recorder = self._gateway.recorder
+        self._recording = asyncio.create_task(record(self._channel, recorder, asked)) if asked is not None else None
+
     def _leave(self, message: Message) -> None:
         self._leave_s = float(message["seconds"])
         self._leave_asked.set()
@@ -182,7 +201,7 @@ class Worker:
             self._at_once.set()
         self._stop_asked.set()
 
-    _HEARD = {"table": _table, "count": _count, "leave": _leave, "stop": _stop}  # noqa: RUF012  # never changed
+    _HEARD = {"answer": _answer, "record": _record, "table": _table, "count": _count, "leave": _leave, "stop": _stop}  # noqa: RUF012  # never changed
 
 
 if __name__ == "__main__":

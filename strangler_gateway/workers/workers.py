@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.settings import Settings
@@ -15,9 +15,11 @@ from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.drained import add
 from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.workers.answering import Answers
 from strangler_gateway.workers.channel import Message, packed
 from strangler_gateway.workers.divided import divided_settings, divided_table
 from strangler_gateway.workers.process import WorkerProcess, spawn
+from strangler_gateway.workers.recording import SharedRecorder
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,9 @@ class Workers:
         self._listeners = listeners
         self._stats, self._examples = stats, examples
         self._environ = {**os.environ, "PYTHONHASHSEED": str(secrets.randbelow(2**32 - 1) + 1)}
+        self._answers = Answers()
+        self.recorder = SharedRecorder(self._record)
+        self._recorded: Mapping[str, Any] | None = None
         self._running: dict[int, WorkerProcess] = {}
         self._keeping: list[asyncio.Task[None]] = []
         self._looking: asyncio.Task[None] | None = None
@@ -134,7 +139,13 @@ class Workers:
         said = [worker.limits for worker in self.up if worker.limits]
         problem = next((str(one["problem"]) for one in said if one["problem"]), None)
         redis = next((str(one["redis"]) for one in said if one["redis"]), None)
-        return LimiterStatus(redis, problem, sum(int(str(one["forgotten"])) for one in said))
+        forgotten = self._answers.counters.forgotten
+        return LimiterStatus(redis, problem, forgotten + sum(int(str(one["forgotten"])) for one in said))
+
+    def _record(self, asked: Mapping[str, Any] | None) -> None:
+        self._recorded = asked
+        for worker in self._running.values():
+            worker.channel.send("record", asked=asked)
 
     def leave(self, seconds: float) -> None:
         """For so long the workers serve on, and tell each client that its connection ends."""
@@ -206,6 +217,7 @@ class Workers:
             await worker.listen(self._hear)
         finally:
             worker.kill()
+            self._answers.ended(worker.pid)
             del self._running[number]
             self._news.set()
 
@@ -241,6 +253,8 @@ class Workers:
         if worker.serves < self._number:
             worker.channel.send("table", **self._served())
 
+        worker.channel.send("record", asked=self._recorded)
+
     def _failed_to_start(self, worker: WorkerProcess, message: Message) -> None:
         log.error("worker %d cannot serve: %s", worker.number, message["why"])
         self._fail(str(message["why"]))
@@ -257,10 +271,35 @@ class Workers:
         worker.limits = message["limits"]
         worker.told = max(worker.told, int(message["number"]))
 
+    def _limit(self, worker: WorkerProcess, message: Message) -> None:
+        self._answers.limit(message, lambda value: worker.channel.send("answer", id=message["id"], value=value))
+
+    def _turn(self, worker: WorkerProcess, message: Message) -> None:
+        number, key = message["id"], message["key"]
+
+        def answer(value: object) -> None:
+            worker.channel.send("answer", id=number, of="turn", key=key, value=value)
+
+        self._answers.turn(worker.pid, message, answer)
+
+    def _captured(self, worker: WorkerProcess, message: Message) -> None:
+        self.recorder.captured(message)
+
+    def _left_out(self, worker: WorkerProcess, message: Message) -> None:
+        self.recorder.left_out(message["reasons"])
+
+    def _release(self, worker: WorkerProcess, message: Message) -> None:
+        self._answers.release(worker.pid, message)
+
     _HEARD: Mapping[str, Callable[["Workers", WorkerProcess, Message], None]] = {
         "up": _is_up,
         "failed": _failed_to_start,
         "serves": _serves,
         "refused": _refused,
         "counted": _counted,
+        "limit": _limit,
+        "turn": _turn,
+        "release": _release,
+        "captured": _captured,
+        "left_out": _left_out,
     }

@@ -136,3 +136,32 @@ def test_a_second_gateway_cannot_take_the_port_of_workers(site: WorkersSite, tmp
             "--port",
             str(site.gateway.port),
         )
+
+
+def test_a_rate_limit_holds_over_all_workers(site: WorkersSite) -> None:
+    text = site.routes.read_text().replace("    shadow: {pure: true}", '    limit: {rate: "20/hour", by: address}')
+    site.routes.write_text(text)
+    site.ok("reload")
+    connections = [http.client.HTTPConnection("127.0.0.1", site.gateway.port, timeout=10) for _ in range(40)]
+    statuses = []
+    for connection in connections:
+        connection.request("GET", "/item/1")
+        statuses.append(connection.getresponse().status)
+        connection.close()
+    assert (statuses.count(200), statuses.count(429)) == (20, 20)
+
+
+def test_a_recording_has_the_exchanges_of_all_workers_without_their_secrets(site: WorkersSite) -> None:
+    admin = f"http://127.0.0.1:{site.gateway.admin_port}"
+    asked = {"for_s": 60, "max": 30}
+    with httpx.stream("POST", f"{admin}/record", json=asked, headers={"Authorization": f"Bearer {OPERATOR}"}) as lines:
+        answer = lines.iter_lines()
+        assert "meta" in json.loads(next(answer))
+        for _ in range(30):
+            fields = {"Authorization": "Bearer a-secret-of-somebody"}
+            httpx.get(f"http://127.0.0.1:{site.gateway.port}/item/7", headers=fields)
+        rows = [json.loads(line) for line in answer]
+    steps = [row for row in rows if "step" in row]
+    assert len(steps) == 30
+    assert "a-secret-of-somebody" not in json.dumps(rows)
+    assert rows[-1]["end"]["taken"] == 30
