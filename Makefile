@@ -116,6 +116,6 @@ tapes: $(INSTALLED) ## record Keycloak's answers for the unit tests anew (run ma
 lock: $(INSTALLED) ## update the lock files from pyproject.toml
 	@$(COMPILE) pyproject.toml --extra dev --output-file requirements.lock
 	@$(COMPILE_AS_TESTED) --group build --output-file deploy/build.lock
-	@$(COMPILE_AS_TESTED) pyproject.toml --extra amqp --extra consul --extra dns --output-file deploy/gateway.lock
-	@$(COMPILE_AS_TESTED) pyproject.toml --extra amqp --extra consul --extra dns --extra database --output-file deploy/plugin.lock
-	@$(COMPILE_AS_TESTED) pyproject.toml --extra shop --extra mailer --extra adapter --extra amqp --extra identity --output-file deploy/services.lock
+	@$(COMPILE_AS_TESTED) pyproject.toml --extra amqp --extra consul --extra dns --extra otel --output-file deploy/gateway.lock
+	@$(COMPILE_AS_TESTED) pyproject.toml --extra amqp --extra consul --extra dns --extra database --extra otel --output-file deploy/plugin.lock
+	@$(COMPILE_AS_TESTED) pyproject.toml --extra shop --extra mailer --extra adapter --extra amqp --extra identity --extra otel --output-file deploy/services.lock

@@ -1,5 +1,6 @@
 """The parts of one gateway, put together: for the process (main) and for those who embed it. No step knows it."""
 
+import asyncio
 import secrets
 from dataclasses import dataclass, field
 
@@ -41,6 +42,7 @@ from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.log_throttle import LogThrottle
+from strangler_gateway.telemetry.request_traces import RequestTraces
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.upstream.upstreams import Upstreams
 
@@ -62,6 +64,7 @@ class Outside:
     """In place of those of this process."""
     counters: OwnCounters | None = None
     """The same, for rate limits."""
+    traces: RequestTraces | None = None
 
 
 class Gateway:
@@ -109,7 +112,7 @@ class Gateway:
         publisher = RequestPublisher(outside.publishing, outside.stats, self.throttle, clocks)
         aggregates = Aggregates(self._way_of_call, self.observer.done, self.settings, outside.stats, clocks.now)
         return (
-            Observe(self.via, debug_token.get_secret_value().encode() if debug_token else None),
+            Observe(self.via, debug_token.get_secret_value().encode() if debug_token else None, outside.traces),
             Match(self.current),
             Identify(self.authority, self.throttle, clocks.wall),
             Limit(self.limiter, outside.stats),
@@ -119,7 +122,7 @@ class Gateway:
             Serialize(outside.stats, outside.turns),
             Publish(publisher),
             Aggregate(aggregates),
-            Forward(self.upstreams, outside.stats, self.via, self.http_date, exchange_credential),
+            Forward(self.upstreams, outside.stats, self.via, self.http_date, exchange_credential, outside.traces),
         )
 
     async def _way_of_call(self, exchange: Exchange) -> Reply | Handler:
@@ -143,3 +146,5 @@ class Gateway:
         await self.outside.publishing.aclose()
         await self.limiter.aclose()
         self.outside.log.flush()
+        if self.outside.traces is not None:
+            await asyncio.to_thread(self.outside.traces.close)

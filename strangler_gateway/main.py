@@ -69,7 +69,15 @@ async def run(settings: Settings) -> int:
     examples.keep(table)
     with opening.log_output(settings) as out:
         lines = AccessLog(out, settings.log_fields.split(","))
-        outside = Outside(lines, opening.signer(settings), stats, examples, publishing, shared_counters=shared_counters)
+        outside = Outside(
+            lines,
+            opening.signer(settings),
+            stats,
+            examples,
+            publishing,
+            shared_counters=shared_counters,
+            traces=opening.traces(),
+        )
         gateway = Gateway(settings, table, outside)
         built.append(gateway)
         try:

@@ -1,18 +1,21 @@
-"""What the settings of a process name, opened: the log, the signing key, the broker, Redis."""
+"""What the settings of a process name, opened: the log, the signing key, the broker, Redis, traces."""
 
 import contextlib
 import logging
+import random
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from chassis.messaging.open import open_broker
 from chassis.settings import SettingsInvalid, revealed
+from chassis.tracing.opening import open_tracer, sampled_part
 from strangler_gateway.identity.signer import Signer, ephemeral_signer, open_signer
 from strangler_gateway.limits.redis import RedisCounters
 from strangler_gateway.limits.redis_url import parse_redis_url
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.settings import Settings
+from strangler_gateway.telemetry.request_traces import RequestTraces
 
 log = logging.getLogger(__name__)
 
@@ -55,3 +58,9 @@ def shared_counters(settings: Settings) -> RedisCounters | None:
         return RedisCounters(parse_redis_url(url), settings.redis_timeout_s) if url else None
     except ValueError as exc:
         raise SettingsInvalid(f"STRANGLER_REDIS_URL: {exc}") from None
+
+
+def traces() -> RequestTraces | None:
+    """As the OTEL_* variables ask. Raises SettingsInvalid."""
+    tracer = open_tracer("strangler", sampled=True)
+    return None if tracer is None else RequestTraces(tracer, sampled_part(), random.random)

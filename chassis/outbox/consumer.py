@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -20,6 +20,7 @@ from chassis.messaging.port import Broker, Delivery, Subscription
 from chassis.outbox.failed_messages.retry import FailedMessageRetry, MessageHandler, RetryPolicy
 from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.store import StoreUnavailable
+from chassis.tracing import spans
 
 log = structlog.get_logger("chassis.outbox.consumer")
 _MAX_PROPERTY = 255
@@ -127,9 +128,7 @@ class Consumer:
 
     async def _handle(self, delivery: Delivery) -> None:
         try:
-            envelope = _checked(delivery.envelope())
-            async with asyncio.timeout(self._retry_policy.handler_timeout_s):
-                await self._handler(envelope)
+            await self._handle_traced(_checked(delivery.envelope()))
         except StoreUnavailable:
             raise
         except MessageInvalid as error:
@@ -137,6 +136,13 @@ class Consumer:
         except Exception as error:
             log.exception("handler_failed", queue=self._queue, message_id=str(delivery.properties.get("id")))
             await self._keep_failed(delivery, f"{type(error).__name__}: {error}", self._retry_policy.retry_after(1))
+
+    async def _handle_traced(self, envelope: Envelope) -> None:
+        """Messages that the handler sends carry on the trace: their parent is this span, if there is one."""
+        with spans.span(f"process {self._queue}", "consumer", envelope.traceparent) as covered:
+            covered.attributes.update({"messaging.destination.name": self._queue, "messaging.message.id": envelope.id})
+            async with asyncio.timeout(self._retry_policy.handler_timeout_s):
+                await self._handler(replace(envelope, traceparent=covered.traceparent))
 
     async def _keep_failed(self, delivery: Delivery, reason: str, retry_after: timedelta | None = None) -> None:
         async with self._database.write() as connection:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from chassis.database.prepared import AnyConnection, PreparedStatement
 from chassis.messaging.envelope import Envelope, encode_body, from_record, to_record
 from chassis.outbox import statements
 from chassis.outbox import tables as message_tables
+from chassis.tracing import spans
 
 Clock = Callable[[], datetime]
 """Returns the time in UTC."""
@@ -70,6 +71,8 @@ class Outbox:
     def row(self, exchange: str, envelope: Envelope) -> dict[str, object]:
         """The row (columns PUT) for a statement that writes into several tables. Raises MessageInvalid."""
         destination = f"{exchange} {envelope.type}"
+        if envelope.traceparent is None and (trace := spans.passed_on()) is not None:
+            envelope = replace(envelope, traceparent=trace)
         row = {
             "message_id": envelope.id,
             "destination": destination,

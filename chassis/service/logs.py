@@ -29,6 +29,7 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # our own lines report each lost connection
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # each second try to export is a warning
     for name in ("httpx", "alembic"):  # our own lines say the same
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(

@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from http import HTTPStatus
 from math import inf
 
 import structlog
@@ -12,8 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import deadline
 from chassis.trace_context import traceparent
+from chassis.tracing import spans
 
 log = structlog.get_logger("chassis.service.middleware")
+_PROBES = ("/health/live", "/health/ready", "/metrics")
+"""They are not worth a trace."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -35,7 +39,22 @@ class RequestId:
         trace = traceparent([value for name, value in scope["headers"] if name == b"traceparent"])
         bound = {"request_id": request_id} | ({} if trace is None else {"traceparent": trace})
         with structlog.contextvars.bound_contextvars(**bound):
-            await self._app(scope, receive, send)
+            if spans.is_on() and scope["path"] not in _PROBES:
+                await self._traced(scope, receive, send, trace)
+            else:
+                await self._app(scope, receive, send)
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send, parent: str | None) -> None:
+        with spans.span(scope["method"], "server", parent) as covered:
+            covered.attributes["http.request.method"] = scope["method"]
+
+            async def told(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    covered.attributes["http.response.status_code"] = status = message["status"]
+                    covered.failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+                await send(message)
+
+            await self._app(scope, receive, told)
 
 
 class HonourDeadline:

@@ -3,6 +3,7 @@
 import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import structlog
@@ -10,17 +11,29 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chassis.settings import SettingsInvalid
+from chassis.tracing import spans
+
 log = structlog.get_logger("chassis.service.server")
 
 KEEP_ALIVE_S = 120
 """Longer than the gateway keeps an idle connection. Otherwise the gateway could write into a closing one."""
 
 
-def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20, on_stop: Callable[[], None] = lambda: None) -> int:
+def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    service: str,
+    grace_s: int = 20,
+    on_stop: Callable[[], None] = lambda: None,
+) -> int:
     """Serves until SIGTERM or SIGINT, then finishes open requests for at most `grace_s`. Port 0 means any free port.
 
     `on_stop` is called on the loop when the stop begins, while requests are still open.
-    Prints `listening on http://HOST:PORT` when it listens. Returns the exit code: 1 if it cannot listen or start.
+    `service`: its name in traces. Prints `listening on http://HOST:PORT` when it listens. Returns the exit code: 1 if
+    it cannot listen or start, 2 if OTEL_* variables are wrong.
     """
     try:
         listener = _listen(host, port)
@@ -40,9 +53,13 @@ def serve(app: ASGIApp, host: str, port: int, *, grace_s: int = 20, on_stop: Cal
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises the signal again when it has finished
-    with listener:
-        server = _ServiceServer(config, on_stop)
-        server.run(sockets=[listener])
+    server = _ServiceServer(config, on_stop)
+    try:
+        with listener, spans.installed(service):
+            server.run(sockets=[listener])
+    except SettingsInvalid as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0 if server.started else 1
 
 

@@ -54,12 +54,12 @@ def run(options: argparse.Namespace, migrate: Callable[[], int], serve: Callable
         return 2
 
 
-def serve(app: ASGIApp, refusal: str | None, host: str, port: int, *, grace_s: int) -> int:
+def serve(app: ASGIApp, refusal: str | None, host: str, port: int, *, service: str, grace_s: int) -> int:
     """As `server.serve`. Prints `refusal` and returns 1 if there is one."""
     if refusal is not None:
         print(refusal, file=sys.stderr)
         return 1
-    return server.serve(app, host, port, grace_s=grace_s)
+    return server.serve(app, host, port, service=service, grace_s=grace_s)
 
 
 def migrate(database_url: str, service: str, script_location: Path) -> int:

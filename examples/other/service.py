@@ -52,7 +52,7 @@ def main() -> int:
     given = parser.parse_args()
     verifier = TokenVerifier("shelf", jwks_url=given.jwks_url)
     routes = [Route("/shelf", shelf(verifier, given.database))]
-    return server.serve(Starlette(routes=routes), "127.0.0.1", given.port)
+    return server.serve(Starlette(routes=routes), "127.0.0.1", given.port, service="other")
 
 
 if __name__ == "__main__":

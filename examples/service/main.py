@@ -58,7 +58,7 @@ def main() -> int:
     logs.configure(given.audience)
     verifier = TokenVerifier(given.audience, jwks_url=given.jwks_url)
     app = build(verifier, MonolithBooks(given.database) if given.database else None)
-    return server.serve(app, options.host, options.port)
+    return server.serve(app, options.host, options.port, service=given.audience)
 
 
 if __name__ == "__main__":

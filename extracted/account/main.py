@@ -218,7 +218,7 @@ def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("account", settings.log_level)
-    return startup.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
+    return startup.serve(app, _refusal(settings), host, port, service="account", grace_s=settings.grace_s)
 
 
 def _refusal(settings: Settings) -> str | None:

@@ -125,6 +125,8 @@ class Claimed:
     policy: Policy
     created_at: datetime
     ambiguities: int = 0
+    traceparent: str | None = None
+    """Of what asked for it."""
 
     @property
     def came_from(self) -> MailState:

@@ -168,7 +168,7 @@ def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("mailer", settings.log_level)
-    return startup.serve(app, _obstacle(settings), host, port, grace_s=settings.grace_s)
+    return startup.serve(app, _obstacle(settings), host, port, service="mailer", grace_s=settings.grace_s)
 
 
 def _obstacle(settings: Settings) -> str | None:

@@ -113,7 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     logs.configure("runner", settings.log_level)
     return server.serve(
-        process.application(), options.host, options.port, grace_s=settings.grace_s, on_stop=process.stop
+        process.application(),
+        options.host,
+        options.port,
+        service="runner",
+        grace_s=settings.grace_s,
+        on_stop=process.stop,
     )
 
 

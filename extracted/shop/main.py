@@ -140,7 +140,7 @@ def _serve(host: str, port: int) -> int:
     settings = load(Settings)
     app = build(settings)
     logs.configure("shop", settings.log_level)
-    return startup.serve(app, _refusal(settings), host, port, grace_s=settings.grace_s)
+    return startup.serve(app, _refusal(settings), host, port, service="shop", grace_s=settings.grace_s)
 
 
 def _refusal(settings: Settings) -> str | None:

@@ -2,6 +2,7 @@
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.head_memory import HeadMemory
+from strangler_gateway.exchange.request_trace import RequestTrace
 from strangler_gateway.http.fields import NEVER_NOMINATED, Kind
 from strangler_gateway.http.request_head import RequestHead, parse_request
 from strangler_gateway.settings import Settings
@@ -41,6 +42,8 @@ class CallExchanges:
         exchange.request_id = client.request_id
         exchange.client, exchange.trusted = client.client, client.trusted
         exchange.public_scheme, exchange.public_host = client.public_scheme, client.public_host
+        if client.trace is not None:
+            exchange.trace = RequestTrace(client.trace.span.child(call, "internal"))
         exchange.call = call
         exchange.called_by = client.route.id
         return exchange

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from chassis.auth.claims import Identity, IdentityProvider
 from strangler_gateway.exchange.decision import Decision
 from strangler_gateway.exchange.head_memory import HeadMemory
+from strangler_gateway.exchange.request_trace import RequestTrace
 from strangler_gateway.exchange.taps import Tap
 from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.request_head import RequestHead
@@ -55,6 +56,7 @@ class Exchange:
         "step",
         "table",
         "tap",
+        "trace",
         "trusted",
         "variables",
     )
@@ -127,6 +129,8 @@ class Exchange:
         """Set once the protocol has been switched to this one: bytes go both ways as they are."""
         self.tap: Tap | None = None
         """Set by decide for a request that is compared or recorded: copies the exchange as it passes."""
+        self.trace: RequestTrace | None = None
+        """Of a request that is sampled."""
         self.extra_fields: tuple[tuple[bytes, bytes], ...] = ()
         """Added to the response, whichever side it is from (the canary's cookie)."""
         self.on_done: tuple[Callable[[], None], ...] = ()

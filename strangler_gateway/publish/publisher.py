@@ -120,7 +120,9 @@ class PublishRequest:
             id=message_id(self.subject, exchange.route.id, self.key, clocks.random_bytes),
             subject=self.subject,
             time=datetime.fromtimestamp(clocks.wall(), UTC),
-            traceparent=traceparent(exchange.fields, clocks.random_bytes),
+            traceparent=exchange.trace.span.traceparent
+            if exchange.trace is not None
+            else traceparent(exchange.fields, clocks.random_bytes),
             reply_to=reply_to,
         )
 

@@ -15,6 +15,7 @@ from strangler_gateway.http.fields import Pairs, allowed_trailers
 from strangler_gateway.http.response_head import ResponseHead
 from strangler_gateway.steps.pipeline import Step
 from strangler_gateway.table.routes import MigrationState, Side
+from strangler_gateway.telemetry.request_traces import RequestTraces
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.upstream.call import Call, Sink
 from strangler_gateway.upstream.heads_back import response_fields, response_lines
@@ -32,10 +33,17 @@ class Forward:
     """
 
     def __init__(
-        self, upstreams: Upstreams, stats: Stats, via: bytes, http_date: Callable[[], bytes], to_legacy: Step
+        self,
+        upstreams: Upstreams,
+        stats: Stats,
+        via: bytes,
+        http_date: Callable[[], bytes],
+        to_legacy: Step,
+        traces: RequestTraces | None = None,
     ) -> None:
         self._upstreams, self._stats, self._via, self._http_date = upstreams, stats, via, http_date
         self.to_legacy = to_legacy
+        self._traces = traces
 
     def run(self, exchange: Exchange) -> Handler:
         """A relay takes the exchange from here."""
@@ -46,6 +54,8 @@ class Forward:
         assert exchange.decision is not None  # decide has set it
         head = exchange.head
         built = request_head(exchange, exchange.service, exchange.decision.side, self._via)
+        if self._traces is not None:
+            built = self._traces.sent(exchange, built)
         pool = self._upstreams.pool(exchange.service)
         upgrade = exchange.upgrade_to(exchange.service) if head.meaning.upgrades else b""
         return pool.send(sink, exchange.method, head.target, built, complete=head.meaning.length == 0, upgrade=upgrade)

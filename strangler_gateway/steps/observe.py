@@ -11,8 +11,10 @@ from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.exchange.trust import client_behind, network_of, public_origin, trusts
 from strangler_gateway.http.fields import Kind
 from strangler_gateway.table.routes import RouteTable, Side
+from strangler_gateway.telemetry import request_traces
 from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.log_throttle import SubjectThrottle
+from strangler_gateway.telemetry.request_traces import RequestTraces
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.upstream.heads_out import request_id_of
 
@@ -22,9 +24,13 @@ _LOOP = Reply(502, "proxy_loop_detected", "Loop: an upstream points back to this
 
 
 class Observe:
-    """`via`: this gateway's name in Via fields; `debug_token`: who shows it sees and may override the decision."""
+    """`via`: this gateway's name in Via fields; `debug_token`: who shows it sees and may override the decision.
 
-    def __init__(self, via: bytes, debug_token: bytes | None) -> None:
+    `traces`: None while nothing is traced.
+    """
+
+    def __init__(self, via: bytes, debug_token: bytes | None, traces: RequestTraces | None = None) -> None:
+        self._traces = traces
         self._via = via
         self._debug_token = debug_token
         self._request_prefix = secrets.token_hex(6).encode()
@@ -46,6 +52,8 @@ class Observe:
             exchange.trusted = True
             exchange.client = client_behind(table, exchange.peer, exchange.fields)
             exchange.public_scheme, exchange.public_host = public_origin(exchange.fields)
+        if self._traces is not None:
+            self._traces.begin(exchange)
         return None
 
     def _read_told(self, exchange: Exchange) -> Reply | None:
@@ -86,6 +94,8 @@ class Observer:
         seconds, wall = now - exchange.started, self._wall
         self._stats.count(exchange, seconds)
         self._log.request(exchange, wall(), seconds)
+        if exchange.trace is not None:
+            request_traces.end(exchange, exchange.trace)
         for release in exchange.on_done:
             release()
 

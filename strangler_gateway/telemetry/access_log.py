@@ -56,7 +56,7 @@ class AccessLog:
             _HUNDREDTHS[hundredths],
             exchange.stage,
         )
-        if exchange.proxy_status or self._more or exchange.called_by:
+        if exchange.proxy_status or self._more or exchange.called_by or exchange.trace is not None:
             line = line[:-2] + self._seldom(exchange)
         self._put(line)
 
@@ -70,6 +70,8 @@ class AccessLog:
         line = b',"proxy_status":"%b"' % exchange.proxy_status if exchange.proxy_status else b""
         if exchange.called_by:
             line += b',"called_by":"%b","call":"%b"' % (exchange.called_by.encode(), exchange.call.encode())
+        if exchange.trace is not None:
+            line += b',"trace":"%b"' % exchange.trace.span.traceparent[3:35].encode()
         if self._path:
             line += b',"path":%b' % _json(exchange.head.path[:_MAX_PATH].decode("latin-1"))
         if self._user:

@@ -65,6 +65,7 @@ async def _run(connected: socket.socket, listeners: list[socket.socket]) -> int:
                 mark=mark,
                 turns=ParentTurns(questions, channel),
                 counters=ParentCounters(questions, MemoryCounters(time.monotonic)),
+                traces=opening.traces(),
             )
             gateway = Gateway(settings, unpacked(begin["table"]), outside)
             try:

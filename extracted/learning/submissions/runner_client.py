@@ -11,6 +11,7 @@ import httpx
 
 from chassis import deadline
 from chassis.auth.service_credentials import CredentialUnavailable, ServiceCredential
+from chassis.tracing import spans
 from extracted.learning.submissions.domain import CodeResult
 from extracted.learning.submissions.ports import CodeJob, RunFailed, RunnerBusy
 
@@ -89,6 +90,8 @@ class HttpRunner:
         }
         content = bytearray()
         headers = {"Authorization": authorization}
+        if (trace := spans.passed_on()) is not None:
+            headers["traceparent"] = trace
         async with self._client.stream("POST", self._url, json=sent, headers=headers) as response:
             async for chunk in response.aiter_bytes():
                 content += chunk

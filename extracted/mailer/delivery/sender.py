@@ -13,11 +13,12 @@ import structlog
 
 from chassis.failpoints import reach
 from chassis.store import StoreUnavailable
+from chassis.tracing import spans
 from extracted.mailer.delivery.outcomes import RETRY_POLICY, DeliveryRetryPolicy, Failed, Returned, Sent, decide
 from extracted.mailer.delivery.provider import NotHandedOver
 from extracted.mailer.delivery.record_result import ResultRecorder
 from extracted.mailer.delivery.throttle import Throttle
-from extracted.mailer.domain import Claimed, DeliveryOutcome, OutgoingMessage, Unanswered, Unreachable
+from extracted.mailer.domain import Accepted, Claimed, DeliveryOutcome, OutgoingMessage, Unanswered, Unreachable
 from extracted.mailer.ports import DeliveryQueue, RequestInvalid, Transport
 
 log = structlog.get_logger("mailer.sending")
@@ -132,7 +133,11 @@ class Sender:
 
     async def _sent(self, claimed: Claimed, outgoing: OutgoingMessage) -> DeliveryOutcome:
         try:
-            return await self._context.transport.send(outgoing)
+            with spans.span("send mail", "client", claimed.traceparent) as covered:
+                covered.attributes.update({"mail.id": claimed.mail_id, "mail.attempt": claimed.attempt})
+                outcome = await self._context.transport.send(outgoing)
+                covered.failed = not isinstance(outcome, Accepted)
+            return outcome
         except NotHandedOver:
             await self._give_back(claimed)
             raise

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from chassis.tracing import spans
 from extracted.mailer.domain import (
     RAW,
     CheckedRequest,
@@ -34,6 +35,7 @@ def values(wanted: CheckedRequest, mail_id: str, content_id: str | None, now: da
         "state": MailState.QUEUED.value,
         "attempts": 0,
         "ambiguities": 0,
+        "traceparent": spans.passed_on(),
         **_content_values(wanted.content, content_id),
         **dict.fromkeys(("created_at", "changed_at", "queued_at", "due_at"), now),
     }
@@ -84,7 +86,7 @@ def claimed(row: Row[Any]) -> Claimed:
     else:
         content = Templated(row.kind, row.locale, json.loads(row.variables))
     policy = Policy(row.policy)
-    known = row.recipient, content, policy, row.created_at, row.ambiguities
+    known = row.recipient, content, policy, row.created_at, row.ambiguities, row.traceparent
     return Claimed(row.id, row.claim, row.attempts, *known)
 
 

@@ -30,14 +30,14 @@ def define(own: OwnTables) -> MailTables:
 def _mails(own: OwnTables) -> Table:
     """`digest`: of recipient and content. `due_at`: set while a mail can be claimed; `lease_until`: while it is.
 
-    `queued_at`: since when it waits to be sent. Templated mails have `variables`, raw ones `content_id` and `sender`;
-    if both are empty, the content was removed.
+    `queued_at`: since when it waits to be sent. `traceparent`: of what asked for the mail. Templated mails have
+    `variables`, raw ones `content_id` and `sender`; if both are empty, the content was removed.
     """
     table = own.table(
         "mails",
         Column("id", Text, primary_key=True),
         *(Column(name, Text, nullable=False) for name in ("key", "digest", "kind", "recipient", "policy", "state")),
-        *(Column(name, Text) for name in ("locale", "variables", "content_id", "sender", "message_id")),
+        *(Column(name, Text) for name in ("locale", "variables", "content_id", "sender", "message_id", "traceparent")),
         *(Column(name, Integer, nullable=False) for name in ("attempts", "ambiguities")),
         *(Column(name, Text) for name in ("reason", "response", "claim")),
         *(Column(name, Instant, nullable=False) for name in ("created_at", "changed_at", "queued_at")),

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from chassis.auth.claims import Identity
+from chassis.tracing import spans
 from chassis.uuid_text import canonical_uuid
 from extracted.account.api.refusals import Described
 from extracted.account.domain import ADMIN
@@ -49,7 +50,7 @@ async def _buy(buy_now: BuyNow, call: ApiRequest, identity: Identity) -> ApiResp
     item_id = call.variables[0]
     if canonical_uuid(item_id) is None:
         return responses.STORE_FAILED  # the monolith lets PostgreSQL refuse it
-    bought = await buy_now.buy(identity.subject or "", item_id)
+    bought = await buy_now.buy(identity.subject or "", item_id, spans.passed_on())
     if isinstance(bought, RequestOutcome):
         return _REFUSALS.get(bought, responses.STORE_FAILED)
     return responses.one(bought.shown(), 201)

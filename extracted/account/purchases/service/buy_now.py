@@ -25,10 +25,11 @@ class BuyNow:
     purchases: PurchaseService
     within_s: float = WITHIN_S
 
-    async def buy(self, user_id: str, item_id: str) -> Item | RequestOutcome:
+    async def buy(self, user_id: str, item_id: str, traceparent: str | None = None) -> Item | RequestOutcome:
         """The item if the user owns it afterwards, else why not. Raises StoreUnavailable."""
         try:
-            result = await self.purchases.buy(PurchaseRequest(new_id(), user_id, item_id), refuse_stale=True)
+            wanted = PurchaseRequest(new_id(), user_id, item_id, traceparent=traceparent)
+            result = await self.purchases.buy(wanted, refuse_stale=True)
         except OutboxStale as error:
             log.error("outbox_stale", reason=str(error))
             return RequestOutcome.UNAVAILABLE

@@ -1,0 +1,1 @@
+"""Traces by OpenTelemetry, an extra: where OTEL_* variables ask for them. `otel` alone knows the library."""
