@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from chassis.discovery.port import Instance
 from strangler_gateway.config.addresses import network
 from strangler_gateway.config.compile_aggregate import compile_aggregate
+from strangler_gateway.config.compile_breaker import breaker_fields
 from strangler_gateway.config.identity_model import IdentityEntry, identity_entries
 from strangler_gateway.config.model import (
     AuthRules,
@@ -22,12 +23,14 @@ from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.table import routes as r
 from strangler_gateway.table.balance import BalanceRules, EjectRules
 from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, PublishRules
+from strangler_gateway.table.resilience import QueueRules, RetryRules
 from strangler_gateway.table.template import parse
 
 
 def compile_table(file: RoutesFile, lines: Sequence[int]) -> r.RouteTable:
     """The table of a file without faults; `lines` holds the line of each route."""
-    services = {name: _service(name, entry) for name, entry in file.services.items()}
+    new_ends = {route.extracted for route in file.routes} - {route.legacy for route in file.routes}
+    services = {name: _service(name, entry, name in new_ends) for name, entry in file.services.items()}
     movables = {name: _movable(name, group) for name, group in file.groups.items()}
     movables |= {entry.id: _movable(entry.id, entry) for entry in file.routes if entry.group is None}
     last = len(file.routes) - 1
@@ -48,7 +51,7 @@ def compile_table(file: RoutesFile, lines: Sequence[int]) -> r.RouteTable:
     ).sealed()
 
 
-def _service(name: str, entry: ServiceEntry) -> r.Service:
+def _service(name: str, entry: ServiceEntry, is_new_end: bool) -> r.Service:
     address, *others = entry.addresses
     return r.Service(
         name=name,
@@ -61,8 +64,10 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
         host_policy=entry.host,
         tls=r.ServiceTls(**entry.tls.model_dump()) if entry.tls else r.ServiceTls(),
         max_connections=entry.max_connections,
-        breaker_failures=entry.breaker.failures if entry.breaker else 0,
-        breaker_open_s=entry.breaker.open_s if entry.breaker else 5.0,
+        **breaker_fields(entry.breaker),
+        max_concurrency=entry.max_concurrency,
+        queue=QueueRules(entry.queue.max, entry.queue.wait),
+        retry=RetryRules(entry.retry.budget, entry.retry.floor),
         websocket_ping_s=entry.websocket_ping_s,
         health=entry.health,
         health_interval_s=entry.health_interval_s,
@@ -75,6 +80,7 @@ def _service(name: str, entry: ServiceEntry) -> r.Service:
         instances=tuple(Instance(one.authority, one.host, one.port, one.unix) for one in entry.addresses)
         if others
         else (),
+        is_new_end=is_new_end,
     )
 
 

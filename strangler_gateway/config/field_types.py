@@ -17,6 +17,7 @@ _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.\.\.)?\}")
 _DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
+_PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?) ?%")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _ANSWERS = frozenset({200, 201, 202, 203, 204, 303, *range(400, 600)})
 
@@ -153,6 +154,21 @@ def _duration(value: object) -> float:
     raise ValueError('wanted a duration with its unit, such as "14d", "12h", "30m" or "45s"')
 
 
+def _part(value: object) -> float:
+    part = _part_or_none(value)
+    if part == 0:
+        raise ValueError('wanted more than "0%"')
+    return part
+
+
+def _part_or_none(value: object) -> float:
+    found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
+    part = float(found[1]) / 100 if found else 2.0
+    if part > 1:
+        raise ValueError('wanted a percentage with its sign, from "0%" to "100%", such as "50%"')
+    return part
+
+
 def _header_pattern(value: str) -> str:
     return _token(value.removesuffix("*") or "*").lower() + ("*" if value.endswith("*") else "")
 
@@ -245,6 +261,11 @@ ByteSize = Annotated[
     int, BeforeValidator(_size), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]})
 ]
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]+[smhd]$"})]
+Part = Annotated[float, BeforeValidator(_part), WithJsonSchema({"type": "string", "pattern": "^[0-9.]+ ?%$"})]
+PartOrNone = Annotated[
+    float, BeforeValidator(_part_or_none), WithJsonSchema({"type": "string", "pattern": "^[0-9.]+ ?%$"})
+]
+WholeNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 WORD, MAPPING, LIST = "=word", "=mapping", "=list"
 """Tags of unions such as `word | mapping`; the "=" tells them from field names in the place of an error."""

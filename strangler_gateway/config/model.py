@@ -9,6 +9,7 @@ from strangler_gateway.config import field_types as t
 from strangler_gateway.config.aggregate_model import AggregateEntry
 from strangler_gateway.config.identity_model import IdentityChoice
 from strangler_gateway.config.publish_model import PublishEntry
+from strangler_gateway.config.resilience_model import BreakerChoice, QueueEntry, RetryEntry
 from strangler_gateway.config.strict_model import StrictModel
 from strangler_gateway.table.rate import parse_rates
 
@@ -45,13 +46,6 @@ class TlsOptions(StrictModel):
         return self
 
 
-class BreakerRules(StrictModel):
-    """`failures` connection failures in a row open the breaker for `open_s` seconds."""
-
-    failures: t.Count
-    open_s: t.Seconds = 5.0
-
-
 class EjectEntry(StrictModel):
     """When an instance is left out, and for how long. Percentages; 0 switches a rule off."""
 
@@ -77,7 +71,10 @@ class ServiceEntry(StrictModel):
     host: Literal["preserve", "upstream"] = "preserve"
     tls: TlsOptions | None = None
     max_connections: t.Count = 1000
-    breaker: BreakerRules | None = None
+    breaker: BreakerChoice | None = None
+    max_concurrency: t.Count | None = None
+    queue: QueueEntry = QueueEntry()
+    retry: RetryEntry = RetryEntry()
     health: t.Target | None = None
     health_interval_s: t.SecondsOrNone = 0.0
     balance: BalanceEntry = BalanceEntry()

@@ -15,6 +15,8 @@ class UpstreamError(Exception):
     code: ErrorType
     message: str
     stage: str
+    retry_after_s: int = 5
+    """When to come again, of what is known to be unavailable."""
 
     def __post_init__(self) -> None:
         Exception.__init__(self, self.message)
@@ -26,7 +28,7 @@ class UpstreamError(Exception):
 
     def reply(self) -> Reply:
         """What the client gets, if nothing of a response has gone out yet."""
-        fields = ((b"Retry-After", b"5"),) if self.status == 503 else ()
+        fields = ((b"Retry-After", b"%d" % self.retry_after_s),) if self.status == 503 else ()
         return Reply(self.status, self.code, self.message, fields)
 
 

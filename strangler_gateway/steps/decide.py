@@ -49,7 +49,7 @@ class Decide:
         return None
 
     def _fails_over(self, method: bytes, service: Service) -> bool:
-        return service.breaker_failures > 0 and method in SAFE and self._upstreams.breaker_open(service)
+        return method in SAFE and self._upstreams.breaker_open(service)
 
     def _draw(self, exchange: Exchange) -> None:
         """Sets key_hash and bucket, unless there is nothing to draw by."""

@@ -13,9 +13,12 @@ from strangler_gateway.table.aggregate_rules import AggregateRules
 from strangler_gateway.table.balance import BalanceRules
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.rate import Rate, Window, parse_rates, windows_of
+from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules, QueueRules, RetryRules
 
 _ADDED = {"added": True}
 """Of a field that is younger than digests: it counts where it is written, so that an upgrade changes no digest."""
+_DERIVED = {"derived": True}
+"""Of a field that follows from others, so that it does not count in a digest."""
 
 
 class MigrationState(StrEnum):
@@ -70,7 +73,7 @@ class Service:
     tls: ServiceTls = ServiceTls()
     max_connections: int = 1000
     breaker_failures: int = 0
-    """Consecutive connection failures that open the breaker; 0 = no breaker."""
+    """Consecutive connection failures that open the breaker, where `breaker:` says nothing else; 0 = not written."""
     breaker_open_s: float = 5.0
     websocket_ping_s: float = 0.0
     health: str | None = field(default=None, metadata=_ADDED)
@@ -89,6 +92,34 @@ class Service:
     """Of `urls:`; host, port and unix are the first one's. Empty: there is one, or it is discovered."""
     discover: str | None = field(default=None, metadata=_ADDED)
     """Where its instances are looked up; host is the name that is looked for."""
+    breaker: BreakerRules | None = field(default=None, metadata=_ADDED)
+    """None: `breaker_failures` alone, or the default."""
+    max_concurrency: int | None = field(default=None, metadata=_ADDED)
+    """Requests under way at once; None: not limited but by connections."""
+    queue: QueueRules = field(default=QueueRules(), metadata=_ADDED)
+    retry: RetryRules = field(default=RetryRules(), metadata=_ADDED)
+    is_new_end: bool = field(default=False, metadata=_DERIVED)
+    """It is the new side of a route and the legacy side of none: it has a breaker unless the file says otherwise."""
+
+    @property
+    def breaker_rules(self) -> BreakerRules:
+        """Those that hold for it."""
+        if self.breaker is not None:
+            return self.breaker
+        if self.breaker_failures:
+            open_s = self.breaker_open_s
+            return BreakerRules(failures=self.breaker_failures, errors=0.0, open_s=open_s, longest_s=open_s)
+        return BreakerRules() if self.is_new_end else NO_BREAKER
+
+    @property
+    def queue_max(self) -> int:
+        """Requests that may wait; for a monolith as many as the gateway has connections by default: as ever."""
+        return self.queue.max if self.queue.max is not None else 1000 if self.is_new_end else 10_000
+
+    @property
+    def queue_wait_s(self) -> float:
+        """How long each may wait."""
+        return self.timeouts.connect if self.queue.wait_s is None else self.queue.wait_s
 
     balance: BalanceRules = field(default=BalanceRules(), metadata=_ADDED)
     """How requests are spread over several instances."""
@@ -322,4 +353,8 @@ def _canonical(value: object) -> object:
 
 def _members(value: Any, leave_out: tuple[str, ...] = ()) -> dict[str, object]:
     said = ((part, getattr(value, part.name)) for part in fields(value) if part.compare and part.name not in leave_out)
-    return {part.name: _canonical(each) for part, each in said if not (part.metadata and each == part.default)}
+    return {part.name: _canonical(each) for part, each in said if not _is_left_out(part, each)}
+
+
+def _is_left_out(part: Any, value: object) -> bool:
+    return bool(part.metadata) and ("derived" in part.metadata or value == part.default)

@@ -10,6 +10,7 @@ from chassis.discovery.port import Instance
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
+from strangler_gateway.upstream.bulkhead import FULL, REFUSED, Bulkhead
 from strangler_gateway.upstream.call import Call, Sink
 from strangler_gateway.upstream.pool import ANY_AGE_S, Pool
 from strangler_gateway.upstream.retry import RETRYABLE, ConnectionKillers, RetryBudget
@@ -19,6 +20,8 @@ _WRITE_FRESH_S: Final = 1.0
 """A request that may not be sent again only takes a pooled connection that was in use this recently."""
 _MAX_TRIED: Final = 3
 """So many instances are tried for a call that finds no connection."""
+_NO_INSTANCE: Final = -2
+"""Beside REFUSED and FULL: nobody is there who could take a call."""
 
 
 def instances_of(service: Service) -> tuple[Instance, ...]:
@@ -42,12 +45,11 @@ class Balancer:
     ) -> None:
         self.service = service
         self.now = now
-        self.budget = RetryBudget()
+        self.budget = RetryBudget(service.retry.budget, service.retry.floor)
+        self.bulkhead = Bulkhead(service, now, self._go, _soon)
         self.killers = ConnectionKillers()
-        self.failures = 0
         self.rotation = Rotation(service.balance, draw)
         self._max_header, self._batch = max_header, batch
-        self._open_until = 0.0
         self._only: Pool | None = None
         """The pool, where there is one alone."""
         self._leaving: list[Pool] = []
@@ -64,27 +66,34 @@ class Balancer:
         self, sink: Sink, method: bytes, target: bytes, head: bytes, *, complete: bool, upgrade: bytes = b""
     ) -> Call:
         """Starts a call; the sink hears of everything later, never from inside this function."""
+        clock = self.now
+        now = clock()
+        self.budget.request(now)
+        bulkhead = self.bulkhead
+        ticket = bulkhead.admit(now) if self.pools else _NO_INSTANCE
         pool = self._only
-        if pool is None:
+        if ticket <= 0:
+            pool = self._nowhere
+        elif pool is None:
             pool = self.rotation.chosen() or self._nowhere
         call = Call(pool, sink, method, target, head, complete, upgrade)
         pool.active.add(call)
         pool.requests += 1
-        clock = self.now
-        now = clock()
-        self.budget.request(now)
-        if self._open_until <= now and pool is not self._nowhere:
-            if not pool.reuse(call, now, ANY_AGE_S if method in RETRYABLE else _WRITE_FRESH_S):
-                pool.dispatch(call, now)
+        if ticket > 0:
+            bulkhead.enter(call, ticket, now)
+            _begin(call, pool, now)
+        elif ticket == FULL:
+            bulkhead.wait(call, now)
+        elif ticket == REFUSED:
+            bulkhead.refuse(call, now)
         else:
-            why = "has no instance" if pool is self._nowhere else "is marked as down (its breaker is open)"
-            asyncio.get_running_loop().call_soon(call.refuse, why)
+            _soon(lambda: call.refuse("has no instance"))
         return call
 
     @property
     def available(self) -> bool:
         """False while the breaker is open, or no instance is known."""
-        return self._open_until <= self.now() and bool(self.pools)
+        return bool(self.pools) and self.bulkhead.breaker.admits(self.now())
 
     def set_instances(self, instances: Iterable[Instance]) -> None:
         """From now on these are all. A pool stays as it is while its instance does; calls of the others finish."""
@@ -93,6 +102,8 @@ class Balancer:
         since = now if known else -inf
         self.rotation.set_pools([known.get(one) or self._pool(one, since) for one in wanted], now)
         self._only = self.pools[0] if len(self.pools) == 1 else None
+        limit = self.service.max_concurrency
+        self.bulkhead.set_places(limit or self.service.max_connections * max(len(self.pools), 1))
         for instance, pool in known.items():
             if instance not in wanted:
                 self._leave(pool, now)
@@ -125,15 +136,11 @@ class Balancer:
 
     def connected(self, pool: Pool) -> None:
         """A connection has come about."""
-        self.failures = 0
         if pool.health is not None:
             pool.health.refused_in_a_row = 0
 
     def refused(self, pool: Pool) -> None:
         """A connection has not come about."""
-        self.failures += 1
-        if self.service.breaker_failures and self.failures >= self.service.breaker_failures:
-            self._open_until = self.now() + self.service.breaker_open_s
         if pool.health is not None:
             pool.health.failed(refused=True)
             self.rotation.judge(pool, self.now())
@@ -159,6 +166,7 @@ class Balancer:
 
     def sweep(self) -> None:
         """Time-outs of all calls; who is left out, and who comes back."""
+        self.bulkhead.drop_overdue(self.now())
         for pool in (*self.pools, *self._leaving):
             pool.sweep()
         if self._leaving:
@@ -167,13 +175,27 @@ class Balancer:
             self.rotation.sweep(self.now())
 
     def close(self) -> None:
-        """No new call comes: idle connections end now, the others with their call."""
+        """No new call comes: those that wait go now, idle connections end now, the others with their call."""
+        if self.pools:
+            self.bulkhead.release_all()
         self.set_instances(())
 
     @property
     def active(self) -> list[Call]:
         """The calls under way."""
         return [call for pool in (*self.pools, *self._leaving, self._nowhere) for call in pool.active]
+
+    def _go(self, call: Call, now: float) -> None:
+        """Sends a call that has waited for a place."""
+        pool = self._only or self.rotation.chosen()
+        if pool is None:
+            call.refuse("has no instance")
+            return
+        self._nowhere.active.discard(call)
+        call.pool = pool
+        pool.active.add(call)
+        pool.requests += 1
+        _begin(call, pool, now)
 
     def _pool(self, instance: Instance, since: float) -> Pool:
         pool = Pool(self, self.service, instance, self.now, self._max_header, self._batch)
@@ -199,9 +221,19 @@ class Balancer:
     def _hand_over(self, call: Call, pool: Pool, now: float) -> None:
         """Nothing of the call has left."""
         self._move(call, pool)
-        if not pool.reuse(call, now, ANY_AGE_S if call.method in RETRYABLE else _WRITE_FRESH_S):
-            pool.dispatch(call, now)
+        _begin(call, pool, now)
 
     def _move(self, call: Call, pool: Pool) -> None:
         call.move(pool)
         pool.requests += 1
+
+
+def _begin(call: Call, pool: Pool, now: float) -> None:
+    """On a connection that is fresh enough for the call, else on a new one."""
+    if not pool.reuse(call, now, ANY_AGE_S if call.method in RETRYABLE else _WRITE_FRESH_S):
+        pool.dispatch(call, now)
+
+
+def _soon(call: Callable[[], None]) -> None:
+    """In the next turn of the loop."""
+    asyncio.get_running_loop().call_soon(call)

@@ -62,6 +62,19 @@ class CallPool(Protocol):
         """The call goes elsewhere."""
 
 
+class CallPlace(Protocol):
+    """What counts the call as one of its service's, as the call sees it."""
+
+    def answered(self, call: "Call", status: int, now: float) -> None:
+        """The head of its answer has come."""
+
+    def failed(self, call: "Call", error: UpstreamError) -> None:
+        """It ended without an answer."""
+
+    def left(self, call: "Call") -> None:
+        """It has ended."""
+
+
 class Carrier(Protocol):
     """The connection that carries a call, as the call sees it."""
 
@@ -92,16 +105,20 @@ class Call:
         "connection",
         "deadline",
         "ended",
+        "entered_at",
         "head",
         "idle_s",
+        "is_entered",
         "method",
         "paused",
         "pending",
         "pending_size",
+        "place",
         "pool",
         "resent",
         "sink",
         "target",
+        "ticket",
         "tried",
         "upgrade",
         "wrote_body",
@@ -127,6 +144,12 @@ class Call:
         self.wrote_body = False
         self.answered = False
         self.ended = False
+        self.place: CallPlace | None = None
+        self.is_entered = False
+        """It has been sent, or is about to be; else it waits."""
+        self.ticket = 0
+        """The breaker's, until it knows how the call ended."""
+        self.entered_at = 0.0
         self.resent = False
         self.tried: tuple[CallPool, ...] = ()
         """The instances that it was moved away from."""
@@ -189,10 +212,14 @@ class Call:
         """Releases what the call held; its sink hears nothing more."""
         self.ended = True
         self.pool.active.discard(self)
+        if self.place is not None:
+            self.place.left(self)
 
     def fail(self, error: UpstreamError) -> None:
         """Ends the call with an error."""
         if not self.ended:
+            if self.ticket and self.place is not None:
+                self.place.failed(self, error)
             self.end()
             if self.connection is not None:
                 self.connection.discard()
@@ -200,9 +227,15 @@ class Call:
             sink.on_error(error)
             sink.flush()
 
-    def refuse(self, why: str) -> None:
+    def refuse(self, why: str, retry_after_s: int = 5) -> None:
         """It is not sent at all."""
-        self.fail(UpstreamError("destination_unavailable", f"The upstream {self.pool.service.name} {why}.", "connect"))
+        message = f"The upstream {self.pool.service.name} {why}."
+        self.fail(UpstreamError("destination_unavailable", message, "connect", retry_after_s))
+
+    def tell(self, status: int) -> None:
+        """The head of its answer has come."""
+        if self.place is not None:
+            self.place.answered(self, status, self.pool.now())
 
     def expire(self) -> None:
         """Its deadline has passed on a connection."""

@@ -218,6 +218,8 @@ class UpstreamConnection:
             self.left = length if length is not None else -1
             self.decoder = AnswerDecoder(self.pool.max_header, self.is_lenient) if length == -1 else None
             call.answered = True
+            if call.ticket:
+                call.tell(head.meaning.status)
             if head.meaning.events:
                 call.idle_s = inf
             pool = self.pool
@@ -241,6 +243,8 @@ class UpstreamConnection:
         self.head, self.left, self.decoder = head, -1, None
         head.length, head.meaning.keep_alive = None, False
         call.answered = True
+        if call.ticket:
+            call.tell(head.meaning.status)
         call.idle_s = call.deadline = inf
         call.sink.on_head(head)
 

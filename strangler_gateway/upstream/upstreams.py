@@ -37,7 +37,7 @@ class Upstreams:
 
     def breaker_open(self, service: Service) -> bool:
         """True while calls to the service are known to be futile."""
-        return service.breaker_failures > 0 and not self.pool(service).available
+        return not self.pool(service).available
 
     def keep(self, services: Mapping[str, Service]) -> None:
         """Serves another table: pools of unchanged instances stay; calls under way of the others finish."""

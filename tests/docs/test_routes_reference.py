@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from strangler_gateway.config import aggregate_model, identity_model, publish_model
+from strangler_gateway.config import aggregate_model, identity_model, publish_model, resilience_model
 from strangler_gateway.config import model as routes_model
 from strangler_gateway.config.checks.check import check_text
 from strangler_gateway.config.strict_model import StrictModel
@@ -29,7 +29,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### services.NAME.tls": routes_model.TlsOptions,
     "### services.NAME.balance": routes_model.BalanceEntry,
     "### services.NAME.balance.eject": routes_model.EjectEntry,
-    "### services.NAME.breaker": routes_model.BreakerRules,
+    "### services.NAME.breaker": resilience_model.BreakerEntry,
+    "### services.NAME.queue": resilience_model.QueueEntry,
+    "### services.NAME.retry": resilience_model.RetryEntry,
     "### groups.NAME": routes_model.GroupEntry,
     "### groups.NAME.gate": routes_model.GateEntry,
     "### routes": routes_model.RouteEntry,
@@ -87,6 +89,8 @@ def test_there_is_a_small_example_one_of_each_kind_of_new_end_and_one_that_excha
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_every_field_is_there_with_its_default(heading: str) -> None:
     expected = defaults(SECTIONS[heading])
+    if heading == "### services.NAME.retry":
+        expected["budget"] = "20%"
     if heading == "### groups.NAME":
         expected["retire_after"] = "14d"
     if heading == "### routes":

@@ -14,6 +14,8 @@ MAX_VALUES = 100_000
 MAX_CHARACTERS = 4 * MAX_BYTES
 
 _SHORTEST_SECRET = 4
+_OFF_IS_A_WORD = (("breaker",), ("ejection",))
+"""Fields that are a mapping or this word: they are never true or false, so no reader is misled."""
 _TRAP_IN_VARIABLE = "the variable's value is read differently by YAML readers (on, yes, 012, …); quote it"
 
 
@@ -110,7 +112,7 @@ class _Construction:
         try:
             value = self.substitution.apply(node.value, used)
             value, trap = (value, None) if node.style else resolve(value)
-            if trap:
+            if trap and not (value == "off" and place[-1:] in _OFF_IS_A_WORD):
                 raise ValueError(_TRAP_IN_VARIABLE if used else trap)
         except ValueError as exc:
             self.file.broken.add(place)

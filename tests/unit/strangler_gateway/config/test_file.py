@@ -16,6 +16,7 @@ from strangler_gateway.config.faults import Fault, RoutesInvalid
 from strangler_gateway.config.file import json_schema, load
 from strangler_gateway.table.balance import EjectRules
 from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, PublishRules
+from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules, RetryRules
 from strangler_gateway.table.routes import (
     Auth,
     ErrorTemplate,
@@ -33,6 +34,7 @@ from strangler_gateway.table.routes import (
     ShadowRules,
 )
 
+CONNECTIONS_ALONE = BreakerRules(failures=3, errors=0, open_s=2, longest_s=2)
 MINIMAL = """\
 version: 1
 services: {monolith: {url: "http://127.0.0.1:3000"}}
@@ -147,6 +149,7 @@ def test_every_field_of_the_file_arrives_in_the_table() -> None:
             breaker_failures=5,
             breaker_open_s=2.5,
             websocket_ping_s=20,
+            is_new_end=True,
         ),
     }
     items = Movable(
@@ -390,3 +393,49 @@ def test_several_rates_and_a_burst_are_one_limit_with_the_shortest_window_first(
     assert found == RateLimit("100/minute, 10/second", "credential", 20, "closed")
     assert [tuple(window) for window in found.windows] == [(20, 10, 1_000_000), (100, 100, 60_000_000)]
     assert str(found) == "100/minute, 10/second (burst 20) by credential, closed while Redis is away"
+
+
+@pytest.mark.parametrize(
+    ("fields", "of_new_end", "of_legacy"),
+    [
+        ("", BreakerRules(), NO_BREAKER),
+        ("breaker: off", NO_BREAKER, NO_BREAKER),
+        ("breaker: {failures: 3, open_s: 2}", CONNECTIONS_ALONE, CONNECTIONS_ALONE),
+        ("breaker: {open: 2m}", BreakerRules(open_s=120, longest_s=120), BreakerRules(open_s=120, longest_s=120)),
+        ("breaker: {slow: 5s}", BreakerRules(errors=0, slow_s=5), BreakerRules(errors=0, slow_s=5)),
+        (
+            "breaker: {errors: 2.5%, slow: 1s, slow_calls: 90%, min: 7, window: 1m, open: 9s, probes: 1, failures: 4}",
+            *[BreakerRules(4, 0.025, 1.0, 0.9, 7, 60.0, 9.0, 60.0, 1)] * 2,
+        ),
+    ],
+)
+def test_a_breaker_is_on_where_it_is_written_and_by_default_for_a_service_that_is_nobodys_monolith(
+    fields: str, of_new_end: BreakerRules, of_legacy: BreakerRules
+) -> None:
+    assert [service.breaker_rules for service in _services(fields)] == [of_new_end, of_legacy]
+
+
+def test_how_requests_wait_and_are_sent_again() -> None:
+    fields = "max_concurrency: 7, queue: {max: 0, wait: 2s}, retry: {budget: 5%, floor: 0}, timeout_s: {connect: 3}"
+    written, usual = _services(fields), _services("timeout_s: {connect: 3}")
+    found = [(one.max_concurrency, one.queue_max, one.queue_wait_s, one.retry) for one in (*written, *usual)]
+    assert found[:2] == [(7, 0, 2.0, RetryRules(0.05, 0))] * 2
+    assert found[2:] == [(None, 1000, 3.0, RetryRules()), (None, 10_000, 3.0, RetryRules())]
+
+
+def test_what_follows_from_the_routes_changes_no_digest_and_what_is_written_does() -> None:
+    assert digest_with("") == digest_with("max_concurrency: null, queue: {}, retry: {budget: 20%}")
+    written = ("breaker: off", "max_concurrency: 7", "queue: {max: 5}", "retry: {floor: 1}", "breaker: {min: 5}")
+    assert len({digest_with(fields) for fields in ("", *written)}) == 6
+
+
+def digest_with(fields: str) -> str:
+    return load(MINIMAL.replace('3000"', f'3000", {fields}'), {}).digest
+
+
+def _services(fields: str) -> list[Service]:
+    """The new end and the monolith."""
+    services = f"services: {{old: {{url: 'http://o', {fields}}}, new: {{url: 'http://n', {fields}}}}}"
+    route = "routes: [{id: r, match: {path: '/{rest...}'}, legacy: old, extracted: new}]"
+    table = load(f"version: 1\n{services}\n{route}", {})
+    return [table.services[name] for name in ("new", "old")]

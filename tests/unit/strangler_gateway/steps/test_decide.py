@@ -4,6 +4,7 @@ import re
 import uuid
 from collections import Counter
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 from hypothesis import given
@@ -125,8 +126,8 @@ def test_a_user_is_on_the_side_of_his_bucket_and_gets_no_cookie() -> None:
 def test_an_open_breaker_sends_safe_requests_to_the_monolith_and_never_a_write(method: str, reason: str) -> None:
     fragile = replace(SHOP, breaker_failures=1)
     gateway = gateway_for(route(extracted=fragile))
-    breaker = gateway.upstreams.pool(fragile)
-    breaker.refused(breaker.pools[0])
+    breaker = gateway.upstreams.pool(fragile).bulkhead.breaker
+    breaker.failed(breaker.admit(0.0), True, monotonic())
     x = decided(gateway, who=ALICE, method=method)
     assert x.decision is not None
     assert x.decision.reason == reason

@@ -1,0 +1,67 @@
+"""Calls that wait: bounded, each leaves once, the newest first where the queue is old."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from strangler_gateway.upstream.call_queue import CallQueue
+from tests.support.effort import examples
+
+
+def queue(*waiters: int, most: int = 10, now: float = 0.0) -> CallQueue[int]:
+    made = CallQueue[int](most, 1.0)
+    for waiter in waiters:
+        assert made.put(waiter, now)
+    return made
+
+
+def test_first_come_first_served_while_it_is_young() -> None:
+    young = queue(1, 2, 3)
+    assert [young.take(0.5) for _ in range(4)] == [1, 2, 3, None]
+
+
+def test_the_newest_goes_first_once_the_oldest_has_waited_for_half_of_what_it_may() -> None:
+    old = queue(1, 2, 3)
+    old.put(4, 0.6)
+    assert [old.take(0.6) for _ in range(2)] == [4, 3]
+    assert list(old.overdue(1.0)) == [1, 2]
+
+
+def test_a_full_one_takes_nobody_and_who_leaves_makes_room() -> None:
+    full = queue(1, 2, most=2)
+    assert not full.put(3, 0.1)
+    assert full.remove(1)
+    assert not full.remove(1)
+    assert full.put(3, 0.1)
+    assert [full.take(0.1) for _ in range(3)] == [2, 3, None]
+
+
+def test_without_places_nobody_waits() -> None:
+    assert not queue(most=0).put(1, 0.0)
+
+
+@settings(max_examples=examples(400))
+@given(st.lists(st.tuples(st.sampled_from(["put", "put", "take", "leave", "sweep"]), st.floats(0, 0.4)), max_size=100))
+def test_no_waiter_is_lost_or_leaves_twice_and_none_waits_longer_than_it_may(steps: list[tuple[str, float]]) -> None:
+    one, now = CallQueue[int](5, 1.0), 0.0
+    since: dict[int, float] = {}
+    for number, (what, passed) in enumerate(steps):
+        now += passed
+        if what == "put":
+            assert one.put(number, now) == (len(since) < 5)
+            if len(since) < 5:
+                since[number] = now
+        elif what == "take":
+            taken = one.take(now)
+            assert (taken is None) == (not since)
+            if taken is not None:
+                del since[taken]
+        elif what == "leave" and since:
+            assert one.remove(min(since))
+            del since[min(since)]
+        elif what == "sweep":
+            overdue = list(one.overdue(now))
+            assert overdue == [waiter for waiter, at in since.items() if now - at >= 1.0]
+            for waiter in overdue:
+                del since[waiter]
+        assert len(one) == len(since) <= 5
+        assert one.oldest_s(now) == (now - min(since.values()) if since else 0.0)
