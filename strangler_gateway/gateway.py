@@ -1,9 +1,11 @@
 """The parts of one gateway, put together: for the process (main) and for those who embed it. No step knows it."""
 
 import asyncio
+import logging
 import secrets
 from dataclasses import dataclass, field
 
+from chassis.settings import SettingsInvalid, revealed
 from strangler_gateway.aggregate.aggregation import Aggregates
 from strangler_gateway.exchange.clocks import Clocks
 from strangler_gateway.exchange.exchange import Exchange
@@ -20,6 +22,7 @@ from strangler_gateway.limits.redis import RedisCounters
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.publish.publisher import RequestPublisher
 from strangler_gateway.recording.record import Recorder
+from strangler_gateway.redis.address import parse_redis_url
 from strangler_gateway.server.front import Front
 from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.examples import Examples
@@ -44,7 +47,11 @@ from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 from strangler_gateway.telemetry.request_traces import RequestTraces
 from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.turns.needed import expect_shared, needed
+from strangler_gateway.turns.shared import SharedTurns
 from strangler_gateway.upstream.upstreams import Upstreams
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class Gateway:
     def __init__(self, settings: Settings, table: RouteTable, outside: Outside) -> None:
         self.settings, self.outside = settings, outside
         self.ready = False
+        self._told_alone = False
         self.current = CurrentTable(table)
         self.throttle = LogThrottle()
         self.authority = Authority(table.identity, outside.signer, self.throttle)
@@ -84,6 +92,8 @@ class Gateway:
         self.observer = Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall)
         self.upstreams = Upstreams(outside.clocks.now, settings.max_response_header, batch)
         self.shadow = self._shadow()
+        self.turns = _shared_turns(settings)
+        self._expect_turns(table)
         counters = outside.counters or MemoryCounters(outside.clocks.now)
         self.limiter = Limiter(counters, outside.shared_counters, outside.stats)
         self.steps = self._way()
@@ -114,12 +124,12 @@ class Gateway:
         return (
             Observe(self.via, debug_token.get_secret_value().encode() if debug_token else None, outside.traces),
             Match(self.current),
-            Identify(self.authority, self.throttle, clocks.wall),
+            Identify(self.authority, self.throttle, clocks.wall, bool(self.settings.store)),
             Limit(self.limiter, outside.stats),
             Decide(self.upstreams, self.shadow, self.recorder, clocks.random_bytes),
             Authorize(self.authority, outside.signer, self.throttle),
             exchange_credential,
-            Serialize(outside.stats, outside.turns),
+            Serialize(outside.stats, outside.turns, self.turns, bool(self.settings.store)),
             Publish(publisher),
             Aggregate(aggregates),
             Forward(self.upstreams, outside.stats, self.via, self.http_date, exchange_credential, outside.traces),
@@ -130,8 +140,24 @@ class Gateway:
         exchange.step = FIRST_OF_CALL
         return await self.pipeline.resume(exchange, self.pipeline.run(exchange))
 
+    def _expect_turns(self, table: RouteTable) -> None:
+        """Raises SettingsInvalid."""
+        expect_shared(self.settings, table)
+        names = needed(table)
+        if names and self.turns is not None:
+            self.turns.begin()
+        elif names and not self._told_alone:
+            self._told_alone = True
+            log.info(
+                "`serialize: user` (%s) holds in this gateway alone: STRANGLER_REDIS_URL is not set", ", ".join(names)
+            )
+
     def adopt(self, table: RouteTable) -> None:
-        """Serves another table from the next request on. Raises IdentityRulesInvalid; the old one stays then."""
+        """Serves another table from the next request on.
+
+        Raises IdentityRulesInvalid, SettingsInvalid; the old one stays then.
+        """
+        self._expect_turns(table)
         matcher = Matcher(table)
         self.authority.adopt(table.identity)
         self.current.adopt(matcher)
@@ -145,6 +171,17 @@ class Gateway:
         await self.authority.aclose()
         await self.outside.publishing.aclose()
         await self.limiter.aclose()
+        if self.turns is not None:
+            await self.turns.aclose()
         self.outside.log.flush()
         if self.outside.traces is not None:
             await asyncio.to_thread(self.outside.traces.close)
+
+
+def _shared_turns(settings: Settings) -> SharedTurns | None:
+    """None: this process gives turns by itself. Raises SettingsInvalid."""
+    url = revealed(settings.redis_url)
+    try:
+        return SharedTurns(parse_redis_url(url)) if url else None
+    except ValueError as exc:
+        raise SettingsInvalid(f"STRANGLER_REDIS_URL: {exc}") from None

@@ -122,6 +122,7 @@ def _admin_parts(gateway: Gateway) -> AdminParts:
         recorder=gateway.recorder,
         is_ready=lambda: gateway.ready,
         limits=lambda: gateway.limiter.status,
+        turns=lambda: None if gateway.turns is None else gateway.turns.problem,
     )
 
 

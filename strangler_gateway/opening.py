@@ -12,8 +12,8 @@ from chassis.settings import SettingsInvalid, revealed
 from chassis.tracing.opening import open_tracer, sampled_part
 from strangler_gateway.identity.signer import Signer, ephemeral_signer, open_signer
 from strangler_gateway.limits.redis import RedisCounters
-from strangler_gateway.limits.redis_url import parse_redis_url
 from strangler_gateway.publish.broker import Publishing
+from strangler_gateway.redis.address import parse_redis_url
 from strangler_gateway.settings import Settings
 from strangler_gateway.telemetry.request_traces import RequestTraces
 

@@ -48,8 +48,8 @@ class Settings(BaseSettings):
     reader_token: SecretStr | None = None
     """The credential that may read the admin API. None: if there is no operator either, loopback may read."""
     redis_url: SecretStr | None = None
-    """redis://HOST:PORT/DB, rediss://… (TLS) or unix:///PATH, for rate limits that several gateways share; it may
-    contain a password. None: each gateway counts by itself."""
+    """redis://HOST:PORT/DB, rediss://… (TLS) or unix:///PATH, for rate limits and turns (`serialize`) that several
+    gateways share; it may contain a password. None: each gateway by itself."""
     signing_key: SecretStr | None = None
     """P-256 keys in PEM for the internal token: the first one signs. None: one in the state directory."""
 
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     """The URL at which the other gateways reach this one's admin port. None: its address, if that is not a wildcard."""
 
     redis_timeout_s: float = Field(0.02, gt=0, le=5)
-    """How long a request waits for Redis; then Redis counts as away for it."""
+    """How long a request waits for its rate limit in Redis; then Redis counts as away for it."""
     max_request_line: int = Field(16 * 1024, ge=64)
     """Bytes of a request line; a longer one gets 414."""
     max_header: int = Field(64 * 1024, ge=256)

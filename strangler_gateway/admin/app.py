@@ -55,6 +55,8 @@ class AdminParts:
     recorder: Recorder
     is_ready: Callable[[], bool]
     limits: Callable[[], LimiterStatus]
+    turns: Callable[[], str | None] = lambda: None
+    """Why Redis can give no turns (`serialize`), or None."""
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -115,7 +117,7 @@ class _Admin:
 
     async def ready(self, request: Request) -> Response:
         ready = self._parts.is_ready()
-        degraded = self._parts.limits().problem is not None
+        degraded = self._parts.limits().problem is not None or self._parts.turns() is not None
         shown = {"status": "ready" if ready else "not ready"} | ({"degraded": ["redis"]} if degraded else {})
         return JSONResponse(shown, 200 if ready else 503)
 
@@ -222,7 +224,7 @@ class _Admin:
         return JSONResponse(views.reloaded(reloaded), 409 if reloaded.faults else 200)
 
     def _limits(self) -> views.View:
-        return {"limits": views.limits(self._parts.limits())}
+        return {"limits": views.limits(self._parts.limits()), "serialize": {"problem": self._parts.turns()}}
 
     def _movable(self, name: str) -> Movable:
         movable = self._migration.movable_of(name)

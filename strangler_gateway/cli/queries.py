@@ -183,6 +183,8 @@ def _problems(answer: Answer) -> list[str]:
     limits = answer["limits"]
     if limits["problem"]:
         found.append(f"rate limits are not shared: Redis at {limits['redis']} cannot count: {limits['problem']}")
+    turns = answer["serialize"]["problem"]
+    found += [f"writes of `serialize: user` are refused: Redis gives no turns: {turns}"] if turns else []
     return found
 
 

@@ -30,7 +30,8 @@ def serve(
     tls_cert: Annotated[Path | None, typer.Option(help="PEM file; it is read again when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file with the key of the certificate.")] = None,
     redis_url: Annotated[
-        str | None, typer.Option(help="For shared rate limits. With a password: only in STRANGLER_REDIS_URL(_FILE).")
+        str | None,
+        typer.Option(help="Shared rate limits and turns. With a password: only in STRANGLER_REDIS_URL(_FILE)."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

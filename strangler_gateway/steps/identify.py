@@ -10,6 +10,7 @@ from strangler_gateway.identity.authority import Authority
 from strangler_gateway.identity.providers import IdentitySource
 from strangler_gateway.table.routes import MigrationState, Route
 from strangler_gateway.telemetry.log_throttle import LogThrottle
+from strangler_gateway.upstream.retry import SAFE
 
 _LEGACY: Final = MigrationState.LEGACY
 
@@ -17,13 +18,16 @@ _LEGACY: Final = MigrationState.LEGACY
 class Identify:
     """Sets identity, or identity_unavailable; neither where nobody was asked."""
 
-    def __init__(self, authority: Authority, throttle: LogThrottle, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, authority: Authority, throttle: LogThrottle, wall: Callable[[], float], serializes_legacy: bool = False
+    ) -> None:
         self._authority, self._throttle, self._wall = authority, throttle, wall
+        self._serializes_legacy = serializes_legacy
 
     def run(self, exchange: Exchange) -> Outcome:
         """Takes what is remembered of the same fields, while it lasts."""
         sources = self._authority.sources
-        if not sources or not _is_asked_for(exchange.route):
+        if not sources or not (_is_asked_for(exchange.route) or self._takes_turns(exchange)):
             return None
         known = self._known(exchange, sources)
         if known is not None:
@@ -61,6 +65,10 @@ class Identify:
             exchange.identity, exchange.identified_by = await answer
         except Exception as error:
             self._unavailable(exchange, error)
+
+    def _takes_turns(self, exchange: Exchange) -> bool:
+        """In state legacy, too: where several gateways act as one (the step `serialize`)."""
+        return self._serializes_legacy and exchange.route.movable.serialize is not None and exchange.method not in SAFE
 
     def _unavailable(self, exchange: Exchange, error: Exception) -> None:
         """A provider that breaks counts as one that is away: what the monolith can answer must not fail with it."""

@@ -20,7 +20,8 @@ _HELP = {
     "shadow_failed": "Second calls without an answer that can be compared.",
     "shadow_skipped": "Requests in shadow that were not compared.",
     "aggregated": "Requests that were calls of an aggregate.",
-    "unserialized": "Writes whose turn did not come in time.",
+    "unserialized": "Writes that were not alone: their turn did not come in time, or ended before them.",
+    "serialize_unavailable": "Writes that were refused because Redis could not tell whose turn it is.",
     "limited": "Requests over a rate limit.",
     "limit_unavailable": "Requests that Redis could not count: counted by this gateway alone, or refused.",
 }

@@ -37,6 +37,7 @@ COUNTERS: Final = (
     "shadow_failed",
     "shadow_skipped",
     "unserialized",
+    "serialize_unavailable",
     "limited",
     "limit_unavailable",
     "aggregated",
@@ -78,6 +79,8 @@ class RouteStats:
     shadow_failed: int
     shadow_skipped: int
     unserialized: int
+    serialize_unavailable: int
+    """Of the gateway's own answers: 503, because Redis gave no turn."""
     limited: int
     """Of the gateway's own answers: 429."""
     limit_unavailable: int

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 
 from strangler_gateway.limits.memory import MemoryCounters
-from strangler_gateway.steps.serialize import Key, Turns
 from strangler_gateway.table.rate import Window
+from strangler_gateway.turns.local import TurnKey, Turns
 from strangler_gateway.workers.channel import Message
 
 Answer = Callable[[object], None]
@@ -18,7 +18,7 @@ class Answers:
     def __init__(self) -> None:
         self.counters = MemoryCounters(time.monotonic)
         self._turns = Turns()
-        self._held: dict[int, set[Key]] = {}
+        self._held: dict[int, set[TurnKey]] = {}
         """By worker's process."""
         self._waiting: dict[int, set[asyncio.Task[None]]] = {}
 
@@ -41,7 +41,7 @@ class Answers:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    async def _wait(self, key: Key, held: set[Key], timeout_s: float, answer: Answer) -> None:
+    async def _wait(self, key: TurnKey, held: set[TurnKey], timeout_s: float, answer: Answer) -> None:
         came = await self._turns.wait(key, timeout_s)
         if came:
             held.add(key)
@@ -60,7 +60,7 @@ class Answers:
             self._free(worker, key)
         self._held.pop(worker, None)
 
-    def _free(self, worker: int, key: Key) -> None:
+    def _free(self, worker: int, key: TurnKey) -> None:
         held = self._held.get(worker, set())
         if key in held:
             held.remove(key)

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from strangler_gateway.limits.counters import Count
 from strangler_gateway.limits.memory import MemoryCounters
-from strangler_gateway.steps.serialize import Key
 from strangler_gateway.table.rate import Window
+from strangler_gateway.turns.local import TurnKey
 from strangler_gateway.workers.channel import Channel, Message
 
 PATIENCE_S: Final = 1.0
@@ -77,17 +77,17 @@ class ParentTurns:
     def __init__(self, questions: Questions, channel: Channel) -> None:
         self._questions, self._channel = questions, channel
 
-    def take(self, key: Key) -> bool:
+    def take(self, key: TurnKey) -> bool:
         """Never at once: the parent has to be asked."""
         return False
 
-    async def wait(self, key: Key, timeout_s: float) -> bool:
+    async def wait(self, key: TurnKey, timeout_s: float) -> bool:
         """Whether the turn came in time."""
         try:
             return bool(await self._questions.ask("turn", timeout_s + PATIENCE_S, key=list(key), wait_s=timeout_s))
         except TimeoutError:
             return False
 
-    def release(self, key: Key) -> None:
+    def release(self, key: TurnKey) -> None:
         """The turn goes to who has waited longest, in whichever worker."""
         self._channel.send("release", key=list(key))

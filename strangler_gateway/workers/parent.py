@@ -22,6 +22,7 @@ from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.turns.needed import expect_shared
 from strangler_gateway.workers.workers import Shared, Workers
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ async def _run(settings: Settings, public: list[socket.socket], admin: socket.so
     workers = Workers(Shared(settings, signer.pem(), secrets.token_hex(4)), [[one] for one in public], stats, examples)
 
     def adopt(table: RouteTable) -> None:
+        expect_shared(settings, table)
         authority.adopt(table.identity)
         workers.adopt(table)
 
@@ -75,6 +77,7 @@ async def _run(settings: Settings, public: list[socket.socket], admin: socket.so
     try:
         workers.spawn()
         table = await migration.start()
+        expect_shared(settings, table)
         authority.adopt(table.identity)
         await workers.begin(table)
         await _serve(settings, parts, migration, workers, ready, public[0], admin)

@@ -8,9 +8,10 @@ from strangler_gateway.limits.counters import Count
 from strangler_gateway.limits.limiter import Limiter
 from strangler_gateway.limits.memory import MemoryCounters
 from strangler_gateway.limits.quota_policy import QuotaPolicy
-from strangler_gateway.limits.redis import CONNECT_S, SCRIPT, RedisCounters
-from strangler_gateway.limits.redis_link import encoded, open_link
-from strangler_gateway.limits.redis_url import parse_redis_url
+from strangler_gateway.limits.redis import SCRIPT, RedisCounters
+from strangler_gateway.redis.address import parse_redis_url
+from strangler_gateway.redis.connection import CONNECT_S
+from strangler_gateway.redis.link import encoded, open_link
 from strangler_gateway.table.routes import RateLimit
 from strangler_gateway.telemetry.stats import Stats
 from tests.support.connected import fresh_name

@@ -11,8 +11,9 @@ import pytest
 from parts import redis as part
 from parts.process import free_port
 from strangler_gateway.limits.limiter import Limiter
-from strangler_gateway.limits.redis import RETRY_S, RedisCounters
-from strangler_gateway.limits.redis_url import parse_redis_url
+from strangler_gateway.limits.redis import RedisCounters
+from strangler_gateway.redis.address import parse_redis_url
+from strangler_gateway.redis.connection import RETRY_S
 from strangler_gateway.telemetry.stats import Stats
 from tests.http.certificates import Authority
 from tests.ports.limits.counting import limiter, policy, redis, taken

@@ -105,9 +105,9 @@ def signer() -> Signer:
     return ephemeral_signer()
 
 
-def gateway_for(one: Route, provider: object = None, clocks: Clocks | None = None) -> Gateway:
-    """A gateway of one route; its log goes nowhere."""
-    settings = Settings.model_validate({"routes": "routes.yaml"})
+def gateway_for(one: Route, provider: object = None, clocks: Clocks | None = None, **more: str) -> Gateway:
+    """A gateway of one route; its log goes nowhere. `more`: of its settings."""
+    settings = Settings.model_validate({"routes": "routes.yaml", **more})
     gateway = Gateway(settings, table(one), Outside(AccessLog(BytesIO()), signer(), clocks=clocks or Clocks()))
     asking(gateway, *([] if provider is None else [provider]))
     return gateway

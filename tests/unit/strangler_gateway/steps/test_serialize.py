@@ -5,16 +5,20 @@ from dataclasses import replace
 
 import pytest
 
+from chassis.settings import SettingsInvalid
 from strangler_gateway.exchange.decision import Decision
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.gateway import Gateway
 from strangler_gateway.steps import serialize as module
-from strangler_gateway.steps.serialize import MAX_WAITING, Serialize, Turns
+from strangler_gateway.steps.identify import Identify
+from strangler_gateway.steps.serialize import Serialize
 from strangler_gateway.table.routes import MigrationState, Side
-from tests.support.gateway.exchanges import ALICE, exchange, gateway_for, route, step
+from strangler_gateway.turns.local import MAX_WAITING, Turns
+from tests.support.gateway.exchanges import ALICE, Provider, exchange, gateway_for, route, step
 
 KEY = ("points", "alice")
+NOBODY_LISTENS = "redis://127.0.0.1:1/0"
 
 
 async def test_turns_are_given_in_the_order_of_arrival() -> None:
@@ -67,9 +71,9 @@ def write(gateway: Gateway, side: Side = Side.LEGACY, method: str = "POST") -> E
     return x
 
 
-def serialized(state: MigrationState) -> Gateway:
+def serialized(state: MigrationState, provider: object = None, **more: str) -> Gateway:
     one = route(state)
-    return gateway_for(replace(one, movable=replace(one.movable, serialize="user")))
+    return gateway_for(replace(one, movable=replace(one.movable, serialize="user")), provider, None, **more)
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -108,3 +112,46 @@ async def test_past_the_bound_the_monolith_gets_it_and_a_service_does_not(
     answer = await outcome  # type: ignore[misc]
     assert (answer.status if isinstance(answer, Reply) else None) == status
     assert gateway.outside.stats.route("everything").unserialized == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "counted"),
+    [
+        (MigrationState.LEGACY, None, (1, 0)),
+        (MigrationState.CANARY, 503, (0, 1)),
+        (MigrationState.EXTRACTED, 503, (0, 1)),
+    ],
+)
+async def test_while_redis_is_away_gateways_that_act_as_one_refuse_writes_that_may_go_to_either_side(
+    state: MigrationState, status: int | None, counted: tuple[int, int]
+) -> None:
+    gateway = serialized(state, store="consul", redis_url=NOBODY_LISTENS)
+    answer = await step(gateway, Serialize, write(gateway))  # type: ignore[misc]
+    counts = gateway.outside.stats.route("everything")
+    assert (answer.status if isinstance(answer, Reply) else None) == status
+    assert (counts.unserialized, counts.serialize_unavailable) == counted
+    assert gateway.turns is not None
+    assert "refused" in str(gateway.turns.problem) or "failed" in str(gateway.turns.problem)
+    await gateway.aclose()
+
+
+@pytest.mark.parametrize(("store", "method", "asked"), [("consul", "POST", 1), ("consul", "GET", 0), ("", "POST", 0)])
+async def test_whose_write_it_is_matters_in_legacy_where_several_gateways_act_as_one(
+    store: str, method: str, asked: int
+) -> None:
+    provider = Provider()
+    gateway = serialized(MigrationState.LEGACY, provider, store=store, redis_url=NOBODY_LISTENS)
+    x = exchange(gateway, method=method)
+    step(gateway, Identify, x)
+    assert (provider.asked, x.identity) == (asked, ALICE if asked else None)
+    await gateway.aclose()
+
+
+def test_several_gateways_without_redis_do_not_start_and_take_no_such_table() -> None:
+    with pytest.raises(SettingsInvalid, match="several gateways; set STRANGLER_REDIS_URL"):
+        serialized(MigrationState.LEGACY, store="consul")
+    gateway = gateway_for(route(MigrationState.LEGACY), store="consul")
+    before = gateway.current.table
+    with pytest.raises(SettingsInvalid, match="writes of items"):
+        gateway.adopt(serialized(MigrationState.LEGACY).current.table)
+    assert gateway.current.table is before

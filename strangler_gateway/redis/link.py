@@ -7,7 +7,7 @@ from math import inf
 from typing import Final, cast
 
 from strangler_gateway.http.write_batch import Output, WriteBatch
-from strangler_gateway.limits.redis_url import RedisAddress
+from strangler_gateway.redis.address import RedisAddress
 
 _MAX_ANSWER: Final = 64 * 1024
 _MAX_LATE: Final = 3
