@@ -46,7 +46,7 @@ class LoginAttempts:
             return CountedAttempt(user_id, address, {})
         if user_id in self._settling:
             await asyncio.wait({self._settling[user_id]})
-        counting = _Counting(self.rules, self.clock())
+        counting = _AttemptDecision(self.rules, self.clock())
         await self.store.change(asked, counting.decide)
         if counting.refused is not None:
             self.refusals[counting.refused] += 1
@@ -102,7 +102,7 @@ class LoginAttempts:
 
 
 @dataclass(slots=True)
-class _Counting:
+class _AttemptDecision:
     """The decision about one attempt, made while its levels are locked."""
 
     rules: AttemptRules
