@@ -1,10 +1,12 @@
-"""deploy/alerts.yaml asks only for metrics and labels that gateway and services export; their names keep conventions.
+"""Alert rules and dashboards ask only for what gateway and services export; its names keep conventions.
 
 Prometheus' own `promtool check rules` is not needed; `tests/docs/test_pages.py` asks a running system.
 """
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +23,8 @@ from chassis.service.metrics import rendered
 from extracted.account.purchases.domain.saga import PurchaseState
 from extracted.account.purchases.metrics import AccountMetrics
 from extracted.account.purchases.operator_ports import Audit
+from extracted.account.sign_in.metrics import login_metrics
+from extracted.learning.rewards.metrics import RewardMetrics
 from extracted.mailer.domain import MailState
 from extracted.mailer.status import MailerStatus
 from extracted.runner.compile_cache import CompileCache
@@ -36,12 +40,15 @@ from strangler_gateway.telemetry.metrics_page import request_metrics
 from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.stats import Stats
 from tests.docs.commands import ROOT
+from tests.docs.queries import read
 from tests.support.gateway.migrating import World
 
 FILE = ROOT / "deploy" / "alerts.yaml"
 RULES: list[dict[str, Any]] = [rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"]]
-FUNCTIONS = {"sum", "max", "min", "rate", "increase", "histogram_quantile"}
-WORDS = FUNCTIONS | {"by", "or", "and", "unless"}
+DASHBOARDS: list[dict[str, Any]] = [
+    json.loads(path.read_text()) for path in sorted((ROOT / "deploy/grafana").iterdir())
+]
+PANELS = [panel for board in DASHBOARDS for panel in board["panels"] if panel["type"] != "row"]
 TARGET = {"job", "instance"}
 """Labels that Prometheus adds itself, to `up` as well."""
 UNITS = re.compile(r"_(s|ms|sec|secs|millis|milliseconds|minutes|percent|kb|mb)(_|$)")
@@ -73,7 +80,14 @@ async def account() -> str:
     operations: Any = SimpleNamespace(counts=answering(dict.fromkeys(PurchaseState, 0)), oldest_open_s=answering(1.0))
     consumer: Any = SimpleNamespace(status=lambda: SimpleNamespace(queue="q", held=1))
     timer: Any = SimpleNamespace(last=Audit(NOW, ()))
-    return rendered(*await AccountMetrics(operations, outbox(), failed_messages(), timer, [consumer]).gauges())
+    sign_in: Any = SimpleNamespace(results=Counter(), attempts=SimpleNamespace(refusals=Counter()))
+    purchases = AccountMetrics(operations, outbox(), failed_messages(), timer, [consumer])
+    return rendered(*await purchases.gauges(), *login_metrics(sign_in))
+
+
+async def learning() -> str:
+    records: Any = SimpleNamespace(unsettled=answering((1, NOW)))
+    return rendered(*await RewardMetrics(records, outbox(), lambda: NOW).gauges())
 
 
 async def shop() -> str:
@@ -118,7 +132,7 @@ async def gateway(folder: Path) -> str:
 async def families(tmp_path: Path) -> list[Family]:
     """What all processes export."""
     pages = {"strangler": await gateway(tmp_path), "account": await account(), "shop": await shop()}
-    pages |= {"mailer": await mailer(), "runner": runner()}
+    pages |= {"mailer": await mailer(), "runner": runner(), "learning": await learning()}
     found = {name: list(text_string_to_metric_families(page)) for name, page in pages.items()}
     assert all(family.name.startswith(f"{name}_") for name, each in found.items() for family in each)
     return [family for each in found.values() for family in each]
@@ -135,15 +149,9 @@ def labels(families: Sequence[Family]) -> dict[str, Labels]:
     return found
 
 
-def selectors(expression: str) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-    """Each metric of an expression with its matchers: (label, operator, value)."""
-    plain = re.sub(r"by \([^)]*\)|\[\w+\]", "", expression)
-    for name, braced in re.findall(r"([a-zA-Z_:][\w:]*)(?:\{([^}]*)\})?", plain):
-        if name not in WORDS:
-            yield name, re.findall(r'(\w+)\s*(=~|!=|=)\s*"([^"]*)"', braced)
-
-
-ALERTED = {re.sub("_(total|bucket)$", "", name) for rule in RULES for name, _ in selectors(rule["expr"])} - {"up"}
+ALERTED = {re.sub("_(total|bucket)$", "", one.metric) for rule in RULES for one in read(rule["expr"]).selectors} - {
+    "up"
+}
 """The families that the rules ask for."""
 
 
@@ -154,20 +162,46 @@ def matches(values: set[str], operator: str, wanted: str) -> bool:
     return any(re.fullmatch(wanted, value) if operator == "=~" else value == wanted for value in values)
 
 
+def check(expression: str, shown: set[str], exported: dict[str, Labels]) -> None:
+    """A query asks for metrics and labels that are exported; what is shown of its result are labels that it has."""
+    query = read(expression)
+    assert query.selectors
+    for asked in query.selectors:
+        assert asked.metric in exported, asked.metric
+        for label, operator, value in asked.matchers:
+            has = exported[asked.metric].get(label, set())
+            assert label in TARGET or matches(has, operator, value), (asked.metric, label)
+    known = TARGET.union(*(exported[asked.metric] for asked in query.selectors))
+    assert query.grouped <= known
+    assert shown <= (query.grouped or known), shown
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_a_rule_asks_for_what_is_exported_and_says_what_to_do(rule: dict[str, Any], families: list[Family]) -> None:
-    exported, asked = labels(families), list(selectors(rule["expr"]))
-    assert asked
-    for name, matchers in asked:
-        assert name in exported
-        for label, operator, value in matchers:
-            assert label in TARGET or matches(exported[name].get(label, set()), operator, value), (name, label)
-    known = TARGET.union(*(exported[name] for name, _ in asked))
-    grouped = {label.strip() for group in re.findall(r"by \(([^)]*)\)", rule["expr"]) for label in group.split(",")}
-    assert grouped <= known
     shown = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
-    assert shown <= (grouped or known)
+    check(rule["expr"], shown, labels(families))
     assert rule["labels"]["severity"] in ("page", "warn")
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_a_panel_asks_for_what_is_exported(panel: dict[str, Any], families: list[Family]) -> None:
+    exported = labels(families)
+    for target in panel["targets"]:
+        check(target["expr"], set(re.findall(r"{{(\w+)}}", target["legendFormat"])), exported)
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard["uid"])
+def test_panels_have_ids_and_places_of_their_own(dashboard: dict[str, Any]) -> None:
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(places)) == len(places)
+    assert max(x for x, _ in places) < 24
 
 
 def test_each_rule_has_a_name_of_its_own_and_a_section_that_exists() -> None:
