@@ -113,7 +113,7 @@ def mint(record: GroupRecord, run: str) -> RollbackName:
 
 def rollback(record: GroupRecord, name: RollbackName, note: Hold) -> GroupRecord:
     """The record with a rollback, minted here or passed on; one that is in it already changes nothing."""
-    said = replace(note, who=note.who[:MAX_TEXT], why=note.why[:MAX_TEXT])
+    said = replace(note, who=_said(note.who), why=_said(note.why))
     return merge(record, GroupRecord(rolled_back={name.run: name.number}, notes={name.run: said}))
 
 
@@ -135,7 +135,7 @@ def decide(
 ) -> GroupRecord:
     """The record with a decision that knows all that the record knows. `now`: Unix seconds; `file`: see `consume`."""
     seq = max(record.decision.seq + 1, int(now))
-    made = GroupDecision(seq, to, record.rolled_back, plan, who[:MAX_TEXT], why[:MAX_TEXT])
+    made = GroupDecision(seq, to, record.rolled_back, plan, _said(who), _said(why))
     decided = replace(record, decision=made)
     return decided if file is None else consume(decided, file)
 
@@ -143,6 +143,11 @@ def decide(
 def consume(record: GroupRecord, file: str) -> GroupRecord:
     """The record with the digest of a routes file whose wish for the group was decided, be it refused."""
     return replace(record, files=record.files | {file})
+
+
+def _said(text: str) -> str:
+    """Shortened, and without what UTF-8 cannot say: every copy has to be equal."""
+    return text[:MAX_TEXT].encode(errors="replace").decode()
 
 
 def _greater(one: Runs, other: Runs) -> dict[str, int]:

@@ -1,18 +1,27 @@
 """Applies a routes file in one pass: compares its wishes with the standings and makes moves of them."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from strangler_gateway.migration.journal.journal_entry import JournalEvent
+from strangler_gateway.cluster.record_json import MAX_FILES
+from strangler_gateway.cluster.store import StoreAway, StoredRecord
+from strangler_gateway.migration.enactment import OVERTAKEN, Enactment
+from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent
 from strangler_gateway.migration.move_policy import MovePolicy
-from strangler_gateway.migration.move_result import Reloaded
+from strangler_gateway.migration.move_result import MoveResult, Reloaded
+from strangler_gateway.migration.replica import Replica, of_groups
+from strangler_gateway.migration.restart import unconfirmed
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
-from strangler_gateway.migration.served_table import OVERTAKEN, ServedTable
-from strangler_gateway.migration.states import Move
+from strangler_gateway.migration.served_table import ServedTable
+from strangler_gateway.migration.states import Direction, Move
 from strangler_gateway.table.position import position_of
 from strangler_gateway.table.routes import RouteTable
 
 log = logging.getLogger(__name__)
+
+_OPEN = (OVERTAKEN, "store", "members")
+"""Refusals of a wish that many gateways have not decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,27 +31,82 @@ class FileSync:
     served: ServedTable
     policy: MovePolicy
     disk: RoutesOnDisk
+    replica: Replica
+    enactment: Enactment
 
     async def apply(self, text: str, file: RouteTable) -> Reloaded:
-        """Judges, journals, serves. If a wish is refused, that movable alone stays where it is. Raises NotServed."""
-        standings, wishes = self.served.standings, self._wishes(file)
+        """Judges, decides, journals, serves. If a wish is refused, that movable alone stays. Raises NotServed."""
+        away = await self._meet(file)
+        found = {} if away else await self._found(file)
+        wishes = self._wishes(file)
         unreachable = await self.policy.unreachable(file, wishes)
+        standings = self.served.standings
         judged = [self.policy.judge(file, wish, standings.by_unit[wish.unit], unreachable) for wish in wishes]
-        results = await self.served.enact(file, judged, JournalEvent.FILE, "file")
+        asked = [await self._agreed(result, found, away) for result in judged]
+        results = await self.enactment.enact(file, asked, found, JournalEvent.FILE, "file")
         moved = tuple(result for result in results if result.done)
         kept = tuple(result for result in results if not result.done)
         for result in kept:
             log.warning("the file asks for a move of %s that is refused: %s", result.unit, result.reason)
-        self.disk.accept(text, file, open_wishes={r.unit for r in kept if r.refusals[0].code != OVERTAKEN})
+        self.disk.accept(text, file, open_wishes={result.unit for result in kept if self._stays_open(result)})
         await self.disk.remember()
         return Reloaded(self.served.table.digest, (), moved, kept)
 
+    async def _meet(self, file: RouteTable) -> str | None:
+        """Gives a standing to every movable of the file that has none; None, or why the store does not answer."""
+        strange = [unit for unit in file.movables if unit not in self.served.standings.by_unit]
+        try:
+            found = of_groups(await self.replica.store.read_all(), strange)
+        except StoreAway as exc:
+            self.served.standings.assume({unit: unconfirmed(file.movables[unit]) for unit in strange})
+            return str(exc)
+        if self.replica.store.alone:
+            await self._adopt(file, found)
+        else:
+            news = [self.policy.taken(file, unit, None, one.record) for unit, one in found.items()]
+            self.served.standings.apply(self.served.sealed(file, news), owed=True)
+        return None
+
+    async def _adopt(self, file: RouteTable, found: Mapping[str, StoredRecord]) -> None:
+        """What this gateway does not know, nobody has decided: it stands as in the file."""
+        adopted: list[JournalEntry] = []
+        for unit, one in found.items():
+            entry = self.policy.adoption(file, unit, "file", f"file {file.digest}", one.record)
+            if entry.record is not None and await self.replica.store.cas(unit, entry.record, one.index):
+                adopted.append(entry)
+        self.served.standings.apply(self.served.sealed(file, adopted), owed=True)
+
+    async def _found(self, file: RouteTable) -> dict[str, StoredRecord]:
+        """What the store holds of the file's movables, once this gateway has taken it over."""
+        await self.replica.take(of_groups(await self.replica.store.read_all(), file.movables))
+        return of_groups(await self.replica.store.read_all(), file.movables)
+
+    async def _agreed(self, judged: MoveResult, found: Mapping[str, StoredRecord], away: str | None) -> MoveResult:
+        """The move, unless this gateway and the others do not know the same."""
+        if not judged.done:
+            return judged
+        if away is not None:
+            return judged.unshared(away)
+        if self.served.standings.record(judged.unit) != found[judged.unit].record:
+            return judged.refused(OVERTAKEN, f"{judged.unit} has just been changed by another gateway: look again")
+        behind = await self.replica.behind(judged.unit) if judged.move.direction is Direction.FORWARD else ()
+        return judged.refused("members", "; ".join(behind)) if behind else judged
+
+    def _stays_open(self, kept: MoveResult) -> bool:
+        """Whether the wish is asked again. Alone, until the file says something else; else once (N10, S9)."""
+        code = kept.refusals[0].code
+        return code != OVERTAKEN if self.replica.store.alone else code in _OPEN
+
     def _wishes(self, file: RouteTable) -> list[Move]:
-        """Moves that the file asks for and did not ask for before."""
+        """Moves that the file asks for and did not ask for before, here or at another gateway."""
         standings = self.served.standings.by_unit
         wanted = {unit: position_of(movable) for unit, movable in file.movables.items() if unit in standings}
         return [
             Move(unit, standings[unit].position, to, f"file {file.digest}")
             for unit, to in wanted.items()
-            if to != standings[unit].position and self.disk.asks(unit, to)
+            if to != standings[unit].position and self.disk.asks(unit, to) and self._is_new(unit, file.digest)
         ]
+
+    def _is_new(self, unit: str, digest: str) -> bool:
+        files = self.served.standings.record(unit).files
+        return digest not in files and len(files) < MAX_FILES

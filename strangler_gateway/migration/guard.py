@@ -48,8 +48,10 @@ class GuardedMigration(Protocol):
         """Since its last move, and everything before."""
         ...
 
-    def roll_back(self, unit: str, who: str, why: str, evidence: Mapping[str, Any]) -> Awaitable[object]:
-        """At once; journalled as automatic."""
+    def roll_back(
+        self, unit: str, who: str, why: str, evidence: Mapping[str, Any], judged: Standing | None = None
+    ) -> Awaitable[bool]:
+        """At once; journalled as automatic. False: not now (the store is away, another gateway has the lease)."""
         ...
 
 
@@ -128,17 +130,18 @@ class Guards:
             if standing is None or _move(standing) != _move(guard.standing):
                 return GuardState.MOVED
             (known, before), now = self._migration.seen(guard.unit), loop.time()
-            if guard.look(known, before, max(now - looked, LOOK_EVERY_S)):
-                return await self._go_back(guard, known)
+            alarmed = guard.look(known, before, max(now - looked, LOOK_EVERY_S)) or guard.alarm is not None
+            if alarmed and await self._goes_back(guard, known):
+                return GuardState.ROLLED_BACK
             if now >= end:
-                return GuardState.OVER
+                return GuardState.OVER if guard.alarm is None else GuardState.FAILED
             looked = now
 
-    async def _go_back(self, guard: Guard, known: GateEvidence) -> GuardState:
-        guard.alarm = f"{sentence(known)} within {known.now - known.since:.0f} s of the move"
+    async def _goes_back(self, guard: Guard, known: GateEvidence) -> bool:
+        """An alarm stays one until the movable is rolled back, or the guard's time is up."""
+        guard.alarm = guard.alarm or f"{sentence(known)} within {known.now - known.since:.0f} s of the move"
         log.warning("%s is rolled back automatically: %s", guard.unit, guard.alarm)
-        await self._migration.roll_back(guard.unit, guard.who, guard.alarm, shown(known))
-        return GuardState.ROLLED_BACK
+        return await self._migration.roll_back(guard.unit, guard.who, guard.alarm, shown(known), guard.standing)
 
 
 def _move(standing: Standing) -> tuple[float, Position]:

@@ -4,16 +4,22 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from strangler_gateway.cluster.record import Hold, RollbackName, held, holds, mint, release, rollback
+from strangler_gateway.cluster.record_json import RecordInvalid
+from strangler_gateway.cluster.store import EmbeddedStore, GroupStore, StoreAway, StoredRecord
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.migration.counters import counters_file
 from strangler_gateway.migration.diff import Diff, compare
+from strangler_gateway.migration.enactment import OVERTAKEN, Enactment
 from strangler_gateway.migration.file_sync import FileSync
+from strangler_gateway.migration.follow import Follower
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.pool import Counts, total
 from strangler_gateway.migration.guard import Guards
@@ -25,9 +31,10 @@ from strangler_gateway.migration.move_result import MoveResult, Reloaded
 from strangler_gateway.migration.move_rules import Evidence
 from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
 from strangler_gateway.migration.readiness import ServiceReadiness, ask
+from strangler_gateway.migration.replica import TRIES, NobodyElse, NotAgreed, OtherGateways, Replica
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.saved_file import SavedFile
-from strangler_gateway.migration.served_table import NotServed, ServedTable
+from strangler_gateway.migration.served_table import NotServed, ServedGroups, ServedTable
 from strangler_gateway.migration.states import Direction, Move
 from strangler_gateway.table.position import LEGACY, Position, position_of
 from strangler_gateway.table.routes import Movable, RouteTable
@@ -72,11 +79,16 @@ class Migration:
         save_every_s: float = 5.0,
         acknowledged: Callable[[], Awaitable[tuple[str, ...]]] = served_at_once,
         refresh: Callable[[], Awaitable[None]] = counted_here,
+        store: GroupStore | None = None,
+        members: OtherGateways | None = None,
+        run: str | None = None,
     ) -> None:
         """`adopt` swaps the whole served table, or raises and leaves the old one; `clock` tells Unix seconds.
 
         `acknowledged` returns when every process serves it, with a note for each that did not in time. `refresh`
         returns when `stats` has what every process has counted. `saved`: what else is kept in the state directory.
+        `store`, `members`: those of many gateways; None: this one is alone. `run`: names this process in its rollbacks;
+        None: a new random name.
         """
         self.state_dir = state_dir
         self.faults: tuple[str, ...] = ()
@@ -84,18 +96,25 @@ class Migration:
         self.failed_reloads = 0
         self._stats = stats
         self.refresh, self._acknowledged = refresh, acknowledged
-        self._policy = MovePolicy(stats, probe, broker, examples, clock, refresh)
+        self._store = store or EmbeddedStore()
+        shared = not self._store.alone
+        self._policy = MovePolicy(stats, probe, broker, examples, clock, refresh, shared)
         self._standings = Standings(journal or Journal(state_dir))
         self._served = ServedTable(self._standings, self._policy, adopt)
         self._disk = RoutesOnDisk(
             routes_path, state_dir / "routes-seen.json", os.environ if environ is None else environ
         )
-        self._sync = FileSync(self._served, self._policy, self._disk)
+        local = ServedGroups(self._served, self._policy, lambda: self._disk.table, acknowledged)
+        self.replica = Replica(self._store, local, members or NobodyElse(), run or secrets.token_hex(6))
+        self._enactment = Enactment(self._served, self._policy, self.replica)
+        self._sync = FileSync(self._served, self._policy, self._disk, self.replica, self._enactment)
         self._saved = (counters_file(state_dir / "counters.json", stats), *saved)
         self.guards = Guards(self, clock)
         self._turn = asyncio.Lock()
         self._save_every_s = save_every_s
-        self._saver: asyncio.Task[None] | None = None
+        self._clock = clock
+        self._follower = Follower(self.replica, self._followed, self._turn)
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> RouteTable:
         """The first table; `adopt` is not called for it. Raises RoutesInvalid, StateDirInUse.
@@ -108,18 +127,22 @@ class Migration:
         unread = [await asyncio.to_thread(file.restore) for file in self._saved]
         for reason in filter(None, (self.problem, *unread)):
             log.warning("state directory %s: %s", self.state_dir, reason)
+        self._disk.table = file
         async with self._turn:
             await self._sync.apply(text, file)
-        self._saver = asyncio.create_task(self._save_for_ever())
+        self._served.live = True
+        self._tasks.append(asyncio.create_task(self._save_for_ever()))
+        if not self._store.alone:
+            self._tasks.append(asyncio.create_task(self._follower.run()))
         return self.served
 
     async def aclose(self) -> None:
         """Ends the guards, writes the saved files once more, and releases the state directory."""
         await self.guards.aclose()
-        if self._saver is not None:
-            self._saver.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._saver
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
             await self._save()
         await asyncio.to_thread(self._standings.journal.close)
 
@@ -162,9 +185,40 @@ class Migration:
         assert known is not None  # every movable that is served has it
         return known, total(Counts(*row) for row in step.before.values()) if step else Counts()
 
-    async def roll_back(self, unit: str, who: str, why: str, evidence: Mapping[str, Any]) -> None:
-        """What a guard does at an alarm."""
-        await self.rollback([unit], who=f"automatic, for {who}", why=why, automatic=evidence)
+    async def roll_back(
+        self, unit: str, who: str, why: str, evidence: Mapping[str, Any], judged: Standing | None = None
+    ) -> bool:
+        """What a guard does at an alarm; False: it could not, and may try again.
+
+        With other gateways only while this one holds the lease, and if the group still stands as it was `judged`.
+        """
+        who, name = f"automatic, for {who}", None
+        if not self._store.alone:
+            name = await self._decided_rollback(unit, who, why, judged)
+            if name is None:
+                return False
+        await self.rollback([unit], who=who, why=why, automatic=evidence, passed_on={unit: name} if name else None)
+        return True
+
+    async def _decided_rollback(self, unit: str, who: str, why: str, judged: Standing | None) -> RollbackName | None:
+        """The name of a rollback that the store has taken from the holder of the lease."""
+        try:
+            driver = await self._store.lease()
+            if driver is None:
+                log.warning("%s is not rolled back automatically: another gateway holds the lease", unit)
+                return None
+            async with self._turn:
+                found = await self.replica.agreed(unit)
+                here = self.standings[unit]
+                if judged is not None and (here.since, here.position) != (judged.since, judged.position):
+                    return None
+                name = mint(found.record, self.replica.run)
+                record = rollback(found.record, name, Hold(self._clock(), who, why))
+                entry = self._policy.told(JournalEvent.ROLLBACK, self._disk.table, _back(unit, here, why), who, record)
+                return name if await self.replica.decide(found, entry, driver) else None
+        except (StoreAway, NotAgreed, RecordInvalid) as exc:
+            log.warning("%s is not rolled back automatically: %s", unit, exc)
+            return None
 
     def log(self, limit: int = 100, unit: str | None = None) -> list[JournalEntry]:
         """The latest entries of the journal, newest last."""
@@ -189,47 +243,98 @@ class Migration:
         wish = Move(name, position_of(self.served.movables[name]), to)
         unreachable = await self._policy.unreachable(self._disk.table, [wish])
         async with self._turn:
+            found, problem = await self._agreed(name)
             move = Move(name, self.standings[name].position, to, why, force)
             judged = self._policy.judge(self._disk.table, move, self.standings[name], unreachable)
-            if dry_run and self.problem and move.direction is Direction.FORWARD:
+            if judged.done and move.direction is not Direction.NONE:
+                judged = await self._shareable(judged, problem)
+            if dry_run and self.problem and judged.done and move.direction is Direction.FORWARD:
                 judged = judged.unrecorded(self.problem)
             if dry_run or not judged.done or move.direction is Direction.NONE:
                 return replace(judged, digest=self.served.digest, dry_run=dry_run)
-            return await self._enact(judged, who)
+            result = await self._enact(judged, {name: found} if found else {}, JournalEvent.FLIP, who)
+        return await self._reported(result) if result.done else result
 
     async def rollback(
-        self, names: Sequence[str], *, who: str, why: str = "", automatic: Mapping[str, Any] | None = None
+        self,
+        names: Sequence[str],
+        *,
+        who: str,
+        why: str = "",
+        automatic: Mapping[str, Any] | None = None,
+        passed_on: Mapping[str, RollbackName] | None = None,
     ) -> tuple[MoveResult, ...]:
         """Moves movables to legacy at once and puts them on hold. Raises KeyError for an unknown movable.
 
-        It is served before anything is awaited. `automatic`: a guard does it, by this evidence.
+        It is served before anything is awaited. `automatic`: a guard does it, by this evidence. `passed_on`: the names
+        that another gateway gave to the same rollbacks.
         """
-        file = self._disk.table
-        moves = [Move(n, self.standings[n].position, LEGACY, why, rollback=True) for n in dict.fromkeys(names)]
+        file, given = self._disk.table, passed_on or {}
+        called = {n: given.get(n) or mint(self._standings.record(n), self.replica.run) for n in dict.fromkeys(names)}
+        moves = [_back(unit, self.standings[unit], why) for unit in called]
         results = [self._policy.judge(file, move, self.standings[move.unit]) for move in moves]
-        fresh = [move for move in moves if move.before != LEGACY or self.standings[move.unit].hold is None]
-        entries = [self._policy.entry(JournalEvent.ROLLBACK, file, move, who) for move in fresh]
+        entries = [self._rolled_back(file, move, who, called[move.unit]) for move in moves]
         if automatic is not None:
             entries = [replace(entry, automatic=True, evidence=automatic) for entry in entries]
         self._served.serve(file, self._served.sealed(file, entries), owed=True)
-        recording = self._record_rollback([move.unit for move in moves])
-        notes, late = await asyncio.gather(recording, self._acknowledged())
-        return tuple(self._now(result, notes + late) for result in results)
+        recording, telling = self._record_rollback(list(called)), self.replica.put_back(called)
+        notes, told, late = await asyncio.gather(recording, telling, self._acknowledged())
+        await self._report()
+        notes += ((_not_told(told),) if told else ()) + late
+        return tuple(replace(self._now(result, notes), rollback=called[result.unit]) for result in results)
 
-    async def release(self, name: str, *, who: str, why: str = "") -> MoveResult:
-        """Ends a hold and moves nothing. Raises KeyError if the movable is not served."""
+    def _rolled_back(self, file: RouteTable, move: Move, who: str, name: RollbackName) -> JournalEntry:
+        """A second rollback of what is on hold is a hold of its own, and no news to people."""
+        known = self._standings.record(move.unit)
+        record = rollback(known, name, Hold(self._clock(), who, move.why))
+        fresh = move.before != LEGACY or not held(known)
+        event = JournalEvent.ROLLBACK if fresh else JournalEvent.RECORD
+        return self._policy.told(event, file, move, who, record)
+
+    async def release(
+        self, name: str, *, who: str, why: str = "", seen: Sequence[RollbackName] | None = None
+    ) -> MoveResult:
+        """Ends the holds that somebody has seen, and moves nothing. Raises KeyError if the movable is not served.
+
+        `seen` None: those that this gateway knows now. A rollback that comes later holds on.
+        """
+        names = holds(self.standings[name].record) if seen is None else seen
         async with self._turn:
             here, file = self.standings[name].position, self._disk.table
             result = MoveResult(Move(name, here, here, why), here)
             if self.standings[name].hold is None:
                 return self._now(result, (f"{name} was not on hold",))
-            entry = self._policy.entry(JournalEvent.RELEASE, file, result.move, who)
-            entries = self._served.sealed(file, [entry])
-            problem = await self._standings.write(entries)
+            problem = await self._standings.write()
             if problem:
                 return self._now(result.unrecorded(problem))
-            self._standings.apply(entries)
-            return self._now(result)
+            for _ in range(TRIES):
+                found, away = await self._agreed(name)
+                if found is None:
+                    return self._now(result.unshared(away))
+                record = release(found.record, names)
+                entry = self._policy.told(JournalEvent.RELEASE, file, result.move, who, record)
+                if await self._decided(found, entry):
+                    return await self._carried_out(result, entry)
+            return self._now(result.unshared("other gateways change it all the time"))
+
+    async def adopt(self, name: str, *, who: str, why: str = "") -> MoveResult:
+        """Decides that a movable about which nobody has decided anything stands as in the file. Raises KeyError."""
+        async with self._turn:
+            here, file = self.standings[name].position, self._disk.table
+            result = MoveResult(Move(name, here, position_of(file.movables[name]), why), here)
+            found, away = await self._agreed(name)
+            if found is None:
+                return self._now(result.unshared(away))
+            if found.record.decision.seq or held(found.record):
+                told = f"{name} has a state already ({self.standings[name].position}): flip it instead"
+                return self._now(result.refused("decided", told))
+            problem = await self._standings.write()
+            if problem:
+                return self._now(result.unrecorded(problem))
+            entry = self._policy.adoption(file, name, who, why, found.record)
+            if not await self._decided(found, entry):
+                return self._now(result.refused(OVERTAKEN, f"somebody else has just moved {name}: look again"))
+            return await self._carried_out(result, entry)
 
     async def reload(self) -> Reloaded:
         """Applies the file as it is now; a faulty file leaves the last good table in use."""
@@ -243,17 +348,68 @@ class Migration:
             log.info("the routes file is accepted, table %s is served", reloaded.digest)
             return reloaded
 
-    async def _enact(self, judged: MoveResult, who: str) -> MoveResult:
-        """Journals, serves, writes the file; in this order, so that a crash loses no move that was served."""
+    async def _agreed(self, name: str) -> tuple[StoredRecord | None, str]:
+        """The movable as the store and this gateway both know it; or None, and why not."""
         try:
-            [result] = await self._served.enact(self._disk.table, [judged], JournalEvent.FLIP, who)
+            return await self.replica.agreed(name), ""
+        except (StoreAway, NotAgreed, RecordInvalid) as exc:
+            return None, str(exc)
+
+    async def _shareable(self, judged: MoveResult, problem: str) -> MoveResult:
+        """The move, unless the store or another gateway keeps it back. A move back asks no other gateway."""
+        if problem:
+            return judged.unshared(problem)
+        try:
+            forward = judged.move.direction is Direction.FORWARD
+            behind = await self.replica.behind(judged.unit) if forward else ()
+        except StoreAway as exc:
+            return judged.unshared(str(exc))
+        return judged.refused("members", "; ".join(behind)) if behind else judged
+
+    async def _decided(self, found: StoredRecord, entry: JournalEntry) -> bool:
+        try:
+            return await self.replica.decide(found, entry)
+        except StoreAway as exc:
+            log.warning("the store may not have taken the change of %s: %s", entry.unit, exc)
+            return False
+
+    async def _carried_out(self, result: MoveResult, entry: JournalEntry) -> MoveResult:
+        """Serves what is decided in the store already."""
+        file = self._disk.table
+        problem = await self._standings.write(entries := self._served.sealed(file, [entry]))
+        self._served.serve(file, entries, owed=problem is not None)
+        await self._report()
+        return self._now(result, (f"kept in memory alone; a restart may forget it ({problem})",) if problem else ())
+
+    async def _enact(
+        self, judged: MoveResult, found: Mapping[str, StoredRecord], event: JournalEvent, who: str
+    ) -> MoveResult:
+        """Decides, journals, serves, writes the file; in this order, so that a crash loses no move that was served."""
+        try:
+            [result] = await self._enactment.enact(self._disk.table, [judged], found, event, who)
         except NotServed as exc:
             return self._now(judged.refused("not_served", str(exc)))
         if not result.done:
             return self._now(result)
+        await self._report()
         notes = (f"served, and kept in memory only ({self.problem})",) if self.problem else ()
         written = await self._write_file([result.unit])
         return self._now(result, notes + written + await self._acknowledged())
+
+    async def _report(self) -> None:
+        with contextlib.suppress(StoreAway):  # the follower does it again
+            await self.replica.report()
+
+    async def _reported(self, result: MoveResult) -> MoveResult:
+        """The move, and which gateways have not said in time that they serve it."""
+        try:
+            behind = await self.replica.until_reported(result.unit)
+        except StoreAway as exc:
+            behind = (f"nobody knows which other gateways serve it: {exc}",)
+        return replace(result, warnings=(*result.warnings, *behind))
+
+    def _followed(self) -> list[str]:
+        return [unit for unit in self.standings if unit in self._disk.table.movables]
 
     async def _record_rollback(self, units: Sequence[str]) -> tuple[str, ...]:
         """Journal and file, in turn; a disk that hangs does not keep the answer back for ever."""
@@ -305,3 +461,11 @@ class Migration:
                 await asyncio.to_thread(file.write, file.snapshot())
             except OSError as exc:
                 log.warning("%s is not written: %s", file.path.name, exc)
+
+
+def _back(unit: str, here: Standing, why: str) -> Move:
+    return Move(unit, here.position, LEGACY, why, rollback=True)
+
+
+def _not_told(problem: str) -> str:
+    return f"rolled back here; the other gateways follow when this one sees the store again ({problem})"

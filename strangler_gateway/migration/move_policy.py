@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strangler_gateway.cluster.record import GroupRecord, consume, decide, hold, position
 from strangler_gateway.migration import preflight
 from strangler_gateway.migration.gate.shown import shown
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
@@ -34,6 +35,8 @@ class MovePolicy:
     clock: Callable[[], float]
     refresh: Callable[[], Awaitable[None]]
     """Returns when `stats` has what every process of this gateway has counted."""
+    shared: bool = False
+    """Other gateways follow the same store: what a file wished is kept there."""
 
     async def unreachable(self, table: RouteTable, moves: Sequence[Move]) -> Unreachable:
         """Probes the new ends of all movables that are to go forward, at once; then the counters are fresh."""
@@ -82,9 +85,29 @@ class MovePolicy:
                 self.stats.begin_step(unit, standing.since, standing.position.share, routes)
 
     def entry(
-        self, event: JournalEvent, table: RouteTable, move: Move, who: str, result: MoveResult | None = None
+        self,
+        event: JournalEvent,
+        table: RouteTable,
+        move: Move,
+        who: str,
+        record: GroupRecord,
+        result: MoveResult | None = None,
     ) -> JournalEntry:
-        """The move as an entry. A movable that enters shadow starts a new count of compared answers."""
+        """The move of a record as an entry. A movable that enters shadow starts a new count of compared answers."""
+        file = table.digest if self.shared and event is JournalEvent.FILE else None
+        decided = decide(record, move.after, self.clock(), who=who, why=move.why, file=file)
+        return self.told(event, table, move, who, decided, result)
+
+    def told(
+        self,
+        event: JournalEvent,
+        table: RouteTable,
+        move: Move,
+        who: str,
+        record: GroupRecord,
+        result: MoveResult | None = None,
+    ) -> JournalEntry:
+        """What happened to a movable as an entry; `record`: what it has led to."""
         overridden = result.overridden if result is not None else ()
         enters = move.after.state is MigrationState.SHADOW and move.before.state is not MigrationState.SHADOW
         baseline = preflight.baseline(table, move.unit, self.stats) if enters else None
@@ -100,16 +123,32 @@ class MovePolicy:
             reasons=tuple(refusal.message for refusal in overridden),
             baseline=baseline,
             evidence=result.evidence if result is not None else None,
+            record=record,
         )
 
-    def adoption(self, table: RouteTable, unit: str) -> JournalEntry:
-        """A movable that the journal does not know, as it stands in the file."""
-        here, baseline = position_of(table.movables[unit]), preflight.baseline(table, unit, self.stats)
-        why = f"file {table.digest}"
-        return JournalEntry(self.clock(), JournalEvent.ADOPTED, unit, "file", why, None, here, baseline=baseline)
+    def taken(self, table: RouteTable, unit: str, known: Standing | None, record: GroupRecord) -> JournalEntry:
+        """A record that other gateways have changed, as an entry."""
+        here, there = known or Standing(), position(record)
+        rolled_back, was_held = hold(record), here.hold
+        moved = known is None or there != here.position or rolled_back != was_held
+        event = JournalEvent.STORE if moved else JournalEvent.RECORD
+        who, why = record.decision.who, record.decision.why
+        if rolled_back is not None:
+            who, why = rolled_back.who, rolled_back.why
+        elif was_held is not None:
+            who, why = "another gateway", "released"
+        return self.told(event, table, Move(unit, here.position, there, why), who, record)
 
-    def refusal(self, refused: MoveResult) -> JournalEntry:
-        """A wish of the file that is refused; the movable stays."""
+    def adoption(self, table: RouteTable, unit: str, who: str, why: str, record: GroupRecord) -> JournalEntry:
+        """The state that the file gives a movable which nobody has moved yet, as a decision."""
+        here, baseline = position_of(table.movables[unit]), preflight.baseline(table, unit, self.stats)
+        decided = decide(record, here, self.clock(), who=who, why=why)
+        return JournalEntry(
+            self.clock(), JournalEvent.ADOPTED, unit, who, why, None, here, baseline=baseline, record=decided
+        )
+
+    def refusal(self, table: RouteTable, refused: MoveResult, record: GroupRecord) -> JournalEntry:
+        """A wish of the file that is refused; the movable stays. Many gateways consider it no more."""
         move = refused.move
         return JournalEntry(
             self.clock(),
@@ -121,6 +160,7 @@ class MovePolicy:
             move.before,
             reasons=tuple(refusal.message for refusal in refused.refusals),
             asked=move.after,
+            record=consume(record, table.digest) if self.shared else None,
         )
 
 

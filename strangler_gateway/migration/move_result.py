@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from strangler_gateway.cluster.record import RollbackName
 from strangler_gateway.migration.move_rules import MoveRefusal
 from strangler_gateway.migration.states import Move, RefusalCode
 from strangler_gateway.table.position import Position
@@ -27,6 +28,9 @@ class MoveResult:
     """Of the table that is served now."""
     evidence: Mapping[str, Any] | None = None
     """The gate's numbers, where it was asked."""
+
+    rollback: RollbackName | None = None
+    """Of a rollback: its name, to be passed on to the other gateways."""
 
     @property
     def unit(self) -> str:
@@ -56,6 +60,10 @@ class MoveResult:
         """The same move forward, refused because it cannot be journalled."""
         reason = f"the journal cannot be written ({problem}), so flips are off; a rollback still works, in memory"
         return self.refused("journal", reason)
+
+    def unshared(self, problem: str) -> "MoveResult":
+        """The same move, refused because the gateway cannot agree on it with the others."""
+        return self.refused("store", f"{self.unit} cannot move: {problem}. `rollback` works without it")
 
 
 @dataclass(frozen=True, slots=True)

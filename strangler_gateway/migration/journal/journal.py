@@ -15,8 +15,8 @@ from pathlib import Path
 from strangler_gateway.migration import whole_file
 from strangler_gateway.migration.journal.directory_lock import DirectoryLock
 from strangler_gateway.migration.journal.journal_entry import (
+    NOT_SHOWN,
     JournalEntry,
-    JournalEvent,
     Standing,
     after,
     decode,
@@ -103,7 +103,7 @@ class Journal:
     def _note(self, entry: JournalEntry) -> bool:
         """Whether it is an entry to be shown."""
         self.standings[entry.unit] = after(self.standings.get(entry.unit), entry)
-        shown = entry.event is not JournalEvent.STANDING
+        shown = entry.event not in NOT_SHOWN
         if shown:
             self.recent.append(entry)
         return shown

@@ -1,13 +1,32 @@
-"""One line of the journal: what happened to a movable, who asked for it and why; and where it stands afterwards."""
+"""One line of the journal: what happened to a movable, who asked for it and why; and where it stands afterwards.
 
+A line carries the movable's record (`cluster/record.py`), which says where it stands; records merge, so the order of
+lines does not matter. Lines without one, of gateways before records, are given the record that they mean.
+"""
+
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from strangler_gateway.cluster.record import MAX_TEXT, Hold
+from strangler_gateway.cluster.record import (
+    MAX_TEXT,
+    GroupRecord,
+    Hold,
+    RollbackName,
+    decide,
+    held,
+    hold,
+    holds,
+    merge,
+    position,
+    release,
+    rollback,
+)
+from strangler_gateway.cluster.record_json import parse, shown
 from strangler_gateway.table.position import LEGACY, Position, parse_place, place
 
 Baseline = Mapping[str, tuple[int, int, int, int, int]]
@@ -26,8 +45,16 @@ class JournalEvent(StrEnum):
     """A move that the routes file asked for; the movable stays where it is."""
     FAILED = "failed"
     """A move that was journalled and could not be served; `after` is where the movable stayed."""
+    STORE = "store"
+    """Another gateway moved it; this one read that in the store."""
+    RECORD = "record"
+    """Only the record has changed, not where the movable stands."""
     STANDING = "standing"
     """Where the movable stands at the beginning of a file of the journal; older files are not needed for it."""
+
+
+NOT_SHOWN = frozenset({JournalEvent.STANDING, JournalEvent.RECORD})
+"""Events that say nothing new to people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +62,21 @@ class Standing:
     """Where a movable stands, since when, and from where its shadow counts."""
 
     position: Position = LEGACY
+    """What the record says, unless it is assumed."""
     since: float = 0.0
     who: str = ""
     why: str = ""
-    hold: Hold | None = None
+    record: GroupRecord = field(default_factory=GroupRecord)
     baseline: Baseline | None = None
     counted_from: float = 0.0
     """When the baseline was taken."""
+    assumed: bool = False
+    """Nothing is known of the movable; it stands here until something is."""
+
+    @property
+    def hold(self) -> Hold | None:
+        """The latest rollback that nobody has released."""
+        return hold(self.record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +103,57 @@ class JournalEntry:
     """Of a move that the gate was asked about: its numbers, as JSON."""
     automatic: bool = False
     """A guard made the move, nobody else."""
+    record: GroupRecord | None = None
+    """The movable's record after it. None: a refusal, or a line of a gateway before records."""
     standing: Standing | None = None
     """Of STANDING alone: the whole of it."""
 
 
 def after(standing: Standing | None, entry: JournalEntry) -> Standing:
-    """Where the movable stands once the entry counts. A refused move changes nothing."""
+    """Where the movable stands once the entry counts. A refused move changes nothing but the record."""
     if entry.standing is not None:
         return entry.standing
+    standing = None if standing is not None and standing.assumed else standing
     now = standing or Standing(entry.after, entry.time, entry.who, entry.why)
-    if entry.event is JournalEvent.REFUSED:
-        return now
-    if entry.event is JournalEvent.RELEASE:
-        return replace(now, hold=None)
-    hold = now.hold
-    if entry.event is JournalEvent.ROLLBACK:
-        hold = Hold(entry.time, entry.who, entry.why)
-    since = now.since if standing and entry.after == now.position else entry.time
+    record = merge(now.record, entry.record) if entry.record is not None else _meant(standing, entry)
+    if entry.event in _UNMOVED:
+        return replace(now, record=record)
+    here = position(record)
+    since = now.since if standing and here == now.position else entry.time
     baseline, counted_from = (
         (entry.baseline, entry.time) if entry.baseline is not None else (now.baseline, now.counted_from)
     )
-    return Standing(entry.after, since, entry.who, entry.why, hold, baseline, counted_from)
+    return Standing(here, since, entry.who, entry.why, record, baseline, counted_from)
+
+
+_UNMOVED = frozenset({JournalEvent.REFUSED, JournalEvent.RELEASE, JournalEvent.RECORD})
+
+
+def _meant(standing: Standing | None, entry: JournalEntry) -> GroupRecord:
+    """The record that a line without one leads to: a gateway before records made it, or it is a refusal."""
+    known = standing.record if standing else GroupRecord()
+    if entry.event is JournalEvent.ROLLBACK:
+        return known if held(known) else rollback(known, _earlier(entry), Hold(entry.time, entry.who, entry.why))
+    if entry.event is JournalEvent.RELEASE:
+        return decide(_forgotten(release(known, holds(known))), entry.after, entry.time, who=entry.who, why=entry.why)
+    if entry.event is JournalEvent.REFUSED and standing:
+        return known
+    return decide(known, entry.after, entry.time, who=entry.who, why=entry.why)
+
+
+def _forgotten(record: GroupRecord) -> GroupRecord:
+    """Without the released rollbacks of gateways before records: no other gateway knows of them."""
+    rolled_back = {run: number for run, number in record.rolled_back.items() if not run.startswith(_EARLIER)}
+    return replace(record, rolled_back=rolled_back, released={run: record.released[run] for run in rolled_back})
+
+
+_EARLIER = "journal-"
+
+
+def _earlier(entry: JournalEntry) -> RollbackName:
+    """A rollback of a gateway before records: a run of its own, and the same one whenever the journal is read."""
+    said = f"{entry.time} {entry.unit} {entry.who} {entry.why}"
+    return RollbackName(f"{_EARLIER}{hashlib.sha256(said.encode(errors='replace')).hexdigest()[:12]}", 1)
 
 
 def standing_entry(unit: str, standing: Standing) -> JournalEntry:
@@ -121,6 +186,8 @@ def encode(entry: JournalEntry) -> bytes:
         line["evidence"] = entry.evidence
     if entry.automatic:
         line["automatic"] = True
+    if entry.record is not None:
+        line["record"] = shown(entry.record)
     if entry.standing is not None:
         line |= _rest(entry.standing)
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
@@ -145,8 +212,11 @@ def decode(line: bytes) -> JournalEntry:
             baseline=_baseline(raw["baseline"]) if "baseline" in raw else None,
             evidence=dict(raw["evidence"]) if "evidence" in raw else None,
             automatic=raw.get("automatic") is True,
+            record=parse(raw["record"]) if "record" in raw else None,
         )
-        return replace(entry, standing=_standing(entry, raw)) if entry.event is JournalEvent.STANDING else entry
+        if entry.event is JournalEvent.STANDING:
+            return replace(entry, record=None, standing=_standing(entry, raw))
+        return entry
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as exc:
         raise ValueError(f"not a journal entry: {type(exc).__name__} {exc}") from exc
 
@@ -157,9 +227,9 @@ def iso(time: float) -> str:
 
 
 def _rest(standing: Standing) -> dict[str, object]:
-    """What the other fields of the entry do not say."""
+    """What the other fields of the entry do not say. `hold`: for gateways before records."""
     hold, baseline = standing.hold, standing.baseline
-    rest: dict[str, object] = {"counted_from": iso(standing.counted_from)}
+    rest: dict[str, object] = {"counted_from": iso(standing.counted_from), "record": shown(standing.record)}
     if baseline is not None:
         rest["baseline"] = {route: list(counts) for route, counts in baseline.items()}
     if hold is not None:
@@ -168,9 +238,13 @@ def _rest(standing: Standing) -> dict[str, object]:
 
 
 def _standing(entry: JournalEntry, raw: Any) -> Standing:
-    hold, counted_from = raw.get("hold"), _time(raw["counted_from"])
-    held = Hold(_time(hold["since"]), _text(hold["who"]), _text(hold["why"])) if hold else None
-    return Standing(entry.after, entry.time, entry.who, entry.why, held, entry.baseline, counted_from)
+    record, counted_from = entry.record, _time(raw["counted_from"])
+    if record is None:
+        record = decide(GroupRecord(), entry.after, entry.time, who=entry.who, why=entry.why)
+        if last := raw.get("hold"):
+            note = Hold(_time(last["since"]), _text(last["who"]), _text(last["why"]))
+            record = rollback(record, _earlier(replace(entry, time=note.since, who=note.who, why=note.why)), note)
+    return Standing(position(record), entry.time, entry.who, entry.why, record, entry.baseline, counted_from)
 
 
 def _time(raw: Any) -> float:

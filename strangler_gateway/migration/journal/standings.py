@@ -5,9 +5,17 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
+from strangler_gateway.cluster.record import GroupRecord
 from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.journal.journal import Journal
-from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing, after, iso
+from strangler_gateway.migration.journal.journal_entry import (
+    NOT_SHOWN,
+    JournalEntry,
+    JournalEvent,
+    Standing,
+    after,
+    iso,
+)
 from strangler_gateway.migration.states import Move
 
 log = logging.getLogger(__name__)
@@ -50,12 +58,21 @@ class Standings:
             log.warning("the journal's lines %s are damaged and are skipped", list(self.journal.damaged))
         return dict(self.journal.standings)
 
+    def record(self, unit: str) -> GroupRecord:
+        """What all gateways know of the movable, as far as this one knows; an empty record if it knows nothing."""
+        known = self.by_unit.get(unit)
+        return known.record if known else GroupRecord()
+
     def preview(self, entries: Iterable[JournalEntry]) -> Mapping[str, Standing]:
         """The standings once the entries count."""
         standings = dict(self.by_unit)
         for entry in entries:
             standings[entry.unit] = after(standings.get(entry.unit), entry)
         return standings
+
+    def assume(self, standings: Mapping[str, Standing]) -> None:
+        """Movables that nothing is known of stand here until something is."""
+        self.by_unit = {**self.by_unit, **standings}
 
     def apply(self, entries: Sequence[JournalEntry], *, owed: bool = False) -> None:
         """From here on the entries count. `owed`: the next write puts them into the journal."""
@@ -68,7 +85,7 @@ class Standings:
     def _note(self, entry: JournalEntry) -> None:
         if entry.event is JournalEvent.REFUSED:
             self.refused[entry.unit] = entry
-        else:
+        elif entry.event is not JournalEvent.RECORD:
             self.refused.pop(entry.unit, None)
 
     def is_news(self, wish: Move) -> bool:
@@ -107,8 +124,8 @@ class Standings:
 
     def log(self, limit: int, unit: str | None = None) -> list[JournalEntry]:
         """The latest entries, newest last, including those that are owed."""
-        entries = [e for e in (*self.journal.recent, *self._owed) if unit is None or e.unit == unit]
-        return entries[-limit:]
+        shown = (e for e in (*self.journal.recent, *self._owed) if e.event not in NOT_SHOWN)
+        return [e for e in shown if unit is None or e.unit == unit][-limit:]
 
 
 def _reason(exc: OSError) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_gateway.cluster.record import Hold
+from strangler_gateway.cluster.record import GroupRecord, Hold, RollbackName, decide, holds, position, release, rollback
 from strangler_gateway.migration import whole_file
 from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.journal.journal import MAX_LINE, Journal
@@ -34,6 +35,9 @@ from strangler_gateway.table.position import LEGACY, Position
 from strangler_gateway.table.routes import MigrationState
 
 SHADOW = Position(MigrationState.SHADOW)
+DECIDED = decide(GroupRecord(), SHADOW, 1.0, who="alice", file="f1")
+ROLLED_BACK = rollback(DECIDED, RollbackName("7f3a", 2), Hold(1_700_000_000.125, "bob", "it fails"))
+RECORDS = [GroupRecord(), DECIDED, ROLLED_BACK, release(ROLLED_BACK, holds(ROLLED_BACK))]
 
 
 def entry(
@@ -215,7 +219,7 @@ def test_a_long_journal_is_rotated_bounded_and_says_where_everything_stands(tmp_
         "journal.4.jsonl",
         "journal.jsonl",
     ]
-    assert all(file.stat().st_size < 2 * SMALL and file.stat().st_mode & 0o777 == 0o600 for file in files)
+    assert all(file.stat().st_size < 3 * SMALL and file.stat().st_mode & 0o777 == 0o600 for file in files)
     for file in files[:-1]:
         file.write_bytes(b"\xff\n")
     assert Journal(tmp_path).standings == {}
@@ -336,6 +340,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
         asked=st.none() | positions,
         baseline=st.none() | st.dictionaries(texts, st.tuples(*[st.integers(0, 10**9)] * 5), max_size=3),
         evidence=st.none() | st.dictionaries(texts, st.integers(0, 9), max_size=3),
+        record=st.none() | st.sampled_from(RECORDS),
     )
 )
 def test_an_entry_is_one_line_and_comes_back_whole(one: JournalEntry) -> None:
@@ -352,19 +357,50 @@ def test_a_baseline_of_an_older_journal_is_read() -> None:
 @given(
     st.builds(
         Standing,
-        position=positions,
         since=st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000),
         who=texts,
         why=texts,
-        hold=st.none() | st.builds(Hold, st.integers(0, 4_000_000_000).map(float), texts, texts),
+        record=st.sampled_from(RECORDS),
         baseline=st.none() | st.dictionaries(texts, st.tuples(*[st.integers(0, 10**9)] * 5), max_size=3),
         counted_from=st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000),
     )
 )
 def test_a_standing_is_one_line_and_comes_back_whole(one: Standing) -> None:
+    one = replace(one, position=position(one.record))
     line = encode(standing_entry("items", one))
     assert line.count(b"\n") == 1
     assert after(after(None, FLIP), decode(line)) == one
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_a_journal_before_records_gives_the_same_record_at_every_reading(rotated: bool) -> None:
+    """A hold in it is a rollback of a run of its own: no other gateway can have released it."""
+    flip, back = entry(5.0, JournalEvent.FLIP, LEGACY, SHADOW), entry(7.0, JournalEvent.ROLLBACK, SHADOW, LEGACY)
+    held = after(after(None, decode(encode(flip))), decode(encode(back)))
+    if rotated:
+        line = json.loads(encode(standing_entry("items", held)))
+        del line["record"]
+        held = after(None, decode(json.dumps(line).encode()))
+    assert (held.position, held.hold) == (LEGACY, Hold(7.0, "bob"))
+    [name] = holds(held.record)
+    assert name == holds(after(None, back).record)[0]
+    assert name != holds(after(None, replace(back, time=8.0)).record)[0]
+    free = after(held, entry(9.0, JournalEvent.RELEASE, LEGACY, LEGACY))
+    assert (free.hold, free.position, free.record.rolled_back) == (None, LEGACY, {})
+    assert after(free, entry(9.5, JournalEvent.FLIP, LEGACY, SHADOW)).position == SHADOW
+    assert after(held, entry(9.5, JournalEvent.REFUSED, LEGACY, LEGACY, asked=SHADOW)) == held
+
+
+def test_records_merge_whatever_the_order_of_their_lines() -> None:
+    """A rollback that came while a flip was written may stand before it in the journal."""
+    flip = entry(2.0, JournalEvent.FLIP, LEGACY, SHADOW, record=decide(GroupRecord(), SHADOW, 2.0))
+    noted = Hold(1.0, "bob")
+    back = entry(
+        1.0, JournalEvent.ROLLBACK, LEGACY, LEGACY, record=rollback(GroupRecord(), RollbackName("a", 1), noted)
+    )
+    one, other = after(after(None, flip), back), after(after(None, back), flip)
+    assert one.record == other.record
+    assert (one.position, other.position, other.hold) == (LEGACY, LEGACY, noted)
 
 
 def test_a_hold_lasts_until_it_is_released() -> None:

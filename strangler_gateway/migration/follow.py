@@ -1,0 +1,70 @@
+"""Follows the store of many gateways: takes over what they decide, and puts back what the store does not know."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+from strangler_gateway.cluster.store import StoreAway, StoredRecord
+from strangler_gateway.migration.replica import Replica, of_groups
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+
+
+class Follower:
+    """`groups`: the movables that are followed. Whatever leads back is served without waiting for `turn`."""
+
+    def __init__(self, replica: Replica, groups: Callable[[], Iterable[str]], turn: asyncio.Lock) -> None:
+        self._replica, self._groups, self._turn = replica, groups, turn
+        self.problem: str | None = None
+        """Why the store does not answer; None: it does."""
+
+    async def run(self) -> None:
+        """Runs until it is cancelled."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            while True:
+                await asyncio.sleep(RETRY_S)
+                if self._replica.open_groups(self._groups()):
+                    await self._settle()
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+
+    async def _watch(self) -> None:
+        """A watch that fails begins again: nobody else would tell."""
+        while True:
+            try:
+                async for snapshot in self._replica.store.watch():
+                    await self._take(of_groups(snapshot, self._groups()))
+            except StoreAway as exc:
+                self._is_away(str(exc))
+            except Exception:
+                log.exception("the watch of the store has failed; it begins again")
+            await asyncio.sleep(RETRY_S)
+
+    async def _settle(self) -> None:
+        """Something is not the same everywhere: the journal could not be written, or the store was away."""
+        try:
+            found = of_groups(await self._replica.store.read_all(), self._groups())
+            async with self._turn:
+                await self._replica.settle(found)
+            self.problem = None
+        except StoreAway as exc:
+            self._is_away(str(exc))
+        except Exception:
+            log.exception("what the store holds cannot be taken over; it is tried again")
+
+    async def _take(self, found: Mapping[str, StoredRecord]) -> None:
+        self._replica.fall_back({group: one.record for group, one in found.items()})
+        async with self._turn:
+            await self._replica.take(found)
+        self.problem = None
+
+    def _is_away(self, problem: str) -> None:
+        if self.problem is None:
+            log.warning("%s: moves are off, `rollback` works on this gateway", problem)
+        self.problem = problem
