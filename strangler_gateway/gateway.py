@@ -79,7 +79,6 @@ class Gateway:
 
     def __init__(self, settings: Settings, table: RouteTable, outside: Outside) -> None:
         self.settings, self.outside = settings, outside
-        self.ready = False
         self._told_alone = False
         self.current = CurrentTable(table)
         self.throttle = LogThrottle()
@@ -165,11 +164,10 @@ class Gateway:
         self.outside.examples.keep(table)
 
     async def aclose(self) -> None:
-        """Ends comparisons, calls, connections and providers; writes the log out."""
+        """Ends comparisons, calls, connections and providers; writes the log out. `publishing` is its owner's."""
         await self.shadow.aclose()
         self.upstreams.close()
         await self.authority.aclose()
-        await self.outside.publishing.aclose()
         await self.limiter.aclose()
         if self.turns is not None:
             await self.turns.aclose()

@@ -1,10 +1,14 @@
 """Composition root of the gateway process: builds everything, serves two ports, ends gracefully."""
 
 import asyncio
+import contextlib
 import gc
 import logging
+import secrets
 import signal
+import socket
 import sys
+from typing import Any
 
 import uvicorn
 
@@ -13,21 +17,21 @@ from chassis.settings import SettingsInvalid
 from strangler_gateway import opening
 from strangler_gateway.admin.app import AdminParts, admin_app
 from strangler_gateway.config.faults import RoutesInvalid
-from strangler_gateway.gateway import Gateway, Outside
+from strangler_gateway.gateway import Outside
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import SigningKeyInvalid
 from strangler_gateway.migration.file_watch import Reloader
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.saved_file import differences_file
-from strangler_gateway.server.listener import listen
-from strangler_gateway.server.shutdown import StopSignals, drain, leave
-from strangler_gateway.server.sweeper import sweep_for_ever
-from strangler_gateway.server.uvicorn_server import Server, admin_server, public_server
+from strangler_gateway.server.listener import listen, listen_together
+from strangler_gateway.server.shutdown import StopSignals
+from strangler_gateway.server.uvicorn_server import address, admin_server
+from strangler_gateway.serving import InProcess, Serving
 from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.stats import Stats
-from strangler_gateway.workers.parent import run_parent
+from strangler_gateway.workers.workers import Shared, Workers
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +42,7 @@ def serve(settings: Settings) -> int:
     factory = uvicorn.Config(app="", loop="auto", log_config=None).get_loop_factory()
     try:
         with asyncio.Runner(loop_factory=factory) as runner:
-            return runner.run(run_parent(settings) if settings.workers > 1 else run(settings))
+            return runner.run(run(settings))
     except RoutesInvalid as exc:
         print(f"{settings.routes} is not served. {exc}", file=sys.stderr)
     except (SigningKeyInvalid, IdentityRulesInvalid, SettingsInvalid, OSError) as exc:
@@ -53,82 +57,105 @@ async def run(settings: Settings) -> int:
     """
     # Until the reloader takes it over, a hang-up must not end the process.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
-    stats, examples, publishing = Stats(), Examples(), opening.publishing(settings)
-    shared_counters = opening.shared_counters(settings)
-    built: list[Gateway] = []
-    migration = Migration(
-        settings.routes,
-        settings.state,
-        stats=stats,
-        adopt=lambda table: built[0].adopt(table),
-        broker=publishing.probe,
-        examples=examples.of,
-        saved=(differences_file(settings.state, examples.snapshot, examples.restore),),
-    )
-    table = await migration.start()
-    examples.keep(table)
-    with opening.log_output(settings) as out:
-        lines = AccessLog(out, settings.log_fields.split(","))
-        outside = Outside(
-            lines,
-            opening.signer(settings),
-            stats,
-            examples,
-            publishing,
-            shared_counters=shared_counters,
-            traces=opening.traces(),
-        )
-        gateway = Gateway(settings, table, outside)
-        built.append(gateway)
+    with contextlib.ExitStack() as open_files:
+        process = _Process(settings, open_files)
         try:
-            await gateway.limiter.start()
-            return await _serve_ports(gateway, migration)
+            await process.serve()
         finally:
-            await gateway.aclose()
-            await migration.aclose()
-
-
-async def _serve_ports(gateway: Gateway, migration: Migration) -> int:
-    settings = gateway.settings
-    public, admin = public_server(gateway.front), admin_server(settings, admin_app(_admin_parts(gateway), migration))
-    reloader, signals = Reloader(settings.routes, migration.reload), StopSignals()
-    sockets = [listen(server.config.host, server.config.port) for server in (public, admin)]
-    sweep = sweep_for_ever(public, settings, gateway.front.now, gateway.upstreams.sweep, gateway.outside.log.flush)
-    async with asyncio.TaskGroup() as tasks:
-        for server, bound in zip((public, admin), sockets, strict=True):
-            tasks.create_task(server.serve([bound]))
-        await asyncio.gather(public.up.wait(), admin.up.wait())
-        helpers = [tasks.create_task(reloader.run()), tasks.create_task(sweep)]
-        await asyncio.sleep(0)
-        # What start-up made stays for good: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        gateway.ready = True
-        print(f"listening on {public.url(settings.host)} (admin {admin.url(settings.admin_host)})", flush=True)
-        await _stopping(gateway, public, signals)
-        admin.should_exit = True
-        for helper in helpers:
-            helper.cancel()
+            await process.aclose()
     return 0
 
 
-def _admin_parts(gateway: Gateway) -> AdminParts:
-    outside = gateway.outside
-    return AdminParts(
-        settings=gateway.settings,
-        stats=outside.stats,
-        keys=outside.signer,
-        examples=outside.examples,
-        recorder=gateway.recorder,
-        is_ready=lambda: gateway.ready,
-        limits=lambda: gateway.limiter.status,
-        turns=lambda: None if gateway.turns is None else gateway.turns.problem,
-    )
+class _Process:
+    """What one gateway is made of. `open_files` closes its sockets and its log."""
+
+    def __init__(self, settings: Settings, open_files: contextlib.ExitStack) -> None:
+        self._settings = settings
+        self._stats, self._examples, self._publishing = Stats(), Examples(), opening.publishing(settings)
+        self._public = [open_files.enter_context(one) for one in _public_listeners(settings)]
+        self._admin = open_files.enter_context(listen(settings.admin_host, settings.admin_port))
+        self._signer = opening.signer(settings)
+        self._serving = self._serving_of(open_files.enter_context(opening.log_output(settings)))
+        self._is_ready = False
+        self._migration = Migration(
+            settings.routes,
+            settings.state,
+            stats=self._stats,
+            adopt=self._serving.adopt,
+            broker=self._publishing.probe,
+            examples=self._examples.of,
+            saved=(differences_file(settings.state, self._examples.snapshot, self._examples.restore),),
+            acknowledged=self._serving.acknowledged,
+            refresh=self._serving.refresh,
+        )
+
+    def _serving_of(self, out: Any) -> Serving:
+        settings = self._settings
+        if settings.workers > 1:
+            shared = Shared(settings, self._signer, secrets.token_hex(4))
+            return Workers(shared, [[one] for one in self._public], self._stats, self._examples)
+        outside = Outside(
+            AccessLog(out, settings.log_fields.split(",")),
+            self._signer,
+            self._stats,
+            self._examples,
+            self._publishing,
+            shared_counters=opening.shared_counters(settings),
+            traces=opening.traces(),
+        )
+        return InProcess(settings, outside, self._public)
+
+    async def serve(self) -> None:
+        """Until it is stopped."""
+        self._serving.prepare()
+        table = await self._migration.start()
+        self._examples.keep(table)
+        await self._serving.begin(table)
+        async with asyncio.TaskGroup() as tasks:
+            await self._serving.serve(tasks)
+            server = admin_server(self._settings, admin_app(self._admin_parts(), self._migration))
+            tasks.create_task(server.serve([self._admin]))
+            await server.up.wait()
+            signals = StopSignals()
+            reloading = tasks.create_task(Reloader(self._settings.routes, self._migration.reload).run())
+            await asyncio.sleep(0)
+            # What start-up made stays for good: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            self._is_ready = True
+            where = address(self._public[0], self._settings.host, secure=self._settings.tls_cert is not None)
+            print(f"listening on {where} (admin {server.url(self._settings.admin_host)})", flush=True)
+            await self._stopping(signals)
+            server.should_exit = True
+            reloading.cancel()
+
+    def _admin_parts(self) -> AdminParts:
+        return AdminParts(
+            settings=self._settings,
+            stats=self._stats,
+            keys=self._signer,
+            examples=self._examples,
+            recorder=self._serving.recorder,
+            is_ready=lambda: self._is_ready,
+            limits=lambda: self._serving.limits,
+            turns=lambda: self._serving.turns,
+        )
+
+    async def _stopping(self, signals: StopSignals) -> None:
+        await signals.wait(1)
+        self._is_ready = False
+        log.info("stopping: not ready any more, then no new connection, then the end of what is under way")
+        await self._serving.leave(self._settings.grace_s, signals.wait(2))
+        await self._serving.stop(self._settings.drain_s, signals.wait(2))
+
+    async def aclose(self) -> None:
+        """Ends what serves, then writes down what it counted."""
+        await self._serving.aclose()
+        await self._migration.aclose()
+        await self._publishing.aclose()
 
 
-async def _stopping(gateway: Gateway, public: Server, signals: StopSignals) -> None:
-    await signals.wait(1)
-    gateway.ready = False
-    log.info("stopping: not ready any more, then no new connection, then the end of what is under way")
-    await leave(public, signals.wait(2), gateway.settings.grace_s)
-    await drain(public, signals.wait(2), gateway.settings.drain_s)
+def _public_listeners(settings: Settings) -> list[socket.socket]:
+    if settings.workers == 1:
+        return [listen(settings.host, settings.port)]
+    return listen_together(settings.host, settings.port, settings.workers)

@@ -25,6 +25,8 @@ class WorkerProcess:
         self.heard = True
         """Whether it has said anything since the last look."""
         self.limits: Mapping[str, object] = {}
+        self.turns: str | None = None
+        """Why Redis can give it no turns."""
 
     @property
     def pid(self) -> int:

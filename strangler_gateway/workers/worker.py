@@ -19,13 +19,11 @@ import uvicorn
 from chassis.service.logs import configure
 from chassis.settings import SettingsInvalid
 from strangler_gateway import opening
-from strangler_gateway.gateway import Gateway, Outside
+from strangler_gateway.gateway import Outside
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import Signer, SigningKeyInvalid, read_keys
 from strangler_gateway.limits.memory import MemoryCounters
-from strangler_gateway.server.shutdown import drain, leave
-from strangler_gateway.server.sweeper import sweep_for_ever
-from strangler_gateway.server.uvicorn_server import Server, public_server
+from strangler_gateway.serving import InProcess
 from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.drained import drain as drained
 from strangler_gateway.telemetry.step_counts import StepCounts
@@ -36,6 +34,8 @@ from strangler_gateway.workers.recording import record
 log = logging.getLogger(__name__)
 
 TELL_S: Final = 0.25
+LAST_S: Final = 20.0
+"""How long requests under way may take after the parent has gone."""
 _FAULTS = (IdentityRulesInvalid, SigningKeyInvalid, SettingsInvalid, OSError)
 
 
@@ -67,12 +67,13 @@ async def _run(connected: socket.socket, listeners: list[socket.socket]) -> int:
                 counters=ParentCounters(questions, MemoryCounters(time.monotonic)),
                 traces=opening.traces(),
             )
-            gateway = Gateway(settings, unpacked(begin["table"]), outside)
+            serving = InProcess(settings, outside, listeners)
             try:
-                await gateway.limiter.start()
-                await Worker(channel, gateway, questions, begin).serve(listeners)
+                await serving.begin(unpacked(begin["table"]))
+                await Worker(channel, serving, outside, questions, begin).serve()
             finally:
-                await gateway.aclose()
+                await serving.aclose()
+                await outside.publishing.aclose()
     except ChannelLost:
         return 1  # the parent has gone before it said what to serve
     except _FAULTS as exc:
@@ -85,43 +86,35 @@ async def _run(connected: socket.socket, listeners: list[socket.socket]) -> int:
 class Worker:
     """Does what the parent says, and tells it what was counted."""
 
-    def __init__(self, channel: Channel, gateway: Gateway, questions: Questions, begin: Message) -> None:
-        self._channel, self._gateway, self._questions = channel, gateway, questions
+    def __init__(
+        self, channel: Channel, serving: InProcess, outside: Outside, questions: Questions, begin: Message
+    ) -> None:
+        self._channel, self._serving, self._outside, self._questions = channel, serving, outside, questions
         self._serves = int(begin["number"])
         self._leave_asked, self._stop_asked = asyncio.Event(), asyncio.Event()
-        self._leave_s = 0.0
+        self._leave_s = self._drain_s = 0.0
         self._recording: asyncio.Task[None] | None = None
         self._at_once = asyncio.Event()
-        self._drain_s = gateway.settings.drain_s
         self._adopt_steps(begin["steps"])
 
-    async def serve(self, listeners: list[socket.socket]) -> None:
+    async def serve(self) -> None:
         """Serves until the parent says stop, or has gone; then finishes what is under way."""
-        gateway = self._gateway
-        public = public_server(gateway.front)
-        sweep = sweep_for_ever(
-            public, gateway.settings, gateway.front.now, gateway.upstreams.sweep, gateway.outside.log.flush
-        )
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(public.serve(listeners))
-            await public.up.wait()
-            helpers = [tasks.create_task(one) for one in (self._listen(), self._tell_for_ever(), sweep)]
+            await self._serving.serve(tasks)
+            helpers = [tasks.create_task(one) for one in (self._listen(), self._tell_for_ever())]
             await asyncio.sleep(0)
             # What start-up made stays for good: the collector need not look at it again.
             gc.collect()
             gc.freeze()
             self._channel.send("up", number=self._serves)
-            await self._stopping(public)
+            await self._leave_asked.wait()
+            await self._serving.leave(self._leave_s, self._stop_asked.wait())
+            await self._stop_asked.wait()
+            await self._serving.stop(self._drain_s, self._at_once.wait())
             for helper in helpers:
                 helper.cancel()
         self._tell()
         await self._channel.flush()
-
-    async def _stopping(self, public: Server) -> None:
-        await self._leave_asked.wait()
-        await leave(public, self._stop_asked.wait(), self._leave_s)
-        await self._stop_asked.wait()
-        await drain(public, self._at_once.wait(), self._drain_s)
 
     async def _listen(self) -> None:
         try:
@@ -131,6 +124,7 @@ class Worker:
         except ChannelLost:
             if not self._stop_asked.is_set():
                 log.error("the parent of this worker has ended: it finishes what is under way, and ends")
+            self._drain_s = LAST_S
             self._leave_asked.set()
             self._stop_asked.set()
 
@@ -142,18 +136,19 @@ class Worker:
 
     def _tell(self, number: int = 0) -> None:
         """`number`: of the question that this answers."""
-        outside, limits = self._gateway.outside, self._gateway.limiter.status
+        outside, limits = self._outside, self._serving.limits
         self._channel.send(
             "counted",
             number=number,
             delta=drained(outside.stats),
             examples=outside.examples.drain(),
             limits={"redis": limits.redis, "problem": limits.problem, "forgotten": limits.forgotten},
+            turns=self._serving.turns,
         )
 
     def _adopt_steps(self, steps: Mapping[str, Any]) -> None:
         """Counts begin anew where a movable has moved."""
-        mine = self._gateway.outside.stats.steps
+        mine = self._outside.stats.steps
         for gone in mine.keys() - steps.keys():
             del mine[gone]
         for unit, (since, share) in steps.items():
@@ -168,7 +163,7 @@ class Worker:
             return
         self._tell()  # of the steps that end here
         try:
-            self._gateway.adopt(unpacked(message["table"]))
+            self._serving.adopt(unpacked(message["table"]))
         except Exception as exc:
             log.exception("the new table cannot be served")
             self._channel.send("refused", number=number, why=str(exc)[:500])
@@ -188,7 +183,7 @@ class Worker:
         if self._recording is not None:
             self._recording.cancel()
         asked = message["asked"]
-        recorder = self._gateway.recorder
+        recorder = self._serving.recorder
         self._recording = asyncio.create_task(record(self._channel, recorder, asked)) if asked is not None else None
 
     def _leave(self, message: Message) -> None:

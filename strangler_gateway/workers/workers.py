@@ -5,16 +5,21 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from strangler_gateway.identity.authority import Authority
+from strangler_gateway.identity.signer import Signer
 from strangler_gateway.limits.limiter import LimiterStatus
+from strangler_gateway.server.shutdown import within
 from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.drained import add
+from strangler_gateway.telemetry.log_throttle import LogThrottle
 from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.turns.needed import expect_shared
 from strangler_gateway.workers.answering import Answers
 from strangler_gateway.workers.channel import Message, packed
 from strangler_gateway.workers.divided import divided_settings, divided_table
@@ -31,6 +36,8 @@ SERVE_S: Final = 5.0
 MISSED: Final = 10
 """A worker that has said nothing for so many seconds hangs."""
 LOOK_S: Final = 1.0
+_LATE_S: Final = 5.0
+"""How long a worker may take to end after its time."""
 _FIRST_BACK_OFF_S, _LAST_BACK_OFF_S, _SETTLED_S = 0.1, 10.0, 30.0
 
 
@@ -40,10 +47,10 @@ class WorkersDidNotStart(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What every worker is given once. `keys`: the signing keys in PEM; `mark`: this gateway's in Via fields."""
+    """What every worker is given once. `mark`: this gateway's in Via fields."""
 
     settings: Settings
-    keys: str
+    signer: Signer
     mark: str
 
 
@@ -54,7 +61,9 @@ class Workers:
         self, shared: Shared, listeners: Sequence[Sequence[socket.socket]], stats: Stats, examples: Examples
     ) -> None:
         self._settings = shared.settings
-        self._shared = packed((divided_settings(shared.settings, len(listeners)), shared.keys, shared.mark))
+        self._shared = packed((divided_settings(shared.settings, len(listeners)), shared.signer.pem(), shared.mark))
+        self._authority = Authority((), shared.signer, LogThrottle())
+        """Finds out whether the providers of a table can be opened, before a worker is told. It serves nobody."""
         self._listeners = listeners
         self._stats, self._examples = stats, examples
         self._environ = {**os.environ, "PYTHONHASHSEED": str(secrets.randbelow(2**32 - 1) + 1)}
@@ -79,12 +88,12 @@ class Workers:
         """Those that serve."""
         return [worker for worker in self._running.values() if worker.up and not worker.stopping]
 
-    def spawn(self) -> None:
+    def prepare(self) -> None:
         """Starts the processes; they wait for the first table."""
         self._keeping = [asyncio.create_task(self._keep(number)) for number in range(len(self._listeners))]
 
     async def begin(self, table: RouteTable) -> None:
-        """Returns when all workers serve. Raises WorkersDidNotStart."""
+        """Returns when all workers serve. Raises WorkersDidNotStart, IdentityRulesInvalid."""
         self._take(table)
         self._begun.set()
         if not await self._until(lambda: self._failed is not None or len(self.up) == len(self._listeners), START_S):
@@ -93,12 +102,17 @@ class Workers:
             raise WorkersDidNotStart(self._failed)
         self._looking = asyncio.create_task(self._look_for_ever())
 
+    async def serve(self, tasks: asyncio.TaskGroup) -> None:
+        """They do already."""
+
     def adopt(self, table: RouteTable) -> None:
         """Tells all workers to serve another table; they are told at the end of this turn, with its steps."""
         self._take(table)
         asyncio.get_running_loop().call_soon(self._tell_table)
 
     def _take(self, table: RouteTable) -> None:
+        expect_shared(self._settings, table)
+        self._authority.adopt(table.identity)
         self._examples.keep(table)
         self._table, self._number = packed(divided_table(table, len(self._listeners))), self._number + 1
 
@@ -142,17 +156,23 @@ class Workers:
         forgotten = self._answers.counters.forgotten
         return LimiterStatus(redis, problem, forgotten + sum(int(str(one["forgotten"])) for one in said))
 
+    @property
+    def turns(self) -> str | None:
+        """Why Redis can give no turns to one of them."""
+        return next((worker.turns for worker in self.up if worker.turns), None)
+
     def _record(self, asked: Mapping[str, Any] | None) -> None:
         self._recorded = asked
         for worker in self._running.values():
             worker.channel.send("record", asked=asked)
 
-    def leave(self, seconds: float) -> None:
-        """For so long the workers serve on, and tell each client that its connection ends."""
+    async def leave(self, seconds: float, at_once: Awaitable[object]) -> None:
+        """The workers serve on for so long, and tell each client that its connection ends."""
         for worker in self._running.values():
             worker.channel.send("leave", seconds=seconds)
+        await within(at_once, seconds)
 
-    async def stop(self, drain_s: float) -> None:
+    async def stop(self, drain_s: float, at_once: Awaitable[object]) -> None:
         """Ends all workers gracefully, each with its last counters; what is left at the end is ended at once."""
         self._stopping = True
         if self._looking is not None:
@@ -160,12 +180,12 @@ class Workers:
         for worker in self._running.values():
             worker.stopping = True
             worker.channel.send("stop", drain_s=drain_s)
-        await asyncio.wait(self._keeping, timeout=drain_s + 5.0) if self._keeping else None
-
-    def hurry(self) -> None:
-        """What is under way ends now."""
+        ended, hurry = asyncio.gather(*self._keeping), asyncio.ensure_future(at_once)
+        await asyncio.wait((ended, hurry), timeout=drain_s + _LATE_S, return_when=asyncio.FIRST_COMPLETED)
         for worker in self._running.values():
             worker.channel.send("stop", drain_s=0.0)
+        hurry.cancel()
+        await within(asyncio.shield(ended), _LATE_S)
 
     async def aclose(self) -> None:
         """Ends whatever still runs."""
@@ -175,6 +195,7 @@ class Workers:
         for task in (*self._keeping, *filter(None, (self._looking,))):
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
+        await self._authority.aclose()
 
     async def _until(self, done: Callable[[], bool], seconds: float) -> bool:
         """Waits for what workers say to make this true."""
@@ -268,7 +289,7 @@ class Workers:
     def _counted(self, worker: WorkerProcess, message: Message) -> None:
         add(self._stats, message["delta"])
         self._examples.restore(message["examples"])
-        worker.limits = message["limits"]
+        worker.limits, worker.turns = message["limits"], message["turns"]
         worker.told = max(worker.told, int(message["number"]))
 
     def _limit(self, worker: WorkerProcess, message: Message) -> None:

@@ -177,3 +177,4 @@ async def served(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
         await running
         sweeping.cancel()
     await gateway.aclose()
+    await gateway.outside.publishing.aclose()
