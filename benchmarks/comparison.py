@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import authenticated, streams
+from benchmarks import authenticated, resilience, streams
 from benchmarks.checks import check_answer, check_steps
 from benchmarks.designs import STARTERS, Design, Stage
 from benchmarks.load import Fields, Generator
@@ -40,6 +40,7 @@ class Options:
     slow_seconds: float = 10.0
     read_seconds: float = 2.0
     auth_seconds: float = 2.0
+    resilience_seconds: float = 2.0
 
 
 class Comparison:
@@ -65,7 +66,7 @@ class Comparison:
             designs = self._start(stage)
             self._measure(designs, stage.caller.fields)
             result = self._report(upstream, alone=cores is not None and cores.proxy != cores.others)
-        return result | self._reads() | self._overview() | self._authenticated()
+        return result | self._reads() | self._overview() | self._authenticated() | self._resilience()
 
     def _start(self, stage: Stage) -> list[Design]:
         designs = []
@@ -133,6 +134,15 @@ class Comparison:
         with tempfile.TemporaryDirectory(prefix="bench-users-") as folder:
             ratios = authenticated.auth_ratios(Path(folder), self._options.rounds, self._options.auth_seconds)
         self._say(f"requests of users against requests of nobody: {ratios}")
+        return ratios
+
+    def _resilience(self) -> dict[str, float | None]:
+        """What breakers, places and several instances cost."""
+        if not self._options.resilience_seconds:
+            return dict.fromkeys(resilience.NAMES)
+        with tempfile.TemporaryDirectory(prefix="bench-resilience-") as folder:
+            ratios = resilience.resilience_ratios(Path(folder), self._options.rounds, self._options.resilience_seconds)
+        self._say(f"with everything of resilience against nothing of it: {ratios}")
         return ratios
 
     def _reads(self) -> dict[str, float | None]:

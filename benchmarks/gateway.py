@@ -43,6 +43,12 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--auth-seconds", type=float, default=default.auth_seconds, help="0 turns it off (default %(default)s)"
     )
+    parser.add_argument(
+        "--resilience-seconds",
+        type=float,
+        default=default.resilience_seconds,
+        help="0 turns it off (default %(default)s)",
+    )
     parser.add_argument("--json-only", action="store_true", help="print only the JSON line")
     return parser.parse_args(argv)
 

@@ -21,6 +21,8 @@ TARGETS: dict[str, tuple[str, float]] = {
     "compiled_varied_p99_vs_envoy": ("at most", 1.0),
     "auth_ratio": ("at least", 0.8),
     "compiled_auth_ratio": ("at least", 0.8),
+    "resilience_ratio": ("at least", 0.9),
+    "compiled_resilience_ratio": ("at least", 0.9),
     "rss_mib_streaming": ("at most", 85.0),
     "rss_mib_slow_readers": ("at most", 85.0),
     "read_overhead": ("at most", 2.0),

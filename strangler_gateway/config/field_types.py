@@ -16,9 +16,9 @@ _SIZE = re.compile(r"([0-9]{1,15}) ?(B|KiB|MiB|GiB|kB|MB|GB)")
 _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.\.\.)?\}")
-_DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?) ?%")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _ANSWERS = frozenset({200, 201, 202, 203, 204, 303, *range(400, 600)})
 
 
@@ -260,7 +260,9 @@ Skew = Annotated[float, BeforeValidator(_skew), WithJsonSchema({"type": "number"
 ByteSize = Annotated[
     int, BeforeValidator(_size), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]})
 ]
-Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]+[smhd]$"})]
+Duration = Annotated[
+    float, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"})
+]
 Part = Annotated[float, BeforeValidator(_part), WithJsonSchema({"type": "string", "pattern": "^[0-9.]+ ?%$"})]
 PartOrNone = Annotated[
     float, BeforeValidator(_part_or_none), WithJsonSchema({"type": "string", "pattern": "^[0-9.]+ ?%$"})

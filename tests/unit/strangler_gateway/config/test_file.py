@@ -416,10 +416,10 @@ def test_a_breaker_is_on_where_it_is_written_and_by_default_for_a_service_that_i
 
 
 def test_how_requests_wait_and_are_sent_again() -> None:
-    fields = "max_concurrency: 7, queue: {max: 0, wait: 2s}, retry: {budget: 5%, floor: 0}, timeout_s: {connect: 3}"
+    fields = "max_concurrency: 7, queue: {max: 0, wait: 250ms}, retry: {budget: 5%, floor: 0}, timeout_s: {connect: 3}"
     written, usual = _services(fields), _services("timeout_s: {connect: 3}")
     found = [(one.max_concurrency, one.queue_max, one.queue_wait_s, one.retry) for one in (*written, *usual)]
-    assert found[:2] == [(7, 0, 2.0, RetryRules(0.05, 0))] * 2
+    assert found[:2] == [(7, 0, 0.25, RetryRules(0.05, 0))] * 2
     assert found[2:] == [(None, 1000, 3.0, RetryRules()), (None, 10_000, 3.0, RetryRules())]
 
 
