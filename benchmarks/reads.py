@@ -17,13 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import psycopg
-from psycopg import sql
-
 from benchmarks.load import Generator, Load
 from benchmarks.processes import BenchmarkProcess, start, wait_for_output
 from chassis.auth.claims import AuthenticationOutcome, Identity
-from parts import mongo, postgres
+from parts.fresh import mongo_database, postgres_database
+from parts.place import PartFailed
 from parts.process import free_port
 from strangler_gateway.identity.signer import open_signer
 
@@ -93,13 +91,10 @@ def on_sqlite(folder: Path) -> ReadStores:
 
 def _real_parts() -> ReadStores | None:
     """New databases on the parts that `make parts` has started."""
-    name = f"bench_{uuid.uuid4().hex[:12]}"
     try:
-        with psycopg.connect(postgres.URL, autocommit=True, connect_timeout=2) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    except psycopg.OperationalError:
+        return ReadStores(postgres_database(), mongo_database())
+    except PartFailed:
         return None
-    return ReadStores(f"{postgres.URL.rpartition('/')[0]}/{name}", f"{mongo.URL.rpartition('/')[0]}/{name}")
 
 
 @dataclass(frozen=True, slots=True)

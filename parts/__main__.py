@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from parts import consul, docker, faketime, keycloak, languages, mongo, place, postgres, rabbit, redis
+from parts import consul, docker, faketime, keycloak, languages, leftovers, mongo, place, postgres, rabbit, redis
 from parts.process import is_open
 
 
@@ -91,7 +91,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     done = [_told(name, partial(VERBS[options.verb], PARTS[name], where)) for name in servers]
     done += [_told(name, partial(install, TOOLS[name])) for name in tools]
+    if options.verb == "up" and not options.parts:
+        _clean()
     return 0 if all(done) else 1
+
+
+def _clean() -> None:
+    removed = {part: count for part, count in leftovers.remove(time.time()).items() if count}
+    if removed:
+        said = ", ".join(f"{count} of {part}" for part, count in removed.items())
+        print(f"removed what killed test runs have left: {said}", flush=True)
 
 
 def _told(name: str, act: Callable[[], str]) -> bool:

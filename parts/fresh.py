@@ -1,7 +1,12 @@
-"""Empty databases and virtual hosts on the running parts, each with a name that no other run has."""
+"""Empty databases, virtual hosts and realms on the running parts, each with a name that no other run has.
+
+They are gone when the process ends. What a killed one leaves behind, the next `make parts` removes (leftovers.py).
+"""
 
 import atexit
 import os
+import re
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +30,7 @@ KEYCLOAK_URL = os.environ.get("CONNECTED_KEYCLOAK_URL") or keycloak.URL
 TIMEOUT_S = 5
 VHOST_TIMEOUT_S = 30  # RabbitMQ opens two stores for each
 REALM_TIMEOUT_S = 30  # Keycloak makes keys for each
+NAME = re.compile(r"run_[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +49,19 @@ class IdentityServer:
 
 
 def fresh_name() -> str:
-    """Nothing has to be cleaned up before or after."""
-    return f"run_{uuid.uuid4().hex[:16]}"
+    """Tells when it was made: `made_at` reads it."""
+    return f"run_{int(time.time()):08x}{uuid.uuid4().hex[:8]}"
+
+
+def made_at(name: str) -> float | None:
+    """Unix seconds; None: another name."""
+    return int(name[4:12], 16) if NAME.fullmatch(name) else None
 
 
 def postgres_database() -> str:
-    """The URL of an empty database. Raises PartFailed."""
+    """The URL of an empty database; gone when we end. Raises PartFailed."""
     name = fresh_name()
+    atexit.register(forget_database, name)
     try:
         with psycopg.connect(POSTGRES_URL, autocommit=True, connect_timeout=TIMEOUT_S) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -61,13 +73,15 @@ def postgres_database() -> str:
 
 
 def mongo_database() -> str:
-    """The URL of an empty database on a server that speaks MongoDB's protocol. Raises PartFailed."""
+    """The URL of an empty database on a server that speaks MongoDB's protocol; gone when we end. Raises PartFailed."""
+    name = fresh_name()
     try:
-        with MongoClient[dict[str, object]](MONGO_URL, serverSelectionTimeoutMS=TIMEOUT_S * 1000) as client:
+        with mongo_client() as client:
             client.admin.command("ping")
     except PyMongoError as error:
         raise PartFailed(f"no MongoDB answers at {MONGO_URL}; start it with `make parts` ({error})") from error
-    return f"{MONGO_URL.rpartition('/')[0]}/{fresh_name()}"
+    atexit.register(forget_documents, name)
+    return f"{MONGO_URL.rpartition('/')[0]}/{name}"
 
 
 def rabbit_vhost(url: str = RABBIT_URL, management_url: str = RABBIT_MANAGEMENT_URL) -> str:
@@ -76,7 +90,7 @@ def rabbit_vhost(url: str = RABBIT_URL, management_url: str = RABBIT_MANAGEMENT_
     Each holds megabytes of the broker, which stops publishers where it has given away too many. Raises PartFailed.
     """
     name = fresh_name()
-    atexit.register(_forget, f"{management_url}/api/vhosts/{name}")
+    atexit.register(forget_vhost, name, management_url)
     try:
         httpx.put(f"{management_url}/api/vhosts/{name}", timeout=VHOST_TIMEOUT_S).raise_for_status()
     except httpx.HTTPError as error:
@@ -90,8 +104,8 @@ def keycloak_realm(server: IdentityServer | None = None) -> IdentityServer:
     """A name for a realm that is not there yet; once there, it is gone when we end. Raises PartFailed."""
     found = server or shared_keycloak()
     own = IdentityServer(found.url, fresh_name(), found.user, found.password)
-    _administrator(own)
-    atexit.register(_forget_realm, own)
+    administrator(own)
+    atexit.register(forget_realm, own)
     return own
 
 
@@ -100,7 +114,7 @@ def shared_keycloak() -> IdentityServer:
     return IdentityServer(KEYCLOAK_URL, "master", keycloak.ADMIN, keycloak.admin_password(from_environment()))
 
 
-def _administrator(server: IdentityServer) -> str:
+def administrator(server: IdentityServer) -> str:
     """An access token of the administrator, good for a minute."""
     form = {"grant_type": "password", "client_id": "admin-cli", "username": server.user, "password": server.password}
     url = f"{server.url}/realms/master/protocol/openid-connect/token"
@@ -111,14 +125,35 @@ def _administrator(server: IdentityServer) -> str:
     return str(answer.json()["access_token"])
 
 
-def _forget_realm(server: IdentityServer) -> None:
+def forget_realm(server: IdentityServer) -> None:
     """A server of a test's own may be gone before."""
     with suppress(httpx.HTTPError, PartFailed):
-        head = {"Authorization": f"Bearer {_administrator(server)}"}
+        head = {"Authorization": f"Bearer {administrator(server)}"}
         httpx.delete(f"{server.url}/admin/realms/{server.realm}", headers=head, timeout=REALM_TIMEOUT_S)
 
 
-def _forget(vhost: str) -> None:
+def forget_vhost(name: str, management_url: str = RABBIT_MANAGEMENT_URL) -> None:
     """A broker of a test's own may be gone before."""
     with suppress(httpx.HTTPError):
-        httpx.delete(vhost, timeout=VHOST_TIMEOUT_S)
+        httpx.delete(f"{management_url}/api/vhosts/{name}", timeout=VHOST_TIMEOUT_S)
+
+
+def forget_database(name: str) -> None:
+    """Ends its connections, too."""
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    with (
+        suppress(psycopg.OperationalError),
+        psycopg.connect(POSTGRES_URL, autocommit=True, connect_timeout=TIMEOUT_S) as connection,
+    ):
+        connection.execute(drop)
+
+
+def forget_documents(name: str) -> None:
+    """Of a server that speaks MongoDB's protocol."""
+    with suppress(PyMongoError), mongo_client() as client:
+        client.drop_database(name)
+
+
+def mongo_client() -> MongoClient[dict[str, object]]:
+    """Of the shared server."""
+    return MongoClient(MONGO_URL, serverSelectionTimeoutMS=TIMEOUT_S * 1000)

@@ -29,6 +29,8 @@ ARCHIVE_SHA256 = "490189d9dff05272432d51f71a069462eeca97f2920a694d539a1e6c26a5a3
 HEAP = os.environ.get("JAVA_OPTS_KC_HEAP") or "-Xms64m -Xmx384m"
 """Keycloak's own name for it. With this heap the process stays below about 600 MB."""
 BUILD = ("--db=dev-file", "--health-enabled=true")
+CONCURRENT = "--spi-brute-force-protector--default-brute-force-detector--allow-concurrent-requests=true"
+"""Without it, of several log-ins of one user at once all but one are refused. Account limits attempts itself."""
 START_TIMEOUT_S = 180  # 10 s on a free machine
 ANSWER_TIMEOUT_S = 5
 PROGRESS_S = 10
@@ -114,6 +116,7 @@ class KeycloakServer:
             *("start", "--optimized", "--cache=local", "--http-enabled=true", f"--hostname={self.url}"),
             *("--http-host=127.0.0.1", f"--http-port={self.ports.http}", "--http-management-host=127.0.0.1"),
             *(f"--http-management-port={self.ports.management}", f"--db-url={database}"),
+            CONCURRENT,
         ]
 
 

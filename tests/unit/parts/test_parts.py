@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import psutil
 import pytest
 import yaml
 
-from parts import docker
+from parts import docker, fresh, leftovers
 from parts.__main__ import PARTS
 from parts.place import OsUser, PartFailed, Place, from_environment
 from parts.process import Daemon, free_port, is_open
@@ -107,3 +108,32 @@ def _default(name: str, attribute: str) -> int:
 @pytest.mark.parametrize("name", PARTS)
 def test_a_part_answers_on_its_port(name: str) -> None:
     assert is_open(PARTS[name].PORT), f"{name} does not run; start it with `make parts`"
+
+
+def test_only_names_of_test_runs_that_are_over_are_left_over() -> None:
+    now = time.time()
+    mine, others = fresh.fresh_name(), ["postgres", "polycode", "run_by_hand", "run_0123456789abcdefg"]
+    before, ahead = "run_00000001aaaaaaaa", "run_ffffffffaaaaaaaa"
+    assert leftovers.old([mine, *others, before, ahead], now) == [before, ahead]
+    assert leftovers.old([mine], now + leftovers.OLD_S + 2) == [mine]
+
+
+@pytest.mark.connected
+def test_what_a_run_has_made_is_gone_when_it_ends() -> None:
+    code = """
+from parts import fresh
+import pymongo
+urls = [fresh.postgres_database(), fresh.mongo_database(), fresh.rabbit_vhost()]
+with pymongo.MongoClient(urls[1]) as client:
+    client.get_default_database()["kept"].insert_one({"a": 1})
+    assert client.get_default_database().name in client.list_database_names()
+print(*(url.rpartition("/")[2] for url in urls))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, check=True, text=True
+    )
+    made = done.stdout.split()
+    assert len(made) == 3
+    for names in (leftovers.databases(), leftovers.documents(), leftovers.vhosts()):
+        assert len(names) > 0
+        assert not {*names} & {*made}

@@ -163,6 +163,14 @@ def test_whom_others_have_locked_gets_in_with_the_right_password(signing: Signin
     assert not administer(signing.realm, "GET", path)["disabled"]
 
 
+def test_one_user_logs_in_from_many_devices_at_once(signing: Signing) -> None:
+    """Keycloak would refuse all but one of them: parts/keycloak.py starts it with CONCURRENT."""
+    _, identity, _ = signing.entered("user")
+    with ThreadPoolExecutor(8) as devices:
+        answers = [*devices.map(lambda _device: signing.log_in(identity), range(16))]
+    assert [(status, "refreshToken" in tokens) for status, tokens in answers] == [(201, True)] * 16
+
+
 @contextmanager
 def refusing(proxy: TcpProxy) -> Iterator[None]:
     proxy.refuses = True
