@@ -90,6 +90,7 @@ class Gateway:
         batch = WriteBatch()
         self.observer = Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall)
         self.upstreams = Upstreams(outside.clocks.now, settings.max_response_header, batch)
+        self.upstreams.keep(table.services)
         self.shadow = self._shadow()
         self.turns = _shared_turns(settings)
         self._expect_turns(table)

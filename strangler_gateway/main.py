@@ -139,6 +139,7 @@ class _Process:
             is_ready=lambda: self._is_ready,
             limits=lambda: self._serving.limits,
             turns=lambda: self._serving.turns,
+            instances=lambda: self._serving.instances,
         )
 
     async def _stopping(self, signals: StopSignals) -> None:

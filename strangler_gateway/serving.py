@@ -16,6 +16,7 @@ from strangler_gateway.server.sweeper import sweep_for_ever
 from strangler_gateway.server.uvicorn_server import public_server
 from strangler_gateway.settings import Settings
 from strangler_gateway.table.routes import RouteTable
+from strangler_gateway.telemetry.instances import InstanceStatus
 
 
 class Serving(Protocol):
@@ -58,6 +59,11 @@ class Serving(Protocol):
     @property
     def turns(self) -> str | None:
         """Why Redis can give no turns for `serialize`, or None."""
+        ...
+
+    @property
+    def instances(self) -> Sequence[InstanceStatus]:
+        """Of services, as all see them."""
         ...
 
     async def leave(self, seconds: float, at_once: Awaitable[object]) -> None:
@@ -131,6 +137,11 @@ class InProcess:
     def turns(self) -> str | None:
         """Of this process."""
         return None if self.gateway.turns is None else self.gateway.turns.problem
+
+    @property
+    def instances(self) -> Sequence[InstanceStatus]:
+        """As this process sees them."""
+        return self.gateway.upstreams.statuses()
 
     async def leave(self, seconds: float, at_once: Awaitable[object]) -> None:
         """Each client is told with its next answer."""

@@ -22,6 +22,7 @@ from strangler_gateway.settings import Settings
 from strangler_gateway.steps.explain import explain
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import MigrationState, Movable
+from strangler_gateway.telemetry.instances import InstanceStatus, instance_metrics
 from strangler_gateway.telemetry.metrics_page import request_metrics
 from strangler_gateway.telemetry.stats import Stats
 
@@ -55,6 +56,7 @@ class AdminParts:
     recorder: Recorder
     is_ready: Callable[[], bool]
     limits: Callable[[], LimiterStatus]
+    instances: Callable[[], Sequence[InstanceStatus]]
     turns: Callable[[], str | None] = lambda: None
     """Why Redis can give no turns (`serialize`), or None."""
 
@@ -125,7 +127,8 @@ class _Admin:
         await self._migration.refresh()
         requests = request_metrics(self._parts.stats, self._migration.served)
         others = (*views.migration_metrics(self._migration), *views.limit_metrics(self._parts.limits()))
-        return Response(rendered(*requests, *others), media_type=CONTENT_TYPE)
+        instances = instance_metrics(self._parts.instances())
+        return Response(rendered(*requests, *others, *instances), media_type=CONTENT_TYPE)
 
     async def jwks(self, request: Request) -> Response:
         return JSONResponse(self._parts.keys.jwks(), headers={"Cache-Control": "max-age=60"})
@@ -138,7 +141,8 @@ class _Admin:
         return JSONResponse(views.routes(self._migration, self._parts.stats) | self._limits())
 
     async def services(self, request: Request) -> Response:
-        return JSONResponse(views.services(await self._migration.services(), self._migration.served))
+        found, table = await self._migration.services(), self._migration.served
+        return JSONResponse(views.services(found, table, self._parts.instances()))
 
     async def inventory(self, request: Request) -> Response:
         await self._migration.refresh()

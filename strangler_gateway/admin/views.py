@@ -1,6 +1,6 @@
 """What the admin API returns, as JSON-able values: shares in per cent, times in UTC."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chassis.service.metrics import Metric, gauge
@@ -19,6 +19,7 @@ from strangler_gateway.steps.explain import Explanation
 from strangler_gateway.table.aggregate_rules import CallRules
 from strangler_gateway.table.position import percent, place
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable
+from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 
 View = dict[str, Any]
@@ -95,9 +96,19 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
     }
 
 
-def services(found: Sequence[ServiceReadiness], table: RouteTable) -> View:
-    """Every service: whether it is ready, which movables end there, and which of their routes it does not serve."""
-    return {"services": [_service(one, table) for one in found]}
+def services(found: Sequence[ServiceReadiness], table: RouteTable, instances: Sequence[InstanceStatus]) -> View:
+    """Every service: whether it is ready, which movables end there, which of their routes it does not serve."""
+    known = {(one.service, one.instance): one for one in instances}
+    return {"services": [_service(one, table) | {"instances": _instances(one, known)} for one in found]}
+
+
+def _instances(one: ServiceReadiness, known: Mapping[tuple[str, str], InstanceStatus]) -> list[View]:
+    name = one.service.name
+    return [
+        known.get((name, each.instance.id), InstanceStatus(name, each.instance.id)).view()
+        | {"address": place_of(one.service, each.instance), "ready": each.problem is None, "problem": each.problem}
+        for each in one.instances
+    ]
 
 
 def _service(one: ServiceReadiness, table: RouteTable) -> View:

@@ -2,64 +2,91 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from chassis.discovery.port import Instance
 from chassis.service.readiness import UnservedRoute, read, shape
 from strangler_gateway.exchange.errors import UpstreamError
-from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.table.routes import Route, RouteTable, Service
-from strangler_gateway.upstream.balancer import Balancer
-from strangler_gateway.upstream.fetch import FetchedResponse, fetch
+from strangler_gateway.table.routes import Route, RouteTable, Service, authority_of
+from strangler_gateway.upstream.balancer import instances_of
+from strangler_gateway.upstream.fetch import FetchedResponse
+from strangler_gateway.upstream.health_checks import MAX_ANSWER, ask_health, asking
 
 CONNECT_TIMEOUT_S = 2.0
 """Without `health:`."""
-MAX_TIMEOUT_S = 15.0
-"""Of a `health:` whose service has a longer `timeout_s.connect`: a command waits for the answer."""
-MAX_ANSWER = 256 * 1024
-MAX_HEADER = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceReadiness:
+class InstanceReadiness:
     """`problem` None: it is ready, except for the routes in `unserved`."""
 
-    service: Service
+    instance: Instance
     problem: str | None = None
     reachable: bool = True
     """Whether it accepted a connection."""
     unserved: tuple[UnservedRoute, ...] = ()
 
 
-async def ask(service: Service) -> ServiceReadiness:
-    """Asks on a connection of its own. Never raises."""
+@dataclass(frozen=True, slots=True)
+class ServiceReadiness:
+    """`problem` None: at least one instance is ready, and takes what the others do not."""
+
+    service: Service
+    problem: str | None = None
+    reachable: bool = True
+    unserved: tuple[UnservedRoute, ...] = ()
+    """Of any instance that is ready: it would get such requests, too."""
+    instances: tuple[InstanceReadiness, ...] = ()
+
+
+async def ask(service: Service, instances: Sequence[Instance] | None = None) -> ServiceReadiness:
+    """Asks all its instances (those of routes.yaml), each on a connection of its own. Never raises."""
+    known = instances_of(service) if instances is None else instances
+    found = await asyncio.gather(*(_ask(service, instance) for instance in known))
+    ready = [one for one in found if one.problem is None]
+    unserved = dict.fromkeys(route for one in ready for route in one.unserved)
+    problem = None if ready else _problem(service, found)
+    return ServiceReadiness(service, problem, any(one.reachable for one in found), tuple(unserved), tuple(found))
+
+
+def _problem(service: Service, found: Sequence[InstanceReadiness]) -> str:
+    if not found:
+        return f"{service.name} has no instance"
+    more = f" (nor is one of the other {len(found) - 1} instances ready)" if len(found) > 1 else ""
+    return f"{found[0].problem}{more}"
+
+
+async def _ask(service: Service, instance: Instance) -> InstanceReadiness:
     if service.health is None:
-        problem = await _refused_connection(service)
-        return ServiceReadiness(service, problem, reachable=problem is None)
+        problem = await _refused_connection(service, instance)
+        return InstanceReadiness(instance, problem, reachable=problem is None)
     try:
-        answer = await _fetched(service, service.health)
+        answer = await _fetched(service, instance, service.health)
     except TimeoutError:
-        return _not_ready(service, "it has not answered in time")
+        return _not_ready(service, instance, "it has not answered in time")
     except UpstreamError as exc:
-        return _not_ready(service, str(exc).rstrip("."), reachable=exc.stage != "connect")
+        return _not_ready(service, instance, str(exc).rstrip("."), reachable=exc.stage != "connect")
     except (OSError, ValueError) as exc:
-        return _not_ready(service, str(exc))
+        return _not_ready(service, instance, str(exc))
     if not 200 <= answer.status <= 299:
-        return _not_ready(service, f"it answered {answer.status}, a 2xx is required")
+        return _not_ready(service, instance, f"it answered {answer.status}, a 2xx is required")
     try:
         if answer.truncated:
             raise ValueError(f"it has more than {MAX_ANSWER} bytes")
-        return ServiceReadiness(service, unserved=read(answer.body))
+        return InstanceReadiness(instance, unserved=read(answer.body))
     except ValueError as exc:
-        return _not_ready(service, f"its answer cannot be read: {exc}")
+        return _not_ready(service, instance, f"its answer cannot be read: {exc}")
 
 
-def place(service: Service) -> str:
-    """`http://127.0.0.1:8102/base`, `unix:/run/app.sock`."""
-    if service.unix:
-        return f"unix:{service.unix}" + (f":{service.base_path.decode()}" if service.base_path else "")
-    return f"{service.scheme}://{service.authority.decode()}{service.base_path.decode()}"
+def place(service: Service, instance: Instance | None = None) -> str:
+    """`http://127.0.0.1:8102/base`, `unix:/run/app.sock`; without an instance: of the first one."""
+    socket = instance.unix if instance else service.unix
+    if socket:
+        return f"unix:{socket}" + (f":{service.base_path.decode()}" if service.base_path else "")
+    authority = service.authority if instance is None else authority_of(service.scheme, instance.host, instance.port)
+    return f"{service.scheme}://{authority.decode()}{service.base_path.decode()}"
 
 
 def concerned(table: RouteTable, readiness: ServiceReadiness) -> Iterator[tuple[Route, UnservedRoute]]:
@@ -81,36 +108,29 @@ def _ends_at(route: Route, service: str) -> bool:
     return route.extracted is not None and route.extracted.name == service
 
 
-async def _fetched(service: Service, target: str) -> FetchedResponse:
-    fields = [
-        (b"Host", service.authority),
-        (b"Accept", b"application/json"),
-        (b"User-Agent", b"strangler"),
-        (b"Connection", b"close"),
-    ]
-    balancer = Balancer(service, asyncio.get_running_loop().time, MAX_HEADER, WriteBatch())
-    timeout_s = min(service.timeouts.connect, MAX_TIMEOUT_S)
+async def _fetched(service: Service, instance: Instance, target: str) -> FetchedResponse:
+    balancer = asking(service, instance)
     try:
-        return await fetch(balancer, b"GET", target.encode(), fields, timeout_s=timeout_s, max_body=MAX_ANSWER)
+        return await ask_health(balancer, target)
     finally:
         balancer.close()
 
 
-def _not_ready(service: Service, why: str, *, reachable: bool = True) -> ServiceReadiness:
+def _not_ready(service: Service, instance: Instance, why: str, *, reachable: bool = True) -> InstanceReadiness:
     what = "is not ready" if reachable else "accepts no connection"
-    problem = f"{service.name} ({place(service)}) {what}: GET {service.health}: {why}"
-    return ServiceReadiness(service, problem, reachable)
+    problem = f"{service.name} ({place(service, instance)}) {what}: GET {service.health}: {why}"
+    return InstanceReadiness(instance, problem, reachable)
 
 
-async def _refused_connection(service: Service) -> str | None:
+async def _refused_connection(service: Service, instance: Instance) -> str | None:
     """Connects and closes, without a TLS handshake: a wrong certificate shows at the first request."""
-    where = service.unix or f"{service.host}:{service.port}"
+    where = instance.unix or f"{instance.host}:{instance.port}"
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            if service.unix:
-                _, writer = await asyncio.open_unix_connection(service.unix)
+            if instance.unix:
+                _, writer = await asyncio.open_unix_connection(instance.unix)
             else:
-                _, writer = await asyncio.open_connection(service.host, service.port)
+                _, writer = await asyncio.open_connection(instance.host, instance.port)
     except TimeoutError:
         return f"{service.name} ({where}) accepts no connection: no answer"
     except (OSError, ValueError) as exc:

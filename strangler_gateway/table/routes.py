@@ -58,6 +58,13 @@ class ServiceTls:
     verify: bool = True
 
 
+def authority_of(scheme: str, host: str, port: int) -> bytes:
+    """host[:port] as in a Host field, without the scheme's default port."""
+    default = 443 if scheme == "https" else 80
+    host = f"[{host}]" if ":" in host else host
+    return (host if port == default else f"{host}:{port}").encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """An upstream origin. `base_path` goes before the target (no trailing slash); `unix` replaces host and port."""
@@ -129,9 +136,7 @@ class Service:
     @property
     def authority(self) -> bytes:
         """host[:port] as in a Host field, without the scheme's default port."""
-        default = 443 if self.scheme == "https" else 80
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return (host if self.port == default else f"{host}:{self.port}").encode()
+        return authority_of(self.scheme, self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from chassis.discovery.port import Instance
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
+from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.upstream.bulkhead import FULL, REFUSED, Bulkhead
 from strangler_gateway.upstream.call import Call, Sink
 from strangler_gateway.upstream.pool import ANY_AGE_S, Pool
@@ -70,8 +71,8 @@ class Balancer:
         now = clock()
         self.budget.request(now)
         bulkhead = self.bulkhead
-        ticket = bulkhead.admit(now) if self.pools else _NO_INSTANCE
         pool = self._only
+        ticket = bulkhead.admit(now) if pool is not None or self.rotation.pools else _NO_INSTANCE
         if ticket <= 0:
             pool = self._nowhere
         elif pool is None:
@@ -115,7 +116,7 @@ class Balancer:
         """
         now = self.now()
         if not reused:
-            self.failed(pool)
+            pool.failed()
         other = self._other(call)
         if other is None:
             seen = self.killers.note(call.method, call.target, now)
@@ -179,6 +180,22 @@ class Balancer:
         if self.pools:
             self.bulkhead.release_all()
         self.set_instances(())
+
+    def statuses(self) -> list[InstanceStatus]:
+        """Of all instances, those that are about to leave excepted."""
+        return [self._status(pool) for pool in self.pools]
+
+    def _status(self, pool: Pool) -> InstanceStatus:
+        return InstanceStatus(
+            self.service.name,
+            pool.instance.id,
+            self.rotation.state(pool, self.now()),
+            pool.requests,
+            pool.failures,
+            pool.health.ejections if pool.health is not None else 0,
+            len(pool.active),
+            pool.open,
+        )
 
     @property
     def active(self) -> list[Call]:

@@ -15,6 +15,7 @@ class InstanceHealth:
     __slots__ = (
         "_before",
         "_failed_before",
+        "_failed_checks",
         "back_at",
         "ejections",
         "errors",
@@ -48,6 +49,8 @@ class InstanceHealth:
         self.back_at = -inf
         self.out_until = -inf
         self.fails_checks = False
+        self._failed_checks = 0
+        """In a row."""
 
     @property
     def recent(self) -> Recent:
@@ -72,6 +75,15 @@ class InstanceHealth:
         self.requests += 1
         self.refused_in_a_row = self.refused_in_a_row + 1 if refused else 0
         self._fail()
+
+    def checked(self, well: bool, failures: int) -> None:
+        """A check has ended; `failures`: so many in a row leave it out, 0: none do."""
+        if well:
+            self._failed_checks = self.refused_in_a_row = 0
+            self.fails_checks = False
+            return
+        self._failed_checks += 1
+        self.fails_checks = self.fails_checks or 0 < failures <= self._failed_checks
 
     def _fail(self) -> None:
         self.errors += 1

@@ -65,7 +65,8 @@ class Pool:
         self.waiting: deque[Call] = deque()
         self.closed = False
         self.requests = 0
-        """Calls in all."""
+        self.failures = 0
+        """Calls in all, and those without a whole and valid answer."""
         self.watched = False
         """Whether it is told of answers."""
         self.health: InstanceHealth | None = None
@@ -109,7 +110,8 @@ class Pool:
         self.owner.answered(self, status)
 
     def failed(self) -> None:
-        """The instance broke off in its answer, or sent what is none."""
+        """A call has got no answer, or none that is whole and valid."""
+        self.failures += 1
         self.owner.failed(self)
 
     @property
@@ -182,11 +184,16 @@ class Pool:
             connection.discard()
         return False
 
+    async def try_connection(self) -> None:
+        """Opens a connection and ends it. Raises what connecting raises."""
+        (await self._open()).discard()
+
     async def _connect(self, call: Call) -> None:
         try:
             connection = await self._open()
         except Exception as exc:
             self.open -= 1
+            self.failures += 1
             self.owner.refused(self)
             if call.pool is self and call.connection is None and not call.ended:
                 self.owner.unconnected(self, call, connect_error(self.service.name, exc))

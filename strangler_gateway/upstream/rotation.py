@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from math import inf
 
 from strangler_gateway.table.balance import BalanceRules
+from strangler_gateway.telemetry.instances import InstanceState
 from strangler_gateway.upstream.choice import taking_part, two_of, weight
 from strangler_gateway.upstream.instance_health import HALF_WINDOW_S
 from strangler_gateway.upstream.outliers import Recent, is_outlier, may_be_ejected
@@ -70,6 +71,17 @@ class Rotation:
         """Whether the instance is to be left out, if another one can be asked."""
         health = pool.health
         return health is not None and (now < health.out_until or not health.is_well(self.rules.eject))
+
+    def state(self, pool: Pool, now: float) -> InstanceState:
+        """In one word."""
+        health = pool.health
+        if health is not None and health.fails_checks:
+            return "unchecked"
+        if health is not None and health.is_unreachable(self.rules.eject):
+            return "unreachable"
+        if health is not None and now < health.out_until:
+            return "failing"
+        return "slow_start" if weight(now - pool.since, self.rules.slow_start_s) < 1.0 else "in"
 
     def sweep(self, now: float) -> None:
         """Lets windows go on, and those back whose time is over; called a few times a second."""

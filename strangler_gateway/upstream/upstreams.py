@@ -7,7 +7,9 @@ from dataclasses import replace
 from chassis.discovery.port import Instance
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
+from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.upstream.balancer import Balancer, instances_of
+from strangler_gateway.upstream.health_checks import HealthChecks
 
 _PLACE = ("host", "port", "unix", "instances")
 
@@ -27,6 +29,7 @@ class Upstreams:
         self._found: dict[str, tuple[Instance, ...]] = {}
         """The instances of services that are discovered."""
         self._leaving: list[Balancer] = []
+        self._checks = HealthChecks(now, draw)
 
     def pool(self, service: Service) -> Balancer:
         """Who takes calls for a service; made on first use."""
@@ -50,6 +53,8 @@ class Upstreams:
             elif balancer.service is not service:
                 balancer.service = service
                 balancer.set_instances(self._instances(service))
+        for service in services.values():
+            self.pool(service)
 
     def set_instances(self, name: str, instances: Iterable[Instance]) -> None:
         """The instances of a discovered service, in place of those known until now."""
@@ -70,6 +75,10 @@ class Upstreams:
         self._balancers[service.name] = made
         return made
 
+    def statuses(self) -> list[InstanceStatus]:
+        """Of all instances of all services."""
+        return [status for balancer in self._balancers.values() for status in balancer.statuses()]
+
     def _leave(self, balancer: Balancer) -> None:
         balancer.close()
         self._leaving.append(balancer)
@@ -78,10 +87,12 @@ class Upstreams:
         """Time-outs of all calls."""
         for balancer in (*self._balancers.values(), *self._leaving):
             balancer.sweep()
+        self._checks.sweep(self._balancers.values())
         self._leaving = [balancer for balancer in self._leaving if balancer.active]
 
     def close(self) -> None:
         """At the end of the process."""
+        self._checks.close()
         self.keep({})
         for balancer in self._leaving:
             for call in balancer.active:

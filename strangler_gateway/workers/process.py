@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.workers.channel import Channel, ChannelLost, Message, open_channel
 
 _MODULE = "strangler_gateway.workers.worker"
@@ -27,6 +28,7 @@ class WorkerProcess:
         self.limits: Mapping[str, object] = {}
         self.turns: str | None = None
         """Why Redis can give it no turns."""
+        self.instances: Sequence[InstanceStatus] = ()
 
     @property
     def pid(self) -> int:

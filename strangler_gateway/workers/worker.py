@@ -26,6 +26,7 @@ from strangler_gateway.limits.memory import MemoryCounters
 from strangler_gateway.serving import InProcess
 from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.drained import drain as drained
+from strangler_gateway.telemetry.instances import told
 from strangler_gateway.telemetry.step_counts import StepCounts
 from strangler_gateway.workers.asking import ParentCounters, ParentTurns, Questions
 from strangler_gateway.workers.channel import Channel, ChannelLost, Message, open_channel, unpacked
@@ -144,6 +145,7 @@ class Worker:
             examples=outside.examples.drain(),
             limits={"redis": limits.redis, "problem": limits.problem, "forgotten": limits.forgotten},
             turns=self._serving.turns,
+            instances=told(self._serving.instances),
         )
 
     def _adopt_steps(self, steps: Mapping[str, Any]) -> None:

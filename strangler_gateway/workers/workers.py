@@ -17,6 +17,7 @@ from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.drained import add
+from strangler_gateway.telemetry.instances import InstanceStatus, heard, summed
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.turns.needed import expect_shared
@@ -166,6 +167,11 @@ class Workers:
         for worker in self._running.values():
             worker.channel.send("record", asked=asked)
 
+    @property
+    def instances(self) -> Sequence[InstanceStatus]:
+        """Of services, as the workers see them."""
+        return summed(status for worker in self.up for status in worker.instances)
+
     async def leave(self, seconds: float, at_once: Awaitable[object]) -> None:
         """The workers serve on for so long, and tell each client that its connection ends."""
         for worker in self._running.values():
@@ -290,6 +296,7 @@ class Workers:
         add(self._stats, message["delta"])
         self._examples.restore(message["examples"])
         worker.limits, worker.turns = message["limits"], message["turns"]
+        worker.instances = heard(message["instances"])
         worker.told = max(worker.told, int(message["number"]))
 
     def _limit(self, worker: WorkerProcess, message: Message) -> None:

@@ -34,7 +34,9 @@ def shown(
     world: World, settings: Settings, *, is_ready: bool = True, limits: Callable[[], LimiterStatus] = lambda: ALONE
 ) -> AdminParts:
     """As much of a gateway as the admin API shows."""
-    return AdminParts(settings, world.stats, ephemeral_signer(), Kept(world), Recorder(), lambda: is_ready, limits)
+    return AdminParts(
+        settings, world.stats, ephemeral_signer(), Kept(world), Recorder(), lambda: is_ready, limits, list
+    )
 
 
 def settings(**given: Any) -> Settings:

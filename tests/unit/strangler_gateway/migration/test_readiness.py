@@ -14,6 +14,7 @@ from chassis.service.readiness import MAX_ROUTES, UnservedRoute
 from strangler_gateway.migration import readiness
 from strangler_gateway.migration.readiness import ask, place
 from strangler_gateway.table.routes import Service, ServiceTimeouts, ServiceTls
+from strangler_gateway.upstream.health_checks import MAX_ANSWER
 from tests.http.certificates import Authority
 from tests.support.one_answer import answering
 
@@ -84,7 +85,7 @@ BUY = {"method": "POST", "path": "/buy/{id}", "reason": "it has no broker"}
         (answer({"unserved": [{"path": "/a"}]}), "cannot be read", ()),
         (answer({"unserved": [{"method": "GET", "path": "a"}]}), "cannot be read", ()),
         (answer({"unserved": [BUY] * (MAX_ROUTES + 1)}), "cannot be read", ()),
-        (answer({"unserved": [], "more": "x" * readiness.MAX_ANSWER}), "more than 262144 bytes", ()),
+        (answer({"unserved": [], "more": "x" * MAX_ANSWER}), "more than 262144 bytes", ()),
         (answer({"status": "not ready"}, "503 Service Unavailable"), "it answered 503, a 2xx is required", ()),
         (answer(b"", "302 Found"), "it answered 302", ()),
         (answer(b"", "404 Not Found"), "it answered 404", ()),
