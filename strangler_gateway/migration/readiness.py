@@ -54,7 +54,7 @@ async def ask(service: Service, instances: Sequence[Instance] | None = None) -> 
 def _problem(service: Service, found: Sequence[InstanceReadiness]) -> str:
     if not found:
         return f"{service.name} has no instance"
-    more = f" (nor is one of the other {len(found) - 1} instances ready)" if len(found) > 1 else ""
+    more = f" ({len(found)} instances, none of them ready)" if len(found) > 1 else ""
     return f"{found[0].problem}{more}"
 
 

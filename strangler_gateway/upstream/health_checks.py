@@ -71,6 +71,11 @@ class HealthChecks:
                 self._next_at[pool] = now + every_s * (1 + _JITTER * (self._draw() - 0.5))
                 self._running[pool] = asyncio.get_running_loop().create_task(self._check(pool))
 
+    @property
+    def running(self) -> int:
+        """How many checks are under way."""
+        return len(self._running)
+
     def close(self) -> None:
         """At the end of the process."""
         for task in self._running.values():

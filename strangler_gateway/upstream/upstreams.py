@@ -79,6 +79,11 @@ class Upstreams:
         """Of all instances of all services."""
         return [status for balancer in self._balancers.values() for status in balancer.statuses()]
 
+    @property
+    def checks_running(self) -> int:
+        """How many instances are asked just now whether they are well."""
+        return self._checks.running
+
     def _leave(self, balancer: Balancer) -> None:
         balancer.close()
         self._leaving.append(balancer)

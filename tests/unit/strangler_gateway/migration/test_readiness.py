@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chassis.discovery.port import Instance
 from chassis.service.readiness import MAX_ROUTES, UnservedRoute
 from strangler_gateway.migration import readiness
 from strangler_gateway.migration.readiness import ask, place
@@ -105,6 +106,20 @@ async def test_a_2xx_is_ready_except_for_what_it_lists(
     else:
         assert (said.problem or "").startswith(f"new (http://{address}/base) is not ready: GET /health/ready?of=all: ")
         assert wrong in (said.problem or "")
+
+
+async def test_of_several_instances_one_that_is_ready_is_enough_and_each_is_told() -> None:
+    with answering(answer([BUY])) as (ready, _), answering(answer(b"", "503 Busy")) as (busy, _):
+        found = tuple(Instance(each, "127.0.0.1", int(each.rpartition(":")[2])) for each in (busy, ready))
+        said = await ask(at(busy, instances=found))
+    assert (said.problem, said.reachable, [one.path for one in said.unserved]) == (None, True, ["/buy/{id}"])
+    assert [(one.instance.id, one.problem is None) for one in said.instances] == [(busy, False), (ready, True)]
+    with answering(answer(b"", "503 Busy")) as (busy, _):
+        found = (Instance(busy, "127.0.0.1", int(busy.rpartition(":")[2])), Instance("gone", "127.0.0.1", 1))
+        said = await ask(at(busy, instances=found))
+    assert "answered 503, a 2xx is required (2 instances, none of them ready)" in (said.problem or "")
+    assert said.reachable
+    assert (await ask(at(busy), ())).problem == "new has no instance"
 
 
 async def test_a_service_that_accepts_and_does_not_answer_is_waited_for_as_long_as_a_connection() -> None:
