@@ -109,7 +109,7 @@ async def test_a_2xx_is_ready_except_for_what_it_lists(
 
 
 async def test_of_several_instances_one_that_is_ready_is_enough_and_each_is_told() -> None:
-    with answering(answer([BUY])) as (ready, _), answering(answer(b"", "503 Busy")) as (busy, _):
+    with answering(answer({"unserved": [BUY]})) as (ready, _), answering(answer(b"", "503 Busy")) as (busy, _):
         found = tuple(Instance(each, "127.0.0.1", int(each.rpartition(":")[2])) for each in (busy, ready))
         said = await ask(at(busy, instances=found))
     assert (said.problem, said.reachable, [one.path for one in said.unserved]) == (None, True, ["/buy/{id}"])
