@@ -53,7 +53,7 @@ class Enactment:
             results = [_unless_forward(result, problem) for result in results]
             kept = {result.unit for result in results if result.done}
             entries = [entry if _stands(entry, kept) else self._undone(entry, JournalEvent.RECORD) for entry in entries]
-        overtaken = {unit for unit, standing in known.items() if standings.by_unit[unit] is not standing}
+        overtaken = {entry.unit for entry in entries if self._is_overtaken(entry, known.get(entry.unit))}
         fresh = [entry for entry in entries if entry.unit not in overtaken]
         try:
             self.served.serve(file, fresh, owed=problem is not None)
@@ -63,6 +63,13 @@ class Enactment:
         if problem:
             await self.replica.put_back([entry.unit for entry in entries])
         return [_overtaken(r, standings.by_unit[r.unit]) if r.unit in overtaken else r for r in results]
+
+    def _is_overtaken(self, entry: JournalEntry, before: Standing | None) -> bool:
+        """Whether this gateway has learnt meanwhile of something that the entry does not know."""
+        here = self.served.standings
+        if entry.record is None:
+            return here.by_unit.get(entry.unit) is not before
+        return merge(here.record(entry.unit), entry.record) != entry.record
 
     async def _recordable(self, judged: Sequence[MoveResult]) -> list[MoveResult]:
         """Nothing is decided that this gateway could not write down."""
@@ -99,7 +106,7 @@ class Enactment:
             if result.done:
                 entries.append(self.policy.entry(event, file, result.move, who, here, result))
             elif event is JournalEvent.FILE and self.served.standings.is_news(result.move):
-                entries.append(self.policy.refusal(file, result, here))
+                entries.append(self.policy.refusal(file, result, None if result.is_undecided else here))
         return entries
 
     def _undone(self, entry: JournalEntry, event: JournalEvent) -> JournalEntry:

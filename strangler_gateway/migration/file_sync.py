@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strangler_gateway.cluster.record_json import MAX_FILES
 from strangler_gateway.cluster.store import StoreAway, StoredRecord
@@ -19,9 +19,6 @@ from strangler_gateway.table.position import position_of
 from strangler_gateway.table.routes import RouteTable
 
 log = logging.getLogger(__name__)
-
-_OPEN = (OVERTAKEN, "store", "members")
-"""Refusals of a wish that many gateways have not decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +79,20 @@ class FileSync:
         return of_groups(await self.replica.store.read_all(), file.movables)
 
     async def _agreed(self, judged: MoveResult, found: Mapping[str, StoredRecord], away: str | None) -> MoveResult:
-        """The move, unless this gateway and the others do not know the same."""
+        """What became of the wish, if this gateway and the others know the same."""
+        undecided = replace(judged, refusals=())
+        if away is not None:
+            return undecided.unshared(away)
+        if self.served.standings.record(judged.unit) != found[judged.unit].record:
+            return undecided.refused(OVERTAKEN, f"{judged.unit} has just been changed by another gateway: look again")
         if not judged.done:
             return judged
-        if away is not None:
-            return judged.unshared(away)
-        if self.served.standings.record(judged.unit) != found[judged.unit].record:
-            return judged.refused(OVERTAKEN, f"{judged.unit} has just been changed by another gateway: look again")
         behind = await self.replica.behind(judged.unit) if judged.move.direction is Direction.FORWARD else ()
         return judged.refused("members", "; ".join(behind)) if behind else judged
 
     def _stays_open(self, kept: MoveResult) -> bool:
         """Whether the wish is asked again. Alone, until the file says something else; else once (N10, S9)."""
-        code = kept.refusals[0].code
-        return code != OVERTAKEN if self.replica.store.alone else code in _OPEN
+        return kept.refusals[0].code != OVERTAKEN if self.replica.store.alone else kept.is_undecided
 
     def _wishes(self, file: RouteTable) -> list[Move]:
         """Moves that the file asks for and did not ask for before, here or at another gateway."""
@@ -104,9 +101,11 @@ class FileSync:
         return [
             Move(unit, standings[unit].position, to, f"file {file.digest}")
             for unit, to in wanted.items()
-            if to != standings[unit].position and self.disk.asks(unit, to) and self._is_new(unit, file.digest)
+            if to != standings[unit].position and self.disk.asks(unit, to) and self._is_asked(unit, file.digest)
         ]
 
-    def _is_new(self, unit: str, digest: str) -> bool:
+    def _is_asked(self, unit: str, digest: str) -> bool:
+        """With other gateways, a file that this one sees first says nothing new, and no file is considered twice."""
         files = self.served.standings.record(unit).files
-        return digest not in files and len(files) < MAX_FILES
+        known = self.replica.store.alone or self.disk.has_seen(unit)
+        return known and digest not in files and len(files) < MAX_FILES

@@ -166,6 +166,17 @@ class Migration:
         """Why flips are off: what keeps the state directory from being written."""
         return self._standings.problem
 
+    @property
+    def store_problem(self) -> str | None:
+        """Why the store that the gateways share does not answer."""
+        return self._follower.problem
+
+    @property
+    def unconfirmed(self) -> frozenset[str]:
+        """Movables of which the store has told nothing since the start: the journal alone says where they stand."""
+        served = () if self._store.alone else self.served.movables
+        return frozenset(unit for unit in served if not self.replica.is_confirmed(unit))
+
     def movable_of(self, name: str) -> Movable | None:
         """What moves when a group or a route is named: for a route in a group, the group."""
         route = next((route for route in self.served.routes if route.id == name), None)

@@ -147,8 +147,11 @@ class MovePolicy:
             self.clock(), JournalEvent.ADOPTED, unit, who, why, None, here, baseline=baseline, record=decided
         )
 
-    def refusal(self, table: RouteTable, refused: MoveResult, record: GroupRecord) -> JournalEntry:
-        """A wish of the file that is refused; the movable stays. Many gateways consider it no more."""
+    def refusal(self, table: RouteTable, refused: MoveResult, record: GroupRecord | None) -> JournalEntry:
+        """A wish of the file that is refused; the movable stays. Many gateways consider it no more.
+
+        `record` None: it was not considered, and may be asked again.
+        """
         move = refused.move
         return JournalEntry(
             self.clock(),
@@ -160,7 +163,7 @@ class MovePolicy:
             move.before,
             reasons=tuple(refusal.message for refusal in refused.refusals),
             asked=move.after,
-            record=consume(record, table.digest) if self.shared else None,
+            record=consume(record, table.digest) if self.shared and record is not None else None,
         )
 
 

@@ -9,6 +9,8 @@ from strangler_gateway.migration.move_rules import MoveRefusal
 from strangler_gateway.migration.states import Move, RefusalCode
 from strangler_gateway.table.position import Position
 
+_UNDECIDED: frozenset[RefusalCode] = frozenset({"journal", "members", "overtaken", "store"})
+
 
 @dataclass(frozen=True, slots=True)
 class MoveResult:
@@ -46,6 +48,11 @@ class MoveResult:
     def done(self) -> bool:
         """Whether the movable moved (or would move)."""
         return not self.refusals
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it was refused because the gateways, or this one and its disk, do not know the same."""
+        return any(refusal.code in _UNDECIDED for refusal in self.refusals)
 
     @property
     def reason(self) -> str:

@@ -101,6 +101,8 @@ class Replica:
         self._local, self._members = local, members
         self._stored: dict[str, GroupRecord] = {}
         """By group, what the store is known to have held last."""
+        self._mine: dict[str, GroupRecord] = {}
+        """By group, what this gateway has decided last: whoever decides also journals and serves it."""
         self._reported: dict[str, str] = {}
         self._problem: str | None = None
         """Why this gateway does not follow; logged once."""
@@ -133,7 +135,7 @@ class Replica:
 
     def fall_back(self, records: Mapping[str, GroupRecord]) -> bool:
         """Serves at once whatever does not lead forward, and does not wait; whether there was anything."""
-        news = self._news(records)
+        news = self._news({group: record for group, record in records.items() if record != self._mine.get(group)})
         entries = [self._local.told(group, new) for group, new in news.items() if not self._local.is_ahead(group, new)]
         return bool(entries) and self._local.serve(entries, owed=True)
 
@@ -157,6 +159,7 @@ class Replica:
         assert entry.record is not None
         if self._local.record(entry.unit) != found.record:
             return False
+        self._mine[entry.unit] = entry.record
         if not await self.store.cas(entry.unit, entry.record, found.index, driver):
             return False
         self._stored[entry.unit] = entry.record

@@ -8,6 +8,7 @@ from strangler_gateway.cluster.record import GroupRecord, position
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, Standing
 from strangler_gateway.migration.journal.standings import Standings
 from strangler_gateway.migration.move_policy import MovePolicy
+from strangler_gateway.migration.restart import with_closed
 from strangler_gateway.table.position import LEGACY, placed
 from strangler_gateway.table.routes import RouteTable
 
@@ -117,4 +118,5 @@ class ServedGroups:
 
 def _table(file: RouteTable, standings: Mapping[str, Standing]) -> RouteTable:
     known = {name: movable for name, movable in file.movables.items() if name in standings}
-    return file.with_movables({name: placed(movable, standings[name].position) for name, movable in known.items()})
+    table = file.with_movables({name: placed(movable, standings[name].position) for name, movable in known.items()})
+    return with_closed(table, {name for name in known if standings[name].closed})

@@ -72,6 +72,8 @@ class Standing:
     """When the baseline was taken."""
     assumed: bool = False
     """Nothing is known of the movable; it stands here until something is."""
+    closed: bool = False
+    """As assumed: its requests are answered 503."""
 
     @property
     def hold(self) -> Hold | None:

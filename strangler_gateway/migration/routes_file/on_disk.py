@@ -58,6 +58,10 @@ class RoutesOnDisk:
         """Whether the position that the file gives the movable is a wish that has not been applied."""
         return wanted != self._applied.get(unit)
 
+    def has_seen(self, unit: str) -> bool:
+        """Whether an earlier file, or an earlier state of this one, said something of the movable."""
+        return unit in self._applied
+
     async def write(self, positions: Mapping[str, Position]) -> str | None:
         """Writes the positions into the file and leaves its other bytes; None, or why it could not be written."""
         known = {name: self.table.movables[name] for name in positions if name in self.table.movables}

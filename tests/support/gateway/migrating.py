@@ -122,9 +122,9 @@ class World:
         return self.folder / "state"
 
     def controller(
-        self, *, away: bool = False, save_every_s: float = 3600.0, journal: Journal | None = None
+        self, *, away: bool = False, save_every_s: float = 3600.0, journal: Journal | None = None, **shared: Any
     ) -> Migration:
-        """As after a start of the process: nothing is left but what lies on the disk."""
+        """As after a start of the process: nothing is left but what lies on the disk. `shared`: the store of many."""
         self.stats = Stats(wall=lambda: self.now)
         self.disk = Disk(self.state_dir)
         self.disk.away = away
@@ -140,6 +140,7 @@ class World:
             clock=lambda: self.now,
             journal=journal or self.disk,
             save_every_s=save_every_s,
+            **shared,
         )
         self.controllers.append(controller)
         return controller
