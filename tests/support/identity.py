@@ -100,6 +100,13 @@ def administer(realm: AppliedRealm, method: str, path: str = "", document: objec
         return answer.json() if answer.content else None
 
 
+def add_key(realm: AppliedRealm, priority: int) -> None:
+    """What Keycloak signs with from then on, if no key has a higher priority; tokens of the others go on."""
+    key = {"name": f"new-{priority}", "providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider"}
+    config = {"priority": [str(priority)], "algorithm": ["RS256"]}
+    administer(realm, "POST", "/components", key | {"config": config})
+
+
 def hash_fast(realm: AppliedRealm) -> None:
     """Keycloak's hashes are slow by design, and a test run shares its cores with Keycloak."""
     policy = "maxLength(510) and hashAlgorithm(pbkdf2-sha256) and hashIterations(1)"

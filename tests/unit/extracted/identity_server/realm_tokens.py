@@ -23,6 +23,12 @@ def token_of(realm: AppliedRealm, client: str) -> str:
     return str(asked(realm, client, grant_type="client_credentials").raise_for_status().json()["access_token"])
 
 
+def key_of(token: str) -> str:
+    """The `kid` of the key that has signed it."""
+    head = token.partition(".")[0]
+    return str(json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"])
+
+
 def user_token(realm: AppliedRealm) -> str:
     return str(_logged_in(realm)["access_token"])
 

@@ -17,9 +17,9 @@ from extracted.learning.submissions.domain import CodeResult
 from extracted.learning.submissions.ports import CodeJob, RunFailed
 from extracted.learning.submissions.runner_client import HttpRunner
 from tests.recordings.running import running_runner
-from tests.support.identity import AppliedRealm
+from tests.support.identity import AppliedRealm, add_key
 from tests.support.monolith_file import MonolithFile
-from tests.unit.extracted.identity_server.realm_tokens import id_token, token_of, user_token
+from tests.unit.extracted.identity_server.realm_tokens import id_token, key_of, token_of, user_token
 from tests.unit.extracted.running import Gateway
 from tests.unit.extracted.shop.running import RunningShop, ask, bearer, running_shop, user
 
@@ -68,6 +68,40 @@ async def test_account_asks_shop(keycloak: AppliedRealm, shop: RunningShop, mono
     found = await asyncio.gather(*(offers.find(asker, item) for _ in range(20)))
     await offers.aclose()
     assert {offer.item.id for offer in found if offer is not None} == {item}
+
+
+async def test_keycloaks_keys_change_while_account_asks_shop_and_no_call_is_refused(
+    keycloak: AppliedRealm, shop: RunningShop, monolith: MonolithFile
+) -> None:
+    """Three times. One Account goes on with the token that it has; after each change a new one gets another."""
+    settings = account(keycloak, f"http://127.0.0.1:{shop.port}")
+    item, asker = monolith.add_item(), monolith.add_user()
+
+    def new_account() -> HttpOffers:
+        return HttpOffers(settings.shop_url or "", settings.credential(None), timeout_s=30)
+
+    async def asks(one: HttpOffers) -> bool:
+        offer = await one.find(asker, item)
+        return offer is not None and offer.item.id == item
+
+    async def ask_until(stopped: asyncio.Event) -> list[bool]:
+        answers = [await asks(accounts[0])]
+        while not stopped.is_set():
+            answers.append(await asks(accounts[0]))
+        return answers
+
+    accounts, stopped, keys = [new_account()], asyncio.Event(), {key_of(token_of(keycloak, "polycode-account"))}
+    going_on = asyncio.create_task(ask_until(stopped))
+    for priority in (2001, 2002, 2003):
+        await asyncio.to_thread(add_key, keycloak, priority)
+        keys.add(key_of(token_of(keycloak, "polycode-account")))
+        accounts.append(new_account())
+        assert all(await asyncio.gather(*(asks(accounts[-1]) for _ in range(10))))
+    stopped.set()
+    answers = await going_on
+    for one in accounts:
+        await one.aclose()
+    assert (len(keys), all(answers), len(answers) > 3) == (4, True, True)
 
 
 REFUSED: dict[str, Callable[[AppliedRealm], str]] = {

@@ -15,7 +15,15 @@ import pytest
 from chassis.database import migrations
 from extracted.account.purchases.storage import MIGRATIONS
 from extracted.identity_server.wanted import Compatibility
-from tests.support.identity import AppliedRealm, account_settings, administer, applied_realm, apply_to, hash_fast
+from tests.support.identity import (
+    AppliedRealm,
+    account_settings,
+    add_key,
+    administer,
+    applied_realm,
+    apply_to,
+    hash_fast,
+)
 from tests.support.monolith_file import MonolithFile
 from tests.support.system.tcp_proxy import TcpProxy
 from tests.support.system.waiting import until
@@ -131,8 +139,7 @@ def test_a_token_expires_and_is_refreshed(signing: Signing) -> None:
 def test_new_keys_are_accepted_at_once_and_old_tokens_go_on(signing: Signing) -> None:
     _, identity, tokens = signing.entered("user")
     assert signing.live(tokens)
-    key = {"name": "new", "providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider"}
-    administer(signing.realm, "POST", "/components", key | {"config": {"priority": ["1000"], "algorithm": ["RS256"]}})
+    add_key(signing.realm, 1000)
     status, renewed = signing.log_in(identity)
     assert status == 201
     assert "refreshToken" in renewed
