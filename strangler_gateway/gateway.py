@@ -5,6 +5,7 @@ import logging
 import secrets
 from dataclasses import dataclass, field
 
+from chassis.discovery.open import Discovery
 from chassis.settings import SettingsInvalid, revealed
 from strangler_gateway.aggregate.aggregation import Aggregates
 from strangler_gateway.exchange.clocks import Clocks
@@ -49,6 +50,7 @@ from strangler_gateway.telemetry.request_traces import RequestTraces
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.turns.needed import expect_shared, needed
 from strangler_gateway.turns.shared import SharedTurns
+from strangler_gateway.upstream.discovery import DiscoveredServices
 from strangler_gateway.upstream.upstreams import Upstreams
 
 log = logging.getLogger(__name__)
@@ -64,6 +66,7 @@ class Outside:
     examples: Examples = field(default_factory=Examples)
     publishing: Publishing = field(default_factory=Publishing)
     shared_counters: RedisCounters | None = None
+    discovery: Discovery = field(default_factory=Discovery)
     clocks: Clocks = field(default_factory=Clocks)
     mark: str = field(default_factory=lambda: secrets.token_hex(4))
     """Tells this gateway from others in Via fields."""
@@ -91,6 +94,7 @@ class Gateway:
         self.observer = Observer(outside.stats, outside.log, outside.clocks.now, outside.clocks.wall)
         self.upstreams = Upstreams(outside.clocks.now, settings.max_response_header, batch)
         self.upstreams.keep(table.services)
+        self.discovered = DiscoveredServices(outside.discovery.watch, self.upstreams.set_instances)
         self.shadow = self._shadow()
         self.turns = _shared_turns(settings)
         self._expect_turns(table)
@@ -152,21 +156,34 @@ class Gateway:
                 "`serialize: user` (%s) holds in this gateway alone: STRANGLER_REDIS_URL is not set", ", ".join(names)
             )
 
+    async def start(self) -> None:
+        """Before it serves: finds the instances of its first table's services, for some seconds at most.
+
+        Raises SettingsInvalid.
+        """
+        await self.limiter.start()
+        services = self.current.table.services
+        self.discovered.keep(services, self.discovered.opened(services))
+        await self.discovered.first_answers()
+
     def adopt(self, table: RouteTable) -> None:
         """Serves another table from the next request on.
 
         Raises IdentityRulesInvalid, SettingsInvalid; the old one stays then.
         """
         self._expect_turns(table)
-        matcher = Matcher(table)
+        matcher, watches = Matcher(table), self.discovered.opened(table.services)
         self.authority.adopt(table.identity)
         self.current.adopt(matcher)
         self.upstreams.keep(table.services)
+        self.discovered.keep(table.services, watches)
         self.outside.examples.keep(table)
 
     async def aclose(self) -> None:
         """Ends comparisons, calls, connections and providers; writes the log out. `publishing` is its owner's."""
         await self.shadow.aclose()
+        await self.discovered.aclose()
+        self.outside.discovery.close()
         self.upstreams.close()
         await self.authority.aclose()
         await self.limiter.aclose()

@@ -22,6 +22,7 @@ from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import SigningKeyInvalid
 from strangler_gateway.migration.file_watch import Reloader
 from strangler_gateway.migration.migration import Migration
+from strangler_gateway.migration.readiness import ServiceReadiness, ask
 from strangler_gateway.migration.saved_file import differences_file
 from strangler_gateway.server.listener import listen, listen_together
 from strangler_gateway.server.shutdown import StopSignals
@@ -29,6 +30,7 @@ from strangler_gateway.server.uvicorn_server import address, admin_server
 from strangler_gateway.serving import InProcess, Serving
 from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.examples import Examples
+from strangler_gateway.table.routes import Service
 from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.workers.workers import Shared, Workers
@@ -84,6 +86,7 @@ class _Process:
             adopt=self._serving.adopt,
             broker=self._publishing.probe,
             examples=self._examples.of,
+            probe=self._probe,
             saved=(differences_file(settings.state, self._examples.snapshot, self._examples.restore),),
             acknowledged=self._serving.acknowledged,
             refresh=self._serving.refresh,
@@ -102,8 +105,15 @@ class _Process:
             self._publishing,
             shared_counters=opening.shared_counters(settings),
             traces=opening.traces(),
+            discovery=opening.discovery(settings),
         )
         return InProcess(settings, outside, self._public)
+
+    async def _probe(self, service: Service) -> ServiceReadiness:
+        try:
+            return await ask(service, await self._serving.discovered.look_up(service))
+        except SettingsInvalid as exc:
+            return ServiceReadiness(service, f"{service.name} cannot be looked up: {exc}", reachable=False)
 
     async def serve(self) -> None:
         """Until it is stopped."""
@@ -140,6 +150,7 @@ class _Process:
             limits=lambda: self._serving.limits,
             turns=lambda: self._serving.turns,
             instances=lambda: self._serving.instances,
+            discovered=self._serving.discovered,
         )
 
     async def _stopping(self, signals: StopSignals) -> None:

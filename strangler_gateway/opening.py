@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from chassis.discovery.open import Discovery
 from chassis.messaging.open import open_broker
 from chassis.settings import SettingsInvalid, revealed
 from chassis.tracing.opening import open_tracer, sampled_part
@@ -40,6 +41,11 @@ def signer(settings: Settings) -> Signer:
     except OSError as exc:
         log.warning("the signing key cannot be stored: %s. This process uses a temporary key", exc)
         return ephemeral_signer()
+
+
+def discovery(settings: Settings) -> Discovery:
+    """The sources of instances; nobody is asked yet."""
+    return Discovery(settings.consul, settings.dns_server)
 
 
 def publishing(settings: Settings) -> Publishing:

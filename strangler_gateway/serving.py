@@ -17,6 +17,7 @@ from strangler_gateway.server.uvicorn_server import public_server
 from strangler_gateway.settings import Settings
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.instances import InstanceStatus
+from strangler_gateway.upstream.discovery import DiscoveredServices
 
 
 class Serving(Protocol):
@@ -66,6 +67,11 @@ class Serving(Protocol):
         """Of services, as all see them."""
         ...
 
+    @property
+    def discovered(self) -> DiscoveredServices:
+        """The instances that a process of it knows."""
+        ...
+
     async def leave(self, seconds: float, at_once: Awaitable[object]) -> None:
         """Serves on for so long, at most until `at_once` is over, and tells clients that their connections end."""
         ...
@@ -99,7 +105,7 @@ class InProcess:
     async def begin(self, table: RouteTable) -> None:
         """Makes the gateway."""
         self._gateway = Gateway(self._settings, table, self._outside)
-        await self._gateway.limiter.start()
+        await self._gateway.start()
 
     async def serve(self, tasks: asyncio.TaskGroup) -> None:
         """Takes connections."""
@@ -142,6 +148,11 @@ class InProcess:
     def instances(self) -> Sequence[InstanceStatus]:
         """As this process sees them."""
         return self.gateway.upstreams.statuses()
+
+    @property
+    def discovered(self) -> DiscoveredServices:
+        """Of this process; nothing is watched before it has begun."""
+        return self._gateway.discovered if self._gateway else DiscoveredServices(self._outside.discovery.watch)
 
     async def leave(self, seconds: float, at_once: Awaitable[object]) -> None:
         """Each client is told with its next answer."""

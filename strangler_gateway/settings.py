@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     advertise: str | None = Field(None, pattern=r"^(https?://.*)?$")
     """The URL at which the other gateways reach this one's admin port. None: its address, if that is not a wildcard."""
 
+    dns_server: str | None = Field(None, pattern=r"^.+:[0-9]{1,5}$")
+    """HOST:PORT of a name server for services with `discover: dns://…`. None: those of /etc/resolv.conf."""
+
     redis_timeout_s: float = Field(0.02, gt=0, le=5)
     """How long a request waits for its rate limit in Redis; then Redis counts as away for it."""
     max_request_line: int = Field(16 * 1024, ge=64)

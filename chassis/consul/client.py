@@ -15,16 +15,16 @@ import consul  # type: ignore[import-untyped]
 
 from chassis.consul.settings import ConsulSettings, TokenSource, parse_consul_url, tls_context
 from chassis.consul.threads import WorkerThreads
-from chassis.consul.transport import Answer, Transport
+from chassis.consul.transport import ConsulAnswer, ConsulTransport
 from chassis.consul.values import (
     MAX_OPERATIONS,
     Check,
     ConsulAway,
     Indexed,
+    KeyTransaction,
     KeyValue,
     Operation,
     ServiceInstance,
-    Transaction,
 )
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class _Library(consul.base.Consul):  # type: ignore[misc]  # untyped
     that nobody uses here.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: ConsulTransport) -> None:
         self.http = transport
         self.token: str | None = None
         self.dc: str | None = None
@@ -76,7 +76,7 @@ class Consul:
         self._threads: WorkerThreads[_Library] = WorkerThreads(
             "consul",
             threads,
-            lambda: _Library(Transport(address, tls, settings.timeout_s)),
+            lambda: _Library(ConsulTransport(address, tls, settings.timeout_s)),
         )
 
     def close(self) -> None:
@@ -126,13 +126,13 @@ class Consul:
         """All keys that begin with `prefix`."""
         return await self._call(lambda library: _done(library.kv.delete(prefix, recurse=True)))
 
-    async def transact(self, operations: Sequence[Operation]) -> Transaction:
+    async def transact(self, operations: Sequence[Operation]) -> KeyTransaction:
         """All or nothing. Raises ValueError if there are more than MAX_OPERATIONS."""
         if len(operations) > MAX_OPERATIONS:
             raise ValueError(f"{len(operations)} operations; a transaction takes at most {MAX_OPERATIONS}")
         body = json.dumps([{"KV": _operation(one)} for one in operations])
 
-        def put(library: _Library) -> Transaction:  # the library's own call does not tell why one was not done
+        def put(library: _Library) -> KeyTransaction:  # the library's own call does not tell why one was not done
             headers = {"X-Consul-Token": library.token} if library.token else {}
             return library.http.put(_transaction, "/v1/txn", data=body, headers=headers)
 
@@ -259,13 +259,13 @@ def _operation(one: Operation) -> Json:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _transaction(answer: Answer) -> Transaction:
+def _transaction(answer: ConsulAnswer) -> KeyTransaction:
     content = json.loads(answer.content)
     if answer.code == _CONFLICT:
-        return Transaction(False, reasons=tuple(str(error["What"]) for error in content["Errors"]))
+        return KeyTransaction(False, reasons=tuple(str(error["What"]) for error in content["Errors"]))
     rows = [result["KV"] for result in content["Results"] or ()]
     decoded = ({**row, "Value": base64.b64decode(row.get("Value") or "")} for row in rows)
-    return Transaction(True, tuple(map(_key_value, decoded)))
+    return KeyTransaction(True, tuple(map(_key_value, decoded)))
 
 
 def _check(instance: ServiceInstance, check: Check) -> Json:

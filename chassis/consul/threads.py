@@ -24,14 +24,14 @@ class WorkerThreads(Generic[R]):
     def __init__(self, name: str, limit: int, make: Callable[[], R]) -> None:
         self._name = name
         self._make = make
-        self._idle: list[_Worker[R]] = []
+        self._idle: list[_WorkerThread[R]] = []
         self._free = asyncio.Semaphore(limit)
         self._closed = False
 
     async def run(self, work: Callable[[R], T]) -> T:
         """What `work` returns or raises. Cancelling gives the call up."""
         await self._free.acquire()
-        worker = self._idle.pop() if self._idle else _Worker(self._name, self._make())
+        worker = self._idle.pop() if self._idle else _WorkerThread(self._name, self._make())
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         worker.start(work, done, lambda: self._returned(worker))
         try:
@@ -46,7 +46,7 @@ class WorkerThreads(Generic[R]):
         while self._idle:
             self._idle.pop().end()
 
-    def _returned(self, worker: "_Worker[R]") -> None:
+    def _returned(self, worker: "_WorkerThread[R]") -> None:
         self._free.release()
         if self._closed:
             worker.end()
@@ -54,7 +54,7 @@ class WorkerThreads(Generic[R]):
             self._idle.append(worker)
 
 
-class _Worker(Generic[R]):
+class _WorkerThread(Generic[R]):
     def __init__(self, name: str, own: R) -> None:
         self.own = own
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()

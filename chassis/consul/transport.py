@@ -25,7 +25,7 @@ _CONFLICT = 409
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ConsulAnswer:
     """As the library's callbacks take it."""
 
     code: int
@@ -37,7 +37,7 @@ class Answer:
         return self.content.decode("utf-8", "replace")
 
 
-class Transport:
+class ConsulTransport:
     """`timeout_s` is set before each call: how long each of its reads and writes may take."""
 
     def __init__(self, address: ConsulAddress, tls: ssl.SSLContext | None, timeout_s: float) -> None:
@@ -49,7 +49,7 @@ class Transport:
 
     def get(
         self,
-        callback: Callable[[Answer], T],
+        callback: Callable[[ConsulAnswer], T],
         path: str,
         params: Sequence[tuple[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
@@ -58,7 +58,7 @@ class Transport:
 
     def put(
         self,
-        callback: Callable[[Answer], T],
+        callback: Callable[[ConsulAnswer], T],
         path: str,
         params: Sequence[tuple[str, Any]] = (),
         data: str | bytes = b"",
@@ -68,7 +68,7 @@ class Transport:
 
     def delete(
         self,
-        callback: Callable[[Answer], T],
+        callback: Callable[[ConsulAnswer], T],
         path: str,
         params: Sequence[tuple[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
@@ -100,7 +100,7 @@ class Transport:
     def _call(
         self,
         method: str,
-        callback: Callable[[Answer], T],
+        callback: Callable[[ConsulAnswer], T],
         path: str,
         params: Sequence[tuple[str, Any]],
         headers: Mapping[str, str] | None,
@@ -116,7 +116,7 @@ class Transport:
         self._expect_done(answer, self._told(method, path))
         return callback(answer)
 
-    def _exchange(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _exchange(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> ConsulAnswer:
         connection = self._connected()
         connection.request(method, target, body or None, {**headers, "Content-Length": str(len(body))})
         response = connection.getresponse()
@@ -125,7 +125,7 @@ class Transport:
             raise http.client.HTTPException(f"the answer has more than {MAX_ANSWER} bytes")
         if response.will_close:
             self.close()
-        return Answer(response.status, response.headers, content)
+        return ConsulAnswer(response.status, response.headers, content)
 
     def _connected(self) -> http.client.HTTPConnection:
         connection = self._connection
@@ -149,7 +149,7 @@ class Transport:
     def _told(self, method: str, path: str) -> str:
         return f"Consul at {self._address}: {method} {path}"
 
-    def _expect_done(self, answer: Answer, told: str) -> None:
+    def _expect_done(self, answer: ConsulAnswer, told: str) -> None:
         """Raises ConsulAway and ConsulRefused."""
         code = answer.code
         if code < 300 or code in (_NOT_FOUND, _CONFLICT):

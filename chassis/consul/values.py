@@ -87,7 +87,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
+class KeyTransaction:
     """What became of one: `keys` that it wrote or read; or, if it was not done, why, for each failed operation."""
 
     done: bool

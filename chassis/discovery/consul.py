@@ -1,17 +1,21 @@
 """Instances from Consul: those whose checks pass, told by a blocking query as soon as they change."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final
 
 from chassis.consul.client import Consul
 from chassis.consul.settings import ConsulSettings
-from chassis.consul.values import ConsulFailed, ServiceInstance, next_index
+from chassis.consul.values import ConsulFailed, Indexed, ServiceInstance, next_index
 from chassis.discovery.port import Instance, located
 from chassis.discovery.target import DiscoveryTarget
 from chassis.discovery.watch import InstanceSource, SourceAnswer, SourceAway
 
 WAIT_S: Final = 10.0
 """A question waits this long for a change. That, and the time-out of a call, bound how late an outage is noticed."""
+
+SETTLED_S: Final = 0.05
+"""After a change, before it is read: an agent may tell of a new instance some milliseconds before of its check."""
 
 
 class ConsulSources:
@@ -46,11 +50,12 @@ class ConsulSource:
 
     async def ask(self) -> SourceAnswer:
         """Raises SourceAway."""
-        target = self._target
+        behind = self._index
         try:
-            found = await self._consul.instances(
-                target.name, tag=target.tag, dc=target.dc, index=self._index, wait_s=self._wait_s
-            )
+            found = await self._read(behind)
+            if behind is not None and found.index != behind:
+                await asyncio.sleep(SETTLED_S)
+                found = await self._read(None)
         except ConsulFailed as error:
             self._index = None  # asks without waiting, as soon as somebody answers again
             self._doubtful = True
@@ -58,6 +63,10 @@ class ConsulSource:
         self._doubtful = (self._doubtful or found.index < self._seen) and not found.value
         self._index, self._seen = next_index(self._index, found.index), found.index
         return self._judged(found.value)
+
+    async def _read(self, index: int | None) -> Indexed[tuple[ServiceInstance, ...]]:
+        target = self._target
+        return await self._consul.instances(target.name, tag=target.tag, dc=target.dc, index=index, wait_s=self._wait_s)
 
     def _judged(self, rows: tuple[ServiceInstance, ...]) -> SourceAnswer:
         if self._doubtful and self._known:

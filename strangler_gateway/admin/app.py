@@ -25,6 +25,7 @@ from strangler_gateway.table.routes import MigrationState, Movable
 from strangler_gateway.telemetry.instances import InstanceStatus, instance_metrics
 from strangler_gateway.telemetry.metrics_page import request_metrics
 from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.upstream.discovery import DiscoveredServices
 
 MAX_LOG = 1000
 
@@ -57,6 +58,7 @@ class AdminParts:
     is_ready: Callable[[], bool]
     limits: Callable[[], LimiterStatus]
     instances: Callable[[], Sequence[InstanceStatus]]
+    discovered: DiscoveredServices
     turns: Callable[[], str | None] = lambda: None
     """Why Redis can give no turns (`serialize`), or None."""
 
@@ -119,16 +121,25 @@ class _Admin:
 
     async def ready(self, request: Request) -> Response:
         ready = self._parts.is_ready()
-        degraded = self._parts.limits().problem is not None or self._parts.turns() is not None
-        shown = {"status": "ready" if ready else "not ready"} | ({"degraded": ["redis"]} if degraded else {})
+        degraded = self._degraded()
+        shown = {"status": "ready" if ready else "not ready"} | ({"degraded": degraded} if degraded else {})
         return JSONResponse(shown, 200 if ready else 503)
+
+    def _degraded(self) -> list[str]:
+        redis = ["redis"] if self._parts.limits().problem is not None or self._parts.turns() is not None else []
+        stale = any(one.status.problem for one in self._parts.discovered.reports().values())
+        return redis + (["discovery"] if stale else [])
 
     async def metrics(self, request: Request) -> Response:
         await self._migration.refresh()
         requests = request_metrics(self._parts.stats, self._migration.served)
-        others = (*views.migration_metrics(self._migration), *views.limit_metrics(self._parts.limits()))
-        instances = instance_metrics(self._parts.instances())
-        return Response(rendered(*requests, *others, *instances), media_type=CONTENT_TYPE)
+        others = (
+            *views.migration_metrics(self._migration),
+            *views.limit_metrics(self._parts.limits()),
+            *instance_metrics(self._parts.instances()),
+            *views.discovery_metrics(self._parts.discovered.reports()),
+        )
+        return Response(rendered(*requests, *others), media_type=CONTENT_TYPE)
 
     async def jwks(self, request: Request) -> Response:
         return JSONResponse(self._parts.keys.jwks(), headers={"Cache-Control": "max-age=60"})
@@ -142,7 +153,7 @@ class _Admin:
 
     async def services(self, request: Request) -> Response:
         found, table = await self._migration.services(), self._migration.served
-        return JSONResponse(views.services(found, table, self._parts.instances()))
+        return JSONResponse(views.services(found, table, self._parts.instances(), self._parts.discovered.reports()))
 
     async def inventory(self, request: Request) -> Response:
         await self._migration.refresh()

@@ -21,6 +21,7 @@ from strangler_gateway.table.position import percent, place
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable
 from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.telemetry.stats import RouteStats, Stats
+from strangler_gateway.upstream.discovery import DiscoveryReport
 
 View = dict[str, Any]
 
@@ -96,10 +97,15 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
     }
 
 
-def services(found: Sequence[ServiceReadiness], table: RouteTable, instances: Sequence[InstanceStatus]) -> View:
+def services(
+    found: Sequence[ServiceReadiness],
+    table: RouteTable,
+    instances: Sequence[InstanceStatus],
+    reports: Mapping[str, DiscoveryReport],
+) -> View:
     """Every service: whether it is ready, which movables end there, which of their routes it does not serve."""
     known = {(one.service, one.instance): one for one in instances}
-    return {"services": [_service(one, table) | {"instances": _instances(one, known)} for one in found]}
+    return {"services": [_service(one, table, reports) | {"instances": _instances(one, known)} for one in found]}
 
 
 def _instances(one: ServiceReadiness, known: Mapping[tuple[str, str], InstanceStatus]) -> list[View]:
@@ -111,8 +117,9 @@ def _instances(one: ServiceReadiness, known: Mapping[tuple[str, str], InstanceSt
     ]
 
 
-def _service(one: ServiceReadiness, table: RouteTable) -> View:
+def _service(one: ServiceReadiness, table: RouteTable, reports: Mapping[str, DiscoveryReport]) -> View:
     name = one.service.name
+    report = reports.get(name)
     lacking = concerned(table, one)
     return {
         "name": name,
@@ -120,6 +127,7 @@ def _service(one: ServiceReadiness, table: RouteTable) -> View:
         "health": one.service.health,
         "ready": one.problem is None,
         "problem": one.problem,
+        "discovery": _discovery(report) if report else None,
         "units": sorted({r.movable.name for r in table.routes if r.extracted and r.extracted.name == name}),
         "legacy_of": sum(route.legacy.name == name for route in table.routes),
         "unserved": [
@@ -127,6 +135,26 @@ def _service(one: ServiceReadiness, table: RouteTable) -> View:
             for route, u in lacking
         ],
     }
+
+
+def _discovery(report: DiscoveryReport) -> View:
+    """`problem`: why the instances may be out of date; `since`: from when on this holds."""
+    status = report.status
+    since = iso(status.since)
+    return {"source": report.target, "answered": status.answered, "problem": status.problem, "since": since}
+
+
+def discovery_metrics(reports: Mapping[str, DiscoveryReport]) -> Sequence[Metric]:
+    """How many instances each discovered service has, and whether that is up to date; none without such services."""
+    if not reports:
+        return ()
+    known = [({"service": name}, len(one.instances)) for name, one in reports.items()]
+    fresh = [({"service": name}, int(one.status.answered and not one.status.problem)) for name, one in reports.items()]
+    text = "0: its source is away; the instances that were known last stay in use."
+    return (
+        Metric("strangler_discovered_instances", "gauge", "Instances that a service is known to have.", known),
+        Metric("strangler_discovery_fresh", "gauge", text, fresh),
+    )
 
 
 def move_result(one: MoveResult) -> View:

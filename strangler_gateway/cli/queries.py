@@ -58,15 +58,16 @@ def _show_routes(answer: Answer) -> None:
 
 
 def services(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
-    """Ask every service whether it is ready.
+    """Ask every service whether it is ready, instance by instance.
 
-    With `health:` by a request, else by a connection alone. Lists the routes that a service says it does not serve.
+    With `health:` by a request, else by a connection alone. Shows where instances come from, and lists the routes that
+    a service says it does not serve.
     """
     answer = AdminClient(admin, as_json).report("services")
     columns = ("service", "address", "health", "ready", "groups")
     show_table(columns, [_service(service) for service in answer["services"]])
     for service in answer["services"]:
-        for sentence in _lacking(service):
+        for sentence in (*_instances(service), *_lacking(service)):
             print(plain(sentence))
 
 
@@ -144,6 +145,30 @@ def _service(service: Mapping[str, Any]) -> tuple[object, ...]:
     ready = f"yes{some}" if service["ready"] else "no"
     groups = [*service["units"], *(["the legacy side"] if service["legacy_of"] else [])]
     return service["name"], service["address"], service["health"] or "-", ready, ", ".join(groups) or "-"
+
+
+def _instances(service: Mapping[str, Any]) -> list[str]:
+    """Of a service that has several, or whose instances are discovered: `items: 2 instances from consul://items, …`."""
+    known, found, name = service["instances"], service["discovery"], service["name"]
+    if len(known) < 2 and not found:
+        return []
+    count = "1 instance" if len(known) == 1 else f"{len(known)} instances"
+    lines = [f"{name}: {count} from {_source(found) if found else 'routes.yaml'}"]
+    lines += [f"  {one['address']}: {_instance(one)}" for one in known]
+    return lines
+
+
+def _source(found: Mapping[str, Any]) -> str:
+    since = moment(found["since"])
+    if found["problem"]:
+        known = "these are the last ones known" if found["answered"] else "none has been known yet"
+        return f"{found['source']}, which is away since {since} ({found['problem']}); {known}"
+    return f"{found['source']}, fresh since {since}" if found["answered"] else f"{found['source']}, not asked yet"
+
+
+def _instance(one: Mapping[str, Any]) -> str:
+    left_out = "left out for a while, " if one["left_out"] else ""
+    return left_out + ("ready" if one["ready"] else str(one["problem"]))
 
 
 def _lacking(service: Mapping[str, Any]) -> list[str]:

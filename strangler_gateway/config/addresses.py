@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 from urllib.parse import urlsplit
 
+from chassis.discovery.target import parse_target
 from strangler_gateway.table.template import quoted
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:.]{2,45}")
@@ -53,6 +54,23 @@ def origin(text: str) -> Address:
     if parts.scheme == "https":
         return Address("https", host, port or 443, parts.path.rstrip("/"))
     return Address("http", host, port or 80, parts.path.rstrip("/"))
+
+
+def discovered(text: str, scheme: Literal["http", "https"], base_path: str) -> Address:
+    """What stands for the instances of a `discover:`: its name is their authority. Raises ValueError."""
+    target = parse_target(text)
+    host = target.name.rstrip(".")
+    while target.source == "dns+srv" and host.startswith("_"):  # _http._tcp.items.internal: RFC 2782
+        host = host.partition(".")[2] or "localhost"
+    return Address(scheme, host, target.port or (443 if scheme == "https" else 80), base_path)
+
+
+def check_base_path(text: str) -> None:
+    """`/base/path`, without a slash at its end. Raises ValueError."""
+    if not text.startswith("/") or text.endswith("/") or not _BASE_PATH.fullmatch(text):
+        raise ValueError(
+            "wanted a path such as /api, with percent-encoded characters where need be, and no / at its end"
+        )
 
 
 def _unix(text: str) -> Address:

@@ -1,6 +1,7 @@
 """Turns the checked file into the table that serves requests."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from chassis.discovery.port import Instance
 from strangler_gateway.config.addresses import network
@@ -62,7 +63,7 @@ def _service(name: str, entry: ServiceEntry, is_new_end: bool) -> r.Service:
         base_path=address.base_path.encode(),
         timeouts=r.ServiceTimeouts(**entry.timeout_s.model_dump()),
         host_policy=entry.host,
-        tls=r.ServiceTls(**entry.tls.model_dump()) if entry.tls else r.ServiceTls(),
+        tls=_tls(entry, address.host),
         max_connections=entry.max_connections,
         **breaker_fields(entry.breaker),
         max_concurrency=entry.max_concurrency,
@@ -81,12 +82,19 @@ def _service(name: str, entry: ServiceEntry, is_new_end: bool) -> r.Service:
         if others
         else (),
         is_new_end=is_new_end,
+        discover=entry.discover,
     )
 
 
 def _balance(entry: BalanceEntry) -> BalanceRules:
     eject = entry.eject
     return BalanceRules(entry.slow_start_s, EjectRules(eject.failures, eject.rate / 100, eject.out_s, eject.max / 100))
+
+
+def _tls(entry: ServiceEntry, host: str) -> r.ServiceTls:
+    """A discovered instance is verified under the name that is looked for: its address is in no certificate."""
+    tls = r.ServiceTls(**entry.tls.model_dump()) if entry.tls else r.ServiceTls()
+    return replace(tls, server_name=tls.server_name or host) if entry.discover else tls
 
 
 def _movable(name: str, entry: MovableFields) -> r.Movable:

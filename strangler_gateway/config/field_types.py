@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
+from chassis.discovery.target import parse_target
 from strangler_gateway.config import addresses
 from strangler_gateway.table import json_path
 from strangler_gateway.table.rate import parse_rate
@@ -239,6 +240,8 @@ Target = Annotated[
 Protocol = Annotated[str, AfterValidator(_protocol)]
 RoutePath = Annotated[str, _checked(parse)]
 Origin = Annotated[str, _checked(addresses.origin)]
+BasePath = Annotated[str, _checked(addresses.check_base_path)]
+Discovered = Annotated[str, _checked(parse_target)]
 Network = Annotated[str, _checked(addresses.network)]
 Url = Annotated[str, _checked(addresses.check_url)]
 JsonPlace = Annotated[str, _checked(json_path.parse_place)]

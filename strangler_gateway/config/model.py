@@ -63,10 +63,16 @@ class BalanceEntry(StrictModel):
 
 
 class ServiceEntry(StrictModel):
-    """An upstream: the monolith, or an extracted service; `urls`: of several instances."""
+    """An upstream: the monolith, or an extracted service; `urls`: of several instances; `discover`: to be looked up.
+
+    `scheme` and `path` say of discovered instances what an URL says of others.
+    """
 
     url: t.Origin | None = None
     urls: list[t.Origin] | None = Field(default=None, min_length=1, max_length=1000)
+    discover: t.Discovered | None = None
+    scheme: Literal["http", "https"] | None = None
+    path: t.BasePath | None = None
     timeout_s: TimeoutsEntry = TimeoutsEntry()
     host: Literal["preserve", "upstream"] = "preserve"
     tls: TlsOptions | None = None
@@ -87,7 +93,9 @@ class ServiceEntry(StrictModel):
 
     @property
     def addresses(self) -> list[addresses.Address]:
-        """Of all instances that the file names."""
+        """Of all instances that the file names; where they are discovered, one with the name that is looked for."""
+        if self.discover is not None:
+            return [addresses.discovered(self.discover, self.scheme or "http", self.path or "")]
         return [addresses.origin(url) for url in self.urls or [self.url or ""]]
 
 

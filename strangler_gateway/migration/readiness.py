@@ -81,7 +81,9 @@ async def _ask(service: Service, instance: Instance) -> InstanceReadiness:
 
 
 def place(service: Service, instance: Instance | None = None) -> str:
-    """`http://127.0.0.1:8102/base`, `unix:/run/app.sock`; without an instance: of the first one."""
+    """`http://127.0.0.1:8102/base`, `unix:/run/app.sock`; without an instance: of the first one, or `consul://items`."""
+    if instance is None and service.discover:
+        return service.discover
     socket = instance.unix if instance else service.unix
     if socket:
         return f"unix:{socket}" + (f":{service.base_path.decode()}" if service.base_path else "")

@@ -63,6 +63,7 @@ async def _run(connected: socket.socket, listeners: list[socket.socket]) -> int:
                 Signer(read_keys(keys, "the parent")),
                 publishing=opening.publishing(settings),
                 shared_counters=opening.shared_counters(settings),
+                discovery=opening.discovery(settings),
                 mark=mark,
                 turns=ParentTurns(questions, channel),
                 counters=ParentCounters(questions, MemoryCounters(time.monotonic)),

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from strangler_gateway import opening
 from strangler_gateway.identity.authority import Authority
 from strangler_gateway.identity.signer import Signer
 from strangler_gateway.limits.limiter import LimiterStatus
@@ -21,6 +22,7 @@ from strangler_gateway.telemetry.instances import InstanceStatus, heard, summed
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.turns.needed import expect_shared
+from strangler_gateway.upstream.discovery import DiscoveredServices
 from strangler_gateway.workers.answering import Answers
 from strangler_gateway.workers.channel import Message, packed
 from strangler_gateway.workers.divided import divided_settings, divided_table
@@ -65,6 +67,9 @@ class Workers:
         self._shared = packed((divided_settings(shared.settings, len(listeners)), shared.signer.pem(), shared.mark))
         self._authority = Authority((), shared.signer, LogThrottle())
         """Finds out whether the providers of a table can be opened, before a worker is told. It serves nobody."""
+        self._discovery = opening.discovery(shared.settings)
+        self.discovered = DiscoveredServices(self._discovery.watch)
+        """For those who ask here; each worker watches by itself."""
         self._listeners = listeners
         self._stats, self._examples = stats, examples
         self._environ = {**os.environ, "PYTHONHASHSEED": str(secrets.randbelow(2**32 - 1) + 1)}
@@ -113,7 +118,9 @@ class Workers:
 
     def _take(self, table: RouteTable) -> None:
         expect_shared(self._settings, table)
+        watches = self.discovered.opened(table.services)
         self._authority.adopt(table.identity)
+        self.discovered.keep(table.services, watches)
         self._examples.keep(table)
         self._table, self._number = packed(divided_table(table, len(self._listeners))), self._number + 1
 
@@ -201,6 +208,8 @@ class Workers:
         for task in (*self._keeping, *filter(None, (self._looking,))):
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
+        await self.discovered.aclose()
+        self._discovery.close()
         await self._authority.aclose()
 
     async def _until(self, done: Callable[[], bool], seconds: float) -> bool:

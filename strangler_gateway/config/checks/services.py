@@ -7,7 +7,12 @@ from strangler_gateway.config.addresses import Address, origin
 from strangler_gateway.config.checks.written import Found, WrittenFile
 from strangler_gateway.config.faults import Place
 
-_PLACES = ("url", "urls")
+_PLACES = ("url", "urls", "discover")
+_OF_DISCOVERED = ("scheme", "path")
+_MISSING = (
+    '"url" is missing; write url: "http://host:port", urls: [...] of several instances,'
+    ' or discover: "consul://name" where they are looked up'
+)
 
 
 def service_faults(file: WrittenFile) -> Found:
@@ -18,9 +23,12 @@ def service_faults(file: WrittenFile) -> Found:
         place: Place = ("services", name)
         said = [field for field in _PLACES if field in fields or (*place, field) in file.source.broken]
         if not said:
-            yield place, '"url" is missing; write url: "http://host:port", or urls: [...] of several instances'
+            yield place, _MISSING
         for field in said[1:]:
             yield (*place, field), f'"{said[0]}" says already where the service is; remove one of the two'
+        if said and "discover" not in said:
+            for field in sorted(fields.keys() & {*_OF_DISCOVERED}):
+                yield (*place, field), f'"{field}" is of services with discover:; an URL says it itself; remove it'
         yield from _unlike((*place, "urls"), fields.get("urls"))
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import uvicorn
 
+from chassis.discovery.open import Discovery
 from strangler_gateway.admin.app import AdminParts, admin_app
 from strangler_gateway.identity.signer import ephemeral_signer
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.recording.record import Recorder
 from strangler_gateway.settings import Settings
+from strangler_gateway.upstream.discovery import DiscoveredServices
 from tests.support.gateway.migrating import World
 
 OPERATOR, READER = "operator-secret-1", "reader-secret-2"
@@ -34,9 +36,8 @@ def shown(
     world: World, settings: Settings, *, is_ready: bool = True, limits: Callable[[], LimiterStatus] = lambda: ALONE
 ) -> AdminParts:
     """As much of a gateway as the admin API shows."""
-    return AdminParts(
-        settings, world.stats, ephemeral_signer(), Kept(world), Recorder(), lambda: is_ready, limits, list
-    )
+    keys, kept, discovered = ephemeral_signer(), Kept(world), DiscoveredServices(Discovery().watch)
+    return AdminParts(settings, world.stats, keys, kept, Recorder(), lambda: is_ready, limits, list, discovered)
 
 
 def settings(**given: Any) -> Settings:

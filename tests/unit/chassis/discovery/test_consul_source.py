@@ -24,15 +24,22 @@ def answer(index: int, *rows: ServiceInstance) -> Answer:
 
 
 class Answers:
+    """One for each change; what is read once more when it has settled is the same."""
+
     def __init__(self, answers: Sequence[Answer | None]) -> None:
         self._answers = list(answers)
+        self._behind: Answer | None = None
         self.asked: list[int | None] = []
 
     async def instances(self, _name: str, *, index: int | None, **_rest: Any) -> Answer:
+        if index is None and self._behind is not None:
+            settled, self._behind = self._behind, None
+            return settled
         self.asked.append(index)
         found = self._answers.pop(0)
         if found is None:
             raise ConsulAway("nobody there")
+        self._behind = found if index is not None and found.index != index else None
         return found
 
 
@@ -79,6 +86,21 @@ async def test_an_answer_that_cannot_be_right_leaves_what_was_known(
     answers: list[Answer | None], made: list[tuple[Instance, ...] | None], is_marked: bool
 ) -> None:
     assert (await judged(*answers))[:2] == (made, is_marked)
+
+
+async def test_an_instance_whose_check_comes_a_moment_later_does_not_count_as_healthy() -> None:
+    class Settling:
+        """Tells of a change at once, and of the check of what is new when it is asked again."""
+
+        def __init__(self) -> None:
+            self._asked = 0
+
+        async def instances(self, _name: str, *, index: int | None, **_rest: Any) -> Answer:
+            self._asked += 1
+            return answer(5) if self._asked == 1 else answer(6, row(A, passing=index is not None))
+
+    source = ConsulSource(Settling(), DiscoveryTarget("consul", "shop"))  # type: ignore[arg-type]  # a double
+    assert [(await source.ask()).instances for _ in range(2)] == [(), ()]
 
 
 async def test_it_waits_behind_the_index_and_asks_anew_when_that_goes_back_or_after_an_outage() -> None:

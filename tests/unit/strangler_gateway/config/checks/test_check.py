@@ -265,7 +265,7 @@ def only_fault(text: str, **environ: str) -> str:
         (two("path: '/a', methods: [GET, POST]", "path: '/a', methods: [POST]"), f"{SHADOWED} POST /a"),
         (
             service("lenient: true"),
-            'services.monolith: "url" is missing; write url: "http://host:port", or urls: [...]',
+            'services.monolith: "url" is missing; write url: "http://host:port", urls: [...] of several',
         ),
         (service("url: http://m, urls: [http://m]"), 'monolith.urls: "url" says already where the service is'),
         (
@@ -274,6 +274,13 @@ def only_fault(text: str, **environ: str) -> str:
         ),
         (service("urls: [http://m/a, http://n/b]"), "monolith.urls[1]: has another scheme or base path"),
         (service("urls: [http://m, http://n, 'http://m:80']"), "urls[2]: is the same instance as number 1"),
+        (
+            service("url: http://m, discover: 'consul://m'"),
+            'monolith.discover: "url" says already where the service is',
+        ),
+        (service("url: http://m, scheme: https"), 'monolith.scheme: "scheme" is of services with discover:'),
+        (service("discover: 'dns://m'"), "monolith.discover: the port is missing: DNS does not tell it"),
+        (service("discover: 'consul://m', path: api"), "monolith.path: wanted a path such as /api"),
         (service("urls: []"), "services.monolith.urls: is empty"),
         (service("url: 'ftp://m'"), "wanted a URL that begins with http://, https:// or unix:"),
         (service("url: http://m, upgrade: [h2c]"), "would pass the gateway unseen"),
@@ -581,3 +588,27 @@ values = st.recursive(
 def test_no_structure_raises_and_each_refusal_has_a_reason(data: dict[str, object]) -> None:
     report = check_text(json.dumps(data), {})
     assert (report.table is None) == bool(report.faults)
+
+
+@pytest.mark.parametrize(
+    ("said", "scheme", "authority", "base_path", "server_name"),
+    [
+        ("discover: 'consul://shop?tag=v1'", "http", b"shop", b"", "shop"),
+        ("discover: 'consul://shop', scheme: https, path: /api", "https", b"shop", b"/api", "shop"),
+        (
+            "discover: 'dns://shop.in:80', tls: {server_name: s.net}, scheme: https",
+            "https",
+            b"shop.in:80",
+            b"",
+            "s.net",
+        ),
+        ("discover: 'dns+srv://_http._tcp.shop.in'", "http", b"shop.in", b"", "shop.in"),
+    ],
+)
+def test_a_discovered_service_is_known_by_the_name_that_is_looked_for(
+    said: str, scheme: str, authority: bytes, base_path: bytes, server_name: str
+) -> None:
+    found = served(service(said)).services["monolith"]
+    assert (found.scheme, found.authority, found.base_path) == (scheme, authority, base_path)
+    assert found.tls.server_name == server_name
+    assert not found.instances
