@@ -20,6 +20,7 @@ from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.gateway import Outside
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import SigningKeyInvalid
+from strangler_gateway.joined import joined
 from strangler_gateway.migration.file_watch import Reloader
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.readiness import ServiceReadiness, ask
@@ -78,6 +79,7 @@ class _Process:
         self._admin = open_files.enter_context(listen(settings.admin_host, settings.admin_port))
         self._signer = opening.signer(settings)
         self._serving = self._serving_of(open_files.enter_context(opening.log_output(settings)))
+        self._joined = joined(settings, self._signer, self._stats, lambda units: self._migration.row(units))
         self._is_ready = False
         self._migration = Migration(
             settings.routes,
@@ -90,6 +92,7 @@ class _Process:
             saved=(differences_file(settings.state, self._examples.snapshot, self._examples.restore),),
             acknowledged=self._serving.acknowledged,
             refresh=self._serving.refresh,
+            **(self._joined.control if self._joined else {}),
         )
 
     def _serving_of(self, out: Any) -> Serving:
@@ -118,16 +121,19 @@ class _Process:
     async def serve(self) -> None:
         """Until it is stopped."""
         self._serving.prepare()
+        if self._joined is not None:
+            await self._joined.open()
         table = await self._migration.start()
         self._examples.keep(table)
         await self._serving.begin(table)
         async with asyncio.TaskGroup() as tasks:
+            helpers = await self._report(tasks)
             await self._serving.serve(tasks)
             server = admin_server(self._settings, admin_app(self._admin_parts(), self._migration))
             tasks.create_task(server.serve([self._admin]))
             await server.up.wait()
             signals = StopSignals()
-            reloading = tasks.create_task(Reloader(self._settings.routes, self._migration.reload).run())
+            helpers.append(tasks.create_task(Reloader(self._settings.routes, self._migration.reload).run()))
             await asyncio.sleep(0)
             # What start-up made stays for good: the collector need not look at it again.
             gc.collect()
@@ -137,7 +143,16 @@ class _Process:
             print(f"listening on {where} (admin {server.url(self._settings.admin_host)})", flush=True)
             await self._stopping(signals)
             server.should_exit = True
-            reloading.cancel()
+            for helper in helpers:
+                helper.cancel()
+
+    async def _report(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """The other gateways, if there are any, wait for this one from now on."""
+        if self._joined is None:
+            return []
+        admin = address(self._admin, self._settings.admin_host, secure=False)
+        await self._joined.begin(self._settings.advertise or admin)
+        return [tasks.create_task(self._joined.members.run())]
 
     def _admin_parts(self) -> AdminParts:
         return AdminParts(
@@ -151,6 +166,9 @@ class _Process:
             turns=lambda: self._serving.turns,
             instances=lambda: self._serving.instances,
             discovered=self._serving.discovered,
+            tokens=self._signer,
+            joined=self._joined,
+            counts=self._joined.counts if self._joined is not None else None,
         )
 
     async def _stopping(self, signals: StopSignals) -> None:
@@ -164,6 +182,8 @@ class _Process:
         """Ends what serves, then writes down what it counted."""
         await self._serving.aclose()
         await self._migration.aclose()
+        if self._joined is not None:
+            await self._joined.end(counted=self._migration.problem is None)
         await self._publishing.aclose()
 
 

@@ -1,5 +1,6 @@
 """The admin API on its own port: shows what is served, and moves it. Health, metrics and JWKS need no credential."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,11 +13,15 @@ from starlette.routing import Route
 from chassis.service.metrics import CONTENT_TYPE, rendered
 from strangler_gateway.admin import bodies, views
 from strangler_gateway.admin.auth import Role, access
+from strangler_gateway.admin.gateways import Gateways, GatewayTokens
 from strangler_gateway.admin.recording import RecordingStream, about
 from strangler_gateway.admin.requests import HANDLERS, AdminRefusal, body, caller, query_field, unknown_name
+from strangler_gateway.cluster.peers import PATH
+from strangler_gateway.joined import Joined
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.migration.migration import Migration
+from strangler_gateway.migration.shared_counts import SharedCounts
 from strangler_gateway.recording.record import Recorder, Recording
 from strangler_gateway.settings import Settings
 from strangler_gateway.steps.explain import explain
@@ -61,6 +66,10 @@ class AdminParts:
     discovered: DiscoveredServices
     turns: Callable[[], str | None] = lambda: None
     """Why Redis can give no turns (`serialize`), or None."""
+    tokens: GatewayTokens | None = None
+    joined: Joined | None = None
+    """What makes this gateway one of several; None: it is alone."""
+    counts: SharedCounts | None = None
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -87,8 +96,12 @@ def admin_app(parts: AdminParts, migration: Migration) -> Starlette:
         Route("/rollback", admin.writes(admin.rollback), methods=["POST"]),
         Route("/release", admin.writes(admin.release), methods=["POST"]),
         Route("/record", admin.writes(admin.record), methods=["POST"]),
+        Route("/adopt", admin.writes(admin.adopt), methods=["POST"]),
         Route("/reload", admin.writes(admin.reload), methods=["POST"]),
+        Route("/gateways", admin.reads(admin.gateways.listed)),
+        Route("/gateways/forget", admin.writes(admin.gateways.forget), methods=["POST"]),
     ]
+    routes += [Route(PATH + name, called, methods=["POST"]) for name, called in admin.gateways.calls.items()]
     return Starlette(routes=routes, exception_handlers=HANDLERS)
 
 
@@ -97,6 +110,7 @@ class _Admin:
         self._parts = parts
         self._migration = migration
         self._access = access(parts.settings)
+        self.gateways = Gateways(parts.joined, parts.counts, migration, parts.tokens)
 
     def reads(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint for readers and operators."""
@@ -179,7 +193,8 @@ class _Admin:
     async def gate(self, request: Request) -> Response:
         await self._migration.refresh()
         movable = self._movable(query_field(request, "unit"))
-        return JSONResponse(views.gate(self._migration, movable))
+        evidence, counted = await self._migration.evidence(movable.name)
+        return JSONResponse(views.gate(self._migration, movable, evidence, counted.problems))
 
     async def explain(self, request: Request) -> Response:
         method, path, user = (
@@ -204,15 +219,18 @@ class _Admin:
         )
         guards = self._migration.guards
         if result.done and not result.dry_run and asked.guard_s is not None:
-            guards.start(movable.name, asked.guard_s, caller(request, asked.who))
+            await guards.start(movable.name, asked.guard_s, caller(request, asked.who))
         shown = views.move_result(result) | {"swaps": self._migration.swaps}
         return JSONResponse(shown, 200 if result.done else 409)
 
     async def rollback(self, request: Request) -> Response:
         asked = await body(request, bodies.OneOrAll)
         units = [self._movable(asked.unit).name] if asked.unit else self._rollback_targets()
-        results = await self._migration.rollback(units, who=caller(request, asked.who), why=asked.why)
-        return JSONResponse({"units": [views.move_result(result) for result in results]})
+        who, names = caller(request, asked.who), self._migration.rollback_names(units)
+        rollback = self._migration.rollback(units, who=who, why=asked.why, passed_on=names)
+        results, reached = await asyncio.gather(rollback, self.gateways.pass_on(names, who, asked.why))
+        shown: views.View = {"units": [views.move_result(result) for result in results]}
+        return JSONResponse(shown | ({"gateways": reached} if reached else {}))
 
     async def release(self, request: Request) -> Response:
         """One movable is answered as a result, all of them as `units`."""
@@ -223,6 +241,13 @@ class _Admin:
         shown = [views.move_result(result) for result in results]
         done = all(result.done for result in results)
         return JSONResponse(shown[0] if asked.unit else {"units": shown}, 200 if done else 409)
+
+    async def adopt(self, request: Request) -> Response:
+        asked = await body(request, bodies.One)
+        result = await self._migration.adopt(
+            self._movable(asked.unit).name, who=caller(request, asked.who), why=asked.why
+        )
+        return JSONResponse(views.move_result(result), 200 if result.done else 409)
 
     async def record(self, request: Request) -> Response:
         asked = await body(request, bodies.Record)

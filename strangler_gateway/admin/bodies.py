@@ -64,6 +64,12 @@ class Flip(_Body):
         return Position(self.to, round((self.share or 0) * 100))
 
 
+class One(_Body):
+    """One movable."""
+
+    unit: Name
+
+
 class OneOrAll(_Body):
     """One movable or all: for a rollback all that have left legacy, for a release all that are on hold."""
 

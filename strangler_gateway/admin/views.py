@@ -12,7 +12,7 @@ from strangler_gateway.migration.guard import Guard
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, iso
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult, Reloaded
-from strangler_gateway.migration.move_rules import MoveRefusal
+from strangler_gateway.migration.move_rules import Evidence, MoveRefusal
 from strangler_gateway.migration.readiness import ServiceReadiness, concerned
 from strangler_gateway.migration.readiness import place as place_of
 from strangler_gateway.steps.explain import Explanation
@@ -261,10 +261,11 @@ def _call(rules: CallRules, one: Explanation) -> View:
     }
 
 
-def gate(migration: Migration, movable: Movable) -> View:
+def gate(migration: Migration, movable: Movable, evidence: Evidence, problems: Sequence[str] = ()) -> View:
     """What the last move of a movable has shown so far."""
-    standing, known = migration.standings[movable.name], migration.evidence(movable.name).gate
-    refused = sentences.refused(movable.name, known) if known is not None else ()
+    standing, known = migration.standings[movable.name], evidence.gate
+    missing = [("counters", f"{movable.name}: {problem}") for problem in problems]
+    refused = [*missing, *(sentences.refused(movable.name, known) if known is not None else ())]
     return {
         "unit": movable.name,
         **(place(standing.position) or {}),

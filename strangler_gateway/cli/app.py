@@ -15,6 +15,8 @@ COMMANDS = {
     "flip": "moves",
     "rollback": "moves",
     "release": "moves",
+    "gateways": "gateways",
+    "adopt": "moves",
     "log": "queries",
     "diff": "queries",
     "differences": "queries",

@@ -79,3 +79,20 @@ def _reasons(outcome: Outcome) -> Iterator[Line]:
         yield f"overridden: {refusal['message']}", "yellow"
     for warning in outcome["warnings"]:
         yield f"note: {warning}", "yellow"
+
+
+def reached_lines(answer: Mapping[str, Any], units: str) -> list[str]:
+    """After a rollback: on which gateways it is served, and what to do about the others."""
+    rows = answer.get("gateways", [])
+    if len(rows) < 2:
+        return []
+    reached = ", ".join(row["name"] for row in rows if row["reached"])
+    return [f"rolled back on {reached}", *(_unreached(row, units) for row in rows if not row["reached"])]
+
+
+def _unreached(row: Mapping[str, Any], units: str) -> str:
+    last = f", last seen serving {row['serving']}" if row["serving"] else ""
+    return (
+        f"{row['name']} was not reached ({row['problem']}){last}; it follows when it sees the store. "
+        f"Now: strangler rollback {units} --admin {row['admin'] or 'URL'}"
+    )

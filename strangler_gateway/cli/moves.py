@@ -9,7 +9,7 @@ import typer
 
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, Answer
 from strangler_gateway.cli.guarded import follow
-from strangler_gateway.cli.move_output import show
+from strangler_gateway.cli.move_output import reached_lines, show
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, MovableOrAll, given_admin
 from strangler_gateway.cli.output import plain
 from strangler_gateway.cli.watch import Watched, counted, seconds, watch
@@ -102,6 +102,8 @@ def rollback(
             show(outcome, given_admin(context))
         if not answer["units"]:
             print("nothing to roll back: everything is in legacy")
+        for line in reached_lines(answer, "--all" if unit is None else unit):
+            print(plain(line))
     _end(answer, as_json, DONE)
 
 
@@ -126,6 +128,24 @@ def release(
         if not outcomes:
             print("nothing to release: nothing is on hold")
     _end(answer, as_json, DONE if all(outcome["done"] for outcome in outcomes) else REFUSED)
+
+
+def adopt(
+    context: typer.Context,
+    unit: MovableName,
+    why: Annotated[str, typer.Option(help="The reason, for the journal.")] = "",
+    admin: Admin = DEFAULT_ADMIN,
+    as_json: AsJson = False,
+) -> None:
+    """Take over the state that the routes file gives a group or route.
+
+    For a group about which no gateway of several knows anything: they serve it from the monolith until somebody
+    decides. A gateway that is alone does this by itself.
+    """
+    outcome = AdminClient(admin, as_json).post("adopt", unit=unit, why=why)
+    if not as_json:
+        show(outcome, given_admin(context), "what the file says")
+    _end(outcome, as_json, DONE if outcome["done"] else REFUSED)
 
 
 def reload(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:

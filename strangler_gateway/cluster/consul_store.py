@@ -16,7 +16,7 @@ from typing import TypeVar
 from chassis.consul.client import Consul
 from chassis.consul.values import ConsulFailed, KeyValue, Operation, next_index
 from strangler_gateway.cluster import member as members
-from strangler_gateway.cluster.member import Member
+from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.cluster.record import GroupRecord, position
 from strangler_gateway.cluster.record_json import RecordInvalid, decode, digest, encode
 from strangler_gateway.cluster.store import StoreAway, StoredRecord, StoreIndex, StoreSnapshot
@@ -47,7 +47,7 @@ class ConsulStore:
         """`name`: how this gateway is called; `clock` tells Unix seconds."""
         self.away_since: float | None = None
         """Unix seconds; None: the last call was answered."""
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, ClusterMember] = {}
         """As they were read last."""
         self.cluster: str | None = None
         """The id, as it was read last."""
@@ -58,6 +58,7 @@ class ConsulStore:
         self.positions: dict[str, Position] = {}
         """Where the latest records lead, by digest."""
         self._decoded: dict[tuple[str, int], StoredRecord] = {}
+        self.address, self.prefix = consul.address, prefix
         self._consul, self._root, self._name = consul, f"{prefix}/", name
         self._ttl_s, self._clock = session_ttl_s, clock
         self._session: str | None = None
@@ -119,7 +120,7 @@ class ConsulStore:
             raise
         return self._session if held else None
 
-    async def report(self, member: Member, *, only_if_missing: bool = False) -> None:
+    async def report(self, member: ClusterMember, *, only_if_missing: bool = False) -> None:
         """Writes the key of a member. Raises StoreAway."""
         key = f"{self._root}{await self._known_id()}/members/{member.name}"
         if only_if_missing:

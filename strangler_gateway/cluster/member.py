@@ -9,7 +9,7 @@ MAX_TEXT = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ClusterMember:
     """`run`: random, new at every start; `admin`: the URL of its admin port; `at`: Unix seconds of the last report.
 
     `serves`: by group, the hash of the record that it has journalled and serves (control plane §1).
@@ -32,14 +32,14 @@ class Member:
         return self.serves is not None and self.serves.get(group) == record
 
 
-def decode(name: str, value: bytes) -> Member:
+def decode(name: str, value: bytes) -> ClusterMember:
     """The member behind a key; one whose key cannot be read is a member too, which reports nothing."""
     try:
         raw = json.loads(value)
         serves = {_text(group): _text(record) for group, record in raw["serves"].items()}
-        return Member(name, _text(raw["run"]), _text(raw["admin"]), float(raw["at"]), serves)
+        return ClusterMember(name, _text(raw["run"]), _text(raw["admin"]), float(raw["at"]), serves)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
-        return Member(name)
+        return ClusterMember(name)
 
 
 def _text(raw: Any) -> str:

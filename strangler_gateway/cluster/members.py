@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from strangler_gateway.cluster.member import Member, decode
+from strangler_gateway.cluster.member import ClusterMember, decode
 from strangler_gateway.cluster.store import StoreAway
 from strangler_gateway.table.position import Position
 
@@ -36,7 +36,7 @@ class MemberStore(Protocol):
         ...
 
     @property
-    def members(self) -> Mapping[str, Member]:
+    def members(self) -> Mapping[str, ClusterMember]:
         """The keys, as they were read last."""
         ...
 
@@ -49,7 +49,7 @@ class MemberStore(Protocol):
         """Reads everything now."""
         ...
 
-    async def report(self, member: Member, *, only_if_missing: bool = False) -> None:
+    async def report(self, member: ClusterMember, *, only_if_missing: bool = False) -> None:
         """Writes a key."""
         ...
 
@@ -61,20 +61,32 @@ class MemberStore(Protocol):
 class Members:
     """What the control plane asks of the other gateways. `me` has no admin URL until `begin`."""
 
-    def __init__(self, store: MemberStore, me: Member, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, store: MemberStore, me: ClusterMember, path: Path, clock: Callable[[], float] = time.time
+    ) -> None:
         """`path`: the file in the state directory that keeps the members that were known."""
         self.me = me
         self._store, self._path, self._clock = store, path, clock
         self._wake = asyncio.Event()
-        self._known: dict[str, Member] = {}
+        self._known: dict[str, ClusterMember] = {}
         self._cluster: str | None = None
         """The id of the store in which this gateway has reported last."""
         self._written = b""
 
     @property
-    def others(self) -> list[Member]:
+    def others(self) -> list[ClusterMember]:
         """Every member but this one, by name; while the store is away, as it was known last."""
         return [self._known[name] for name in sorted(self._known) if name != self.me.name]
+
+    @property
+    def me_now(self) -> ClusterMember:
+        """This gateway as it would report now."""
+        return replace(self.me, at=self._clock())
+
+    def served(self, one: ClusterMember, group: str) -> Position | None:
+        """Where a member has reported to serve the group; None: nobody knows."""
+        reported = (one.serves or {}).get(group)
+        return self._store.positions.get(reported) if reported is not None else None
 
     def restore(self) -> None:
         """Reads the file. Blocks."""
@@ -132,10 +144,9 @@ class Members:
         """
         return self._sentences(group, await self._late(group, record, REPORTED_S))
 
-    def still(self, one: Member, group: str) -> str:
+    def still(self, one: ClusterMember, group: str) -> str:
         """`gw3 still serves canary 10 % (seen 40 s ago)`."""
-        served = (one.serves or {}).get(group)
-        where = self._store.positions.get(served) if served is not None else None
+        where = self.served(one, group)
         what = f"still serves {where}" if where is not None else "has not reported what it serves"
         return f"{one.name} {what} (seen {max(self._clock() - one.at, 0):.0f} s ago)"
 
@@ -149,7 +160,7 @@ class Members:
         self._known.pop(name, None)
         await self._store.read_all()
 
-    async def _late(self, group: str, record: str, within_s: float) -> list[Member]:
+    async def _late(self, group: str, record: str, within_s: float) -> list[ClusterMember]:
         end = time.monotonic() + within_s
         while True:
             await self._store.read_all()
@@ -158,7 +169,7 @@ class Members:
                 return sorted(late, key=lambda one: one.name)
             await asyncio.sleep(POLL_S)
 
-    def _sentences(self, group: str, late: Iterable[Member]) -> list[str]:
+    def _sentences(self, group: str, late: Iterable[ClusterMember]) -> list[str]:
         return [
             f"{self.still(one, group)}: wait, or `strangler gateways forget {one.name}` if it is stopped"
             for one in late
@@ -170,7 +181,7 @@ class Members:
         A key that is gone: the store was wiped, or somebody has forgotten a gateway that runs.
         """
         found, mine = self._store.members, self._store.members.get(self.me.name)
-        now = replace(self.me, at=self._clock())
+        now = self.me_now
         if mine is None and self._cluster is not None:
             for one in self.others:
                 if one.name not in found:

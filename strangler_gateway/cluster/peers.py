@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from strangler_gateway.cluster.member import Member
+from strangler_gateway.cluster.member import ClusterMember
 
 TIMEOUT_S = 2.0
 MAX_ANSWER = 8 << 20
@@ -34,7 +34,7 @@ class Peers:
         self._name, self._tokens, self._timeout_s = name, tokens, timeout_s
         self._client = httpx.AsyncClient(trust_env=False, timeout=timeout_s)
 
-    async def ask(self, member: Member, call: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def ask(self, member: ClusterMember, call: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer of another gateway, an object. Raises PeerAway."""
         import httpx
 

@@ -14,6 +14,7 @@ from strangler_gateway.migration.replica import Replica, of_groups
 from strangler_gateway.migration.restart import unconfirmed
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.served_table import ServedTable
+from strangler_gateway.migration.shared_counts import CountSource
 from strangler_gateway.migration.states import Direction, Move
 from strangler_gateway.table.position import position_of
 from strangler_gateway.table.routes import RouteTable
@@ -30,6 +31,7 @@ class FileSync:
     disk: RoutesOnDisk
     replica: Replica
     enactment: Enactment
+    counts: CountSource
 
     async def apply(self, text: str, file: RouteTable) -> Reloaded:
         """Judges, decides, journals, serves. If a wish is refused, that movable alone stays. Raises NotServed."""
@@ -38,7 +40,10 @@ class FileSync:
         wishes = self._wishes(file)
         unreachable = await self.policy.unreachable(file, wishes)
         standings = self.served.standings
-        judged = [self.policy.judge(file, wish, standings.by_unit[wish.unit], unreachable) for wish in wishes]
+        judged = [
+            await self.policy.judged(file, wish, standings.by_unit[wish.unit], self.counts, unreachable)
+            for wish in wishes
+        ]
         asked = [await self._agreed(result, found, away) for result in judged]
         results = await self.enactment.enact(file, asked, found, JournalEvent.FILE, "file")
         moved = tuple(result for result in results if result.done)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from strangler_gateway.migration.gate.alarm import BreakCard, expected_failures, sentence, worse
 from strangler_gateway.migration.gate.evidence import GateEvidence
@@ -37,6 +37,13 @@ class GuardState(StrEnum):
     """Nobody watches any more; the log says why."""
 
 
+class CountsSeen(NamedTuple):
+    """What was counted of a movable: since its last move, and everything before."""
+
+    known: GateEvidence
+    before: Counts
+
+
 class GuardedMigration(Protocol):
     """What a guard needs."""
 
@@ -44,8 +51,8 @@ class GuardedMigration(Protocol):
         """None: it is not served any more."""
         ...
 
-    def seen(self, unit: str) -> tuple[GateEvidence, Counts]:
-        """Since its last move, and everything before."""
+    def seen(self, unit: str) -> Awaitable[CountsSeen | None]:
+        """Since its last move, and everything before; None: not every gateway answers."""
         ...
 
     def roll_back(
@@ -66,13 +73,14 @@ class Guard:
     state: GuardState = GuardState.WATCHING
     alarm: str | None = None
     card: BreakCard = field(default_factory=BreakCard)
-    counted: Counts = NOTHING
+    counted: Counts | None = None
+    """At the last look; None: there was none, because not every gateway answered."""
 
     def look(self, known: GateEvidence, before: Counts, seconds: float) -> bool:
         """Whether to go back."""
         now = total(known.requests.values())
-        tick = Counts(*(max(new - old, 0) for new, old in zip(now, self.counted, strict=True)))
-        self.counted = now
+        last, self.counted = self.counted or now, now
+        tick = Counts(*(max(new - old, 0) for new, old in zip(now, last, strict=True)))
         broken = self.card.add(tick, expected_failures(before, now), seconds)
         return broken or worse(known, before)
 
@@ -90,15 +98,16 @@ class Guards:
         self._guards: dict[str, Guard] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def start(self, unit: str, seconds: float, who: str) -> Guard:
+    async def start(self, unit: str, seconds: float, who: str) -> Guard:
         """Watches from now on, instead of an earlier guard. Raises KeyError if the movable is not served."""
         standing = self._migration.standing(unit)
         if standing is None:
             raise KeyError(unit)
+        guard = self._guards[unit] = Guard(unit, self._clock() + seconds, who, standing)
+        if seen := await self._migration.seen(unit):
+            guard.counted = total(seen.known.requests.values())
         if unit in self._tasks:
             self._tasks.pop(unit).cancel()
-        guard = self._guards[unit] = Guard(unit, self._clock() + seconds, who, standing)
-        guard.counted = total(self._migration.seen(unit)[0].requests.values())
         self._tasks[unit] = asyncio.create_task(self._run(guard, seconds))
         return guard
 
@@ -129,13 +138,14 @@ class Guards:
             standing = self._migration.standing(guard.unit)
             if standing is None or _move(standing) != _move(guard.standing):
                 return GuardState.MOVED
-            (known, before), now = self._migration.seen(guard.unit), loop.time()
-            alarmed = guard.look(known, before, max(now - looked, LOOK_EVERY_S)) or guard.alarm is not None
-            if alarmed and await self._goes_back(guard, known):
-                return GuardState.ROLLED_BACK
+            seen, now = await self._migration.seen(guard.unit), loop.time()
+            if seen is not None:
+                alarmed = guard.look(*seen, max(now - looked, LOOK_EVERY_S)) or guard.alarm is not None
+                if alarmed and await self._goes_back(guard, seen.known):
+                    return GuardState.ROLLED_BACK
+                looked = now
             if now >= end:
                 return GuardState.OVER if guard.alarm is None else GuardState.FAILED
-            looked = now
 
     async def _goes_back(self, guard: Guard, known: GateEvidence) -> bool:
         """An alarm stays one until the movable is rolled back, or the guard's time is up."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from strangler_gateway.cluster.record import Hold, RollbackName, held, holds, mint, release, rollback
-from strangler_gateway.cluster.record_json import RecordInvalid
+from strangler_gateway.cluster.record_json import RecordInvalid, digest
 from strangler_gateway.cluster.store import EmbeddedStore, GroupStore, StoreAway, StoredRecord
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.migration.counters import counters_file
@@ -20,9 +20,8 @@ from strangler_gateway.migration.diff import Diff, compare
 from strangler_gateway.migration.enactment import OVERTAKEN, Enactment
 from strangler_gateway.migration.file_sync import FileSync
 from strangler_gateway.migration.follow import Follower
-from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.pool import Counts, total
-from strangler_gateway.migration.guard import Guards
+from strangler_gateway.migration.guard import CountsSeen, Guards
 from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
 from strangler_gateway.migration.journal.standings import Standings
@@ -35,6 +34,7 @@ from strangler_gateway.migration.replica import TRIES, NobodyElse, NotAgreed, Ot
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.saved_file import SavedFile
 from strangler_gateway.migration.served_table import NotServed, ServedGroups, ServedTable
+from strangler_gateway.migration.shared_counts import Counted, CountSource, OwnCounts, own_row
 from strangler_gateway.migration.states import Direction, Move
 from strangler_gateway.table.position import LEGACY, Position, position_of
 from strangler_gateway.table.routes import Movable, RouteTable
@@ -53,6 +53,15 @@ async def served_at_once() -> tuple[str, ...]:
 
 async def counted_here() -> None:
     """Of a gateway of one process: its counters are complete."""
+
+
+AskDriver = Callable[[Mapping[str, Any]], Awaitable[bool]]
+"""Asks who holds the lease to roll back: `unit`, `who`, `why`, `evidence`, `record` (its digest when it was judged)."""
+
+
+async def nobody_else(wish: Mapping[str, Any]) -> bool:
+    """Of a gateway that is alone: it holds the lease itself."""
+    return False
 
 
 class Migration:
@@ -82,13 +91,16 @@ class Migration:
         store: GroupStore | None = None,
         members: OtherGateways | None = None,
         run: str | None = None,
+        counts: CountSource | None = None,
+        ask_driver: AskDriver = nobody_else,
     ) -> None:
         """`adopt` swaps the whole served table, or raises and leaves the old one; `clock` tells Unix seconds.
 
         `acknowledged` returns when every process serves it, with a note for each that did not in time. `refresh`
         returns when `stats` has what every process has counted. `saved`: what else is kept in the state directory.
         `store`, `members`: those of many gateways; None: this one is alone. `run`: names this process in its rollbacks;
-        None: a new random name.
+        None: a new random name. `counts`: the sums over all gateways. `ask_driver`: has a rollback made by who holds
+        the lease.
         """
         self.state_dir = state_dir
         self.faults: tuple[str, ...] = ()
@@ -99,6 +111,8 @@ class Migration:
         self._store = store or EmbeddedStore()
         shared = not self._store.alone
         self._policy = MovePolicy(stats, probe, broker, examples, clock, refresh, shared)
+        self._counts = counts or OwnCounts(stats, examples)
+        self._ask_driver = ask_driver
         self._standings = Standings(journal or Journal(state_dir))
         self._served = ServedTable(self._standings, self._policy, adopt)
         self._disk = RoutesOnDisk(
@@ -107,7 +121,7 @@ class Migration:
         local = ServedGroups(self._served, self._policy, lambda: self._disk.table, acknowledged)
         self.replica = Replica(self._store, local, members or NobodyElse(), run or secrets.token_hex(6))
         self._enactment = Enactment(self._served, self._policy, self.replica)
-        self._sync = FileSync(self._served, self._policy, self._disk, self.replica, self._enactment)
+        self._sync = FileSync(self._served, self._policy, self._disk, self.replica, self._enactment, self._counts)
         self._saved = (counters_file(state_dir / "counters.json", stats), *saved)
         self.guards = Guards(self, clock)
         self._turn = asyncio.Lock()
@@ -182,48 +196,69 @@ class Migration:
         route = next((route for route in self.served.routes if route.id == name), None)
         return self.served.movables.get(name) or (route.movable if route else None)
 
-    def evidence(self, name: str) -> Evidence:
-        """What is known of a movable that is served. Raises KeyError if it is not served."""
-        return self._policy.evidence(self.served, name, self.standings[name])
+    async def row(self, units: Sequence[str]) -> dict[str, Any]:
+        """What this gateway has counted of movables, for another gateway's question. Raises KeyError."""
+        await self.refresh()
+        return own_row(self.served, units, self.standings, self._stats, self._policy.examples)
+
+    async def evidence(self, name: str) -> tuple[Evidence, Counted]:
+        """What all gateways know of a movable that is served, and by which counters. Raises KeyError."""
+        counted = await self._counts.of([name])
+        return self._evidence(name, counted), counted
+
+    def _evidence(self, name: str, counted: Counted) -> Evidence:
+        standing = counted.standing(name, self.standings[name])
+        known = self._policy.by(counted).evidence(self.served, name, standing)
+        if not counted.problems:
+            self._policy.keep_look(name, counted)
+        return known
 
     def standing(self, unit: str) -> Standing | None:
         """Where a movable stands; None: it is not served."""
         return self.standings[unit] if unit in self.served.movables else None
 
-    def seen(self, unit: str) -> tuple[GateEvidence, Counts]:
-        """What the gate knows of a movable since its last move, and all that was counted before. Raises KeyError."""
-        step, known = self._stats.steps.get(unit), self.evidence(unit).gate
-        assert known is not None  # every movable that is served has it
-        return known, total(Counts(*row) for row in step.before.values()) if step else Counts()
+    async def seen(self, unit: str) -> CountsSeen | None:
+        """What the gate knows of a movable since its last move; None: not all gateways answer. Raises KeyError."""
+        known, counted = await self.evidence(unit)
+        assert known.gate is not None  # every movable that is served has it
+        step = counted.stats.steps.get(unit)
+        before = total(Counts(*row) for row in step.before.values()) if step else Counts()
+        return None if counted.problems else CountsSeen(known.gate, before)
 
     async def roll_back(
         self, unit: str, who: str, why: str, evidence: Mapping[str, Any], judged: Standing | None = None
     ) -> bool:
         """What a guard does at an alarm; False: it could not, and may try again.
 
-        With other gateways only while this one holds the lease, and if the group still stands as it was `judged`.
+        With other gateways only who holds the lease does it, and if the group still stands as it was `judged`.
         """
-        who, name = f"automatic, for {who}", None
-        if not self._store.alone:
-            name = await self._decided_rollback(unit, who, why, judged)
-            if name is None:
-                return False
-        await self.rollback([unit], who=who, why=why, automatic=evidence, passed_on={unit: name} if name else None)
-        return True
+        if self._store.alone:
+            await self.rollback([unit], who=f"automatic, for {who}", why=why, automatic=evidence)
+            return True
+        record = digest((judged or self.standings[unit]).record)
+        return await self.automatic(unit, who, why, evidence, record) or await self._ask_driver(
+            {"unit": unit, "who": who, "why": why, "evidence": dict(evidence), "record": record}
+        )
 
-    async def _decided_rollback(self, unit: str, who: str, why: str, judged: Standing | None) -> RollbackName | None:
+    async def automatic(self, unit: str, who: str, why: str, evidence: Mapping[str, Any], record: str) -> bool:
+        """Rolls back if this gateway holds the lease and the movable has the record with this digest."""
+        who = f"automatic, for {who}"
+        name = await self._decided_rollback(unit, who, why, record)
+        if name is not None:
+            await self.rollback([unit], who=who, why=why, automatic=evidence, passed_on={unit: name})
+        return name is not None
+
+    async def _decided_rollback(self, unit: str, who: str, why: str, judged: str) -> RollbackName | None:
         """The name of a rollback that the store has taken from the holder of the lease."""
         try:
             driver = await self._store.lease()
             if driver is None:
-                log.warning("%s is not rolled back automatically: another gateway holds the lease", unit)
                 return None
             async with self._turn:
                 found = await self.replica.agreed(unit)
-                here = self.standings[unit]
-                if judged is not None and (here.since, here.position) != (judged.since, judged.position):
+                if digest(found.record) != judged:
                     return None
-                name = mint(found.record, self.replica.run)
+                here, name = self.standings[unit], mint(found.record, self.replica.run)
                 record = rollback(found.record, name, Hold(self._clock(), who, why))
                 entry = self._policy.told(JournalEvent.ROLLBACK, self._disk.table, _back(unit, here, why), who, record)
                 return name if await self.replica.decide(found, entry, driver) else None
@@ -256,7 +291,8 @@ class Migration:
         async with self._turn:
             found, problem = await self._agreed(name)
             move = Move(name, self.standings[name].position, to, why, force)
-            judged = self._policy.judge(self._disk.table, move, self.standings[name], unreachable)
+            here = self.standings[name]
+            judged = await self._policy.judged(self._disk.table, move, here, self._counts, unreachable)
             if judged.done and move.direction is not Direction.NONE:
                 judged = await self._shareable(judged, problem)
             if dry_run and self.problem and judged.done and move.direction is Direction.FORWARD:
@@ -281,7 +317,7 @@ class Migration:
         that another gateway gave to the same rollbacks.
         """
         file, given = self._disk.table, passed_on or {}
-        called = {n: given.get(n) or mint(self._standings.record(n), self.replica.run) for n in dict.fromkeys(names)}
+        called = {**self.rollback_names(names), **given}
         moves = [_back(unit, self.standings[unit], why) for unit in called]
         results = [self._policy.judge(file, move, self.standings[move.unit]) for move in moves]
         entries = [self._rolled_back(file, move, who, called[move.unit]) for move in moves]
@@ -293,6 +329,10 @@ class Migration:
         await self._report()
         notes += ((_not_told(told),) if told else ()) + late
         return tuple(replace(self._now(result, notes), rollback=called[result.unit]) for result in results)
+
+    def rollback_names(self, names: Sequence[str]) -> dict[str, RollbackName]:
+        """How rollbacks that are made next are called, here and at every other gateway."""
+        return {name: mint(self._standings.record(name), self.replica.run) for name in dict.fromkeys(names)}
 
     def _rolled_back(self, file: RouteTable, move: Move, who: str, name: RollbackName) -> JournalEntry:
         """A second rollback of what is on hold is a hold of its own, and no news to people."""
@@ -346,6 +386,13 @@ class Migration:
             if not await self._decided(found, entry):
                 return self._now(result.refused(OVERTAKEN, f"somebody else has just moved {name}: look again"))
             return await self._carried_out(result, entry)
+
+    async def forgotten(self, gateway: str, who: str, why: str) -> None:
+        """Somebody says that another gateway has stopped for good."""
+        entry = JournalEntry(self._clock(), JournalEvent.FORGOTTEN, gateway, who, why, None, LEGACY)
+        async with self._turn:
+            if problem := await self._standings.write([entry]):
+                log.warning("%s is forgotten by %s, and the journal does not say so: %s", gateway, who, problem)
 
     async def reload(self) -> Reloaded:
         """Applies the file as it is now; a faulty file leaves the last good table in use."""
@@ -453,14 +500,24 @@ class Migration:
     async def _save_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._save_every_s)
-            self._look()
+            await self._look()
             await self._save()
 
-    def _look(self) -> None:
-        """Takes every look of the gate that is due: it depends on the traffic, not on when somebody asks."""
-        for name in self.served.movables:
-            if name in self._stats.steps:
-                self._policy.evidence(self.served, name, self.standings[name])
+    async def _look(self) -> None:
+        """Takes every look of the gate that is due: it depends on the traffic, not on when somebody asks.
+
+        Of several gateways who makes automatic moves does it for all.
+        """
+        units = [name for name in self.served.movables if name in self._stats.steps]
+        try:
+            if not units or await self._store.lease() is None:
+                return
+        except StoreAway:
+            return
+        counted = await self._counts.of(units)
+        for name in units:
+            if name in self.served.movables:
+                self._evidence(name, counted)
 
     async def _save(self) -> None:
         """Writes what the journal is owed, and the saved files, as soon as this process may write the directory."""

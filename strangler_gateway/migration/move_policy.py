@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from strangler_gateway.cluster.record import GroupRecord, consume, decide, hold, position
@@ -12,6 +12,7 @@ from strangler_gateway.migration.journal.journal_entry import JournalEntry, Jour
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, refusals, standing_refusals, warnings
 from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
+from strangler_gateway.migration.shared_counts import Counted, CountSource
 from strangler_gateway.migration.states import Direction, Move, undo
 from strangler_gateway.table.position import position_of
 from strangler_gateway.table.routes import MigrationState, RouteTable
@@ -46,6 +47,34 @@ class MovePolicy:
         if units:
             await self.refresh()
         return dict(zip(units, found, strict=True))
+
+    async def judged(
+        self,
+        table: RouteTable,
+        move: Move,
+        standing: Standing,
+        counts: CountSource,
+        unreachable: Unreachable | None = None,
+    ) -> MoveResult:
+        """What would become of the move, by what all gateways have counted."""
+        if move.direction is not Direction.FORWARD or move.before.state is MigrationState.LEGACY:
+            return self.judge(table, move, standing, unreachable)
+        counted = await counts.of([move.unit])
+        missing = tuple(MoveRefusal("counters", f"{move.unit}: {one}", forcible=True) for one in counted.problems)
+        found = ((unreachable or {}).get(move.unit, ())) + missing
+        result = self.by(counted).judge(table, move, counted.standing(move.unit, standing), {move.unit: found})
+        self.keep_look(move.unit, counted)
+        return result
+
+    def by(self, counted: Counted) -> "MovePolicy":
+        """The same policy, with these counters."""
+        return replace(self, stats=counted.stats, examples=counted.examples)
+
+    def keep_look(self, unit: str, counted: Counted) -> None:
+        """The gate's look that was taken at the counters of all is kept with this gateway's own."""
+        own, theirs = self.stats.steps.get(unit), counted.stats.steps.get(unit)
+        if own is not None and theirs is not None:
+            own.look = theirs.look
 
     def judge(
         self, table: RouteTable, move: Move, standing: Standing, unreachable: Unreachable | None = None

@@ -7,8 +7,8 @@ movables in question, what they were when shadow began, and examples of differen
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from strangler_gateway.cluster.counting import KEEP_GONE_S, Counting, apart
 from strangler_gateway.cluster.members import Members, clock_time
@@ -20,6 +20,8 @@ from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.stats import Compared, Stats
 
 Row = Mapping[str, Any]
+RowOf = Callable[[Sequence[str]], Awaitable[Row]]
+"""What this gateway has counted of movables. Raises KeyError."""
 MAX_EXAMPLES = 20
 _ODD = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 
@@ -29,17 +31,36 @@ class Counted:
     """The sum over all gateways. `problems`: why it proves nothing, as sentences."""
 
     stats: Stats
-    baselines: Mapping[str, Baseline] = field(default_factory=dict)
-    differences: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
+    examples: Examples
+    baselines: Mapping[str, Baseline] | None = None
+    """By movable, what all gateways had counted when shadow began. None: this gateway is alone."""
     problems: tuple[str, ...] = ()
 
     def standing(self, unit: str, here: Standing) -> Standing:
-        """The standing with what all gateways had counted when shadow began."""
+        """The standing as far as it is about counters."""
+        if self.baselines is None:
+            return here
         return replace(here, baseline=self.baselines.get(unit, {}), counted_from=self.stats.since)
 
-    def examples(self, route: str) -> Sequence[Mapping[str, object]]:
-        """Of the differences of a route, the latest first."""
-        return self.differences.get(route, ())
+
+class CountSource(Protocol):
+    """Where the counters for a decision come from."""
+
+    async def of(self, units: Sequence[str]) -> Counted:
+        """Of these movables, asked for now. Raises KeyError for one that is not served."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCounts:
+    """Of a gateway that is alone."""
+
+    stats: Stats
+    examples: Examples
+
+    async def of(self, units: Sequence[str]) -> Counted:
+        """The gateway's own."""
+        return Counted(self.stats, self.examples)
 
 
 def own_row(
@@ -68,7 +89,7 @@ class SharedCounts:
         members: Members,
         peers: Peers,
         counting: Counting,
-        own: Callable[[Sequence[str]], Awaitable[Row]],
+        own: RowOf,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._members, self._peers, self._counting = members, peers, counting
@@ -100,7 +121,7 @@ class SharedCounts:
         counted = _summed(rows, problems)
         if not problems:
             problems += await self._together(rows)
-        return Counted(counted.stats, counted.baselines, counted.differences, tuple(problems))
+        return replace(counted, problems=tuple(problems))
 
     def _missing(self, name: str, why: str) -> str:
         heard = self._heard.get(name)
@@ -148,7 +169,7 @@ def _summed(rows: Mapping[str, Row], problems: list[str]) -> Counted:
             problems.append(f"the counters of {name} cannot be read: {type(exc).__name__} {exc}")
     for examples in differences.values():
         examples.sort(key=lambda one: -float(str(one["at"])))
-    return Counted(stats, baselines, differences)
+    return Counted(stats, lambda route: differences.get(route, ()), baselines)
 
 
 def _add(total: dict[str, Compared], more: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ RefusalCode = Literal[
     "differences",
     "held",
     "journal",
+    "counters",
     "decided",
     "legacy_traffic",
     "members",

@@ -179,6 +179,8 @@ REASONS = {
     "own_reply": "the gateway answered before a side was chosen",
 }
 REFUSALS: dict[str, str] = {
+    "counters": "not every gateway has told its counters, or one has lost a part of them: all count anew. `--force`"
+    " overrides it",
     "decided": "`adopt`: the group has a state that somebody decided",
     "differences": "shadow: too many compared answers differ",
     "held": "a rollback has put the group on hold: release it first",

@@ -17,6 +17,7 @@ from strangler_gateway.migration.journal.directory_lock import DirectoryLock
 from strangler_gateway.migration.journal.journal_entry import (
     NOT_SHOWN,
     JournalEntry,
+    JournalEvent,
     Standing,
     after,
     decode,
@@ -102,7 +103,8 @@ class Journal:
 
     def _note(self, entry: JournalEntry) -> bool:
         """Whether it is an entry to be shown."""
-        self.standings[entry.unit] = after(self.standings.get(entry.unit), entry)
+        if entry.event is not JournalEvent.FORGOTTEN:
+            self.standings[entry.unit] = after(self.standings.get(entry.unit), entry)
         shown = entry.event not in NOT_SHOWN
         if shown:
             self.recent.append(entry)

@@ -49,6 +49,8 @@ class JournalEvent(StrEnum):
     """Another gateway moved it; this one read that in the store."""
     RECORD = "record"
     """Only the record has changed, not where the movable stands."""
+    FORGOTTEN = "forgotten"
+    """A gateway that no move waits for any more; `unit` is its name. It is about no movable."""
     STANDING = "standing"
     """Where the movable stands at the beginning of a file of the journal; older files are not needed for it."""
 

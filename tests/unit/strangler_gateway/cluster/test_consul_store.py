@@ -13,12 +13,12 @@ from chassis.consul.settings import ConsulSettings
 from parts.consul import ConsulServer, own
 from parts.fresh import fresh_name
 from strangler_gateway.cluster.consul_store import ConsulStore
-from strangler_gateway.cluster.member import Member
+from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.cluster.record import GroupRecord, Hold, mint, rollback
 from strangler_gateway.cluster.store import StoreAway, StoreSnapshot
 
 pytestmark = pytest.mark.connected
-HOUSE = Member("gw1", "7f3a", "http://127.0.0.1:1", 5.0, {"items": "h"})
+HOUSE = ClusterMember("gw1", "7f3a", "http://127.0.0.1:1", 5.0, {"items": "h"})
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ async def test_what_is_no_record_is_left_out_and_stops_nobody_else(server: Consu
         for key, value in (("groups/odd", b"x"), ("members/odd", b"[]"), ("more", b"")):
             await store._consul.put(f"{store._root}{cluster}/{key}", value)
         assert (await store.read_all()).groups == {}
-        assert store.members == {"odd": Member("odd")}
+        assert store.members == {"odd": ClusterMember("odd")}
 
 
 async def first(watch: AsyncIterator[StoreSnapshot]) -> StoreSnapshot:

@@ -71,7 +71,7 @@ async def test_an_alarm_rolls_back_at_once_and_is_journalled_as_automatic_with_i
     await lead(migration, EXTRACTED if at == EXTRACTED else SHADOW if at == SHADOW else canary(10))
     if at == canary(100):
         await migration.flip("items", at, who="alice", why="t", force=True)
-    guard = guards.start("items", 60.0, "alice")
+    guard = await guards.start("items", 60.0, "alice")
     happens(world.stats.route("item-read"))
     assert await ended(guard) is GuardState.ROLLED_BACK
     assert (migration.standings["items"].position, migration.standings["items"].hold is not None) == (LEGACY, True)
@@ -88,7 +88,7 @@ async def test_without_an_alarm_it_is_over_when_the_time_is_up(
     world: World, migration: Migration, guards: Guards, happens: Callable[[RouteStats], None]
 ) -> None:
     await lead(migration, canary(10))
-    guard = guards.start("items", 0.05, "alice")
+    guard = await guards.start("items", 0.05, "alice")
     happens(world.stats.route("item-read"))
     assert await ended(guard) is GuardState.OVER
     assert migration.standings["items"].position == canary(10)
@@ -98,15 +98,15 @@ async def test_what_failed_before_the_move_raises_no_alarm(world: World, migrati
     await lead(migration, canary(10))
     break_all(world.stats.route("item-read"))
     await migration.flip("items", EXTRACTED, who="alice", why="t", force=True)
-    assert await ended(guards.start("items", 0.05, "alice")) is GuardState.OVER
+    assert await ended(await guards.start("items", 0.05, "alice")) is GuardState.OVER
 
 
 async def test_it_gives_way_to_whoever_moves_the_group_and_a_new_guard_replaces_it(
     world: World, migration: Migration, guards: Guards
 ) -> None:
     await lead(migration, canary(10))
-    first = guards.start("items", 60.0, "alice")
-    second = guards.start("items", 60.0, "bob")
+    first = await guards.start("items", 60.0, "alice")
+    second = await guards.start("items", 60.0, "bob")
     assert guards.of("items") is second
     await migration.rollback(["items"], who="carol")
     assert await ended(second) is GuardState.MOVED
@@ -119,7 +119,7 @@ async def test_a_guard_that_fails_says_so(
     migration: Migration, guards: Guards, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     await lead(migration, canary(10))
-    guard = guards.start("items", 60.0, "alice")
+    guard = await guards.start("items", 60.0, "alice")
     monkeypatch.setattr(Guard, "look", lambda *_: 1 / 0)
     assert await ended(guard) is GuardState.FAILED
     assert "nobody watches it any more" in caplog.text

@@ -1,0 +1,214 @@
+"""The gateways that act as one, on the admin port: shown to people, and called by each other."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from strangler_gateway.admin.bodies import Text
+from strangler_gateway.admin.requests import AdminRefusal, body, caller
+from strangler_gateway.cluster.member import ClusterMember
+from strangler_gateway.cluster.peers import PeerAway
+from strangler_gateway.cluster.record import RollbackName
+from strangler_gateway.cluster.record_json import RecordInvalid, digest, name_shown, parse_name
+from strangler_gateway.cluster.store import StoreAway
+from strangler_gateway.joined import Joined
+from strangler_gateway.migration.journal.journal_entry import iso
+from strangler_gateway.migration.migration import Migration
+from strangler_gateway.migration.shared_counts import SharedCounts
+from strangler_gateway.table.position import place
+
+View = dict[str, Any]
+Names = Annotated[dict[str, Annotated[str, Field(max_length=100)]], Field(max_length=1000)]
+Ids = Annotated[dict[str, Annotated[str, Field(max_length=100)]], Field(max_length=10_000)]
+
+
+class GatewayCall(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class CountsQuestion(GatewayCall):
+    """For which movables another gateway asks."""
+
+    units: list[str] = Field(max_length=10_000)
+
+
+class CountTogether(GatewayCall):
+    """The ids of all counters that begin anew together."""
+
+    together: Ids
+
+
+class PassedOn(GatewayCall):
+    """Rollbacks of another gateway: by movable, their names."""
+
+    units: Names
+    who: str = Field("", max_length=200)
+    why: Text = ""
+
+
+class AutomaticRollback(GatewayCall):
+    """What a guard has seen. `record`: the digest of the record that it judged."""
+
+    unit: str
+    who: str = Field("", max_length=200)
+    why: Text = ""
+    evidence: dict[str, Any] = {}
+    record: str
+
+
+class Forgotten(BaseModel):
+    """A gateway that has stopped for good."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=100)
+    who: str = Field("", max_length=100)
+    why: Text = ""
+
+
+class GatewayTokens(Protocol):
+    """Knows the tokens of other gateways."""
+
+    def gateway_of(self, token: str) -> str | None:
+        """Whose it is; None: it is none."""
+        ...
+
+
+class Gateways:
+    """`joined` None: this gateway is alone; then only the list answers."""
+
+    def __init__(
+        self, joined: Joined | None, counts: SharedCounts | None, migration: Migration, tokens: GatewayTokens | None
+    ) -> None:
+        self._joined, self._counts, self._migration, self._tokens = joined, counts, migration, tokens
+
+    @property
+    def calls(self) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
+        """What other gateways call, by the last part of the path."""
+        return {"counts": self.counts, "anew": self.anew, "rollback": self.passed_on, "automatic": self.automatic}
+
+    async def listed(self, request: Request) -> Response:
+        """Every gateway: where it is, when it was seen, and what it serves other than this one."""
+        if self._joined is None:
+            return JSONResponse({"store": None, "gateways": [], "agreed": True})
+        members = self._joined.members
+        rows = [self._row(one) for one in sorted([members.me_now, *members.others], key=lambda one: one.name)]
+        agreed = not any(row["lagging"] for row in rows) and len(rows) > 1
+        return JSONResponse({"store": store(self._joined), "gateways": rows, "agreed": agreed})
+
+    async def forget(self, request: Request) -> Response:
+        """Deletes the key of a gateway."""
+        asked = await body(request, Forgotten)
+        joined = self._wanted()
+        if asked.name == joined.members.me.name:
+            raise AdminRefusal(422, "invalid", f"{asked.name} answers you: it runs, and cannot be forgotten")
+        if asked.name not in {one.name for one in joined.members.others}:
+            raise AdminRefusal(404, "unknown", f"no gateway is called {asked.name!r}; `strangler gateways` lists them")
+        try:
+            await joined.members.forget(asked.name)
+        except StoreAway as exc:
+            raise AdminRefusal(503, "store", f"{asked.name} is not forgotten: {exc}") from None
+        await self._migration.forgotten(asked.name, caller(request, asked.who), asked.why)
+        return JSONResponse({"forgotten": asked.name, "message": f"{asked.name} is forgotten; no move waits for it"})
+
+    async def counts(self, request: Request) -> Response:
+        """This gateway's counters of some movables."""
+        asked = await self._asked(request, CountsQuestion)
+        assert self._counts is not None  # it is joined
+        try:
+            return JSONResponse(await self._counts.answer(asked.units))
+        except KeyError as exc:
+            raise AdminRefusal(404, "unknown", f"the routes file of this gateway has no {exc.args[0]!r}") from None
+
+    async def anew(self, request: Request) -> Response:
+        """Counts anew, together with all."""
+        asked = await self._asked(request, CountTogether)
+        self._wanted().counting.begin(asked.together)
+        return JSONResponse({"done": True})
+
+    async def passed_on(self, request: Request) -> Response:
+        """The same rollback, with the same name."""
+        asked = await self._asked(request, PassedOn)
+        known = self._migration.served.movables
+        try:
+            names = {unit: parse_name(text) for unit, text in asked.units.items() if unit in known}
+        except RecordInvalid as exc:
+            raise AdminRefusal(422, "invalid", str(exc)) from None
+        results = await self._migration.rollback(list(names), who=asked.who, why=asked.why, passed_on=names)
+        return JSONResponse({"units": {one.unit: {"notes": list(one.warnings)} for one in results}})
+
+    async def automatic(self, request: Request) -> Response:
+        """A rollback that another gateway's guard wants; made only by who holds the lease."""
+        asked = await self._asked(request, AutomaticRollback)
+        if asked.unit not in self._migration.served.movables:
+            return JSONResponse({"done": False})
+        done = await self._migration.automatic(asked.unit, asked.who, asked.why, asked.evidence, asked.record)
+        return JSONResponse({"done": done})
+
+    async def pass_on(self, names: Mapping[str, RollbackName], who: str, why: str) -> list[View]:
+        """Tells every known gateway of rollbacks that this one makes; whom it reached."""
+        if self._joined is None or not names:
+            return []
+        peers, members = self._joined.peers, self._joined.members
+        said = {"units": {unit: name_shown(name) for unit, name in names.items()}, "who": who, "why": why}
+        answers = await asyncio.gather(
+            *(peers.ask(one, "rollback", said) for one in members.others), return_exceptions=True
+        )
+        rows = [_reached(members.me, None, "")]
+        for one, answer in zip(members.others, answers, strict=True):
+            if isinstance(answer, BaseException) and not isinstance(answer, PeerAway):
+                raise answer
+            served = {str(members.served(one, unit) or "an unknown state") for unit in names}
+            rows.append(_reached(one, answer if isinstance(answer, PeerAway) else None, ", ".join(sorted(served))))
+        return rows
+
+    def _row(self, one: ClusterMember) -> View:
+        assert self._joined is not None  # the list has looked
+        members, standings = self._joined.members, self._migration.standings
+        lagging = {
+            unit: place(members.served(one, unit))
+            for unit in self._migration.served.movables
+            if not one.reports(unit, digest(standings[unit].record))
+        }
+        here = one.name == members.me.name
+        at = iso(one.at) if one.at else None
+        return {"name": one.name, "admin": one.admin, "this": here, "at": at, "lagging": lagging}
+
+    def _wanted(self) -> Joined:
+        if self._joined is None:
+            raise AdminRefusal(409, "alone", "this gateway is alone: STRANGLER_STORE is not set")
+        return self._joined
+
+    async def _asked(self, request: Request, model: type[Any]) -> Any:
+        """The body of a call of another gateway. Raises AdminRefusal."""
+        self._wanted()
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if self._tokens is None or scheme.lower() != "bearer" or self._tokens.gateway_of(token.strip()) is None:
+            raise AdminRefusal(401, "denied", "only a gateway with the same signing key may call this")
+        return await body(request, model)
+
+
+def store(joined: Joined) -> View:
+    """The store, and who makes automatic moves."""
+    one = joined.store
+    return {
+        "address": one.address,
+        "prefix": one.prefix,
+        "id": one.cluster,
+        "driver": one.driver,
+        "away_since": iso(one.away_since) if one.away_since else None,
+    }
+
+
+def _reached(one: ClusterMember, problem: PeerAway | None, serving: str) -> View:
+    return {
+        "name": one.name,
+        "admin": one.admin,
+        "reached": problem is None,
+        "problem": str(problem) if problem is not None else None,
+        "serving": serving or None,
+    }

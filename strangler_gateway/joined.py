@@ -1,0 +1,139 @@
+"""What makes a gateway one of several that act as one: their store, the other gateways, and whose counters belong."""
+
+import asyncio
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chassis.settings import SettingsInvalid, revealed
+from strangler_gateway.cluster.counting import Counting
+from strangler_gateway.cluster.member import ClusterMember
+from strangler_gateway.cluster.members import Members
+from strangler_gateway.cluster.peers import PeerAway, Peers, Tokens
+from strangler_gateway.cluster.store import StoreAway
+from strangler_gateway.migration.shared_counts import RowOf, SharedCounts
+from strangler_gateway.settings import Settings
+from strangler_gateway.telemetry.stats import Stats
+
+if TYPE_CHECKING:
+    from strangler_gateway.cluster.consul_store import ConsulStore  # its library is an extra
+
+log = logging.getLogger(__name__)
+
+WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104  # names them, does not bind
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The parts; `run` names this process in the rollbacks that it makes."""
+
+    run: str
+    store: "ConsulStore"
+    members: Members
+    peers: Peers
+    counting: Counting
+    counts: SharedCounts
+
+    @property
+    def control(self) -> dict[str, Any]:
+        """What the migration needs of it."""
+        return {
+            "store": self.store,
+            "members": self.members,
+            "run": self.run,
+            "counts": self.counts,
+            "ask_driver": self.ask_driver,
+        }
+
+    async def ask_driver(self, wish: Mapping[str, Any]) -> bool:
+        """Whether the gateway that makes automatic moves has made this one."""
+        driver = next((one for one in self.members.others if one.name == self.store.driver), None)
+        if driver is None:
+            return False
+        try:
+            return (await self.peers.ask(driver, "automatic", wish))["done"] is True
+        except (PeerAway, KeyError) as exc:
+            log.warning("%s is not rolled back automatically: %s", wish["unit"], exc)
+            return False
+
+    async def open(self) -> None:
+        """Before the migration starts: what the last process knew."""
+        await asyncio.to_thread(self.members.restore)
+        await asyncio.to_thread(self.counting.resume)
+
+    async def begin(self, admin: str) -> None:
+        """Before the ports open: the others wait for this gateway from now on. `admin`: the URL of its admin port."""
+        try:
+            await self.members.begin(admin)
+        except StoreAway as exc:
+            log.warning("the other gateways do not know of this one yet: %s", exc)
+
+    async def end(self, *, counted: bool) -> None:
+        """At a graceful stop, when nothing is served any more. `counted`: the counters are on the disk."""
+        if counted:
+            await asyncio.to_thread(self.counting.keep)
+        try:
+            await self.members.leave()
+        except StoreAway as exc:
+            log.warning("the other gateways wait for this one until it is back, or forgotten: %s", exc)
+        await self.peers.aclose()
+        await self.store.aclose()
+
+
+def joined(
+    settings: Settings, tokens: Tokens, stats: Stats, row: RowOf, clock: Callable[[], float] = time.time
+) -> Joined | None:
+    """None: this gateway is alone. Call it on the loop. `row`: what it has counted. Raises SettingsInvalid."""
+    if not settings.store:
+        return None
+    _check(settings)
+    name = settings.member or f"{socket.gethostname()}:{settings.admin_port}"
+    store = _consul_store(settings, name, clock)
+    run = secrets.token_hex(6)
+    members = Members(store, ClusterMember(name, run), settings.state / "members.json", clock)
+    store.heard = members.changed
+    peers, counting = Peers(name, tokens), Counting(settings.state / "counting.json", stats)
+    return Joined(run, store, members, peers, counting, SharedCounts(members, peers, counting, row, clock))
+
+
+def _check(settings: Settings) -> None:
+    """What several gateways have to share. Raises SettingsInvalid."""
+    where = "STRANGLER_STORE is set, so several gateways act as one"
+    if not settings.consul_url:
+        raise SettingsInvalid(f"{where}: set STRANGLER_CONSUL_URL, for example consul://127.0.0.1:8500")
+    if not revealed(settings.signing_key):
+        raise SettingsInvalid(
+            f"{where} and trust each other by one signing key: set STRANGLER_SIGNING_KEY or STRANGLER_SIGNING_KEY_FILE "
+            "to the same P-256 keys for all of them (the key in the state directory is this gateway's own)"
+        )
+    if not revealed(settings.redis_url):
+        raise SettingsInvalid(
+            f"{where}, and `serialize:` and `limit:` hold for all of them together: set STRANGLER_REDIS_URL"
+        )
+    if not settings.member and not settings.admin_port:
+        raise SettingsInvalid(f"{where}: a free admin port (0) gives no lasting name, so set STRANGLER_MEMBER")
+    if not settings.advertise and settings.admin_host in WILDCARDS:
+        raise SettingsInvalid(
+            f"{where} and call each other's admin ports: set STRANGLER_ADVERTISE to the URL at which the others reach "
+            f"this one (it listens on {settings.admin_host})"
+        )
+
+
+def _consul_store(settings: Settings, name: str, clock: Callable[[], float]) -> "ConsulStore":
+    """Raises SettingsInvalid."""
+    try:
+        from chassis.consul.client import Consul  # an extra: only who shares a store needs it
+        from strangler_gateway.cluster.consul_store import ConsulStore
+    except ImportError as exc:
+        raise SettingsInvalid(
+            "STRANGLER_STORE=consul needs the extra `consul`: pip install 'strangler-gateway[consul]'"
+        ) from exc
+    assert settings.consul is not None  # it was checked
+    try:
+        return ConsulStore(Consul(settings.consul), settings.store_prefix, name, settings.store_session_s, clock)
+    except ValueError as exc:
+        raise SettingsInvalid(f"Consul: {exc}") from None

@@ -1,0 +1,263 @@
+"""Several gateways on a real Consul and a real Redis: the twelve scenarios of docs/many-gateways.md."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from parts.consul import ConsulServer, own
+from parts.fresh import fresh_name
+from tests.support.connected import REDIS_URL
+from tests.support.gateway.many import Many, OneOfMany
+from tests.support.system.waiting import until
+
+pytestmark = pytest.mark.connected
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulServer]:
+    with own(tmp_path_factory.mktemp("consul")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster(server: ConsulServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Many]:
+    with Many(tmp_path_factory.mktemp("many"), server, fresh_name(), 3, STRANGLER_REDIS_URL=REDIS_URL) as many:
+        yield many
+
+
+@pytest.fixture
+def many(cluster: Many) -> Many:
+    """In legacy, not on hold, everything connected."""
+    cluster.reset()
+    return cluster
+
+
+def forward(many: Many, *, to: str = "canary 10") -> tuple[OneOfMany, OneOfMany, OneOfMany]:
+    """The three gateways, and the group at this place."""
+    a, b, c = many.gateways
+    for state, _, share in [step.partition(" ") for step in ("shadow", to) if step != to or to]:
+        done = a.flip(state, float(share) if share else None)
+        assert done["done"], done
+    many.agree(to)
+    return a, b, c
+
+
+def codes(result: dict[str, Any]) -> set[str]:
+    return {refusal["code"] for refusal in result["refusals"]}
+
+
+def said(result: dict[str, Any]) -> str:
+    return "; ".join([*(refusal["message"] for refusal in result["refusals"]), *result["warnings"]])
+
+
+def test_1_a_rollback_on_a_gateway_that_is_cut_off_wins_over_a_flip_that_did_not_know_of_it(many: Many) -> None:
+    a, b, _ = forward(many)
+    a.cut()
+    many.separate()
+    a.rollback()
+    assert a.serves == "legacy held"
+    flip = b.flip("canary", 20)
+    assert flip["done"], flip
+    assert "gw1 still serves canary 10 %" in said(flip)
+    assert (a.serves, b.serves) == ("legacy held", "canary 20")
+    assert "does not answer" in said(a.flip("canary", 30)) or codes(a.flip("shadow")) & {"store", "held"}
+    a.heal()
+    many.agree("legacy held")
+    assert {one.get().status_code for one in many.gateways} == {200}
+
+
+def test_2_of_two_flips_at_once_one_is_done_and_the_other_one_is_told_by_whom(many: Many) -> None:
+    a, b, _ = forward(many)
+    with ThreadPoolExecutor() as pool:
+        b.line.up.bytes_per_s = 1000
+        late = pool.submit(b.flip, "canary", 20)
+        until(lambda: b.writes("PUT /v1/txn"), "gw2 has judged, and begins to write", poll_s=0.01)
+        first = a.flip("canary", 30)
+        b.heal()
+        lost = late.result()
+    assert first["done"]
+    assert not lost["done"]
+    assert "gw1" in said(lost)
+    assert "moved items to canary 30 %" in said(lost)
+    many.agree("canary 30")
+
+
+@pytest.mark.parametrize("passed_on", [False, True], ids=["a hold nobody saw", "its name passed on"])
+def test_3_a_hold_of_a_gateway_that_was_cut_off_holds_until_somebody_has_seen_and_released_it(
+    many: Many, passed_on: bool
+) -> None:
+    a, _, c = forward(many)
+    c.cut()
+    if not passed_on:
+        many.separate()
+    c.rollback()
+    a.rollback()
+    many.heal_admin()
+    assert a.release()["done"]
+    assert "gw3" in said(a.flip("shadow"))
+    assert a.ask("POST", "gateways/forget", name="gw3")[0] == 200
+    assert a.flip("shadow")["done"]
+    c.heal()
+    many.agree("shadow" if passed_on else "legacy held")
+
+
+def test_4_a_rollback_that_was_answered_outlives_a_kill_without_the_store(many: Many) -> None:
+    a, _, _ = forward(many)
+    a.cut()
+    a.rollback("broken", "ada")
+    a.kill()
+    a.start()
+    assert a.serves == "legacy held"
+    assert a.get().status_code == 200
+    a.heal()
+    many.agree("legacy held")
+
+
+def test_5_without_its_disk_and_the_store_a_gateway_serves_legacy_and_learns_of_the_hold_later(many: Many) -> None:
+    a, _, _ = forward(many)
+    a.rollback()
+    many.agree("legacy held")
+    a.kill()
+    a.lose_disk()
+    a.cut()
+    a.start()
+    assert a.serves == "legacy"
+    assert codes(a.flip("shadow")) == {"store"}
+    a.heal()
+    many.agree("legacy held")
+
+
+def test_6_a_restored_backup_from_before_a_hold_moves_nothing_forward(many: Many) -> None:
+    forward(many)
+    backup = many.server.snapshot()
+    b_hold = many.gateways[1].rollback()
+    assert b_hold["held"]
+    many.agree("legacy held")
+    many.server.restore(backup)
+
+    def back() -> bool:
+        assert {one.serves for one in many.gateways} == {"legacy held"}
+        stored = many.stored()
+        return stored is not None and stored["rolled_back"] != stored["released"]
+
+    until(back, "the hold is back in the store")
+    many.agree("legacy held")
+
+
+def test_7_a_wiped_store_gets_positions_and_holds_again_under_another_id(many: Many) -> None:
+    a, _, _ = forward(many)
+    before = a.ask("GET", "gateways")[1]["store"]["id"]
+    many.server.wipe()
+    many.agree("canary 10")
+    assert a.ask("GET", "gateways")[1]["store"]["id"] != before
+    assert many.stored_position() == {"state": "canary", "share": 10}
+    a.rollback()
+    many.agree("legacy held")
+    many.server.wipe()
+    many.agree("legacy held")
+
+
+def test_8_a_gateway_that_stands_still_is_named_and_stops_the_next_flip(many: Many) -> None:
+    a, b, c = forward(many)
+    c.suspend()
+    first = a.flip("canary", 20)
+    assert first["done"]
+    assert "gw3 still serves canary 10 % (seen" in said(first)
+    second = b.flip("canary", 30)
+    assert codes(second) == {"members"}
+    assert "gw3 still serves canary 10 %" in said(second)
+    assert "`strangler gateways forget gw3` if it is stopped" in said(second)
+    c.resume()
+    many.agree("canary 20")
+    assert b.flip("canary", 30)["done"]
+
+
+def test_9_a_file_is_a_wish_of_all_gateways_once(many: Many) -> None:
+    a, b, _ = many.gateways
+    many.write(a, "shadow", salt="nine")
+    many.agree("shadow")
+    back = a.flip("legacy")
+    assert back["done"], said(back)
+    many.agree("legacy")
+    many.write(b, "shadow", salt="nine")
+    assert b.ask("POST", "reload")[1]["moved"] == []
+    a.rollback()
+    many.agree("legacy held")
+    many.write(b, "shadow", salt="ten")
+    until(lambda: "on hold" in json.dumps(b.ask("GET", "log")[1]["entries"][-1]["reasons"]), "the wish is refused")
+    assert b.release()["done"]
+    many.agree("legacy")
+    many.write(a, "shadow", salt="ten")
+    assert [one.ask("POST", "reload")[1]["moved"] for one in (a, b)] == [[], []]
+    many.agree("legacy")
+
+
+def test_10_a_driver_that_stood_still_past_its_time_moves_nothing(many: Many) -> None:
+    forward(many, to="canary 50")
+    until(many.driver, "somebody holds the lease")
+    driver = many.driver()
+    assert driver is not None
+    others = [one for one in many.gateways if one is not driver]
+    assert driver.flip("canary", 60, guard_s=600)["done"]
+    many.agree("canary 60")
+    driver.suspend()
+    many.end_sessions()
+    assert others[0].flip("canary", 40)["done"]
+    many.shop.status = 500
+    for user in range(80):
+        others[user % 2].get(f"user-{user}")
+    driver.resume()
+    until(lambda: driver.ask("GET", "gate?unit=items")[1]["guard"]["state"] == "moved", "its guard gives way")
+    many.agree("canary 40")
+
+
+def test_11_a_release_ends_the_holds_that_were_seen_and_moves_nothing(many: Many) -> None:
+    a, b, c = forward(many)
+    c.cut()
+    many.separate()
+    a.rollback("one")
+    c.rollback("two")
+    assert a.release()["done"]
+    c.heal()
+    many.heal_admin()
+    many.agree("legacy held")
+    assert b.release()["done"]
+    many.agree("legacy")
+    time.sleep(0.5)
+    assert [one.serves for one in many.gateways] == ["legacy"] * 3
+    assert b.flip("shadow")["done"]
+    many.agree("shadow")
+
+
+def test_12_counters_that_are_lost_let_nothing_pass_and_a_journal_that_cannot_be_written_neither(many: Many) -> None:
+    a, b, _ = many.gateways
+    assert a.flip("shadow")["done"]
+    many.agree("shadow")
+    until(lambda: "counters" not in codes(a.flip("canary", 10, force=False, dry_run=True)), "all count together")
+    for _ in range(600):
+        a.get()
+    until(lambda: a.flip("canary", 10, force=False, dry_run=True)["done"], "the gate passes")
+    many.shop.answer = {"side": "another"}
+    b.get()
+    b.kill()
+    missing = a.flip("canary", 10, force=False)
+    assert codes(missing) == {"counters"}
+    assert "no counters from gw2" in said(missing)
+    many.shop.answer = many.monolith.answer
+    b.start()
+    lost = a.flip("canary", 10, force=False)
+    assert not lost["done"]
+    assert "gw2" in said(lost)
+    assert a.flip("canary", 10, force=False)["refusals"][0]["code"] in ("wait", "counters", "not_compared")
+    journal = a.state / "journal.jsonl"
+    journal.rename(a.state / "kept")
+    journal.mkdir()
+    assert "journal" in codes(a.flip("canary", 10))
+    assert "in memory" in said(a.rollback())
+    journal.rmdir()
+    (a.state / "kept").rename(journal)
+    many.agree("legacy held")
