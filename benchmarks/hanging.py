@@ -63,7 +63,7 @@ def measured(folder: Path, rounds: int, seconds: float) -> dict[str, object]:
         gateway = designs.gateway(stage, routes_text=text)
 
         def at_pace() -> Outcomes:
-            return asyncio.run(OpenLoad(gateway.port, "/item/1", 5.0).run(PER_S, seconds))
+            return asyncio.run(OpenLoad(gateway.port, "/item/1", 1.0).run(PER_S, seconds))
 
         def flat_out() -> Load:
             return generator.run(gateway.port, "/item/1", (), CONNECTIONS, seconds)

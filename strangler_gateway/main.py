@@ -163,6 +163,7 @@ class _Process:
             recorder=self._serving.recorder,
             is_ready=lambda: self._is_ready,
             limits=lambda: self._serving.limits,
+            bulkheads=lambda: self._serving.bulkheads,
             turns=lambda: self._serving.turns,
             instances=lambda: self._serving.instances,
             discovered=self._serving.discovered,

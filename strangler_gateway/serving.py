@@ -16,6 +16,7 @@ from strangler_gateway.server.sweeper import sweep_for_ever
 from strangler_gateway.server.uvicorn_server import public_server
 from strangler_gateway.settings import Settings
 from strangler_gateway.table.routes import RouteTable
+from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.upstream.discovery import DiscoveredServices
 
@@ -55,6 +56,11 @@ class Serving(Protocol):
     @property
     def limits(self) -> LimiterStatus:
         """Where all count for rate limits."""
+        ...
+
+    @property
+    def bulkheads(self) -> Sequence[BulkheadStatus]:
+        """Of services that have had a request."""
         ...
 
     @property
@@ -133,6 +139,11 @@ class InProcess:
     def recorder(self) -> Recorder:
         """Of this process."""
         return self.gateway.recorder
+
+    @property
+    def bulkheads(self) -> Sequence[BulkheadStatus]:
+        """As this process knows them."""
+        return self.gateway.upstreams.bulkheads()
 
     @property
     def limits(self) -> LimiterStatus:

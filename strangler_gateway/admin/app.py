@@ -27,6 +27,7 @@ from strangler_gateway.settings import Settings
 from strangler_gateway.steps.explain import explain
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import MigrationState, Movable
+from strangler_gateway.telemetry.bulkheads import BulkheadStatus, bulkhead_metrics
 from strangler_gateway.telemetry.instances import InstanceStatus, instance_metrics
 from strangler_gateway.telemetry.metrics_page import request_metrics
 from strangler_gateway.telemetry.stats import Stats
@@ -66,6 +67,8 @@ class AdminParts:
     discovered: DiscoveredServices
     turns: Callable[[], str | None] = lambda: None
     """Why Redis can give no turns (`serialize`), or None."""
+    bulkheads: Callable[[], Sequence[BulkheadStatus]] = list
+    """Of services that have had a request."""
     tokens: GatewayTokens | None = None
     joined: Joined | None = None
     """What makes this gateway one of several; None: it is alone."""
@@ -151,6 +154,7 @@ class _Admin:
             *views.migration_metrics(self._migration),
             *views.limit_metrics(self._parts.limits()),
             *instance_metrics(self._parts.instances()),
+            *bulkhead_metrics(self._parts.bulkheads()),
             *views.discovery_metrics(self._parts.discovered.reports()),
         )
         return Response(rendered(*requests, *others), media_type=CONTENT_TYPE)
@@ -167,7 +171,8 @@ class _Admin:
 
     async def services(self, request: Request) -> Response:
         found, table = await self._migration.services(), self._migration.served
-        return JSONResponse(views.services(found, table, self._parts.instances(), self._parts.discovered.reports()))
+        services = views.services(found, table, self._parts.instances(), self._parts.discovered.reports())
+        return JSONResponse(views.with_bulkheads(services, self._parts.bulkheads()))
 
     async def inventory(self, request: Request) -> Response:
         await self._migration.refresh()
@@ -202,7 +207,8 @@ class _Admin:
             query_field(request, "path"),
             request.query_params.get("user"),
         )
-        return JSONResponse(views.explanation(explain(Matcher(self._migration.served), method, path, user)))
+        one = explain(Matcher(self._migration.served), method, path, user)
+        return JSONResponse(views.explanation(one) | views.upstream_of(one, self._parts.bulkheads()))
 
     async def flip(self, request: Request) -> Response:
         asked = await body(request, bodies.Flip)

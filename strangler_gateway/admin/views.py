@@ -19,6 +19,7 @@ from strangler_gateway.steps.explain import Explanation
 from strangler_gateway.table.aggregate_rules import CallRules
 from strangler_gateway.table.position import percent, place
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable
+from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 from strangler_gateway.upstream.discovery import DiscoveryReport
@@ -115,6 +116,18 @@ def _instances(one: ServiceReadiness, known: Mapping[tuple[str, str], InstanceSt
         | {"address": place_of(one.service, each.instance), "ready": each.problem is None, "problem": each.problem}
         for each in one.instances
     ]
+
+
+def with_bulkheads(found: View, bulkheads: Sequence[BulkheadStatus]) -> View:
+    """Services with their breaker, places, queue and retries; None before the first request."""
+    known = {one.service: one.view() for one in bulkheads}
+    return {"services": [one | {"bulkhead": known.get(one["name"])} for one in found["services"]]}
+
+
+def upstream_of(one: Explanation, bulkheads: Sequence[BulkheadStatus]) -> View:
+    """The same of the service that a request would go to."""
+    name = one.service.name if one.service else None
+    return {"bulkhead": next((each.view() for each in bulkheads if each.service == name), None)}
 
 
 def _service(one: ServiceReadiness, table: RouteTable, reports: Mapping[str, DiscoveryReport]) -> View:

@@ -65,6 +65,11 @@ def _sentence(method: str, path: str, user: str | None, answer: Answer) -> str:
         lines.append(f"user {user} is in bucket {answer['bucket']} of 10000")
     if answer["limit"]:
         lines.append(f"limited to {answer['limit']}")
+    bulkhead = answer.get("bulkhead")
+    if bulkhead and bulkhead["breaker"]["state"] in ("open", "half-open"):
+        lines.append(f"the breaker of {end} is {bulkhead['breaker']['state']}: {bulkhead['breaker']['seen']}")
+        if answer["side"] == "extracted" and answer["state"] == "canary":
+            lines.append("meanwhile safe requests go to the legacy side, and all others get 503")
     if answer["compared"]:
         lines.append("the service is called too, after the answer has gone, and the answers are compared")
     lines += [_call(call) for call in answer["calls"]]

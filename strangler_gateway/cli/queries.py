@@ -66,6 +66,13 @@ def services(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
     answer = AdminClient(admin, as_json).report("services")
     columns = ("service", "address", "health", "ready", "groups")
     show_table(columns, [_service(service) for service in answer["services"]])
+    asked = [(service["name"], service["bulkhead"]) for service in answer["services"] if service["bulkhead"]]
+    if asked:
+        print()
+        show_table(_BULKHEAD, [(name, *_bulkhead(one)) for name, one in asked], frozenset(_BULKHEAD[2:]))
+    for name, one in asked:
+        if one["breaker"]["state"] in ("open", "half-open"):
+            print(plain(f"the breaker of {name} is {one['breaker']['state']}: {one['breaker']['seen']}"))
     for service in answer["services"]:
         for sentence in (*_instances(service), *_lacking(service)):
             print(plain(sentence))
@@ -169,6 +176,22 @@ def _source(found: Mapping[str, Any]) -> str:
 def _instance(one: Mapping[str, Any]) -> str:
     left_out = "left out for a while, " if one["left_out"] else ""
     return left_out + ("ready" if one["ready"] else str(one["problem"]))
+
+
+_BULKHEAD = ("service", "breaker", "opened", "under way", "waiting", "refused", "retries")
+
+
+def _bulkhead(one: Mapping[str, Any]) -> tuple[object, ...]:
+    """Each as used of what there is."""
+    breaker, requests, queue, retries = one["breaker"], one["requests"], one["queue"], one["retries"]
+    return (
+        breaker["state"],
+        breaker["opened"],
+        f"{requests['under_way']} of {requests['places']}",
+        f"{queue['waiting']} of {queue['max']}",
+        sum(one["refused"].values()),
+        f"{retries['spent']} of {retries['budget']}",
+    )
 
 
 def _lacking(service: Mapping[str, Any]) -> list[str]:

@@ -80,8 +80,6 @@ class CircuitBreaker:
         self.state = _CLOSED
         self.opened = 0
         """How often it has opened."""
-        self.seen = ""
-        """What was seen at the last change."""
         self.open_until = -inf
         self._changed = changed
         self._window = CallWindow(rules.window_s)
@@ -175,7 +173,7 @@ class CircuitBreaker:
             self._turn(_CLOSED, f"{self._succeeded} probes succeeded", "all calls go")
 
     def _turn(self, state: BreakerState, seen: str, then: str) -> None:
-        self.state, self.seen = state, seen
+        self.state = state
         self._ticket += 1
         self._probes = self._succeeded = self._in_a_row = 0
         self._window.clear()

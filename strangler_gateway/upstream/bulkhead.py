@@ -10,6 +10,7 @@ from typing import Final
 
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.table.routes import Service
+from strangler_gateway.telemetry.bulkheads import BreakerWord, BulkheadStatus
 from strangler_gateway.upstream.breaker import BreakerState, CircuitBreaker
 from strangler_gateway.upstream.call import Call
 from strangler_gateway.upstream.call_queue import CallQueue
@@ -25,6 +26,7 @@ _SICK: Final = (502, 503, 504)
 _NO_ANSWER: Final = ("http_response_timeout", "connection_terminated")
 """Beside the failures to connect. An answer that is not valid shows that somebody is there."""
 _OPEN: Final = BreakerState.OPEN
+_CLOSED: Final = BreakerState.CLOSED
 
 
 class Bulkhead:
@@ -47,6 +49,7 @@ class Bulkhead:
         self._alarm = _alarm(service)
         self._now, self._go, self._soon = now, go, soon
         self._is_next_due = self._is_full = False
+        self._seen = ""
         rules = service.breaker_rules
         self._watches = rules.watches
         self.breaker = CircuitBreaker(rules, self._changed)
@@ -86,6 +89,33 @@ class Bulkhead:
         self.refused_open += 1
         wait_s = ceil(self.breaker.open_until - now)
         self._soon(lambda: call.refuse("is marked as down (its breaker is open)", max(wait_s, 1)))
+
+    def status(self, retries: tuple[int, int]) -> BulkheadStatus:
+        """`retries`: spent and allowed."""
+        now, breaker, waiting = self._now(), self.breaker, self.waiting
+        calls, failed, slow = breaker.shown(now)
+        word: BreakerWord = "off"
+        if self._watches:
+            word = "open" if breaker.state is _OPEN else "closed" if breaker.state is _CLOSED else "half-open"
+        return BulkheadStatus(
+            service=self.name,
+            breaker=word,
+            seen=self._seen,
+            opened=breaker.opened,
+            calls=calls,
+            failed=failed,
+            slow=slow,
+            under_way=self.under_way,
+            places=self.places,
+            waiting=len(waiting),
+            may_wait=waiting.most,
+            oldest_s=waiting.oldest_s(now),
+            refused_full=self.refused_full,
+            refused_late=self.refused_late,
+            refused_open=self.refused_open,
+            retries=retries[0],
+            may_retry=retries[1],
+        )
 
     # What a call tells.
 
@@ -160,7 +190,7 @@ class Bulkhead:
             self.refuse(call, now)
 
     def _changed(self, state: BreakerState, what: str) -> None:
-        opens = state is _OPEN
+        opens, self._seen = state is _OPEN, what
         log.log(
             logging.WARNING if opens else logging.INFO,
             "the breaker of %s is %s: %s%s", self.name, state, what, self._alarm if opens else "",

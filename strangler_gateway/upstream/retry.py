@@ -34,6 +34,12 @@ class RetryBudget:
         self._retries.append(now)
         return True
 
+    def state(self, now: float) -> tuple[int, int]:
+        """(retries of the last seconds, how many there may be)."""
+        while self._retries and now - self._retries[0] > _WINDOW_S:
+            self._retries.popleft()
+        return len(self._retries), int(self._floor + self._part * (self._requests + self._before))
+
 
 class ConnectionKillers:
     """Requests that ended an upstream connection lately: sent again, they may end the next process too."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from chassis.discovery.port import Instance
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
+from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.upstream.balancer import Balancer, instances_of
 from strangler_gateway.upstream.health_checks import HealthChecks
@@ -83,6 +84,11 @@ class Upstreams:
     def checks_running(self) -> int:
         """How many instances are asked just now whether they are well."""
         return self._checks.running
+
+    def bulkheads(self) -> list[BulkheadStatus]:
+        """Of all services that have had a request."""
+        now = self._now()
+        return [one.bulkhead.status(one.budget.state(now)) for one in self._balancers.values()]
 
     def _leave(self, balancer: Balancer) -> None:
         balancer.close()

@@ -20,7 +20,13 @@ def divided_table(table: RouteTable, workers: int) -> RouteTable:
 
 
 def _service(service: Service, workers: int) -> Service:
-    return replace(service, max_connections=_part(service.max_connections, workers))
+    queue = service.queue
+    return replace(
+        service,
+        max_connections=_part(service.max_connections, workers),
+        max_concurrency=None if service.max_concurrency is None else _part(service.max_concurrency, workers),
+        queue=replace(queue, max=_part(service.queue_max, workers)),
+    )
 
 
 def _route(route: Route, services: dict[str, Service], workers: int) -> Route:

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.workers.channel import Channel, ChannelLost, Message, open_channel
 
@@ -26,6 +27,7 @@ class WorkerProcess:
         self.heard = True
         """Whether it has said anything since the last look."""
         self.limits: Mapping[str, object] = {}
+        self.bulkheads: Sequence[BulkheadStatus] = ()
         self.turns: str | None = None
         """Why Redis can give it no turns."""
         self.instances: Sequence[InstanceStatus] = ()

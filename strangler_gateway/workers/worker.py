@@ -25,6 +25,7 @@ from strangler_gateway.identity.signer import Signer, SigningKeyInvalid, read_ke
 from strangler_gateway.limits.memory import MemoryCounters
 from strangler_gateway.serving import InProcess
 from strangler_gateway.telemetry.access_log import AccessLog
+from strangler_gateway.telemetry.bulkheads import tell_bulkheads
 from strangler_gateway.telemetry.drained import drain as drained
 from strangler_gateway.telemetry.instances import told
 from strangler_gateway.telemetry.step_counts import StepCounts
@@ -147,6 +148,7 @@ class Worker:
             limits={"redis": limits.redis, "problem": limits.problem, "forgotten": limits.forgotten},
             turns=self._serving.turns,
             instances=told(self._serving.instances),
+            bulkheads=tell_bulkheads(self._serving.bulkheads),
         )
 
     def _adopt_steps(self, steps: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from strangler_gateway.server.shutdown import within
 from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.table.routes import RouteTable
+from strangler_gateway.telemetry.bulkheads import BulkheadStatus, all_bulkheads, hear_bulkheads
 from strangler_gateway.telemetry.drained import add
 from strangler_gateway.telemetry.instances import InstanceStatus, heard, summed
 from strangler_gateway.telemetry.log_throttle import LogThrottle
@@ -165,6 +166,11 @@ class Workers:
         return LimiterStatus(redis, problem, forgotten + sum(int(str(one["forgotten"])) for one in said))
 
     @property
+    def bulkheads(self) -> Sequence[BulkheadStatus]:
+        """Of services, over all workers."""
+        return all_bulkheads(status for worker in self.up for status in worker.bulkheads)
+
+    @property
     def turns(self) -> str | None:
         """Why Redis can give no turns to one of them."""
         return next((worker.turns for worker in self.up if worker.turns), None)
@@ -306,6 +312,7 @@ class Workers:
         self._examples.restore(message["examples"])
         worker.limits, worker.turns = message["limits"], message["turns"]
         worker.instances = heard(message["instances"])
+        worker.bulkheads = hear_bulkheads(message["bulkheads"])
         worker.told = max(worker.told, int(message["number"]))
 
     def _limit(self, worker: WorkerProcess, message: Message) -> None:

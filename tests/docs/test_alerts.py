@@ -36,6 +36,7 @@ from strangler_gateway.admin.views import limit_metrics, migration_metrics
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
+from strangler_gateway.telemetry.bulkheads import BulkheadStatus, bulkhead_metrics
 from strangler_gateway.telemetry.metrics_page import request_metrics
 from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.stats import Stats
@@ -123,7 +124,8 @@ async def gateway(folder: Path) -> str:
     table = RouteTable("d", (route,), {"m": monolith}, {"all": route.movable})
     try:
         limits = limit_metrics(LimiterStatus("127.0.0.1:6379", None, 0))
-        return rendered(*request_metrics(stats, table), *migration_metrics(migration), *limits)
+        bulkheads = bulkhead_metrics([BulkheadStatus("m")])
+        return rendered(*request_metrics(stats, table), *migration_metrics(migration), *limits, *bulkheads)
     finally:
         await migration.aclose()
 

@@ -15,6 +15,7 @@ from strangler_gateway.identity.signer import ephemeral_signer
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.recording.record import Recorder
 from strangler_gateway.settings import Settings
+from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.upstream.discovery import DiscoveredServices
 from tests.support.gateway.migrating import World
 
@@ -33,11 +34,27 @@ class Kept:
 
 
 def shown(
-    world: World, settings: Settings, *, is_ready: bool = True, limits: Callable[[], LimiterStatus] = lambda: ALONE
+    world: World,
+    settings: Settings,
+    *,
+    is_ready: bool = True,
+    limits: Callable[[], LimiterStatus] = lambda: ALONE,
+    bulkheads: Callable[[], Sequence[BulkheadStatus]] = list,
 ) -> AdminParts:
     """As much of a gateway as the admin API shows."""
     keys, kept, discovered = ephemeral_signer(), Kept(world), DiscoveredServices(Discovery().watch)
-    return AdminParts(settings, world.stats, keys, kept, Recorder(), lambda: is_ready, limits, list, discovered)
+    return AdminParts(
+        settings,
+        world.stats,
+        keys,
+        kept,
+        Recorder(),
+        lambda: is_ready,
+        limits,
+        list,
+        discovered,
+        bulkheads=bulkheads,
+    )
 
 
 def settings(**given: Any) -> Settings:
@@ -45,11 +62,12 @@ def settings(**given: Any) -> Settings:
 
 
 class AdminServer:
-    """The admin API on a free port; `world` and `limits` may be changed meanwhile."""
+    """The admin API on a free port; `world`, `limits` and `bulkheads` may be changed meanwhile."""
 
     def __init__(self, folder: Path, **given: Any) -> None:
         self.world = World(folder)
         self.limits = ALONE
+        self.bulkheads: list[BulkheadStatus] = []
         self._given = given
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._server: uvicorn.Server | None = None
@@ -72,7 +90,8 @@ class AdminServer:
     async def _serve(self) -> None:
         self.migration = self.world.controller()
         await self.migration.start()
-        app = admin_app(shown(self.world, settings(**self._given), limits=lambda: self.limits), self.migration)
+        parts = shown(self.world, settings(**self._given), limits=lambda: self.limits, bulkheads=lambda: self.bulkheads)
+        app = admin_app(parts, self.migration)
         config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
         await self._server.serve()

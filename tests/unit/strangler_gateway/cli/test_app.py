@@ -24,6 +24,7 @@ from strangler_gateway.cli.client import AdminClient
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.shadow.examples import Example
 from strangler_gateway.shadow.json_compare import Difference
+from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from tests.support.gateway.administered import OPERATOR, READER, AdminServer
 from tests.support.gateway.aggregating import AGGREGATE
 from tests.support.gateway.migrating import ROUTES
@@ -250,6 +251,27 @@ def test_services_tells_what_is_ready_and_what_is_not_served(server: AdminServer
     ]
     [_, items] = said("services")["services"]
     assert (items["ready"], items["unserved"][0]["unit"], items["legacy_of"]) == (True, "orders", 0)
+
+
+def test_services_and_explain_tell_what_a_breaker_saw_and_how_many_requests_there_are(server: AdminServer) -> None:
+    seen = "57 of 103 calls in 10 s failed; no call for 5 s, then 3 calls at once as probes"
+    server.bulkheads = [
+        BulkheadStatus("items", "open", seen, 1, 103, 57, 0, 3, 200, 2, 1000, 0.5, 1, 2, 4, retries=1, may_retry=30),
+        BulkheadStatus("monolith", under_way=1, places=1000, may_wait=10_000, may_retry=10),
+    ]
+    lines = ok("services").splitlines()
+    assert [re.split(r"\s{2,}", line.strip()) for line in lines[5:7]] == [
+        ["monolith", "off", "0", "1 of 1000", "0 of 10000", "0", "0 of 10"],
+        ["items", "open", "1", "3 of 200", "2 of 1000", "7", "1 of 30"],
+    ]
+    assert lines[7] == f"the breaker of items is open: {seen}"
+    assert said("services")["services"][1]["bulkhead"]["refused"] == {"full": 1, "late": 2, "breaker": 4}
+    ok("flip", "items", "--to", "shadow", "--why", "w", "--force")
+    ok("flip", "items", "--to", "canary", "--share", "100", "--why", "w", "--force")
+    lines = ok("explain", "GET", "/item/1", "--user", "u").splitlines()
+    assert f"the breaker of items is open: {seen}" in lines
+    assert "meanwhile safe requests go to the legacy side, and all others get 503" in lines
+    assert "breaker" not in ok("explain", "GET", "/elsewhere")
 
 
 def test_log_tells_who_moved_what_and_why(server: AdminServer) -> None:

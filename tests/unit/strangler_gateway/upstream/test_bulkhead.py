@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from strangler_gateway.exchange.errors import UpstreamError, connect_error
 from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules, QueueRules
 from strangler_gateway.table.routes import Service
+from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.upstream.breaker import BreakerState
 from strangler_gateway.upstream.bulkhead import FULL, REFUSED, Bulkhead
 from strangler_gateway.upstream.call import Call, Nobody
@@ -154,6 +155,20 @@ def test_an_open_breaker_refuses_at_once_also_those_who_wait_and_says_when_to_co
         "the breaker of shop is open: 2 connection failures in a row; no call for 5 s, then one call at once as a "
         "probe; in canary safe requests go to the legacy side, all others get 503; no state is moved"
     ]
+
+
+def test_its_status_tells_what_is_under_way_what_waits_and_what_the_breaker_saw() -> None:
+    shop = Upstream(replace(SERVICE, breaker=replace(FRAGILE, failures=1)), places=1)
+    assert shop.bulkhead.status((0, 10)) == BulkheadStatus("shop", "closed", places=1, may_wait=2, may_retry=10)
+    lost = shop.send()
+    shop.send()
+    shop.pass_time(0.25)
+    found = shop.bulkhead.status((1, 10))
+    assert (found.under_way, found.waiting, found.oldest_s, found.retries) == (1, 1, 0.25, 1)
+    lost.fail(connect_error("shop", ConnectionRefusedError()))
+    found = shop.bulkhead.status((0, 0))
+    assert (found.breaker, found.opened, found.under_way) == ("open", 1, 0)
+    assert found.seen.startswith("1 connection failures in a row; no call for 5 s")
 
 
 @pytest.mark.parametrize(
