@@ -131,8 +131,10 @@ class SharedTurns:
         """Waits for the turn at most that long. `lost` is called once if it ends before it is released."""
         end = asyncio.get_running_loop().time() + timeout_s
         await self._redis.start()
+        if self._redis.problem is not None:
+            return NoTurn.AWAY
         if not self._local.take(key) and not await self._local.wait(key, timeout_s):
-            return NoTurn.BUSY if self.problem is None else NoTurn.AWAY
+            return NoTurn.BUSY
         turn = SharedTurn(self, key, lost)
         try:
             refusal = await self._queue(turn, end)

@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from parts import redis as part
+from strangler_gateway.steps.serialize import WAIT_S
 from strangler_gateway.turns.shared import FRESH_S
 from tests.http.conftest import Start
 from tests.http.gateway_process import GatewayProcess
@@ -110,6 +111,9 @@ def test_a_write_in_flight_keeps_its_turn_while_redis_is_killed_and_comes_back(
     assert eventually(lambda: traffic.began["alice"] == 1, FRESH_S + DEADLINE_S)
     server.kill()
     assert eventually(lambda: other.ask(write("alice")).status == 503)
+    began = time.monotonic()
+    assert two[0].connect().ask(write("alice")).status == 503
+    assert time.monotonic() - began < WAIT_S / 2, "nobody waits for Redis behind a write that has its turn"
     refused = other.ask(write("bob"))
     assert (refused.status, refused.get(b"retry-after"), traffic.began["bob"]) == (503, b"1", 0)
     assert json.loads(shown(two[1], "health/ready")) == {"status": "ready", "degraded": ["redis"]}
