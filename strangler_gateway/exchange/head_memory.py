@@ -27,6 +27,8 @@ class BuiltLines:
     """Lines of the client's that are not sent on, the last one first."""
     last: bytes
     """Lines that come behind the client's."""
+    sends_credential: bool
+    """The client's Authorization is among them, as it came."""
     names_request: bool
     """The client's own X-Request-Id is among them."""
 
@@ -62,5 +64,5 @@ class HeadMemory:
         self.passes: tuple[object, RequestMeaning, bytes] | None = None
         """The sources that were asked; a head whose credential none of them exchanges."""
         self.built: BuiltLines | None = None
-        self.joined: tuple[BuiltLines, Lines, bytes] | None = None
-        """What `built` makes of a head's lines."""
+        self.joined: tuple[BuiltLines, Lines | bytes, bytes] | None = None
+        """What `built` makes of a head's lines; of those `after` the credential's, where it is not sent on."""

@@ -183,11 +183,15 @@ def repeats(lines: Lines, last: Lines, starts: list[bytes]) -> bool:
     """
     if len(lines) != len(last):
         return False
-    for index in compress(count(), map(ne, lines, last)):
-        line = lines[index]
-        if not line.startswith(starts[index]) or line.translate(_CHECKED) != line:
+    for index in compress(count(), map(ne, lines, last)):  # noqa: SIM110  # a generator is slower
+        if not may_stand(lines[index], starts[index]):
             return False
     return True
+
+
+def may_stand(line: bytes, start: bytes) -> bool:
+    """Whether it begins so, and is a valid line if `start` is the name and colon of one."""
+    return line.startswith(start) and line.translate(_CHECKED) == line
 
 
 def options(values: Iterable[bytes]) -> list[bytes]:

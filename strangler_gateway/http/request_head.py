@@ -9,6 +9,7 @@ from strangler_gateway.http.fields import (
     Malformed,
     Marks,
     Pairs,
+    may_stand,
     nominated,
     options,
     pairs_of,
@@ -107,12 +108,24 @@ class RequestMeaning:
 class RequestHead:
     """A parsed request head. `target` is origin-form or `*`; `path` is what stands before its `?`.
 
-    `authorization`: the credential without white space around it; empty for several fields, None for none.
-    `section`: the field lines as received, where the next head on this connection may be read by them; else empty.
-    `received`: the whole head, where it may be that of the next request on this connection, too; else empty.
+    `after`: the field lines and the empty line as received, where the next head on this connection may be read by them;
+    else empty. `before`: None, or the field lines before the credential's, and `after` begins behind that line: where
+    the credential alone has changed. `received`: the whole head, where it may be the next one's, too; else empty.
     """
 
-    __slots__ = ("_fields", "authorization", "lines", "meaning", "method", "path", "received", "section", "target")
+    __slots__ = (
+        "_authorization",
+        "_fields",
+        "after",
+        "authorization_line",
+        "before",
+        "lines",
+        "meaning",
+        "method",
+        "path",
+        "received",
+        "target",
+    )
 
     def __init__(
         self,
@@ -120,18 +133,24 @@ class RequestHead:
         lines: Lines,
         meaning: RequestMeaning,
         authorization: bytes | None = None,
-        section: bytes = b"",
+        fields: Pairs | None = None,
         received: bytes = b"",
+        after: bytes = b"",
+        before: bytes | None = None,
     ) -> None:
         self.method = meaning.method
         self.target = target
         self.path = target.partition(b"?")[0]
         self.lines = lines
         self.meaning = meaning
-        self.authorization = authorization
-        self.section = section
+        at = meaning.authorization_at
+        self.authorization_line = lines[at] if at >= 0 else b""
+        """The one Authorization as received; empty for none, and for several."""
         self.received = received
-        self._fields: Pairs | None = None
+        self.after = after
+        self.before = before
+        self._authorization = authorization
+        self._fields = fields
 
     @property
     def query(self) -> bytes:
@@ -139,10 +158,11 @@ class RequestHead:
         return self.target[len(self.path) :]
 
     @property
-    def authorization_line(self) -> bytes:
-        """The one Authorization as received; empty for none, and for several."""
-        at = self.meaning.authorization_at
-        return self.lines[at] if at >= 0 else b""
+    def authorization(self) -> bytes | None:
+        """The credential without white space around it; empty for several fields, None for none."""
+        if self._authorization is None and self.authorization_line:
+            self._authorization = self.authorization_line.partition(b":")[2].strip(b" \t")
+        return self._authorization
 
     @property
     def fields(self) -> Pairs:
@@ -200,26 +220,73 @@ def parse_request(
     return _parsed(head, start, method, target, version, is_plain, max_fields)
 
 
+def repeated_request(buffer: bytes, max_line: int, max_header: int, last: RequestHead) -> RequestHead | None:
+    """The head that `buffer` is, where it differs from the one before it in target and credential alone; else None.
+
+    `buffer` ends with `last.after`.
+    """
+    line = _PLAIN_LINE.match(buffer)
+    if line is None:
+        return None
+    start = line.end()
+    if start - 2 > max_line or len(buffer) - start > max_header:
+        return None
+    method, target, minor = line.groups()
+    if method != last.method or (10 if minor == b"0" else 11) != last.meaning.version:
+        return None
+    return _with_same_fields(buffer, start, target, last)
+
+
+def _with_same_fields(head: bytes, start: int, target: bytes, last: RequestHead) -> RequestHead | None:
+    """By the lines of the head before it, and one without control characters: so nothing stands behind `head`.
+
+    `head` ends with `last.after`.
+    """
+    before, after, lines = last.before, last.after, last.lines
+    end = len(head) - len(after)
+    if not after or len(head) - start > _MAX_REMEMBERED:
+        return None
+    authorization, fields = last._authorization, last._fields
+    if before is None:
+        if start != end:
+            return None
+    else:
+        first = start + len(before)
+        if first > end or not head.startswith(before, start):
+            return None
+        line = head[first:end]
+        if line != last.authorization_line:
+            at, starts = last.meaning.authorization_at, last.meaning.starts
+            if starts is None or not may_stand(line, starts[at]):
+                return None
+            lines = lines.copy()
+            lines[at], authorization, fields = line, None, None
+    received = head if len(head) <= _MAX_REMEMBERED else b""
+    return RequestHead(target, lines, last.meaning, authorization, fields, received, after, before)
+
+
 def _repeated(head: bytes, start: int, target: bytes, last: RequestHead) -> RequestHead | None:
     """By the head before it, of the same method, where the fields that mean something to a proxy repeat."""
-    size = len(head) - start - 4
-    if not last.section or not 0 < size <= _MAX_REMEMBERED:
+    if head.endswith(last.after):
+        request = _with_same_fields(head, start, target, last)
+        if request is not None:
+            return request
+    size, meaning = len(head) - start - 4, last.meaning
+    if not last.after or not 0 < size <= _MAX_REMEMBERED:
         return None
-    section, meaning, lines, authorization = head[start:-4], last.meaning, last.lines, last.authorization
-    received = head if len(head) <= _MAX_REMEMBERED else b""
-    if section == last.section:
-        request = RequestHead(target, lines, meaning, last.authorization, section, received)
-        request._fields = last._fields
-        return request
-    at = meaning.authorization_at
+    at, lines = meaning.authorization_at, head[start:-4].split(b"\r\n")
     if meaning.starts is None:
-        meaning.starts = starts_of(lines, meaning.marks, _CREDENTIAL if at >= 0 else _NO_KINDS)
-    lines = section.split(b"\r\n")
+        meaning.starts = starts_of(last.lines, meaning.marks, _CREDENTIAL if at >= 0 else _NO_KINDS)
     if not repeats(lines, last.lines, meaning.starts):
         return None
-    if at >= 0 and lines[at] != last.lines[at]:
-        authorization = lines[at].partition(b":")[2].strip(b" \t")
-    return RequestHead(target, lines, meaning, authorization, section, received)
+    received = head if len(head) <= _MAX_REMEMBERED else b""
+    if at < 0 or lines[at] == last.authorization_line:
+        return RequestHead(target, lines, meaning, last._authorization, None, received, head[start:])
+    before, after = None, head[start:]
+    if lines[:at] == last.lines[:at] and lines[at + 1 :] == last.lines[at + 1 :]:
+        first = sum([len(line) + 2 for line in lines[:at]])
+        before, after = after[:first], after[first + len(lines[at]) :]
+    return RequestHead(target, lines, meaning, None, None, received, after, before)
 
 
 def _parsed(
@@ -231,17 +298,15 @@ def _parsed(
         raise BadRequest(400, "fields", f"Malformed header section: {exc}.") from exc
     if len(fields) > max_fields:
         raise BadRequest(431, "too_long", f"There are more than {max_fields} header fields.")
-    section, authority = head[start:-4] if fields else b"", None
+    authority = None
     if not is_plain:
         target, authority = _split_target(method, target)
-    lines = section.split(b"\r\n") if section else []
+    lines = head[start:-4].split(b"\r\n") if fields else []
     meaning = RequestMeaning(method, version, marks)
-    request = RequestHead(target, lines, meaning, _read_fields(meaning, fields, authority))
-    request._fields = fields
-    if is_plain and len(section) <= _MAX_REMEMBERED:
-        request.section = section
-        request.received = head if len(head) <= _MAX_REMEMBERED and section else b""
-    return request
+    authorization = _read_fields(meaning, fields, authority)
+    after = head[start:] if is_plain and fields and len(head) - start - 4 <= _MAX_REMEMBERED else b""
+    received = head if after and len(head) <= _MAX_REMEMBERED else b""
+    return RequestHead(target, lines, meaning, authorization, fields, received, after)
 
 
 def _refuse_request_line(line: bytes) -> NoReturn:

@@ -17,9 +17,12 @@ from strangler_gateway.table.routes import Auth, IdentityRules
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 
 TIMEOUT_S = 5.0
-MAX_USERS = 10_000
+MAX_USERS = 20_000
 _USER: Final = AuthenticationOutcome.USER
 _MISSING: Final = AuthenticationOutcome.MISSING
+
+Question = tuple[Fields, bytes, tuple[IdentitySource, ...]]
+"""The request's fields, its one Authorization line (else empty), and who is asked."""
 
 
 class IdentifiedRequest(Protocol):
@@ -72,17 +75,56 @@ class Authority:
         `line`: the one Authorization of `fields`, by which a user is remembered. A provider that is away raises its
         error only where no other one knows a user.
         """
-        return _Inquiry(self, fields, line).ask(0)
+        return self._ask((fields, line, self.sources), 0, NOBODY, None)
 
-    def remember(self, line: bytes, sources: tuple[IdentitySource, ...], asked: int, known: Identified) -> None:
-        """For `known`, where all `asked` of the sources look at Authorization alone, and what they say lasts."""
-        until = known[0].expires_at
-        if line and until is not None and all(one.lasting and one.by_authorization for one in sources[:asked]):
+    def _ask(
+        self, question: Question, first: int, found: Identity, failed: Exception | None
+    ) -> Identified | Awaitable[Identified]:
+        """From the `first` source on; `found` and `failed` are of those before it."""
+        fields, _, sources = question
+        for number in range(first, len(sources)):
+            try:
+                answer = sources[number].provider.identify(fields)
+            except Exception as error:
+                failed = error
+                continue
+            if not isinstance(answer, Identity):
+                return DeferredStep(answer, partial(self._wait, question, number, answer, found, failed))
+            if answer.outcome is _USER:
+                return self._decided(question, number, answer, failed)
+            if answer.outcome is not _MISSING:
+                found = answer
+        if failed is not None:
+            raise failed
+        return found, None
+
+    async def _wait(
+        self, question: Question, number: int, waiting: Awaitable[Identity], found: Identity, failed: Exception | None
+    ) -> Identified:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                answer = await waiting
+        except Exception as error:
+            failed = error
+        else:
+            if answer.outcome is _USER:
+                return self._decided(question, number, answer, failed)
+            if answer.outcome is not _MISSING:
+                found = answer
+        rest = self._ask(question, number + 1, found, failed)
+        return rest if isinstance(rest, tuple) else await rest
+
+    def _decided(self, question: Question, number: int, user: Identity, failed: Exception | None) -> Identified:
+        """That source knows the user. It is remembered where all that were asked look at Authorization alone, and what
+        they say lasts; one that is away may know the user the next time.
+        """
+        _, line, sources = question
+        known, until = (user, sources[number].provider), user.expires_at
+        if failed is not None:
+            self._throttle.warn("identity", failed)
+        elif line and until is not None and all(one.lasting and one.by_authorization for one in sources[: number + 1]):
             self._users.put(hashlib.sha256(line).digest(), (sources, known), until)
-
-    def warn(self, failed: Exception) -> None:
-        """Of a provider that is away, where another one could tell."""
-        self._throttle.warn("identity", failed)
+        return known
 
     def confirm(self, request: IdentifiedRequest, auth: Auth) -> Identity | Awaitable[Identity]:
         """The caller as the live state knows it, at most 5 s old; read anew where the older one would be refused."""
@@ -111,58 +153,6 @@ class Authority:
         """Closes all providers."""
         for source in (*self._replaced, *self.sources):
             await source.aclose()
-
-
-class _Inquiry:
-    """One request's question to all sources, in their order."""
-
-    __slots__ = ("_authority", "_failed", "_fields", "_found", "_line", "_sources")
-
-    def __init__(self, authority: Authority, fields: Fields, line: bytes) -> None:
-        self._authority, self._sources, self._fields, self._line = authority, authority.sources, fields, line
-        self._found = NOBODY
-        self._failed: Exception | None = None
-
-    def ask(self, first: int) -> Identified | Awaitable[Identified]:
-        """From that source on."""
-        for number, source in enumerate(self._sources[first:], first):
-            try:
-                answer = source.provider.identify(self._fields)
-            except Exception as error:
-                self._failed = error
-                continue
-            if not isinstance(answer, Identity):
-                return DeferredStep(answer, partial(self._wait, number, answer))
-            if self._is_decided(number, answer):
-                return answer, source.provider
-        if self._failed is not None:
-            raise self._failed
-        return self._found, None
-
-    async def _wait(self, number: int, waiting: Awaitable[Identity]) -> Identified:
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                answer = await waiting
-        except Exception as error:
-            self._failed = error
-        else:
-            if self._is_decided(number, answer):
-                return answer, self._sources[number].provider
-        rest = self.ask(number + 1)
-        return rest if isinstance(rest, tuple) else await rest
-
-    def _is_decided(self, number: int, answer: Identity) -> bool:
-        """Whether the source knows the user."""
-        if answer.outcome is not _USER:
-            if answer.outcome is not _MISSING:
-                self._found = answer
-            return False
-        if self._failed is not None:
-            self._authority.warn(self._failed)
-        else:
-            known = answer, self._sources[number].provider
-            self._authority.remember(self._line, self._sources, number + 1, known)
-        return True
 
 
 async def _confirmed(grants: Grants, asked: Identity, answer: Awaitable[Identity], asked_at: float) -> Identity:

@@ -10,7 +10,7 @@ from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.table.routes import Auth
 
 GRANT_TTL_S = 5.0
-MAX_GRANTS = 10_000
+MAX_GRANTS = 20_000
 
 _USER: Final = AuthenticationOutcome.USER
 _UNAUTHENTICATED = Reply(401, "http_request_denied", "Authentication is required.", ((b"WWW-Authenticate", b"Bearer"),))

@@ -36,7 +36,7 @@ from strangler_gateway.identity.rules import (
 )
 from strangler_gateway.table.json_path import parse_place, value_at
 
-MAX_USERS = 10_000
+MAX_USERS = 20_000
 MAX_HEADERS = 1_000
 MAX_HEADER_BYTES = 512
 REJECTED = Identity(AuthenticationOutcome.REJECTED)

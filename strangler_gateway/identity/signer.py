@@ -14,7 +14,6 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
 from chassis.auth.claims import Identity
-from chassis.ttl_cache import TtlCache
 
 ISSUER = "strangler"
 GATEWAYS = "strangler-gateway"
@@ -23,7 +22,7 @@ GATEWAY_LIFE_S, GATEWAY_LEEWAY_S = 30, 30
 """Clocks of gateways may differ by so much."""
 LIFE_S = 60
 REUSE_S = 30
-MAX_TOKENS = 10_000
+MAX_TOKENS = 25_000
 KEY_FILE = "signing-key.pem"
 log = logging.getLogger(__name__)
 _PEM = re.compile(r"-----BEGIN ((?:EC )?PRIVATE KEY|PUBLIC KEY)-----.*?-----END \1-----", re.DOTALL)
@@ -40,18 +39,22 @@ class Signer:
         self._pairs, self._keys = keys, KeySet(list(keys))
         self._header = {"alg": "ES256", "kid": keys[0].thumbprint()}
         self._clock = clock
-        self._tokens: TtlCache[tuple[object, ...], tuple[bytes, int]] = TtlCache(MAX_TOKENS)
+        self._tokens: dict[tuple[object, ...], tuple[bytes, int]] = {}
+        self._older: dict[tuple[object, ...], tuple[bytes, int]] = {}
+        """Tokens and when they were issued: those since `_since`, and those of some time before."""
+        self._since = 0.0
 
     def token(self, identity: Identity, audience: str) -> bytes:
         """A JWT for the service of that name; the same one for up to 30 s, so it has at least 30 s to live."""
         clock = self._clock
         now = clock()
+        if not self._since <= now < self._since + REUSE_S or len(self._tokens) >= MAX_TOKENS:
+            self._older, self._tokens, self._since = self._tokens, {}, now
         key = (identity.subject, identity.roles, audience) if identity.subject else (identity.outcome, audience)
-        token, issued_at = self._tokens.get(key, now) or (b"", now)
-        if not token or issued_at > now:  # by a clock that was put back since
-            token = self._sign(identity, audience, int(now))
-            self._tokens.put(key, (token, int(now)), int(now) + REUSE_S)
-        return token
+        issued = self._tokens.get(key) or self._older.get(key)
+        if issued is None or not issued[1] <= now < issued[1] + REUSE_S:  # also by a clock that was put back since
+            issued = self._tokens[key] = self._sign(identity, audience, int(now)), int(now)
+        return issued[0]
 
     def _sign(self, identity: Identity, audience: str, now: int) -> bytes:
         claims: dict[str, Any] = {

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from strangler_gateway.exchange.head_memory import HeadMemory
-from strangler_gateway.http.request_head import RequestHead, incomplete_request, parse_request
+from strangler_gateway.http.request_head import RequestHead, incomplete_request, parse_request, repeated_request
 
 _CHECK_STEP = 512
 
@@ -40,15 +40,20 @@ class RequestReader:
 
     def take(self) -> RequestHead | None:
         """The next head of the buffer; None while it is incomplete. Raises BadRequest."""
-        buffer = self.buffer
+        buffer, last = self.buffer, self.last
+        if last is not None and buffer.endswith(last.after):
+            repeated = repeated_request(buffer, self._max_line, self._max_header, last)
+            if repeated is not None:
+                self.buffer, self._checked, self.last = b"", 0, repeated
+                return repeated
         end = buffer.find(b"\r\n\r\n", 1) + 4
         if end == 3:
             self._check_incomplete()
             return None
-        head = parse_request(buffer[:end], self._max_line, self._max_header, self._max_fields, self.last)
+        head = parse_request(buffer[:end], self._max_line, self._max_header, self._max_fields, last)
         self.buffer = buffer[end:]
         self._checked = 0
-        self.last = head if head.section else None
+        self.last = head if head.after else None
         return head
 
     def _check_incomplete(self) -> None:

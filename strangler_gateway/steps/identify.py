@@ -29,10 +29,26 @@ class Identify:
         sources = self._authority.sources
         if not sources or not (_is_asked_for(exchange.route) or self._takes_turns(exchange)):
             return None
-        known = self._known(exchange, sources)
-        if known is not None:
-            exchange.identity, exchange.identified_by = known
+        head, known, clock = exchange.head, exchange.memory.identified, self._wall
+        if (
+            known is not None
+            and known[0] is sources
+            and (known[1] is head.meaning or known[1] is head.lines)
+            and known[2] == head.authorization_line
+            and (known[3][0].expires_at or 0.0) > clock()
+        ):
+            exchange.identity, exchange.identified_by = known[3]
             return None
+        if head.authorization_line:
+            user = self._authority.known(head.authorization_line, clock())
+            if user is not None:
+                exchange.identity, exchange.identified_by = user
+                if head.after:
+                    exchange.memory.identified = sources, head.meaning, head.authorization_line, user
+                return None
+        return self._ask(exchange, sources)
+
+    def _ask(self, exchange: Exchange, sources: tuple[IdentitySource, ...]) -> Outcome:
         try:
             answer = self._authority.identify(exchange.fields, exchange.head.authorization_line)
         except Exception as error:
@@ -41,24 +57,9 @@ class Identify:
         if not isinstance(answer, tuple):
             return DeferredStep(answer, lambda: self._wait(exchange, answer))
         exchange.identity, exchange.identified_by = answer
-        if exchange.head.section and answer[1] is not None and answer[0].expires_at is not None:
+        if exchange.head.after and answer[1] is not None and answer[0].expires_at is not None:
             _remember(exchange, sources, answer)
         return None
-
-    def _known(self, exchange: Exchange, sources: tuple[IdentitySource, ...]) -> Identified | None:
-        """By the head before it on the connection, else by the credential alone."""
-        head, memory, clock = exchange.head, exchange.memory.identified, self._wall
-        line, now = head.authorization_line, clock()
-        if memory is not None and memory[0] is sources and memory[2] == line:
-            known = memory[3]
-            if (memory[1] is head.meaning or memory[1] is head.lines) and (known[0].expires_at or 0.0) > now:
-                return known
-        if not line:
-            return None
-        found = self._authority.known(line, now)
-        if found is not None and head.section:
-            exchange.memory.identified = sources, head.meaning, line, found
-        return found
 
     async def _wait(self, exchange: Exchange, answer: Awaitable[Identified]) -> None:
         try:

@@ -43,12 +43,13 @@ def request_head(exchange: Exchange, service: Service, side: Side, via: bytes) -
         or built.patience_s != exchange.patience_s
     ):
         memory.built = built = _build(exchange, service, side, via)
-    if joined is not None and joined[0] is built and joined[1] is head.lines:
+    rests_on = head.lines if built.sends_credential else head.after
+    if joined is not None and joined[0] is built and joined[1] is rests_on:
         lines = joined[2]
     else:
         lines = built.around(head.lines)
-        if head.section:  # else it is long, and never comes again
-            memory.joined = built, head.lines, lines
+        if head.after:  # else it is long, and never comes again
+            memory.joined = built, rests_on, lines
     pieces = [exchange.method, b" ", target_for(exchange, service, side), b" HTTP/1.1\r\n", lines]
     if not built.names_request:
         pieces += (b"X-Request-Id: ", exchange.request_id, b"\r\n")
@@ -88,6 +89,7 @@ def _build(exchange: Exchange, service: Service, side: Side, via: bytes) -> Buil
         edited,
         gone,
         b"".join(own),
+        head.meaning.authorization_at >= 0 and head.meaning.authorization_at not in gone,
         REQUEST_ID in kept,
     )
 

@@ -49,9 +49,8 @@ def test_users_are_counted_once_a_side_by_identity_else_by_credential() -> None:
     callers = [Identity(AuthenticationOutcome.USER, f"user-{n}") for n in range(50)]
     for identity in (*callers, *callers, NOBODY):
         stats.count(decided(gateway, {"Authorization": "Bearer changes-with-each-login"}, identity), 0.001)
-    for token in (b"Bearer a", b"Bearer b", b"Bearer a"):
-        x = exchange(gateway)
-        x.head.authorization = token
+    for token in ("Bearer a", "Bearer b", "Bearer a"):
+        x = exchange(gateway, {"Authorization": token})
         step(gateway, Decide, x)
         stats.count(x, 0.001)
     users = inventory(gateway.current.table, stats)["total"]["users"]

@@ -18,6 +18,7 @@ from strangler_gateway.exchange.decision import Decision
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.gateway import Gateway
+from strangler_gateway.identity import signer as signer_module
 from strangler_gateway.identity.grants import Grants
 from strangler_gateway.identity.signer import KEY_FILE, Signer, SigningKeyInvalid, ephemeral_signer, open_signer
 from strangler_gateway.steps.authorize import Authorize
@@ -232,6 +233,17 @@ async def test_a_token_is_used_again_for_thirty_seconds_lives_sixty_and_follows_
     verifier = TokenVerifier("shop", jwks=mine.jwks(), clock=clock)
     anew = mine.token(ALICE, "shop")
     assert ((await verifier.verify(anew)).subject, anew != second) == ("alice", True)
+
+
+def test_one_user_more_costs_the_others_no_token_and_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signer_module, "MAX_TOKENS", 3)
+    mine = Signer([ECKey.generate_key("P-256")], Clock())
+    users = [changed(subject=f"user {number}") for number in range(4)]
+    first = [mine.token(user, "shop") for user in users]
+    assert [mine.token(user, "shop") for user in users] == first
+    for number in range(20):
+        mine.token(changed(subject=f"other {number}"), "shop")
+    assert len(mine._tokens) + len(mine._older) <= 6
 
 
 @pytest.mark.parametrize(
