@@ -13,12 +13,13 @@ from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.replica import Replica
 from strangler_gateway.migration.served_table import NotServed, ServedTable
 from strangler_gateway.migration.states import Direction
+from strangler_gateway.table.position import LEGACY
 from strangler_gateway.table.routes import RouteTable
 
 OVERTAKEN: Final = "overtaken"
 """The code of the refusal of a move whose movable was moved by somebody else meanwhile."""
 
-_MOVES = (JournalEvent.FLIP, JournalEvent.FILE)
+_MOVES = (JournalEvent.FLIP, JournalEvent.FILE, JournalEvent.ADOPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Enactment:
         try:
             self.served.serve(file, fresh, owed=problem is not None)
         except NotServed:
-            await self._withdraw(fresh)
+            await self.withdraw(fresh)
             raise
         if problem:
             await self.replica.put_back([entry.unit for entry in entries])
@@ -112,12 +113,12 @@ class Enactment:
     def _undone(self, entry: JournalEntry, event: JournalEvent) -> JournalEntry:
         """The way back of a move that is decided already. It knows no rollback that the move did not know."""
         assert entry.record is not None
-        back, now = entry.before or entry.after, self.policy.clock()
+        back, now = entry.before or LEGACY, self.policy.clock()
         record = decide(entry.record, back, now, who=entry.who, why="it could not be made everywhere")
         said = replace(entry, forced=(), reasons=(), baseline=None, evidence=None)
         return replace(said, event=event, before=entry.after, after=back, record=record)
 
-    async def _withdraw(self, entries: Sequence[JournalEntry]) -> None:
+    async def withdraw(self, entries: Sequence[JournalEntry]) -> None:
         """Tells the journal and the store that moves which they hold already are not served."""
         moves = [entry for entry in entries if entry.event in _MOVES]
         self.served.standings.apply([self._undone(entry, JournalEvent.FAILED) for entry in moves], owed=True)

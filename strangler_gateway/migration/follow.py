@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from strangler_gateway.cluster.store import StoreAway, StoredRecord
 from strangler_gateway.migration.replica import Replica, of_groups
+from strangler_gateway.table.position import Position
 
 log = logging.getLogger(__name__)
 
@@ -14,10 +15,19 @@ RETRY_S = 1.0
 
 
 class Follower:
-    """`groups`: the movables that are followed. Whatever leads back is served without waiting for `turn`."""
+    """`groups`: the movables that are followed, and where they stand. `taken` is told where they stood before.
 
-    def __init__(self, replica: Replica, groups: Callable[[], Iterable[str]], turn: asyncio.Lock) -> None:
-        self._replica, self._groups, self._turn = replica, groups, turn
+    Whatever leads back is served without waiting for `turn`.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        groups: Callable[[], Mapping[str, Position]],
+        turn: asyncio.Lock,
+        taken: Callable[[Mapping[str, Position]], Awaitable[None]],
+    ) -> None:
+        self._replica, self._groups, self._turn, self._taken = replica, groups, turn, taken
         self.problem: str | None = None
         """Why the store does not answer; None: it does."""
 
@@ -49,19 +59,18 @@ class Follower:
     async def _settle(self) -> None:
         """Something is not the same everywhere: the journal could not be written, or the store was away."""
         try:
-            found = of_groups(await self._replica.store.read_all(), self._groups())
-            async with self._turn:
-                await self._replica.settle(found)
-            self.problem = None
+            await self._take(of_groups(await self._replica.store.read_all(), self._groups()), owed=True)
         except StoreAway as exc:
             self._is_away(str(exc))
         except Exception:
             log.exception("what the store holds cannot be taken over; it is tried again")
 
-    async def _take(self, found: Mapping[str, StoredRecord]) -> None:
+    async def _take(self, found: Mapping[str, StoredRecord], *, owed: bool = False) -> None:
+        before = dict(self._groups())
         self._replica.fall_back({group: one.record for group, one in found.items()})
         async with self._turn:
-            await self._replica.take(found)
+            await (self._replica.settle(found) if owed else self._replica.take(found))
+            await self._taken(before)
         self.problem = None
 
     def _is_away(self, problem: str) -> None:

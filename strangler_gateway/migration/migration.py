@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from strangler_gateway.cluster.record import Hold, RollbackName, held, holds, mint, release, rollback
+from strangler_gateway.cluster.record import Hold, RollbackName, held, holds, mint, position, release, rollback
 from strangler_gateway.cluster.record_json import RecordInvalid, digest
 from strangler_gateway.cluster.store import EmbeddedStore, GroupStore, StoreAway, StoredRecord
 from strangler_gateway.config.faults import RoutesInvalid
@@ -127,7 +127,7 @@ class Migration:
         self._turn = asyncio.Lock()
         self._save_every_s = save_every_s
         self._clock = clock
-        self._follower = Follower(self.replica, self._followed, self._turn)
+        self._follower = Follower(self.replica, self._followed, self._turn, self._write_followed)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> RouteTable:
@@ -338,9 +338,9 @@ class Migration:
         """A second rollback of what is on hold is a hold of its own, and no news to people."""
         known = self._standings.record(move.unit)
         record = rollback(known, name, Hold(self._clock(), who, move.why))
-        fresh = move.before != LEGACY or not held(known)
-        event = JournalEvent.ROLLBACK if fresh else JournalEvent.RECORD
-        return self._policy.told(event, file, move, who, record)
+        if record != known and (move.before != LEGACY or not held(known)):
+            return self._policy.told(JournalEvent.ROLLBACK, file, move, who, record)
+        return self._policy.told(JournalEvent.RECORD, file, replace(move, after=position(record)), who, record)
 
     async def release(
         self, name: str, *, who: str, why: str = "", seen: Sequence[RollbackName] | None = None
@@ -435,7 +435,11 @@ class Migration:
         """Serves what is decided in the store already."""
         file = self._disk.table
         problem = await self._standings.write(entries := self._served.sealed(file, [entry]))
-        self._served.serve(file, entries, owed=problem is not None)
+        try:
+            self._served.serve(file, entries, owed=problem is not None)
+        except NotServed as exc:
+            await self._enactment.withdraw(entries)
+            return self._now(result.refused("not_served", str(exc)))
         await self._report()
         return self._now(result, (f"kept in memory alone; a restart may forget it ({problem})",) if problem else ())
 
@@ -466,8 +470,20 @@ class Migration:
             behind = (f"nobody knows which other gateways serve it: {exc}",)
         return replace(result, warnings=(*result.warnings, *behind))
 
-    def _followed(self) -> list[str]:
-        return [unit for unit in self.standings if unit in self._disk.table.movables]
+    def _followed(self) -> dict[str, Position]:
+        movables = self._disk.table.movables
+        return {unit: here.position for unit, here in self.standings.items() if unit in movables}
+
+    async def _write_followed(self, before: Mapping[str, Position]) -> None:
+        """What others have moved goes into the file, too, where it still says what was served before."""
+        moved = [unit for unit, was in before.items() if self.standings[unit].position != was]
+        try:
+            file = (await self._disk.read())[1].movables if moved else {}
+        except RoutesInvalid:
+            return
+        old = [unit for unit in moved if unit in file and position_of(file[unit]) == before[unit]]
+        for note in await self._write_file(old) if old else ():
+            log.info("%s", note)
 
     async def _record_rollback(self, units: Sequence[str]) -> tuple[str, ...]:
         """Journal and file, in turn; a disk that hangs does not keep the answer back for ever."""

@@ -98,8 +98,12 @@ async def test_a_flip_is_done_when_all_serve_it_and_a_rollback_reaches_all(
     await forward(a, b)
     last = cluster.worlds["b"].last()
     assert (last.event, last.who, last.before, last.after) == (JournalEvent.STORE, "alice", SHADOW, canary(10))
+    files = [world.path for world in cluster.worlds.values()]
+    await until(lambda: all("items: {state: canary, share: 10" in file.read_text() for file in files))
+    assert a.served.digest == b.served.digest == (await b.diff()).file_digest
     await roll_back(b)
     await all_at(LEGACY, a)
+    await until(lambda: all("items: {state: legacy" in file.read_text() for file in files))
     refused = await flip(a, SHADOW)
     assert (codes(refused), "rolled back by bob" in refused.reason) == (["held"], True)
 
@@ -294,6 +298,20 @@ async def test_a_start_with_neither_journal_nor_store(
     assert route.legacy.name == "monolith"
 
 
+async def test_a_released_name_that_is_passed_on_moves_nothing(
+    cluster: Cluster, both: tuple[Migration, Migration]
+) -> None:
+    a, b = both
+    name = (await roll_back(a)).rollback
+    assert name is not None
+    await a.release("items", who="bob")
+    await until(lambda: b.standings["items"].record == a.standings["items"].record)
+    await until(lambda: cluster.shared.reports["a"] == cluster.shared.reports["b"])
+    await forward(a, b, to=(SHADOW,))
+    [late] = await b.rollback(["items"], who="bob", passed_on={"items": name})
+    assert (late.after, late.held, b.standings["items"].position, place(b)) == (SHADOW, False, SHADOW, SHADOW)
+
+
 async def test_what_was_assumed_ends_when_the_store_answers(cluster: Cluster) -> None:
     text = ROUTES.replace("items: {state: legacy,", "items: {state: retired,")
     a = await cluster.start("a", cut=True, file=text)
@@ -332,12 +350,13 @@ async def test_an_automatic_rollback_needs_the_lease_and_the_store(
     assert (entry.event, entry.automatic, entry.who) == (JournalEvent.ROLLBACK, True, "automatic, for alice")
 
 
-async def test_a_move_that_cannot_be_served_here_goes_back_everywhere(
-    cluster: Cluster, both: tuple[Migration, Migration]
-) -> None:
-    a, b = both
+@pytest.mark.parametrize("adopted", [False, True])
+async def test_a_move_that_cannot_be_served_here_goes_back_everywhere(cluster: Cluster, adopted: bool) -> None:
+    a = await cluster.start("a", file=ROUTES.replace("items: {state: legacy", "items: {state: shadow"))
+    b = await cluster.start("b")
     cluster.worlds["a"].unservable = True
-    assert codes(await flip(a, SHADOW)) == ["not_served"]
+    refused = await (a.adopt("items", who="alice") if adopted else flip(a, SHADOW))
+    assert codes(refused) == ["not_served"]
     cluster.worlds["a"].unservable = False
     await until(lambda: cluster.shared.groups["items"].record.decision.position == LEGACY)
     await all_at(LEGACY, a, b)
