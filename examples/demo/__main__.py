@@ -13,6 +13,7 @@ import httpx
 from examples.demo import running, story
 from examples.demo.clients import CallFailed
 from examples.demo.counters import TooLittleTraffic, TrafficFailed
+from examples.demo.instance_list import InstanceList
 from examples.demo.processes import LaunchedProcess, Launcher, ProcessFailed, first
 from examples.demo.system import DemoSystem, start
 from examples.demo.traffic import NoUserInShare
@@ -20,6 +21,8 @@ from examples.demo.traffic import NoUserInShare
 DEMO_WITHIN_S = 270.0
 """It needs a tenth of that on two idle cores."""
 LOGS = Path(".run/logs")
+INSTANCES = Path(".run/instances.jsonl")
+"""What `make run` has started, for a registrar (docs/discovery.md)."""
 FAILURES = (
     CallFailed,
     ProcessFailed,
@@ -40,9 +43,15 @@ async def system_for(
     *,
     with_mail: bool = False,
     logs: Path | None = None,
+    heard: Callable[[LaunchedProcess], None] = lambda process: None,
 ) -> None:
     """Starts the system in `folder`, uses it and ends it. Raises also when one of its processes ends early."""
     print("Starting the stand-in monolith, the gateway and the extracted services on free ports.", flush=True)
+
+    def started(process: LaunchedProcess) -> None:
+        show(process)
+        heard(process)
+
     async with Launcher(started, logs) as launcher:
         try:
             is_linux = sys.platform == "linux"  # elsewhere Runner cannot isolate programs
@@ -53,7 +62,7 @@ async def system_for(
             raise
 
 
-def started(process: LaunchedProcess) -> None:
+def show(process: LaunchedProcess) -> None:
     """Prints where a process listens."""
     print(
         f"  {process.name:10}{process.url}{f'  (admin {process.admin_url})' if process.admin_url else ''}", flush=True
@@ -91,9 +100,13 @@ def run() -> int:
     LOGS.parent.mkdir(mode=0o700, exist_ok=True)
     LOGS.mkdir(exist_ok=True)
     print(f"Each process writes to {LOGS}/NAME.log; the files stay there until the next start.")
+    listed = InstanceList(INSTANCES)
     with tempfile.TemporaryDirectory(dir=LOGS.parent) as folder:
-        work = system_for(running.keep_running, Path(folder).resolve(), with_mail=True, logs=LOGS)
-        asyncio.run(until_signalled(work))
+        work = system_for(running.keep_running, Path(folder).resolve(), with_mail=True, logs=LOGS, heard=listed.add)
+        try:
+            asyncio.run(until_signalled(work))
+        finally:
+            listed.clear()
     print("\nStopped. No process is left running.")
     return 0
 

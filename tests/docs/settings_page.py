@@ -17,6 +17,7 @@ from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+import chassis.registrar.settings
 import examples.monolith.settings
 import examples.service.settings
 import extracted.account.settings
@@ -55,6 +56,7 @@ DEPLOYABLES: tuple[tuple[str, str, type[BaseSettings]], ...] = (
         '`identity: {plugin: "legacy_adapter.identity:from_environment"}`, in the gateway\'s process.',
         legacy_adapter.identity.Settings,
     ),
+    ("Registrar", "`python -m chassis.registrar`.", chassis.registrar.settings.RegistrarSettings),
     ("The smallest service", "`python -m examples.service.main`.", examples.service.settings.Settings),
 )
 
