@@ -48,11 +48,11 @@ async def system_for(
     """Starts the system in `folder`, uses it and ends it. Raises also when one of its processes ends early."""
     print("Starting the stand-in monolith, the gateway and the extracted services on free ports.", flush=True)
 
-    def started(process: LaunchedProcess) -> None:
-        show(process)
+    def listens(process: LaunchedProcess) -> None:
+        started(process)
         heard(process)
 
-    async with Launcher(started, logs) as launcher:
+    async with Launcher(listens, logs) as launcher:
         try:
             is_linux = sys.platform == "linux"  # elsewhere Runner cannot isolate programs
             system = await start(launcher, folder, with_mail=with_mail, with_runner=with_mail and is_linux)
@@ -62,7 +62,7 @@ async def system_for(
             raise
 
 
-def show(process: LaunchedProcess) -> None:
+def started(process: LaunchedProcess) -> None:
     """Prints where a process listens."""
     print(
         f"  {process.name:10}{process.url}{f'  (admin {process.admin_url})' if process.admin_url else ''}", flush=True
