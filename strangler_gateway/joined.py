@@ -80,6 +80,10 @@ class Joined:
             await self.members.leave()
         except StoreAway as exc:
             log.warning("the other gateways wait for this one until it is back, or forgotten: %s", exc)
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Ends the connections: another process goes on as this gateway."""
         await self.peers.aclose()
         await self.store.aclose()
 

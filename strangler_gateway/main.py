@@ -8,6 +8,8 @@ import secrets
 import signal
 import socket
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import uvicorn
@@ -17,23 +19,29 @@ from chassis.settings import SettingsInvalid
 from strangler_gateway import opening
 from strangler_gateway.admin.app import AdminParts, admin_app
 from strangler_gateway.config.faults import RoutesInvalid
+from strangler_gateway.control import Control
 from strangler_gateway.gateway import Outside
+from strangler_gateway.handover.predecessor import Predecessor, find
+from strangler_gateway.handover.successor import LEAVE_S, Successor, Successors
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import SigningKeyInvalid
 from strangler_gateway.joined import joined
 from strangler_gateway.migration.file_watch import Reloader
+from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.readiness import ServiceReadiness, ask
 from strangler_gateway.migration.saved_file import differences_file
-from strangler_gateway.server.listener import listen, listen_together
+from strangler_gateway.server.listener import join, listen, listen_together
 from strangler_gateway.server.shutdown import StopSignals
-from strangler_gateway.server.uvicorn_server import address, admin_server
+from strangler_gateway.server.uvicorn_server import address
 from strangler_gateway.serving import InProcess, Serving
 from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.examples import Examples
-from strangler_gateway.table.routes import Service
+from strangler_gateway.table.routes import RouteTable, Service
 from strangler_gateway.telemetry.access_log import AccessLog
+from strangler_gateway.telemetry.drained import add, drain
 from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.workers.channel import Channel
 from strangler_gateway.workers.workers import Shared, Workers
 
 log = logging.getLogger(__name__)
@@ -61,7 +69,10 @@ async def run(settings: Settings) -> int:
     # Until the reloader takes it over, a hang-up must not end the process.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
     with contextlib.ExitStack() as open_files:
-        process = _Process(settings, open_files)
+        before = await find(settings.state) if settings.reuse_port else None
+        if before is not None:
+            open_files.callback(before.close)
+        process = _Process(settings, open_files, before)
         try:
             await process.serve()
         finally:
@@ -70,28 +81,29 @@ async def run(settings: Settings) -> int:
 
 
 class _Process:
-    """What one gateway is made of. `open_files` closes its sockets and its log."""
+    """What one gateway is made of. `open_files` closes its sockets and its log; `before`: whom it takes over from."""
 
-    def __init__(self, settings: Settings, open_files: contextlib.ExitStack) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, open_files: contextlib.ExitStack, before: Predecessor | None) -> None:
+        self._settings, self._before = settings, before
         self._stats, self._examples, self._publishing = Stats(), Examples(), opening.publishing(settings)
-        self._public = [open_files.enter_context(one) for one in _public_listeners(settings)]
-        self._admin = open_files.enter_context(listen(settings.admin_host, settings.admin_port))
+        self._public = [open_files.enter_context(one) for one in _public_listeners(settings, before)]
+        self._admin = open_files.enter_context(_admin_listener(settings, before))
         self._signer = opening.signer(settings)
         self._serving = self._serving_of(open_files.enter_context(opening.log_output(settings)))
         self._joined = joined(settings, self._signer, self._stats, lambda units: self._migration.row(units))
-        self._is_ready = False
+        self._is_ready = self._handed_over = False
+        self._reporting: asyncio.Task[None] | None = None
         self._migration = Migration(
             settings.routes,
             settings.state,
             stats=self._stats,
-            adopt=self._serving.adopt,
+            adopt=self._adopt,
             broker=self._publishing.probe,
             examples=self._examples.of,
             probe=self._probe,
             saved=(differences_file(settings.state, self._examples.snapshot, self._examples.restore),),
-            acknowledged=self._serving.acknowledged,
-            refresh=self._serving.refresh,
+            acknowledged=self._acknowledged,
+            refresh=self._refresh,
             **(self._joined.control if self._joined else {}),
         )
 
@@ -99,7 +111,8 @@ class _Process:
         settings = self._settings
         if settings.workers > 1:
             shared = Shared(settings, self._signer, secrets.token_hex(4))
-            return Workers(shared, [[one] for one in self._public], self._stats, self._examples)
+            by_worker = [self._public[number :: settings.workers] for number in range(settings.workers)]
+            return Workers(shared, by_worker, self._stats, self._examples)
         outside = Outside(
             AccessLog(out, settings.log_fields.split(",")),
             self._signer,
@@ -118,41 +131,154 @@ class _Process:
         except SettingsInvalid as exc:
             return ServiceReadiness(service, f"{service.name} cannot be looked up: {exc}", reachable=False)
 
+    def _adopt(self, table: RouteTable) -> None:
+        self._serving.adopt(table)
+        if self._before is not None:
+            self._before.adopt(table, self._stats)
+
+    async def _acknowledged(self) -> tuple[str, ...]:
+        late = await self._serving.acknowledged()
+        return late + (await self._before.acknowledged() if self._before is not None else ())
+
+    async def _refresh(self) -> None:
+        await self._serving.refresh()
+        if self._before is not None:
+            await self._before.refresh()
+
     async def serve(self) -> None:
-        """Until it is stopped."""
+        """Until it is stopped, or another process has taken over."""
         self._serving.prepare()
+        guards = await self._take_over()
         if self._joined is not None:
             await self._joined.open()
         table = await self._migration.start()
         self._examples.keep(table)
         await self._serving.begin(table)
         async with asyncio.TaskGroup() as tasks:
-            helpers = await self._report(tasks)
+            await self._report(tasks)
             await self._serving.serve(tasks)
-            server = admin_server(self._settings, admin_app(self._admin_parts(), self._migration))
-            tasks.create_task(server.serve([self._admin]))
-            await server.up.wait()
-            signals = StopSignals()
-            helpers.append(tasks.create_task(Reloader(self._settings.routes, self._migration.reload).run()))
+            signals, control = StopSignals(), self._control(tasks)
+            await control.begin()
             await asyncio.sleep(0)
             # What start-up made stays for good: the collector need not look at it again.
             gc.collect()
             gc.freeze()
             self._is_ready = True
+            if self._before is not None:
+                self._before.serving(self._stats, self._examples)
+                self._before.adopt(self._migration.served, self._stats)
+            await self._watch_on(guards)
             where = address(self._public[0], self._settings.host, secure=self._settings.tls_cert is not None)
-            print(f"listening on {where} (admin {server.url(self._settings.admin_host)})", flush=True)
-            await self._stopping(signals)
-            server.should_exit = True
-            for helper in helpers:
-                helper.cancel()
+            admin = address(self._admin, self._settings.admin_host, secure=False)
+            print(f"listening on {where} (admin {admin})", flush=True)
+            await self._until_over(control, signals)
+            self._report_no_more()
 
-    async def _report(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    async def _report(self, tasks: asyncio.TaskGroup) -> None:
         """The other gateways, if there are any, wait for this one from now on."""
-        if self._joined is None:
-            return []
-        admin = address(self._admin, self._settings.admin_host, secure=False)
-        await self._joined.begin(self._settings.advertise or admin)
-        return [tasks.create_task(self._joined.members.run())]
+        if self._joined is not None:
+            admin = address(self._admin, self._settings.admin_host, secure=False)
+            await self._joined.begin(self._settings.advertise or admin)
+            self._reporting = tasks.create_task(self._joined.members.run())
+
+    def _report_no_more(self) -> None:
+        if self._reporting is not None:
+            self._reporting.cancel()
+
+    async def _take_over(self) -> Sequence[Mapping[str, Any]]:
+        """From the process that runs, if there is one; gives its guards. A bad file leaves it in charge."""
+        if self._before is None:
+            return ()
+        await self._migration.check()
+        return await self._before.take()
+
+    def _control(self, tasks: asyncio.TaskGroup) -> Control:
+        app = admin_app(self._admin_parts(), self._migration)
+        reloader = Reloader(self._settings.routes, self._migration.reload)
+        return Control(self._settings, app, self._admin, reloader, tasks)
+
+    async def _watch_on(self, guards: Sequence[Mapping[str, Any]]) -> None:
+        """The guards of the process before."""
+        for guard in guards:
+            unit, left = str(guard["unit"]), float(guard["until"]) - time.time()
+            if left > 0 and self._migration.standing(unit) is not None:
+                await self._migration.guards.start(unit, left, str(guard["who"]))
+
+    async def _until_over(self, control: Control, signals: StopSignals) -> None:
+        handed_over = False
+        successors = Successors(self._settings.state, self._public, self._admin) if self._settings.reuse_port else None
+        try:
+            while not handed_over:
+                channel = await _next(signals, successors)
+                if channel is None:
+                    await self._stop(signals)
+                    await control.end()
+                    return
+                handed_over = await self._hand_over(Successor(channel), control, signals)
+        finally:
+            if successors is not None:
+                successors.close(handed_over=handed_over)
+
+    async def _hand_over(self, successor: Successor, control: Control, signals: StopSignals) -> bool:
+        """Whether the other process serves. Until it does, this one can take up again."""
+        log.info("another process takes over: it gets the state directory, then this one finishes what is under way")
+        await control.end()
+        self._report_no_more()
+        guards = [{"unit": one.unit, "until": one.until, "who": one.who} for one in self._migration.guards.give()]
+        await self._serving.refresh()
+        counted: list[dict[str, Any]] = []
+
+        def written() -> None:
+            counted.append(self._stats.snapshot())
+            drain(self._stats)
+            if self._joined is not None:
+                self._joined.counting.keep()
+
+        problem = await self._migration.hand_over(written)
+        if problem is not None:
+            successor.refuse(problem)
+            await successor.end()
+        elif await successor.serves(guards):
+            await self._finish(successor, signals)
+            return True
+        else:
+            successor.close()
+            await self._take_up_again(counted[0])
+            await self._report(control.tasks)
+        log.error("the other process has not taken over (%s); this one goes on", problem or "its log says why")
+        await control.begin()
+        await self._watch_on(guards)
+        return False
+
+    async def _take_up_again(self, counted: dict[str, Any]) -> None:
+        """The counters as they were, and what has come since."""
+        since = drain(self._stats)
+        if self._joined is not None:
+            self._joined.counting.resume()
+        self._stats.restore(counted)
+        add(self._stats, since)
+        while True:
+            try:
+                await self._migration.resume()
+            except StateDirInUse as exc:
+                log.error("the state directory is not free yet: %s", exc)
+                await asyncio.sleep(1)
+            else:
+                return
+
+    async def _finish(self, successor: Successor, signals: StopSignals) -> None:
+        """Serves what is under way, as the successor says, and tells it what was counted."""
+        self._is_ready, self._handed_over = False, True
+        following = asyncio.create_task(
+            successor.follow(self._serving, self._migration.served, self._stats, self._examples)
+        )
+        seconds = max(self._settings.grace_s, LEAVE_S)
+        await self._serving.leave(seconds, signals.wait(1), accepting=False)
+        await self._serving.stop(self._settings.drain_s, signals.wait(1))
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        successor.tell(self._stats, self._examples)
+        await successor.end()
 
     def _admin_parts(self) -> AdminParts:
         return AdminParts(
@@ -172,8 +298,7 @@ class _Process:
             counts=self._joined.counts if self._joined is not None else None,
         )
 
-    async def _stopping(self, signals: StopSignals) -> None:
-        await signals.wait(1)
+    async def _stop(self, signals: StopSignals) -> None:
         self._is_ready = False
         log.info("stopping: not ready any more, then no new connection, then the end of what is under way")
         await self._serving.leave(self._settings.grace_s, signals.wait(2))
@@ -183,12 +308,47 @@ class _Process:
         """Ends what serves, then writes down what it counted."""
         await self._serving.aclose()
         await self._migration.aclose()
-        if self._joined is not None:
+        if self._joined is not None and self._handed_over:
+            await self._joined.aclose()
+        elif self._joined is not None:
             await self._joined.end(counted=self._migration.problem is None)
         await self._publishing.aclose()
 
 
-def _public_listeners(settings: Settings) -> list[socket.socket]:
-    if settings.workers == 1:
+async def _next(signals: StopSignals, successors: Successors | None) -> Channel | None:
+    """The process that wants to take over; None: this one is to stop."""
+    stopping = asyncio.ensure_future(signals.wait(1))
+    waiting = {stopping} if successors is None else {stopping, asking := asyncio.ensure_future(successors.next())}
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    if stopping.done():
+        for one in waiting:
+            one.cancel()
+        return None
+    stopping.cancel()
+    return asking.result()
+
+
+def _public_listeners(settings: Settings, before: Predecessor | None) -> list[socket.socket]:
+    if before is not None:
+        _expect_port(before.public[0], settings.port, "--port")
+        return join(before.public, settings.workers)
+    if settings.workers == 1 and not settings.reuse_port:
         return [listen(settings.host, settings.port)]
     return listen_together(settings.host, settings.port, settings.workers)
+
+
+def _admin_listener(settings: Settings, before: Predecessor | None) -> socket.socket:
+    if before is None:
+        return listen(settings.admin_host, settings.admin_port)
+    _expect_port(before.admin, settings.admin_port, "--admin-port")
+    return before.admin
+
+
+def _expect_port(known: socket.socket, port: int, option: str) -> None:
+    """Raises SettingsInvalid."""
+    served = known.getsockname()[1]
+    if port not in (0, served):
+        raise SettingsInvalid(
+            f"the gateway that runs on this state directory serves port {served}, and {option} is {port}: stop it "
+            "first, or keep the port"
+        )

@@ -78,8 +78,11 @@ class Serving(Protocol):
         """The instances that a process of it knows."""
         ...
 
-    async def leave(self, seconds: float, at_once: Awaitable[object]) -> None:
-        """Serves on for so long, at most until `at_once` is over, and tells clients that their connections end."""
+    async def leave(self, seconds: float, at_once: Awaitable[object], *, accepting: bool = True) -> None:
+        """Serves on for so long, at most until `at_once` is over, and tells clients that their connections end.
+
+        `accepting` False: it takes no new connection; another process takes those that wait.
+        """
         ...
 
     async def stop(self, drain_s: float, at_once: Awaitable[object]) -> None:
@@ -165,8 +168,11 @@ class InProcess:
         """Of this process; nothing is watched before it has begun."""
         return self._gateway.discovered if self._gateway else DiscoveredServices(self._outside.discovery.watch)
 
-    async def leave(self, seconds: float, at_once: Awaitable[object]) -> None:
+    async def leave(self, seconds: float, at_once: Awaitable[object], *, accepting: bool = True) -> None:
         """Each client is told with its next answer."""
+        if not accepting:
+            for server in self._public.servers:
+                server.close()
         await leave(self._public, at_once, seconds)
 
     async def stop(self, drain_s: float, at_once: Awaitable[object]) -> None:

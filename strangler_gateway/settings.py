@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """The directory of journal, holds, counters and signing key. None: `.strangler` beside the routes file."""
     workers: int = Field(1, ge=1, le=64)
     """How many processes serve the public port; together they are one gateway. 1: one process does everything."""
+    reuse_port: bool = False
+    """Whether this process takes over from one that runs on the same state directory, and hands over to the next."""
     name: str = Field("strangler", pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
     """How the gateway calls itself in Via and Proxy-Status."""
     log_file: Path | None = None

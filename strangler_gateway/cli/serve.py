@@ -27,6 +27,9 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Processes that serve the public port.  [default: 1]")
     ] = None,
+    reuse_port: Annotated[
+        bool, typer.Option("--reuse-port", help="Take over from the gateway that runs, without a lost request.")
+    ] = False,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM file; it is read again when it changes.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file with the key of the certificate.")] = None,
     redis_url: Annotated[
@@ -50,6 +53,7 @@ def serve(
         "admin_port": admin_port,
         "state_dir": state_dir,
         "workers": workers,
+        "reuse_port": reuse_port or None,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "redis_url": _without_password(redis_url, as_json),

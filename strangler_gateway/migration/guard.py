@@ -115,6 +115,13 @@ class Guards:
         """The guard of a movable, also one that has ended."""
         return self._guards.get(unit)
 
+    def give(self) -> list[Guard]:
+        """Ends all guards for another process, which watches on; those that have not ended yet."""
+        given = [guard for guard in self._guards.values() if guard.state is GuardState.WATCHING]
+        for guard in given:
+            self._tasks.pop(guard.unit).cancel()
+        return given
+
     async def aclose(self) -> None:
         """Ends all guards; what they watched stays where it is."""
         for unit, task in self._tasks.items():

@@ -145,9 +145,7 @@ class Migration:
         async with self._turn:
             await self._sync.apply(text, file)
         self._served.live = True
-        self._tasks.append(asyncio.create_task(self._save_for_ever()))
-        if not self._store.alone:
-            self._tasks.append(asyncio.create_task(self._follower.run()))
+        self._begin_tasks()
         return self.served
 
     async def aclose(self) -> None:
@@ -159,6 +157,53 @@ class Migration:
         if self._tasks:
             await self._save()
         await asyncio.to_thread(self._standings.journal.close)
+
+    async def check(self) -> None:
+        """Reads the file, and changes nothing. Raises RoutesInvalid."""
+        await self._disk.read()
+
+    async def hand_over(self, written: Callable[[], None]) -> str | None:
+        """Writes everything down and releases the state directory for another process; or None, or why it cannot.
+
+        No move is made from here on, unless `resume` is called. `written` is called in the moment whose counters the
+        other process begins with.
+        """
+        await self._turn.acquire()
+        problem = await self._standings.write()
+        if problem is None:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._tasks.clear()
+            problem = self._write_down(written)
+            if problem is not None:
+                self._begin_tasks()
+        if problem is not None:
+            self._turn.release()
+        return problem
+
+    def _write_down(self, written: Callable[[], None]) -> str | None:
+        """Without a pause, for that moment's sake."""
+        try:
+            for file in self._saved:
+                file.write(file.snapshot())
+        except OSError as exc:
+            return f"the counters cannot be written: {exc}"
+        written()
+        self._standings.journal.close()
+        return None
+
+    async def resume(self) -> None:
+        """The other process has ended without serving: goes on from what it has journalled. Raises OSError."""
+        await self._standings.load()
+        self._served.serve(self._disk.table, ())
+        self._begin_tasks()
+        self._turn.release()
+
+    def _begin_tasks(self) -> None:
+        self._tasks.append(asyncio.create_task(self._save_for_ever()))
+        if not self._store.alone:
+            self._tasks.append(asyncio.create_task(self._follower.run()))
 
     @property
     def served(self) -> RouteTable:

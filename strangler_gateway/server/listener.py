@@ -1,7 +1,8 @@
 """The sockets on which clients and operators are served."""
 
 import socket
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 BACKLOG: Final = 4096
 
@@ -26,11 +27,29 @@ def listen_together(host: str, port: int, number: int) -> list[socket.socket]:
     The port is taken alone first: any other gateway of the same user could share it unseen. Raises OSError as `listen`.
     """
     with listen(host, port) as alone:
-        family, kind, protocol, address = alone.family, alone.type, alone.proto, alone.getsockname()
+        place = _Bound(alone.family, alone.type, alone.proto, alone.getsockname())
+    return _more(place, number)
+
+
+def join(known: Sequence[socket.socket], number: int) -> list[socket.socket]:
+    """These sockets of `listen_together`, and more where there are fewer than `number`. Raises OSError."""
+    one = known[0]
+    place = _Bound(one.family, one.type, one.proto, one.getsockname())
+    return [*known, *_more(place, number - len(known))]
+
+
+class _Bound(NamedTuple):
+    family: int
+    kind: int
+    protocol: int
+    address: tuple[object, ...]
+
+
+def _more(place: _Bound, number: int) -> list[socket.socket]:
     made: list[socket.socket] = []
     try:
         for _ in range(number):
-            made.append(_listening(socket.socket(family, kind, protocol), address, together=True))
+            made.append(_listening(socket.socket(*place[:3]), place.address, together=True))
     except OSError:
         for one in made:
             one.close()

@@ -50,6 +50,13 @@ def add(stats: Stats, delta: Delta) -> None:
         _add_step(stats.steps.get(unit), row)
 
 
+def without_users(delta: Delta) -> Delta:
+    """What was drained without the sketches, which no process with another PYTHONHASHSEED can read."""
+    rows = delta.get("routes", {})
+    kept = {route: {k: v for k, v in row.items() if not k.startswith("users_")} for route, row in rows.items()}
+    return {**delta, "routes": kept}
+
+
 def _drain_route(one: RouteStats) -> dict[str, Any]:
     row: dict[str, Any] = {"counters": {name: count for name in COUNTERS if (count := getattr(one, name))}}
     for name in row["counters"]:
@@ -72,6 +79,8 @@ def _drain_route(one: RouteStats) -> dict[str, Any]:
 
 def _add_route(one: RouteStats, row: Delta) -> None:
     for name, count in row.get("counters", {}).items():
+        if name not in COUNTERS:
+            continue  # of another version
         setattr(one, name, getattr(one, name) + int(count))
     one.last_legacy_at = max(one.last_legacy_at, float(row.get("last_legacy_at", 0.0)))
     for side in _SIDES:

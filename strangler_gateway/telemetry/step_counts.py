@@ -193,6 +193,16 @@ class StepCounts:
         return step
 
 
+def adopt_steps(mine: dict[str, StepCounts], steps: Mapping[str, Sequence[Any]]) -> None:
+    """`steps`: since when, and the share, of each movable that another process counts. Others begin anew here."""
+    for gone in mine.keys() - steps.keys():
+        del mine[gone]
+    for unit, (since, share) in steps.items():
+        known = mine.get(unit)
+        if known is None or (known.since, known.share) != (since, share):
+            mine[unit] = StepCounts(since, share)
+
+
 def count(steps: Mapping[str, StepCounts], exchange: Exchange, bad: bool, wall: Callable[[], float]) -> None:
     """A request whose user was drawn has ended. `bad`: with a failure of the side that it went to.
 

@@ -11,8 +11,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import uvicorn
 
@@ -28,7 +28,7 @@ from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.bulkheads import tell_bulkheads
 from strangler_gateway.telemetry.drained import drain as drained
 from strangler_gateway.telemetry.instances import told
-from strangler_gateway.telemetry.step_counts import StepCounts
+from strangler_gateway.telemetry.step_counts import adopt_steps
 from strangler_gateway.workers.asking import ParentCounters, ParentTurns, Questions
 from strangler_gateway.workers.channel import Channel, ChannelLost, Message, open_channel, unpacked
 from strangler_gateway.workers.recording import record
@@ -73,7 +73,7 @@ async def _run(connected: socket.socket, listeners: list[socket.socket]) -> int:
             serving = InProcess(settings, outside, listeners)
             try:
                 await serving.begin(unpacked(begin["table"]))
-                await Worker(channel, serving, outside, questions, begin).serve()
+                await GatewayWorker(channel, serving, outside, questions, begin).serve()
             finally:
                 await serving.aclose()
                 await outside.publishing.aclose()
@@ -86,7 +86,7 @@ async def _run(connected: socket.socket, listeners: list[socket.socket]) -> int:
     return 0
 
 
-class Worker:
+class GatewayWorker:
     """Does what the parent says, and tells it what was counted."""
 
     def __init__(
@@ -96,9 +96,10 @@ class Worker:
         self._serves = int(begin["number"])
         self._leave_asked, self._stop_asked = asyncio.Event(), asyncio.Event()
         self._leave_s = self._drain_s = 0.0
+        self._accepting = True
         self._recording: asyncio.Task[None] | None = None
         self._at_once = asyncio.Event()
-        self._adopt_steps(begin["steps"])
+        adopt_steps(outside.stats.steps, begin["steps"])
 
     async def serve(self) -> None:
         """Serves until the parent says stop, or has gone; then finishes what is under way."""
@@ -111,7 +112,7 @@ class Worker:
             gc.freeze()
             self._channel.send("up", number=self._serves)
             await self._leave_asked.wait()
-            await self._serving.leave(self._leave_s, self._stop_asked.wait())
+            await self._serving.leave(self._leave_s, self._stop_asked.wait(), accepting=self._accepting)
             await self._stop_asked.wait()
             await self._serving.stop(self._drain_s, self._at_once.wait())
             for helper in helpers:
@@ -151,16 +152,6 @@ class Worker:
             bulkheads=tell_bulkheads(self._serving.bulkheads),
         )
 
-    def _adopt_steps(self, steps: Mapping[str, Any]) -> None:
-        """Counts begin anew where a movable has moved."""
-        mine = self._outside.stats.steps
-        for gone in mine.keys() - steps.keys():
-            del mine[gone]
-        for unit, (since, share) in steps.items():
-            known = mine.get(unit)
-            if known is None or (known.since, known.share) != (since, share):
-                mine[unit] = StepCounts(since, share)
-
     def _table(self, message: Message) -> None:
         """Another table, from the next request on."""
         number = int(message["number"])
@@ -173,7 +164,7 @@ class Worker:
             log.exception("the new table cannot be served")
             self._channel.send("refused", number=number, why=str(exc)[:500])
             return
-        self._adopt_steps(message["steps"])
+        adopt_steps(self._outside.stats.steps, message["steps"])
         self._serves = number
         self._channel.send("serves", number=number)
 
@@ -192,7 +183,7 @@ class Worker:
         self._recording = asyncio.create_task(record(self._channel, recorder, asked)) if asked is not None else None
 
     def _leave(self, message: Message) -> None:
-        self._leave_s = float(message["seconds"])
+        self._leave_s, self._accepting = float(message["seconds"]), bool(message["accepting"])
         self._leave_asked.set()
 
     def _stop(self, message: Message) -> None:

@@ -185,10 +185,10 @@ class Workers:
         """Of services, as the workers see them."""
         return summed(status for worker in self.up for status in worker.instances)
 
-    async def leave(self, seconds: float, at_once: Awaitable[object]) -> None:
+    async def leave(self, seconds: float, at_once: Awaitable[object], *, accepting: bool = True) -> None:
         """The workers serve on for so long, and tell each client that its connection ends."""
         for worker in self._running.values():
-            worker.channel.send("leave", seconds=seconds)
+            worker.channel.send("leave", seconds=seconds, accepting=accepting)
         await within(at_once, seconds)
 
     async def stop(self, drain_s: float, at_once: Awaitable[object]) -> None:
