@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import authenticated, resilience, streams
+from benchmarks import authenticated, resilience, several_workers, streams
 from benchmarks.checks import check_answer, check_steps
 from benchmarks.designs import STARTERS, Design, Stage
 from benchmarks.load import Fields, Generator
@@ -41,6 +41,7 @@ class Options:
     read_seconds: float = 2.0
     auth_seconds: float = 2.0
     resilience_seconds: float = 2.0
+    workers_seconds: float = 2.0
 
 
 class Comparison:
@@ -66,7 +67,7 @@ class Comparison:
             designs = self._start(stage)
             self._measure(designs, stage.caller.fields)
             result = self._report(upstream, alone=cores is not None and cores.proxy != cores.others)
-        return result | self._reads() | self._overview() | self._authenticated() | self._resilience()
+        return result | self._reads() | self._overview() | self._authenticated() | self._resilience() | self._workers()
 
     def _start(self, stage: Stage) -> list[Design]:
         designs = []
@@ -144,6 +145,15 @@ class Comparison:
             ratios = resilience.resilience_ratios(Path(folder), self._options.rounds, self._options.resilience_seconds)
         self._say(f"with everything of resilience against nothing of it: {ratios}")
         return ratios
+
+    def _workers(self) -> dict[str, float | None]:
+        """What a second worker adds where the load runs on the same cores."""
+        if not self._options.workers_seconds:
+            return {several_workers.NAME: None}
+        with tempfile.TemporaryDirectory(prefix="bench-workers-") as folder:
+            found = several_workers.workers_ratio(Path(folder), self._options.rounds, self._options.workers_seconds)
+        self._say(f"two workers against one process, with the load on the same cores: {found}")
+        return found
 
     def _reads(self) -> dict[str, float | None]:
         """The cost of a read through gateway and service; on any core: here all of it is the user's."""

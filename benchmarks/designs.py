@@ -57,11 +57,12 @@ def gateway(
     wrapper: tuple[str, ...] = (),
     python: str = sys.executable,
     routes_text: str | None = None,
+    options: tuple[str, ...] = (),
 ) -> Design:
-    """The gateway. `wrapper`: interpreter options and module that run its command line inside."""
+    """The gateway. `wrapper`: interpreter options and module that run its command line inside; `options`: its own."""
     routes = stage.write("routes.yaml", routes_text or routes_yaml(stage.origin_port, stage.sink_port))
     command = [python, *(wrapper or ("-m", "strangler_gateway.cli.app")), "serve", "--routes", str(routes)]
-    command += ["--port", "0", "--admin-port", "0", "--state-dir", str(stage.folder / f"{name}.state")]
+    command += ["--port", "0", "--admin-port", "0", "--state-dir", str(stage.folder / f"{name}.state"), *options]
     child = stage.start(name, command, {KEY_ENV: stage.caller.key})
     return Design(name, int(wait_for_output(child, _LISTENING)[1]), child)
 

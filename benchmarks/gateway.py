@@ -49,6 +49,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=default.resilience_seconds,
         help="0 turns it off (default %(default)s)",
     )
+    parser.add_argument(
+        "--workers-seconds", type=float, default=default.workers_seconds, help="0 turns it off (default %(default)s)"
+    )
     parser.add_argument("--json-only", action="store_true", help="print only the JSON line")
     return parser.parse_args(argv)
 

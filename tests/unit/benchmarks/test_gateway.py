@@ -21,6 +21,7 @@ SMALL = [
     "--read-seconds=0",
     "--auth-seconds=0",
     "--resilience-seconds=0",
+    "--workers-seconds=0",
 ]
 RATIOS = ("vs_naive", "vs_envoy", "vs_nginx", "vs_haproxy", "p99_vs_envoy")
 
