@@ -2,14 +2,16 @@
 
 First come, first served, as long as the queue is young. Once the oldest has waited for half of what it may, the service
 is overloaded, and the newest goes first: it is answered while its client still waits, and those that nobody could
-answer in time end by their time bound (adaptive LIFO: Maurer, "Fail at Scale", ACM Queue 13.8, 2015).
+answer in time end by their time bound (adaptive LIFO: Maurer, "Fail at Scale", ACM Queue 13.8, 2015). Every eighth turn
+is the oldest's all the same: where a burst alone has made the queue old, it becomes young again, and nobody starves.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 Waiter = TypeVar("Waiter")
+_TURN_OF_THE_OLDEST: Final = 8
 
 
 class CallQueue(Generic[Waiter]):
@@ -17,6 +19,7 @@ class CallQueue(Generic[Waiter]):
 
     def __init__(self, most: int, wait_s: float) -> None:
         self.most, self.wait_s = most, wait_s
+        self._turns = 0
         self._since: OrderedDict[Waiter, float] = OrderedDict()
         """The oldest first."""
 
@@ -34,8 +37,9 @@ class CallQueue(Generic[Waiter]):
         """Who goes next, if anybody waits."""
         if not self._since:
             return None
+        self._turns += 1
         is_overloaded = self.oldest_s(now) > self.wait_s / 2
-        return self._since.popitem(last=is_overloaded)[0]
+        return self._since.popitem(last=is_overloaded and self._turns % _TURN_OF_THE_OLDEST != 0)[0]
 
     def remove(self, waiter: Waiter) -> bool:
         """Its client has gone; false if it did not wait."""

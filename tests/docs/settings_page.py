@@ -36,6 +36,8 @@ from strangler_gateway.http.request_head import RefusalReason, parse_request
 from strangler_gateway.migration.states import RefusalCode
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.access_log import AccessLog
+from strangler_gateway.telemetry.bulkheads import bulkhead_metrics
+from strangler_gateway.telemetry.instances import instance_metrics
 from strangler_gateway.telemetry.publish_stats import FAILURES
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -132,13 +134,13 @@ REFUSED_FIELDS = {
     "more": "how many of this peer (IPv6: of its /64) were refused without a line since its last one",
 }
 PROXY_STATUS: dict[str, str] = {
-    "connection_limit_reached": "503: too many client connections",
+    "connection_limit_reached": "503: too many client connections, or too many requests at once to a service",
     "connection_read_timeout": "the upstream stopped in the middle of its answer",
     "connection_refused": "502: the upstream refuses connections",
     "connection_terminated": "502: the upstream closed the connection without an answer",
     "connection_timeout": "504: the upstream did not accept a connection in time (`timeout_s.connect`)",
     "destination_ip_unroutable": "502: the upstream's address cannot be reached",
-    "destination_unavailable": "503: the breaker is open, or the broker did not take the message",
+    "destination_unavailable": "503: an open breaker, no instance, or a broker that did not take the message",
     "dns_error": "502: the upstream's name cannot be resolved",
     "http_protocol_error": "502: the upstream's answer is not valid HTTP",
     "http_request_denied": "401, 403, 429, 503: a rule of routes.yaml, or too much at once",
@@ -246,7 +248,14 @@ def _sections() -> Iterator[list[str]]:
     yield ["## Why a request failed: `proxy_status`", "", *_table("word", PROXY_STATUS)]
     yield ["## Why a request was refused before its route was known: `reason`", "", *_table("word", REFUSED)]
     yield ["## Why a message was not confirmed: `strangler_publish_failures_total`", "", *_table("word", PUBLISH)]
+    about = "One sample for each service, and where the name is about an instance for each of its instances."
+    yield ["## Metrics of services: `strangler_upstream_…`", "", about, "", *_table("metric", _upstream_metrics())]
     yield ["## Why a move was refused: `code`", "", *_table("code", REFUSALS)]
+
+
+def _upstream_metrics() -> dict[str, str]:
+    every = (*bulkhead_metrics(()), *instance_metrics(()))
+    return {metric.name: f"{metric.kind}: {metric.help[0].lower()}{metric.help[1:-1]}" for metric in every}
 
 
 def _table(name: str, rows: Mapping[str, str]) -> list[str]:

@@ -26,6 +26,14 @@ def test_the_newest_goes_first_once_the_oldest_has_waited_for_half_of_what_it_ma
     assert list(old.overdue(1.0)) == [1, 2]
 
 
+def test_a_queue_that_a_burst_has_made_old_becomes_young_again_though_as_many_come_as_go() -> None:
+    old = queue(*range(100), most=200)
+    for turn in range(800):
+        old.put(1000 + turn, 0.6)
+        assert old.take(0.6) is not None
+    assert old.oldest_s(0.6) == 0.0
+
+
 def test_a_full_one_takes_nobody_and_who_leaves_makes_room() -> None:
     full = queue(1, 2, most=2)
     assert not full.put(3, 0.1)
