@@ -174,8 +174,9 @@ def _source(found: Mapping[str, Any]) -> str:
 
 
 def _instance(one: Mapping[str, Any]) -> str:
-    left_out = "left out for a while, " if one["left_out"] else ""
-    return left_out + ("ready" if one["ready"] else str(one["problem"]))
+    left_out = f"left out ({one['state']}), " if one["left_out"] else ""
+    counts = f"{one['requests']} requests, {one['failures']} failures, {one['outstanding']} under way"
+    return f"{left_out}{'ready' if one['ready'] else one['problem']}; {counts}"
 
 
 _BULKHEAD = ("service", "breaker", "opened", "under way", "waiting", "refused", "retries")

@@ -56,7 +56,13 @@ class AccessLog:
             _HUNDREDTHS[hundredths],
             exchange.stage,
         )
-        if exchange.proxy_status or self._more or exchange.called_by or exchange.trace is not None:
+        if (
+            exchange.proxy_status
+            or self._more
+            or exchange.called_by
+            or exchange.trace is not None
+            or exchange.sent is not None
+        ):
             line = line[:-2] + self._seldom(exchange)
         self._put(line)
 
@@ -68,6 +74,9 @@ class AccessLog:
     def _seldom(self, exchange: Exchange) -> bytes:
         """The end of a line: why it failed, what the operator asks for; no query, since it may hold secrets."""
         line = b',"proxy_status":"%b"' % exchange.proxy_status if exchange.proxy_status else b""
+        if exchange.sent is not None:
+            line += b',"instance":%b' % exchange.sent[0]
+            line += b',"attempts":%d' % exchange.sent[1] if exchange.sent[1] > 1 else b""
         if exchange.called_by:
             line += b',"called_by":"%b","call":"%b"' % (exchange.called_by.encode(), exchange.call.encode())
         if exchange.trace is not None:

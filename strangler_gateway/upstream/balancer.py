@@ -80,6 +80,8 @@ class Balancer:
         call = Call(pool, sink, method, target, head, complete, upgrade)
         pool.active.add(call)
         pool.requests += 1
+        if self._only is None:
+            call.attempts = 1
         if ticket > 0:
             bulkhead.enter(call, ticket, now)
             _begin(call, pool, now)
@@ -129,7 +131,7 @@ class Balancer:
             return False
         if (other is None and not reused) or not self.budget.spend(now):
             return False
-        call.resent = True
+        call.resent, call.attempts = True, max(call.attempts, 1) + 1
         if other is not None:
             self._move(call, other)
         (other or pool).dispatch(call, now)
@@ -237,6 +239,7 @@ class Balancer:
 
     def _hand_over(self, call: Call, pool: Pool, now: float) -> None:
         """Nothing of the call has left."""
+        call.attempts = max(call.attempts, 1) + 1
         self._move(call, pool)
         _begin(call, pool, now)
 

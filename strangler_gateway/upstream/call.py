@@ -54,6 +54,11 @@ class CallPool(Protocol):
     def service(self) -> Service: ...
     @property
     def active(self) -> "set[Call]": ...
+    @property
+    def label(self) -> bytes:
+        """The instance's id as a JSON text."""
+        ...
+
     def now(self) -> float:
         """Monotonic seconds."""
         ...
@@ -101,6 +106,7 @@ class Call:
 
     __slots__ = (
         "answered",
+        "attempts",
         "complete",
         "connection",
         "deadline",
@@ -151,6 +157,8 @@ class Call:
         """The breaker's, until it knows how the call ended."""
         self.entered_at = 0.0
         self.resent = False
+        self.attempts = 0
+        """How often it was begun; 0: once, where there is one instance alone."""
         self.tried: tuple[CallPool, ...] = ()
         """The instances that it was moved away from."""
         self.idle_s = pool.service.timeouts.idle or inf

@@ -1,6 +1,7 @@
 """The connections to one instance of a service; no task per request."""
 
 import asyncio
+import json
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -56,6 +57,7 @@ class Pool:
         self.owner = owner
         self.service = service
         self.instance = instance
+        self.label = json.dumps(instance.id).encode()
         self.now = now
         self.max_header = max_header
         self.batch = batch

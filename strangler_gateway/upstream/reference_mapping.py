@@ -4,7 +4,7 @@ import re
 from ipaddress import ip_address
 
 from strangler_gateway.exchange.exchange import Exchange
-from strangler_gateway.table.routes import Service, Side
+from strangler_gateway.table.routes import Service, Side, authority_of
 
 _REFERENCE = re.compile(rb"(?i)https?://([^/?#]*)(.*)", re.DOTALL)
 _REFRESH = re.compile(rb"""(?i)[0-9. \t]*[;,][ \t]*url[ \t]*=[ \t]*(["']?)""")
@@ -25,13 +25,20 @@ def _outside(exchange: Exchange, reference: bytes, service: Service) -> bytes:
     found = _REFERENCE.fullmatch(reference)
     if found is not None:
         host, path = found.groups()
-        if host.lower() != service.authority.lower() or (service.host_policy == "preserve" and exchange.host == host):
+        if not _is_origin(host.lower(), service) or (service.host_policy == "preserve" and exchange.host == host):
             return reference
         scheme, host = exchange.public_scheme or exchange.scheme, exchange.public_host or exchange.host or host
         return b"%b://%b%b" % (scheme, host, _public_path(exchange, path, service))
     if reference.startswith(b"/") and not reference.startswith(b"//"):
         return _public_path(exchange, reference, service)
     return reference
+
+
+def _is_origin(host: bytes, service: Service) -> bool:
+    """Whether it is the service, or one of its instances."""
+    if host == service.authority.lower():
+        return True
+    return any(host == authority_of(service.scheme, one.host, one.port).lower() for one in service.instances)
 
 
 def _public_path(exchange: Exchange, path: bytes, service: Service) -> bytes:
@@ -77,7 +84,7 @@ def map_cookie(exchange: Exchange, value: bytes, service: Service) -> bytes:
 
 
 def _is_internal(domain: bytes, service: Service) -> bool:
-    if domain.lower() == service.host.lower().encode():
+    if domain.lower() in {host.lower().encode() for host in (service.host, *[one.host for one in service.instances])}:
         return True
     try:
         ip_address(domain.decode("latin-1"))

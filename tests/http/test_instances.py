@@ -1,0 +1,195 @@
+"""Three instances of a service under load: killed, stopped, slow, broken, removed, added. Real processes."""
+
+import http.client
+import json
+import signal
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.http.conftest import Start
+from tests.http.gateway_process import GatewayProcess
+from tests.support.system.processes import Process
+from tests.support.system.waiting import until
+
+CLIENTS = 8
+ROUTES = """\
+version: 1
+services:
+  monolith:
+    urls: [{urls}]
+    timeout_s: {{response: 1}}
+    balance: {{slow_start_s: 1}}
+routes:
+  - {{id: all, match: {{path: "/{{rest...}}"}}, legacy: monolith}}
+"""
+
+
+class Answer(NamedTuple):
+    """Status, who gave it, and how long it took."""
+
+    method: str
+    status: int
+    port: str
+    seconds: float
+
+
+class World:
+    """The gateway, and the instances that its file names."""
+
+    def __init__(self, folder: Path, start: Start, count: int) -> None:
+        self.folder, self.file = folder, folder / "routes.yaml"
+        self.instances = [self.instance(number) for number in range(count)]
+        self.write(self.instances)
+        self.gateway: GatewayProcess = start(routes=self.file)
+        self.answers: list[Answer] = []
+
+    def instance(self, number: int) -> Process:
+        log = self.folder / f"instance-{number}.log"
+        return Process(str(number), ("tests.support.system.instance", "0"), {}, log).start()
+
+    def write(self, instances: list[Process]) -> None:
+        self.file.write_text(ROUTES.format(urls=", ".join(f'"http://127.0.0.1:{one.port}"' for one in instances)))
+
+    def serve(self, instances: list[Process]) -> None:
+        """A new file, and its digest is served."""
+        before = self.status()["digest"]
+        self.write(instances)
+        self.gateway.signal(signal.SIGHUP)
+        until(lambda: self.status()["digest"] != before, "the new file is served")
+
+    def asked(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.gateway.admin_port}{path}", timeout=10) as answer:
+            return json.load(answer)
+
+    def status(self) -> Any:
+        return self.asked("/status")
+
+    def state(self, instance: Process) -> str:
+        [service] = self.asked("/services")["services"]
+        return next(one["state"] for one in service["instances"] if one["instance"].endswith(f":{instance.port}"))
+
+    @contextmanager
+    def load(self) -> Iterator[None]:
+        """Clients that ask as fast as they are answered; every fifth request is a write."""
+        over = threading.Event()
+        self.answers = []
+        threads = [threading.Thread(target=self._client, args=(over,)) for _ in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+
+    def _client(self, over: threading.Event) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=20)
+        number = 0
+        while not over.is_set():
+            number += 1
+            method, began = "GET" if number % 5 else "DELETE", time.monotonic()
+            connection.request(method, "/home")
+            answer = connection.getresponse()
+            said = answer.read().decode() if answer.status in (200, 500) else ""
+            answer.read()
+            self.answers.append(Answer(method, answer.status, said, time.monotonic() - began))
+        connection.close()
+
+    def answered(self, more: int) -> None:
+        """So many further answers have come."""
+        wanted = len(self.answers) + more
+        until(lambda: len(self.answers) >= wanted, f"{more} answers")
+
+    def by_instance(self, since: int = 0) -> Counter[str]:
+        return Counter(answer.port for answer in self.answers[since:] if answer.status == 200)
+
+    def statuses(self, method: str) -> Counter[int]:
+        return Counter(answer.status for answer in self.answers if answer.method == method)
+
+
+@pytest.fixture
+def world(tmp_path: Path, start: Start) -> Iterator[World]:
+    made = World(tmp_path, start, 3)
+    yield made
+    for instance in made.instances:
+        instance.kill()
+
+
+def test_an_instance_that_is_killed_costs_no_safe_request_and_comes_back_by_itself(world: World) -> None:
+    killed = world.instances[0]
+    port = str(killed.port)
+    with world.load():
+        world.answered(300)
+        killed.kill()
+        until(lambda: world.state(killed) == "unreachable", "it is left out")
+        world.answered(300)
+        before = len(world.answers)
+        killed.module = (killed.module[0], port)
+        killed.start()
+        until(lambda: world.by_instance(before)[port] > 10, "it is asked again", within_s=10)
+    assert set(world.statuses("GET")) == {200}
+    writes = world.statuses("DELETE")
+    assert set(writes) <= {200, 502}
+    assert writes[502] <= CLIENTS
+    assert '"instance":"127.0.0.1:' in world.gateway.logged('"attempts":2')
+
+
+def test_an_instance_that_stands_still_costs_the_requests_that_it_has_alone(world: World) -> None:
+    stopped = world.instances[0]
+    with world.load():
+        world.answered(300)
+        stopped.pause()
+        until(lambda: world.state(stopped) == "failing", "it is left out")
+        world.answered(300)
+    stopped.go_on()
+    others = sorted(answer.seconds for answer in world.answers if answer.status == 200)
+    assert Counter(answer.status for answer in world.answers)[504] <= 2 * CLIENTS
+    assert others[int(len(others) * 0.99)] < 0.5
+
+
+def test_a_slow_instance_gets_less(world: World) -> None:
+    slow = world.instances[0]
+    assert slow.running is not None
+    slow.running.send_signal(signal.SIGUSR1)
+    with world.load():
+        world.answered(900)
+    by_instance = world.by_instance()
+    assert 0 < by_instance[str(slow.port)] < by_instance.total() / 6
+
+
+def test_an_instance_that_answers_500_is_left_out_and_its_answers_are_the_clients(world: World) -> None:
+    broken = world.instances[0]
+    assert broken.running is not None
+    broken.running.send_signal(signal.SIGUSR2)
+    with world.load():
+        until(lambda: world.state(broken) == "failing", "it is left out")
+        before = len(world.answers)
+        world.answered(CLIENTS)
+        world.answered(300)
+    assert 20 <= sum(answer.status == 500 for answer in world.answers) <= 100
+    assert world.by_instance(before + CLIENTS).keys() == {str(one.port) for one in world.instances[1:]}
+
+
+def test_instances_leave_and_come_without_a_failed_request(world: World) -> None:
+    leaving = world.instances[0]
+    world.instances.append(world.instance(3))
+    coming = world.instances[3]
+    with world.load():
+        world.answered(200)
+        world.serve(world.instances[1:])
+        world.answered(CLIENTS)
+        before = len(world.answers)
+        until(lambda: world.by_instance(before)[str(coming.port)] > 20, "the new one is asked")
+        leaving.stop()
+        world.answered(200)
+    assert {answer.status for answer in world.answers} == {200}
+    assert str(leaving.port) not in world.by_instance(before)
