@@ -74,7 +74,7 @@ class World:
 
     def state(self, instance: Process) -> str:
         [service] = self.asked("/services")["services"]
-        return next(one["state"] for one in service["instances"] if one["instance"].endswith(f":{instance.port}"))
+        return str(next(one["state"] for one in service["instances"] if one["instance"].endswith(f":{instance.port}")))
 
     @contextmanager
     def load(self) -> Iterator[None]:

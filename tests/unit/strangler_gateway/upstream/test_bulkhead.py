@@ -37,7 +37,7 @@ class Upstream:
     """A service whose calls are held until the test ends them; time stands still, and turns come when asked for."""
 
     def __init__(self, service: Service = SERVICE, places: int = 2) -> None:
-        self.service, self.time = service, 0.0
+        self.service, self.time, self.label = service, 0.0, b""
         self.active: set[Call] = set()
         self.sent: list[Call] = []
         self.clients: dict[Call, Client] = {}
