@@ -98,7 +98,7 @@ def joined(
     name = settings.member or f"{socket.gethostname()}:{settings.admin_port}"
     store = _consul_store(settings, name, clock)
     run = secrets.token_hex(6)
-    members = Members(store, ClusterMember(name, run), settings.state / "members.json", clock)
+    members = Members(store, ClusterMember(name, run), settings.state / "members.json", settings.store_wait_s, clock)
     store.heard = members.changed
     peers, counting = Peers(name, tokens), Counting(settings.state / "counting.json", stats)
     return Joined(run, store, members, peers, counting, SharedCounts(members, peers, counting, row, clock))
@@ -113,10 +113,6 @@ def _check(settings: Settings) -> None:
         raise SettingsInvalid(
             f"{where} and trust each other by one signing key: set STRANGLER_SIGNING_KEY or STRANGLER_SIGNING_KEY_FILE "
             "to the same P-256 keys for all of them (the key in the state directory is this gateway's own)"
-        )
-    if not revealed(settings.redis_url):
-        raise SettingsInvalid(
-            f"{where}, and `serialize:` and `limit:` hold for all of them together: set STRANGLER_REDIS_URL"
         )
     if not settings.member and not settings.admin_port:
         raise SettingsInvalid(f"{where}: a free admin port (0) gives no lasting name, so set STRANGLER_MEMBER")

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     gateway is alone."""
     store_prefix: str = Field("strangler", pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$")
     """Below which key the gateways that act as one share their decisions; another one for each cluster."""
+    store_wait_s: float = Field(2.0, gt=0, le=60)
+    """How long a move waits for the other gateways to report that they serve it; before one half as long."""
     store_session_s: int = Field(15, ge=10, le=3600)
     """How long a gateway that makes automatic moves may be silent before another one may."""
     consul_url: str | None = None

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chassis.service.metrics import Metric, gauge
+from strangler_gateway.cluster.record_json import name_shown
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.migration.diff import Diff
 from strangler_gateway.migration.gate import sentences
@@ -179,6 +180,7 @@ def move_result(one: MoveResult) -> View:
         "before": place(one.before),
         "after": place(one.after),
         "held": one.held,
+        "rollback": name_shown(one.rollback) if one.rollback else None,
         "refusals": [_refusal(refusal) for refusal in one.refusals],
         "overridden": [_refusal(refusal) for refusal in one.overridden],
         "warnings": list(one.warnings),

@@ -20,8 +20,6 @@ REFRESH_S = 10.0
 """A gateway that has nothing new to say says so this often."""
 AWAY_S = 0.5
 """Before the next try, while the store is away."""
-BEHIND_S, REPORTED_S = 1.0, 2.0
-"""So long the others' reports are waited for: before a move forward, and after one."""
 POLL_S = 0.02
 """Between two looks at the store while somebody waits for the others' reports."""
 MAX_BYTES = 1 << 20
@@ -62,11 +60,14 @@ class Members:
     """What the control plane asks of the other gateways. `me` has no admin URL until `begin`."""
 
     def __init__(
-        self, store: MemberStore, me: ClusterMember, path: Path, clock: Callable[[], float] = time.time
+        self, store: MemberStore, me: ClusterMember, path: Path, wait_s: float, clock: Callable[[], float] = time.time
     ) -> None:
-        """`path`: the file in the state directory that keeps the members that were known."""
+        """`path`: the file in the state directory that keeps the members that were known.
+
+        `wait_s`: so long the others' reports are waited for after a move; before one half as long.
+        """
         self.me = me
-        self._store, self._path, self._clock = store, path, clock
+        self._store, self._path, self._wait_s, self._clock = store, path, wait_s, clock
         self._wake = asyncio.Event()
         self._known: dict[str, ClusterMember] = {}
         self._cluster: str | None = None
@@ -135,14 +136,14 @@ class Members:
 
     async def behind(self, group: str, record: str) -> Sequence[str]:
         """Of every gateway that does not report this digest now, a sentence that names it. Raises StoreAway."""
-        return self._sentences(group, await self._late(group, record, BEHIND_S))
+        return self._sentences(group, await self._late(group, record, self._wait_s / 2))
 
     async def until_reported(self, group: str, record: str) -> Sequence[str]:
         """Waits, bounded, until every gateway reports this digest; a sentence for each that does not.
 
         Raises StoreAway.
         """
-        return self._sentences(group, await self._late(group, record, REPORTED_S))
+        return self._sentences(group, await self._late(group, record, self._wait_s))
 
     def still(self, one: ClusterMember, group: str) -> str:
         """`gw3 still serves canary 10 % (seen 40 s ago)`."""

@@ -7,17 +7,19 @@ import shutil
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from joserfc.jwk import ECKey
 
 from parts.consul import ConsulServer
+from parts.fresh import REDIS_URL
 from tests.http.gateway_process import GatewayProcess
 from tests.support.system.tcp_proxy import TcpProxy
 from tests.support.system.waiting import until
@@ -37,10 +39,12 @@ routes:
     match: {methods: [GET], path: "/items/{id}"}
     legacy: monolith
     extracted: shop
+    limit: {rate: "1000000/minute", by: address}
     shadow: {pure: true}
   - {id: rest, match: {path: "/{rest...}"}, legacy: monolith}
 """
-CUT_S = 30.0
+CALLS = httpx.Client(trust_env=False, timeout=30)
+"""Of all tests: one is slow to make."""
 
 
 class Side(ThreadingHTTPServer):
@@ -82,6 +86,7 @@ class OneOfMany:
     """To Consul."""
     admin_line: TcpProxy
     """From the other gateways to the admin port."""
+    redis_line: TcpProxy
     environ: Mapping[str, str]
     process: GatewayProcess | None = None
     options: list[str] = field(default_factory=list)
@@ -144,9 +149,7 @@ class OneOfMany:
         """Status and answer of its admin API."""
         fields = {"Authorization": f"Bearer {OPERATOR}"}
         content = body if method == "POST" else None
-        answer = httpx.request(
-            method, f"{self.admin}/{path}", json=content, headers=fields, timeout=30, trust_env=False
-        )
+        answer = CALLS.request(method, f"{self.admin}/{path}", json=content, headers=fields)
         return answer.status_code, answer.json()
 
     def flip(self, to: str, share: float | None = None, *, force: bool = True, **more: object) -> dict[str, Any]:
@@ -176,9 +179,7 @@ class OneOfMany:
 
     def get(self, user: str = "ada", path: str = "/items/1") -> httpx.Response:
         """A request of a client."""
-        return httpx.get(
-            f"http://127.0.0.1:{self.running.port}{path}", headers={"X-User": user}, timeout=30, trust_env=False
-        )
+        return CALLS.get(f"http://127.0.0.1:{self.running.port}{path}", headers={"X-User": user})
 
 
 class Many:
@@ -193,6 +194,7 @@ class Many:
 
     def _made(self, name: str) -> OneOfMany:
         line, admin_port = self._stack.enter_context(TcpProxy(self.server.ports.http)), free_port()
+        redis_line = self._stack.enter_context(TcpProxy(urlsplit(REDIS_URL).port or 6379))
         admin_line = self._stack.enter_context(TcpProxy(admin_port))
         environ = {
             "STRANGLER_OPERATOR_TOKEN": OPERATOR,
@@ -205,10 +207,11 @@ class Many:
             "STRANGLER_MEMBER": name,
             "STRANGLER_ADVERTISE": f"http://127.0.0.1:{admin_line.port}",
             "STRANGLER_DRAIN_S": "1",
+            "STRANGLER_REDIS_URL": redis_line.through(REDIS_URL),
             **self._settings,
         }
         options = ["--admin-port", str(admin_port)]
-        one = OneOfMany(name, self._folder / name, line, admin_line, environ, options=options)
+        one = OneOfMany(name, self._folder / name, line, admin_line, redis_line, environ, options=options)
         one.folder.mkdir()
         self.write(one)
         return one
@@ -246,6 +249,7 @@ class Many:
         for one in self.gateways:
             one.heal()
             one.admin_line.heal()
+            one.redis_line.heal()
             one.resume()
             if not one.running.alive:
                 one.start()
@@ -288,8 +292,8 @@ class Many:
 
     def end_sessions(self) -> None:
         """As their time to live would, later."""
-        for session in httpx.get(f"{self.server.url}/v1/session/list", trust_env=False).json():
-            httpx.put(f"{self.server.url}/v1/session/destroy/{session['ID']}", trust_env=False).raise_for_status()
+        for session in CALLS.get(f"{self.server.url}/v1/session/list").json():
+            CALLS.put(f"{self.server.url}/v1/session/destroy/{session['ID']}").raise_for_status()
 
     def stored_position(self) -> Any:
         """Where the decision in the store leads."""
@@ -298,7 +302,7 @@ class Many:
 
     def stored(self) -> dict[str, Any] | None:
         """The record of the group in the store."""
-        keys = httpx.get(f"{self.server.url}/v1/kv/{self.prefix}/?recurse", timeout=10, trust_env=False)
+        keys = CALLS.get(f"{self.server.url}/v1/kv/{self.prefix}/?recurse")
         if keys.status_code != httpx.codes.OK:
             return None
         found = [key for key in keys.json() if key["Key"].endswith("/groups/items")]
@@ -309,7 +313,3 @@ def free_port() -> int:
     with socket.socket() as made:
         made.bind(("127.0.0.1", 0))
         return int(made.getsockname()[1])
-
-
-Step = Callable[[], object]
-Gateways = Iterator[OneOfMany]
