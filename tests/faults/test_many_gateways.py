@@ -4,12 +4,14 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from parts.consul import ConsulServer, own
 from parts.fresh import fresh_name
+from tests.faults.gateways_at_random import run as at_random
 from tests.support.gateway.many import Many, OneOfMany
 from tests.support.system.waiting import until
 
@@ -262,3 +264,9 @@ def test_12_counters_that_are_lost_let_nothing_pass_and_a_journal_that_cannot_be
     journal.rmdir()
     (a.state / "kept").rename(journal)
     many.agree("legacy held")
+
+
+def test_at_random_no_hold_is_lost_and_nothing_moves_forward_by_itself(tmp_path: Path) -> None:
+    """The command of tests/faults/gateways_at_random.py does the same for a minute."""
+    counts = at_random(tmp_path, steps=250, duration_s=15, seed=7)
+    assert min(counts["flips"], counts["rollbacks"], counts["rests"]) > 0
