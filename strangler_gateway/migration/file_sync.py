@@ -36,7 +36,12 @@ class FileSync:
     async def apply(self, text: str, file: RouteTable) -> Reloaded:
         """Judges, decides, journals, serves. If a wish is refused, that movable alone stays. Raises NotServed."""
         away = await self._meet(file)
-        found = {} if away else await self._found(file)
+        found: dict[str, StoredRecord] = {}
+        if away is None:
+            try:
+                found = await self._found(file)
+            except StoreAway as exc:
+                away = str(exc)
         wishes = self._wishes(file)
         unreachable = await self.policy.unreachable(file, wishes)
         standings = self.served.standings

@@ -153,8 +153,8 @@ def test_7_a_wiped_store_gets_positions_and_holds_again_under_another_id(many: M
     a, _, _ = forward(many)
     before = a.ask("GET", "gateways")[1]["store"]["id"]
     many.server.wipe()
+    until(lambda: a.ask("GET", "gateways")[1]["store"]["id"] != before, "another id")
     many.agree("canary 10")
-    assert a.ask("GET", "gateways")[1]["store"]["id"] != before
     assert many.stored_position() == {"state": "canary", "share": 10}
     a.rollback()
     many.agree("legacy held")
