@@ -97,7 +97,10 @@ class FileSync:
             return undecided.refused(OVERTAKEN, f"{judged.unit} has just been changed by another gateway: look again")
         if not judged.done:
             return judged
-        behind = await self.replica.behind(judged.unit) if judged.move.direction is Direction.FORWARD else ()
+        try:
+            behind = await self.replica.behind(judged.unit) if judged.move.direction is Direction.FORWARD else ()
+        except StoreAway as exc:
+            return judged.unshared(str(exc))
         return judged.refused("members", "; ".join(behind)) if behind else judged
 
     def _stays_open(self, kept: MoveResult) -> bool:
