@@ -12,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo migration run test test-walks test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak mutations check bench bench-purchase bench-mail bench-runner bench-log-in settings-doc tapes lock
+.PHONY: help install demo migration run test test-walks test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in settings-doc tapes lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
@@ -82,6 +82,9 @@ test-images: images ## start all images as containers, and compose.yaml as a who
 
 soak: $(INSTALLED) ## mix buyers and faults at random for DURATION_S=60 [SEED=…], with audits (run make parts first)
 	@$(PYTHON_OF_VENV) -m tests.faults.soak $(if $(DURATION_S),--duration-s $(DURATION_S)) $(if $(SEED),--seed $(SEED))
+
+chaos: $(INSTALLED) ## two gateways, Consul, Redis and three instances under load, while all of them fail, for DURATION_S=60 [SEED=…]
+	@$(PYTHON_OF_VENV) -m tests.faults.chaos $(if $(DURATION_S),--duration-s $(DURATION_S)) $(if $(SEED),--seed $(SEED))
 
 mutations: $(INSTALLED) ## remove one safety rule at a time and check that a test fails (run make parts first)
 	@$(PYTHON_OF_VENV) -m tests.faults.mutations
