@@ -39,6 +39,8 @@ class Follower:
                 await asyncio.sleep(RETRY_S)
                 if self._replica.open_groups(self._groups()):
                     await self._settle()
+                else:
+                    await self._report()
         finally:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -65,9 +67,14 @@ class Follower:
         except Exception:
             log.exception("what the store holds cannot be taken over; it is tried again")
 
+    async def _report(self) -> None:
+        """Something was settled by a move, after the store's last change."""
+        with contextlib.suppress(StoreAway):
+            await self._replica.report()
+
     async def _take(self, found: Mapping[str, StoredRecord], *, owed: bool = False) -> None:
         before = dict(self._groups())
-        self._replica.fall_back({group: one.record for group, one in found.items()})
+        owed |= self._replica.fall_back({group: one.record for group, one in found.items()})
         async with self._turn:
             await (self._replica.settle(found) if owed else self._replica.take(found))
             await self._taken(before)

@@ -103,7 +103,7 @@ class Replica:
         """By group, what the store is known to have held last."""
         self._mine: dict[str, GroupRecord] = {}
         """By group, what this gateway has decided last: whoever decides also journals and serves it."""
-        self._reported: dict[str, str] = {}
+        self._reported: dict[str, GroupRecord] = {}
         self._problem: str | None = None
         """Why this gateway does not follow; logged once."""
 
@@ -176,12 +176,14 @@ class Replica:
         return problem
 
     async def report(self) -> None:
-        """Tells the others what is settled here. Raises StoreAway."""
-        settled = {group: digest(record) for group, record in self._stored.items() if self._is_settled(group)}
-        changed = {group: each for group, each in settled.items() if self._reported.get(group) != each}
-        if changed and await self._local.is_served():
-            self._reported |= changed
-            await self._members.report(dict(self._reported))
+        """Tells the others what is settled here, if they have not been told. Raises StoreAway."""
+        told = self._reported
+        news = {
+            group: here for group, here in self._stored.items() if here != told.get(group) and self._is_settled(group)
+        }
+        if news and await self._local.is_served():
+            told |= {group: here for group, here in news.items() if self._stored[group] == here}
+            await self._members.report({group: digest(here) for group, here in told.items()})
 
     async def behind(self, group: str) -> Sequence[str]:
         """Who does not report the record that this gateway has. Raises StoreAway."""

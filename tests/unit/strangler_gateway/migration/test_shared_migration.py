@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from strangler_gateway.cluster.record import held, holds
+from strangler_gateway.cluster.record_json import digest
 from strangler_gateway.migration import follow
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
+from strangler_gateway.migration.served_table import ServedGroups
 from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState
 from tests.support.gateway.migrating import EXTRACTED, LEGACY, ROUTES, SHADOW, World, canary
@@ -106,6 +108,38 @@ async def test_a_flip_is_done_when_all_serve_it_and_a_rollback_reaches_all(
     await until(lambda: all("items: {state: legacy" in file.read_text() for file in files))
     refused = await flip(a, SHADOW)
     assert (codes(refused), "rolled back by bob" in refused.reason) == (["held"], True)
+
+
+def all_report_what_the_store_holds(cluster: Cluster) -> bool:
+    held_there = digest(cluster.shared.groups["items"].record)
+    return {reported["items"] for reported in cluster.shared.reports.values()} == {held_there}
+
+
+async def test_a_rollback_elsewhere_is_journalled_and_reported_as_soon_as_it_is_served(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "RETRY_S", 3600)
+    a, b = await cluster.start("a"), await cluster.start("b")
+    await forward(a, b)
+    await roll_back(a)
+    await until(lambda: all_report_what_the_store_holds(cluster))
+
+
+async def test_what_could_not_be_reported_at_once_is_reported_without_another_change(
+    cluster: Cluster, both: tuple[Migration, Migration], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = asyncio.Event()
+
+    async def is_served(_: ServedGroups) -> bool:
+        return late.is_set()
+
+    await forward(*both)
+    monkeypatch.setattr(ServedGroups, "is_served", is_served)
+    await roll_back(both[0])
+    await all_at(LEGACY, *both)
+    assert not all_report_what_the_store_holds(cluster)
+    late.set()
+    await until(lambda: all_report_what_the_store_holds(cluster))
 
 
 async def test_a_rollback_on_a_gateway_that_is_cut_off_wins_over_a_flip_elsewhere(
