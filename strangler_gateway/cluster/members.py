@@ -132,7 +132,11 @@ class Members:
         """
         self.me = replace(self.me, serves=dict(serves))
         if self.me.admin:
-            await self._write()
+            try:
+                await self._write()
+            except StoreAway:
+                self._wake.set()  # `run` does it, as soon as the store answers
+                raise
 
     async def behind(self, group: str, record: str) -> Sequence[str]:
         """Of every gateway that does not report this digest now, a sentence that names it. Raises StoreAway."""

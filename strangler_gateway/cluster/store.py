@@ -57,6 +57,11 @@ class GroupStore(Protocol):
         """Whether no other gateway can write it: what this gateway does not know, nobody has decided."""
         ...
 
+    @property
+    def away_since(self) -> float | None:
+        """Unix seconds; None: the last call was answered."""
+        ...
+
     async def read(self, group: str) -> StoredRecord:
         """The record as it is now (Consul: `?consistent`), the cluster's id included: a wiped store has a new one."""
         ...
@@ -89,6 +94,7 @@ class EmbeddedStore:
     """The store of one gateway, in memory. It is never away."""
 
     alone = True
+    away_since = None
 
     def __init__(self) -> None:
         self._cluster = secrets.token_hex(8)

@@ -37,7 +37,7 @@ class Follower:
         try:
             while True:
                 await asyncio.sleep(RETRY_S)
-                if self._replica.open_groups(self._groups()):
+                if self._replica.open_groups(self._groups()) or self._replica.store.away_since is not None:
                     await self._settle()
                 else:
                     await self._report()
@@ -59,7 +59,7 @@ class Follower:
             await asyncio.sleep(RETRY_S)
 
     async def _settle(self) -> None:
-        """Something is not the same everywhere: the journal could not be written, or the store was away."""
+        """Something is not the same everywhere, or a call failed: the watch may wait long, and not know of it."""
         try:
             await self._take(of_groups(await self._replica.store.read_all(), self._groups()), owed=True)
         except StoreAway as exc:

@@ -117,6 +117,7 @@ class Process:
     # The store, over a network that can be cut before and after the store acts.
 
     alone = False
+    away_since = None
 
     async def read(self, group: str) -> StoredRecord:
         await self._reach()

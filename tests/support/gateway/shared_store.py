@@ -45,13 +45,17 @@ class Connection:
     before_cas: asyncio.Event | None = None
     """Set: a `cas` waits for it."""
     asked: asyncio.Event = field(default_factory=asyncio.Event)
+    asked_all: asyncio.Event = field(default_factory=asyncio.Event)
+    """All groups were read, other than by the watch."""
     alone = False
+    away_since: float | None = None
 
     async def read(self, group: str) -> StoredRecord:
         self._reach()
         return self.shared.snapshot().of(group)
 
     async def read_all(self) -> StoreSnapshot:
+        self.asked_all.set()
         self._reach()
         return self.shared.snapshot()
 

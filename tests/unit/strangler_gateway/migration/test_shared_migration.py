@@ -142,6 +142,17 @@ async def test_what_could_not_be_reported_at_once_is_reported_without_another_ch
     await until(lambda: all_report_what_the_store_holds(cluster))
 
 
+async def test_a_store_in_which_one_call_failed_is_asked_again_though_its_watch_waits(
+    cluster: Cluster, both: tuple[Migration, Migration]
+) -> None:
+    await forward(*both)
+    link = cluster.connections["a"]
+    link.asked_all.clear()
+    link.away_since = 1.0
+    async with asyncio.timeout(10):
+        await link.asked_all.wait()
+
+
 async def test_a_rollback_on_a_gateway_that_is_cut_off_wins_over_a_flip_elsewhere(
     cluster: Cluster, both: tuple[Migration, Migration]
 ) -> None:

@@ -1,0 +1,56 @@
+"""What a gateway reports reaches the store, whatever fails."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from strangler_gateway.cluster import members as module
+from strangler_gateway.cluster.member import ClusterMember
+from strangler_gateway.cluster.members import Members
+from strangler_gateway.cluster.store import StoreAway
+from strangler_gateway.table.position import Position
+
+
+class FailingStore:
+    """The next `failures` writes fail."""
+
+    def __init__(self) -> None:
+        self.cluster = "c1"
+        self.members: dict[str, ClusterMember] = {}
+        self.positions: dict[str, Position] = {}
+        self.failures = 0
+
+    async def read_all(self) -> None:
+        """It is read already."""
+
+    async def report(self, member: ClusterMember, *, only_if_missing: bool = False) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreAway("no leader")
+        self.members[member.name] = member
+
+    async def remove(self, name: str) -> None:
+        del self.members[name]
+
+
+async def test_a_report_that_failed_is_written_as_soon_as_the_store_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AWAY_S", 0.01)
+    monkeypatch.setattr(module, "REFRESH_S", 3600)
+    store = FailingStore()
+    members = Members(store, ClusterMember("gw1", "7f3a"), tmp_path / "members.json", 1)
+    await members.begin("http://127.0.0.1:8081")
+    running = asyncio.create_task(members.run())
+    await asyncio.sleep(0)  # it has nothing to say, and waits
+    store.failures = 3
+    with pytest.raises(StoreAway):
+        await members.report({"items": "aaa"})
+    async with asyncio.timeout(10):
+        while store.members["gw1"].serves != {"items": "aaa"}:
+            await asyncio.sleep(0.001)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
