@@ -59,12 +59,17 @@ def violations(seen: Seen) -> list[str]:
 
 
 def unanswered(seen: Seen) -> list[str]:
-    """Safe requests without a 2xx, other than those in flight at a gateway that was killed."""
+    """Safe requests without a 2xx, and writes without any answer, other than in flight at a gateway that was killed."""
     return [
-        f"a safe request at {one.gateway} was answered {one.status} {one.error} by {one.side or 'nobody'}"
-        f" after {one.ended - one.began:.2f} s, {one.began - seen.began:.1f} s from the start"
+        f"a {'write' if one.write else 'safe request'} at {one.gateway} was answered {one.status} {one.error}"
+        f" by {one.side or 'nobody'} after {one.ended - one.began:.2f} s, {one.began - seen.began:.1f} s from the start"
         for one in seen.sent
-        if not (one.write or one.is_done or _was_in_flight(one, seen.killed) or _is_failing(one, seen.failing))
+        if not (
+            (one.write and one.status)
+            or one.is_done
+            or _was_in_flight(one, seen.killed)
+            or _is_failing(one, seen.failing)
+        )
     ]
 
 

@@ -22,6 +22,7 @@ def forward(began: float, ended: float) -> Sent:
         (Seen(sent=[Sent("gw1", 5.0, 6.0, 500, "shop-1")], failing=[("shop-1", 4.0, 6.5)]), ""),
         (Seen(sent=[Sent("gw1", 5.0, 6.0, 500, "shop-2")], failing=[("shop-1", 4.0, 6.5)]), "answered 500"),
         (Seen(sent=[Sent("gw1", 5.0, 6.0, 503, write="w1")]), ""),
+        (Seen(sent=[Sent("gw1", 5.0, 6.0, 0, write="w1")]), "a write at gw1 was answered 0"),
         (Seen(sent=[WRITE], arrived={"w1": 1}), ""),
         (Seen(sent=[WRITE], arrived={"w1": 2}), "write w1 arrived 2 times"),
         (Seen(sent=[WRITE], arrived={"w2": 1}), "never arrived"),
