@@ -108,7 +108,8 @@ async def test_run_prints_commands_that_do_what_they_say_and_ctrl_c_stops_everyt
         code, rest = await launcher.end(signal.SIGINT)
     assert (code, rest.strip()) == (0, "Stopped. No process is left running.")
     assert await all_gone(parts)
-    assert list(tmp_path.glob(".run/*")) == [tmp_path / ".run/logs"]
+    assert {path.name for path in tmp_path.glob(".run/*")} == {"logs", "instances.jsonl"}
+    assert (tmp_path / ".run/instances.jsonl").read_text() == ""  # a registrar that reads it takes them all out
     logs = {file.stem: file.read_text() for file in tmp_path.glob(".run/logs/*.log")}
     assert set(logs) == {"monolith", "runner", "gateway", "shop", "account", "learning", "mailer", "mailbox"}
     assert len(parts) >= len(logs)  # the runner has a helper
