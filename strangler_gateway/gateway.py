@@ -123,7 +123,7 @@ class Gateway:
         outside, clocks = self.outside, self.outside.clocks
         debug_token = self.settings.debug_token
         exchange_credential = ExchangeCredential(self.authority, self.throttle, outside.stats)
-        publisher = RequestPublisher(outside.publishing, outside.stats, self.throttle, clocks)
+        publisher = RequestPublisher(outside.publishing, outside.stats, self.throttle, clocks, outside.traces)
         aggregates = Aggregates(self._way_of_call, self.observer.done, self.settings, outside.stats, clocks.now)
         return (
             Observe(self.via, debug_token.get_secret_value().encode() if debug_token else None, outside.traces),

@@ -17,6 +17,7 @@ from strangler_gateway.publish.waiting import ConsumerOutcome, TooManyWaiting
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 from strangler_gateway.telemetry.publish_stats import SILENT, UNKNOWN, Published
+from strangler_gateway.telemetry.request_traces import RequestTraces
 from strangler_gateway.telemetry.stats import Stats
 
 
@@ -31,8 +32,15 @@ class OutcomeUnknown(MessagingError):
 class RequestPublisher:
     """One per process."""
 
-    def __init__(self, publishing: Publishing, stats: Stats, throttle: LogThrottle, clocks: Clocks) -> None:
-        self.publishing, self.throttle, self.clocks = publishing, throttle, clocks
+    def __init__(
+        self,
+        publishing: Publishing,
+        stats: Stats,
+        throttle: LogThrottle,
+        clocks: Clocks,
+        traces: RequestTraces | None = None,
+    ) -> None:
+        self.publishing, self.throttle, self.clocks, self.traces = publishing, throttle, clocks, traces
         self._stats = stats
 
     def accept(self, exchange: Exchange, rules: PublishRules) -> "PublishRequest":
@@ -120,11 +128,16 @@ class PublishRequest:
             id=message_id(self.subject, exchange.route.id, self.key, clocks.random_bytes),
             subject=self.subject,
             time=datetime.fromtimestamp(clocks.wall(), UTC),
-            traceparent=exchange.trace.span.traceparent
-            if exchange.trace is not None
-            else traceparent(exchange.fields, clocks.random_bytes),
+            traceparent=self._traceparent(),
             reply_to=reply_to,
         )
+
+    def _traceparent(self) -> str:
+        exchange, traces = self.exchange, self.publisher.traces
+        if exchange.trace is not None:
+            return exchange.trace.span.traceparent
+        given = traceparent(exchange.fields, self.publisher.clocks.random_bytes)
+        return given if traces is None else traces.decided(exchange, given)
 
     def _told(self, outcome: ConsumerOutcome, message: str) -> Reply:
         """An outcome word that routes.yaml does not have must not lose the message: 202, and a line in the log."""

@@ -34,14 +34,19 @@ class RequestTraces:
             span = self._tracer.start("request", "server", _given(exchange.fields))
             exchange.trace = RequestTrace(span)
 
+    def decided(self, exchange: Exchange, given: str) -> str:
+        """What a request that is not traced passes on: a client's own traceparent without its wish to be sampled."""
+        return given if exchange.trusted or not _is_sampled(given) else f"{given[:-2]}00"
+
     def sent(self, exchange: Exchange, head: bytes) -> bytes:
         """The head of a request to an upstream, with the traceparent that belongs to it."""
         if exchange.trace is not None:
             line = b"\r\ntraceparent: " + exchange.trace.begin_call(exchange.service.name).encode()
-        elif exchange.trusted or not _is_sampled(given := _given(exchange.fields)) or given is None:
-            return head
         else:
-            line = b"\r\ntraceparent: %b00" % given[:-2].encode()
+            given = _given(exchange.fields)
+            if given is None or given == self.decided(exchange, given):
+                return head
+            line = b"\r\ntraceparent: " + self.decided(exchange, given).encode()
         first, _, rest = _LINE.sub(b"", head).partition(b"\r\n")
         return b"%b%b\r\n%b" % (first, line, rest)
 

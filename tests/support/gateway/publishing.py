@@ -21,6 +21,7 @@ from strangler_gateway.server.sweeper import sweep_for_ever
 from strangler_gateway.server.uvicorn_server import public_server
 from strangler_gateway.settings import Settings
 from strangler_gateway.telemetry.access_log import AccessLog
+from strangler_gateway.telemetry.request_traces import RequestTraces
 from tests.support.gateway.exchanges import signer
 from tests.unit.chassis.auth.forged import hmac_signed
 
@@ -153,11 +154,18 @@ class Warehouse:
 
 
 def gateway_on(
-    broker: Broker | None, port: int = 1, *, max_waiting: int = 10, debug_token: str = "", **environ: str
+    broker: Broker | None,
+    port: int = 1,
+    *,
+    max_waiting: int = 10,
+    debug_token: str = "",
+    traces: RequestTraces | None = None,
+    **environ: str,
 ) -> Gateway:
     """A gateway of ROUTES."""
     table = load(ROUTES, {"MONOLITH_PORT": str(port), **environ})
-    outside = Outside(AccessLog(BytesIO()), signer(), publishing=Publishing(broker, max_waiting=max_waiting))
+    publishing = Publishing(broker, max_waiting=max_waiting)
+    outside = Outside(AccessLog(BytesIO()), signer(), publishing=publishing, traces=traces)
     said = {"debug_token": debug_token} if debug_token else {}
     return Gateway(Settings.model_validate(said), table, outside)
 

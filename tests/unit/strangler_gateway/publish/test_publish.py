@@ -14,9 +14,11 @@ from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.port import BrokerUnavailable, Handler, Unroutable
 from chassis.service.metrics import rendered
+from chassis.tracing.port import Kind, Span
 from strangler_gateway.gateway import Gateway
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.telemetry.metrics_page import request_metrics
+from strangler_gateway.telemetry.request_traces import RequestTraces
 from tests.support.gateway.exchanges import Provider
 from tests.support.gateway.exchanges import asking as now_asking
 from tests.support.gateway.publishing import ARTICLE, SECRET, Warehouse, bearer, gateway_on, served
@@ -83,6 +85,25 @@ async def test_the_message_carries_the_body_the_verified_user_and_the_trace(
     assert asked.body == {"articleId": ARTICLE, "count": 3}
     assert asked.reply_to
     assert asked.request_id
+
+
+class NoTracer:
+    """Nothing is drawn to be traced."""
+
+    def start(self, name: str, kind: Kind, parent: str | None) -> Span:
+        raise AssertionError("a request was traced")
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+async def test_where_the_gateway_traces_no_client_has_its_message_sampled(
+    broker: MemoryBroker, warehouse: Warehouse
+) -> None:
+    async with served(gateway_on(broker, traces=RequestTraces(NoTracer(), 0.0, lambda: 0.5))) as client:
+        await order(client, traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    [asked] = warehouse.taken
+    assert asked.traceparent == "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 
 
 @pytest.mark.parametrize("echoes", [True, False], ids=["with the request id", "known by the message alone"])
