@@ -292,7 +292,7 @@ async def test_a_rollback_works_whatever_is_broken_and_outlives_the_restart(
     written: bool,
 ) -> None:
     if obstruct is stop_the_disk:
-        monkeypatch.setattr("strangler_gateway.migration.migration.RECORD_TIMEOUT_S", 0.05)
+        monkeypatch.setattr("strangler_gateway.migration.controller.rollbacks.RECORD_TIMEOUT_S", 0.05)
     await lead(world, migration, canary(10))
     obstruct(world)
     assert bool((await migration.reload()).faults) == (obstruct is make_faulty)

@@ -1,0 +1,94 @@
+"""Moves that are judged and wait for their turn: flip, release, adopt. A refusal is a MoveResult, not an exception."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from strangler_gateway.cluster.record import RollbackName, held, holds, release
+from strangler_gateway.migration.controller.agreement import Agreement
+from strangler_gateway.migration.enactment import OVERTAKEN
+from strangler_gateway.migration.journal.journal_entry import JournalEvent
+from strangler_gateway.migration.move_policy import MovePolicy
+from strangler_gateway.migration.move_result import MoveResult
+from strangler_gateway.migration.replica import TRIES
+from strangler_gateway.migration.shared_counts import CountSource
+from strangler_gateway.migration.states import Direction, Move
+from strangler_gateway.table.position import Position, position_of
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """`turn`: one move at a time."""
+
+    policy: MovePolicy
+    agreement: Agreement
+    counts: CountSource
+    turn: asyncio.Lock
+
+    async def flip(
+        self, name: str, to: Position, *, who: str, why: str = "", force: bool = False, dry_run: bool = False
+    ) -> MoveResult:
+        """Moves a movable if the move rules and its preflight allow it. Raises KeyError if it is not served."""
+        agreement, standings = self.agreement, self.agreement.served.standings
+        wish = Move(name, position_of(agreement.served.table.movables[name]), to)
+        unreachable = await self.policy.unreachable(agreement.disk.table, [wish])
+        async with self.turn:
+            found, problem = await agreement.found(name)
+            here = standings.by_unit[name]
+            move = Move(name, here.position, to, why, force)
+            judged = await self.policy.judged(agreement.disk.table, move, here, self.counts, unreachable)
+            if judged.done and move.direction is not Direction.NONE:
+                judged = await agreement.shareable(judged, problem)
+            if dry_run and standings.problem and judged.done and move.direction is Direction.FORWARD:
+                judged = judged.unrecorded(standings.problem)
+            if dry_run or not judged.done or move.direction is Direction.NONE:
+                return replace(judged, digest=agreement.served.table.digest, dry_run=dry_run)
+            result = await agreement.enact(judged, {name: found} if found else {}, JournalEvent.FLIP, who)
+        return await agreement.reported(result) if result.done else result
+
+    async def release(
+        self, name: str, *, who: str, why: str = "", seen: Sequence[RollbackName] | None = None
+    ) -> MoveResult:
+        """Ends the holds that somebody has seen, and moves nothing. Raises KeyError if the movable is not served.
+
+        `seen` None: those that this gateway knows now. A rollback that comes later holds on.
+        """
+        agreement, standings = self.agreement, self.agreement.served.standings
+        names = holds(standings.by_unit[name].record) if seen is None else seen
+        async with self.turn:
+            here, file = standings.by_unit[name].position, agreement.disk.table
+            result = MoveResult(Move(name, here, here, why), here)
+            if standings.by_unit[name].hold is None:
+                return agreement.now(result, (f"{name} was not on hold",))
+            problem = await standings.write()
+            if problem:
+                return agreement.now(result.unrecorded(problem))
+            for _ in range(TRIES):
+                found, away = await agreement.found(name)
+                if found is None:
+                    return agreement.now(result.unshared(away))
+                record = release(found.record, names)
+                entry = self.policy.told(JournalEvent.RELEASE, file, result.move, who, record)
+                if await agreement.decided(found, entry):
+                    return await agreement.carried_out(result, entry)
+            return agreement.now(result.unshared("other gateways change it all the time"))
+
+    async def adopt(self, name: str, *, who: str, why: str = "") -> MoveResult:
+        """Decides that a movable about which nobody has decided anything stands as in the file. Raises KeyError."""
+        agreement, standings = self.agreement, self.agreement.served.standings
+        async with self.turn:
+            here, file = standings.by_unit[name].position, agreement.disk.table
+            result = MoveResult(Move(name, here, position_of(file.movables[name]), why), here)
+            found, away = await agreement.found(name)
+            if found is None:
+                return agreement.now(result.unshared(away))
+            if found.record.decision.seq or held(found.record):
+                told = f"{name} has a state already ({standings.by_unit[name].position}): flip it instead"
+                return agreement.now(result.refused("decided", told))
+            problem = await standings.write()
+            if problem:
+                return agreement.now(result.unrecorded(problem))
+            entry = self.policy.adoption(file, name, who, why, found.record)
+            if not await agreement.decided(found, entry):
+                return agreement.now(result.refused(OVERTAKEN, f"somebody else has just moved {name}: look again"))
+            return await agreement.carried_out(result, entry)
