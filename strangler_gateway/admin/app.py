@@ -1,6 +1,5 @@
 """The admin API on its own port: shows what is served, and moves it. Health, metrics and JWKS need no credential."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from chassis.service.metrics import CONTENT_TYPE, rendered
 from strangler_gateway.admin import bodies, views
 from strangler_gateway.admin.auth import Role, access
 from strangler_gateway.admin.gateways import Gateways, GatewayTokens
+from strangler_gateway.admin.operations import Operations
 from strangler_gateway.admin.recording import RecordingStream, about
 from strangler_gateway.admin.requests import HANDLERS, AdminRefusal, body, caller, query_field, unknown_name
 from strangler_gateway.cluster.peers import PATH
@@ -26,7 +26,6 @@ from strangler_gateway.recording.record import Recorder, Recording
 from strangler_gateway.settings import Settings
 from strangler_gateway.steps.explain import explain
 from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.table.routes import MigrationState, Movable
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus, bulkhead_metrics
 from strangler_gateway.telemetry.instances import InstanceStatus, instance_metrics
 from strangler_gateway.telemetry.metrics_page import request_metrics
@@ -114,6 +113,7 @@ class _Admin:
         self._migration = migration
         self._access = access(parts.settings)
         self.gateways = Gateways(parts.joined, parts.counts, migration, parts.tokens)
+        self._operations = Operations(migration, self.gateways)
 
     def reads(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint for readers and operators."""
@@ -197,7 +197,7 @@ class _Admin:
 
     async def gate(self, request: Request) -> Response:
         await self._migration.refresh()
-        movable = self._movable(query_field(request, "unit"))
+        movable = self._operations.movable(query_field(request, "unit"))
         evidence, counted = await self._migration.evidence(movable.name)
         return JSONResponse(views.gate(self._migration, movable, evidence, counted.problems))
 
@@ -212,38 +212,20 @@ class _Admin:
 
     async def flip(self, request: Request) -> Response:
         asked = await body(request, bodies.Flip)
-        movable = self._movable(asked.unit)
-        if movable.name != asked.unit:
-            raise AdminRefusal(422, "in_group", f"{asked.unit} moves with its group: flip {movable.name}")
-        result = await self._migration.flip(
-            movable.name,
-            asked.position,
-            who=caller(request, asked.who),
-            why=asked.why,
-            force=asked.force,
-            dry_run=asked.dry_run,
-        )
-        guards = self._migration.guards
-        if result.done and not result.dry_run and asked.guard_s is not None:
-            await guards.start(movable.name, asked.guard_s, caller(request, asked.who))
+        result = await self._operations.flip(asked, caller(request, asked.who))
         shown = views.move_result(result) | {"swaps": self._migration.swaps}
         return JSONResponse(shown, 200 if result.done else 409)
 
     async def rollback(self, request: Request) -> Response:
         asked = await body(request, bodies.OneOrAll)
-        units = [self._movable(asked.unit).name] if asked.unit else self._rollback_targets()
-        who, names = caller(request, asked.who), self._migration.rollback_names(units)
-        rollback = self._migration.rollback(units, who=who, why=asked.why, passed_on=names)
-        results, reached = await asyncio.gather(rollback, self.gateways.pass_on(names, who, asked.why))
+        results, reached = await self._operations.rollback(asked, caller(request, asked.who))
         shown: views.View = {"units": [views.move_result(result) for result in results]}
         return JSONResponse(shown | ({"gateways": reached} if reached else {}))
 
     async def release(self, request: Request) -> Response:
         """One movable is answered as a result, all of them as `units`."""
         asked = await body(request, bodies.OneOrAll)
-        units = [self._movable(asked.unit).name] if asked.unit else self._held()
-        who = caller(request, asked.who)
-        results = [await self._migration.release(unit, who=who, why=asked.why) for unit in units]
+        results = await self._operations.release(asked, caller(request, asked.who))
         shown = [views.move_result(result) for result in results]
         done = all(result.done for result in results)
         return JSONResponse(shown[0] if asked.unit else {"units": shown}, 200 if done else 409)
@@ -251,7 +233,7 @@ class _Admin:
     async def adopt(self, request: Request) -> Response:
         asked = await body(request, bodies.One)
         result = await self._migration.adopt(
-            self._movable(asked.unit).name, who=caller(request, asked.who), why=asked.why
+            self._operations.movable(asked.unit).name, who=caller(request, asked.who), why=asked.why
         )
         return JSONResponse(views.move_result(result), 200 if result.done else 409)
 
@@ -271,18 +253,3 @@ class _Admin:
 
     def _limits(self) -> views.View:
         return {"limits": views.limits(self._parts.limits()), "serialize": {"problem": self._parts.turns()}}
-
-    def _movable(self, name: str) -> Movable:
-        movable = self._migration.movable_of(name)
-        if movable is None:
-            raise unknown_name(name)
-        return movable
-
-    def _rollback_targets(self) -> list[str]:
-        """Movables that have left legacy: a hold on the others would only have to be released again."""
-        movables = self._migration.served.movables
-        return [name for name, movable in movables.items() if movable.state is not MigrationState.LEGACY]
-
-    def _held(self) -> list[str]:
-        standings = self._migration.standings
-        return [name for name in self._migration.served.movables if standings[name].hold is not None]

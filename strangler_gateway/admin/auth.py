@@ -24,6 +24,14 @@ class Denied:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a credential: the name for the journal."""
+
+    name: str
+    role: Role
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class AdminAccess:
     """Digests of the credentials. `loopback`: the admin port cannot be reached from another host."""
@@ -42,6 +50,14 @@ class AdminAccess:
         if self.operator is None and self.reader is None:
             return self._without_credential(host)
         return self._with_credential(wanted, authorization)
+
+    def holder(self, token: str) -> Holder | None:
+        """Who has this credential; None: it is unknown."""
+        given = _digest(token.strip())
+        for role, wanted in ((Role.OPERATOR, self.operator), (Role.READER, self.reader)):
+            if _same(given, wanted):
+                return Holder(str(role), role)
+        return None
 
     def _without_credential(self, host: str) -> Denied | None:
         if not self.loopback:

@@ -50,9 +50,13 @@ async def body(request: Request, model: type[Body]) -> Body:
 
 def caller(request: Request, said: str) -> str:
     """For the journal: the name that the caller gives, and his address."""
-    address = request.client.host if request.client else "a socket"
     name = "".join(c if c.isprintable() else "?" for c in said).strip()
-    return f"{name or 'operator'} ({address})"
+    return f"{name or 'operator'} ({address(request)})"
+
+
+def address(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else "a socket"
 
 
 def _fault(fault: Mapping[str, Any]) -> str:
