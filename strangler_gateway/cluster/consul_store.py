@@ -32,6 +32,8 @@ WAIT_S = 10.0
 """Of a blocking read. A network that swallows packets is noticed after it."""
 BACK_OFF_S = (0.1, 2.0)
 """Before the next try: at first, at most."""
+PACE_S_EACH, PACE_S = 0.002, 0.25
+"""Between two reads of the watch, for each gateway, and at most: after a move all of them report."""
 MAX_KEPT = 10_000
 """Records that need not be read again, and positions of records."""
 
@@ -106,6 +108,7 @@ class ConsulStore:
             pause_s, before, index = BACK_OFF_S[0], index, next_index(index, seen)
             if before is None or before != index:
                 yield self._snapshot(cluster, found)
+                await asyncio.sleep(min(PACE_S, PACE_S_EACH * len(self.members)))
 
     async def lease(self) -> str | None:
         """Takes the lease or keeps it; renews its session. Raises StoreAway."""

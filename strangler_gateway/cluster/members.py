@@ -17,7 +17,8 @@ from strangler_gateway.table.position import Position
 log = logging.getLogger(__name__)
 
 REFRESH_S = 10.0
-"""A gateway that has nothing new to say says so this often."""
+"""A gateway that has nothing new to say says so this often; where there are more than ten, once a second in turn."""
+REFRESH_S_EACH = 1.0
 AWAY_S = 0.5
 """Before the next try, while the store is away."""
 POLL_S = 0.02
@@ -115,7 +116,7 @@ class Members:
             self._wake.clear()
             try:
                 await self._write()
-                pause_s = REFRESH_S
+                pause_s = self._refresh_s()
             except StoreAway:
                 pause_s = AWAY_S
                 self._wake.clear()
@@ -165,6 +166,10 @@ class Members:
         self._known.pop(name, None)
         await self._store.read_all()
 
+    def _refresh_s(self) -> float:
+        """Each report wakes all gateways, which read everything: a hundred of them get no more than one a second."""
+        return max(REFRESH_S, REFRESH_S_EACH * len(self._store.members))
+
     async def _late(self, group: str, record: str, within_s: float) -> list[ClusterMember]:
         end = time.monotonic() + within_s
         while True:
@@ -191,7 +196,7 @@ class Members:
             for one in self.others:
                 if one.name not in found:
                     await self._store.report(one, only_if_missing=True)
-        if mine is None or replace(mine, at=now.at) != now or now.at - mine.at > REFRESH_S * 0.9:
+        if mine is None or replace(mine, at=now.at) != now or now.at - mine.at > self._refresh_s() * 0.9:
             await self._store.report(now)
             await self._store.read_all()
         if self.me.name in self._store.members:

@@ -54,3 +54,17 @@ async def test_a_report_that_failed_is_written_as_soon_as_the_store_answers(
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
+
+
+@pytest.mark.parametrize(("others", "is_said_again"), [(1, True), (99, False)])
+async def test_many_gateways_say_less_often_that_they_have_nothing_to_say(
+    tmp_path: Path, others: int, is_said_again: bool
+) -> None:
+    now = 1000.0
+    store = FailingStore()
+    store.members |= {f"other{n}": ClusterMember(f"other{n}") for n in range(others)}
+    members = Members(store, ClusterMember("gw1", "7f3a"), tmp_path / "members.json", 1, lambda: now)
+    await members.begin("http://127.0.0.1:8081")
+    now += 50
+    await members.begin("http://127.0.0.1:8081")
+    assert (store.members["gw1"].at == now) == is_said_again
