@@ -93,6 +93,7 @@ def admin_app(parts: AdminParts, migration: Migration) -> Starlette:
         Route("/log", admin.reads(admin.log)),
         Route("/diff", admin.reads(admin.diff)),
         Route("/gate", admin.reads(admin.gate)),
+        Route("/groups/{name}/evidence", admin.reads(admin.evidence)),
         Route("/explain", admin.reads(admin.explain)),
         Route("/flip", admin.writes(admin.flip), methods=["POST"]),
         Route("/rollback", admin.writes(admin.rollback), methods=["POST"]),
@@ -198,8 +199,13 @@ class _Admin:
     async def gate(self, request: Request) -> Response:
         await self._migration.refresh()
         movable = self._operations.movable(query_field(request, "unit"))
-        evidence, counted = await self._migration.evidence(movable.name)
-        return JSONResponse(views.gate(self._migration, movable, evidence, counted.problems))
+        known, counted = await self._migration.known(movable.name)
+        return JSONResponse(views.gate(self._migration, movable, known, counted.problems))
+
+    async def evidence(self, request: Request) -> Response:
+        await self._migration.refresh()
+        known = await self._migration.evidence(self._operations.movable(request.path_params["name"]).name)
+        return JSONResponse(known.to_json())
 
     async def explain(self, request: Request) -> Response:
         method, path, user = (

@@ -186,7 +186,8 @@ def move_result(one: MoveResult) -> View:
         "warnings": list(one.warnings),
         "undo": [place(position) for position in one.undo],
         "digest": one.digest,
-        "gate": one.evidence,
+        "gate": one.gate,
+        "evidence": one.evidence,
     }
 
 

@@ -12,6 +12,7 @@ COMMANDS = {
     "routes": "queries",
     "services": "queries",
     "gate": "queries",
+    "evidence": "evidence",
     "flip": "moves",
     "rollback": "moves",
     "release": "moves",

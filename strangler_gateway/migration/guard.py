@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from strangler_gateway.migration.gate.alarm import BreakCard, expected_failures, sentence, worse
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.pool import Counts, total
-from strangler_gateway.migration.gate.shown import shown
+from strangler_gateway.migration.gate.snapshot import snapshot
 from strangler_gateway.migration.journal.journal_entry import Standing
 from strangler_gateway.table.position import Position
 
@@ -158,7 +158,8 @@ class Guards:
         """An alarm stays one until the movable is rolled back, or the guard's time is up."""
         guard.alarm = guard.alarm or f"{sentence(known)} within {known.now - known.since:.0f} s of the move"
         log.warning("%s is rolled back automatically: %s", guard.unit, guard.alarm)
-        return await self._migration.roll_back(guard.unit, guard.who, guard.alarm, shown(known), guard.standing)
+        evidence = snapshot(guard.unit, known).to_json()
+        return await self._migration.roll_back(guard.unit, guard.who, guard.alarm, evidence, guard.standing)
 
 
 def _move(standing: Standing) -> tuple[float, Position]:

@@ -111,7 +111,8 @@ class Migration:
         self.flip, self.release, self.adopt = moves.flip, moves.release, moves.adopt
         self.rollback, self.rollback_names = rollbacks.rollback, rollbacks.names
         self.roll_back, self.automatic = rollbacks.by_guard, rollbacks.by_driver
-        self.evidence, self.seen, self.row = queries.evidence, queries.seen, queries.row
+        self.evidence, self.known = queries.evidence, queries.known
+        self.seen, self.row = queries.seen, queries.row
         self.standing, self.movable_of, self._queries = queries.standing, queries.movable_of, queries
         self.log, self.diff, self.services = queries.log, queries.diff, queries.services
         files = (counters_file(state_dir / "counters.json", stats), *saved)

@@ -8,6 +8,7 @@ from typing import Any
 from strangler_gateway.cluster.record import GroupRecord, consume, decide, hold, position
 from strangler_gateway.migration import preflight
 from strangler_gateway.migration.gate.shown import shown
+from strangler_gateway.migration.gate.snapshot import snapshot
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, refusals, standing_refusals, warnings
@@ -62,7 +63,8 @@ class MovePolicy:
         counted = await counts.of([move.unit])
         missing = tuple(MoveRefusal("counters", f"{move.unit}: {one}", forcible=True) for one in counted.problems)
         found = ((unreachable or {}).get(move.unit, ())) + missing
-        result = self.by(counted).judge(table, move, counted.standing(move.unit, standing), {move.unit: found})
+        here = counted.standing(move.unit, standing)
+        result = self.by(counted).judge(table, move, here, {move.unit: found}, counted.problems)
         self.keep_look(move.unit, counted)
         return result
 
@@ -77,9 +79,14 @@ class MovePolicy:
             own.look = theirs.look
 
     def judge(
-        self, table: RouteTable, move: Move, standing: Standing, unreachable: Unreachable | None = None
+        self,
+        table: RouteTable,
+        move: Move,
+        standing: Standing,
+        unreachable: Unreachable | None = None,
+        problems: Sequence[str] = (),
     ) -> MoveResult:
-        """What would become of the move."""
+        """What would become of the move. `problems`: why the counters prove nothing."""
         known = self.evidence(table, move.unit, standing, (unreachable or {}).get(move.unit, ()))
         found = refusals(move, known)
         left = standing_refusals(move, found)
@@ -91,7 +98,8 @@ class MovePolicy:
             warnings=() if left else warnings(move, known),
             undo=() if left else undo(move.before, move.after),
             held=known.hold is not None,
-            evidence=_asked(move, known),
+            gate=_asked(move, known),
+            evidence=snapshot(move.unit, known.gate, problems).to_json() if known.gate is not None else None,
         )
 
     def evidence(

@@ -28,8 +28,10 @@ class MoveResult:
     dry_run: bool = False
     digest: str = ""
     """Of the table that is served now."""
-    evidence: Mapping[str, Any] | None = None
+    gate: Mapping[str, Any] | None = None
     """The gate's numbers, where it was asked."""
+    evidence: Mapping[str, Any] | None = None
+    """What was known when it was judged, rule by rule."""
 
     rollback: RollbackName | None = None
     """Of a rollback: its name, to be passed on to the other gateways."""

@@ -7,8 +7,10 @@ from typing import Any
 
 from strangler_gateway.cluster.store import StoreAway
 from strangler_gateway.config.faults import RoutesInvalid
+from strangler_gateway.evidence.snapshot import Snapshot
 from strangler_gateway.migration.diff import Diff, compare
 from strangler_gateway.migration.gate.pool import Counts, total
+from strangler_gateway.migration.gate.snapshot import snapshot
 from strangler_gateway.migration.guard import CountsSeen
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, Standing
 from strangler_gateway.migration.move_policy import MovePolicy
@@ -54,14 +56,20 @@ class Queries:
         standings, stats = self.served.standings.by_unit, self.policy.stats
         return own_row(self.served.table, units, standings, stats, self.policy.examples)
 
-    async def evidence(self, name: str) -> tuple[Evidence, Counted]:
+    async def evidence(self, name: str) -> Snapshot:
+        """What all gateways know of a movable that is served, rule by rule. Raises KeyError."""
+        known, counted = await self.known(name)
+        assert known.gate is not None  # every movable that is served has it
+        return snapshot(name, known.gate, counted.problems)
+
+    async def known(self, name: str) -> tuple[Evidence, Counted]:
         """What all gateways know of a movable that is served, and by which counters. Raises KeyError."""
         counted = await self.counts.of([name])
         return self._evidence(name, counted), counted
 
     async def seen(self, unit: str) -> CountsSeen | None:
         """What the gate knows of a movable since its last move; None: not all gateways answer. Raises KeyError."""
-        known, counted = await self.evidence(unit)
+        known, counted = await self.known(unit)
         assert known.gate is not None  # every movable that is served has it
         step = counted.stats.steps.get(unit)
         before = total(Counts(*row) for row in step.before.values()) if step else Counts()

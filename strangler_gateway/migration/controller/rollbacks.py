@@ -60,7 +60,7 @@ class Rollbacks:
         called = {**self.names(names), **given}
         moves = [_back(unit, standings[unit], why) for unit in called]
         results = [self.policy.judge(file, move, standings[move.unit]) for move in moves]
-        entries = [self._entry(file, move, who, called[move.unit]) for move in moves]
+        entries = [self._entry(file, result, who, called[result.unit]) for result in results]
         if automatic is not None:
             entries = [replace(entry, automatic=True, evidence=automatic) for entry in entries]
         agreement.served.serve(file, agreement.served.sealed(file, entries), owed=True)
@@ -118,12 +118,13 @@ class Rollbacks:
             log.warning("%s is not rolled back automatically: %s", unit, exc)
             return None
 
-    def _entry(self, file: RouteTable, move: Move, who: str, name: RollbackName) -> JournalEntry:
+    def _entry(self, file: RouteTable, result: MoveResult, who: str, name: RollbackName) -> JournalEntry:
         """A second rollback of what is on hold is a hold of its own, and no news to people."""
+        move = result.move
         known = self.agreement.served.standings.record(move.unit)
         record = rollback(known, name, Hold(self.policy.clock(), who, move.why))
         if record != known and (move.before != LEGACY or not held(known)):
-            return self.policy.told(JournalEvent.ROLLBACK, file, move, who, record)
+            return self.policy.told(JournalEvent.ROLLBACK, file, move, who, record, result)
         return self.policy.told(JournalEvent.RECORD, file, replace(move, after=position(record)), who, record)
 
     async def _record(self, units: Sequence[str]) -> tuple[str, ...]:

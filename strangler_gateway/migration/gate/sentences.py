@@ -59,7 +59,7 @@ def tolerated(unit: str, known: GateEvidence) -> Iterator[str]:
 
 def _worse(known: GateEvidence, found: CanaryVerdict) -> str:
     return (
-        f"the new side fails more often than legacy, by at least {_percent(found.lower)}: {_numbers(known, found)}; "
+        f"the new side fails more often than legacy, by at least {_percent(found.lower)}: {numbers(known, found)}; "
         f"repair the service, then begin anew with a flip back and forward{_by_route(known.routes)}"
     )
 
@@ -90,7 +90,7 @@ def _wait(known: GateEvidence, found: CanaryVerdict) -> str:
             f"than legacy, less than {_percent(found.delta)} must be shown; "
         )
     return (
-        f"not enough is known yet: {_numbers(known, found)}; {shown}the next look is at {found.next_look}: "
+        f"not enough is known yet: {numbers(known, found)}; {shown}the next look is at {found.next_look}: "
         f"{more}{_by_route(known.routes)}"
     )
 
@@ -105,17 +105,17 @@ def _too_few(known: GateEvidence, found: ParityVerdict) -> str:
 
 def _differences(known: GateEvidence, found: ParityVerdict) -> str:
     seen = found.equal + found.different
-    numbers = (
+    text = (
         f"{found.different} of {seen} answers differ ({_listed(known.differing)}), so between {_percent(found.lower)} "
         f"and {_percent(found.upper)} are equal, and {_percent(found.required)} must be"
     )
     if found.verdict is Verdict.WORSE:
-        return f"{numbers}: fix the service (or `ignore:` what may differ), then go back to legacy and to shadow again"
+        return f"{text}: fix the service (or `ignore:` what may differ), then go back to legacy and to shadow again"
     more = _missing(max(found.next_look - seen, 0), known, "comparisons")
-    return f"{numbers}; the next look is at {found.next_look}: {more}, or fix the service and begin again"
+    return f"{text}; the next look is at {found.next_look}: {more}, or fix the service and begin again"
 
 
-def _numbers(known: GateEvidence, found: CanaryVerdict) -> str:
+def numbers(known: GateEvidence, found: CanaryVerdict) -> str:
     """All requests; and those that count, where these are fewer."""
     counts = found.counts
     everything = Counts(*map(sum, zip(Counts(), *known.requests.values(), strict=True)))
@@ -137,13 +137,13 @@ def _by_route(routes: Mapping[str, Counts]) -> str:
     return f" (failures by route: {_most(asked)})" if asked else ""
 
 
-def _listed(numbers: Mapping[str, int]) -> str:
-    return _most({f"{route} {number}": number for route, number in numbers.items()})
+def _listed(counts: Mapping[str, int]) -> str:
+    return _most({f"{route} {number}": number for route, number in counts.items()})
 
 
-def _most(numbers: Mapping[str, Any]) -> str:
+def _most(counts: Mapping[str, Any]) -> str:
     """The texts with the highest numbers first."""
-    texts = sorted(numbers, key=lambda text: numbers[text], reverse=True)
+    texts = sorted(counts, key=lambda text: counts[text], reverse=True)
     more = f" and {len(texts) - _MOST_ROUTES} routes more" if len(texts) > _MOST_ROUTES else ""
     return ", ".join(texts[:_MOST_ROUTES]) + more
 

@@ -21,7 +21,7 @@ def shown(known: GateEvidence) -> View:
         "verdict": known.verdict,
         "seconds": round(known.now - known.since, 3),
         "requests_per_second": round(known.per_second, 6),
-        "routes": {route: _sides(counts) for route, counts in _busiest(known.requests)},
+        "routes": {route: sides(counts) for route, counts in busiest(known.requests)},
     }
     if known.canary is not None:
         view |= _canary(known.canary) | {"never_asked": sorted(known.never_asked)[:MAX_ROUTES]}
@@ -30,7 +30,7 @@ def shown(known: GateEvidence) -> View:
     return view | ({"example": dict(known.example)} if known.example else {})
 
 
-def _busiest(routes: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
+def busiest(routes: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
     """Routes with requests, those that fail first: a line of the journal is bounded."""
     asked = [(route, counts) for route, counts in routes.items() if any(counts)]
     return sorted(asked, key=lambda one: (-one[1].failed_new, -one[1].new, -one[1].legacy))[:MAX_ROUTES]
@@ -38,14 +38,14 @@ def _busiest(routes: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
 
 def _canary(found: CanaryVerdict) -> View:
     return {
-        "counted": _sides(found.counts),
-        "users": _sides(found.users),
+        "counted": sides(found.counts),
+        "users": sides(found.users),
         "veto": found.veto,
-        "limits": [_rounded(found.lower), _rounded(found.upper)],
-        "delta": _rounded(found.delta),
+        "limits": [rounded(found.lower), rounded(found.upper)],
+        "delta": rounded(found.delta),
         "look": {
             "at": found.looked_at,
-            "upper": None if found.upper_at_look is None else _rounded(found.upper_at_look),
+            "upper": None if found.upper_at_look is None else rounded(found.upper_at_look),
             "next": found.next_look,
         },
     }
@@ -56,18 +56,20 @@ def _parity(found: ParityVerdict) -> View:
         "equal": found.equal,
         "different": found.different,
         "moved": found.moved,
-        "limits": [_rounded(found.lower), _rounded(found.upper)],
-        "parity": _rounded(found.required),
+        "limits": [rounded(found.lower), rounded(found.upper)],
+        "parity": rounded(found.required),
         "look": {"at": found.looked_at, "next": found.next_look},
     }
 
 
-def _sides(counts: Counts) -> View:
+def sides(counts: Counts) -> View:
+    """Failures and requests of both sides."""
     return {
         "extracted": {"failed": counts.failed_new, "of": counts.new},
         "legacy": {"failed": counts.failed_legacy, "of": counts.legacy},
     }
 
 
-def _rounded(part: float) -> float:
+def rounded(part: float) -> float:
+    """A part as it is shown."""
     return round(part, 6)

@@ -41,8 +41,15 @@ class CanaryVerdict:
     """Requests to the new side at the last look; 0: there was none."""
     next_look: int
     upper_at_look: float | None = None
-    veto: bool = False
-    """More users meet a failure on the new side than on legacy."""
+    shown: bool = False
+    """The last look was good enough."""
+    users_lower: float = 0.0
+    """How many more users, as a part, meet a failure on the new side, at least."""
+
+    @property
+    def veto(self) -> bool:
+        """More users meet a failure on the new side than on legacy."""
+        return self.users_lower > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +85,9 @@ def judge_canary(
     at_look = newcombe(new, legacy)[1] if looked_at else None
     delta = margin(rules, share, looked_at, new.of)
     passed = at_look is not None and looked_at >= least and _shows(at_look, looked_at, delta, rules, share)
-    veto = newcombe(_proportion(users.failed_new, users.new), _proportion(users.failed_legacy, users.legacy))[0] > 0
+    more = newcombe(_proportion(users.failed_new, users.new), _proportion(users.failed_legacy, users.legacy))[0]
     return CanaryVerdict(
-        verdict=_canary(worse=lower > 0, passed=passed and not veto),
+        verdict=_canary(worse=lower > 0, passed=passed and more <= 0),
         lower=lower,
         upper=upper,
         delta=delta,
@@ -89,7 +96,8 @@ def judge_canary(
         looked_at=looked_at,
         next_look=next_look(least, looked_at),
         upper_at_look=at_look,
-        veto=veto,
+        shown=passed,
+        users_lower=more,
     )
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -27,6 +27,7 @@ from strangler_gateway.cluster.record import (
     rollback,
 )
 from strangler_gateway.cluster.record_json import parse, shown
+from strangler_gateway.evidence.snapshot import iso as iso
 from strangler_gateway.table.position import LEGACY, Position, parse_place, place
 
 Baseline = Mapping[str, tuple[int, int, int, int, int]]
@@ -104,7 +105,7 @@ class JournalEntry:
     baseline: Baseline | None = None
     """Set when the movable enters shadow: differences count from here."""
     evidence: Mapping[str, Any] | None = None
-    """Of a move that the gate was asked about: its numbers, as JSON."""
+    """Of a move: what was known when it was judged, rule by rule, as JSON. Older lines have the gate's numbers."""
     automatic: bool = False
     """A guard made the move, nobody else."""
     record: GroupRecord | None = None
@@ -223,11 +224,6 @@ def decode(line: bytes) -> JournalEntry:
         return entry
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as exc:
         raise ValueError(f"not a journal entry: {type(exc).__name__} {exc}") from exc
-
-
-def iso(time: float) -> str:
-    """Unix seconds as `2026-01-31T12:00:00.000Z`."""
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _rest(standing: Standing) -> dict[str, object]:

@@ -15,7 +15,7 @@ from tests.support.gateway.migrating import World
 
 OPEN = ["/health/live", "/health/ready", "/metrics", "/.well-known/jwks.json"]
 READS = ["/status", "/routes", "/services", "/inventory", "/log", "/diff", "/differences?route=search"]
-READS += ["/explain?method=GET&path=/item/1"]
+READS += ["/groups/items/evidence", "/explain?method=GET&path=/item/1"]
 WRITES: dict[str, dict[str, Any]] = {
     "/flip": {"unit": "items", "to": "shadow", "why": "ready"},
     "/rollback": {"unit": "items"},

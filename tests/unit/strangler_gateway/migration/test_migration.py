@@ -183,7 +183,9 @@ async def test_a_step_from_canary_needs_evidence_and_force_leaves_it_in_the_jour
     entry = world.last()
     assert (entry.forced, "20 of 20" in entry.reasons[0]) == (("worse",), True)
     assert entry.evidence is not None
-    assert (entry.evidence["verdict"], entry.evidence["counted"]["extracted"]) == ("worse", {"failed": 20, "of": 20})
+    [failures] = [one for one in entry.evidence["rules"] if one["rule"] == "failures"]
+    assert (entry.evidence["verdict"], failures["verdict"]) == ("WORSE", "WORSE")
+    assert failures["numbers"]["extracted"] == {"failed": 20, "of": 20}
 
 
 async def test_each_step_counts_anew_and_its_counts_outlive_a_restart(world: World, migration: Migration) -> None:

@@ -135,6 +135,15 @@ def test_a_service_that_answers_500_goes_no_step_forward(tmp_path: Path) -> None
             for part in ("8 of 8 requests to the new side failed", "0 of 32 to legacy", "item 8 of 8"):
                 assert part in worse["message"]
             assert (worse["forcible"], worse["example"]["route"], worse["example"]["status"]) == (True, "item", 500)
+        code, told = running.strangler("evidence", "shop")
+        assert (code, "shop: canary 20 %" in told, ": WORSE" in told, "extracted 8 of 8" in told) == (
+            0,
+            True,
+            True,
+            True,
+        )
+        known = json.loads(running.strangler("evidence", "shop", "--json")[1])
+        assert (known["verdict"], known["share"], known["rules"][0]["verdict"]) == ("WORSE", 20.0, "WORSE")
         running.edit("share: 20", "share: 100")
         code, told = running.strangler("reload")
         assert (code, "8 of 8 requests to the new side failed" in told) == (0, True), told
@@ -145,7 +154,8 @@ def test_a_service_that_answers_500_goes_no_step_forward(tmp_path: Path) -> None
         _, log = running.strangler("log", "--json")
         forced = json.loads(log)["entries"][-1]
         assert (forced["forced"], "8 of 8" in forced["reasons"][0]) == (["worse"], True)
-        assert forced["evidence"]["counted"]["extracted"] == {"failed": 8, "of": 8}
+        assert forced["evidence"]["rules"][0]["numbers"]["extracted"] == {"failed": 8, "of": 8}
+        assert forced["evidence"].keys() == known.keys()
 
 
 def test_a_service_that_was_never_asked_goes_no_step_forward(tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""The gate's evidence as a snapshot: each rule with its numbers, threshold, verdict and sentence. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from strangler_gateway.evidence.snapshot import RuleEvidence, RuleVerdict, Snapshot, iso
+from strangler_gateway.migration.gate import sentences
+from strangler_gateway.migration.gate.evidence import GateEvidence
+from strangler_gateway.migration.gate.shown import busiest, rounded, sides
+from strangler_gateway.migration.gate.verdict import ParityVerdict, Verdict
+from strangler_gateway.migration.states import RefusalCode
+
+Said = dict[RefusalCode, str]
+"""By code, why the gate refuses a step."""
+_PARITY_CODES: tuple[RefusalCode, ...] = ("differences", "wait", "moved")
+
+
+def snapshot(unit: str, known: GateEvidence, problems: Sequence[str] = ()) -> Snapshot:
+    """`problems`: why the counters prove nothing now."""
+    said: Said = {code: message.removeprefix(f"{unit}: ") for code, message in sentences.refused(unit, known)}
+    return Snapshot(
+        unit,
+        known.position,
+        known.now,
+        known.since,
+        (_failures(known, said), _users(known, said), _parity(known, said), _exercised(known, said)),
+        tuple({"route": route, "last_legacy_at": iso(at)} for route, at in known.never_asked.items()),
+        tuple(problems),
+    )
+
+
+def _failures(known: GateEvidence, said: Said) -> RuleEvidence:
+    found = known.canary
+    if found is None:
+        return RuleEvidence("failures", RuleVerdict.OFF, _off(known), _requests(known))
+    verdict = RuleVerdict.PASS if found.shown else RuleVerdict.WAIT
+    return RuleEvidence(
+        "failures",
+        RuleVerdict.WORSE if found.verdict is Verdict.WORSE else verdict,
+        said.get("worse") or said.get("wait") or sentences.numbers(known, found),
+        sides(found.counts)
+        | {
+            "lower": rounded(found.lower),
+            "upper": rounded(found.upper),
+            "looked_at": found.looked_at,
+            "upper_at_look": None if found.upper_at_look is None else rounded(found.upper_at_look),
+        }
+        | _requests(known),
+        {"delta": rounded(found.delta), "next_look": found.next_look},
+        _wait_s(known, found.next_look - found.counts.new) if verdict is RuleVerdict.WAIT else None,
+    )
+
+
+def _requests(known: GateEvidence) -> dict[str, Any]:
+    """All requests of this step by route, those included that do not count, and one failure."""
+    routes = {route: sides(counts) for route, counts in busiest(known.requests)}
+    return {"routes": routes} | ({"example": dict(known.example)} if known.example else {})
+
+
+def _users(known: GateEvidence, said: Said) -> RuleEvidence:
+    found = known.canary
+    if found is None:
+        return RuleEvidence("users", RuleVerdict.OFF, _off(known))
+    users = found.users
+    text = (
+        f"{users.failed_new} of {users.new} users met a failure on the new side, "
+        f"{users.failed_legacy} of {users.legacy} on legacy"
+    )
+    verdict = RuleVerdict.WAIT if found.veto else RuleVerdict.PASS
+    return RuleEvidence(
+        "users", verdict, said.get("users", text), sides(users) | {"lower": rounded(found.users_lower)}, {"lower": 0.0}
+    )
+
+
+def _parity(known: GateEvidence, said: Said) -> RuleEvidence:
+    found = known.parity
+    if found is None:
+        return RuleEvidence("parity", RuleVerdict.OFF, _off(known))
+    refused = [said[code] for code in _PARITY_CODES if code in said]
+    numbers = {
+        "equal": found.equal,
+        "different": found.different,
+        "moved": found.moved,
+        "lower": rounded(found.lower),
+        "upper": rounded(found.upper),
+        "looked_at": found.looked_at,
+    }
+    verdict = {Verdict.PASS: RuleVerdict.PASS, Verdict.WORSE: RuleVerdict.DIFFERENT}.get(
+        found.verdict, RuleVerdict.WAIT
+    )
+    wait_s = _wait_s(known, found.next_look - found.equal - found.different)
+    return RuleEvidence(
+        "parity",
+        verdict,
+        "; ".join(refused) or _compared(found),
+        numbers,
+        {"parity": rounded(found.required), "next_look": found.next_look},
+        wait_s if verdict is RuleVerdict.WAIT else None,
+    )
+
+
+def _compared(found: ParityVerdict) -> str:
+    seen = found.equal + found.different
+    return f"{found.equal} of {seen} answers are equal" if seen else "shadow has compared nothing yet"
+
+
+def _exercised(known: GateEvidence, said: Said) -> RuleEvidence:
+    if known.canary is None:
+        return RuleEvidence("exercised", RuleVerdict.OFF, _off(known))
+    verdict = RuleVerdict.WAIT if known.never_asked else RuleVerdict.PASS
+    text = "the new side was asked for every route that legacy was asked for"
+    return RuleEvidence("exercised", verdict, said.get("never_asked", text), {"never_asked": len(known.never_asked)})
+
+
+def _off(known: GateEvidence) -> str:
+    return f"nothing is measured for it in {known.position}"
+
+
+def _wait_s(known: GateEvidence, missing: int) -> float | None:
+    return max(missing, 0) / known.per_second if known.per_second else None
