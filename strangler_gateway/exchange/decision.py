@@ -28,7 +28,7 @@ _RETIRED: Final = MigrationState.RETIRED
 
 _STATE_LEGACY: Final = Decision(Side.LEGACY, "state_legacy")
 STATE_SHADOW: Final = Decision(Side.LEGACY, "state_shadow")
-_STATE_EXTRACTED: Final = Decision(Side.EXTRACTED, "state_extracted")
+STATE_EXTRACTED: Final = Decision(Side.EXTRACTED, "state_extracted")
 _STATE_RETIRED: Final = Decision(Side.EXTRACTED, "state_retired")
 _NO_NEW_END: Final = Decision(Side.LEGACY, "no_new_end")
 SHARE_IN: Final = Decision(Side.EXTRACTED, "share_in")
@@ -60,7 +60,7 @@ def choose(
     if override is not None:
         return _OVERRIDE[override]
     if state is _EXTRACTED:
-        return _STATE_EXTRACTED
+        return STATE_EXTRACTED
     if identity_unavailable:
         return IDENTITY_UNAVAILABLE
     if state is _SHADOW:

@@ -8,7 +8,7 @@ from typing import Any
 
 from strangler_gateway.telemetry.publish_stats import Durations, Published
 from strangler_gateway.telemetry.stats import COUNTERS, SAME_MOMENT_S, RouteStats, Stats
-from strangler_gateway.telemetry.step_counts import StepCounts
+from strangler_gateway.telemetry.step_counts import RouteCounts, StepCounts
 from strangler_gateway.telemetry.user_sketch import Users
 
 Delta = Mapping[str, Any]
@@ -134,9 +134,10 @@ def _durations(one: Published) -> Iterator[Durations]:
 
 def _drain_step(one: StepCounts) -> dict[str, Any]:
     """The bitmaps stay: they tell which users count no more here."""
-    if not any(any(counts.row()) for counts in one.routes.values()):
+    first = {route: row for route, counts in one.routes.items() if any(map(any, row := _drain_first(counts)))}
+    if not first and not any(any(counts.row()) for counts in one.routes.values()):
         return {}
-    said = one.snapshot()
+    said = one.snapshot() | {"first": first}
     for counts in one.routes.values():
         counts.failed_new = counts.new = counts.failed_legacy = counts.legacy = 0
     one.example = None
@@ -148,3 +149,11 @@ def _add_step(step: StepCounts | None, row: Delta) -> None:
     told = StepCounts.restored(row)
     if step is not None and step.share == told.share and abs(step.since - told.since) < SAME_MOMENT_S:
         step.add(told)
+        for route, (new, legacy) in row.get("first", {}).items():
+            step.of(route).first_new.add(new)
+            step.of(route).first_legacy.add(legacy)
+
+
+def _drain_first(counts: RouteCounts) -> tuple[list[Any], list[Any]]:
+    """Users who have failed stay known here until the parent says that they count again."""
+    return counts.first_new.drain(), counts.first_legacy.drain()

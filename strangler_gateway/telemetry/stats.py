@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from strangler_gateway.exchange.decision import STATE_EXTRACTED
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.table.routes import Side
 from strangler_gateway.telemetry import step_counts
@@ -206,7 +207,9 @@ class Stats:
         statuses[status] = statuses.get(status, 0) + 1
         if exchange.called_by:
             stats.aggregated += 1
-        if exchange.bucket is not None:
+        if decision is STATE_EXTRACTED:
+            step_counts.count_extracted(self.steps, exchange, bad, self.wall)
+        elif exchange.bucket is not None:
             step_counts.count(self.steps, exchange, bad, self.wall)
         if route.undeclared:
             self.count_shape(path_shape(exchange.method, exchange.head.path))
@@ -224,6 +227,14 @@ class Stats:
     def end_steps(self, unit: str) -> None:
         """The movable is back on legacy, or retired."""
         self.steps.pop(unit, None)
+
+    def first_failures(self, unit: str, forget: Sequence[str] | None) -> dict[str, Any] | None:
+        """What rule 2 wants to know of a movable, JSON-able; None where no step is counted.
+
+        `forget`: routes whose users count again, because the score is back at 0; None: all, somebody else judges now.
+        """
+        step = self.steps.get(unit)
+        return step.first_failures(forget) if step is not None else None
 
     def begin_anew(self) -> None:
         """Nothing counts any more for the steps under way: a part of what all gateways counted is lost."""

@@ -12,6 +12,8 @@ from typing import Any
 
 from strangler_gateway.exchange.decision import BREAKER_OPEN, FAILED_OVER, SHARE_IN, SHARE_OUT
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.table.bucket import key_hash
+from strangler_gateway.telemetry.first_failures import FirstFailures
 from strangler_gateway.telemetry.user_sketch import MOST
 
 SLOTS = 16_384
@@ -24,16 +26,25 @@ Row = tuple[int, int, int, int]
 class RouteCounts:
     """Of one route: requests that count, and failures among them."""
 
-    __slots__ = ("failed_legacy", "failed_new", "legacy", "mark", "new")
+    __slots__ = ("failed_legacy", "failed_new", "first_legacy", "first_new", "legacy", "mark", "new")
 
     def __init__(self, route_id: str) -> None:
         self.failed_new = self.new = self.failed_legacy = self.legacy = 0
+        self.first_new, self.first_legacy = FirstFailures(), FirstFailures()
         self.mark = crc32(route_id.encode()) % SLOTS
         """Tells the slots of one user on several routes apart."""
 
     def row(self) -> Row:
         """Failures and requests of the new side, then of legacy."""
         return self.failed_new, self.new, self.failed_legacy, self.legacy
+
+    def first_failures(self) -> list[Any]:
+        """Of each side: requests that count, failures without a known user, and the users who have failed."""
+        new, legacy = self.first_new, self.first_legacy
+        return [
+            [self.new + new.again, new.beyond, new.all_told()],
+            [self.legacy + legacy.again, legacy.beyond, legacy.all_told()],
+        ]
 
 
 class SideUsers:
@@ -164,6 +175,24 @@ class StepCounts:
             self.look = other.look
         self.example = max(self.example, other.example, key=lambda one: one["at"] if one else "")
 
+    def first_failures(self, forget: Sequence[str] | None) -> dict[str, Any]:
+        """By route: requests that count for rule 2 and who has failed, of the new side and of legacy; see `Stats`."""
+        self.forget(forget)
+        return {
+            "step": [self.since, self.share],
+            "routes": {route: counts.first_failures() for route, counts in self.routes.items()},
+        }
+
+    def forget(self, routes: Sequence[str] | None) -> None:
+        """Who has failed there counts again; None: everywhere, also those of whom nobody has been told."""
+        for route, counts in self.routes.items():
+            if routes is None:
+                counts.first_new.forget_all()
+                counts.first_legacy.forget_all()
+            elif route in routes:
+                counts.first_new.forget()
+                counts.first_legacy.forget()
+
     def snapshot(self) -> dict[str, Any]:
         """As JSON-able values."""
         return {
@@ -221,15 +250,47 @@ def count(steps: Mapping[str, StepCounts], exchange: Exchange, bad: bool, wall: 
             if bad:
                 counts.failed_legacy += 1
                 users.pairs[slot ^ counts.mark] = users.failed[slot] = 1
+                counts.first_legacy.fail(exchange.key_hash)
+        else:
+            counts.first_legacy.repeat(exchange.key_hash, bad)
     elif decision in _NEW_SIDE:
         users = step.new or step.users_of_new()
         users.seen[slot] = 1
+        bad = bad or decision is not SHARE_IN
         if not users.pairs[slot ^ counts.mark]:
             counts.new += 1
-            if bad or decision is not SHARE_IN:
+            if bad:
                 counts.failed_new += 1
                 users.pairs[slot ^ counts.mark] = users.failed[slot] = 1
+                counts.first_new.fail(exchange.key_hash)
                 step.example = _example(exchange, wall())
+        else:
+            counts.first_new.repeat(exchange.key_hash, bad)
+
+
+def count_extracted(steps: Mapping[str, StepCounts], exchange: Exchange, bad: bool, wall: Callable[[], float]) -> None:
+    """The same for a request of a movable in extracted, where nobody is drawn: everybody counts, for rule 2 alone."""
+    route = exchange.route
+    step = steps.get(route.movable.name)
+    if step is None or step.share != route.movable.share or (exchange.status == 499 and exchange.stage == b"client"):
+        return
+    counts = step.routes.get(route.id) or step.of(route.id)
+    first = counts.first_new
+    if (bad or first.users) and (user := _user(exchange)) in first.users:
+        return
+    counts.new += 1
+    if bad:
+        counts.failed_new += 1
+        first.fail(user)
+        step.example = _example(exchange, wall())
+
+
+def _user(exchange: Exchange) -> int:
+    """The verified user, else the credential, else the address; the same in every process and gateway."""
+    identity = exchange.identity
+    user = identity.subject if identity is not None else None
+    key = user.encode("utf-8", "surrogatepass") if user is not None else exchange.head.authorization
+    return key_hash(exchange.route.movable.salt, key or exchange.client.encode("utf-8", "surrogatepass"))
 
 
 _NEW_SIDE = (SHARE_IN, FAILED_OVER, BREAKER_OPEN)

@@ -1,0 +1,120 @@
+"""Rule 2 for a group: the cards of each route and those of all of them together. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from strangler_gateway.evidence.cards import FULL, NOTHING, Advice, Cards, Judgement, Row, added
+
+POOL = ""
+"""The stream of all routes of a group."""
+_MOST_ROUTES = 3
+
+
+class GroupJudgement(NamedTuple):
+    """Of a group at one tick. `route`: whose cards say so; None: those of all routes together."""
+
+    advice: Advice
+    route: str | None
+    found: Judgement
+    worst: tuple[tuple[str, Row], ...] = ()
+    """Routes with failures on the new side since their score was last 0, the worst first."""
+
+    @property
+    def says(self) -> str:
+        """One sentence: what was seen, and what follows."""
+        failed_new, new, failed_legacy, legacy = self.found.seen
+        if self.advice is Advice.OK:
+            return f"no sign of a break: {self.found.score:.1f} of {FULL:g} points"
+        routes = ", ".join(f"{route} {row[0]}" for route, row in self.worst[:_MOST_ROUTES])
+        seen = f"{failed_new} of {new} requests to the new side failed within {self.found.seconds:.0f} s ({routes})"
+        if self.advice is Advice.ROLLBACK:
+            return f"{seen}, {failed_legacy} of {legacy} on legacy in the same time"
+        if not legacy:
+            return f"{seen}, and legacy had no request in the same time to compare with: lower the share to 50 %"
+        return (
+            f"{seen}, but {failed_legacy} of {legacy} on legacy do not show that it is better there: "
+            "lower the share to 50 % to tell"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers; parts and not per cent."""
+        failed_new, new, failed_legacy, legacy = self.found.seen
+        return {
+            "advice": self.advice,
+            "route": self.route,
+            "score": round(self.found.score, 3),
+            "full": FULL,
+            "expected": round(self.found.expected, 5),
+            "seconds": round(self.found.seconds, 3),
+            "extracted": {"failed": failed_new, "of": new},
+            "legacy": {"failed": failed_legacy, "of": legacy},
+            "routes": {route: {"failed": row[0], "of": row[1]} for route, row in self.worst},
+            "says": self.says,
+        }
+
+
+class GroupCards:
+    """Cards by stream: by route, and by POOL those of all routes together."""
+
+    def __init__(self, streams: Mapping[str, Cards] | None = None) -> None:
+        self._streams = {POOL: Cards.empty(), **(streams or {})}
+
+    def tick(self, rows: Mapping[str, Row], seconds: float) -> GroupJudgement:
+        """Adds what ended within these seconds on every route of the group (zeros where nothing did), and judges."""
+        self._keep(rows)
+        pool = NOTHING
+        for route, row in rows.items():
+            self._streams[route].legacy.add(row[2], row[3], seconds)
+            pool = added(pool, row)
+        whole = self._streams[POOL]
+        whole.legacy.add(pool[2], pool[3], seconds)
+        expected = whole.legacy.expected()
+        together = whole.tick(pool, expected, seconds)
+        alone = {
+            route: cards.tick(row, max(cards.legacy.expected(), expected), seconds)
+            for route, row in rows.items()
+            for cards in (self._streams[route],)
+        }
+        return self._strongest(together, alone)
+
+    def calm(self) -> list[str]:
+        """Routes whose users who have failed may count again."""
+        if not self._streams[POOL].calm:
+            return []
+        return [route for route, cards in self._streams.items() if route != POOL and cards.calm]
+
+    def skip(self, seconds: float) -> None:
+        """So long nobody counted."""
+        for cards in self._streams.values():
+            cards.legacy.skip(seconds)
+
+    def snapshot(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return {stream: cards.snapshot() for stream, cards in self._streams.items()}
+
+    @classmethod
+    def restored(cls, saved: Mapping[str, Any]) -> "GroupCards":
+        """Continues from a snapshot. Raises LookupError, TypeError, ValueError, AttributeError."""
+        return cls({str(stream): Cards.restored(one) for stream, one in saved.items()})
+
+    def _keep(self, routes: Iterable[str]) -> None:
+        known = self._streams
+        self._streams = {POOL: known[POOL], **{route: known.get(route) or Cards.empty() for route in routes}}
+
+    def _strongest(self, together: Judgement, alone: Mapping[str, Judgement]) -> GroupJudgement:
+        """That of all routes together, unless one route alone says more."""
+        worst = sorted(((route, one.seen) for route, one in alone.items() if one.seen[0]), key=_by_failures)
+        first = together.advice, together.score
+        route, found = max(alone.items(), key=lambda one: (_rank(one[1].advice), one[1].score), default=("", together))
+        if _rank(found.advice) > _rank(first[0]):
+            return GroupJudgement(found.advice, route, found, tuple(worst))
+        return GroupJudgement(together.advice, None, together, tuple(worst))
+
+
+def _by_failures(one: tuple[str, Row]) -> tuple[int, int]:
+    _, (failed_new, new, _, _) = one
+    return -failed_new, new
+
+
+def _rank(advice: Advice) -> int:
+    return list(Advice).index(advice)

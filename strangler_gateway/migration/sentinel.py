@@ -1,0 +1,107 @@
+"""Judges every second, by rule 2, whether a group in canary or extracted has to go back (docs/decisions/gates.md).
+
+It only judges. Who drives the migration asks it once a second, and acts:
+
+    judgements = await sentinel.look(seconds)     # by movable, seconds since the last look
+    judgements["items"].advice                    # Advice.OK, PROBE or ROLLBACK
+    judgements["items"].says, .to_json()          # one sentence; the numbers, for the journal and the page
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from strangler_gateway.evidence.cards import NOTHING
+from strangler_gateway.evidence.group_cards import GroupCards, GroupJudgement
+from strangler_gateway.evidence.ticks import GroupTicks, Told
+from strangler_gateway.telemetry.stats import Stats
+
+log = logging.getLogger(__name__)
+
+Forget = Mapping[str, Sequence[str] | None]
+"""By movable, routes at score 0: who has failed there counts again. None: all, the judge begins anew."""
+ALONE = ""
+"""The name of the only gateway."""
+_ODD = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+
+
+class FailureSource(Protocol):
+    """Where the counts come from."""
+
+    async def of(self, forget: Forget) -> Mapping[str, Mapping[str, Told]]:
+        """By gateway and movable, what has been counted of these movables. A gateway that is away is left out."""
+        ...
+
+
+class OwnFailures:
+    """Of this gateway. `refresh` returns when `stats` has what every process has counted; `passed_on` tells them."""
+
+    def __init__(
+        self, stats: Stats, refresh: Callable[[], Awaitable[None]], passed_on: Callable[[Forget], None]
+    ) -> None:
+        self._stats, self._refresh, self._passed_on = stats, refresh, passed_on
+
+    async def of(self, forget: Forget) -> Mapping[str, Mapping[str, Told]]:
+        """The only row."""
+        return {ALONE: await self.tell(forget)}
+
+    async def tell(self, forget: Forget) -> dict[str, Told]:
+        """By movable that is counted here."""
+        await self._refresh()
+        if any(routes is None or routes for routes in forget.values()):
+            self._passed_on(forget)
+        told = {unit: self._stats.first_failures(unit, routes) for unit, routes in forget.items()}
+        return {unit: one for unit, one in told.items() if one is not None}
+
+
+class Sentinel:
+    """`watched`: by movable in canary or extracted, its routes that have a new end."""
+
+    def __init__(self, source: FailureSource, watched: Callable[[], Mapping[str, Sequence[str]]]) -> None:
+        self._source, self._watched = source, watched
+        self._cards: dict[str, GroupCards] = {}
+        self._ticks: dict[str, GroupTicks] = {}
+        self.judgements: Mapping[str, GroupJudgement] = {}
+        """By movable, of the last look."""
+
+    async def look(self, seconds: float) -> Mapping[str, GroupJudgement]:
+        """Judges all movables by what ended in these `seconds`, those since the last look."""
+        watched = self._watched()
+        self._keep(watched)
+        forget = {unit: self._cards[unit].calm() if unit in self._ticks else None for unit in watched}
+        told = await self._source.of(forget)
+        judgements = {unit: self._judge(unit, routes, told, seconds) for unit, routes in watched.items()}
+        self.judgements = judgements
+        return judgements
+
+    def begin_anew(self) -> None:
+        """Another gateway has judged meanwhile: what is known here is old."""
+        self._cards, self._ticks, self.judgements = {}, {}, {}
+
+    def snapshot(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return {unit: cards.snapshot() for unit, cards in self._cards.items()}
+
+    def restore(self, saved: Mapping[str, Any], seconds: float) -> None:
+        """Continues from a snapshot that is so old. Raises what `GroupCards.restored` does, and then does nothing."""
+        cards = {str(unit): GroupCards.restored(one) for unit, one in saved.items()}
+        for one in cards.values():
+            one.skip(seconds)
+        self._cards = cards
+
+    def _keep(self, watched: Mapping[str, Sequence[str]]) -> None:
+        """A movable that is watched no more begins anew when it comes back."""
+        self._cards = {unit: self._cards.get(unit) or GroupCards() for unit in watched}
+        self._ticks = {unit: ticks for unit, ticks in self._ticks.items() if unit in watched}
+
+    def _judge(
+        self, unit: str, routes: Sequence[str], told: Mapping[str, Mapping[str, Told]], seconds: float
+    ) -> GroupJudgement:
+        ticks, cards = self._ticks.setdefault(unit, GroupTicks()), self._cards[unit]
+        ticks.forget(cards.calm())
+        counted = {}
+        try:
+            counted = ticks.take({gateway: rows[unit] for gateway, rows in told.items() if unit in rows})
+        except _ODD as exc:
+            log.warning("the failures of %s cannot be read: %s %s", unit, type(exc).__name__, exc)
+        return cards.tick({route: counted.get(route, NOTHING) for route in routes}, seconds)
