@@ -104,6 +104,7 @@ class _Process:
             saved=(differences_file(settings.state, self._examples.snapshot, self._examples.restore),),
             acknowledged=self._acknowledged,
             refresh=self._refresh,
+            count_again=lambda routes: self._serving.count_again(routes),
             **(self._joined.control if self._joined else {}),
         )
 

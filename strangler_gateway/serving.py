@@ -5,7 +5,7 @@ An answer to an operator means all of it: a move is answered when everything ser
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from strangler_gateway.gateway import Gateway, Outside
@@ -46,6 +46,10 @@ class Serving(Protocol):
 
     async def refresh(self) -> None:
         """Returns when the counters have everything that was counted until now."""
+        ...
+
+    def count_again(self, routes: Mapping[str, Sequence[str]]) -> None:
+        """By movable, the routes on which users who have failed count again, in every process."""
         ...
 
     @property
@@ -137,6 +141,9 @@ class InProcess:
 
     async def refresh(self) -> None:
         """All is counted here."""
+
+    def count_again(self, routes: Mapping[str, Sequence[str]]) -> None:
+        """There is no other process."""
 
     @property
     def recorder(self) -> Recorder:

@@ -1,9 +1,14 @@
-"""How often legacy has failed in the last ten minutes and in the last seconds: what may fail on the new side, too. Pure."""
+"""How often legacy has failed, in ten minutes and lately: so often the new side may fail, too. Pure."""
 
 from typing import Any
 
 BINS, BIN_S = 61, 10.0
 _LEAST, _MOST = 0.01, 0.6
+
+
+def expected_failures(requests: int, failed: int, lately: int, failed_lately: int) -> float:
+    """p0: twice the part that failed on legacy, by the worse of both windows, from 1 % to 60 %."""
+    return min(max(2 * max((failed + 5) / (requests + 500), failed_lately / (lately + 20)), _LEAST), _MOST)
 
 
 class LegacyWindows:
@@ -29,11 +34,9 @@ class LegacyWindows:
         self._elapsed += max(seconds, 0.0)
 
     def expected(self) -> float:
-        """Twice what failed, by the worse of both windows, from 1 % to 60 %."""
+        """See `expected_failures`."""
         (failed, requests), (failed_before, requests_before) = self._bins[self._at], self._bins[self._at - 1]
-        long = (self._failed + 5) / (self._requests + 500)
-        short = (failed + failed_before) / (requests + requests_before + 20)
-        return min(max(2 * max(long, short), _LEAST), _MOST)
+        return expected_failures(self._requests, self._failed, requests + requests_before, failed + failed_before)
 
     def skip(self, seconds: float) -> None:
         """So long nobody counted."""

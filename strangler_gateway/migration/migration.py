@@ -30,6 +30,7 @@ from strangler_gateway.migration.readiness import ask
 from strangler_gateway.migration.replica import NobodyElse, OtherGateways, Replica
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.saved_file import SavedFile
+from strangler_gateway.migration.sentinel import CountAgain, FailureSource, OwnFailures, Sentinel, sentinel_file
 from strangler_gateway.migration.served_table import NotServed, ServedGroups, ServedTable
 from strangler_gateway.migration.shared_counts import CountSource, OwnCounts
 from strangler_gateway.table.position import LEGACY
@@ -46,6 +47,10 @@ async def served_at_once() -> tuple[str, ...]:
 
 async def counted_here() -> None:
     """Of a gateway of one process: its counters are complete."""
+
+
+def one_process(routes: Mapping[str, Sequence[str]]) -> None:
+    """Of a gateway of one process: nobody else counts."""
 
 
 class Migration:
@@ -77,6 +82,8 @@ class Migration:
         run: str | None = None,
         counts: CountSource | None = None,
         ask_driver: AskDriver = nobody_else,
+        count_again: CountAgain = one_process,
+        failures: FailureSource | None = None,
     ) -> None:
         """`adopt` swaps the whole served table, or raises and leaves the old one; `clock` tells Unix seconds.
 
@@ -84,7 +91,8 @@ class Migration:
         returns when `stats` has what every process has counted. `saved`: what else is kept in the state directory.
         `store`, `members`: those of many gateways; None: this one is alone. `run`: names this process in its rollbacks;
         None: a new random name. `counts`: the sums over all gateways. `ask_driver`: has a rollback made by who holds
-        the lease.
+        the lease. `count_again` tells every process whose users who have failed count again. `failures`: of all
+        gateways.
         """
         self.state_dir = state_dir
         self.faults: tuple[str, ...] = ()
@@ -115,7 +123,10 @@ class Migration:
         self.seen, self.row = queries.seen, queries.row
         self.standing, self.movable_of, self._queries = queries.standing, queries.movable_of, queries
         self.log, self.diff, self.services = queries.log, queries.diff, queries.services
-        files = (counters_file(state_dir / "counters.json", stats), *saved)
+        self.failures = OwnFailures(stats, count_again)
+        self.sentinel = Sentinel(failures or self.failures, queries.watched)
+        own = counters_file(state_dir / "counters.json", stats), sentinel_file(state_dir, self.sentinel, clock)
+        files = (*own, *saved)
         follower = None if store.alone else self._follower
         self._upkeep = Upkeep(self._standings, files, queries.look, follower, turn, save_every_s)
         self.guards = Guards(self, clock)

@@ -8,18 +8,22 @@ It only judges. Who drives the migration asks it once a second, and acts:
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from strangler_gateway.evidence.cards import NOTHING
 from strangler_gateway.evidence.group_cards import GroupCards, GroupJudgement
 from strangler_gateway.evidence.ticks import GroupTicks, Told
+from strangler_gateway.migration.saved_file import SavedFile
 from strangler_gateway.telemetry.stats import Stats
 
 log = logging.getLogger(__name__)
 
 Forget = Mapping[str, Sequence[str] | None]
 """By movable, routes at score 0: who has failed there counts again. None: all, the judge begins anew."""
+CountAgain = Callable[[Mapping[str, Sequence[str]]], None]
+"""Takes, by movable, the routes on which everybody counts again."""
 ALONE = ""
 """The name of the only gateway."""
 _ODD = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
@@ -34,23 +38,21 @@ class FailureSource(Protocol):
 
 
 class OwnFailures:
-    """Of this gateway. `refresh` returns when `stats` has what every process has counted; `passed_on` tells them."""
+    """Of this gateway. `count_again` tells every process whose users who have failed count again."""
 
-    def __init__(
-        self, stats: Stats, refresh: Callable[[], Awaitable[None]], passed_on: Callable[[Forget], None]
-    ) -> None:
-        self._stats, self._refresh, self._passed_on = stats, refresh, passed_on
+    def __init__(self, stats: Stats, count_again: CountAgain) -> None:
+        self._stats, self._count_again = stats, count_again
 
     async def of(self, forget: Forget) -> Mapping[str, Mapping[str, Told]]:
         """The only row."""
-        return {ALONE: await self.tell(forget)}
+        return {ALONE: self.tell(forget)}
 
-    async def tell(self, forget: Forget) -> dict[str, Told]:
-        """By movable that is counted here."""
-        await self._refresh()
-        if any(routes is None or routes for routes in forget.values()):
-            self._passed_on(forget)
-        told = {unit: self._stats.first_failures(unit, routes) for unit, routes in forget.items()}
+    def tell(self, forget: Forget) -> dict[str, Told]:
+        """By movable that is counted here. Workers have told what they counted until a quarter of a second ago."""
+        again = {unit: found for unit, routes in forget.items() if (found := self._stats.forget(unit, routes))}
+        if again:
+            self._count_again(again)
+        told = {unit: self._stats.first_failures(unit) for unit in forget}
         return {unit: one for unit, one in told.items() if one is not None}
 
 
@@ -105,3 +107,16 @@ class Sentinel:
         except _ODD as exc:
             log.warning("the failures of %s cannot be read: %s %s", unit, type(exc).__name__, exc)
         return cards.tick({route: counted.get(route, NOTHING) for route in routes}, seconds)
+
+
+def sentinel_file(folder: Path, sentinel: Sentinel, clock: Callable[[], float]) -> SavedFile:
+    """The file `sentinel.json`: the cards, and when they were written."""
+
+    def restore(saved: Any) -> None:
+        sentinel.restore(saved["cards"], max(clock() - float(saved["at"]), 0.0))
+
+    def snapshot() -> object:
+        cards = sentinel.snapshot()
+        return {"at": clock() if cards else 0.0, "cards": cards}
+
+    return SavedFile(folder / "sentinel.json", snapshot, restore, "failures are judged anew")

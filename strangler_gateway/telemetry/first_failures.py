@@ -55,13 +55,11 @@ class FirstFailures:
         self.untold = []
         return list(self.users)
 
-    def forget(self) -> None:
-        """The score is back at 0: who was told counts again."""
+    def forget(self, *, everybody: bool = False) -> None:
+        """The score is back at 0: who was told counts again. `everybody`: the others, too, since the judge is new."""
+        if everybody:
+            self.untold = []
         self.users = set(self.untold)
-
-    def forget_all(self) -> None:
-        """Another gateway judges from now on, and begins anew."""
-        self.users, self.untold = set(), []
 
     def drain(self) -> list[Any]:
         """What was counted since the last call, for another process: JSON-able."""

@@ -4,7 +4,7 @@ import contextlib
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from strangler_gateway.exchange.decision import STATE_EXTRACTED
@@ -228,13 +228,15 @@ class Stats:
         """The movable is back on legacy, or retired."""
         self.steps.pop(unit, None)
 
-    def first_failures(self, unit: str, forget: Sequence[str] | None) -> dict[str, Any] | None:
-        """What rule 2 wants to know of a movable, JSON-able; None where no step is counted.
-
-        `forget`: routes whose users count again, because the score is back at 0; None: all, somebody else judges now.
-        """
+    def first_failures(self, unit: str) -> dict[str, Any] | None:
+        """See `StepCounts.first_failures`; None where no step is counted."""
         step = self.steps.get(unit)
-        return step.first_failures(forget) if step is not None else None
+        return step.first_failures() if step is not None else None
+
+    def forget(self, unit: str, routes: Collection[str] | None) -> list[str]:
+        """See `StepCounts.forget`."""
+        step = self.steps.get(unit)
+        return step.forget(routes) if step is not None else []
 
     def begin_anew(self) -> None:
         """Nothing counts any more for the steps under way: a part of what all gateways counted is lost."""

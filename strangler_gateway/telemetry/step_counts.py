@@ -6,7 +6,7 @@ each user counts until the first failure on a route.
 
 import math
 from binascii import crc32
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,6 +45,13 @@ class RouteCounts:
             [self.new + new.again, new.beyond, new.all_told()],
             [self.legacy + legacy.again, legacy.beyond, legacy.all_told()],
         ]
+
+    def forget(self, *, everybody: bool) -> bool:
+        """Users who have failed count again; whether there were any. `everybody`: also who was not told."""
+        sides = [one for one in (self.first_new, self.first_legacy) if one.users]
+        for one in sides:
+            one.forget(everybody=everybody)
+        return bool(sides)
 
 
 class SideUsers:
@@ -175,23 +182,18 @@ class StepCounts:
             self.look = other.look
         self.example = max(self.example, other.example, key=lambda one: one["at"] if one else "")
 
-    def first_failures(self, forget: Sequence[str] | None) -> dict[str, Any]:
-        """By route: requests that count for rule 2 and who has failed, of the new side and of legacy; see `Stats`."""
-        self.forget(forget)
-        return {
-            "step": [self.since, self.share],
-            "routes": {route: counts.first_failures() for route, counts in self.routes.items()},
-        }
+    def first_failures(self) -> dict[str, Any]:
+        """By route, what rule 2 counts of both sides: requests, and users who have failed. JSON-able."""
+        routes = {route: counts.first_failures() for route, counts in self.routes.items()}
+        return {"step": [self.since, self.share], "routes": routes}
 
-    def forget(self, routes: Sequence[str] | None) -> None:
-        """Who has failed there counts again; None: everywhere, also those of whom nobody has been told."""
-        for route, counts in self.routes.items():
-            if routes is None:
-                counts.first_new.forget_all()
-                counts.first_legacy.forget_all()
-            elif route in routes:
-                counts.first_new.forget()
-                counts.first_legacy.forget()
+    def forget(self, routes: Collection[str] | None) -> list[str]:
+        """Users who have failed on these routes count again; None: on all, also those of whom nobody has been told.
+
+        Where there were any.
+        """
+        found = [route for route in self.routes if routes is None or route in routes]
+        return [route for route in found if self.routes[route].forget(everybody=routes is None)]
 
     def snapshot(self) -> dict[str, Any]:
         """As JSON-able values."""

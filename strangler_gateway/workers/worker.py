@@ -171,6 +171,10 @@ class GatewayWorker:
     def _count(self, message: Message) -> None:
         self._tell(int(message["number"]))
 
+    def _again(self, message: Message) -> None:
+        for unit, routes in message["routes"].items():
+            self._outside.stats.forget(unit, routes)
+
     def _answer(self, message: Message) -> None:
         if not self._questions.hear(message) and message.get("of") == "turn" and message["value"]:
             self._channel.send("release", key=message["key"])  # whose client has left
@@ -193,7 +197,15 @@ class GatewayWorker:
             self._at_once.set()
         self._stop_asked.set()
 
-    _HEARD = {"answer": _answer, "record": _record, "table": _table, "count": _count, "leave": _leave, "stop": _stop}  # noqa: RUF012  # never changed
+    _HEARD = {  # noqa: RUF012  # never changed
+        "again": _again,
+        "answer": _answer,
+        "record": _record,
+        "table": _table,
+        "count": _count,
+        "leave": _leave,
+        "stop": _stop,
+    }
 
 
 if __name__ == "__main__":

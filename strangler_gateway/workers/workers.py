@@ -156,6 +156,11 @@ class Workers:
             late = [worker.number for worker in self.up if worker.told < wanted]
             log.warning("workers %s have not told their counters within %g s", late, COUNT_S)
 
+    def count_again(self, routes: Mapping[str, Sequence[str]]) -> None:
+        """Tells all workers, by movable, on which routes users who have failed count again."""
+        for worker in self._running.values():
+            worker.channel.send("again", routes=routes)
+
     @property
     def limits(self) -> LimiterStatus:
         """As the workers count for rate limits."""

@@ -20,7 +20,9 @@ from strangler_gateway.migration.replica import Replica
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.served_table import ServedTable
 from strangler_gateway.migration.shared_counts import Counted, CountSource, own_row
-from strangler_gateway.table.routes import Movable
+from strangler_gateway.table.routes import MigrationState, Movable
+
+_WATCHED = (MigrationState.CANARY, MigrationState.EXTRACTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,16 @@ class Queries:
         """Movables of which the store has told nothing since the start: the journal alone says where they stand."""
         served = () if self.replica.store.alone else self.served.table.movables
         return frozenset(unit for unit in served if not self.replica.is_confirmed(unit))
+
+    def watched(self) -> dict[str, list[str]]:
+        """Movables in canary or extracted, and their routes that have a new end."""
+        table = self.served.table
+        units = {name: one for name, one in table.movables.items() if one.state in _WATCHED}
+        routes: dict[str, list[str]] = {name: [] for name in units}
+        for route in table.routes:
+            if route.movable.name in units and route.has_new_end:
+                routes[route.movable.name].append(route.id)
+        return {name: found for name, found in routes.items() if found}
 
     async def row(self, units: Sequence[str]) -> dict[str, Any]:
         """What this gateway has counted of movables, for another gateway's question. Raises KeyError."""

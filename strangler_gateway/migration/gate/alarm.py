@@ -3,8 +3,7 @@
 The gate may look at any moment here: going back wrongly costs an operator a release, not a user an error.
 """
 
-import math
-
+from strangler_gateway.evidence.cards import ABOVE, HARD, Card
 from strangler_gateway.migration.gate.bounds import Proportion, newcombe
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.pool import Counts, total
@@ -12,32 +11,24 @@ from strangler_gateway.migration.gate.verdict import Verdict
 
 LEAST_FAILED = 4
 """Fewer failures are chance: one of the first ten requests is WORSE already."""
-FULL, MOST = 16.0, 40.0
-"""Points at which the new side counts as broken, and the most that a card keeps."""
-_HARD = 0.7
-_PER_SECOND = 25.0
-"""So many requests of a second weigh at most."""
 
 
 class BreakCard:
-    """Each failure of the new side adds points, each success takes points away; at 16 it is broken (a CUSUM)."""
+    """The hard card of rule 2 over requests, not users: in a minute few users come, and 8 failures of 8 must be enough.
 
-    __slots__ = ("score", "seen")
+    What is usual comes from before the move, since the guard has no ten minutes of legacy. Where legacy has no
+    requests, a full card is an alarm: there is no probe, and going back wrongly costs a release.
+    """
+
+    __slots__ = ("card",)
 
     def __init__(self) -> None:
-        self.score = 0.0
-        self.seen = Counts()
-        """Since the score was last 0."""
+        self.card = Card()
 
     def add(self, tick: Counts, expected: float, seconds: float) -> bool:
         """Adds what ended within these seconds. Whether the new side is broken and legacy is not as much."""
-        if tick.new:
-            bad = max(_HARD, expected + 0.05)
-            worked, weight = tick.new - tick.failed_new, min(1.0, _PER_SECOND * seconds / tick.new)
-            change = tick.failed_new * math.log(bad / expected) + worked * math.log((1 - bad) / (1 - expected))
-            self.score = min(max(self.score + weight * change, 0.0), MOST)
-        self.seen = total([self.seen, tick]) if self.score else Counts()
-        return self.score >= FULL and not _shared(self.seen)
+        self.card.add(tick, expected, max(HARD, expected + ABOVE), seconds)
+        return self.card.full and not _shared(Counts(*self.card.seen))
 
 
 def expected_failures(before: Counts, now: Counts) -> float:

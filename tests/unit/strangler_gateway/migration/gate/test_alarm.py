@@ -28,7 +28,7 @@ NOTHING = Counts()
 def test_the_points_of_one_second(tick: Counts, expected: float, points: float, broken: bool) -> None:
     card = BreakCard()
     assert card.add(tick, expected, 1.0) is broken
-    assert card.score == pytest.approx(points, abs=0.001)
+    assert card.card.score == pytest.approx(points, abs=0.001)
 
 
 def test_successes_take_points_away_and_a_break_after_them_is_found_at_once() -> None:
