@@ -17,7 +17,8 @@ import uvicorn
 from chassis.service.logs import configure
 from chassis.settings import SettingsInvalid
 from strangler_gateway import opening
-from strangler_gateway.admin.app import AdminParts, admin_app
+from strangler_gateway.admin.app import admin_app
+from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.control import Control
 from strangler_gateway.gateway import Outside

@@ -1,8 +1,6 @@
 """The admin API on its own port: shows what is served, and moves it. Health, metrics and JWKS need no credential."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,66 +10,21 @@ from starlette.routing import Route
 from chassis.service.metrics import CONTENT_TYPE, rendered
 from strangler_gateway.admin import bodies, views
 from strangler_gateway.admin.auth import Role, access
-from strangler_gateway.admin.gateways import Gateways, GatewayTokens
+from strangler_gateway.admin.gateways import Gateways
 from strangler_gateway.admin.operations import Operations
+from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.admin.recording import RecordingStream, about
+from strangler_gateway.admin.reports import Reports
 from strangler_gateway.admin.requests import HANDLERS, AdminRefusal, body, caller, query_field, unknown_name
 from strangler_gateway.cluster.peers import PATH
-from strangler_gateway.joined import Joined
-from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.shared_counts import SharedCounts
-from strangler_gateway.recording.record import Recorder, Recording
-from strangler_gateway.settings import Settings
-from strangler_gateway.steps.explain import explain
-from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.telemetry.bulkheads import BulkheadStatus, bulkhead_metrics
-from strangler_gateway.telemetry.instances import InstanceStatus, instance_metrics
+from strangler_gateway.recording.record import Recording
+from strangler_gateway.telemetry.bulkheads import bulkhead_metrics
+from strangler_gateway.telemetry.instances import instance_metrics
 from strangler_gateway.telemetry.metrics_page import request_metrics
-from strangler_gateway.telemetry.stats import Stats
-from strangler_gateway.upstream.discovery import DiscoveredServices
 
 MAX_LOG = 1000
-
-
-class Keys(Protocol):
-    """The public keys of the internal tokens."""
-
-    def jwks(self) -> Mapping[str, Any]:
-        """A JSON Web Key Set (RFC 7517)."""
-        ...
-
-
-class Differences(Protocol):
-    """What shadow kept."""
-
-    def of(self, route_id: str) -> Sequence[Mapping[str, object]]:
-        """Of a route, the latest first."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class AdminParts:
-    """What the admin API shows and changes, beside the migration."""
-
-    settings: Settings
-    stats: Stats
-    keys: Keys
-    examples: Differences
-    recorder: Recorder
-    is_ready: Callable[[], bool]
-    limits: Callable[[], LimiterStatus]
-    instances: Callable[[], Sequence[InstanceStatus]]
-    discovered: DiscoveredServices
-    turns: Callable[[], str | None] = lambda: None
-    """Why Redis can give no turns (`serialize`), or None."""
-    bulkheads: Callable[[], Sequence[BulkheadStatus]] = list
-    """Of services that have had a request."""
-    tokens: GatewayTokens | None = None
-    joined: Joined | None = None
-    """What makes this gateway one of several; None: it is alone."""
-    counts: SharedCounts | None = None
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -115,6 +68,7 @@ class _Admin:
         self._access = access(parts.settings)
         self.gateways = Gateways(parts.joined, parts.counts, migration, parts.tokens)
         self._operations = Operations(migration, self.gateways)
+        self._reports = Reports(parts, migration)
 
     def reads(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint for readers and operators."""
@@ -163,29 +117,6 @@ class _Admin:
     async def jwks(self, request: Request) -> Response:
         return JSONResponse(self._parts.keys.jwks(), headers={"Cache-Control": "max-age=60"})
 
-    async def status(self, request: Request) -> Response:
-        return JSONResponse(views.status(self._migration) | self._limits() | {"ready": self._parts.is_ready()})
-
-    async def routes(self, request: Request) -> Response:
-        await self._migration.refresh()
-        return JSONResponse(views.routes(self._migration, self._parts.stats) | self._limits())
-
-    async def services(self, request: Request) -> Response:
-        found, table = await self._migration.services(), self._migration.served
-        services = views.services(found, table, self._parts.instances(), self._parts.discovered.reports())
-        return JSONResponse(views.with_bulkheads(services, self._parts.bulkheads()))
-
-    async def inventory(self, request: Request) -> Response:
-        await self._migration.refresh()
-        return JSONResponse(inventory(self._migration.served, self._parts.stats))
-
-    async def differences(self, request: Request) -> Response:
-        await self._migration.refresh()
-        route = query_field(request, "route")
-        if route not in {known.id for known in self._migration.served.routes}:
-            raise unknown_name(route)
-        return JSONResponse({"route": route, "differences": list(self._parts.examples.of(route))})
-
     async def log(self, request: Request) -> Response:
         limit = query_field(request, "limit", "100")
         if not limit.isdecimal() or not 1 <= int(limit[:6]) <= MAX_LOG:
@@ -196,25 +127,31 @@ class _Admin:
     async def diff(self, request: Request) -> Response:
         return JSONResponse(views.diff(await self._migration.diff()))
 
-    async def gate(self, request: Request) -> Response:
+    async def status(self, request: Request) -> Response:
+        return JSONResponse(self._reports.status())
+
+    async def routes(self, request: Request) -> Response:
+        return JSONResponse(await self._reports.routes())
+
+    async def services(self, request: Request) -> Response:
+        return JSONResponse(await self._reports.services())
+
+    async def inventory(self, request: Request) -> Response:
         await self._migration.refresh()
-        movable = self._operations.movable(query_field(request, "unit"))
-        known, counted = await self._migration.known(movable.name)
-        return JSONResponse(views.gate(self._migration, movable, known, counted.problems))
+        return JSONResponse(inventory(self._migration.served, self._parts.stats))
+
+    async def differences(self, request: Request) -> Response:
+        return JSONResponse(await self._reports.differences(query_field(request, "route")))
+
+    async def gate(self, request: Request) -> Response:
+        return JSONResponse(await self._reports.gate(query_field(request, "unit")))
 
     async def evidence(self, request: Request) -> Response:
-        await self._migration.refresh()
-        known = await self._migration.evidence(self._operations.movable(request.path_params["name"]).name)
-        return JSONResponse(known.to_json())
+        return JSONResponse(await self._reports.evidence(request.path_params["name"]))
 
     async def explain(self, request: Request) -> Response:
-        method, path, user = (
-            query_field(request, "method"),
-            query_field(request, "path"),
-            request.query_params.get("user"),
-        )
-        one = explain(Matcher(self._migration.served), method, path, user)
-        return JSONResponse(views.explanation(one) | views.upstream_of(one, self._parts.bulkheads()))
+        method, path = query_field(request, "method"), query_field(request, "path")
+        return JSONResponse(self._reports.explain(method, path, request.query_params.get("user")))
 
     async def flip(self, request: Request) -> Response:
         asked = await body(request, bodies.Flip)
@@ -256,6 +193,3 @@ class _Admin:
     async def reload(self, request: Request) -> Response:
         reloaded = await self._migration.reload()
         return JSONResponse(views.reloaded(reloaded), 409 if reloaded.faults else 200)
-
-    def _limits(self) -> views.View:
-        return {"limits": views.limits(self._parts.limits()), "serialize": {"problem": self._parts.turns()}}

@@ -92,13 +92,16 @@ class Gateways:
         return {"counts": self.counts, "anew": self.anew, "rollback": self.passed_on, "automatic": self.automatic}
 
     async def listed(self, request: Request) -> Response:
+        return JSONResponse(self.listing())
+
+    def listing(self) -> View:
         """Every gateway: where it is, when it was seen, and what it serves other than this one."""
         if self._joined is None:
-            return JSONResponse({"store": None, "gateways": [], "agreed": True})
+            return {"store": None, "gateways": [], "agreed": True}
         members = self._joined.members
         rows = [self._row(one) for one in sorted([members.me_now, *members.others], key=lambda one: one.name)]
         agreed = not any(row["lagging"] for row in rows) and len(rows) > 1
-        return JSONResponse({"store": store(self._joined), "gateways": rows, "agreed": agreed})
+        return {"store": store(self._joined), "gateways": rows, "agreed": agreed}
 
     async def forget(self, request: Request) -> Response:
         """Deletes the key of a gateway."""

@@ -10,7 +10,8 @@ from typing import Any
 import uvicorn
 
 from chassis.discovery.open import Discovery
-from strangler_gateway.admin.app import AdminParts, admin_app
+from strangler_gateway.admin.app import admin_app
+from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.identity.signer import ephemeral_signer
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.recording.record import Recorder
