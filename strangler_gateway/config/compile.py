@@ -10,7 +10,6 @@ from strangler_gateway.config.compile_breaker import breaker_fields
 from strangler_gateway.config.identity_model import IdentityEntry, identity_entries
 from strangler_gateway.config.model import (
     AuthRules,
-    BalanceEntry,
     GateEntry,
     GroupEntry,
     LimitEntry,
@@ -21,6 +20,7 @@ from strangler_gateway.config.model import (
     ShadowEntry,
 )
 from strangler_gateway.config.publish_model import PublishEntry
+from strangler_gateway.config.resilience_model import BalanceEntry
 from strangler_gateway.table import routes as r
 from strangler_gateway.table.balance import BalanceRules, EjectRules
 from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, PublishRules
@@ -87,8 +87,13 @@ def _service(name: str, entry: ServiceEntry, is_new_end: bool) -> r.Service:
 
 
 def _balance(entry: BalanceEntry) -> BalanceRules:
-    eject = entry.eject
-    return BalanceRules(entry.slow_start_s, EjectRules(eject.failures, eject.rate / 100, eject.out_s, eject.max / 100))
+    usual, eject = BalanceRules(), entry.eject
+    slow_start_s = entry.slow_start if entry.slow_start is not None else entry.slow_start_s
+    out_s = eject.out or eject.out_s or usual.eject.out_s
+    return BalanceRules(
+        usual.slow_start_s if slow_start_s is None else slow_start_s,
+        EjectRules(eject.failures, eject.rate / 100, out_s, eject.max / 100),
+    )
 
 
 def _tls(entry: ServiceEntry, host: str) -> r.ServiceTls:

@@ -170,6 +170,19 @@ def _part_or_none(value: object) -> float:
     return part
 
 
+def _span(value: object) -> float:
+    """Seconds, or a duration with its unit."""
+    return _seconds(_duration(value) if isinstance(value, str) else value)
+
+
+def _span_or_none(value: object) -> float:
+    return _seconds_or_none(_duration(value) if isinstance(value, str) else value)
+
+
+def _percent_with_sign_or_not(value: object) -> float:
+    return _part_or_none(value) * 100 if isinstance(value, str) else _percent(value)
+
+
 def _header_pattern(value: str) -> str:
     return _token(value.removesuffix("*") or "*").lower() + ("*" if value.endswith("*") else "")
 
@@ -270,6 +283,10 @@ Part = Annotated[float, BeforeValidator(_part), WithJsonSchema({"type": "string"
 PartOrNone = Annotated[
     float, BeforeValidator(_part_or_none), WithJsonSchema({"type": "string", "pattern": "^[0-9.]+ ?%$"})
 ]
+_NUMBER_OR_TEXT = WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]})
+Span = Annotated[float, BeforeValidator(_span), _NUMBER_OR_TEXT]
+SpanOrNone = Annotated[float, BeforeValidator(_span_or_none), _NUMBER_OR_TEXT]
+PercentOrPart = Annotated[float, BeforeValidator(_percent_with_sign_or_not), _NUMBER_OR_TEXT]
 WholeNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 WORD, MAPPING, LIST = "=word", "=mapping", "=list"

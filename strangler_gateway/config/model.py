@@ -9,7 +9,7 @@ from strangler_gateway.config import field_types as t
 from strangler_gateway.config.aggregate_model import AggregateEntry
 from strangler_gateway.config.identity_model import IdentityChoice
 from strangler_gateway.config.publish_model import PublishEntry
-from strangler_gateway.config.resilience_model import BreakerChoice, QueueEntry, RetryEntry
+from strangler_gateway.config.resilience_model import BalanceEntry, BreakerChoice, QueueEntry, RetryEntry
 from strangler_gateway.config.strict_model import StrictModel
 from strangler_gateway.table.rate import parse_rates
 
@@ -44,22 +44,6 @@ class TlsOptions(StrictModel):
         if self.key_file and not self.cert_file:
             raise ValueError("key_file without cert_file; a client certificate needs both, or one file named cert_file")
         return self
-
-
-class EjectEntry(StrictModel):
-    """When an instance is left out, and for how long. Percentages; 0 switches a rule off."""
-
-    failures: int = Field(default=5, ge=0, le=1_000_000)
-    rate: t.Percent = 50.0
-    out_s: t.Seconds = 10.0
-    max: t.Percent = 50.0
-
-
-class BalanceEntry(StrictModel):
-    """How requests are spread over the instances of a service."""
-
-    slow_start_s: t.SecondsOrNone = 10.0
-    eject: EjectEntry = EjectEntry()
 
 
 class ServiceEntry(StrictModel):

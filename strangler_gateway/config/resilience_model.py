@@ -1,8 +1,8 @@
-"""The fields of a service that protect it, and the gateway from it: breaker, queue, retry."""
+"""The fields of a service that protect it, and the gateway from it: breaker, queue, retry, balance."""
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from strangler_gateway.config import field_types as t
 from strangler_gateway.config.strict_model import StrictModel
@@ -50,3 +50,33 @@ class RetryEntry(StrictModel):
 
     budget: t.PartOrNone = 0.2
     floor: t.WholeNumber = 10
+
+
+class EjectEntry(StrictModel):
+    """When an instance is left out, and for how long; 0 switches a rule off."""
+
+    failures: int = Field(default=5, ge=0, le=1_000_000)
+    rate: t.PercentOrPart = 50.0
+    out: t.Span | None = None
+    out_s: t.Span | None = None
+    max: t.PercentOrPart = 50.0
+
+    @model_validator(mode="after")
+    def _one_time(self) -> "EjectEntry":
+        if self.out is not None and self.out_s is not None:
+            raise ValueError("out and out_s are the same time; keep out, with its unit")
+        return self
+
+
+class BalanceEntry(StrictModel):
+    """How requests are spread over the instances of a service."""
+
+    slow_start: t.SpanOrNone | None = None
+    slow_start_s: t.SpanOrNone | None = None
+    eject: EjectEntry = EjectEntry()
+
+    @model_validator(mode="after")
+    def _one_time(self) -> "BalanceEntry":
+        if self.slow_start is not None and self.slow_start_s is not None:
+            raise ValueError("slow_start and slow_start_s are the same time; keep slow_start, with its unit")
+        return self

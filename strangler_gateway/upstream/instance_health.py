@@ -7,6 +7,8 @@ from strangler_gateway.table.balance import EjectRules
 from strangler_gateway.upstream.outliers import Recent, out_for_s
 
 HALF_WINDOW_S: Final = 5.0
+_WELL_S: Final = 30.0
+"""An instance that has been back for less than this has not shown that it is well: its slow start takes a while."""
 
 
 class InstanceHealth:
@@ -45,7 +47,7 @@ class InstanceHealth:
         self.refused_in_a_row = 0
         """Connections that did not come about."""
         self.times = 0
-        """Ejections without having been well for as long as the last one took."""
+        """Ejections without having been well for as long as the last one took, and half a minute at least."""
         self.back_at = -inf
         self.out_until = -inf
         self.fails_checks = False
@@ -100,9 +102,9 @@ class InstanceHealth:
         return 0 < rules.failures <= self.refused_in_a_row
 
     def eject(self, now: float, rules: EjectRules) -> None:
-        """Leaves it out; longer each time, unless it has been well for as long as it was out."""
+        """Leaves it out; longer each time, unless it has been well for a while, and for as long as it was out."""
         last = out_for_s(self.times, rules) if self.times else 0.0
-        self.times = self.times + 1 if now - self.back_at < last else 1
+        self.times = self.times + 1 if now - self.back_at < max(last, _WELL_S) else 1
         self.out_until = self.back_at = now + out_for_s(self.times, rules)
 
     def forget(self) -> None:

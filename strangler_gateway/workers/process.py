@@ -24,6 +24,8 @@ class WorkerProcess:
         """The number of the table that it serves."""
         self.told = 0
         """The number of the last question for its counters that it has answered."""
+        self.anew_at = 0.0
+        """When it was last told to count anew (`Stats.anew_at`)."""
         self.heard = True
         """Whether it has said anything since the last look."""
         self.limits: Mapping[str, object] = {}

@@ -175,6 +175,10 @@ class GatewayWorker:
         for unit, routes in message["routes"].items():
             self._outside.stats.forget(unit, routes)
 
+    def _anew(self, message: Message) -> None:
+        """Users who have failed count again, too."""
+        self._outside.stats.begin_anew()
+
     def _answer(self, message: Message) -> None:
         if not self._questions.hear(message) and message.get("of") == "turn" and message["value"]:
             self._channel.send("release", key=message["key"])  # whose client has left
@@ -200,6 +204,7 @@ class GatewayWorker:
     _HEARD = {  # noqa: RUF012  # never changed
         "again": _again,
         "answer": _answer,
+        "anew": _anew,
         "record": _record,
         "table": _table,
         "count": _count,

@@ -319,6 +319,9 @@ class Workers:
         worker.instances = heard(message["instances"])
         worker.bulkheads = hear_bulkheads(message["bulkheads"])
         worker.told = max(worker.told, int(message["number"]))
+        if worker.anew_at != self._stats.anew_at:
+            worker.anew_at = self._stats.anew_at
+            worker.channel.send("anew")
 
     def _limit(self, worker: WorkerProcess, message: Message) -> None:
         self._answers.limit(message, lambda value: worker.channel.send("answer", id=message["id"], value=value))

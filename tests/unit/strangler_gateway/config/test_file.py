@@ -14,7 +14,7 @@ import pytest
 from chassis.discovery.port import Instance
 from strangler_gateway.config.faults import Fault, RoutesInvalid
 from strangler_gateway.config.file import json_schema, load
-from strangler_gateway.table.balance import EjectRules
+from strangler_gateway.table.balance import BalanceRules, EjectRules
 from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, PublishRules
 from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules, RetryRules
 from strangler_gateway.table.routes import (
@@ -35,6 +35,7 @@ from strangler_gateway.table.routes import (
 )
 
 CONNECTIONS_ALONE = BreakerRules(failures=3, errors=0, open_s=2, longest_s=2)
+BALANCED = BalanceRules(120.0, EjectRules(0, 0.125, 0.5, 1.0))
 MINIMAL = """\
 version: 1
 services: {monolith: {url: "http://127.0.0.1:3000"}}
@@ -421,6 +422,20 @@ def test_how_requests_wait_and_are_sent_again() -> None:
     found = [(one.max_concurrency, one.queue_max, one.queue_wait_s, one.retry) for one in (*written, *usual)]
     assert found[:2] == [(7, 0, 0.25, RetryRules(0.05, 0))] * 2
     assert found[2:] == [(None, 1000, 3.0, RetryRules()), (None, 10_000, 3.0, RetryRules())]
+
+
+@pytest.mark.parametrize(
+    ("fields", "rules"),
+    [
+        ("", BalanceRules()),
+        ("balance: {slow_start: 2m, eject: {out: 500ms, rate: 12.5%, max: 100%, failures: 0}}", BALANCED),
+        ("balance: {slow_start_s: 120, eject: {out_s: 0.5, rate: 12.5, max: 100, failures: 0}}", BALANCED),
+        ("balance: {slow_start_s: 2m, eject: {out_s: 500ms, rate: 12.5, max: 100%, failures: 0}}", BALANCED),
+        ("balance: {slow_start: 0, eject: {rate: 0%}}", BalanceRules(0.0, EjectRules(rate=0.0))),
+    ],
+)
+def test_balance_takes_plain_numbers_and_units(fields: str, rules: BalanceRules) -> None:
+    assert _services(fields)[0].balance == rules
 
 
 def test_what_follows_from_the_routes_changes_no_digest_and_what_is_written_does() -> None:

@@ -88,6 +88,7 @@ def test_what_all_do_alike_leaves_nobody_out() -> None:
 def test_it_comes_back_after_a_while_which_doubles_when_it_fails_again() -> None:
     world = World(2, EjectRules(out_s=4))
     for out_s in (4, 8, 16):
+        world.goes_on(10)  # longer than the first time out
         world.answers("a", 503, 5)
         world.goes_on(out_s - 0.5)
         assert set(world.asked()) == {"b"}

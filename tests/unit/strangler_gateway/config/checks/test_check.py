@@ -135,6 +135,14 @@ def only_fault(text: str, **environ: str) -> str:
         (service("url: 'http://m', breaker: {open: 5}"), "breaker.open: wanted a duration with its unit"),
         (service("url: 'http://m', breaker: {open: 5s, open_s: 5}"), "breaker: open and open_s are the same time"),
         (
+            service("url: 'http://m', balance: {slow_start: 1s, slow_start_s: 1}"),
+            "balance: slow_start and slow_start_s are the same time",
+        ),
+        (service("url: 'http://m', balance: {eject: {out: 1s, out_s: 1}}"), "eject: out and out_s are the same time"),
+        (service("url: 'http://m', balance: {eject: {out: 0s}}"), "eject.out: wanted seconds, more than 0"),
+        (service("url: 'http://m', balance: {eject: {out: soon}}"), "eject.out: wanted a duration with its unit"),
+        (service("url: 'http://m', balance: {eject: {rate: 101%}}"), "eject.rate: wanted a percentage with its sign"),
+        (
             service("url: 'http://m', queue: {max: -1}"),
             "queue.max: Input should be greater than or equal to 0, seen -1",
         ),
