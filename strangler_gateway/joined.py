@@ -16,6 +16,7 @@ from strangler_gateway.cluster.members import Members
 from strangler_gateway.cluster.peers import PeerAway, Peers, Tokens
 from strangler_gateway.cluster.store import StoreAway
 from strangler_gateway.migration.shared_counts import RowOf, SharedCounts
+from strangler_gateway.migration.shared_failures import SharedFailures, TellFailures
 from strangler_gateway.settings import Settings
 from strangler_gateway.telemetry.stats import Stats
 
@@ -37,6 +38,7 @@ class Joined:
     peers: Peers
     counting: Counting
     counts: SharedCounts
+    failures: SharedFailures
 
     @property
     def control(self) -> dict[str, Any]:
@@ -46,6 +48,7 @@ class Joined:
             "members": self.members,
             "run": self.run,
             "counts": self.counts,
+            "failures": self.failures,
             "ask_driver": self.ask_driver,
         }
 
@@ -89,9 +92,17 @@ class Joined:
 
 
 def joined(
-    settings: Settings, tokens: Tokens, stats: Stats, row: RowOf, clock: Callable[[], float] = time.time
+    settings: Settings,
+    tokens: Tokens,
+    stats: Stats,
+    row: RowOf,
+    tell: TellFailures,
+    clock: Callable[[], float] = time.time,
 ) -> Joined | None:
-    """None: this gateway is alone. Call it on the loop. `row`: what it has counted. Raises SettingsInvalid."""
+    """None: this gateway is alone. Call it on the loop. Raises SettingsInvalid.
+
+    `row`, `tell`: what it has counted for the gate, and for rule 2.
+    """
     if not settings.store:
         return None
     _check(settings)
@@ -101,7 +112,8 @@ def joined(
     members = Members(store, ClusterMember(name, run), settings.state / "members.json", settings.store_wait_s, clock)
     store.heard = members.changed
     peers, counting = Peers(name, tokens), Counting(settings.state / "counting.json", stats)
-    return Joined(run, store, members, peers, counting, SharedCounts(members, peers, counting, row, clock))
+    counts, failures = SharedCounts(members, peers, counting, row, clock), SharedFailures(name, members, peers, tell)
+    return Joined(run, store, members, peers, counting, counts, failures)
 
 
 def _check(settings: Settings) -> None:

@@ -91,7 +91,13 @@ class _Process:
         self._admin = open_files.enter_context(_admin_listener(settings, before))
         self._signer = opening.signer(settings)
         self._serving = self._serving_of(open_files.enter_context(opening.log_output(settings)))
-        self._joined = joined(settings, self._signer, self._stats, lambda units: self._migration.row(units))
+        self._joined = joined(
+            settings,
+            self._signer,
+            self._stats,
+            lambda units: self._migration.row(units),
+            lambda forget: self._migration.failures.tell(forget),
+        )
         self._is_ready = self._handed_over = False
         self._reporting: asyncio.Task[None] | None = None
         self._migration = Migration(

@@ -36,6 +36,12 @@ class CountsQuestion(GatewayCall):
     units: list[str] = Field(max_length=10_000)
 
 
+class FailuresQuestion(GatewayCall):
+    """By movable, routes whose users count again; null: all."""
+
+    forget: dict[str, Annotated[list[str], Field(max_length=10_000)] | None] = Field(max_length=10_000)
+
+
 class CountTogether(GatewayCall):
     """The ids of all counters that begin anew together."""
 
@@ -89,7 +95,13 @@ class Gateways:
     @property
     def calls(self) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
         """What other gateways call, by the last part of the path."""
-        return {"counts": self.counts, "anew": self.anew, "rollback": self.passed_on, "automatic": self.automatic}
+        return {
+            "counts": self.counts,
+            "anew": self.anew,
+            "rollback": self.passed_on,
+            "automatic": self.automatic,
+            "failures": self.failures,
+        }
 
     async def listed(self, request: Request) -> Response:
         return JSONResponse(self.listing())
@@ -126,6 +138,11 @@ class Gateways:
             return JSONResponse(await self._counts.answer(asked.units))
         except KeyError as exc:
             raise AdminRefusal(404, "unknown", f"the routes file of this gateway has no {exc.args[0]!r}") from None
+
+    async def failures(self, request: Request) -> Response:
+        """What rule 2 counts here of some movables."""
+        asked = await self._asked(request, FailuresQuestion)
+        return JSONResponse({"units": self._migration.failures.tell(asked.forget)})
 
     async def anew(self, request: Request) -> Response:
         """Counts anew, together with all."""

@@ -40,11 +40,10 @@ class GroupTicks:
             self._last[gateway] = step, {route: (*new[:2], *legacy[:2]) for route, (new, legacy) in sides.items()}
         return {route: (row[0], row[1], row[2], row[3]) for route, row in rows.items()}
 
-    def forget(self, routes: Iterable[str]) -> None:
-        """The score of these routes is back at 0: who has failed may count again."""
-        for route in routes:
-            for side in (0, 1):
-                self._failed.pop((route, side), None)
+    def forget(self, routes: Iterable[str]) -> list[str]:
+        """The score of these routes is back at 0: who has failed counts again. Those on which anybody has."""
+        gone = {route: (self._failed.pop((route, 0), None), self._failed.pop((route, 1), None)) for route in routes}
+        return [route for route, sides in gone.items() if any(sides)]
 
     def _side(self, route: str, at: int, told: _Side, was: tuple[int, ...]) -> tuple[int, int]:
         """Failures and requests of one side that count."""

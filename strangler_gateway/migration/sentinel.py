@@ -70,8 +70,10 @@ class Sentinel:
         """Judges all movables by what ended in these `seconds`, those since the last look."""
         watched = self._watched()
         self._keep(watched)
-        forget = {unit: self._cards[unit].calm() if unit in self._ticks else None for unit in watched}
-        told = await self._source.of(forget)
+        if not watched:
+            self.judgements = {}
+            return self.judgements
+        told = await self._source.of({unit: self._forget(unit) for unit in watched})
         judgements = {unit: self._judge(unit, routes, told, seconds) for unit, routes in watched.items()}
         self.judgements = judgements
         return judgements
@@ -96,11 +98,17 @@ class Sentinel:
         self._cards = {unit: self._cards.get(unit) or GroupCards() for unit in watched}
         self._ticks = {unit: ticks for unit, ticks in self._ticks.items() if unit in watched}
 
+    def _forget(self, unit: str) -> list[str] | None:
+        """Routes at score 0 on which users have failed; None: this is the first look at the movable."""
+        if unit in self._ticks:
+            return self._ticks[unit].forget(self._cards[unit].calm())
+        self._ticks[unit] = GroupTicks()
+        return None
+
     def _judge(
         self, unit: str, routes: Sequence[str], told: Mapping[str, Mapping[str, Told]], seconds: float
     ) -> GroupJudgement:
-        ticks, cards = self._ticks.setdefault(unit, GroupTicks()), self._cards[unit]
-        ticks.forget(cards.calm())
+        ticks, cards = self._ticks[unit], self._cards[unit]
         counted = {}
         try:
             counted = ticks.take({gateway: rows[unit] for gateway, rows in told.items() if unit in rows})

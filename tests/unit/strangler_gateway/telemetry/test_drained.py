@@ -89,3 +89,35 @@ def test_counts_of_a_step_that_is_over_are_left_out() -> None:
     total.steps["u"] = StepCounts(51.0, 1000)
     add(total, drain(used(3)))
     assert total.steps["u"].routes == {}
+
+
+def failing(user: int, *others: int) -> Stats:
+    """A worker at which these users have failed; then the first of them came once more, and had an answer."""
+    stats = Stats(lambda: 100.0)
+    counts = stats.steps.setdefault("u", StepCounts(50.0, 1000)).of("r")
+    for one in (user, *others):
+        counts.new += 1
+        counts.first_new.fail(one)
+    counts.first_new.repeat(user, bad=False)
+    return stats
+
+
+def test_a_user_who_fails_at_two_workers_has_failed_once() -> None:
+    total, one, other = failing(1), failing(2, 3), failing(1, 3)
+    for stats in (one, other, one):
+        add(total, json.loads(json.dumps(drain(stats))))
+    requests, beyond, users = total.steps["u"].of("r").first_failures()[0]
+    assert (requests, beyond, sorted(users)) == (3, 0, [1, 2, 3])
+
+
+def test_users_count_again_once_they_were_told_and_the_score_is_zero() -> None:
+    total, worker = failing(1), failing(2)
+    add(total, drain(worker))
+    counts = worker.steps["u"].of("r").first_new
+    counts.fail(3)
+    assert sorted(total.steps["u"].of("r").first_failures()[0][2]) == [1, 2]
+    assert total.forget("u", ["r", "gone"]) == worker.forget("u", ["r"]) == ["r"]
+    for user in (2, 2, 3):
+        counts.repeat(user, bad=True)
+    add(total, json.loads(json.dumps(drain(worker))))
+    assert sorted(total.steps["u"].of("r").first_failures()[0][2]) == [2, 3]
