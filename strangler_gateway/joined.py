@@ -106,7 +106,7 @@ def joined(
     if not settings.store:
         return None
     _check(settings)
-    name = settings.member or f"{socket.gethostname()}:{settings.admin_port}"
+    name = member_name(settings)
     store = _consul_store(settings, name, clock)
     run = secrets.token_hex(6)
     members = Members(store, ClusterMember(name, run), settings.state / "members.json", settings.store_wait_s, clock)
@@ -149,3 +149,8 @@ def _consul_store(settings: Settings, name: str, clock: Callable[[], float]) -> 
         return ConsulStore(Consul(settings.consul), settings.store_prefix, name, settings.store_session_s, clock)
     except ValueError as exc:
         raise SettingsInvalid(f"Consul: {exc}") from None
+
+
+def member_name(settings: Settings) -> str:
+    """What this gateway is called among several, and in what it signs."""
+    return settings.member or f"{socket.gethostname()}:{settings.admin_port}"

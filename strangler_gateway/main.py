@@ -26,7 +26,7 @@ from strangler_gateway.handover.predecessor import Predecessor, find
 from strangler_gateway.handover.successor import LEAVE_S, Successor, Successors
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import SigningKeyInvalid
-from strangler_gateway.joined import joined
+from strangler_gateway.joined import joined, member_name
 from strangler_gateway.migration.file_watch import Reloader
 from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.migration import Migration
@@ -304,6 +304,7 @@ class _Process:
             tokens=self._signer,
             joined=self._joined,
             counts=self._joined.counts if self._joined is not None else None,
+            name=member_name(self._settings),
         )
 
     async def _stop(self, signals: StopSignals) -> None:

@@ -16,6 +16,7 @@ from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.admin.recording import RecordingStream, about
 from strangler_gateway.admin.reports import Reports
 from strangler_gateway.admin.requests import HANDLERS, AdminRefusal, body, caller, query_field, unknown_name
+from strangler_gateway.admin.retirement import MAX_DOCUMENT, Retirement
 from strangler_gateway.cluster.peers import PATH
 from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.migration.migration import Migration
@@ -47,6 +48,7 @@ def admin_app(parts: AdminParts, migration: Migration) -> Starlette:
         Route("/diff", admin.reads(admin.diff)),
         Route("/gate", admin.reads(admin.gate)),
         Route("/groups/{name}/evidence", admin.reads(admin.evidence)),
+        Route("/retire-report", admin.reads(admin.retirement.report)),
         Route("/explain", admin.reads(admin.explain)),
         Route("/flip", admin.writes(admin.flip), methods=["POST"]),
         Route("/rollback", admin.writes(admin.rollback), methods=["POST"]),
@@ -67,7 +69,8 @@ class _Admin:
         self._migration = migration
         self._access = access(parts.settings)
         self.gateways = Gateways(parts.joined, parts.counts, migration, parts.tokens)
-        self._operations = Operations(migration, self.gateways)
+        self.retirement = Retirement(migration, parts.keys.keys, parts.name)
+        self._operations = Operations(migration, self.gateways, self.retirement.seen)
         self._reports = Reports(parts, migration)
 
     def reads(self, endpoint: Endpoint) -> Endpoint:
@@ -154,7 +157,7 @@ class _Admin:
         return JSONResponse(self._reports.explain(method, path, request.query_params.get("user")))
 
     async def flip(self, request: Request) -> Response:
-        asked = await body(request, bodies.Flip)
+        asked = await body(request, bodies.Flip, MAX_DOCUMENT)
         result = await self._operations.flip(asked, caller(request, asked.who))
         shown = views.move_result(result) | {"swaps": self._migration.swaps}
         return JSONResponse(shown, 200 if result.done else 409)

@@ -1,6 +1,6 @@
 """The bodies of requests to the admin API, checked."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -38,6 +38,8 @@ class Flip(_Body):
     share: Share | None = None
     force: bool = False
     dry_run: bool = False
+    report: dict[str, Any] | None = None
+    """The signed retire report, with `retired` alone."""
     guard_s: float | None = Field(None, gt=0, le=86_400, allow_inf_nan=False)
     """So long the gateway itself watches the movable afterwards, and rolls it back at the first alarm."""
 
@@ -56,6 +58,12 @@ class Flip(_Body):
                 else f"only canary has a share; leave it out for {self.to}"
             )
             raise ValueError(wanted)
+        return self
+
+    @model_validator(mode="after")
+    def _report_with_retired(self) -> "Flip":
+        if self.report is not None and self.to is not MigrationState.RETIRED:
+            raise ValueError(f"a report belongs to a move to retired, not to {self.to}")
         return self
 
     @property

@@ -1,21 +1,26 @@
 """What operators may do, whoever asks for it: a command, another program, the page. The bodies are checked already."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from strangler_gateway.admin import bodies
 from strangler_gateway.admin.gateways import Gateways, View
 from strangler_gateway.admin.requests import AdminRefusal, unknown_name
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
+from strangler_gateway.migration.states import SeenReport
 from strangler_gateway.table.routes import MigrationState, Movable
+
+ReportReader = Callable[[Mapping[str, Any] | None], SeenReport | None]
+"""The retire report that a flip brings; None: it brings none. Raises AdminRefusal if it is not genuine."""
 
 
 class Operations:
     """`who`: for the journal."""
 
-    def __init__(self, migration: Migration, gateways: Gateways) -> None:
-        self._migration, self._gateways = migration, gateways
+    def __init__(self, migration: Migration, gateways: Gateways, seen: ReportReader) -> None:
+        self._migration, self._gateways, self._seen = migration, gateways, seen
 
     def movable(self, name: str) -> Movable:
         """A group, or a route that is in none; for a route of a group, the group. Raises AdminRefusal."""
@@ -30,7 +35,13 @@ class Operations:
         if name != asked.unit:
             raise AdminRefusal(422, "in_group", f"{asked.unit} moves with its group: flip {name}")
         result = await self._migration.flip(
-            name, asked.position, who=who, why=asked.why, force=asked.force, dry_run=asked.dry_run
+            name,
+            asked.position,
+            who=who,
+            why=asked.why,
+            force=asked.force,
+            dry_run=asked.dry_run,
+            report=self._seen(asked.report),
         )
         if result.done and not result.dry_run and asked.guard_s is not None:
             await self._migration.guards.start(name, asked.guard_s, who)

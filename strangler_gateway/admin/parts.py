@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from joserfc.jwk import KeySet
+
 from strangler_gateway.admin.gateways import GatewayTokens
 from strangler_gateway.joined import Joined
 from strangler_gateway.limits.limiter import LimiterStatus
@@ -17,7 +19,12 @@ from strangler_gateway.upstream.discovery import DiscoveredServices
 
 
 class Keys(Protocol):
-    """The public keys of the internal tokens."""
+    """The keys of the internal tokens."""
+
+    @property
+    def keys(self) -> KeySet:
+        """The first one signs."""
+        ...
 
     def jwks(self) -> Mapping[str, Any]:
         """A JSON Web Key Set (RFC 7517)."""
@@ -53,3 +60,5 @@ class AdminParts:
     joined: Joined | None = None
     """What makes this gateway one of several; None: it is alone."""
     counts: SharedCounts | None = None
+    name: str = "gateway"
+    """Of this gateway, in what it signs."""

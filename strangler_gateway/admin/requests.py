@@ -35,13 +35,13 @@ def query_field(request: Request, name: str, default: str = "") -> str:
     return value
 
 
-async def body(request: Request, model: type[Body]) -> Body:
+async def body(request: Request, model: type[Body], max_bytes: int = MAX_BODY) -> Body:
     """The body as that model. Raises AdminRefusal with every fault."""
     data = b""
     async for chunk in request.stream():
         data += chunk
-        if len(data) > MAX_BODY:
-            raise AdminRefusal(413, "too_long", f"the body has more than {MAX_BODY} bytes")
+        if len(data) > max_bytes:
+            raise AdminRefusal(413, "too_long", f"the body has more than {max_bytes} bytes")
     try:
         return model.model_validate_json(data)
     except ValidationError as exc:

@@ -23,6 +23,8 @@ COMMANDS = {
     "differences": "queries",
     "explain": "explain",
     "inventory": "inventory",
+    "retire-report": "retirement",
+    "verify-report": "retirement",
     "reload": "moves",
     "record": "record",
     "replay": "replay",
@@ -49,7 +51,7 @@ class LazyCommands(TyperGroup):
 def _command(name: str) -> Any:
     module = import_module(f"strangler_gateway.cli.{COMMANDS[name]}")
     single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    single.command(name)(getattr(module, name))
+    single.command(name)(getattr(module, name.replace("-", "_")))
     return typer.main.get_command(single)
 
 

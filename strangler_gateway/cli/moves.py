@@ -3,16 +3,20 @@
 import json
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, Answer
+from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, Answer, fail
 from strangler_gateway.cli.guarded import follow
 from strangler_gateway.cli.move_output import reached_lines, show
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, MovableOrAll, given_admin
 from strangler_gateway.cli.output import plain
 from strangler_gateway.cli.watch import Watched, counted, seconds, watch
+from strangler_gateway.migration import whole_file
+from strangler_gateway.retirement.document import MAX_FILE
+from strangler_gateway.retirement.markdown import document_in
 from strangler_gateway.table.routes import MigrationState
 
 SERVES_WITHIN_S = 5.0
@@ -46,6 +50,10 @@ def flip(
             "exit code 1. It also watches on if this command ends.",
         ),
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --to retired: what `strangler retire-report` has written."),
+    ] = None,
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
 ) -> None:
@@ -67,7 +75,8 @@ def flip(
         client.fail(USAGE, "usage", "--rollback-on-errors needs --watch, for example --watch 60s")
     before = counted(client.get("routes"), unit) if duration and not guarded else Watched()
     wish = {"to": str(to), "share": share, "why": why, "dry_run": dry_run, "force": force}
-    outcome = client.post("flip", unit=unit, **wish, guard_s=duration if guarded else None)
+    proof = _report(report, to, as_json)
+    outcome = client.post("flip", unit=unit, **wish, guard_s=duration if guarded else None, report=proof)
     if outcome["done"] and not dry_run:
         _await_served(client, outcome)
     if not as_json:
@@ -169,6 +178,17 @@ def _one_or_all(unit: str | None, everything: bool, admin: str, as_json: bool) -
     if (unit is None) != everything:
         client.fail(USAGE, "usage", "name a group or route, or use --all")
     return client
+
+
+def _report(path: Path | None, to: MigrationState, as_json: bool) -> object:
+    if path is None:
+        return None
+    if to is not MigrationState.RETIRED:
+        fail(USAGE, "usage", f"--report belongs to --to retired, not to --to {to}", as_json)
+    try:
+        return document_in(whole_file.read(path, MAX_FILE).decode())
+    except (OSError, ValueError) as exc:
+        fail(USAGE, "report", f"{path}: {exc}", as_json)
 
 
 def _await_served(client: AdminClient, outcome: Answer) -> None:

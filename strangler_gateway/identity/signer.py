@@ -44,6 +44,11 @@ class Signer:
         """Tokens and when they were issued: those since `_since`, and those of some time before."""
         self._since = 0.0
 
+    @property
+    def keys(self) -> KeySet:
+        """All of them; the first one is private and signs."""
+        return self._keys
+
     def token(self, identity: Identity, audience: str) -> bytes:
         """A JWT for the service of that name; the same one for up to 30 s, so it has at least 30 s to live."""
         clock = self._clock

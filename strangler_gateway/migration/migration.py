@@ -98,6 +98,7 @@ class Migration:
         self.faults: tuple[str, ...] = ()
         """Of the file as it was last read; the last good table is served meanwhile."""
         self.failed_reloads = 0
+        self._stats = stats
         self.refresh, self._acknowledged, self._clock = refresh, acknowledged, clock
         self._turn = turn = asyncio.Lock()
         store = store or EmbeddedStore()
@@ -153,6 +154,7 @@ class Migration:
         """Ends the guards, writes the saved files once more, and releases the state directory."""
         await self.guards.aclose()
         if await self._upkeep.end():
+            self._stats.stop()
             await self._upkeep.save()
         await asyncio.to_thread(self._standings.journal.close)
 
@@ -170,8 +172,10 @@ class Migration:
         problem = await self._standings.write()
         if problem is None:
             await self._upkeep.end()
+            self._stats.stop()
             problem = self._upkeep.write_down(written)
             if problem is not None:
+                self._stats.go_on()
                 self._upkeep.begin()
         if problem is not None:
             self._turn.release()
@@ -181,6 +185,7 @@ class Migration:
         """The other process has ended without serving: goes on from what it has journalled. Raises OSError."""
         await self._standings.load()
         self._served.serve(self._disk.table, ())
+        self._stats.go_on()
         self._upkeep.begin()
         self._turn.release()
 

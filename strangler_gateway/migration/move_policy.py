@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from strangler_gateway.cluster.record import GroupRecord, consume, decide, hold, position
@@ -99,7 +99,7 @@ class MovePolicy:
             undo=() if left else undo(move.before, move.after),
             held=known.hold is not None,
             gate=_asked(move, known),
-            evidence=snapshot(move.unit, known.gate, problems).to_json() if known.gate is not None else None,
+            evidence=_told(move, known, problems),
         )
 
     def evidence(
@@ -210,3 +210,9 @@ def _asked(move: Move, known: Evidence) -> Mapping[str, Any] | None:
     if move.rollback or move.direction is not Direction.FORWARD or gate is None or gate.verdict is None:
         return None
     return shown(gate)
+
+
+def _told(move: Move, known: Evidence, problems: Sequence[str]) -> Mapping[str, Any] | None:
+    """What was known when the move was judged, for the journal."""
+    report = {"report": asdict(move.report)} if move.report is not None else {}
+    return snapshot(move.unit, known.gate, problems).to_json() | report if known.gate is not None else report or None

@@ -39,6 +39,10 @@ class RouteEvidence:
     """Unix seconds of the last request that went to the monolith; 0.0: none."""
 
 
+REPORT_LIFE_S = 86_400.0
+"""How old the report may be with which a group retires."""
+
+
 @dataclass(frozen=True, slots=True)
 class MoveRefusal:
     """Why a move is refused: a code for programs; a sentence with what was found, what is required and what to do."""
@@ -205,6 +209,24 @@ def _legacy_traffic(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
             yield MoveRefusal("legacy_traffic", f"{move.unit} has been {what} for {span(seen)} only; {required}")
 
 
+def _unreported(move: Move, evidence: Evidence) -> Iterator[MoveRefusal]:
+    """`force` never overrides it."""
+    if move.after.state is not MigrationState.RETIRED:
+        return
+    report, name = move.report, move.unit
+    make = f"run `strangler retire-report {name}`, then flip with `--report` and the file that it writes"
+    if report is None:
+        yield MoveRefusal("report", f"{name} needs a retire report before it is retired: {make}")
+    elif report.group != name:
+        yield MoveRefusal("report", f"the report is about {report.group}, not about {name}: {make}")
+    elif not report.proven:
+        yield MoveRefusal("report", f"the report is no proof, and its `missing` says why. When that is over, {make}")
+    elif report.made_at < evidence.entered_at or evidence.now - report.made_at > REPORT_LIFE_S:
+        age = span(evidence.now - report.made_at)
+        wanted = f"wanted one of the last day, made after the last move of {name}"
+        yield MoveRefusal("report", f"the report is {age} old; {wanted}: {make}")
+
+
 def _uncalled(move: Move, evidence: Evidence) -> Iterator[str]:
     if move.before.state is MigrationState.SHADOW and move.after.state is MigrationState.CANARY:
         for route in _readable(evidence):
@@ -224,7 +246,7 @@ def _strands_writes(move: Move, evidence: Evidence) -> Iterator[str]:
 
 
 _EDGES: tuple[Check, ...] = (_held, _without_why, _without_end, _one_step)
-_PREFLIGHT: tuple[Check, ...] = (_unreachable, _uncompared, _gate, _own_writes, _legacy_traffic)
+_PREFLIGHT: tuple[Check, ...] = (_unreachable, _uncompared, _gate, _own_writes, _legacy_traffic, _unreported)
 _WARNINGS = (_uncalled, _tolerated, _strands_writes)
 
 

@@ -7,7 +7,7 @@ movables in question, what they were when shadow began, and examples of differen
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from strangler_gateway.cluster.counting import KEEP_GONE_S, Counting, apart
@@ -17,6 +17,7 @@ from strangler_gateway.migration import preflight
 from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
 from strangler_gateway.migration.preflight import Examples
 from strangler_gateway.table.routes import RouteTable
+from strangler_gateway.telemetry.runs import MAX_RUNS, CountedRun, run_from_json
 from strangler_gateway.telemetry.stats import Compared, Stats
 
 Row = Mapping[str, Any]
@@ -35,6 +36,8 @@ class Counted:
     baselines: Mapping[str, Baseline] | None = None
     """By movable, what all gateways had counted when shadow began. None: this gateway is alone."""
     problems: tuple[str, ...] = ()
+    runs: Mapping[str, Sequence[CountedRun]] = field(default_factory=dict)
+    """By gateway, the processes that counted; "" where there is one gateway."""
 
     def standing(self, unit: str, here: Standing) -> Standing:
         """The standing as far as it is about counters."""
@@ -60,7 +63,7 @@ class OwnCounts:
 
     async def of(self, units: Sequence[str]) -> Counted:
         """The gateway's own."""
-        return Counted(self.stats, self.examples)
+        return Counted(self.stats, self.examples, runs={"": self.stats.runs})
 
 
 def own_row(
@@ -73,6 +76,7 @@ def own_row(
         "part": stats.part(names, units),
         "baselines": {unit: _baseline(routes[unit], standings[unit], stats) for unit in units},
         "examples": {name: list(examples(name)) for name in names},
+        "runs": [run.to_json() for run in stats.runs],
     }
 
 
@@ -158,6 +162,7 @@ def _summed(rows: Mapping[str, Row], problems: list[str]) -> Counted:
     stats.since = 0.0
     baselines: dict[str, dict[str, Compared]] = {}
     differences: dict[str, list[Mapping[str, object]]] = {}
+    runs: dict[str, Sequence[CountedRun]] = {}
     for name, row in rows.items():
         try:
             stats.add(row["part"])
@@ -165,11 +170,12 @@ def _summed(rows: Mapping[str, Row], problems: list[str]) -> Counted:
                 _add(baselines.setdefault(unit, {}), before)
             for route, examples in row["examples"].items():
                 differences.setdefault(route, []).extend(examples[:MAX_EXAMPLES])
+            runs[name] = [run_from_json(run) for run in row.get("runs", ())[:MAX_RUNS]]
         except _ODD as exc:
             problems.append(f"the counters of {name} cannot be read: {type(exc).__name__} {exc}")
     for examples in differences.values():
         examples.sort(key=lambda one: -float(str(one["at"])))
-    return Counted(stats, lambda route: differences.get(route, ()), baselines)
+    return Counted(stats, lambda route: differences.get(route, ()), baselines, runs=runs)
 
 
 def _add(total: dict[str, Compared], more: Mapping[str, Any]) -> None:

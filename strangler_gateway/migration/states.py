@@ -23,6 +23,7 @@ RefusalCode = Literal[
     "not_served",
     "overtaken",
     "own_data",
+    "report",
     "retired",
     "step",
     "store",
@@ -45,6 +46,17 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SeenReport:
+    """A retire report with this gateway's signature; `made_at` in Unix seconds, `digest` names it."""
+
+    group: str
+    made_at: float
+    proven: bool
+    digest: str
+    asked_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """A request to go from one position to another.
 
@@ -57,6 +69,8 @@ class Move:
     why: str = ""
     force: bool = False
     rollback: bool = False
+    report: SeenReport | None = None
+    """What shows that the group may retire."""
 
     @property
     def direction(self) -> Direction:

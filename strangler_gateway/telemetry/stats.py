@@ -12,6 +12,7 @@ from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.table.routes import Side
 from strangler_gateway.telemetry import step_counts
 from strangler_gateway.telemetry.publish_stats import Published
+from strangler_gateway.telemetry.runs import CountedRun, ended, following, run_from_json
 from strangler_gateway.telemetry.step_counts import StepCounts
 from strangler_gateway.telemetry.user_sketch import Users
 
@@ -148,6 +149,8 @@ class Stats:
         """What never became a request."""
         self.wall = wall
         self.since = self.started = wall()
+        self.runs: list[CountedRun] = [CountedRun(self.started)]
+        """The processes that counted since `since`, this one last."""
         self.anew: dict[str, Compared] | None = None
         """By route, what was counted when counting began anew for the steps under way; None: it never has."""
         self.anew_at = 0.0
@@ -266,6 +269,14 @@ class Stats:
             step = StepCounts.restored(saved)
             self.steps.setdefault(str(unit), StepCounts(step.since, step.share)).add(step)
 
+    def stop(self) -> None:
+        """Nothing is counted any more; what comes next is written."""
+        self.runs = ended(self.runs, self.wall())
+
+    def go_on(self) -> None:
+        """Another process was to go on counting, and has not."""
+        self.runs = following(self.runs, CountedRun(self.wall()))
+
     def count_shape(self, shape: str, count: int = 1) -> None:
         """Undeclared traffic of this shape."""
         if shape not in self.undeclared and len(self.undeclared) >= MAX_SHAPES:
@@ -279,6 +290,7 @@ class Stats:
             "routes": {name: stats.snapshot() for name, stats in self.by_route.items()},
             "undeclared": dict(self.undeclared),
             "steps": {unit: step.snapshot() for unit, step in self.steps.items()},
+            "runs": [run.to_json() for run in self.runs],
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -287,6 +299,8 @@ class Stats:
         for name, values in saved.get("routes", {}).items():
             self.route(name).restore(values)
         self.undeclared.update({str(k): int(v) for k, v in saved.get("undeclared", {}).items()})
+        with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):
+            self.runs = following([run_from_json(run) for run in saved.get("runs", ())], self.runs[-1])
         for unit, step in saved.get("steps", {}).items():
             with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):
                 self.steps[unit] = StepCounts.restored(step)

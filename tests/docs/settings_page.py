@@ -199,6 +199,7 @@ REFUSALS: dict[str, str] = {
     "not_served": "the new table cannot be served",
     "overtaken": "somebody else has moved the group in the meantime, or has rolled it back",
     "own_data": "`data: own` and a route that writes cannot be split in canary",
+    "report": "retired: it needs a retire report that is a proof, and not older than a day",
     "retired": "only a rollback leaves retired",
     "step": "a flip goes one state at a time",
     "store": "the store that the gateways share does not answer",

@@ -12,7 +12,7 @@ from strangler_gateway.migration.move_policy import MovePolicy
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.replica import TRIES
 from strangler_gateway.migration.shared_counts import CountSource
-from strangler_gateway.migration.states import Direction, Move
+from strangler_gateway.migration.states import Direction, Move, SeenReport
 from strangler_gateway.table.position import Position, position_of
 
 
@@ -26,7 +26,15 @@ class Moves:
     turn: asyncio.Lock
 
     async def flip(
-        self, name: str, to: Position, *, who: str, why: str = "", force: bool = False, dry_run: bool = False
+        self,
+        name: str,
+        to: Position,
+        *,
+        who: str,
+        why: str = "",
+        force: bool = False,
+        dry_run: bool = False,
+        report: SeenReport | None = None,
     ) -> MoveResult:
         """Moves a movable if the move rules and its preflight allow it. Raises KeyError if it is not served."""
         agreement, standings = self.agreement, self.agreement.served.standings
@@ -35,7 +43,7 @@ class Moves:
         async with self.turn:
             found, problem = await agreement.found(name)
             here = standings.by_unit[name]
-            move = Move(name, here.position, to, why, force)
+            move = Move(name, here.position, to, why, force, report=report)
             judged = await self.policy.judged(agreement.disk.table, move, here, self.counts, unreachable)
             if judged.done and move.direction is not Direction.NONE:
                 judged = await agreement.shareable(judged, problem)

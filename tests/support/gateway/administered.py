@@ -92,6 +92,7 @@ class AdminServer:
         self.migration = self.world.controller()
         await self.migration.start()
         parts = shown(self.world, settings(**self._given), limits=lambda: self.limits, bulkheads=lambda: self.bulkheads)
+        self.keys = parts.keys.jwks()
         app = admin_app(parts, self.migration)
         config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)

@@ -12,6 +12,7 @@ from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.readiness import ServiceReadiness
+from strangler_gateway.migration.states import SeenReport
 from strangler_gateway.table.position import Position
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import MigrationState, RouteTable, Service
@@ -56,6 +57,11 @@ LEGACY, SHADOW, EXTRACTED, RETIRED = (
     Position(state)
     for state in (MigrationState.LEGACY, MigrationState.SHADOW, MigrationState.EXTRACTED, MigrationState.RETIRED)
 )
+
+
+def reported(world: "World", to: Position, unit: str = "items") -> SeenReport | None:
+    """What a flip to retired needs; None for all others."""
+    return SeenReport(unit, world.now, proven=True, digest="1", asked_by="alice") if to == RETIRED else None
 
 
 def canary(per_cent: float) -> Position:

@@ -9,6 +9,7 @@ import pytest
 
 from strangler_gateway.migration.counters import counters_file
 from strangler_gateway.migration.saved_file import MAX_BYTES, SavedFile
+from strangler_gateway.telemetry.runs import CountedRun
 from strangler_gateway.telemetry.stats import Stats
 from tests.support.gateway.migrating import World
 
@@ -27,7 +28,8 @@ def test_counting_goes_on_after_a_restart(tmp_path: Path) -> None:
     file.write(file.snapshot())
     after, again = counters(path, at=9.0)
     assert again.restore() is None
-    assert after.snapshot() == before.snapshot()
+    runs = [CountedRun(5.0), CountedRun(9.0)]  # the first one was killed
+    assert (after.snapshot(), after.runs) == (before.snapshot() | {"runs": [run.to_json() for run in runs]}, runs)
     assert (after.since, after.route("read").legacy) == (5.0, 7)
     assert path.stat().st_mode & 0o777 == 0o600
 

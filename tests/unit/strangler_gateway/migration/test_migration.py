@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 
 import pytest
 
@@ -12,9 +13,10 @@ from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
+from strangler_gateway.migration.states import SeenReport
 from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState
-from tests.support.gateway.migrating import EXTRACTED, LEGACY, RETIRED, ROUTES, SHADOW, World, canary
+from tests.support.gateway.migrating import EXTRACTED, LEGACY, RETIRED, ROUTES, SHADOW, World, canary, reported
 
 DAY = 86400.0
 ITEMS_LEGACY, ITEMS_SHADOW = "items: {state: legacy", "items: {state: shadow"
@@ -28,8 +30,15 @@ def place(controller: Migration, unit: str = "items") -> Position:
     return position_of(controller.served.movables[unit])
 
 
-async def flip(controller: Migration, to: Position, unit: str = "items", *, force: bool = False) -> MoveResult:
-    return await controller.flip(unit, to, who="alice", why="because", force=force)
+async def flip(
+    controller: Migration,
+    to: Position,
+    unit: str = "items",
+    *,
+    force: bool = False,
+    report: SeenReport | None = None,
+) -> MoveResult:
+    return await controller.flip(unit, to, who="alice", why="because", force=force, report=report)
 
 
 async def roll_back(controller: Migration) -> MoveResult:
@@ -43,7 +52,7 @@ async def lead(world: World, controller: Migration, to: Position) -> None:
     for step in (SHADOW, canary(10), EXTRACTED, RETIRED):
         if place(controller) == to:
             return
-        result = await flip(controller, step)
+        result = await flip(controller, step, report=reported(world, step))
         assert result.done, result
         if step == SHADOW:
             world.compared()
@@ -157,11 +166,16 @@ async def test_retired_needs_persisted_counters_without_a_legacy_request(world: 
     await lead(world, migration, EXTRACTED)
     world.stats.route("item-read").last_legacy_at = world.now - 60
     world.now += DAY / 2
-    assert codes(await flip(migration, RETIRED, force=True)) == ["legacy_traffic"]
+    assert codes(await flip(migration, RETIRED, force=True)) == ["legacy_traffic", "report"]
     again = await restarted(world, migration)
-    assert codes(await flip(again, RETIRED)) == ["legacy_traffic"]
+    assert codes(await flip(again, RETIRED, report=reported(world, RETIRED))) == ["legacy_traffic"]
     world.now += DAY
-    assert (await flip(again, RETIRED)).done
+    assert codes(await flip(again, RETIRED, force=True)) == ["report"]
+    assert (await flip(again, RETIRED, report=reported(world, RETIRED))).done
+    evidence, report = world.last().evidence, reported(world, RETIRED)
+    assert evidence is not None
+    assert report is not None
+    assert evidence["report"] == asdict(report)
 
 
 # The gate.
@@ -514,7 +528,7 @@ async def test_a_hold_and_a_retirement_need_only_the_newest_file_of_the_journal(
     again = await world.started()
     assert again.standings["items"] == since
     assert codes(await flip(again, SHADOW, "orders")) == ["held"]
-    assert (await flip(again, RETIRED)).done
+    assert (await flip(again, RETIRED, report=reported(world, RETIRED))).done
 
 
 # At once.

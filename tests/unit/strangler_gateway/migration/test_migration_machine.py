@@ -16,7 +16,7 @@ from strangler_gateway.migration.routes_file.edit import Edit, rewrite
 from strangler_gateway.table.position import ORDER, Position, position_of
 from strangler_gateway.table.routes import MigrationState
 from tests.support.effort import examples
-from tests.support.gateway.migrating import LEGACY, World
+from tests.support.gateway.migrating import LEGACY, World, reported
 
 UNITS = {"items": "group", "orders": "group", "search": "route"}
 units = st.sampled_from(sorted(UNITS))
@@ -59,7 +59,9 @@ class MigrationMachine(RuleBasedStateMachine):
     @rule(unit=units, to=positions, force=st.booleans(), why=st.sampled_from(["", "because"]))
     def flip(self, unit: str, to: Position, force: bool, why: str) -> None:
         before = self.places()[unit]
-        outcome = self.run(self.controller.flip(unit, to, who="alice", why=why, force=force))
+        outcome = self.run(
+            self.controller.flip(unit, to, who="alice", why=why, force=force, report=reported(self.world, to, unit))
+        )
         assert self.places()[unit] == outcome.after == (to if outcome.done else before)
         if to.rank > before.rank:
             assert not (

@@ -18,7 +18,7 @@ from strangler_gateway.migration.move_rules import (
     standing_refusals,
     warnings,
 )
-from strangler_gateway.migration.states import Direction, Move, undo
+from strangler_gateway.migration.states import Direction, Move, SeenReport, undo
 from strangler_gateway.table.position import ORDER, Position
 from strangler_gateway.table.routes import GateRules, MigrationState
 from strangler_gateway.telemetry.step_counts import StepCounts
@@ -56,6 +56,9 @@ def edges(table: str) -> list[tuple[str, str, str]]:
     return [(row[0], after, sign) for row in rows for after, sign in zip(head, row[1:], strict=True)]
 
 
+PROVEN = SeenReport("items", 100 * DAY, proven=True, digest="1", asked_by="alice")
+
+
 def evidence(*routes: RouteEvidence) -> Evidence:
     """All that every move needs."""
     return Evidence(routes or (COMPARED,), now=100 * DAY, retire_after_s=14 * DAY)
@@ -71,7 +74,7 @@ def gated(here: str = "shadow", counts: Counts = NOBODY, rules: GateRules = DEFA
 
 
 def move(before: str, after: str, *, why: str = "because", force: bool = False) -> Move:
-    return Move("items", POSITIONS[before], POSITIONS[after], why, force)
+    return Move("items", POSITIONS[before], POSITIONS[after], why, force, report=PROVEN)
 
 
 def codes(before: str, after: str, known: Evidence, *, force: bool = False) -> list[str]:
@@ -180,6 +183,22 @@ def test_a_unit_retires_only_after_a_proven_rest_and_no_force_replaces_that(know
     assert codes("extracted", "retired", replace(known, retire_after_s=12 * DAY)) == []
 
 
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (None, "needs a retire report"),
+        (replace(PROVEN, group="orders"), "is about orders, not about items"),
+        (replace(PROVEN, proven=False), "is no proof"),
+        (replace(PROVEN, made_at=98.9 * DAY), "1.1 d old"),
+        (replace(PROVEN, made_at=79 * DAY), "made after the last move of items"),
+    ],
+)
+def test_a_unit_retires_only_with_a_report_that_is_about_it_and_now(report: SeenReport | None, said: str) -> None:
+    wish = replace(move("extracted", "retired", force=True), report=report)
+    [refusal] = refusals(wish, replace(evidence(), entered_at=80 * DAY))
+    assert (refusal.code, refusal.forcible, said in refusal.message) == ("report", False, True)
+
+
 def test_warnings_tell_of_routes_without_a_call_and_of_writes_left_behind() -> None:
     assert "idle" in "".join(warnings(move("shadow", "canary10"), evidence(COMPARED, RouteEvidence("idle"))))
     own = replace(evidence(WRITE), data="own")
@@ -214,6 +233,6 @@ def test_the_undo_leads_back_over_edges_that_exist(before: Position, after: Posi
         assert after.state is MigrationState.RETIRED
         return
     for step in steps:
-        assert refusals(Move("items", here, step, "undo"), evidence()) == ()
+        assert refusals(Move("items", here, step, "undo", report=PROVEN), evidence()) == ()
         here = step
     assert here == before
