@@ -23,6 +23,7 @@ from parts.process import Daemon, free_port, is_open
 NAME = "consul"
 PORT = int(os.environ.get("CONSUL_PORT") or 18500)
 URL = f"http://127.0.0.1:{PORT}"
+DNS_PORT = PORT + 4
 PROGRAM = GoProgram(NAME, Path(__file__).with_name("consul_agent"), "github.com/hashicorp/consul")
 START_TIMEOUT_S = 30  # 1 to 3 s on a free machine
 ANSWER_TIMEOUT_S = 10
@@ -205,7 +206,7 @@ def is_running(place: Place) -> bool:
 
 
 def _shared(place: Place) -> ConsulServer:
-    return ConsulServer(place, PROGRAM.path(place), Ports(PORT, PORT + 1, PORT + 2, PORT + 3, PORT + 4))
+    return ConsulServer(place, PROGRAM.path(place), Ports(PORT, PORT + 1, PORT + 2, PORT + 3, DNS_PORT))
 
 
 def _free_ports() -> Ports:

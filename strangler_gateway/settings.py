@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     """The URL at which the other gateways reach this one's admin port. None: its address, if that is not a wildcard."""
 
     dns_server: str | None = Field(None, pattern=r"^.+:[0-9]{1,5}$")
-    """HOST:PORT of a name server for services with `discover: dns://…`. None: those of /etc/resolv.conf."""
+    """ADDRESS:PORT of a name server for services with `discover: dns://…`. None: those of /etc/resolv.conf."""
 
     redis_timeout_s: float = Field(0.02, gt=0, le=5)
     """How long a request waits for its rate limit in Redis; then Redis counts as away for it."""

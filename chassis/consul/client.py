@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import consul  # type: ignore[import-untyped]
 
+from chassis.consul.pulse import ANSWER_S, Pulse
 from chassis.consul.settings import ConsulSettings, TokenSource, parse_consul_url, tls_context
 from chassis.consul.threads import WorkerThreads
 from chassis.consul.transport import ConsulAnswer, ConsulTransport
@@ -20,6 +21,7 @@ from chassis.consul.values import (
     MAX_OPERATIONS,
     Check,
     ConsulAway,
+    ConsulRefused,
     Indexed,
     KeyTransaction,
     KeyValue,
@@ -31,6 +33,9 @@ T = TypeVar("T")
 THREADS = 1024
 """Calls at once, those that wait for a change included; the next ones wait for their turn."""
 _CONFLICT = 409
+_FORBIDDEN = 403
+_DENIED = "Permission denied"
+"""How Consul's reason begins why an operation of a transaction was not done; it has no other word for it."""
 _STRANGE = (KeyError, IndexError, TypeError, AttributeError, ValueError)
 """What reading an answer raises that is not Consul's."""
 Json = Mapping[str, Any]
@@ -78,9 +83,15 @@ class Consul:
             threads,
             lambda: _Library(ConsulTransport(address, tls, settings.timeout_s)),
         )
+        self._asking: WorkerThreads[ConsulTransport] = WorkerThreads(
+            "consul-pulse", 1, lambda: ConsulTransport(address, tls, ANSWER_S)
+        )
+        self._pulse = Pulse(self._is_silent, f"Consul at {self.address}")
 
     def close(self) -> None:
         """Ends its threads; one that is in a call ends with it."""
+        self._pulse.close()
+        self._asking.close()
         self._threads.close()
 
     async def instances(
@@ -97,6 +108,7 @@ class Consul:
         def read(library: _Library) -> Indexed[tuple[ServiceInstance, ...]]:
             wait = _duration(wait_s)
             seen, rows = library.health.service(service, index=index, wait=wait, tag=tag, dc=dc)
+            _expect_readable(library, rows, f"service {service}")
             return Indexed(_in_order(map(_checked, rows)), int(seen))
 
         return await self._call(read, wait_s if index else 0)
@@ -186,8 +198,12 @@ class Consul:
         await self._call(register)
 
     async def deregister(self, instance_id: str) -> None:
-        """At this agent. One that it does not have is fine, too."""
-        await self._call(lambda library: library.agent.service.deregister(instance_id))
+        """At this agent. One that it does not have is fine, too: a current agent answers 404 then, an old one 500."""
+        try:
+            await self._call(lambda library: library.agent.service.deregister(instance_id))
+        except ConsulAway:
+            if any(one.id == instance_id for one in await self.services()):
+                raise
 
     async def services(self) -> tuple[ServiceInstance, ...]:
         """What is registered at this agent, healthy or not, in the order of ids."""
@@ -199,13 +215,16 @@ class Consul:
         def read(library: _Library) -> Indexed[tuple[KeyValue, ...]]:
             seen, found = library.kv.get(key, index=index, recurse=is_tree, wait=_duration(wait_s))
             rows = found or () if is_tree else [found] if found else ()
+            _expect_readable(library, rows, f"key {key}")
             return Indexed(tuple(map(_key_value, rows)), int(seen))
 
         return await self._call(read, wait_s if index else 0)
 
     async def _call(self, work: Callable[[_Library], T], wait_s: float = 0) -> T:
-        timeout_s = wait_s * 17 / 16 + self._timeout_s
+        query = self._answered(work, wait_s * 17 / 16 + self._timeout_s)
+        return await (self._pulse.beside(query) if wait_s else query)
 
+    async def _answered(self, work: Callable[[_Library], T], timeout_s: float) -> T:
         def call(library: _Library) -> T:
             library.http.begin(timeout_s)
             library.token = self._tokens.token()
@@ -219,6 +238,15 @@ class Consul:
                 return await self._threads.run(call)
         except TimeoutError:
             raise ConsulAway(f"Consul at {self.address}: no answer within {timeout_s + 1:g} s") from None
+
+    async def _is_silent(self) -> bool:
+        return await self._asking.run(lambda transport: transport.is_silent("/v1/status/leader"))
+
+
+def _expect_readable(library: _Library, found: Iterable[object], what: str) -> None:
+    """Raises ConsulRefused: an empty answer of a current agent may only mean that the token reads nothing."""
+    if library.http.filtered and not found:
+        raise ConsulRefused(f"the ACL token for Consul may not read {what}", _FORBIDDEN)
 
 
 def _done(answer: object) -> bool:
@@ -238,7 +266,7 @@ def _in_order(found: Iterable[ServiceInstance]) -> tuple[ServiceInstance, ...]:
 
 def _checked(row: Json) -> ServiceInstance:
     found = _registered(row["Service"], row["Node"]["Address"])
-    return replace(found, passing=all(check["Status"] == "passing" for check in row["Checks"]))
+    return replace(found, passing=all(check["Status"] == "passing" for check in row["Checks"] or ()))
 
 
 def _registered(row: Json, node: str = "") -> ServiceInstance:
@@ -262,7 +290,10 @@ def _operation(one: Operation) -> Json:
 def _transaction(answer: ConsulAnswer) -> KeyTransaction:
     content = json.loads(answer.content)
     if answer.code == _CONFLICT:
-        return KeyTransaction(False, reasons=tuple(str(error["What"]) for error in content["Errors"]))
+        reasons = tuple(str(error["What"]) for error in content["Errors"])
+        if any(reason.startswith(_DENIED) for reason in reasons):
+            raise ConsulRefused(f"the ACL token for Consul may not write: {reasons[0][:200]}", _FORBIDDEN)
+        return KeyTransaction(False, reasons=reasons)
     rows = [result["KV"] for result in content["Results"] or ()]
     decoded = ({**row, "Value": base64.b64decode(row.get("Value") or "")} for row in rows)
     return KeyTransaction(True, tuple(map(_key_value, decoded)))

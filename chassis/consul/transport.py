@@ -19,6 +19,10 @@ from chassis.consul.values import ConsulAway, ConsulRefused
 T = TypeVar("T")
 MAX_ANSWER = 32 * 1024 * 1024
 _TOLD = 200
+_HINTS = {
+    403: " (the ACL token is unknown, or its policy does not allow this)",
+    429: " (each watched service needs a connection: raise the agent's limits.http_max_conns_per_client)",
+}
 _NOT_FOUND = 404
 _CONFLICT = 409
 """A transaction that was not done answers it; its body says why."""
@@ -46,6 +50,8 @@ class ConsulTransport:
         self._connection: http.client.HTTPConnection | None = None
         self._given_up = False
         self.timeout_s = timeout_s
+        self.filtered = False
+        """Whether the last answer leaves out what the ACL token may not read; only a current agent tells."""
 
     def get(
         self,
@@ -80,6 +86,17 @@ class ConsulTransport:
         self.timeout_s = timeout_s
         self._given_up = False
 
+    def is_silent(self, path: str) -> bool:
+        """Whether nothing is answered in time. A refused or closed connection is an answer, whatever the reason."""
+        try:
+            self._exchange("GET", path, b"", {})
+        except TimeoutError:
+            self.close()
+            return True
+        except (OSError, http.client.HTTPException):
+            self.close()
+        return False
+
     def give_up(self) -> None:
         """From another thread: ends the call that is under way, with ConsulAway."""
         self._given_up = True
@@ -113,6 +130,7 @@ class ConsulTransport:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise ConsulAway(f"{self._told(method, path)}: {_reason(error, self.timeout_s)}") from error
+        self.filtered = answer.headers.get("X-Consul-Results-Filtered-By-ACLs") == "true"
         self._expect_done(answer, self._told(method, path))
         return callback(answer)
 
@@ -154,7 +172,7 @@ class ConsulTransport:
         code = answer.code
         if code < 300 or code in (_NOT_FOUND, _CONFLICT):
             return
-        said = f"{told} answered {code}: {answer.body[:_TOLD].strip()}"
+        said = f"{told} answered {code}: {answer.body[:_TOLD].strip()}{_HINTS.get(code, '')}"
         if code >= 500 or code == http.client.TOO_MANY_REQUESTS:
             raise ConsulAway(said)
         raise ConsulRefused(said, code)
@@ -172,4 +190,6 @@ def _is_dropped(sock: socket.socket | None) -> bool:
 def _reason(error: Exception, timeout_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout_s:g} s"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}; set the CA file that has signed it"
     return str(getattr(error, "strerror", None) or error) or type(error).__name__

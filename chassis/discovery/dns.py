@@ -8,7 +8,7 @@ import dns.exception
 import dns.resolver
 
 from chassis.discovery.port import Instance, located
-from chassis.discovery.target import DiscoveryTarget
+from chassis.discovery.target import DiscoveryTarget, name_server
 from chassis.discovery.watch import InstanceSource, SourceAnswer, SourceAway
 
 SHORTEST_TTL_S: Final = 1.0
@@ -22,21 +22,18 @@ MAX_TARGETS: Final = 200
 
 
 class DnsSources:
-    """`server`: HOST:PORT of a name server; None: those of /etc/resolv.conf."""
+    """`server`: ADDRESS:PORT of the name server where a target names none; None: those of /etc/resolv.conf."""
 
     def __init__(self, server: str | None) -> None:
-        """Raises ValueError."""
-        try:
-            self._resolver = dns.asyncresolver.Resolver(configure=server is None)
-        except dns.exception.DNSException as error:
-            raise ValueError(f"the system's name servers cannot be read: {error}") from error
-        if server is not None:
-            host, self._resolver.port = _address(server)
-            self._resolver.nameservers = [host]
+        self._server = server
+        self._resolvers: dict[str | None, dns.asyncresolver.Resolver] = {}
 
     def source(self, target: DiscoveryTarget) -> InstanceSource:
-        """Of one name."""
-        return DnsSource(self._resolver, target)
+        """Of one name. Raises ValueError."""
+        server = target.server or self._server
+        if server not in self._resolvers:
+            self._resolvers[server] = _resolver(server)
+        return DnsSource(self._resolvers[server], target)
 
     def close(self) -> None:
         """Nothing stays open between two questions."""
@@ -93,11 +90,16 @@ class DnsSource:
             return None
 
 
-def _address(server: str) -> tuple[str, int]:
-    host, _, port = server.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"the name server {server!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)
+def _resolver(server: str | None) -> dns.asyncresolver.Resolver:
+    """Raises ValueError."""
+    try:
+        resolver = dns.asyncresolver.Resolver(configure=server is None)
+    except dns.exception.DNSException as error:
+        raise ValueError(f"the system's name servers cannot be read: {error}") from error
+    if server is not None:
+        host, resolver.port = name_server(server)
+        resolver.nameservers = [host]
+    return resolver
 
 
 def _ttl_s(answer: dns.resolver.Answer) -> float:

@@ -34,7 +34,10 @@ class Discovery:
         kind: Kind = "consul" if wanted.source == "consul" else "dns"
         if kind not in self._open:
             self._open[kind] = self._opened(kind)
-        return Watch(target, self._open[kind].source(wanted))
+        try:
+            return Watch(target, self._open[kind].source(wanted))
+        except ValueError as error:
+            raise SettingsInvalid(str(error)) from error
 
     def close(self) -> None:
         """Ends connections; watches end with their own tasks."""

@@ -34,6 +34,8 @@ BACK_OFF_S = (0.1, 2.0)
 """Before the next try: at first, at most."""
 PACE_S_EACH, PACE_S = 0.002, 0.25
 """Between two reads of the watch, for each gateway, and at most: after a move all of them report."""
+_COLON = "=3A"
+"""In the key of a gateway whose name has a port: Consul 1.21.5 takes no colon in a key, and no name has a `=`."""
 MAX_KEPT = 10_000
 """Records that need not be read again, and positions of records."""
 
@@ -125,7 +127,7 @@ class ConsulStore:
 
     async def report(self, member: ClusterMember, *, only_if_missing: bool = False) -> None:
         """Writes the key of a member. Raises StoreAway."""
-        key = f"{self._root}{await self._known_id()}/members/{member.name}"
+        key = await self._key_of(member.name)
         if only_if_missing:
             await self._asked(self._consul.cas(key, member.encode(), 0))
         else:
@@ -133,7 +135,7 @@ class ConsulStore:
 
     async def remove(self, name: str) -> None:
         """Deletes the key of a member. Raises StoreAway."""
-        await self._asked(self._consul.delete(f"{self._root}{await self._known_id()}/members/{name}"))
+        await self._asked(self._consul.delete(await self._key_of(name)))
 
     async def aclose(self) -> None:
         """Gives the lease back and ends the threads."""
@@ -158,6 +160,9 @@ class ConsulStore:
         assert self.cluster is not None  # it was read
         return self.cluster
 
+    async def _key_of(self, name: str) -> str:
+        return f"{self._root}{await self._known_id()}/members/{name.replace(':', _COLON)}"
+
     async def _tree(self) -> tuple[str, dict[str, KeyValue]]:
         cluster, found, _ = await self._read(None)
         return cluster, found
@@ -181,7 +186,11 @@ class ConsulStore:
     def _note(self, below: dict[str, KeyValue]) -> None:
         driver = below.get("driver")
         self.driver = driver.value.decode(errors="replace") if driver is not None and driver.session else None
-        keys = {key.removeprefix("members/"): one for key, one in below.items() if key.startswith("members/")}
+        keys = {
+            key.removeprefix("members/").replace(_COLON, ":"): one
+            for key, one in below.items()
+            if key.startswith("members/")
+        }
         found = {name: members.decode(name, one.value) for name, one in keys.items()}
         if found != self.members:
             self.members = found

@@ -12,6 +12,8 @@ from chassis.discovery.target import DiscoveryTarget, parse_target
         ("consul://Shop_2?tag=v1&dc=eu-1", DiscoveryTarget("consul", "Shop_2", tag="v1", dc="eu-1")),
         ("dns://shop.internal:8102", DiscoveryTarget("dns", "shop.internal", 8102)),
         ("dns+srv://_http._tcp.shop.internal", DiscoveryTarget("dns+srv", "_http._tcp.shop.internal")),
+        ("dns://s:80?server=10.0.0.1:8600", DiscoveryTarget("dns", "s", 80, server="[10.0.0.1]:8600")),
+        ("dns+srv://s?server=[::1]:53", DiscoveryTarget("dns+srv", "s", server="[::1]:53")),
     ],
 )
 def test_a_target_is_read(text: str, target: DiscoveryTarget) -> None:
@@ -34,7 +36,10 @@ def test_a_target_is_read(text: str, target: DiscoveryTarget) -> None:
         ("dns://shop", "port is missing"),
         ("dns://shop:0", "port is missing"),
         ("dns://sh op:80", "no usable name"),
-        ("dns://shop:80?tag=a", "or options"),
+        ("dns://shop:80?tag=a", "server=ADDRESS:PORT, once"),
+        ("dns://shop:80?server=a.b:53&server=c.d:53", "server=ADDRESS:PORT, once"),
+        ("dns://shop:80?server=consul:8600", "not ADDRESS:PORT"),
+        ("dns+srv://shop?server=10.0.0.1", "not ADDRESS:PORT"),
         ("dns+srv://_http._tcp.shop:80", "remove the port"),
     ],
 )
