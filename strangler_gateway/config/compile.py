@@ -7,6 +7,7 @@ from chassis.discovery.port import Instance
 from strangler_gateway.config.addresses import network
 from strangler_gateway.config.compile_aggregate import compile_aggregate
 from strangler_gateway.config.compile_breaker import breaker_fields
+from strangler_gateway.config.compile_plan import compile_plan
 from strangler_gateway.config.identity_model import IdentityEntry, identity_entries
 from strangler_gateway.config.model import (
     AuthRules,
@@ -113,8 +114,16 @@ def _movable(name: str, entry: MovableFields) -> r.Movable:
         anonymous=entry.anonymous,
         serialize=entry.serialize,
         retire_after_s=entry.retire_after,
-        gate=_gate(entry.gate),
+        gate=_gate(_required(entry)),
+        plan=compile_plan(entry.plan, entry.data) if entry.plan else None,
     )
+
+
+def _required(entry: MovableFields) -> GateEntry:
+    """The gate with what the plan requires: a person's flip is judged by the same."""
+    require = entry.plan.require if entry.plan else None
+    given = {"parity": require.parity, "delta": require.delta} if require else {}
+    return entry.gate.model_copy(update={name: 100 * part for name, part in given.items() if part is not None})
 
 
 def _gate(entry: GateEntry) -> r.GateRules:

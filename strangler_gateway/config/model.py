@@ -8,6 +8,7 @@ from strangler_gateway.config import addresses
 from strangler_gateway.config import field_types as t
 from strangler_gateway.config.aggregate_model import AggregateEntry
 from strangler_gateway.config.identity_model import IdentityChoice
+from strangler_gateway.config.plan_model import PlanEntry
 from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.config.resilience_model import BalanceEntry, BreakerChoice, QueueEntry, RetryEntry
 from strangler_gateway.config.strict_model import StrictModel
@@ -105,6 +106,7 @@ class MovableFields(StrictModel):
     serialize: Literal["user"] | None = None
     retire_after: t.Duration = 14 * 86400.0
     gate: GateEntry = GateEntry()
+    plan: PlanEntry | None = None
 
 
 class GroupEntry(MovableFields):

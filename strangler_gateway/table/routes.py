@@ -11,6 +11,7 @@ from typing import Any, Literal
 from chassis.discovery.port import Instance
 from strangler_gateway.table.aggregate_rules import AggregateRules
 from strangler_gateway.table.balance import BalanceRules
+from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.rate import Rate, Window, parse_rates, windows_of
 from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules, QueueRules, RetryRules
@@ -174,6 +175,7 @@ class Movable:
     serialize: Literal["user"] | None = None
     retire_after_s: float = 14 * 86400.0
     gate: GateRules = field(default=GateRules(), metadata=_ADDED)
+    plan: PlanRules | None = field(default=None, metadata=_ADDED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from strangler_gateway.config import aggregate_model, identity_model, publish_model, resilience_model
+from strangler_gateway.config import aggregate_model, identity_model, plan_model, publish_model, resilience_model
 from strangler_gateway.config import model as routes_model
 from strangler_gateway.config.checks.check import check_text
 from strangler_gateway.config.strict_model import StrictModel
@@ -34,6 +34,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### services.NAME.retry": resilience_model.RetryEntry,
     "### groups.NAME": routes_model.GroupEntry,
     "### groups.NAME.gate": routes_model.GateEntry,
+    "### groups.NAME.plan": plan_model.PlanEntry,
+    "### groups.NAME.plan.require": plan_model.RequireEntry,
+    "### groups.NAME.plan.notify": plan_model.NotifyEntry,
     "### routes": routes_model.RouteEntry,
     "### routes.match": routes_model.MatchRules,
     "### routes.publish": publish_model.PublishEntry,
@@ -93,6 +96,8 @@ def test_every_field_is_there_with_its_default(heading: str) -> None:
         expected["budget"] = "20%"
     if heading == "### groups.NAME":
         expected["retire_after"] = "14d"
+    if heading == "### groups.NAME.plan":
+        expected["cool_down"] = "10m"
     if heading == "### routes":
         expected = {name: default for name, default in expected.items() if name not in rows("### groups.NAME")}
     assert rows(heading) == expected

@@ -1,6 +1,7 @@
 """Faults between entries of the file: names, reach of routes, states, the last route."""
 
 from strangler_gateway.config.checks.aggregate import aggregate_faults
+from strangler_gateway.config.checks.plans import plan_faults
 from strangler_gateway.config.checks.publish import publish_faults
 from strangler_gateway.config.checks.services import service_faults
 from strangler_gateway.config.checks.written import Found, WrittenFile, WrittenRoute
@@ -121,6 +122,7 @@ _RULES = (
     service_faults,
     publish_faults,
     aggregate_faults,
+    plan_faults,
     _methods,
     _unreachable,
     _last_route,

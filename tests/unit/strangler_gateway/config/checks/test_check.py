@@ -45,6 +45,10 @@ def two(first: str, second: str, head: str = "paths: {}") -> str:
     return file(*(f"- {{id: {name}, match: {{{match}}}, legacy: monolith}}" for name, match in named), head=head)
 
 
+def planned(plan: str, more: str = "state: legacy") -> str:
+    return top(f"groups: {{g: {{{more}, plan: {{{plan}}}}}}}")
+
+
 def publishing(*more: str, publish: str = PUBLISH, match: str = "methods: [POST], path: '/r'", rest: str = ASKS) -> str:
     return route(", ".join([f"publish: {{{', '.join([publish, *more])}}}", rest]), match=match)
 
@@ -318,6 +322,23 @@ def only_fault(text: str, **environ: str) -> str:
         (route("salt: 12"), "wanted a text, seen 12; put it in quotes if the text is meant"),
         (route("salt: true"), "wanted a text, seen true"),
         (top("groups: {no: {}, g: {}}"), "no is false to some YAML readers"),
+        (planned("auto: true"), 'groups.g.plan.steps: "steps" is missing; it is required'),
+        (planned("steps: []"), "groups.g.plan.steps: is empty"),
+        (planned("steps: [shadow, canary 10]"), 'groups.g.plan.steps[1]: "canary 10" is no step; a canary has a share'),
+        (planned("steps: [retired]"), "plan.steps[0]: \"retired\": a plan ends with extracted"),
+        (planned("steps: [canary 10%, shadow]"), "plan.steps[1]: shadow does not lead further than canary 10 %"),
+        (planned("steps: [shadow], approve: [extracted]"), 'approve[0]: the plan has no step "extracted"; its steps: shadow'),
+        (planned("steps: [shadow], window: '9-16'"), 'plan.window: "9-16" is no window; write "Mon-Thu'),
+        (planned("steps: [shadow], window: '09:00-16:00 Nowhere'"), '"Nowhere" is no time zone'),
+        (planned("steps: [shadow], require: {parity: 99.5}"), "require.parity: wanted a percentage with its sign"),
+        (planned("steps: [shadow], require: {p95_ratio: 1}"), "require.p95_ratio: wanted how much slower"),
+        (planned("steps: [shadow], require: {delta: 1%}", "gate: {delta: 1}"), 'require.delta: "delta" is also written in'),
+        (planned("steps: [shadow], on_breach: stop"), "plan.on_breach: wanted 'rollback' or 'hold', seen"),
+        (planned("steps: [shadow], holdback: 60%"), 'plan.holdback: wanted a percentage from "0.01%" to "50%"'),
+        (planned("steps: [shadow], notify: {}"), "plan.notify: names nobody"),
+        (planned("steps: [shadow], notify: {webhook: hook}"), "notify.webhook: wanted an http:// or https:// URL"),
+        (planned("steps: [shadow], cool_down: 5"), "plan.cool_down: wanted a duration"),
+        (route("group: g, plan: {steps: [shadow]}", "groups: {g: {}}"), '"plan" belongs to the group'),
         (top("trusted_proxies: '${NETS:-[]}'"), "trusted_proxies: wanted a list"),
         ('"x\\nline 9: all is well": 1\n' + file(), 'line 1: "x\\nline 9: all is well": unknown field'),
     ],
@@ -327,6 +348,16 @@ def test_each_fault_has_its_line_its_field_and_a_sentence(text: str, expected: s
     assert expected in found
     assert "\n" not in found
     assert "hunter2" not in found
+
+
+def test_all_faults_of_a_plan_are_told_at_once() -> None:
+    found = check(planned("steps: [canary 10%, shadow], approve: [extracted], window: now, autos: true"))
+    assert [fault.where for fault in found.faults] == [
+        "groups.g.plan.approve[0]",
+        "groups.g.plan.autos",
+        "groups.g.plan.steps[1]",
+        "groups.g.plan.window",
+    ]
 
 
 @pytest.mark.parametrize(
