@@ -7,7 +7,7 @@ The protocol and the counterexample behind each rule: docs/decisions/many-gatewa
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import NamedTuple
 
 from strangler_gateway.table.position import LEGACY, Position
@@ -37,10 +37,20 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class PlanState:
-    """How far the plan of the group is. A pause is a decision at the same position."""
+    """How far the plan of the group is. Whatever changes in it is a decision at the same position."""
 
     step: int = 0
+    """How many steps of the plan are behind; for people who read the store."""
     paused: bool = False
+    """Nothing goes forward until somebody resumes it; kept by every move."""
+    by: str = ""
+    """Who has paused it, and why."""
+    asked: str = ""
+    """Who has asked for the next step; it ends with the next move."""
+    approved: str = ""
+    """Who has approved the next step; the same."""
+    probe: bool = False
+    """At most half of the users are served by the new side for a moment, whatever the position says; the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,14 @@ def position(record: GroupRecord) -> Position:
     return LEGACY if unknown or held(record) else record.decision.position
 
 
+def plan_state(record: GroupRecord) -> PlanState:
+    """The plan as it counts: what was asked or approved counts only where it was decided."""
+    decision = record.decision
+    said = decision.plan or PlanState()
+    overruled = held(record) or decision.knows != record.rolled_back
+    return PlanState(said.step, said.paused, said.by) if overruled else said
+
+
 def mint(record: GroupRecord, run: str) -> RollbackName:
     """The name of the next rollback of a run."""
     return RollbackName(run, record.rolled_back.get(run, 0) + 1)
@@ -133,8 +151,14 @@ def decide(
     plan: PlanState | None = None,
     file: str | None = None,
 ) -> GroupRecord:
-    """The record with a decision that knows all that the record knows. `now`: Unix seconds; `file`: see `consume`."""
+    """The record with a decision that knows all that the record knows. `now`: Unix seconds; `file`: see `consume`.
+
+    `plan` None: a pause stays one, and nothing else does.
+    """
     seq = max(record.decision.seq + 1, int(now))
+    before = plan_state(record)
+    if plan is None and before.paused:
+        plan = PlanState(before.step, before.paused, before.by)
     made = GroupDecision(seq, to, record.rolled_back, plan, _said(who), _said(why))
     decided = replace(record, decision=made)
     return decided if file is None else consume(decided, file)
@@ -159,7 +183,7 @@ def _greater(one: Runs, other: Runs) -> dict[str, int]:
 def _weight(decision: GroupDecision) -> tuple[object, ...]:
     """The later one counts; of two at once the lower position, then any fixed order."""
     state, share = decision.position.rank
-    plan = (decision.plan.step, decision.plan.paused) if decision.plan else (-1, False)
+    plan = astuple(decision.plan) if decision.plan else (-1,)
     return decision.seq, -state, -share, sorted(decision.knows.items()), plan, decision.who, decision.why
 
 

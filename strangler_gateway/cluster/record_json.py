@@ -93,8 +93,14 @@ def parse_name(text: str) -> RollbackName:
 def _decision_shown(one: GroupDecision) -> dict[str, object]:
     said: dict[str, object] = {"seq": one.seq, "position": place(one.position), "knows": dict(one.knows)}
     if one.plan is not None:
-        said["plan"] = {"step": one.plan.step, "paused": one.plan.paused}
+        said["plan"] = _plan_shown(one.plan)
     return said | {"who": one.who, "why": one.why}
+
+
+def _plan_shown(plan: PlanState) -> dict[str, object]:
+    said: dict[str, object] = {"step": plan.step, "paused": plan.paused}
+    more = {"by": plan.by, "asked": plan.asked, "approved": plan.approved, "probe": plan.probe}
+    return said | {name: value for name, value in more.items() if value}
 
 
 def _decision(raw: Mapping[str, Any]) -> GroupDecision:
@@ -119,10 +125,16 @@ def _decision(raw: Mapping[str, Any]) -> GroupDecision:
 
 
 def _plan(raw: Mapping[str, Any]) -> PlanState:
-    paused = raw.get("paused", False)
-    if not isinstance(paused, bool):
-        raise RecordInvalid(f"decision.plan.paused must be true or false, not {_kind(paused)}")
-    return PlanState(_number(raw.get("step", 0), "decision.plan.step"), paused)
+    by, asked, approved = (_text(raw.get(name, ""), f"decision.plan.{name}") for name in ("by", "asked", "approved"))
+    step = _number(raw.get("step", 0), "decision.plan.step")
+    return PlanState(step, _switch(raw, "paused"), by, asked, approved, _switch(raw, "probe"))
+
+
+def _switch(raw: Mapping[str, Any], name: str) -> bool:
+    value = raw.get(name, False)
+    if not isinstance(value, bool):
+        raise RecordInvalid(f"decision.plan.{name} must be true or false, not {_kind(value)}")
+    return value
 
 
 def _runs(raw: Mapping[str, Any], name: str) -> Runs:

@@ -12,7 +12,7 @@ from strangler_gateway.migration.move_policy import MovePolicy
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.replica import Replica
 from strangler_gateway.migration.served_table import NotServed, ServedTable
-from strangler_gateway.migration.states import Direction
+from strangler_gateway.migration.states import Direction, PlanMove
 from strangler_gateway.table.position import LEGACY
 from strangler_gateway.table.routes import RouteTable
 
@@ -37,16 +37,17 @@ class Enactment:
         found: Mapping[str, StoredRecord],
         event: JournalEvent,
         who: str,
+        plan: PlanMove | None = None,
     ) -> list[MoveResult]:
         """Decides, journals, then serves the file's table with the moves. Raises NotServed.
 
-        `found`: what the store held when the moves were judged. A move comes back refused if somebody else was faster,
+        `plan`: makes the move. `found`: what the store held when the moves were judged. A move comes back refused if somebody else was faster,
         if it goes forward and the journal cannot be written, or if a rollback came meanwhile.
         """
         standings, known = self.served.standings, self.served.standings.by_unit
         results = await self._recordable(judged)
-        entries = self._entries(file, results, event, who)
-        lost = await self._lost(entries, found)
+        entries = self._entries(file, results, event, who, plan)
+        lost = await self._lost(entries, found, plan.lease if plan else None)
         results = [_unless_lost(result, lost.get(result.unit)) for result in results]
         entries = self.served.sealed(file, [entry for entry in entries if entry.unit not in lost])
         problem = await standings.write(entries)
@@ -78,19 +79,21 @@ class Enactment:
         problem = await self.served.standings.write() if forward else None
         return [_unless_forward(result, problem) for result in judged] if problem else list(judged)
 
-    async def _lost(self, entries: Sequence[JournalEntry], found: Mapping[str, StoredRecord]) -> dict[str, str]:
+    async def _lost(
+        self, entries: Sequence[JournalEntry], found: Mapping[str, StoredRecord], lease: str | None
+    ) -> dict[str, str]:
         """By movable that somebody else has changed meanwhile: a sentence."""
         lost = {}
         for entry in entries:
             if entry.record is not None:
-                sentence = await self._decided(entry, found[entry.unit])
+                sentence = await self._decided(entry, found[entry.unit], lease)
                 if sentence is not None:
                     lost[entry.unit] = sentence
         return lost
 
-    async def _decided(self, entry: JournalEntry, found: StoredRecord) -> str | None:
+    async def _decided(self, entry: JournalEntry, found: StoredRecord, lease: str | None) -> str | None:
         try:
-            if await self.replica.decide(found, entry):
+            if await self.replica.decide(found, entry, lease):
                 return None
             now = (await self.replica.store.read(entry.unit)).record
             return _meanwhile(entry.unit, merge(now, self.served.standings.record(entry.unit)))
@@ -98,14 +101,19 @@ class Enactment:
             return f"{entry.unit} may not have moved: {exc}; look again with `strangler routes`"
 
     def _entries(
-        self, file: RouteTable, results: Sequence[MoveResult], event: JournalEvent, who: str
+        self,
+        file: RouteTable,
+        results: Sequence[MoveResult],
+        event: JournalEvent,
+        who: str,
+        plan: PlanMove | None,
     ) -> list[JournalEntry]:
         """Moves, and refused wishes of the file: each of them once."""
         entries = []
         for result in results:
             here = self.served.standings.record(result.unit)
             if result.done:
-                entries.append(self.policy.entry(event, file, result.move, who, here, result))
+                entries.append(self.policy.entry(event, file, result.move, who, here, result, plan))
             elif event is JournalEvent.FILE and self.served.standings.is_news(result.move):
                 entries.append(self.policy.refusal(file, result, None if result.is_undecided else here))
         return entries

@@ -117,7 +117,8 @@ class Migration:
         moves, rollbacks = Moves(policy, agreement, counts, turn), Rollbacks(policy, agreement, turn, ask_driver)
         queries = Queries(served, policy, disk, self.replica, counts, refresh)
         # What is called from outside, by the part that does it.
-        self.flip, self.release, self.adopt = moves.flip, moves.release, moves.adopt
+        self.flip, self.release, self.adopt, self.plan = moves.flip, moves.release, moves.adopt, moves.plan
+        self.lease = store.lease
         self.rollback, self.rollback_names = rollbacks.rollback, rollbacks.names
         self.roll_back, self.automatic = rollbacks.by_guard, rollbacks.by_driver
         self.evidence, self.known = queries.evidence, queries.known

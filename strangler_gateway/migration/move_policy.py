@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from strangler_gateway.cluster.record import GroupRecord, consume, decide, hold, position
+from strangler_gateway.cluster.record import GroupRecord, consume, decide, hold, plan_state, position
 from strangler_gateway.migration import preflight
 from strangler_gateway.migration.gate.shown import shown
 from strangler_gateway.migration.gate.snapshot import snapshot
@@ -14,7 +14,7 @@ from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, refusals, standing_refusals, warnings
 from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
 from strangler_gateway.migration.shared_counts import Counted, CountSource
-from strangler_gateway.migration.states import Direction, Move, undo
+from strangler_gateway.migration.states import Direction, Move, PlanMove, undo
 from strangler_gateway.table.position import position_of
 from strangler_gateway.table.routes import MigrationState, RouteTable
 from strangler_gateway.telemetry.stats import Stats
@@ -129,11 +129,14 @@ class MovePolicy:
         who: str,
         record: GroupRecord,
         result: MoveResult | None = None,
+        plan: PlanMove | None = None,
     ) -> JournalEntry:
         """The move of a record as an entry. A movable that enters shadow starts a new count of compared answers."""
         file = table.digest if self.shared and event is JournalEvent.FILE else None
-        decided = decide(record, move.after, self.clock(), who=who, why=move.why, file=file)
-        return self.told(event, table, move, who, decided, result)
+        state = replace(plan_state(record), step=plan.step, asked="", approved="", probe=False) if plan else None
+        decided = decide(record, move.after, self.clock(), who=who, why=move.why, plan=state, file=file)
+        entry = self.told(event, table, move, who, decided, result)
+        return replace(entry, automatic=plan is not None and plan.lease is not None)
 
     def told(
         self,

@@ -80,6 +80,18 @@ class Move:
         return Direction.FORWARD if self.after.rank > self.before.rank else Direction.BACK
 
 
+@dataclass(frozen=True, slots=True)
+class PlanMove:
+    """A change that a plan makes. `record`: the digest of the movable's record by which it was judged.
+
+    `lease`: with which the driver makes it; None: a person has asked for it. `step`: how many steps are then behind.
+    """
+
+    record: str
+    lease: str | None = None
+    step: int = 0
+
+
 def undo(before: Position, after: Position) -> tuple[Position, ...]:
     """The flips that lead from `after` back to `before`, one step at a time; empty if only a rollback does."""
     back = Move("", after, before)

@@ -34,12 +34,14 @@ def parse_step(text: str) -> PlanStep:
     found = _STEP.fullmatch(text.strip())
     if found is None:
         raise ValueError(_no_step(text))
-    state, share, number, unit = found.groups()
+    share, number, unit = found.groups()[1:]
     at_least_s = float(int(number) * _SECONDS[unit]) if number else 0.0
-    if share is None:
-        if state == "extracted" and number:
+    if found[1] == "shadow":
+        return PlanStep("shadow", 0, at_least_s)
+    if found[1] == "extracted":
+        if number:
             raise ValueError(f'"{text[:60]}": nothing follows extracted, so write it without a time')
-        return PlanStep(state, 0, at_least_s)
+        return PlanStep("extracted")
     points = round(float(share) * 100)
     if not 0 < points <= 10_000:
         raise ValueError(f'"{text[:60]}": a share is more than 0 % and at most 100 %')

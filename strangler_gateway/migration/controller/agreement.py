@@ -14,7 +14,7 @@ from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.replica import NotAgreed, Replica
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.served_table import NotServed, ServedTable
-from strangler_gateway.migration.states import Direction
+from strangler_gateway.migration.states import Direction, PlanMove
 from strangler_gateway.table.position import Position, position_of
 
 log = logging.getLogger(__name__)
@@ -48,10 +48,10 @@ class Agreement:
             return judged.unshared(str(exc))
         return judged.refused("members", "; ".join(behind)) if behind else judged
 
-    async def decided(self, found: StoredRecord, entry: JournalEntry) -> bool:
+    async def decided(self, found: StoredRecord, entry: JournalEntry, lease: str | None = None) -> bool:
         """Whether the store has taken the change."""
         try:
-            return await self.replica.decide(found, entry)
+            return await self.replica.decide(found, entry, lease)
         except StoreAway as exc:
             log.warning("the store may not have taken the change of %s: %s", entry.unit, exc)
             return False
@@ -69,11 +69,16 @@ class Agreement:
         return self.now(result, (f"kept in memory alone; a restart may forget it ({problem})",) if problem else ())
 
     async def enact(
-        self, judged: MoveResult, found: Mapping[str, StoredRecord], event: JournalEvent, who: str
+        self,
+        judged: MoveResult,
+        found: Mapping[str, StoredRecord],
+        event: JournalEvent,
+        who: str,
+        plan: PlanMove | None = None,
     ) -> MoveResult:
         """Decides, journals, serves, writes the file; in this order, so that a crash loses no move that was served."""
         try:
-            [result] = await self.enactment.enact(self.disk.table, [judged], found, event, who)
+            [result] = await self.enactment.enact(self.disk.table, [judged], found, event, who, plan)
         except NotServed as exc:
             return self.now(judged.refused("not_served", str(exc)))
         if not result.done:

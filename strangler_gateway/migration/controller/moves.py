@@ -1,10 +1,20 @@
 """Moves that are judged and wait for their turn: flip, release, adopt. A refusal is a MoveResult, not an exception."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from strangler_gateway.cluster.record import RollbackName, held, holds, release
+from strangler_gateway.cluster.record import (
+    PlanState,
+    RollbackName,
+    decide,
+    held,
+    holds,
+    plan_state,
+    position,
+    release,
+)
+from strangler_gateway.cluster.record_json import digest
 from strangler_gateway.migration.controller.agreement import Agreement
 from strangler_gateway.migration.enactment import OVERTAKEN
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
@@ -12,7 +22,7 @@ from strangler_gateway.migration.move_policy import MovePolicy
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.replica import TRIES
 from strangler_gateway.migration.shared_counts import CountSource
-from strangler_gateway.migration.states import Direction, Move, SeenReport
+from strangler_gateway.migration.states import Direction, Move, PlanMove, SeenReport
 from strangler_gateway.table.position import Position, position_of
 
 
@@ -35,8 +45,12 @@ class Moves:
         force: bool = False,
         dry_run: bool = False,
         report: SeenReport | None = None,
+        plan: PlanMove | None = None,
     ) -> MoveResult:
-        """Moves a movable if the move rules and its preflight allow it. Raises KeyError if it is not served."""
+        """Moves a movable if the move rules and its preflight allow it. Raises KeyError if it is not served.
+
+        `plan`: it is a step of the movable's plan.
+        """
         agreement, standings = self.agreement, self.agreement.served.standings
         wish = Move(name, position_of(agreement.served.table.movables[name]), to)
         unreachable = await self.policy.unreachable(agreement.disk.table, [wish])
@@ -47,12 +61,46 @@ class Moves:
             judged = await self.policy.judged(agreement.disk.table, move, here, self.counts, unreachable)
             if judged.done and move.direction is not Direction.NONE:
                 judged = await agreement.shareable(judged, problem)
+            if plan is not None and found is not None and digest(found.record) != plan.record:
+                judged = judged.refused(OVERTAKEN, f"somebody has just changed {name}: look again")
             if dry_run and standings.problem and judged.done and move.direction is Direction.FORWARD:
                 judged = judged.unrecorded(standings.problem)
             if dry_run or not judged.done or move.direction is Direction.NONE:
                 return replace(judged, digest=agreement.served.table.digest, dry_run=dry_run)
-            result = await agreement.enact(judged, {name: found} if found else {}, JournalEvent.FLIP, who)
+            result = await agreement.enact(judged, {name: found} if found else {}, JournalEvent.FLIP, who, plan)
         return await agreement.reported(result) if result.done else result
+
+    async def plan(
+        self, name: str, change: Callable[[PlanState], PlanState], *, who: str, why: str, plan: PlanMove | None = None
+    ) -> MoveResult:
+        """Decides a change of how far the plan is; the movable stays. Raises KeyError if it is not served.
+
+        `plan`: the driver makes it.
+        """
+        agreement, standings = self.agreement, self.agreement.served.standings
+        async with self.turn:
+            here, file = standings.by_unit[name].position, agreement.disk.table
+            result = MoveResult(Move(name, here, here, why), here)
+            found, away = await agreement.found(name)
+            if found is None:
+                return agreement.now(result.unshared(away))
+            before = plan_state(found.record)
+            if (after := change(before)) == before:
+                return agreement.now(result, ("nothing has changed: it was so already",))
+            if plan is not None and digest(found.record) != plan.record:
+                return agreement.now(result.refused(OVERTAKEN, f"somebody has just changed {name}: look again"))
+            problem = await standings.write()
+            if problem:
+                return agreement.now(result.unrecorded(problem))
+            said, lease = found.record.decision, plan.lease if plan else None
+            record = decide(
+                found.record, position(found.record), self.policy.clock(), who=said.who, why=said.why, plan=after
+            )
+            entry = self.policy.told(JournalEvent.PLAN, file, result.move, who, record)
+            entry = replace(entry, automatic=lease is not None)
+            if not await agreement.decided(found, entry, lease):
+                return agreement.now(result.refused(OVERTAKEN, f"somebody else has just moved {name}: look again"))
+            return await agreement.carried_out(result, entry)
 
     async def release(
         self, name: str, *, who: str, why: str = "", seen: Sequence[RollbackName] | None = None

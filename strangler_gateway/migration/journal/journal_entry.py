@@ -50,6 +50,8 @@ class JournalEvent(StrEnum):
     """Another gateway moved it; this one read that in the store."""
     RECORD = "record"
     """Only the record has changed, not where the movable stands."""
+    PLAN = "plan"
+    """The plan was paused, resumed, asked for a step, approved, or it probes; the movable stays."""
     FORGOTTEN = "forgotten"
     """A gateway that no move waits for any more; `unit` is its name. It is about no movable."""
     STANDING = "standing"
@@ -131,7 +133,7 @@ def after(standing: Standing | None, entry: JournalEntry) -> Standing:
     return Standing(here, since, entry.who, entry.why, record, baseline, counted_from)
 
 
-_UNMOVED = frozenset({JournalEvent.REFUSED, JournalEvent.RELEASE, JournalEvent.RECORD})
+_UNMOVED = frozenset({JournalEvent.REFUSED, JournalEvent.RELEASE, JournalEvent.RECORD, JournalEvent.PLAN})
 
 
 def _meant(standing: Standing | None, entry: JournalEntry) -> GroupRecord:
