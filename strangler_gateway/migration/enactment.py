@@ -41,8 +41,8 @@ class Enactment:
     ) -> list[MoveResult]:
         """Decides, journals, then serves the file's table with the moves. Raises NotServed.
 
-        `plan`: makes the move. `found`: what the store held when the moves were judged. A move comes back refused if somebody else was faster,
-        if it goes forward and the journal cannot be written, or if a rollback came meanwhile.
+        `plan`: makes the move. `found`: what the store held when the moves were judged. A move comes back refused if
+        somebody else was faster, if it goes forward and the journal cannot be written, or if a rollback came meanwhile.
         """
         standings, known = self.served.standings, self.served.standings.by_unit
         results = await self._recordable(judged)

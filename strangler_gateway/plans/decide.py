@@ -19,26 +19,38 @@ EvidenceVerdict = Literal["PASS", "WAIT", "WORSE", "SLOW", "DIFFERENT", "OFF"]
 """OFF: nothing is measured on the way out of this state (legacy, or a shadow with nothing to compare)."""
 
 ReasonCode = Literal[
-    "approval", "asked", "clock", "cooling", "evidence", "held", "limit", "paused", "refused", "time", "unknown", "window"
+    "approval",
+    "asked",
+    "clock",
+    "cooling",
+    "evidence",
+    "held",
+    "limit",
+    "paused",
+    "refused",
+    "time",
+    "unknown",
+    "window",
 ]
 _GOOD = ("PASS", "OFF")
-_BREACH = ("SLOW", "DIFFERENT")
 
 
 @dataclass(frozen=True, slots=True)
 class PlanEvidence:
-    """What the counters say about a step forward. `wait_s`: how long WAIT takes at today's traffic, if that is known."""
+    """What the counters say about a step forward. `wait_s`: how long WAIT takes at today's traffic; None: unknown."""
 
     verdict: EvidenceVerdict
     says: str = ""
     wait_s: float | None = None
+    breach: str = ""
+    """The new side is slow or answers differently: what was seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanStanding:
     """Where the plan of one movable stands.
 
-    `spent_s`: monotone seconds at this position. `rollback_ages`: seconds since each automatic rollback of the last day.
+    `spent_s`: monotone seconds at this position. `rollback_ages`: seconds since each automatic rollback of a day.
     """
 
     position: Position
@@ -105,16 +117,11 @@ def position_of(step: PlanStep) -> Position:
 def decide(rules: PlanRules, here: PlanStanding, moment: Moment, evidence: PlanEvidence | None) -> PlanDecision:
     """`evidence` None: it is not known now, so nothing goes forward."""
     step = next_step(rules, here.position)
-    breach = evidence.says if evidence is not None and breaches(here.position, evidence) else None
+    breach = evidence.breach or None if evidence is not None and here.position.state in _SERVING else None
     if step is None:
         return PlanDecision(None, breach=breach)
     reasons = (*waits(rules, here, moment), *_evidence(here.position, evidence))
     return PlanDecision(step, reasons, breach)
-
-
-def breaches(position: Position, evidence: PlanEvidence) -> bool:
-    """Whether users get answers that are slower or other than legacy's."""
-    return position.state in _SERVING and evidence.verdict in _BREACH
 
 
 def waits(rules: PlanRules, here: PlanStanding, moment: Moment) -> tuple[Reason, ...]:
@@ -190,8 +197,8 @@ _CHECKS = (_held, _paused, _cooled, _asked, _time, _approved, _window)
 def _evidence(position: Position, evidence: PlanEvidence | None) -> Iterator[Reason]:
     if evidence is None:
         yield Reason("unknown", "the evidence is not known now")
-    elif evidence.verdict not in _GOOD:
-        says = evidence.says or f"the evidence says {evidence.verdict}"
+    elif evidence.verdict not in _GOOD or evidence.breach:
+        says = evidence.says or evidence.breach or f"the evidence says {evidence.verdict}"
         yield Reason("evidence", says, evidence.wait_s, person=evidence.verdict != "WAIT")
 
 

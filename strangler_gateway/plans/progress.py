@@ -86,7 +86,9 @@ class ProgressBook:
 
 def _progress(raw: Any) -> Progress:
     ages = tuple(sorted(_seconds(age) for age in raw["rollback_ages"]))[:MOST_AGES]
-    return Progress(parse_place(raw["position"]), _seconds(raw["since"]), _seconds(raw["spent_s"]), ages, _seconds(raw["noted"]))
+    return Progress(
+        parse_place(raw["position"]), _seconds(raw["since"]), _seconds(raw["spent_s"]), ages, _seconds(raw["noted"])
+    )
 
 
 def _seconds(raw: Any) -> float:

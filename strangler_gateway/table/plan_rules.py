@@ -1,5 +1,6 @@
 """How a movable may move by itself, as routes.yaml says it: the steps of its plan and what holds for each of them."""
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def _no_step(text: str) -> str:
 def parse_steps(texts: Sequence[str]) -> tuple[PlanStep, ...]:
     """Each leads further than the one before. Raises ValueError."""
     steps = tuple(map(parse_step, texts))
-    for before, step in zip(steps, steps[1:], strict=False):
+    for before, step in itertools.pairwise(steps):
         if step.rank <= before.rank:
             raise ValueError(f"{step} does not lead further than {before}; a plan only goes forward")
     return steps

@@ -19,7 +19,7 @@ _WEEK = 8
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
-    """`days`: of the week on which it opens, 0 is Monday. Minutes of the day; an `end` before `start` is the next day's."""
+    """`days`: on which it opens, 0 is Monday. Minutes of the day; an `end` before `start` is the next day's."""
 
     days: tuple[int, ...]
     start: int
@@ -60,7 +60,7 @@ def parse_window(text: str) -> TimeWindow:
         raise ValueError(f'"{text[:80]}" is no window; write "Mon-Thu 09:00-16:00 Europe/Paris" (the zone is required)')
     days, *hours, zone = found.groups()
     start, end = _minute(hours[0], hours[1]), _minute(hours[2], hours[3])
-    if start == end or start == _DAY_MIN:
+    if start in (end, _DAY_MIN):
         raise ValueError(f'"{text[:80]}" is never open; for the whole day write 00:00-24:00')
     _check_zone(zone)
     return TimeWindow(_days(days) if days else tuple(range(7)), start, end, zone)
@@ -93,7 +93,9 @@ def _check_zone(zone: str) -> None:
     try:
         ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f'"{zone}" is no time zone that is known here; write one such as UTC or Europe/Paris') from None
+        raise ValueError(
+            f'"{zone}" is no time zone that is known here; write one such as UTC or Europe/Paris'
+        ) from None
 
 
 def _clock(minute: int) -> str:

@@ -80,7 +80,14 @@ HOLD = Hold(0.0, "ada", "errors")
         (MANUAL, replace(HERE, asked="ada"), NOON, PASS, [], None),
         (APPROVED, HERE, NOON, PASS, ["approval"], None),
         (APPROVED, replace(HERE, approved="bob"), NOON, PASS, [], None),
-        (WORKDAYS, PlanStanding(canary(10), 0), Moment(SUNDAY), PlanEvidence("WAIT", "", 7.0), ["time", "window", "evidence"], 21 * 3600),
+        (
+            WORKDAYS,
+            PlanStanding(canary(10), 0),
+            Moment(SUNDAY),
+            PlanEvidence("WAIT", "", 7.0),
+            ["time", "window", "evidence"],
+            21 * 3600,
+        ),
     ],
 )
 def test_a_plan_waits_and_says_for_what_and_how_long(
@@ -102,7 +109,7 @@ def test_a_plan_waits_and_says_for_what_and_how_long(
     ("position", "breach"), [(SHADOW, None), (canary(10), "seen"), (EXTRACTED, "seen"), (LEGACY, None)]
 )
 def test_only_users_can_be_hurt(position: Position, verdict: str, breach: str | None) -> None:
-    found = decide(RULES, PlanStanding(position, LONG), NOON, PlanEvidence(verdict, "seen"))  # type: ignore[arg-type]
+    found = decide(RULES, PlanStanding(position, LONG), NOON, PlanEvidence(verdict, "seen", breach="seen"))  # type: ignore[arg-type]
     assert found.breach == breach
     assert found.advances is None
 
@@ -129,7 +136,9 @@ positions = st.one_of(
 )
 rules = st.builds(
     PlanRules,
-    st.lists(st.sampled_from(STEPS), min_size=1, unique=True).map(lambda some: tuple(sorted(some, key=lambda s: s.rank))),
+    st.lists(st.sampled_from(STEPS), min_size=1, unique=True).map(
+        lambda some: tuple(sorted(some, key=lambda s: s.rank))
+    ),
     auto=st.booleans(),
     window=st.sampled_from([None, WORKDAYS.window]),
     approve=st.sets(st.sampled_from(STEPS)).map(tuple),
@@ -146,7 +155,12 @@ standings = st.builds(
     st.lists(st.floats(0, 86_399), max_size=4).map(lambda ages: tuple(sorted(ages))),
 )
 verdicts = st.sampled_from(["PASS", "WAIT", "WORSE", "SLOW", "DIFFERENT", "OFF"])
-evidence = st.one_of(st.none(), st.builds(PlanEvidence, verdicts, st.just("seen"), st.one_of(st.none(), st.floats(0, 1e6))))
+evidence = st.one_of(
+    st.none(),
+    st.builds(
+        PlanEvidence, verdicts, st.just("seen"), st.one_of(st.none(), st.floats(0, 1e6)), st.sampled_from(["", "slow"])
+    ),
+)
 moments = st.builds(Moment, st.floats(1.7e9, 1.9e9), st.booleans())
 
 
@@ -159,6 +173,7 @@ def test_no_step_without_all_that_it_needs(
         return
     assert seen is not None
     assert seen.verdict in ("PASS", "OFF")
+    assert not seen.breach
     assert here.hold is None
     assert here.paused is None
     assert plan.auto or here.asked
