@@ -18,7 +18,6 @@ from strangler_gateway.migration.gate.sentences import span
 from strangler_gateway.migration.journal.journal_entry import Standing
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.states import PlanMove, RefusalCode
-from strangler_gateway.plans.board import PlanBoard, ServedStandings
 from strangler_gateway.plans.decide import (
     PlanDecision,
     PlanEvidence,
@@ -30,6 +29,7 @@ from strangler_gateway.plans.decide import (
 )
 from strangler_gateway.plans.evidence import told
 from strangler_gateway.plans.notices import Notice, NoticeEvent
+from strangler_gateway.plans.standings import PlanStandings, ServedStandings
 from strangler_gateway.table.plan_rules import PlanRules, PlanStep
 from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import MigrationState
@@ -81,11 +81,11 @@ class PlanDriver:
     def __init__(
         self,
         migration: DrivenMigration,
-        board: PlanBoard,
+        here: PlanStandings,
         tell: Callable[[PlanRules, Notice], None],
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
-        self._migration, self._board, self._tell = migration, board, tell
+        self._migration, self._here, self._tell = migration, here, tell
         self._look_every_s = look_every_s
         self.refused: dict[str, str] = {}
         """By movable: why its next step was refused, the last time that it was tried."""
@@ -113,9 +113,9 @@ class PlanDriver:
 
     async def tick(self) -> None:
         """Counts the time, and begins what is due; no movable waits for another one."""
-        seconds = self._board.tick()
+        seconds = self._here.tick()
         self._seconds += seconds
-        plans = self._board.plans()
+        plans = self._here.plans()
         lease = await self._lease() if plans else None
         if lease is None:
             return
@@ -151,15 +151,15 @@ class PlanDriver:
         """Whether the evidence could change anything now."""
         if self._seconds - self._looked.get(unit, -self._look_every_s) < self._look_every_s:
             return False
-        here = self._board.standing(unit)
-        found = waits(rules, here, self._board.moment)
+        here = self._here.standing(unit)
+        found = waits(rules, here, self._here.moment)
         return here.position.state in _SERVING or all(one.code in (*_BY_HAND, "limit") for one in found)
 
     async def _consider(self, unit: str, rules: PlanRules, lease: str) -> None:
         standing = self._migration.standings[unit]
         seen = await self._migration.evidence(unit)
-        here, known = self._board.standing(unit), told(seen)
-        found = decide(rules, here, self._board.moment, known)
+        here, known = self._here.standing(unit), told(seen)
+        found = decide(rules, here, self._here.moment, known)
         if found.breach is not None:
             await self._breached(unit, rules, standing, found.breach, seen.to_json(), lease)
         elif found.advances is not None and known is not None:
@@ -171,7 +171,7 @@ class PlanDriver:
     async def _advance(
         self, unit: str, rules: PlanRules, standing: Standing, step: PlanStep, known: PlanEvidence, lease: str
     ) -> None:
-        number, here = rules.steps.index(step) + 1, self._board.standing(unit)
+        number, here = rules.steps.index(step) + 1, self._here.standing(unit)
         why = f"step {number} of {len(rules.steps)}: {step}, after {span(here.spent_s)} in {standing.position}"
         why += f"; {known.says}" if known.says else ""
         why += f"; asked for by {here.asked}" if here.asked else ""
@@ -199,7 +199,7 @@ class PlanDriver:
         self, unit: str, rules: PlanRules, standing: Standing, says: str, evidence: Mapping[str, Any]
     ) -> None:
         """Rolls back, unless that was done too often: then it asks for a person."""
-        refused = back_refused(rules, self._board.standing(unit))
+        refused = back_refused(rules, self._here.standing(unit))
         if refused is not None:
             reason = replace(refused, says=f"{says}; it is not rolled back by itself: {refused.says}")
             self._ask(unit, rules, standing.position, [reason])
@@ -208,7 +208,7 @@ class PlanDriver:
 
     async def hold_back(self, unit: str, rules: PlanRules, standing: Standing, says: str, lease: str) -> None:
         """Pauses the plan; the movable stays."""
-        if self._board.standing(unit).paused is not None:
+        if self._here.standing(unit).paused is not None:
             return
         move = PlanMove(digest(standing.record), lease)
         by = f"{WHO} ({says})"
@@ -236,7 +236,7 @@ class PlanDriver:
         evidence: Mapping[str, Any] | None = None,
     ) -> None:
         log.info("plan of %s: %s: %s", unit, event.replace("_", " "), says)
-        self._tell(rules, Notice(event, unit, position, says, self._board.moment.now, evidence))
+        self._tell(rules, Notice(event, unit, position, says, self._here.moment.now, evidence))
 
 
 _BY_HAND = ("approval", "asked")

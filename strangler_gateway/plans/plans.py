@@ -8,7 +8,6 @@ from strangler_gateway.cluster.record import PlanState
 from strangler_gateway.cluster.record_json import digest
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.states import PlanMove
-from strangler_gateway.plans.board import PlanBoard
 from strangler_gateway.plans.decide import (
     PlanDecision,
     PlanStanding,
@@ -20,6 +19,7 @@ from strangler_gateway.plans.decide import (
 )
 from strangler_gateway.plans.driver import DrivenMigration, PlanDriver
 from strangler_gateway.plans.evidence import told
+from strangler_gateway.plans.standings import PlanStandings
 from strangler_gateway.table.plan_rules import PlanRules, PlanStep
 from strangler_gateway.table.position import Position
 
@@ -86,21 +86,21 @@ class Wish:
 class Plans:
     """Of all movables, at every gateway."""
 
-    def __init__(self, migration: AdvancedMigration, board: PlanBoard, driver: PlanDriver) -> None:
-        self._migration, self._board, self._driver = migration, board, driver
+    def __init__(self, migration: AdvancedMigration, here: PlanStandings, driver: PlanDriver) -> None:
+        self._migration, self._here, self._driver = migration, here, driver
 
     def names(self) -> list[str]:
         """Movables with a plan."""
-        return list(self._board.plans())
+        return list(self._here.plans())
 
     async def report(self, unit: str) -> PlanReport | None:
         """None: it has no plan."""
-        rules = self._board.plans().get(unit)
+        rules = self._here.plans().get(unit)
         if rules is None:
             return None
         known = told(await self._migration.evidence(unit))
-        here = self._board.standing(unit)
-        found = decide(rules, here, self._board.moment, known)
+        here = self._here.standing(unit)
+        found = decide(rules, here, self._here.moment, known)
         return PlanReport(unit, rules, here, found, self._driver.refused.get(unit), self._driver.problem)
 
     async def advance(self, unit: str, wish: Wish) -> PlanAnswer:
@@ -123,7 +123,7 @@ class Plans:
 
     async def approve(self, unit: str, wish: Wish) -> PlanAnswer:
         """Approves the next step, for another operator than the one who has asked for it."""
-        rules, here = self._board.plans().get(unit), self._board.standing(unit)
+        rules, here = self._here.plans().get(unit), self._here.standing(unit)
         if rules is None:
             return _without(unit)
         step = next_step(rules, here.position)
@@ -140,19 +140,19 @@ class Plans:
 
     async def pause(self, unit: str, wish: Wish) -> PlanAnswer:
         """Nothing goes forward until `resume`."""
-        if unit not in self._board.plans():
+        if unit not in self._here.plans():
             return _without(unit)
         by = f"{wish.who} ({wish.why})" if wish.why else wish.who
-        if (paused := self._board.standing(unit).paused) is not None:
+        if (paused := self._here.standing(unit).paused) is not None:
             return PlanAnswer(True, "nothing", f"the plan of {unit} is paused already by {paused}")
         said = "paused" + (f": {wish.why}" if wish.why else "")
         return await self._change(unit, wish, said, lambda plan: replace(plan, paused=True, by=by))
 
     async def resume(self, unit: str, wish: Wish) -> PlanAnswer:
         """The plan goes on."""
-        if unit not in self._board.plans():
+        if unit not in self._here.plans():
             return _without(unit)
-        if self._board.standing(unit).paused is None:
+        if self._here.standing(unit).paused is None:
             return PlanAnswer(True, "nothing", f"the plan of {unit} is not paused")
         said = "resumed" + (f": {wish.why}" if wish.why else "")
         return await self._change(unit, wish, said, lambda plan: replace(plan, paused=False, by=""))

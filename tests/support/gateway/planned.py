@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.plans.board import PlanBoard
 from strangler_gateway.plans.driver import PlanDriver
 from strangler_gateway.plans.notices import Notice
 from strangler_gateway.plans.plans import Plans
+from strangler_gateway.plans.standings import PlanStandings
 from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.position import Position
 from tests.support.gateway.migrating import World
@@ -46,15 +46,15 @@ class Driven:
     migration: Migration
     clocks: Clocks = field(init=False)
     notices: list[Notice] = field(default_factory=list)
-    board: PlanBoard = field(init=False)
+    here: PlanStandings = field(init=False)
     driver: PlanDriver = field(init=False)
     plans: Plans = field(init=False)
 
     def __post_init__(self) -> None:
         self.clocks = Clocks(self.world)
-        self.board = PlanBoard(self.migration, self.clocks)
-        self.driver = PlanDriver(self.migration, self.board, self._tell)
-        self.plans = Plans(self.migration, self.board, self.driver)
+        self.here = PlanStandings(self.migration, self.clocks)
+        self.driver = PlanDriver(self.migration, self.here, self._tell)
+        self.plans = Plans(self.migration, self.here, self.driver)
 
     def _tell(self, rules: PlanRules, notice: Notice) -> None:
         self.notices.append(notice)

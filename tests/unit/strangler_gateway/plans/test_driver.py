@@ -63,14 +63,14 @@ async def test_the_time_that_was_spent_outlives_a_restart(driven: Driven, world:
     await driven.go_on(10)
     world.compared()
     await driven.go_on(HOUR / 2)
-    saved, counted = driven.board.book.snapshot(), world.stats.snapshot()
+    saved, counted = driven.here.book.snapshot(), world.stats.snapshot()
     await driven.migration.aclose()
     world.now += 5 * HOUR
     migration = world.controller()
     world.stats.restore(counted)
     await migration.start()
     again = Driven(world, migration)
-    again.board.book.restore(saved)
+    again.here.book.restore(saved)
     await again.go_on(HOUR / 2 - 60)
     assert again.position() == SHADOW
     await again.go_on(120)
@@ -178,4 +178,4 @@ async def test_without_a_plan_nothing_is_automatic(world: World, position: Posit
     world.compared()
     await driven.go_on(HOUR)
     assert driven.position() == position
-    assert driven.board.plans() == {}
+    assert driven.here.plans() == {}

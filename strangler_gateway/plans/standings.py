@@ -26,7 +26,7 @@ class ServedStandings(Protocol):
         ...
 
 
-class PlanBoard:
+class PlanStandings:
     """Every gateway keeps one, so that any of them can take over."""
 
     def __init__(self, migration: ServedStandings, clock: PlanClock) -> None:
