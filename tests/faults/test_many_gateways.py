@@ -266,6 +266,22 @@ def test_12_counters_that_are_lost_let_nothing_pass_and_a_journal_that_cannot_be
     many.agree("legacy held")
 
 
+def test_a_retire_report_names_the_processes_of_all_gateways_and_is_no_proof_while_one_is_silent(many: Many) -> None:
+    a, b, c = forward(many, to="canary 100")
+    assert a.flip("extracted")["done"]
+    many.agree("extracted")
+    status, made = b.ask("GET", "retire-report?unit=items")
+    assert (status, sorted(made["report"]["gateways"])) == (200, ["gw1", "gw2", "gw3"])
+    refused = a.ask("POST", "flip", unit="items", to="retired", why="early", report=made)
+    assert (refused[0], codes(refused[1]) >= {"legacy_traffic", "report"}) == (409, True), refused
+    c.suspend()
+    try:
+        _, made = b.ask("GET", "retire-report?unit=items")
+    finally:
+        c.resume()
+    assert "no counters from gw3" in " ".join(made["report"]["missing"])
+
+
 def test_at_random_no_hold_is_lost_and_nothing_moves_forward_by_itself(tmp_path: Path) -> None:
     """The command of tests/faults/gateways_at_random.py does the same for a minute."""
     counts = at_random(tmp_path, steps=250, duration_s=15, seed=7)
