@@ -111,8 +111,8 @@ def joined(
     run = secrets.token_hex(6)
     members = Members(store, ClusterMember(name, run), settings.state / "members.json", settings.store_wait_s, clock)
     store.heard = members.changed
-    peers, counting = Peers(name, tokens), Counting(settings.state / "counting.json", stats)
-    counts, failures = SharedCounts(members, peers, counting, row, clock), SharedFailures(name, members, peers, tell)
+    peers, counting = Peers(name, tokens, clock=clock), Counting(settings.state / "counting.json", stats)
+    counts, failures = SharedCounts(members, peers, counting, row), SharedFailures(name, members, peers, tell)
     return Joined(run, store, members, peers, counting, counts, failures)
 
 

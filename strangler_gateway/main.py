@@ -86,7 +86,8 @@ class _Process:
 
     def __init__(self, settings: Settings, open_files: contextlib.ExitStack, before: Predecessor | None) -> None:
         self._settings, self._before = settings, before
-        self._stats, self._examples, self._publishing = Stats(), Examples(), opening.publishing(settings)
+        self._examples, self._publishing = Examples(), opening.publishing(settings)
+        self._stats = Stats(hashed=opening.hashed_users(settings))
         self._public = [open_files.enter_context(one) for one in _public_listeners(settings, before)]
         self._admin = open_files.enter_context(_admin_listener(settings, before))
         self._signer = opening.signer(settings)

@@ -17,6 +17,7 @@ from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.redis.address import parse_redis_url
 from strangler_gateway.settings import Settings
 from strangler_gateway.telemetry.request_traces import RequestTraces
+from strangler_gateway.telemetry.user_sketch import Hashed, keyed
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,11 @@ def signer(settings: Settings) -> Signer:
     except OSError as exc:
         log.warning("the signing key cannot be stored: %s. This process uses a temporary key", exc)
         return ephemeral_signer()
+
+
+def hashed_users(settings: Settings) -> Hashed:
+    """How users are counted: of several gateways each hashes alike, as long as they have the same signing keys."""
+    return keyed(revealed(settings.signing_key) or "") if settings.store else hash
 
 
 def discovery(settings: Settings) -> Discovery:

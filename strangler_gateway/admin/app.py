@@ -17,8 +17,8 @@ from strangler_gateway.admin.recording import RecordingStream, about
 from strangler_gateway.admin.reports import Reports
 from strangler_gateway.admin.requests import HANDLERS, AdminRefusal, body, caller, query_field, unknown_name
 from strangler_gateway.admin.retirement import MAX_DOCUMENT, Retirement
+from strangler_gateway.admin.totals import Totals
 from strangler_gateway.cluster.peers import PATH
-from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.recording.record import Recording
 from strangler_gateway.telemetry.bulkheads import bulkhead_metrics
@@ -68,10 +68,12 @@ class _Admin:
         self._parts = parts
         self._migration = migration
         self._access = access(parts.settings)
-        self.gateways = Gateways(parts.joined, parts.counts, migration, parts.tokens)
+        others = (parts.joined.members, parts.joined.peers) if parts.joined is not None else ()
+        totals = Totals(parts.stats, parts.examples, migration.refresh, *others)
+        self.gateways = Gateways(parts.joined, parts.counts, migration, parts.tokens, totals)
         self.retirement = Retirement(migration, parts.keys.keys, parts.name)
         self._operations = Operations(migration, self.gateways, self.retirement.seen)
-        self._reports = Reports(parts, migration)
+        self._reports = Reports(parts, migration, totals, self.gateways)
 
     def reads(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint for readers and operators."""
@@ -134,14 +136,15 @@ class _Admin:
         return JSONResponse(self._reports.status())
 
     async def routes(self, request: Request) -> Response:
-        return JSONResponse(await self._reports.routes())
+        """With `counters=own` those of this gateway alone: nobody is asked."""
+        own = request.query_params.get("counters") == "own"
+        return JSONResponse(await self._reports.routes(own=own))
 
     async def services(self, request: Request) -> Response:
         return JSONResponse(await self._reports.services())
 
     async def inventory(self, request: Request) -> Response:
-        await self._migration.refresh()
-        return JSONResponse(inventory(self._migration.served, self._parts.stats))
+        return JSONResponse(await self._reports.inventory())
 
     async def differences(self, request: Request) -> Response:
         return JSONResponse(await self._reports.differences(query_field(request, "route")))

@@ -1,6 +1,5 @@
 """The gateways that act as one, on the admin port: shown to people, and called by each other."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Protocol
 
@@ -10,8 +9,9 @@ from starlette.responses import JSONResponse, Response
 
 from strangler_gateway.admin.bodies import Text
 from strangler_gateway.admin.requests import AdminRefusal, body, caller
+from strangler_gateway.admin.totals import Totals
 from strangler_gateway.cluster.member import ClusterMember
-from strangler_gateway.cluster.peers import PeerAway
+from strangler_gateway.cluster.peers import PeerAway, clock_time
 from strangler_gateway.cluster.record import RollbackName
 from strangler_gateway.cluster.record_json import RecordInvalid, digest, name_shown, parse_name
 from strangler_gateway.cluster.store import StoreAway
@@ -19,7 +19,7 @@ from strangler_gateway.joined import Joined
 from strangler_gateway.migration.journal.journal_entry import iso
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.shared_counts import SharedCounts
-from strangler_gateway.table.position import place
+from strangler_gateway.table.position import Position, place
 
 View = dict[str, Any]
 Names = Annotated[dict[str, Annotated[str, Field(max_length=100)]], Field(max_length=1000)]
@@ -40,6 +40,18 @@ class FailuresQuestion(GatewayCall):
     """By movable, routes whose users count again; null: all."""
 
     forget: dict[str, Annotated[list[str], Field(max_length=10_000)] | None] = Field(max_length=10_000)
+
+
+class TotalsQuestion(GatewayCall):
+    """`users`: with the sketches that tell how many there were."""
+
+    users: bool = False
+
+
+class DifferencesQuestion(GatewayCall):
+    """Of which route."""
+
+    route: str = Field(max_length=300)
 
 
 class CountTogether(GatewayCall):
@@ -88,9 +100,15 @@ class Gateways:
     """`joined` None: this gateway is alone; then only the list answers."""
 
     def __init__(
-        self, joined: Joined | None, counts: SharedCounts | None, migration: Migration, tokens: GatewayTokens | None
+        self,
+        joined: Joined | None,
+        counts: SharedCounts | None,
+        migration: Migration,
+        tokens: GatewayTokens | None,
+        totals: Totals,
     ) -> None:
         self._joined, self._counts, self._migration, self._tokens = joined, counts, migration, tokens
+        self._totals = totals
 
     @property
     def calls(self) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
@@ -98,6 +116,8 @@ class Gateways:
         return {
             "counts": self.counts,
             "anew": self.anew,
+            "totals": self.totals,
+            "differences": self.differences,
             "rollback": self.passed_on,
             "automatic": self.automatic,
             "failures": self.failures,
@@ -144,6 +164,16 @@ class Gateways:
         asked = await self._asked(request, FailuresQuestion)
         return JSONResponse({"units": self._migration.failures.tell(asked.forget)})
 
+    async def totals(self, request: Request) -> Response:
+        """Everything that this gateway has counted."""
+        asked = await self._asked(request, TotalsQuestion)
+        return JSONResponse(await self._totals.row(asked.users))
+
+    async def differences(self, request: Request) -> Response:
+        """The differences of a route that this gateway has seen; none if it does not know the route."""
+        asked = await self._asked(request, DifferencesQuestion)
+        return JSONResponse({"differences": await self._totals.own_differences(asked.route)})
+
     async def anew(self, request: Request) -> Response:
         """Counts anew, together with all."""
         asked = await self._asked(request, CountTogether)
@@ -175,28 +205,42 @@ class Gateways:
             return []
         peers, members = self._joined.peers, self._joined.members
         said = {"units": {unit: name_shown(name) for unit, name in names.items()}, "who": who, "why": why}
-        answers = await asyncio.gather(
-            *(peers.ask(one, "rollback", said) for one in members.others), return_exceptions=True
-        )
+        others = members.others
+        answers = await peers.ask_all(others, "rollback", said)
         rows = [_reached(members.me, None, "")]
-        for one, answer in zip(members.others, answers, strict=True):
-            if isinstance(answer, BaseException) and not isinstance(answer, PeerAway):
-                raise answer
+        for one in others:
+            answer = answers[one.name]
             served = {str(members.served(one, unit) or "an unknown state") for unit in names}
             rows.append(_reached(one, answer if isinstance(answer, PeerAway) else None, ", ".join(sorted(served))))
         return rows
 
+    def lagging(self) -> View:
+        """For `routes`: a sentence of every other gateway that does not report what this one serves; the store."""
+        joined = self._joined
+        if joined is None:
+            return {"lagging": [], "store_problem": None}
+        members, away = joined.members, joined.store.away_since
+        if away is not None:
+            return {"lagging": [], "store_problem": f"{joined.store.address} has not answered since {clock_time(away)}"}
+        late = [f"{unit}: {members.still(one, unit)}" for one in members.others for unit in self._lagging(one)]
+        return {"lagging": late, "store_problem": None}
+
     def _row(self, one: ClusterMember) -> View:
         assert self._joined is not None  # the list has looked
+        here = one.name == self._joined.members.me.name
+        at = iso(one.at) if one.at else None
+        lagging = {unit: place(where) for unit, where in self._lagging(one).items()}
+        return {"name": one.name, "admin": one.admin, "this": here, "at": at, "lagging": lagging}
+
+    def _lagging(self, one: ClusterMember) -> dict[str, Position | None]:
+        """Movables of which it does not report the record that counts here, and where it serves them."""
+        assert self._joined is not None
         members, standings = self._joined.members, self._migration.standings
-        lagging = {
-            unit: place(members.served(one, unit))
+        return {
+            unit: members.served(one, unit)
             for unit in self._migration.served.movables
             if not one.reports(unit, digest(standings[unit].record))
         }
-        here = one.name == members.me.name
-        at = iso(one.at) if one.at else None
-        return {"name": one.name, "admin": one.admin, "this": here, "at": at, "lagging": lagging}
 
     def _wanted(self) -> Joined:
         if self._joined is None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from joserfc.jwk import KeySet
 
 from strangler_gateway.admin.gateways import GatewayTokens
+from strangler_gateway.admin.totals import Differences
 from strangler_gateway.joined import Joined
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.migration.shared_counts import SharedCounts
@@ -28,14 +29,6 @@ class Keys(Protocol):
 
     def jwks(self) -> Mapping[str, Any]:
         """A JSON Web Key Set (RFC 7517)."""
-        ...
-
-
-class Differences(Protocol):
-    """What shadow kept."""
-
-    def of(self, route_id: str) -> Sequence[Mapping[str, object]]:
-        """Of a route, the latest first."""
         ...
 
 

@@ -1,9 +1,12 @@
 """What the admin port tells, whoever asks for it: the API, or the page. All values are JSON-able."""
 
 from strangler_gateway.admin import views
+from strangler_gateway.admin.gateways import Gateways
 from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.admin.requests import unknown_name
+from strangler_gateway.admin.totals import Totals
 from strangler_gateway.admin.views import View
+from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.steps.explain import explain
 from strangler_gateway.table.matcher import Matcher
@@ -13,17 +16,23 @@ from strangler_gateway.table.routes import Movable
 class Reports:
     """An unknown name raises AdminRefusal."""
 
-    def __init__(self, parts: AdminParts, migration: Migration) -> None:
-        self._parts, self._migration = parts, migration
+    def __init__(self, parts: AdminParts, migration: Migration, totals: Totals, gateways: Gateways) -> None:
+        self._parts, self._migration, self._totals, self._gateways = parts, migration, totals, gateways
 
     def status(self) -> View:
         """What is served, and what is wrong."""
         return views.status(self._migration) | self._limits() | {"ready": self._parts.is_ready()}
 
-    async def routes(self) -> View:
-        """Every route with its counters."""
-        await self._migration.refresh()
-        return views.routes(self._migration, self._parts.stats) | self._limits()
+    async def routes(self, *, own: bool = False) -> View:
+        """Every route with the counters of all gateways; `own`: of this one alone, and nobody is asked."""
+        total = await (self._totals.own() if own else self._totals.of())
+        shown = views.routes(self._migration, total.stats) | {"silent": list(total.silent)}
+        return shown | self._gateways.lagging() | self._limits()
+
+    async def inventory(self) -> View:
+        """What is left to migrate, by the counters of all gateways."""
+        total = await self._totals.of(users=True)
+        return inventory(self._migration.served, total.stats) | {"silent": list(total.silent)}
 
     async def services(self) -> View:
         """Every service, asked now."""
@@ -32,11 +41,11 @@ class Reports:
         return views.with_bulkheads(services, self._parts.bulkheads())
 
     async def differences(self, route: str) -> View:
-        """What shadow has kept of a route."""
-        await self._migration.refresh()
+        """What shadow has kept of a route, at all gateways."""
         if route not in {known.id for known in self._migration.served.routes}:
             raise unknown_name(route)
-        return {"route": route, "differences": list(self._parts.examples.of(route))}
+        found, silent = await self._totals.differences(route)
+        return {"route": route, "differences": found, "silent": list(silent)}
 
     async def gate(self, name: str) -> View:
         """What the last move of a movable has shown."""

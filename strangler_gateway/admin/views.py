@@ -1,6 +1,6 @@
 """What the admin API returns, as JSON-able values: shares in per cent, times in UTC."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from chassis.service.metrics import Metric, gauge
@@ -30,10 +30,10 @@ View = dict[str, Any]
 
 def routes(migration: Migration, stats: Stats) -> View:
     """Every route with its counters, undeclared traffic by path shape, and problems of file and state directory."""
-    shapes = sorted(stats.undeclared.items(), key=lambda item: -item[1])
+    shapes, unconfirmed = sorted(stats.undeclared.items(), key=lambda item: -item[1]), migration.unconfirmed
     return status(migration) | {
         "since": iso(stats.since),
-        "routes": [_route(route, migration, stats.route(route.id)) for route in migration.served.routes],
+        "routes": [_route(route, migration, stats.route(route.id), unconfirmed) for route in migration.served.routes],
         "undeclared": [{"shape": shape, "requests": requests} for shape, requests in shapes],
     }
 
@@ -64,7 +64,7 @@ def limit_metrics(one: LimiterStatus) -> Sequence[Metric]:
     return (forgotten, up)
 
 
-def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
+def _route(route: Route, migration: Migration, counts: RouteStats, unconfirmed: Set[str]) -> View:
     standing = migration.standings[route.movable.name]
     return {
         "id": route.id,
@@ -75,6 +75,7 @@ def _route(route: Route, migration: Migration, counts: RouteStats) -> View:
         "state": str(route.movable.state),
         "share": _share(route.movable),
         "held": standing.hold is not None,
+        "confirmed": route.movable.name not in unconfirmed,
         "moved_at": iso(standing.since),
         "legacy": route.legacy.name,
         "extracted": route.extracted.name if route.extracted else None,

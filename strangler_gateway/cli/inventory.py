@@ -5,7 +5,7 @@ from typing import Any
 
 from strangler_gateway.cli.client import AdminClient
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
-from strangler_gateway.cli.output import moment, plain, show_table
+from strangler_gateway.cli.output import moment, plain, show_silent, show_table
 
 SHOWN = 50
 _COLUMNS = ("route", "match", "state", "legacy", "extracted", "share", "users legacy", "users extracted", "last legacy")
@@ -30,6 +30,7 @@ def inventory(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
         show_table(("requests", "shape"), shapes, frozenset({"requests"}))
     else:
         print("traffic without a declared route: none")
+    show_silent(answer)
 
 
 def _row(name: str, match: str, state: str, seen: Mapping[str, Any], last: str) -> tuple[object, ...]:

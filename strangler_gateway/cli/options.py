@@ -15,7 +15,7 @@ COMPLETION_TIMEOUT_S = 0.5
 
 def movables(context: typer.Context, incomplete: str) -> list[str]:
     """Completes names by asking the gateway, if it answers at once."""
-    url = f"{context.params.get('admin') or DEFAULT_ADMIN}/routes"
+    url = f"{context.params.get('admin') or DEFAULT_ADMIN}/routes?counters=own"
     try:
         with call("GET", url, credential(), None, COMPLETION_TIMEOUT_S) as answer:
             routes = json.loads(answer.body())["routes"]

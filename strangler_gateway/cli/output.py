@@ -47,6 +47,12 @@ def example_lines(example: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def show_silent(answer: Mapping[str, Any]) -> None:
+    """Which gateways have not answered, so that their part is not in what was shown."""
+    for sentence in answer["silent"]:
+        print(plain(sentence))
+
+
 def to_paste(admin: str | None, *words: str) -> str:
     """A command to paste, for the same gateway."""
     return shlex.join(("strangler", *words, *(("--admin", admin) if admin else ())))

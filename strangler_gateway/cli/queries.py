@@ -7,7 +7,7 @@ import typer
 
 from strangler_gateway.cli.client import USAGE, AdminClient, Answer
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, movables
-from strangler_gateway.cli.output import example_lines, moment, plain, show_table, where
+from strangler_gateway.cli.output import example_lines, moment, plain, show_silent, show_table, where
 from strangler_gateway.cli.route_filter import RouteFilter
 from strangler_gateway.table.routes import MigrationState
 
@@ -53,7 +53,7 @@ def _show_routes(answer: Answer) -> None:
     else:
         print("no route passes these filters")
     print(f"\ncounted since {moment(answer['since'])}; table {answer['digest']}")
-    for problem in _problems(answer):
+    for problem in (*_problems(answer), *answer["lagging"], *answer["silent"]):
         print(plain(problem))
 
 
@@ -145,6 +145,7 @@ def differences(
         print("\n".join(map(plain, example_lines(example))))
     if not answer["differences"]:
         print("no difference was seen")
+    show_silent(answer)
 
 
 def _service(service: Mapping[str, Any]) -> tuple[object, ...]:
@@ -210,7 +211,8 @@ def _row(route: Mapping[str, Any]) -> tuple[object, ...]:
     errors = route["errors"]["legacy"] + route["errors"]["extracted"]
     requests, shadow = route["requests"], route["shadow"]
     group = route["unit"] if route["kind"] == "group" else "-"
-    state = where(route) + (" (held)" if route["held"] else "")
+    marks = [*(["held"] if route["held"] else []), *([] if route["confirmed"] else ["unconfirmed"])]
+    state = where(route) + (f" ({', '.join(marks)})" if marks else "")
     unanswered = route["unanswered"]["legacy"]
     new = (requests["extracted"], errors, unanswered, shadow["compared"], shadow["different"])
     end = route["extracted"] or route["publish"] or route["aggregate"] or "no new end"
@@ -227,8 +229,9 @@ def _limit(route: Mapping[str, Any], shown: bool) -> tuple[object, ...]:
 
 def _problems(answer: Answer) -> list[str]:
     found = [f"the file has a fault, so an older table is in use: {fault}" for fault in answer["faults"]]
-    problem = answer["state_dir"]["problem"]
+    problem, store = answer["state_dir"]["problem"], answer["store_problem"]
     found += [f"flips are off: {problem}"] if problem else []
+    found += [f"nothing but a rollback moves through this gateway: {store}"] if store else []
     limits = answer["limits"]
     if limits["problem"]:
         found.append(f"rate limits are not shared: Redis at {limits['redis']} cannot count: {limits['problem']}")

@@ -30,9 +30,9 @@ class Watched:
         return ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in asdict(self).items())
 
     def __sub__(self, then: "Watched") -> "Watched":
-        return Watched(
-            *(now - before for now, before in zip(asdict(self).values(), asdict(then).values(), strict=True))
-        )
+        """A gateway that does not answer leaves its part out: no number goes below zero."""
+        pairs = zip(asdict(self).values(), asdict(then).values(), strict=True)
+        return Watched(*(max(now - before, 0) for now, before in pairs))
 
 
 def seconds(text: str) -> float | None:

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -154,7 +153,8 @@ class Members:
         """`gw3 still serves canary 10 % (seen 40 s ago)`."""
         where = self.served(one, group)
         what = f"still serves {where}" if where is not None else "has not reported what it serves"
-        return f"{one.name} {what} (seen {max(self._clock() - one.at, 0):.0f} s ago)"
+        seen = f"seen {max(self._clock() - one.at, 0):.0f} s ago" if one.at else "not seen since this one has started"
+        return f"{one.name} {what} ({seen})"
 
     async def leave(self) -> None:
         """At a graceful stop: nobody waits for this gateway any more. Raises StoreAway."""
@@ -216,8 +216,3 @@ class Members:
                 self._written = text
             except OSError as exc:
                 log.warning("%s is not written: %s", self._path, exc)
-
-
-def clock_time(at: float) -> str:
-    """`12:01:30 UTC`."""
-    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from strangler_gateway.cluster.counting import KEEP_GONE_S, Counting, apart
-from strangler_gateway.cluster.members import Members, clock_time
+from strangler_gateway.cluster.members import Members
 from strangler_gateway.cluster.peers import PeerAway, Peers
 from strangler_gateway.migration import preflight
 from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
@@ -88,18 +88,8 @@ def _baseline(routes: Sequence[str], standing: Standing, stats: Stats) -> Baseli
 class SharedCounts:
     """`own` returns this gateway's row; the others are asked by `peers`."""
 
-    def __init__(
-        self,
-        members: Members,
-        peers: Peers,
-        counting: Counting,
-        own: RowOf,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._members, self._peers, self._counting = members, peers, counting
-        self._own, self._clock = own, clock
-        self._heard: dict[str, float] = {}
-        """By gateway, when it answered last, in Unix seconds."""
+    def __init__(self, members: Members, peers: Peers, counting: Counting, own: RowOf) -> None:
+        self._members, self._peers, self._counting, self._own = members, peers, counting, own
         self._gone_since: float | None = None
 
     async def answer(self, units: Sequence[str]) -> dict[str, Any]:
@@ -109,28 +99,15 @@ class SharedCounts:
 
     async def of(self, units: Sequence[str]) -> Counted:
         """The sum of all rows, asked for now."""
-        others = self._members.others
-        asked = [self._peers.ask(one, "counts", {"units": list(units)}) for one in others]
-        answers = await asyncio.gather(self.answer(units), *asked, return_exceptions=True)
-        rows: dict[str, Row] = {}
-        problems: list[str] = []
-        for name, answer in zip((self._members.me.name, *(one.name for one in others)), answers, strict=True):
-            if isinstance(answer, BaseException):
-                if not isinstance(answer, PeerAway):
-                    raise answer
-                problems.append(self._missing(name, str(answer)))
-            else:
-                rows[name] = answer
-                self._heard[name] = self._clock()
+        asked = self._peers.ask_all(self._members.others, "counts", {"units": list(units)})
+        mine, answers = await asyncio.gather(self.answer(units), asked)
+        problems = [self._peers.silent(name, one) for name, one in answers.items() if isinstance(one, PeerAway)]
+        heard = {name: one for name, one in answers.items() if not isinstance(one, PeerAway)}
+        rows = {self._members.me.name: mine, **heard}
         counted = _summed(rows, problems)
         if not problems:
             problems += await self._together(rows)
         return replace(counted, problems=tuple(problems))
-
-    def _missing(self, name: str, why: str) -> str:
-        heard = self._heard.get(name)
-        since = f" since {clock_time(heard)}" if heard else ""
-        return f"no counters from {name}{since} ({why})"
 
     async def _together(self, rows: Mapping[str, Row]) -> list[str]:
         """Makes all begin anew where one has lost a part."""
@@ -152,8 +129,7 @@ class SharedCounts:
     async def _begin(self, together: Mapping[str, str]) -> None:
         """One that does not hear of it is apart at the next question."""
         self._counting.begin(together)
-        asked = [self._peers.ask(one, "anew", {"together": dict(together)}) for one in self._members.others]
-        await asyncio.gather(*asked, return_exceptions=True)
+        await self._peers.ask_all(self._members.others, "anew", {"together": dict(together)})
 
 
 def _summed(rows: Mapping[str, Row], problems: list[str]) -> Counted:

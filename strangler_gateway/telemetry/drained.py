@@ -57,6 +57,20 @@ def without_users(delta: Delta) -> Delta:
     return {**delta, "routes": kept}
 
 
+def told(stats: Stats, users: bool) -> dict[str, Any]:
+    """Everything that was counted since `stats.since`, which stays; `users`: with the sketches."""
+    rows = {name: row for name, one in stats.by_route.items() if (row := _told_route(one, users))}
+    return {"routes": rows, "undeclared": dict(stats.undeclared)}
+
+
+def _told_route(one: RouteStats, users: bool) -> dict[str, Any]:
+    sketches = {f"users_{side}": getattr(one, f"users_{side}") for side in _SIDES} if users else {}
+    row: dict[str, Any] = {name: sketch.text() for name, sketch in sketches.items() if sketch is not None}
+    row["counters"] = {name: count for name in COUNTERS if (count := getattr(one, name))}
+    row["last_legacy_at"] = one.last_legacy_at
+    return {name: value for name, value in row.items() if value}
+
+
 def _drain_route(one: RouteStats) -> dict[str, Any]:
     row: dict[str, Any] = {"counters": {name: count for name in COUNTERS if (count := getattr(one, name))}}
     for name in row["counters"]:
@@ -65,7 +79,7 @@ def _drain_route(one: RouteStats) -> dict[str, Any]:
         statuses, durations = getattr(one, f"statuses_{side}"), getattr(one, f"durations_{side}")
         users: Users | None = getattr(one, f"users_{side}")
         if users is not None:
-            row[f"users_{side}"] = users.digits()
+            row[f"users_{side}"] = users.text()
             setattr(one, f"users_{side}", None)
         if statuses:
             row[f"statuses_{side}"] = [[status, count] for status, count in statuses.items()]

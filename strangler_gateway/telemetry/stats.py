@@ -14,7 +14,7 @@ from strangler_gateway.telemetry import step_counts
 from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.runs import CountedRun, ended, following, run_from_json
 from strangler_gateway.telemetry.step_counts import StepCounts
-from strangler_gateway.telemetry.user_sketch import Users
+from strangler_gateway.telemetry.user_sketch import Hashed, Users
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MAX_SHAPES = 500
@@ -134,7 +134,9 @@ class RouteStats:
 class Stats:
     """All routes' counters, and undeclared traffic by path shape (bounded)."""
 
-    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time, hashed: Hashed = hash) -> None:
+        """`hashed`: of users; processes whose users are added up have the same."""
+        self.hashed = hashed
         self.by_route: dict[str, RouteStats] = {}
         self.undeclared: dict[str, int] = {}
         self.published: dict[str, Published] = {}
@@ -206,7 +208,7 @@ class Stats:
             stats.seconds_extracted += seconds
             statuses, users = stats.statuses_extracted, stats.users_extracted
         if user:
-            (users or _users(stats, decision.side)).add(user)
+            (users or _users(stats, decision.side)).add(self.hashed(user))
         statuses[status] = statuses.get(status, 0) + 1
         if exchange.called_by:
             stats.aggregated += 1

@@ -28,6 +28,7 @@ from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.bulkheads import tell_bulkheads
 from strangler_gateway.telemetry.drained import drain as drained
 from strangler_gateway.telemetry.instances import told
+from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.telemetry.step_counts import adopt_steps
 from strangler_gateway.workers.asking import ParentCounters, ParentTurns, Questions
 from strangler_gateway.workers.channel import Channel, ChannelLost, Message, open_channel, unpacked
@@ -62,6 +63,7 @@ async def _run(connected: socket.socket, listeners: list[socket.socket]) -> int:
             outside = Outside(
                 AccessLog(out, settings.log_fields.split(","), shared=True),
                 Signer(read_keys(keys, "the parent")),
+                Stats(hashed=opening.hashed_users(settings)),
                 publishing=opening.publishing(settings),
                 shared_counters=opening.shared_counters(settings),
                 discovery=opening.discovery(settings),

@@ -282,6 +282,34 @@ def test_a_retire_report_names_the_processes_of_all_gateways_and_is_no_proof_whi
     assert "no counters from gw3" in " ".join(made["report"]["missing"])
 
 
+def test_what_people_are_shown_is_the_sum_over_all_gateways_and_says_who_is_missing(many: Many) -> None:
+    a, b, c = many.gateways
+    assert a.flip("shadow")["done"]
+    many.agree("shadow")
+    before, users = a.counted(), a.legacy_users()
+    many.shop.answer = {"side": "another"}
+    for one, times in ((a, 2), (b, 3), (c, 4)):
+        for _ in range(times):
+            one.get("one who is new")
+    until(lambda: b.counted().compared - before.compared == 9, "shadow has compared everything")
+    assert b.counted().legacy - before.legacy == 9
+    [kind] = b.ask("GET", "differences?route=item")[1]["differences"]
+    assert kind["count"] >= 9
+    assert b.legacy_users() == users + 1
+    c.admin_line.refuses = True
+    c.admin_line.cut()
+    shown = b.ask("GET", "routes")[1]
+    assert [sentence[:22] for sentence in shown["silent"]] == ["no counters from gw3 s"]
+    assert shown["routes"][0]["requests"]["legacy"] == a.own_requests() + b.own_requests()
+    c.cut()
+    assert a.flip("legacy")["done"]
+    assert "items: gw3 still serves shadow (seen" in a.command("routes").stdout
+    c.kill()
+    c.start()
+    assert "shadow (unconfirmed)" in (told := c.command("routes").stdout)
+    assert "nothing but a rollback moves through this gateway" in told
+
+
 def test_at_random_no_hold_is_lost_and_nothing_moves_forward_by_itself(tmp_path: Path) -> None:
     """The command of tests/faults/gateways_at_random.py does the same for a minute."""
     counts = at_random(tmp_path, steps=250, duration_s=15, seed=7)

@@ -3,9 +3,12 @@
 import base64
 import contextlib
 import json
+import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +23,12 @@ from joserfc.jwk import ECKey
 
 from parts.consul import ConsulServer
 from parts.fresh import REDIS_URL
+from strangler_gateway.cli.watch import Watched, counted
 from tests.http.gateway_process import GatewayProcess
 from tests.support.system.tcp_proxy import TcpProxy
 from tests.support.system.waiting import until
 
+SCRIPT = str(Path(sys.executable).with_name("strangler"))
 OPERATOR = "operator-secret-1"
 KEY = ECKey.generate_key("P-256", private=True).as_pem(private=True).decode()
 ROUTES = """\
@@ -167,7 +172,7 @@ class OneOfMany:
     @property
     def route(self) -> dict[str, Any]:
         """The row of the group's route."""
-        rows = self.ask("GET", "routes")[1]["routes"]
+        rows = self.ask("GET", "routes?counters=own")[1]["routes"]
         return dict(next(row for row in rows if row["unit"] == "items"))
 
     @property
@@ -177,9 +182,30 @@ class OneOfMany:
         share = f" {row['share']:g}" if row["share"] is not None else ""
         return str(row["state"]) + share + (" held" if row["held"] else "")
 
+    def counted(self) -> Watched:
+        """Of the group, at all gateways."""
+        return counted(self.ask("GET", "routes")[1], "items")
+
+    def legacy_users(self) -> int:
+        """Who went to the monolith, at all gateways."""
+        answer = self.ask("GET", "inventory")[1]
+        assert answer["silent"] == []
+        return int(answer["routes"][0]["users"]["legacy"])
+
+    def own_requests(self) -> int:
+        """Of the group, at this gateway, to the monolith."""
+        return int(self.route["requests"]["legacy"])
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`strangler`, at this gateway."""
+        given = {**os.environ, "STRANGLER_ADMIN_URL": self.admin, "STRANGLER_ADMIN_TOKEN": OPERATOR}
+        return subprocess.run([SCRIPT, *words], env=given, capture_output=True, text=True, timeout=60)
+
     def get(self, user: str = "ada", path: str = "/items/1") -> httpx.Response:
         """A request of a client."""
-        return CALLS.get(f"http://127.0.0.1:{self.running.port}{path}", headers={"X-User": user})
+        return CALLS.get(
+            f"http://127.0.0.1:{self.running.port}{path}", headers={"X-User": user, "Authorization": f"Bearer {user}"}
+        )
 
 
 class Many:

@@ -22,7 +22,7 @@ def used(number: int) -> Stats:
         getattr(route, f"durations_{side}")[3] = number + 1
         setattr(route, f"seconds_{side}", 0.5 * number)
         users = Users()
-        users.add(f"user {number}")
+        users.add(hash(f"user {number}"))
         setattr(route, f"users_{side}", users)
     stats.undeclared["GET /a"] = number
     published = stats.published["p"] = Published()
