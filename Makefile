@@ -35,8 +35,8 @@ demo: $(INSTALLED) ## move a group of routes from the monolith to a service and 
 migration: $(INSTALLED) ## move every group to its service with users at work, audit the books, and end the monolith
 	@$(PYTHON_OF_VENV) -m examples.migration
 
-run: $(INSTALLED) ## start the same system and keep it running; prints commands to paste; Ctrl-C stops it
-	@$(PYTHON_OF_VENV) -m examples.demo --keep
+run: $(INSTALLED) ## start the same system and keep it running [CONSUL=consul://127.0.0.1:18500]; prints commands to paste
+	@$(PYTHON_OF_VENV) -m examples.demo --keep $(if $(CONSUL),--consul $(CONSUL))
 
 test: $(INSTALLED) ## run the tests that need no other server
 	@$(PYTEST) -m "not connected and not walk and not images"

@@ -13,6 +13,7 @@ import httpx
 from examples.demo import running, story
 from examples.demo.clients import CallFailed
 from examples.demo.counters import TooLittleTraffic, TrafficFailed
+from examples.demo.discovered import InConsul
 from examples.demo.instance_list import InstanceList
 from examples.demo.processes import LaunchedProcess, Launcher, ProcessFailed, first
 from examples.demo.system import DemoSystem, start
@@ -44,6 +45,7 @@ async def system_for(
     with_mail: bool = False,
     logs: Path | None = None,
     heard: Callable[[LaunchedProcess], None] = lambda process: None,
+    in_consul: InConsul | None = None,
 ) -> None:
     """Starts the system in `folder`, uses it and ends it. Raises also when one of its processes ends early."""
     print("Starting the stand-in monolith, the gateway and the extracted services on free ports.", flush=True)
@@ -55,7 +57,8 @@ async def system_for(
     async with Launcher(listens, logs) as launcher:
         try:
             is_linux = sys.platform == "linux"  # elsewhere Runner cannot isolate programs
-            system = await start(launcher, folder, with_mail=with_mail, with_runner=with_mail and is_linux)
+            with_runner = with_mail and is_linux
+            system = await start(launcher, folder, with_mail=with_mail, with_runner=with_runner, in_consul=in_consul)
             await first(use(system), launcher.watch())
         except FAILURES:
             await launcher.raise_ended()
@@ -95,14 +98,21 @@ def demo() -> int:
     return 0 if ended else 130
 
 
-def run() -> int:
-    """The exit code: 0 when the user ended it."""
+def run(consul: str | None) -> int:
+    """The exit code: 0 when the user ended it. `consul`: the URL of an agent."""
     LOGS.parent.mkdir(mode=0o700, exist_ok=True)
     LOGS.mkdir(exist_ok=True)
     print(f"Each process writes to {LOGS}/NAME.log; the files stay there until the next start.")
-    listed = InstanceList(INSTANCES)
+    listed, in_consul = InstanceList(INSTANCES), InConsul(consul, INSTANCES.resolve()) if consul else None
     with tempfile.TemporaryDirectory(dir=LOGS.parent) as folder:
-        work = system_for(running.keep_running, Path(folder).resolve(), with_mail=True, logs=LOGS, heard=listed.add)
+        work = system_for(
+            running.keep_running,
+            Path(folder).resolve(),
+            with_mail=True,
+            logs=LOGS,
+            heard=listed.add,
+            in_consul=in_consul,
+        )
         try:
             asyncio.run(until_signalled(work))
         finally:
@@ -115,8 +125,10 @@ def main() -> int:
     """The exit code; 1 after a failure, printed as a sentence."""
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep the system running and print commands to paste")
+    parser.add_argument("--consul", metavar="URL", help="with --keep: find the services in this Consul, by a registrar")
+    options = parser.parse_args()
     try:
-        return run() if parser.parse_args().keep else demo()
+        return run(options.consul) if options.keep else demo()
     except FAILURES as error:
         print(f"\nFailed: {str(error) or type(error).__name__}", file=sys.stderr)
         return 1

@@ -7,6 +7,10 @@ from urllib.parse import urlsplit
 
 from examples.demo.processes import LaunchedProcess
 
+HEALTH = "/health/ready"
+WITHOUT_HEALTH = frozenset({"monolith"})
+"""Its open port counts as ready: it has no path for that."""
+
 
 class InstanceList:
     """The processes that serve HTTP, without the gateway: it asks for instances, and is none."""
@@ -20,7 +24,9 @@ class InstanceList:
         """Once it listens."""
         url = urlsplit(process.url)
         if url.scheme == "http" and not process.admin_url:
-            line = {"service": process.name, "host": url.hostname, "port": url.port}
+            line: dict[str, object] = {"service": process.name, "host": url.hostname, "port": url.port}
+            if process.name not in WITHOUT_HEALTH:
+                line["health"] = HEALTH
             self._write([*self._lines, json.dumps(line)])
 
     def clear(self) -> None:

@@ -120,6 +120,13 @@ class Launcher:
 
     async def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> LaunchedProcess:
         """Starts `command` with exactly this environment and waits until it listens. Raises ProcessFailed."""
+        child = await self.launch(name, command, environ)
+        await child.listening()
+        self._started(child)
+        return child
+
+    async def launch(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> LaunchedProcess:
+        """Starts what listens nowhere."""
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=DEVNULL,
@@ -131,8 +138,6 @@ class Launcher:
         )
         child = LaunchedProcess(name, process, self._log(name))
         self._children.append(child)
-        await child.listening()
-        self._started(child)
         return child
 
     async def watch(self) -> None:

@@ -23,7 +23,8 @@ TOKEN=$(curl -fsS {url}/auth/token -H 'Content-Type: application/json' \\
   | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
 curl -fsS {url}/item/bought/{item} -H "Authorization: Bearer $TOKEN"; echo
 
-# compare the service's answers with the monolith's, and see each route with its counters
+# see each service with its instances; compare the answers of one with the monolith's, and see each route's counters
+{strangler} services
 {strangler} flip items --to shadow --why 'a first look'
 {strangler} routes
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from chassis.database import migrations
+from examples.demo.discovered import InConsul
 from examples.demo.environment import (
     WWW_URL,
     Stores,
@@ -111,14 +112,20 @@ async def start(
     monolith_environ: Mapping[str, str] = MappingProxyType({}),
     with_mail: bool = False,
     with_runner: bool = False,
+    in_consul: InConsul | None = None,
 ) -> DemoSystem:
     """Starts all processes in `folder`. Raises ProcessFailed.
 
     Without mail the monolith has no mail server; without a runner no submitted code runs. `routes`: the text of
-    routes.yaml. The gateway's identity plugin and the runner read some variables of the monolith, too.
+    routes.yaml. `in_consul`: where the gateway finds the services. The gateway's identity plugin and the runner read
+    some variables of the monolith, too.
     """
     stores = stores or embedded(folder)
-    (folder / "routes.yaml").write_text(routes or demo_routes())
+    text = routes or demo_routes()
+    if in_consul is not None:
+        text = in_consul.routes(text)
+        await in_consul.register(launcher)
+    (folder / "routes.yaml").write_text(text)
     for file in (token_file(folder), internal_token_file(folder), jwt_secret_file(folder)):
         write_secret(file)
     shared = inherited() | {"AUTH_JWT_SECRET_FILE": str(jwt_secret_file(folder))} | dict(monolith_environ)
@@ -138,6 +145,7 @@ async def start(
     )
     await migrate(stores)
     environ = shared | gateway_environ(folder, stores, monolith.url, ports)
+    environ |= in_consul.gateway_environ if in_consul is not None else {}
     gateway = await launcher.start("gateway", serve(folder), environ)
     for service in MIGRATIONS:
         environ = inherited() | service_environ(service, folder, stores, gateway.admin_url, ports)

@@ -11,8 +11,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
+
+from examples.demo.system import STRANGLER
+from parts import consul
 
 ROOT = Path(__file__).parents[3]
 WITHIN_S = 60.0
@@ -34,6 +38,10 @@ class LauncherProcess:
                 assert line, f"it ended before it printed {text!r}:\n{printed}"
                 printed += line.decode()
         return printed
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def parts(self) -> list[psutil.Process]:
         """The processes that it has started."""
@@ -115,6 +123,19 @@ async def test_run_prints_commands_that_do_what_they_say_and_ctrl_c_stops_everyt
     assert len(parts) >= len(logs)  # the runner has a helper
     assert all("listening on" in text for text in logs.values())
     assert '"route":"item-bought"' in logs["gateway"].replace(" ", "")
+
+
+@pytest.mark.connected
+async def test_run_finds_its_services_in_a_consul_and_takes_them_out_at_its_end(tmp_path: Path) -> None:
+    async with launched(tmp_path, "--keep", "--consul", consul.URL) as launcher:
+        start = await launcher.until("Ctrl-C stops everything.")
+        export = re.findall(r"^export (?:.*\\\n)*.*\n", start, re.MULTILINE)[0]
+        ready = f"until {STRANGLER} services | grep -c ': ready;' | grep -qx 3; do sleep 0.2; done"
+        await paste(export + ready, tmp_path)
+        code, _ = await launcher.end(signal.SIGINT)
+    assert code == 0
+    listed = httpx.get(f"{consul.URL}/v1/agent/services", timeout=10, trust_env=False).text
+    assert f'"registrar=run-{launcher.pid}"' not in listed
 
 
 @pytest.mark.walk
