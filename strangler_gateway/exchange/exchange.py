@@ -117,8 +117,9 @@ class Exchange:
         """What a trusted proxy says that the client sees; else `scheme` and `host`."""
         self.trusted = False
         """The peer is one of `trusted_proxies`."""
-        self.sent: tuple[bytes, int] | None = None
-        """The instance that had the request last (as a JSON text), and how often it was sent; None: nothing special."""
+        self.sent = b""
+        """The instance that had the request last, and how often it was sent, as in a log line; empty: nothing special.
+        """
         self.status = 0
         self.stage = b""
         """Where it failed: connect, response, body, client, publish, aggregate, identity; empty if it did not."""

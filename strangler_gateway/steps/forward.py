@@ -74,7 +74,7 @@ class Forward:
         if exchange.upgrade_to(exchange.service):
             return False
         self._stats.route(exchange.route.id).failovers += 1
-        exchange.decision, exchange.service, exchange.sent = FAILED_OVER, exchange.route.legacy, None
+        exchange.decision, exchange.service, exchange.sent = FAILED_OVER, exchange.route.legacy, b""
         return True
 
     def client_fields(self, exchange: Exchange, head: ResponseHead) -> Pairs:
@@ -161,7 +161,7 @@ class Relay(Handler):
             exchange.protocol = meaning.upgrade
         self._nominated = meaning.connection
         if self._call.attempts:
-            self._note_instance()
+            exchange.sent = self._call.sent
         lines = self._forward.client_lines(exchange, head)
         self._client.write_head(meaning.status, meaning.reason, lines, head.length)
         if exchange.tap is not None:
@@ -186,16 +186,12 @@ class Relay(Handler):
             else:
                 self._waiting = asyncio.get_running_loop().create_task(self._fail_over(outcome))
             return
-        if self._call.attempts:
-            self._note_instance()
+        exchange.sent = self._call.sent
         exchange.stage, exchange.proxy_status = error.stage.encode(), error.code.encode()
         if client.responding:
             client.break_off()
         else:
             client.reply(error.reply())
-
-    def _note_instance(self) -> None:
-        self._exchange.sent = (self._call.pool.label, self._call.attempts)
 
     async def _fail_over(self, outcome: Outcome) -> None:
         try:

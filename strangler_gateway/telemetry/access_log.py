@@ -15,7 +15,7 @@ _MAX_BUFFERED: Final = 64 * 1024
 _MAX_PATH = 1024
 _LINE: Final = (
     b'{"event":"request","at":%b,"request_id":"%b","route":"%b","method":"%b","status":%b,%b,"ms":%b.%b,'
-    b'"failed":"%b"}\n'
+    b'"failed":"%b"%b}\n'
 )
 _HUNDREDTHS: Final = [b"%02d" % number for number in range(100)]
 _OWN = b'"side":"gateway","reason":"own_reply"'
@@ -55,14 +55,9 @@ class AccessLog:
             DECIMALS[whole] if whole < 1000 else b"%d" % whole,
             _HUNDREDTHS[hundredths],
             exchange.stage,
+            exchange.sent,
         )
-        if (
-            exchange.proxy_status
-            or self._more
-            or exchange.called_by
-            or exchange.trace is not None
-            or exchange.sent is not None
-        ):
+        if exchange.proxy_status or self._more or exchange.called_by or exchange.trace is not None:
             line = line[:-2] + self._seldom(exchange)
         self._put(line)
 
@@ -74,9 +69,6 @@ class AccessLog:
     def _seldom(self, exchange: Exchange) -> bytes:
         """The end of a line: why it failed, what the operator asks for; no query, since it may hold secrets."""
         line = b',"proxy_status":"%b"' % exchange.proxy_status if exchange.proxy_status else b""
-        if exchange.sent is not None:
-            line += b',"instance":%b' % exchange.sent[0]
-            line += b',"attempts":%d' % exchange.sent[1] if exchange.sent[1] > 1 else b""
         if exchange.called_by:
             line += b',"called_by":"%b","call":"%b"' % (exchange.called_by.encode(), exchange.call.encode())
         if exchange.trace is not None:

@@ -11,7 +11,7 @@ from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
 from strangler_gateway.telemetry.instances import InstanceStatus
-from strangler_gateway.upstream.bulkhead import FULL, REFUSED, Bulkhead
+from strangler_gateway.upstream.bulkhead import ENTERED, FULL, REFUSED, Bulkhead
 from strangler_gateway.upstream.call import Call, Sink
 from strangler_gateway.upstream.pool import ANY_AGE_S, Pool
 from strangler_gateway.upstream.retry import RETRYABLE, ConnectionKillers, RetryBudget
@@ -21,8 +21,9 @@ _WRITE_FRESH_S: Final = 1.0
 """A request that may not be sent again only takes a pooled connection that was in use this recently."""
 _MAX_TRIED: Final = 3
 """So many instances are tried for a call that finds no connection."""
+
 _NO_INSTANCE: Final = -2
-"""Beside REFUSED and FULL: nobody is there who could take a call."""
+"""Beside ENTERED, FULL and REFUSED: nobody is there who could take a call."""
 
 
 def instances_of(service: Service) -> tuple[Instance, ...]:
@@ -70,28 +71,30 @@ class Balancer:
         clock = self.now
         now = clock()
         self.budget.request(now)
-        bulkhead = self.bulkhead
-        pool = self._only
-        ticket = bulkhead.admit(now) if pool is not None or self.rotation.pools else _NO_INSTANCE
-        if ticket <= 0:
-            pool = self._nowhere
-        elif pool is None:
-            pool = self.rotation.chosen() or self._nowhere
+        only = self._only
+        pool = only or self.rotation.chosen() or self._nowhere
         call = Call(pool, sink, method, target, head, complete, upgrade)
-        pool.active.add(call)
-        pool.requests += 1
-        if self._only is None:
+        if only is None:
             call.attempts = 1
-        if ticket > 0:
-            bulkhead.enter(call, ticket, now)
+        entered = self.bulkhead.enter(call, now) if pool is not self._nowhere else _NO_INSTANCE
+        if entered == ENTERED:
+            pool.active.add(call)
+            pool.requests += 1
             _begin(call, pool, now)
-        elif ticket == FULL:
-            bulkhead.wait(call, now)
-        elif ticket == REFUSED:
-            bulkhead.refuse(call, now)
+        else:
+            self._hold(call, entered, now)
+        return call
+
+    def _hold(self, call: Call, entered: int, now: float) -> None:
+        """It is not sent now, or never."""
+        call.pool = self._nowhere
+        self._nowhere.active.add(call)
+        if entered == FULL:
+            self.bulkhead.wait(call, now)
+        elif entered == REFUSED:
+            self.bulkhead.refuse(call, now)
         else:
             _soon(lambda: call.refuse("has no instance"))
-        return call
 
     @property
     def available(self) -> bool:
@@ -139,25 +142,23 @@ class Balancer:
 
     def connected(self, pool: Pool) -> None:
         """A connection has come about."""
-        if pool.health is not None:
-            pool.health.refused_in_a_row = 0
+        pool.health.refused_in_a_row = 0
 
     def refused(self, pool: Pool) -> None:
         """A connection has not come about."""
-        if pool.health is not None:
+        if pool.watched:
             pool.health.failed(refused=True)
-            self.rotation.judge(pool, self.now())
+            self.suspect(pool)
 
-    def answered(self, pool: Pool, status: int) -> None:
-        """The head of an answer has come."""
-        if pool.health is not None and not pool.health.answered(status):
-            self.rotation.judge(pool, self.now())
+    def suspect(self, pool: Pool) -> None:
+        """An answer has come by which the instance may be one that fails more than the others."""
+        self.rotation.judge(pool, self.now())
 
     def failed(self, pool: Pool) -> None:
         """No answer came, or none that is whole and valid."""
-        if pool.health is not None:
+        if pool.watched:
             pool.health.failed()
-            self.rotation.judge(pool, self.now())
+            self.suspect(pool)
 
     def unconnected(self, pool: Pool, call: Call, error: UpstreamError) -> None:
         """Sends a call of which nothing has left to another instance, whatever its method; else it has failed."""
@@ -194,7 +195,7 @@ class Balancer:
             self.rotation.state(pool, self.now()),
             pool.requests,
             pool.failures,
-            pool.health.ejections if pool.health is not None else 0,
+            pool.health.ejections,
             len(pool.active),
             pool.open,
         )

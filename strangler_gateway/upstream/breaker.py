@@ -37,35 +37,38 @@ class CallWindow:
         self._bucket_s = window_s / BUCKETS
         self._rows: list[tuple[int, int, int]] = []
         """Full buckets, the oldest first."""
-        self._until = -inf
-        self._calls = self._failed = self._slow = 0
+        self.until = -inf
+        """From then on `move_on` comes before anything is counted."""
+        self.calls = self._failed = self._slow = 0
+        """Of the current bucket."""
 
     def add(self, failed: bool, slow: bool, now: float) -> None:
         """Counts a call."""
-        if now >= self._until:
-            self._move_on(now)
-        self._calls += 1
+        if now >= self.until:
+            self.move_on(now)
+        self.calls += 1
         self._failed += failed
         self._slow += slow
 
     def totals(self, now: float) -> tuple[int, int, int]:
         """(calls, failed, slow) of the window."""
-        if now >= self._until:
-            self._move_on(now)
-        rows = [*self._rows, (self._calls, self._failed, self._slow)]
+        if now >= self.until:
+            self.move_on(now)
+        rows = [*self._rows, (self.calls, self._failed, self._slow)]
         return sum(row[0] for row in rows), sum(row[1] for row in rows), sum(row[2] for row in rows)
 
     def clear(self) -> None:
         """Forgets all calls."""
         self._rows.clear()
-        self._calls = self._failed = self._slow = 0
+        self.calls = self._failed = self._slow = 0
 
-    def _move_on(self, now: float) -> None:
-        passed = BUCKETS if self._until == -inf else 1 + int((now - self._until) / self._bucket_s)
-        self._rows = [*self._rows, (self._calls, self._failed, self._slow), *[(0, 0, 0)] * min(passed - 1, BUCKETS)]
+    def move_on(self, now: float) -> None:
+        """Begins another bucket."""
+        passed = BUCKETS if self.until == -inf else 1 + int((now - self.until) / self._bucket_s)
+        self._rows = [*self._rows, (self.calls, self._failed, self._slow), *[(0, 0, 0)] * min(passed - 1, BUCKETS)]
         del self._rows[: len(self._rows) - (BUCKETS - 1)]
-        self._calls = self._failed = self._slow = 0
-        self._until = now + self._bucket_s
+        self.calls = self._failed = self._slow = 0
+        self.until = now + self._bucket_s
 
 
 class CircuitBreaker:
@@ -83,6 +86,7 @@ class CircuitBreaker:
         self.open_until = -inf
         self._changed = changed
         self._window = CallWindow(rules.window_s)
+        self._slow_s = rules.slow_s or inf
         self._ticket = 1
         self._open_s = rules.open_s
         self._in_a_row = 0
@@ -113,14 +117,19 @@ class CircuitBreaker:
 
     def answered(self, ticket: int, is_error: bool, seconds: float, now: float) -> None:
         """The service has answered, after so long. `is_error`: with a status that says that it does not work."""
-        slow = 0 < self.rules.slow_s < seconds
         if ticket != self._ticket:
             return
         self._in_a_row = 0
+        slow = seconds > self._slow_s
         if self.state is _CLOSED:
-            self._window.add(is_error, slow, now)
+            window = self._window
             if is_error or slow:
+                window.add(is_error, slow, now)
                 self._judge(now)
+            elif now >= window.until:
+                window.add(False, False, now)
+            else:
+                window.calls += 1  # most calls end here
         elif is_error or slow:
             self._open(now, "a probe had a bad answer" if is_error else f"a probe took {seconds:.1f} s")
         else:

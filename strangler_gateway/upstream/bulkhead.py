@@ -17,12 +17,12 @@ from strangler_gateway.upstream.call_queue import CallQueue
 
 log = logging.getLogger(__name__)
 
-REFUSED: Final = -1
-"""The breaker lets no call go."""
+ENTERED: Final = 1
+"""The call has a place, and goes at once."""
 FULL: Final = 0
 """Every place is taken."""
-_SICK: Final = (502, 503, 504)
-"""Statuses by which a service says that it does not work; of others it is not the cause."""
+REFUSED: Final = -1
+"""The breaker lets no call go."""
 _NO_ANSWER: Final = ("http_response_timeout", "connection_terminated")
 """Beside the failures to connect. An answer that is not valid shows that somebody is there."""
 _OPEN: Final = BreakerState.OPEN
@@ -43,6 +43,10 @@ class Bulkhead:
         self.places = 1
         """Calls that may be under way at once."""
         self.under_way = 0
+        self._free_until = 0
+        """`places`, while calls need no second look: the breaker is closed and nobody waits. Else, or not known: 0."""
+        self._ticket = 0
+        """That of such a call."""
         self.waiting: CallQueue[Call] = CallQueue(service.queue_max, service.queue_wait_s)
         self.refused_full = self.refused_late = self.refused_open = 0
         """Calls that were not sent: the queue was full, they waited for too long, the breaker was open."""
@@ -54,24 +58,36 @@ class Bulkhead:
         self._watches = rules.watches
         self.breaker = CircuitBreaker(rules, self._changed)
 
-    def admit(self, now: float) -> int:
-        """A ticket for `enter`; FULL: the call has to wait; REFUSED."""
-        if self._watches and not self.breaker.admits(now):
+    def enter(self, call: Call, now: float) -> int:
+        """ENTERED: the call has a place, which it gives back when it ends; FULL: it has to wait; REFUSED."""
+        if self.under_way < self._free_until:
+            self._take(call, self._ticket, now)
+            return ENTERED
+        return self._looked_at(call, now)
+
+    def _looked_at(self, call: Call, now: float) -> int:
+        breaker = self.breaker
+        if self._watches and not breaker.admits(now):
             return REFUSED
         if self.under_way >= self.places or self.waiting:
             return FULL
-        return self.breaker.admit(now) if self._watches else 1
+        ticket = breaker.admit(now) if self._watches else 0
+        if breaker.state is _CLOSED:
+            self._free_until, self._ticket = self.places, ticket
+        self._take(call, ticket, now)
+        return ENTERED
 
-    def enter(self, call: Call, ticket: int, now: float) -> None:
-        """The call takes a place, which it gives back when it ends."""
+    def _take(self, call: Call, ticket: int, now: float) -> None:
         self.under_way += 1
-        call.place, call.is_entered = self, True
-        if self._watches:
-            call.ticket, call.entered_at = ticket, now
+        call.place = self
+        call.is_entered = True
+        call.ticket = ticket
+        call.entered_at = now
 
     def wait(self, call: Call, now: float) -> None:
         """The call goes when a place is free; it fails at once where no more may wait."""
         self.drop_overdue(now)
+        self._free_until = 0
         call.place = self
         if self.waiting.put(call, now):
             if self.under_way < self.places:
@@ -120,9 +136,9 @@ class Bulkhead:
     # What a call tells.
 
     def answered(self, call: Call, status: int, now: float) -> None:
-        """The head of its answer has come."""
+        """The head of its answer has come. By 502, 503 and 504 a service says that it does not work."""
         ticket, call.ticket = call.ticket, 0
-        self.breaker.answered(ticket, status in _SICK, now - call.entered_at, now)
+        self.breaker.answered(ticket, 502 <= status <= 504, now - call.entered_at, now)
 
     def failed(self, call: Call, error: UpstreamError) -> None:
         """It ended without an answer."""
@@ -140,12 +156,12 @@ class Bulkhead:
         self.under_way -= 1
         if call.ticket:
             self.breaker.given_up(call.ticket)
-        if self.waiting:
+        if not self._free_until and self.waiting:
             self._next_soon()
 
     def set_places(self, places: int) -> None:
         """So many may be under way from now on."""
-        self.places = places
+        self.places, self._free_until = places, 0
         if self.waiting:
             self._next_soon()
 
@@ -164,7 +180,7 @@ class Bulkhead:
         """The service leaves the table: who waits goes at once, whatever there is under way."""
         now = self._now()
         while (call := self.waiting.take(now)) is not None:
-            self.enter(call, 0, now)
+            self._take(call, 0, now)
             self._go(call, now)
 
     def _next_soon(self) -> None:
@@ -179,7 +195,7 @@ class Bulkhead:
         while self.under_way < self.places and (call := self.waiting.take(now)) is not None:
             ticket = self.breaker.admit(now)
             if ticket:
-                self.enter(call, ticket, now)
+                self._take(call, ticket if self._watches else 0, now)
                 self._go(call, now)
             else:
                 self.refuse(call, now)
@@ -190,7 +206,7 @@ class Bulkhead:
             self.refuse(call, now)
 
     def _changed(self, state: BreakerState, what: str) -> None:
-        opens, self._seen = state is _OPEN, what
+        opens, self._seen, self._free_until = state is _OPEN, what, 0
         log.log(
             logging.WARNING if opens else logging.INFO,
             "the breaker of %s is %s: %s%s", self.name, state, what, self._alarm if opens else "",

@@ -55,8 +55,8 @@ class CallPool(Protocol):
     @property
     def active(self) -> "set[Call]": ...
     @property
-    def label(self) -> bytes:
-        """The instance's id as a JSON text."""
+    def logged(self) -> bytes:
+        """The instance as it stands in a log line."""
         ...
 
     def now(self) -> float:
@@ -71,7 +71,7 @@ class CallPlace(Protocol):
     """What counts the call as one of its service's, as the call sees it."""
 
     def answered(self, call: "Call", status: int, now: float) -> None:
-        """The head of its answer has come."""
+        """The head of its answer has come; only for a call with a ticket."""
 
     def failed(self, call: "Call", error: UpstreamError) -> None:
         """It ended without an answer."""
@@ -240,10 +240,12 @@ class Call:
         message = f"The upstream {self.pool.service.name} {why}."
         self.fail(UpstreamError("destination_unavailable", message, "connect", retry_after_s))
 
-    def tell(self, status: int) -> None:
-        """The head of its answer has come."""
-        if self.place is not None:
-            self.place.answered(self, status, self.pool.now())
+    @property
+    def sent(self) -> bytes:
+        """The instance that had it last, and how often it was sent, as in a log line; empty: nothing special."""
+        if self.attempts < 2:
+            return self.pool.logged if self.attempts else b""
+        return b'%b,"attempts":%d' % (self.pool.logged, self.attempts)
 
     def expire(self) -> None:
         """Its deadline has passed on a connection."""

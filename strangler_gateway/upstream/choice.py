@@ -11,8 +11,7 @@ T = TypeVar("T")
 
 def two_of(count: int, draw: Draw) -> tuple[int, int]:
     """Two different numbers below `count` (at least 2), each pair as often as any other."""
-    first = int(draw() * count)
-    second = int(draw() * (count - 1))
+    first, second = divmod(int(draw() * (count * (count - 1))), count - 1)
     return first, second + (second >= first)
 
 

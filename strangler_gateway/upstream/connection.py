@@ -213,20 +213,20 @@ class UpstreamConnection:
 
     def _take_head(self, call: Call, head: ResponseHead) -> None:
         if head.meaning.status >= 200:
-            length = head.length
+            length, status, pool = head.length, head.meaning.status, self.pool
             self.head = head
             self.left = length if length is not None else -1
-            self.decoder = AnswerDecoder(self.pool.max_header, self.is_lenient) if length == -1 else None
+            self.decoder = AnswerDecoder(pool.max_header, self.is_lenient) if length == -1 else None
             call.answered = True
-            if call.ticket:
-                call.tell(head.meaning.status)
             if head.meaning.events:
                 call.idle_s = inf
-            pool = self.pool
             clock = pool.now
-            call.deadline = clock() + call.idle_s
+            now = clock()
+            call.deadline = now + call.idle_s
+            if call.ticket and call.place is not None:
+                call.place.answered(call, status, now)
             if pool.watched:
-                pool.answered(head.meaning.status)
+                pool.answered(status)
             call.sink.on_head(head)
         elif head.meaning.status == 101:
             self._upgraded(call, head)
@@ -243,8 +243,8 @@ class UpstreamConnection:
         self.head, self.left, self.decoder = head, -1, None
         head.length, head.meaning.keep_alive = None, False
         call.answered = True
-        if call.ticket:
-            call.tell(head.meaning.status)
+        if call.ticket and call.place is not None:
+            call.place.answered(call, head.meaning.status, self.pool.now())
         call.idle_s = call.deadline = inf
         call.sink.on_head(head)
 

@@ -63,7 +63,7 @@ class HealthChecks:
 
     def sweep(self, balancers: Iterable[Balancer]) -> None:
         """Begins the checks that are due; called a few times a second."""
-        now, watched = self._now(), [pool for balancer in balancers for pool in balancer.pools if pool.health]
+        now, watched = self._now(), [pool for balancer in balancers for pool in balancer.pools if pool.watched]
         self._next_at = {pool: self._next_at[pool] for pool in watched if pool in self._next_at}
         for pool in watched:
             every_s = self._every_s(pool)
@@ -84,7 +84,7 @@ class HealthChecks:
     def _every_s(self, pool: Pool) -> float:
         """0: not at all."""
         interval_s = pool.service.health_interval_s
-        if pool.health is None or not pool.health.is_unreachable(pool.service.balance.eject):
+        if not pool.health.is_unreachable(pool.service.balance.eject):
             return interval_s
         return min(interval_s, _UNREACHABLE_S) if interval_s else _UNREACHABLE_S
 
@@ -95,5 +95,5 @@ class HealthChecks:
         finally:
             balancer.close()
             del self._running[pool]
-        if pool.health is not None:
+        if pool.watched:
             pool.health.checked(well, FAILURES if pool.service.health_interval_s else 0)

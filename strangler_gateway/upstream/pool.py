@@ -32,8 +32,8 @@ class PoolOwner(Protocol):
     def refused(self, pool: "Pool") -> None:
         """A connection has not come about."""
 
-    def answered(self, pool: "Pool", status: int) -> None:
-        """The final answer's head has come."""
+    def suspect(self, pool: "Pool") -> None:
+        """An answer has come by which the instance may be one that fails more than the others."""
 
     def failed(self, pool: "Pool") -> None:
         """It did not answer, or not to the end."""
@@ -57,7 +57,7 @@ class Pool:
         self.owner = owner
         self.service = service
         self.instance = instance
-        self.label = json.dumps(instance.id).encode()
+        self.logged = b',"instance":%b' % json.dumps(instance.id).encode() if instance.id else b""
         self.now = now
         self.max_header = max_header
         self.batch = batch
@@ -70,8 +70,8 @@ class Pool:
         self.failures = 0
         """Calls in all, and those without a whole and valid answer."""
         self.watched = False
-        """Whether it is told of answers."""
-        self.health: InstanceHealth | None = None
+        """Whether its health is kept."""
+        self.health = InstanceHealth()
         self.since = -inf
         """When it came, or came back; -inf: with the service."""
         self._context: ssl.SSLContext | None = None
@@ -109,26 +109,19 @@ class Pool:
 
     def answered(self, status: int) -> None:
         """The final answer's head has come."""
-        self.owner.answered(self, status)
+        if not self.health.answered(status):
+            self.owner.suspect(self)
 
     def failed(self) -> None:
         """A call has got no answer, or none that is whole and valid."""
         self.failures += 1
         self.owner.failed(self)
 
-    @property
-    def load(self) -> int:
-        """Calls under way, and recent failures: who fails fast must not attract all calls."""
-        health = self.health
-        return len(self.active) if health is None else len(self.active) + health.recent_failures
-
     def watch(self, watched: bool) -> None:
         """Whether its health is kept: only where there are other instances to compare with, and to choose."""
-        self.watched = watched
         if not watched:
-            self.health = None
-        elif self.health is None:
             self.health = InstanceHealth()
+        self.watched = watched
 
     def sweep(self) -> None:
         """Ends what waits too long; called a few times a second for all calls at once."""

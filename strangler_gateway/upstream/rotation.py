@@ -49,7 +49,7 @@ class Rotation:
     def judge(self, pool: Pool, now: float) -> None:
         """After a failure: whether the instance is left out from now on."""
         health, rules = pool.health, self.rules.eject
-        if health is None or pool in self.out:
+        if not pool.watched or pool in self.out:
             return
         if not health.is_unreachable(rules):
             if not is_outlier(health.in_a_row, health.recent, self._others(pool), rules):
@@ -63,23 +63,23 @@ class Rotation:
         """What became of the requests of those that are not left out."""
         others = Recent()
         for one in self.pools:
-            if one is not pool and one not in self.out and one.health is not None:
+            if one is not pool and one not in self.out:
                 others += one.health.recent
         return others
 
     def _is_out(self, pool: Pool, now: float) -> bool:
         """Whether the instance is to be left out, if another one can be asked."""
         health = pool.health
-        return health is not None and (now < health.out_until or not health.is_well(self.rules.eject))
+        return now < health.out_until or not health.is_well(self.rules.eject)
 
     def state(self, pool: Pool, now: float) -> InstanceState:
         """In one word."""
         health = pool.health
-        if health is not None and health.fails_checks:
+        if health.fails_checks:
             return "unchecked"
-        if health is not None and health.is_unreachable(self.rules.eject):
+        if health.is_unreachable(self.rules.eject):
             return "unreachable"
-        if health is not None and now < health.out_until:
+        if now < health.out_until:
             return "failing"
         return "slow_start" if weight(now - pool.since, self.rules.slow_start_s) < 1.0 else "in"
 
@@ -88,8 +88,7 @@ class Rotation:
         if now >= self._turn_at:
             self._turn_at = now + HALF_WINDOW_S
             for pool in self.pools:
-                if pool.health is not None:
-                    pool.health.turn()
+                pool.health.turn()
         self._admit(now)
 
     def _admit(self, now: float) -> None:
@@ -103,10 +102,10 @@ class Rotation:
 
     def _changed(self, pool: Pool, is_out: bool, now: float) -> None:
         where = (pool.instance.id, pool.service.name)
-        if is_out and pool.health is not None:
+        if is_out:
             pool.health.ejections += 1
             log.warning("the instance %s of %s is left out: it fails more than the others", *where)
-        elif pool.health is not None:
+        else:
             pool.since = now
             pool.health.forget()
             log.info("the instance %s of %s is asked again", *where)
@@ -115,7 +114,7 @@ class Rotation:
         """Where all are out, those that can be reached at least, else all."""
         asked = [pool for pool in self.pools if pool not in out]
         if not asked:
-            asked = [pool for pool in self.pools if pool.health is not None and pool.health.is_well(self.rules.eject)]
+            asked = [pool for pool in self.pools if pool.health.is_well(self.rules.eject)]
         return asked or self.pools
 
     def _less_busy(self, pools: Sequence[Pool]) -> Pool | None:
@@ -124,4 +123,6 @@ class Rotation:
             return pools[0] if count else None
         first, second = two_of(count, self._draw)
         one, two = pools[first], pools[second]
-        return two if two.load < one.load else one
+        # Recent failures count, too: who fails fast must not attract all calls.
+        one_load = len(one.active) + one.health.recent_failures
+        return two if len(two.active) + two.health.recent_failures < one_load else one

@@ -12,7 +12,7 @@ from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules, QueueRu
 from strangler_gateway.table.routes import Service
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.upstream.breaker import BreakerState
-from strangler_gateway.upstream.bulkhead import FULL, REFUSED, Bulkhead
+from strangler_gateway.upstream.bulkhead import ENTERED, FULL, REFUSED, Bulkhead
 from strangler_gateway.upstream.call import Call, Nobody
 from tests.support.effort import examples
 
@@ -37,7 +37,7 @@ class Upstream:
     """A service whose calls are held until the test ends them; time stands still, and turns come when asked for."""
 
     def __init__(self, service: Service = SERVICE, places: int = 2) -> None:
-        self.service, self.time, self.label = service, 0.0, b""
+        self.service, self.time, self.logged = service, 0.0, b""
         self.active: set[Call] = set()
         self.sent: list[Call] = []
         self.clients: dict[Call, Client] = {}
@@ -56,21 +56,20 @@ class Upstream:
         client = Client()
         call = Call(self, client, b"GET", b"/", b"", True, b"")
         self.clients[call] = client
-        ticket = self.bulkhead.admit(self.time)
-        if ticket > 0:
-            self.bulkhead.enter(call, ticket, self.time)
+        entered = self.bulkhead.enter(call, self.time)
+        if entered == ENTERED:
             self.sent.append(call)
-        elif ticket == FULL:
+        elif entered == FULL:
             self.bulkhead.wait(call, self.time)
         else:
-            assert ticket == REFUSED
+            assert entered == REFUSED
             self.bulkhead.refuse(call, self.time)
         return call
 
     def answer(self, call: Call, status: int = 200) -> None:
         self.answered.add(call)
         if call.ticket:
-            call.tell(status)
+            self.bulkhead.answered(call, status, self.time)
         call.end()
 
     def turn(self) -> None:
