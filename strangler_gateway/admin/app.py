@@ -116,6 +116,7 @@ class _Admin:
             *instance_metrics(self._parts.instances()),
             *bulkhead_metrics(self._parts.bulkheads()),
             *views.discovery_metrics(self._parts.discovered.reports()),
+            *self.gateways.metrics(),
         )
         return Response(rendered(*requests, *others), media_type=CONTENT_TYPE)
 

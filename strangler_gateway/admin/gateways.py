@@ -1,12 +1,13 @@
 """The gateways that act as one, on the admin port: shown to people, and called by each other."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from chassis.service.metrics import Metric, gauge
 from strangler_gateway.admin.bodies import Text
 from strangler_gateway.admin.requests import AdminRefusal, body, caller
 from strangler_gateway.admin.totals import Totals
@@ -131,9 +132,25 @@ class Gateways:
         if self._joined is None:
             return {"store": None, "gateways": [], "agreed": True}
         members = self._joined.members
-        rows = [self._row(one) for one in sorted([members.me_now, *members.others], key=lambda one: one.name)]
+        records = self._records()
+        rows = [self._row(one, records) for one in sorted([members.me_now, *members.others], key=lambda one: one.name)]
         agreed = not any(row["lagging"] for row in rows) and len(rows) > 1
         return {"store": store(self._joined), "gateways": rows, "agreed": agreed}
+
+    def metrics(self) -> Sequence[Metric]:
+        """Of the store and of the gateways that share it; none if this one is alone."""
+        if self._joined is None:
+            return ()
+        members, one = self._joined.members, self._joined.store
+        others, records = members.others, self._records()
+        lagging = sum(bool(self._lagging(other, records)) for other in others)
+        reachable, driver = int(not one.away_since), int(one.driver == members.me.name)
+        return (
+            gauge("strangler_store_reachable", "0: the store does not answer, and nothing moves here.", reachable),
+            gauge("strangler_store_gateways", "Gateways that share the store, this one included.", len(others) + 1),
+            gauge("strangler_store_gateways_lagging", "Those that do not report what this one serves.", lagging),
+            gauge("strangler_store_driver", "1: this gateway makes automatic moves.", driver),
+        )
 
     async def forget(self, request: Request) -> Response:
         """Deletes the key of a gateway."""
@@ -222,25 +239,27 @@ class Gateways:
         members, away = joined.members, joined.store.away_since
         if away is not None:
             return {"lagging": [], "store_problem": f"{joined.store.address} has not answered since {clock_time(away)}"}
-        late = [f"{unit}: {members.still(one, unit)}" for one in members.others for unit in self._lagging(one)]
+        records = self._records()
+        late = [f"{unit}: {members.still(one, unit)}" for one in members.others for unit in self._lagging(one, records)]
         return {"lagging": late, "store_problem": None}
 
-    def _row(self, one: ClusterMember) -> View:
+    def _row(self, one: ClusterMember, records: Mapping[str, str]) -> View:
         assert self._joined is not None  # the list has looked
         here = one.name == self._joined.members.me.name
         at = iso(one.at) if one.at else None
-        lagging = {unit: place(where) for unit, where in self._lagging(one).items()}
+        lagging = {unit: place(where) for unit, where in self._lagging(one, records).items()}
         return {"name": one.name, "admin": one.admin, "this": here, "at": at, "lagging": lagging}
 
-    def _lagging(self, one: ClusterMember) -> dict[str, Position | None]:
+    def _records(self) -> Mapping[str, str]:
+        """By movable, the digest of the record that counts here."""
+        standings = self._migration.standings
+        return {unit: digest(standings[unit].record) for unit in self._migration.served.movables}
+
+    def _lagging(self, one: ClusterMember, records: Mapping[str, str]) -> dict[str, Position | None]:
         """Movables of which it does not report the record that counts here, and where it serves them."""
         assert self._joined is not None
-        members, standings = self._joined.members, self._migration.standings
-        return {
-            unit: members.served(one, unit)
-            for unit in self._migration.served.movables
-            if not one.reports(unit, digest(standings[unit].record))
-        }
+        members = self._joined.members
+        return {unit: members.served(one, unit) for unit, record in records.items() if not one.reports(unit, record)}
 
     def _wanted(self) -> Joined:
         if self._joined is None:

@@ -77,7 +77,7 @@ _NUMBERS: Sequence[tuple[str, str, Literal["counter", "gauge"], str]] = (
 
 
 def instance_metrics(statuses: Sequence[InstanceStatus]) -> Iterator[Metric]:
-    """By service and instance."""
+    """By service and address of the instance: Prometheus has a label `instance` of its own, the process it reads."""
     for name, field, kind, text in _NUMBERS:
-        samples = [({"service": one.service, "instance": one.instance}, int(getattr(one, field))) for one in statuses]
+        samples = [({"service": one.service, "address": one.instance}, int(getattr(one, field))) for one in statuses]
         yield Metric(f"strangler_upstream_{name}", kind, text, samples)

@@ -17,6 +17,7 @@ import yaml
 from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
+from chassis.discovery.port import WatchStatus
 from chassis.outbox.failed_messages.message import FailedMessageGroup
 from chassis.outbox.relay import RelayStatus
 from chassis.service.metrics import rendered
@@ -32,15 +33,20 @@ from extracted.runner.metrics import RunnerMetrics
 from extracted.runner.queue import FairQueue, QueueBounds
 from extracted.runner.sandbox.port import RunOutcome, RunStatus
 from extracted.shop.metrics import ShopMetrics
-from strangler_gateway.admin.views import limit_metrics, migration_metrics
+from strangler_gateway.admin.gateways import Gateways
+from strangler_gateway.admin.views import discovery_metrics, limit_metrics, migration_metrics
+from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus, bulkhead_metrics
+from strangler_gateway.telemetry.instances import InstanceStatus, instance_metrics
 from strangler_gateway.telemetry.metrics_page import request_metrics
 from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.upstream.discovery import DiscoveryReport
 from tests.docs.commands import ROOT
+from tests.docs.dashboards import written
 from tests.docs.queries import read
 from tests.support.gateway.migrating import World
 
@@ -110,6 +116,15 @@ def runner() -> str:
     return rendered(*metrics.blocks())
 
 
+def shared(migration: Any) -> Gateways:
+    """Of a gateway with another one."""
+    other = ClusterMember("gw2", serves={})
+    members = SimpleNamespace(me=ClusterMember("gw1"), others=[other], served=lambda *_: None)
+    joined: Any = SimpleNamespace(members=members, store=SimpleNamespace(away_since=None, driver="gw1"))
+    totals: Any = None
+    return Gateways(joined, None, migration, None, totals)
+
+
 async def gateway(folder: Path) -> str:
     """With a request on each side in each kind of status, and a route that publishes."""
     monolith = Service("m", "http", "h", 80)
@@ -125,7 +140,10 @@ async def gateway(folder: Path) -> str:
     try:
         limits = limit_metrics(LimiterStatus("127.0.0.1:6379", None, 0))
         bulkheads = bulkhead_metrics([BulkheadStatus("m")])
-        return rendered(*request_metrics(stats, table), *migration_metrics(migration), *limits, *bulkheads)
+        instances = instance_metrics([InstanceStatus("m", "h:80")])
+        discovered = discovery_metrics({"m": DiscoveryReport("consul://m", WatchStatus(True), ())})
+        behind = (*limits, *bulkheads, *instances, *discovered, *shared(migration).metrics())
+        return rendered(*request_metrics(stats, table), *migration_metrics(migration), *behind)
     finally:
         await migration.aclose()
 
@@ -138,6 +156,11 @@ async def families(tmp_path: Path) -> list[Family]:
     found = {name: list(text_string_to_metric_families(page)) for name, page in pages.items()}
     assert all(family.name.startswith(f"{name}_") for name, each in found.items() for family in each)
     return [family for each in found.values() for family in each]
+
+
+def test_the_dashboards_are_current() -> None:
+    folder = ROOT / "deploy/grafana"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == written(), "run `make dashboards`"
 
 
 def labels(families: Sequence[Family]) -> dict[str, Labels]:

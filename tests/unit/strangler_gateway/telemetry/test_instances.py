@@ -23,10 +23,10 @@ def test_numbers_add_up_and_an_instance_is_left_out_where_one_process_leaves_it_
 def test_the_metrics_page_names_service_and_instance() -> None:
     page = rendered(*instance_metrics(HERE))
     for line in (
-        'strangler_upstream_requests_total{service="shop",instance="a:1"} 3',
-        'strangler_upstream_failures_total{service="shop",instance="a:1"} 2',
-        'strangler_upstream_left_out{service="shop",instance="a:1"} 1',
-        'strangler_upstream_left_out{service="shop",instance="b:1"} 0',
-        'strangler_upstream_outstanding{service="shop",instance="a:1"} 1',
+        'strangler_upstream_requests_total{service="shop",address="a:1"} 3',
+        'strangler_upstream_failures_total{service="shop",address="a:1"} 2',
+        'strangler_upstream_left_out{service="shop",address="a:1"} 1',
+        'strangler_upstream_left_out{service="shop",address="b:1"} 0',
+        'strangler_upstream_outstanding{service="shop",address="a:1"} 1',
     ):
         assert line in page.splitlines()
