@@ -167,7 +167,7 @@ class _Admin:
         return JSONResponse(shown, 200 if result.done else 409)
 
     async def rollback(self, request: Request) -> Response:
-        asked = await body(request, bodies.OneOrAll)
+        asked = await body(request, bodies.Rollback)
         results, reached = await self._operations.rollback(asked, caller(request, asked.who))
         shown: views.View = {"units": [views.move_result(result) for result in results]}
         return JSONResponse(shown | ({"gateways": reached} if reached else {}))

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from strangler_gateway.cluster.record import MAX_TEXT
+from strangler_gateway.cluster.record_json import parse_name
 from strangler_gateway.recording.record import RecordingRequest
 from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import MigrationState
@@ -89,6 +90,19 @@ class OneOrAll(_Body):
         if (self.unit is None) != self.all:
             raise ValueError("name a unit or set all, not both")
         return self
+
+
+class Rollback(OneOrAll):
+    """`names`: by movable, how another gateway has called the same rollback; of others, a new name."""
+
+    names: dict[Name, Annotated[str, Field(max_length=100)]] = Field({}, max_length=1000)
+
+    @field_validator("names")
+    @classmethod
+    def _are_names(cls, names: dict[str, str]) -> dict[str, str]:
+        for text in names.values():
+            parse_name(text)
+        return names
 
 
 class Record(_Body):

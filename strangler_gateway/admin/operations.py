@@ -7,6 +7,7 @@ from typing import Any
 from strangler_gateway.admin import bodies
 from strangler_gateway.admin.gateways import Gateways, View
 from strangler_gateway.admin.requests import AdminRefusal, unknown_name
+from strangler_gateway.cluster.record_json import parse_name
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.states import SeenReport
@@ -47,10 +48,12 @@ class Operations:
             await self._migration.guards.start(name, asked.guard_s, who)
         return result
 
-    async def rollback(self, asked: bodies.OneOrAll, who: str) -> tuple[Sequence[MoveResult], list[View]]:
+    async def rollback(self, asked: bodies.Rollback, who: str) -> tuple[Sequence[MoveResult], list[View]]:
         """Rolls one movable back, or all that have left legacy; and which gateways were told. Raises AdminRefusal."""
         units = [self.movable(asked.unit).name] if asked.unit else self._rollback_targets()
-        names = self._migration.rollback_names(units)
+        known = self._migration.served.movables
+        given = {unit: parse_name(name) for unit, name in asked.names.items() if unit in known}
+        names = {**self._migration.rollback_names(units), **given}
         rollback = self._migration.rollback(units, who=who, why=asked.why, passed_on=names)
         return await asyncio.gather(rollback, self._gateways.pass_on(names, who, asked.why))
 

@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlencode
@@ -21,16 +21,69 @@ DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
 
 TIMEOUT_S = 20.0
 """Longer than the gateway needs for a preflight, or for a disk that hangs."""
+LIVE_TIMEOUT_S = 2.0
+"""Of several gateways, one that does not answer within it is passed over."""
 
 Answer = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+class NotAnswered(Exception):
+    """A gateway gave no usable answer; the text says why."""
+
+
+@dataclass(slots=True)
 class AdminClient:
-    """The gateway's admin URL; `as_json`: print results as JSON. Without an answer, a method ends the command."""
+    """`admin`: URLs of admin ports, separated by commas; the first that answers is used. `as_json`: results as JSON.
+
+    Without an answer, a method ends the command.
+    """
 
     admin: str
     as_json: bool = False
+    _used: str | None = field(default=None, init=False)
+
+    @property
+    def urls(self) -> list[str]:
+        """One or more."""
+        urls = [url.strip().rstrip("/") for url in self.admin.split(",") if url.strip()]
+        return urls or self.fail(USAGE, "usage", f"no URL of a gateway; {_WHERE}")
+
+    @property
+    def url(self) -> str:
+        """The one that is used. Of several, the first that answers when it is asked first."""
+        if self._used is None:
+            self._used = self.urls[0] if len(self.urls) == 1 else self._first_live()
+        return self._used
+
+    def _first_live(self) -> str:
+        silent = []
+        for url in self.urls:
+            problem = self.silence(url)
+            if problem is None:
+                return url
+            silent.append(f"{url}: {problem}")
+        return self.fail(UNREACHABLE, "unreachable", f"no gateway answers ({'; '.join(silent)}); {_WHERE}")
+
+    def silence(self, url: str) -> str | None:
+        """Why this gateway does not answer; None: it does."""
+        try:
+            with call("GET", f"{url}/health/live", {}, None, LIVE_TIMEOUT_S) as answer:
+                answer.body()
+        except CallFailed as exc:
+            return str(exc)
+        return None
+
+    def post_to(self, url: str, path: str, timeout_s: float, /, **wish: object) -> Answer:
+        """As `post`, to this gateway. Raises NotAnswered; also where it refuses the call itself."""
+        body = json.dumps(_given({"who": who(), **wish}), ensure_ascii=False).encode()
+        try:
+            with call("POST", f"{url}/{path}", self._credential(), body, timeout_s) as answer:
+                content = json.loads(answer.body())
+                if not isinstance(content, dict) or answer.status not in (200, 409):
+                    raise NotAnswered(str(content.get("message", answer.reason)))
+                return content
+        except (CallFailed, ValueError, AttributeError) as exc:
+            raise NotAnswered(str(exc)) from exc
 
     def get(self, path: str, /, **query: str | int | None) -> Answer:
         """What the gateway reports."""
@@ -41,7 +94,7 @@ class AdminClient:
 
     def try_get(self, path: str, /, **query: str | int | None) -> Answer | None:
         """As `get`; None if no gateway answers."""
-        target = f"{self.admin.rstrip('/')}/{path}?{urlencode(_given(query))}"
+        target = f"{self.url}/{path}?{urlencode(_given(query))}"
         try:
             with call("GET", target, self._credential(), None, TIMEOUT_S) as answer:
                 return self._read(answer)
@@ -79,10 +132,10 @@ class AdminClient:
         with self._encodable():
             body = None if wish is None else json.dumps(_given(wish), ensure_ascii=False).encode()
         try:
-            with call(method, f"{self.admin.rstrip('/')}/{target}", self._credential(), body, TIMEOUT_S) as answer:
+            with call(method, f"{self.url}/{target}", self._credential(), body, TIMEOUT_S) as answer:
                 yield answer
         except CallFailed as exc:
-            self.fail(UNREACHABLE, "unreachable", f"no gateway answers at {self.admin} ({exc}); {_WHERE}")
+            self.fail(UNREACHABLE, "unreachable", f"no gateway answers at {self.url} ({exc}); {_WHERE}")
 
     @contextmanager
     def _encodable(self) -> Iterator[None]:
@@ -97,7 +150,7 @@ class AdminClient:
         except ValueError:
             content = None
         if not isinstance(content, dict):
-            self.fail(UNREACHABLE, "unreachable", f"the server at {self.admin} is not a gateway's admin API; {_WHERE}")
+            self.fail(UNREACHABLE, "unreachable", f"the server at {self.url} is not a gateway's admin API; {_WHERE}")
         if answer.status not in (200, 409):
             code = _EXITS.get(answer.status, UNREACHABLE)
             self.fail(code, str(content.get("error", "failed")), str(content.get("message", answer.reason)))

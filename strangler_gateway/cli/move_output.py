@@ -1,7 +1,7 @@
 """Reports the result of a move, and how to undo it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from strangler_gateway.cli.output import example_lines, show_lines, to_paste, where
@@ -83,11 +83,16 @@ def _reasons(outcome: Outcome) -> Iterator[Line]:
 
 def reached_lines(answer: Mapping[str, Any], units: str) -> list[str]:
     """After a rollback: on which gateways it is served, and what to do about the others."""
-    rows = answer.get("gateways", [])
+    rows, asked = answer.get("gateways", []), answer.get("asked", [])
+    lines = [f"{row['admin']} was not reached ({row['problem']})" for row in asked if not row["reached"]]
     if len(rows) < 2:
-        return []
-    reached = ", ".join(row["name"] for row in rows if row["reached"])
-    return [f"rolled back on {reached}", *(_unreached(row, units) for row in rows if not row["reached"])]
+        return [f"rolled back at {_named(asked, 'admin')}", *lines] if asked else []
+    late = [_unreached(row, units) for row in rows if not row["reached"]]
+    return [f"rolled back on {_named(rows, 'name')}", *lines, *late]
+
+
+def _named(rows: Sequence[Mapping[str, Any]], name: str) -> str:
+    return ", ".join(row[name] for row in rows if row["reached"])
 
 
 def _unreached(row: Mapping[str, Any], units: str) -> str:

@@ -13,6 +13,7 @@ from strangler_gateway.cli.guarded import follow
 from strangler_gateway.cli.move_output import reached_lines, show
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, MovableOrAll, given_admin
 from strangler_gateway.cli.output import plain
+from strangler_gateway.cli.rollback_at_all import roll_back_at_all
 from strangler_gateway.cli.watch import Watched, counted, seconds, watch
 from strangler_gateway.migration import whole_file
 from strangler_gateway.retirement.document import MAX_FILE
@@ -102,10 +103,11 @@ def rollback(
     """Send a group or route back to the monolith at once. Never refused.
 
     Works from any state and asks no question. It puts the group on hold: nothing moves it forward until
-    `strangler release`.
+    `strangler release`. With several URLs in --admin it goes to every one of them.
     """
     client = _one_or_all(unit, everything, admin, as_json)
-    answer = client.post("rollback", unit=unit, all=everything, why=why)
+    wish = {"unit": unit, "all": everything, "why": why}
+    answer = roll_back_at_all(client, wish) if len(client.urls) > 1 else client.post("rollback", **wish)
     if not as_json:
         for outcome in answer["units"]:
             show(outcome, given_admin(context))

@@ -15,7 +15,8 @@ COMPLETION_TIMEOUT_S = 0.5
 
 def movables(context: typer.Context, incomplete: str) -> list[str]:
     """Completes names by asking the gateway, if it answers at once."""
-    url = f"{context.params.get('admin') or DEFAULT_ADMIN}/routes?counters=own"
+    first = str(context.params.get("admin") or DEFAULT_ADMIN).split(",")[0].strip()
+    url = f"{first.rstrip('/')}/routes?counters=own"
     try:
         with call("GET", url, credential(), None, COMPLETION_TIMEOUT_S) as answer:
             routes = json.loads(answer.body())["routes"]
@@ -30,8 +31,9 @@ Admin = Annotated[
     typer.Option(
         "--admin",
         envvar="STRANGLER_ADMIN_URL",
-        metavar="URL",
-        help="The gateway's admin port. The credential comes from STRANGLER_ADMIN_TOKEN or STRANGLER_ADMIN_TOKEN_FILE.",
+        metavar="URL[,URL]...",
+        help="The gateway's admin port; of several, the first that answers. A rollback goes to all of them. "
+        "The credential comes from STRANGLER_ADMIN_TOKEN or STRANGLER_ADMIN_TOKEN_FILE.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

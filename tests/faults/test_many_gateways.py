@@ -282,6 +282,23 @@ def test_a_retire_report_names_the_processes_of_all_gateways_and_is_no_proof_whi
     assert "no counters from gw3" in " ".join(made["report"]["missing"])
 
 
+def test_one_command_rolls_back_gateways_that_reach_nobody_and_one_release_ends_it(many: Many) -> None:
+    a, b, c = forward(many)
+    for one in many.gateways:
+        one.cut()
+    many.separate()
+    told = a.command("rollback", "items", "--admin", ",".join(one.admin for one in many.gateways))
+    assert "rolled back on gw1, gw2, gw3\n" in told.stdout, told
+    assert [one.serves for one in many.gateways] == ["legacy held"] * 3
+    for one in many.gateways:
+        one.heal()
+    many.heal_admin()
+    many.agree("legacy held")
+    assert c.release()["done"]
+    many.agree("legacy")
+    assert b.flip("shadow")["done"]
+
+
 def test_what_people_are_shown_is_the_sum_over_all_gateways_and_says_who_is_missing(many: Many) -> None:
     a, b, c = many.gateways
     assert a.flip("shadow")["done"]
