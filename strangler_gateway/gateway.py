@@ -116,7 +116,8 @@ class Gateway:
 
     def _shadow(self) -> Shadow:
         calls = SecondCalls(self.upstreams, self.authority, self.outside.signer, self.own_answers, self.via)
-        return Shadow(calls, self.outside.stats, self.throttle, self.outside.examples)
+        outside = self.outside
+        return Shadow(calls, outside.stats, self.throttle, outside.examples, now=outside.clocks.now)
 
     def _way(self) -> tuple[Step, ...]:
         """The way of a request, in its order."""

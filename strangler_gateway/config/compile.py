@@ -138,6 +138,14 @@ def _gate(entry: GateEntry) -> r.GateRules:
         delta_above_10=entry.delta_above_10 / 100 if entry.delta_above_10 else delta and delta / 2,
         min_shadow=entry.min_shadow or min(least, defaults.min_shadow),
         parity=entry.parity / 100 if entry.parity else None,
+        latency=entry.latency,
+        sizes=entry.sizes,
+        p95_ratio=entry.p95_ratio,
+        min_latency=entry.min_latency,
+        min_pairs=entry.min_pairs,
+        latency_slack_s=entry.latency_slack,
+        latency_skip_s=entry.latency_skip,
+        latency_window_s=entry.latency_window,
     )
 
 

@@ -129,6 +129,18 @@ def _switch(value: object) -> bool:
     raise ValueError(f"wanted true or false, seen {quoted(value) if isinstance(value, str) else _kind(value)}")
 
 
+def _on_off(value: object) -> bool:
+    if value in ("on", "off") or isinstance(value, bool):
+        return value in ("on", True)
+    raise ValueError(f'wanted "on" or "off" in quotes, or true or false, seen {_kind(value)}')
+
+
+def _ratio(value: object) -> float:
+    if not 1 < _number(value) <= 100:
+        raise ValueError("wanted a ratio, more than 1 and at most 100, such as 1.2")
+    return _number(value)
+
+
 def _skew(value: object) -> float:
     if not 0 <= _number(value) <= 300:
         raise ValueError("wanted seconds from 0 to 300: a token must not outlive its end by more than clocks differ")
@@ -153,6 +165,10 @@ def _duration(value: object) -> float:
     if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
         return float(int(found[1]) * _SECONDS[found[2]])
     raise ValueError('wanted a duration with its unit, such as "14d", "12h", "30m" or "45s"')
+
+
+def _duration_or_none(value: object) -> float:
+    return 0.0 if value == 0 and not isinstance(value, bool) else _duration(value)
 
 
 def _part(value: object) -> float:
@@ -271,6 +287,13 @@ Margin = Annotated[
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 SecondsOrNone = Annotated[float, BeforeValidator(_seconds_or_none), WithJsonSchema({"type": "number", "minimum": 0})]
 Patience = Annotated[float, BeforeValidator(_patience), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 60})]
+OnOff = Annotated[
+    bool, BeforeValidator(_on_off), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["on", "off"]}]})
+]
+Ratio = Annotated[float, BeforeValidator(_ratio), WithJsonSchema({"type": "number", "exclusiveMinimum": 1})]
+DurationOrNone = Annotated[
+    float, BeforeValidator(_duration_or_none), WithJsonSchema({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"})
+]
 Switch = Annotated[bool, BeforeValidator(_switch), WithJsonSchema({"type": "boolean"})]
 Skew = Annotated[float, BeforeValidator(_skew), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 300})]
 ByteSize = Annotated[

@@ -93,6 +93,14 @@ class GateEntry(StrictModel):
     delta_above_10: t.Margin | None = None
     min_shadow: t.Count | None = None
     parity: t.Margin | None = None
+    latency: t.OnOff = True
+    sizes: t.OnOff = True
+    p95_ratio: t.Ratio = 1.2
+    min_latency: t.Count = 1800
+    min_pairs: t.Count = 300
+    latency_slack: t.DurationOrNone = 0.001
+    latency_skip: t.DurationOrNone = 300.0
+    latency_window: t.Duration = 1800.0
 
 
 class MovableFields(StrictModel):

@@ -51,6 +51,7 @@ class Exchange:
         "scheme",
         "sent",
         "service",
+        "size",
         "stage",
         "started",
         "status",
@@ -121,6 +122,8 @@ class Exchange:
         """The instance that had the request last, and how often it was sent, as in a log line; empty: nothing special.
         """
         self.status = 0
+        self.size = -1
+        """Bytes of the answer's body; -1: not known."""
         self.stage = b""
         """Where it failed: connect, response, body, client, publish, aggregate, identity; empty if it did not."""
         self.proxy_status = b""

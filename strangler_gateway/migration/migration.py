@@ -130,7 +130,7 @@ class Migration:
         own = counters_file(state_dir / "counters.json", stats), sentinel_file(state_dir, self.sentinel, clock)
         files = (*own, *saved)
         follower = None if store.alone else self._follower
-        self._upkeep = Upkeep(self._standings, files, queries.look, follower, turn, save_every_s)
+        self._upkeep = Upkeep(self._standings, files, queries.tick, queries.look, follower, turn, save_every_s)
         self.guards = Guards(self, clock)
 
     async def start(self) -> RouteTable:

@@ -25,6 +25,8 @@ RefusalCode = Literal[
     "own_data",
     "report",
     "retired",
+    "sizes",
+    "slow",
     "step",
     "store",
     "unreachable",

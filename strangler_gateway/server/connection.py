@@ -422,6 +422,7 @@ class ClientConnection:
         exchange, clock = self.exchange, self.front.now
         assert exchange is not None
         self.writer.end(trailers if exchange.head.meaning.te_trailers else [])
+        exchange.size = self.writer.size
         now = clock()
         self._ended(exchange, now)
         if not self.keep or self.ending or self.writer.tunnel is not None:

@@ -19,11 +19,13 @@ _TUNNEL: Final = 4
 class ResponseWriter:
     """One per connection, begun anew with each head."""
 
-    __slots__ = ("_framing", "_out", "tunnel")
+    __slots__ = ("_framing", "_out", "size", "tunnel")
 
     def __init__(self, out: Output) -> None:
         self._out = out
         self._framing = _NONE
+        self.size = 0
+        """Bytes of the body; where its length was not known before, as far as it has come."""
         self.tunnel: Tunnel | None = None
         """Set once the protocol has been switched."""
 
@@ -37,6 +39,7 @@ class ResponseWriter:
     ) -> bool:
         """Begins a response. `length`: bytes of the body, -1 or None if unknown; gives whether the connection stays."""
         framing = self._framing = _framing(exchange, status, length)
+        self.size = 0 if length is None or length < 0 else length
         keep = keep and framing != _BY_CLOSE
         if framing == _CHUNKED:
             lines += b"Transfer-Encoding: chunked\r\n"
@@ -54,6 +57,7 @@ class ResponseWriter:
     def body(self, data: bytes) -> None:
         """A piece of the body."""
         if self._framing == _CHUNKED:
+            self.size += len(data)
             self._out.put(chunked.encode(data))
         elif self._framing != _NONE:
             self._out.put(data)

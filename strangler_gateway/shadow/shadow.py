@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -37,9 +38,11 @@ class Shadow:
         throttle: LogThrottle,
         examples: Examples,
         sample: Callable[[int], int] = secrets.randbelow,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`now`: the clock of `Exchange.started`."""
         self._calls, self._stats, self._throttle, self._examples = calls, stats, throttle, examples
-        self._sample = sample
+        self._sample, self._now = sample, now
         self._running: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -70,7 +73,8 @@ class Shadow:
             self._stats.route(exchange.route.id).shadow_skipped += 1
             return
         primary = Reading(capture.status, capture.fields, b"".join(capture.answer))
-        task = asyncio.get_running_loop().create_task(self._run(exchange, primary))
+        seconds = self._now() - exchange.started
+        task = asyncio.get_running_loop().create_task(self._run(exchange, primary, seconds))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -88,10 +92,16 @@ class Shadow:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, exchange: Exchange, primary: Reading) -> None:
+    async def _run(self, exchange: Exchange, primary: Reading, seconds: float) -> None:
+        """`seconds`: how long the primary's answer took."""
         stats = self._stats.route(exchange.route.id)
         try:
-            await self._judge(exchange, primary, stats)
+            began = self._now()
+            answers = primary, await self._calls.extracted(exchange)
+            took = self._now() - began
+            await self._judge(exchange, answers, stats)
+            if primary.status == answers[1].status:
+                self._stats.pair(exchange.route, (seconds, took), _sizes(*answers))
         except (Truncated, TooLarge):
             stats.shadow_skipped += 1
         except Exception as error:
@@ -100,10 +110,9 @@ class Shadow:
         finally:
             self._release(exchange.route.id)
 
-    async def _judge(self, exchange: Exchange, primary: Reading, stats: RouteStats) -> None:
+    async def _judge(self, exchange: Exchange, answers: Answers, stats: RouteStats) -> None:
         """A difference counts when it is there again after both sides have been read once more."""
-        answers = primary, await self._calls.extracted(exchange)
-        plain = not all(decodable(answer.fields) for answer in answers) and primary.body != answers[1].body
+        plain = not all(decodable(answer.fields) for answer in answers) and answers[0].body != answers[1].body
         if plain:
             answers = await self._calls.both(exchange, plain)
         first = await _differences(exchange, *answers)
@@ -127,6 +136,12 @@ class Shadow:
                 break
             before = now
         return lasting
+
+
+def _sizes(legacy: Reading, extracted: Reading) -> tuple[int, int] | None:
+    """None where a content coding makes them incomparable."""
+    codings = ({v for n, v in one.fields if n.lower() == b"content-encoding"} for one in (legacy, extracted))
+    return (len(legacy.body), len(extracted.body)) if len(set(map(frozenset, codings))) == 1 else None
 
 
 async def _have_changed(exchange: Exchange, before: Answers, now: Answers) -> bool:

@@ -157,6 +157,22 @@ class GateRules:
     """Comparisons in shadow at the first look."""
     parity: float | None = None
     """The part of compared answers that must be equal."""
+    latency: bool = field(default=True, metadata=_ADDED)
+    """Whether durations are judged."""
+    sizes: bool = field(default=True, metadata=_ADDED)
+    """Whether sizes of answers are judged."""
+    p95_ratio: float = field(default=1.2, metadata=_ADDED)
+    """So many times as long, or as large, as legacy's is too much."""
+    min_latency: int = field(default=1800, metadata=_ADDED)
+    """Answers of the new side in canary before durations and sizes are judged."""
+    min_pairs: int = field(default=300, metadata=_ADDED)
+    """The same in shadow: compared pairs."""
+    latency_slack_s: float = field(default=0.001, metadata=_ADDED)
+    """A difference of so few seconds is none."""
+    latency_skip_s: float = field(default=300.0, metadata=_ADDED)
+    """So much of each step does not count: caches and connections are cold."""
+    latency_window_s: float = field(default=1800.0, metadata=_ADDED)
+    """Later answers than these count alone, where they are enough."""
 
 
 @dataclass(frozen=True, slots=True)

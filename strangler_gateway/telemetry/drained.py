@@ -6,6 +6,7 @@ Every number is told once: `drain` sets it back to zero, in place, since request
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from strangler_gateway.telemetry.histogram import add_sparse, sparse
 from strangler_gateway.telemetry.publish_stats import Durations, Published
 from strangler_gateway.telemetry.stats import COUNTERS, SAME_MOMENT_S, RouteStats, Stats
 from strangler_gateway.telemetry.step_counts import RouteCounts, StepCounts
@@ -83,7 +84,7 @@ def _drain_route(one: RouteStats) -> dict[str, Any]:
             setattr(one, f"users_{side}", None)
         if statuses:
             row[f"statuses_{side}"] = [[status, count] for status, count in statuses.items()]
-            row[f"durations_{side}"], row[f"seconds_{side}"] = list(durations), getattr(one, f"seconds_{side}")
+            row[f"latency_{side}"], row[f"seconds_{side}"] = sparse(durations), getattr(one, f"seconds_{side}")
             statuses.clear()
             durations[:] = [0] * len(durations)
             setattr(one, f"seconds_{side}", 0.0)
@@ -101,7 +102,7 @@ def _add_route(one: RouteStats, row: Delta) -> None:
         statuses = getattr(one, f"statuses_{side}")
         for status, count in row.get(f"statuses_{side}", ()):
             statuses[status] = statuses.get(status, 0) + int(count)
-        _add_each(getattr(one, f"durations_{side}"), row.get(f"durations_{side}", ()))
+        add_sparse(getattr(one, f"durations_{side}"), row.get(f"latency_{side}", ()))
         setattr(one, f"seconds_{side}", getattr(one, f"seconds_{side}") + float(row.get(f"seconds_{side}", 0.0)))
         if f"users_{side}" in row:
             users = getattr(one, f"users_{side}") or Users()
@@ -149,9 +150,10 @@ def _durations(one: Published) -> Iterator[Durations]:
 def _drain_step(one: StepCounts) -> dict[str, Any]:
     """The bitmaps stay: they tell which users count no more here."""
     first = {route: row for route, counts in one.routes.items() if any(map(any, row := _drain_first(counts)))}
-    if not first and not any(any(counts.row()) for counts in one.routes.values()):
+    timings = one.timings.drain()
+    if not first and not timings and not any(any(counts.row()) for counts in one.routes.values()):
         return {}
-    said = one.snapshot() | {"first": first}
+    said = one.snapshot() | {"first": first, "timings": {"age_s": 0.0, "routes": timings}}
     for counts in one.routes.values():
         counts.failed_new = counts.new = counts.failed_legacy = counts.legacy = 0
     one.example = None

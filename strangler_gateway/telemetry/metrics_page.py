@@ -5,8 +5,11 @@ from collections.abc import Iterator, Sequence
 from chassis.service.metrics import Histogram, Metric
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry import publish_stats
+from strangler_gateway.telemetry.histogram import SECONDS, coarse
 from strangler_gateway.telemetry.publish_stats import Published
-from strangler_gateway.telemetry.stats import BUCKETS_S, RouteStats, Stats
+from strangler_gateway.telemetry.stats import RouteStats, Stats
+
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 _HELP = {
     "unanswered_legacy": "Requests that the gateway answered with a 5xx because the monolith did not answer.",
@@ -62,7 +65,7 @@ def _requests(routes: Sequence[tuple[str, RouteStats]]) -> Metric:
 
 def _durations(routes: Sequence[tuple[str, RouteStats]]) -> Histogram:
     series = [
-        ({"route": name, "side": side}, counts, seconds)
+        ({"route": name, "side": side}, coarse(counts, SECONDS, BUCKETS_S), seconds)
         for name, one in routes
         for side, counts, seconds in zip(
             ("legacy", "extracted"),

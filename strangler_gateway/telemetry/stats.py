@@ -9,19 +9,20 @@ from typing import Any, Final
 
 from strangler_gateway.exchange.decision import STATE_EXTRACTED
 from strangler_gateway.exchange.exchange import Exchange
-from strangler_gateway.table.routes import Side
+from strangler_gateway.table.routes import MigrationState, Route, Side
 from strangler_gateway.telemetry import step_counts
+from strangler_gateway.telemetry.histogram import SECONDS, ratio
 from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.runs import CountedRun, ended, following, run_from_json
 from strangler_gateway.telemetry.step_counts import StepCounts
 from strangler_gateway.telemetry.user_sketch import Hashed, Users
 
-BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MAX_SHAPES = 500
 SAME_MOMENT_S = 0.01
 """The journal keeps milliseconds."""
 _LEGACY: Final = Side.LEGACY
 Compared = tuple[int, int, int, int, int]
+_EQUAL: Final = (1, 1)
 _UPSTREAM_FAILED: Final = (b"connect", b"response", b"body", b"publish", b"aggregate")
 COUNTERS: Final = (
     "legacy",
@@ -48,7 +49,7 @@ _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[^/]*\d[^/]*|[^/]{25,}|
 
 
 class RouteStats:
-    """Counters of one route since `Stats.since`. Durations: counts per bucket of BUCKETS_S, then the rest."""
+    """Counters of one route since `Stats.since`. Durations: histograms with the edges `histogram.SECONDS`."""
 
     __slots__ = (
         *COUNTERS,
@@ -94,8 +95,8 @@ class RouteStats:
             setattr(self, name, 0)
         self.last_legacy_at = 0.0
         self.seconds_legacy = self.seconds_extracted = 0.0
-        self.durations_legacy = [0] * (len(BUCKETS_S) + 1)
-        self.durations_extracted = [0] * (len(BUCKETS_S) + 1)
+        self.durations_legacy = [0] * (len(SECONDS) + 1)
+        self.durations_extracted = [0] * (len(SECONDS) + 1)
         self.statuses_legacy: dict[int, int] = {}
         self.statuses_extracted: dict[int, int] = {}
         self.users_legacy: Users | None = None
@@ -188,7 +189,7 @@ class Stats:
         if status >= 500 or exchange.stage:
             bad, own = _failed(exchange)
             stats.client_gone += exchange.stage == b"client"
-        identity = exchange.identity
+        identity, duration = exchange.identity, bisect_left(SECONDS, seconds)
         user = identity.subject if identity is not None else exchange.head.authorization
         if decision.side is _LEGACY:
             stats.legacy += 1
@@ -196,7 +197,7 @@ class Stats:
                 stats.unanswered_legacy += own
                 stats.errors_legacy += not own
             stats.last_legacy_at = self.wall()
-            stats.durations_legacy[bisect_left(BUCKETS_S, seconds)] += 1
+            stats.durations_legacy[duration] += 1
             stats.seconds_legacy += seconds
             statuses, users = stats.statuses_legacy, stats.users_legacy
         else:
@@ -204,7 +205,7 @@ class Stats:
             if bad:
                 bad = not own or exchange.stage != b""
                 stats.errors_extracted += bad
-            stats.durations_extracted[bisect_left(BUCKETS_S, seconds)] += 1
+            stats.durations_extracted[duration] += 1
             stats.seconds_extracted += seconds
             statuses, users = stats.statuses_extracted, stats.users_extracted
         if user:
@@ -215,9 +216,15 @@ class Stats:
         if decision is STATE_EXTRACTED:
             step_counts.count_extracted(self.steps, exchange, bad, self.wall)
         elif exchange.bucket is not None:
-            step_counts.count(self.steps, exchange, bad, self.wall)
+            step_counts.count(self.steps, exchange, bad, self.wall, duration)
         if route.undeclared:
             self.count_shape(path_shape(exchange.method, exchange.head.path))
+
+    def pair(self, route: Route, seconds: tuple[float, float], sizes: tuple[int, int] | None) -> None:
+        """Shadow has compared two answers, legacy's first. `sizes`: None where their codings differ."""
+        step = self.steps.get(route.movable.name)
+        if step is not None and route.movable.state is MigrationState.SHADOW:
+            step.timings.pair(route.id, ratio(*seconds, route.movable.gate.latency_slack_s), ratio(*sizes or _EQUAL))
 
     def begin_step(self, unit: str, since: float, share: int, routes: Sequence[str]) -> None:
         """The movable has moved; goes on where its step is counted already (after a restart, or with a new file)."""
@@ -257,7 +264,7 @@ class Stats:
             "since": max(self.since, self.anew_at),
             "routes": {name: self.route(name).snapshot() for name in routes},
             "undeclared": dict(self.undeclared),
-            "steps": {unit: self.steps[unit].snapshot() for unit in units if unit in self.steps},
+            "steps": {unit: self.steps[unit].part() for unit in units if unit in self.steps},
         }
 
     def add(self, part: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from strangler_gateway.exchange.decision import BREAKER_OPEN, FAILED_OVER, SHARE
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.table.bucket import key_hash
 from strangler_gateway.telemetry.first_failures import FirstFailures
+from strangler_gateway.telemetry.step_timings import StepTimings
 from strangler_gateway.telemetry.user_sketch import MOST
 
 SLOTS = 16_384
@@ -115,6 +116,8 @@ def unpacked(text: str) -> bytearray:
     return bytearray(bits.encode().translate(_BYTES))
 
 
+_NO_TIMINGS: Mapping[str, Any] = {"age_s": 0.0, "routes": {}}
+"""Of a step that an older version has counted."""
 _DIGITS = bytes([ord("0"), *[ord("1")] * 255])
 _BYTES = bytes(int(code == ord("1")) for code in range(256))
 
@@ -122,7 +125,7 @@ _BYTES = bytes(int(code == ord("1")) for code in range(256))
 class StepCounts:
     """Of one movable since its last move at `since` (Unix seconds), at one share (basis points)."""
 
-    __slots__ = ("asked", "before", "example", "legacy", "look", "new", "routes", "share", "since")
+    __slots__ = ("asked", "before", "example", "legacy", "look", "new", "routes", "share", "since", "timings")
 
     def __init__(self, since: float, share: int) -> None:
         self.since, self.share = since, share
@@ -138,6 +141,7 @@ class StepCounts:
         """By route, the counts at the last look in canary; in shadow by "", equal and different answers."""
         self.example: dict[str, Any] | None = None
         """The latest failure of the new side."""
+        self.timings = StepTimings()
 
     def of(self, route_id: str) -> RouteCounts:
         """The counts of a route, made on first use."""
@@ -181,6 +185,7 @@ class StepCounts:
         if _looked_at(other.look) > _looked_at(self.look):
             self.look = other.look
         self.example = max(self.example, other.example, key=lambda one: one["at"] if one else "")
+        self.timings.add(other.timings.part() if other.timings.lately is not None else other.timings.snapshot())
 
     def first_failures(self) -> dict[str, Any]:
         """By route, what rule 2 counts of both sides: requests, and users who have failed. JSON-able."""
@@ -207,7 +212,12 @@ class StepCounts:
             "before": dict(self.before),
             "look": dict(self.look),
             "example": self.example,
+            "timings": self.timings.snapshot(),
         }
+
+    def part(self) -> dict[str, Any]:
+        """A snapshot for the sum over all gateways."""
+        return self.snapshot() | {"timings": self.timings.part()}
 
     @classmethod
     def restored(cls, saved: Mapping[str, Any]) -> "StepCounts":
@@ -221,6 +231,7 @@ class StepCounts:
         step.before = {str(route): _row(row) for route, row in saved["before"].items()}
         step.look = {str(route): _pair(row) if route == "" else _row(row) for route, row in saved["look"].items()}
         step.example = saved["example"] if isinstance(saved["example"], dict) else None
+        step.timings.add(saved.get("timings", _NO_TIMINGS))
         return step
 
 
@@ -234,10 +245,13 @@ def adopt_steps(mine: dict[str, StepCounts], steps: Mapping[str, Sequence[Any]])
             mine[unit] = StepCounts(since, share)
 
 
-def count(steps: Mapping[str, StepCounts], exchange: Exchange, bad: bool, wall: Callable[[], float]) -> None:
+def count(
+    steps: Mapping[str, StepCounts], exchange: Exchange, bad: bool, wall: Callable[[], float], duration: int
+) -> None:
     """A request whose user was drawn has ended. `bad`: with a failure of the side that it went to.
 
-    It counts where its movable still stands where it stood, and unless the client left before an answer.
+    `duration`: its bin of `histogram.SECONDS`. It counts where its movable still stands where it stood, and unless the
+    client left before an answer.
     """
     route, decision = exchange.route, exchange.decision
     step = steps.get(route.movable.name)
@@ -245,6 +259,8 @@ def count(steps: Mapping[str, StepCounts], exchange: Exchange, bad: bool, wall: 
         return
     counts, slot = step.routes.get(route.id) or step.of(route.id), exchange.key_hash >> _SHIFT
     if decision is SHARE_OUT:
+        if not bad and not exchange.protocol:
+            step.timings.legacy(route.id, duration, exchange.size)
         users = step.legacy or step.users_of_legacy()
         users.seen[slot] = 1
         if not users.pairs[slot ^ counts.mark]:
@@ -256,6 +272,8 @@ def count(steps: Mapping[str, StepCounts], exchange: Exchange, bad: bool, wall: 
         else:
             counts.first_legacy.repeat(exchange.key_hash, bad)
     elif decision in _NEW_SIDE:
+        if not bad and decision is SHARE_IN and not exchange.protocol:
+            step.timings.new(route.id, duration, exchange.size)
         users = step.new or step.users_of_new()
         users.seen[slot] = 1
         bad = bad or decision is not SHARE_IN

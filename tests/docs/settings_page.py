@@ -201,6 +201,8 @@ REFUSALS: dict[str, str] = {
     "own_data": "`data: own` and a route that writes cannot be split in canary",
     "report": "retired: it needs a retire report that is a proof, and not older than a day",
     "retired": "only a rollback leaves retired",
+    "sizes": "answers of the new side are clearly larger or smaller than legacy's",
+    "slow": "the new side takes clearly longer than legacy",
     "step": "a flip goes one state at a time",
     "store": "the store that the gateways share does not answer",
     "unreachable": "the service does not accept a connection, or the broker lacks the queue",

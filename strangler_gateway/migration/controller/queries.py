@@ -87,6 +87,13 @@ class Queries:
         before = total(Counts(*row) for row in step.before.values()) if step else Counts()
         return None if counted.problems else CountsSeen(known.gate, before)
 
+    def tick(self, seconds: float) -> None:
+        """So much time has passed, for what counts only for a while."""
+        for name, movable in self.served.table.movables.items():
+            if name in self.policy.stats.steps:
+                rules = movable.gate
+                self.policy.stats.steps[name].timings.tick(seconds, rules.latency_skip_s, rules.latency_window_s)
+
     async def look(self) -> None:
         """Takes every look of the gate that is due: it depends on the traffic, not on when somebody asks.
 

@@ -12,18 +12,22 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """`follower`: None for a gateway that is alone; `look` is called before each save, every `every_s`."""
+    """`follower`: None for a gateway that is alone; `tick` and `look` are called before each save, every `every_s`.
+
+    `tick` is told how many seconds have passed, by a clock that does not jump.
+    """
 
     def __init__(
         self,
         standings: Standings,
         saved: Sequence[SavedFile],
+        tick: Callable[[float], None],
         look: Callable[[], Awaitable[None]],
         follower: Follower | None,
         turn: asyncio.Lock,
         every_s: float,
     ) -> None:
-        self._standings, self._saved, self._look = standings, saved, look
+        self._standings, self._saved, self._tick, self._look = standings, saved, tick, look
         self._follower, self._turn, self._every_s = follower, turn, every_s
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -68,7 +72,12 @@ class Upkeep:
         return None
 
     async def _save_for_ever(self) -> None:
+        clock = asyncio.get_running_loop().time
+        ticked = clock()
         while True:
             await asyncio.sleep(self._every_s)
+            now = clock()
+            self._tick(now - ticked)
+            ticked = now
             await self._look()
             await self.save()

@@ -3,8 +3,8 @@
 The gate may look at any moment here: going back wrongly costs an operator a release, not a user an error.
 """
 
+from strangler_gateway.evidence.bounds import Proportion, newcombe
 from strangler_gateway.evidence.cards import ABOVE, HARD, Card
-from strangler_gateway.migration.gate.bounds import Proportion, newcombe
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.pool import Counts, total
 from strangler_gateway.migration.gate.verdict import Verdict

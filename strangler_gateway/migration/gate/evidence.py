@@ -1,9 +1,11 @@
 """What the gate knows of a movable since its last move: verdict, counts by route, what was never asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 from strangler_gateway.migration.gate.pool import Counts
+from strangler_gateway.migration.gate.timing import Timed, timed
 from strangler_gateway.migration.gate.verdict import (
     CanaryVerdict,
     ParityVerdict,
@@ -60,6 +62,9 @@ class GateEvidence:
     example: Mapping[str, object] | None
     per_second: float
     """Requests to the new side (comparisons in shadow) at the traffic of this step."""
+    timed: Callable[[], Timed]
+    """Durations and sizes; worked out at the first call, because whoever asks every second needs none."""
+    rules: GateRules
 
     @property
     def verdict(self) -> Verdict | None:
@@ -92,6 +97,8 @@ def gathered(
         differing={one.id: one.different for one in seen if one.different} if parity is not None else {},
         example=step.example,
         per_second=_rate(canary, parity, step, seen, now, since_counted),
+        timed=cache(partial(timed, position, step.timings, rules)),
+        rules=rules,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from strangler_gateway.migration.gate.bounds import Proportion
+from strangler_gateway.evidence.bounds import Proportion
 
 
 class Counts(NamedTuple):

@@ -3,6 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from strangler_gateway.evidence.latency import (
+    LEAST_LEGACY,
+    PAIRS,
+    SMALLER_PAIRS,
+    Beyond,
+    Question,
+    TimingEvidence,
+    TimingVerdict,
+)
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.pool import Counts
 from strangler_gateway.migration.gate.verdict import CanaryVerdict, ParityVerdict, Verdict
@@ -17,6 +26,11 @@ def refused(unit: str, known: GateEvidence) -> Iterator[Refused]:
     """Why the movable may make no step forward from where it stands; nothing where no gate is asked."""
     yield from _out_of_canary(unit, known)
     yield from _out_of_shadow(unit, known)
+    timed = known.timed()
+    if timed.latency is not None and timed.latency.verdict is TimingVerdict.BEYOND:
+        yield "slow", f"{unit}: the new side is slow: {timing(known, timed.latency)}; make the service faster"
+    if timed.size is not None and timed.size.verdict is TimingVerdict.BEYOND:
+        yield "sizes", f"{unit}: answers of the new side have other sizes: {timing(known, timed.size)}"
 
 
 def _out_of_canary(unit: str, known: GateEvidence) -> Iterator[Refused]:
@@ -129,6 +143,36 @@ def numbers(known: GateEvidence, found: CanaryVerdict) -> str:
             f"legacy {counts.failed_legacy} of {counts.legacy})"
         )
     return text
+
+
+def timing(known: GateEvidence, found: TimingEvidence) -> str:
+    """Which part lies beyond legacy's, and which part would."""
+    times = known.rules.p95_ratio
+    parts = found.parts
+    if found.verdict is TimingVerdict.BEYOND:
+        parts = tuple(part for part in found.parts if part.is_beyond) or next(iter(found.routes.values()))
+    text = ", ".join(f"{_percent(one.beyond / one.of)} of {one.of} {_beyond(one.question, times)}" for one in parts)
+    routes = f" (by themselves: {', '.join(sorted(found.routes)[:_MOST_ROUTES])})" if found.routes else ""
+    return text + routes
+
+
+def too_few(known: GateEvidence, found: TimingEvidence) -> str:
+    """What rule 3 waits for."""
+    skips = known.timed().skips_s
+    if skips:
+        return f"the first {span(known.rules.latency_skip_s)} of a step do not count: {span(skips)} more"
+    if found.answers < found.least:
+        return _missing(found.least - found.answers, known, f"answers (of {found.least})")
+    if found.legacy is not None and found.legacy < LEAST_LEGACY:
+        return f"only {found.legacy} answers of legacy to compare with, {LEAST_LEGACY} are needed"
+    return f"not clear yet: {timing(known, found)}"
+
+
+def _beyond(question: Question, times: float) -> str:
+    """As in `are above 1.2 × legacy's p95 (7 % may be)`."""
+    of = "legacy's answer" if question in (PAIRS, SMALLER_PAIRS) else f"legacy's p{question.quantile * 100:g}"
+    where = f"above {times:g} × {of}" if question.side is Beyond.ABOVE else f"below {of} / {times:g}"
+    return f"are {where} (up to {_percent(question.expected)} may be)"
 
 
 def _by_route(routes: Mapping[str, Counts]) -> str:

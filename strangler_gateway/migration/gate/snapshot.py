@@ -1,12 +1,13 @@
 """The gate's evidence as a snapshot: each rule with its numbers, threshold, verdict and sentence. Pure."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
+from strangler_gateway.evidence.latency import BeyondPart, TimingEvidence, TimingVerdict
 from strangler_gateway.evidence.snapshot import RuleEvidence, RuleVerdict, Snapshot, iso
 from strangler_gateway.migration.gate import sentences
 from strangler_gateway.migration.gate.evidence import GateEvidence
-from strangler_gateway.migration.gate.shown import busiest, rounded, sides
+from strangler_gateway.migration.gate.shown import MAX_ROUTES, busiest, rounded, sides
 from strangler_gateway.migration.gate.verdict import ParityVerdict, Verdict
 from strangler_gateway.migration.states import RefusalCode
 
@@ -23,7 +24,14 @@ def snapshot(unit: str, known: GateEvidence, problems: Sequence[str] = ()) -> Sn
         known.position,
         known.now,
         known.since,
-        (_failures(known, said), _users(known, said), _parity(known, said), _exercised(known, said)),
+        (
+            _failures(known, said),
+            _users(known, said),
+            _parity(known, said),
+            _timing("latency", known, known.timed().latency, said.get("slow")),
+            _timing("size", known, known.timed().size, said.get("sizes")),
+            _exercised(known, said),
+        ),
         tuple({"route": route, "last_legacy_at": iso(at)} for route, at in known.never_asked.items()),
         tuple(problems),
     )
@@ -110,6 +118,50 @@ def _exercised(known: GateEvidence, said: Said) -> RuleEvidence:
     verdict = RuleVerdict.WAIT if known.never_asked else RuleVerdict.PASS
     text = "the new side was asked for every route that legacy was asked for"
     return RuleEvidence("exercised", verdict, said.get("never_asked", text), {"never_asked": len(known.never_asked)})
+
+
+def _timing(
+    rule: Literal["latency", "size"], known: GateEvidence, found: TimingEvidence | None, refused: str | None
+) -> RuleEvidence:
+    timed = known.timed()
+    if found is None:
+        return RuleEvidence(rule, RuleVerdict.OFF, timed.off or "switched off in routes.yaml (`gate:`)")
+    verdict, says = _TIMED[rule][found.verdict], refused
+    if says is None:
+        waits = verdict is RuleVerdict.WAIT
+        says = sentences.too_few(known, found) if waits else sentences.timing(known, found)
+    missing = _wait_s(known, found.least - found.answers)
+    numbers: dict[str, Any] = {"answers": found.answers, "legacy": found.legacy}
+    if rule == "latency" and timed.quantiles:
+        numbers |= {name: round(1000 * ms, 3) for name, ms in zip(_QUANTILES, timed.quantiles, strict=True)}
+    numbers |= {part.question.name: _part(part) for part in found.parts}
+    return RuleEvidence(
+        rule,
+        verdict,
+        says,
+        numbers
+        | {"routes": {route: {part.question.name: _part(part) for part in parts} for route, parts in _first(found)}},
+        {"ratio": known.rules.p95_ratio, "answers": found.least}
+        | {part.question.name: part.question.passes for part in found.parts},
+        (None if missing is None else timed.skips_s + missing) if verdict is RuleVerdict.WAIT else None,
+    )
+
+
+def _first(found: TimingEvidence) -> list[tuple[str, tuple[BeyondPart, ...]]]:
+    """Routes that are beyond by themselves: a line of the journal is bounded."""
+    return sorted(found.routes.items())[:MAX_ROUTES]
+
+
+def _part(part: BeyondPart) -> dict[str, Any]:
+    return {"beyond": round(part.beyond, 1), "of": part.of, "lower": rounded(part.lower), "upper": rounded(part.upper)}
+
+
+_QUANTILES = ("p50_ms_legacy", "p50_ms_extracted", "p95_ms_legacy", "p95_ms_extracted")
+_BEST = {TimingVerdict.PASS: RuleVerdict.PASS, TimingVerdict.WAIT: RuleVerdict.WAIT}
+_TIMED = {
+    "latency": _BEST | {TimingVerdict.BEYOND: RuleVerdict.SLOW},
+    "size": _BEST | {TimingVerdict.BEYOND: RuleVerdict.DIFFERENT},
+}
 
 
 def _off(known: GateEvidence) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from strangler_gateway.migration.gate.bounds import Proportion, Z, newcombe, wilson
+from strangler_gateway.evidence.bounds import Proportion, Z, newcombe, wilson
 from strangler_gateway.migration.gate.pool import Counts, pooled, total
 from strangler_gateway.table.routes import GateRules
 

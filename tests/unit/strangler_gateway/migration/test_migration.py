@@ -8,6 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from strangler_gateway.config.file import load
+from strangler_gateway.evidence.snapshot import RuleName, Snapshot
 from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
@@ -200,6 +201,33 @@ async def test_a_step_from_canary_needs_evidence_and_force_leaves_it_in_the_jour
     [failures] = [one for one in entry.evidence["rules"] if one["rule"] == "failures"]
     assert (entry.evidence["verdict"], failures["verdict"]) == ("WORSE", "WORSE")
     assert failures["numbers"]["extracted"] == {"failed": 20, "of": 20}
+
+
+async def test_a_slow_service_is_refused_by_numbers_and_too_few_answers_refuse_nothing(
+    world: World, migration: Migration
+) -> None:
+    await lead(world, migration, canary(10))
+    world.served_both()
+    assert verdicts(await migration.evidence("items"), "latency") == ("WAIT", "WAIT")
+    timings = world.stats.steps["items"].timings
+    for _ in range(1800):
+        timings.legacy("item-read", 50, 1000)
+        timings.new("item-read", 60, 1000)
+    known = await migration.evidence("items")
+    assert (verdicts(known, "latency"), verdicts(known, "size")) == (("SLOW", "SLOW"), ("PASS", "SLOW"))
+    [refusal] = (await flip(migration, canary(50))).refusals
+    assert (refusal.code, refusal.forcible) == ("slow", True)
+    assert "100 % of 1800 are above 1.2 × legacy's p50" in refusal.message
+    world.edit("gate: {min: 10}", "gate: {min: 10, p95_ratio: 4}")
+    await migration.reload()
+    assert (await flip(migration, canary(50))).done
+    assert world.last().evidence is not None
+    assert verdicts(await migration.evidence("items"), "latency")[0] == "WAIT"
+
+
+def verdicts(known: Snapshot, name: RuleName) -> tuple[str, str]:
+    """The verdict of a rule, and of all."""
+    return known.rule(name).verdict, known.verdict
 
 
 async def test_each_step_counts_anew_and_its_counts_outlive_a_restart(world: World, migration: Migration) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_gateway.migration.gate.bounds import Proportion, newcombe
+from strangler_gateway.evidence.bounds import Proportion, newcombe
 from strangler_gateway.migration.gate.pool import Counts, pooled
 from strangler_gateway.migration.gate.verdict import Verdict, judge_canary, judge_parity, next_look
 from strangler_gateway.table.routes import GateRules
