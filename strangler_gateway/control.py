@@ -6,6 +6,7 @@ import socket
 from starlette.applications import Starlette
 
 from strangler_gateway.migration.file_watch import Reloader
+from strangler_gateway.plans.driver import PlanDriver
 from strangler_gateway.server.uvicorn_server import Server, admin_server
 from strangler_gateway.settings import Settings
 
@@ -13,7 +14,7 @@ from strangler_gateway.settings import Settings
 class Control:
     """`listener` stays open when it ends: what comes meanwhile waits there, for this process or the next one.
 
-    `tasks`: in which it runs.
+    `driver`: of plans. `tasks`: in which it runs.
     """
 
     def __init__(
@@ -22,9 +23,11 @@ class Control:
         app: Starlette,
         listener: socket.socket,
         reloader: Reloader,
+        driver: PlanDriver,
         tasks: asyncio.TaskGroup,
     ) -> None:
-        self._settings, self._app, self._listener, self._reloader = settings, app, listener, reloader
+        self._settings, self._app, self._listener = settings, app, listener
+        self._reloader, self._driver = reloader, driver
         self.tasks = tasks
         self._server: Server | None = None
         self._running: list[asyncio.Task[None]] = []
@@ -35,6 +38,7 @@ class Control:
         self._running = [
             self.tasks.create_task(self._server.serve([self._listener.dup()])),
             self.tasks.create_task(self._reloader.run()),
+            self.tasks.create_task(self._driver.run()),
         ]
         await self._server.up.wait()
 
@@ -42,7 +46,8 @@ class Control:
         """What is under way may take a second more."""
         if self._server is not None:
             self._server.should_exit = True
-            serving, reloading = self._running
+            serving, *others = self._running
             await serving
-            reloading.cancel()
-            await asyncio.gather(reloading, return_exceptions=True)
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)

@@ -15,9 +15,10 @@ from typing import Any
 import uvicorn
 
 from chassis.service.logs import configure
-from chassis.settings import SettingsInvalid
+from chassis.settings import SettingsInvalid, revealed
 from strangler_gateway import opening
 from strangler_gateway.admin.app import admin_app
+from strangler_gateway.admin.auth import access
 from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.control import Control
@@ -32,6 +33,9 @@ from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.readiness import ServiceReadiness, ask
 from strangler_gateway.migration.saved_file import differences_file
+from strangler_gateway.plans.clocks import SystemClock
+from strangler_gateway.plans.driving import driving, progress_file
+from strangler_gateway.plans.progress import ProgressBook
 from strangler_gateway.server.listener import join, listen, listen_together
 from strangler_gateway.server.shutdown import StopSignals
 from strangler_gateway.server.uvicorn_server import address
@@ -86,6 +90,7 @@ class _Process:
 
     def __init__(self, settings: Settings, open_files: contextlib.ExitStack, before: Predecessor | None) -> None:
         self._settings, self._before = settings, before
+        access(settings)  # its faults are told before anything begins
         self._examples, self._publishing = Examples(), opening.publishing(settings)
         self._stats = Stats(hashed=opening.hashed_users(settings))
         self._public = [open_files.enter_context(one) for one in _public_listeners(settings, before)]
@@ -100,6 +105,7 @@ class _Process:
             lambda forget: self._migration.failures.tell(forget),
         )
         self._is_ready = self._handed_over = False
+        book = ProgressBook()
         self._reporting: asyncio.Task[None] | None = None
         self._migration = Migration(
             settings.routes,
@@ -109,12 +115,17 @@ class _Process:
             broker=self._publishing.probe,
             examples=self._examples.of,
             probe=self._probe,
-            saved=(differences_file(settings.state, self._examples.snapshot, self._examples.restore),),
+            saved=(
+                differences_file(settings.state, self._examples.snapshot, self._examples.restore),
+                progress_file(settings.state, book),
+            ),
             acknowledged=self._acknowledged,
             refresh=self._refresh,
             count_again=lambda routes: self._serving.count_again(routes),
             **(self._joined.control if self._joined else {}),
         )
+        secret, name = revealed(settings.notify_secret), member_name(settings)
+        self._driving = driving(self._migration, book, SystemClock(), secret, name)
 
     def _serving_of(self, out: Any) -> Serving:
         settings = self._settings
@@ -204,7 +215,7 @@ class _Process:
     def _control(self, tasks: asyncio.TaskGroup) -> Control:
         app = admin_app(self._admin_parts(), self._migration)
         reloader = Reloader(self._settings.routes, self._migration.reload)
-        return Control(self._settings, app, self._admin, reloader, tasks)
+        return Control(self._settings, app, self._admin, reloader, self._driving.driver, tasks)
 
     async def _watch_on(self, guards: Sequence[Mapping[str, Any]]) -> None:
         """The guards of the process before."""
@@ -305,6 +316,7 @@ class _Process:
             tokens=self._signer,
             joined=self._joined,
             counts=self._joined.counts if self._joined is not None else None,
+            plans=self._driving.plans,
             name=member_name(self._settings),
         )
 
@@ -317,6 +329,7 @@ class _Process:
     async def aclose(self) -> None:
         """Ends what serves, then writes down what it counted."""
         await self._serving.aclose()
+        await self._driving.notifier.aclose()
         await self._migration.aclose()
         if self._joined is not None and self._handed_over:
             await self._joined.aclose()

@@ -10,7 +10,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from chassis.consul.settings import ConsulSettings
 from chassis.settings import revealed
 
-_SECRETS = ("broker_url", "consul_token", "debug_token", "operator_token", "reader_token", "redis_url", "signing_key")
+_SECRETS = (
+    "admin_tokens",
+    "broker_url",
+    "consul_token",
+    "debug_token",
+    "notify_secret",
+    "operator_token",
+    "reader_token",
+    "redis_url",
+    "signing_key",
+)
 
 
 class Settings(BaseSettings):
@@ -41,10 +51,15 @@ class Settings(BaseSettings):
     log_fields: str = Field("", pattern=r"^(|(path|user)(,(path|user))*)$")
     """More fields of each request's log line: `path`, `user`, or `path,user`. They are personal data."""
 
+    admin_tokens: SecretStr | None = None
+    """Credentials of operators with a name, a line each: NAME:TOKEN. The journal says the name, and a plan's step can
+    be approved by another one than who asked for it."""
     broker_url: SecretStr | None = None
     """amqp://… or sqlite:///PATH, for routes that publish; it may contain a password."""
     debug_token: SecretStr | None = None
     """The debug credential, for Strangler-Debug. None: nobody has it."""
+    notify_secret: SecretStr | None = None
+    """Signs what is sent to the webhooks of plans (HMAC-SHA256). None: it is sent without a signature."""
     operator_token: SecretStr | None = None
     """The credential that may change things through the admin API. None: nothing can be changed there."""
     reader_token: SecretStr | None = None

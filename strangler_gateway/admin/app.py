@@ -9,13 +9,14 @@ from starlette.routing import Route
 
 from chassis.service.metrics import CONTENT_TYPE, rendered
 from strangler_gateway.admin import bodies, views
-from strangler_gateway.admin.auth import Role, access
+from strangler_gateway.admin.auth import Role, access, bearer
 from strangler_gateway.admin.gateways import Gateways
 from strangler_gateway.admin.operations import Operations
 from strangler_gateway.admin.parts import AdminParts
+from strangler_gateway.admin.plan_calls import PlanCalls
 from strangler_gateway.admin.recording import RecordingStream, about
 from strangler_gateway.admin.reports import Reports
-from strangler_gateway.admin.requests import HANDLERS, AdminRefusal, body, caller, query_field, unknown_name
+from strangler_gateway.admin.requests import HANDLERS, HOLDER, AdminRefusal, body, caller, query_field, unknown_name
 from strangler_gateway.admin.retirement import MAX_DOCUMENT, Retirement
 from strangler_gateway.admin.totals import Totals
 from strangler_gateway.cluster.peers import PATH
@@ -56,6 +57,12 @@ def admin_app(parts: AdminParts, migration: Migration) -> Starlette:
         Route("/record", admin.writes(admin.record), methods=["POST"]),
         Route("/adopt", admin.writes(admin.adopt), methods=["POST"]),
         Route("/reload", admin.writes(admin.reload), methods=["POST"]),
+        Route("/plans", admin.reads(admin.plans.listed)),
+        Route("/plans/{name}", admin.reads(admin.plans.one)),
+        *(
+            Route(f"/plans/{{name}}/{verb}", admin.writes(call), methods=["POST"])
+            for verb, call in admin.plans.verbs.items()
+        ),
         Route("/gateways", admin.reads(admin.gateways.listed)),
         Route("/gateways/forget", admin.writes(admin.gateways.forget), methods=["POST"]),
     ]
@@ -74,6 +81,7 @@ class _Admin:
         self.retirement = Retirement(migration, parts.keys.keys, parts.name)
         self._operations = Operations(migration, self.gateways, self.retirement.seen)
         self._reports = Reports(parts, migration, totals, self.gateways)
+        self.plans = PlanCalls(parts.plans, self._operations)
 
     def reads(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint for readers and operators."""
@@ -86,9 +94,11 @@ class _Admin:
     def _guarded(self, wanted: Role, endpoint: Endpoint) -> Endpoint:
         async def guarded(request: Request) -> Response:
             fields = request.headers
-            denied = self._access.denies(wanted, fields.get("authorization", ""), fields.get("host", ""))
+            authorization = fields.get("authorization", "")
+            denied = self._access.denies(wanted, authorization, fields.get("host", ""))
             if denied is not None:
                 raise AdminRefusal(denied.status, "denied", denied.message)
+            request.scope[HOLDER] = self._access.holder(bearer(authorization))
             return await endpoint(request)
 
         return guarded

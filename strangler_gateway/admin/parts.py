@@ -11,6 +11,7 @@ from strangler_gateway.admin.totals import Differences
 from strangler_gateway.joined import Joined
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.migration.shared_counts import SharedCounts
+from strangler_gateway.plans.plans import Plans
 from strangler_gateway.recording.record import Recorder
 from strangler_gateway.settings import Settings
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus
@@ -53,5 +54,7 @@ class AdminParts:
     joined: Joined | None = None
     """What makes this gateway one of several; None: it is alone."""
     counts: SharedCounts | None = None
+    plans: Plans | None = None
+    """None: nothing drives plans here."""
     name: str = "gateway"
     """Of this gateway, in what it signs."""

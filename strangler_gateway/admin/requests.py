@@ -8,7 +8,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from strangler_gateway.admin.auth import Holder
+
 MAX_BODY = 64 * 1024
+HOLDER = "strangler.holder"
+"""The key of a request's scope under which its Holder is."""
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -49,9 +53,19 @@ async def body(request: Request, model: type[Body], max_bytes: int = MAX_BODY) -
 
 
 def caller(request: Request, said: str) -> str:
-    """For the journal: the name that the caller gives, and his address."""
+    """For the journal: the name of the credential, or else the one that the caller gives; and his address."""
+    holder = holder_of(request)
+    if holder is not None and holder.named:
+        return f"{holder.name} ({address(request)})"
     name = "".join(c if c.isprintable() else "?" for c in said).strip()
     return f"{name or 'operator'} ({address(request)})"
+
+
+def holder_of(request: Request) -> Holder | None:
+    """Whose credential the request has; None: it needs none."""
+    found = request.scope.get(HOLDER)
+    assert found is None or isinstance(found, Holder)
+    return found
 
 
 def address(request: Request) -> str:

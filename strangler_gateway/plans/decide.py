@@ -63,6 +63,8 @@ class PlanStanding:
     approved: str = ""
     """Who has approved the next step."""
     rollback_ages: tuple[float, ...] = ()
+    probe: bool = False
+    """At most half of the users get the new side for a moment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 LOOK_EVERY_S = 5.0
 """How often the evidence of one movable is read, and a refused step is tried again."""
+LAST_S = 5.0
+"""How long a move that has begun may still take when the process ends."""
 WHO = "plan"
 _SERVING = (MigrationState.CANARY, MigrationState.EXTRACTED)
 _PASSING: frozenset[RefusalCode] = frozenset({"counters", "members", "overtaken", "store", "wait", "journal"})
@@ -107,9 +109,15 @@ class PlanDriver:
                 except Exception:
                     log.exception("a tick of the plans has failed; the next one follows")
         finally:
-            for task in self._tasks.values():
+            await self._finish()
+
+    async def _finish(self) -> None:
+        """A move that has begun ends whole, if it can."""
+        if tasks := list(self._tasks.values()):
+            _, late = await asyncio.wait(tasks, timeout=LAST_S)
+            for task in late:
                 task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def tick(self) -> None:
         """Counts the time, and begins what is due; no movable waits for another one."""

@@ -32,12 +32,16 @@ _ANSWERED: tuple[ReasonCode, ...] = ("asked", "limit")
 
 @dataclass(frozen=True, slots=True)
 class PlanReport:
-    """Where a plan stands and what it waits for. `refused`: why its step was refused, the last time it was tried."""
+    """Where a plan stands and what it waits for, at `at` (Unix seconds).
+
+    `refused`: why its step was refused, the last time it was tried.
+    """
 
     unit: str
     rules: PlanRules
     here: PlanStanding
     decision: PlanDecision
+    at: float
     refused: str | None = None
     problem: str | None = None
     """Why nothing moves by itself here."""
@@ -101,7 +105,8 @@ class Plans:
         known = told(await self._migration.evidence(unit))
         here = self._here.standing(unit)
         found = decide(rules, here, self._here.moment, known)
-        return PlanReport(unit, rules, here, found, self._driver.refused.get(unit), self._driver.problem)
+        now, driver = self._here.moment.now, self._driver
+        return PlanReport(unit, rules, here, found, now, driver.refused.get(unit), driver.problem)
 
     async def advance(self, unit: str, wish: Wish) -> PlanAnswer:
         """Makes the next step now; where it needs an approval, it is asked for, and made when it is there."""
@@ -205,5 +210,5 @@ def _refusal(unit: str, step: PlanStep, left: list[Reason]) -> str:
 def _same(unit: str, step: PlanStep, asked: str) -> str:
     return (
         f"{step} of {unit} was asked for with the credential of {asked}, which is yours: another operator approves it "
-        "(named operators: STRANGLER_OPERATORS_FILE)"
+        "(named operators: STRANGLER_ADMIN_TOKENS_FILE)"
     )

@@ -29,9 +29,8 @@ class ServedStandings(Protocol):
 class PlanStandings:
     """Every gateway keeps one, so that any of them can take over."""
 
-    def __init__(self, migration: ServedStandings, clock: PlanClock) -> None:
-        self._migration, self._clock = migration, clock
-        self.book = ProgressBook()
+    def __init__(self, migration: ServedStandings, clock: PlanClock, book: ProgressBook) -> None:
+        self._migration, self._clock, self.book = migration, clock, book
         self._watch = ClockWatch()
         self._ticked = clock.monotonic()
         self.moment = Moment(clock.wall())
@@ -64,4 +63,5 @@ class PlanStandings:
             plan.asked,
             plan.approved,
             progress.rollback_ages,
+            plan.probe,
         )

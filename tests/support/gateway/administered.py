@@ -14,11 +14,13 @@ from strangler_gateway.admin.app import admin_app
 from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.identity.signer import ephemeral_signer
 from strangler_gateway.limits.limiter import LimiterStatus
+from strangler_gateway.plans.plans import Plans
 from strangler_gateway.recording.record import Recorder
 from strangler_gateway.settings import Settings
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.upstream.discovery import DiscoveredServices
 from tests.support.gateway.migrating import World
+from tests.support.gateway.planned import Driven
 
 OPERATOR, READER = "operator-secret-1", "reader-secret-2"
 ALONE = LimiterStatus(None, None, 0)
@@ -41,6 +43,7 @@ def shown(
     is_ready: bool = True,
     limits: Callable[[], LimiterStatus] = lambda: ALONE,
     bulkheads: Callable[[], Sequence[BulkheadStatus]] = list,
+    plans: Plans | None = None,
 ) -> AdminParts:
     """As much of a gateway as the admin API shows."""
     keys, kept, discovered = ephemeral_signer(), Kept(world), DiscoveredServices(Discovery().watch)
@@ -55,6 +58,7 @@ def shown(
         list,
         discovered,
         bulkheads=bulkheads,
+        plans=plans,
     )
 
 
@@ -91,7 +95,13 @@ class AdminServer:
     async def _serve(self) -> None:
         self.migration = self.world.controller()
         await self.migration.start()
-        parts = shown(self.world, settings(**self._given), limits=lambda: self.limits, bulkheads=lambda: self.bulkheads)
+        parts = shown(
+            self.world,
+            settings(**self._given),
+            limits=lambda: self.limits,
+            bulkheads=lambda: self.bulkheads,
+            plans=Driven(self.world, self.migration).plans,
+        )
         self.keys = parts.keys.jwks()
         app = admin_app(parts, self.migration)
         config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False)

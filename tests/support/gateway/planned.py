@@ -6,6 +6,7 @@ from strangler_gateway.migration.migration import Migration
 from strangler_gateway.plans.driver import PlanDriver
 from strangler_gateway.plans.notices import Notice
 from strangler_gateway.plans.plans import Plans
+from strangler_gateway.plans.progress import ProgressBook
 from strangler_gateway.plans.standings import PlanStandings
 from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.position import Position
@@ -52,7 +53,7 @@ class Driven:
 
     def __post_init__(self) -> None:
         self.clocks = Clocks(self.world)
-        self.here = PlanStandings(self.migration, self.clocks)
+        self.here = PlanStandings(self.migration, self.clocks, ProgressBook())
         self.driver = PlanDriver(self.migration, self.here, self._tell)
         self.plans = Plans(self.migration, self.here, self.driver)
 
