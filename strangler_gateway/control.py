@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable, Coroutine
 
 from starlette.applications import Starlette
 
@@ -25,9 +26,11 @@ class Control:
         reloader: Reloader,
         driver: PlanDriver,
         tasks: asyncio.TaskGroup,
+        page: Callable[[], Coroutine[None, None, None]],
     ) -> None:
+        """`page` runs for ever beside the admin port."""
         self._settings, self._app, self._listener = settings, app, listener
-        self._reloader, self._driver = reloader, driver
+        self._reloader, self._driver, self._page = reloader, driver, page
         self.tasks = tasks
         self._server: Server | None = None
         self._running: list[asyncio.Task[None]] = []
@@ -37,6 +40,7 @@ class Control:
         self._server = admin_server(self._settings, self._app)
         self._running = [
             self.tasks.create_task(self._server.serve([self._listener.dup()])),
+            self.tasks.create_task(self._page()),
             self.tasks.create_task(self._reloader.run()),
             self.tasks.create_task(self._driver.run()),
         ]
@@ -46,8 +50,9 @@ class Control:
         """What is under way may take a second more."""
         if self._server is not None:
             self._server.should_exit = True
-            serving, *others = self._running
+            serving, page, *others = self._running
+            page.cancel()  # its open streams end, so that the server need not wait for them
             await serving
             for task in others:
                 task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.gather(page, *others, return_exceptions=True)

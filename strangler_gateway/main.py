@@ -19,6 +19,7 @@ from chassis.settings import SettingsInvalid, revealed
 from strangler_gateway import opening
 from strangler_gateway.admin.app import admin_app
 from strangler_gateway.admin.auth import access
+from strangler_gateway.admin.desk import AdminDesk
 from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.control import Control
@@ -33,6 +34,7 @@ from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.readiness import ServiceReadiness, ask
 from strangler_gateway.migration.saved_file import differences_file
+from strangler_gateway.page.app import OperatorsPage
 from strangler_gateway.plans.clocks import SystemClock
 from strangler_gateway.plans.driving import driving, progress_file
 from strangler_gateway.plans.progress import ProgressBook
@@ -213,9 +215,12 @@ class _Process:
         return await self._before.take()
 
     def _control(self, tasks: asyncio.TaskGroup) -> Control:
-        app = admin_app(self._admin_parts(), self._migration)
+        desk = AdminDesk(self._admin_parts(), self._migration)
+        page = OperatorsPage(desk)
+        app = admin_app(desk, page.routes)
         reloader = Reloader(self._settings.routes, self._migration.reload)
-        return Control(self._settings, app, self._admin, reloader, self._driving.driver, tasks)
+        driver = self._driving.driver
+        return Control(self._settings, app, self._admin, reloader, driver, tasks, page.run)
 
     async def _watch_on(self, guards: Sequence[Mapping[str, Any]]) -> None:
         """The guards of the process before."""

@@ -1,6 +1,6 @@
 """The admin API on its own port: shows what is served, and moves it. Health, metrics and JWKS need no credential."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -9,18 +9,13 @@ from starlette.routing import Route
 
 from chassis.service.metrics import CONTENT_TYPE, rendered
 from strangler_gateway.admin import bodies, views
-from strangler_gateway.admin.auth import Role, access, bearer
-from strangler_gateway.admin.gateways import Gateways
-from strangler_gateway.admin.operations import Operations
-from strangler_gateway.admin.parts import AdminParts
+from strangler_gateway.admin.auth import Role, bearer
+from strangler_gateway.admin.desk import AdminDesk
 from strangler_gateway.admin.plan_calls import PlanCalls
 from strangler_gateway.admin.recording import RecordingStream, about
-from strangler_gateway.admin.reports import Reports
 from strangler_gateway.admin.requests import HANDLERS, HOLDER, AdminRefusal, body, caller, query_field, unknown_name
-from strangler_gateway.admin.retirement import MAX_DOCUMENT, Retirement
-from strangler_gateway.admin.totals import Totals
+from strangler_gateway.admin.retirement import MAX_DOCUMENT
 from strangler_gateway.cluster.peers import PATH
-from strangler_gateway.migration.migration import Migration
 from strangler_gateway.recording.record import Recording
 from strangler_gateway.telemetry.bulkheads import bulkhead_metrics
 from strangler_gateway.telemetry.instances import instance_metrics
@@ -32,9 +27,9 @@ MAX_LOG = 1000
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def admin_app(parts: AdminParts, migration: Migration) -> Starlette:
-    """The ASGI application of the admin port."""
-    admin = _Admin(parts, migration)
+def admin_app(desk: AdminDesk, pages: Sequence[Route] = ()) -> Starlette:
+    """The ASGI application of the admin port. `pages`: what people look at."""
+    admin = _Admin(desk)
     routes = [
         Route("/health/live", admin.live),
         Route("/health/ready", admin.ready),
@@ -67,21 +62,15 @@ def admin_app(parts: AdminParts, migration: Migration) -> Starlette:
         Route("/gateways/forget", admin.writes(admin.gateways.forget), methods=["POST"]),
     ]
     routes += [Route(PATH + name, called, methods=["POST"]) for name, called in admin.gateways.calls.items()]
-    return Starlette(routes=routes, exception_handlers=HANDLERS)
+    return Starlette(routes=[*routes, *pages], exception_handlers=HANDLERS)
 
 
 class _Admin:
-    def __init__(self, parts: AdminParts, migration: Migration) -> None:
-        self._parts = parts
-        self._migration = migration
-        self._access = access(parts.settings)
-        others = (parts.joined.members, parts.joined.peers) if parts.joined is not None else ()
-        totals = Totals(parts.stats, parts.examples, migration.refresh, *others)
-        self.gateways = Gateways(parts.joined, parts.counts, migration, parts.tokens, totals)
-        self.retirement = Retirement(migration, parts.keys.keys, parts.name)
-        self._operations = Operations(migration, self.gateways, self.retirement.seen)
-        self._reports = Reports(parts, migration, totals, self.gateways)
-        self.plans = PlanCalls(parts.plans, self._operations)
+    def __init__(self, desk: AdminDesk) -> None:
+        self._parts, self._migration = desk.parts, desk.migration
+        self._access, self._operations, self._reports = desk.access, desk.operations, desk.reports
+        self.gateways, self.retirement = desk.gateways, desk.retirement
+        self.plans = PlanCalls(desk.parts.plans, desk.operations)
 
     def reads(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint for readers and operators."""

@@ -33,7 +33,7 @@ def routes(migration: Migration, stats: Stats) -> View:
     shapes, unconfirmed = sorted(stats.undeclared.items(), key=lambda item: -item[1]), migration.unconfirmed
     return status(migration) | {
         "since": iso(stats.since),
-        "routes": [_route(route, migration, stats.route(route.id), unconfirmed) for route in migration.served.routes],
+        "routes": [route(each, migration, stats.route(each.id), unconfirmed) for each in migration.served.routes],
         "undeclared": [{"shape": shape, "requests": requests} for shape, requests in shapes],
     }
 
@@ -64,7 +64,8 @@ def limit_metrics(one: LimiterStatus) -> Sequence[Metric]:
     return (forgotten, up)
 
 
-def _route(route: Route, migration: Migration, counts: RouteStats, unconfirmed: Set[str]) -> View:
+def route(route: Route, migration: Migration, counts: RouteStats, unconfirmed: Set[str]) -> View:
+    """A route with its counters."""
     standing = migration.standings[route.movable.name]
     return {
         "id": route.id,

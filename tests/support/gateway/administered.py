@@ -11,9 +11,11 @@ import uvicorn
 
 from chassis.discovery.open import Discovery
 from strangler_gateway.admin.app import admin_app
+from strangler_gateway.admin.desk import AdminDesk
 from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.identity.signer import ephemeral_signer
 from strangler_gateway.limits.limiter import LimiterStatus
+from strangler_gateway.page.app import OperatorsPage
 from strangler_gateway.plans.plans import Plans
 from strangler_gateway.recording.record import Recorder
 from strangler_gateway.settings import Settings
@@ -103,8 +105,13 @@ class AdminServer:
             plans=Driven(self.world, self.migration).plans,
         )
         self.keys = parts.keys.jwks()
-        app = admin_app(parts, self.migration)
+        desk = AdminDesk(parts, self.migration)
+        page = OperatorsPage(desk)
+        app = admin_app(desk, page.routes)
         config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
+        looking = asyncio.create_task(page.run())
         await self._server.serve()
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
         await self.migration.aclose()

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from strangler_gateway.admin.app import admin_app
 from strangler_gateway.admin.auth import Role, access, is_loopback
+from strangler_gateway.admin.desk import AdminDesk
 from strangler_gateway.migration.migration import Migration
 from tests.support.gateway.administered import OPERATOR, READER, settings, shown
 from tests.support.gateway.migrating import World
@@ -28,7 +29,7 @@ AS_OPERATOR, AS_READER = {"Authorization": f"Bearer {OPERATOR}"}, {"Authorizatio
 
 def client(world: World, migration: Migration, **given: Any) -> httpx.AsyncClient:
     parts = shown(world, settings(**given))
-    transport = httpx.ASGITransport(admin_app(parts, migration), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(admin_app(AdminDesk(parts, migration)), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8081")
 
 
@@ -259,7 +260,7 @@ async def test_metrics_tell_the_state_of_every_unit(admin: httpx.AsyncClient) ->
 
 async def test_ready_is_told_by_its_status_and_the_keys_are_public_ones(world: World, migration: Migration) -> None:
     parts = shown(world, settings(), is_ready=False)
-    transport = httpx.ASGITransport(admin_app(parts, migration))
+    transport = httpx.ASGITransport(admin_app(AdminDesk(parts, migration)))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as admin:
         assert (await admin.get("/health/ready")).status_code == 503
         assert (await admin.get("/health/live")).status_code == 200

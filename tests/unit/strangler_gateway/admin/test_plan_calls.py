@@ -10,6 +10,7 @@ import pytest
 from chassis.settings import SettingsInvalid
 from strangler_gateway.admin.app import admin_app
 from strangler_gateway.admin.auth import Holder, Role, access
+from strangler_gateway.admin.desk import AdminDesk
 from tests.support.gateway.administered import OPERATOR, READER, settings, shown
 from tests.support.gateway.migrating import LEGACY, SHADOW, World
 from tests.support.gateway.planned import Driven, planned
@@ -37,7 +38,7 @@ async def office(world: World) -> AsyncIterator[Office]:
     world.edit(*planned(PLAN))
     driven = Driven(world, await world.started())
     parts = shown(world, settings(admin_tokens=NAMED), plans=driven.plans)
-    transport = httpx.ASGITransport(admin_app(parts, driven.migration), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(admin_app(AdminDesk(parts, driven.migration)), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8081") as http:
         yield Office(driven, http)
 

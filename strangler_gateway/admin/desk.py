@@ -1,0 +1,24 @@
+"""What stands behind the admin port: one of each, for the API and for the page."""
+
+from strangler_gateway.admin.auth import access
+from strangler_gateway.admin.gateways import Gateways
+from strangler_gateway.admin.operations import Operations
+from strangler_gateway.admin.parts import AdminParts
+from strangler_gateway.admin.reports import Reports
+from strangler_gateway.admin.retirement import Retirement
+from strangler_gateway.admin.totals import Totals
+from strangler_gateway.migration.migration import Migration
+
+
+class AdminDesk:
+    """Who may do what (`access`), what is told (`reports`), what is done (`operations`)."""
+
+    def __init__(self, parts: AdminParts, migration: Migration) -> None:
+        self.parts, self.migration = parts, migration
+        self.access = access(parts.settings)
+        others = (parts.joined.members, parts.joined.peers) if parts.joined is not None else ()
+        totals = Totals(parts.stats, parts.examples, migration.refresh, *others)
+        self.gateways = Gateways(parts.joined, parts.counts, migration, parts.tokens, totals)
+        self.retirement = Retirement(migration, parts.keys.keys, parts.name)
+        self.operations = Operations(migration, self.gateways, self.retirement.seen)
+        self.reports = Reports(parts, migration, totals, self.gateways)

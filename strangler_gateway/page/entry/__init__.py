@@ -1,0 +1,1 @@
+"""Who looks at the page: log-in, its limit, sessions, and whether a form was sent by the page itself."""

@@ -1,0 +1,1 @@
+"""What changes while somebody looks: the samples behind the pictures, and the stream that updates open pages."""

@@ -1,0 +1,102 @@
+"""What was counted over time, for pictures: two rings of samples in memory, a fine one and a long one. Pure."""
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from math import isnan, nan
+from typing import NamedTuple
+
+ALL = ""
+"""The name of the sum over all movables."""
+
+
+class Sample(NamedTuple):
+    """Of one movable in one interval: requests and failures of both sides; median and 95th percentile in seconds."""
+
+    legacy: float = 0
+    new: float = 0
+    failed_legacy: float = 0
+    failed_new: float = 0
+    p50_legacy: float = nan
+    p95_legacy: float = nan
+    p50_new: float = nan
+    p95_new: float = nan
+
+
+WIDTH = len(Sample._fields)
+NOTHING = array("f", Sample())
+
+
+class Ring:
+    """The last `points` samples of each movable, 32 bytes each; a movable without traffic takes no room."""
+
+    def __init__(self, points: int) -> None:
+        self._points, self._count = points, 0
+        self._times, self._seconds = array("d", bytes(8 * points)), array("d", bytes(8 * points))
+        self._rows: dict[str, array[float]] = {}
+
+    def add(self, at: float, seconds: float, samples: Mapping[str, Sample]) -> None:
+        """The sample of an interval that ended `at` (Unix seconds) after so many seconds. Others had no traffic."""
+        slot, self._count = self._count % self._points, self._count + 1
+        self._times[slot], self._seconds[slot] = at, seconds
+        for name in samples.keys() - self._rows.keys():
+            self._rows[name] = NOTHING * self._points
+        for name, rows in self._rows.items():
+            rows[slot * WIDTH : (slot + 1) * WIDTH] = array("f", samples.get(name, ())) or NOTHING
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Forgets all others."""
+        for gone in self._rows.keys() - {ALL, *names}:
+            del self._rows[gone]
+
+    def times(self) -> list[float]:
+        """When each interval ended, the oldest first."""
+        return [self._times[slot] for slot in self._slots()]
+
+    def samples(self, name: str) -> list[tuple[float, float, Sample]]:
+        """When each interval ended, how many seconds it had, and what was counted; the oldest first."""
+        rows = self._rows.get(name)
+        found = []
+        for slot in self._slots():
+            row = NOTHING if rows is None else rows[slot * WIDTH : (slot + 1) * WIDTH]
+            found.append((self._times[slot], self._seconds[slot], Sample(*row)))
+        return found
+
+    def latest(self, name: str, seconds: float) -> tuple[float, Sample]:
+        """How many seconds the last intervals have together, at least so many if there are any, and their sum."""
+        rows, summed, total = self._rows.get(name), 0.0, [0.0] * 4
+        for slot in reversed(self._slots()):
+            summed += self._seconds[slot]
+            if rows is not None:
+                total = [one + more for one, more in zip(total, rows[slot * WIDTH : slot * WIDTH + 4], strict=True)]
+            if summed >= seconds:
+                break
+        return summed, Sample(*total)
+
+    def _slots(self) -> Sequence[int]:
+        if self._count < self._points:
+            return range(self._count)
+        first = self._count % self._points
+        return [*range(first, self._points), *range(first)]
+
+
+def percentile(counts: Sequence[int], bounds: Sequence[float], part: float) -> float:
+    """Of a histogram: the place within its bucket where so large a part lies below. NaN if nothing was counted.
+
+    `counts` has one number more than `bounds`: of what lies above the last.
+    """
+    total, below = sum(counts), 0
+    if not total:
+        return nan
+    wanted = part * total
+    for at, count in enumerate(counts):
+        if below + count >= wanted and count:
+            low = bounds[at - 1] if at else 0.0
+            high = bounds[at] if at < len(bounds) else bounds[-1]
+            return low + (high - low) * (wanted - below) / count
+        below += count
+    return bounds[-1]
+
+
+def known(value: float) -> float | None:
+    """For JSON, which has no NaN."""
+    return None if isnan(value) else round(value, 6)

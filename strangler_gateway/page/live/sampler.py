@@ -1,0 +1,113 @@
+"""Takes the samples: what was counted since the last time, by movable."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from operator import add
+
+from strangler_gateway.migration.migration import Migration
+from strangler_gateway.page.live.history import ALL, Ring, Sample, percentile
+from strangler_gateway.table.routes import RouteTable
+from strangler_gateway.telemetry.histogram import SECONDS
+from strangler_gateway.telemetry.stats import RouteStats, Stats
+
+FINE_S, FINE_POINTS = 2.0, 300
+LONG_S, LONG_POINTS = 120.0, 720
+UNWATCHED_S = 10.0
+"""How often workers are asked while nobody looks."""
+WATCHED_FOR_S = 600.0
+
+
+Counts = tuple[int, ...]
+
+
+class _Seen:
+    """The counters of one route at one moment: requests and failures of both sides, then both histograms."""
+
+    __slots__ = ("counts", "slow_legacy", "slow_new")
+
+    def __init__(self, one: RouteStats) -> None:
+        self.counts = _counts(one)
+        self.slow_legacy, self.slow_new = list(one.durations_legacy), list(one.durations_extracted)
+
+
+class _Sum:
+    """What was counted of some routes in an interval. A counter that has fallen was reset: nothing is known then."""
+
+    def __init__(self) -> None:
+        self.counts: Counts = (0, 0, 0, 0)
+        self.slow_legacy = self.slow_new = [0] * (len(SECONDS) + 1)
+
+    def add(self, before: _Seen, now: _Seen) -> None:
+        self.counts = tuple(sum(each) for each in zip(self.counts, _grown(before.counts, now.counts), strict=True))
+        self.slow_legacy = list(map(add, self.slow_legacy, _grown(before.slow_legacy, now.slow_legacy)))
+        self.slow_new = list(map(add, self.slow_new, _grown(before.slow_new, now.slow_new)))
+
+    @property
+    def sample(self) -> Sample:
+        slow = (self.slow_legacy, self.slow_new)
+        return Sample(*self.counts, *(percentile(each, SECONDS, part) for each in slow for part in (0.5, 0.95)))
+
+
+class _Interval:
+    """From one sample of a ring to the next."""
+
+    def __init__(self, ring: Ring) -> None:
+        self.ring, self.began = ring, 0.0
+        self._seen: dict[str, _Seen] = {}
+
+    def end(self, now: float, at: float, table: RouteTable, stats: Stats) -> None:
+        """Only routes with traffic cost something."""
+        seen, sums = self._seen, dict[str, _Sum]()
+        self._seen = {}
+        for route in table.routes:
+            one, before = stats.route(route.id), seen.get(route.id)
+            here = self._seen[route.id] = before if before and before.counts == _counts(one) else _Seen(one)
+            if before is not None and here is not before:
+                for name in (ALL, route.movable.name):
+                    sums.setdefault(name, _Sum()).add(before, here)
+        if seen and now > self.began:
+            self.ring.add(at, now - self.began, {name: one.sample for name, one in sums.items()})
+            self.ring.keep(table.movables)
+        self.began = now
+
+
+class Sampler:
+    """`clock` tells monotonic seconds, `wall` Unix seconds, once: a clock that is set moves no picture."""
+
+    def __init__(
+        self, migration: Migration, stats: Stats, clock: Callable[[], float], wall: Callable[[], float]
+    ) -> None:
+        self.fine, self.long = Ring(FINE_POINTS), Ring(LONG_POINTS)
+        self._migration, self._stats, self._clock = migration, stats, clock
+        self._offset = wall() - clock()
+        self._watched = float("-inf")
+        self._fine, self._long = _Interval(self.fine), _Interval(self.long)
+
+    def watched(self) -> None:
+        """Somebody looks."""
+        self._watched = self._clock()
+
+    async def run(self) -> None:
+        """For ever."""
+        self._take(self._fine)
+        self._take(self._long)
+        while True:
+            since = self._clock() - self._watched
+            await asyncio.sleep(FINE_S if since < WATCHED_FOR_S else UNWATCHED_S)
+            await self._migration.refresh()
+            self._take(self._fine)
+            if self._clock() - self._long.began >= LONG_S:
+                self._take(self._long)
+
+    def _take(self, interval: _Interval) -> None:
+        now = self._clock()
+        interval.end(now, now + self._offset, self._migration.served, self._stats)
+
+
+def _counts(one: RouteStats) -> Counts:
+    failed_new, failed_legacy = one.errors_extracted + one.failovers, one.errors_legacy + one.unanswered_legacy
+    return one.legacy, one.extracted, failed_legacy, failed_new
+
+
+def _grown(before: Sequence[int], now: Sequence[int]) -> list[int]:
+    return [max(0, after - earlier) for earlier, after in zip(before, now, strict=True)]

@@ -1,0 +1,51 @@
+"""What the handlers of the page share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment
+from starlette.requests import Request
+from starlette.responses import Response
+
+from strangler_gateway.admin.desk import AdminDesk
+from strangler_gateway.migration.migration import Migration
+from strangler_gateway.page.entry.visitor import Visitor, Visitors
+from strangler_gateway.page.live.sampler import Sampler
+from strangler_gateway.page.render import html
+from strangler_gateway.telemetry.stats import Stats
+
+
+@dataclass(frozen=True, slots=True)
+class PageParts:
+    desk: AdminDesk
+    visitors: Visitors
+    sampler: Sampler
+    templates: Environment
+
+    @property
+    def migration(self) -> Migration:
+        """The controller of moves."""
+        return self.desk.migration
+
+    @property
+    def stats(self) -> Stats:
+        """What this gateway has counted."""
+        return self.desk.parts.stats
+
+    def show(
+        self, request: Request, visitor: Visitor | None, template: str, status: int = 200, **values: Any
+    ) -> Response:
+        """A page for a visitor; None: nobody is logged in."""
+        common = {
+            "gateway": self.desk.parts.settings.name,
+            "visitor": visitor,
+            "can_log_in": self.visitors.can_log_in,
+            "here": request.url.path,
+            "address": _local(request),
+            "notice": visitor.notice() if visitor is not None else "",
+        }
+        return html(request, self.templates.get_template(template).render(common | values), status)
+
+
+def _local(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -1,0 +1,80 @@
+"""The pages that show something, each with its JSON link."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from strangler_gateway.admin.requests import query_field
+from strangler_gateway.page.entry.visitor import Visitor
+from strangler_gateway.page.parts import PageParts
+from strangler_gateway.page.render import NEVER_STORED, as_json
+from strangler_gateway.page.views import group, overview
+
+MAX_JOURNAL = 200
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class Reading:
+    """A page whose query says `json=1` is answered as JSON."""
+
+    def __init__(self, parts: PageParts) -> None:
+        self._parts = parts
+
+    async def overview(self, request: Request, visitor: Visitor) -> Response:
+        parts = self._parts
+        await parts.migration.refresh()
+        view = overview.overview(parts.migration, parts.stats, parts.sampler.fine, parts.desk.gateways.listing())
+        wanted = {name: request.query_params.get(name, "") for name in ("q", "state")}
+        view["groups"] = [one for one in view["groups"] if _is_wanted(one, **wanted)]
+        return self._answer(request, visitor, "overview.html", view, wanted=wanted)
+
+    async def group(self, request: Request, visitor: Visitor) -> Response:
+        parts = self._parts
+        await parts.migration.refresh()
+        movable = parts.desk.operations.movable(query_field(request, "unit"))
+        view = group.group(parts.migration, movable, parts.stats, parts.sampler.fine)
+        view["evidence"] = await parts.desk.reports.evidence(movable.name)
+        differences = [await parts.desk.reports.differences(each["id"]) for each in view["routes"]]
+        view["differences"] = group.difference_tree(differences)
+        return self._answer(request, visitor, "group.html", view)
+
+    async def request(self, request: Request, visitor: Visitor) -> Response:
+        asked = {name: request.query_params.get(name, "").strip() for name in ("method", "path", "user")}
+        method, path = asked["method"] or "GET", asked["path"]
+        found = self._parts.desk.reports.explain(method, path, asked["user"] or None) if path.startswith("/") else None
+        problem = "a path begins with /" if path and found is None else ""
+        view: dict[str, Any] = {"asked": asked, "found": found}
+        return self._answer(request, visitor, "request.html", view, problem=problem, methods=METHODS)
+
+    async def services(self, request: Request, visitor: Visitor) -> Response:
+        return self._answer(request, visitor, "services.html", await self._parts.desk.reports.services())
+
+    async def journal(self, request: Request, visitor: Visitor) -> Response:
+        unit = request.query_params.get("unit", "")
+        entries = overview.journal(self._parts.migration, MAX_JOURNAL, unit or None)
+        return self._answer(request, visitor, "journal.html", {"unit": unit, "entries": entries})
+
+    async def nothing(self, request: Request, visitor: Visitor) -> Response:
+        message = f"there is no page {request.url.path[:200]}"
+        return self._parts.show(request, visitor, "refused.html", 404, message=message)
+
+    def _answer(self, request: Request, visitor: Visitor, template: str, view: dict[str, Any], **more: Any) -> Response:
+        if request.query_params.get("json"):
+            return as_json(request, view)
+        return self._parts.show(request, visitor, template, **view, **more, json_link=_with_json(request))
+
+
+async def to_page(request: Request) -> Response:
+    """A browser that opens the admin port."""
+    return RedirectResponse("/ui", 303, NEVER_STORED)
+
+
+def _with_json(request: Request) -> str:
+    return str(request.url.include_query_params(json=1).replace(scheme="", netloc=""))
+
+
+def _is_wanted(one: dict[str, Any], q: str, state: str) -> bool:
+    if q and q.lower() not in one["name"].lower():
+        return False
+    return (one["held"] is not None) if state == "held" else not state or one["state"] == state
