@@ -114,7 +114,7 @@ def _movable(name: str, entry: MovableFields) -> r.Movable:
         anonymous=entry.anonymous,
         serialize=entry.serialize,
         retire_after_s=entry.retire_after,
-        gate=_gate(_required(entry)),
+        gate=_gate(_required(entry), latency_required=bool(entry.plan and entry.plan.require.p95_ratio)),
         plan=compile_plan(entry.plan, entry.data) if entry.plan else None,
     )
 
@@ -123,10 +123,11 @@ def _required(entry: MovableFields) -> GateEntry:
     """The gate with what the plan requires: a person's flip is judged by the same."""
     require = entry.plan.require if entry.plan else None
     given = {"parity": require.parity, "delta": require.delta} if require else {}
-    return entry.gate.model_copy(update={name: 100 * part for name, part in given.items() if part is not None})
+    ratio = {"p95_ratio": require.p95_ratio} if require and require.p95_ratio else {}
+    return entry.gate.model_copy(update={name: 100 * part for name, part in given.items() if part is not None} | ratio)
 
 
-def _gate(entry: GateEntry) -> r.GateRules:
+def _gate(entry: GateEntry, *, latency_required: bool) -> r.GateRules:
     """A small `min` of one's own also counts in shadow, and twice above 10 %, like the defaults."""
     defaults = r.GateRules()
     least = entry.min or defaults.min
@@ -146,6 +147,7 @@ def _gate(entry: GateEntry) -> r.GateRules:
         latency_slack_s=entry.latency_slack,
         latency_skip_s=entry.latency_skip,
         latency_window_s=entry.latency_window,
+        latency_required=latency_required,
     )
 
 

@@ -23,6 +23,5 @@ def compile_plan(entry: PlanEntry, data: Data) -> PlanRules:
         holdback=round((entry.holdback or 0) * 10_000),
         cool_down_s=entry.cool_down,
         max_rollbacks=entry.max_rollbacks,
-        p95_ratio=entry.require.p95_ratio,
         notify=NotifyRules(entry.notify.webhook, tuple(entry.notify.command)) if entry.notify else NotifyRules(),
     )

@@ -136,8 +136,8 @@ def _on_off(value: object) -> bool:
 
 
 def _ratio(value: object) -> float:
-    if not 1 < _number(value) <= 100:
-        raise ValueError("wanted a ratio, more than 1 and at most 100, such as 1.2")
+    if not 1 < _number(value) <= 10:
+        raise ValueError("wanted how much slower the new side may be: more than 1 and at most 10, such as 1.2")
     return _number(value)
 
 

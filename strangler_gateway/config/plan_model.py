@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from strangler_gateway.config import field_types as t
 from strangler_gateway.config.strict_model import StrictModel
@@ -22,12 +22,6 @@ def _window(value: str) -> str:
     return value
 
 
-def _ratio(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 < value <= 10:
-        raise ValueError("wanted how much slower the new side may be: more than 1 and at most 10, such as 1.2")
-    return float(value)
-
-
 def _holdback(value: float) -> float:
     if not 0.0001 <= value <= 0.5:
         raise ValueError('wanted a percentage from "0.01%" to "50%"')
@@ -36,7 +30,6 @@ def _holdback(value: float) -> float:
 
 Step = Annotated[str, AfterValidator(_step)]
 Window = Annotated[str, AfterValidator(_window)]
-Ratio = Annotated[float, BeforeValidator(_ratio), WithJsonSchema({"type": "number", "exclusiveMinimum": 1})]
 Holdback = Annotated[t.Part, AfterValidator(_holdback)]
 Argument = Annotated[str, Field(max_length=1000)]
 
@@ -46,7 +39,7 @@ class RequireEntry(StrictModel):
 
     parity: t.Part | None = None
     delta: t.Part | None = None
-    p95_ratio: Ratio = 1.2
+    p95_ratio: t.Ratio | None = None
 
 
 class NotifyEntry(StrictModel):

@@ -41,6 +41,15 @@ class RuleEvidence:
     threshold: Mapping[str, Any] = field(default_factory=dict)
     wait_s: float | None = None
     """Of WAIT: how long it takes at today's traffic; None: nobody knows, because no requests arrive."""
+    required: bool = True
+    """False: its WAIT keeps nothing back."""
+
+    @property
+    def is_against(self) -> bool:
+        """Whether it speaks against a step forward."""
+        return self.verdict not in (RuleVerdict.OFF, RuleVerdict.PASS) and (
+            self.required or self.verdict is not RuleVerdict.WAIT
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-able values."""
@@ -50,6 +59,7 @@ class RuleEvidence:
             "numbers": dict(self.numbers),
             "threshold": dict(self.threshold),
             "wait_s": None if self.wait_s is None else round(self.wait_s, 1),
+            "required": self.required,
             "says": self.says,
         }
 
@@ -69,8 +79,9 @@ class Snapshot:
 
     @property
     def verdict(self) -> RuleVerdict:
-        """The worst of all rules; no PASS while counters are missing."""
-        worst = max((one.verdict for one in self.rules), key=_ORDER.index, default=RuleVerdict.OFF)
+        """The worst of all rules but a WAIT that keeps nothing back; no PASS while counters are missing."""
+        told = [one.verdict for one in self.rules if one.is_against or one.verdict is not RuleVerdict.WAIT]
+        worst = max(told, key=_ORDER.index, default=RuleVerdict.OFF)
         return max(worst, RuleVerdict.WAIT, key=_ORDER.index) if self.problems else worst
 
     def rule(self, name: RuleName) -> RuleEvidence:

@@ -3,7 +3,6 @@
 from strangler_gateway.evidence.snapshot import RuleEvidence, RuleVerdict, Snapshot
 from strangler_gateway.plans.decide import PlanEvidence
 
-_GOOD = (RuleVerdict.OFF, RuleVerdict.PASS)
 _BREACH = (RuleVerdict.SLOW, RuleVerdict.DIFFERENT)
 
 
@@ -11,7 +10,7 @@ def told(seen: Snapshot) -> PlanEvidence | None:
     """None: a gateway does not answer, so that nobody knows."""
     if seen.problems:
         return None
-    against = [one for one in seen.rules if one.verdict not in _GOOD]
+    against = [one for one in seen.rules if one.is_against]
     shown = against or [one for one in seen.rules if one.verdict is RuleVerdict.PASS]
     return PlanEvidence(
         seen.verdict.value,

@@ -96,6 +96,4 @@ class PlanRules:
     """After an automatic rollback the plan does nothing for so long."""
     max_rollbacks: int = 3
     """Automatic rollbacks within 24 hours; then it asks for a person."""
-    p95_ratio: float = 1.2
-    """How much slower than legacy the new side may be."""
     notify: NotifyRules = NotifyRules()

@@ -42,7 +42,7 @@ def _approvals(place: Place, plan: dict[str, Any]) -> Found:
 
 def _twice(place: Place, plan: dict[str, Any], gate: object) -> Found:
     require = plan.get("require")
-    for field in ("parity", "delta"):
+    for field in ("parity", "delta", "p95_ratio"):
         if isinstance(require, dict) and isinstance(gate, dict) and field in require and field in gate:
             yield (*place, field), f'"{field}" is also written in `gate:`; keep one of the two'
 

@@ -144,6 +144,7 @@ def _timing(
         {"ratio": known.rules.p95_ratio, "answers": found.least}
         | {part.question.name: part.question.passes for part in found.parts},
         (None if missing is None else timed.skips_s + missing) if verdict is RuleVerdict.WAIT else None,
+        required=known.rules.latency_required,
     )
 
 
