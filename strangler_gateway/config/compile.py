@@ -11,6 +11,7 @@ from strangler_gateway.config.compile_plan import compile_plan
 from strangler_gateway.config.identity_model import IdentityEntry, identity_entries
 from strangler_gateway.config.model import (
     AuthRules,
+    BreachEntry,
     GateEntry,
     GroupEntry,
     LimitEntry,
@@ -148,6 +149,18 @@ def _gate(entry: GateEntry, *, latency_required: bool) -> r.GateRules:
         latency_skip_s=entry.latency_skip,
         latency_window_s=entry.latency_window,
         latency_required=latency_required,
+        breach=_breach(entry.breach),
+    )
+
+
+def _breach(entry: BreachEntry) -> r.BreachRules:
+    return r.BreachRules(
+        points=entry.points,
+        hard=entry.hard / 100,
+        above=entry.above / 100,
+        times=entry.times,
+        margin=entry.margin / 100,
+        per_second=entry.per_second,
     )
 
 

@@ -84,6 +84,17 @@ class ServiceEntry(StrictModel):
         return [addresses.origin(url) for url in self.urls or [self.url or ""]]
 
 
+class BreachEntry(StrictModel):
+    """When the new side counts as broken. Percentages."""
+
+    points: float = Field(default=16.0, gt=0, le=40)
+    hard: t.Margin = 70.0
+    above: t.Margin = 5.0
+    times: float = Field(default=2.0, ge=1, le=100)
+    margin: t.Margin = 1.0
+    per_second: float = Field(default=25.0, ge=1, le=1_000_000)
+
+
 class GateEntry(StrictModel):
     """How much evidence a step forward needs. Percentages; `above_10`: at a share of more than 10 %."""
 
@@ -101,6 +112,7 @@ class GateEntry(StrictModel):
     latency_slack: t.DurationOrNone = 0.001
     latency_skip: t.DurationOrNone = 300.0
     latency_window: t.Duration = 1800.0
+    breach: BreachEntry = BreachEntry()
 
 
 class MovableFields(StrictModel):

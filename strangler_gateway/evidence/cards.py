@@ -11,15 +11,14 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from strangler_gateway.evidence.legacy_windows import LegacyWindows
+from strangler_gateway.table.routes import BreachRules
 
 Row = tuple[int, int, int, int]
 """Failures and requests of the new side, then of legacy."""
-FULL, MOST = 16.0, 40.0
-"""Points at which a card is full, and the most that it keeps."""
-HARD, ABOVE = 0.7, 0.05
-"""The hard card expects a broken side to fail in this part; the soft card, so much above what is usual."""
-PER_SECOND = 25.0
-"""So many requests of a second weigh at most."""
+MOST = 40.0
+"""Points that a card keeps at most."""
+RULES = BreachRules()
+_SURE = 0.99
 NOTHING: Row = (0, 0, 0, 0)
 
 
@@ -51,22 +50,17 @@ class Card:
     def __init__(self, score: float = 0.0, seen: Row = NOTHING, seconds: float = 0.0) -> None:
         self.score, self.seen, self.seconds = score, seen, seconds
 
-    def add(self, tick: Row, expected: float, bad: float, seconds: float) -> None:
+    def add(self, tick: Row, expected: float, bad: float, seconds: float, per_second: float = RULES.per_second) -> None:
         """Adds what ended within these seconds. `expected`, `bad`: parts that fail if it is well, and if it is not."""
         failed, requests = tick[:2]
         if requests:
             points = failed * math.log(bad / expected) + (requests - failed) * math.log((1 - bad) / (1 - expected))
-            self.score += min(1.0, PER_SECOND * seconds / requests) * points
+            self.score += min(1.0, per_second * seconds / requests) * points
         if self.score <= 0:
             self.score, self.seen, self.seconds = 0.0, NOTHING, 0.0
             return
         self.score, self.seconds = min(self.score, MOST), self.seconds + seconds
         self.seen = added(self.seen, tick)
-
-    @property
-    def full(self) -> bool:
-        """Whether the new side fails too often."""
-        return self.score >= FULL
 
     def snapshot(self) -> list[Any]:
         """As JSON-able values."""
@@ -93,11 +87,11 @@ class Cards:
         """Of a stream of which nothing is known."""
         return cls(Card(), Card(), LegacyWindows())
 
-    def tick(self, tick: Row, expected: float, seconds: float) -> Judgement:
+    def tick(self, tick: Row, expected: float, seconds: float, rules: BreachRules = RULES) -> Judgement:
         """Adds what ended within these seconds, and judges. The windows must have it already."""
-        self.hard.add(tick, expected, max(HARD, expected + ABOVE), seconds)
-        self.soft.add(tick, expected, expected + ABOVE, seconds)
-        advice, card = max(((judged(card), card) for card in (self.hard, self.soft)), key=_strength)
+        self.hard.add(tick, expected, hard(rules, expected), seconds, rules.per_second)
+        self.soft.add(tick, expected, min(expected + rules.above, _SURE), seconds, rules.per_second)
+        advice, card = max(((judged(card, rules), card) for card in (self.hard, self.soft)), key=_strength)
         return Judgement(advice, card.score, expected, card.seen, card.seconds)
 
     @property
@@ -116,12 +110,17 @@ class Cards:
         return cls(Card.restored(saved["hard"]), Card.restored(saved["soft"]), windows)
 
 
-def judged(card: Card) -> Advice:
+def hard(rules: BreachRules, expected: float) -> float:
+    """The part that fails on a broken side, as the hard card expects it."""
+    return min(max(rules.hard, expected + rules.above), _SURE)
+
+
+def judged(card: Card, rules: BreachRules) -> Advice:
     """Of one card."""
-    if not card.full:
+    if card.score < rules.points:
         return Advice.OK
     failed_new, new, failed_legacy, legacy = card.seen
-    better = failed_new / new >= 2 * (failed_legacy + 5) / (legacy + 5) + 0.01
+    better = failed_new / new >= rules.times * (failed_legacy + 5) / (legacy + 5) + rules.margin
     return Advice.ROLLBACK if better else Advice.PROBE
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from strangler_gateway.evidence.cards import FULL, NOTHING, Advice, Cards, Judgement, Row, added
+from strangler_gateway.evidence.cards import NOTHING, RULES, Advice, Cards, Judgement, Row, added
+from strangler_gateway.table.routes import BreachRules
 
 POOL = ""
 """The stream of all routes of a group."""
@@ -18,13 +19,15 @@ class GroupJudgement(NamedTuple):
     found: Judgement
     worst: tuple[tuple[str, Row], ...] = ()
     """Routes with failures on the new side since their score was last 0, the worst first."""
+    full: float = RULES.points
+    """At so many points the card is full."""
 
     @property
     def says(self) -> str:
         """One sentence: what was seen, and what follows."""
         failed_new, new, failed_legacy, legacy = self.found.seen
         if self.advice is Advice.OK:
-            return f"no sign of a break: {self.found.score:.1f} of {FULL:g} points"
+            return f"no sign of a break: {self.found.score:.1f} of {self.full:g} points"
         routes = ", ".join(f"{route} {row[0]}" for route, row in self.worst[:_MOST_ROUTES])
         seen = f"{failed_new} of {new} requests to the new side failed within {self.found.seconds:.0f} s ({routes})"
         if self.advice is Advice.ROLLBACK:
@@ -43,7 +46,7 @@ class GroupJudgement(NamedTuple):
             "advice": self.advice,
             "route": self.route,
             "score": round(self.found.score, 3),
-            "full": FULL,
+            "full": self.full,
             "expected": round(self.found.expected, 5),
             "seconds": round(self.found.seconds, 3),
             "extracted": {"failed": failed_new, "of": new},
@@ -59,7 +62,7 @@ class GroupCards:
     def __init__(self, streams: Mapping[str, Cards] | None = None) -> None:
         self._streams = {POOL: Cards.empty(), **(streams or {})}
 
-    def tick(self, rows: Mapping[str, Row], seconds: float) -> GroupJudgement:
+    def tick(self, rows: Mapping[str, Row], seconds: float, rules: BreachRules = RULES) -> GroupJudgement:
         """Adds what ended within these seconds on every route of the group (zeros where nothing did), and judges."""
         self._keep(rows)
         pool = NOTHING
@@ -69,13 +72,13 @@ class GroupCards:
         whole = self._streams[POOL]
         whole.legacy.add(pool[2], pool[3], seconds)
         expected = whole.legacy.expected()
-        together = whole.tick(pool, expected, seconds)
+        together = whole.tick(pool, expected, seconds, rules)
         alone = {
-            route: cards.tick(row, max(cards.legacy.expected(), expected), seconds)
+            route: cards.tick(row, max(cards.legacy.expected(), expected), seconds, rules)
             for route, row in rows.items()
             for cards in (self._streams[route],)
         }
-        return self._strongest(together, alone)
+        return _strongest(together, alone)._replace(full=rules.points)
 
     def calm(self) -> list[str]:
         """Routes whose users who have failed may count again."""
@@ -101,14 +104,14 @@ class GroupCards:
         known = self._streams
         self._streams = {POOL: known[POOL], **{route: known.get(route) or Cards.empty() for route in routes}}
 
-    def _strongest(self, together: Judgement, alone: Mapping[str, Judgement]) -> GroupJudgement:
-        """That of all routes together, unless one route alone says more."""
-        worst = sorted(((route, one.seen) for route, one in alone.items() if one.seen[0]), key=_by_failures)
-        first = together.advice, together.score
-        route, found = max(alone.items(), key=lambda one: (_rank(one[1].advice), one[1].score), default=("", together))
-        if _rank(found.advice) > _rank(first[0]):
-            return GroupJudgement(found.advice, route, found, tuple(worst))
-        return GroupJudgement(together.advice, None, together, tuple(worst))
+
+def _strongest(together: Judgement, alone: Mapping[str, Judgement]) -> GroupJudgement:
+    """That of all routes together, unless one route alone says more."""
+    worst = tuple(sorted(((route, one.seen) for route, one in alone.items() if one.seen[0]), key=_by_failures))
+    route, found = max(alone.items(), key=lambda one: (_rank(one[1].advice), one[1].score), default=("", together))
+    if _rank(found.advice) > _rank(together.advice):
+        return GroupJudgement(found.advice, route, found, worst)
+    return GroupJudgement(together.advice, None, together, worst)
 
 
 def _by_failures(one: tuple[str, Row]) -> tuple[int, int]:

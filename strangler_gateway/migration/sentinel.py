@@ -10,12 +10,13 @@ It only judges. Who drives the migration asks it once a second, and acts:
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from strangler_gateway.evidence.cards import NOTHING
 from strangler_gateway.evidence.group_cards import GroupCards, GroupJudgement
 from strangler_gateway.evidence.ticks import GroupTicks, Told
 from strangler_gateway.migration.saved_file import SavedFile
+from strangler_gateway.table.routes import BreachRules
 from strangler_gateway.telemetry.stats import Stats
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,14 @@ CountAgain = Callable[[Mapping[str, Sequence[str]]], None]
 ALONE = ""
 """The name of the only gateway."""
 _ODD = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+
+
+class WatchedGroup(NamedTuple):
+    """A movable in canary or extracted."""
+
+    routes: Sequence[str]
+    """Those that have a new end."""
+    rules: BreachRules
 
 
 class FailureSource(Protocol):
@@ -57,9 +66,9 @@ class OwnFailures:
 
 
 class Sentinel:
-    """`watched`: by movable in canary or extracted, its routes that have a new end."""
+    """`watched`: by name, every movable in canary or extracted."""
 
-    def __init__(self, source: FailureSource, watched: Callable[[], Mapping[str, Sequence[str]]]) -> None:
+    def __init__(self, source: FailureSource, watched: Callable[[], Mapping[str, WatchedGroup]]) -> None:
         self._source, self._watched = source, watched
         self._cards: dict[str, GroupCards] = {}
         self._ticks: dict[str, GroupTicks] = {}
@@ -74,7 +83,7 @@ class Sentinel:
             self.judgements = {}
             return self.judgements
         told = await self._source.of({unit: self._forget(unit) for unit in watched})
-        judgements = {unit: self._judge(unit, routes, told, seconds) for unit, routes in watched.items()}
+        judgements = {unit: self._judge(unit, group, told, seconds) for unit, group in watched.items()}
         self.judgements = judgements
         return judgements
 
@@ -93,7 +102,7 @@ class Sentinel:
             one.skip(seconds)
         self._cards = cards
 
-    def _keep(self, watched: Mapping[str, Sequence[str]]) -> None:
+    def _keep(self, watched: Mapping[str, WatchedGroup]) -> None:
         """A movable that is watched no more begins anew when it comes back."""
         self._cards = {unit: self._cards.get(unit) or GroupCards() for unit in watched}
         self._ticks = {unit: ticks for unit, ticks in self._ticks.items() if unit in watched}
@@ -106,7 +115,7 @@ class Sentinel:
         return None
 
     def _judge(
-        self, unit: str, routes: Sequence[str], told: Mapping[str, Mapping[str, Told]], seconds: float
+        self, unit: str, group: WatchedGroup, told: Mapping[str, Mapping[str, Told]], seconds: float
     ) -> GroupJudgement:
         ticks, cards = self._ticks[unit], self._cards[unit]
         counted = {}
@@ -114,14 +123,17 @@ class Sentinel:
             counted = ticks.take({gateway: rows[unit] for gateway, rows in told.items() if unit in rows})
         except _ODD as exc:
             log.warning("the failures of %s cannot be read: %s %s", unit, type(exc).__name__, exc)
-        return cards.tick({route: counted.get(route, NOTHING) for route in routes}, seconds)
+        return cards.tick({route: counted.get(route, NOTHING) for route in group.routes}, seconds, group.rules)
 
 
 def sentinel_file(folder: Path, sentinel: Sentinel, clock: Callable[[], float]) -> SavedFile:
     """The file `sentinel.json`: the cards, and when they were written."""
 
     def restore(saved: Any) -> None:
-        sentinel.restore(saved["cards"], max(clock() - float(saved["at"]), 0.0))
+        try:
+            sentinel.restore(saved["cards"], max(clock() - float(saved["at"]), 0.0))
+        except AttributeError as exc:
+            raise TypeError(f"it is not what this gateway writes: {exc}") from exc
 
     def snapshot() -> object:
         cards = sentinel.snapshot()

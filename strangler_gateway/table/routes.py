@@ -141,6 +141,23 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class BreachRules:
+    """When the new side counts as broken, and legacy as better: rule 2 (docs/decisions/gates.md). Parts."""
+
+    points: float = 16.0
+    """At which a card is full."""
+    hard: float = 0.7
+    """The hard card expects a broken side to fail in this part of the requests."""
+    above: float = 0.05
+    """The soft card expects it to fail so much more often than usual."""
+    times: float = 2.0
+    """So many times as often as legacy, and `margin` more, it has to fail for a rollback."""
+    margin: float = 0.01
+    per_second: float = 25.0
+    """So many requests of a second weigh at most."""
+
+
+@dataclass(frozen=True, slots=True)
 class GateRules:
     """How much evidence a step forward needs (docs/decisions/gates.md). `above_10`: at a share of more than 10 %.
 
@@ -175,6 +192,7 @@ class GateRules:
     """Later answers than these count alone, where they are enough."""
     latency_required: bool = field(default=False, metadata=_ADDED)
     """A plan waits for the verdict about durations and sizes. Else only a bad one keeps it back."""
+    breach: BreachRules = field(default=BreachRules(), metadata=_ADDED)
 
 
 @dataclass(frozen=True, slots=True)

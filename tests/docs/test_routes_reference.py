@@ -34,6 +34,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### services.NAME.retry": resilience_model.RetryEntry,
     "### groups.NAME": routes_model.GroupEntry,
     "### groups.NAME.gate": routes_model.GateEntry,
+    "### groups.NAME.gate.breach": routes_model.BreachEntry,
     "### groups.NAME.plan": plan_model.PlanEntry,
     "### groups.NAME.plan.require": plan_model.RequireEntry,
     "### groups.NAME.plan.notify": plan_model.NotifyEntry,

@@ -18,6 +18,7 @@ from strangler_gateway.migration.move_rules import Evidence
 from strangler_gateway.migration.readiness import ServiceReadiness
 from strangler_gateway.migration.replica import Replica
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
+from strangler_gateway.migration.sentinel import WatchedGroup
 from strangler_gateway.migration.served_table import ServedTable
 from strangler_gateway.migration.shared_counts import Counted, CountSource, own_row
 from strangler_gateway.table.routes import MigrationState, Movable
@@ -52,15 +53,14 @@ class Queries:
         served = () if self.replica.store.alone else self.served.table.movables
         return frozenset(unit for unit in served if not self.replica.is_confirmed(unit))
 
-    def watched(self) -> dict[str, list[str]]:
-        """Movables in canary or extracted, and their routes that have a new end."""
-        table = self.served.table
-        units = {name: one for name, one in table.movables.items() if one.state in _WATCHED}
-        routes: dict[str, list[str]] = {name: [] for name in units}
-        for route in table.routes:
-            if route.movable.name in units and route.has_new_end:
-                routes[route.movable.name].append(route.id)
-        return {name: found for name, found in routes.items() if found}
+    def watched(self) -> dict[str, WatchedGroup]:
+        """Movables in canary or extracted that have a route with a new end."""
+        found: dict[str, WatchedGroup] = {}
+        for route in self.served.table.routes:
+            if route.movable.state in _WATCHED and route.has_new_end:
+                known = found.setdefault(route.movable.name, WatchedGroup([], route.movable.gate.breach))
+                found[route.movable.name] = known._replace(routes=[*known.routes, route.id])
+        return found
 
     async def row(self, units: Sequence[str]) -> dict[str, Any]:
         """What this gateway has counted of movables, for another gateway's question. Raises KeyError."""

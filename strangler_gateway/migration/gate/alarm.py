@@ -4,7 +4,7 @@ The gate may look at any moment here: going back wrongly costs an operator a rel
 """
 
 from strangler_gateway.evidence.bounds import Proportion, newcombe
-from strangler_gateway.evidence.cards import ABOVE, HARD, Card
+from strangler_gateway.evidence.cards import RULES, Card, hard
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.pool import Counts, total
 from strangler_gateway.migration.gate.verdict import Verdict
@@ -27,8 +27,8 @@ class BreakCard:
 
     def add(self, tick: Counts, expected: float, seconds: float) -> bool:
         """Adds what ended within these seconds. Whether the new side is broken and legacy is not as much."""
-        self.card.add(tick, expected, max(HARD, expected + ABOVE), seconds)
-        return self.card.full and not _shared(Counts(*self.card.seen))
+        self.card.add(tick, expected, hard(RULES, expected), seconds)
+        return self.card.score >= RULES.points and not _shared(Counts(*self.card.seen))
 
 
 def expected_failures(before: Counts, now: Counts) -> float:

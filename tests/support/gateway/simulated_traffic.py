@@ -1,7 +1,7 @@
 """Requests as the steps leave them behind, in the gateway's own counters, second by second; no socket, no clock."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from strangler_gateway.evidence.cards import Advice
@@ -10,7 +10,7 @@ from strangler_gateway.exchange.decision import SHARE_IN, STATE_EXTRACTED, Decis
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.http.request_head import parse_request
-from strangler_gateway.migration.sentinel import OwnFailures, Sentinel
+from strangler_gateway.migration.sentinel import OwnFailures, Sentinel, WatchedGroup
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.first_failures import FirstFailures
 from strangler_gateway.telemetry.stats import Stats
@@ -28,10 +28,21 @@ class SimulatedGateway:
         self, routes: Sequence[str] = ("read",), state: MigrationState = MigrationState.CANARY, share: int = 1000
     ) -> None:
         self.stats = Stats(lambda: 0.0)
-        self.unit = Movable(UNIT, "group", state, share)
-        self.routes = [Route(name, f"/{name}", None, self.unit, SERVICE, SERVICE) for name in routes]
+        self.names, self.state = routes, state
+        self.left = False
+        """The group has gone back to legacy."""
+        self.share(share)
+
+    def share(self, share: int) -> None:
+        """Moves to this share."""
+        self.unit = Movable(UNIT, "group", self.state, share)
+        self.routes = [Route(name, f"/{name}", None, self.unit, SERVICE, SERVICE) for name in self.names]
         self.table = RouteTable("d", tuple(self.routes), {"m": SERVICE}, {UNIT: self.unit})
-        self.stats.begin_step(UNIT, 0.0, share, routes)
+        self.stats.begin_step(UNIT, 0.0, share, self.names)
+
+    def watched(self) -> dict[str, WatchedGroup]:
+        """For a sentinel."""
+        return {} if self.left else {UNIT: WatchedGroup([one.id for one in self.routes], self.unit.gate.breach)}
 
     def request(
         self, user: int, decision: Decision = SHARE_IN, status: int = 200, route: int = 0, peer: str = "192.0.2.1"
@@ -51,16 +62,20 @@ class Watched:
     def __init__(self, gateway: SimulatedGateway) -> None:
         self.gateway = gateway
         source = OwnFailures(gateway.stats, lambda again: None)
-        self.sentinel = Sentinel(source, lambda: {UNIT: [one.id for one in gateway.routes]})
+        self.sentinel = Sentinel(source, gateway.watched)
         self.tick()
 
     def tick(self, seconds: float = 1.0) -> GroupJudgement:
-        """What the sentinel says at the end of these seconds. Nothing waits, so no loop is needed."""
+        """What the sentinel says at the end of these seconds."""
+        return self.look(seconds)[UNIT]
+
+    def look(self, seconds: float = 1.0) -> Mapping[str, GroupJudgement]:
+        """The same of all movables. Nothing waits, so no loop is needed."""
         look = self.sentinel.look(seconds)
         try:
             look.send(None)
         except StopIteration as done:
-            found: GroupJudgement = done.value[UNIT]
+            found: Mapping[str, GroupJudgement] = done.value
             return found
         raise AssertionError("it waits for something")
 

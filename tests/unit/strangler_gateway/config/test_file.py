@@ -19,6 +19,7 @@ from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, Publis
 from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules, RetryRules
 from strangler_gateway.table.routes import (
     Auth,
+    BreachRules,
     ErrorTemplate,
     IdentityRules,
     MigrationState,
@@ -319,6 +320,12 @@ def test_the_digest_depends_on_what_is_served_and_not_on_how_it_is_written() -> 
         load(MINIMAL.replace("http://127.0.0.1:3000", "${U}"), {"U": f"http://{n}"}).digest for n in "aab"
     ]
     assert by_environment[0] == by_environment[1] != by_environment[2]
+
+
+def test_when_a_side_counts_as_broken_may_be_written() -> None:
+    breach = "points: 8, hard: 60, above: 2.5, times: 3, margin: 0.5, per_second: 100"
+    gate = load(MINIMAL + f"groups: {{g: {{gate: {{breach: {{{breach}}}}}}}}}\n", {}).movables["g"].gate
+    assert gate.breach == BreachRules(8, 0.6, 0.025, 3, 0.005, 100)
 
 
 def test_every_process_finds_the_same_digest() -> None:

@@ -1,12 +1,14 @@
 """Rule 2's vectors of gates.md, and what persists."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from strangler_gateway.evidence.cards import Advice, Cards, Row
 from strangler_gateway.evidence.group_cards import GroupCards
 from strangler_gateway.evidence.legacy_windows import LegacyWindows, expected_failures
+from strangler_gateway.table.routes import BreachRules
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,22 @@ def test_the_points_of_one_second(tick: Row, expected: float, hard: float, soft:
     assert cards.soft.score == pytest.approx(soft, abs=0.001)
     assert (found.advice, found.score) == (advice, cards.hard.score)
     assert found.seen == (tick if cards.hard.score else (0, 0, 0, 0))
+
+
+def test_other_rules_count_otherwise() -> None:
+    row: Row = (3, 4, 1, 50)
+    for changed, hard, soft, advice in (
+        ({}, 11.55, 5.32, Advice.OK),
+        ({"points": 8}, 11.55, 5.32, Advice.ROLLBACK),
+        ({"points": 8, "times": 7}, 11.55, 5.32, Advice.PROBE),
+        ({"points": 8, "margin": 0.6}, 11.55, 5.32, Advice.PROBE),
+        ({"points": 8, "hard": 0.1}, 6.81, 5.32, Advice.OK),
+        ({"points": 8, "hard": 0.1, "above": 0.5}, 11.09, 11.09, Advice.ROLLBACK),
+        ({"points": 2, "per_second": 1}, 2.89, 1.33, Advice.ROLLBACK),
+    ):
+        cards = Cards.empty()
+        assert cards.tick(row, 0.01, 1.0, replace(BreachRules(), **changed)).advice is advice, changed
+        assert (round(cards.hard.score, 2), round(cards.soft.score, 2)) == (hard, soft), changed
 
 
 def test_a_group_goes_on_after_a_restart_where_it_was() -> None:

@@ -42,10 +42,7 @@ class Cluster:
         self.me, self.others = SimulatedGateway(), OtherGateways(number)
         self.all = [self.me, *self.others.gateways.values()]
         own = OwnFailures(self.me.stats, lambda again: None)
-        self.sentinel = Sentinel(
-            SharedFailures("me", self.others, self.others, own.tell),
-            lambda: {UNIT: [one.id for one in self.me.routes]},
-        )
+        self.sentinel = Sentinel(SharedFailures("me", self.others, self.others, own.tell), self.me.watched)
 
     async def second(self, *, broken: bool = False, users: int = 0) -> Advice:
         """Each gateway has one request to the new side and nine to legacy, of other users than ever before."""
